@@ -1,0 +1,1 @@
+"""The core of Pencilled: sessions, offers and entries; it knows no calendar service by name."""

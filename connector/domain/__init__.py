@@ -1,0 +1,1 @@
+"""Pure rules, standard library only: values in, values and facts out."""

@@ -1,0 +1,129 @@
+"""What a calendar shall show: the entry of a session, or the hold of an offered alternative."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from connector.domain.offer import Alternative, Offer
+from connector.domain.people import Level
+from connector.domain.session import Session, SessionState
+from connector.domain.span import Span
+
+
+class EntryKind(StrEnum):
+    """What an entry stands for."""
+
+    SESSION = "session"
+    HOLD = "hold"
+
+
+class Showing(StrEnum):
+    """How an entry looks in a calendar; each of them keeps the time busy."""
+
+    CONFIRMED = "confirmed"
+    TENTATIVE = "tentative"
+    FIRM = "firm"  # a hold where tentative would be read as free: shown as plainly busy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class EntryKey:
+    """Which entry: the session's own, or that of one alternative. Written `session:<uuid>` or `hold:<uuid>`."""
+
+    kind: EntryKind
+    id: UUID
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> EntryKey:
+        """Read what `str` wrote."""
+        kind, _, identity = text.partition(":")
+        return cls(kind=EntryKind(kind), id=UUID(identity))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The four things that are ours in a calendar event: time, status, title, location.
+
+    Whatever else an event carries (notes, colour, reminders) belongs to the practitioner.
+    """
+
+    span: Span
+    title: str
+    location: str
+    showing: Showing
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest equal exactly when the four are; comparable between what we want and what was read back."""
+        parts = (self.span.start.isoformat(), self.span.end.isoformat(), self.title, self.location, self.showing)
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One event we want in a calendar. `session_id` groups a session with the holds of its offers."""
+
+    key: EntryKey
+    session_id: UUID
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """What one calendar may show of a client, and whether its holds can be soft."""
+
+    session_level: Level
+    hold_level: Level
+    firm_holds: bool = False
+
+
+def entries_for(session: Session, offers: Iterable[Offer], client_name: str, disclosure: Disclosure) -> Iterator[Entry]:
+    """Yield what a calendar shall show for one session: its own entry while it stands, and its holds."""
+    if session.state is not SessionState.BOOKED:
+        return
+    yield Entry(
+        key=EntryKey(kind=EntryKind.SESSION, id=session.id),
+        session_id=session.id,
+        content=Content(
+            span=session.when.span,
+            title=_title(EntryKind.SESSION, client_name, disclosure.session_level),
+            location=session.location.text if disclosure.session_level is Level.FULL else "",
+            showing=Showing.CONFIRMED,
+        ),
+    )
+    for offer in offers:
+        for alternative in offer.held:
+            yield _hold(session, alternative, client_name, disclosure)
+
+
+def _hold(session: Session, alternative: Alternative, client_name: str, disclosure: Disclosure) -> Entry:
+    location = alternative.location or session.location
+    return Entry(
+        key=EntryKey(kind=EntryKind.HOLD, id=alternative.id),
+        session_id=session.id,
+        content=Content(
+            span=alternative.when.span,
+            title=_title(EntryKind.HOLD, client_name, disclosure.hold_level),
+            location=location.text if disclosure.hold_level is Level.FULL else "",
+            showing=Showing.FIRM if disclosure.firm_holds else Showing.TENTATIVE,
+        ),
+    )
+
+
+def _title(kind: EntryKind, client_name: str, level: Level) -> str:
+    if level is Level.BUSY:
+        return "Busy"
+    word = {EntryKind.SESSION: "Session", EntryKind.HOLD: "Hold"}[kind]
+    shown = {
+        Level.NEUTRAL: "",
+        Level.INITIALS: ". ".join(part[0].upper() for part in client_name.split()) + ".",
+        Level.FIRST_NAME: client_name.split(maxsplit=1)[0],
+        Level.FULL: client_name,
+    }[level]
+    return f"{word}: {shown}" if shown else word

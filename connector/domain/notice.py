@@ -1,0 +1,98 @@
+"""What a person is told: a snapshot, taken in the transaction of the change, from which a message is written later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from connector.domain.people import Client, Practitioner
+from connector.domain.session import Location, Session
+from connector.domain.span import When
+
+
+class NoticeKind(StrEnum):
+    """What a message is about."""
+
+    # To the client, with an iCalendar part: REQUEST, or CANCEL for the last one.
+    BOOKED = "booked"
+    MOVED = "moved"  # the client asked; names old and new time, and old and new place if that changed too
+    CORRECTED = "corrected"  # names the time told by mistake and says that it does not apply
+    RELOCATED = "relocated"  # the place alone changed
+    ACCEPTED = "accepted"  # the client, or support for them, chose an alternative
+    CANCELLED = "cancelled"
+    # To the client, links and words only.
+    OFFERED = "offered"
+    OFFER_CHANGED = "offer_changed"  # an alternative was taken back or moved; the rest stands until the same deadline
+    REJECTED = "rejected"  # thank you; the session keeps its time for now
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+    # To the practitioner.
+    CLIENT_ACCEPTED = "client_accepted"
+    CLIENT_REJECTED = "client_rejected"
+    CLIENT_CANCELLED = "client_cancelled"
+    OFFER_LAPSED = "offer_lapsed"
+    DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
+    ENTRY_PUT_BACK = "entry_put_back"  # our event was moved or deleted in their calendar and has been put back
+    ACCESS_LOST = "access_lost"  # a calendar must be reconnected
+    NOT_DELIVERED = "not_delivered"  # a message to the client was refused
+    SIGN_IN = "sign_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """To whom; times are told in `zone` (IANA) and `locale` (such as en, de, en_GB)."""
+
+    name: str
+    address: str
+    zone: str
+    locale: str
+
+    @classmethod
+    def of(cls, person: Client | Practitioner) -> Recipient:
+        """Address a client or a practitioner by mail."""
+        return cls(name=person.name, address=person.email, zone=person.zone, locale=person.locale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One alternative as it was offered."""
+
+    when: When
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Everything a message needs; which fields are set follows from `kind`.
+
+    Args:
+        kind: What it is about.
+        to: Who is told.
+        practitioner_name: As clients know them.
+        client_name: Empty where no client is concerned.
+        session: The session after the change; its revision, uid, organizer and stamp go into the iCalendar part.
+        offer_id: The offer an answer link leads to.
+        old_when: The time before, for a move or a correction.
+        old_location: The place before, if it changed.
+        choices: The alternatives that stand, for an offer.
+        expires_at: The deadline, aware UTC.
+        by_support: Somebody from support acted for the client.
+        offer_withdrawn: The same change also took an open offer back.
+        about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
+    """
+
+    kind: NoticeKind
+    to: Recipient
+    practitioner_name: str
+    client_name: str = ""
+    session: Session | None = None
+    offer_id: UUID | None = None
+    old_when: When | None = None
+    old_location: Location | None = None
+    choices: tuple[Choice, ...] = ()
+    expires_at: datetime | None = None
+    by_support: bool = False
+    offer_withdrawn: bool = False
+    about: str = ""

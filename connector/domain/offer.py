@@ -1,0 +1,360 @@
+"""An offer: the question to a client which of several times suits. The whole life of an offer is in this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from connector.domain import session as sessions
+from connector.domain.facts import (
+    AlternativeMoved,
+    AlternativeWithdrawn,
+    Fact,
+    FlagReason,
+    MoveReason,
+    OfferAccepted,
+    OfferDiscarded,
+    OfferDrafted,
+    OfferLapsed,
+    OfferRejected,
+    OfferReplaced,
+    OfferSent,
+    OfferWithdrawn,
+    SessionMoved,
+)
+from connector.domain.people import CLOCK, Actor, Role
+from connector.domain.session import Location, Session
+from connector.domain.span import When
+from connector.errors import NotFoundError, OfferClosedError, RuleError, StaleAnswerError
+
+MOST_ALTERNATIVES = 10
+SHORTEST_WINDOW = timedelta(seconds=1)
+LONGEST_WINDOW = timedelta(days=30)
+
+
+class OfferState(StrEnum):
+    """Where an offer stands; every state but draft and open is final."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"  # the client or the practitioner cancelled the booking itself
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+    REPLACED = "replaced"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One time the client may pick, at a place of its own if `location` is set."""
+
+    id: UUID
+    when: When
+    location: Location | None = None
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A question to the client. `window` is how long they have from sending; `expires_at` is an instant in UTC."""
+
+    id: UUID
+    session_id: UUID
+    practitioner_id: UUID
+    state: OfferState
+    alternatives: tuple[Alternative, ...]
+    window: timedelta
+    drafted_at: datetime
+    sent_at: datetime | None = None
+    expires_at: datetime | None = None
+    ended_at: datetime | None = None
+    accepted_id: UUID | None = None
+
+    @property
+    def standing(self) -> tuple[Alternative, ...]:
+        """The alternatives that have not been taken back one by one."""
+        return tuple(a for a in self.alternatives if not a.withdrawn)
+
+    @property
+    def held(self) -> tuple[Alternative, ...]:
+        """The alternatives whose times are kept free now."""
+        return self.standing if self.state is OfferState.OPEN else ()
+
+    def alternative(self, alternative_id: UUID) -> Alternative:
+        """Return the alternative of that id.
+
+        Raises: NotFoundError if it is none of this offer's.
+        """
+        for alternative in self.alternatives:
+            if alternative.id == alternative_id:
+                return alternative
+        raise NotFoundError("This time is not part of the offer.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """An offer and its session after a transition, and what happened; no facts means that nothing changed."""
+
+    offer: Offer
+    session: Session
+    facts: tuple[Fact, ...] = ()
+
+
+def draft(
+    session: Session,
+    alternatives: Iterable[tuple[When, Location | None]],
+    *,
+    window: timedelta,
+    by: Actor,
+    now: datetime,
+) -> Turn:
+    """Note down alternatives; nobody is told and no time is held.
+
+    Raises: RuleError for none or too many, doubles, or the session's own time; PastSpanError for a past one.
+    """
+    sessions.check_stands(session)
+    chosen = tuple(Alternative(id=uuid4(), when=when, location=place) for when, place in alternatives)
+    _check_window(window)
+    _check_alternatives(session, chosen, now)
+    offer = Offer(
+        id=uuid4(),
+        session_id=session.id,
+        practitioner_id=session.practitioner_id,
+        state=OfferState.DRAFT,
+        alternatives=chosen,
+        window=window,
+        drafted_at=now,
+    )
+    fact = OfferDrafted(
+        at=now, by=by, session_id=session.id, offer_id=offer.id, alternatives=tuple(a.when for a in chosen)
+    )
+    return Turn(offer=offer, session=session, facts=(fact,))
+
+
+def discard(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+    """Throw a draft away; nobody ever knew of it."""
+    _check_draft(offer)
+    fact = OfferDiscarded(at=now, by=by, session_id=session.id, offer_id=offer.id)
+    return _ended(offer, session, OfferState.DISCARDED, now, fact)
+
+
+def send(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+    """Ask the client: every alternative is held from now on, and the clock runs.
+
+    Raises: RuleError if it is no draft any more or breaks a rule by now; PastSpanError for a time that has passed.
+    """
+    _check_draft(offer)
+    sessions.check_stands(session)
+    _check_alternatives(session, offer.standing, now)
+    expires_at = now + offer.window
+    fact = OfferSent(
+        at=now,
+        by=by,
+        session_id=session.id,
+        offer_id=offer.id,
+        alternatives=tuple(a.when for a in offer.standing),
+        expires_at=expires_at,
+        window=offer.window,
+    )
+    cleared = sessions.unflagged(session, by=by, now=now)
+    return Turn(
+        offer=replace(offer, state=OfferState.OPEN, sent_at=now, expires_at=expires_at),
+        session=cleared.session,
+        facts=(fact, *cleared.facts),
+    )
+
+
+def accept(
+    offer: Offer, session: Session, alternative_id: UUID, *, by: Actor, now: datetime, shown: datetime | None = None
+) -> Turn:
+    """Move the session to one alternative and release everything else, its old time included.
+
+    Args:
+        offer: The offer that is answered.
+        session: Its session.
+        alternative_id: The chosen one.
+        by: The client, or support acting for them; support may also do it after a lapse or a rejection.
+        now: Aware UTC; an answer counts strictly before the deadline.
+        shown: The start the page showed; None when no page was involved.
+    Raises: OfferClosedError if it has ended otherwise; StaleAnswerError if the alternative has moved since it was
+        shown; PastSpanError if it has begun; RuleError if it was taken back. Accepting the same twice is harmless.
+    """
+    chosen = offer.alternative(alternative_id)
+    if offer.state is OfferState.ACCEPTED and offer.accepted_id == alternative_id:
+        return Turn(offer=offer, session=session)
+    late = by.role is Role.SUPPORT and offer.state in (OfferState.LAPSED, OfferState.REJECTED, OfferState.OPEN)
+    if not late:
+        check_open(offer, now)
+    sessions.check_stands(session)
+    if chosen.withdrawn:
+        raise RuleError("This time is no longer offered. Please choose one of the others.")
+    if shown is not None and shown != chosen.when.span.start:
+        raise StaleAnswerError("This time has changed since you opened the page. Please look at the new time.")
+    sessions.check_future(chosen.when, now)
+    moved = sessions.revised(
+        replace(session, when=chosen.when, location=chosen.location or session.location, flag=None), now=now
+    )
+    facts = (
+        OfferAccepted(
+            at=now,
+            by=by,
+            session_id=session.id,
+            offer_id=offer.id,
+            alternative_id=chosen.id,
+            chosen=chosen.when,
+        ),
+        SessionMoved(
+            at=now,
+            by=by,
+            session_id=session.id,
+            offer_id=offer.id,
+            old=session.when,
+            new=chosen.when,
+            reason=MoveReason.ACCEPTED,
+        ),
+    )
+    return Turn(
+        offer=replace(offer, state=OfferState.ACCEPTED, ended_at=now, accepted_id=chosen.id), session=moved, facts=facts
+    )
+
+
+def reject(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+    """None of the times suits: everything is released, the session keeps its time and needs its practitioner."""
+    if offer.state is OfferState.REJECTED:
+        return Turn(offer=offer, session=session)
+    check_open(offer, now)
+    fact = OfferRejected(at=now, by=by, session_id=session.id, offer_id=offer.id)
+    marked = sessions.flagged(session, FlagReason.REJECTED, by=by, now=now)
+    return _ended(offer, marked.session, OfferState.REJECTED, now, fact, *marked.facts)
+
+
+def cancel_booking(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+    """Answer an open offer by ending the session itself."""
+    if offer.state is OfferState.CANCELLED:
+        return Turn(offer=offer, session=session)
+    check_open(offer, now)
+    return end_with_session(offer, session, by=by, now=now)
+
+
+def end_with_session(offer: Offer, session: Session, *, by: Actor, now: datetime, reason: str = "") -> Turn:
+    """Cancel a session whose offer is still open; whoever cancels, both end together."""
+    ended = sessions.cancel(session, by=by, now=now, reason=reason)
+    return _ended(offer, ended.session, OfferState.CANCELLED, now, *ended.facts)
+
+
+def lapse(offer: Offer, session: Session, *, now: datetime) -> Turn:
+    """End an open offer whose deadline has come; before the deadline, or once it has ended, nothing happens."""
+    if offer.state is not OfferState.OPEN or offer.expires_at is None or now < offer.expires_at:
+        return Turn(offer=offer, session=session)
+    fact = OfferLapsed(at=now, by=CLOCK, session_id=session.id, offer_id=offer.id)
+    marked = sessions.flagged(session, FlagReason.LAPSED, by=CLOCK, now=now)
+    return _ended(offer, marked.session, OfferState.LAPSED, now, fact, *marked.facts)
+
+
+def withdraw(offer: Offer, session: Session, *, by: Actor, now: datetime, why: str = "") -> Turn:
+    """Take an open offer back; the session keeps its time."""
+    if offer.state is OfferState.WITHDRAWN:
+        return Turn(offer=offer, session=session)
+    check_open(offer, now)
+    fact = OfferWithdrawn(at=now, by=by, session_id=session.id, offer_id=offer.id, why=why)
+    return _ended(offer, session, OfferState.WITHDRAWN, now, fact)
+
+
+def withdraw_alternative(offer: Offer, session: Session, alternative_id: UUID, *, by: Actor, now: datetime) -> Turn:
+    """Take one alternative back; taking back the last one withdraws the offer."""
+    target = offer.alternative(alternative_id)
+    if target.withdrawn:
+        return Turn(offer=offer, session=session)
+    check_open(offer, now)
+    gone = replace(target, withdrawn=True)
+    rest = replace(offer, alternatives=_swapped(offer, gone))
+    fact = AlternativeWithdrawn(
+        at=now, by=by, session_id=session.id, offer_id=offer.id, alternative_id=gone.id, when=gone.when
+    )
+    if not rest.standing:
+        last = withdraw(rest, session, by=by, now=now)
+        return replace(last, facts=(fact, *last.facts))
+    return Turn(offer=rest, session=session, facts=(fact,))
+
+
+def move_alternative(
+    offer: Offer, session: Session, alternative_id: UUID, when: When, *, by: Actor, now: datetime
+) -> Turn:
+    """Move one open alternative; the deadline stays where it is."""
+    check_open(offer, now)
+    target = offer.alternative(alternative_id)
+    if target.withdrawn:
+        raise RuleError("This time is no longer offered, so it cannot be moved.")
+    if target.when == when:
+        return Turn(offer=offer, session=session)
+    moved = replace(offer, alternatives=_swapped(offer, replace(target, when=when)))
+    _check_alternatives(session, moved.standing, now)
+    fact = AlternativeMoved(
+        at=now, by=by, session_id=session.id, offer_id=offer.id, alternative_id=target.id, old=target.when, new=when
+    )
+    return Turn(offer=moved, session=session, facts=(fact,))
+
+
+def replaced(offer: Offer, session: Session, by_offer: Offer, *, by: Actor, now: datetime) -> Turn:
+    """End an open offer because another one takes its place in the same transaction."""
+    check_open(offer, now)
+    fact = OfferReplaced(at=now, by=by, session_id=session.id, offer_id=offer.id, new_offer_id=by_offer.id)
+    return _ended(offer, session, OfferState.REPLACED, now, fact)
+
+
+def check_open(offer: Offer, now: datetime) -> None:
+    """Raise OfferClosedError unless an answer counts at `now`: strictly before the deadline."""
+    if offer.state is not OfferState.OPEN:
+        raise OfferClosedError(_CLOSED[offer.state], state=offer.state)
+    if offer.expires_at is not None and now >= offer.expires_at:
+        raise OfferClosedError(_CLOSED[OfferState.LAPSED], state=OfferState.LAPSED)
+
+
+_CLOSED = {
+    OfferState.DRAFT: "This offer has not been sent.",
+    OfferState.DISCARDED: "This offer was never sent.",
+    OfferState.ACCEPTED: "This offer has already been answered: one of the times was chosen.",
+    OfferState.REJECTED: "This offer has already been answered: none of the times suited.",
+    OfferState.CANCELLED: "The booking has been cancelled.",
+    OfferState.LAPSED: "The time to answer this offer has passed.",
+    OfferState.WITHDRAWN: "This offer has been taken back.",
+    OfferState.REPLACED: "This offer has been replaced by a newer one.",
+}
+
+
+def _check_draft(offer: Offer) -> None:
+    if offer.state is not OfferState.DRAFT:
+        raise OfferClosedError(
+            "This offer is no longer a draft." if offer.state is OfferState.OPEN else _CLOSED[offer.state],
+            state=offer.state,
+        )
+
+
+def _check_window(window: timedelta) -> None:
+    if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
+        raise RuleError("The client's time to answer lies between 1 second and 30 days.")
+
+
+def _check_alternatives(session: Session, alternatives: tuple[Alternative, ...], now: datetime) -> None:
+    if not 1 <= len(alternatives) <= MOST_ALTERNATIVES:
+        raise RuleError(f"Offer at least one time and at most {MOST_ALTERNATIVES}.")
+    spans = [a.when.span for a in alternatives]
+    for alternative in alternatives:
+        sessions.check_future(alternative.when, now)
+        if spans.count(alternative.when.span) > 1:
+            raise RuleError(f"{alternative.when.local:%A %d %B, %H:%M} is offered twice. Remove one of them.")
+        if alternative.when.span == session.when.span:
+            raise RuleError("One of the times is the session's own time. Offer only other times.")
+
+
+def _swapped(offer: Offer, changed: Alternative) -> tuple[Alternative, ...]:
+    return tuple(changed if a.id == changed.id else a for a in offer.alternatives)
+
+
+def _ended(offer: Offer, session: Session, state: OfferState, now: datetime, *facts: Fact) -> Turn:
+    return Turn(offer=replace(offer, state=state, ended_at=now), session=session, facts=facts)

@@ -1,0 +1,110 @@
+"""Compare what a calendar shall show with what we know it shows, and say what to do. Decides; never does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from connector.domain.entry import Content, Entry, EntryKey
+
+_NAMES = UUID("6c0f4a52-1b5e-4f0e-9a38-5f1d5b0c7e21")
+
+
+class MirrorState(StrEnum):
+    """What we know of a remote event."""
+
+    UNKNOWN = "unknown"  # we meant to write it, and do not know whether that happened
+    PRESENT = "present"
+    ABSENT = "absent"  # confirmed; the row stays because its remote name is spent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """Where an entry lives in a calendar.
+
+    `name` is ours: the event's UID and the stem of its address, new for each `generation`, since services do not let a
+    deleted name be used again. `href` is the address or id the service gave it, `etag` its last known version.
+    """
+
+    name: str
+    generation: int = 1
+    href: str | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """The tie between an entry and its remote event; `seen` is the fingerprint last written or read there."""
+
+    key: EntryKey
+    session_id: UUID
+    ref: Ref
+    seen: str | None
+    state: MirrorState
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Make the remote event show the entry: create it if it is not there, else change only what is ours."""
+
+    entry: Entry
+    at: Ref
+
+    @property
+    def key(self) -> EntryKey:
+        """Which entry."""
+        return self.entry.key
+
+    @property
+    def session_id(self) -> UUID:
+        """Which session it belongs to."""
+        return self.entry.session_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Make sure the remote event is not there."""
+
+    key: EntryKey
+    session_id: UUID
+    at: Ref
+
+
+Action = Put | Remove
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An event of ours as it was read in a calendar.
+
+    `content` is None where the practitioner has made of it what we never write (an all-day or a recurring event).
+    """
+
+    href: str
+    etag: str | None
+    content: Content | None
+
+
+def name_for(calendar_id: UUID, key: EntryKey, generation: int) -> str:
+    """Return the remote name of an entry: unguessable, and different in every calendar and generation."""
+    return str(uuid5(_NAMES, f"{calendar_id}/{key}/{generation}"))
+
+
+def plan(wanted: Iterable[Entry], mirrors: Iterable[Mirror], *, calendar_id: UUID) -> Iterator[Action]:
+    """Yield every Put before the first Remove: a time is never seen free while it changes hands."""
+    entries = {entry.key: entry for entry in wanted}
+    known = {mirror.key: mirror for mirror in mirrors}
+    for key, entry in entries.items():
+        mirror = known.get(key)
+        if mirror is None or mirror.state is MirrorState.ABSENT:
+            generation = mirror.ref.generation + 1 if mirror else 1
+            yield Put(entry=entry, at=Ref(name=name_for(calendar_id, key, generation), generation=generation))
+        elif mirror.state is MirrorState.UNKNOWN or mirror.seen != entry.content.fingerprint:
+            yield Put(entry=entry, at=mirror.ref)
+    for key, mirror in known.items():
+        if key not in entries and mirror.state is not MirrorState.ABSENT:
+            yield Remove(key=key, session_id=mirror.session_id, at=mirror.ref)

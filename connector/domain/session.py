@@ -1,0 +1,232 @@
+"""A session: the booked meeting of a practitioner and a client. Transitions are functions from value to value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+from connector.domain.facts import (
+    Attestation,
+    Fact,
+    FlagCleared,
+    FlagReason,
+    LocationChanged,
+    MoveReason,
+    SessionBooked,
+    SessionCancelled,
+    SessionFlagged,
+    SessionMoved,
+)
+from connector.domain.people import Actor
+from connector.domain.span import When
+from connector.errors import PastSpanError, RuleError
+
+LONGEST_LOCATION = 500
+
+
+class SessionKind(StrEnum):
+    """Whether the two meet for the first time."""
+
+    INITIAL = "initial"
+    FOLLOWUP = "followup"
+
+
+class SessionState(StrEnum):
+    """Whether the session stands."""
+
+    BOOKED = "booked"
+    CANCELLED = "cancelled"
+
+
+class LocationKind(StrEnum):
+    """How the two meet."""
+
+    IN_PERSON = "in_person"
+    ONLINE = "online"
+    PHONE = "phone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a session takes place: an address, an https link, or a telephone number and who calls."""
+
+    kind: LocationKind
+    text: str
+
+    def __post_init__(self) -> None:
+        if not self.text.strip() or len(self.text) > LONGEST_LOCATION or not self.text.isprintable():
+            raise RuleError(f"A location has 1 to {LONGEST_LOCATION} printable characters on one line.")
+        if self.kind is LocationKind.ONLINE and not _is_link(self.text):
+            raise RuleError("An online session needs a full link that begins with https://.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One booked meeting. `id` and `uid` never change; `revision` only rises.
+
+    `uid` is the invitation's UID in the client's calendar, `organizer` the fixed address it comes from, `revision` its
+    SEQUENCE, and `stamp` the DTSTAMP of the last message about it, aware UTC.
+    """
+
+    id: UUID
+    practitioner_id: UUID
+    client_id: UUID
+    kind: SessionKind
+    when: When
+    location: Location
+    uid: str
+    organizer: str
+    revision: int
+    stamp: datetime
+    created_at: datetime
+    state: SessionState = SessionState.BOOKED
+    flag: FlagReason | None = None
+    series_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What a practitioner changes in one save; None leaves a thing as it is."""
+
+    when: When | None = None
+    location: Location | None = None
+    reason: MoveReason = MoveReason.AGREED
+    attestation: Attestation | None = None
+    override_past: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A session after a transition, and what happened; no facts means that nothing changed."""
+
+    session: Session
+    facts: tuple[Fact, ...] = field(default=())
+
+
+def book(
+    *,
+    practitioner_id: UUID,
+    client_id: UUID,
+    when: When,
+    location: Location,
+    organizer: str,
+    by: Actor,
+    now: datetime,
+    kind: SessionKind = SessionKind.FOLLOWUP,
+    series_id: UUID | None = None,
+) -> Change:
+    """Take in a session.
+
+    Raises: PastSpanError if it would already have begun.
+    """
+    check_future(when, now)
+    session = Session(
+        id=uuid4(),
+        practitioner_id=practitioner_id,
+        client_id=client_id,
+        kind=kind,
+        when=when,
+        location=location,
+        uid=str(uuid4()),
+        organizer=organizer,
+        revision=0,
+        stamp=now,
+        created_at=now,
+        series_id=series_id,
+    )
+    return Change(session=session, facts=(SessionBooked(at=now, by=by, session_id=session.id, when=when),))
+
+
+def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Change:
+    """Change time, place or both in one revision; values that are already so change nothing.
+
+    Raises: PastSpanError for a past time that is not a correction with an explicit override; RuleError for a cancelled
+        session, or for a new time that nobody attests the client has agreed to.
+    """
+    check_stands(session)
+    when = edit.when if edit.when is not None and edit.when != session.when else None
+    location = edit.location if edit.location is not None and edit.location != session.location else None
+    facts: list[Fact] = []
+    if when is not None:
+        if not (edit.override_past and edit.reason is MoveReason.CORRECTION):
+            check_future(when, now)
+        if edit.reason is MoveReason.AGREED and edit.attestation is None:
+            raise RuleError(
+                "Only a time that the client has agreed to can be entered here. Say who agreed, when, and how they "
+                "told you; or offer the client this time instead."
+            )
+        facts.append(
+            SessionMoved(
+                at=now,
+                by=by,
+                session_id=session.id,
+                old=session.when,
+                new=when,
+                reason=edit.reason,
+                attestation=edit.attestation,
+            )
+        )
+    if location is not None:
+        facts.append(
+            LocationChanged(at=now, by=by, session_id=session.id, old=session.location.text, new=location.text)
+        )
+    if not facts:
+        return Change(session=session)
+    if session.flag is not None and when is not None:
+        facts.append(FlagCleared(at=now, by=by, session_id=session.id))
+    changed = replace(
+        session,
+        when=when or session.when,
+        location=location or session.location,
+        flag=None if when is not None else session.flag,
+    )
+    return Change(session=revised(changed, now=now), facts=tuple(facts))
+
+
+def cancel(session: Session, *, by: Actor, now: datetime, reason: str = "") -> Change:
+    """End a session before it takes place; cancelling again changes nothing."""
+    if session.state is SessionState.CANCELLED:
+        return Change(session=session)
+    ended = revised(replace(session, state=SessionState.CANCELLED, flag=None), now=now)
+    return Change(session=ended, facts=(SessionCancelled(at=now, by=by, session_id=session.id, reason=reason),))
+
+
+def flagged(session: Session, reason: FlagReason, *, by: Actor, now: datetime) -> Change:
+    """Mark a session as needing its practitioner; the client is not told, so the revision stays."""
+    fact = SessionFlagged(at=now, by=by, session_id=session.id, reason=reason)
+    return Change(session=replace(session, flag=reason), facts=(fact,))
+
+
+def unflagged(session: Session, *, by: Actor, now: datetime) -> Change:
+    """Take the mark away again."""
+    if session.flag is None:
+        return Change(session=session)
+    fact = FlagCleared(at=now, by=by, session_id=session.id)
+    return Change(session=replace(session, flag=None), facts=(fact,))
+
+
+def revised(session: Session, *, now: datetime) -> Session:
+    """Count one more mailed revision; its stamp is strictly later than the one before (RFC 5546 section 2.1.5)."""
+    return replace(session, revision=session.revision + 1, stamp=max(now, session.stamp + timedelta(seconds=1)))
+
+
+def check_stands(session: Session) -> None:
+    """Raise RuleError if the session has been cancelled."""
+    if session.state is SessionState.CANCELLED:
+        raise RuleError("This session has been cancelled. Book a new one instead.")
+
+
+def check_future(when: When, now: datetime) -> None:
+    """Raise PastSpanError if the time has already begun."""
+    if when.span.start <= now:
+        raise PastSpanError(
+            f"{when.local:%A %d %B %Y, %H:%M} ({when.zone}) has already passed. Choose a time in the future."
+        )
+
+
+def _is_link(text: str) -> bool:
+    parts = urlsplit(text.strip())
+    return parts.scheme == "https" and bool(parts.hostname)

@@ -1,0 +1,118 @@
+"""Stretches of time. The only module that turns a local time into an instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connector.errors import RuleError, WallTimeError
+
+LONGEST = timedelta(hours=24)
+
+
+def instant(value: datetime) -> datetime:
+    """Return `value` in UTC, cut to whole seconds; naive values are a programming error."""
+    if value.tzinfo is None:
+        raise ValueError(f"naive datetime {value!r}: every instant inside carries its zone")
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return the IANA zone of that name.
+
+    Raises: RuleError if there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise RuleError(f"“{name}” is not a time zone. Use an IANA name such as Europe/Berlin.") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Span:
+    """A half-open stretch `[start, end)` of UTC, in whole seconds."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for value in (self.start, self.end):
+            if value.tzinfo is not UTC or value.microsecond:
+                raise ValueError(f"{value!r} is not a whole second in UTC")
+        if self.start >= self.end:
+            raise RuleError("The end must lie after the start.")
+
+    @classmethod
+    def of(cls, start: datetime, length: timedelta | datetime) -> Self:
+        """Make a span from aware datetimes in any zone; `length` is a duration or the end."""
+        begin = instant(start)
+        return cls(start=begin, end=instant(length) if isinstance(length, datetime) else begin + length)
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it lasts."""
+        return self.end - self.start
+
+    def overlaps(self, other: Span) -> bool:
+        """Whether the two share at least one second; touching ends do not."""
+        return self.start < other.end and other.start < self.end
+
+    def padded(self, buffer: timedelta) -> Span:
+        """Return the time it occupies: `[start, end + buffer)`."""
+        return replace(self, end=self.end + buffer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A span together with the wall time people agreed on.
+
+    `local` is the naive start on the clock of `zone` (an IANA name). Both are kept because people agree on a wall
+    time: when a country changes its rules, `again` finds the new instant.
+    """
+
+    span: Span
+    local: datetime
+    zone: str
+
+    @classmethod
+    def at(cls, local: datetime, *, zone: str, duration: timedelta, fold: Literal[0, 1] | None = None) -> Self:
+        """Resolve a wall time.
+
+        Args:
+            local: Naive local start, whole minutes or seconds.
+            zone: IANA zone name.
+            duration: Elapsed time from start to end.
+            fold: Which of two readings is meant when the clock shows the time twice: 0 the earlier, 1 the later.
+        Raises: WallTimeError if the time does not exist, or exists twice and `fold` is None; RuleError for an
+            unknown zone or a duration outside 1 minute to 24 hours.
+        """
+        if local.tzinfo is not None:
+            raise ValueError("a wall time is naive; its zone is named beside it")
+        if not timedelta(minutes=1) <= duration <= LONGEST:
+            raise RuleError("A session lasts between 1 minute and 24 hours.")
+        local = local.replace(microsecond=0, fold=0)
+        info = zone_named(zone)
+        early, late = (local.replace(tzinfo=info, fold=f).astimezone(UTC) for f in (0, 1))
+        start = early
+        if early != late:
+            if early.astimezone(info).replace(tzinfo=None) != local:
+                raise WallTimeError(
+                    f"On {local:%d %B %Y} the clocks in {zone} go forward, and {local:%H:%M} does not exist. "
+                    "Choose an earlier or a later time."
+                )
+            if fold is None:
+                raise WallTimeError(
+                    f"On {local:%d %B %Y} the clocks in {zone} go back, and {local:%H:%M} comes twice. "
+                    "Say which one you mean: the earlier or the later.",
+                    choices=("earlier", "later"),
+                )
+            start = late if fold else early
+        return cls(span=Span.of(start, duration), local=local, zone=zone)
+
+    @classmethod
+    def of(cls, span: Span, *, zone: str) -> Self:
+        """Name the wall time at which a span starts in a zone."""
+        local = span.start.astimezone(zone_named(zone)).replace(tzinfo=None, fold=0)
+        return cls(span=span, local=local, zone=zone)

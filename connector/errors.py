@@ -1,0 +1,118 @@
+"""Every error the product raises on purpose.
+
+::
+
+    ConnectorError
+    ├ RuleError                   the domain says no: shown to the person
+    │ ├ NotFoundError             no such thing, or none that this person may see
+    │ ├ PastSpanError             the time lies in the past
+    │ ├ WallTimeError             a local time that does not exist, or exists twice
+    │ ├ TimeTakenError            somebody else's session or offer occupies the time
+    │ ├ OfferClosedError          the offer has ended; carries how
+    │ ├ StaleAnswerError          the page showed a time that has moved since
+    │ └ InnerAddressError         a URL that leads into an inner network
+    ├ ProviderError               the adapters speak
+    │ ├ TransientError            put the work off
+    │ ├ AccessLostError           stop this connection, ask the practitioner to reconnect
+    │ ├ SyncTokenExpiredError     forget the token, read everything
+    │ ├ EditConflictError         somebody wrote in between: read, then plan again
+    │ ├ MissingError              not there: done for a removal, create for a put
+    │ └ RefusedError              ours to fix: park the work, tell the operator
+    ├ NotificationRejectedError   a push that proves nothing: 4xx with no detail
+    └ SettingsError               every fault at once, then exit
+
+A class exists only where some caller acts differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+
+class ConnectorError(Exception):
+    """Anything this product raises on purpose."""
+
+
+class RuleError(ConnectorError):
+    """The domain says no. The message is for the person who asked: what was wrong and what to do."""
+
+
+class NotFoundError(RuleError):
+    """There is no such thing, or none that this person may see."""
+
+
+class PastSpanError(RuleError):
+    """A time that has already begun cannot be booked, offered or accepted."""
+
+
+class WallTimeError(RuleError):
+    """A local time that does not exist or exists twice; `choices` names the readings of an ambiguous one."""
+
+    def __init__(self, message: str, *, choices: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.choices = tuple(choices)
+
+
+class TimeTakenError(RuleError):
+    """The time, buffer included, belongs to another session or another client's offer."""
+
+
+class OfferClosedError(RuleError):
+    """The offer has ended, so this act can change nothing; `state` says how it ended."""
+
+    def __init__(self, message: str, *, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class StaleAnswerError(RuleError):
+    """The answer was given to a time that has moved since the page was shown."""
+
+
+class InnerAddressError(RuleError):
+    """A URL supplied by a person leads into an inner network, and the operator has not allowed it by name."""
+
+
+class ProviderError(ConnectorError):
+    """A calendar service did not do what was asked."""
+
+
+class TransientError(ProviderError):
+    """It may work later: put the work off, never sooner than `retry_after` when the service named one."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AccessLostError(ProviderError):
+    """The credentials are no longer accepted: stop this connection and ask the practitioner to reconnect."""
+
+
+class SyncTokenExpiredError(ProviderError):
+    """The service no longer knows the sync token: forget it and read everything."""
+
+
+class EditConflictError(ProviderError):
+    """Somebody wrote in between, again and again: read, then plan again."""
+
+
+class MissingError(ProviderError):
+    """The entry, or the calendar itself, is confirmed not to be there."""
+
+
+class RefusedError(ProviderError):
+    """The service understood and said no; repeating it unchanged cannot help."""
+
+
+class NotificationRejectedError(ConnectorError):
+    """A push that does not prove where it comes from."""
+
+
+class SettingsError(ConnectorError):
+    """The settings cannot be used; the message lists every fault at once."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("These settings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        self.faults = tuple(faults)

@@ -1,0 +1,1 @@
+"""Pure text: entries as VEVENTs, sessions as iTIP messages, messages as mail."""

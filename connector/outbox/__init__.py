@@ -1,0 +1,1 @@
+"""What leaves towards people: letters by SMTP."""

@@ -1,0 +1,204 @@
+"""What the core asks of the world. Adapters raise ProviderError and its kinds, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from connector.domain.entry import EntryKey
+from connector.domain.notice import Notice
+from connector.domain.reconcile import Action, Ref, Sighting
+from connector.domain.span import Span
+from connector.errors import ProviderError
+
+HTTP_TIMEOUT = timedelta(seconds=20)  # less than half of a lease: a frozen worker's request ends before its claim does
+
+
+class Clock(Protocol):
+    """Tells the time; only doors ask it."""
+
+    def __call__(self) -> datetime:
+        """Return now, aware UTC, whole seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A put was done: the remote event now has this ref, href and etag filled in; etag None where none was given.
+
+    `seen` is the fingerprint of what stands there now, which is the entry's own.
+    """
+
+    key: EntryKey
+    ref: Ref
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """A removal was done: the event is confirmed not to be there."""
+
+    key: EntryKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An action was not done, or nobody knows whether it was; it stays wanted."""
+
+    key: EntryKey
+    error: ProviderError
+
+
+Outcome = Written | Removed | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """One event that is new or has changed; `sighting` is set where the feed brought the event along."""
+
+    href: str
+    etag: str | None
+    sighting: Sighting | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a change feed told, foreign events included.
+
+    In an incremental answer (`full` False) an href that is not named is unchanged, and `gone` names those that were
+    removed. In a full listing `gone` is empty: what is not in `changed` is not there.
+    """
+
+    changed: tuple[Changed, ...]
+    gone: tuple[str, ...]
+    token: str
+    full: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """A stretch in which a calendar is not free; `href` is None where the service does not tell which event."""
+
+    span: Span
+    href: str | None = None
+
+
+class RemoteCalendar(Protocol):
+    """One calendar of a connected account."""
+
+    def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        """Do the actions and yield one outcome for each as it lands, in any order.
+
+        The caller never mixes puts and removes in one call. Whatever goes wrong with one action is its `Failed`, and
+        the others go on, unless the whole calendar cannot be reached or the credentials are refused: then the rest
+        fail alike without being tried. Repeating an action that was done is harmless.
+        """
+        ...
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
+        """Return what stands at each ref's `name`, as a direct read finds it; None is a confirmed absence."""
+        ...
+
+    def changes(self, since: str | None) -> Changes:
+        """Read the change feed from a sync token, or everything from None.
+
+        Raises: SyncTokenExpiredError, MissingError if the calendar itself is not there, or another ProviderError.
+        """
+        ...
+
+    def busy(self, span: Span) -> Sequence[Busy]:
+        """Return when the calendar is not free in `span`, our own entries included, recurrences expanded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCalendarInfo:
+    """A calendar an account offers for choice. `remote_id` is its URL or id at the service."""
+
+    remote_id: str
+    name: str
+    writable: bool
+
+
+class Account(Protocol):
+    """One connected account at a calendar service."""
+
+    def calendars(self) -> Sequence[RemoteCalendarInfo]:
+        """Return the account's calendars that can hold events."""
+        ...
+
+    def open(self, remote_id: str) -> RemoteCalendar:
+        """Return one calendar; asks nothing of the service yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The rules for reaching out: which hosts may be inside an inner network, because the operator named them."""
+
+    inner_hosts: frozenset[str] = frozenset()
+
+
+class Provider(Protocol):
+    """A kind of calendar service, found by its slug."""
+
+    @property
+    def slug(self) -> str:
+        """The module's own name, such as `caldav`."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        ...
+
+    def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:
+        """Try what a person typed in and return the credentials to keep (sealed by the caller).
+
+        Raises: AccessLostError if they are refused; RuleError or another ProviderError with a message for the person.
+        """
+        ...
+
+    def account(self, credentials: Mapping[str, str], network: Network) -> Account:
+        """Open the account these credentials belong to; asks nothing of the service yet."""
+        ...
+
+
+class NotSentError(Exception):
+    """A message did not leave. `permanent` means that trying again cannot help."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One notice on its way to one person by mail.
+
+    Args:
+        notice: What to tell, as it stood when it was queued.
+        link: The absolute URL the person is to open, if the notice has one.
+        message_id: Fixed Message-ID, angle brackets included: the same at every attempt.
+        thread_id: Message-ID of the first letter about the same session to this person; None if this is the first.
+        date: The Date header, aware UTC.
+    """
+
+    notice: Notice
+    link: str | None
+    message_id: str
+    thread_id: str | None
+    date: datetime
+
+
+class Sender(Protocol):
+    """Renders letters and hands them to a mail server."""
+
+    def send(self, letter: Letter) -> None:
+        """Hand one letter over to be delivered to `letter.notice.to.address`.
+
+        Raises: NotSentError.
+        """
+        ...

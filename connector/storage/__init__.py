@@ -1,0 +1,1 @@
+"""The database: tables, queries, the ledger of due work, sealed credentials, migrations."""
