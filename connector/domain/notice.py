@@ -80,6 +80,7 @@ class Notice:
         expires_at: The deadline, aware UTC.
         by_support: Somebody from support acted for the client.
         offer_withdrawn: The same change also took an open offer back.
+        signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
     """
 
@@ -95,4 +96,5 @@ class Notice:
     expires_at: datetime | None = None
     by_support: bool = False
     offer_withdrawn: bool = False
+    signin_id: UUID | None = None
     about: str = ""

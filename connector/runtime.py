@@ -1,0 +1,90 @@
+"""What a door is handed: the parts of a running installation, put together by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from uuid import UUID
+
+from connector.domain.notice import Notice, NoticeKind
+from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender
+from connector.services import answering
+from connector.services.terms import Terms
+from connector.settings import Settings
+from connector.storage import calendars
+from connector.storage.database import Database
+from connector.storage.seal import Seal
+
+SIGN_IN = "sign-in"
+_TO_ANSWER = (NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED)
+
+
+@dataclass(kw_only=True)
+class Runtime:
+    """A running installation. `load_provider` imports a calendar service's module on its first use."""
+
+    settings: Settings
+    database: Database
+    seal: Seal
+    terms: Terms
+    network: Network
+    sender: Sender
+    clock: Clock
+    load_provider: Callable[[str], Provider]
+    _accounts: dict[tuple[UUID, bytes], Account] = field(default_factory=dict)
+    _remotes: dict[tuple[UUID, bytes], RemoteCalendar] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def remote(self, calendar_id: UUID) -> RemoteCalendar:
+        """Return a connected calendar at its service; its connections and caches are kept between calls.
+
+        Raises: NotFoundError if there is no such calendar.
+        """
+        with self.database.read() as db:
+            calendar = calendars.calendar(db, calendar_id)
+            connection = calendars.connection(db, calendar.connection_id)
+        with self._lock:
+            known = self._remotes.get((calendar_id, connection.credentials))
+            if known is not None:
+                return known
+            account = self._accounts.get((connection.id, connection.credentials))
+            if account is None:
+                provider = self.load_provider(connection.provider)
+                account = provider.account(self.seal.open(connection.credentials), self.network)
+                self._accounts = {k: v for k, v in self._accounts.items() if k[0] != connection.id}
+                self._accounts[connection.id, connection.credentials] = account
+            remote = account.open(calendar.remote_id)
+            self._remotes = {k: v for k, v in self._remotes.items() if k[0] != calendar_id}
+            self._remotes[calendar_id, connection.credentials] = remote
+            return remote
+
+    def link_for(self, notice: Notice) -> str | None:
+        """Return the address a notice asks its reader to open, or None if it asks for nothing."""
+        if notice.kind is NoticeKind.SIGN_IN and notice.signin_id is not None:
+            return f"{self.settings.public_url}/signin/{self.seal.token(SIGN_IN, notice.signin_id)}"
+        if notice.kind in _TO_ANSWER and notice.offer_id is not None:
+            return self.answer_link(notice.offer_id)
+        if notice.kind is NoticeKind.ACCESS_LOST:
+            return f"{self.settings.public_url}/sessions"
+        practitioner_told = notice.kind in _TO_PRACTITIONER
+        return self.session_link(notice.session.id) if practitioner_told and notice.session is not None else None
+
+    def answer_link(self, offer_id: UUID) -> str:
+        """Return the address of the client's answer page."""
+        return f"{self.settings.public_url}/answer/{self.seal.token(answering.PURPOSE, offer_id)}"
+
+    def session_link(self, session_id: UUID) -> str:
+        """Return the address of the practitioner's page of a session."""
+        return f"{self.settings.public_url}/sessions/{session_id}"
+
+
+_TO_PRACTITIONER = (
+    NoticeKind.CLIENT_ACCEPTED,
+    NoticeKind.CLIENT_REJECTED,
+    NoticeKind.CLIENT_CANCELLED,
+    NoticeKind.OFFER_LAPSED,
+    NoticeKind.DRAFT_WAITING,
+    NoticeKind.ENTRY_PUT_BACK,
+    NoticeKind.NOT_DELIVERED,
+)

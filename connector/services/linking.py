@@ -1,0 +1,151 @@
+"""Connect calendar accounts, notice that access was lost, reconnect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection as Db
+
+from connector.domain.entry import Disclosure
+from connector.domain.facts import AccessLost, AccessRestored, ConnectionAdded
+from connector.domain.notice import Notice, NoticeKind, Recipient
+from connector.domain.people import CLOCK, Actor, Level
+from connector.errors import RuleError
+from connector.ports import Network, Provider, RemoteCalendarInfo
+from connector.services import notifying
+from connector.services.terms import Terms
+from connector.storage import calendars, ledger, people, timeline
+from connector.storage.calendars import Calendar, Connection, ConnectionState
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from connector.storage.seal import Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Which account and which of its calendars somebody wants to connect; None means the practitioner's default."""
+
+    provider: Provider
+    form: Mapping[str, str]
+    label: str
+    calendar: str = ""
+    session_level: Level | None = None
+    hold_level: Level | None = None
+
+
+def connect(
+    database: Database, seal: Seal, network: Network, practitioner_id: UUID, wish: Wish, *, by: Actor, now: datetime
+) -> Calendar:
+    """Sign in, choose the calendar, keep the credentials sealed, and have the calendar filled.
+
+    Raises: RuleError if there is no such calendar to write to, naming those there are; AccessLostError if the
+        credentials are refused; another ProviderError. Nothing is kept then.
+    """
+    credentials = wish.provider.connect(wish.form, network)
+    offered = wish.provider.account(credentials, network).calendars()
+    chosen = choose(offered, wish.calendar)
+    with database.begin() as db:
+        practitioner = people.practitioner(db, practitioner_id, lock=True)
+        connection = Connection(
+            id=uuid4(),
+            practitioner_id=practitioner_id,
+            provider=wish.provider.slug,
+            label=wish.label or chosen.name,
+            credentials=seal.seal(credentials),
+            state=ConnectionState.OK,
+            created_at=now,
+        )
+        calendars.add_connection(db, connection)
+        calendar = Calendar(
+            id=uuid4(),
+            connection_id=connection.id,
+            practitioner_id=practitioner_id,
+            remote_id=chosen.remote_id,
+            name=chosen.name,
+            disclosure=Disclosure(
+                session_level=practitioner.session_level if wish.session_level is None else wish.session_level,
+                hold_level=practitioner.hold_level if wish.hold_level is None else wish.hold_level,
+            ),
+            lane=wish.provider.slug,
+        )
+        calendars.add_calendar(db, calendar, now=now)
+        added = ConnectionAdded(
+            at=now, by=by, connection_id=connection.id, provider=connection.provider, label=connection.label
+        )
+        timeline.append(db, practitioner_id, [added])
+        _make_due(db, calendar, now)
+    return calendar
+
+
+def choose(offered: Sequence[RemoteCalendarInfo], wanted: str) -> RemoteCalendarInfo:
+    """Return the calendar of that name or address; without a name, the only one there is.
+
+    Raises: RuleError naming the calendars to choose from.
+    """
+    writable = [info for info in offered if info.writable]
+    names = ", ".join(f"“{info.name}”" for info in writable)
+    if not writable:
+        raise RuleError("This account has no calendar that Pencilled may write to. Create one there first.")
+    found = [info for info in writable if not wanted or wanted in (info.name, info.remote_id)]
+    if not found:
+        raise RuleError(f"There is no calendar “{wanted}” to write to in this account. There are: {names}.")
+    if len(found) > 1:
+        raise RuleError(f"Which calendar shall it be? Choose one of: {names}.")
+    return found[0]
+
+
+def reconnect(
+    database: Database, network: Network, connection_id: UUID, provider: Provider, form: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Try new credentials for a connection whose calendar stays the same, and return them for `restored`.
+
+    Raises: RuleError if the account does not have the connected calendar; AccessLostError, another ProviderError.
+    """
+    credentials = provider.connect(form, network)
+    offered = {info.remote_id for info in provider.account(credentials, network).calendars()}
+    with database.read() as db:
+        connection = calendars.connection(db, connection_id)
+        chosen = [c for c in calendars.calendars_of(db, connection.practitioner_id) if c.connection_id == connection_id]
+    missing = [calendar.name for calendar in chosen if calendar.remote_id not in offered]
+    if missing:
+        raise RuleError(f"This account does not have the connected calendar “{missing[0]}”. Use the same account.")
+    return credentials
+
+
+def restored(
+    db: Db, seal: Seal, connection_id: UUID, credentials: Mapping[str, str], *, by: Actor, now: datetime
+) -> None:
+    """Keep new credentials, and go on with everything that waited for them."""
+    connection = calendars.connection(db, connection_id)
+    calendars.set_credentials(db, connection_id, seal.seal(credentials))
+    if calendars.set_state(db, connection_id, ConnectionState.OK):
+        fact = AccessRestored(at=now, by=by, connection_id=connection_id)
+        timeline.append(db, connection.practitioner_id, [fact])
+    for calendar in calendars.calendars_of(db, connection.practitioner_id):
+        if calendar.connection_id == connection_id:
+            _make_due(db, calendar, now)
+
+
+def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> None:
+    """Stop a connection whose credentials are refused, and tell the practitioner once."""
+    connection = calendars.connection(db, connection_id)
+    if not calendars.set_state(db, connection_id, ConnectionState.ACCESS_LOST):
+        return
+    timeline.append(db, connection.practitioner_id, [AccessLost(at=now, by=CLOCK, connection_id=connection_id)])
+    practitioner = people.practitioner(db, connection.practitioner_id)
+    notice = Notice(
+        kind=NoticeKind.ACCESS_LOST,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        about=connection.label,
+    )
+    told = notifying.Told(notice=notice, to_client=False, key=f"{notice.kind}:{connection_id}:{uuid4()}")
+    notifying.queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+
+
+def _make_due(db: Db, calendar: Calendar, now: datetime) -> None:
+    for kind in (Kind.CALENDAR, Kind.PULL):
+        ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane)

@@ -1,0 +1,36 @@
+"""The installation's choices that use cases need, taken from the settings by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connector.domain.people import Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How this installation does things.
+
+    Args:
+        organizer: The mail address invitations come from; frozen into each session at booking.
+        window: How long a client has to answer unless the offer says otherwise.
+        draft_reminder: After how long an unsent draft is recalled to the practitioner, once.
+        poll_open: Between two looks at a calendar while one of its practitioner's offers is open.
+        poll_idle: Between two looks otherwise.
+        sign_in: How long a mailed sign-in can be used.
+        channels: The ways to reach clients for which a gateway is configured.
+    """
+
+    organizer: str
+    window: timedelta = timedelta(hours=24)
+    draft_reminder: timedelta = timedelta(hours=4)
+    poll_open: timedelta = timedelta(seconds=30)
+    poll_idle: timedelta = timedelta(minutes=10)
+    sign_in: timedelta = timedelta(minutes=15)
+    channels: frozenset[Channel] = frozenset({Channel.EMAIL})
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain our Message-IDs are made in."""
+        return self.organizer.rpartition("@")[2]

@@ -1,0 +1,208 @@
+"""Every choice an operator has, read once from the environment, every fault reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from connector.domain.people import check_address
+from connector.errors import RuleError, SettingsError
+
+PREFIX = "CONNECTOR_"
+SHORTEST_KEY = 32
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _text(value: str) -> str:
+    return value.strip()
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _duration(value: str) -> timedelta:
+    number, unit = value.strip()[:-1], value.strip()[-1:]
+    if unit not in _UNITS or not number.isascii() or not number.isdigit() or int(number) == 0:
+        raise ValueError("use a whole number and a unit, such as 30s, 10m, 24h or 2d")
+    return timedelta(**{_UNITS[unit]: int(number)})
+
+
+def _flag(value: str) -> bool:
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if value.strip().lower() not in known:
+        raise ValueError("use true or false")
+    return known[value.strip().lower()]
+
+
+def _count(value: str) -> int:
+    if not value.strip().isascii() or not value.strip().isdigit():
+        raise ValueError("use a whole number")
+    return int(value)
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        scheme = urlsplit(value.strip()).scheme
+        if scheme not in schemes:
+            raise ValueError("begin with one of " + ", ".join(f"{s}://" for s in schemes))
+        return value.strip().rstrip("/") if scheme in {"http", "https"} else value.strip()
+
+    return read
+
+
+def _address(value: str) -> str:
+    try:
+        return check_address(value.strip())
+    except RuleError as error:
+        raise ValueError(str(error)) from error
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    keys = _names(value)
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"each key has at least {SHORTEST_KEY} characters; `openssl rand -hex 32` makes a good one")
+    return keys
+
+
+def _listen(value: str) -> str:
+    host, _, port = value.strip().rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError("use host:port, such as 127.0.0.1:8080")
+    return value.strip()
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.strip() not in allowed:
+            raise ValueError("use one of " + ", ".join(allowed))
+        return value.strip()
+
+    return read
+
+
+def _setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
+    metadata = {"read": read, "default": default, "meaning": meaning}
+    return field(default_factory=lambda: read(default), metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings, each with its default; the variable of a field is `CONNECTOR_` and its name in capitals."""
+
+    database_url: str = _setting(
+        _url("sqlite", "postgresql"),
+        "sqlite:///pencilled.sqlite3",
+        "Where everything is kept: `sqlite:///path` (one process) or `postgresql://…`.",
+    )
+    database_careful: bool = _setting(
+        _flag, "false", "SQLite only: wait for the disk at every commit, so that even a power cut loses nothing."
+    )
+    broker_url: str = _setting(
+        _url("memory", "redis", "rediss"),
+        "memory://",
+        "What carries rings to the workers: `memory://` within one process, `redis://…` between several.",
+    )
+    secret_keys: tuple[str, ...] = _setting(
+        _keys,
+        "",
+        "Keys that seal credentials and sign links, newest first, separated by commas. Left empty with SQLite, one is "
+        "made and kept beside the database.",
+    )
+    public_url: str = _setting(
+        _url("http", "https"), "http://127.0.0.1:8080", "The address under which people reach the pages."
+    )
+    listen: str = _setting(_listen, "127.0.0.1:8080", "Host and port to listen on.")
+    trusted_proxies: int = _setting(
+        _count, "0", "How many reverse proxies in front add X-Forwarded headers that may be believed."
+    )
+    smtp_url: str = _setting(
+        _url("smtp", "smtp+starttls", "smtps"),
+        "smtp://127.0.0.1:25",
+        "The mail server: `smtp://`, `smtp+starttls://` or `smtps://`, with `user:password@` if it asks for one.",
+    )
+    mail_from: str = _setting(
+        _address, "pencilled@localhost", "The address invitations come from, and that clients' calendars know us by."
+    )
+    brand: str = _setting(_text, "Pencilled", "What the pages and letters call this service.")
+    offer_window: timedelta = _setting(_duration, "24h", "How long a client has to answer an offer.")
+    draft_reminder: timedelta = _setting(
+        _duration, "4h", "After how long the practitioner is reminded, once, of an offer not yet sent."
+    )
+    poll_open: timedelta = _setting(
+        _duration, "30s", "How often a calendar is looked at while one of its practitioner's offers is open."
+    )
+    poll_idle: timedelta = _setting(_duration, "10m", "How often a calendar is looked at otherwise.")
+    sign_in: timedelta = _setting(_duration, "15m", "How long a mailed sign-in link can be used.")
+    providers: tuple[str, ...] = _setting(_names, "caldav", "Calendar services in use, separated by commas.")
+    inner_hosts: tuple[str, ...] = _setting(
+        _names, "", "Calendar hosts inside your own network that may be reached, separated by commas."
+    )
+    worker_threads: int = _setting(_count, "8", "Threads that carry out due work, in each process that does.")
+    lane_limit: int = _setting(_count, "4", "How many of those may wait for one calendar service at the same time.")
+    log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info", "How much is logged.")
+    log_format: str = _setting(_one_of("console", "json"), "console", "Lines for people, or JSON for machines.")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings from `CONNECTOR_*`; a name ending in `_FILE` names a file that holds the value.
+
+        Raises: SettingsError naming every unknown name and unusable value.
+        """
+        known = {PREFIX + f.name.upper(): f for f in fields(cls)}
+        faults, values = [], {}
+        for name, raw in sorted(environ.items()):
+            if not name.startswith(PREFIX) or name.startswith(PREFIX + "TEST_"):
+                continue
+            base = name.removesuffix("_FILE") if name not in known else name
+            if base not in known:
+                faults.append(f"{name}: there is no such setting")
+                continue
+            if base != name and base in environ:
+                faults.append(f"{name}: {base} is set as well; keep one of them")
+                continue
+            try:
+                text = raw if base == name else Path(raw).read_text(encoding="utf-8").strip()
+                values[known[base].name] = known[base].metadata["read"](text)
+            except OSError as error:
+                faults.append(f"{name}: the file cannot be read ({error.strerror})")
+            except ValueError as error:
+                faults.append(f"{name}: {error}")
+        settings = None if faults else cls(**values)
+        faults += _together(settings) if settings else []
+        if faults or settings is None:
+            raise SettingsError(faults)
+        return settings
+
+    @property
+    def embedded(self) -> bool:
+        """Whether everything runs in one process, on SQLite."""
+        return self.database_url.startswith("sqlite")
+
+
+def table() -> str:
+    """Return the settings as the Markdown table of the README."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for f in fields(Settings):
+        default = f"`{f.metadata['default']}`" if f.metadata["default"] else "(empty)"
+        rows.append(f"| `{PREFIX}{f.name.upper()}` | {default} | {f.metadata['meaning']} |")
+    return "\n".join(rows)
+
+
+def _together(settings: Settings) -> list[str]:
+    faults = []
+    if not settings.embedded and not settings.secret_keys:
+        faults.append("CONNECTOR_SECRET_KEYS: needed with PostgreSQL, since several processes share it")
+    if settings.embedded and settings.broker_url != "memory://":
+        faults.append("CONNECTOR_BROKER_URL: SQLite runs in one process, so leave this at memory://")
+    if not settings.embedded and settings.broker_url == "memory://":
+        faults.append("CONNECTOR_BROKER_URL: with PostgreSQL, name a Redis server: redis://host:6379/0")
+    if settings.worker_threads < 1 or settings.lane_limit < 1:
+        faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
+    if not settings.providers:
+        faults.append("CONNECTOR_PROVIDERS: name at least one, such as caldav")
+    return faults

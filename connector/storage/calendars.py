@@ -1,0 +1,190 @@
+"""Connections to calendar services, and the calendar chosen in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection as Db
+from sqlalchemy import Row, insert, select, update
+
+from connector.domain.entry import Disclosure
+from connector.domain.people import Level
+from connector.errors import NotFoundError
+from connector.storage.tables import calendars, connections
+
+
+class ConnectionState(StrEnum):
+    """Whether a calendar service still lets us in."""
+
+    OK = "ok"
+    ACCESS_LOST = "access_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One account at one calendar service; `credentials` are sealed."""
+
+    id: UUID
+    practitioner_id: UUID
+    provider: str
+    label: str
+    credentials: bytes
+    state: ConnectionState
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """The calendar our entries go to; `trouble` says in plain words what went wrong last."""
+
+    id: UUID
+    connection_id: UUID
+    practitioner_id: UUID
+    remote_id: str
+    name: str
+    disclosure: Disclosure
+    lane: str
+    sync_token: str | None = None
+    trouble: str | None = None
+    trouble_since: datetime | None = None
+    written_at: datetime | None = None
+    read_at: datetime | None = None
+
+
+def add_connection(db: Db, connection: Connection) -> None:
+    """Store a new connection."""
+    values = {
+        "id": connection.id,
+        "practitioner_id": connection.practitioner_id,
+        "provider": connection.provider,
+        "label": connection.label,
+        "credentials": connection.credentials,
+        "state": connection.state.value,
+        "created_at": connection.created_at,
+    }
+    db.execute(insert(connections).values(values))
+
+
+def add_calendar(db: Db, calendar: Calendar, *, now: datetime) -> None:
+    """Store the calendar chosen in a connection."""
+    values = {
+        "id": calendar.id,
+        "connection_id": calendar.connection_id,
+        "practitioner_id": calendar.practitioner_id,
+        "remote_id": calendar.remote_id,
+        "name": calendar.name,
+        "session_level": int(calendar.disclosure.session_level),
+        "hold_level": int(calendar.disclosure.hold_level),
+        "firm_holds": calendar.disclosure.firm_holds,
+        "lane": calendar.lane,
+        "created_at": now,
+    }
+    db.execute(insert(calendars).values(values))
+
+
+def connection(db: Db, connection_id: UUID) -> Connection:
+    """Return a connection.
+
+    Raises: NotFoundError.
+    """
+    row = db.execute(select(connections).where(connections.c.id == connection_id)).first()
+    if row is None:
+        raise NotFoundError("There is no such connection.")
+    return _connection(row)
+
+
+def calendar(db: Db, calendar_id: UUID) -> Calendar:
+    """Return a calendar.
+
+    Raises: NotFoundError.
+    """
+    row = db.execute(select(calendars).where(calendars.c.id == calendar_id)).first()
+    if row is None:
+        raise NotFoundError("There is no such calendar.")
+    return _calendar(row)
+
+
+def connections_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Connection]:
+    """Return the connections of a practitioner, or everybody's."""
+    query = select(connections).order_by(connections.c.created_at)
+    if practitioner_id is not None:
+        query = query.where(connections.c.practitioner_id == practitioner_id)
+    return [_connection(row) for row in db.execute(query)]
+
+
+def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calendar]:
+    """Return the calendars of a practitioner that our entries go to, or everybody's."""
+    query = select(calendars).order_by(calendars.c.created_at)
+    if practitioner_id is not None:
+        query = query.where(calendars.c.practitioner_id == practitioner_id)
+    return [_calendar(row) for row in db.execute(query)]
+
+
+def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
+    """Change whether a connection lets us in; False if it was so already."""
+    query = update(connections).where(connections.c.id == connection_id, connections.c.state != state.value)
+    return db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
+
+
+def set_credentials(db: Db, connection_id: UUID, sealed: bytes) -> None:
+    """Replace the sealed credentials of a connection."""
+    db.execute(update(connections).where(connections.c.id == connection_id).values(credentials=sealed))
+
+
+def note_trouble(db: Db, calendar_id: UUID, trouble: str, *, now: datetime) -> None:
+    """Note what went wrong, keeping the instant at which trouble began."""
+    own = calendars.c.id == calendar_id
+    db.execute(update(calendars).where(own, calendars.c.trouble.is_(None)).values(trouble_since=now))
+    db.execute(update(calendars).where(own).values(trouble=trouble))
+
+
+def note_written(db: Db, calendar_id: UUID, *, now: datetime) -> None:
+    """Note that everything wanted stands in the calendar."""
+    values = {"written_at": now, "trouble": None, "trouble_since": None}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+
+
+def note_read(db: Db, calendar_id: UUID, token: str, *, now: datetime) -> None:
+    """Keep a new sync token; call it in the transaction that stores what the token covers."""
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(sync_token=token, read_at=now))
+
+
+def forget_token(db: Db, calendar_id: UUID) -> None:
+    """Drop a sync token that the service no longer knows."""
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(sync_token=None))
+
+
+def _connection(row: Row[Any]) -> Connection:
+    return Connection(
+        id=row.id,
+        practitioner_id=row.practitioner_id,
+        provider=row.provider,
+        label=row.label,
+        credentials=row.credentials,
+        state=ConnectionState(row.state),
+        created_at=row.created_at,
+    )
+
+
+def _calendar(row: Row[Any]) -> Calendar:
+    return Calendar(
+        id=row.id,
+        connection_id=row.connection_id,
+        practitioner_id=row.practitioner_id,
+        remote_id=row.remote_id,
+        name=row.name,
+        disclosure=Disclosure(
+            session_level=Level(row.session_level), hold_level=Level(row.hold_level), firm_holds=row.firm_holds
+        ),
+        lane=row.lane,
+        sync_token=row.sync_token,
+        trouble=row.trouble,
+        trouble_since=row.trouble_since,
+        written_at=row.written_at,
+        read_at=row.read_at,
+    )

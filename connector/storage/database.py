@@ -1,0 +1,227 @@
+"""The one database: SQLite for a single process, PostgreSQL for many. Transactions are short and never nested."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as WaitedTooLongError
+
+from connector.errors import SettingsError
+from connector.storage.due import Key
+
+BUSY_TIMEOUT_MS = 5000
+_TURN_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
+_POOL = 16
+_SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
+
+log = structlog.get_logger(__name__)
+
+
+def read_url(url: str) -> URL:
+    """Return the URL with the driver we ship filled in.
+
+    Raises: SettingsError if it is neither a SQLite file nor PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError(["CONNECTOR_DATABASE_URL: this is no database URL"]) from None
+    match parsed.get_backend_name():
+        case "postgresql" | "postgres":
+            return parsed.set(drivername="postgresql+psycopg")
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return parsed.set(drivername="sqlite+pysqlite")
+        case "sqlite":
+            raise SettingsError(["CONNECTOR_DATABASE_URL: SQLite needs a file, such as sqlite:///pencilled.sqlite3"])
+        case other:
+            raise SettingsError([f"CONNECTOR_DATABASE_URL: {other} is not supported; use sqlite or postgresql"])
+
+
+def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = ()) -> Engine:
+    """Open an engine; `begin` and `pragmas` are for SQLite. Bound values never show up in its errors."""
+    if url.get_backend_name() == "postgresql":
+        options = f"-c timezone=utc -c lock_timeout={BUSY_TIMEOUT_MS}"
+        arguments = {"options": options, "application_name": "pencilled"}
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=arguments
+        )
+    engine = create_engine(url, hide_parameters=True, pool_size=_POOL, max_overflow=_POOL)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", *pragmas, "journal_mode=WAL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+class Database:
+    """Transactions on one database; `on_touched` is told which keys became due, and when, after each commit.
+
+    Args:
+        url: `sqlite:///file` or `postgresql://...`.
+        careful: On SQLite, keep the last commits even through a power cut, at the price of an fsync each.
+    """
+
+    def __init__(self, url: str, *, careful: bool = False) -> None:
+        parsed = read_url(url)
+        self.embedded = parsed.get_backend_name() == "sqlite"
+        self.on_touched: Callable[[Mapping[Key, datetime]], None] | None = None
+        pragmas = ("foreign_keys=ON", f"synchronous={'FULL' if careful else 'NORMAL'}")
+        self._writers = open_engine(parsed, begin="BEGIN IMMEDIATE", pragmas=pragmas)
+        if self.embedded:
+            self._readers = open_engine(parsed, begin="BEGIN", pragmas=("query_only=ON",))
+        else:
+            self._readers = self._writers.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        # SQLite has one writer. Its own waiting polls and is unfair; a lock wakes the next thread at once.
+        self._turn = threading.Lock() if self.embedded else None
+        self._mine = threading.local()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Write in one transaction: committed at the end of the block, rolled back if it raises.
+
+        Raises: RuntimeError if this thread already writes.
+        """
+        if getattr(self._mine, "writing", False):
+            raise RuntimeError("a write transaction is open in this thread: pass its connection on")
+        touched: dict[Key, datetime] = {}
+        with self._taking_turn() if self._turn else nullcontext():
+            self._mine.writing = True
+            try:
+                with self._writers.begin() as db:
+                    db.info["touched"] = touched
+                    yield db
+            finally:
+                self._mine.writing = False
+        if touched and self.on_touched:
+            try:
+                self.on_touched(touched)
+            except Exception as error:  # noqa: BLE001 - the change is committed; the pump rings in our place
+                log.warning("ring_failed", keys=len(touched), error=type(error).__name__)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Read from one snapshot; writing through it fails."""
+        with self._readers.connect() as db, db.begin() as transaction:
+            yield db
+            transaction.rollback()
+
+    def baton(self, number: int) -> Baton:
+        """Return the claim of this process to be the only one of its kind; see `Baton.held`."""
+        return Baton(None if self.embedded else self._writers, number)
+
+    def dispose(self) -> None:
+        """Close all idle connections."""
+        self._readers.dispose()
+        self._writers.dispose()
+
+    @contextmanager
+    def _taking_turn(self) -> Iterator[None]:
+        assert self._turn  # noqa: S101 - for the type checker: only SQLite comes here
+        if not self._turn.acquire(timeout=_TURN_TIMEOUT_SECONDS):
+            raise WaitedTooLongError(f"another thread has been writing for {_TURN_TIMEOUT_SECONDS} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+class Baton:
+    """A PostgreSQL session lock on a connection of its own: it ends with the process, or with the connection."""
+
+    def __init__(self, engine: Engine | None, number: int) -> None:
+        self._engine = engine
+        self._number = number
+        self._connection: Connection | None = None
+        self._locked = False
+
+    def held(self) -> bool:
+        """Take it if it is free, confirm it if we have it; SQLite has one process, so always True there.
+
+        Raises: DBAPIError if the database cannot be reached; then we do not have it.
+        """
+        if self._engine is None:
+            return True
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._connection.detach()
+            query = "SELECT true" if self._locked else f"SELECT pg_try_advisory_lock({self._number:d})"
+            self._locked = bool(self._connection.execute(text(query)).scalar_one())
+        except DBAPIError:
+            self.close()
+            raise
+        return self._locked
+
+    def close(self) -> None:
+        """Give it back; `held` may take it again."""
+        connection, self._connection, self._locked = self._connection, None, False
+        if connection is not None:
+            connection.close()
+
+
+def is_time_taken(error: IntegrityError) -> bool:
+    """Whether the overlap guard refused the row."""
+    cause: Any = error.orig
+    if getattr(cause, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_TRIGGER":
+        return str(cause) == "time_taken"
+    return getattr(cause, "sqlstate", None) == "23P01" and cause.diag.constraint_name == "no_overlap"
+
+
+def is_busy(error: DBAPIError) -> bool:
+    """Whether the transaction lost to others at work at the same time, so that doing it again may succeed."""
+    cause: Any = error.orig
+    if getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return True
+    return getattr(cause, "sqlstate", None) in {_SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT}
+
+
+class FileLock:
+    """Held until closed or until the process ends, however it ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def close(self) -> None:
+        """Let another process in; closing twice is harmless."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def lock_embedded(url: str) -> FileLock:
+    """Make this process the only one on a SQLite database. Take it after any fork.
+
+    Raises: SettingsError if another process has it, or the folder does not let us.
+    """
+    database = read_url(url).database
+    path = Path(f"{database}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsError([f"CONNECTOR_DATABASE_URL: cannot write beside {database}: {error.strerror}"]) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise SettingsError(
+            [f"CONNECTOR_DATABASE_URL: another process is using {database}. Stop it, or use PostgreSQL and Redis."]
+        ) from None
+    return FileLock(descriptor)

@@ -1,0 +1,77 @@
+"""The words of the ledger: what a key is, the table of due work, and the database's own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Column, Integer, String, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from connector.storage.columns import UtcDateTime, metadata
+
+due = sa.Table(
+    "due",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("lane", Text, nullable=False),  # what shares a cap on concurrency; empty for none
+    Column("desired", BigInteger, nullable=False),
+    Column("applied", BigInteger, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("not_before", UtcDateTime),  # the service asked for peace until then: a touch does not come earlier
+    Column("lease_until", UtcDateTime),
+    Column("token", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),  # failed in a row
+    Column("parked_at", UtcDateTime),
+    Column("last_error", Text),
+    *(
+        sa.Index(f"ix_due_{name}", column, sqlite_where=sa.text(held), postgresql_where=sa.text(held))
+        for name, column, held in (
+            ("due_at", "due_at", "due_at IS NOT NULL"),
+            ("leased", "lane", "lease_until IS NOT NULL"),
+            ("parked", "parked_at", "parked_at IS NOT NULL"),
+        )
+    ),
+)
+
+
+class Kind(StrEnum):
+    """What a key stands for."""
+
+    CALENDAR = "calendar"  # mirror it
+    PULL = "pull"  # read its change feed
+    CHANNEL = "channel"  # renew a watch
+    OFFER = "offer"  # its deadline
+    MESSAGE = "message"  # one mail or SMS
+    OUTCOME = "outcome"  # one webhook to the host
+    UPKEEP = "upkeep"  # periodic, re-arms itself
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One unit of work that never runs twice at the same time."""
+
+    kind: Kind
+    id: str
+
+
+class ahead(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
+    """The database's own time, so many seconds from now."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(ahead, "sqlite")
+def _ahead_sqlite(element: ahead, compiler: Any, **kw: Any) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
+
+
+@compiles(ahead, "postgresql")
+def _ahead_postgresql(element: ahead, compiler: Any, **kw: Any) -> str:
+    return f"statement_timestamp() + {compiler.process(element.clauses, **kw)} * interval '1 second'"

@@ -1,0 +1,288 @@
+"""The ledger: what is due, in the same transaction as the change that made it due. See docs on the engine.
+
+A row is one unit to converge. `desired` counts what was asked for, `applied` what was done; `due_at` is NULL when
+nothing is to be done. A lease is timed by the database's own clock, and its token fences off whoever held it before.
+Dueness is judged by the `now` a caller gives.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import SystemRandom
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, and_, case, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.storage.columns import UtcDateTime
+from connector.storage.database import Database
+from connector.storage.due import Key, Kind, ahead, due
+
+__all__ = [
+    "BACKOFF_FIRST",
+    "BACKOFF_LONGEST",
+    "LEASE",
+    "RETRY_AFTER_LONGEST",
+    "SEATS",
+    "Claim",
+    "Key",
+    "Kind",
+    "Parked",
+    "claim",
+    "clear_leases",
+    "due",
+    "due_keys",
+    "finish",
+    "follower",
+    "forget",
+    "next_due",
+    "oldest_overdue",
+    "park",
+    "parked",
+    "postpone",
+    "release",
+    "renew",
+    "touch",
+]
+
+LEASE = timedelta(seconds=60)
+SEATS = 4  # live leases a lane, at most
+BACKOFF_FIRST = timedelta(seconds=5)
+BACKOFF_LONGEST = timedelta(minutes=15)
+RETRY_AFTER_LONGEST = timedelta(days=1)  # a service that asks for more is asked again after a day
+_ERROR_LENGTH = 500
+_LANE_LOCK = 0x6C616E65  # the first half of the advisory lock taken for a lane; the second is the lane's hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A lease on a key.
+
+    Attributes:
+        token: Grows with every claim of the key.
+        desired: As it stood when the claim was made; work from this.
+        attempts: Failures in a row so far.
+    """
+
+    key: Key
+    token: int
+    desired: int
+    attempts: int
+    lane: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A key that waits for the operator; touching it makes it due again."""
+
+    key: Key
+    since: datetime
+    error: str
+
+
+_LIVE = due.c.lease_until > ahead(0.0)
+_FREE = or_(due.c.lease_until.is_(None), due.c.lease_until <= ahead(0.0))
+
+
+def _is(key: Key) -> ColumnElement[bool]:
+    return and_(due.c.kind == key.kind.value, due.c.id == key.id)
+
+
+def _held_by(claim: Claim) -> ColumnElement[bool]:
+    return and_(_is(claim.key), due.c.token == claim.token, due.c.lease_until.is_not(None))
+
+
+def touch(db: Connection, key: Key, *, due_at: datetime, lane: str = "") -> None:
+    """Make a key due, no later than it already is and no earlier than its service allows; unparks it.
+
+    An empty `lane` leaves the key in the lane it has. After the commit the broker is rung.
+    """
+    insert = postgresql.insert(due) if db.dialect.name == "postgresql" else sqlite.insert(due)
+    new = insert.values(
+        kind=key.kind.value,
+        id=key.id,
+        lane=lane,
+        desired=1,
+        applied=0,
+        due_at=due_at,
+        token=secrets.randbits(48),  # so that no claim on an earlier row of this name can pass for one on this
+        attempts=0,
+    )
+    soonest = case((due.c.due_at < new.excluded.due_at, due.c.due_at), else_=new.excluded.due_at)
+    changes = {
+        "desired": due.c.desired + 1,
+        "due_at": case((due.c.not_before > soonest, due.c.not_before), else_=soonest),
+        "parked_at": None,
+        "lane": case((new.excluded.lane == "", due.c.lane), else_=new.excluded.lane),
+    }
+    db.execute(new.on_conflict_do_update(index_elements=[due.c.kind, due.c.id], set_=changes))
+    touched = db.info.setdefault("touched", {})
+    touched[key] = min(due_at, touched.get(key, due_at))
+
+
+def forget(db: Connection, key: Key) -> None:
+    """Make a key not due. A run that is under way keeps its lease to its end, so a new touch cannot overlap it."""
+    db.execute(sa.delete(due).where(_is(key), _FREE))
+    stopped = {"due_at": None, "not_before": None, "parked_at": None, "desired": due.c.desired + 1}
+    db.execute(sa.update(due).where(_is(key)).values(stopped))
+    db.info.setdefault("touched", {}).pop(key, None)
+
+
+def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEASE, seats: int = SEATS) -> Claim | None:
+    """Lease a key that is due; None if it is not, if another holds it, or if its lane is full (then it stays due)."""
+    others = due.alias()
+    in_lane = select(sa.func.count()).where(others.c.lane == due.c.lane, others.c.lease_until > ahead(0.0))
+    query = (
+        sa.update(due)
+        .where(_is(key), due.c.due_at <= now, _FREE, or_(due.c.lane == "", in_lane.scalar_subquery() < seats))
+        .values(lease_until=ahead(lease.total_seconds()), token=due.c.token + 1)
+        .returning(due.c.token, due.c.desired, due.c.attempts, due.c.lane)
+    )
+    with database.begin() as db:
+        if not database.embedded:  # else two claims might each count the other's seat as free
+            turn = sa.func.pg_advisory_xact_lock(_LANE_LOCK, sa.func.hashtext(due.c.lane))
+            db.execute(select(turn).where(_is(key), due.c.lane != ""))
+        row = db.execute(query).first()
+    return (
+        row
+        if row is None
+        else Claim(key=key, token=row.token, desired=row.desired, attempts=row.attempts, lane=row.lane)
+    )
+
+
+def renew(database: Database, held: Claim, *, lease: timedelta = LEASE) -> bool:
+    """Extend a lease; False if the claim is gone, and then its holder stops at once."""
+    return _settle(database, held, lease_until=ahead(lease.total_seconds()))
+
+
+def finish(database: Database, held: Claim, *, again_at: datetime | None = None) -> bool:
+    """End a claim whose work is done, until `again_at` or the next touch; False if it was gone.
+
+    A key touched meanwhile stays due.
+    """
+    moved = due.c.desired != held.desired
+    next_at = case((moved, due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
+    cleared = {"lease_until": None, "attempts": 0, "last_error": None, "not_before": None}
+    return _settle(database, held, applied=held.desired, due_at=next_at, **cleared)
+
+
+def postpone(
+    database: Database, held: Claim, *, now: datetime, retry_after: timedelta | None, error: str
+) -> datetime | None:
+    """End a claim whose work failed and try again later; return when, None if the claim was gone.
+
+    `error` must not name or quote anybody. A key forgotten meanwhile stays forgotten.
+    """
+    peace = min(retry_after, RETRY_AFTER_LONGEST) if retry_after is not None else None
+    again_at = now + max(peace or timedelta(), _backoff(held.attempts))
+    still_due = case((due.c.due_at.is_(None), None), else_=sa.literal(again_at, UtcDateTime()))
+    kept = _settle(
+        database,
+        held,
+        lease_until=None,
+        attempts=due.c.attempts + 1,
+        due_at=still_due,
+        not_before=None if peace is None else now + peace,
+        last_error=error[:_ERROR_LENGTH],
+    )
+    return again_at if kept else None
+
+
+def park(database: Database, held: Claim, error: str) -> bool:
+    """End a claim that only the operator can help, visibly; False if it was gone. `error` must not name anybody.
+
+    A key touched meanwhile is not parked: what was asked for since has not been tried.
+    """
+    moved = due.c.desired != held.desired
+    return _settle(
+        database,
+        held,
+        lease_until=None,
+        attempts=due.c.attempts + 1,
+        due_at=case((moved, due.c.due_at), else_=None),
+        parked_at=case((moved, None), else_=ahead(0.0)),
+        last_error=error[:_ERROR_LENGTH],
+    )
+
+
+def release(database: Database, held: Claim) -> bool:
+    """Give a lease back with the work undone: the key is as due as before; False if the claim was gone."""
+    return _settle(database, held, lease_until=None)
+
+
+def clear_leases(database: Database) -> int:
+    """End every lease and fence off whoever held one; only for a process that is alone. Returns how many."""
+    with database.begin() as db:
+        query = sa.update(due).where(due.c.lease_until.is_not(None)).values(lease_until=None, token=due.c.token + 1)
+        return db.execute(query).rowcount
+
+
+def due_keys(database: Database, now: datetime, limit: int = 500, *, seats: int = SEATS) -> list[Key]:
+    """Return keys that could be claimed now, the longest due first, from each lane no more than it has seats."""
+    picked: dict[Key, None] = {}
+    ready = select(due.c.kind, due.c.id, due.c.lane).where(due.c.due_at <= now, _FREE)
+    with database.read() as db:
+        counts = select(due.c.lane, sa.func.count()).where(_LIVE, due.c.lane != "").group_by(due.c.lane)
+        taken: dict[str, int] = {lane: count for lane, count in db.execute(counts)}  # noqa: C416 - rows are no tuples
+        while True:
+            full = [lane for lane, count in taken.items() if count >= seats]
+            query = ready.where(due.c.lane.not_in(full)) if full else ready
+            rows = db.execute(query.order_by(due.c.due_at).limit(limit)).all()
+            for kind, id_, lane in rows:
+                key = Key(Kind(kind), id_)
+                if key in picked or (lane and taken.get(lane, 0) >= seats):
+                    continue
+                picked[key] = None
+                taken[lane] = taken.get(lane, 0) + 1 if lane else 0
+            filled = any(count >= seats and lane not in full for lane, count in taken.items())
+            if len(rows) < limit or not filled:  # else others may wait behind the lane that is full now
+                return list(picked)[:limit]
+
+
+def follower(database: Database, ended: Claim, now: datetime) -> Key | None:
+    """Return what to look at after a claim has ended: its own key if that is due again, or the next in its lane."""
+    same_lane = and_(due.c.lane == ended.lane, due.c.lane != "")
+    query = select(due.c.kind, due.c.id).where(due.c.due_at <= now, _FREE, or_(_is(ended.key), same_lane))
+    with database.read() as db:
+        row = db.execute(query.order_by(due.c.due_at).limit(1)).first()
+    return row if row is None else Key(Kind(row.kind), row.id)
+
+
+def next_due(database: Database, after: datetime) -> datetime | None:
+    """Return the first time later than `after` at which something becomes due."""
+    return _read_one(database, select(sa.func.min(due.c.due_at)).where(due.c.due_at > after))
+
+
+def oldest_overdue(database: Database, now: datetime) -> timedelta:
+    """Return how long the longest due key has been waiting for somebody to claim it; zero if none waits."""
+    since = _read_one(database, select(sa.func.min(due.c.due_at)).where(due.c.due_at <= now, _FREE))
+    return now - since if since else timedelta()
+
+
+def parked(database: Database, limit: int = 500) -> list[Parked]:
+    """Return the keys that wait for the operator, the longest waiting first."""
+    query = select(due).where(due.c.parked_at.is_not(None)).order_by(due.c.parked_at).limit(limit)
+    with database.read() as db:
+        return [
+            Parked(key=Key(Kind(row.kind), row.id), since=row.parked_at, error=row.last_error)
+            for row in db.execute(query)
+        ]
+
+
+def _settle(database: Database, held: Claim, **values: Any) -> bool:
+    with database.begin() as db:
+        return db.execute(sa.update(due).where(_held_by(held)).values(**values)).rowcount == 1
+
+
+def _read_one(database: Database, query: sa.Select[datetime]) -> datetime | None:
+    with database.read() as db:
+        return db.execute(query).scalar()
+
+
+def _backoff(failures: int) -> timedelta:
+    """Full jitter: anywhere between the first delay and one that doubles with every failure."""
+    longest = min(BACKOFF_LONGEST, BACKOFF_FIRST * (2 << min(failures, 15)))
+    return BACKOFF_FIRST + (longest - BACKOFF_FIRST) * SystemRandom().random()

@@ -1,0 +1,73 @@
+"""The schema, step by step. Alembic is configured here, so that it needs no file of settings beside the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from connector.storage.database import open_engine, read_url
+
+_ONE_AT_A_TIME = 0x6D696772  # the advisory lock of whoever migrates
+_WAIT_SECONDS = 60
+
+
+def migrate(url: str) -> None:
+    """Bring the schema up to date in one transaction; several processes may try at once, and all but one wait."""
+    with _alone(url) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if connection.dialect.name == "sqlite":
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            if broken:
+                raise RuntimeError(f"the migration would leave {len(broken)} rows pointing nowhere; nothing was changed")
+
+
+def current(url: str) -> str | None:
+    """Return the revision the database is at; None if it is empty."""
+    parsed = read_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+        return None
+    engine = open_engine(parsed, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def pending(url: str) -> bool:
+    """Whether `migrate` has something to do."""
+    return current(url) != ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[Connection]:
+    """Open a transaction nobody else can migrate beside.
+
+    On SQLite without foreign keys: a batch rebuilds a table, and dropping the old one would delete what refers to it.
+    """
+    pragmas = ("foreign_keys=OFF", f"busy_timeout={_WAIT_SECONDS * 1000}")
+    engine = open_engine(read_url(url), begin="BEGIN IMMEDIATE", pragmas=pragmas)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_SECONDS}s'"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})"))
+            yield connection
+    finally:
+        engine.dispose()

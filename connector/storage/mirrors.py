@@ -1,0 +1,92 @@
+"""The ties between entries and their remote events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+
+from connector.domain.entry import EntryKey
+from connector.domain.reconcile import Mirror, MirrorState, Ref
+from connector.storage.tables import mirrors
+
+
+def active(
+    db: Connection, calendar_id: UUID, *, since: datetime, or_sessions: Collection[UUID] = ()
+) -> Sequence[Mirror]:
+    """Return the mirrors that work can concern: ending after `since`, in doubt, or of one of these sessions."""
+    concerned = or_(
+        mirrors.c.ends_at > since,
+        mirrors.c.state == MirrorState.UNKNOWN.value,
+        mirrors.c.session_id.in_(or_sessions),
+    )
+    rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, concerned))
+    return [_mirror(row) for row in rows]
+
+
+def every(db: Connection, calendar_id: UUID) -> Sequence[Mirror]:
+    """Return every mirror of a calendar whose event is not confirmed to be gone."""
+    alive = mirrors.c.state != MirrorState.ABSENT.value
+    return [_mirror(row) for row in db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, alive))]
+
+
+def of_session(db: Connection, session_id: UUID) -> Sequence[tuple[UUID, Mirror]]:
+    """Return the mirrors of a session with the calendar each is in."""
+    rows = db.execute(select(mirrors).where(mirrors.c.session_id == session_id))
+    return [(row.calendar_id, _mirror(row)) for row in rows]
+
+
+def intend(db: Connection, calendar_id: UUID, fresh: Iterable[Mirror], known: Collection[EntryKey]) -> None:
+    """Note, before the first call, what is about to be created: rows in state unknown, new or with a new generation."""
+    new: list[dict[str, Any]] = []
+    again: list[dict[str, Any]] = []
+    for mirror in fresh:
+        (again if mirror.key in known else new).append({"calendar_id": calendar_id} | _columns(mirror))
+    if new:
+        db.execute(insert(mirrors), new)
+    _rewrite(db, again)
+
+
+def record(db: Connection, calendar_id: UUID, changed: Iterable[Mirror]) -> None:
+    """Store what became of mirrors that are known."""
+    _rewrite(db, [{"calendar_id": calendar_id} | _columns(mirror) for mirror in changed])
+
+
+def _rewrite(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    names = [name for name in rows[0] if name not in {"calendar_id", "key"}]
+    statement = (
+        update(mirrors)
+        .where(mirrors.c.calendar_id == bindparam("b_calendar_id"), mirrors.c.key == bindparam("b_key"))
+        .values({name: bindparam(f"b_{name}") for name in names})
+    )
+    db.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in rows])
+
+
+def _columns(mirror: Mirror) -> dict[str, Any]:
+    return {
+        "key": str(mirror.key),
+        "session_id": mirror.session_id,
+        "name": mirror.ref.name,
+        "generation": mirror.ref.generation,
+        "href": mirror.ref.href,
+        "etag": mirror.ref.etag,
+        "seen": mirror.seen,
+        "state": mirror.state.value,
+        "ends_at": mirror.ends_at,
+    }
+
+
+def _mirror(row: Row[Any]) -> Mirror:
+    return Mirror(
+        key=EntryKey.parse(row.key),
+        session_id=row.session_id,
+        ref=Ref(name=row.name, generation=row.generation, href=row.href, etag=row.etag),
+        seen=row.seen,
+        state=MirrorState(row.state),
+        ends_at=row.ends_at,
+    )

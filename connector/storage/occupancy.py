@@ -1,0 +1,73 @@
+"""Times kept from everybody else. The database itself refuses an overlap; code only asks nicely first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from connector.domain.entry import EntryKey
+from connector.domain.span import Span
+from connector.errors import TimeTakenError
+from connector.storage.database import is_time_taken
+from connector.storage.tables import occupancy
+
+TAKEN = "That time is taken by another session or is kept free for another client. Choose a different time."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupied:
+    """One kept time: `span` has the buffer in it, `state` is held or booked."""
+
+    key: EntryKey
+    span: Span
+    state: str
+
+
+def settle(db: Connection, practitioner_id: UUID, session_id: UUID, wanted: Collection[Occupied]) -> None:
+    """Make the times kept for one session exactly these; what is released goes before what is taken comes.
+
+    Raises: TimeTakenError if the database finds an overlap with anything of another session.
+    """
+    stored = {
+        row.key: (row.starts_at, row.ends_at, row.state)
+        for row in db.execute(select(occupancy).where(occupancy.c.session_id == session_id))
+    }
+    asked = {str(o.key): (o.span.start, o.span.end, o.state) for o in wanted}
+    stale = [key for key, value in stored.items() if asked.get(key) != value]
+    fresh = [(key, value) for key, value in asked.items() if stored.get(key) != value]
+    if stale:
+        db.execute(delete(occupancy).where(occupancy.c.key.in_(stale)))
+    if not fresh:
+        return
+    rows = [
+        {
+            "key": key,
+            "practitioner_id": practitioner_id,
+            "session_id": session_id,
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "state": state,
+        }
+        for key, (starts_at, ends_at, state) in fresh
+    ]
+    try:
+        db.execute(insert(occupancy), rows)
+    except IntegrityError as error:
+        if is_time_taken(error):
+            raise TimeTakenError(TAKEN) from error
+        raise
+
+
+def taken(db: Connection, practitioner_id: UUID, span: Span, *, besides: UUID) -> bool:
+    """Whether anything of another session than `besides` occupies part of `span`, which has its buffer in it."""
+    query = select(occupancy.c.key).where(
+        occupancy.c.practitioner_id == practitioner_id,
+        occupancy.c.session_id != besides,
+        occupancy.c.starts_at < span.end,
+        occupancy.c.ends_at > span.start,
+    )
+    return db.execute(query.limit(1)).first() is not None

@@ -1,0 +1,157 @@
+"""Offers and their alternatives in the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.session import Location, LocationKind
+from connector.errors import NotFoundError, OfferClosedError, RuleError
+from connector.storage.sessions import when_columns, when_of
+from connector.storage.tables import alternatives, offers
+
+
+def add(db: Connection, offer: Offer) -> None:
+    """Store a new offer with its alternatives.
+
+    Raises: RuleError if the session already has one in the same state (a draft, or an open one).
+    """
+    fixed = {
+        "id": offer.id,
+        "session_id": offer.session_id,
+        "practitioner_id": offer.practitioner_id,
+        "window_seconds": int(offer.window.total_seconds()),
+        "drafted_at": offer.drafted_at,
+    }
+    try:
+        db.execute(insert(offers).values(fixed | _changing(offer)))
+    except IntegrityError as error:
+        raise RuleError("This session already has an offer of this kind. Finish or discard that one first.") from error
+    _write_alternatives(db, offer)
+
+
+def save(db: Connection, offer: Offer, *, was: OfferState) -> None:
+    """Store an offer after a transition, only if it is still in the state the transition began with.
+
+    Raises: OfferClosedError if somebody else was faster; RuleError if the session has another open offer.
+    """
+    guarded = update(offers).where(offers.c.id == offer.id, offers.c.state == was.value).values(_changing(offer))
+    try:
+        changed = db.execute(guarded.returning(offers.c.id)).first()
+    except IntegrityError as error:
+        raise RuleError("This session already has an open offer. Withdraw or replace that one.") from error
+    if changed is None:
+        raise OfferClosedError("This offer was answered or ended a moment ago.", state=get(db, offer.id).state)
+    db.execute(delete(alternatives).where(alternatives.c.offer_id == offer.id))
+    _write_alternatives(db, offer)
+
+
+def get(db: Connection, offer_id: UUID) -> Offer:
+    """Return an offer.
+
+    Raises: NotFoundError.
+    """
+    found = _load(db, offers.c.id == offer_id)
+    if not found:
+        raise NotFoundError("There is no such offer.")
+    return found[0]
+
+
+def of_session(db: Connection, session_id: UUID) -> Sequence[Offer]:
+    """Return every offer ever made for a session, newest first."""
+    return _load(db, offers.c.session_id == session_id)
+
+
+def in_state(db: Connection, session_id: UUID, state: OfferState) -> Offer | None:
+    """Return a session's newest offer in that state."""
+    found = _load(db, offers.c.session_id == session_id, offers.c.state == state.value)
+    return found[0] if found else None
+
+
+def open_of_practitioner(db: Connection, practitioner_id: UUID) -> Sequence[Offer]:
+    """Return the open offers of a practitioner."""
+    return _load(db, offers.c.practitioner_id == practitioner_id, offers.c.state == OfferState.OPEN.value)
+
+
+def open_among(db: Connection, session_ids: Collection[UUID]) -> dict[UUID, list[Offer]]:
+    """Return the open offers of these sessions by session."""
+    found: dict[UUID, list[Offer]] = defaultdict(list)
+    if session_ids:
+        for offer in _load(db, offers.c.session_id.in_(session_ids), offers.c.state == OfferState.OPEN.value):
+            found[offer.session_id].append(offer)
+    return found
+
+
+def overdue(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[Offer]:
+    """Return the open offers of a practitioner whose deadline has come."""
+    return _load(
+        db,
+        offers.c.practitioner_id == practitioner_id,
+        offers.c.state == OfferState.OPEN.value,
+        offers.c.expires_at <= now,
+    )
+
+
+def _load(db: Connection, *where: ColumnElement[bool]) -> list[Offer]:
+    rows = db.execute(select(offers).where(*where).order_by(offers.c.drafted_at.desc())).all()
+    if not rows:
+        return []
+    parts: dict[UUID, list[Alternative]] = defaultdict(list)
+    listed = select(alternatives).where(alternatives.c.offer_id.in_([row.id for row in rows]))
+    for row in db.execute(listed.order_by(alternatives.c.position)):
+        parts[row.offer_id].append(_alternative(row))
+    return [_offer(row, tuple(parts[row.id])) for row in rows]
+
+
+def _write_alternatives(db: Connection, offer: Offer) -> None:
+    rows = [
+        when_columns(a.when)
+        | {
+            "id": a.id,
+            "offer_id": offer.id,
+            "position": position,
+            "location_kind": a.location.kind.value if a.location else None,
+            "location_text": a.location.text if a.location else None,
+            "withdrawn": a.withdrawn,
+        }
+        for position, a in enumerate(offer.alternatives)
+    ]
+    db.execute(insert(alternatives), rows)
+
+
+def _changing(offer: Offer) -> dict[str, Any]:
+    return {
+        "state": offer.state.value,
+        "sent_at": offer.sent_at,
+        "expires_at": offer.expires_at,
+        "ended_at": offer.ended_at,
+        "accepted_id": offer.accepted_id,
+    }
+
+
+def _offer(row: Row[Any], parts: tuple[Alternative, ...]) -> Offer:
+    return Offer(
+        id=row.id,
+        session_id=row.session_id,
+        practitioner_id=row.practitioner_id,
+        state=OfferState(row.state),
+        alternatives=parts,
+        window=timedelta(seconds=row.window_seconds),
+        drafted_at=row.drafted_at,
+        sent_at=row.sent_at,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+        accepted_id=row.accepted_id,
+    )
+
+
+def _alternative(row: Row[Any]) -> Alternative:
+    place = Location(kind=LocationKind(row.location_kind), text=row.location_text) if row.location_kind else None
+    return Alternative(id=row.id, when=when_of(row), location=place, withdrawn=row.withdrawn)

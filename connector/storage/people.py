@@ -1,0 +1,120 @@
+"""Practitioners and clients in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from connector.domain.people import Channel, Client, Level, Practitioner
+from connector.errors import NotFoundError, RuleError
+from connector.storage.tables import clients, practitioners
+
+
+def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> None:
+    """Store a new practitioner.
+
+    Raises: RuleError if the mail address is taken: it is what they sign in with.
+    """
+    values = {
+        "id": person.id,
+        "name": person.name,
+        "email": person.email.lower(),
+        "zone": person.zone,
+        "locale": person.locale,
+        "buffer_seconds": int(person.buffer.total_seconds()),
+        "session_level": int(person.session_level),
+        "hold_level": int(person.hold_level),
+        "created_at": now,
+    }
+    try:
+        db.execute(insert(practitioners).values(values))
+    except IntegrityError as error:
+        raise RuleError(f"There is already a practitioner with the address {person.email}.") from error
+
+
+def add_client(db: Connection, person: Client, *, now: datetime) -> None:
+    """Store a new client."""
+    values = {
+        "id": person.id,
+        "name": person.name,
+        "email": person.email,
+        "phone": person.phone,
+        "zone": person.zone,
+        "locale": person.locale,
+        "channels": ",".join(sorted(person.channels)),
+        "created_at": now,
+    }
+    db.execute(insert(clients).values(values))
+
+
+def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -> Practitioner:
+    """Return a practitioner; `lock` keeps everybody else's transactions about them waiting (PostgreSQL)."""
+    query = select(practitioners).where(practitioners.c.id == practitioner_id)
+    row = db.execute(query.with_for_update() if lock else query).first()
+    if row is None:
+        raise NotFoundError("There is no such practitioner.")
+    return _practitioner(row)
+
+
+def practitioner_by_email(db: Connection, email: str) -> Practitioner | None:
+    """Return who signs in with this address; upper and lower case do not matter."""
+    row = db.execute(select(practitioners).where(practitioners.c.email == email.strip().lower())).first()
+    return _practitioner(row) if row else None
+
+
+def all_practitioners(db: Connection) -> Sequence[Practitioner]:
+    """Return every practitioner by name."""
+    return [_practitioner(row) for row in db.execute(select(practitioners).order_by(practitioners.c.name))]
+
+
+def client(db: Connection, client_id: UUID) -> Client:
+    """Return a client.
+
+    Raises: NotFoundError.
+    """
+    row = db.execute(select(clients).where(clients.c.id == client_id)).first()
+    if row is None:
+        raise NotFoundError("There is no such client.")
+    return _client(row)
+
+
+def clients_by_email(db: Connection, email: str) -> Sequence[Client]:
+    """Return the clients with this address; several may share one."""
+    rows = db.execute(select(clients).where(func.lower(clients.c.email) == email.strip().lower()))
+    return [_client(row) for row in rows]
+
+
+def client_names(db: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the names of these clients in one query."""
+    found = db.execute(select(clients.c.id, clients.c.name).where(clients.c.id.in_(set(ids))))
+    return {row.id: row.name for row in found}
+
+
+def _practitioner(row: Row[Any]) -> Practitioner:
+    return Practitioner(
+        id=row.id,
+        name=row.name,
+        email=row.email,
+        zone=row.zone,
+        locale=row.locale,
+        buffer=timedelta(seconds=row.buffer_seconds),
+        session_level=Level(row.session_level),
+        hold_level=Level(row.hold_level),
+    )
+
+
+def _client(row: Row[Any]) -> Client:
+    return Client(
+        id=row.id,
+        name=row.name,
+        email=row.email,
+        phone=row.phone,
+        zone=row.zone,
+        locale=row.locale,
+        channels=frozenset(Channel(name) for name in row.channels.split(",") if name),
+    )

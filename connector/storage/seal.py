@@ -1,0 +1,70 @@
+"""Credentials sealed at rest, and links that prove themselves; both under keys that can be rotated."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from connector.errors import NotFoundError, SettingsError
+
+
+class Seal:
+    """Seals and signs under the newest key and still opens what older ones sealed.
+
+    Args:
+        keys: Secrets of at least 32 characters, newest first.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._fernet = MultiFernet([Fernet(_derive(key, "credentials")) for key in keys])
+        self._links = [key.encode() for key in reversed(keys)]  # itsdangerous signs with the last
+
+    def seal(self, credentials: Mapping[str, str]) -> bytes:
+        """Encrypt and authenticate credentials (Fernet: AES-128-CBC and HMAC-SHA256)."""
+        return self._fernet.encrypt(msgspec.json.encode(dict(credentials)))
+
+    def open(self, sealed: bytes) -> dict[str, str]:
+        """Return sealed credentials.
+
+        Raises: SettingsError if none of the keys fits.
+        """
+        try:
+            return msgspec.json.decode(self._fernet.decrypt(sealed), type=dict[str, str])
+        except InvalidToken as error:
+            fault = (
+                "CONNECTOR_SECRET_KEYS: none of the keys opens the stored credentials; add the former key at the end"
+            )
+            raise SettingsError([fault]) from error
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """Return the same credentials sealed under the newest key."""
+        return self._fernet.rotate(sealed)
+
+    def token(self, purpose: str, identity: UUID) -> str:
+        """Return an unguessable token for a link; the same at every call while the newest key stays."""
+        return _serializer(self._links, purpose).dumps(identity.hex)
+
+    def identity(self, purpose: str, token: str) -> UUID:
+        """Return what a token stands for.
+
+        Raises: NotFoundError if it is not one of ours.
+        """
+        try:
+            return UUID(hex=_serializer(self._links, purpose).loads(token))
+        except (BadSignature, ValueError, TypeError) as error:
+            raise NotFoundError("This link is not complete or not one of ours. Open it again from the mail.") from error
+
+
+def _derive(key: str, purpose: str) -> bytes:
+    return base64.urlsafe_b64encode(hashlib.sha256(f"{purpose}\x1f{key}".encode()).digest())
+
+
+def _serializer(keys: list[bytes], purpose: str) -> URLSafeSerializer:
+    signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
+    return URLSafeSerializer(keys, salt=f"pencilled.{purpose}", signer_kwargs=signing)

@@ -1,0 +1,115 @@
+"""Sessions in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from connector.domain.facts import FlagReason
+from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
+from connector.domain.span import Span, When
+from connector.errors import NotFoundError
+from connector.storage.tables import sessions
+
+
+def add(db: Connection, session: Session) -> None:
+    """Store a new session."""
+    fixed = {
+        "id": session.id,
+        "practitioner_id": session.practitioner_id,
+        "client_id": session.client_id,
+        "kind": session.kind.value,
+        "uid": session.uid,
+        "organizer": session.organizer,
+        "created_at": session.created_at,
+        "series_id": session.series_id,
+    }
+    db.execute(insert(sessions).values(fixed | _changing(session)))
+
+
+def save(db: Connection, session: Session) -> None:
+    """Store what a transition may have changed."""
+    db.execute(update(sessions).where(sessions.c.id == session.id).values(_changing(session)))
+
+
+def get(db: Connection, session_id: UUID) -> Session:
+    """Return a session.
+
+    Raises: NotFoundError.
+    """
+    row = db.execute(select(sessions).where(sessions.c.id == session_id)).first()
+    if row is None:
+        raise NotFoundError("There is no such session.")
+    return session_of(row)
+
+
+def of_practitioner(db: Connection, practitioner_id: UUID, *, since: datetime) -> Sequence[Session]:
+    """Return the sessions of a practitioner that end after `since`, cancelled ones included, earliest first."""
+    query = (
+        select(sessions)
+        .where(sessions.c.practitioner_id == practitioner_id, sessions.c.ends_at > since)
+        .order_by(sessions.c.starts_at)
+    )
+    return [session_of(row) for row in db.execute(query)]
+
+
+def booked(
+    db: Connection, practitioner_id: UUID, *, since: datetime, or_among: Collection[UUID] = ()
+) -> Sequence[Session]:
+    """Return the sessions that stand and end after `since`, and those among the ids given whenever they end."""
+    own = (sessions.c.practitioner_id == practitioner_id) & (sessions.c.state == SessionState.BOOKED.value)
+    recent = [session_of(row) for row in db.execute(select(sessions).where(own, sessions.c.ends_at > since))]
+    missing = set(or_among) - {session.id for session in recent}
+    if not missing:
+        return recent
+    return recent + [session_of(row) for row in db.execute(select(sessions).where(own, sessions.c.id.in_(missing)))]
+
+
+def when_columns(when: When) -> dict[str, Any]:
+    """Spread a When over its four columns."""
+    return {
+        "starts_at": when.span.start,
+        "ends_at": when.span.end,
+        "local_start": when.local,
+        "zone": when.zone,
+    }
+
+
+def when_of(row: Row[Any]) -> When:
+    """Read a When from its four columns."""
+    return When(span=Span(start=row.starts_at, end=row.ends_at), local=row.local_start, zone=row.zone)
+
+
+def session_of(row: Row[Any]) -> Session:
+    """Read a session from a row of its table."""
+    return Session(
+        id=row.id,
+        practitioner_id=row.practitioner_id,
+        client_id=row.client_id,
+        kind=SessionKind(row.kind),
+        when=when_of(row),
+        location=Location(kind=LocationKind(row.location_kind), text=row.location_text),
+        uid=row.uid,
+        organizer=row.organizer,
+        revision=row.revision,
+        stamp=row.stamp,
+        created_at=row.created_at,
+        state=SessionState(row.state),
+        flag=FlagReason(row.flag) if row.flag else None,
+        series_id=row.series_id,
+    )
+
+
+def _changing(session: Session) -> dict[str, Any]:
+    return when_columns(session.when) | {
+        "location_kind": session.location.kind.value,
+        "location_text": session.location.text,
+        "revision": session.revision,
+        "stamp": session.stamp,
+        "state": session.state.value,
+        "flag": session.flag.value if session.flag else None,
+    }

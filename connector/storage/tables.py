@@ -1,0 +1,233 @@
+"""Every table but the ledger's.
+
+The overlap guard on `occupancy` is written in the migrations, in each database's own words.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from connector.storage.columns import UtcDateTime, metadata
+
+_ZONE = String(64)
+_COUNTER = BigInteger().with_variant(Integer, "sqlite")
+
+practitioners = Table(
+    "practitioners",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False, unique=True),
+    Column("zone", _ZONE, nullable=False),
+    Column("locale", String(16), nullable=False),
+    Column("buffer_seconds", Integer, nullable=False),
+    Column("session_level", Integer, nullable=False),
+    Column("hold_level", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("zone", _ZONE, nullable=False),
+    Column("locale", String(16), nullable=False),
+    Column("channels", Text, nullable=False),  # names joined by a comma
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("client_id", Uuid, ForeignKey("clients.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("local_start", DateTime, nullable=False),  # naive: the wall time in `zone`
+    Column("zone", _ZONE, nullable=False),
+    Column("location_kind", String(16), nullable=False),
+    Column("location_text", Text, nullable=False),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("organizer", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("stamp", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("flag", String(16)),
+    Column("series_id", Uuid),
+    Index("ix_sessions_practitioner_id_ends_at", "practitioner_id", "ends_at"),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("window_seconds", Integer, nullable=False),
+    Column("drafted_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("accepted_id", Uuid),
+    Index(
+        "uq_offers_open",
+        "session_id",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index(
+        "uq_offers_draft",
+        "session_id",
+        unique=True,
+        sqlite_where=text("state = 'draft'"),
+        postgresql_where=text("state = 'draft'"),
+    ),
+    Index(
+        "ix_offers_open_deadline",
+        "practitioner_id",
+        "expires_at",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+)
+
+alternatives = Table(
+    "alternatives",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("offer_id", Uuid, ForeignKey("offers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("local_start", DateTime, nullable=False),
+    Column("zone", _ZONE, nullable=False),
+    Column("location_kind", String(16)),
+    Column("location_text", Text),
+    Column("withdrawn", Boolean, nullable=False),
+)
+
+# One row for every time kept from everybody else, buffer included: a session's own, and each open alternative's.
+occupancy = Table(
+    "occupancy",
+    metadata,
+    Column("key", Text, primary_key=True),  # the entry's key
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),  # held or booked
+    Index("ix_occupancy_practitioner_id_ends_at", "practitioner_id", "ends_at"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("session_id", Uuid, index=True),
+    Column("offer_id", Uuid),
+    Column("connection_id", Uuid, index=True),
+    Column("actor_role", String(16), nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("actor_reason", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON of what the kind of fact adds
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("idempotency_key", Text, nullable=False, unique=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("session_id", Uuid, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("channel", String(8), nullable=False),
+    Column("to_client", Boolean, nullable=False),
+    Column("notice", Text, nullable=False),  # JSON of the Notice
+    Column("message_id", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # queued, sending, sent, refused, held_back
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("error", Text),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False, index=True),
+    Column("provider", String(32), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("credentials", LargeBinary, nullable=False),  # sealed
+    Column("state", String(16), nullable=False),  # ok or access_lost
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("connection_id", Uuid, ForeignKey("connections.id"), nullable=False, index=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False, index=True),
+    Column("remote_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("session_level", Integer, nullable=False),
+    Column("hold_level", Integer, nullable=False),
+    Column("firm_holds", Boolean, nullable=False),
+    Column("sync_token", Text),
+    Column("lane", Text, nullable=False),  # the host it is reached at: what is capped together
+    Column("trouble", Text),  # what went wrong last, in words for the practitioner; NULL when all is well
+    Column("trouble_since", UtcDateTime),
+    Column("written_at", UtcDateTime),
+    Column("read_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+mirrors = Table(
+    "mirrors",
+    metadata,
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("session_id", Uuid, nullable=False, index=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("generation", Integer, nullable=False),
+    Column("href", Text),
+    Column("etag", Text),
+    Column("seen", String(32)),
+    Column("state", String(16), nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Index("ix_mirrors_calendar_id_ends_at", "calendar_id", "ends_at"),
+)
+
+signins = Table(
+    "signins",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+)

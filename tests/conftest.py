@@ -1,0 +1,281 @@
+"""Databases, brokers and clocks for tests: real servers, private to the run, on the loopback only."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import hypothesis
+import psycopg
+import pytest
+import redis
+import sqlalchemy as sa
+
+from connector.storage import migrations
+from connector.storage.database import Database
+
+hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
+
+_ENVIRONMENT = os.environ  # noqa: TID251 - the tests' own switches, read in this one place
+_DEBIAN_POSTGRESQL = "/usr/lib/postgresql"  # Debian keeps the server's programs off the path
+_PR_SET_PDEATHSIG = 1
+_numbers = count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    long = config.getoption("markexpr") == "long"
+    hypothesis.settings.load_profile("long" if long else _ENVIRONMENT.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test, or fail it where everything is meant to be there."""
+    if _ENVIRONMENT.get("CI") == "true":
+        pytest.fail(f"{what}, and with CI=true nothing is skipped")
+    pytest.skip(what)
+
+
+class Clock:
+    """Virtual time: stands still until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> datetime:
+        self.now += by
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, migrated database; the test runs once on each kind."""
+    with _opened(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    with _opened(sqlite_url) as database:
+        yield database
+
+
+@pytest.fixture
+def postgresql_database(postgresql_url: str) -> Iterator[Database]:
+    with _opened(postgresql_url) as database:
+        yield database
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    migrations.migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
+    path = tmp_path / "pencilled.sqlite3"
+    shutil.copyfile(_sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a server's maintenance database, as somebody who may create databases."""
+    if url := _ENVIRONMENT.get("CONNECTOR_TEST_POSTGRESQL_URL"):
+        yield url
+        return
+    programs = _postgresql_programs()
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    folder = Path(tempfile.mkdtemp(prefix="pencilled-postgresql-"))
+    try:
+        shutil.chown(folder, user)
+        data = folder / "data"
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ]
+        made = subprocess.run(initdb, user=user, cwd=folder, env={"LC_ALL": "C"}, capture_output=True, check=False)
+        if made.returncode:
+            missing(f"PostgreSQL did not come up: {made.stderr.decode(errors='replace')[:300]}")
+        port = free_port()
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": "300",
+        }
+        flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with (
+            (folder / "log").open("wb") as log,
+            child([programs / "postgres", "-D", data, "-p", str(port), *flags], log, stop=signal.SIGINT, user=user),
+        ):
+            url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            _await(lambda: psycopg.connect(url).close(), psycopg.OperationalError)
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _postgresql_template(postgresql_server: str) -> Iterator[str]:
+    with _created(postgresql_server, f"pencilled_template_{os.getpid()}") as url:
+        migrations.migrate(url)
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, _postgresql_template: str) -> Iterator[str]:
+    template = sa.make_url(_postgresql_template).database
+    with _created(postgresql_server, f"pencilled_{os.getpid()}_{next(_numbers)}", template=template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """A database nobody has migrated."""
+    with _created(postgresql_server, f"pencilled_{os.getpid()}_{next(_numbers)}") as url:
+        yield url
+
+
+@contextmanager
+def _created(server: str, name: str, *, template: str | None = "template0") -> Iterator[str]:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _postgresql_programs() -> Path:
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    versions = sorted(Path(_DEBIAN_POSTGRESQL).glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not versions:
+        missing("PostgreSQL is not installed")
+    return versions[-1].parent
+
+
+@pytest.fixture(scope="session")
+def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if not program:
+        missing("Redis is not installed")
+    folder = tmp_path_factory.mktemp("redis")
+    port = free_port()
+    flags: list[str | Path] = [
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        folder,
+    ]
+    with (folder / "log").open("wb") as log, child([program, *flags], log, stop=signal.SIGTERM):
+        with redis.Redis(port=port) as api:
+            _await(api.ping, redis.ConnectionError)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture
+def redis_url(_redis_server: str) -> str:
+    """An empty Redis."""
+    with redis.Redis.from_url(_redis_server) as api:
+        api.flushall()
+    return _redis_server
+
+
+def free_port() -> int:
+    """Return a loopback port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def child(
+    command: list[str | Path], log: BinaryIO, *, stop: signal.Signals, user: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server beside the tests, as a user other than root where it insists; it never outlives us."""
+    process = subprocess.Popen(
+        command,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        user=user,
+        group=None if user is None else pwd.getpwnam(user).pw_gid,
+        cwd="/",
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - before any thread of ours
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(stop)
+        process.wait(20)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _await(attempt: Callable[[], object], failure: type[Exception]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            attempt()
+        except failure:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)  # nothing to wait on but the port
+        else:
+            return

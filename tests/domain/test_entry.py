@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from connector.domain import offer as offering
+from connector.domain.entry import Disclosure, Entry, EntryKey, EntryKind, Showing, entries_for
+from connector.domain.people import Level
+from connector.domain.session import SessionState
+from tests.domain.making import ALEX, KIM, NOW, session, when
+
+DAY = timedelta(hours=24)
+
+
+def entries(level: Level, *, firm: bool = False, name: str = "Alex Client") -> list[Entry]:
+    own = session()
+    drafted = offering.draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
+    offer = offering.send(drafted, own, by=KIM, now=NOW).offer
+    disclosure = Disclosure(session_level=level, hold_level=level, firm_holds=firm)
+    return list(entries_for(own, [offer], name, disclosure))
+
+
+@pytest.mark.parametrize(
+    ("level", "titles"),
+    [
+        (Level.BUSY, ["Busy", "Busy", "Busy"]),
+        (Level.NEUTRAL, ["Session", "Hold", "Hold"]),
+        (Level.INITIALS, ["Session: A. C.", "Hold: A. C.", "Hold: A. C."]),
+        (Level.FIRST_NAME, ["Session: Alex", "Hold: Alex", "Hold: Alex"]),
+        (Level.FULL, ["Session: Alex Client", "Hold: Alex Client", "Hold: Alex Client"]),
+    ],
+)
+def test_each_step_of_the_ladder_shows_what_it_says(level: Level, titles: list[str]) -> None:
+    assert [entry.content.title for entry in entries(level)] == titles
+
+
+@pytest.mark.parametrize("level", [Level.BUSY, Level.NEUTRAL, Level.INITIALS, Level.FIRST_NAME])
+def test_the_place_is_told_at_the_highest_level_only(level: Level) -> None:
+    assert {entry.content.location for entry in entries(level)} == {""}
+    assert {entry.content.location for entry in entries(Level.FULL)} == {"Lindenstr. 3, Berlin"}
+
+
+def test_a_session_is_confirmed_and_a_hold_is_tentative() -> None:
+    assert [e.content.showing for e in entries(Level.NEUTRAL)] == [Showing.CONFIRMED] + [Showing.TENTATIVE] * 2
+
+
+def test_holds_are_firm_where_tentative_would_be_read_as_free() -> None:
+    assert [e.content.showing for e in entries(Level.NEUTRAL, firm=True)] == [Showing.CONFIRMED] + [Showing.FIRM] * 2
+
+
+def test_a_draft_puts_nothing_in_the_calendar() -> None:
+    own = session()
+    drafted = offering.draft(own, [(when(72), None)], window=DAY, by=KIM, now=NOW).offer
+    disclosure = Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS)
+    assert [e.key.kind for e in entries_for(own, [drafted], "Alex", disclosure)] == [EntryKind.SESSION]
+
+
+def test_an_accepted_offer_leaves_the_sessions_own_entry_under_the_same_key() -> None:
+    own = session()
+    drafted = offering.draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
+    offer = offering.send(drafted, own, by=KIM, now=NOW).offer
+    turn = offering.accept(offer, own, offer.alternatives[1].id, by=ALEX, now=NOW)
+    disclosure = Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS)
+    (entry,) = entries_for(turn.session, [turn.offer], "Alex", disclosure)
+    assert entry.key == EntryKey(kind=EntryKind.SESSION, id=own.id)
+    assert entry.content.span == when(96).span
+
+
+def test_a_cancelled_session_is_not_shown() -> None:
+    ended = replace(session(), state=SessionState.CANCELLED)
+    disclosure = Disclosure(session_level=Level.FULL, hold_level=Level.FULL)
+    assert list(entries_for(ended, [], "Alex", disclosure)) == []
+
+
+def test_a_key_reads_back_from_its_text() -> None:
+    key = entries(Level.BUSY)[1].key
+    assert EntryKey.parse(str(key)) == key

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.domain import offer as offering
+from connector.domain.facts import AlternativeWithdrawn, FlagReason, OfferWithdrawn
+from connector.domain.offer import Offer, OfferState
+from connector.domain.session import Location, LocationKind, Session, SessionState
+from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
+from tests.domain.making import ALEX, KIM, NOW, SUPPORT, session, when
+
+DAY = timedelta(hours=24)
+SECOND = timedelta(seconds=1)
+
+
+def sent(*hours: float) -> tuple[Offer, Session]:
+    own = session(48)
+    alternatives = [(when(h), None) for h in hours or (72, 96, 120)]
+    drafted = offering.draft(own, alternatives, window=DAY, by=KIM, now=NOW)
+    turn = offering.send(drafted.offer, own, by=KIM, now=NOW)
+    return turn.offer, turn.session
+
+
+def test_a_draft_is_inert() -> None:
+    turn = offering.draft(session(), [(when(72), None)], window=DAY, by=KIM, now=NOW)
+    assert turn.offer.held == ()
+    assert turn.offer.expires_at is None
+
+
+def test_sending_holds_every_alternative_and_starts_the_clock() -> None:
+    offer, _ = sent()
+    assert len(offer.held) == 3
+    assert offer.expires_at == NOW + DAY
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_an_offer_has_one_to_ten_alternatives(count: int) -> None:
+    with pytest.raises(RuleError, match="at least one time and at most 10"):
+        offering.draft(session(), [(when(72 + n), None) for n in range(count)], window=DAY, by=KIM, now=NOW)
+
+
+def test_a_time_offered_twice_is_refused() -> None:
+    with pytest.raises(RuleError, match="offered twice"):
+        offering.draft(session(), [(when(72), None), (when(72), None)], window=DAY, by=KIM, now=NOW)
+
+
+def test_the_sessions_own_time_is_no_alternative() -> None:
+    with pytest.raises(RuleError, match="own time"):
+        offering.draft(session(48), [(when(48), None)], window=DAY, by=KIM, now=NOW)
+
+
+def test_a_past_alternative_is_refused() -> None:
+    with pytest.raises(PastSpanError):
+        offering.draft(session(), [(when(-1), None)], window=DAY, by=KIM, now=NOW)
+
+
+def test_an_alternative_that_has_passed_since_drafting_stops_the_sending() -> None:
+    own = session()
+    drafted = offering.draft(own, [(when(1), None)], window=DAY, by=KIM, now=NOW).offer
+    with pytest.raises(PastSpanError):
+        offering.send(drafted, own, by=KIM, now=NOW + timedelta(hours=2))
+
+
+def test_accepting_moves_the_session_and_releases_the_rest() -> None:
+    offer, own = sent()
+    chosen = offer.alternatives[1]
+    turn = offering.accept(offer, own, chosen.id, by=ALEX, now=NOW)
+    assert turn.session.when == chosen.when
+    assert turn.session.revision == own.revision + 1
+    assert turn.offer.held == ()
+    assert turn.offer.accepted_id == chosen.id
+
+
+def test_an_alternative_takes_its_own_place_along() -> None:
+    own = session(48)
+    there = Location(kind=LocationKind.PHONE, text="We call you")
+    drafted = offering.draft(own, [(when(72), there)], window=DAY, by=KIM, now=NOW).offer
+    offer = offering.send(drafted, own, by=KIM, now=NOW).offer
+    assert offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW).session.location == there
+
+
+def test_an_answer_counts_strictly_before_the_deadline() -> None:
+    offer, own = sent()
+    chosen = offer.alternatives[0].id
+    assert offering.accept(offer, own, chosen, by=ALEX, now=NOW + DAY - SECOND).facts
+    with pytest.raises(OfferClosedError) as late:
+        offering.accept(offer, own, chosen, by=ALEX, now=NOW + DAY)
+    assert late.value.state == OfferState.LAPSED
+
+
+def test_the_same_answer_again_is_harmless() -> None:
+    offer, own = sent()
+    first = offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW)
+    again = offering.accept(first.offer, first.session, offer.alternatives[0].id, by=ALEX, now=NOW)
+    assert again.facts == ()
+    assert again.session == first.session
+
+
+def test_a_different_second_answer_is_refused() -> None:
+    offer, own = sent()
+    first = offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW)
+    with pytest.raises(OfferClosedError, match="already been answered"):
+        offering.accept(first.offer, first.session, offer.alternatives[1].id, by=ALEX, now=NOW)
+    with pytest.raises(OfferClosedError):
+        offering.reject(first.offer, first.session, by=ALEX, now=NOW)
+
+
+def test_a_stale_page_accepts_nothing() -> None:
+    offer, own = sent()
+    target = offer.alternatives[0]
+    moved = offering.move_alternative(offer, own, target.id, when(75), by=KIM, now=NOW).offer
+    with pytest.raises(StaleAnswerError, match="changed since"):
+        offering.accept(moved, own, target.id, by=ALEX, now=NOW, shown=target.when.span.start)
+    assert offering.accept(moved, own, target.id, by=ALEX, now=NOW, shown=when(75).span.start).facts
+
+
+def test_moving_an_alternative_does_not_restart_the_clock() -> None:
+    offer, own = sent()
+    later = NOW + timedelta(hours=5)
+    moved = offering.move_alternative(offer, own, offer.alternatives[0].id, when(75), by=KIM, now=later).offer
+    assert moved.expires_at == offer.expires_at
+
+
+def test_an_alternative_of_another_offer_is_unknown() -> None:
+    offer, own = sent()
+    with pytest.raises(NotFoundError):
+        offering.accept(offer, own, uuid4(), by=ALEX, now=NOW)
+
+
+def test_an_alternative_that_has_begun_cannot_be_accepted() -> None:
+    offer, own = sent(1, 72)
+    with pytest.raises(PastSpanError):
+        offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW + timedelta(hours=1))
+
+
+def test_rejecting_keeps_the_session_and_flags_it() -> None:
+    offer, own = sent()
+    turn = offering.reject(offer, own, by=ALEX, now=NOW)
+    assert turn.session.when == own.when
+    assert turn.session.flag is FlagReason.REJECTED
+    assert turn.session.revision == own.revision
+    assert turn.offer.held == ()
+
+
+def test_cancelling_the_booking_ends_the_session() -> None:
+    offer, own = sent()
+    turn = offering.cancel_booking(offer, own, by=ALEX, now=NOW)
+    assert turn.session.state is SessionState.CANCELLED
+    assert turn.session.revision == own.revision + 1
+    assert turn.offer.state is OfferState.CANCELLED
+
+
+def test_an_offer_lapses_at_its_deadline_and_not_before() -> None:
+    offer, own = sent()
+    assert offering.lapse(offer, own, now=NOW + DAY - SECOND).facts == ()
+    turn = offering.lapse(offer, own, now=NOW + DAY)
+    assert turn.offer.state is OfferState.LAPSED
+    assert turn.session.flag is FlagReason.LAPSED
+    assert turn.session.when == own.when
+
+
+def test_support_can_accept_after_a_lapse() -> None:
+    offer, own = sent()
+    lapsed = offering.lapse(offer, own, now=NOW + DAY)
+    turn = offering.accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=SUPPORT, now=NOW + DAY)
+    assert turn.session.when == offer.alternatives[0].when
+    assert turn.session.flag is None
+
+
+def test_a_client_cannot_accept_after_a_lapse() -> None:
+    offer, own = sent()
+    lapsed = offering.lapse(offer, own, now=NOW + DAY)
+    with pytest.raises(OfferClosedError, match="has passed"):
+        offering.accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=ALEX, now=NOW + DAY)
+
+
+def test_support_cannot_accept_a_withdrawn_offer() -> None:
+    offer, own = sent()
+    gone = offering.withdraw(offer, own, by=KIM, now=NOW)
+    with pytest.raises(OfferClosedError, match="taken back"):
+        offering.accept(gone.offer, gone.session, offer.alternatives[0].id, by=SUPPORT, now=NOW)
+
+
+def test_taking_back_the_last_alternative_withdraws_the_offer() -> None:
+    offer, own = sent(72)
+    turn = offering.withdraw_alternative(offer, own, offer.alternatives[0].id, by=KIM, now=NOW)
+    assert turn.offer.state is OfferState.WITHDRAWN
+    assert [type(fact) for fact in turn.facts] == [AlternativeWithdrawn, OfferWithdrawn]
+
+
+def test_a_withdrawn_alternative_cannot_be_accepted() -> None:
+    offer, own = sent()
+    target = offer.alternatives[0]
+    rest = offering.withdraw_alternative(offer, own, target.id, by=KIM, now=NOW).offer
+    with pytest.raises(RuleError, match="no longer offered"):
+        offering.accept(rest, own, target.id, by=ALEX, now=NOW)
+
+
+def test_twenty_four_hours_are_elapsed_hours_across_the_change_of_clocks() -> None:
+    # Sent on Saturday 24 October 2026 at 12:00 in Berlin; the clocks go back that night.
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    noon = datetime(2026, 10, 24, 10, 0, tzinfo=UTC)
+    own = replace(session(48), created_at=noon)
+    drafted = offering.draft(own, [(when(72), None)], window=DAY, by=KIM, now=noon).offer
+    assert offering.send(drafted, own, by=KIM, now=noon).offer.expires_at == datetime(2026, 10, 25, 10, 0, tzinfo=UTC)
+
+
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["accept", "support", "reject", "cancel", "lapse", "withdraw", "withdraw one", "move one", "wait"]
+        ),
+        st.integers(min_value=0, max_value=2),
+    ),
+    max_size=12,
+)
+
+
+@given(ACTS)
+@settings(max_examples=300)
+def test_any_sequence_of_acts_keeps_the_rules(acts: list[tuple[str, int]]) -> None:
+    offer, own = sent()
+    now, accepted = NOW, set()
+    for act, n in acts:
+        target = offer.alternatives[n].id
+        calls = {
+            "accept": lambda t=target, o=offer, s=own, at=now: offering.accept(o, s, t, by=ALEX, now=at),
+            "support": lambda t=target, o=offer, s=own, at=now: offering.accept(o, s, t, by=SUPPORT, now=at),
+            "reject": lambda o=offer, s=own, at=now: offering.reject(o, s, by=ALEX, now=at),
+            "cancel": lambda o=offer, s=own, at=now: offering.cancel_booking(o, s, by=ALEX, now=at),
+            "lapse": lambda o=offer, s=own, at=now: offering.lapse(o, s, now=at),
+            "withdraw": lambda o=offer, s=own, at=now: offering.withdraw(o, s, by=KIM, now=at),
+            "withdraw one": lambda t=target, o=offer, s=own, at=now: offering.withdraw_alternative(
+                o, s, t, by=KIM, now=at
+            ),
+            "move one": lambda t=target, o=offer, s=own, at=now, k=n: offering.move_alternative(
+                o, s, t, when(200 + k), by=KIM, now=at
+            ),
+        }
+        if act == "wait":
+            now += timedelta(hours=10)
+            continue
+        before, was = own, offer
+        try:
+            turn = calls[act]()
+        except RuleError:
+            continue
+        offer, own = turn.offer, turn.session
+        assert own.revision >= before.revision
+        assert (own.uid, own.id, own.organizer) == (before.uid, before.id, before.organizer)
+        assert own.stamp >= before.stamp
+        assert bool(turn.facts) == ((offer, own) != (was, before))
+        if offer.accepted_id:
+            accepted.add(offer.accepted_id)
+            assert own.when == offer.alternative(offer.accepted_id).when
+        if offer.state is not OfferState.OPEN:
+            assert offer.held == ()
+            assert offer.ended_at is not None
+        assert all(not alternative.withdrawn for alternative in offer.held)
+    assert len(accepted) <= 1

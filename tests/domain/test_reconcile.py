@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
+from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Ref, Remove, name_for, plan
+from tests.domain.making import when
+
+CALENDAR = uuid4()
+KEYS = [EntryKey(kind=kind, id=uuid4()) for kind in (EntryKind.SESSION, EntryKind.HOLD, EntryKind.HOLD)]
+
+
+def entry(key: EntryKey, *, hours: float = 48) -> Entry:
+    content = Content(span=when(hours).span, title="Session", location="", showing=Showing.CONFIRMED)
+    return Entry(key=key, session_id=key.id, content=content)
+
+
+def mirror(of: Entry, state: MirrorState = MirrorState.PRESENT, *, generation: int = 1, seen: str = "") -> Mirror:
+    ref = Ref(name=name_for(CALENDAR, of.key, generation), generation=generation, href="/e.ics", etag='"1"')
+    fingerprint = seen or of.content.fingerprint
+    end = of.content.span.end
+    return Mirror(key=of.key, session_id=of.session_id, ref=ref, seen=fingerprint, state=state, ends_at=end)
+
+
+def applied(actions: list[Action], mirrors: dict[EntryKey, Mirror]) -> dict[EntryKey, Mirror]:
+    for action in actions:
+        match action:
+            case Put(entry=wanted, at=ref):
+                mirrors[wanted.key] = Mirror(
+                    key=wanted.key,
+                    session_id=wanted.session_id,
+                    ref=ref,
+                    seen=wanted.content.fingerprint,
+                    state=MirrorState.PRESENT,
+                    ends_at=wanted.content.span.end,
+                )
+            case Remove(key=key):
+                gone = mirrors[key]
+                mirrors[key] = Mirror(
+                    key=key,
+                    session_id=gone.session_id,
+                    ref=gone.ref,
+                    seen=None,
+                    state=MirrorState.ABSENT,
+                    ends_at=gone.ends_at,
+                )
+    return mirrors
+
+
+def test_an_unchanged_entry_is_left_alone() -> None:
+    wanted = entry(KEYS[0])
+    assert list(plan([wanted], [mirror(wanted)], calendar_id=CALENDAR)) == []
+
+
+def test_every_put_comes_before_the_first_removal() -> None:
+    moved, gone = entry(KEYS[0], hours=72), entry(KEYS[1])
+    actions = list(plan([moved], [mirror(gone), mirror(entry(KEYS[0]))], calendar_id=CALENDAR))
+    assert [type(action) for action in actions] == [Put, Remove]
+
+
+def test_what_is_in_doubt_is_written_again_under_the_same_name() -> None:
+    wanted = entry(KEYS[0])
+    doubtful = mirror(wanted, MirrorState.UNKNOWN)
+    (action,) = plan([wanted], [doubtful], calendar_id=CALENDAR)
+    assert isinstance(action, Put)
+    assert action.at == doubtful.ref
+
+
+def test_what_is_in_doubt_and_not_wanted_is_removed() -> None:
+    (action,) = plan([], [mirror(entry(KEYS[0]), MirrorState.UNKNOWN)], calendar_id=CALENDAR)
+    assert isinstance(action, Remove)
+
+
+def test_what_was_deleted_comes_back_under_a_new_name() -> None:
+    wanted = entry(KEYS[0])
+    (action,) = plan([wanted], [mirror(wanted, MirrorState.ABSENT, generation=3)], calendar_id=CALENDAR)
+    assert action.at.generation == 4
+    assert action.at.name != name_for(CALENDAR, wanted.key, 3)
+    assert action.at.href is None
+
+
+def test_a_name_is_different_in_every_calendar() -> None:
+    assert name_for(uuid4(), KEYS[0], 1) != name_for(uuid4(), KEYS[0], 1)
+
+
+HISTORY = st.lists(st.dictionaries(st.sampled_from(KEYS), st.integers(min_value=1, max_value=200)), max_size=6)
+
+
+@given(HISTORY)
+def test_any_plan_applied_leaves_nothing_to_do(history: list[dict[EntryKey, int]]) -> None:
+    mirrors: dict[EntryKey, Mirror] = {}
+    names: set[tuple[EntryKey, str]] = set()
+    for wanted in history:
+        entries = [entry(key, hours=hours) for key, hours in wanted.items()]
+        actions = list(plan(entries, mirrors.values(), calendar_id=CALENDAR))
+        for action in actions:
+            earlier = mirrors.get(action.key)
+            if isinstance(action, Put) and (earlier is None or earlier.state is MirrorState.ABSENT):
+                assert (action.key, action.at.name) not in names, "a spent name was used again"
+            names.add((action.key, action.at.name))
+        mirrors = applied(actions, mirrors)
+        assert list(plan(entries, mirrors.values(), calendar_id=CALENDAR)) == []
+        present = {key for key, m in mirrors.items() if m.state is MirrorState.PRESENT}
+        assert present == set(wanted)

@@ -1,0 +1,136 @@
+"""A practice on a real database: the use cases as one-liners, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from connector.domain.facts import Attestation
+from connector.domain.offer import Offer
+from connector.domain.people import Actor, Client, Practitioner
+from connector.domain.session import Edit, Session
+from connector.domain.span import When
+from connector.services import answering, booking, offering
+from connector.services.terms import Terms
+from connector.storage import messages, offers, people, sessions, tables, timeline
+from connector.storage.database import Database
+from connector.storage.messages import Message
+from tests.domain.making import ALEX, ATTESTED, KIM, NOW, PRACTICE, client, practitioner, when
+
+
+@dataclass
+class Practice:
+    """One practitioner with one client, and a hand on the clock."""
+
+    database: Database
+    terms: Terms = field(default_factory=lambda: Terms(organizer="sessions@pencilled.example"))
+    now: datetime = NOW
+    buffer: int = 0
+    kim: Practitioner = field(init=False)
+    alex: Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kim = practitioner(buffer=self.buffer, email=f"kim-{uuid4().hex[:8]}@practice.example")
+        with self.database.begin() as db:
+            people.add_practitioner(db, self.kim, now=self.now)
+        self.alex = self.another_client()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def wait(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+    def another_client(self, person: Client | None = None) -> Client:
+        person = person or client()
+        with self.database.begin() as db:
+            people.add_client(db, person, now=self.now)
+        return person
+
+    def book(self, hours: float = 48, *, of: Client | None = None) -> Session:
+        with self.database.begin() as db:
+            return booking.book(
+                db,
+                self.terms,
+                practitioner_id=self.kim.id,
+                client_id=(of or self.alex).id,
+                when=when(hours),
+                location=PRACTICE,
+                by=KIM,
+                now=self.now,
+            )
+
+    def edit(self, session: Session, edit: Edit) -> Session:
+        with self.database.begin() as db:
+            return booking.edit(db, self.terms, session.id, edit, by=KIM, now=self.now)
+
+    def move(self, session: Session, to: When, attestation: Attestation = ATTESTED) -> Session:
+        return self.edit(session, Edit(when=to, attestation=attestation))
+
+    def cancel(self, session: Session) -> Session:
+        with self.database.begin() as db:
+            return booking.cancel(db, self.terms, session.id, by=KIM, now=self.now)
+
+    def draft(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
+        chosen = [(when(h), None) for h in hours or (72, 96, 120)]
+        with self.database.begin() as db:
+            return offering.draft(db, self.terms, session.id, chosen, by=KIM, now=self.now, window=window)
+
+    def send(self, offer: Offer) -> offering.Sent:
+        with self.database.begin() as db:
+            return offering.send(db, self.terms, offer.id, by=KIM, now=self.now)
+
+    def offer(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
+        return self.send(self.draft(session, *hours, window=window)).offer
+
+    def accept(self, offer: Offer, n: int = 0, *, by: Actor = ALEX, shown: datetime | None = None) -> Offer:
+        chosen = offer.alternatives[n].id
+        with self.database.begin() as db:
+            return answering.accept(db, self.terms, offer.id, chosen, by=by, now=self.now, shown=shown)
+
+    def reject(self, offer: Offer) -> Offer:
+        with self.database.begin() as db:
+            return answering.reject(db, self.terms, offer.id, by=ALEX, now=self.now)
+
+    def cancel_booking(self, offer: Offer) -> Offer:
+        with self.database.begin() as db:
+            return answering.cancel_booking(db, self.terms, offer.id, by=ALEX, now=self.now)
+
+    def withdraw(self, offer: Offer) -> Offer:
+        with self.database.begin() as db:
+            return offering.withdraw(db, self.terms, offer.id, by=KIM, now=self.now)
+
+    def come_due(self, offer: Offer) -> datetime | None:
+        with self.database.begin() as db:
+            return offering.come_due(db, self.terms, offer.id, now=self.now)
+
+    def session(self, session: Session) -> Session:
+        with self.database.read() as db:
+            return sessions.get(db, session.id)
+
+    def offer_now(self, offer: Offer) -> Offer:
+        with self.database.read() as db:
+            return offers.get(db, offer.id)
+
+    def told(self, session: Session, *, client: bool | None = None) -> list[Message]:
+        with self.database.read() as db:
+            found = messages.of_session(db, session.id)
+        return [message for message in found if client is None or message.to_client is client]
+
+    def kinds_told(self, session: Session, *, client: bool) -> list[str]:
+        return [message.kind.value for message in self.told(session, client=client)]
+
+    def happened(self, session: Session) -> list[str]:
+        with self.database.read() as db:
+            return [line.kind for line in timeline.of_session(db, session.id)]
+
+    def kept(self, session_id: UUID | None = None) -> list[tuple[datetime, datetime, str]]:
+        own = tables.occupancy.c.practitioner_id == self.kim.id
+        query = sa.select(tables.occupancy).where(own).order_by(tables.occupancy.c.starts_at)
+        if session_id is not None:
+            query = query.where(tables.occupancy.c.session_id == session_id)
+        with self.database.read() as db:
+            return [(row.starts_at, row.ends_at, row.state) for row in db.execute(query)]
