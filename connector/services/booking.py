@@ -107,6 +107,17 @@ def cancel(db: Connection, terms: Terms, session_id: UUID, *, by: Actor, now: da
     return session
 
 
+def keep(db: Connection, terms: Terms, session_id: UUID, *, by: Actor, now: datetime) -> Session:
+    """Leave a flagged session as it stands: its practitioner has seen to it. Without a flag nothing changes.
+
+    Raises: NotFoundError.
+    """
+    case = load(db, terms, session_id, now=now)
+    change = sessions.unflagged(case.session, by=by, now=now)
+    record(db, terms, case, Decision(session=change.session, facts=change.facts), now=now)
+    return change.session
+
+
 def _holding_back(db: Connection, decision: Decision, *, by: Actor, now: datetime) -> Decision:
     held = tuple(messages.hold_back(db, decision.session.id, _HOLDABLE))
     for message in held:

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +123,9 @@ class Database:
             yield db
             transaction.rollback()
 
-    def baton(self, number: int) -> Baton:
-        """Return the claim of this process to be the only one of its kind; see `Baton.held`."""
-        return Baton(None if self.embedded else self._writers, number)
+    def baton(self, number: int, *, silence: timedelta) -> Baton:
+        """Return what only one process at a time holds; one that has not confirmed it for `silence` loses it."""
+        return Baton(None if self.embedded else self._writers, number, silence)
 
     def dispose(self) -> None:
         """Close all idle connections."""
@@ -144,11 +144,15 @@ class Database:
 
 
 class Baton:
-    """A PostgreSQL session lock on a connection of its own: it ends with the process, or with the connection."""
+    """A PostgreSQL session lock on a connection of its own: it ends with the process, or with the connection.
 
-    def __init__(self, engine: Engine | None, number: int) -> None:
+    A frozen process keeps its connection, so the server is asked to end one that falls silent.
+    """
+
+    def __init__(self, engine: Engine | None, number: int, silence: timedelta) -> None:
         self._engine = engine
         self._number = number
+        self._silence_ms = round(silence / timedelta(milliseconds=1))
         self._connection: Connection | None = None
         self._locked = False
 
@@ -163,6 +167,7 @@ class Baton:
             if self._connection is None:
                 self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                 self._connection.detach()
+                self._connection.execute(text(f"SET idle_session_timeout = {self._silence_ms:d}"))
             query = "SELECT true" if self._locked else f"SELECT pg_try_advisory_lock({self._number:d})"
             self._locked = bool(self._connection.execute(text(query)).scalar_one())
         except DBAPIError:

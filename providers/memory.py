@@ -1,0 +1,366 @@
+"""A calendar service that lives in this process: a true fake, with etags, sync tokens, tombstones and faults on demand.
+
+A store outlives the adapters that use it, as a server outlives its clients: find it again by its id.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from threading import RLock
+from typing import Literal
+
+from connector.domain.entry import Content, Showing
+from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting
+from connector.domain.span import Span
+from connector.errors import (
+    AccessLostError,
+    EditConflictError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    SyncTokenExpiredError,
+)
+from connector.ports import (
+    Busy,
+    Changed,
+    Changes,
+    Failed,
+    Network,
+    Outcome,
+    RemoteCalendarInfo,
+    Removed,
+    Written,
+)
+
+Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
+Moment = Literal["before", "after"]
+Hook = Callable[[Moment, Action], None]
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One request that shall fail.
+
+    Attributes:
+        on: The verb it waits for.
+        error: What the caller is told.
+        done: Whether a write is done all the same, so that only its answer is lost.
+    """
+
+    on: Verb
+    error: ProviderError
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event as the service holds it: what is ours of it, and what is the practitioner's."""
+
+    href: str
+    version: int
+    content: Content | None
+    span: Span
+    note: str = ""
+    busy: bool = True
+
+    @property
+    def etag(self) -> str:
+        """Its version, as a strong ETag."""
+        return f'"{self.version}"'
+
+
+class MemoryCalendar:
+    """One calendar, its service and its practitioner in one object.
+
+    Attributes:
+        hook: Called before and after each remote write; whatever it raises goes through to the caller of `apply`.
+        offline: While set, every verb fails with it and nothing is done.
+        etags: Whether writes and feed tell an ETag, a weak one, or none.
+        feed: Whether the change feed can be read incrementally; else every answer is a full listing.
+        requests: How often each verb was asked, writes one by one.
+        spent_names: Creations refused because their name had been used and deleted before.
+    """
+
+    def __init__(self, remote_id: str, *, name: str = "", writable: bool = True) -> None:
+        self.info = RemoteCalendarInfo(remote_id=remote_id, name=name or remote_id, writable=writable)
+        self.hook: Hook | None = None
+        self.offline: ProviderError | None = None
+        self.etags: Literal["strong", "weak", "none"] = "strong"
+        self.feed = True
+        self.requests: Counter[str] = Counter()
+        self.spent_names: list[str] = []
+        self.events: dict[str, Event] = {}
+        self._tombstones: dict[str, int] = {}
+        self._faults: list[Fault] = []
+        self._interruptions: deque[Callable[[], None]] = deque()
+        self._versions = count(1)
+        self._version = 0
+        self._era = 1
+        self._lock = RLock()
+
+    # What the core sees: the port.
+
+    def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        """Do the actions one after the other."""
+        stopped: ProviderError | None = None
+        for action in actions:
+            if stopped:
+                yield Failed(key=action.key, error=stopped)
+                continue
+            outcome = self._do(action)
+            if isinstance(outcome, Failed) and (self.offline or isinstance(outcome.error, AccessLostError)):
+                stopped = outcome.error
+            yield outcome
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
+        """Read what stands there."""
+        with self._lock:
+            self._ask("read")
+            found = {ref.name: self.events.get(ref.href or ref.name) for ref in refs}
+            return {
+                name: Sighting(href=event.href, etag=self._told(event), content=event.content) if event else None
+                for name, event in found.items()
+            }
+
+    def changes(self, since: str | None) -> Changes:
+        """Read the feed from a token."""
+        with self._lock:
+            self._ask("changes")
+            token = f"{self._era}:{self._version}"
+            if since is None or not self.feed:
+                return Changes(changed=self._changed(0), gone=(), token=token, full=True)
+            era, _, version = since.partition(":")
+            if era != str(self._era):
+                raise SyncTokenExpiredError("the token is from before")
+            gone = tuple(sorted(href for href, when in self._tombstones.items() if when > int(version)))
+            return Changes(changed=self._changed(int(version)), gone=gone, token=token, full=False)
+
+    def busy(self, span: Span) -> Sequence[Busy]:
+        """Return when it is not free."""
+        with self._lock:
+            self._ask("busy")
+            taken = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
+            return [Busy(span=event.span, href=event.href) for event in sorted(taken, key=lambda one: one.span)]
+
+    # What goes wrong: the tests' own handles.
+
+    def fail(self, error: ProviderError, *, on: Verb = "any", times: int = 1, answer_lost: bool = False) -> None:
+        """Let the next matching requests fail, before anything is done or with only the answer lost."""
+        self._faults += [Fault(on=on, error=error, done=answer_lost)] * times
+
+    def meanwhile(self, act: Callable[[], None], *, times: int = 1) -> None:
+        """Let somebody else act between an adapter's look at an event and its write, which then meets a new ETag."""
+        self._interruptions.extend([act] * times)
+
+    def expire_tokens(self) -> None:
+        """Forget every sync token given so far."""
+        self._era += 1
+
+    # What the practitioner does in their own program.
+
+    def note(self, href: str, text: str) -> None:
+        """Write a note into an event; what is ours stays."""
+        self._change(href, note=text)
+
+    def move(self, href: str, span: Span) -> None:
+        """Drag an event to another time."""
+        content = self.events[href].content
+        self._change(href, span=span, content=content and replace(content, span=span))
+
+    def retitle(self, href: str, title: str) -> None:
+        """Call an event something else."""
+        content = self.events[href].content
+        self._change(href, content=content and replace(content, title=title))
+
+    def make_all_day(self, href: str) -> None:
+        """Make of an event what we never write."""
+        self._change(href, content=None)
+
+    def delete(self, href: str) -> None:
+        """Delete an event; its name can never be used again."""
+        with self._lock:
+            del self.events[href]
+            self._tombstones[href] = self._next()
+
+    def add_foreign(self, span: Span, title: str = "Dentist", *, busy: bool = True) -> str:
+        """Add an event of the practitioner's own and return its href."""
+        with self._lock:
+            version = self._next()
+            href = f"foreign-{version}"
+            content = Content(span=span, title=title, location="", showing=Showing.CONFIRMED)
+            self.events[href] = Event(href=href, version=version, content=content, span=span, busy=busy)
+            return href
+
+    def shown(self) -> list[Content]:
+        """Return what stands in the calendar and can be read, by time."""
+        with self._lock:
+            contents = [event.content for event in self.events.values() if event.content]
+        return sorted(contents, key=lambda content: (content.span, content.title))
+
+    # How it works inside.
+
+    def _do(self, action: Action) -> Outcome:
+        if self.hook:
+            self.hook("before", action)
+        with self._lock:
+            try:
+                outcome = self._put(action) if isinstance(action, Put) else self._remove(action)
+            except ProviderError as error:
+                outcome = Failed(key=action.key, error=error)
+        if self.hook:
+            self.hook("after", action)
+        return outcome
+
+    def _put(self, put: Put) -> Outcome:
+        lost = self._ask("put")
+        href = put.at.href or put.at.name
+        for _ in range(_ROUNDS):
+            event = self.events.get(href)
+            if event is None:
+                if put.at.href is not None:
+                    raise MissingError(f"{href} is not there")
+                if href in self._tombstones:
+                    self.spent_names.append(href)
+                    raise MissingError(f"the name {href} is spent")
+            if not self._interruptions:
+                break
+            self._interruptions.popleft()()
+        else:
+            raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+        content = put.entry.content
+        if event is None or event.content != content:
+            version = self._next()
+            base = event or Event(href=href, version=version, content=None, span=content.span)
+            event = replace(base, version=version, content=content, span=content.span, busy=True)
+            self.events[href] = event
+        if lost:
+            return Failed(key=put.key, error=lost)
+        ref = replace(put.at, href=href, etag=self._told(event))
+        return Written(key=put.key, ref=ref, seen=content.fingerprint)
+
+    def _remove(self, remove: Remove) -> Outcome:
+        if isinstance(self.offline, MissingError):
+            return Removed(key=remove.key)  # gone with its calendar
+        lost = self._ask("remove")
+        href = remove.at.href or remove.at.name
+        if href in self.events:
+            self.delete(href)
+        return Failed(key=remove.key, error=lost) if lost else Removed(key=remove.key)
+
+    def _ask(self, verb: Verb) -> ProviderError | None:
+        """Count a request and meet its fault; return the error to tell once the write is done."""
+        self.requests[verb] += 1
+        if self.offline:
+            gone = isinstance(self.offline, MissingError) and verb == "put"
+            raise RefusedError("the calendar itself is not there any more") if gone else self.offline
+        fault = next((one for one in self._faults if one.on in {verb, "any"}), None)
+        if fault is None:
+            return None
+        self._faults.remove(fault)
+        if not fault.done:
+            raise fault.error
+        return fault.error
+
+    def _change(self, href: str, **changes: object) -> None:
+        with self._lock:
+            self.events[href] = replace(self.events[href], version=self._next(), **changes)  # type: ignore[arg-type]
+
+    def _changed(self, since: int) -> tuple[Changed, ...]:
+        newer = (event for event in self.events.values() if event.version > since)
+        return tuple(Changed(href=event.href, etag=self._told(event)) for event in newer)
+
+    def _told(self, event: Event) -> str | None:
+        return {"strong": event.etag, "weak": f"W/{event.etag}", "none": None}[self.etags]
+
+    def _next(self) -> int:
+        self._version = next(self._versions)
+        return self._version
+
+
+@dataclass
+class MemoryStore:
+    """One account at the service; `password` is what it accepts now."""
+
+    id: str
+    password: str = "secret"  # noqa: S105 - opens nothing
+    calendars: dict[str, MemoryCalendar] = field(default_factory=dict)
+
+    def calendar(self, remote_id: str = "calendar", *, writable: bool = True) -> MemoryCalendar:
+        """Return one of its calendars, made if there is none of that id."""
+        return self.calendars.setdefault(remote_id, MemoryCalendar(remote_id, writable=writable))
+
+    def change_password(self, password: str) -> None:
+        """Accept another password from now on: who is connected with the old one loses access."""
+        self.password = password
+        for calendar in self.calendars.values():
+            calendar.offline = _refused()
+
+
+_stores: dict[str, MemoryStore] = {}
+
+
+def store(identity: str) -> MemoryStore:
+    """Return the account of that id, the same one as long as the process lives."""
+    return _stores.setdefault(identity, MemoryStore(identity))
+
+
+def forget(identity: str) -> None:
+    """Drop an account and all its calendars."""
+    _stores.pop(identity, None)
+
+
+def _refused() -> AccessLostError:
+    return AccessLostError("the password is not accepted")
+
+
+class MemoryAccount:
+    """What a connected program sees of a store."""
+
+    def __init__(self, store: MemoryStore, password: str) -> None:
+        self._store = store
+        self._password = password
+
+    def calendars(self) -> Sequence[RemoteCalendarInfo]:
+        """Return its calendars."""
+        if self._password != self._store.password:
+            raise _refused()
+        return tuple(calendar.info for calendar in self._store.calendars.values())
+
+    def open(self, remote_id: str) -> MemoryCalendar:
+        """Return one calendar; one that is not there, or not to be seen, fails when it is used."""
+        found = self._store.calendars.get(remote_id)
+        if found and self._password == self._store.password:
+            return found
+        closed = MemoryCalendar(remote_id)
+        closed.offline = MissingError(f"there is no calendar {remote_id}") if found is None else _refused()
+        return closed
+
+
+class Memory:
+    """The provider."""
+
+    slug = "memory"
+    label = "Memory"
+
+    def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - reaches none
+        """Check `password` against the store whose id is `address`.
+
+        Returns: `store` and `password`.
+        Raises: AccessLostError.
+        """
+        found, password = store(form["address"]), form.get("password", "")
+        MemoryAccount(found, password).calendars()
+        for calendar in found.calendars.values():
+            calendar.offline = None
+        return {"store": found.id, "password": password}
+
+    def account(self, credentials: Mapping[str, str], network: Network) -> MemoryAccount:  # noqa: ARG002 - reaches none
+        """Return the account of that store."""
+        return MemoryAccount(store(credentials["store"]), credentials["password"])
+
+
+PROVIDER = Memory()

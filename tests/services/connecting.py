@@ -1,0 +1,58 @@
+"""A practice whose calendar is the memory service."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from connector.domain.people import Level
+from connector.domain.reconcile import MirrorState
+from connector.ports import Network
+from connector.services import linking, mirroring, pulling
+from connector.services.linking import Wish
+from connector.storage import mirrors
+from connector.storage.calendars import Calendar
+from connector.storage.seal import Seal
+from providers import memory
+from tests.domain.making import KIM
+from tests.services.making import Practice
+
+SEAL = Seal(["a test key of at least thirty-two characters"])
+NETWORK = Network()
+
+
+def connect(practice: Practice, *, name: str = "calendar", level: Level | None = None) -> Calendar:
+    """Connect a fresh memory calendar of that name."""
+    identity = str(practice.kim.id)
+    memory.store(identity).calendar(name)
+    wish = Wish(
+        provider=memory.PROVIDER,
+        form={"address": identity, "password": "secret"},
+        label="Kim's calendar",
+        calendar=name,
+        session_level=level,
+        hold_level=level,
+    )
+    return linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, wish, by=KIM, now=practice.now)
+
+
+def remote(practice: Practice, name: str = "calendar") -> memory.MemoryCalendar:
+    """The calendar itself, as its practitioner sees it."""
+    return memory.store(str(practice.kim.id)).calendar(name)
+
+
+def converge(practice: Practice, calendar: Calendar) -> int:
+    """Bring it to what it shall show."""
+    there = remote(practice, calendar.remote_id)
+    return mirroring.converge(practice.database, calendar.id, there, clock=practice.clock, renew=lambda: None)
+
+
+def pull(practice: Practice, calendar: Calendar) -> None:
+    """Read what happened there."""
+    there = remote(practice, calendar.remote_id)
+    pulling.pull(practice.database, practice.terms, calendar.id, there, now=practice.now)
+
+
+def doubtful(practice: Practice, calendar_id: UUID) -> int:
+    """How many mirrors are in doubt."""
+    with practice.database.read() as db:
+        return sum(mirror.state is MirrorState.UNKNOWN for mirror in mirrors.every(db, calendar_id))
