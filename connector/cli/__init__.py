@@ -1,1 +1,116 @@
-"""The operator's door."""
+"""The operator's door: one module a command, imported only when that command runs."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import IO, Any, cast
+
+import click
+
+from connector.errors import ConnectorError, SettingsError
+
+COMMANDS = {
+    "demo": "See it work: a calendar server, a mail catcher, one offer made and answered.",
+    "serve": "Run everything in one process, on SQLite.",
+    "web": "Run the pages, on PostgreSQL and Redis.",
+    "worker": "Carry out due work, on PostgreSQL and Redis.",
+    "migrate": "Bring the database up to date.",
+    "doctor": "Check database, broker, mail server and every calendar.",
+    "practitioners": "Add and list practitioners.",
+    "clients": "Add and list clients.",
+    "connections": "Connect calendars, test and reconnect them.",
+    "sessions": "Book, show, move and cancel sessions; answer for a client.",
+    "offers": "Offer a client other times: draft, show, send, withdraw.",
+    "resync": "Bring calendars to what they shall show, or show what that would take.",
+    "keys": "Seal stored credentials under the newest key.",
+}
+
+
+class Refusal(click.ClickException):
+    """A fault that a person can mend, told in red on standard error, without a traceback."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it."""
+        click.secho(self.format_message(), fg="red", file=file, err=file is None)
+
+
+class WrongSettings(Refusal):
+    """Nothing can be done with these settings."""
+
+    exit_code = 2
+
+
+class _Door(click.Group):
+    """Knows its commands by name and summary, and imports the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        if cmd_name not in COMMANDS:
+            return None
+        return cast("click.Command", getattr(import_module(f"connector.cli.{cmd_name}"), cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise WrongSettings(str(error)) from error
+        except ConnectorError as error:
+            raise Refusal(f"Error: {error}") from error
+        except Exception as error:
+            if words := unreachable(error):
+                raise Refusal(f"Error: {words}") from error
+            raise
+
+
+def unreachable(error: Exception) -> str:
+    """Say that the database does not answer, if that is what went wrong; else an empty text."""
+    if "sqlalchemy" not in sys.modules:
+        return ""
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - only where a database is in use already
+
+    if not isinstance(error, OperationalError):
+        return ""
+    first = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+    return f"The database cannot be used: {first}"
+
+
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click passes it so
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version  # noqa: PLC0415 - slow, and for this option only
+
+    click.echo(f"pencilled {version('pencilled')}")
+    ctx.exit()
+
+
+@click.group(cls=_Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version and exit."
+)
+def main() -> None:
+    """Pencilled keeps sessions and offered times in the calendars that practitioners already use.
+
+    \b
+    A first look, with nothing to set up:  pencilled demo
+    For real:  pencilled serve, and in another terminal
+               pencilled practitioners add --name "Kim Berg" --email kim@example.org --zone Europe/Berlin
+
+    Settings are environment variables that begin with CONNECTOR_; the README lists them. Every command has --help.
+
+    Exit codes: 0 done; 1 refused or failed, and why is on standard error; 2 wrong usage or wrong settings.
+    """  # noqa: D301 - \b tells click to keep the lines as they are

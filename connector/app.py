@@ -1,0 +1,138 @@
+"""The composition root: settings become a runtime, and a runtime an application. Only here are adapters known."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import providers
+from connector.errors import RuleError, SettingsError, TransientError
+from connector.outbox import smtp
+from connector.outbox.smtp import SmtpSender
+from connector.ports import Clock, Network, NotSentError, Provider
+from connector.runtime import Runtime
+from connector.services.terms import Terms
+from connector.settings import Settings
+from connector.storage.database import Database
+from connector.storage.seal import Seal
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from connector.work.engine import Engine
+
+CHECK_TIMEOUT = timedelta(seconds=5)
+
+
+def system_clock() -> datetime:
+    """Return now, aware UTC, whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the one clock
+
+
+def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
+    """Put an installation together; opens nothing but the database file, and migrates nothing.
+
+    Raises: SettingsError.
+    """
+    network = Network(inner_hosts=frozenset(host.lower() for host in settings.inner_hosts))
+    terms = Terms(
+        organizer=settings.mail_from,
+        window=settings.offer_window,
+        draft_reminder=settings.draft_reminder,
+        poll_open=settings.poll_open,
+        poll_idle=settings.poll_idle,
+        sign_in=settings.sign_in,
+    )
+
+    def load_provider(slug: str) -> Provider:
+        if slug not in settings.providers:
+            enabled = ", ".join(settings.providers)
+            raise RuleError(f"The calendar service “{slug}” is not in use here. In use: {enabled}.")
+        return providers.load(slug)
+
+    return Runtime(
+        settings=settings,
+        database=Database(settings.database_url, careful=settings.database_careful),
+        seal=Seal(_keys(settings)),
+        terms=terms,
+        network=network,
+        sender=_sender(settings),
+        clock=clock,
+        load_provider=load_provider,
+    )
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """Make the web application: the pages and the health checks."""
+    from connector.web import pages  # noqa: PLC0415 - commands that serve nothing import no web framework
+
+    return pages.create(runtime)
+
+
+def create_engine(runtime: Runtime) -> Engine:
+    """Make what carries out due work; the database rings it after every commit once it is started."""
+    from connector.work.engine import Engine  # noqa: PLC0415 - as above
+    from connector.work.handlers import handler  # noqa: PLC0415 - as above
+
+    settings = runtime.settings
+    return Engine(
+        runtime.database,
+        handler(runtime),
+        broker_url=settings.broker_url,
+        clock=runtime.clock,
+        threads=settings.worker_threads,
+        lane_limit=settings.lane_limit,
+    )
+
+
+def check_mail(settings: Settings) -> None:
+    """Connect to the mail server and log in as a letter would; sends nothing.
+
+    Raises: TransientError with what to mend; SettingsError.
+    """
+    _sender(settings)
+    try:
+        smtp.check(settings.smtp_url, timeout=CHECK_TIMEOUT)
+    except NotSentError as error:
+        raise TransientError(str(error)) from error
+
+
+def check_broker(settings: Settings) -> None:
+    """Ask the Redis server whether it is there.
+
+    Raises: TransientError with what to mend; SettingsError.
+    """
+    import redis  # noqa: PLC0415 - as above
+
+    seconds = CHECK_TIMEOUT.total_seconds()
+    try:
+        with redis.Redis.from_url(settings.broker_url, socket_connect_timeout=seconds, socket_timeout=seconds) as api:
+            api.ping()
+    except ValueError as error:
+        raise SettingsError([f"CONNECTOR_BROKER_URL: {error}"]) from error
+    except redis.RedisError as error:
+        raise TransientError(f"Redis does not answer ({type(error).__name__}); see CONNECTOR_BROKER_URL") from error
+
+
+def _sender(settings: Settings) -> SmtpSender:
+    try:
+        return SmtpSender(settings.smtp_url, from_address=settings.mail_from, brand=settings.brand)
+    except ValueError as error:
+        raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
+
+
+def _keys(settings: Settings) -> tuple[str, ...]:
+    if settings.secret_keys:
+        return settings.secret_keys
+    path = Path(settings.database_url.removeprefix("sqlite:///") + ".key")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return (path.read_text(encoding="ascii").strip(),)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(32))
+    return (path.read_text(encoding="ascii").strip(),)

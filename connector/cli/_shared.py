@@ -1,0 +1,161 @@
+"""What several commands need: the settings, a runtime on a migrated database, and ways to print."""
+
+from __future__ import annotations
+
+import getpass
+import inspect
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import sqlalchemy as sa
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+import connector.storage
+from connector import app, logs
+from connector.cli import Refusal
+from connector.domain.people import Actor, Practitioner, Role
+from connector.runtime import Runtime
+from connector.settings import Settings
+from connector.storage.database import Database, read_url
+
+NOT_MIGRATED = "The database is not up to date. Run `pencilled migrate` first."
+_WIDE = 200  # columns where nobody watches: a program that reads a table wants whole lines
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises: SettingsError.
+    """
+    return Settings.from_env(os.environ)  # noqa: TID251 - handed to Settings, which alone reads it
+
+
+def open_runtime(settings: Settings | None = None, *, quiet: bool = True) -> Runtime:
+    """Put an installation together on a database that is up to date; it closes with the command.
+
+    Args:
+        settings: If they have been read already.
+        quiet: Log no less than warnings; for commands that a person watches.
+    Raises: SettingsError; Refusal if the database has to be migrated first.
+    """
+    settings = settings or read_settings()
+    log_as(settings, quiet=quiet)
+    refuse_missing_file(settings)
+    runtime = app.build(settings)
+    click.get_current_context().call_on_close(runtime.database.dispose)
+    refuse_unmigrated(runtime.database)
+    return runtime
+
+
+def log_as(settings: Settings, *, quiet: bool) -> None:
+    """Log as the settings say; `quiet` leaves out what a person who watches need not know."""
+    level = "warning" if quiet and settings.log_level == "info" else settings.log_level
+    logs.configure(level=level, style=settings.log_format)
+
+
+def refuse_missing_file(settings: Settings) -> None:
+    """Raise Refusal if the SQLite file is not there: opening it would make it, empty."""
+    if settings.embedded and not Path(read_url(settings.database_url).database or "").exists():
+        raise Refusal(f"Error: {NOT_MIGRATED}")
+
+
+def refuse_unmigrated(database: Database) -> None:
+    """Raise Refusal unless the schema is the newest; asks the files of the steps, since Alembic imports slowly."""
+    with database.read() as db:
+        known = sa.inspect(db).has_table("alembic_version")
+        revision = db.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    if revision != newest_step():
+        raise Refusal(f"Error: {NOT_MIGRATED}")
+
+
+def newest_step() -> str:
+    """Return the revision of the newest migration, which its file name begins with."""
+    steps = (Path(connector.storage.__file__).parent / "migrations" / "versions").glob("[0-9]*.py")
+    return max(path.stem for path in steps).partition("_")[0]
+
+
+def operator() -> Actor:
+    """Return who acts on the installation: the operator, under the name they have on this machine."""
+    return Actor(role=Role.OPERATOR, name=_user())
+
+
+def entered_for(practitioner: Practitioner) -> Actor:
+    """Return who acts on a session: its practitioner, whose wish it is, with the name of whoever typed it in."""
+    return Actor(role=Role.PRACTITIONER, name=f"{practitioner.name} (entered by {_user()})")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number without a name
+        return f"user {os.getuid()}"
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON; instants in UTC."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """Print a table; the first column is never cut."""
+    table = Table(box=box.SIMPLE, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    for number, name in enumerate(columns):
+        table.add_column(name, no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def console(*, err: bool = False) -> Console:
+    """Return a console on standard output or error; wide where it is no terminal."""
+    made = Console(stderr=err, highlight=False)
+    if not made.is_terminal:
+        made.width = _WIDE
+    return made
+
+
+def progress() -> Progress:
+    """Return a progress bar on standard error, so that what is printed can be piped."""
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console(err=True))
+
+
+def good(words: str) -> None:
+    """Say that something is done."""
+    click.secho(words, fg="green")
+
+
+def warn(words: str) -> None:
+    """Say something to be noticed, on standard error."""
+    click.secho(words, fg="yellow", err=True)
+
+
+def stacked(options: Iterable[Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make one decorator of several click options, in the order they are to appear in --help."""
+    listed = list(options)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(listed):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def example(*lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """End a command's help with an example, its lines kept as they are; goes below the command's own decorator."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        shown = "\n".join(f"  {line}" for line in lines)
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n\b\nExample:\n{shown}"
+        return function
+
+    return decorate

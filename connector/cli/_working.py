@@ -1,0 +1,66 @@
+"""Do a calendar's due work in the process of a command, under the same claims as any worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from connector.errors import RefusedError, TransientError
+from connector.runtime import Runtime
+from connector.services import mirroring
+from connector.storage import calendars, ledger
+from connector.storage.calendars import ConnectionState
+from connector.storage.ledger import Key, Kind
+from connector.work.engine import Running
+from connector.work.faults import describe
+from connector.work.handlers import handler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far a calendar is: whether somebody has work to do or is at it, actions left, and what went wrong."""
+
+    busy: bool
+    left: int
+    error: str = ""
+
+
+def carry_out(runtime: Runtime, calendar_id: UUID) -> None:
+    """Bring one calendar to what it shall show, if it is due and nobody else is at it; errors go to the ledger."""
+    claim = ledger.claim(runtime.database, Key(Kind.CALENDAR, str(calendar_id)), now=runtime.clock())
+    if claim is None:
+        return
+    running = Running(runtime.database, claim, lease=ledger.LEASE, stop=Event())
+    try:
+        again_at = handler(runtime)(claim, running)
+    except TransientError as error:
+        wait, words = error.retry_after, describe(error)
+        ledger.postpone(runtime.database, claim, now=runtime.clock(), retry_after=wait, error=words)
+    except RefusedError as error:
+        ledger.park(runtime.database, claim, describe(error))
+    except BaseException:
+        ledger.release(runtime.database, claim)
+        raise
+    else:
+        ledger.finish(runtime.database, claim, again_at=again_at)
+
+
+def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
+    """Look how far a calendar is."""
+    row_of = (ledger.due.c.kind == Kind.CALENDAR.value) & (ledger.due.c.id == str(calendar_id))
+    with runtime.database.read() as db:
+        row = db.execute(sa.select(ledger.due).where(row_of)).first()
+        picture = mirroring.picture(db, calendar_id, now=runtime.clock())
+        connection = calendars.connection(db, picture.calendar.connection_id)
+    left = len(picture.actions)
+    if connection.state is ConnectionState.ACCESS_LOST:
+        return Standing(busy=False, left=left, error="its password is no longer accepted; reconnect it")
+    if row is None:
+        return Standing(busy=False, left=left)
+    busy = row.lease_until is not None or (row.due_at is not None and row.due_at <= runtime.clock())
+    failed = not busy and (row.due_at is not None or row.parked_at is not None)
+    words = picture.calendar.trouble or row.last_error or "the service asked to be left alone for a while"
+    return Standing(busy=busy, left=left, error=words if failed else "")

@@ -1,0 +1,87 @@
+"""`pencilled clients`: who receives sessions."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import click
+from sqlalchemy import select
+
+from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, warn
+from connector.domain.people import Channel, Client
+from connector.storage import people, tables
+
+
+@click.group()
+@example('pencilled clients add --name "Alex Okoro" --email alex@example.org --zone Europe/London')
+def clients() -> None:
+    """Add and list clients: the people who receive sessions."""
+
+
+@clients.command()
+@click.option("--name", required=True, help="Their name.")
+@click.option("--email", default="", help="Where invitations and offers go.")
+@click.option("--phone", default="", help="A number in international form, such as +4930123456.")
+@click.option("--zone", required=True, help="Their IANA time zone, such as Europe/Berlin.")
+@click.option("--locale", default="en", show_default=True, help="Language of their mails, such as en, de, en_GB.")
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    type=click.Choice([channel.value for channel in Channel]),
+    default=[Channel.EMAIL.value],
+    show_default=True,
+    help="How they want to be told; can be given twice.",
+)
+@as_json
+def add(
+    *,
+    name: str,
+    email: str,
+    phone: str,
+    zone: str,
+    locale: str,
+    channels: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Add a client.
+
+    Exit codes: 0 added; 1 refused.
+    """
+    person = Client(
+        id=uuid4(),
+        name=name,
+        zone=zone,
+        email=email,
+        phone=phone,
+        locale=locale,
+        channels=frozenset(Channel(name) for name in channels),
+    )
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        people.add_client(db, person, now=runtime.clock())
+    if not person.reachable & runtime.terms.channels:
+        warn("Note: with these data the client cannot be told anything, so no offer can be sent to them.")
+    if as_json:
+        told = sorted(channel.value for channel in person.channels)
+        print_json({"id": person.id, "name": name, "email": email, "phone": phone, "zone": zone, "channels": told})
+    else:
+        good(f"Added {person.name} ({person.id}).")
+
+
+@clients.command("list")
+@as_json
+@example("pencilled clients list --json")
+def list_(*, as_json: bool) -> None:
+    """List the clients by name."""
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        found = db.execute(select(tables.clients).order_by(tables.clients.c.name)).all()
+    if as_json:
+        listed = ("id", "name", "email", "phone", "zone")
+        print_json([{n: getattr(row, n) for n in listed} | {"channels": row.channels.split(",")} for row in found])
+    elif not found:
+        click.echo("There is no client yet. Add one: pencilled clients add --help")
+    else:
+        rows = ((row.email or "-", row.name, row.phone or "-", row.zone, row.channels, str(row.id)) for row in found)
+        print_table(("e-mail", "name", "phone", "zone", "told by", "id"), rows)

@@ -1,0 +1,214 @@
+"""`pencilled connections`: the calendars practitioners already use."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+import click
+
+from connector.cli import Refusal
+from connector.cli._calendars import State, look
+from connector.cli._finding import find_connection, find_practitioner, short
+from connector.cli._options import level, level_options, practitioner
+from connector.cli._shapes import said_at
+from connector.cli._shared import (
+    as_json,
+    example,
+    good,
+    open_runtime,
+    operator,
+    print_json,
+    print_table,
+    stacked,
+)
+from connector.services import linking
+from connector.storage import calendars, people
+from connector.storage.calendars import Calendar, Connection, ConnectionState
+
+password_options = stacked(
+    (
+        click.option("--password-file", type=click.File(), help="A file that holds the password."),
+        click.option("--password-stdin", is_flag=True, help="Read the password from standard input."),
+    )
+)
+_STATES = {ConnectionState.OK: "ok", ConnectionState.ACCESS_LOST: "access lost: reconnect"}
+
+
+@click.group()
+def connections() -> None:
+    """Connect practitioners' calendars, test and reconnect them."""
+
+
+@connections.command()
+@practitioner
+@click.option("--provider", default="caldav", show_default=True, help="The calendar service.")
+@click.option("--address", required=True, help="The URL or host of the service, or the mail address used with it.")
+@click.option("--username", default="", help="Can be left out beside a mail address that is the user name as well.")
+@password_options
+@click.option("--calendar", default="", help="Name or URL of the calendar to write to, if there are several.")
+@click.option("--label", default="", help="What to call it; the calendar's name if left out.")
+@level_options
+@as_json
+@example(
+    "pencilled connections add --practitioner kim@example.org --address kim@icloud.com --calendar Work \\",
+    "  --password-file kim.password --session-level 2 --hold-level 1",
+)
+def add(
+    *,
+    practitioner: str | None,
+    provider: str,
+    address: str,
+    username: str,
+    password_file: TextIO | None,
+    password_stdin: bool,
+    calendar: str,
+    label: str,
+    session_level: int | None,
+    hold_level: int | None,
+    as_json: bool,
+) -> None:
+    """Connect a calendar, and have the practitioner's sessions shown in it.
+
+    Most services want an app password, made in their security settings, rather than the one people sign in with. It
+    is asked for without being shown, unless it comes from a file or from standard input; it is never an argument,
+    since those end up in the shell's history.
+
+    Exit codes: 0 connected; 1 refused, and nothing is kept.
+    """
+    runtime = open_runtime()
+    service = runtime.load_provider(provider)
+    with runtime.database.read() as db:
+        person = find_practitioner(db, practitioner)
+    form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
+    wish = linking.Wish(
+        provider=service,
+        form=form,
+        label=label,
+        calendar=calendar,
+        session_level=level(session_level),
+        hold_level=level(hold_level),
+    )
+    made = linking.connect(
+        runtime.database, runtime.seal, runtime.network, person.id, wish, by=operator(), now=runtime.clock()
+    )
+    if as_json:
+        with runtime.database.read() as db:
+            print_json(_json(calendars.connection(db, made.connection_id), made))
+        return
+    good(f"Connected “{made.name}” of {person.name} ({short(made.connection_id)}).")
+    click.echo("Their sessions appear in it as soon as `pencilled serve` or `pencilled worker` runs.")
+
+
+@connections.command("list")
+@practitioner
+@as_json
+@example("pencilled connections list")
+def list_(*, practitioner: str | None, as_json: bool) -> None:
+    """List the connected calendars and how they fare; everybody's, unless a practitioner is named."""
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        owner = find_practitioner(db, practitioner).id if practitioner else None
+        names = {person.id: person for person in people.all_practitioners(db)}
+        accounts = {account.id: account for account in calendars.connections_of(db, owner)}
+        found = [(accounts[c.connection_id], c) for c in calendars.calendars_of(db, owner)]
+    if as_json:
+        print_json([_json(account, calendar) for account, calendar in found])
+        return
+    if not found:
+        click.echo("No calendar is connected yet. Connect one: pencilled connections add --help")
+        return
+    rows = (
+        (
+            short(account.id),
+            names[account.practitioner_id].name,
+            account.label,
+            calendar.name,
+            account.provider,
+            calendar.trouble or _STATES[account.state],
+            said_at(calendar.written_at, names[account.practitioner_id].zone) or "never",
+        )
+        for account, calendar in found
+    )
+    print_table(("id", "practitioner", "label", "calendar", "service", "state", "last written"), rows)
+
+
+@connections.command()
+@click.argument("connection")
+@example("pencilled connections test 3f2a91bc")
+def test(*, connection: str) -> None:
+    """Sign in as the connection does, and look whether its calendar can be written to. Changes nothing.
+
+    CONNECTION is an id from `pencilled connections list`, or the beginning of one.
+
+    Exit codes: 0 all is well; 1 it is not, and why.
+    """
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        account = find_connection(db, connection)
+    state = look(runtime, account)
+    if not state.ok:
+        raise Refusal(_line(account, state))
+    good(_line(account, state))
+
+
+@connections.command()
+@click.argument("connection")
+@click.option("--address", required=True, help="As when it was connected.")
+@click.option("--username", default="", help="As when it was connected.")
+@password_options
+@example("pencilled connections reconnect 3f2a91bc --address kim@icloud.com --password-stdin < kim.password")
+def reconnect(
+    *, connection: str, address: str, username: str, password_file: TextIO | None, password_stdin: bool
+) -> None:
+    """Give a connection a new password, and go on with everything that waited for it.
+
+    It has to be the same account: the calendar stays the one that was chosen. CONNECTION is an id from `pencilled
+    connections list`, or the beginning of one.
+
+    Exit codes: 0 connected again; 1 refused, and nothing has changed.
+    """
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        account = find_connection(db, connection)
+    service = runtime.load_provider(account.provider)
+    form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
+    credentials = linking.reconnect(runtime.database, runtime.network, account.id, service, form)
+    with runtime.database.begin() as db:
+        linking.restored(db, runtime.seal, account.id, credentials, by=operator(), now=runtime.clock())
+    good(f"“{account.label}” is connected again. What waited for it is due now.")
+
+
+def _password(file: TextIO | None, *, from_stdin: bool) -> str:
+    if file is not None and from_stdin:
+        raise click.UsageError("Give the password once: --password-file or --password-stdin.")
+    if file is not None or from_stdin:
+        return (file or sys.stdin).read().rstrip("\r\n")
+    password: str = click.prompt("Password", hide_input=True, err=True)
+    return password
+
+
+def _line(account: Connection, state: State) -> str:
+    return f"{'ok' if state.ok else '!!'}  {account.label}: {state.words}"
+
+
+def _json(account: Connection, calendar: Calendar) -> dict[str, object]:
+    return {
+        "id": account.id,
+        "practitioner_id": account.practitioner_id,
+        "provider": account.provider,
+        "label": account.label,
+        "state": account.state,
+        "created_at": account.created_at,
+        "calendar": {
+            "id": calendar.id,
+            "name": calendar.name,
+            "remote_id": calendar.remote_id,
+            "session_level": int(calendar.disclosure.session_level),
+            "hold_level": int(calendar.disclosure.hold_level),
+            "trouble": calendar.trouble,
+            "trouble_since": calendar.trouble_since,
+            "written_at": calendar.written_at,
+            "read_at": calendar.read_at,
+        },
+    }

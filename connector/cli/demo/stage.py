@@ -1,0 +1,256 @@
+"""What the demo starts beside Pencilled: a calendar server, a mail catcher, a slow wire, and Pencilled itself."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from connector.cli.demo.looking import eventually
+
+PASSWORD = "correct-horse"  # noqa: S105 - of a server that lives for a minute on the loopback
+USER = "kim"
+_ENTRY = [sys.executable, "-c", "from connector.cli import main; main()"]
+
+
+class Mailbox:
+    """A mail server that keeps what it is handed."""
+
+    def __init__(self) -> None:
+        from aiosmtpd.controller import Controller  # noqa: PLC0415 - comes with the demo extra
+
+        self.mails: list[EmailMessage] = []
+        self._arrived = threading.Condition()
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self._controller.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"smtp://127.0.0.1:{self._controller.port}"
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        """Keep one mail; one that comes again after a crash is the same mail, as its Message-ID says."""
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        with self._arrived:
+            if mail["Message-ID"] not in [known["Message-ID"] for known in self.mails]:
+                self.mails.append(mail)
+            self._arrived.notify_all()
+        return "250 kept"
+
+    def wait_for(self, count: int, *, seconds: float = 20) -> list[EmailMessage]:
+        """Return everything that has arrived once there are `count` mails, or what there is when time is up."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: len(self.mails) >= count, timeout=seconds)
+            return list(self.mails)
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._controller.stop()
+
+
+class Wire:
+    """A wire to the calendar server that can go dead once one more write has landed."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._armed = False
+        self._spent = False
+        self._turn = threading.Lock()
+        self._dead = threading.Event()
+        self.landed = threading.Event()
+        wire = self
+
+        class Forward(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def __getattr__(self, name: str) -> Any:
+                if name.startswith("do_"):
+                    return lambda: wire.carry(self)
+                raise AttributeError(name)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+                """Say nothing: the demo prints what matters."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Forward)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The near end of the wire."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def cut_after_next_put(self) -> None:
+        """Let one more PUT land, and answer nothing any more, not even that one."""
+        self.landed.clear()
+        self._spent = False
+        self._armed = True
+
+    def mend(self) -> None:
+        """Carry everything again."""
+        self._armed = False
+        self._dead.set()
+        self._dead = threading.Event()
+
+    def carry(self, request: BaseHTTPRequestHandler) -> None:
+        """Forward one request and its answer."""
+        last = self._is_last(request)
+        if self._armed and not last:
+            self._hang(request)
+            return
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        upstream = http.client.HTTPConnection("127.0.0.1", self._target, timeout=20)
+        try:
+            upstream.request(request.command, request.path, body=body, headers=dict(request.headers))
+            answer = upstream.getresponse()
+            content = answer.read()
+        finally:
+            upstream.close()
+        if last:
+            self.landed.set()
+            self._hang(request)
+            return
+        request.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"connection", "content-length", "date", "server", "transfer-encoding"}:
+                request.send_header(name, value)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    def _is_last(self, request: BaseHTTPRequestHandler) -> bool:
+        with self._turn:
+            if not self._armed or self._spent or request.command != "PUT":
+                return False
+            self._spent = True
+            return True
+
+    def _hang(self, request: BaseHTTPRequestHandler) -> None:
+        self._dead.wait(60)
+        request.close_connection = True
+
+    def stop(self) -> None:
+        """Close the wire."""
+        self._dead.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Product:
+    """Pencilled as a child process, and its commands as a person would type them."""
+
+    def __init__(self, folder: Path, mail_url: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._folder = folder
+        keep = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}  # noqa: TID251
+        self.environ = keep | {
+            "CONNECTOR_DATABASE_URL": f"sqlite:///{folder / 'pencilled.sqlite3'}",
+            "CONNECTOR_LISTEN": f"127.0.0.1:{port}",
+            "CONNECTOR_PUBLIC_URL": self.url,
+            "CONNECTOR_SMTP_URL": mail_url,
+            "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
+            "CONNECTOR_INNER_HOSTS": "127.0.0.1",
+            "CONNECTOR_LOG_LEVEL": "info",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start `pencilled serve` and wait until it is ready.
+
+        Raises: RuntimeError with the end of its log if it is not.
+        """
+        with (self._folder / "serve.log").open("ab") as log:
+            self._process = subprocess.Popen([*_ENTRY, "serve"], env=self.environ, stdout=log, stderr=log)  # noqa: S603
+        if not eventually(self._ready, bool, seconds=40):
+            tail = (self._folder / "serve.log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"pencilled serve did not become ready:\n{tail}")
+
+    def kill(self) -> None:
+        """Kill it without any warning (SIGKILL)."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask it to stop (SIGTERM)."""
+        self._end(signal.SIGTERM)
+
+    def command(self, *words: str, typed: str = "") -> str:
+        """Run one command and return what it printed.
+
+        Raises: RuntimeError with its error text if it fails.
+        """
+        done = subprocess.run(  # noqa: S603 - our own command
+            [*_ENTRY, *words], env=self.environ, input=typed, capture_output=True, text=True, check=False, timeout=60
+        )
+        if done.returncode:
+            raise RuntimeError(f"pencilled {' '.join(words)} failed:\n{done.stderr or done.stdout}")
+        return done.stdout
+
+    def _ready(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            return False
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - our own server
+                ready: bool = answer.status == http.client.OK
+                return ready
+        except OSError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+
+@contextlib.contextmanager
+def radicale(folder: Path) -> Iterator[int]:
+    """Run a Radicale server for one user and yield its port."""
+    port = free_port()
+    users = folder / "users"
+    users.write_text(f"{USER}:{PASSWORD}\n", encoding="utf-8")
+    options = {
+        "server-hosts": f"127.0.0.1:{port}",
+        "auth-type": "htpasswd",
+        "auth-htpasswd-filename": str(users),
+        "auth-htpasswd-encryption": "plain",
+        "auth-delay": "0",
+        "storage-filesystem-folder": str(folder / "collections"),
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    with (folder / "radicale.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "radicale", *flags], stdout=log, stderr=log)  # noqa: S603
+    try:
+        if not eventually(lambda: _listens(port), bool, seconds=30):
+            raise RuntimeError((folder / "radicale.log").read_text(errors="replace")[-2000:])
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

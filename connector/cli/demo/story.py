@@ -1,0 +1,284 @@
+"""The story the demo plays, through public doors only, and what an independent look must find after each step."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from connector.cli.demo.looking import CalendarServer, Seen, by_status, eventually, invitation, link_in, local
+from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire
+from connector.cli.demo.visiting import Visitor
+
+ZONE = "Europe/Berlin"
+KIM, ALEX = "kim@practice.example", "alex@client.example"
+NOTE = "Bring the blue folder."
+WINDOW_SECONDS = 4
+_QUIET_SECONDS = 1.5  # longer than the pump sleeps: what has not happened by then was not due
+_OK = 200
+
+
+class StoryError(Exception):
+    """A step did not turn out as told."""
+
+
+@dataclass
+class Story:
+    """Everybody in it, and what they remember of the steps before."""
+
+    product: Product
+    mailbox: Mailbox
+    calendar: CalendarServer
+    wire: Wire
+    folder: Path
+    console: Console
+    first_day: datetime
+    kim: Visitor = field(default_factory=Visitor)
+    session: str = ""
+    event: Seen | None = None
+    invited: str = ""
+    mails_told: int = 0
+
+    # The steps
+
+    def play(self) -> None:
+        """Play every step.
+
+        Raises: StoryError at the first that is not as told.
+        """
+        self._introduce()
+        steps: Sequence[tuple[str, Callable[[], None]]] = (
+            ("A session is booked", self.book),
+            ("Three other times are drafted; nobody is told", self.draft),
+            ("The offer is sent: three holds, one letter, one link", self.send),
+            ("The client takes the second time", self.accept),
+            ("The place is corrected, and the client asks for another time", self.change),
+            (f"A second offer is left unanswered for {WINDOW_SECONDS} seconds", self.lapse),
+            ("Pencilled is killed while it sends a third offer, and started again", self.kill),
+        )
+        for number, (title, step) in enumerate(steps, 1):
+            self.console.rule(f"[bold]{number}. {title}", align="left")
+            step()
+
+    def book(self) -> None:
+        """One confirmed event; the client is invited."""
+        at = self._at(0, 14)
+        words = ["sessions", "book", "--client", ALEX, "--at", at, "--duration", "50"]
+        booked = json.loads(self.product.command(*words, "--in-person", "Lindenstr. 3, Berlin", "--json"))
+        self.session = booked["sessions"][0]["id"]
+        events = self._events(lambda seen: len(seen) == 1)
+        (mail,) = self._mails(1)
+        self._show(events)
+        _check(len(by_status(events, "CONFIRMED")) == 1 == len(events), "one confirmed event stands in the calendar")
+        _check(local(events[0].start, ZONE).endswith("14:00"), "it stands at 14:00")
+        self.event = events[0]
+        self._invited(mail, "REQUEST", 0, events[0].start)
+        invited = invitation(mail)
+        self.invited = invited.uid if invited else ""
+        _check(self.invited != self.event.uid, "the invitation has a UID of its own")
+        self.calendar.type_note(self.event.href, NOTE)
+        self.console.print(f"   The practitioner types into the event: “{NOTE}”")
+
+    def draft(self) -> None:
+        """Nothing in the calendar, no mail."""
+        self.kim.press(self.kim.open(self.sign_in_link()), "Sign in now")
+        page = self.kim.open(f"{self.product.url}/sessions/{self.session}")
+        page = self.kim.follow(page, "Offer alternatives")
+        times = {f"date-{n}": self._day(n + 1) for n in range(3)} | {f"time-{n}": "10:00" for n in range(3)}
+        page = self.kim.press(page, "Save draft", fill=times)
+        _check("Nothing has been sent" in page.text, "the page says plainly that nothing has been sent")
+        time.sleep(_QUIET_SECONDS)
+        events = self.calendar.events()
+        self._show(events)
+        _check(len(events) == 1, "the calendar is as it was")
+        _check(len(self.mailbox.mails) == self.mails_told, "no mail was sent")
+
+    def send(self) -> None:
+        """Three tentative, busy holds; the link is in the letter, and opening it changes nothing."""
+        page = self.kim.open(f"{self.product.url}/sessions/{self.session}/offer/review")
+        started = time.monotonic()
+        page = self.kim.press(page, "Send to")
+        events = self._events(lambda seen: len(by_status(seen, "TENTATIVE")) == 3)
+        took = time.monotonic() - started
+        _check("The offer is sent" in page.text, "the page says that it is sent")
+        holds = by_status(events, "TENTATIVE")
+        (mail,) = self._mails(1)
+        self._show(events)
+        _check(len(holds) == 3 and len(events) == 4, "three tentative holds stand beside the session")
+        _check({hold.transparency for hold in holds} == {"OPAQUE"}, "each of them keeps the time busy")
+        self.console.print(f"   All holds were visible {took:.2f} s after the button was pressed.")
+        _check(invitation(mail) is None, "the offer travels as a link, not as calendar entries")
+        page = Visitor().open(link_in(mail, "/answer/"))
+        _check(page.status == _OK, "the link opens the answer page")
+        time.sleep(_QUIET_SECONDS)
+        _check(self.calendar.events() == events, "opening the link changed nothing")
+        _check(len(self.mailbox.mails) == self.mails_told, "and no mail was sent")
+
+    def accept(self) -> None:
+        """The session's own event moves, its note with it; the holds go; the client's entry moves."""
+        client = Visitor()
+        offer = self._latest_offer()
+        page = client.open(link_in(offer, "/answer/"))
+        page = client.follow(page, "Choose this time", nth=1)
+        page = client.press(page, "Yes, take this time")
+        _check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
+        events = self._events(lambda seen: len(seen) == 1 and seen[0].start.day == self._when(2, 10).day)
+        mails = self._mails(2)
+        self._show(events)
+        moved = self._only(events)
+        _check(moved.start == self._when(2, 10), "it stands at the accepted time")
+        _check(NOTE in moved.notes, "the practitioner's note is still in it")
+        (to_client,) = [mail for mail in mails if ALEX in str(mail["To"])]
+        self._invited(to_client, "REQUEST", 1, moved.start)
+
+    def change(self) -> None:
+        """One mail each, the revision rising by one."""
+        page = self.kim.open(f"{self.product.url}/sessions/{self.session}")
+        page = self.kim.follow(page, "Edit location")
+        self.kim.press(page, "Save and tell", fill={"place_text": "Lindenstr. 5, Berlin"})
+        (mail,) = self._mails(1)
+        self._invited(mail, "REQUEST", 2, self._when(2, 10))
+        words = ["sessions", "reschedule", self.session, "--at", self._at(4, 16)]
+        self.product.command(*words, "--agreed-by", "Alex Client", "--channel", "on the phone")
+        (mail,) = self._mails(1)
+        events = self._events(lambda seen: len(seen) == 1 and seen[0].start == self._when(4, 16))
+        self._show(events)
+        moved = self._only(events)
+        _check(moved.start == self._when(4, 16), "it stands at the agreed time")
+        self._invited(mail, "REQUEST", 3, moved.start)
+
+    def lapse(self) -> None:
+        """The holds go at the deadline; the session is where it was, and flagged; both are told."""
+        at = [word for day in (5, 6) for word in ("--at", self._at(day, 11))]
+        self.product.command("offers", "draft", self.session, *at, "--window", f"{WINDOW_SECONDS}s")
+        self.product.command("offers", "send", self.session)
+        events = self._events(lambda seen: len(by_status(seen, "TENTATIVE")) == 2)
+        _check(len(by_status(events, "TENTATIVE")) == 2, "two holds stand in the calendar")
+        self._mails(1)
+        events = self._events(lambda seen: len(seen) == 1)
+        mails = self._mails(2)
+        self._show(events)
+        left = self._only(events)
+        _check(left.start == self._when(4, 16), "the session has not moved")
+        shown = json.loads(self.product.command("sessions", "show", self.session, "--json"))
+        _check(shown["needs_attention"] == "lapsed", "the session is flagged: the offer lapsed")
+        told = {ALEX, KIM} == {address for address in (ALEX, KIM) for mail in mails if address in str(mail["To"])}
+        _check(told, "both are told")
+
+    def kill(self) -> None:
+        """SIGKILL after the first hold has landed: after the restart exactly the wanted events stand, none twice."""
+        at = [word for day in (7, 8, 9) for word in ("--at", self._at(day, 9))]
+        self.product.command("offers", "draft", self.session, *at)
+        self.wire.cut_after_next_put()
+        self.product.command("offers", "send", self.session)
+        _check(self.wire.landed.wait(20), "the first hold has been written")
+        self.product.kill()
+        between = self.calendar.events()
+        self.console.print(f"   Killed. In the calendar at this moment: {len(between)} of 4 events.")
+        _check(len(between) < 4, "the kill came in the middle")
+        self.wire.mend()
+        self.product.start()
+        events = self._events(lambda seen: len(seen) == 4)
+        time.sleep(_QUIET_SECONDS)
+        events = self.calendar.events()
+        self._show(events)
+        wanted = sorted([self._when(4, 16), *(self._when(day, 9) for day in (7, 8, 9))])
+        _check([seen.start for seen in events] == wanted, "exactly the wanted events stand there")
+        _check(len({seen.uid for seen in events}) == 4, "none of them twice")
+        session = next(seen for seen in events if seen.status == "CONFIRMED")
+        _check(self.event is not None and session.href == self.event.href, "the session's event is still the same one")
+        self._mails(1)
+
+    # What they share
+
+    def _introduce(self) -> None:
+        run = self.product.command
+        run("practitioners", "add", "--name", "Kim Beispiel", "--email", KIM, "--zone", ZONE)
+        run("clients", "add", "--name", "Alex Client", "--email", ALEX, "--zone", "Europe/London")
+        address = f"{self.wire.url}/{USER}/work/"
+        connect = ["connections", "add", "--address", address, "--username", USER, "--password-stdin"]
+        run(*connect, "--label", "Kim's calendar", typed=f"{PASSWORD}\n")
+
+    def sign_in_link(self) -> str:
+        """Ask for a one-time link and take it out of the letter."""
+        page = self.kim.open(f"{self.product.url}/signin")
+        self.kim.press(page, "Mail me a link", fill={"email": KIM})
+        (mail,) = self._mails(1)
+        return link_in(mail, "/signin/")
+
+    def _only(self, events: Sequence[Seen]) -> Seen:
+        _check(len(events) == 1, f"one event is left (there are {len(events)})")
+        event = events[0]
+        same = self.event is not None and (event.href, event.uid) == (self.event.href, self.event.uid)
+        _check(same, "it is the session's own event, same href and UID as in step 1")
+        _check(event.status == "CONFIRMED", "it is confirmed")
+        return event
+
+    def _events(self, right: Callable[[list[Seen]], bool]) -> list[Seen]:
+        return eventually(self.calendar.events, right)
+
+    def _mails(self, count: int) -> list[EmailMessage]:
+        mails = self.mailbox.wait_for(self.mails_told + count)[self.mails_told :]
+        self.mails_told += len(mails)
+        for mail in mails:
+            self._tell(mail)
+        _check(len(mails) == count, f"{count} mail{'s' if count > 1 else ''} arrived (there came {len(mails)})")
+        return mails
+
+    def _latest_offer(self) -> EmailMessage:
+        def has_link(mail: EmailMessage) -> bool:
+            body = mail.get_body(("plain",))
+            return body is not None and "/answer/" in body.get_content()
+
+        return next(mail for mail in reversed(self.mailbox.mails) if has_link(mail))
+
+    def _invited(self, mail: EmailMessage, method: str, sequence: int, start: datetime) -> None:
+        found = invitation(mail)
+        _check(found is not None, "the mail has an iCalendar part")
+        if found is None:
+            return
+        told = (found.method, found.sequence, found.start)
+        _check(
+            told == (method, sequence, start), f"it carries {method}, SEQUENCE {sequence} and the right time ({told})"
+        )
+        if self.invited:
+            _check(found.uid == self.invited, "it has the invitation UID of step 1")
+
+    def _tell(self, mail: EmailMessage) -> None:
+        found = invitation(mail)
+        line = f"   Mail to {mail['To']}: [italic]{str(mail['Subject']).strip()}[/italic]"
+        if found is not None:
+            when = local(found.start, ZONE)
+            line += f"\n      {found.method}, UID {found.uid[:8]}…, SEQUENCE {found.sequence}, {when} {ZONE}"
+        self.console.print(line, highlight=False)
+
+    def _show(self, events: Sequence[Seen]) -> None:
+        table = Table("in the calendar", "time", "STATUS", "TRANSP", "event", box=None, padding=(0, 2), pad_edge=False)
+        for event in events:
+            table.add_row(
+                f"   {event.title}", local(event.start, ZONE), event.status, event.transparency, f"{event.uid[:8]}…"
+            )
+        self.console.print(table)
+
+    def _day(self, days: int) -> str:
+        return f"{self.first_day + timedelta(days=days):%Y-%m-%d}"
+
+    def _at(self, days: int, hour: int) -> str:
+        return f"{self._day(days)} {hour:02}:00"
+
+    def _when(self, days: int, hour: int) -> datetime:
+        naive = datetime.fromisoformat(self._at(days, hour))
+        return naive.replace(tzinfo=ZoneInfo(ZONE))
+
+
+def _check(holds: bool, words: str) -> None:  # noqa: FBT001 - reads as a sentence at each use
+    if not holds:
+        raise StoryError(words)

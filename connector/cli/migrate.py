@@ -1,0 +1,41 @@
+"""`pencilled migrate`: the schema, brought up to date."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import click
+
+from connector.cli import Refusal
+from connector.cli._shared import console, example, good, read_settings
+from connector.storage import migrations
+from connector.storage.database import lock_embedded
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; only say whether there is something to do.")
+@example("pencilled migrate --check || pencilled migrate")
+def migrate(*, check: bool) -> None:
+    """Bring the database up to date, in one transaction: it is done, or nothing has changed.
+
+    On SQLite `pencilled serve` does this by itself when it starts. On PostgreSQL run it once before starting the new
+    version of `pencilled web` and `pencilled worker`; several may run at once, and all but one wait.
+
+    Exit codes: 0 up to date; 1 with --check: not up to date; 2 wrong settings, or `pencilled serve` is running on an
+    older schema.
+    """
+    settings = read_settings()
+    url = settings.database_url
+    before = migrations.current(url)
+    if not migrations.pending(url):
+        good(f"The database is up to date, at step {before}.")
+        return
+    if check:
+        where = f"at step {before}" if before else "empty"
+        raise Refusal(f"The database is {where} and has to be brought up to date: pencilled migrate")
+    with ExitStack() as held:
+        if settings.embedded:
+            held.callback(lock_embedded(url).close)  # nobody serves from a schema while it changes
+        held.enter_context(console(err=True).status("Bringing the database up to date …"))
+        migrations.migrate(url)
+    good(f"Brought the database up to date: from {before or 'nothing'} to step {migrations.current(url)}.")

@@ -1,0 +1,157 @@
+"""`pencilled resync`: what calendars shall show, against what we know they show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+
+import click
+
+from connector.cli import Refusal
+from connector.cli._finding import find_practitioner
+from connector.cli._options import practitioner
+from connector.cli._shapes import said, when_json
+from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, progress
+from connector.cli._working import carry_out, standing
+from connector.domain.entry import Showing
+from connector.domain.reconcile import Action, Put
+from connector.domain.span import When
+from connector.errors import SettingsError
+from connector.runtime import Runtime
+from connector.services import mirroring
+from connector.services.mirroring import Picture
+from connector.storage import calendars, ledger, people
+from connector.storage.database import lock_embedded
+from connector.storage.ledger import Key, Kind
+
+_LOOK_SECONDS = 0.1
+_AT_ONCE = 4
+_SHOWN = {Showing.CONFIRMED: "busy", Showing.TENTATIVE: "tentative", Showing.FIRM: "busy"}
+
+
+@click.command()
+@practitioner
+@click.option("--dry-run", is_flag=True, help="Only show what would be done, call by call.")
+@click.option("--wait", is_flag=True, help="Wait until it is done; without a running server, do it right here.")
+@as_json
+@example("pencilled resync --dry-run", "pencilled resync --wait")
+def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool) -> None:
+    """Bring calendars to exactly what they shall show: everybody's, unless a practitioner is named.
+
+    Prints the plan: what is written and removed, in this order. Running it twice changes nothing the second time.
+    Without --wait the calendars are only made due, and the running server does it within a second.
+
+    Exit codes: 0 done, or due; 1 with --wait: a calendar could not be brought there, and why.
+    """
+    if dry_run and wait:
+        raise click.UsageError("Give one of --dry-run and --wait.")
+    runtime = open_runtime()
+    pictures = _pictures(runtime, practitioner)
+    _show(runtime, pictures, as_json=as_json)
+    if dry_run:
+        return
+    with runtime.database.begin() as db:
+        for picture in pictures:
+            key = Key(Kind.CALENDAR, str(picture.calendar.id))
+            ledger.touch(db, key, due_at=runtime.clock(), lane=picture.calendar.lane)
+    if not wait:
+        if not as_json:
+            click.echo("The calendars are due; a running server brings them up to date within a second.")
+        return
+    _wait(runtime, pictures)
+    if not as_json:
+        good("Every calendar shows what it shall.")
+
+
+def _pictures(runtime: Runtime, named: str | None) -> list[Picture]:
+    with runtime.database.read() as db:
+        owner = find_practitioner(db, named).id if named else None
+        found = calendars.calendars_of(db, owner)
+        return [mirroring.picture(db, calendar.id, now=runtime.clock()) for calendar in found]
+
+
+def _show(runtime: Runtime, pictures: Sequence[Picture], *, as_json: bool) -> None:
+    with runtime.database.read() as db:
+        zones = {person.id: person.zone for person in people.all_practitioners(db)}
+    if as_json:
+        print_json([_json(picture, zones[picture.calendar.practitioner_id]) for picture in pictures])
+        return
+    if not pictures:
+        click.echo("No calendar is connected.")
+    for picture in pictures:
+        name, zone = picture.calendar.name, zones[picture.calendar.practitioner_id]
+        if not picture.actions:
+            click.echo(f"“{name}”: nothing to do.")
+            continue
+        rows = [_row(number, action, zone) for number, action in enumerate(picture.actions, 1)]
+        print_table(("no.", "do", "what", "when", "title", "shown as", "remote name"), rows, title=f"“{name}”")
+
+
+def _row(number: int, action: Action, zone: str) -> tuple[str, ...]:
+    what = f"{action.key.kind.value} {action.key.id.hex[:8]}"
+    if not isinstance(action, Put):
+        return (str(number), "remove", what, "", "", "", action.at.name)
+    content = action.entry.content
+    when = said(When.of(content.span, zone=zone))
+    return (str(number), _verb(action), what, when, content.title, _SHOWN[content.showing], action.at.name)
+
+
+def _json(picture: Picture, zone: str) -> dict[str, object]:
+    actions = []
+    for action in picture.actions:
+        told: dict[str, object] = {"do": _verb(action), "entry": str(action.key), "remote_name": action.at.name}
+        if isinstance(action, Put):
+            content = action.entry.content
+            told |= {"title": content.title, "location": content.location, "shown_as": _SHOWN[content.showing]}
+            told |= when_json(When.of(content.span, zone=zone))
+        actions.append(told)
+    return {"calendar_id": picture.calendar.id, "calendar": picture.calendar.name, "actions": actions}
+
+
+def _verb(action: Action) -> str:
+    if not isinstance(action, Put):
+        return "remove"
+    return "change" if action.at.href else "write"
+
+
+def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
+    """See the calendars through, with a bar of what is left to do; the work is ours if no server is there for it.
+
+    Raises: Refusal naming each calendar that could not be brought to what it shall show.
+    """
+    ids = {picture.calendar.id: picture.calendar.name for picture in pictures}
+    total = sum(len(picture.actions) for picture in pictures)
+    with ExitStack() as held:
+        pool = held.enter_context(ThreadPoolExecutor(max_workers=_AT_ONCE))
+        running = [pool.submit(carry_out, runtime, one) for one in ids] if _alone(runtime, held) else []
+        bar = held.enter_context(progress())
+        task = bar.add_task("Bringing calendars up to date", total=total)
+        while True:
+            found = {one: standing(runtime, one) for one in ids}
+            bar.update(task, completed=total - sum(state.left for state in found.values()))
+            _check(running)
+            if not any(state.busy for state in found.values()):
+                break
+            time.sleep(_LOOK_SECONDS)
+    failed = [f"  “{ids[one]}”: {state.error}" for one, state in found.items() if state.error]
+    if failed:
+        raise Refusal("\n".join(("Error: Not every calendar could be brought there; it is tried again.", *failed)))
+
+
+def _alone(runtime: Runtime, held: ExitStack) -> bool:
+    """Whether the work can be done here: on PostgreSQL beside whoever works, on SQLite if nobody serves."""
+    if not runtime.settings.embedded:
+        return True
+    try:
+        held.callback(lock_embedded(runtime.settings.database_url).close)
+    except SettingsError:
+        return False
+    return True
+
+
+def _check(running: Sequence[Future[None]]) -> None:
+    for future in running:
+        if future.done():
+            future.result()  # a bug in the thread is a bug here

@@ -1,0 +1,91 @@
+"""`pencilled serve`: everything in one process, on SQLite."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import click
+from waitress.server import create_server  # type: ignore[import-untyped]
+
+from connector import app
+from connector.cli import Refusal
+from connector.cli._shared import example, open_runtime, read_settings
+from connector.errors import SettingsError
+from connector.runtime import Runtime
+from connector.settings import Settings
+from connector.storage import migrations
+from connector.storage.database import lock_embedded
+
+LARGEST_BODY = 256 * 1024  # bytes waitress takes in before the application may refuse
+WEB_THREADS = 8
+
+
+@click.command()
+@example("CONNECTOR_DATABASE_URL=sqlite:////var/lib/pencilled/db.sqlite3 pencilled serve")
+def serve() -> None:
+    """Run everything in one process: the pages, and all due work, on SQLite.
+
+    Brings the database up to date first, and refuses to start beside another process on the same database. Ctrl-C or
+    SIGTERM stops it cleanly; killing it loses nothing either. Other commands can be used while it runs.
+
+    Exit codes: 0 stopped as asked; 1 the address cannot be listened on; 2 wrong settings, or a second process.
+    """
+    settings = read_settings()
+    if not settings.embedded:
+        fault = (
+            "CONNECTOR_DATABASE_URL: `pencilled serve` is for SQLite. On PostgreSQL run `pencilled migrate` once, and "
+            "then `pencilled web` and `pencilled worker`"
+        )
+        raise SettingsError([fault])
+    signal.signal(signal.SIGTERM, _leave)
+    lock = lock_embedded(settings.database_url)
+    try:
+        _migrate(settings)
+        _run(open_runtime(settings, quiet=False))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        lock.close()
+    click.echo("Stopped.")
+
+
+def _run(runtime: Runtime) -> None:
+    settings = runtime.settings
+    pages = app.create_app(runtime)
+    engine = app.create_engine(runtime)
+    server: Any = None
+    try:
+        engine.start()
+        try:
+            server = create_server(
+                pages,
+                listen=settings.listen,
+                threads=WEB_THREADS,
+                ident=None,
+                max_request_body_size=LARGEST_BODY,
+                clear_untrusted_proxy_headers=not settings.trusted_proxies,  # else the application reads the last hops
+                asyncore_use_poll=True,
+            )
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise Refusal(f"Error: Cannot listen on {settings.listen}: {why}. See CONNECTOR_LISTEN.") from error
+        click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")
+        click.echo("Stop it with Ctrl-C.")
+        server.run()
+    finally:
+        if server is not None:
+            server.close()
+        engine.stop()
+
+
+def _migrate(settings: Settings) -> None:
+    before = migrations.current(settings.database_url)
+    if migrations.pending(settings.database_url):
+        migrations.migrate(settings.database_url)
+        after = migrations.current(settings.database_url)
+        click.echo(f"Brought the database up to date: from {before or 'nothing'} to step {after}.")
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)

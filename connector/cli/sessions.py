@@ -1,0 +1,236 @@
+"""`pencilled sessions`: book and look; what changes a session stands in a module of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import click
+
+from connector.cli._changing import answer, cancel, correct, relocate, reschedule
+from connector.cli._finding import find_client, find_practitioner, find_session, short
+from connector.cli._options import LocalTime, at, fold, located, minutes, needed, practitioner
+from connector.cli._shapes import offer_json, said, said_at, said_place, session_json
+from connector.cli._shared import (
+    as_json,
+    entered_for,
+    example,
+    good,
+    open_runtime,
+    print_json,
+    print_table,
+    progress,
+)
+from connector.domain.people import Client, Practitioner
+from connector.domain.session import Location, Session, SessionKind, SessionState
+from connector.domain.span import When
+from connector.errors import TimeTakenError
+from connector.runtime import Runtime
+from connector.services import booking, viewing
+from connector.services.viewing import SessionPage, SessionRow
+
+_LENGTH = timedelta(minutes=50)
+
+
+@click.group()
+def sessions() -> None:
+    """Book, show, move and cancel sessions, and answer offers for clients who cannot.
+
+    SESSION is an id from `pencilled sessions list`, or the beginning of one. Times are on the practitioner's clock.
+    Whatever is done here is recorded as the practitioner's act, entered by you; only `answer` is support's.
+    """
+
+
+for _command in (reschedule, correct, relocate, cancel, answer):
+    sessions.add_command(_command)
+
+
+@sessions.command()
+@practitioner
+@click.option("--client", required=True, metavar="EMAIL|ID", help="For whom.")
+@click.option("--at", "start", required=True, type=LocalTime(), help="When it begins, on the practitioner's clock.")
+@minutes
+@fold
+@located
+@click.option(
+    "--kind",
+    type=click.Choice(list(SessionKind)),
+    default=SessionKind.FOLLOWUP,
+    show_default=True,
+    help="First or not.",
+)
+@click.option("--weekly", type=click.IntRange(2, 104), metavar="N", help="Book N sessions, a week apart, as a series.")
+@as_json
+@example(
+    'pencilled sessions book --client alex@example.org --at "2026-12-01 14:00" --duration 50 \\',
+    '  --in-person "Linden Street 4, Berlin" --weekly 8',
+)
+def book(
+    *,
+    practitioner: str | None,
+    client: str,
+    start: datetime,
+    minutes: int | None,
+    fold: str | None,
+    location: Location | None,
+    kind: str,
+    weekly: int | None,
+    as_json: bool,
+) -> None:
+    """Book a session, or a weekly series of them: the client is told, and it appears in the practitioner's calendars.
+
+    It lasts 50 minutes unless --duration says otherwise. A series keeps its wall time when the clocks change; it is
+    booked as a whole or not at all.
+
+    Exit codes: 0 booked; 1 refused, such as a time that is taken, and nothing is booked.
+    """
+    place = needed(location)
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        person, receiver = find_practitioner(db, practitioner), find_client(db, client)
+    length = timedelta(minutes=minutes) if minutes else _LENGTH
+    starts = [start + timedelta(weeks=week) for week in range(weekly or 1)]
+    times = [at(local, zone=person.zone, length=length, fold=fold) for local in starts]
+    booked = _book(runtime, person, receiver, times, place, SessionKind(kind))
+    if as_json:
+        print_json({"sessions": [session_json(session, receiver.name) for session in booked]})
+        return
+    for session in booked:
+        good(f"Booked {short(session.id)}: {said(session.when)}, {receiver.name}, {said_place(session.location)}.")
+
+
+def _book(
+    runtime: Runtime, person: Practitioner, client: Client, times: list[When], place: Location, kind: SessionKind
+) -> list[Session]:
+    """Book all of the times in one transaction."""
+    series: UUID | None = uuid4() if len(times) > 1 else None
+    booked = []
+    with progress() as bar, runtime.database.begin() as db:
+        bar.disable = series is None
+        task = bar.add_task("Booking the series", total=len(times))
+        for when in times:
+            try:
+                session = booking.book(
+                    db,
+                    runtime.terms,
+                    practitioner_id=person.id,
+                    client_id=client.id,
+                    when=when,
+                    location=place,
+                    by=entered_for(person),
+                    now=runtime.clock(),
+                    kind=kind,
+                    series_id=series,
+                )
+            except TimeTakenError as error:
+                raise TimeTakenError(f"{said(when)}: {error} Nothing has been booked.") from error
+            booked.append(session)
+            bar.advance(task)
+    return booked
+
+
+@sessions.command("list")
+@practitioner
+@as_json
+@example("pencilled sessions list --practitioner kim@example.org")
+def list_(*, practitioner: str | None, as_json: bool) -> None:
+    """List a practitioner's sessions: those that need attention, those to come, and those of the last 90 days."""
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        person = find_practitioner(db, practitioner)
+        found = viewing.session_list(db, person.id, now=runtime.clock())
+    rows = (*found.flagged, *found.upcoming, *found.past)
+    if as_json:
+        print_json([session_json(row.session, row.client_name) | {"offer_expires_at": row.deadline} for row in rows])
+    elif not rows:
+        click.echo(f"{person.name} has no session yet. Book one: pencilled sessions book --help")
+    else:
+        cells = (
+            (
+                short(r.session.id),
+                said(r.session.when),
+                r.client_name,
+                _standing(r, person.zone),
+                said_place(r.session.location),
+            )
+            for r in rows
+        )
+        print_table(("id", "when", "client", "state", "place"), cells)
+
+
+@sessions.command()
+@click.argument("session")
+@as_json
+@example("pencilled sessions show 3f2a91bc")
+def show(*, session: str, as_json: bool) -> None:
+    """Show a session: where it stands, its offers, every message about it, and what happened and why."""
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        found = find_session(db, session)
+        page = viewing.session_page(db, found.practitioner_id, found.id, now=runtime.clock())
+    if as_json:
+        print_json(_page_json(page))
+    else:
+        _print_page(page)
+
+
+def _cells(row: SessionRow, zone: str) -> tuple[str, ...]:
+    session = row.session
+    return (short(session.id), said(session.when), row.client_name, _standing(row, zone), said_place(session.location))
+
+
+def _standing(row: SessionRow, zone: str) -> str:
+    words = [row.session.state.value]
+    if row.session.flag is not None:
+        words.append(f"NEEDS ATTENTION: offer {row.session.flag.value}")
+    if row.deadline is not None:
+        words.append(f"{row.offered} offered until {said_at(row.deadline, zone)}")
+    if row.drafted:
+        words.append("draft not sent")
+    if row.unheard:
+        words.append("A MESSAGE DID NOT ARRIVE")
+    return ", ".join(words)
+
+
+def _print_page(page: SessionPage) -> None:
+    session, zone = page.session, page.practitioner.zone
+    standing = "cancelled" if session.state is SessionState.CANCELLED else session.state.value
+    click.secho(f"{said(session.when)}: {page.client.name} with {page.practitioner.name}", bold=True)
+    click.echo(f"{session.kind.value}, {standing}, {said_place(session.location)}, revision {session.revision}")
+    click.echo(f"id {session.id}" + (f", in series {session.series_id}" if session.series_id else ""))
+    if session.flag is not None:
+        click.secho(f"Needs attention: the offer {session.flag.value}.", fg="yellow")
+    if page.missing_in:
+        click.secho(f"Not yet in: {', '.join(page.missing_in)}", fg="yellow")
+    if page.open is not None:
+        until = said_at(page.open.offer.expires_at, zone)
+        click.echo(f"An offer is open until {until}: pencilled offers show {short(session.id)}")
+    if page.draft is not None:
+        click.echo(f"A draft has not been sent: pencilled offers show {short(session.id)}")
+    happened = ((said_at(told.at, zone), told.who, told.what, told.why) for told in page.timeline)
+    print_table(("at", "who", "what", "why"), happened, title="What happened")
+    letters = ((m.about, m.to, m.channel.value, m.state.value, m.error) for m in page.messages)
+    print_table(("message", "to", "by", "state", "error"), letters, title="Messages")
+
+
+def _page_json(page: SessionPage) -> dict[str, object]:
+    session = page.session
+    asking = page.open.offer if page.open else None
+    return session_json(session, page.client.name) | {
+        "missing_in": page.missing_in,
+        "open_offer": offer_json(asking, session) if asking else None,
+        "draft": offer_json(page.draft, session) if page.draft else None,
+        "past_offers": [offer_json(offer, session) for offer in page.past],
+        "timeline": [{"at": t.at, "who": t.who, "what": t.what, "why": t.why} for t in page.timeline],
+        "messages": [
+            {
+                "kind": m.kind,
+                "to_client": m.to_client,
+                "to": m.to,
+                "state": m.state,
+                "sent_at": m.sent_at,
+                "error": m.error,
+            }
+            for m in page.messages
+        ],
+    }

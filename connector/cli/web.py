@@ -1,0 +1,77 @@
+"""`pencilled web`: the pages alone, in as many processes as wanted, on PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+from multiprocessing.util import Finalize
+from typing import TYPE_CHECKING
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from connector import app, logs
+from connector.cli._shared import example, open_runtime, read_settings
+from connector.errors import SettingsError
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_kept: list[Finalize] = []
+
+
+@click.command()
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that serve pages.")
+@example(
+    "CONNECTOR_DATABASE_URL=postgresql://pencilled@db/pencilled CONNECTOR_BROKER_URL=redis://redis:6379/0 \\",
+    "CONNECTOR_SECRET_KEYS_FILE=/run/secrets/keys pencilled web --workers 2",
+)
+def web(workers: int) -> None:
+    """Run the pages on PostgreSQL and Redis, beside at least one `pencilled worker`.
+
+    Changes nothing in the schema: run `pencilled migrate` before the first start and after every upgrade.
+
+    Exit codes: 0 stopped as asked; 1 the database must be migrated, or the address cannot be listened on;
+    2 wrong settings.
+    """
+    settings = read_settings()
+    if settings.embedded:
+        fault = (
+            "CONNECTOR_DATABASE_URL, CONNECTOR_BROKER_URL: `pencilled web` needs PostgreSQL and Redis, since it is one "
+            "process of several. On SQLite run `pencilled serve`"
+        )
+        raise SettingsError([fault])
+    runtime = open_runtime(settings, quiet=False)
+    runtime.database.dispose()  # the workers are forked, and must not share a connection
+    host, _, port = settings.listen.rpartition(":")
+    click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")
+    Granian(
+        "connector.cli.web:application",
+        address=host.strip("[]"),
+        port=int(port),
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=workers,
+        blocking_threads=8,
+        backpressure=64,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=15,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def application() -> Flask:
+    """Make the application of one worker process; every commit rings the workers."""
+    settings = read_settings()
+    logs.configure(level=settings.log_level, style=settings.log_format)
+    runtime = app.build(settings)
+    engine = app.create_engine(runtime)
+    engine.attach()
+
+    def stop() -> None:
+        engine.stop()
+        runtime.database.dispose()
+
+    _kept.append(Finalize(None, stop, exitpriority=100))  # atexit never runs in these processes
+    return app.create_app(runtime)

@@ -1,0 +1,270 @@
+"""A calendar event as text: ours to build, to merge into, and to read back (RFC 5545).
+
+Text is changed line by line, so whatever the practitioner or their programs added stays as it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from enum import StrEnum
+
+from icalendar import Calendar, Event
+from icalendar.parser import Contentline, Contentlines, Parameters
+from icalendar.prop import vText
+
+from connector.domain.entry import Content, Showing
+from connector.domain.span import Span
+
+LONGEST = 256 * 1024  # bytes of one event; a calendar is a foreign place, and parsing is where it could hurt us
+MARK = "X-PENCILLED"
+PRODID = "-//Pencilled//Pencilled//EN"
+
+_STATUS = {Showing.CONFIRMED: "CONFIRMED", Showing.TENTATIVE: "TENTATIVE", Showing.FIRM: "CONFIRMED"}
+_RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"})
+
+
+class Mark(StrEnum):
+    """The value of our own property, by which we know an event as ours and a firm hold from a session."""
+
+    SESSION = "session"
+    HOLD = "hold"
+    FIRM = "hold-firm"
+
+
+_MARK = {Showing.CONFIRMED: Mark.SESSION, Showing.TENTATIVE: Mark.HOLD, Showing.FIRM: Mark.FIRM}
+
+
+class UnreadableError(ValueError):
+    """The text is not one calendar event, or is longer than any event has a right to be."""
+
+
+def build(name: str, content: Content, *, stamp: datetime) -> bytes:
+    """Write a new event.
+
+    Args:
+        name: Becomes the UID, and is never seen by people.
+        content: UTC times go out as they are, so no VTIMEZONE is needed.
+        stamp: Aware UTC, whole seconds; when it was written.
+    Returns: One VCALENDAR holding one VEVENT, without organizer, attendees, alarms or METHOD.
+    """
+    now = _utc(stamp)
+    lines = (
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        f"PRODID:{PRODID}",
+        "BEGIN:VEVENT",
+        _text("UID", name),
+        f"DTSTAMP:{now}",
+        f"CREATED:{now}",
+        f"LAST-MODIFIED:{now}",
+        "SEQUENCE:0",
+        *_times(content.span),
+        *_words(content),
+        *_status(content),
+        "CLASS:PRIVATE",
+        "END:VEVENT",
+        "END:VCALENDAR",
+    )
+    return _join(lines)
+
+
+def merge(stored: bytes, content: Content, *, stamp: datetime) -> bytes:
+    """Write `content` into a stored event: time, status, title and location are ours, all else stays.
+
+    A time that is already right keeps its zone. An event that was made all-day or recurring becomes single again.
+    SEQUENCE rises when time or status change.
+
+    Raises: UnreadableError.
+    """
+    lines = _lines(stored)
+    same_time, same_showing = _same(lines, stored, content)
+    ours = {
+        "DTSTAMP": f"DTSTAMP:{_utc(stamp)}",
+        "LAST-MODIFIED": f"LAST-MODIFIED:{_utc(stamp)}",
+        "SUMMARY": _text("SUMMARY", content.title),
+        "LOCATION": _text("LOCATION", content.location) if content.location else None,
+        **{_name(line): line for line in _status(content)},
+        **dict.fromkeys(_RECURRENCE),
+    }
+    if not same_time:
+        start, end = _times(content.span)
+        ours |= {"DTSTART": start, "DTEND": end, "DURATION": None}
+    if not (same_time and same_showing):
+        ours["SEQUENCE"] = f"SEQUENCE:{_sequence(lines) + 1}"
+    return _join(_replaced(lines, ours))
+
+
+def read(data: bytes) -> Content | None:
+    """Return what an event shows, with its instants in UTC whatever zone they were written in.
+
+    None if it is what we never write: all-day, recurring, in floating time, cancelled, shown as free, or unreadable.
+    """
+    try:
+        events = _parsed(data).events
+        if len(events) != 1 or any(name in events[0] for name in _RECURRENCE):
+            return None
+        return _content(events[0])
+    except (ValueError, ArithmeticError, AttributeError, KeyError, IndexError, TypeError):
+        return None  # icalendar meets broken values with any of these
+
+
+def uid(data: bytes) -> str | None:
+    """Return the UID of the first event in `data`; None if there is none.
+
+    Raises: UnreadableError.
+    """
+    for depth, line in _leveled(_lines(data)):
+        if depth == ["VCALENDAR", "VEVENT"] and _name(line) == "UID":
+            return line.partition(":")[2].strip()
+    return None
+
+
+def _content(event: Event) -> Content | None:
+    """Return what one single event shows; broken values raise whatever icalendar raises."""
+    start, end = event.DTSTART, event.end
+    if not isinstance(start, datetime) or not isinstance(end, datetime) or not (start.tzinfo and end.tzinfo):
+        return None
+    status = str(event.get("STATUS", "CONFIRMED")).upper()
+    if status == "CANCELLED" or str(event.get("TRANSP", "OPAQUE")).upper() == "TRANSPARENT" or start >= end:
+        return None
+    showing = Showing.TENTATIVE if status == "TENTATIVE" else Showing.CONFIRMED
+    if showing is Showing.CONFIRMED and str(event.get(MARK, "")) == Mark.FIRM:
+        showing = Showing.FIRM
+    return Content(
+        span=Span.of(start, end),
+        title=str(event.get("SUMMARY", "")),
+        location=str(event.get("LOCATION", "")),
+        showing=showing,
+    )
+
+
+def _same(lines: list[str], stored: bytes, content: Content) -> tuple[bool, bool]:
+    """Whether time and status stand as wanted; parses only what was written by somebody else."""
+    own = {_name(line): line for inside, line in _leveled(lines) if inside == ["VCALENDAR", "VEVENT"]}
+    if own.get("DTSTART", "").startswith("DTSTART:") and not _RECURRENCE & own.keys() and "DTEND" in own:
+        same_time = (own["DTSTART"], own["DTEND"]) == _times(content.span)
+        return same_time, all(own.get(_name(line)) == line for line in _status(content))
+    standing = read(stored)
+    if standing is None:
+        return False, False
+    return standing.span == content.span, standing.showing is content.showing
+
+
+def _parsed(data: bytes) -> Calendar:
+    component = Calendar.from_ical(_decoded(data))
+    if not isinstance(component, Calendar):
+        raise UnreadableError("not a VCALENDAR")
+    return component
+
+
+def _decoded(data: bytes) -> str:
+    if len(data) > LONGEST:
+        raise UnreadableError(f"an event of {len(data)} bytes; at most {LONGEST} are read")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableError("not UTF-8") from error
+
+
+def _lines(data: bytes) -> list[str]:
+    """Return the unfolded lines of `data`, which holds at least one complete event."""
+    try:
+        lines = [str(line).rstrip("\r") for line in Contentlines.from_ical(_decoded(data)) if line]  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise UnreadableError(str(error)) from error
+    if not any(depth == ["VCALENDAR"] and line.upper() == "END:VEVENT" for depth, line in _leveled(lines)):
+        raise UnreadableError("no VEVENT inside a VCALENDAR")
+    return lines
+
+
+def _leveled(lines: Iterable[str]) -> Iterator[tuple[list[str], str]]:
+    """Yield each line with the components it stands in; BEGIN and END stand in the one around them."""
+    inside: list[str] = []
+    for line in lines:
+        word, _, component = line.upper().partition(":")
+        if word == "END" and (not inside or inside.pop() != component.strip()):
+            raise UnreadableError(f"{line!r} ends nothing")
+        yield list(inside), line
+        if word == "BEGIN":
+            inside.append(component.strip())
+    if inside:
+        raise UnreadableError(f"{inside[-1]} has no end")
+
+
+def _replaced(lines: list[str], ours: dict[str, str | None]) -> Iterator[str]:
+    """Yield the lines with ours put in the place of their namesakes, and overrides of single occurrences left out."""
+    missing = {name: line for name, line in ours.items() if line is not None}
+    overrides = _overrides(lines)
+    for number, (inside, line) in enumerate(_leveled(lines)):
+        if any(number in override for override in overrides):
+            continue
+        if inside == ["VCALENDAR"] and _name(line) == "METHOD":
+            continue
+        if inside == ["VCALENDAR"] and line.upper() == "END:VEVENT":
+            yield from missing.values()
+            missing = {}
+        name = _name(line)
+        if inside == ["VCALENDAR", "VEVENT"] and name in ours:
+            if name in missing:
+                yield missing.pop(name)
+            continue
+        yield line
+
+
+def _overrides(lines: list[str]) -> list[range]:
+    """Return where all events but one stand; the one is the first that is not a single occurrence of a series."""
+    events: list[tuple[range, bool]] = []
+    start, occurrence = 0, False
+    for number, (inside, line) in enumerate(_leveled(lines)):
+        if inside == ["VCALENDAR"] and line.upper() == "BEGIN:VEVENT":
+            start, occurrence = number, False
+        elif inside == ["VCALENDAR"] and line.upper() == "END:VEVENT":
+            events.append((range(start, number + 1), occurrence))
+        elif inside == ["VCALENDAR", "VEVENT"] and _name(line) == "RECURRENCE-ID":
+            occurrence = True
+    kept = next((where for where, single in events if not single), events[0][0])
+    return [where for where, _ in events if where is not kept]
+
+
+def _sequence(lines: list[str]) -> int:
+    for inside, line in _leveled(lines):
+        if inside == ["VCALENDAR", "VEVENT"] and _name(line) == "SEQUENCE":
+            value = line.partition(":")[2].strip()
+            return int(value) if value.isdecimal() and len(value) < len(str(2**31)) else 0
+    return 0
+
+
+def _name(line: str) -> str:
+    return line.partition(":")[0].partition(";")[0].upper()
+
+
+def _times(span: Span) -> tuple[str, str]:
+    return f"DTSTART:{_utc(span.start)}", f"DTEND:{_utc(span.end)}"
+
+
+def _status(content: Content) -> tuple[str, str, str]:
+    return f"STATUS:{_STATUS[content.showing]}", "TRANSP:OPAQUE", f"{MARK}:{_MARK[content.showing]}"
+
+
+def _words(content: Content) -> Iterator[str]:
+    yield _text("SUMMARY", content.title)
+    if content.location:
+        yield _text("LOCATION", content.location)
+
+
+def _text(name: str, value: str) -> str:
+    """Write a TEXT property; control characters other than a line break may not stand in one (RFC 5545, 3.3.11)."""
+    value = "".join(c if c >= " " or c in "\n\t" else " " for c in value)
+    return str(Contentline.from_parts(name, Parameters(), vText(value)))
+
+
+def _utc(value: datetime) -> str:
+    if value.utcoffset():
+        raise ValueError(f"{value!r} is not in UTC")
+    return f"{value:%Y%m%dT%H%M%SZ}"
+
+
+def _join(lines: Iterable[str]) -> bytes:
+    folded = (Contentline(line).to_ical() for line in lines)  # type: ignore[no-untyped-call]
+    return b"".join(line + b"\r\n" for line in folded)

@@ -1,0 +1,166 @@
+"""A notice as the letter a person reads: who writes, what it says, and the calendar message where a time is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from email.message import EmailMessage
+from typing import Any
+
+from markupsafe import Markup
+
+from connector.domain.notice import Choice, Notice, NoticeKind
+from connector.domain.session import Location, LocationKind, Session, SessionState
+from connector.ical import imip, itip
+from connector.outbox.telling import Teller
+from connector.outbox.wording import Words, notice_name, phrase, render
+from connector.ports import Letter
+
+_REQUESTS = frozenset(
+    {NoticeKind.BOOKED, NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.RELOCATED, NoticeKind.ACCEPTED}
+)
+_OFFERS = frozenset({NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED})
+_TO_CLIENT = (
+    _REQUESTS
+    | _OFFERS
+    | frozenset({NoticeKind.CANCELLED, NoticeKind.REJECTED, NoticeKind.LAPSED, NoticeKind.WITHDRAWN})
+)
+_WITHOUT_SESSION = frozenset({NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN})
+_MOST_INITIALS = 3
+_USUAL_MINUTES = "15"
+
+
+def compose(letter: Letter, *, brand: str, from_address: str, counter_allowed: bool = False) -> EmailMessage:
+    """Write the mail for one letter.
+
+    Args:
+        letter: What to tell, to whom, and the link to open.
+        brand: The product's name as people know it.
+        from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
+        counter_allowed: As in `itip.request`.
+    Returns: One mail to one person; its From is the address that bounces shall return to.
+    Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
+    """
+    notice = letter.notice
+    _check_complete(letter)
+    teller = Teller(locale=notice.to.locale, zone=notice.to.zone)
+    wording = render(teller.language, notice.kind.value, _words(letter, teller, brand))
+    return imip.message(
+        sender=_sender(notice, teller.language, brand=brand, from_address=from_address),
+        recipient=imip.Mailbox(name=notice.to.name, address=notice.to.address),
+        subject=wording.subject,
+        text=wording.text,
+        html=wording.html,
+        message_id=letter.message_id,
+        thread_id=letter.thread_id,
+        date=letter.date,
+        calendar=_calendar(notice, teller, counter_allowed=counter_allowed),
+    )
+
+
+def _check_complete(letter: Letter) -> None:
+    notice = letter.notice
+    missing = [
+        name
+        for name, lacks in (
+            ("session", notice.session is None and notice.kind not in _WITHOUT_SESSION),
+            ("old_when", notice.old_when is None and notice.kind is NoticeKind.CORRECTED),
+            ("choices", not notice.choices and notice.kind in _OFFERS),
+            ("expires_at", notice.expires_at is None and notice.kind in _OFFERS),
+            ("link", letter.link is None and notice.kind in _OFFERS | {NoticeKind.SIGN_IN}),
+        )
+        if lacks
+    ]
+    if missing:
+        raise ValueError(f"a letter of kind {notice.kind} lacks {', '.join(missing)}")
+
+
+def _sender(notice: Notice, language: str, *, brand: str, from_address: str) -> imip.Mailbox:
+    if notice.kind not in _TO_CLIENT:
+        return imip.Mailbox(name=brand, address=from_address)
+    organizer = notice.session.organizer if notice.session else ""
+    name = phrase(language, "sender", practitioner=notice.practitioner_name, brand=brand)
+    return imip.Mailbox(name=name, address=organizer or from_address)
+
+
+def _calendar(notice: Notice, teller: Teller, *, counter_allowed: bool) -> bytes | None:
+    session, practitioner = notice.session, itip.one_line(notice.practitioner_name)
+    if session is None:
+        return None
+    summary = phrase(teller.language, "summary", practitioner=practitioner)
+    if notice.kind is NoticeKind.CANCELLED:
+        return itip.cancel(session, practitioner_name=practitioner, client=notice.to, summary=summary)
+    if notice.kind not in _REQUESTS:
+        return None
+    return itip.request(
+        session,
+        practitioner_name=practitioner,
+        client=notice.to,
+        summary=summary,
+        description=phrase(
+            teller.language, "description", practitioner=practitioner, place=teller.place(session.location)
+        ),
+        accepted=notice.kind is NoticeKind.ACCEPTED and not notice.by_support,
+        counter_allowed=counter_allowed,
+    )
+
+
+def _words(letter: Letter, teller: Teller, brand: str) -> Words:
+    notice, session, language = letter.notice, letter.notice.session, teller.language
+    practitioner, name = itip.one_line(notice.practitioner_name), itip.one_line(notice.to.name)
+    client = itip.one_line(notice.client_name) or phrase(language, "a_client")
+    text: dict[str, Any] = {
+        "name": name,
+        "practitioner": practitioner,
+        "client": client,
+        "initials": _initials(client) if notice.client_name else client,
+        "brand": itip.one_line(brand),
+        "to_client": notice.kind in _TO_CLIENT,
+        "when": teller.when(session.when) if session else "",
+        "brief": teller.brief(session.when.span.start) if session else "",
+        "place": teller.place(session.location) if session else "",
+        "old": teller.when(notice.old_when) if notice.old_when else "",
+        "old_place": teller.place(notice.old_location) if notice.old_location else "",
+        "deadline": teller.instant(notice.expires_at) if notice.expires_at else "",
+        "deadline_brief": teller.brief(notice.expires_at) if notice.expires_at else "",
+        "several": len(notice.choices) > 1,
+        "cancelled": session is not None and session.state is SessionState.CANCELLED,
+        "by_support": notice.by_support,
+        "support": phrase(language, "support", brand=itip.one_line(brand)),
+        "support_for_client": phrase(language, "support_for_client"),
+        "offer_withdrawn": notice.offer_withdrawn
+        or (notice.kind is NoticeKind.CANCELLED and notice.offer_id is not None),
+        "about": itip.one_line(notice.about),
+        "what": notice_name(language, notice.about),
+        "minutes": notice.about if notice.about.isdecimal() else _USUAL_MINUTES,
+    }
+    html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about")}
+    html |= dict(_linked(notice, session, teller))
+    return Words(text=text, html=html, choices=[_choice(c, teller) for c in notice.choices], link=letter.link)
+
+
+def _linked(notice: Notice, session: Session | None, teller: Teller) -> Iterator[tuple[str, Markup]]:
+    for key, place in (("place", session.location if session else None), ("old_place", notice.old_location)):
+        if place is not None:
+            yield key, _place_in_html(place, teller)
+
+
+def _choice(choice: Choice, teller: Teller) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    when, place = teller.when(choice.when), teller.place(choice.location)
+    marked_up = {"when": when, "place": _place_in_html(choice.location, teller)}
+    return {"choice": {"when": when, "place": place}}, {"choice": marked_up}
+
+
+def _place_in_html(location: Location, teller: Teller) -> Markup:
+    told = Markup.escape(teller.place(location))
+    if location.kind is not LocationKind.ONLINE:
+        return told
+    return told.replace(Markup.escape(location.text), Markup('<a href="{0}">{0}</a>').format(location.text))
+
+
+def _isolated(name: str) -> Markup:
+    """Keep a name's writing direction to itself: an Arabic name must not turn the sentence around it."""
+    return Markup("<bdi>{}</bdi>").format(name) if name else Markup()
+
+
+def _initials(name: str) -> str:
+    return " ".join(f"{part[0].upper()}." for part in name.split()[:_MOST_INITIALS])

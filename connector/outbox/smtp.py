@@ -1,0 +1,281 @@
+"""Hands letters to a mail server, and says of each failure whether trying again can help.
+
+No message raised here holds an address, a subject or a server's own words (which quote both): they go to logs.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from urllib.parse import unquote, urlsplit
+
+from connector.domain.people import check_address
+from connector.errors import RuleError
+from connector.ports import Letter, NotSentError
+
+TIMEOUT = timedelta(seconds=20)  # of a whole attempt: a frozen server's attempt ends before the work's lease does
+
+_SHORTEST_WAIT = 0.001  # seconds; zero would mean not to wait at all
+_ENHANCED = re.compile(rb"^([245]\.\d{1,3}\.\d{1,3})\b")  # RFC 3463
+_AUTHENTICATION_REQUIRED = 530  # RFC 4954 section 6
+_PERMANENT = range(500, 600)
+
+
+class Security(Enum):
+    """How a connection is protected: the URL scheme, and the port it has by default."""
+
+    NONE = ("smtp", 25)
+    STARTTLS = ("smtp+starttls", 587)
+    TLS = ("smtps", 465)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A mail server as a URL names it."""
+
+    host: str
+    port: int
+    security: Security
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+def parse_url(url: str) -> Server:
+    """Read `smtp://`, `smtp+starttls://` or `smtps://[user:password@]host[:port]`, credentials percent-decoded.
+
+    Raises: ValueError with what to write instead; it never quotes the URL, which may hold a password.
+    """
+    security = next((s for s in Security if url.lower().startswith(f"{s.value[0]}://")), None)
+    if security is None:
+        raise ValueError("a mail server's URL begins with smtp://, smtp+starttls:// or smtps://")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or security.value[1]
+    except ValueError:
+        raise ValueError("the mail server's port must be a number from 1 to 65535, and its host a plain name") from None
+    if not host or parts.path not in ("", "/") or parts.query or parts.fragment or any(c.isspace() for c in url):
+        raise ValueError(
+            "a mail server's URL is scheme://host:port or scheme://user:password@host:port and nothing more; "
+            "write special characters in user and password percent-encoded, such as %40 for @ and %2F for /"
+        )
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if bool(user) != bool(password):
+        raise ValueError("a mail server's URL names both user and password, or neither")
+    if not (user + password).isascii():
+        raise ValueError("the mail server's user and password must be ASCII")
+    return Server(host=host, port=port, security=security, user=user, password=password)
+
+
+class SmtpSender:
+    """Sends letters through one mail server, a connection each; may be used by several threads at once."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        from_address: str,
+        brand: str,
+        timeout: timedelta = TIMEOUT,
+        ca_file: str | None = None,
+        counter_allowed: bool = False,
+    ) -> None:
+        """Take the settings; reaches for nothing yet.
+
+        Args:
+            url: As for `parse_url`.
+            from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
+            brand: The product's name as people know it.
+            timeout: For a whole attempt.
+            ca_file: Trust this certificate authority (PEM) instead of the system's.
+            counter_allowed: Somebody reads the proposals for another time that calendar programs send back.
+        Raises: ValueError for a bad URL; RuleError for a bad address.
+        """
+        self._server = parse_url(url)
+        self._from_address = check_address(from_address)
+        self._brand = brand
+        self._timeout = timeout
+        self._ca_file = ca_file
+        self._counter_allowed = counter_allowed
+
+    def send(self, letter: Letter) -> None:
+        """Hand one letter over to be delivered to `letter.notice.to.address`.
+
+        Raises: NotSentError.
+        """
+        from connector.outbox.letters import compose  # noqa: PLC0415  brings Babel: only who sends mail pays for it
+
+        try:
+            mail = compose(
+                letter, brand=self._brand, from_address=self._from_address, counter_allowed=self._counter_allowed
+            )
+        except (ValueError, RuleError) as error:
+            kind = letter.notice.kind
+            unfit = NotSentError(f"a letter of kind {kind} cannot be written ({type(error).__name__})", permanent=True)
+        else:
+            sender = mail["From"].addresses[0].addr_spec
+            self._hand_over(sender, letter.notice.to.address, mail.as_bytes())
+            return
+        raise unfit  # outside the block above: a chained error would carry the address into the logs
+
+    def _hand_over(self, sender: str, recipient: str, mail: bytes) -> None:
+        _attempt(
+            self._server,
+            lambda api: api.sendmail(sender, [recipient], mail),
+            name=self._from_address.rpartition("@")[2],
+            timeout=self._timeout,
+            ca_file=self._ca_file,
+        )
+
+
+def check(url: str, *, timeout: timedelta = TIMEOUT, ca_file: str | None = None) -> None:
+    """Connect, greet and log in, as a letter would; send nothing.
+
+    Raises: ValueError for a bad URL; NotSentError naming what to fix.
+    """
+    _attempt(parse_url(url), smtplib.SMTP.noop, name=socket.gethostname(), timeout=timeout, ca_file=ca_file)
+
+
+def _attempt(
+    server: Server, act: Callable[[smtplib.SMTP], object], *, name: str, timeout: timedelta, ca_file: str | None
+) -> None:
+    """Open a connection and do one thing with it; let only NotSentError leave, with nothing chained to it."""
+    steps = _Steps()
+    try:
+        api = _open(server, name=name, timeout=timeout, ca_file=ca_file, steps=steps)
+        try:
+            steps.now = "sending"
+            act(api)
+            with suppress(smtplib.SMTPException, OSError):
+                api.quit()  # the mail has been accepted by now: whatever goes wrong here must not send it again
+        finally:
+            api.close()
+    except (smtplib.SMTPException, OSError) as error:
+        fault = _meaning(error, steps.now, server)
+    else:
+        return
+    raise fault
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Which step an attempt has come to; a refusal means something else at each."""
+
+    now: str = "connecting"
+
+
+def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None, steps: _Steps) -> smtplib.SMTP:
+    seconds = timeout.total_seconds()
+    api: smtplib.SMTP
+    if server.security is Security.TLS:
+        context = ssl.create_default_context(cafile=ca_file)
+        api = _BoundedTls(server.host, server.port, name, timeout=seconds, context=context)
+    else:
+        api = _Bounded(server.host, server.port, name, timeout=seconds)
+    try:
+        api.ehlo_or_helo_if_needed()
+        if server.security is Security.STARTTLS:
+            steps.now = "STARTTLS"
+            api.starttls(context=ssl.create_default_context(cafile=ca_file))
+            api.ehlo_or_helo_if_needed()
+        if server.user:
+            steps.now = "AUTH"
+            api.login(server.user, server.password)
+    except BaseException:
+        api.close()
+        raise
+    return api
+
+
+class _Bounded(smtplib.SMTP):
+    """Ends the whole conversation at one deadline, where the library would grant the timeout anew to every step."""
+
+    def __init__(self, host: str, port: int, name: str, *, timeout: float) -> None:
+        self._ends_at = time.monotonic() + timeout
+        super().__init__(host, port, name, timeout=timeout)
+
+    def send(self, s: object) -> None:
+        self._wind()
+        super().send(s)  # type: ignore[arg-type]  # whatever the library hands to itself
+
+    def getreply(self) -> tuple[int, bytes]:
+        self._wind()
+        return super().getreply()
+
+    def _wind(self) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(max(self._ends_at - time.monotonic(), _SHORTEST_WAIT))
+
+
+class _BoundedTls(_Bounded, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
+
+    def __init__(self, host: str, port: int, name: str, *, timeout: float, context: ssl.SSLContext) -> None:
+        self._ends_at = time.monotonic() + timeout
+        smtplib.SMTP_SSL.__init__(self, host, port, name, timeout=timeout, context=context)
+
+
+def _meaning(error: smtplib.SMTPException | OSError, step: str, server: Server) -> NotSentError:
+    """Say what a failure means for this letter, in words fit for a log."""
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            code, reply = next(iter(error.recipients.values()))
+            return _refusal("the recipient", code, reply)
+        case smtplib.SMTPDataError():
+            return _refusal("the message", error.smtp_code, error.smtp_error)
+        case smtplib.SMTPSenderRefused():
+            said = _said(error.smtp_code, error.smtp_error)
+            advice = "check that it may send from the configured address, and the credentials in the mail server's URL"
+            return NotSentError(f"the mail server refused the sender ({said}): {advice}", permanent=False)
+        case smtplib.SMTPAuthenticationError():
+            said = _said(error.smtp_code, error.smtp_error)
+            advice = "check user and password in the mail server's URL"
+            return NotSentError(f"the mail server refused to let us log in ({said}): {advice}", permanent=False)
+        case smtplib.SMTPNotSupportedError() if step == "STARTTLS":
+            return NotSentError(
+                "the mail server offers no STARTTLS: use smtps://, or smtp:// on a trusted network", permanent=False
+            )
+        case smtplib.SMTPNotSupportedError() if step == "AUTH":
+            return NotSentError(
+                "the mail server offers no login here: use smtp+starttls:// or smtps://, "
+                "or leave user and password out of the URL",
+                permanent=False,
+            )
+        case smtplib.SMTPResponseException():
+            said = _said(error.smtp_code, error.smtp_error)
+            advice = "check scheme, host and port in the mail server's URL"
+            return NotSentError(f"the mail server turned us away while {step} ({said}): {advice}", permanent=False)
+        case ssl.SSLCertVerificationError():
+            return NotSentError(
+                f"the mail server's certificate cannot be trusted ({error.verify_message}): "
+                "check the host name in its URL, or its certificate",
+                permanent=False,
+            )
+        case ssl.SSLError():
+            return NotSentError(
+                "no encrypted connection to the mail server: check scheme and port in its URL", permanent=False
+            )
+    where = f"the connection to the mail server at {server.host}:{server.port}"
+    late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+    why = "took too long" if late else f"failed ({type(error).__name__})"
+    return NotSentError(f"{where} {why} while {step}", permanent=False)
+
+
+def _refusal(what: str, code: int, reply: bytes | str) -> NotSentError:
+    if code == _AUTHENTICATION_REQUIRED:
+        advice = "put user and password into its URL"
+        return NotSentError(f"the mail server wants us to log in ({code}): {advice}", permanent=False)
+    return NotSentError(f"the mail server refused {what} ({_said(code, reply)})", permanent=code in _PERMANENT)
+
+
+def _said(code: int, reply: bytes | str) -> str:
+    """Return the reply's numbers alone: its text may quote the address."""
+    enhanced = _ENHANCED.match(reply if isinstance(reply, bytes) else reply.encode(errors="replace"))
+    return f"{code} {enhanced[1].decode()}" if enhanced else str(code)

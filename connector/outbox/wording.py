@@ -1,0 +1,181 @@
+"""The words of a letter: one short template a kind and language, rendered once as text and once as HTML.
+
+A template reads like the letter it becomes. Blank lines part its blocks; how a block begins tells what it is:
+
+    Subject: ...     the subject, always first
+    # ...            the heading
+    > Label: value   a fact
+    ~ Label: value   a fact that no longer applies
+    * time | place   an offered time; stands once for each
+    [Label]          the button that opens the letter's link
+    anything else    a paragraph
+
+Blocks are told apart before anything is filled in, so nobody's name can become a heading or a button. What renders
+empty is left out.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+FALLBACK = "en"
+
+_ROOT = files("connector.outbox") / "templates"
+_Line = tuple[str, str]  # a label and a value, or a time and a place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block of a template, or of a letter once it has been filled in."""
+
+    shape: str
+    text: str = ""
+    lines: tuple[tuple[str, _Line], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A rendered letter."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What is filled into a template.
+
+    Args:
+        text: The values as they stand in plain text.
+        html: Those values that are marked up in HTML; all others are escaped.
+        choices: Time and place of each offered time: as text, and as HTML.
+        link: Where the button leads; without one there is no button.
+    """
+
+    text: Mapping[str, Any]
+    html: Mapping[str, Any] = field(default_factory=dict)
+    choices: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]] = ()
+    link: str | None = None
+
+
+def language_of(locale: str) -> str:
+    """Return the language letters to this locale are written in: its own if there are templates for it, or English."""
+    language = locale.replace("_", "-").partition("-")[0].lower()
+    return language if language in languages() else FALLBACK
+
+
+@cache
+def languages() -> frozenset[str]:
+    """Return the languages that have templates."""
+    return frozenset(entry.name for entry in _ROOT.iterdir() if entry.is_dir())
+
+
+def phrase(language: str, key: str, **values: Any) -> str:
+    """Return one of the small phrases shared by letters, filled in."""
+    source: str = _phrases(language)[key]
+    return _template(_PLAIN, source).render(values)
+
+
+def notice_name(language: str, kind: str) -> str:
+    """Return what a kind of notice is called in a sentence; a plain word for a kind without a name."""
+    names: Mapping[str, str] = _phrases(language)["notices"]
+    return names.get(kind, names["other"])
+
+
+def render(language: str, kind: str, words: Words) -> Wording:
+    """Fill in the template of a kind, as text and as HTML."""
+    subject, *blocks = _blocks(language, kind)
+    footer = Block(shape="note", text=_phrases(language)["footer"])
+    shape = {"language": language, "link": words.link}
+    filled = {
+        name: tuple(_fill(environment, (*blocks, footer), words, marked_up=environment is _MARKED_UP))
+        for name, environment in (("letter.txt", _PLAIN), ("letter.html", _MARKED_UP))
+    }
+    heading = _filled(_PLAIN, subject.text, words.text)
+    return Wording(
+        subject=heading,
+        text=_PLAIN.get_template("letter.txt").render(shape, blocks=filled["letter.txt"]),
+        html=_MARKED_UP.get_template("letter.html").render(shape, blocks=filled["letter.html"], title=heading),
+    )
+
+
+def _fill(environment: Environment, blocks: Sequence[Block], words: Words, *, marked_up: bool) -> Iterator[Block]:
+    values = {**words.text, **(words.html if marked_up else {})}
+    for block in blocks:
+        if block.shape == "button" and not words.link:
+            continue
+        lines: list[tuple[str, _Line]] = []
+        for mark, (left, right) in block.lines:
+            for one in [choice[marked_up] for choice in words.choices] if mark == "*" else [{}]:
+                line = (_filled(environment, left, {**values, **one}), _filled(environment, right, {**values, **one}))
+                if line[1]:
+                    lines.append((mark, line))
+        text = _filled(environment, block.text, values)
+        if text or lines:
+            yield Block(shape=block.shape, text=text, lines=tuple(lines))
+
+
+@cache
+def _blocks(language: str, kind: str) -> tuple[Block, ...]:
+    chunks = (_ROOT / language / f"{kind}.txt").read_text(encoding="utf-8").strip().split("\n\n")
+    return tuple(_block(chunk.strip().splitlines()) for chunk in chunks)
+
+
+def _block(lines: Sequence[str]) -> Block:
+    first = lines[0]
+    if first[0] in ">~*":
+        separator = " | " if first[0] == "*" else ": "
+        return Block(shape="choices" if first[0] == "*" else "facts", lines=tuple(_line(x, separator) for x in lines))
+    text = " ".join(line.strip() for line in lines)
+    if text.startswith("Subject: "):
+        return Block(shape="subject", text=text.removeprefix("Subject: "))
+    if text.startswith("# "):
+        return Block(shape="heading", text=text.removeprefix("# "))
+    if text.startswith("["):
+        return Block(shape="button", text=text.strip("[]"))
+    return Block(shape="paragraph", text=text)
+
+
+def _line(source: str, separator: str) -> tuple[str, _Line]:
+    left, _, right = source[2:].partition(separator)
+    return source[0], (left.strip(), right.strip())
+
+
+@cache
+def _phrases(language: str) -> Mapping[str, Any]:
+    return tomllib.loads((_ROOT / language / "phrases.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _template(environment: Environment, source: str) -> Template:
+    return environment.from_string(source)
+
+
+def _filled(environment: Environment, source: str, values: Mapping[str, Any]) -> str:
+    # Joined again because a condition that does not hold leaves its spaces behind; keeps Markup what it is.
+    rendered = _template(environment, source).render(values)
+    joined = " ".join(rendered.split())
+    return Markup(joined) if environment.autoescape else joined  # noqa: S704  escaped by the environment itself
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    return Environment(
+        loader=FunctionLoader(lambda name: (_ROOT / name).read_text(encoding="utf-8")),
+        autoescape=autoescape,  # noqa: S701  off only for the text part, which is no markup
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+_PLAIN = _environment(autoescape=False)
+_MARKED_UP = _environment(autoescape=True)

@@ -1,0 +1,148 @@
+"""The client's answer page. Opening any of it changes nothing: only the POST of a confirmation does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from connector.domain.offer import Offer, OfferState
+from connector.domain.people import Actor, Role
+from connector.domain.span import instant
+from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
+from connector.services import answering, showing
+from connector.services.showing import AnswerPage
+from connector.web import visit
+from connector.web.times import Reader
+from connector.web.words import words_in
+
+pages = Blueprint("answer", __name__, url_prefix="/answer/<token>")
+
+_ANSWERED = (OfferState.ACCEPTED, OfferState.REJECTED, OfferState.CANCELLED)
+
+
+@pages.get("")
+def show(token: str) -> ResponseReturnValue:
+    """Show the times to choose from, or what happened."""
+    return _show(token)
+
+
+@pages.get("/choose/<uuid:alternative_id>")
+def choose(token: str, alternative_id: UUID) -> ResponseReturnValue:
+    """Ask whether it shall be this time."""
+    page = _page(token)
+    chosen = page.choice(alternative_id)
+    if page.state is not OfferState.OPEN or chosen.gone:
+        return _to_show(token)
+    return _render("answer/choose.html", token, page, chosen=chosen)
+
+
+@pages.post("/choose/<uuid:alternative_id>")
+def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
+    """Move the session to this time, provided that it is still the time the page showed."""
+    shown = _shown()
+
+    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+        return answering.accept(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now, shown=shown)
+
+    return _answer(token, act, alternative_id=alternative_id)
+
+
+@pages.get("/none")
+def none(token: str) -> ResponseReturnValue:
+    """Ask whether really none of the times suits."""
+    page = _page(token)
+    return _render("answer/none.html", token, page) if page.state is OfferState.OPEN else _to_show(token)
+
+
+@pages.post("/none")
+def reject(token: str) -> ResponseReturnValue:
+    """None of the times suits: the session keeps its time."""
+
+    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+        return answering.reject(db, visit.runtime().terms, offer_id, by=by, now=now)
+
+    return _answer(token, act)
+
+
+@pages.get("/cancel")
+def cancel(token: str) -> ResponseReturnValue:
+    """Ask whether the booking itself shall be cancelled."""
+    page = _page(token)
+    return _render("answer/cancel.html", token, page) if page.state is OfferState.OPEN else _to_show(token)
+
+
+@pages.post("/cancel")
+def cancel_booking(token: str) -> ResponseReturnValue:
+    """Cancel the booking itself."""
+
+    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+        return answering.cancel_booking(db, visit.runtime().terms, offer_id, by=by, now=now)
+
+    return _answer(token, act)
+
+
+def _answer(
+    token: str, act: Callable[[Connection, UUID, Actor, datetime], Offer], *, alternative_id: UUID | None = None
+) -> ResponseReturnValue:
+    page = _page(token)
+    runtime = visit.runtime()
+    words = words_in(Reader(zone=page.zone, locale=page.locale).language)
+    try:
+        with runtime.database.begin() as db:
+            act(db, page.offer_id, Actor(role=Role.CLIENT, name=page.client_name), runtime.clock())
+    except NotFoundError:
+        raise
+    except OfferClosedError as error:
+        answered = error.state in _ANSWERED
+        return _show(token, notice=words.already if answered else "", status=409 if answered else 410)
+    except StaleAnswerError:
+        fresh = _page(token)
+        chosen = next((choice for choice in fresh.choices if choice.id == alternative_id), None)
+        return _render("answer/choose.html", token, fresh, notice=words.stale, chosen=chosen), 409
+    except PastSpanError:
+        return _show(token, notice=words.begun, status=409)
+    except RuleError:
+        gone = alternative_id is not None and _page(token).choice(alternative_id).gone
+        return _show(token, notice=words.gone if gone else words.refused, status=409)
+    return _to_show(token)
+
+
+def _shown() -> datetime:
+    """Return the start the form showed; a form that does not say it proves nothing, so it counts as long past."""
+    try:
+        return instant(datetime.fromisoformat(request.form.get("shown", "")))
+    except (ValueError, OverflowError):
+        return instant(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
+
+
+def _page(token: str) -> AnswerPage:
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        return showing.answer_page(db, runtime.seal, token, now=runtime.clock())
+
+
+def _show(token: str, *, notice: str = "", status: int = 200) -> ResponseReturnValue:
+    return _render("answer/show.html", token, _page(token), notice=notice), status
+
+
+def _to_show(token: str) -> ResponseReturnValue:
+    return redirect(url_for("answer.show", token=token), 303)
+
+
+def _render(template: str, token: str, page: AnswerPage, *, notice: str = "", **more: object) -> str:
+    reader = Reader(zone=page.zone, locale=page.locale)
+    return render_template(
+        template,
+        token=token,
+        page=page,
+        reader=reader,
+        lang=reader.language,
+        words=words_in(reader.language),
+        notice=notice,
+        **more,
+    )

@@ -1,0 +1,178 @@
+"""What practitioners type: kept exactly as typed, so that a form can be shown again, and read into domain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, Self
+
+from connector.domain.session import Location, LocationKind
+from connector.domain.span import When, instant
+from connector.errors import RuleError, WallTimeError
+
+_YEARS = range(2000, 2101)
+_LONGEST_LINE = 200
+_TIME_FIELDS = ("date", "time", "minutes", "which")
+_FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeInput:
+    """One date, time and duration as typed; `which` answers the question for a time that comes twice.
+
+    `ask` shows that question; `error` says what is wrong with these fields.
+    """
+
+    date: str = ""
+    time: str = ""
+    minutes: str = ""
+    which: str = ""
+    ask: bool = False
+    error: str = ""
+
+    @classmethod
+    def typed(cls, form: Mapping[str, str], suffix: str = "") -> Self:
+        """Take what was typed into the fields with this suffix."""
+        date, time, minutes, which = (form.get(f"{name}{suffix}", "").strip() for name in _TIME_FIELDS)
+        return cls(date=date, time=time, minutes=minutes, which=which)
+
+    @classmethod
+    def showing(cls, when: When) -> Self:
+        """Fill the fields with a time."""
+        exact = "minutes" if when.local.second == 0 else "seconds"
+        typed = cls(
+            date=when.local.date().isoformat(),
+            time=when.local.time().isoformat(timespec=exact),
+            minutes=f"{when.span.duration.total_seconds() / 60:g}",
+        )
+        try:
+            When.at(when.local, zone=when.zone, duration=when.span.duration)
+        except WallTimeError as error:
+            for which in error.choices:
+                again = When.at(when.local, zone=when.zone, duration=when.span.duration, fold=_FOLDS[which])
+                if again == when:
+                    return replace(typed, which=which, ask=True)
+        return typed
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was typed that names a time."""
+        return not self.date and not self.time
+
+    def read(self, zone: str) -> When:
+        """Return the time that was typed, on the clock of `zone`.
+
+        Raises: WallTimeError, RuleError.
+        """
+        return When.at(
+            local_time(self.date, self.time), zone=zone, duration=self._duration(), fold=_FOLDS.get(self.which)
+        )
+
+    def checked(self, zone: str) -> tuple[When | None, Self]:
+        """Return the time, or None and the fields with what is wrong with them."""
+        try:
+            return self.read(zone), self
+        except RuleError as error:
+            return None, self.refused(error)
+
+    def refused(self, error: RuleError) -> Self:
+        """Return the same fields with what is wrong with them."""
+        return replace(self, error=str(error), ask=isinstance(error, WallTimeError) and bool(error.choices))
+
+    def _duration(self) -> timedelta:
+        try:
+            minutes = float(self.minutes)
+        except ValueError:
+            raise RuleError("Say how many minutes the session lasts, such as 50.") from None
+        if not 1 <= minutes <= 24 * 60:
+            raise RuleError("A session lasts between 1 minute and 24 hours.")
+        return timedelta(seconds=round(minutes * 60))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceInput:
+    """A place as typed."""
+
+    kind: str = LocationKind.IN_PERSON.value
+    text: str = ""
+    error: str = ""
+
+    @classmethod
+    def typed(cls, form: Mapping[str, str], suffix: str = "") -> Self:
+        """Take what was typed into the fields with this suffix."""
+        return cls(kind=form.get("place_kind" + suffix, ""), text=form.get("place_text" + suffix, "").strip())
+
+    @classmethod
+    def showing(cls, location: Location) -> Self:
+        """Fill the fields with a place."""
+        return cls(kind=location.kind.value, text=location.text)
+
+    def read(self) -> Location | None:
+        """Return the place that was typed, or None if there is none.
+
+        Raises: RuleError.
+        """
+        if not self.text:
+            return None
+        if self.kind not in set(LocationKind):
+            raise RuleError("Say how you meet: in person, online or by phone.")
+        return Location(kind=LocationKind(self.kind), text=self.text)
+
+    def needed(self) -> Location:
+        """Return the place that was typed.
+
+        Raises: RuleError, also if there is none.
+        """
+        place = self.read()
+        if place is None:
+            raise RuleError("Say where the session takes place.")
+        return place
+
+    def checked(self) -> tuple[Location | None, Self]:
+        """Return the place, and the fields with what is wrong with them."""
+        try:
+            return self.read(), self
+        except RuleError as error:
+            return None, replace(self, error=str(error))
+
+
+def local_time(date: str, time: str) -> datetime:
+    """Return the naive wall time of a date and a time as browsers send them.
+
+    Raises: RuleError.
+    """
+    if not date or not time:
+        raise RuleError("Give both a date and a time.")
+    try:
+        local = datetime.fromisoformat(f"{date}T{time}")
+    except ValueError:
+        raise RuleError("Write the date as 2026-03-31 and the time as 15:00.") from None
+    if local.tzinfo is not None or local.year not in _YEARS:
+        raise RuleError("Write the date as 2026-03-31 and the time as 15:00.")
+    return local
+
+
+def past_moment(text: str, *, zone: str, now: datetime) -> datetime:
+    """Return the instant of a past wall time such as 2026-03-31T15:00, the later one where it comes twice.
+
+    Raises: RuleError if it cannot be read, or lies in the future.
+    """
+    date, _, time = text.strip().partition("T")
+    when = When.at(local_time(date, time), zone=zone, duration=timedelta(minutes=1), fold=1)
+    if instant(when.span.start) > now:
+        raise RuleError("The client cannot have agreed in the future. Say when they told you.")
+    return when.span.start
+
+
+def one_line(text: str, *, name: str, required: bool = False) -> str:
+    """Return a short line of printable text.
+
+    Raises: RuleError if it is too long, not printable, or missing where it is required.
+    """
+    text = text.strip()
+    if required and not text:
+        raise RuleError(f"{name}: please fill this in.")
+    if len(text) > _LONGEST_LINE or not text.isprintable():
+        raise RuleError(f"{name}: use at most {_LONGEST_LINE} printable characters on one line.")
+    return text

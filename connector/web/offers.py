@@ -1,0 +1,285 @@
+"""Offer other times: draft, look it over, send; then withdraw or move single times while the client decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Offer
+from connector.domain.people import Actor
+from connector.domain.session import Location, Session
+from connector.domain.span import When
+from connector.errors import NotFoundError, RuleError
+from connector.services import offering, viewing
+from connector.services.viewing import AlternativeView, OfferView, SessionPage
+from connector.web import visit
+from connector.web.forms import PlaceInput, TimeInput
+from connector.web.sessions import load, reader_of, to_session
+
+FIRST_ROWS, MORE_ROWS = 3, 3
+_HOUR = timedelta(hours=1)
+
+pages = Blueprint("offers", __name__, url_prefix="/sessions/<uuid:session_id>/offer")
+pages.before_request(visit.require)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One time of a draft as typed, with a place of its own if it has one."""
+
+    time: TimeInput
+    place: PlaceInput
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was typed here."""
+        return self.time.blank and not self.place.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftForm:
+    """The form of a draft as typed; `hours` is the client's time to answer, empty for the usual."""
+
+    rows: tuple[Row, ...]
+    hours: str = ""
+    error: str = ""
+
+
+@pages.route("", methods=["GET", "POST"])
+def draft(session_id: UUID) -> ResponseReturnValue:
+    """Note down times; nothing is sent and nothing is held."""
+    page = load(session_id)
+    if not visit.acting():
+        return _draft_form(page, _shown(page))
+    form = _typed(request.form, page.session)
+    if "more" in request.form:
+        return _draft_form(page, replace(form, rows=form.rows + _blank_rows(page.session, MORE_ROWS)))
+    form, alternatives = _read(form, page.session)
+    if any(row.time.error or row.place.error for row in form.rows):
+        marked = "Please look at the marked times. Nothing has been saved yet."
+        return _draft_form(page, replace(form, error=marked), status=422)
+    runtime = visit.runtime()
+    try:
+        window = _window(form.hours)
+        with runtime.database.begin() as db:
+            viewing.own_session(db, visit.practitioner_id(), session_id)
+            by, now = visit.actor(db), runtime.clock()
+            offering.draft(db, runtime.terms, session_id, alternatives, by=by, now=now, window=window)
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        return _draft_form(page, replace(form, error=str(error)), status=visit.status_of(error))
+    return redirect(url_for("offers.review", session_id=session_id), 303)
+
+
+@pages.get("/review")
+def review(session_id: UUID) -> ResponseReturnValue:
+    """Show what sending the draft will do."""
+    return _review(load(session_id))
+
+
+@pages.post("/send")
+def send(session_id: UUID) -> ResponseReturnValue:
+    """Send exactly the draft that was looked over."""
+    page, runtime = load(session_id), visit.runtime()
+    try:
+        offer_id = _draft_named(page).id
+        with runtime.database.begin() as db:
+            sent = offering.send(db, runtime.terms, offer_id, by=visit.actor(db), now=runtime.clock())
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        return _review(load(session_id), error=str(error), status=visit.status_of(error))
+    flash(f"The offer is sent. The times are kept free, and {page.client.name} is being told.", "done")
+    for warning in sent.warnings:
+        flash(warning, "warning")
+    return to_session(session_id)
+
+
+@pages.post("/discard")
+def discard(session_id: UUID) -> ResponseReturnValue:
+    """Throw the draft away."""
+    page, runtime = load(session_id), visit.runtime()
+    if page.draft is not None:
+        with runtime.database.begin() as db:
+            offering.discard(db, runtime.terms, page.draft.id, by=visit.actor(db), now=runtime.clock())
+        flash("The draft is gone. Nothing had been sent.", "done")
+    return to_session(session_id)
+
+
+@pages.route("/withdraw", methods=["GET", "POST"])
+def withdraw(session_id: UUID) -> ResponseReturnValue:
+    """Take the whole open offer back."""
+
+    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+        return offering.withdraw(db, visit.runtime().terms, offer_id, by=by, now=now)
+
+    page = load(session_id)
+    if page.open is None:
+        return _closed(page)
+    if not visit.acting():
+        return render_template("offers/withdraw.html", page=page, reader=reader_of(page), alternative=None)
+    return _change(page, act, done="The offer is taken back, and the times are free again.")
+
+
+@pages.route("/<uuid:alternative_id>/withdraw", methods=["GET", "POST"])
+def withdraw_one(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
+    """Take one time of the open offer back."""
+
+    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+        return offering.withdraw_alternative(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now)
+
+    page = load(session_id)
+    if page.open is None:
+        return _closed(page)
+    one = _alternative(page.open, alternative_id)
+    if not visit.acting():
+        return render_template("offers/withdraw.html", page=page, reader=reader_of(page), alternative=one)
+    return _change(page, act, done="That time is taken back and free again.")
+
+
+@pages.route("/<uuid:alternative_id>/move", methods=["GET", "POST"])
+def move(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
+    """Move one time of the open offer; the deadline stays."""
+    page = load(session_id)
+    if page.open is None:
+        return _closed(page)
+    one = _alternative(page.open, alternative_id)
+    if not visit.acting():
+        return _move_form(page, one, TimeInput.showing(one.alternative.when))
+    when, typed = TimeInput.typed(request.form).checked(page.session.when.zone)
+    if when is None:
+        return _move_form(page, one, typed, status=422)
+    moved = when
+
+    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+        return offering.move_alternative(db, visit.runtime().terms, offer_id, alternative_id, moved, by=by, now=now)
+
+    try:
+        return _change(page, act, done="The time is moved. The deadline stays the same.")
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        return _move_form(page, one, typed.refused(error), status=visit.status_of(error))
+
+
+def _change(
+    page: SessionPage, act: Callable[[Connection, UUID, Actor, datetime], Offer], *, done: str
+) -> ResponseReturnValue:
+    if page.open is None:
+        return _closed(page)
+    runtime = visit.runtime()
+    with runtime.database.begin() as db:
+        act(db, page.open.offer.id, visit.actor(db), runtime.clock())
+    flash(done, "done")
+    return to_session(page.session.id)
+
+
+def _closed(page: SessionPage) -> ResponseReturnValue:
+    flash("The offer has ended meanwhile. This is how things stand now.", "warning")
+    return to_session(page.session.id)
+
+
+def _alternative(open_offer: OfferView, alternative_id: UUID) -> AlternativeView:
+    for one in open_offer.alternatives:
+        if one.alternative.id == alternative_id:
+            return one
+    raise NotFoundError("This time is not part of the offer.")
+
+
+def _draft_named(page: SessionPage) -> Offer:
+    if page.draft is None or str(page.draft.id) != request.form.get("offer"):
+        raise RuleError(
+            "The draft has changed since you opened this page. Please look it over again; nothing was sent."
+        )
+    return page.draft
+
+
+def _shown(page: SessionPage) -> DraftForm:
+    if page.draft is None:
+        return DraftForm(rows=_blank_rows(page.session, FIRST_ROWS), hours=_hours(visit.runtime().terms.window))
+    rows = tuple(
+        Row(
+            time=TimeInput.showing(a.when),
+            place=PlaceInput.showing(a.location) if a.location else _no_place(page.session),
+        )
+        for a in page.draft.alternatives
+    )
+    return DraftForm(rows=rows + _blank_rows(page.session, FIRST_ROWS - len(rows)), hours=_hours(page.draft.window))
+
+
+def _typed(form: Mapping[str, str], session: Session) -> DraftForm:
+    numbers = [n for n in range(MOST_ALTERNATIVES) if f"date-{n}" in form]
+    rows = tuple(Row(time=TimeInput.typed(form, f"-{n}"), place=PlaceInput.typed(form, f"-{n}")) for n in numbers)
+    return DraftForm(rows=rows or _blank_rows(session, FIRST_ROWS), hours=form.get("hours", "").strip())
+
+
+def _read(form: DraftForm, session: Session) -> tuple[DraftForm, list[tuple[When, Location | None]]]:
+    rows, alternatives = [], []
+    for row in form.rows:
+        if row.blank:
+            rows.append(row)
+            continue
+        when, time = row.time.checked(session.when.zone)
+        place, place_input = row.place.checked()
+        rows.append(Row(time=time, place=place_input))
+        if when is not None:
+            alternatives.append((when, place if place != session.location else None))
+    return replace(form, rows=tuple(rows)), alternatives
+
+
+def _blank_rows(session: Session, count: int) -> tuple[Row, ...]:
+    minutes = TimeInput.showing(session.when).minutes
+    return tuple(Row(time=TimeInput(minutes=minutes), place=_no_place(session)) for _ in range(count))
+
+
+def _no_place(session: Session) -> PlaceInput:
+    return PlaceInput(kind=session.location.kind.value)
+
+
+def _hours(window: timedelta) -> str:
+    return str(window // _HOUR) if window % _HOUR == timedelta() else ""
+
+
+def _window(hours: str) -> timedelta | None:
+    if not hours:
+        return None
+    most = LONGEST_WINDOW // _HOUR
+    if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours[:6]) <= most:
+        raise RuleError(f"Give the client's time to answer in whole hours, from 1 to {most}.")
+    return int(hours) * _HOUR
+
+
+def _draft_form(page: SessionPage, form: DraftForm, *, status: int = 200) -> ResponseReturnValue:
+    form = replace(form, rows=form.rows[:MOST_ALTERNATIVES])
+    usual = visit.runtime().terms.window
+    full = len(form.rows) == MOST_ALTERNATIVES
+    shown = render_template("offers/draft.html", page=page, reader=reader_of(page), form=form, usual=usual, full=full)
+    return shown, status
+
+
+def _move_form(page: SessionPage, one: AlternativeView, time: TimeInput, *, status: int = 200) -> ResponseReturnValue:
+    return render_template("offers/move.html", page=page, reader=reader_of(page), one=one, time=time), status
+
+
+def _review(page: SessionPage, *, error: str = "", status: int = 200) -> ResponseReturnValue:
+    if page.draft is None:
+        flash("There is no draft to send.", "warning")
+        return to_session(page.session.id)
+    runtime = visit.runtime()
+    shown = render_template(
+        "offers/review.html",
+        page=page,
+        reader=reader_of(page),
+        channels=sorted(page.client.reachable & runtime.terms.channels),
+        deadline=runtime.clock() + page.draft.window,
+        lost=[calendar for calendar in page.calendars if calendar.lost],
+        error=error,
+    )
+    return shown, status

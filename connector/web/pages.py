@@ -1,0 +1,163 @@
+"""The web application: every page, and what holds for all of them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from uuid import UUID
+
+import structlog
+from flask import Flask, Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]  # the package ships no types
+from jinja2 import StrictUndefined
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from connector.errors import NotFoundError, RuleError
+from connector.runtime import Runtime
+from connector.storage.database import is_busy
+from connector.web import answer, health, offers, sessions, signin, visit
+from connector.web.times import length
+from connector.web.words import Words
+
+LARGEST_BODY = 64 * 1024
+STAYS_SIGNED_IN = timedelta(hours=12)
+SIGN_IN_LIMIT = "10 per minute"
+ANSWER_LIMIT = "30 per minute"
+
+_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+log = structlog.get_logger(__name__)
+
+
+class _Pages(Flask):
+    """A Flask whose log says where a fault is, and never whom it concerns."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> None:
+        """Log a fault by its kind and place: paths carry tokens, and messages may carry names."""
+        frames = traceback.extract_tb(exc_info[2])[-3:]
+        log.error(
+            "page_failed",
+            endpoint=request.endpoint,
+            method=request.method,
+            error=exc_info[0].__name__ if exc_info[0] else None,
+            where=[f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames],
+        )
+
+
+def create(runtime: Runtime) -> Flask:
+    """Make the application of one installation."""
+    settings = runtime.settings
+    secure = settings.public_url.startswith("https://")
+    app = _Pages("connector.web")
+    app.extensions[visit.EXTENSION] = runtime
+    app.config.update(
+        SECRET_KEY=runtime.seal.token("cookie", UUID(int=0)),
+        SESSION_COOKIE_NAME="__Host-pencilled" if secure else "pencilled",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=STAYS_SIGNED_IN,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        WTF_CSRF_TIME_LIMIT=None,  # a page may stay open as long as the offer
+        WTF_CSRF_SSL_STRICT=False,  # wants a Referer, which no page of ours sends: answer links must not travel in one
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(brand=settings.brand, length=length, signed_in=visit.signed_in)
+    CSRFProtect(app)
+    for part in (answer.pages, signin.pages, sessions.pages, offers.pages, health.checks):
+        app.register_blueprint(part)
+    app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
+    app.add_url_rule("/robots.txt", "robots", _robots)
+    _limit(app, settings.broker_url)
+    app.register_error_handler(HTTPException, _fault)
+    app.register_error_handler(RuleError, _refusal)
+    app.after_request(_hardened(secure=secure))
+    return app
+
+
+def _limit(app: Flask, broker_url: str) -> None:
+    """Slow down whoever tries addresses or answers by the hundred; without Redis each process counts for itself."""
+    shared = broker_url != "memory://"
+    limiter = Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri=broker_url,
+        in_memory_fallback_enabled=shared,
+        key_prefix="pencilled",
+    )
+    limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
+    limiter.limit(ANSWER_LIMIT, methods=["POST"])(answer.pages)
+
+
+def _hardened(*, secure: bool) -> Callable[[Response], Response]:
+    def harden(response: Response) -> Response:
+        headers = response.headers
+        headers["Content-Security-Policy"] = _POLICY
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        headers["X-Robots-Tag"] = "noindex, nofollow"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Cache-Control"] = "public, max-age=3600" if request.endpoint == "static" else "no-store"
+        if secure:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        return response
+
+    return harden
+
+
+def _refusal(error: RuleError) -> ResponseReturnValue:
+    if isinstance(error, NotFoundError):
+        return _page("fault_link", 404)
+    return render_template("fault/refused.html", message=str(error)), visit.status_of(error)
+
+
+def _fault(error: HTTPException) -> ResponseReturnValue:
+    cause = error.original_exception if isinstance(error, InternalServerError) else None
+    if isinstance(cause, DBAPIError) and is_busy(cause):
+        return _page("fault_ours", 503)
+    if isinstance(error, CSRFError):
+        return _page("fault_again", 400)
+    if error.code is not None and error.code < 400:  # noqa: PLR2004 - a redirect is no fault
+        return error
+    kinds = {404: "fault_link", 429: "fault_often"}
+    status = error.code or 500
+    response = make_response(_page(kinds.get(status, "fault_ours" if status >= 500 else "fault_request"), status))  # noqa: PLR2004
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())
+    if isinstance(error, TooManyRequests):
+        response.retry_after = 60
+    return response
+
+
+def _page(kind: str, status: int) -> ResponseReturnValue:
+    words: Words = visit.reader_words()
+    return (
+        render_template(
+            "fault/show.html",
+            lang=visit.reader_language(),
+            heading=getattr(words, kind),
+            text=getattr(words, f"{kind}_then"),
+            again=words.fault_again_link if kind == "fault_again" else "",
+        ),
+        status,
+    )
+
+
+def _robots() -> Response:
+    return Response("User-agent: *\nDisallow: /\n", mimetype="text/plain")

@@ -1,0 +1,214 @@
+"""The practitioner's sessions: the list, one session, and the ways to change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from connector.domain.facts import Attestation, MoveReason
+from connector.domain.session import Edit, Location, Session
+from connector.domain.span import When, zone_named
+from connector.errors import NotFoundError, PastSpanError, RuleError
+from connector.services import booking, viewing
+from connector.services.viewing import SessionPage
+from connector.web import visit
+from connector.web.forms import PlaceInput, TimeInput, one_line, past_moment
+from connector.web.times import Reader
+
+CHANNELS = ("by phone", "in person", "by e-mail", "by SMS or messenger", "another way")
+
+pages = Blueprint("sessions", __name__, url_prefix="/sessions")
+pages.before_request(visit.require)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeForm:
+    """The form that moves a session, as typed."""
+
+    time: TimeInput
+    place: PlaceInput
+    reason: str = ""
+    who: str = ""
+    agreed_at: str = ""
+    channel: str = ""
+    override: bool = False
+    ask_override: bool = False
+    error: str = ""
+
+
+@pages.get("")
+def every() -> ResponseReturnValue:
+    """List the sessions, those that need their practitioner first."""
+    runtime = visit.runtime()
+    now = runtime.clock()
+    with runtime.database.read() as db:
+        page = viewing.session_list(db, visit.practitioner_id(), now=now)
+    reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
+    return render_template("sessions/list.html", page=page, reader=reader)
+
+
+@pages.get("/<uuid:session_id>")
+def show(session_id: UUID) -> ResponseReturnValue:
+    """Show everything about one session."""
+    page = load(session_id)
+    return render_template("sessions/show.html", page=page, reader=reader_of(page), now=visit.runtime().clock())
+
+
+@pages.route("/<uuid:session_id>/time", methods=["GET", "POST"])
+def time(session_id: UUID) -> ResponseReturnValue:
+    """Enter a time the client has agreed to, or correct a mistake; the place can change in the same save."""
+    page, now = load(session_id), visit.runtime().clock()
+    if not visit.acting():
+        return _time_form(page, _time_shown(page, now))
+    form = _time_typed()
+    when, time_input = form.time.checked(page.session.when.zone)
+    place, place_input = form.place.checked()
+    form = replace(form, time=time_input, place=place_input)
+    if when is None or place_input.error:
+        return _time_form(page, form, status=422)
+    try:
+        return _save(page.session, _edit(form, page.session, when, now, place=place))
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        past = isinstance(error, PastSpanError) and form.reason == MoveReason.CORRECTION
+        form = replace(form, error=str(error), ask_override=past or form.override)
+        return _time_form(page, form, status=visit.status_of(error))
+
+
+@pages.route("/<uuid:session_id>/location", methods=["GET", "POST"])
+def location(session_id: UUID) -> ResponseReturnValue:
+    """Change the place alone; the client is told, and need not agree."""
+    page = load(session_id)
+    if not visit.acting():
+        return _location_form(page, PlaceInput.showing(page.session.location))
+    place = PlaceInput.typed(request.form)
+    try:
+        return _save(page.session, Edit(location=place.needed()))
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        return _location_form(page, replace(place, error=str(error)), status=visit.status_of(error))
+
+
+@pages.route("/<uuid:session_id>/cancel", methods=["GET", "POST"])
+def cancel(session_id: UUID) -> ResponseReturnValue:
+    """Cancel the session."""
+    page = load(session_id)
+    if not visit.acting():
+        return render_template("sessions/cancel.html", page=page, reader=reader_of(page), reason="", error="")
+    typed, runtime = request.form.get("reason", ""), visit.runtime()
+    try:
+        reason = one_line(typed, name="Reason")
+        with runtime.database.begin() as db:
+            viewing.own_session(db, visit.practitioner_id(), session_id)
+            booking.cancel(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock(), reason=reason)
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        shown = render_template(
+            "sessions/cancel.html", page=page, reader=reader_of(page), reason=typed, error=str(error)
+        )
+        return shown, visit.status_of(error)
+    flash("The session is cancelled.", "done")
+    return to_session(session_id)
+
+
+@pages.post("/<uuid:session_id>/keep")
+def keep(session_id: UUID) -> ResponseReturnValue:
+    """Leave a flagged session as it is, and take the flag away."""
+    runtime = visit.runtime()
+    with runtime.database.begin() as db:
+        viewing.own_session(db, visit.practitioner_id(), session_id)
+        booking.keep(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock())
+    flash("The session stays as it is, and is no longer marked.", "done")
+    return to_session(session_id)
+
+
+def load(session_id: UUID) -> SessionPage:
+    """Return a session of the practitioner who is signed in.
+
+    Raises: NotFoundError if it is not theirs.
+    """
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        return viewing.session_page(db, visit.practitioner_id(), session_id, now=runtime.clock())
+
+
+def reader_of(page: SessionPage) -> Reader:
+    """Return how the practitioner reads times."""
+    return Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
+
+
+def to_session(session_id: UUID) -> ResponseReturnValue:
+    """Send the browser to a session's page."""
+    return redirect(url_for("sessions.show", session_id=session_id), 303)
+
+
+def _time_shown(page: SessionPage, now: datetime) -> TimeForm:
+    local = now.astimezone(zone_named(page.session.when.zone)).replace(tzinfo=None, second=0)
+    return TimeForm(
+        time=TimeInput.showing(page.session.when),
+        place=PlaceInput.showing(page.session.location),
+        who=page.client.name,
+        agreed_at=local.isoformat(timespec="minutes"),
+    )
+
+
+def _time_typed() -> TimeForm:
+    form = request.form
+    return TimeForm(
+        time=TimeInput.typed(form),
+        place=PlaceInput.typed(form),
+        reason=form.get("reason", ""),
+        who=form.get("who", ""),
+        agreed_at=form.get("agreed_at", ""),
+        channel=form.get("channel", ""),
+        override="override" in form,
+    )
+
+
+def _edit(form: TimeForm, session: Session, when: When, now: datetime, *, place: Location | None) -> Edit:
+    correcting = form.reason == MoveReason.CORRECTION
+    attestation = None
+    if when != session.when:
+        if form.reason not in (MoveReason.AGREED, MoveReason.CORRECTION):
+            raise RuleError("Say why: has the client agreed to this time, or are you correcting a mistake?")
+        if not correcting:
+            attestation = Attestation(
+                who=one_line(form.who, name="Who agreed", required=True),
+                at=past_moment(form.agreed_at, zone=session.when.zone, now=now),
+                channel=one_line(form.channel, name="How they told you", required=True),
+            )
+    return Edit(
+        when=when,
+        location=place,
+        reason=MoveReason.CORRECTION if correcting else MoveReason.AGREED,
+        attestation=attestation,
+        override_past=form.override,
+    )
+
+
+def _save(session: Session, edit: Edit) -> ResponseReturnValue:
+    runtime = visit.runtime()
+    with runtime.database.begin() as db:
+        viewing.own_session(db, visit.practitioner_id(), session.id)
+        saved = booking.edit(db, runtime.terms, session.id, edit, by=visit.actor(db), now=runtime.clock())
+    if saved == session:
+        flash("Nothing has changed, so nobody was told.", "done")
+    else:
+        flash("Saved. The client is being told; see below which message arrived.", "done")
+    return to_session(session.id)
+
+
+def _time_form(page: SessionPage, form: TimeForm, *, status: int = 200) -> ResponseReturnValue:
+    shown = render_template("sessions/time.html", page=page, reader=reader_of(page), form=form, channels=CHANNELS)
+    return shown, status
+
+
+def _location_form(page: SessionPage, place: PlaceInput, *, status: int = 200) -> ResponseReturnValue:
+    return render_template("sessions/location.html", page=page, reader=reader_of(page), place=place), status

@@ -1,0 +1,66 @@
+"""Practitioners sign in by a link that is mailed to them and works once."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from connector.runtime import SIGN_IN
+from connector.services import notifying
+from connector.storage import signins
+from connector.web import visit
+from connector.web.times import length
+
+LONGEST_ADDRESS = 320
+
+pages = Blueprint("signin", __name__)
+
+
+@pages.get("/signin")
+def ask() -> ResponseReturnValue:
+    """Show the form that asks for the mail address."""
+    return render_template("signin/ask.html")
+
+
+@pages.post("/signin")
+def mail() -> ResponseReturnValue:
+    """Mail a link if the address is a practitioner's; the answer does not tell whether it is."""
+    runtime = visit.runtime()
+    address = request.form.get("email", "").strip()
+    if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
+        with runtime.database.begin() as db:
+            notifying.queue_sign_in(db, runtime.terms, address, now=runtime.clock())
+    return render_template("signin/asked.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.terms.sign_in))
+
+
+@pages.get("/signin/<token>")
+def confirm(token: str) -> ResponseReturnValue:
+    """Show the button that signs in: opening the link alone spends nothing."""
+    runtime = visit.runtime()
+    signin_id = runtime.seal.identity(SIGN_IN, token)
+    with runtime.database.read() as db:
+        usable = signins.usable(db, signin_id, now=runtime.clock())
+    return render_template("signin/enter.html") if usable else _spent()
+
+
+@pages.post("/signin/<token>")
+def enter(token: str) -> ResponseReturnValue:
+    """Spend the link and sign in."""
+    runtime = visit.runtime()
+    signin_id = runtime.seal.identity(SIGN_IN, token)
+    with runtime.database.begin() as db:
+        practitioner_id = signins.use(db, signin_id, now=runtime.clock())
+    if practitioner_id is None:
+        return _spent()
+    return redirect(visit.sign_in(practitioner_id), 303)
+
+
+@pages.post("/signout")
+def leave() -> ResponseReturnValue:
+    """Sign out."""
+    visit.sign_out()
+    return redirect(url_for("signin.ask"), 303)
+
+
+def _spent() -> ResponseReturnValue:
+    return render_template("signin/spent.html"), 410

@@ -1,0 +1,92 @@
+"""Who is here: the installation a page belongs to, the practitioner who is signed in, the language to use."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import current_app, redirect, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from connector.domain.people import Actor, Role
+from connector.errors import NotFoundError, OfferClosedError, RuleError, StaleAnswerError, TimeTakenError
+from connector.runtime import Runtime
+from connector.storage import people
+from connector.web.words import Words, words_in
+
+EXTENSION = "pencilled"
+_WHO, _WANTED = "practitioner", "wanted"
+
+
+def runtime() -> Runtime:
+    """Return the installation that this page belongs to."""
+    found: Runtime = current_app.extensions[EXTENSION]
+    return found
+
+
+def acting() -> bool:
+    """Whether this request may change anything: only a POST does, and HEAD is answered like GET."""
+    return request.method == "POST"
+
+
+def sign_in(practitioner_id: UUID) -> str:
+    """Remember who this browser belongs to, and return the page they wanted to see."""
+    wanted = str(cookie.get(_WANTED, ""))
+    cookie.clear()
+    cookie.permanent = True
+    cookie[_WHO] = practitioner_id.hex
+    return wanted or url_for("sessions.every")
+
+
+def sign_out() -> None:
+    """Forget who this browser belongs to."""
+    cookie.clear()
+
+
+def signed_in() -> UUID | None:
+    """Return the practitioner this browser belongs to; None if nobody is signed in."""
+    return UUID(hex=cookie[_WHO]) if _WHO in cookie else None
+
+
+def practitioner_id() -> UUID:
+    """Return the practitioner who is signed in, on a page that `require` guards."""
+    found = signed_in()
+    if found is None:
+        raise NotFoundError("Nobody is signed in.")
+    return found
+
+
+def require() -> ResponseReturnValue | None:
+    """Send whoever is not signed in to the sign-in page, and remember what they wanted to see."""
+    if signed_in() is not None:
+        return None
+    if request.method == "GET":
+        cookie[_WANTED] = request.path
+    return redirect(url_for("signin.ask"), 303)
+
+
+def actor(db: Connection) -> Actor:
+    """Return the practitioner who is signed in as the one who acts."""
+    return Actor(role=Role.PRACTITIONER, name=people.practitioner(db, practitioner_id()).name)
+
+
+def reader_words() -> Words:
+    """Return words in the language the browser prefers, for a page that knows no client."""
+    return words_in(reader_language())
+
+
+def reader_language() -> str:
+    """Return the language the browser prefers of those we have."""
+    return request.accept_languages.best_match(("en", "de"), "en")
+
+
+def status_of(error: RuleError) -> int:
+    """Return the HTTP status that says what kind of no this is."""
+    match error:
+        case NotFoundError():
+            return 404
+        case OfferClosedError() | StaleAnswerError() | TimeTakenError():
+            return 409
+        case _:
+            return 422

@@ -1,0 +1,285 @@
+"""Carries the ledger's due work to threads and processes. The only module that knows Dramatiq.
+
+A message says no more than "look at this key": lost, late or doubled ones do no harm. What is due, who may do it and
+when it is tried again is the ledger's to say, so no middleware that retries, limits or interrupts is wanted here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from math import inf
+
+import dramatiq
+import redis
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.stub import StubBroker
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from connector.errors import RefusedError, SettingsError, TransientError
+from connector.ports import Clock
+from connector.storage import ledger
+from connector.storage.database import Database
+from connector.storage.ledger import Claim, Key, Kind
+from connector.work.faults import describe, trace
+from connector.work.pump import Pump
+
+PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
+_MEMORY_WAKE = timedelta(milliseconds=250)
+_REDIS_WAKE = timedelta(milliseconds=20)
+_MUTED_SECONDS = 2.0  # after a ring failed, nobody waits for the broker again for so long
+_PATIENCE_SECONDS = {"memory": 60.0, "redis": 5.0}  # before the pump rings again for a key nobody has looked at
+_REMEMBERED = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class LeaseLostError(Exception):
+    """The claim is gone, and another worker may have it: stop at once, write nothing."""
+
+
+class StoppingError(Exception):
+    """This process is stopping: leave the rest of the work to whoever claims the key next."""
+
+
+class Running:
+    """What a handler asks between its batches."""
+
+    def __init__(self, database: Database, claim: Claim, *, lease: timedelta, stop: threading.Event) -> None:
+        self._database = database
+        self._claim = claim
+        self._lease = lease
+        self._stop = stop
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process is stopping; what is left undone stays due."""
+        return self._stop.is_set()
+
+    def renew(self) -> None:
+        """Keep the claim for another lease.
+
+        Raises: LeaseLostError; StoppingError if this process is stopping. Let both through.
+        """
+        if self.stopping:
+            raise StoppingError
+        if not ledger.renew(self._database, self._claim, lease=self._lease):
+            raise LeaseLostError
+
+
+Handler = Callable[[Claim, Running], datetime | None]
+"""Does the work of one claim and returns when to look again; None for not before the next touch.
+
+TransientError puts the work off, RefusedError parks it; any other error is logged and puts it off.
+"""
+
+
+class Engine:
+    """Threads that carry out what is due, and the bell that wakes them.
+
+    Args:
+        broker_url: `memory://` for threads of this process alone, `redis://` for many processes.
+        threads: How many claims to carry out at a time, two at least.
+        lane_limit: Live claims a lane across all processes; never so many that one lane takes every thread here.
+        wake: How often an idle thread looks up; how long a stop takes.
+        lease: The life of a claim between renewals.
+        tick: The pump's longest sleep.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        handle: Handler,
+        *,
+        broker_url: str,
+        clock: Clock,
+        threads: int = 8,
+        lane_limit: int = ledger.SEATS,
+        wake: timedelta | None = None,
+        lease: timedelta = ledger.LEASE,
+        tick: timedelta = timedelta(seconds=1),
+    ) -> None:
+        self._database = database
+        self._handle = handle
+        self._clock = clock
+        self._lease = lease
+        self._threads = max(2, threads)
+        self._seats = max(1, min(lane_limit, self._threads - 1))
+        self._stop = threading.Event()
+        self._counting = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._broker, self._bells, default_wake = _open_broker(broker_url)
+        self._wake = wake or default_wake
+        self._muted_until = -inf
+        self._actor = dramatiq.actor(actor_name="look", queue_name="due", broker=self._broker)(self._look)
+        self._worker: dramatiq.Worker | None = None
+        self._pump = Pump(database, self.ring_again, clock, tick=tick, seats=self._seats, silence=lease / 2)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often a claim ended as done, postponed, failed, parked, lost or stopped; failed is a fault of ours."""
+        with self._counting:
+            return dict(self._counts)
+
+    def attach(self) -> None:
+        """Let the database ring after every commit, without carrying out anything in this process."""
+        self._database.on_touched = self.ring
+
+    def start(self) -> None:
+        """Start the threads. On SQLite the caller holds the file lock: leases left by a killed process end here."""
+        if self._database.embedded:
+            ledger.clear_leases(self._database)
+        self.attach()
+        milliseconds = round(self._wake / timedelta(milliseconds=1))
+        self._worker = dramatiq.Worker(self._broker, worker_threads=self._threads, worker_timeout=milliseconds)
+        self._worker.start()
+        self._pump.start()
+
+    def stop(self, timeout: timedelta = timedelta(seconds=15)) -> None:
+        """Let handlers come to their next batch and give their leases back, then end the threads."""
+        self._stop.set()
+        self._pump.stop()
+        if self._worker is not None:
+            self._worker.stop(timeout=round(timeout / timedelta(milliseconds=1)))
+        self._broker.close()
+
+    def ring(self, due: Mapping[Key, datetime]) -> None:
+        """Send word of keys that have become due, or will within half a minute.
+
+        Raises: whatever keeps the broker from taking it; the pump will ring then.
+        """
+        self._send(due.items(), again=False)
+
+    def ring_again(self, keys: Iterable[Key]) -> None:
+        """Send word of due keys unless word of them is still on its way."""
+        now = self._clock()
+        self._send(((key, now) for key in keys), again=True)
+
+    def _send(self, due: Iterable[tuple[Key, datetime]], *, again: bool) -> None:
+        if self._stop.is_set() or time.monotonic() < self._muted_until:
+            return
+        now = self._clock()
+        for key, due_at in due:
+            delay = max(timedelta(), due_at - now)
+            if delay > PRECISE or not self._bells.may_ring(key, delay.total_seconds(), again=again):
+                continue
+            message = self._actor.message(key.kind.value, key.id)
+            try:
+                self._broker.enqueue(message, delay=round(delay / timedelta(milliseconds=1)) if delay else None)
+            except Exception:
+                self._bells.answered(key)
+                self._muted_until = time.monotonic() + _MUTED_SECONDS
+                raise
+
+    def _look(self, kind: str, identity: str) -> None:
+        """Carry out what a message asks to look at; never raises, for the broker could do nothing about it."""
+        try:
+            key: Key | None = Key(Kind(kind), identity)
+            first = key
+            while key is not None and key == first and not self._stop.is_set():
+                self._bells.answered(key)
+                key = self._carry_out(key)
+            if key is not None:
+                self.ring({key: self._clock()})
+        except Exception as error:  # noqa: BLE001 - the key stays due, or its lease ends; the pump rings again
+            self._count("failed")
+            log.error("look_failed", kind=kind, id=identity, error=describe(error))  # noqa: TRY400 - words may reveal
+
+    def _carry_out(self, key: Key) -> Key | None:
+        """Do one claim's worth and return the key to go on with."""
+        claim = ledger.claim(self._database, key, now=self._clock(), lease=self._lease, seats=self._seats)
+        if claim is None:
+            return None
+        running = Running(self._database, claim, lease=self._lease, stop=self._stop)
+        again_at: datetime | None = None
+        try:
+            again_at = self._handle(claim, running)
+        except LeaseLostError:
+            return self._ended(claim, "lost", still_ours=False)
+        except StoppingError:
+            return self._ended(claim, "stopped", still_ours=ledger.release(self._database, claim))
+        except RefusedError as error:
+            return self._ended(claim, "parked", still_ours=ledger.park(self._database, claim, describe(error)))
+        except TransientError as error:
+            return self._put_off(claim, "postponed", error, retry_after=error.retry_after)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the work for good
+            fault = {"error": describe(error), "trace": trace(error)}
+            log.error("work_failed", kind=key.kind, id=key.id, **fault)  # noqa: TRY400 - its words may reveal
+            return self._put_off(claim, "failed", error, retry_after=None)
+        still_ours = ledger.finish(self._database, claim, again_at=again_at)
+        return self._ended(claim, "done", still_ours=still_ours, again_at=again_at)
+
+    def _put_off(self, claim: Claim, how: str, error: Exception, *, retry_after: timedelta | None) -> Key | None:
+        again_at = ledger.postpone(
+            self._database, claim, now=self._clock(), retry_after=retry_after, error=describe(error)
+        )
+        return self._ended(claim, how, still_ours=again_at is not None, again_at=again_at)
+
+    def _ended(self, claim: Claim, how: str, *, still_ours: bool, again_at: datetime | None = None) -> Key | None:
+        how = how if still_ours else "lost"
+        self._count(how)
+        if how not in {"done", "failed"}:
+            log.info("work_ended", how=how, kind=claim.key.kind, id=claim.key.id, attempts=claim.attempts)
+        if not still_ours or self._stop.is_set():
+            return None
+        if again_at is not None:
+            try:
+                self.ring({claim.key: again_at})
+            except Exception as error:  # noqa: BLE001 - the pump rings in our place
+                log.warning("ring_failed", keys=1, error=type(error).__name__)
+        return ledger.follower(self._database, claim, self._clock())
+
+    def _count(self, how: str) -> None:
+        with self._counting:
+            self._counts[how] += 1
+
+
+class _Bells:
+    """Remembers for which keys word is on its way, so that a queue nobody empties does not grow."""
+
+    def __init__(self, *, shared: bool) -> None:
+        self._shared = shared
+        self._patience = _PATIENCE_SECONDS["redis" if shared else "memory"]
+        self._arriving: dict[Key, float] = {}  # monotonic seconds at which the earliest message arrives
+        self._lock = threading.Lock()
+
+    def may_ring(self, key: Key, delay_seconds: float, *, again: bool) -> bool:
+        """Whether a message for the key is needed; if so, it counts as sent.
+
+        A message in a shared queue may have been taken by another process, unseen by us: only one that cannot have
+        arrived yet keeps a touch from ringing.
+        """
+        now = time.monotonic()
+        arrives = now + delay_seconds
+        with self._lock:
+            earliest = self._arriving.get(key, inf)
+            patience = self._patience if again or not self._shared else 0.0
+            if earliest <= arrives and now < earliest + patience:
+                return False
+            if len(self._arriving) >= _REMEMBERED:
+                self._arriving = {k: at for k, at in self._arriving.items() if now < at + self._patience}
+            self._arriving[key] = min(arrives, earliest) if now < earliest else arrives
+            return True
+
+    def answered(self, key: Key) -> None:
+        """Somebody is about to look at the key: what becomes due from here on needs a new ring."""
+        with self._lock:
+            self._arriving.pop(key, None)
+
+
+def _open_broker(url: str) -> tuple[dramatiq.Broker, _Bells, timedelta]:
+    if url == "memory://":
+        return StubBroker(middleware=[]), _Bells(shared=False), _MEMORY_WAKE
+    if url.startswith(("redis://", "rediss://", "unix://")):
+        # A request waits for the ring after its commit: give up soon, for the pump rings as well.
+        api = redis.Redis.from_url(
+            url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 1), health_check_interval=30
+        )
+        broker: dramatiq.Broker = RedisBroker(client=api, middleware=[], namespace="pencilled")  # type: ignore[no-untyped-call]
+        return broker, _Bells(shared=True), _REDIS_WAKE
+    raise SettingsError(["CONNECTOR_BROKER_URL: use memory:// for a single process or redis:// for many"])

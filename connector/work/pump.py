@@ -1,0 +1,85 @@
+"""Rings what is due. Whatever message was lost, and whatever was never sent, is found here within a second."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from connector.ports import Clock
+from connector.storage import ledger
+from connector.storage.database import Database
+from connector.storage.ledger import Key
+
+LIMIT = 500  # keys rung at a time
+_BATON = 0x70756D70  # the advisory lock of the one process that pumps
+_SHORTEST = timedelta(milliseconds=20)
+_BACKLOG = timedelta(milliseconds=100)  # the sleep while there is more than can be rung at a time
+
+log = structlog.get_logger(__name__)
+
+
+class Pump:
+    """One thread that looks for due keys, in one process of all those on the database.
+
+    Args:
+        ring: Told which keys are due and free.
+        tick: The longest sleep; it wakes earlier when something becomes due earlier.
+        seats: Live claims a lane has room for.
+        silence: After so long without a sign of life from the pump, another process takes over.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ring: Callable[[Sequence[Key]], None],
+        clock: Clock,
+        *,
+        tick: timedelta = timedelta(seconds=1),
+        seats: int = ledger.SEATS,
+        silence: timedelta = ledger.LEASE / 2,
+    ) -> None:
+        self._database = database
+        self._ring = ring
+        self._clock = clock
+        self._tick = tick
+        self._seats = seats
+        self._baton = database.baton(_BATON, silence=silence)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+
+    def start(self) -> None:
+        """Start pumping, or waiting for the process that does to end."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and let another process pump."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._baton.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            sleep = self._tick
+            try:
+                if self._baton.held():
+                    sleep = self._pump()
+            except Exception as error:  # noqa: BLE001 - database or broker may be back at the next tick
+                log.warning("pump_failed", error=type(error).__name__)
+            self._stop.wait(sleep.total_seconds())
+
+    def _pump(self) -> timedelta:
+        """Ring what is due and return how long to sleep."""
+        now = self._clock()
+        keys = ledger.due_keys(self._database, now, LIMIT, seats=self._seats)
+        if keys:
+            self._ring(keys)
+        if len(keys) == LIMIT:
+            return min(_BACKLOG, self._tick)
+        following = ledger.next_due(self._database, now)
+        if following is None:
+            return self._tick
+        return max(_SHORTEST, min(self._tick, following - now))

@@ -1,0 +1,81 @@
+"""Keeps requests out of inner networks: every address a name resolves to must be public, or the name allowed."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from niquests.packages.urllib3.contrib.resolver.system import (  # type: ignore[import-not-found]
+    SystemResolver,
+)
+
+from connector.ports import Network
+
+# Inner or undefined although `is_global` says otherwise on Python 3.11: translated, tunnelled, protocol assignments.
+_NEVER = tuple(ip_network(block) for block in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "192.0.0.0/24"))
+
+
+class InnerHostError(OSError):
+    """The host leads inside; an OSError, since that is what a resolver may raise. Translated before it leaves."""
+
+
+def is_public(address: str) -> bool:
+    """Whether a literal IP address, zone index allowed, lies in the public internet."""
+    try:
+        ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    if ip.is_multicast or not ip.is_global:
+        return False
+    return not any(ip in block for block in _NEVER if block.version == ip.version)
+
+
+def plain(host: str) -> str:
+    """Return a host as it is compared: lower case, without brackets or final dot."""
+    return host.strip("[]").rstrip(".").lower()
+
+
+def allowed(host: str, network: Network) -> bool:
+    """Whether the operator has allowed this host, by name or literal, to be an inner one."""
+    return plain(host) in network.inner_hosts
+
+
+class GuardedResolver(SystemResolver):  # type: ignore[misc]
+    """Resolves as the system does and refuses a host if only one of its addresses is inner.
+
+    The connection is made to the very addresses that were checked.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self._network = network
+
+    def recycle(self) -> GuardedResolver:
+        """Return itself: it holds nothing that could wear out."""
+        return self
+
+    def getaddrinfo(self, host: bytes | str | None, *args: Any, **options: Any) -> list[Any]:
+        """Resolve; every connection passes here, literals and redirect hops included.
+
+        Raises: InnerHostError, or socket.gaierror for an unknown host.
+        """
+        name = host.decode("ascii") if isinstance(host, bytes) else host or ""
+        found: list[Any] = super().getaddrinfo(name, *args, **options)
+        if not allowed(name, self._network):
+            refuse_inner(name, (str(address[0]) for _, _, _, _, address in found))
+        return found
+
+
+def refuse_inner(host: str, addresses: Iterable[str]) -> None:
+    """Raise InnerHostError unless all addresses are public."""
+    if not all(is_public(address) for address in addresses):
+        raise InnerHostError(host)
+
+
+def is_unknown_host(error: BaseException) -> bool:
+    """Whether this is the resolver saying that there is no such name, rather than that it cannot tell."""
+    return isinstance(error, socket.gaierror) and error.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", -5)}

@@ -1,0 +1,264 @@
+"""HTTP as a guest in other people's calendars: kept-alive, bounded, guarded, and never redirected behind our back."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
+from urllib.parse import urlsplit
+
+import niquests
+from niquests.auth import HTTPDigestAuth
+from niquests.exceptions import RequestException, SSLError, Timeout
+from niquests.packages.urllib3.exceptions import (  # type: ignore[import-not-found]
+    HTTPError,
+    NewConnectionError,
+)
+from niquests.packages.urllib3.exceptions import TimeoutError as RawTimeoutError
+
+from connector.errors import ConnectorError, InnerAddressError, RefusedError, TransientError
+from connector.ports import HTTP_TIMEOUT, Network
+from providers._guard import GuardedResolver, InnerHostError, allowed, is_unknown_host, plain
+
+LARGEST = 16 * 1024 * 1024  # bytes of one answer
+CONNECTIONS = 4
+_CONNECT_SECONDS = 5.0
+_CHUNK = 64 * 1024
+
+# Providers whose service lives under several domains of their own.
+_FAMILIES = (frozenset({"icloud.com", "apple.com"}), frozenset({"fastmail.com", "messagingengine.com"}))
+_SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "gv", "ne", "net", "nom", "or", "org"})
+
+
+class UnreachableError(TransientError):
+    """The server could not be reached, or hung up, or took too long: the next request would fare alike."""
+
+
+class UnknownHostError(UnreachableError):
+    """The name service knows no such host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What to authenticate with, from the first request on.
+
+    Attributes:
+        home: The host the person named; the password goes to it and its kin only.
+        digest: Use Digest instead of Basic, because the server offers nothing else.
+    """
+
+    home: str
+    username: str
+    password: str = field(repr=False)
+    digest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read to its end. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+class Http:
+    """A few kept-alive connections to one account's servers; safe to share between threads.
+
+    While `connecting`, a person is there to be told of an inner address; later on it is one of the provider's errors.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        login: Login,
+        *,
+        connecting: bool = False,
+        timeout: timedelta = HTTP_TIMEOUT,
+        largest: int = LARGEST,
+    ) -> None:
+        self.login = login
+        self._network = network
+        self._connecting = connecting
+        self._timeout = timeout
+        self._largest = largest
+        self.accepted = False  # whether the password was good the last time it was shown
+        self._digest = HTTPDigestAuth(login.username, login.password) if login.digest else None
+        pair = f"{login.username}:{login.password}".encode()
+        self._basic = "Basic " + base64.b64encode(pair).decode()
+        self._session = niquests.Session(
+            resolver=GuardedResolver(network),
+            pool_connections=CONNECTIONS,
+            pool_maxsize=CONNECTIONS,
+            headers={"User-Agent": "Pencilled", "Accept-Encoding": "identity", "Accept": "*/*"},
+            disable_http2=True,  # plain HTTP/1.1 is what the servers are tested with, and what a retry is sure about
+            disable_http3=True,
+            allow_incoming_cookies=False,
+            revocation_configuration=None,  # would ask an address named by the certificate, past the guard
+        )
+        self._session.trust_env = False  # no netrc, no proxies from the environment
+
+    def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """Send one request and read its whole answer, whatever its status; follows no redirect.
+
+        Ends within `timeout`. A connection that breaks before any byte of the answer is replaced once, so what is
+        sent must bear repeating.
+
+        Raises: UnreachableError; RefusedError for an answer or an address that cannot be accepted; InnerAddressError
+            while connecting.
+        """
+        self.check(url)
+        deadline = monotonic() + self._timeout.total_seconds()
+        host = urlsplit(url).hostname or ""
+        if not same_family(host, self.login.home):
+            raise RefusedError(f"{host} is a stranger to {self.login.home}, so the password is not shown to it")
+        sent = dict(headers) if self._digest else {**headers, "Authorization": self._basic}
+        for attempt in (1, 2):
+            with _faults(host, InnerAddressError if self._connecting else RefusedError):
+                try:
+                    return self._send(method, url, sent, body, deadline)
+                except RequestException as error:
+                    if attempt == 2 or not _hung_up(error):  # noqa: PLR2004 - the second and last
+                        raise
+        raise AssertionError("unreachable")
+
+    def check(self, url: str) -> None:
+        """Refuse what is not https, unless the operator has allowed the host to be an inner one.
+
+        Raises: RefusedError.
+        """
+        try:
+            parts = urlsplit(url)
+            host, scheme, _ = parts.hostname, parts.scheme, parts.port
+        except ValueError as error:
+            raise RefusedError(f"{url!r} is not an address") from error
+        if not host or scheme not in {"https", "http"} or (scheme == "http" and not allowed(host, self._network)):
+            raise RefusedError(f"{url!r} is not an address beginning with https://")
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._session.close()
+
+    def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None, deadline: float) -> Answer:
+        left = max(deadline - monotonic(), 0.1)
+        response = self._session.request(
+            method,
+            url,
+            data=data,
+            headers=headers,
+            auth=self._digest,
+            allow_redirects=False,
+            stream=True,
+            timeout=(min(_CONNECT_SECONDS, left), left, left),
+        )
+        raw = response.raw
+        if raw is None:
+            raise UnreachableError(f"{url} gave no answer")
+        body = bytearray()
+        try:
+            while chunk := raw.read1(_CHUNK, decode_content=True):
+                body += chunk
+                self._keep_within(len(body), deadline)
+        except BaseException:
+            raw.close()
+            raise
+        raw.release_conn()
+        found = {name.lower(): value for name, value in response.headers.items()}
+        self.accepted = response.status_code != 401  # noqa: PLR2004 - Unauthorized
+        return Answer(response.status_code or 0, found, bytes(body), url)
+
+    def _keep_within(self, size: int, deadline: float) -> None:
+        if size > self._largest:
+            raise RefusedError(f"an answer of more than {self._largest} bytes")
+        if monotonic() > deadline:
+            raise UnreachableError("the answer took too long")
+
+
+def same_family(host: str, other: str) -> bool:
+    """Whether two hosts are one, share a registrable domain, or belong to the same known provider."""
+    one, two = plain(host), plain(other)
+    if one == two:
+        return True
+    domains = {registrable(one), registrable(two)}
+    if None in domains:
+        return False
+    return len(domains) == 1 or any(domains <= family for family in _FAMILIES)
+
+
+def registrable(host: str) -> str | None:
+    """Return the domain a host was registered under; None for addresses and single names.
+
+    Judged by the usual second levels (`co.uk`) instead of the full list of public suffixes.
+    """
+    labels = plain(host).split(".")
+    if len(labels) < 2 or labels[-1].isdigit() or ":" in host:  # noqa: PLR2004 - name and top level
+        return None
+    short = len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL  # noqa: PLR2004 - country codes have two letters
+    kept = 3 if short else 2
+    return ".".join(labels[-kept:]) if len(labels) >= kept else None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all it was made of; niquests and urllib3 wrap in several ways."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+
+
+def _hung_up(error: RequestException) -> bool:
+    """Whether a connection that had been made broke before the answer began, so that a new one may do."""
+    if isinstance(error, Timeout | SSLError):
+        return False
+    return not any(isinstance(one, NewConnectionError | InnerHostError) for one in _chain(error))
+
+
+@contextmanager
+def _faults(host: str, inner: type[ConnectorError]) -> Iterator[None]:
+    """Let only our own errors out."""
+    try:
+        yield
+    except (RequestException, HTTPError, OSError) as error:
+        chain = list(_chain(error))
+        if any(isinstance(one, InnerHostError) for one in chain):
+            raise inner(
+                f"“{host}” leads into an inner network. If that is meant, ask the operator to allow it by name."
+            ) from error
+        if any(is_unknown_host(one) for one in chain):
+            raise UnknownHostError(f"There is no server called “{host}”.") from error
+        if any(isinstance(one, SSLError) for one in chain):
+            raise UnreachableError(f"“{host}” has no valid certificate, so the password was not sent.") from error
+        if any(isinstance(one, Timeout | RawTimeoutError) and not isinstance(one, NewConnectionError) for one in chain):
+            raise UnreachableError(f"“{host}” did not answer in time.") from error
+        raise UnreachableError(f"“{host}” could not be reached.") from error
+
+
+class Lanes:
+    """How many requests may be in flight to one collection: few at first, more on success, half when it is crowded."""
+
+    def __init__(self, *, first: int = 2, most: int = CONNECTIONS) -> None:
+        self.limit = first
+        self._most = most
+        self._patience = 3  # successes before one more is tried; grows with every refusal
+        self._successes = 0
+
+    def success(self) -> None:
+        """Count a request that went through."""
+        self._successes += 1
+        if self._successes >= self._patience and self.limit < self._most:
+            self.limit += 1
+            self._successes = 0
+
+    def crowded(self) -> None:
+        """Halve on 423, 429, 503 or a failed connection, and wait longer before trying again."""
+        self.limit = max(1, self.limit // 2)
+        self._patience = min(1600, max(100, self._patience * 2))
+        self._successes = 0

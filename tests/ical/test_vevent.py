@@ -1,0 +1,242 @@
+"""Events as text: what we write, what we keep, what we read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.domain.entry import Content, Showing
+from connector.domain.span import Span
+from connector.ical import vevent
+
+DATA = Path(__file__).parent.parent / "data" / "vevent"
+NAME = "6f0c0d5e-2a4b-5c1d-8e9f-0a1b2c3d4e5f"
+STAMP = datetime(2026, 11, 22, 20, tzinfo=UTC)
+LATER = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+START = datetime(2026, 12, 3, 13, tzinfo=UTC)
+
+HOLD = Content(
+    span=Span.of(START, timedelta(minutes=50)),
+    title="Hold: K. Ö.",
+    location="Praxis, 2. Stock; rechts",
+    showing=Showing.TENTATIVE,
+)
+SESSION = replace(HOLD, title="Session: K. Ö.", location="", showing=Showing.CONFIRMED)
+FIRM = replace(HOLD, showing=Showing.FIRM)
+
+
+def golden(name: str) -> bytes:
+    """Return a file a person has read, with the line ends that belong on the wire."""
+    return (DATA / name).read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def text(data: bytes) -> str:
+    return re.sub(r"\r?\n[ \t]", "", data.decode())
+
+
+def edited(data: bytes, pattern: str, replacement: str) -> bytes:
+    changed = re.sub(pattern, replacement, data.decode().replace("\r\n", "\n"), count=1)
+    return changed.replace("\n", "\r\n").encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("hold.ics", HOLD), ("session.ics", SESSION), ("firm-hold.ics", FIRM)], ids=str
+)
+def test_events_are_written_as_a_person_has_read_them(name: str, content: Content) -> None:
+    assert vevent.build(NAME, content, stamp=STAMP) == golden(name)
+
+
+def test_a_touched_event_is_changed_only_in_what_is_ours() -> None:
+    moved = replace(SESSION, span=Span.of(START + timedelta(days=1), timedelta(minutes=50)))
+    assert vevent.merge(golden("touched.ics"), moved, stamp=LATER) == golden("touched-merged.ics")
+
+
+def test_an_event_holds_nobody_and_rings_nobody() -> None:
+    written = vevent.build(NAME, HOLD, stamp=STAMP).decode()
+    for word in ("ORGANIZER", "ATTENDEE", "METHOD", "VALARM", "DESCRIPTION"):
+        assert word not in written
+
+
+@pytest.mark.parametrize("content", [HOLD, SESSION, FIRM])
+def test_what_was_written_reads_back(content: Content) -> None:
+    data = vevent.build(NAME, content, stamp=STAMP)
+    assert vevent.read(data) == content
+    assert vevent.uid(data) == NAME
+
+
+words = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=120)
+contents = st.builds(
+    Content,
+    span=st.builds(
+        Span.of,
+        st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
+            lambda value: value.replace(tzinfo=UTC, microsecond=0)
+        ),
+        st.integers(1, 86_400).map(lambda seconds: timedelta(seconds=seconds)),
+    ),
+    title=words,
+    location=words,
+    showing=st.sampled_from(Showing),
+)
+
+
+@given(contents)
+def test_any_content_reads_back_with_an_equal_fingerprint(content: Content) -> None:
+    read = vevent.read(vevent.build(NAME, content, stamp=STAMP))
+    assert read is not None
+    assert read.fingerprint == content.fingerprint
+
+
+@given(contents, contents)
+def test_any_content_merged_into_any_other_reads_back(old: Content, new: Content) -> None:
+    merged = vevent.merge(vevent.build(NAME, old, stamp=STAMP), new, stamp=LATER)
+    assert vevent.read(merged) == new
+    assert vevent.uid(merged) == NAME
+
+
+@given(contents)
+def test_no_line_is_longer_than_the_standard_allows(content: Content) -> None:
+    data = vevent.build(NAME, content, stamp=STAMP)
+    assert max(len(line) for line in data.split(b"\r\n")) <= 75
+    data.decode()
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_garbage_is_unreadable_and_nothing_worse(garbage: bytes) -> None:
+    assert vevent.read(garbage) is None
+    with pytest.raises(vevent.UnreadableError):
+        vevent.merge(garbage, HOLD, stamp=STAMP)
+
+
+@given(st.data())
+def test_a_damaged_event_is_read_merged_or_refused_and_nothing_worse(data: st.DataObject) -> None:
+    whole = golden("touched.ics")
+    cut = data.draw(st.integers(0, len(whole)))
+    damaged = whole[:cut] + data.draw(st.binary(max_size=8)) + whole[cut + data.draw(st.integers(0, 60)) :]
+    vevent.read(damaged)
+    try:
+        vevent.merge(damaged, HOLD, stamp=STAMP)
+    except vevent.UnreadableError:
+        return
+
+
+def test_control_characters_cannot_break_out_of_a_line() -> None:
+    data = vevent.build(NAME, replace(HOLD, title="a\r\nATTENDEE:mailto:x@example.org\x00\x0b"), stamp=STAMP)
+    assert b"\nATTENDEE" not in data
+    assert b"\x00" not in data
+
+
+def test_an_endless_event_is_not_even_parsed() -> None:
+    data = golden("hold.ics").replace(b"END:VEVENT", b"X-A:" + b"a" * vevent.LONGEST + b"\r\nEND:VEVENT")
+    assert vevent.read(data) is None
+    with pytest.raises(vevent.UnreadableError, match="bytes"):
+        vevent.merge(data, HOLD, stamp=STAMP)
+
+
+# What the practitioner may have made of it
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        (r"DTSTART:\d{8}T\d{6}Z", "DTSTART;VALUE=DATE:20261203"),
+        (r"END:VEVENT", "RRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT"),
+        (r"END:VEVENT", "RDATE:20261210T130000Z\nEND:VEVENT"),
+        (r"DTSTART:(\d{8}T\d{6})Z", r"DTSTART:\1"),
+        (r"DTSTART:(\d{8}T\d{6})Z", r"DTSTART;TZID=Nowhere/Land:\1"),
+        (r"DTEND:.*", "DTEND:20261203T120000Z"),
+        (r"DTEND:.*\n", ""),
+        (r"DTSTART:.*", "DTSTART:tomorrow"),
+        (r"STATUS:.*", "STATUS:CANCELLED"),
+        (r"TRANSP:.*", "TRANSP:TRANSPARENT"),
+        (r"(?s)BEGIN:VEVENT.*END:VEVENT", "BEGIN:VTODO\nUID:x\nEND:VTODO"),
+    ],
+)
+def test_what_we_never_write_is_read_as_nothing_of_ours(pattern: str, replacement: str) -> None:
+    assert vevent.read(edited(golden("session.ics"), pattern, replacement)) is None
+
+
+@pytest.mark.parametrize("name", ["allday.ics", "series.ics"])
+def test_an_event_made_something_else_is_restored_with_its_notes(name: str) -> None:
+    merged = vevent.merge(golden(name), SESSION, stamp=LATER)
+    assert vevent.read(merged) == SESSION
+    assert "DESCRIPTION:Blue folder" in text(merged)
+    assert text(merged).count("BEGIN:VEVENT") == 1
+
+
+def test_another_zone_with_the_same_instant_is_no_change() -> None:
+    data = golden("zoned.ics")
+    assert vevent.read(data) == SESSION
+    merged = vevent.merge(data, SESSION, stamp=LATER)
+    assert "DTSTART;TZID=Praxiszeit:20261203T140000" in text(merged)
+    assert "SEQUENCE:4" in text(merged)
+
+
+def test_a_moved_event_in_another_zone_is_put_back_in_utc() -> None:
+    moved = replace(SESSION, span=Span.of(START + timedelta(hours=2), timedelta(minutes=50)))
+    merged = vevent.merge(golden("zoned.ics"), moved, stamp=LATER)
+    assert vevent.read(merged) == moved
+    assert "SEQUENCE:5" in text(merged)
+
+
+@pytest.mark.parametrize(("status", "content"), [("TENTATIVE", SESSION), ("CONFIRMED", HOLD), ("TENTATIVE", FIRM)])
+def test_a_status_changed_by_hand_is_seen(status: str, content: Content) -> None:
+    changed = vevent.read(edited(vevent.build(NAME, content, stamp=STAMP), "STATUS:.*", f"STATUS:{status}"))
+    assert changed is not None
+    assert changed.fingerprint != content.fingerprint
+
+
+def test_a_duration_is_as_good_as_an_end() -> None:
+    data = edited(golden("session.ics"), "DTEND:.*", "DURATION:PT50M")
+    assert vevent.read(data) == SESSION
+    merged = vevent.merge(data, replace(SESSION, span=Span.of(START, timedelta(hours=1))), stamp=LATER)
+    assert "DURATION" not in text(merged)
+
+
+@pytest.mark.parametrize(
+    ("content", "sequence"),
+    [
+        (HOLD, 0),
+        (replace(HOLD, title="Other"), 0),
+        (replace(HOLD, location="Other"), 0),
+        (replace(HOLD, showing=Showing.FIRM), 1),
+        (replace(HOLD, span=Span.of(START, timedelta(hours=1))), 1),
+    ],
+)
+def test_sequence_rises_with_time_and_status_only(content: Content, sequence: int) -> None:
+    assert f"SEQUENCE:{sequence}\n" in text(vevent.merge(golden("hold.ics"), content, stamp=LATER)).replace("\r", "")
+
+
+def test_a_sequence_that_is_no_number_begins_anew() -> None:
+    data = edited(golden("hold.ics"), "SEQUENCE:0", "SEQUENCE:many")
+    assert "SEQUENCE:1" in text(vevent.merge(data, SESSION, stamp=LATER))
+
+
+def test_a_property_that_appears_twice_is_there_once_afterwards() -> None:
+    data = edited(golden("hold.ics"), "DTSTAMP:.*", "DTSTAMP:20260101T000000Z\nDTSTAMP:20260102T000000Z")
+    assert text(vevent.merge(data, HOLD, stamp=LATER)).count("DTSTAMP") == 1
+
+
+def test_a_location_that_is_no_longer_shown_goes() -> None:
+    assert "LOCATION" not in text(vevent.merge(golden("hold.ics"), replace(HOLD, location=""), stamp=LATER))
+
+
+def test_a_method_never_stays_in_a_stored_event() -> None:
+    data = edited(golden("hold.ics"), "BEGIN:VEVENT", "METHOD:REQUEST\nBEGIN:VEVENT")
+    assert "METHOD" not in text(vevent.merge(data, HOLD, stamp=LATER))
+
+
+def test_merging_again_changes_nothing() -> None:
+    once = vevent.merge(golden("touched.ics"), HOLD, stamp=LATER)
+    assert vevent.merge(once, HOLD, stamp=LATER) == once
+
+
+def test_only_utc_may_be_a_stamp() -> None:
+    with pytest.raises(ValueError, match="UTC"):
+        vevent.build(NAME, HOLD, stamp=STAMP.astimezone(timezone(timedelta(hours=1))))

@@ -1,0 +1,300 @@
+# ruff: noqa: RUF001  the dash between two times is the one that letters print
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from icalendar import Calendar
+
+from connector.domain.notice import Choice, NoticeKind
+from connector.domain.people import LONGEST_NAME
+from connector.domain.session import Location, LocationKind
+from connector.outbox import wording
+from connector.outbox.letters import compose
+from connector.ports import Letter
+from tests.outbox.people import (
+    BRAND,
+    CLIENT,
+    FROM,
+    KINDS,
+    LINK,
+    OLD_PRACTICE,
+    PRACTICE,
+    SESSION,
+    TO_PRACTITIONER,
+    VIDEO,
+    WITH_CALENDAR,
+    WITH_CHOICES,
+    at,
+    letter,
+)
+
+GOLDEN = Path(__file__).parent.parent / "data" / "letters"
+TEMPLATES = Path(wording.__file__).parent / "templates"
+ORDINARY_HEADERS = {
+    "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted", "MIME-Version",
+    "Content-Type",
+}  # fmt: skip
+printable = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=LONGEST_NAME).filter(
+    str.isprintable
+)
+
+
+def mail(sent: Letter, *, counter_allowed: bool = False) -> EmailMessage:
+    written = compose(sent, brand=BRAND, from_address=FROM, counter_allowed=counter_allowed).as_bytes()
+    parsed = message_from_bytes(written, policy=default)
+    assert isinstance(parsed, EmailMessage)
+    return parsed
+
+
+def text(of: EmailMessage, kind: str = "plain") -> str:
+    body = of.get_body((kind,))
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")
+
+
+def event(of: EmailMessage) -> dict[str, str]:
+    (part,) = [p for p in of.walk() if p.get_content_type() == "text/calendar"]
+    (found,) = Calendar.from_ical(part.get_payload(decode=True)).walk("VEVENT")
+    return {"PARTSTAT": "", **found["ATTENDEE"].params, **{name: str(found.get(name)) for name in found}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_letter_is_the_one_a_person_has_read(language: str, kind: NoticeKind) -> None:
+    sent = letter(kind)
+    sent = replace(sent, notice=replace(sent.notice, to=replace(sent.notice.to, locale=language)))
+
+    written = mail(sent)
+
+    head = f"From: {written['From']}\nTo: {written['To']}\nSubject: {written['Subject']}\n\n"
+    assert head + text(written) == (GOLDEN / language / f"{kind}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calendar_message_goes_only_where_a_time_is_certain(kind: NoticeKind) -> None:
+    methods = [p.get_param("method") for p in mail(letter(kind)).walk() if p.get_content_type() == "text/calendar"]
+
+    expected = {NoticeKind.CANCELLED: ["CANCEL"]}.get(kind, ["REQUEST"]) if kind in WITH_CALENDAR else []
+    assert methods == expected
+
+
+def test_client_who_chose_is_not_asked_again_but_one_for_whom_support_chose_is() -> None:
+    assert event(mail(letter(NoticeKind.ACCEPTED)))["PARTSTAT"] == "ACCEPTED"
+    assert event(mail(letter(NoticeKind.ACCEPTED, by_support=True)))["PARTSTAT"] == "NEEDS-ACTION"
+
+
+def test_calendar_entry_is_neutral_and_in_the_language_of_the_client() -> None:
+    german = event(mail(letter(NoticeKind.BOOKED, to=replace(CLIENT, locale="de"))))
+
+    assert german["SUMMARY"] == "Termin bei Dr. Kim Beispiel"
+    assert german["DESCRIPTION"].startswith("Termin bei Dr. Kim Beispiel, Lindenstraße 7, 10969 Berlin\n")
+    assert LINK not in str(german)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in TO_PRACTITIONER])
+def test_letter_to_a_client_comes_from_the_fixed_organizer(kind: NoticeKind) -> None:
+    (sender,) = mail(letter(kind))["From"].addresses
+
+    assert (sender.display_name, sender.addr_spec) == (f"Dr. Kim Beispiel via {BRAND}", SESSION.organizer)
+
+
+@pytest.mark.parametrize("kind", TO_PRACTITIONER)
+def test_subject_to_a_practitioner_has_initials_at_most(kind: NoticeKind) -> None:
+    written = mail(letter(kind))
+
+    assert "Alex" not in written["Subject"]
+    assert "Sommer" not in written["Subject"]
+    assert written["From"].addresses[0].addr_spec == FROM
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("locale", "zone"), [("en_US", "Asia/Kathmandu"), ("de", "Asia/Kathmandu")])
+def test_subject_is_short_enough_to_stay_on_the_line_of_its_header(kind: NoticeKind, locale: str, zone: str) -> None:
+    sent = letter(kind)
+    sent = replace(sent, notice=replace(sent.notice, to=replace(sent.notice.to, locale=locale, zone=zone)))
+
+    written = compose(sent, brand=BRAND, from_address=FROM).as_bytes()
+
+    assert b"\r\nSubject:\r\n" not in written
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_html_says_what_the_text_says(kind: NoticeKind) -> None:
+    written = mail(letter(kind))
+    sight = re.sub(r"<style>.*?</style>|<title>.*?</title>", "", text(written, "html"), flags=re.DOTALL)
+    seen = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", sight)).replace("&amp;", "&").replace("&#39;", "'")
+
+    for line in text(written).splitlines():
+        said = line.removeprefix("- ").removesuffix(":").strip()
+        assert said in seen or said == LINK
+    assert text(written, "html").count(f'href="{LINK}"') == text(written).count(LINK) == 1
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.ACCEPTED])
+def test_move_names_old_and_new_time_and_place(kind: NoticeKind) -> None:
+    said = text(mail(letter(kind, old_location=OLD_PRACTICE)))
+
+    for value in ("1 December 2026, 14:00–14:50", "26 November 2026, 10:00–10:50", PRACTICE.text, OLD_PRACTICE.text):
+        assert value in said
+
+
+@pytest.mark.parametrize("kind", [*WITH_CALENDAR, NoticeKind.REJECTED])
+def test_client_is_told_when_support_acted_for_them(kind: NoticeKind) -> None:
+    said = "This was entered by Pencilled support on your behalf."
+
+    assert said in text(mail(letter(kind, by_support=True)))
+    assert said not in text(mail(letter(kind)))
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.CLIENT_ACCEPTED, NoticeKind.CLIENT_REJECTED, NoticeKind.CLIENT_CANCELLED])
+def test_practitioner_is_told_when_support_acted_for_the_client(kind: NoticeKind) -> None:
+    assert "This was entered by support on behalf of the client." in text(mail(letter(kind, by_support=True)))
+
+
+@pytest.mark.parametrize("changes", [{"offer_withdrawn": True}, {"offer_id": UUID(int=9)}])
+def test_cancellation_says_that_offered_times_are_gone_too(changes: dict[str, object]) -> None:
+    gone = "The other times that were offered to you no longer apply either."
+
+    assert gone in text(mail(letter(NoticeKind.CANCELLED, **changes)))
+    assert gone not in text(mail(letter(NoticeKind.CANCELLED)))
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.RELOCATED])
+def test_move_past_an_open_offer_says_that_the_offer_is_gone(kind: NoticeKind) -> None:
+    assert "link to them can change nothing" in text(mail(letter(kind, offer_withdrawn=True)))
+
+
+def test_offer_of_a_single_time_speaks_of_one() -> None:
+    said = text(mail(letter(NoticeKind.OFFERED, choices=(Choice(when=at("2026-12-03T10:00"), location=PRACTICE),))))
+
+    assert "You can choose this time instead. It is kept free" in said
+    assert "these times" not in said
+
+
+def test_held_time_that_was_put_back_is_told_from_a_session() -> None:
+    written = mail(letter(NoticeKind.ENTRY_PUT_BACK, about="hold"))
+
+    assert written["Subject"] == "A. S.: a held time was put back"
+    assert "The client can still choose it" in text(written)
+
+
+def test_undelivered_message_of_an_unknown_kind_still_has_a_name() -> None:
+    assert "The message with the latest news" in text(mail(letter(NoticeKind.NOT_DELIVERED, about="")))
+
+
+def test_sign_in_names_its_minutes() -> None:
+    assert "for 5 minutes" in text(mail(letter(NoticeKind.SIGN_IN, about="5")))
+    assert "for 15 minutes" in text(mail(letter(NoticeKind.SIGN_IN, about="")))
+
+
+def test_letter_without_a_link_has_no_button() -> None:
+    written = mail(letter(NoticeKind.BOOKED, link=None))
+
+    assert "See your session" not in text(written) + text(written, "html")
+
+
+def test_unknown_language_falls_back_to_english() -> None:
+    assert mail(letter(NoticeKind.BOOKED, to=replace(CLIENT, locale="fi_FI")))["Subject"].startswith("Your session")
+
+
+def test_names_are_escaped_in_html_and_keep_their_direction_to_themselves() -> None:
+    written = mail(letter(NoticeKind.BOOKED, practitioner_name='דנה <b onclick="x">', to=replace(CLIENT, name="ليلى")))
+
+    assert "<bdi>דנה &lt;b onclick=&#34;x&#34;&gt;</bdi>" in text(written, "html")
+    assert "<bdi>ليلى</bdi>" in text(written, "html")
+
+
+@pytest.mark.parametrize("name", ["# Heading", "[Button]", "> Fact: x", "{{ link }}", "{% if %}", "Subject: x"])
+def test_name_that_looks_like_a_template_stays_a_name(name: str) -> None:
+    written = mail(letter(NoticeKind.REJECTED, practitioner_name=name))
+
+    assert f"{name} will look for another solution and contact you." in text(written)
+    assert text(written).count(LINK) == 1
+
+
+def test_place_with_markup_is_text() -> None:
+    place = Location(kind=LocationKind.ONLINE, text='https://x.example/"><script>alert(1)</script>')
+
+    assert "<script>" not in text(mail(letter(NoticeKind.BOOKED, session=replace(SESSION, location=place))), "html")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (NoticeKind.BOOKED, {"session": None}),
+        (NoticeKind.CORRECTED, {"old_when": None}),
+        (NoticeKind.OFFERED, {"choices": ()}),
+        (NoticeKind.OFFERED, {"expires_at": None}),
+        (NoticeKind.OFFERED, {"link": None}),
+        (NoticeKind.SIGN_IN, {"link": None}),
+    ],
+)
+def test_letter_that_lacks_what_it_must_tell_is_not_written(kind: NoticeKind, changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="lacks"):
+        compose(letter(kind, **changes), brand=BRAND, from_address=FROM)  # type: ignore[arg-type]
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    names=st.tuples(printable, printable, printable, printable),
+    locale=st.sampled_from(["en", "de", "en_US", "ar"]),
+    support=st.booleans(),
+)
+def test_any_letter_with_any_names_is_one_mail_without_injected_headers(
+    kind: NoticeKind, names: tuple[str, str, str, str], locale: str, *, support: bool
+) -> None:
+    reader, practitioner, client, about = names
+    sent = letter(kind, practitioner_name=practitioner, client_name=client, by_support=support, about=about)
+    sent = replace(sent, notice=replace(sent.notice, to=replace(sent.notice.to, name=reader, locale=locale)))
+
+    written = mail(sent)
+
+    assert set(written.keys()) == ORDINARY_HEADERS
+    assert [a.addr_spec for a in written["To"].addresses] == [sent.notice.to.address]
+    assert len(written["From"].addresses) == 1
+    assert text(written).strip()
+    assert all(not part.defects for part in written.walk())
+
+
+def test_languages_have_the_same_letters_and_phrases() -> None:
+    assert wording.languages() == {"en", "de"}
+    files = {language: {file.name for file in (TEMPLATES / language).iterdir()} for language in wording.languages()}
+    assert files["en"] == files["de"] == {f"{kind}.txt" for kind in KINDS} | {"phrases.toml"}
+    shapes = [
+        {kind: [block.shape for block in wording._blocks(language, kind)] for kind in KINDS} for language in files
+    ]
+    assert shapes[0] == shapes[1]
+    used = [
+        {file: set(re.findall(r"\b\w+\b", " ".join(re.findall(r"{[{%](.*?)[%}]}", (TEMPLATES / lang / file).read_text(
+            encoding="utf-8"))))) for file in files["en"]}
+        for lang in files
+    ]  # fmt: skip
+    assert used[0] == used[1]
+
+
+def test_letters_that_ask_say_that_opening_the_link_decides_nothing() -> None:
+    for kind in WITH_CHOICES[:2]:
+        said = text(mail(letter(kind)))
+        assert "Opening the link decides nothing." in said
+        assert "Please answer" in said
+        assert "Wednesday, 25 November 2026, 10:00 (Central European Time, Berlin)" in said
+        assert VIDEO.text in said
+        assert "stays at its booked time until you choose" in said
+        assert "If you do not answer by then" in said
+
+
+def test_deadline_is_told_on_the_clock_of_the_reader() -> None:
+    sent = letter(NoticeKind.OFFERED, to=replace(CLIENT, zone="America/New_York", locale="en_US"))
+
+    assert "Please answer by: Wednesday, November 25, 2026, 4:00 AM (Eastern Time, New York)" in text(mail(sent))
+    assert mail(sent)["Date"].datetime == datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)

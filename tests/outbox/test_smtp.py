@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+import trustme
+
+from connector.domain.notice import NoticeKind
+from connector.outbox.smtp import Security, SmtpSender, check, parse_url
+from connector.ports import NotSentError
+from tests.fakes.mailbox import Mailbox
+from tests.outbox.people import BRAND, CLIENT, FROM, SESSION, letter
+
+SECRET = "p@ss/w%rd:#"
+Answer = Callable[[str], bytes | None]
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, str]:
+    authority = trustme.CA()
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return authority, str(path)
+
+
+def server_context(authority: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def sender(url: str, *, seconds: float = 10, ca_file: str | None = None) -> SmtpSender:
+    return SmtpSender(url, from_address=FROM, brand=BRAND, timeout=timedelta(seconds=seconds), ca_file=ca_file)
+
+
+def failure(act: Callable[[], None]) -> NotSentError:
+    with pytest.raises(NotSentError) as caught:
+        act()
+    return caught.value
+
+
+def test_letter_arrives_with_its_fixed_envelope(mailbox: Mailbox) -> None:
+    sender(mailbox.url).send(letter(NoticeKind.MOVED))
+
+    (caught,) = mailbox.wait_for(1)
+    assert caught.sender == SESSION.organizer
+    assert caught.recipients == (CLIENT.address,)
+    assert caught.greeted_as == "sessions.example.org"
+    assert caught.message["Message-ID"] == "<2@sessions.example.org>"
+
+
+def test_letter_to_the_practitioner_comes_from_the_product_itself(mailbox: Mailbox) -> None:
+    sender(mailbox.url).send(letter(NoticeKind.CLIENT_REJECTED))
+
+    (caught,) = mailbox.wait_for(1)
+    assert caught.sender == FROM
+    assert caught.message["From"].addresses[0].addr_spec == FROM
+
+
+def test_calendar_part_survives_the_journey_byte_for_byte(mailbox: Mailbox) -> None:
+    sender(mailbox.url).send(letter(NoticeKind.BOOKED))
+
+    (caught,) = mailbox.wait_for(1)
+    invitation, attachment = (
+        part.get_payload(decode=True)
+        for part in caught.message.walk()
+        if part.get_content_type() in ("text/calendar", "application/ics")
+    )
+    assert invitation == attachment
+    assert invitation.startswith(b"BEGIN:VCALENDAR\r\n")
+    assert caught.raw.isascii()
+    assert b"\r\r\n" not in caught.raw
+    assert b"\n" not in caught.raw.replace(b"\r\n", b"")
+
+
+def test_a_burst_from_several_threads_arrives_whole(mailbox: Mailbox) -> None:
+    sending = sender(mailbox.url)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(sending.send, [letter(NoticeKind.REJECTED)] * 24))
+
+    assert len(mailbox.wait_for(24)) == 24
+
+
+def test_starttls_with_login_is_verified_and_encrypted(authority: tuple[trustme.CA, str]) -> None:
+    ca, ca_file = authority
+    with Mailbox(user="kim@example.org", password=SECRET, certificate=server_context(ca)) as mailbox:
+        assert mailbox.url.startswith("smtp+starttls://kim%40example.org:")
+
+        sender(mailbox.url, ca_file=ca_file).send(letter(NoticeKind.BOOKED))
+
+        assert mailbox.wait_for(1)[0].encrypted
+
+
+def test_implicit_tls_with_login_is_verified_and_encrypted(authority: tuple[trustme.CA, str]) -> None:
+    ca, ca_file = authority
+    with Mailbox(user="u", password=SECRET, certificate=server_context(ca), implicit_tls=True) as mailbox:
+        sender(mailbox.url, ca_file=ca_file).send(letter(NoticeKind.BOOKED))
+
+        assert mailbox.wait_for(1)[0].encrypted
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_certificate_nobody_vouches_for_is_not_trusted(authority: tuple[trustme.CA, str], *, implicit: bool) -> None:
+    _, ca_file = authority
+    with Mailbox(certificate=server_context(trustme.CA()), implicit_tls=implicit) as mailbox:
+        error = failure(lambda: sender(mailbox.url, ca_file=ca_file).send(letter(NoticeKind.BOOKED)))
+
+        assert not error.permanent
+        assert "certificate" in str(error)
+        assert mailbox.messages == []
+
+
+def test_certificate_for_another_host_is_not_trusted(authority: tuple[trustme.CA, str]) -> None:
+    ca, ca_file = authority
+    with Mailbox(certificate=server_context(ca, "mail.example.org")) as mailbox:
+        error = failure(lambda: check(mailbox.url, ca_file=ca_file))
+
+        assert "certificate" in str(error)
+
+
+def test_server_without_starttls_is_never_spoken_to_in_the_clear(mailbox: Mailbox) -> None:
+    url = mailbox.url.replace("smtp://", "smtp+starttls://u:p@")
+
+    error = failure(lambda: sender(url).send(letter(NoticeKind.BOOKED)))
+
+    assert not error.permanent
+    assert "STARTTLS" in str(error)
+
+
+def test_tls_towards_a_plain_port_names_what_to_check(mailbox: Mailbox) -> None:
+    error = failure(lambda: check(mailbox.url.replace("smtp://", "smtps://")))
+
+    assert not error.permanent
+    assert "scheme and port" in str(error)
+
+
+@pytest.mark.parametrize("stage", ["rcpt", "data"])
+@pytest.mark.parametrize(("code", "permanent"), [(550, True), (554, True), (451, False), (421, False)])
+def test_refusal_of_a_letter_lasts_only_if_the_server_says_so(
+    mailbox: Mailbox, stage: str, code: int, *, permanent: bool
+) -> None:
+    mailbox.refuse_with(code, at=stage)
+
+    error = failure(lambda: sender(mailbox.url).send(letter(NoticeKind.BOOKED)))
+
+    assert error.permanent is permanent
+    assert f"{code} {code // 100}.1.1" in str(error)
+
+
+@pytest.mark.parametrize("code", [550, 553, 451])
+def test_refused_sender_is_a_fault_of_the_configuration(mailbox: Mailbox, code: int) -> None:
+    mailbox.refuse_with(code, at="mail")
+
+    error = failure(lambda: sender(mailbox.url).send(letter(NoticeKind.BOOKED)))
+
+    assert not error.permanent
+    assert "configured address" in str(error)
+
+
+def test_refused_login_is_a_fault_of_the_configuration(authority: tuple[trustme.CA, str]) -> None:
+    ca, ca_file = authority
+    with Mailbox(user="u", password="right", certificate=server_context(ca)) as mailbox:
+        error = failure(lambda: check(mailbox.url.replace("right", "wrong"), ca_file=ca_file))
+
+        assert not error.permanent
+        assert "user and password" in str(error)
+        assert "wrong" not in str(error)
+
+
+def test_server_that_wants_a_login_says_so_to_the_operator() -> None:
+    with Mailbox(user="u", password="right") as mailbox:
+        error = failure(lambda: sender(mailbox.url.replace("u:right@", "")).send(letter(NoticeKind.BOOKED)))
+
+        assert not error.permanent
+        assert "530" in str(error)
+
+
+def test_login_where_none_is_offered_names_the_remedy(mailbox: Mailbox) -> None:
+    error = failure(lambda: check(mailbox.url.replace("smtp://", "smtp://u:p@")))
+
+    assert not error.permanent
+    assert "offers no login" in str(error)
+
+
+@pytest.mark.parametrize("code", [550, 451])
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
+def test_letter_goes_out_once_the_server_has_recovered(mailbox: Mailbox, stage: str, code: int) -> None:
+    sending = sender(mailbox.url)
+    mailbox.refuse_with(code, at=stage)
+    failure(lambda: sending.send(letter(NoticeKind.BOOKED)))
+    mailbox.refuse_with(None, at=stage)
+
+    sending.send(letter(NoticeKind.BOOKED))
+
+    assert len(mailbox.wait_for(1)) == 1
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
+def test_errors_betray_neither_the_reader_nor_the_subject(mailbox: Mailbox, stage: str) -> None:
+    mailbox.refuse_with(550, at=stage)
+
+    error = failure(lambda: sender(mailbox.url).send(letter(NoticeKind.BOOKED)))
+
+    assert CLIENT.address not in str(error)
+    assert "1 Dec" not in str(error)
+    assert error.__context__ is None  # a chained error would carry the address into the log
+    assert error.__cause__ is None
+
+
+def test_letter_that_cannot_be_written_is_refused_for_good(mailbox: Mailbox) -> None:
+    error = failure(lambda: sender(mailbox.url).send(letter(NoticeKind.OFFERED, link=None)))
+
+    assert error.permanent
+    assert "offered" in str(error)
+    assert error.__context__ is None
+    assert mailbox.messages == []
+
+
+def test_nobody_listening_is_a_passing_fault() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    error = failure(lambda: sender(f"smtp://127.0.0.1:{port}").send(letter(NoticeKind.BOOKED)))
+
+    assert not error.permanent
+    assert str(port) in str(error)
+
+
+@contextmanager
+def scripted(greeting: bytes | None, answer: Answer) -> Iterator[str]:
+    """A server that says what it is told to; an answer of None hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=_serve, args=(listening, greeting, answer))
+        thread.start()
+        try:
+            yield f"smtp://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            thread.join(10)
+
+
+def _serve(listening: socket.socket, greeting: bytes | None, answer: Answer) -> None:
+    connection, _ = listening.accept()
+    with connection, connection.makefile("rb") as lines:
+        if greeting is None:
+            return
+        connection.sendall(greeting)
+        in_data = False
+        for line in lines:
+            verb = "." if in_data and line == b".\r\n" else line[:4].strip().decode().upper()
+            if in_data and verb != ".":
+                continue
+            said = answer(verb)
+            if said is None:
+                return
+            in_data = said.startswith(b"354")
+            connection.sendall(said)
+            if verb == "QUIT":
+                return
+
+
+def obliging(verb: str) -> bytes:
+    return {"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}.get(verb, b"250 OK\r\n")
+
+
+@pytest.mark.parametrize("silent_at", ["EHLO", "MAIL", "RCPT", "DATA", "."])
+def test_server_that_hangs_up_is_a_passing_fault(silent_at: str) -> None:
+    with scripted(b"220 hello\r\n", lambda verb: None if verb == silent_at else obliging(verb)) as url:
+        error = failure(lambda: sender(url).send(letter(NoticeKind.BOOKED)))
+
+    assert not error.permanent
+    assert error.__context__ is None
+
+
+def test_server_that_hangs_up_before_greeting_is_a_passing_fault() -> None:
+    with scripted(None, obliging) as url:
+        assert not failure(lambda: sender(url).send(letter(NoticeKind.BOOKED))).permanent
+
+
+def test_server_that_turns_us_away_at_the_door_is_a_fault_of_the_configuration() -> None:
+    with scripted(b"554 5.7.1 no service for you\r\n", obliging) as url:
+        error = failure(lambda: sender(url).send(letter(NoticeKind.BOOKED)))
+
+    assert not error.permanent
+    assert "554 5.7.1" in str(error)
+    assert "scheme, host and port" in str(error)
+
+
+def test_refused_starttls_is_a_fault_of_the_configuration() -> None:
+    def answer(verb: str) -> bytes:
+        return {"EHLO": b"250-me\r\n250 STARTTLS\r\n", "STAR": b"554 no\r\n"}.get(verb, b"250 OK\r\n")
+
+    with scripted(b"220 hello\r\n", answer) as url:
+        error = failure(lambda: check(url.replace("smtp://", "smtp+starttls://")))
+
+    assert not error.permanent
+    assert "STARTTLS" in str(error)
+
+
+def test_silent_server_is_given_up_at_the_deadline_of_the_whole_attempt() -> None:
+    given_up = Event()
+
+    def answer(verb: str) -> bytes | None:
+        if verb != "MAIL":
+            return obliging(verb)
+        given_up.wait(10)
+        return None
+
+    with scripted(b"220 hello\r\n", answer) as url:
+        began = time.monotonic()
+        error = failure(lambda: sender(url, seconds=0.3).send(letter(NoticeKind.BOOKED)))
+        took = time.monotonic() - began
+        given_up.set()
+
+    assert not error.permanent
+    assert "took too long" in str(error)
+    assert took < 3
+
+
+def test_trouble_after_the_mail_was_taken_does_not_send_it_again() -> None:
+    with scripted(b"220 hello\r\n", lambda verb: b"421 off\r\n" if verb == "QUIT" else obliging(verb)) as url:
+        sender(url).send(letter(NoticeKind.BOOKED))
+
+
+def test_check_of_a_good_server_says_nothing_and_sends_nothing(mailbox: Mailbox) -> None:
+    check(mailbox.url)
+
+    assert mailbox.messages == []
+
+
+@pytest.mark.parametrize(
+    ("url", "security", "host", "port"),
+    [
+        ("smtp://mail.example.org", Security.NONE, "mail.example.org", 25),
+        ("smtp+starttls://mail.example.org", Security.STARTTLS, "mail.example.org", 587),
+        ("smtps://mail.example.org/", Security.TLS, "mail.example.org", 465),
+        ("SMTPS://[::1]:2465", Security.TLS, "::1", 2465),
+    ],
+)
+def test_url_names_security_host_and_port(url: str, security: Security, host: str, port: int) -> None:
+    server = parse_url(url)
+
+    assert (server.security, server.host, server.port, server.user) == (security, host, port, "")
+
+
+def test_credentials_are_percent_decoded_and_not_shown() -> None:
+    server = parse_url("smtp+starttls://kim%40example.org:p%40ss%2Fw%3Ard@mail.example.org")
+
+    assert (server.user, server.password) == ("kim@example.org", "p@ss/w:rd")
+    assert "p@ss" not in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("http://mail.example.org", "begins with smtp://"),
+        ("mail.example.org", "begins with smtp://"),
+        ("smtp://", "scheme://host:port"),
+        ("smtp://mail.example.org/inbox", "scheme://host:port"),
+        ("smtp://mail.example.org?x=hush", "scheme://host:port"),
+        ("smtp://mail example.org", "scheme://host:port"),
+        ("smtp://u:hush/hush@mail.example.org", "."),
+        ("smtp://mail.example.org:0x19", "port"),
+        ("smtp://mail.example.org:99999", "port"),
+        ("smtp://u@mail.example.org", "both user and password"),
+        ("smtp://:hush@mail.example.org", "both user and password"),
+        ("smtp://u:h%C3%BCsh@mail.example.org", "ASCII"),
+    ],
+)
+def test_bad_url_is_refused_with_advice_and_without_its_password(url: str, advice: str) -> None:
+    with pytest.raises(ValueError, match=advice) as caught:
+        parse_url(url)
+
+    assert "hush" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_sender_parses_into_a_message(mailbox: Mailbox, tmp_path: Path) -> None:
+    sender(mailbox.url).send(letter(NoticeKind.CANCELLED))
+
+    (caught,) = mailbox.wait_for(lambda messages: any("Cancelled" in m.message["Subject"] for m in messages))
+    (tmp_path / "mail.eml").write_bytes(caught.raw)
+    assert isinstance(caught.message, EmailMessage)
+    assert caught.message.get_content_type() == "multipart/mixed"

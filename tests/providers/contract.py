@@ -1,0 +1,383 @@
+"""What every provider keeps to; each of them inherits this suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import uuid4
+
+import pytest
+
+from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
+from connector.domain.reconcile import Put, Ref, Remove
+from connector.domain.span import Span
+from connector.errors import AccessLostError, MissingError, RefusedError, SyncTokenExpiredError
+from connector.ports import Account, Failed, Network, Outcome, Provider, RemoteCalendar, Removed, Written
+
+NOON = datetime(2026, 12, 3, 12, tzinfo=UTC)
+DAY = Span.of(NOON - timedelta(hours=12), timedelta(hours=24))
+TITLES = (
+    "Hold: K.",
+    "Größe, „Anführung“; 50% / 1\\2",
+    "面談 田中さん 🗓",
+    "x" * 200,
+    'He said "no": a,b;c\\n',
+    "<b>&amp;</b> ]]>",
+    " trailing and  double ",
+)
+
+
+class Practitioner(Protocol):
+    """What the owner of a calendar does there with another program."""
+
+    def note(self, href: str, text: str) -> None: ...
+    def text(self, href: str) -> str: ...
+    def move(self, href: str, span: Span) -> None: ...
+    def make_all_day(self, href: str) -> None: ...
+    def delete(self, href: str) -> None: ...
+    def add(self, span: Span, *, busy: bool = True) -> None: ...
+    def size(self) -> int: ...
+
+
+@dataclass
+class Service:
+    """A provider with an account at a running service.
+
+    `form` connects; `remote_id` is a fresh empty calendar; `missing_id` is none.
+    """
+
+    provider: Provider
+    form: dict[str, str]
+    network: Network
+    remote_id: str
+    missing_id: str
+    practitioner: Practitioner
+
+    def account(self) -> Account:
+        return self.provider.account(self.provider.connect(self.form, self.network), self.network)
+
+    def calendar(self) -> RemoteCalendar:
+        return self.account().open(self.remote_id)
+
+
+def content(
+    title: str = "Hold: K.", *, hours: float = 0, showing: Showing = Showing.TENTATIVE, location: str = "Room 2"
+) -> Content:
+    span = Span.of(NOON + timedelta(hours=hours), timedelta(minutes=50))
+    return Content(span=span, title=title, location=location, showing=showing)
+
+
+def creation(wanted: Content | None = None) -> Put:
+    key = EntryKey(kind=EntryKind.HOLD, id=uuid4())
+    return Put(
+        entry=Entry(key=key, session_id=uuid4(), content=wanted or content()),
+        at=Ref(name=str(uuid4())),
+    )
+
+
+def again(put: Put, ref: Ref, wanted: Content) -> Put:
+    return replace(put, entry=replace(put.entry, content=wanted), at=ref)
+
+
+def removal(put: Put, ref: Ref) -> Remove:
+    return Remove(key=put.key, session_id=put.session_id, at=ref)
+
+
+def written(outcomes: Iterable[Outcome]) -> list[Written]:
+    """Return the outcomes, all of which are writes that were done."""
+    found = list(outcomes)
+    assert all(isinstance(outcome, Written) for outcome in found), found
+    return [outcome for outcome in found if isinstance(outcome, Written)]
+
+
+def failure(outcomes: Iterable[Outcome]) -> Exception:
+    """Return why the only action failed."""
+    (outcome,) = outcomes
+    assert isinstance(outcome, Failed), outcome
+    return outcome.error
+
+
+class ProviderContract:
+    """Subclasses define the fixture `service`; `asks_password` is False where the service lets everybody in."""
+
+    asks_password = True
+
+    @pytest.fixture
+    def calendar(self, service: Service) -> RemoteCalendar:
+        return service.calendar()
+
+    @pytest.fixture
+    def practitioner(self, service: Service) -> Practitioner:
+        return service.practitioner
+
+    def create(self, calendar: RemoteCalendar, wanted: Content | None = None) -> tuple[Put, Ref]:
+        put = creation(wanted)
+        (outcome,) = written(calendar.apply([put]))
+        return put, outcome.ref
+
+    def shown(self, calendar: RemoteCalendar, ref: Ref) -> Content | None:
+        sighting = calendar.read([ref])[ref.name]
+        assert sighting is not None, "nothing is there"
+        return sighting.content
+
+    # Connecting
+
+    def test_the_right_password_opens_the_calendars(self, service: Service) -> None:
+        offered = {info.remote_id: info for info in service.account().calendars()}
+        assert offered[service.remote_id].writable
+        assert offered[service.remote_id].name
+
+    def test_a_wrong_password_is_refused(self, service: Service) -> None:
+        if not self.asks_password:
+            pytest.skip("this service lets everybody in")
+        with pytest.raises(AccessLostError):
+            service.provider.connect({**service.form, "password": "wrong"}, service.network)
+
+    def test_a_password_that_is_no_longer_accepted_stops_everything(self, service: Service) -> None:
+        if not self.asks_password:
+            pytest.skip("this service lets everybody in")
+        credentials = service.provider.connect(service.form, service.network)
+        calendar = service.provider.account({**credentials, "password": "old"}, service.network).open(service.remote_id)
+        outcomes = list(calendar.apply([creation(content(hours=n)) for n in range(5)]))
+        assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [AccessLostError] * 5
+        with pytest.raises(AccessLostError):
+            calendar.changes(None)
+
+    def test_a_calendar_that_is_not_there_is_told_apart_from_an_empty_one(self, service: Service) -> None:
+        calendar = service.account().open(service.missing_id)
+        with pytest.raises(MissingError):
+            calendar.changes(None)
+        assert isinstance(failure(calendar.apply([creation()])), RefusedError)
+
+    # Writing
+
+    @pytest.mark.parametrize("showing", Showing)
+    def test_what_was_created_reads_back_as_it_was_wanted(self, calendar: RemoteCalendar, showing: Showing) -> None:
+        put = creation(content(showing=showing))
+        (outcome,) = written(calendar.apply([put]))
+        assert outcome.key == put.key
+        assert outcome.ref.href
+        assert outcome.ref.etag
+        assert outcome.seen == put.entry.content.fingerprint
+        assert self.shown(calendar, outcome.ref) == put.entry.content
+
+    @pytest.mark.parametrize("title", TITLES)
+    def test_any_title_survives(self, calendar: RemoteCalendar, title: str) -> None:
+        put, ref = self.create(calendar, content(title, location=title))
+        assert self.shown(calendar, ref) == put.entry.content
+        (outcome,) = written(calendar.apply([again(put, ref, content(title, hours=1, location=""))]))
+        assert self.shown(calendar, outcome.ref) == content(title, hours=1, location="")
+
+    def test_creating_twice_makes_one_event(self, calendar: RemoteCalendar, practitioner: Practitioner) -> None:
+        put = creation()
+        (first,) = written(calendar.apply([put]))
+        (second,) = written(calendar.apply([put]))
+        assert second == first
+        assert practitioner.size() == 1
+
+    def test_a_creation_that_meets_an_older_self_changes_it(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        later = content(hours=3)
+        (outcome,) = written(calendar.apply([again(put, Ref(name=ref.name), later)]))
+        assert self.shown(calendar, outcome.ref) == later
+        assert practitioner.size() == 1
+
+    def test_an_update_changes_the_event_in_its_place(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        later = content("Session: K.", hours=2, showing=Showing.CONFIRMED, location="")
+        (outcome,) = written(calendar.apply([again(put, ref, later)]))
+        assert outcome.ref.href == ref.href
+        assert outcome.ref.etag != ref.etag
+        assert self.shown(calendar, outcome.ref) == later
+        assert practitioner.size() == 1
+
+    def test_repeating_an_update_with_what_was_known_before_it_is_harmless(self, calendar: RemoteCalendar) -> None:
+        put, ref = self.create(calendar)
+        update = again(put, ref, content(hours=2))
+        (first,) = written(calendar.apply([update]))
+        (second,) = written(calendar.apply([update]))
+        assert second == first
+
+    def test_an_update_without_a_known_version_reads_first(self, calendar: RemoteCalendar) -> None:
+        put, ref = self.create(calendar)
+        (outcome,) = written(calendar.apply([again(put, replace(ref, etag=None), content(hours=2))]))
+        assert self.shown(calendar, outcome.ref) == content(hours=2)
+
+    def test_notes_of_the_practitioner_survive_our_writes(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.note(ref.href, "bring the blue folder")
+        (outcome,) = written(calendar.apply([again(put, ref, content(hours=2))]))
+        (outcome,) = written(calendar.apply([again(put, outcome.ref, content(hours=3))]))
+        assert "bring the blue folder" in practitioner.text(ref.href)
+        assert self.shown(calendar, outcome.ref) == content(hours=3)
+
+    def test_a_note_changes_nothing_that_is_ours(self, calendar: RemoteCalendar, practitioner: Practitioner) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.note(ref.href, "bring the blue folder")
+        sighting = calendar.read([ref])[ref.name]
+        assert sighting
+        assert sighting.content == put.entry.content
+        assert sighting.etag != ref.etag
+
+    def test_an_event_that_was_deleted_is_not_created_anew_by_an_update(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.delete(ref.href)
+        assert isinstance(failure(calendar.apply([again(put, ref, content(hours=2))])), MissingError)
+        assert practitioner.size() == 0
+
+    def test_many_are_written_at_once_and_each_has_its_outcome(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        puts = [creation(content(f"Hold: {n}", hours=n / 2)) for n in range(12)]
+        first = {outcome.key: outcome for outcome in written(calendar.apply(puts))}
+        assert first.keys() == {put.key for put in puts}
+        assert practitioner.size() == len(puts)
+        updates = [again(put, first[put.key].ref, content(hours=n / 2)) for n, put in enumerate(puts)]
+        second = {outcome.key: outcome for outcome in written(calendar.apply(updates))}
+        refs = [outcome.ref for outcome in second.values()]
+        assert {name: sighting and sighting.content for name, sighting in calendar.read(refs).items()} == {
+            put.at.name: content(hours=n / 2) for n, put in enumerate(puts)
+        }
+        removals = [removal(put, second[put.key].ref) for put in puts]
+        assert {outcome.key for outcome in calendar.apply(removals) if isinstance(outcome, Removed)} == first.keys()
+        assert practitioner.size() == 0
+
+    def test_removing_again_is_done_already(self, calendar: RemoteCalendar, practitioner: Practitioner) -> None:
+        put, ref = self.create(calendar)
+        remove = removal(put, ref)
+        assert list(calendar.apply([remove])) == [Removed(key=put.key)]
+        assert list(calendar.apply([remove])) == [Removed(key=put.key)]
+        assert practitioner.size() == 0
+
+    def test_removing_what_may_never_have_been_created_is_done(self, calendar: RemoteCalendar) -> None:
+        put = creation()
+        assert list(calendar.apply([removal(put, put.at)])) == [Removed(key=put.key)]
+
+    def test_an_event_is_removed_although_somebody_has_edited_it(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.note(ref.href, "later")
+        assert list(calendar.apply([removal(put, ref)])) == [Removed(key=put.key)]
+        assert practitioner.size() == 0
+
+    def test_nothing_to_do_asks_nothing(self, calendar: RemoteCalendar) -> None:
+        assert list(calendar.apply([])) == []
+
+    # Reading
+
+    def test_a_read_confirms_what_is_there_and_what_is_not(self, calendar: RemoteCalendar) -> None:
+        refs = [self.create(calendar, content(hours=n))[1] for n in range(3)]
+        absent = Ref(name=str(uuid4()))
+        found = calendar.read([*refs, absent])
+        assert found.keys() == {ref.name for ref in refs} | {absent.name}
+        assert found[absent.name] is None
+        assert [sighting.content for ref in refs if (sighting := found[ref.name])] == [
+            content(hours=n) for n in range(3)
+        ]
+        assert [sighting.etag for ref in refs if (sighting := found[ref.name])] == [ref.etag for ref in refs]
+        assert calendar.read([absent]) == {absent.name: None}
+        assert calendar.read([]) == {}
+
+    def test_a_move_by_the_practitioner_is_seen_and_can_be_put_back(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.move(ref.href, content(hours=5).span)
+        assert self.shown(calendar, ref) == content(hours=5)
+        (outcome,) = written(calendar.apply([again(put, ref, put.entry.content)]))
+        assert self.shown(calendar, outcome.ref) == put.entry.content
+
+    def test_an_event_made_all_day_is_something_we_never_write_and_can_be_restored(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.make_all_day(ref.href)
+        assert self.shown(calendar, ref) is None
+        (outcome,) = written(calendar.apply([again(put, ref, put.entry.content)]))
+        assert self.shown(calendar, outcome.ref) == put.entry.content
+
+    # The change feed
+
+    def test_the_first_reading_is_a_full_listing(self, calendar: RemoteCalendar, practitioner: Practitioner) -> None:
+        _, ref = self.create(calendar)
+        practitioner.add(content(hours=4).span)
+        feed = calendar.changes(None)
+        assert feed.full
+        assert feed.gone == ()
+        assert len(feed.changed) == 2
+        assert (ref.href, ref.etag) in {(one.href, one.etag) for one in feed.changed}
+
+    def test_nothing_new_is_an_empty_answer(self, calendar: RemoteCalendar) -> None:
+        self.create(calendar)
+        feed = calendar.changes(calendar.changes(None).token)
+        assert (feed.changed, feed.gone, feed.full) == ((), (), False)
+
+    def test_our_own_write_comes_back_with_the_etag_it_was_given(self, calendar: RemoteCalendar) -> None:
+        token = calendar.changes(None).token
+        _, ref = self.create(calendar)
+        feed = calendar.changes(token)
+        assert [(one.href, one.etag) for one in feed.changed] == [(ref.href, ref.etag)]
+
+    def test_only_what_changed_since_the_token_is_named(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        refs = [self.create(calendar, content(hours=n))[1] for n in range(4)]
+        hrefs = [ref.href or "" for ref in refs]
+        token = calendar.changes(None).token
+        practitioner.note(hrefs[0], "a note")
+        practitioner.delete(hrefs[1])
+        practitioner.move(hrefs[2], content(hours=8).span)
+        feed = calendar.changes(token)
+        assert not feed.full
+        assert {one.href for one in feed.changed} == {hrefs[0], hrefs[2]}
+        assert feed.gone == (hrefs[1],)
+        assert calendar.changes(feed.token).changed == ()
+
+    def test_an_unknown_token_is_told_and_a_full_listing_recovers(self, calendar: RemoteCalendar) -> None:
+        _, ref = self.create(calendar)
+        with pytest.raises(SyncTokenExpiredError):
+            calendar.changes(self.old_token(calendar))
+        assert [one.href for one in calendar.changes(None).changed] == [ref.href]
+
+    def old_token(self, calendar: RemoteCalendar) -> str:
+        """Return a token this service does not know (any more)."""
+        token = calendar.changes(None).token
+        return token[:-8] + "00000000"
+
+    # Free or busy
+
+    def test_holds_and_sessions_keep_their_time_busy(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        wanted = [content(hours=2 * n, showing=showing) for n, showing in enumerate(Showing)]
+        for one in wanted:
+            self.create(calendar, one)
+        practitioner.add(content(hours=6).span)
+        practitioner.add(content(hours=8).span, busy=False)
+        practitioner.add(content(hours=48).span)
+        found = calendar.busy(DAY)
+        assert [one.span for one in found] == [*(one.span for one in wanted), content(hours=6).span]
+
+    def test_an_empty_stretch_is_free(self, calendar: RemoteCalendar) -> None:
+        self.create(calendar)
+        self.assert_free(calendar.busy(content(hours=1).span))
+
+    def assert_free(self, found: Sequence[object]) -> None:
+        assert list(found) == []

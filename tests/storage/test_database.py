@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import structlog
+
+from connector.errors import SettingsError
+from connector.storage import ledger
+from connector.storage.database import Database, is_busy, lock_embedded, read_url
+from connector.storage.due import due
+from connector.storage.ledger import Key, Kind
+
+HOUR = timedelta(hours=1)
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+KEY = Key(Kind.CALENDAR, "one")
+OTHER = Key(Kind.OFFER, "two")
+
+
+def heard(database: Database) -> list[dict[Key, datetime]]:
+    calls: list[dict[Key, datetime]] = []
+    database.on_touched = lambda touched: calls.append(dict(touched))
+    return calls
+
+
+def rows(database: Database) -> int:
+    with database.read() as db:
+        count: int = db.execute(sa.select(sa.func.count()).select_from(due)).scalar_one()
+    return count
+
+
+def test_a_commit_rings_once_for_all_the_keys_it_made_due(database: Database) -> None:
+    calls = heard(database)
+    with database.begin() as db:
+        ledger.touch(db, KEY, due_at=NOW)
+        ledger.touch(db, KEY, due_at=NOW)
+        ledger.touch(db, OTHER, due_at=NOW)
+        assert calls == []
+    assert calls == [{KEY: NOW, OTHER: NOW}]
+
+
+def test_a_commit_that_touched_nothing_rings_nobody(database: Database) -> None:
+    calls = heard(database)
+    with database.begin() as db:
+        ledger.touch(db, KEY, due_at=NOW)
+    with database.begin() as db:
+        db.execute(sa.select(due))
+    assert len(calls) == 1
+
+
+def test_what_was_rolled_back_is_neither_kept_nor_rung(database: Database) -> None:
+    calls = heard(database)
+    with pytest.raises(LookupError), database.begin() as db:  # noqa: PT012 - the write must come before the fault
+        ledger.touch(db, KEY, due_at=NOW)
+        raise LookupError
+    assert calls == []
+    assert rows(database) == 0
+
+
+def test_a_bell_that_fails_does_not_fail_the_change(database: Database) -> None:
+    def broken(_touched: Mapping[Key, datetime]) -> None:
+        raise ConnectionError("somebody@example.org")
+
+    database.on_touched = broken
+    with structlog.testing.capture_logs() as logs, database.begin() as db:
+        ledger.touch(db, KEY, due_at=NOW)
+    assert rows(database) == 1
+    assert logs == [{"event": "ring_failed", "keys": 1, "error": "ConnectionError", "log_level": "warning"}]
+
+
+def test_a_second_write_transaction_in_one_thread_is_refused_at_once(database: Database) -> None:
+    with database.begin(), pytest.raises(RuntimeError, match="pass its connection on"), database.begin():
+        pass
+    with database.begin() as db:
+        ledger.touch(db, KEY, due_at=NOW)
+    assert rows(database) == 1
+
+
+def test_writing_through_a_reader_fails(database: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError), database.read() as db:
+        ledger.touch(db, KEY, due_at=NOW)
+    assert rows(database) == 0
+
+
+def test_a_reader_sees_one_snapshot_while_others_write(database: Database) -> None:
+    count = sa.select(sa.func.count()).select_from(due)
+    with database.read() as db:
+        before = db.execute(count).scalar_one()
+        with database.begin() as writer:
+            ledger.touch(writer, KEY, due_at=NOW)
+        assert db.execute(count).scalar_one() == before
+    assert rows(database) == before + 1
+
+
+def test_sixteen_threads_that_read_and_then_write_lose_nothing(database: Database) -> None:
+    with database.begin() as db:
+        ledger.touch(db, KEY, due_at=NOW)
+
+    def add(_number: int) -> None:
+        with database.begin() as db:
+            desired = db.execute(sa.select(due.c.desired).with_for_update()).scalar_one()
+            db.execute(sa.update(due).values(desired=desired + 1))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(add, range(160)))
+    with database.read() as db:
+        assert db.execute(sa.select(due.c.desired)).scalar_one() == 161
+
+
+@pytest.mark.parametrize(("careful", "synchronous"), [(False, 1), (True, 2)])
+def test_sqlite_is_set_up_for_one_writer_and_many_readers(sqlite_url: str, synchronous: int, *, careful: bool) -> None:
+    database = Database(sqlite_url, careful=careful)
+    expected = {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000, "synchronous": synchronous}
+    with database.begin() as db:
+        found = {name: db.exec_driver_sql(f"PRAGMA {name}").scalar() for name in expected}
+    database.dispose()
+    assert found == expected
+
+
+def test_another_programs_lock_on_sqlite_is_known_as_busy(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.storage.database.BUSY_TIMEOUT_MS", 10)
+    first, second = Database(sqlite_url), Database(sqlite_url)
+    with first.begin(), pytest.raises(sa.exc.OperationalError) as caught, second.begin():
+        pass
+    first.dispose()
+    second.dispose()
+    assert is_busy(caught.value)
+
+
+def test_errors_do_not_show_the_values_that_were_bound(sqlite_database: Database) -> None:
+    with pytest.raises(sa.exc.IntegrityError) as caught, sqlite_database.begin() as db:
+        db.execute(sa.insert(due).values(kind="offer", id="client@example.org", lane=None))
+    assert "client@example.org" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("postgresql://u:p@127.0.0.1/x", "postgresql+psycopg"),
+        ("postgresql+psycopg://u@127.0.0.1/x", "postgresql+psycopg"),
+        ("postgres://u@127.0.0.1/x", "postgresql+psycopg"),
+        ("sqlite:///x.sqlite3", "sqlite+pysqlite"),
+    ],
+)
+def test_the_driver_is_ours_to_choose(url: str, driver: str) -> None:
+    assert read_url(url).drivername == driver
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://u@127.0.0.1/x"])
+def test_an_unusable_url_is_refused_by_the_name_of_its_setting(url: str) -> None:
+    with pytest.raises(SettingsError, match="CONNECTOR_DATABASE_URL"):
+        Database(url)
+
+
+def test_a_second_process_is_kept_off_a_locked_database(sqlite_url: str) -> None:
+    attempt = f"from connector.storage.database import lock_embedded; lock_embedded({sqlite_url!r})"
+    with closing(lock_embedded(sqlite_url)):
+        refused = subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=False)
+        assert "another process is using" in refused.stderr
+    subprocess.run([sys.executable, "-c", attempt], check=True)
+
+
+def test_a_lock_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot write beside"):
+        lock_embedded(f"sqlite:///{tmp_path}/missing/x.sqlite3")
+
+
+def test_the_baton_is_always_held_on_sqlite(sqlite_database: Database) -> None:
+    assert sqlite_database.baton(7, silence=HOUR).held()
+
+
+@pytest.mark.postgresql
+def test_the_baton_is_held_by_one_and_passes_on_when_its_connection_dies(postgresql_url: str) -> None:
+    first, second = Database(postgresql_url), Database(postgresql_url)
+    ours, theirs = first.baton(7, silence=HOUR), second.baton(7, silence=HOUR)
+    assert ours.held()
+    assert ours.held()
+    assert not theirs.held()
+    kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    with second.begin() as db:
+        db.execute(sa.text(kill))
+    assert theirs.held()
+    with pytest.raises(sa.exc.DBAPIError):
+        ours.held()
+    assert not ours.held()
+    theirs.close()
+    assert ours.held()
+    ours.close()
+    first.dispose()
+    second.dispose()
+
+
+@pytest.mark.postgresql
+def test_the_baton_passes_on_from_a_process_that_has_fallen_silent(postgresql_url: str) -> None:
+    first, second = Database(postgresql_url), Database(postgresql_url)
+    frozen, theirs = first.baton(7, silence=timedelta(milliseconds=50)), second.baton(7, silence=HOUR)
+    assert frozen.held()
+    deadline = time.monotonic() + 10
+    while not theirs.held():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # the server tells nobody that it has ended a session
+    with pytest.raises(sa.exc.DBAPIError):
+        frozen.held()
+    assert not frozen.held()
+    frozen.close()
+    theirs.close()
+    first.dispose()
+    second.dispose()

@@ -1,0 +1,137 @@
+"""Whatever the history of touches, runs, failures and deaths: no change is lost and no key is held twice."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+
+from connector.storage import ledger
+from connector.storage.database import Database
+from connector.storage.due import due
+from connector.storage.ledger import Claim, Key, Kind
+
+from .test_ledger import NOW, SECOND
+
+KEYS = [Key(Kind.CALENDAR, name) for name in "ab"]
+steps = st.tuples(
+    st.sampled_from(
+        ["touch", "touch_later", "claim", "finish", "again", "postpone", "park", "release", "die", "forget"]
+    ),
+    st.sampled_from(KEYS),
+)
+
+
+@dataclass
+class Expected:
+    """What one key owes: `asked` counts touches, `done` those a finished run had seen."""
+
+    asked: int = 0
+    done: int = 0
+    parked: bool = False
+    holder: Claim | None = None
+    fenced: list[Claim] = field(default_factory=list)
+
+
+class History:
+    """Plays steps on a real ledger and on the simplest account of what it owes."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.now = NOW
+        self.expected = {key: Expected() for key in KEYS}
+        self.seen: dict[tuple[Key, int], int] = {}
+
+    def play(self, step: str, key: Key) -> None:
+        owed, database = self.expected[key], self.database
+        match step:
+            case "touch" | "touch_later":
+                with database.begin() as db:
+                    ledger.touch(db, key, due_at=self.now + (5 * SECOND if step == "touch_later" else timedelta()))
+                owed.asked += 1
+                owed.parked = False
+            case "claim":
+                self.now += SECOND
+                claim = ledger.claim(database, key, now=self.now)
+                assert claim is None or owed.holder is None, "two hold one key"
+                if claim:
+                    owed.holder = claim
+                    self.seen[key, claim.token] = owed.asked
+            case "die" if owed.holder:
+                ended = sa.update(due).where(due.c.id == key.id).values(lease_until=NOW - timedelta(days=3650))
+                with database.begin() as db:
+                    db.execute(ended)
+                owed.fenced.append(owed.holder)
+                owed.holder = None
+            case "forget":
+                with database.begin() as db:
+                    ledger.forget(db, key)
+                owed.done, owed.parked = owed.asked, False
+            case _ if owed.holder:
+                self.end(step, key, owed, owed.holder)
+                owed.holder = None
+            case _:
+                pass
+
+    def end(self, step: str, key: Key, owed: Expected, claim: Claim) -> None:
+        seen = self.seen[key, claim.token]
+        match step:
+            case "finish" | "again":
+                assert ledger.finish(self.database, claim, again_at=self.now if step == "again" else None)
+                owed.done = max(owed.done, seen)
+            case "postpone":
+                retry_after = timedelta(minutes=1)
+                forgotten = owed.done == owed.asked
+                again_at = ledger.postpone(self.database, claim, now=self.now, retry_after=retry_after, error="x")
+                assert forgotten or again_at
+            case "park":
+                assert ledger.park(self.database, claim, "x")
+                owed.parked = owed.asked == seen and owed.done < seen
+            case _:
+                assert ledger.release(self.database, claim)
+
+    def check(self) -> None:
+        later = self.now + timedelta(days=2)
+        parked = {found.key for found in ledger.parked(self.database)}
+        claimable = set(ledger.due_keys(self.database, later))
+        for key, owed in self.expected.items():
+            for stale in owed.fenced:
+                if owed.holder is None or owed.holder.token != stale.token:
+                    took_over = owed.holder is not None
+                    assert not (took_over and ledger.renew(self.database, stale)), "a dead run came back"
+            if owed.done < owed.asked and owed.holder is None and not owed.parked:
+                assert key in claimable, "a change was lost"
+            assert (key in parked) is owed.parked
+
+
+def play(template: Path, history: list[tuple[str, Key]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite3"
+        shutil.copyfile(template, path)
+        database = Database(f"sqlite:///{path}")
+        try:
+            played = History(database)
+            for step, key in history:
+                played.play(step, key)
+                played.check()
+        finally:
+            database.dispose()
+
+
+@settings(max_examples=30)
+@given(st.lists(steps, min_size=20, max_size=30))
+def test_no_history_loses_a_change(sqlite_template: Path, history: list[tuple[str, Key]]) -> None:
+    play(sqlite_template, history)
+
+
+@pytest.mark.long
+@given(st.lists(steps, min_size=20, max_size=60))
+def test_no_long_history_loses_a_change(sqlite_template: Path, history: list[tuple[str, Key]]) -> None:
+    play(sqlite_template, history)

@@ -1,0 +1,124 @@
+"""Which keys are offered to be claimed, lane by lane, and what it costs to find them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.storage import ledger
+from connector.storage.database import Database
+from connector.storage.due import due
+from connector.storage.ledger import Claim, Key, Kind
+
+from .test_ledger import KEY, NOW, SECOND, claimed, touch
+
+
+def test_a_lane_has_so_many_seats_and_who_finds_it_full_stays_due(database: Database) -> None:
+    keys = [Key(Kind.CALENDAR, str(number)) for number in range(6)]
+    for number, key in enumerate(keys):
+        touch(database, key, due_at=NOW - (9 - number) * SECOND, lane="caldav:one.example")
+    other = Key(Kind.CALENDAR, "other")
+    touch(database, other, lane="caldav:two.example")
+    assert ledger.due_keys(database, NOW, seats=2) == [*keys[:2], other]
+    held = [ledger.claim(database, key, now=NOW, seats=2) for key in keys]
+    assert [claim is not None for claim in held] == [True, True, False, False, False, False]
+    assert ledger.due_keys(database, NOW, seats=2) == [other]
+    assert held[0]
+    ledger.finish(database, held[0])
+    assert ledger.follower(database, held[0], NOW) == keys[2]
+    assert ledger.claim(database, keys[2], now=NOW, seats=2)
+
+
+def test_a_touch_without_a_lane_leaves_the_key_in_its_own(database: Database) -> None:
+    touch(database, lane="caldav:one.example")
+    touch(database)
+    assert claimed(database).lane == "caldav:one.example"
+
+
+def test_a_long_queue_for_one_lane_does_not_hide_the_others(database: Database) -> None:
+    for number in range(30):
+        touch(database, Key(Kind.CALENDAR, str(number)), due_at=NOW - timedelta(hours=1), lane="slow")
+    touch(database)
+    assert KEY in ledger.due_keys(database, NOW, 10, seats=2)
+
+
+def test_racing_claims_never_take_more_seats_than_a_lane_has(database: Database) -> None:
+    barrier = Barrier(16)
+    keys = [Key(Kind.CALENDAR, str(number)) for number in range(16)]
+
+    def attempt(key: Key) -> Claim | None:
+        barrier.wait(30)
+        return ledger.claim(database, key, now=NOW, seats=3)
+
+    for key in keys:
+        touch(database, key, lane="slow")
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(5):
+            won = [claim for claim in pool.map(attempt, keys) if claim]
+            assert len(won) == 3
+            for claim in won:
+                ledger.release(database, claim)
+
+
+def test_the_oldest_overdue_key_is_one_nobody_has_claimed(database: Database) -> None:
+    assert ledger.oldest_overdue(database, NOW) == timedelta()
+    touch(database, due_at=NOW - timedelta(minutes=3))
+    touch(database, Key(Kind.OFFER, "x"), due_at=NOW - timedelta(minutes=1))
+    assert ledger.oldest_overdue(database, NOW) == timedelta(minutes=3)
+    claimed(database)
+    assert ledger.oldest_overdue(database, NOW) == timedelta(minutes=1)
+
+
+@contextmanager
+def explained(database: Database) -> Iterator[list[str]]:
+    """Collect the plan of every query made inside."""
+    plans: list[str] = []
+
+    def explain(db: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            dbapi = db.connection.dbapi_connection
+            assert dbapi is not None
+            inner = dbapi.cursor()
+            inner.execute(("EXPLAIN QUERY PLAN " if database.embedded else "EXPLAIN ") + statement, parameters)
+            plans.append("\n".join(str(line) for line in inner.fetchall()))
+            inner.close()
+
+    engine = database._writers if not database.embedded else database._readers
+    sa.event.listen(engine, "before_cursor_execute", explain)
+    yield plans
+    sa.event.remove(engine, "before_cursor_execute", explain)
+
+
+def fill(database: Database, rows: int) -> None:
+    """Many keys with nothing to do, and fifty that are due."""
+    common = {"kind": "calendar", "lane": "", "desired": 1, "applied": 1, "token": 1, "attempts": 0}
+    with database.begin() as db:
+        db.execute(sa.insert(due), [common | {"id": f"idle {number}", "due_at": None} for number in range(rows)])
+        db.execute(sa.insert(due), [common | {"id": f"due {number}", "due_at": NOW} for number in range(50)])
+        db.exec_driver_sql("ANALYZE due")
+
+
+def test_what_is_due_is_found_through_the_partial_index(database: Database) -> None:
+    fill(database, 5000)
+    with explained(database) as plans:
+        assert len(ledger.due_keys(database, NOW)) == 50
+        ledger.next_due(database, NOW)
+        ledger.oldest_overdue(database, NOW)
+        ledger.parked(database)
+    used = [re.findall(r"ix_due_\w+", plan) for plan in plans]
+    assert used == [["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_parked"]]
+    assert not any("Seq Scan" in plan or "SCAN due\n" in plan + "\n" for plan in plans)
+
+
+def test_with_nothing_due_nothing_is_found(database: Database) -> None:
+    fill(database, 500)
+    assert len(ledger.due_keys(database, NOW)) == 50
+    assert ledger.due_keys(database, NOW - SECOND) == []
+    assert ledger.next_due(database, NOW) is None

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from threading import Barrier
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from connector.storage.database import Database, is_busy, is_time_taken
+from connector.storage.tables import clients, occupancy, practitioners, sessions
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def practitioner(db: sa.Connection) -> UUID:
+    values = {column.name: "x" for column in practitioners.c if isinstance(column.type, sa.String | sa.Text)}
+    values |= dict.fromkeys(("buffer_seconds", "session_level", "hold_level"), 0)  # type: ignore[arg-type]
+    identity = uuid4()
+    row = values | {"id": identity, "email": f"{identity}@example.org", "created_at": START}
+    db.execute(sa.insert(practitioners).values(row))
+    return identity
+
+
+def session(db: sa.Connection, practitioner_id: UUID) -> UUID:
+    client, identity = uuid4(), uuid4()
+    texts = {column.name: "x" for column in clients.c if isinstance(column.type, sa.String | sa.Text)}
+    db.execute(sa.insert(clients).values(texts | {"id": client, "created_at": START}))
+    values = {column.name: "x" for column in sessions.c if isinstance(column.type, sa.String | sa.Text)}
+    times = dict.fromkeys(("starts_at", "ends_at", "stamp", "created_at"), START)
+    row = values | times | {"id": identity, "uid": str(identity), "practitioner_id": practitioner_id}
+    row |= {"client_id": client, "local_start": START.replace(tzinfo=None), "revision": 0}
+    db.execute(sa.insert(sessions).values(row))
+    return identity
+
+
+def occupy(db: sa.Connection, who: UUID, what: UUID, minutes: tuple[int, int], *, state: str = "booked") -> str:
+    key = str(uuid4())
+    starts_at, ends_at = (START + timedelta(minutes=m) for m in minutes)
+    row = {"key": key, "practitioner_id": who, "session_id": what, "state": state}
+    db.execute(sa.insert(occupancy).values(row | {"starts_at": starts_at, "ends_at": ends_at}))
+    return key
+
+
+@pytest.fixture
+def two(database: Database) -> tuple[UUID, UUID, UUID]:
+    """A practitioner and two of their sessions."""
+    with database.begin() as db:
+        who = practitioner(db)
+        return who, session(db, who), session(db, who)
+
+
+@pytest.mark.parametrize("minutes", [(0, 60), (10, 20), (-10, 10), (50, 70), (-10, 70)])
+@pytest.mark.parametrize("state", ["held", "booked"])
+def test_a_time_another_session_occupies_is_refused(
+    database: Database, two: tuple[UUID, UUID, UUID], minutes: tuple[int, int], state: str
+) -> None:
+    who, first, second = two
+    with database.begin() as db:
+        occupy(db, who, first, (0, 60), state=state)
+    with pytest.raises(sa.exc.IntegrityError) as caught, database.begin() as db:
+        occupy(db, who, second, minutes)
+    assert is_time_taken(caught.value)
+
+
+def test_what_only_touches_another_time_is_accepted(database: Database, two: tuple[UUID, UUID, UUID]) -> None:
+    who, first, second = two
+    with database.begin() as db:
+        occupy(db, who, first, (0, 60))
+        occupy(db, who, second, (60, 90))
+        occupy(db, who, second, (-30, 0))
+
+
+def test_a_session_may_overlap_its_own_alternatives(database: Database, two: tuple[UUID, UUID, UUID]) -> None:
+    who, first, _second = two
+    with database.begin() as db:
+        occupy(db, who, first, (0, 60))
+        occupy(db, who, first, (30, 90), state="held")
+
+
+def test_two_practitioners_may_work_at_the_same_time(database: Database, two: tuple[UUID, UUID, UUID]) -> None:
+    who, first, _second = two
+    with database.begin() as db:
+        colleague = practitioner(db)
+        occupy(db, who, first, (0, 60))
+        occupy(db, colleague, session(db, colleague), (0, 60))
+
+
+def test_a_row_cannot_be_moved_onto_another_time(database: Database, two: tuple[UUID, UUID, UUID]) -> None:
+    who, first, second = two
+    with database.begin() as db:
+        occupy(db, who, first, (0, 60))
+        key = occupy(db, who, second, (60, 90))
+    move = sa.update(occupancy).where(occupancy.c.key == key)
+    with pytest.raises(sa.exc.IntegrityError) as caught, database.begin() as db:
+        db.execute(move.values(starts_at=START + timedelta(minutes=59)))
+    assert is_time_taken(caught.value)
+    with database.begin() as db:
+        db.execute(move.values(starts_at=START + timedelta(minutes=70)))
+
+
+def test_other_faults_are_not_taken_for_an_overlap(database: Database, two: tuple[UUID, UUID, UUID]) -> None:
+    who, _first, _second = two
+    with pytest.raises(sa.exc.IntegrityError) as caught, database.begin() as db:
+        occupy(db, who, uuid4(), (0, 60))
+    assert not is_time_taken(caught.value)
+
+
+def test_of_fifty_racing_bookings_exactly_a_set_without_overlap_survives(database: Database) -> None:
+    """Everything accepted is free of overlaps, and whatever was refused overlaps something accepted."""
+    chance = random.Random(7)
+    with database.begin() as db:
+        who = practitioner(db)
+        starts = [chance.randrange(0, 400, 10) for _ in range(50)]
+        wanted = [(session(db, who), (start, start + chance.choice((20, 40, 60)))) for start in starts]
+    barrier = Barrier(len(wanted))
+
+    def book(what: UUID, minutes: tuple[int, int]) -> bool:
+        barrier.wait(30)
+        while True:
+            try:
+                with database.begin() as db:
+                    occupy(db, who, what, minutes)
+            except sa.exc.IntegrityError as error:
+                if not is_time_taken(error):
+                    raise
+                return False
+            except sa.exc.OperationalError as error:
+                if not is_busy(error):  # PostgreSQL breaks a deadlock between two that wait for each other
+                    raise
+            else:
+                return True
+
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        kept = list(pool.map(lambda one: book(*one), wanted))
+
+    accepted = [minutes for (_, minutes), yes in zip(wanted, kept, strict=True) if yes]
+    refused = [minutes for (_, minutes), yes in zip(wanted, kept, strict=True) if not yes]
+    with database.read() as db:
+        assert db.execute(sa.select(sa.func.count()).select_from(occupancy)).scalar_one() == len(accepted)
+    ordered = sorted(accepted)
+    assert all(before[1] <= after[0] for before, after in pairwise(ordered))
+    assert all(any(a < end and start < b for a, b in accepted) for start, end in refused)

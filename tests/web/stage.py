@@ -1,0 +1,217 @@
+"""An installation with people in it, for tests of pages: a migrated database, virtual time, mail that is only noted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from connector.domain.offer import Offer
+from connector.domain.people import Actor, Client, Practitioner, Role
+from connector.domain.session import Location, LocationKind, Session
+from connector.domain.span import When
+from connector.errors import RuleError
+from connector.ports import Letter, Network, Provider
+from connector.runtime import SIGN_IN, Runtime
+from connector.services import booking, notifying, offering
+from connector.services.terms import Terms
+from connector.settings import Settings
+from connector.storage import offers, people, sessions
+from connector.storage.columns import metadata
+from connector.storage.database import Database
+from connector.storage.seal import Seal
+from connector.storage.tables import signins
+from connector.web import pages
+from tests.conftest import Clock
+
+BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
+PRACTICE = Location(kind=LocationKind.IN_PERSON, text="Lindenstraße 7, Berlin")
+KEY = "a key for tests that is long enough"
+Places = Mapping[int, Location]
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@dataclass
+class NotedMail:
+    """A Sender that keeps what it is given."""
+
+    letters: list[Letter] = field(default_factory=list)
+
+    def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
+
+
+def make_runtime(database: Database, url: str, clock: Clock, **choices: Any) -> Runtime:
+    """Put an installation together on a migrated database; `choices` are settings."""
+    settings = Settings(database_url=url, secret_keys=(KEY,), **choices)
+    return Runtime(
+        settings=settings,
+        database=database,
+        seal=Seal(settings.secret_keys),
+        terms=Terms(organizer="pencilled@example.org", window=settings.offer_window, sign_in=settings.sign_in),
+        network=Network(),
+        sender=NotedMail(),
+        clock=clock,
+        load_provider=_no_provider,
+    )
+
+
+def _no_provider(slug: str) -> Provider:
+    raise RuleError(f"no calendar service {slug} in this test")
+
+
+@dataclass
+class Stage:
+    """Ada gives sessions in Berlin, Kim receives them; Bob is another practitioner with a client of his own."""
+
+    runtime: Runtime
+    clock: Clock
+    app: Flask
+    ada: Practitioner
+    kim: Client
+    session: Session
+    bob: Practitioner
+    lou: Client
+    bobs: Session
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
+
+    def at(self, days: int, hour: int, minute: int = 0, *, zone: str = BERLIN) -> When:
+        """Return a wall time so many days from today."""
+        day = self.clock().date() + timedelta(days=days)
+        local = datetime(day.year, day.month, day.day, hour, minute)
+        return When.at(local, zone=zone, duration=timedelta(minutes=50))
+
+    def offer(self, *times: When, session: Session | None = None, places: Places | None = None) -> Offer:
+        """Send an offer of these times, three by default; `places` by their position."""
+        chosen = times or (self.at(9, 9), self.at(9, 11), self.at(10, 15))
+        made = self.draft(*chosen, session=session, places=places)
+        with self.runtime.database.begin() as db:
+            return offering.send(db, self.runtime.terms, made.id, by=self.by, now=self.now).offer
+
+    def draft(self, *times: When, session: Session | None = None, places: Places | None = None) -> Offer:
+        alternatives = [(when, (places or {}).get(n)) for n, when in enumerate(times)]
+        with self.runtime.database.begin() as db:
+            target = (session or self.session).id
+            return offering.draft(db, self.runtime.terms, target, alternatives, by=self.by, now=self.now)
+
+    def book(self, when: When, *, client: Client | None = None, practitioner: Practitioner | None = None) -> Session:
+        with self.runtime.database.begin() as db:
+            return _book(db, self.runtime, practitioner or self.ada, client or self.kim, when)
+
+    @property
+    def by(self) -> Actor:
+        return Actor(role=Role.PRACTITIONER, name=self.ada.name)
+
+    def link(self, offer: Offer) -> str:
+        """Return the path of the client's answer page."""
+        return self.runtime.answer_link(offer.id).removeprefix(self.runtime.settings.public_url)
+
+    def stored(self, offer: Offer) -> Offer:
+        with self.runtime.database.read() as db:
+            return offers.get(db, offer.id)
+
+    def stored_session(self, session: Session | None = None) -> Session:
+        with self.runtime.database.read() as db:
+            return sessions.get(db, (session or self.session).id)
+
+    def browser(self) -> Browser:
+        return Browser(self.app.test_client())
+
+    def signed_in(self, practitioner: Practitioner | None = None) -> Browser:
+        """Return a browser whose practitioner has gone through the mailed link."""
+        browser = self.browser()
+        browser.post(self.sign_in_link(practitioner or self.ada))
+        return browser
+
+    def sign_in_link(self, practitioner: Practitioner) -> str:
+        with self.runtime.database.begin() as db:
+            before = set(db.execute(sa.select(signins.c.id)).scalars())
+            notifying.queue_sign_in(db, self.runtime.terms, practitioner.email, now=self.now)
+            (fresh,) = set(db.execute(sa.select(signins.c.id)).scalars()) - before
+        return f"/signin/{self.runtime.seal.token(SIGN_IN, fresh)}"
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return the content of every table."""
+        with self.runtime.database.read() as db:
+            return {
+                table.name: sorted((tuple(row) for row in db.execute(sa.select(table))), key=repr)
+                for table in metadata.sorted_tables
+            }
+
+
+@dataclass
+class Browser:
+    """A browser without JavaScript: it keeps cookies and sends the CSRF token of the form it was shown."""
+
+    http: FlaskClient
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        return self.http.get(path, **more)
+
+    def post(self, path: str, form: Mapping[str, str] | None = None, *, page: str | None = None) -> TestResponse:
+        """Submit a form; `page` is where it was shown, by default the address it is sent to."""
+        found = _TOKEN.search(self.get(page or path).text) or _TOKEN.search(self.get("/signin").text)
+        assert found
+        return self.http.post(path, data={"csrf_token": found[1], **(form or {})})
+
+
+def make_stage(runtime: Runtime, clock: Clock) -> Stage:
+    """Fill an installation: one session each for Ada and Bob, in a week."""
+    ada = Practitioner(id=uuid4(), name="Dr. Ada Weiß", email="ada@example.org", zone=BERLIN)
+    bob = Practitioner(id=uuid4(), name="Bob Brown", email="bob@example.org", zone=BERLIN)
+    kim = Client(id=uuid4(), name="Kim Noor", zone=BERLIN, email="kim@example.org")
+    lou = Client(id=uuid4(), name="Lou Secret", zone=BERLIN, email="lou@example.org")
+    day = clock().date() + timedelta(days=7)
+    local = datetime(day.year, day.month, day.day, 15)
+    when = When.at(local, zone=BERLIN, duration=timedelta(minutes=50))
+    with runtime.database.begin() as db:
+        for practitioner in (ada, bob):
+            people.add_practitioner(db, practitioner, now=clock())
+        for client in (kim, lou):
+            people.add_client(db, client, now=clock())
+        session = _book(db, runtime, ada, kim, when)
+        bobs = _book(db, runtime, bob, lou, when)
+    return Stage(
+        runtime=runtime,
+        clock=clock,
+        app=pages.create(runtime),
+        ada=ada,
+        kim=kim,
+        session=session,
+        bob=bob,
+        lou=lou,
+        bobs=bobs,
+    )
+
+
+def _book(db: sa.Connection, runtime: Runtime, practitioner: Practitioner, client: Client, when: When) -> Session:
+    return booking.book(
+        db,
+        runtime.terms,
+        practitioner_id=practitioner.id,
+        client_id=client.id,
+        when=when,
+        location=PRACTICE,
+        by=Actor(role=Role.PRACTITIONER, name=practitioner.name),
+        now=runtime.clock(),
+    )
+
+
+def add_client(stage: Stage, **changes: Any) -> Client:
+    """Take in another client."""
+    values: dict[str, Any] = {"id": uuid4(), "name": "Noa Levi", "zone": BERLIN, "email": "noa@example.org"} | changes
+    client = Client(**values)
+    with stage.runtime.database.begin() as db:
+        people.add_client(db, client, now=stage.now)
+    return client

@@ -1,0 +1,303 @@
+# ruff: noqa: RUF001 - pages write stretches of time with an en dash
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from werkzeug.test import TestResponse
+
+from connector.domain.entry import Disclosure
+from connector.domain.offer import Offer, OfferState
+from connector.domain.people import Level
+from connector.domain.reconcile import Mirror, MirrorState, Put
+from connector.services import mirroring
+from connector.storage import calendars, mirrors, offers
+from connector.storage.calendars import Calendar, Connection, ConnectionState
+from tests.web.stage import Browser, Stage, add_client
+
+THREE = {
+    "date-0": "2026-03-11",
+    "time-0": "09:00",
+    "minutes-0": "50",
+    "date-1": "2026-03-11",
+    "time-1": "11:00",
+    "minutes-1": "50",
+    "place_kind-1": "online",
+    "place_text-1": "https://meet.example.org/kim",
+    "date-2": "",
+    "time-2": "",
+    "minutes-2": "50",
+    "hours": "24",
+}
+
+
+def save(stage: Stage, browser: Browser, **changes: str) -> TestResponse:
+    stage.clock.advance(timedelta(seconds=1))  # drafts are told apart by when they were made
+    form = THREE | {name.replace("_at_", "-"): value for name, value in changes.items()}
+    return browser.post(f"/sessions/{stage.session.id}/offer", form)
+
+
+def newest(stage: Stage) -> Offer:
+    with stage.runtime.database.read() as db:
+        return offers.of_session(db, stage.session.id)[0]
+
+
+def send(stage: Stage, browser: Browser, offer: Offer) -> TestResponse:
+    own = f"/sessions/{stage.session.id}"
+    return browser.post(f"{own}/offer/send", {"offer": str(offer.id)}, page=own)
+
+
+def connected(stage: Stage, state: ConnectionState = ConnectionState.OK) -> Calendar:
+    connection = Connection(
+        id=uuid4(),
+        practitioner_id=stage.ada.id,
+        provider="caldav",
+        label="Nextcloud",
+        credentials=b"",
+        state=state,
+        created_at=stage.now,
+    )
+    calendar = Calendar(
+        id=uuid4(),
+        connection_id=connection.id,
+        practitioner_id=stage.ada.id,
+        remote_id="practice",
+        name="Practice",
+        disclosure=Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS),
+        lane="caldav",
+    )
+    with stage.runtime.database.begin() as db:
+        calendars.add_connection(db, connection)
+        calendars.add_calendar(db, calendar, now=stage.now)
+    return calendar
+
+
+def written(stage: Stage, calendar: Calendar) -> None:
+    """Note that everything wanted stands in the calendar."""
+    with stage.runtime.database.begin() as db:
+        picture = mirroring.picture(db, calendar.id, now=stage.now)
+        standing = [
+            Mirror(
+                key=put.key,
+                session_id=put.session_id,
+                ref=put.at,
+                seen=put.entry.content.fingerprint,
+                state=MirrorState.PRESENT,
+                ends_at=put.entry.content.span.end,
+            )
+            for put in picture.actions
+            if isinstance(put, Put)
+        ]
+        mirrors.intend(db, calendar.id, standing, ())
+
+
+def test_a_draft_is_saved_and_says_that_nothing_was_sent(stage: Stage) -> None:
+    ada = stage.signed_in()
+    before = stage.everything()
+    saved = save(stage, ada, hours="48")
+    assert (saved.status_code, saved.location) == (303, f"/sessions/{stage.session.id}/offer/review")
+    offer = newest(stage)
+    assert (offer.state, offer.window) == (OfferState.DRAFT, timedelta(hours=48))
+    assert [a.when for a in offer.alternatives] == [stage.at(9, 9), stage.at(9, 11)]
+    assert offer.alternatives[1].location is not None
+    after = stage.everything()
+    assert (after["messages"], after["occupancy"]) == (before["messages"], before["occupancy"])
+    review = ada.get(saved.location).text
+    assert "This is a draft. Nothing has been sent, and no time is held." in review
+    assert "Kim Noor has 2 days to answer." in review
+    assert "asked by e-mail to kim@example.org" in review
+    assert "Send to Kim Noor" in review
+    assert "Nothing has been sent, and no time is held." in ada.get(f"/sessions/{stage.session.id}").text
+
+
+def test_sending_holds_every_time_and_warns_without_a_calendar(stage: Stage) -> None:
+    ada = stage.signed_in()
+    save(stage, ada)
+    sent = send(stage, ada, newest(stage))
+    assert sent.status_code == 303
+    offer = newest(stage)
+    assert offer.state is OfferState.OPEN
+    page = ada.get(sent.location).text
+    assert "The offer is sent." in page
+    assert "No calendar is connected: the times are kept free here" in page
+    assert "They can answer until Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in page
+
+
+def test_a_draft_that_was_changed_meanwhile_is_not_sent(stage: Stage) -> None:
+    ada = stage.signed_in()
+    save(stage, ada)
+    looked_over = newest(stage)
+    save(stage, ada, time_at_0="10:00")
+    refused = send(stage, ada, looked_over)
+    assert refused.status_code == 422
+    assert "The draft has changed since you opened this page." in refused.text
+    assert newest(stage).state is OfferState.DRAFT
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "told"),
+    [
+        ({"date-0": "2026-03-01"}, 422, "has already passed"),
+        ({"date-0": "2026-03-29", "time-0": "02:30"}, 422, "does not exist"),
+        ({"date-0": "2026-10-25", "time-0": "02:30"}, 422, "comes twice"),
+        ({"time-0": ""}, 422, "Give both a date and a time."),
+        ({"minutes-0": "0"}, 422, "between 1 minute and 24 hours"),
+        ({"date-0": "2026-03-11", "time-0": "11:00"}, 422, "is offered twice"),
+        ({"date-0": "2026-03-09", "time-0": "15:00"}, 422, "the session&#39;s own time"),
+        ({"date-0": "2026-03-19", "time-0": "09:30"}, 409, "overlaps another session"),
+        ({"date-0": "2026-03-20", "time-0": "09:30"}, 409, "overlaps another session, or a time that is kept free"),
+        ({"place_kind-0": "online", "place_text-0": "nowhere"}, 422, "https://"),
+        ({"hours": "0"}, 422, "whole hours, from 1 to 720"),
+        ({"hours": "99999999999999"}, 422, "whole hours, from 1 to 720"),
+        ({"date-0": "", "time-0": "", "date-1": "", "time-1": "", "place_text-1": ""}, 422, "Offer at least one time"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
+    stage: Stage, changes: Mapping[str, str], status: int, told: str
+) -> None:
+    other = stage.book(stage.at(17, 9))
+    stage.offer(stage.at(18, 9), session=other)
+    ada = stage.signed_in()
+    before = stage.everything()
+    form = THREE | changes
+    refused = ada.post(f"/sessions/{stage.session.id}/offer", form)
+    assert refused.status_code == status
+    assert told in refused.text
+    assert stage.everything() == before
+    for name in ("date-0", "time-0", "minutes-0", "date-1", "time-1", "place_text-1", "hours"):
+        assert f'name="{name}" value="{form[name]}"' in refused.text
+
+
+def test_a_time_that_comes_twice_is_asked_about_in_its_own_row(stage: Stage) -> None:
+    ada = stage.signed_in()
+    asked = save(stage, ada, date_at_1="2026-10-25", time_at_1="02:30")
+    assert 'name="which-1" value="later"' in asked.text
+    assert 'name="which-0"' not in asked.text
+    assert save(stage, ada, date_at_1="2026-10-25", time_at_1="02:30", which_at_1="earlier").status_code == 303
+    assert newest(stage).alternatives[1].when.span.start.isoformat() == "2026-10-25T00:30:00+00:00"
+
+
+def test_more_rows_keep_what_was_typed_up_to_ten(stage: Stage) -> None:
+    ada = stage.signed_in()
+    form, path = dict(THREE), f"/sessions/{stage.session.id}/offer"
+    for rows in (6, 9, 10):
+        shown = ada.post(path, form | {"more": "yes"})
+        assert shown.status_code == 200
+        assert shown.text.count("<legend>Time ") == rows
+        assert 'name="time-1" value="11:00"' in shown.text
+        form |= {f"date-{n}": "" for n in range(rows)} | {"date-0": "2026-03-11", "date-1": "2026-03-11"}
+    assert "More times" not in shown.text
+
+
+def test_a_draft_comes_back_as_it_was_saved(stage: Stage) -> None:
+    ada = stage.signed_in()
+    save(stage, ada)
+    shown = ada.get(f"/sessions/{stage.session.id}/offer").text
+    for field in (
+        'name="date-0" value="2026-03-11"',
+        'name="time-1" value="11:00"',
+        'name="place_text-1" value="https://meet.example.org/kim"',
+        'name="hours" value="24"',
+    ):
+        assert field in shown
+
+
+def test_a_draft_can_be_thrown_away(stage: Stage) -> None:
+    ada = stage.signed_in()
+    save(stage, ada)
+    own = f"/sessions/{stage.session.id}"
+    ada.post(f"{own}/offer/discard", page=own)
+    assert newest(stage).state is OfferState.DISCARDED
+    assert ada.get(f"{own}/offer/review").location == own
+
+
+def test_a_client_nobody_can_reach_is_not_sent_to(stage: Stage) -> None:
+    silent = add_client(stage, email="")
+    session = stage.book(stage.at(12, 9), client=silent)
+    draft = stage.draft(stage.at(13, 9), session=session)
+    ada, own = stage.signed_in(), f"/sessions/{session.id}"
+    assert '<button class="send" disabled>' in ada.get(f"{own}/offer/review").text
+    refused = ada.post(f"{own}/offer/send", {"offer": str(draft.id)}, page=own)
+    assert refused.status_code == 422
+    assert "Nothing has been held." in refused.text
+    assert stage.stored(draft).state is OfferState.DRAFT
+
+
+def test_a_calendar_that_lost_its_access_stops_the_sending_and_says_so_everywhere(stage: Stage) -> None:
+    connected(stage, ConnectionState.ACCESS_LOST)
+    ada = stage.signed_in()
+    save(stage, ada)
+    assert "no longer lets Pencilled in" in ada.get("/sessions").text
+    refused = send(stage, ada, newest(stage))
+    assert refused.status_code == 422
+    assert "Reconnect it first" in refused.text
+    assert newest(stage).state is OfferState.DRAFT
+
+
+def test_holds_that_do_not_stand_in_the_calendar_yet_are_named(stage: Stage) -> None:
+    calendar, ada, own = connected(stage), stage.signed_in(), f"/sessions/{stage.session.id}"
+    offer = stage.offer()
+    assert ada.get(own).text.count("Held, but not yet in your calendar: Practice") == 3
+    written(stage, calendar)
+    page = ada.get(own).text
+    assert page.count("Held, and in your calendar") == 3
+    assert "Not yet up to date" not in page
+    path = f"{own}/offer/{offer.alternatives[0].id}/move"
+    ada.post(path, {"date": "2026-03-12", "time": "08:00", "minutes": "50"})
+    page = ada.get(own).text
+    assert page.count("Held, but not yet in your calendar: Practice") == 1
+    assert page.count("Held, and in your calendar") == 2
+
+
+def test_one_time_can_be_moved_without_restarting_the_clock(stage: Stage) -> None:
+    offer, ada = stage.offer(), stage.signed_in()
+    path = f"/sessions/{stage.session.id}/offer/{offer.alternatives[0].id}/move"
+    taken = ada.post(path, {"date": "2026-03-11", "time": "11:00", "minutes": "50"})
+    assert taken.status_code == 422
+    assert "is offered twice" in taken.text
+    assert 'name="time" value="11:00"' in taken.text
+    assert ada.post(path, {"date": "2026-03-12", "time": "08:00", "minutes": "50"}).status_code == 303
+    moved = stage.stored(offer)
+    assert moved.alternatives[0].when == stage.at(10, 8)
+    assert moved.expires_at == offer.expires_at
+
+
+def test_one_time_can_be_taken_back_and_the_last_takes_the_offer_with_it(stage: Stage) -> None:
+    offer, ada, own = stage.offer(), stage.signed_in(), f"/sessions/{stage.session.id}"
+    for count, one in enumerate(offer.alternatives, start=1):
+        path = f"{own}/offer/{one.id}/withdraw"
+        asked = ada.get(path).text
+        assert ("so the offer ends" in asked) == (count == len(offer.alternatives))
+        assert ada.post(path).status_code == 303
+    assert stage.stored(offer).state is OfferState.WITHDRAWN
+    ended = ada.post(f"{own}/offer/withdraw", page=own)
+    assert "The offer has ended meanwhile." in ada.get(ended.location).text
+
+
+def test_the_whole_offer_can_be_taken_back(stage: Stage) -> None:
+    offer, ada, path = stage.offer(), stage.signed_in(), f"/sessions/{stage.session.id}/offer/withdraw"
+    assert ada.get(path).status_code == 200
+    assert stage.stored(offer).state is OfferState.OPEN
+    assert ada.post(path).status_code == 303
+    assert stage.stored(offer).state is OfferState.WITHDRAWN
+
+
+def test_a_new_offer_replaces_the_open_one(stage: Stage) -> None:
+    offer, ada = stage.offer(), stage.signed_in()
+    save(stage, ada, date_at_0="2026-03-20")
+    draft = newest(stage)
+    assert "The offer that is open now is replaced" in ada.get(f"/sessions/{stage.session.id}/offer/review").text
+    send(stage, ada, draft)
+    assert stage.stored(offer).state is OfferState.REPLACED
+    assert stage.stored(draft).state is OfferState.OPEN
+
+
+def test_a_client_elsewhere_is_shown_on_their_own_clock_too(stage: Stage) -> None:
+    far = add_client(stage, name="Noa Levi", zone="America/New_York")
+    session = stage.book(stage.at(12, 16), client=far)
+    stage.draft(stage.at(13, 16), session=session)
+    review = stage.signed_in().get(f"/sessions/{session.id}/offer/review").text
+    assert "16:00 – 16:50" in review
+    assert "For Noa Levi: 11:00 – 11:50 Eastern Time (New York)" in review

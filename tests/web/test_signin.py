@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from connector.runtime import SIGN_IN
+from connector.storage.seal import Seal
+from tests.web.stage import Stage
+
+
+def test_the_answer_does_not_tell_whether_an_address_is_known(stage: Stage) -> None:
+    browser = stage.browser()
+    known = browser.post("/signin", {"email": "ada@example.org"})
+    unknown = browser.post("/signin", {"email": "eva@example.org"})
+    assert known.status_code == unknown.status_code == 200
+    assert known.text.replace("ada@", "eva@") == unknown.text
+    assert dict(known.headers).keys() == dict(unknown.headers).keys()
+
+
+def test_upper_and_lower_case_of_the_address_do_not_matter(stage: Stage) -> None:
+    before = stage.everything()
+    stage.browser().post("/signin", {"email": " ADA@Example.org "})
+    assert len(stage.everything()["signins"]) == len(before["signins"]) + 1
+
+
+@pytest.mark.parametrize("address", ["", "a\x00b@example.org", "x" * 400, "kim@example.org"])
+def test_an_address_nobody_signs_in_with_stores_nothing(stage: Stage, address: str) -> None:
+    before = stage.everything()
+    assert stage.browser().post("/signin", {"email": address}).status_code == 200
+    assert stage.everything() == before
+
+
+def test_opening_the_link_spends_nothing_and_the_button_signs_in_once(stage: Stage) -> None:
+    link = stage.sign_in_link(stage.ada)
+    before = stage.everything()
+    for method in ("GET", "HEAD", "GET"):
+        assert stage.browser().http.open(link, method=method).status_code == 200
+    assert stage.everything() == before
+    browser = stage.browser()
+    entered = browser.post(link)
+    assert (entered.status_code, entered.location) == (303, "/sessions")
+    assert browser.get("/sessions").status_code == 200
+    assert stage.browser().get(link).status_code == 410
+    again = stage.browser()
+    assert again.post(link, page="/signin").status_code == 410
+    assert again.get("/sessions").status_code == 303
+
+
+def test_a_link_too_old_signs_nobody_in(stage: Stage) -> None:
+    link, browser = stage.sign_in_link(stage.ada), stage.browser()
+    stage.clock.advance(timedelta(minutes=15))
+    assert browser.get(link).status_code == 410
+    assert browser.post(link, page="/signin").status_code == 410
+    assert browser.get("/sessions").location == "/signin"
+
+
+def test_forged_links_sign_nobody_in(stage: Stage) -> None:
+    stranger = Seal(("another key that is long enough, really",))
+    answer_token = stage.link(stage.offer()).removeprefix("/answer/")
+    for token in ("x", answer_token, stranger.token(SIGN_IN, uuid4())):
+        browser = stage.browser()
+        assert browser.get(f"/signin/{token}").status_code == 404
+        assert browser.post(f"/signin/{token}", page="/signin").status_code == 404
+        assert browser.get("/sessions").status_code == 303
+
+
+def test_whoever_wanted_a_page_gets_there_after_signing_in(stage: Stage) -> None:
+    browser, wanted = stage.browser(), f"/sessions/{stage.session.id}"
+    assert browser.get(wanted).location == "/signin"
+    assert browser.post(stage.sign_in_link(stage.ada)).location == wanted
+
+
+def test_signing_out_closes_every_page(stage: Stage) -> None:
+    browser = stage.signed_in()
+    assert browser.get("/sessions").status_code == 200
+    assert browser.post("/signout", page="/sessions").location == "/signin"
+    assert browser.get("/sessions").status_code == 303
+
+
+def test_signing_out_by_link_is_not_possible(stage: Stage) -> None:
+    browser = stage.signed_in()
+    refused = browser.get("/signout")
+    assert refused.status_code == 405
+    assert "POST" in refused.headers["Allow"]
+    assert browser.get("/sessions").status_code == 200
+
+
+def test_a_forged_cookie_is_nobody(stage: Stage) -> None:
+    browser = stage.browser()
+    browser.http.set_cookie("pencilled", "eyJwcmFjdGl0aW9uZXIiOiJ4In0.aaaaaa.bbbbbb")
+    assert browser.get("/sessions").status_code == 303
+
+
+@pytest.mark.parametrize("path", ["", "/time", "/location", "/cancel", "/offer", "/offer/review", "/offer/withdraw"])
+def test_another_practitioners_session_is_not_there(stage: Stage, path: str) -> None:
+    mine, theirs = stage.signed_in(stage.bob), f"/sessions/{stage.session.id}"
+    stage.offer()
+    before = stage.everything()
+    assert mine.get(theirs + path).status_code == 404
+    assert mine.post(theirs + path, {"reason": "x"}, page="/sessions").status_code in (404, 405)
+    assert stage.everything() == before
+
+
+@pytest.mark.parametrize("path", ["/keep", "/offer/send", "/offer/discard"])
+def test_another_practitioners_session_cannot_be_acted_on(stage: Stage, path: str) -> None:
+    draft = stage.draft(stage.at(9, 9))
+    mine = stage.signed_in(stage.bob)
+    before = stage.everything()
+    form = {"offer": str(draft.id)}
+    assert mine.post(f"/sessions/{stage.session.id}{path}", form, page="/sessions").status_code == 404
+    assert stage.everything() == before
+
+
+def test_another_practitioners_times_cannot_be_moved_or_taken_back(stage: Stage) -> None:
+    offer, mine = stage.offer(), stage.signed_in(stage.bob)
+    before = stage.everything()
+    for session in (stage.session, stage.bobs):
+        for act in ("move", "withdraw"):
+            path = f"/sessions/{session.id}/offer/{offer.alternatives[0].id}/{act}"
+            mine.get(path)
+            form = {"date": "2026-03-20", "time": "09:00", "minutes": "50"}
+            assert mine.post(path, form, page="/sessions").status_code in (303, 404)
+    assert stage.everything() == before
+
+
+def test_the_list_shows_nobody_elses_sessions(stage: Stage) -> None:
+    text = stage.signed_in().get("/sessions").text
+    assert "Kim Noor" in text
+    assert "Lou" not in text

@@ -1,0 +1,79 @@
+"""A worker process for tests that kill or freeze one: `python -m tests.work.worker URL BROKER HANDLER LEASE_MS`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+
+from connector.storage.database import Database
+from connector.storage.ledger import Claim
+from connector.work.engine import Engine, Handler, LeaseLostError, Running
+
+MARKS = "CREATE TABLE marks (id TEXT PRIMARY KEY)"
+CLASHES = "CREATE TABLE clashes (id TEXT)"
+
+
+def real_time() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+def hang(claim: Claim, _running: Running) -> None:
+    """Say what was claimed and never come back."""
+    print("claimed", claim.key.id, flush=True)
+    threading.Event().wait()
+
+
+def freeze(claim: Claim, running: Running) -> None:
+    """Say what was claimed, wait for a word, and say whether the claim is still ours."""
+    print("claimed", claim.key.id, flush=True)
+    sys.stdin.readline()
+    try:
+        running.renew()
+    except LeaseLostError:
+        print("lost", flush=True)
+        raise
+    print("kept", flush=True)
+
+
+def marking(database: Database) -> Handler:
+    """Return a handler that leaves a mark while it runs and takes note of any mark of somebody else's."""
+
+    def handle(claim: Claim, running: Running) -> None:
+        identity = {"id": claim.key.id}
+        try:
+            with database.begin() as db:
+                db.execute(sa.text("INSERT INTO marks VALUES (:id)"), identity)
+        except sa.exc.IntegrityError:
+            with database.begin() as db:
+                db.execute(sa.text("INSERT INTO clashes VALUES (:id)"), identity)
+            return
+        running.renew()
+        with database.begin() as db:
+            db.execute(sa.text("DELETE FROM marks WHERE id = :id"), identity)
+
+    return handle
+
+
+def main(url: str, broker_url: str, name: str, lease_ms: str) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    database = Database(url)
+    handlers: dict[str, Handler] = {"hang": hang, "freeze": freeze, "mark": marking(database)}
+    lease, tick = timedelta(milliseconds=int(lease_ms)), timedelta(milliseconds=50)
+    engine = Engine(database, handlers[name], broker_url=broker_url, clock=real_time, threads=4, lease=lease, tick=tick)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    engine.start()
+    print("ready", flush=True)
+    ended.wait()
+    engine.stop()
+    database.dispose()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
