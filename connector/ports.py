@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -135,10 +135,114 @@ class Account(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthApp:
+    """Our registration at a calendar service people sign in to.
+
+    `redirect_uri` is where the service sends them back to; `urls` are the service's own addresses by name, each with
+    its public default in the provider's module when it is not given here.
+    """
+
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """The rules for reaching out: which hosts may be inside an inner network, because the operator named them."""
+    """The rules for reaching out.
+
+    `inner_hosts` may be inside an inner network, because the operator named them; `apps` are our registrations by slug.
+    """
 
     inner_hosts: frozenset[str] = frozenset()
+    apps: Mapping[str, OAuthApp] = field(default_factory=dict)
+
+
+class TokenStore(Protocol):
+    """The credentials of one connected account, shared by every thread and process that uses it."""
+
+    def load(self) -> Mapping[str, str]:
+        """Return the credentials as they stand now."""
+        ...
+
+    def renew(
+        self, seen: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
+    ) -> Mapping[str, str]:
+        """Replace credentials that are no longer good, one caller at a time across all processes.
+
+        If somebody has replaced `seen` meanwhile, theirs are returned and `refresh` is not called. What `refresh`
+        returns is stored before anybody else gets in; what it raises goes through and changes nothing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A sign-in under way: send the person to `url`, and keep `memory`, the attempt's secrets, until they return."""
+
+    url: str
+    memory: Mapping[str, str]
+
+
+class SignIn(Protocol):
+    """A provider whose accounts are connected by an authorization code with PKCE (RFC 6749, RFC 7636)."""
+
+    def begin(self, network: Network, state: str) -> Begun:
+        """Start a sign-in; `state` comes back with the answer and is checked by the caller."""
+        ...
+
+    def complete(self, network: Network, memory: Mapping[str, str], answer: Mapping[str, str]) -> Mapping[str, str]:
+        """Turn the answer's query into the credentials to keep.
+
+        Raises: RuleError with words for the person if they said no or left a needed permission out.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One subscription to pushes about a calendar.
+
+    `id` is ours, `remote_id` whatever the service needs to end it; `secret` proves a ring; `expires_at` is aware UTC.
+    """
+
+    id: str
+    remote_id: str
+    secret: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """One push as it came in, not yet believed: which channel it claims to be, and the secret it shows.
+
+    `lifecycle` names what a service says of the channel itself rather than of the calendar, such as
+    `reauthorizationRequired`, `missed` or `subscriptionRemoved`; empty for an ordinary ring.
+    """
+
+    channel_id: str
+    secret: str
+    lifecycle: str = ""
+
+
+class Watchable(Protocol):
+    """A calendar that can ring when something in it changes."""
+
+    def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
+        """Open a channel that rings at `address` (our public https URL for this provider).
+
+        A first ring may come before this returns. Raises: RefusedError if this calendar cannot ring at all.
+        """
+        ...
+
+    def renew(self, channel: Channel, *, address: str, now: datetime) -> Channel:
+        """Make a channel last longer, or open its successor; both may ring until the old one is unwatched."""
+        ...
+
+    def unwatch(self, channel: Channel) -> None:
+        """Close a channel; closing one that is gone is harmless."""
+        ...
 
 
 class Provider(Protocol):

@@ -18,6 +18,7 @@ from connector.domain.span import Span
 
 LONGEST = 256 * 1024  # bytes of one event; a calendar is a foreign place, and parsing is where it could hurt us
 MARK = "X-PENCILLED"
+_UNFOLDED = 74  # characters a line may have without a second thought
 PRODID = "-//Pencilled//Pencilled//EN"
 
 _STATUS = {Showing.CONFIRMED: "CONFIRMED", Showing.TENTATIVE: "TENTATIVE", Showing.FIRM: "CONFIRMED"}
@@ -266,5 +267,12 @@ def _utc(value: datetime) -> str:
 
 
 def _join(lines: Iterable[str]) -> bytes:
-    folded = (Contentline(line).to_ical() for line in lines)  # type: ignore[no-untyped-call]
-    return b"".join(line + b"\r\n" for line in folded)
+    return b"".join(_folded(line) + b"\r\n" for line in lines)
+
+
+def _folded(line: str) -> bytes:
+    """Fold a line after 75 octets (RFC 5545 section 3.1), never inside a character."""
+    if len(line) <= _UNFOLDED and line.isascii():
+        return line.encode()
+    folded: bytes = Contentline(line).to_ical()  # type: ignore[no-untyped-call]
+    return folded

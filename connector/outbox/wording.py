@@ -100,11 +100,11 @@ def render(language: str, kind: str, words: Words) -> Wording:
         name: tuple(_fill(environment, (*blocks, footer), words, marked_up=environment is _MARKED_UP))
         for name, environment in (("letter.txt", _PLAIN), ("letter.html", _MARKED_UP))
     }
-    heading = _filled(_PLAIN, subject.text, words.text)
+    title = _filled(_PLAIN, subject.text, words.text)
     return Wording(
-        subject=heading,
+        subject=title,
         text=_PLAIN.get_template("letter.txt").render(shape, blocks=filled["letter.txt"]),
-        html=_MARKED_UP.get_template("letter.html").render(shape, blocks=filled["letter.html"], title=heading),
+        html=_MARKED_UP.get_template("letter.html").render(shape, blocks=filled["letter.html"], title=title),
     )
 
 
