@@ -41,12 +41,16 @@ def connect(
 ) -> Calendar:
     """Sign in, choose the calendar, keep the credentials sealed, and have the calendar filled.
 
+    Without a name the calendar is the one whose own address was given, or the only one there is.
+
     Raises: RuleError if there is no such calendar to write to, naming those there are; AccessLostError if the
         credentials are refused; another ProviderError. Nothing is kept then.
     """
     credentials = wish.provider.connect(wish.form, network)
     offered = wish.provider.account(credentials, network).calendars()
-    chosen = choose(offered, wish.calendar)
+    address = wish.form.get("address", "").rstrip("/")
+    itself = [info.remote_id for info in offered if info.remote_id.rstrip("/") == address]
+    chosen = choose(offered, wish.calendar or next(iter(itself), ""))
     with database.begin() as db:
         practitioner = people.practitioner(db, practitioner_id, lock=True)
         connection = Connection(

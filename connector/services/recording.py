@@ -67,7 +67,7 @@ class Decision:
 
 
 def load(db: Connection, terms: Terms, session_id: UUID, *, now: datetime, besides: UUID | None = None) -> Case:
-    """Lock a session's practitioner, end their overdue offers (but `besides`), and say where the session stands.
+    """Lock a session's practitioner, end their overdue offers but `besides`, and say where the session stands.
 
     Raises: NotFoundError.
     """
@@ -85,7 +85,7 @@ def load(db: Connection, terms: Terms, session_id: UUID, *, now: datetime, besid
 def lock(
     db: Connection, terms: Terms, practitioner_id: UUID, *, now: datetime, besides: UUID | None = None
 ) -> Practitioner:
-    """Let nobody else decide about this practitioner's time until the transaction ends, and free overdue holds first."""
+    """Let nobody else decide about this practitioner's time until the transaction ends; free overdue holds first."""
     practitioner = people.practitioner(db, practitioner_id, lock=True)
     for overdue in offers.overdue(db, practitioner_id, now=now):
         if overdue.id != besides:

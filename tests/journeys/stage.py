@@ -1,0 +1,169 @@
+"""A whole installation in this process: real engine, real pages, real mail, a real calendar server behind a proxy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self, TypeVar
+from urllib.error import HTTPError
+
+from icalendar import Calendar as ICalendar
+
+from connector import app
+from connector.runtime import Runtime
+from connector.services import linking
+from connector.services.linking import Wish
+from connector.settings import Settings
+from connector.storage import ledger
+from connector.storage.calendars import Calendar
+from connector.work.engine import Engine
+from tests.domain.making import KIM, NOW
+from tests.fakes.caldav_proxy import Proxy
+from tests.fakes.mailbox import Mailbox
+from tests.fakes.owner import Owner
+from tests.fakes.servers import Server
+from tests.services.making import Practice
+
+T = TypeVar("T")
+PATIENCE = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An event as it stands on the server."""
+
+    href: str
+    uid: str
+    title: str
+    start: datetime
+    status: str
+    transparency: str
+    notes: str
+
+
+@dataclass
+class Stage:
+    """Put it together with `with`; the clock is virtual, everything else is real."""
+
+    server: Server
+    database_url: str
+    now: datetime = NOW
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    proxy: Proxy = field(init=False)
+    owner: Owner = field(init=False)
+    runtime: Runtime = field(init=False)
+    practice: Practice = field(init=False)
+    calendar: Calendar = field(init=False)
+    engine: Engine | None = None
+
+    def __enter__(self) -> Self:
+        self.mailbox.__enter__()
+        name = f"work{time.monotonic_ns()}"
+        self.owner = Owner(self.server, self.server.make_calendar(name))
+        self.proxy = Proxy(self.server.url)
+        self.proxy.__enter__()
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.proxy.__exit__()
+        self.mailbox.__exit__()
+
+    def _open(self) -> None:
+        settings = Settings.from_env(
+            {
+                "CONNECTOR_DATABASE_URL": self.database_url,
+                "CONNECTOR_INNER_HOSTS": "127.0.0.1",
+                "CONNECTOR_SMTP_URL": self.mailbox.url,
+                "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
+                "CONNECTOR_PUBLIC_URL": "http://pages.example",
+            }
+        )
+        self.runtime = app.build(settings, clock=lambda: self.now)
+        self.practice = Practice(self.runtime.database, terms=self.runtime.terms, now=self.now)
+
+    def connect(self, *, password: str = "") -> Calendar:
+        """Connect the owner's calendar through the proxy, as the command line does."""
+        form = {
+            "address": self.proxy.through(self.owner.url),
+            "username": self.server.username,
+            "password": password or self.server.password,
+        }
+        wish = Wish(provider=self.runtime.load_provider("caldav"), form=form, label="Kim's calendar")
+        self.calendar = linking.connect(
+            self.runtime.database,
+            self.runtime.seal,
+            self.runtime.network,
+            self.practice.kim.id,
+            wish,
+            by=KIM,
+            now=self.now,
+        )
+        return self.calendar
+
+    def start(self) -> None:
+        """Start the worker threads."""
+        self.engine = app.create_engine(self.runtime)
+        self.engine.start()
+
+    def stop(self) -> None:
+        """Stop them."""
+        if self.engine is not None:
+            self.engine.stop()
+            self.engine = None
+
+    def wait(self, **by: float) -> None:
+        """Let virtual time pass."""
+        self.now += timedelta(**by)
+        self.practice.now = self.now
+
+    def shown(self) -> list[Shown]:
+        """Look at the server itself, past Pencilled and past the proxy."""
+        listing = self.server.send("PROPFIND", self.owner.url, None, {"Depth": "1"}).decode()
+        hrefs = [part.split("<")[0] for part in listing.replace("D:", "").replace("ns0:", "").split("href>")[1::2]]
+        found = [self._event(href) for href in hrefs if href.endswith(".ics")]
+        return sorted((event for event in found if event), key=lambda event: (event.start, event.href))
+
+    def until(self, look: Callable[[], T], right: Callable[[T], bool]) -> T:
+        """Look until it is right; fail with what was seen last."""
+        deadline = time.monotonic() + PATIENCE
+        pause = threading.Event()
+        while True:
+            seen = look()
+            if right(seen):
+                return seen
+            assert time.monotonic() < deadline, f"still not so: {seen}"
+            pause.wait(0.02)
+
+    def settled(self) -> None:
+        """Wait until nothing is due and nobody works."""
+        self.until(
+            lambda: ledger.oldest_overdue(self.runtime.database, self.now + timedelta(seconds=1)), lambda t: not t
+        )
+        self.until(self._leases, lambda count: count == 0)
+
+    def _leases(self) -> int:
+        with self.runtime.database.read() as db:
+            return len(db.execute(ledger.due.select().where(ledger.due.c.lease_until.is_not(None))).all())
+
+    def _event(self, href: str) -> Shown | None:
+        try:
+            calendar = ICalendar.from_ical(self.owner.text(href))
+        except HTTPError as gone:
+            if gone.code == 404:  # since it was listed
+                return None
+            raise
+        (event,) = calendar.walk("VEVENT")
+        return Shown(
+            href=href,
+            uid=str(event["UID"]),
+            title=str(event["SUMMARY"]),
+            start=event.decoded("DTSTART"),
+            status=str(event["STATUS"]),
+            transparency=str(event["TRANSP"]),
+            notes=str(event.get("DESCRIPTION", "")),
+        )
