@@ -25,6 +25,13 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _pairs(value: str) -> Mapping[str, str]:
+    pairs = {name.strip(): url.strip() for name, _, url in (part.partition("=") for part in _names(value))}
+    if any(urlsplit(url).scheme not in {"http", "https"} for url in pairs.values()):
+        raise ValueError("write name=url pairs, such as api=https://calendar.example")
+    return pairs
+
+
 def _duration(value: str) -> timedelta:
     number, unit = value.strip()[:-1], value.strip()[-1:]
     if unit not in _UNITS or not number.isascii() or not number.isdigit() or int(number) == 0:
@@ -138,7 +145,21 @@ class Settings:
     )
     poll_idle: timedelta = _setting(_duration, "10m", "How often a calendar is looked at otherwise.")
     sign_in: timedelta = _setting(_duration, "15m", "How long a mailed sign-in link can be used.")
-    providers: tuple[str, ...] = _setting(_names, "caldav", "Calendar services in use, separated by commas.")
+    providers: tuple[str, ...] = _setting(
+        _names, "caldav,google,outlook", "Calendar services in use, separated by commas."
+    )
+    google_client_id: str = _setting(_text, "", "Client ID of your Google Cloud project; empty: Google is not offered.")
+    google_client_secret: str = _setting(_text, "", "Its client secret.")
+    google_urls: Mapping[str, str] = _setting(
+        _pairs, "", "Other addresses for Google, as `name=url` pairs separated by commas; for tests and gateways."
+    )
+    microsoft_client_id: str = _setting(
+        _text, "", "Application ID of your Entra app registration; empty: Outlook is not offered."
+    )
+    microsoft_client_secret: str = _setting(_text, "", "Its client secret.")
+    microsoft_urls: Mapping[str, str] = _setting(
+        _pairs, "", "Other addresses for Microsoft, as `name=url` pairs separated by commas; for tests and gateways."
+    )
     inner_hosts: tuple[str, ...] = _setting(
         _names, "", "Calendar hosts inside your own network that may be reached, separated by commas."
     )
@@ -203,6 +224,14 @@ def _together(settings: Settings) -> list[str]:
         faults.append("CONNECTOR_BROKER_URL: with PostgreSQL, name a Redis server: redis://host:6379/0")
     if settings.worker_threads < 1 or settings.lane_limit < 1:
         faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
+    faults += [
+        f"CONNECTOR_{name}_CLIENT_ID, CONNECTOR_{name}_CLIENT_SECRET: set both or none"
+        for name, client_id, client_secret in (
+            ("GOOGLE", settings.google_client_id, settings.google_client_secret),
+            ("MICROSOFT", settings.microsoft_client_id, settings.microsoft_client_secret),
+        )
+        if bool(client_id) != bool(client_secret)
+    ]
     if not settings.providers:
         faults.append("CONNECTOR_PROVIDERS: name at least one, such as caldav")
     return faults
