@@ -177,6 +177,25 @@ class TokenStore(Protocol):
         ...
 
 
+class GivenTokens:
+    """Credentials that are kept nowhere yet: those of an account that is just being connected."""
+
+    def __init__(self, credentials: Mapping[str, str]) -> None:
+        self.credentials = credentials
+
+    def load(self) -> Mapping[str, str]:
+        """Return them."""
+        return self.credentials
+
+    def renew(
+        self, seen: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
+    ) -> Mapping[str, str]:
+        """Replace them in place."""
+        if dict(self.credentials) == dict(seen):
+            self.credentials = refresh(seen)
+        return self.credentials
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """A sign-in under way: send the person to `url`, and keep `memory`, the attempt's secrets, until they return."""
