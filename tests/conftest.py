@@ -151,6 +151,7 @@ def postgresql_server() -> Iterator[str]:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "300",
+            "deadlock_timeout": "50ms",  # tests that provoke deadlocks need not wait the usual second
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (

@@ -177,8 +177,15 @@ class Baton:
 
     def close(self) -> None:
         """Give it back; `held` may take it again."""
-        connection, self._connection, self._locked = self._connection, None, False
-        if connection is not None:
+        connection, self._connection, locked, self._locked = self._connection, None, self._locked, False
+        if connection is None:
+            return
+        try:
+            if locked and not connection.invalidated:  # else the next would have to wait for the server to notice
+                connection.execute(text(f"SELECT pg_advisory_unlock({self._number:d})"))
+        except DBAPIError as error:
+            log.info("baton_lost", error=type(error).__name__)  # with its connection
+        finally:
             connection.close()
 
 

@@ -225,21 +225,27 @@ def due_keys(database: Database, now: datetime, limit: int = 500, *, seats: int 
     picked: dict[Key, None] = {}
     ready = select(due.c.kind, due.c.id, due.c.lane).where(due.c.due_at <= now, _FREE)
     with database.read() as db:
-        counts = select(due.c.lane, sa.func.count()).where(_LIVE, due.c.lane != "").group_by(due.c.lane)
-        taken: dict[str, int] = {lane: count for lane, count in db.execute(counts)}  # noqa: C416 - rows are no tuples
+        full: list[str] = []
+        taken: dict[str, int] | None = None
         while True:
-            full = [lane for lane, count in taken.items() if count >= seats]
             query = ready.where(due.c.lane.not_in(full)) if full else ready
             rows = db.execute(query.order_by(due.c.due_at).limit(limit)).all()
+            if taken is None:
+                taken = _seats_taken(db) if any(row.lane for row in rows) else {}
             for kind, id_, lane in rows:
                 key = Key(Kind(kind), id_)
                 if key in picked or (lane and taken.get(lane, 0) >= seats):
                     continue
                 picked[key] = None
                 taken[lane] = taken.get(lane, 0) + 1 if lane else 0
-            filled = any(count >= seats and lane not in full for lane, count in taken.items())
-            if len(rows) < limit or not filled:  # else others may wait behind the lane that is full now
+            was_full, full = full, [lane for lane, count in taken.items() if count >= seats]
+            if len(rows) < limit or full == was_full:  # else others may wait behind a lane that is full now
                 return list(picked)[:limit]
+
+
+def _seats_taken(db: Connection) -> dict[str, int]:
+    counts = select(due.c.lane, sa.func.count()).where(_LIVE, due.c.lane != "").group_by(due.c.lane)
+    return {lane: count for lane, count in db.execute(counts)}  # noqa: C416 - rows are no tuples
 
 
 def follower(database: Database, ended: Claim, now: datetime) -> Key | None:

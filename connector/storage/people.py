@@ -55,7 +55,7 @@ def add_client(db: Connection, person: Client, *, now: datetime) -> None:
 def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -> Practitioner:
     """Return a practitioner; `lock` keeps everybody else's transactions about them waiting (PostgreSQL)."""
     query = select(practitioners).where(practitioners.c.id == practitioner_id)
-    row = db.execute(query.with_for_update() if lock else query).first()
+    row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
         raise NotFoundError("There is no such practitioner.")
     return _practitioner(row)

@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from math import inf
+from typing import Any
 
 import dramatiq
 import redis
 import structlog
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.brokers.stub import StubBroker
+from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -26,15 +28,15 @@ from connector.ports import Clock
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
+from connector.work.bells import Bells
 from connector.work.faults import describe, trace
 from connector.work.pump import Pump
 
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
-_MEMORY_WAKE = timedelta(milliseconds=250)
-_REDIS_WAKE = timedelta(milliseconds=20)
+WAKE = timedelta(milliseconds=250)
+_FULL_SECONDS = 0.02  # a consumer whose threads have enough to do looks again after this
+_BELLS_KEPT = 64
 _MUTED_SECONDS = 2.0  # after a ring failed, nobody waits for the broker again for so long
-_PATIENCE_SECONDS = {"memory": 60.0, "redis": 5.0}  # before the pump rings again for a key nobody has looked at
-_REMEMBERED = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +102,7 @@ class Engine:
         clock: Clock,
         threads: int = 8,
         lane_limit: int = ledger.SEATS,
-        wake: timedelta | None = None,
+        wake: timedelta = WAKE,
         lease: timedelta = ledger.LEASE,
         tick: timedelta = timedelta(seconds=1),
     ) -> None:
@@ -113,8 +115,8 @@ class Engine:
         self._stop = threading.Event()
         self._counting = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._broker, self._bells, default_wake = _open_broker(broker_url)
-        self._wake = wake or default_wake
+        self._broker, self._bells = _open_broker(broker_url)
+        self._wake = wake
         self._muted_until = -inf
         self._actor = dramatiq.actor(actor_name="look", queue_name="due", broker=self._broker)(self._look)
         self._worker: dramatiq.Worker | None = None
@@ -239,47 +241,55 @@ class Engine:
             self._counts[how] += 1
 
 
-class _Bells:
-    """Remembers for which keys word is on its way, so that a queue nobody empties does not grow."""
+class _Redis(RedisBroker):
+    """Rings beside every message, so that idle workers can wait instead of asking Redis fifty times a second."""
 
-    def __init__(self, *, shared: bool) -> None:
-        self._shared = shared
-        self._patience = _PATIENCE_SECONDS["redis" if shared else "memory"]
-        self._arriving: dict[Key, float] = {}  # monotonic seconds at which the earliest message arrives
-        self._lock = threading.Lock()
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        sent: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
+        if delay is None:
+            with self.client.pipeline(transaction=False) as pipeline:
+                pipeline.rpush(self.bell(message.queue_name), 1)
+                pipeline.ltrim(self.bell(message.queue_name), -_BELLS_KEPT, -1)
+                pipeline.execute()
+        return sent
 
-    def may_ring(self, key: Key, delay_seconds: float, *, again: bool) -> bool:
-        """Whether a message for the key is needed; if so, it counts as sent.
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
+        if queue_name in self.delay_queues:
+            return super().consume(queue_name, prefetch, timeout)
+        return _Waiting(self, queue_name, prefetch, timeout)
 
-        A message in a shared queue may have been taken by another process, unseen by us: only one that cannot have
-        arrived yet keeps a touch from ringing.
-        """
-        now = time.monotonic()
-        arrives = now + delay_seconds
-        with self._lock:
-            earliest = self._arriving.get(key, inf)
-            patience = self._patience if again or not self._shared else 0.0
-            if earliest <= arrives and now < earliest + patience:
-                return False
-            if len(self._arriving) >= _REMEMBERED:
-                self._arriving = {k: at for k, at in self._arriving.items() if now < at + self._patience}
-            self._arriving[key] = min(arrives, earliest) if now < earliest else arrives
-            return True
-
-    def answered(self, key: Key) -> None:
-        """Somebody is about to look at the key: what becomes due from here on needs a new ring."""
-        with self._lock:
-            self._arriving.pop(key, None)
+    def bell(self, queue_name: str) -> str:
+        return f"{self.namespace}:{queue_name}.bell"
 
 
-def _open_broker(url: str) -> tuple[dramatiq.Broker, _Bells, timedelta]:
+class _Waiting(_RedisConsumer):
+    """Fetches as its parent does, but waits for the bell when there is nothing."""
+
+    def __init__(self, broker: _Redis, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, timeout=1)  # type: ignore[no-untyped-call]
+        self._bell = broker.bell(queue_name)
+        self._wait_seconds = timeout / 1000
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+        if message is None and self.outstanding_message_count >= self.prefetch:
+            time.sleep(_FULL_SECONDS)  # the bell is for those that have room
+        elif message is None:
+            try:
+                self.broker.client.blpop(self._bell, timeout=self._wait_seconds)
+            except redis.ConnectionError as error:
+                raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+        return message
+
+
+def _open_broker(url: str) -> tuple[dramatiq.Broker, Bells]:
     if url == "memory://":
-        return StubBroker(middleware=[]), _Bells(shared=False), _MEMORY_WAKE
+        return StubBroker(middleware=[]), Bells(shared=False)
     if url.startswith(("redis://", "rediss://", "unix://")):
         # A request waits for the ring after its commit: give up soon, for the pump rings as well.
         api = redis.Redis.from_url(
             url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 1), health_check_interval=30
         )
-        broker: dramatiq.Broker = RedisBroker(client=api, middleware=[], namespace="pencilled")  # type: ignore[no-untyped-call]
-        return broker, _Bells(shared=True), _REDIS_WAKE
+        broker = _Redis(client=api, middleware=[], namespace="pencilled")  # type: ignore[no-untyped-call]
+        return broker, Bells(shared=True)
     raise SettingsError(["CONNECTOR_BROKER_URL: use memory:// for a single process or redis:// for many"])

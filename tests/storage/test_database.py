@@ -201,7 +201,7 @@ def test_the_baton_is_held_by_one_and_passes_on_when_its_connection_dies(postgre
 @pytest.mark.postgresql
 def test_the_baton_passes_on_from_a_process_that_has_fallen_silent(postgresql_url: str) -> None:
     first, second = Database(postgresql_url), Database(postgresql_url)
-    frozen, theirs = first.baton(7, silence=timedelta(milliseconds=50)), second.baton(7, silence=HOUR)
+    frozen, theirs = first.baton(7, silence=timedelta(milliseconds=500)), second.baton(7, silence=HOUR)
     assert frozen.held()
     deadline = time.monotonic() + 10
     while not theirs.held():

@@ -109,11 +109,13 @@ def test_what_is_due_is_found_through_the_partial_index(database: Database) -> N
     fill(database, 5000)
     with explained(database) as plans:
         assert len(ledger.due_keys(database, NOW)) == 50
+        with database.read() as db:
+            ledger._seats_taken(db)
         ledger.next_due(database, NOW)
         ledger.oldest_overdue(database, NOW)
         ledger.parked(database)
     used = [re.findall(r"ix_due_\w+", plan) for plan in plans]
-    assert used == [["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_parked"]]
+    assert used == [["ix_due_due_at"], ["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_parked"]]
     assert not any("Seq Scan" in plan or "SCAN due\n" in plan + "\n" for plan in plans)
 
 

@@ -27,9 +27,7 @@ def migrate(url: str) -> None:
         if connection.dialect.name == "sqlite":
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
             if broken:
-                raise RuntimeError(
-                    f"this would leave {len(broken)} rows pointing nowhere; nothing was changed"
-                )
+                raise RuntimeError(f"this would leave {len(broken)} rows pointing nowhere; nothing was changed")
 
 
 def current(url: str) -> str | None:
