@@ -81,9 +81,11 @@ def unreachable(error: Exception) -> str:
     """Say that the database does not answer, if that is what went wrong; else an empty text."""
     if "sqlalchemy" not in sys.modules:
         return ""
-    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - only where a database is in use already
+    from sqlalchemy.exc import DatabaseError, OperationalError  # noqa: PLC0415 - only where a database is in use already
 
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, DatabaseError) or type(error) not in (OperationalError, DatabaseError):
+        return ""
+    if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_ERROR":  # a statement SQLite cannot make sense of
         return ""
     first = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
     return f"The database cannot be used: {first}"

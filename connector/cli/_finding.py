@@ -74,9 +74,7 @@ def find_draft(db: Db, session: Session) -> Offer:
     """
     found = offers.in_state(db, session.id, OfferState.DRAFT)
     if found is None:
-        raise NotFoundError(
-            f"Session {short(session.id)} has no draft. Make one: pencilled offers draft {short(session.id)} --at …"
-        )
+        raise NotFoundError(f"Session {short(session.id)} has no draft. {_draft_one(session)}")
     return found
 
 
@@ -87,7 +85,7 @@ def find_answerable(db: Db, session: Session) -> Offer:
     """
     sent = [offer for offer in offers.of_session(db, session.id) if offer.sent_at is not None]
     if not sent:
-        raise NotFoundError(f"Session {short(session.id)} has no offer that was sent.")
+        raise NotFoundError(f"Session {short(session.id)} has no offer that was sent. {_draft_one(session)}")
     standing = [offer for offer in sent if offer.state is OfferState.OPEN]
     return (standing or sent)[0]
 
@@ -95,6 +93,10 @@ def find_answerable(db: Db, session: Session) -> Offer:
 def short(identity: UUID) -> str:
     """Return the beginning of an id, as tables show it and commands take it."""
     return identity.hex[:SHORT]
+
+
+def _draft_one(session: Session) -> str:
+    return f"Draft one: pencilled offers draft {short(session.id)} --at “YYYY-MM-DD HH:MM”"
 
 
 def _only_practitioner(db: Db) -> Practitioner:

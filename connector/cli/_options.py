@@ -20,6 +20,7 @@ from connector.settings import Settings
 
 LEVELS = "0 “Busy”; 1 “Session” or “Hold”; 2 initials; 3 first name; 4 full name and place"
 _LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}")
+_LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?")
 _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
 
 
@@ -58,7 +59,12 @@ class Window(click.ParamType[timedelta]):
 
 
 minutes = click.option(
-    "--duration", "minutes", type=click.IntRange(1, 24 * 60), metavar="MINUTES", help="How long it lasts, in minutes."
+    "--minutes",
+    "--duration",
+    "minutes",
+    type=click.IntRange(1, 24 * 60),
+    metavar="N",
+    help="How many minutes it lasts.",
 )
 fold = click.option(
     "--fold",
@@ -68,14 +74,29 @@ fold = click.option(
 practitioner = click.option(
     "--practitioner", metavar="EMAIL|ID", help="Whose; can be left out while there is only one practitioner."
 )
+only_of = click.option("--practitioner", metavar="EMAIL|ID", help="Theirs only; everybody's if left out.")
+locale = click.option(
+    "--locale",
+    default="en",
+    show_default=True,
+    callback=lambda context, parameter, value: _locale(value, context, parameter),
+    help="Language of their mails, such as en, de or en_GB.",
+)
 level_options = stacked(
     click.option(
         f"--{kind}-level",
         type=click.IntRange(0, 4),
+        metavar="0…4",
         help=f"How much a calendar shows of a client in a {kind}: {LEVELS}.",
     )
     for kind in ("session", "hold")
 )
+
+
+def _locale(value: str, context: click.Context, parameter: click.Parameter) -> str:
+    if not _LOCALE.fullmatch(value):
+        raise click.BadParameter("Write it like en, de or en_GB.", ctx=context, param=parameter)
+    return value
 
 
 def located(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -83,6 +83,12 @@ def newest_step() -> str:
     return max(path.stem for path in steps).partition("_")[0]
 
 
+def cannot_listen(settings: Settings, error: Exception) -> Refusal:
+    """Say why nobody can be served at the address of the settings."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return Refusal(f"Error: Cannot listen on {settings.listen}: {why}. See CONNECTOR_LISTEN.")
+
+
 def operator() -> Actor:
     """Return who acts on the installation: the operator, under the name they have on this machine."""
     return Actor(role=Role.OPERATOR, name=_user())
@@ -123,9 +129,15 @@ def console(*, err: bool = False) -> Console:
     return made
 
 
-def progress() -> Progress:
+def progress(*, shown: bool = True) -> Progress:
     """Return a progress bar on standard error, so that what is printed can be piped."""
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console(err=True))
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console(err=True),
+        disable=not shown,
+    )
 
 
 def good(words: str) -> None:

@@ -13,10 +13,12 @@ from connector.runtime import Runtime
 from connector.services import mirroring
 from connector.storage import calendars, ledger
 from connector.storage.calendars import ConnectionState
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Claim, Key, Kind
 from connector.work.engine import Running
 from connector.work.faults import describe
 from connector.work.handlers import handler
+
+_PATIENCE_SECONDS = 0.5  # between two looks at work that somebody else is at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +30,18 @@ class Standing:
     error: str = ""
 
 
-def carry_out(runtime: Runtime, calendar_id: UUID) -> None:
-    """Bring one calendar to what it shall show, if it is due and nobody else is at it; errors go to the ledger."""
-    claim = ledger.claim(runtime.database, Key(Kind.CALENDAR, str(calendar_id)), now=runtime.clock())
-    if claim is None:
-        return
-    running = Running(runtime.database, claim, lease=ledger.LEASE, stop=Event())
+def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
+    """Bring one calendar to what it shall show, or wait until whoever is at it has; errors go to the ledger."""
+    while not stop.is_set() and standing(runtime, calendar_id).busy:
+        claim = ledger.claim(runtime.database, Key(Kind.CALENDAR, str(calendar_id)), now=runtime.clock())
+        if claim is None:
+            stop.wait(_PATIENCE_SECONDS)
+        else:
+            _settle(runtime, claim, stop)
+
+
+def _settle(runtime: Runtime, claim: Claim, stop: Event) -> None:
+    running = Running(runtime.database, claim, lease=ledger.LEASE, stop=stop)
     try:
         again_at = handler(runtime)(claim, running)
     except TransientError as error:

@@ -7,13 +7,13 @@ from uuid import uuid4
 import click
 from sqlalchemy import select
 
+from connector.cli._options import locale
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, warn
 from connector.domain.people import Channel, Client
 from connector.storage import people, tables
 
 
 @click.group()
-@example('pencilled clients add --name "Alex Okoro" --email alex@example.org --zone Europe/London')
 def clients() -> None:
     """Add and list clients: the people who receive sessions."""
 
@@ -23,7 +23,7 @@ def clients() -> None:
 @click.option("--email", default="", help="Where invitations and offers go.")
 @click.option("--phone", default="", help="A number in international form, such as +4930123456.")
 @click.option("--zone", required=True, help="Their IANA time zone, such as Europe/Berlin.")
-@click.option("--locale", default="en", show_default=True, help="Language of their mails, such as en, de, en_GB.")
+@locale
 @click.option(
     "--channel",
     "channels",
@@ -34,6 +34,7 @@ def clients() -> None:
     help="How they want to be told; can be given twice.",
 )
 @as_json
+@example('pencilled clients add --name "Alex Okoro" --email alex@example.org --zone Europe/London')
 def add(
     *,
     name: str,

@@ -10,7 +10,7 @@ import click
 from connector.cli import Refusal
 from connector.cli._calendars import State, look
 from connector.cli._finding import find_connection, find_practitioner, short
-from connector.cli._options import level, level_options, practitioner
+from connector.cli._options import level, level_options, only_of, practitioner
 from connector.cli._shapes import said_at
 from connector.cli._shared import (
     as_json,
@@ -32,7 +32,6 @@ password_options = stacked(
         click.option("--password-stdin", is_flag=True, help="Read the password from standard input."),
     )
 )
-_STATES = {ConnectionState.OK: "ok", ConnectionState.ACCESS_LOST: "access lost: reconnect"}
 
 
 @click.group()
@@ -68,11 +67,11 @@ def add(
     hold_level: int | None,
     as_json: bool,
 ) -> None:
-    """Connect a calendar, and have the practitioner's sessions shown in it.
+    """Connect a calendar.
 
-    Most services want an app password, made in their security settings, rather than the one people sign in with. It
-    is asked for without being shown, unless it comes from a file or from standard input; it is never an argument,
-    since those end up in the shell's history.
+    The practitioner's sessions are shown in it from then on. Most services want an app password, made in their
+    security settings, rather than the one people sign in with. It is asked for without being shown, unless it comes
+    from a file or from standard input; it is never an argument, since those end up in the shell's history.
 
     Exit codes: 0 connected; 1 refused, and nothing is kept.
     """
@@ -101,11 +100,11 @@ def add(
 
 
 @connections.command("list")
-@practitioner
+@only_of
 @as_json
 @example("pencilled connections list")
 def list_(*, practitioner: str | None, as_json: bool) -> None:
-    """List the connected calendars and how they fare; everybody's, unless a practitioner is named."""
+    """List the connected calendars and how they fare."""
     runtime = open_runtime()
     with runtime.database.read() as db:
         owner = find_practitioner(db, practitioner).id if practitioner else None
@@ -125,7 +124,7 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
             account.label,
             calendar.name,
             account.provider,
-            calendar.trouble or _STATES[account.state],
+            _state(account, calendar),
             said_at(calendar.written_at, names[account.practitioner_id].zone) or "never",
         )
         for account, calendar in found
@@ -137,7 +136,9 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
 @click.argument("connection")
 @example("pencilled connections test 3f2a91bc")
 def test(*, connection: str) -> None:
-    """Sign in as the connection does, and look whether its calendar can be written to. Changes nothing.
+    """Look whether a connection works.
+
+    Signs in as Pencilled does, and looks whether the calendar is there and can be written to. Changes nothing.
 
     CONNECTION is an id from `pencilled connections list`, or the beginning of one.
 
@@ -161,10 +162,10 @@ def test(*, connection: str) -> None:
 def reconnect(
     *, connection: str, address: str, username: str, password_file: TextIO | None, password_stdin: bool
 ) -> None:
-    """Give a connection a new password, and go on with everything that waited for it.
+    """Give a connection a new password.
 
-    It has to be the same account: the calendar stays the one that was chosen. CONNECTION is an id from `pencilled
-    connections list`, or the beginning of one.
+    Everything that waited for it goes on. It has to be the same account: the calendar stays the one that was
+    chosen. CONNECTION is an id from `pencilled connections list`, or the beginning of one.
 
     Exit codes: 0 connected again; 1 refused, and nothing has changed.
     """
@@ -177,6 +178,12 @@ def reconnect(
     with runtime.database.begin() as db:
         linking.restored(db, runtime.seal, account.id, credentials, by=operator(), now=runtime.clock())
     good(f"“{account.label}” is connected again. What waited for it is due now.")
+
+
+def _state(account: Connection, calendar: Calendar) -> str:
+    if account.state is ConnectionState.ACCESS_LOST:
+        return "access lost: reconnect"
+    return calendar.trouble or "ok"
 
 
 def _password(file: TextIO | None, *, from_stdin: bool) -> str:

@@ -23,12 +23,12 @@ def keys() -> None:
     "pencilled keys rotate",
 )
 def rotate() -> None:
-    """Seal every connection's credentials anew, under the first key of CONNECTOR_SECRET_KEYS.
+    """Seal all credentials under the newest key.
 
-    To change keys: put a new key in front of the old one, separated by a comma, for every process; restart them; run
-    this; and take the old key away later. Links in mails are signed with it as well, and those that are out lead
-    nowhere once it is gone: keep it for another 90 days if you can. Where no key is set, the one in use stands in the
-    file beside the database that ends in .key.
+    That is the first one of CONNECTOR_SECRET_KEYS. To change keys: put a new key in front of the old one, separated
+    by a comma, for every process; restart them; run this; and take the old key away later. Links in mails are
+    signed with it as well, and those that are out lead nowhere once it is gone: keep it for another 90 days if you
+    can. Where no key is set, the one in use stands in the file beside the database that ends in .key.
 
     Can be interrupted and run again; harmless while the service runs.
 
@@ -37,7 +37,7 @@ def rotate() -> None:
     runtime = open_runtime()
     with runtime.database.read() as db:
         found = calendars.connections_of(db)
-    with progress() as bar:
+    with progress(shown=bool(found)) as bar:
         task = bar.add_task("Sealing credentials", total=len(found))
         for connection in found:
             runtime.seal.open(connection.credentials)  # says which setting to mend if no key fits

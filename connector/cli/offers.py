@@ -58,10 +58,10 @@ def draft(
     window: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Note down 1 to 10 alternatives, in place of any earlier draft. Nothing is sent and nothing is held.
+    """Note down 1 to 10 alternatives.
 
-    They last as long as the session unless --duration says otherwise, and take place where it does unless a place is
-    given.
+    Nothing is sent and nothing is held; an earlier draft is thrown away. They last as long as the session unless
+    --minutes says otherwise, and take place where it does unless a place is given.
 
     Exit codes: 0 noted down; 1 refused, such as a time that is taken.
     """
@@ -86,13 +86,17 @@ def draft(
 @as_json
 @example("pencilled offers show 3f2a91bc")
 def show(*, session: str, as_json: bool) -> None:
-    """Show a session's draft and its open offer, or else the last one sent, with the numbers of the alternatives."""
+    """Show a session's draft and its offer.
+
+    That is the open offer, or else the last one sent. Commands take alternatives by the numbers shown here.
+    """
     runtime = open_runtime()
     with runtime.database.read() as db:
         found = find_session(db, session)
         zone = people.practitioner(db, found.practitioner_id).zone
-        listed = [offer for offer in stored.of_session(db, found.id) if offer.state is OfferState.DRAFT]
-        if not listed or any(offer.sent_at for offer in stored.of_session(db, found.id)):
+        made = stored.of_session(db, found.id)
+        listed = [offer for offer in made if offer.state is OfferState.DRAFT]
+        if not listed or any(offer.sent_at for offer in made):
             listed.append(find_answerable(db, found))
     if as_json:
         now = runtime.clock()
@@ -107,9 +111,10 @@ def show(*, session: str, as_json: bool) -> None:
 @as_json
 @example("pencilled offers send 3f2a91bc")
 def send(*, session: str, as_json: bool) -> None:
-    """Send a session's draft: every alternative is held, the client is asked, and the clock runs.
+    """Send a session's draft.
 
-    An offer that is still open is replaced; its links can change nothing from then on.
+    Every alternative is held, the client is asked, and the clock runs. An offer that is still open is replaced; its
+    links can change nothing from then on.
 
     Exit codes: 0 sent, warnings on standard error; 1 refused, and nothing is held.
     """
@@ -135,9 +140,10 @@ def send(*, session: str, as_json: bool) -> None:
 @click.option("--why", default="", help="Why; for the timeline, the client is not told.")
 @example("pencilled offers withdraw 3f2a91bc --number 2")
 def withdraw(*, session: str, number: int | None, why: str) -> None:
-    """Take a session's open offer back, or one alternative of it. The client is told; the session keeps its time.
+    """Take an offer back, or one alternative of it.
 
-    Taking back the last alternative takes back the offer. A draft that was never sent is thrown away.
+    The client is told, and the session keeps its time. Taking back the last alternative takes back the offer. A
+    draft that was never sent is thrown away.
 
     Exit codes: 0 taken back; 1 refused, such as an offer that has been answered.
     """
@@ -164,10 +170,8 @@ def _withdraw(db: Db, runtime: Runtime, session: Session, number: int | None, wh
         raise RuleError(f"The offer has {len(offer.alternatives)} alternatives, numbered from 1.")
     chosen = offer.alternatives[number - 1]
     after = offering.withdraw_alternative(db, runtime.terms, offer.id, chosen.id, by=by, now=now)
-    rest = (
-        f"{len(after.held)} of the offered times still stand" if after.held else "It was the last: the offer has ended"
-    )
-    return f"Alternative {number} is taken back. {rest}, and the client is told."
+    rest = f"{len(after.held)} still offered" if after.held else "it was the last one, so the offer has ended"
+    return f"Alternative {number} is taken back ({rest}), and the client is told."
 
 
 def _print(offer: Offer, session: Session, zone: str, *, now: datetime | None = None) -> None:

@@ -7,14 +7,13 @@ from uuid import uuid4
 
 import click
 
-from connector.cli._options import LEVELS, level_options
+from connector.cli._options import LEVELS, level_options, locale
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table
 from connector.domain.people import Level, Practitioner
 from connector.storage import people
 
 
 @click.group()
-@example('pencilled practitioners add --name "Kim Berg" --email kim@example.org --zone Europe/Berlin --buffer 10')
 def practitioners() -> None:
     """Add and list practitioners: the people who give sessions."""
 
@@ -23,12 +22,13 @@ def practitioners() -> None:
 @click.option("--name", required=True, help="As clients know them.")
 @click.option("--email", required=True, help="Where their news goes, and what they sign in with.")
 @click.option("--zone", required=True, help="Their IANA time zone, such as Europe/Berlin.")
-@click.option("--locale", default="en", show_default=True, help="Language of their mails, such as en, de, en_GB.")
+@locale
 @click.option(
     "--buffer", default=0, show_default=True, type=click.IntRange(0, 240), help="Minutes kept free after each session."
 )
 @level_options
 @as_json
+@example('pencilled practitioners add --name "Kim Berg" --email kim@example.org --zone Europe/Berlin --buffer 10')
 def add(
     *,
     name: str,

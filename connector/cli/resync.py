@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
+from uuid import UUID
 
 import click
 
 from connector.cli import Refusal
 from connector.cli._finding import find_practitioner
-from connector.cli._options import practitioner
+from connector.cli._options import only_of
 from connector.cli._shapes import said, when_json
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, progress
 from connector.cli._working import carry_out, standing
@@ -32,7 +34,7 @@ _SHOWN = {Showing.CONFIRMED: "busy", Showing.TENTATIVE: "tentative", Showing.FIR
 
 
 @click.command()
-@practitioner
+@only_of
 @click.option("--dry-run", is_flag=True, help="Only show what would be done, call by call.")
 @click.option("--wait", is_flag=True, help="Wait until it is done; without a running server, do it right here.")
 @as_json
@@ -124,9 +126,8 @@ def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
     ids = {picture.calendar.id: picture.calendar.name for picture in pictures}
     total = sum(len(picture.actions) for picture in pictures)
     with ExitStack() as held:
-        pool = held.enter_context(ThreadPoolExecutor(max_workers=_AT_ONCE))
-        running = [pool.submit(carry_out, runtime, one) for one in ids] if _alone(runtime, held) else []
-        bar = held.enter_context(progress())
+        running = _start(runtime, ids, held) if _alone(runtime, held) else []
+        bar = held.enter_context(progress(shown=total > 0))
         task = bar.add_task("Bringing calendars up to date", total=total)
         while True:
             found = {one: standing(runtime, one) for one in ids}
@@ -137,7 +138,7 @@ def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
             time.sleep(_LOOK_SECONDS)
     failed = [f"  “{ids[one]}”: {state.error}" for one, state in found.items() if state.error]
     if failed:
-        raise Refusal("\n".join(("Error: Not every calendar could be brought there; it is tried again.", *failed)))
+        raise Refusal("\n".join(("Error: Not every calendar could be brought there:", *failed)))
 
 
 def _alone(runtime: Runtime, held: ExitStack) -> bool:
@@ -148,7 +149,14 @@ def _alone(runtime: Runtime, held: ExitStack) -> bool:
         held.callback(lock_embedded(runtime.settings.database_url).close)
     except SettingsError:
         return False
+    ledger.clear_leases(runtime.database)  # of a server that was killed
     return True
+
+
+def _start(runtime: Runtime, ids: Iterable[UUID], held: ExitStack) -> list[Future[None]]:
+    pool, stop = held.enter_context(ThreadPoolExecutor(max_workers=_AT_ONCE)), Event()
+    held.callback(stop.set)
+    return [pool.submit(carry_out, runtime, one, stop) for one in ids]
 
 
 def _check(running: Sequence[Future[None]]) -> None:

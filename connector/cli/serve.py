@@ -9,8 +9,7 @@ import click
 from waitress.server import create_server  # type: ignore[import-untyped]
 
 from connector import app
-from connector.cli import Refusal
-from connector.cli._shared import example, open_runtime, read_settings
+from connector.cli._shared import cannot_listen, example, open_runtime, read_settings
 from connector.errors import SettingsError
 from connector.runtime import Runtime
 from connector.settings import Settings
@@ -68,8 +67,7 @@ def _run(runtime: Runtime) -> None:
                 asyncore_use_poll=True,
             )
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise Refusal(f"Error: Cannot listen on {settings.listen}: {why}. See CONNECTOR_LISTEN.") from error
+            raise cannot_listen(settings, error) from error
         click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")
         click.echo("Stop it with Ctrl-C.")
         server.run()

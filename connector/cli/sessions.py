@@ -54,15 +54,15 @@ for _command in (reschedule, correct, relocate, cancel, answer):
 @located
 @click.option(
     "--kind",
-    type=click.Choice(list(SessionKind)),
-    default=SessionKind.FOLLOWUP,
+    type=click.Choice([kind.value for kind in SessionKind]),
+    default=SessionKind.FOLLOWUP.value,
     show_default=True,
-    help="First or not.",
+    help="Whether they meet for the first time.",
 )
 @click.option("--weekly", type=click.IntRange(2, 104), metavar="N", help="Book N sessions, a week apart, as a series.")
 @as_json
 @example(
-    'pencilled sessions book --client alex@example.org --at "2026-12-01 14:00" --duration 50 \\',
+    'pencilled sessions book --client alex@example.org --at "2026-12-01 14:00" --minutes 50 \\',
     '  --in-person "Linden Street 4, Berlin" --weekly 8',
 )
 def book(
@@ -77,9 +77,11 @@ def book(
     weekly: int | None,
     as_json: bool,
 ) -> None:
-    """Book a session, or a weekly series of them: the client is told, and it appears in the practitioner's calendars.
+    """Book a session, or a weekly series of them.
 
-    It lasts 50 minutes unless --duration says otherwise. A series keeps its wall time when the clocks change; it is
+    The client is told, and it appears in the practitioner's calendars.
+
+    It lasts 50 minutes unless --minutes says otherwise. A series keeps its wall time when the clocks change; it is
     booked as a whole or not at all.
 
     Exit codes: 0 booked; 1 refused, such as a time that is taken, and nothing is booked.
@@ -105,8 +107,7 @@ def _book(
     """Book all of the times in one transaction."""
     series: UUID | None = uuid4() if len(times) > 1 else None
     booked = []
-    with progress() as bar, runtime.database.begin() as db:
-        bar.disable = series is None
+    with progress(shown=series is not None) as bar, runtime.database.begin() as db:
         task = bar.add_task("Booking the series", total=len(times))
         for when in times:
             try:
@@ -134,7 +135,10 @@ def _book(
 @as_json
 @example("pencilled sessions list --practitioner kim@example.org")
 def list_(*, practitioner: str | None, as_json: bool) -> None:
-    """List a practitioner's sessions: those that need attention, those to come, and those of the last 90 days."""
+    """List a practitioner's sessions.
+
+    First those that need attention, then those to come, then those of the last 90 days.
+    """
     runtime = open_runtime()
     with runtime.database.read() as db:
         person = find_practitioner(db, practitioner)
@@ -163,7 +167,10 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
 @as_json
 @example("pencilled sessions show 3f2a91bc")
 def show(*, session: str, as_json: bool) -> None:
-    """Show a session: where it stands, its offers, every message about it, and what happened and why."""
+    """Show a session and all that happened.
+
+    Where it stands, its offers, every message about it, and who did what, when and why.
+    """
     runtime = open_runtime()
     with runtime.database.read() as db:
         found = find_session(db, session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from connector import app, logs
-from connector.cli._shared import example, open_runtime, read_settings
+from connector.cli._shared import cannot_listen, example, open_runtime, read_settings
 from connector.errors import SettingsError
+from connector.settings import Settings
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -43,12 +45,12 @@ def web(workers: int) -> None:
         raise SettingsError([fault])
     runtime = open_runtime(settings, quiet=False)
     runtime.database.dispose()  # the workers are forked, and must not share a connection
-    host, _, port = settings.listen.rpartition(":")
+    host, port = _free_address(settings)
     click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")
     Granian(
         "connector.cli.web:application",
-        address=host.strip("[]"),
-        port=int(port),
+        address=host,
+        port=port,
         interface=Interfaces.WSGI,
         factory=True,
         workers=workers,
@@ -59,6 +61,20 @@ def web(workers: int) -> None:
         workers_kill_timeout=15,
         log_level=LogLevels.warning,
     ).serve()
+
+
+def _free_address(settings: Settings) -> tuple[str, int]:
+    """Return host and port to listen on; asked here, since granian would answer with a traceback.
+
+    Raises: Refusal if they are taken, or none of ours.
+    """
+    named, _, number = settings.listen.rpartition(":")
+    host, port = named.strip("[]"), int(number)
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except (OSError, OverflowError) as error:
+        raise cannot_listen(settings, error) from error
+    return host, port
 
 
 def application() -> Flask:

@@ -1,0 +1,100 @@
+"""One line for everything that has to work, and what to do where it does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connector.errors import RefusedError
+from connector.storage import ledger
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from providers.memory import MemoryCalendar
+from tests.cli.keyboard import Cli
+from tests.conftest import free_port
+from tests.fakes.mailbox import Mailbox
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def cli(cli: Cli, mailbox: Mailbox) -> Cli:
+    return replace(cli, settings={**cli.settings, "CONNECTOR_SMTP_URL": mailbox.url})
+
+
+def test_all_is_well(practice: Cli, calendar: MemoryCalendar, mailbox: Mailbox) -> None:
+    said = practice.ok("doctor").splitlines()
+    assert len(said) == 6
+    assert all(line.startswith("ok  ") for line in said)
+    assert calendar.requests["put"] == 0
+    assert mailbox.messages == []
+
+
+def test_programs_are_told_the_same(practice: Cli) -> None:
+    told = practice.json("doctor")
+    assert told["ok"] is True
+    assert {"name": "broker", "ok": True, "words": "within the one process"} in told["checks"]
+
+
+def test_a_calendar_out_of_reach_fails_with_its_reason(practice: Cli, calendar: MemoryCalendar) -> None:
+    calendar.offline = RefusedError("closed for good")
+    practice.book()
+    practice.refused("resync", "--wait")
+    result = practice.run("doctor")
+    assert result.exit_code == 1
+    assert "!!  calendar" in result.stdout
+    assert "!!  parked calendar" in result.stdout
+    assert json.loads(practice.run("doctor", "--json").stdout)["ok"] is False
+
+
+def test_a_mail_server_out_of_reach_fails(cli: Cli) -> None:
+    lost = replace(cli, settings={**cli.settings, "CONNECTOR_SMTP_URL": f"smtp://127.0.0.1:{free_port()}"})
+    result = lost.run("doctor")
+    assert result.exit_code == 1
+    assert "!!  mail: the connection to the mail server at 127.0.0.1" in result.stdout
+
+
+def test_a_mail_server_s_address_that_makes_no_sense_is_a_fault_of_the_settings(cli: Cli) -> None:
+    wrong = replace(cli, settings={**cli.settings, "CONNECTOR_SMTP_URL": "smtp://host:port"})
+    assert "CONNECTOR_SMTP_URL" in wrong.refused("clients", "list", code=2)
+
+
+def test_work_that_nobody_does_fails(cli: Cli, sqlite_url: str) -> None:
+    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=9)  # noqa: TID251 - as the commands
+    database = Database(sqlite_url)
+    with database.begin() as db:
+        ledger.touch(db, Key(Kind.UPKEEP, "nobody"), due_at=long_ago)
+    database.dispose()
+    result = cli.run("doctor")
+    assert result.exit_code == 1
+    assert "waiting for 9 minutes. Is `pencilled serve` running?" in result.stdout
+
+
+def test_a_database_that_is_not_there_is_one_failure_among_the_others(cli: Cli) -> None:
+    missing = replace(cli, settings={**cli.settings, "CONNECTOR_DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"})
+    result = missing.run("doctor")
+    assert result.exit_code == 1
+    assert "!!  database: /nowhere/at/all.sqlite3 does not exist yet" in result.stdout
+    assert "ok  mail" in result.stdout
+
+
+def test_what_is_out_of_reach_on_postgresql_and_redis_is_told_line_by_line(mailbox: Mailbox) -> None:
+    settings = {
+        "CONNECTOR_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "CONNECTOR_BROKER_URL": "redis://127.0.0.1:1/0",
+        "CONNECTOR_SECRET_KEYS": "k" * 32,
+        "CONNECTOR_SMTP_URL": mailbox.url,
+    }
+    result = Cli(settings).run("doctor")
+    assert result.exit_code == 1
+    assert "!!  database: The database cannot be used" in result.stdout
+    assert "!!  broker: Redis does not answer" in result.stdout
+    assert "ok  mail" in result.stdout

@@ -1,0 +1,180 @@
+"""Web, workers, PostgreSQL and Redis as processes of their own: one journey through all of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.cli.demo.looking import CalendarServer, Seen, by_status, eventually, invitation, link_in
+from connector.cli.demo.visiting import Visitor
+from tests.cli.keyboard import ahead, run_process, start_process
+from tests.conftest import free_port
+from tests.fakes.mailbox import Mailbox
+from tests.fakes.servers import Server, radicale
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.redis]
+
+
+@dataclass
+class Site:
+    """An installation on several processes."""
+
+    settings: dict[str, str]
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return self.settings["CONNECTOR_PUBLIC_URL"]
+
+    def ok(self, *words: str, stdin: Path | None = None) -> str:
+        more = ("--password-file", str(stdin)) if stdin else ()
+        done = run_process(*words, *more, settings=self.settings)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.ok(*words, "--json"))
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run one of the processes; what it says is in a log that is named after its first word."""
+        process = start_process(*words, settings=self.settings, log=self.log(words[0]))
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(30)
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def told(self) -> str:
+        return "\n".join(path.read_text() for path in self.folder.glob("*.log"))
+
+
+@pytest.fixture
+def calendars(tmp_path: Path) -> Iterator[Server]:
+    with radicale(tmp_path / "radicale") as server:
+        yield server
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def site(empty_postgresql_url: str, redis_url: str, mailbox: Mailbox, tmp_path: Path) -> Site:
+    listen = f"127.0.0.1:{free_port()}"
+    settings = {
+        "CONNECTOR_DATABASE_URL": empty_postgresql_url,
+        "CONNECTOR_BROKER_URL": redis_url,
+        "CONNECTOR_SECRET_KEYS": "a key for tests that is long enough",
+        "CONNECTOR_LISTEN": listen,
+        "CONNECTOR_PUBLIC_URL": f"http://{listen}",
+        "CONNECTOR_SMTP_URL": mailbox.url,
+        "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
+        "CONNECTOR_INNER_HOSTS": "127.0.0.1",
+    }
+    return Site(settings, tmp_path)
+
+
+def settle(site: Site, calendar: CalendarServer, *, sessions: int, holds: int, seconds: float = 20) -> list[Seen]:
+    """Wait until the calendar shows so many of each."""
+
+    def right(events: list[Seen]) -> bool:
+        return (len(by_status(events, "CONFIRMED")), len(by_status(events, "TENTATIVE"))) == (sessions, holds)
+
+    events = eventually(calendar.events, right, seconds=seconds)
+    assert right(events), (events, site.told())
+    return events
+
+
+def test_nothing_runs_on_a_schema_that_is_not_there(site: Site) -> None:
+    for command in ("web", "worker"):
+        refused = run_process(command, settings=site.settings)
+        assert refused.returncode == 1
+        assert refused.stderr == "Error: The database is not up to date. Run `pencilled migrate` first.\n"
+    assert run_process("migrate", "--check", settings=site.settings).returncode == 1
+    site.ok("migrate")
+    site.ok("migrate", "--check")
+
+
+def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, mailbox: Mailbox) -> None:
+    work = CalendarServer(calendars.make_calendar("work"), calendars.username, calendars.password)
+    password = site.folder / "password"
+    password.write_text(calendars.password)
+    site.ok("migrate")
+    with ExitStack() as held:
+        web = held.enter_context(site.running("web", "--workers", "2"))
+        workers = [held.enter_context(site.running("worker", "--threads", "2")) for _ in range(2)]
+        visitor = Visitor()
+        assert eventually(lambda: _status(site), lambda status: status == 200) == 200, site.told()
+
+        second = run_process("web", settings=site.settings)
+        assert second.returncode == 1
+        assert second.stderr.startswith("Error: Cannot listen on 127.0.0.1:")
+
+        site.ok("practitioners", "add", "--name", "Kim Berg", "--email", "kim@example.org", "--zone", "Europe/Berlin")
+        site.ok("clients", "add", "--name", "Alex Okoro", "--email", "alex@example.org", "--zone", "Europe/London")
+        site.ok("connections", "add", "--address", calendars.url, "--username", calendars.username, stdin=password)
+        assert site.json("doctor")["ok"]
+
+        place = ("--in-person", "Linden Street 4, Berlin")
+        booking = ("sessions", "book", "--client", "alex@example.org", "--at", ahead(7), *place)
+        session = site.json(*booking)["sessions"][0]
+        [before] = settle(site, work, sessions=1, holds=0)
+
+        site.ok("offers", "draft", session["id"], "--at", ahead(8), "--at", ahead(9), "--at", ahead(10))
+        assert site.json("offers", "send", session["id"])["warnings"] == []
+        settle(site, work, sessions=1, holds=3, seconds=5)
+
+        [_booked, offered] = mailbox.wait_for(2)
+        page = visitor.open(link_in(offered.message, "/answer/"))
+        chosen = visitor.follow(page, "Choose", nth=1)
+        answered = visitor.press(chosen, "Yes")
+        assert answered.status == 200
+        [after] = settle(site, work, sessions=1, holds=0, seconds=5)
+        assert (after.href, after.uid) == (before.href, before.uid)
+        assert after.start.isoformat() == site.json("sessions", "show", session["id"])["start"].replace("Z", "+00:00")
+
+        confirmed = invitation(_to(mailbox, "alex@example.org", 3).message)
+        assert confirmed is not None
+        assert (confirmed.method, confirmed.uid, confirmed.sequence) == ("REQUEST", session["uid"], 1)
+        assert confirmed.start == after.start
+
+        # Whichever of them keeps watch: the other one goes on when it is killed, with nobody ringing.
+        for more, worker in enumerate(workers, 1):
+            worker.send_signal(signal.SIGKILL)
+            worker.wait(10)
+            spare = held.enter_context(site.running("worker"))
+            site.ok("sessions", "book", "--client", "alex@example.org", "--at", ahead(20 + more), *place)
+            settle(site, work, sessions=1 + more, holds=0)
+        for process in (web, spare):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, site.told()
+    assert "Traceback" not in site.told()
+    assert site.log("worker").read_text().endswith("Stopped.\n")
+
+
+def _status(site: Site) -> int:
+    try:
+        return Visitor().open(f"{site.url}/readyz").status
+    except OSError:
+        return 0
+
+
+def _to(mailbox: Mailbox, address: str, number: int) -> Any:
+    """Return the nth mail to somebody, as soon as it is there."""
+    mails = mailbox.wait_for(lambda caught: sum(address in one.recipients for one in caught) >= number)
+    return [one for one in mails if address in one.recipients][number - 1]

@@ -1,0 +1,164 @@
+"""How the house is built: who may import whom, what is shipped, and what stays out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("connector", "providers", "webhooks")
+BELOW_NO_LAYER = {"connector"}  # the namespace itself
+FOUNDATIONS = {"connector.settings", "connector.logs"}  # read by doors alone, which the layers cannot say
+LAZY = ("googleapiclient", "msal", "caldav.davclient", "niquests")
+
+
+def modules() -> set[str]:
+    found = set()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            if "versions" not in parts:  # steps of the schema, which Alembic finds by their files
+                found.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+def layers() -> list[str]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [contract] = [contract for contract in settings["contracts"] if contract["type"] == "layers"]
+    return [name.strip() for layer in contract["layers"] for name in layer.split("|")]
+
+
+def test_the_contracts_on_imports_are_kept() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    known = layers()
+    homeless = {
+        name
+        for name in modules() - BELOW_NO_LAYER - FOUNDATIONS
+        if not any(name == layer or name.startswith(f"{layer}.") for layer in known)
+    }
+    assert homeless == set()
+
+
+def test_every_layer_is_there() -> None:
+    assert set(layers()) <= modules()
+
+
+def test_settings_are_read_by_doors_alone() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"^(from connector\.settings import|import connector\.settings)", path.read_text(), re.MULTILINE)
+    }
+    assert {path for path in readers if not path.startswith("connector/cli/")} <= {
+        "connector/app.py",
+        "connector/runtime.py",
+    }
+
+
+def test_only_one_place_hands_over_the_environment() -> None:
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"\bos\.(environ|getenv)\b", path.read_text()) and "demo" not in path.parts
+    ]
+    assert readers == ["connector/cli/_shared.py"]
+
+
+def test_an_application_waits_with_the_calendar_services_until_it_needs_them(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from connector import app\n"
+        "from connector.settings import Settings\n"
+        "app.create_app(app.build(Settings.from_env({'CONNECTOR_DATABASE_URL': sys.argv[1]})))\n"
+        "print(*sys.modules)\n"
+    )
+    url = f"sqlite:///{tmp_path}/pencilled.sqlite3"
+    done = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=True)
+    assert "flask" in done.stdout.split()
+    assert not set(LAZY) & set(done.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names of the files in the wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [made] = folder.glob("pencilled-*.whl")
+    with zipfile.ZipFile(made) as archive:
+        return set(archive.namelist())
+
+
+def test_the_wheel_has_every_file_of_the_packages(wheel: set[str]) -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert {name for name in tracked if (ROOT / name).exists()} <= wheel
+
+
+def test_the_wheel_has_what_is_no_python(wheel: set[str]) -> None:
+    for pattern in (
+        r"connector/web/templates/.+\.html",
+        r"connector/web/static/.+\.css",
+        r"connector/outbox/templates/.+",
+        r"connector/storage/migrations/script\.py\.mako",
+        r"connector/storage/migrations/versions/\d{4}_\w+\.py",
+        r"connector/py\.typed",
+    ):
+        assert any(re.fullmatch(pattern, name) for name in wheel), pattern
+
+
+def test_the_wheel_has_the_three_packages_and_nothing_else(wheel: set[str]) -> None:
+    assert {name.partition("/")[0] for name in wheel if ".dist-info/" not in name} == set(PACKAGES)
+
+
+def test_no_other_distribution_provides_our_packages() -> None:
+    providers = packages_distributions()
+    for package in PACKAGES:
+        assert set(providers.get(package, ["pencilled"])) == {"pencilled"}
+
+
+def test_the_pinned_versions_name_no_place_to_get_them_from() -> None:
+    assert "://" not in (ROOT / "constraints.txt").read_text()
+
+
+def test_everything_that_is_needed_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["dev"],
+        *project["optional-dependencies"]["demo"],
+    ]
+    names = {re.split(r"[\[<>=;~! ]", text)[0].lower().replace("_", "-") for text in wanted} - {"pencilled"}
+    pinned = {line.partition("==")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert names <= pinned
+
+
+def test_the_machine_that_checks_runs_what_we_run() -> None:
+    steps = (ROOT / ".ci" / "run").read_text()
+    assert re.search(r"^run make test$", steps, re.MULTILINE)
+    assert re.search(r"^run make check$", steps, re.MULTILINE)
