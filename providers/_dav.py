@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from caldav.elements import cdav, dav
 from caldav.elements.base import BaseElement
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 from connector.domain.span import Span
 from connector.errors import (
@@ -42,6 +42,10 @@ _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 class CrowdedError(TransientError):
     """Too many at once, by the server's own word: fewer in flight may do."""
+
+
+class LockedError(CrowdedError):
+    """Somebody else is writing at this very moment, and will have done in another (RFC 4918 section 11.3)."""
 
 
 class GetCtag(BaseElement):
@@ -164,7 +168,7 @@ _MEANING: dict[int, tuple[type[ProviderError], str]] = {
     409: (EditConflictError, "it conflicts with what is there"),
     410: (MissingError, "it is gone"),
     412: (EditConflictError, "it has changed in between"),
-    423: (CrowdedError, "the server is locked by another request"),
+    423: (LockedError, "the server is locked by another request"),
     425: (TransientError, "the server wants it later"),
     429: (CrowdedError, "too many requests"),
     501: (RefusedError, "the server cannot do that"),

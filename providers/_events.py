@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from caldav.elements import dav
 
 from connector.domain.reconcile import Put, Ref, Remove
-from connector.errors import EditConflictError, MissingError, ProviderError, RefusedError
+from connector.errors import EditConflictError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ical import vevent
 from connector.ports import Removed, Written
 from providers import _dav
@@ -144,14 +144,16 @@ class Events:
         body = self._merged(stored.body, put)
         etag = stored.etag if stored.etag and not _is_weak(stored.etag) else None
         answer = self._put(stored.href, body, {"If-Match": etag} if etag else {})
-        self._forget(stored)
         if answer.status in _TAKEN:
+            self._forget(stored)
             return None
         if answer.status == _CREATED and self._says_no_content:
             # Some servers take If-Match on a name that is not there for a creation: undo it, it was deleted.
             self.http.request("DELETE", self.address(stored.href), headers={})
             raise MissingError(f"{stored.href} is not there any more")
         self._says_no_content = self._says_no_content or answer.status == _NO_CONTENT
+        if answer.status < 300:  # noqa: PLR2004 - a success, so what we knew is the past
+            self._forget(stored)
         return self._written(put, replace(stored, body=body), answer)
 
     def _written(self, put: Put, sent: Stored, answer: Answer) -> Written:
@@ -171,6 +173,8 @@ class Events:
             return self._done(put, href, etag)
         try:
             return self._done(put, href, self._asked_etag(href))
+        except MissingError as error:  # somebody in between answered in the server's place
+            raise TransientError("the write was answered with success, and yet nothing is there") from error
         except ProviderError:
             return self._done(put, href, None)
 
@@ -212,11 +216,14 @@ class Events:
         return next((etag for row in _dav.multistatus(answer).rows if (etag := row.text(dav.GetEtag))), None)
 
     def _known(self, href: str, etag: str | None) -> Stored | None:
+        if etag is None or _is_weak(etag):
+            return None
         with self._lock:
-            body = self._bodies.get((href, etag)) if etag else None
+            body = self._bodies.get((href, etag))
         return Stored(href, etag, body) if body is not None else None
 
     def _forget(self, stored: Stored) -> None:
+        """Drop a body that is no longer the last."""
         with self._lock:
             self._bodies.pop((stored.href, stored.etag or ""), None)
 

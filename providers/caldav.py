@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from urllib.parse import urljoin, urlsplit
@@ -25,7 +26,7 @@ from providers._events import Events, Stored
 from providers._http import CONNECTIONS, Http, Lanes, Login, UnreachableError
 
 _CHUNK = 50  # hrefs in one multiget
-_ATTEMPTS = 3  # of one write that was turned away only because others were in flight
+_ATTEMPTS = 4  # of one write that was turned away only because others wrote at the same time
 _ACCOUNTS = 64  # whose connections and last seen bodies are kept
 _WRITING = frozenset({"{DAV:}all", "{DAV:}write", "{DAV:}write-content", "{DAV:}bind"})
 
@@ -43,44 +44,45 @@ class CaldavCalendar:
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
         """Do the actions, a few at once as far as the server bears it; one alone is a plain call."""
+        waiting = deque(_Flight(action) for action in actions)
         if len(actions) == 1:
-            yield self._settle(self._do(actions[0]))
+            flight = waiting[0]
+            while _may_try_again(flight, outcome := self._settle(self._do(flight.action))):
+                flight.attempt += 1
+            yield outcome
             return
-        waiting = deque((action, 1) for action in actions)
-        running: dict[Future[Outcome], tuple[Action, int]] = {}
+        running: dict[Future[Outcome], _Flight] = {}
         landed: list[Outcome] = []
         stopped: ProviderError | None = None
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
             while waiting or running or landed:
                 if stopped:
-                    landed += [Failed(key=action.key, error=stopped) for action, _ in waiting]
+                    landed += [Failed(key=flight.action.key, error=stopped) for flight in waiting]
                     waiting.clear()
                 self._start(pool, waiting, running)
                 yield from landed  # while the next ones are under way
                 landed.clear()
-                crowd = len(running)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    action, attempt = running.pop(future)
-                    outcome = self._settle(future.result())
-                    if crowd > 1 and attempt < _ATTEMPTS and not stopped and _was_crowded(outcome):
-                        waiting.append((action, attempt + 1))
+                    flight, outcome = running.pop(future), self._settle(future.result())
+                    if not stopped and _may_try_again(flight, outcome):
+                        waiting.appendleft(_Flight(flight.action, attempt=flight.attempt + 1))
                         continue
                     stopped = stopped or _stops(outcome)
                     landed.append(outcome)
 
     def _start(
-        self,
-        pool: ThreadPoolExecutor,
-        waiting: deque[tuple[Action, int]],
-        running: dict[Future[Outcome], tuple[Action, int]],
+        self, pool: ThreadPoolExecutor, waiting: deque[_Flight], running: dict[Future[Outcome], _Flight]
     ) -> None:
         """Send as many as may be in flight: in order for each entry, the first one alone."""
-        under_way = {action.key for action, _ in running.values()}
+        under_way = {flight.action.key for flight in running.values()}
         limit = self._lanes.limit if self._events.http.accepted else 1
-        while waiting and len(running) < limit and waiting[0][0].key not in under_way:
-            action, attempt = waiting.popleft()
-            running[pool.submit(self._do, action)] = (action, attempt)
-            under_way.add(action.key)
+        while waiting and len(running) < limit and waiting[0].action.key not in under_way:
+            flight = waiting.popleft()
+            running[pool.submit(self._do, flight.action)] = flight
+            under_way.add(flight.action.key)
+            if len(running) > 1:
+                for one in running.values():
+                    one.in_company = True
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there; whatever an answer leaves out is asked for by itself before it is called absent."""
@@ -134,10 +136,26 @@ class CaldavCalendar:
         return found
 
 
-def _was_crowded(outcome: Outcome) -> bool:
-    """Whether an action was turned away because of the others, and by no wish of the server to be left alone."""
+@dataclass(slots=True)
+class _Flight:
+    """One action on its way.
+
+    Attributes:
+        attempt: Starts at 1.
+        in_company: Whether another request of ours was in flight at any time while this one was.
+    """
+
+    action: Action
+    attempt: int = 1
+    in_company: bool = False
+
+
+def _may_try_again(flight: _Flight, outcome: Outcome) -> bool:
+    """Whether it was turned away because of others at the same time, by a server that did not ask for a pause."""
     error = outcome.error if isinstance(outcome, Failed) else None
-    return isinstance(error, _dav.CrowdedError) and error.retry_after is None
+    if not isinstance(error, _dav.CrowdedError) or error.retry_after is not None or flight.attempt >= _ATTEMPTS:
+        return False
+    return flight.in_company or isinstance(error, _dav.LockedError)
 
 
 def _stops(outcome: Outcome) -> ProviderError | None:
@@ -218,7 +236,7 @@ class Caldav:
 
     def account(self, credentials: Mapping[str, str], network: Network) -> CaldavAccount:
         """Return the account of these credentials; the same one again while it is in use."""
-        key = (network, *sorted(credentials.items()))
+        key = (network.inner_hosts, *sorted(credentials.items()))
         with self._lock:
             account = self._accounts.get(key)
             if account is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier, BrokenBarrierError, Event
 
 import pytest
 
@@ -318,6 +318,54 @@ def test_a_locked_collection_slows_down_and_loses_nothing(setting: Setting) -> N
     written(setting.calendar.apply([creation() for _ in range(12)]))
     assert setting.proxy.count("PUT") == 14
     assert setting.owner.size() == 24
+
+
+def test_a_refusal_that_lands_after_its_company_has_gone_is_still_due_to_it(setting: Setting) -> None:
+    written(setting.calendar.apply([creation()]))
+    second_came, first_gone = Event(), Event()
+
+    def done(_: Request, forward: Forward) -> Reply:
+        second_came.wait(5)
+        return forward()
+
+    def late(_: Request, __: Forward) -> Reply:
+        second_came.set()
+        first_gone.wait(5)
+        return Reply(429)
+
+    setting.proxy.once("PUT", done)
+    setting.proxy.once("PUT", late)
+    landed = []
+    for outcome in setting.calendar.apply([creation(), creation()]):
+        landed.append(outcome)
+        first_gone.set()
+    assert len(written(landed)) == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_busy_without_our_doing_is_left_alone(setting: Setting, status: int) -> None:
+    setting.proxy.always("PUT", says(status))
+    assert isinstance(failure(setting.calendar.apply([creation()])), TransientError)
+    assert setting.proxy.count("PUT") == 1
+
+
+def test_a_lock_held_by_somebody_else_is_waited_for_by_asking_again_a_few_times(setting: Setting) -> None:
+    setting.proxy.once("PUT", says(423), times=2)
+    written(setting.calendar.apply([creation()]))
+    setting.proxy.always("PUT", says(423))
+    setting.proxy.forget()
+    assert isinstance(failure(setting.calendar.apply([creation()])), TransientError)
+    assert setting.proxy.count("PUT") == 4
+
+
+def test_the_writes_of_one_entry_keep_their_order_even_when_the_first_must_be_repeated(setting: Setting) -> None:
+    setting.proxy.once("PUT", says(423))
+    put = creation()
+    later = again(put, put.at, content(hours=9))
+    written(setting.calendar.apply([put, later, creation(), creation()]))
+    sighting = setting.calendar.read([put.at])[put.at.name]
+    assert sighting
+    assert sighting.content == content(hours=9)
 
 
 @pytest.mark.parametrize(("status", "wait"), [(429, "120"), (503, "120")])
