@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
 
     Raises: SettingsError.
     """
-    network = Network(inner_hosts=frozenset(host.lower() for host in settings.inner_hosts))
+    inner_hosts = frozenset(host.lower() for host in settings.inner_hosts)
+    network = Network(inner_hosts=inner_hosts, apps=dict(_apps(settings)))
     terms = Terms(
         organizer=settings.mail_from,
         window=settings.offer_window,
@@ -122,6 +124,20 @@ def _sender(settings: Settings) -> SmtpSender:
         return SmtpSender(settings.smtp_url, from_address=settings.mail_from, brand=settings.brand)
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
+
+
+def _apps(settings: Settings) -> Iterator[tuple[str, OAuthApp]]:
+    registered = (
+        ("google", settings.google_client_id, settings.google_client_secret, settings.google_urls),
+        ("outlook", settings.microsoft_client_id, settings.microsoft_client_secret, settings.microsoft_urls),
+    )
+    for slug, client_id, client_secret, urls in registered:
+        if client_id:
+            back = f"{settings.public_url}/calendars/{slug}/back"
+            yield (
+                slug,
+                OAuthApp(client_id=client_id, client_secret=client_secret, redirect_uri=back, urls=urls),
+            )
 
 
 def _keys(settings: Settings) -> tuple[str, ...]:

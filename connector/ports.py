@@ -284,7 +284,7 @@ class Provider(Protocol):
         """
         ...
 
-    def account(self, credentials: Mapping[str, str], network: Network) -> Account:
+    def account(self, tokens: TokenStore, network: Network) -> Account:
         """Open the account these credentials belong to; asks nothing of the service yet."""
         ...
 

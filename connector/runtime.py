@@ -8,13 +8,14 @@ from threading import Lock
 from uuid import UUID
 
 from connector.domain.notice import Notice, NoticeKind
-from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender
+from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
 from connector.services import answering
 from connector.services.terms import Terms
 from connector.settings import Settings
 from connector.storage import calendars
 from connector.storage.database import Database
 from connector.storage.seal import Seal
+from connector.storage.tokens import StoredTokens
 
 SIGN_IN = "sign-in"
 _TO_ANSWER = (NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED)
@@ -32,9 +33,12 @@ class Runtime:
     sender: Sender
     clock: Clock
     load_provider: Callable[[str], Provider]
-    _accounts: dict[tuple[UUID, bytes], Account] = field(default_factory=dict)
-    _remotes: dict[tuple[UUID, bytes], RemoteCalendar] = field(default_factory=dict)
+    _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    def tokens(self, connection_id: UUID) -> StoredTokens:
+        """Return the credentials of a connection, as everybody who uses it shares them."""
+        return StoredTokens(self.database, self.seal, connection_id)
 
     def remote(self, calendar_id: UUID) -> RemoteCalendar:
         """Return a connected calendar at its service; its connections and caches are kept between calls.
@@ -45,19 +49,12 @@ class Runtime:
             calendar = calendars.calendar(db, calendar_id)
             connection = calendars.connection(db, calendar.connection_id)
         with self._lock:
-            known = self._remotes.get((calendar_id, connection.credentials))
-            if known is not None:
-                return known
-            account = self._accounts.get((connection.id, connection.credentials))
-            if account is None:
+            known = self._remotes.get(calendar_id)
+            if known is None or known[0] != connection.sign_ins:
                 provider = self.load_provider(connection.provider)
-                account = provider.account(self.seal.open(connection.credentials), self.network)
-                self._accounts = {k: v for k, v in self._accounts.items() if k[0] != connection.id}
-                self._accounts[connection.id, connection.credentials] = account
-            remote = account.open(calendar.remote_id)
-            self._remotes = {k: v for k, v in self._remotes.items() if k[0] != calendar_id}
-            self._remotes[calendar_id, connection.credentials] = remote
-            return remote
+                account = provider.account(self.tokens(connection.id), self.network)
+                known = self._remotes[calendar_id] = (connection.sign_ins, account.open(calendar.remote_id))
+            return known[1]
 
     def link_for(self, notice: Notice) -> str | None:
         """Return the address a notice asks its reader to open, or None if it asks for nothing."""

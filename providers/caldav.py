@@ -20,7 +20,7 @@ from connector.domain.reconcile import Action, Put, Ref, Sighting
 from connector.domain.span import Span
 from connector.errors import AccessLostError, ProviderError
 from connector.ical import vevent
-from connector.ports import HTTP_TIMEOUT, Busy, Changes, Failed, Network, Outcome, RemoteCalendarInfo
+from connector.ports import HTTP_TIMEOUT, Busy, Changes, Failed, Network, Outcome, RemoteCalendarInfo, TokenStore
 from providers import _busy, _dav, _discovery, _feed
 from providers._events import Events, Stored
 from providers._http import CONNECTIONS, Http, Lanes, Login, UnreachableError
@@ -234,8 +234,9 @@ class Caldav:
         """
         return _discovery.discover(form, network)
 
-    def account(self, credentials: Mapping[str, str], network: Network) -> CaldavAccount:
+    def account(self, tokens: TokenStore, network: Network) -> CaldavAccount:
         """Return the account of these credentials; the same one again while it is in use."""
+        credentials = tokens.load()
         key = (network.inner_hosts, *sorted(credentials.items()))
         with self._lock:
             account = self._accounts.get(key)

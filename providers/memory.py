@@ -32,6 +32,7 @@ from connector.ports import (
     Outcome,
     RemoteCalendarInfo,
     Removed,
+    TokenStore,
     Written,
 )
 
@@ -358,8 +359,9 @@ class Memory:
             calendar.offline = None
         return {"store": found.id, "password": password}
 
-    def account(self, credentials: Mapping[str, str], network: Network) -> MemoryAccount:  # noqa: ARG002 - reaches none
+    def account(self, tokens: TokenStore, network: Network) -> MemoryAccount:  # noqa: ARG002 - reaches none
         """Return the account of that store."""
+        credentials = tokens.load()
         return MemoryAccount(store(credentials["store"]), credentials["password"])
 
 

@@ -26,7 +26,7 @@ def look(runtime: Runtime, connection: Connection) -> State:
         chosen = [calendar for calendar in owned if calendar.connection_id == connection.id]
     try:
         provider = runtime.load_provider(connection.provider)
-        account = provider.account(runtime.seal.open(connection.credentials), runtime.network)
+        account = provider.account(runtime.tokens(connection.id), runtime.network)
         writable = {info.remote_id: info.writable for info in account.calendars()}
     except AccessLostError as error:
         return State(ok=False, words=f"the password is no longer accepted ({error}). Reconnect: {reconnect}")

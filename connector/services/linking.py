@@ -14,7 +14,7 @@ from connector.domain.facts import AccessLost, AccessRestored, ConnectionAdded
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK, Actor, Level
 from connector.errors import RuleError
-from connector.ports import Network, Provider, RemoteCalendarInfo
+from connector.ports import GivenTokens, Network, Provider, RemoteCalendarInfo
 from connector.services import notifying
 from connector.services.terms import Terms
 from connector.storage import calendars, ledger, people, timeline
@@ -47,7 +47,7 @@ def connect(
         credentials are refused; another ProviderError. Nothing is kept then.
     """
     credentials = wish.provider.connect(wish.form, network)
-    offered = wish.provider.account(credentials, network).calendars()
+    offered = wish.provider.account(GivenTokens(credentials), network).calendars()
     address = wish.form.get("address", "").rstrip("/")
     itself = [info.remote_id for info in offered if info.remote_id.rstrip("/") == address]
     chosen = choose(offered, wish.calendar or next(iter(itself), ""))
@@ -109,7 +109,7 @@ def reconnect(
     Raises: RuleError if the account does not have the connected calendar; AccessLostError, another ProviderError.
     """
     credentials = provider.connect(form, network)
-    offered = {info.remote_id for info in provider.account(credentials, network).calendars()}
+    offered = {info.remote_id for info in provider.account(GivenTokens(credentials), network).calendars()}
     with database.read() as db:
         connection = calendars.connection(db, connection_id)
         chosen = [c for c in calendars.calendars_of(db, connection.practitioner_id) if c.connection_id == connection_id]
@@ -124,7 +124,7 @@ def restored(
 ) -> None:
     """Keep new credentials, and go on with everything that waited for them."""
     connection = calendars.connection(db, connection_id)
-    calendars.set_credentials(db, connection_id, seal.seal(credentials))
+    calendars.set_credentials(db, connection_id, seal.seal(credentials), signed_in=True)
     if calendars.set_state(db, connection_id, ConnectionState.OK):
         fact = AccessRestored(at=now, by=by, connection_id=connection_id)
         timeline.append(db, connection.practitioner_id, [fact])

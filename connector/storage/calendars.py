@@ -36,6 +36,7 @@ class Connection:
     credentials: bytes
     state: ConnectionState
     created_at: datetime
+    sign_ins: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ def add_connection(db: Db, connection: Connection) -> None:
         "label": connection.label,
         "credentials": connection.credentials,
         "state": connection.state.value,
+        "sign_ins": connection.sign_ins,
         "created_at": connection.created_at,
     }
     db.execute(insert(connections).values(values))
@@ -131,9 +133,10 @@ def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
     return db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
 
 
-def set_credentials(db: Db, connection_id: UUID, sealed: bytes) -> None:
-    """Replace the sealed credentials of a connection."""
-    db.execute(update(connections).where(connections.c.id == connection_id).values(credentials=sealed))
+def set_credentials(db: Db, connection_id: UUID, sealed: bytes, *, signed_in: bool = False) -> None:
+    """Replace the sealed credentials of a connection; `signed_in` if its person has just signed in anew."""
+    values = {"credentials": sealed, "sign_ins": connections.c.sign_ins + (1 if signed_in else 0)}
+    db.execute(update(connections).where(connections.c.id == connection_id).values(values))
 
 
 def note_trouble(db: Db, calendar_id: UUID, trouble: str, *, now: datetime) -> None:
@@ -168,6 +171,7 @@ def _connection(row: Row[Any]) -> Connection:
         credentials=row.credentials,
         state=ConnectionState(row.state),
         created_at=row.created_at,
+        sign_ins=row.sign_ins,
     )
 
 

@@ -184,6 +184,7 @@ connections = Table(
     Column("label", Text, nullable=False),
     Column("credentials", LargeBinary, nullable=False),  # sealed
     Column("state", String(16), nullable=False),  # ok or access_lost
+    Column("sign_ins", Integer, nullable=False),  # how often the person has signed in: a new account each time
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -230,4 +231,20 @@ signins = Table(
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", Text, primary_key=True),  # ours, random; echoed in every ring
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("provider", String(32), nullable=False),
+    Column("remote_id", Text, nullable=False),  # what the service needs to end it; empty until it has answered
+    Column("secret", LargeBinary, nullable=False),  # sealed
+    Column("proof", LargeBinary, nullable=False),  # SHA-256 of the secret: what a ring is compared with
+    Column("state", String(16), nullable=False),  # opening, open or closing
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("renew_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    Column("last_rang_at", UtcDateTime),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
-from connector.domain.session import Location, LocationKind
+from connector.domain.session import Location, LocationKind, check_future
 from connector.domain.span import When, instant
 from connector.errors import RuleError, WallTimeError
 
@@ -69,12 +69,15 @@ class TimeInput:
             local_time(self.date, self.time), zone=zone, duration=self._duration(), fold=_FOLDS.get(self.which)
         )
 
-    def checked(self, zone: str) -> tuple[When | None, Self]:
-        """Return the time, or None and the fields with what is wrong with them."""
+    def checked(self, zone: str, *, after: datetime | None = None) -> tuple[When | None, Self]:
+        """Return the time, or None and the fields with what is wrong with them: a time not later than `after` is."""
         try:
-            return self.read(zone), self
+            when = self.read(zone)
+            if after is not None:
+                check_future(when, after)
         except RuleError as error:
             return None, self.refused(error)
+        return when, self
 
     def refused(self, error: RuleError) -> Self:
         """Return the same fields with what is wrong with them."""

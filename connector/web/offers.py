@@ -60,17 +60,17 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     form = _typed(request.form, page.session)
     if "more" in request.form:
         return _draft_form(page, replace(form, rows=form.rows + _blank_rows(page.session, MORE_ROWS)))
-    form, alternatives = _read(form, page.session)
+    runtime = visit.runtime()
+    now = runtime.clock()
+    form, alternatives = _read(form, page.session, now)
     if any(row.time.error or row.place.error for row in form.rows):
         marked = "Please look at the marked times. Nothing has been saved yet."
         return _draft_form(page, replace(form, error=marked), status=422)
-    runtime = visit.runtime()
     try:
         window = _window(form.hours)
         with runtime.database.begin() as db:
             viewing.own_session(db, visit.practitioner_id(), session_id)
-            by, now = visit.actor(db), runtime.clock()
-            offering.draft(db, runtime.terms, session_id, alternatives, by=by, now=now, window=window)
+            offering.draft(db, runtime.terms, session_id, alternatives, by=visit.actor(db), now=now, window=window)
     except NotFoundError:
         raise
     except RuleError as error:
@@ -88,6 +88,8 @@ def review(session_id: UUID) -> ResponseReturnValue:
 def send(session_id: UUID) -> ResponseReturnValue:
     """Send exactly the draft that was looked over."""
     page, runtime = load(session_id), visit.runtime()
+    if page.open is not None and str(page.open.offer.id) == request.form.get("offer"):
+        return to_session(session_id)  # the button was pressed twice
     try:
         offer_id = _draft_named(page).id
         with runtime.database.begin() as db:
@@ -220,13 +222,14 @@ def _typed(form: Mapping[str, str], session: Session) -> DraftForm:
     return DraftForm(rows=rows or _blank_rows(session, FIRST_ROWS), hours=form.get("hours", "").strip())
 
 
-def _read(form: DraftForm, session: Session) -> tuple[DraftForm, list[tuple[When, Location | None]]]:
+def _read(form: DraftForm, session: Session, now: datetime) -> tuple[DraftForm, list[tuple[When, Location | None]]]:
+    """Return the times, and the form with each row marked that cannot be one."""
     rows, alternatives = [], []
     for row in form.rows:
         if row.blank:
             rows.append(row)
             continue
-        when, time = row.time.checked(session.when.zone)
+        when, time = row.time.checked(session.when.zone, after=now)
         place, place_input = row.place.checked()
         rows.append(Row(time=time, place=place_input))
         if when is not None:

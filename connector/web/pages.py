@@ -78,12 +78,12 @@ def create(runtime: Runtime) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(brand=settings.brand, length=length, signed_in=visit.signed_in)
+    _limit(app, settings.broker_url)  # before anything else looks at the request
     CSRFProtect(app)
     for part in (answer.pages, signin.pages, sessions.pages, offers.pages, health.checks):
         app.register_blueprint(part)
     app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
     app.add_url_rule("/robots.txt", "robots", _robots)
-    _limit(app, settings.broker_url)
     app.register_error_handler(HTTPException, _fault)
     app.register_error_handler(RuleError, _refusal)
     app.after_request(_hardened(secure=secure))

@@ -76,7 +76,10 @@ def time(session_id: UUID) -> ResponseReturnValue:
         raise
     except RuleError as error:
         past = isinstance(error, PastSpanError) and form.reason == MoveReason.CORRECTION
-        form = replace(form, error=str(error), ask_override=past or form.override)
+        told = (
+            "This time lies in the past. If that is right, tick the box below and save again." if past else str(error)
+        )
+        form = replace(form, error=told, ask_override=past or form.override)
         return _time_form(page, form, status=visit.status_of(error))
 
 

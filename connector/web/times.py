@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from connector.domain.span import Span, When, zone_named
 _LANGUAGES = ("en", "de")
 _ANYWHERE = {"en": "en_150"}  # English outside the United States, as the letters write it: day first, 24 hours
 _LOCAL = {"en": "local time", "de": "Ortszeit"}
+_OCLOCK = {"en": "", "de": "\u00a0Uhr"}
 _NARROW_SPACES = str.maketrans({"\u202f": "\u00a0", "\u2009": "\u00a0"})  # some fonts lack them
 
 
@@ -65,12 +67,12 @@ class Reader:
         """Tell an instant with its day and zone: a deadline, an answer."""
         zone = zone_named(self.zone)
         local = instant.astimezone(zone)
-        return f"{self._day(instant, zone)}, {self._clock(local)} {self._zone(instant, zone)}"
+        return f"{self._day(instant, zone)}, {self._clock(local)}{self._oclock} {self._zone(instant, zone)}"
 
     def brief(self, instant: datetime) -> str:
         """Tell an instant where the zone is named nearby: a line in a table."""
         local = instant.astimezone(zone_named(self.zone))
-        return f"{format_skeleton('yMMMd', local, locale=self._locale)}, {self._clock(local)}"
+        return f"{format_skeleton('yMMMd', local, locale=self._locale)}, {self._clock(local)}{self._oclock}"
 
     def zone_at(self, instant: datetime, zone: str = "") -> str:
         """Name a zone as it is called at that instant, with the city it goes by."""
@@ -79,6 +81,10 @@ class Reader:
     @property
     def _locale(self) -> Locale:
         return locale_of(self.locale)
+
+    @property
+    def _oclock(self) -> str:
+        return _OCLOCK[self.language]
 
     def _day(self, instant: datetime, zone: ZoneInfo) -> str:
         return format_date(instant.astimezone(zone), "full", locale=self._locale)
@@ -96,8 +102,8 @@ class Reader:
             f"{self._clock(local)} [{_offset(local)}]" if turned else self._clock(local) for local in (start, end)
         )
         if start.date() != end.date():
-            last = f"{last} ({self._date(end)})"
-        return f"{first} – {last}"  # noqa: RUF001 - an en dash is how a stretch of time is written
+            return f"{first}{self._oclock} – {last}{self._oclock} ({self._date(end)})"  # noqa: RUF001 - as below
+        return f"{first} – {last}{self._oclock}"  # noqa: RUF001 - an en dash is how a stretch of time is written
 
     def _zone(self, instant: datetime, zone: ZoneInfo, *, exact: bool = True) -> str:
         local = instant.astimezone(zone)
@@ -122,10 +128,11 @@ def locale_of(tag: str) -> Locale:
     """Return the locale of a tag such as de-AT; English for one the pages have no words in."""
     language, _, region = tag.replace("-", "_").partition("_")
     language = language.lower() if language.lower() in _LANGUAGES else "en"
-    try:
-        return Locale.parse(f"{language}_{region.upper()}" if region else _ANYWHERE.get(language, language))
-    except (ValueError, LookupError):
-        return Locale.parse(_ANYWHERE.get(language, language))
+    with suppress(ValueError, LookupError):
+        parsed = Locale.parse(f"{language}_{region.upper()}")
+        if parsed.territory:
+            return parsed
+    return Locale.parse(_ANYWHERE.get(language, language))
 
 
 def length(value: timedelta) -> str:

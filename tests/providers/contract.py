@@ -14,7 +14,17 @@ from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
 from connector.domain.reconcile import Put, Ref, Remove
 from connector.domain.span import Span
 from connector.errors import AccessLostError, MissingError, RefusedError, SyncTokenExpiredError
-from connector.ports import Account, Failed, Network, Outcome, Provider, RemoteCalendar, Removed, Written
+from connector.ports import (
+    Account,
+    Failed,
+    GivenTokens,
+    Network,
+    Outcome,
+    Provider,
+    RemoteCalendar,
+    Removed,
+    Written,
+)
 
 NOON = datetime(2026, 12, 3, 12, tzinfo=UTC)
 DAY = Span.of(NOON - timedelta(hours=12), timedelta(hours=24))
@@ -56,7 +66,7 @@ class Service:
     practitioner: Practitioner
 
     def account(self) -> Account:
-        return self.provider.account(self.provider.connect(self.form, self.network), self.network)
+        return self.provider.account(GivenTokens(self.provider.connect(self.form, self.network)), self.network)
 
     def calendar(self) -> RemoteCalendar:
         return self.account().open(self.remote_id)
@@ -139,7 +149,9 @@ class ProviderContract:
         if not self.asks_password:
             pytest.skip("this service lets everybody in")
         credentials = service.provider.connect(service.form, service.network)
-        calendar = service.provider.account({**credentials, "password": "old"}, service.network).open(service.remote_id)
+        calendar = service.provider.account(GivenTokens({**credentials, "password": "old"}), service.network).open(
+            service.remote_id
+        )
         outcomes = list(calendar.apply([creation(content(hours=n)) for n in range(5)]))
         assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [AccessLostError] * 5
         with pytest.raises(AccessLostError):

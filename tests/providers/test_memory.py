@@ -11,7 +11,7 @@ import pytest
 from connector.domain.reconcile import Action, Ref
 from connector.domain.span import Span
 from connector.errors import AccessLostError, EditConflictError, MissingError, TransientError
-from connector.ports import Failed, Network, RemoteCalendar
+from connector.ports import Failed, GivenTokens, Network, RemoteCalendar
 from providers import memory
 from providers.memory import MemoryCalendar, MemoryStore
 from tests.providers.contract import (
@@ -173,5 +173,5 @@ def test_a_changed_password_locks_out_until_somebody_reconnects(store: MemorySto
 def test_a_store_is_found_again_by_its_id(store: MemoryStore) -> None:
     credentials = {"store": store.id, "password": store.password}
     store.calendar().add_foreign(content().span)
-    opened = memory.PROVIDER.account(credentials, Network()).open("calendar")
+    opened = memory.PROVIDER.account(GivenTokens(credentials), Network()).open("calendar")
     assert len(opened.changes(None).changed) == 1

@@ -110,6 +110,7 @@ def upgrade() -> None:
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("credentials", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("sign_ins", sa.Integer(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["practitioner_id"], ["practitioners.id"], name="fk_connections_practitioner_id_practitioners"
