@@ -13,7 +13,7 @@ import providers
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
-from connector.ports import Clock, Network, NotSentError, Provider
+from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider
 from connector.runtime import Runtime
 from connector.services.terms import Terms
 from connector.settings import Settings
