@@ -6,7 +6,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = ()) -> Engin
         return create_engine(
             url, hide_parameters=True, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=arguments
         )
+    _keep_private(url)
     engine = create_engine(url, hide_parameters=True, pool_size=_POOL, max_overflow=_POOL)
 
     @event.listens_for(engine, "connect")
@@ -69,6 +70,13 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = ()) -> Engin
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _keep_private(url: URL) -> None:
+    """Create the file so that only its owner may read it: it holds names and addresses."""
+    if url.database and not url.query:
+        with suppress(OSError):  # there already, or in a folder that connecting will complain about
+            os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 class Database:

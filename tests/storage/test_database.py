@@ -214,3 +214,12 @@ def test_the_baton_passes_on_from_a_process_that_has_fallen_silent(postgresql_ur
     theirs.close()
     first.dispose()
     second.dispose()
+
+
+def test_a_new_database_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "private.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    with database.begin() as db:
+        db.execute(sa.text("CREATE TABLE names (name TEXT)"))
+    database.dispose()
+    assert path.stat().st_mode & 0o777 == 0o600
