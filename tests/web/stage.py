@@ -12,6 +12,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from connector.domain.offer import Offer
@@ -37,6 +38,23 @@ PRACTICE = Location(kind=LocationKind.IN_PERSON, text="Lindenstraße 7, Berlin")
 KEY = "a key for tests that is long enough"
 Places = Mapping[int, Location]
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class KeptTemplates(BytecodeCache):
+    """Compiles each template once a run, not once a test."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_TEMPLATES = KeptTemplates()
 
 
 @dataclass
@@ -182,10 +200,12 @@ def make_stage(runtime: Runtime, clock: Clock) -> Stage:
             people.add_client(db, client, now=clock())
         session = _book(db, runtime, ada, kim, when)
         bobs = _book(db, runtime, bob, lou, when)
+    app = pages.create(runtime)
+    app.jinja_env.bytecode_cache = _TEMPLATES
     return Stage(
         runtime=runtime,
         clock=clock,
-        app=pages.create(runtime),
+        app=app,
         ada=ada,
         kim=kim,
         session=session,

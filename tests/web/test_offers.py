@@ -3,18 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from werkzeug.test import TestResponse
 
-from connector.domain.entry import Disclosure
 from connector.domain.offer import Offer, OfferState
-from connector.domain.people import Level
-from connector.domain.reconcile import Mirror, MirrorState, Put
-from connector.services import mirroring
-from connector.storage import calendars, mirrors, offers
-from connector.storage.calendars import Calendar, Connection, ConnectionState
+from connector.storage import offers
 from tests.web.stage import Browser, Stage, add_client
 
 THREE = {
@@ -49,50 +43,6 @@ def send(stage: Stage, browser: Browser, offer: Offer) -> TestResponse:
     return browser.post(f"{own}/offer/send", {"offer": str(offer.id)}, page=own)
 
 
-def connected(stage: Stage, state: ConnectionState = ConnectionState.OK) -> Calendar:
-    connection = Connection(
-        id=uuid4(),
-        practitioner_id=stage.ada.id,
-        provider="caldav",
-        label="Nextcloud",
-        credentials=b"",
-        state=state,
-        created_at=stage.now,
-    )
-    calendar = Calendar(
-        id=uuid4(),
-        connection_id=connection.id,
-        practitioner_id=stage.ada.id,
-        remote_id="practice",
-        name="Practice",
-        disclosure=Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS),
-        lane="caldav",
-    )
-    with stage.runtime.database.begin() as db:
-        calendars.add_connection(db, connection)
-        calendars.add_calendar(db, calendar, now=stage.now)
-    return calendar
-
-
-def written(stage: Stage, calendar: Calendar) -> None:
-    """Note that everything wanted stands in the calendar."""
-    with stage.runtime.database.begin() as db:
-        picture = mirroring.picture(db, calendar.id, now=stage.now)
-        standing = [
-            Mirror(
-                key=put.key,
-                session_id=put.session_id,
-                ref=put.at,
-                seen=put.entry.content.fingerprint,
-                state=MirrorState.PRESENT,
-                ends_at=put.entry.content.span.end,
-            )
-            for put in picture.actions
-            if isinstance(put, Put)
-        ]
-        mirrors.intend(db, calendar.id, standing, ())
-
-
 def test_a_draft_is_saved_and_says_that_nothing_was_sent(stage: Stage) -> None:
     ada = stage.signed_in()
     before = stage.everything()
@@ -123,6 +73,17 @@ def test_sending_holds_every_time_and_warns_without_a_calendar(stage: Stage) -> 
     assert "The offer is sent." in page
     assert "No calendar is connected: the times are kept free here" in page
     assert "They can answer until Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in page
+
+
+def test_sending_twice_sends_once(stage: Stage) -> None:
+    ada = stage.signed_in()
+    save(stage, ada)
+    offer = newest(stage)
+    send(stage, ada, offer)
+    before = stage.everything()
+    again = send(stage, ada, offer)
+    assert (again.status_code, again.location) == (303, f"/sessions/{stage.session.id}")
+    assert stage.everything() == before
 
 
 def test_a_draft_that_was_changed_meanwhile_is_not_sent(stage: Stage) -> None:
@@ -223,65 +184,6 @@ def test_a_client_nobody_can_reach_is_not_sent_to(stage: Stage) -> None:
     assert refused.status_code == 422
     assert "Nothing has been held." in refused.text
     assert stage.stored(draft).state is OfferState.DRAFT
-
-
-def test_a_calendar_that_lost_its_access_stops_the_sending_and_says_so_everywhere(stage: Stage) -> None:
-    connected(stage, ConnectionState.ACCESS_LOST)
-    ada = stage.signed_in()
-    save(stage, ada)
-    assert "no longer lets Pencilled in" in ada.get("/sessions").text
-    refused = send(stage, ada, newest(stage))
-    assert refused.status_code == 422
-    assert "Reconnect it first" in refused.text
-    assert newest(stage).state is OfferState.DRAFT
-
-
-def test_holds_that_do_not_stand_in_the_calendar_yet_are_named(stage: Stage) -> None:
-    calendar, ada, own = connected(stage), stage.signed_in(), f"/sessions/{stage.session.id}"
-    offer = stage.offer()
-    assert ada.get(own).text.count("Held, but not yet in your calendar: Practice") == 3
-    written(stage, calendar)
-    page = ada.get(own).text
-    assert page.count("Held, and in your calendar") == 3
-    assert "Not yet up to date" not in page
-    path = f"{own}/offer/{offer.alternatives[0].id}/move"
-    ada.post(path, {"date": "2026-03-12", "time": "08:00", "minutes": "50"})
-    page = ada.get(own).text
-    assert page.count("Held, but not yet in your calendar: Practice") == 1
-    assert page.count("Held, and in your calendar") == 2
-
-
-def test_one_time_can_be_moved_without_restarting_the_clock(stage: Stage) -> None:
-    offer, ada = stage.offer(), stage.signed_in()
-    path = f"/sessions/{stage.session.id}/offer/{offer.alternatives[0].id}/move"
-    taken = ada.post(path, {"date": "2026-03-11", "time": "11:00", "minutes": "50"})
-    assert taken.status_code == 422
-    assert "is offered twice" in taken.text
-    assert 'name="time" value="11:00"' in taken.text
-    assert ada.post(path, {"date": "2026-03-12", "time": "08:00", "minutes": "50"}).status_code == 303
-    moved = stage.stored(offer)
-    assert moved.alternatives[0].when == stage.at(10, 8)
-    assert moved.expires_at == offer.expires_at
-
-
-def test_one_time_can_be_taken_back_and_the_last_takes_the_offer_with_it(stage: Stage) -> None:
-    offer, ada, own = stage.offer(), stage.signed_in(), f"/sessions/{stage.session.id}"
-    for count, one in enumerate(offer.alternatives, start=1):
-        path = f"{own}/offer/{one.id}/withdraw"
-        asked = ada.get(path).text
-        assert ("so the offer ends" in asked) == (count == len(offer.alternatives))
-        assert ada.post(path).status_code == 303
-    assert stage.stored(offer).state is OfferState.WITHDRAWN
-    ended = ada.post(f"{own}/offer/withdraw", page=own)
-    assert "The offer has ended meanwhile." in ada.get(ended.location).text
-
-
-def test_the_whole_offer_can_be_taken_back(stage: Stage) -> None:
-    offer, ada, path = stage.offer(), stage.signed_in(), f"/sessions/{stage.session.id}/offer/withdraw"
-    assert ada.get(path).status_code == 200
-    assert stage.stored(offer).state is OfferState.OPEN
-    assert ada.post(path).status_code == 303
-    assert stage.stored(offer).state is OfferState.WITHDRAWN
 
 
 def test_a_new_offer_replaces_the_open_one(stage: Stage) -> None:

@@ -3,12 +3,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from connector.domain.facts import Fact
+from connector.domain.notice import NoticeKind
 from connector.domain.session import LocationKind, SessionState
-from connector.services import answering
+from connector.services import answering, narrating
+from connector.services.viewing import session_list, session_page
 from connector.storage import messages
 from tests.web.stage import PRACTICE, Browser, Stage
 
@@ -61,7 +65,7 @@ def test_a_correction_in_the_past_asks_first(stage: Stage) -> None:
     asked = move(stage, ada, date="2026-03-01", **WRONG)
     assert asked.status_code == 422
     assert 'name="override"' in asked.text
-    assert "has already passed" in asked.text
+    assert "If that is right, tick the box below and save again." in asked.text
     assert 'value="correction" checked' in asked.text
     assert move(stage, ada, date="2026-03-01", override="yes", **WRONG).status_code == 303
     assert stage.stored_session().when == stage.at(-1, 16)
@@ -231,3 +235,17 @@ def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -
     for day in range(20, 32):
         stage.offer(stage.at(day, 12), session=stage.book(stage.at(day, 9)))
     assert queries() == few
+
+
+def test_what_is_shown_can_be_written_as_json(stage: Stage) -> None:
+    stage.offer()
+    with stage.runtime.database.read() as db:
+        page = session_page(db, stage.ada.id, stage.session.id, now=stage.now)
+        listed = session_list(db, stage.ada.id, now=stage.now)
+    assert b"Kim Noor" in msgspec.json.encode(page)
+    assert b"Kim Noor" in msgspec.json.encode(listed)
+
+
+def test_everything_that_can_happen_or_be_sent_has_plain_words() -> None:
+    assert {kind.__name__ for kind in Fact.__subclasses__()} <= narrating._SENTENCES.keys()
+    assert narrating.LETTERS.keys() == set(NoticeKind)

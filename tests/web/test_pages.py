@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import structlog
+from werkzeug.test import TestResponse
+
+from connector.storage import database as database_module
+from connector.storage import ledger
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from connector.web import pages
+from connector.web.pages import ANSWER_LIMIT, LARGEST_BODY, SIGN_IN_LIMIT
+from tests.conftest import Clock, free_port
+from tests.web.stage import Browser, Stage, make_runtime, make_stage
+
+HARDENED = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+@pytest.fixture
+def secure(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
+    """An installation behind a proxy that ends TLS."""
+    runtime = make_runtime(
+        sqlite_database, sqlite_url, clock, public_url="https://pencilled.example.org", trusted_proxies=1
+    )
+    return make_stage(runtime, clock)
+
+
+@contextmanager
+def writing(url: str) -> Iterator[None]:
+    """Keep everybody else from writing."""
+    other = Database(url)
+    try:
+        with other.begin():
+            yield
+    finally:
+        other.dispose()
+
+
+def test_every_answer_carries_the_headers_that_protect_it(stage: Stage) -> None:
+    link, ada = stage.link(stage.offer()), stage.signed_in()
+    found = [ada.get(path) for path in ("/", "/signin", link, "/sessions", "/answer/x", "/nowhere", "/readyz")]
+    found += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
+    assert {answer.status_code for answer in found} == {200, 303, 400, 404, 405}
+    for answer in found:
+        assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Strict-Transport-Security" not in answer.headers
+    with ada.get("/static/style.css") as sheet:
+        assert (sheet.status_code, sheet.headers["Cache-Control"]) == (200, "public, max-age=3600")
+
+
+def test_pages_load_nothing_from_elsewhere_and_need_no_script(stage: Stage) -> None:
+    offer, ada = stage.offer(), stage.signed_in()
+    for path in (stage.link(offer), "/signin", "/sessions", f"/sessions/{stage.session.id}/offer"):
+        text = ada.get(path).text
+        assert "<script" not in text
+        assert "style=" not in text
+        assert "http://" not in text
+        assert "https://" not in text
+
+
+def test_behind_tls_cookies_are_secure_and_forms_need_no_referer(secure: Stage) -> None:
+    link, browser = secure.link(secure.offer()), secure.browser()
+    https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    shown = browser.get(link + "/none", headers=https)
+    cookie = shown.headers["Set-Cookie"]
+    for part in ("__Host-pencilled=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
+        assert part in cookie
+    assert shown.headers["Strict-Transport-Security"].startswith("max-age=")
+    token = shown.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    headers = https | {"Cookie": cookie.partition(";")[0], "Origin": "null"}
+    answer = secure.app.test_client(use_cookies=False).post(
+        link + "/none", data={"csrf_token": token}, headers=headers, base_url="https://pencilled.example.org"
+    )
+    assert answer.status_code == 303
+
+
+def test_a_practitioners_form_without_its_token_is_refused(stage: Stage) -> None:
+    ada = stage.signed_in()
+    before = stage.everything()
+    own = f"/sessions/{stage.session.id}"
+    for path in (f"{own}/cancel", f"{own}/offer", f"{own}/time", f"{own}/keep", "/signout"):
+        assert ada.http.post(path, data={"csrf_token": "guess"}).status_code == 400
+    assert stage.everything() == before
+    assert ada.get("/sessions").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/signin", SIGN_IN_LIMIT), ("/answer/x/none", ANSWER_LIMIT)])
+def test_who_tries_too_often_is_slowed_down(stage: Stage, path: str, limit: str) -> None:
+    browser, allowed = stage.browser(), int(limit.split(maxsplit=1)[0])
+    statuses = [browser.post(path, {"email": "eva@example.org"}, page="/signin").status_code for _ in range(allowed)]
+    assert 429 not in statuses
+    refused = browser.post(path, page="/signin")
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "60"
+    assert "Please wait a minute" in refused.text
+    assert browser.get("/signin").status_code == 200
+
+
+def test_limits_count_the_address_the_trusted_proxy_names(secure: Stage) -> None:
+    def post(address: str) -> TestResponse:
+        forwarded = {"X-Forwarded-For": f"203.0.113.9, {address}"}  # the first was only claimed by the client
+        return secure.app.test_client().post("/signin", headers=forwarded)
+
+    allowed = int(SIGN_IN_LIMIT.split()[0])
+    assert [post("192.0.2.1").status_code for _ in range(allowed + 1)][-1] == 429
+    assert post("192.0.2.2").status_code != 429
+
+
+def test_a_body_too_large_is_refused(stage: Stage) -> None:
+    answer = stage.browser().http.post("/signin", data={"email": "x" * (LARGEST_BODY + 1)})
+    assert answer.status_code == 413
+    assert "<h1>This did not work</h1>" in answer.text
+
+
+def test_a_fault_is_shown_kindly_and_logged_without_personal_data(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.app.config["PROPAGATE_EXCEPTIONS"] = False
+    link = stage.link(stage.offer())
+    monkeypatch.setattr(stage.runtime, "database", None)
+    with structlog.testing.capture_logs() as logs:
+        answer = stage.browser().get(link)
+    assert answer.status_code == 500
+    assert "Something went wrong here" in answer.text
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    (entry,) = logs
+    assert (entry["event"], entry["endpoint"], entry["error"]) == ("page_failed", "answer.show", "AttributeError")
+    assert link.removeprefix("/answer/") not in repr(entry)
+    assert "Kim" not in repr(entry)
+
+
+def test_a_busy_database_asks_to_come_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.app.config["PROPAGATE_EXCEPTIONS"] = False
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 1)
+    impatient = Database(stage.runtime.settings.database_url)
+    monkeypatch.setattr(stage.runtime, "database", impatient)
+    browser = stage.browser()
+    try:
+        with writing(stage.runtime.settings.database_url), structlog.testing.capture_logs():
+            answer = browser.post("/signin", {"email": "ada@example.org"})
+    finally:
+        impatient.dispose()
+    assert answer.status_code == 503
+    assert "Please try again in a few minutes." in answer.text
+
+
+def test_alive_and_ready(stage: Stage) -> None:
+    browser = stage.browser()
+    assert browser.get("/healthz").json == {"alive": True}
+    assert browser.get("/readyz").json == {"ready": True, "reasons": []}
+
+
+def test_work_that_nobody_does_makes_it_unready(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        ledger.touch(db, Key(Kind.MESSAGE, "x"), due_at=stage.now)
+    stage.clock.advance(timedelta(minutes=12))
+    answer = stage.browser().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json == {
+        "ready": False,
+        "reasons": ["due work has been waiting for 12 minutes; is a worker running?"],
+    }
+
+
+def test_a_database_that_was_not_migrated_makes_it_unready(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+    answer = stage.browser().get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"ready": False, "reasons": ["the database needs `pencilled migrate`"]},
+    )
+
+
+def test_a_database_that_is_away_makes_it_unready_but_not_dead(clock: Clock, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/none.sqlite3"
+    away = Database(url)
+    app = pages.create(make_runtime(away, url, clock))
+    try:
+        answer = Browser(app.test_client()).get("/readyz")
+        assert answer.status_code == 503
+        assert Browser(app.test_client()).get("/healthz").status_code == 200
+    finally:
+        away.dispose()
+
+
+def test_robots_are_asked_to_stay_away(stage: Stage) -> None:
+    assert stage.browser().get("/robots.txt").text == "User-agent: *\nDisallow: /\n"
+
+
+def test_two_installations_in_one_process_do_not_share_their_limits(stage: Stage) -> None:
+    other = Browser(pages.create(stage.runtime).test_client())
+    for _ in range(int(SIGN_IN_LIMIT.split()[0]) + 1):
+        last = stage.browser().post("/signin")
+    assert last.status_code == 429
+    assert other.post("/signin", {"email": "eva@example.org"}).status_code == 200
+
+
+@pytest.mark.redis
+def test_processes_that_share_redis_share_their_limits(
+    sqlite_database: Database, sqlite_url: str, clock: Clock, redis_url: str
+) -> None:
+    runtime = make_runtime(sqlite_database, sqlite_url, clock, broker_url=redis_url)
+    one, two = (Browser(pages.create(runtime).test_client()) for _ in range(2))
+    statuses = [one.post("/signin").status_code for _ in range(int(SIGN_IN_LIMIT.split()[0]))]
+    assert 429 not in statuses
+    assert two.post("/signin").status_code == 429
+
+
+def test_answers_are_taken_while_redis_is_away(sqlite_database: Database, sqlite_url: str, clock: Clock) -> None:
+    runtime = make_runtime(sqlite_database, sqlite_url, clock, broker_url=f"redis://127.0.0.1:{free_port()}/0")
+    stage = make_stage(runtime, clock)
+    browser, link = stage.browser(), stage.link(stage.offer())
+    assert browser.post(link + "/none").status_code == 303
