@@ -36,7 +36,7 @@ def main() -> None:
 def _offers(server: Server, folder: Path) -> Iterator[Row]:
     url = f"sqlite:///{folder / 'bench.sqlite3'}"
     migrations.migrate(url)
-    with Stage(server, url) as stage:
+    with Stage(url, server=server) as stage:
         stage.connect()
         stage.start()
         latencies, costs, answers = [], [], []

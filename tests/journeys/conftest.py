@@ -24,12 +24,12 @@ def xandikos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 def stage(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[Stage]:
     """The whole installation, once with each calendar server."""
     server: Server = request.getfixturevalue(f"{request.param}_server")
-    with Stage(server, sqlite_url) as stage:
+    with Stage(sqlite_url, server=server) as stage:
         yield stage
 
 
 @pytest.fixture
 def on_radicale(radicale_server: Server, sqlite_url: str) -> Iterator[Stage]:
     """The whole installation, with Radicale alone."""
-    with Stage(radicale_server, sqlite_url) as stage:
+    with Stage(sqlite_url, server=radicale_server) as stage:
         yield stage

@@ -45,35 +45,19 @@ class Shown:
 
 
 @dataclass
-class Stage:
-    """Put it together with `with`; the clock is virtual, everything else is real."""
+class Installation:
+    """Everything but a calendar service; the clock is virtual, the rest is real. Put it together with `with`."""
 
-    server: Server
     database_url: str
     now: datetime = NOW
     mailbox: Mailbox = field(default_factory=Mailbox)
-    proxy: Proxy = field(init=False)
-    owner: Owner = field(init=False)
     runtime: Runtime = field(init=False)
     practice: Practice = field(init=False)
     calendar: Calendar = field(init=False)
-    engine: Engine | None = None
+    engine: Engine | None = field(init=False, default=None)
 
     def __enter__(self) -> Self:
         self.mailbox.__enter__()
-        name = f"work{time.monotonic_ns()}"
-        self.owner = Owner(self.server, self.server.make_calendar(name))
-        self.proxy = Proxy(self.server.url)
-        self.proxy.__enter__()
-        self._open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self.proxy.__exit__()
-        self.mailbox.__exit__()
-
-    def _open(self) -> None:
         settings = Settings.from_env(
             {
                 "CONNECTOR_DATABASE_URL": self.database_url,
@@ -85,6 +69,70 @@ class Stage:
         )
         self.runtime = app.build(settings, clock=lambda: self.now)
         self.practice = Practice(self.runtime.database, terms=self.runtime.terms, now=self.now)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.runtime.database.dispose()
+        self.mailbox.__exit__()
+
+    def start(self) -> None:
+        """Start the worker threads."""
+        self.engine = app.create_engine(self.runtime)
+        self.engine.start()
+
+    def stop(self) -> None:
+        """Stop them."""
+        if self.engine is not None:
+            self.engine.stop()
+            self.engine = None
+
+    def wait(self, **by: float) -> None:
+        """Let virtual time pass."""
+        self.now += timedelta(**by)
+        self.practice.now = self.now
+
+    def until(self, look: Callable[[], T], right: Callable[[T], bool]) -> T:
+        """Look until it is right; fail with what was seen last."""
+        deadline = time.monotonic() + PATIENCE
+        pause = threading.Event()
+        while True:
+            seen = look()
+            if right(seen):
+                return seen
+            assert time.monotonic() < deadline, f"still not so: {seen}"
+            pause.wait(0.02)
+
+    def settled(self) -> None:
+        """Wait until nothing is due and nobody works."""
+        soon = self.now + timedelta(seconds=1)
+        self.until(lambda: ledger.oldest_overdue(self.runtime.database, soon), lambda overdue: not overdue)
+        self.until(self._leases, lambda count: count == 0)
+
+    def _leases(self) -> int:
+        with self.runtime.database.read() as db:
+            return len(db.execute(ledger.due.select().where(ledger.due.c.lease_until.is_not(None))).all())
+
+
+@dataclass(kw_only=True)
+class Stage(Installation):
+    """An installation with a real CalDAV server behind a proxy."""
+
+    server: Server
+    proxy: Proxy = field(init=False)
+    owner: Owner = field(init=False)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        name = f"work{time.monotonic_ns()}"
+        self.owner = Owner(self.server, self.server.make_calendar(name))
+        self.proxy = Proxy(self.server.url)
+        self.proxy.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.proxy.__exit__()
 
     def connect(self, *, password: str = "") -> Calendar:
         """Connect the owner's calendar through the proxy, as the command line does."""
@@ -105,50 +153,12 @@ class Stage:
         )
         return self.calendar
 
-    def start(self) -> None:
-        """Start the worker threads."""
-        self.engine = app.create_engine(self.runtime)
-        self.engine.start()
-
-    def stop(self) -> None:
-        """Stop them."""
-        if self.engine is not None:
-            self.engine.stop()
-            self.engine = None
-
-    def wait(self, **by: float) -> None:
-        """Let virtual time pass."""
-        self.now += timedelta(**by)
-        self.practice.now = self.now
-
     def shown(self) -> list[Shown]:
         """Look at the server itself, past Pencilled and past the proxy."""
         listing = self.server.send("PROPFIND", self.owner.url, None, {"Depth": "1"}).decode()
         hrefs = [part.split("<")[0] for part in listing.replace("D:", "").replace("ns0:", "").split("href>")[1::2]]
         found = [self._event(href) for href in hrefs if href.endswith(".ics")]
         return sorted((event for event in found if event), key=lambda event: (event.start, event.href))
-
-    def until(self, look: Callable[[], T], right: Callable[[T], bool]) -> T:
-        """Look until it is right; fail with what was seen last."""
-        deadline = time.monotonic() + PATIENCE
-        pause = threading.Event()
-        while True:
-            seen = look()
-            if right(seen):
-                return seen
-            assert time.monotonic() < deadline, f"still not so: {seen}"
-            pause.wait(0.02)
-
-    def settled(self) -> None:
-        """Wait until nothing is due and nobody works."""
-        self.until(
-            lambda: ledger.oldest_overdue(self.runtime.database, self.now + timedelta(seconds=1)), lambda t: not t
-        )
-        self.until(self._leases, lambda count: count == 0)
-
-    def _leases(self) -> int:
-        with self.runtime.database.read() as db:
-            return len(db.execute(ledger.due.select().where(ledger.due.c.lease_until.is_not(None))).all())
 
     def _event(self, href: str) -> Shown | None:
         try:

@@ -1,0 +1,169 @@
+"""What Google's refusals mean to us: one table by operation, status and reason (403 and 410 mean several things).
+
+Source: https://developers.google.com/workspace/calendar/api/guides/errors
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, cast
+
+from connector.errors import (
+    AccessLostError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    SyncTokenExpiredError,
+    TransientError,
+)
+
+Operation = Literal["insert", "patch", "delete", "get", "list", "busy", "watch", "stop", "calendars", "create", "batch"]
+
+_ACCOUNT_BLOCK = timedelta(hours=1)  # at least: asking on prolongs it
+_LONGEST_WAIT = timedelta(days=1)
+_PACE = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
+_BLOCK = frozenset({"quotaExceeded", "dailyLimitExceeded"})
+_FORBIDDEN, _TOO_MANY, _SERVER = 403, 429, 500
+
+_MEANING: Mapping[tuple[str, int, str], type[ProviderError]] = {
+    ("any", 401, "any"): AccessLostError,
+    ("any", 403, "insufficientPermissions"): AccessLostError,
+    ("any", 403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): AccessLostError,
+    ("create", 403, "insufficientPermissions"): RefusedError,  # a permission people may leave out
+    ("create", 403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): RefusedError,
+    ("any", 408, "any"): TransientError,
+    ("list", 400, "syncToken"): SyncTokenExpiredError,
+    ("list", 410, "any"): SyncTokenExpiredError,
+    ("list", 404, "any"): MissingError,
+    ("busy", 404, "any"): MissingError,
+    ("watch", 404, "any"): MissingError,
+    ("watch", 400, "channelIdNotUnique"): TransientError,  # the answer was lost; a new channel has a new id
+    ("delete", 409, "any"): TransientError,  # "conflict": it was being written
+    ("patch", 409, "any"): TransientError,
+}
+_WORDS = {
+    "accessNotConfigured": "the Google Calendar API is not enabled for this installation's Google Cloud project",
+    "SERVICE_DISABLED": "the Google Calendar API is not enabled for this installation's Google Cloud project",
+    "BILLING_DISABLED": "billing is off for this installation's Google Cloud project",
+    "pushNotSupportedForRequestedResource": "Google does not push changes of this calendar",
+    "insufficientPermissions": "a permission is missing",
+}
+
+
+class Fault(Exception):  # noqa: N818 - not yet an error: what it means depends on what was asked
+    """An answer other than success.
+
+    Attributes:
+        reasons: Google's words for it, and the parameter it is about.
+        wait: How long not to ask again, where Google said so or an account-level block is known to last.
+    """
+
+    def __init__(self, status: int, reasons: frozenset[str] = frozenset(), wait: timedelta | None = None) -> None:
+        super().__init__(f"{status} {', '.join(sorted(reasons))}".rstrip())
+        self.status = status
+        self.reasons = reasons
+        self.wait = max(wait or _ACCOUNT_BLOCK, _ACCOUNT_BLOCK) if self.blocked else wait
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Fault:
+        """Read an answer; header names are in lower case."""
+        return cls(status, _reasons(body), _wait(headers.get("retry-after", ""), now))
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the account as a whole is held back for hours."""
+        return self.status == _FORBIDDEN and bool(self.reasons & _BLOCK)
+
+    @property
+    def throttled(self) -> bool:
+        """Whether we asked too much, so that asking anything else now makes it worse."""
+        paced = self.status == _FORBIDDEN and bool(self.reasons & _PACE)
+        return self.status == _TOO_MANY or paced or self.blocked
+
+
+def meaning(operation: Operation, fault: Fault) -> ProviderError:
+    """Return what an answer means for what was asked."""
+    words = next((_WORDS[reason] for reason in sorted(fault.reasons) if reason in _WORDS), "")
+    message = f"Google answered {fault}" + (f": {words}" if words else "")
+    if fault.throttled:
+        return TransientError(message, retry_after=fault.wait)
+    kind = _known(operation, fault)
+    if kind is None:
+        if operation in {"insert", "get"} and fault.status == 404:  # noqa: PLR2004 - Not Found
+            return RefusedError("the calendar itself is not there any more, or not to be seen")
+        kind = RefusedError if 400 <= fault.status < _SERVER else TransientError  # noqa: PLR2004 - client errors
+    return TransientError(message, retry_after=fault.wait) if kind is TransientError else kind(message)
+
+
+def _known(operation: Operation, fault: Fault) -> type[ProviderError] | None:
+    for asked in (operation, "any"):
+        for reason in (*sorted(fault.reasons), "any"):
+            if kind := _MEANING.get((asked, fault.status, reason)):
+                return kind
+    return None
+
+
+def _reasons(body: bytes) -> frozenset[str]:
+    """Return the words of `error.errors[]` (`reason`, `location`), `error.details[]` and `error.status`."""
+    try:
+        error = json.loads(body)["error"]
+        if isinstance(error, str):
+            return frozenset({error})
+        rows = [*error.get("errors", ()), *error.get("details", ())]
+        found = {row.get(name) for row in rows for name in ("reason", "location")}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return frozenset()
+    return frozenset(one for one in found if isinstance(one, str))
+
+
+def _wait(value: str, now: datetime) -> timedelta | None:
+    """Read Retry-After: seconds, or a date (RFC 9110 section 10.2.3)."""
+    try:
+        wait = timedelta(seconds=int(value)) if value.strip().isdigit() else parsedate_to_datetime(value) - now
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return min(max(wait, timedelta()), _LONGEST_WAIT)
+
+
+def members(value: object, name: str) -> list[dict[str, Any]]:
+    """Return the objects listed under a name in an answer; none where it names none.
+
+    Raises: TransientError if the answer is not of the agreed form.
+    """
+    found = value.get(name, []) if isinstance(value, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise garbled()
+    return cast("list[dict[str, Any]]", found)
+
+
+def text(value: object, name: str) -> str:
+    """Return a text that an answer must have.
+
+    Raises: TransientError if it has none.
+    """
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, str) or not found:
+        raise garbled()
+    return found
+
+
+def instant(value: str) -> datetime:
+    """Read RFC 3339 with an offset.
+
+    Raises: TransientError.
+    """
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise garbled() from error
+    if found.tzinfo is None:
+        raise garbled()
+    return found.astimezone(UTC)
+
+
+def garbled() -> TransientError:
+    """Return the error for an answer that is not of the agreed form."""
+    return TransientError("Google's answer cannot be read")
