@@ -1,0 +1,177 @@
+"""The same story, the same promises, on CalDAV, Google Calendar and Outlook alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.domain.facts import FlagReason
+from connector.domain.offer import OfferState
+from connector.domain.people import Level
+from connector.errors import TransientError
+from connector.ports import RemoteCalendar
+from connector.services import mirroring, pulling
+from connector.storage.calendars import Calendar
+from tests.domain.making import when
+from tests.fakes.servers import Server
+from tests.journeys import services
+from tests.journeys.services import Service, connect, use
+from tests.journeys.stage import Installation
+from tests.services.crashing import CrashError, MortalDatabase
+from tests.services.dying import DyingCalendar
+from tests.services.making import Practice
+
+SLUGS = ["caldav", "google", "outlook"]
+
+
+@pytest.fixture(params=SLUGS)
+def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    server: Server | None = request.getfixturevalue("radicale_server") if request.param == "caldav" else None
+    with services.service(request.param, tmp_path, server) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(there: Service, sqlite_url: str) -> Iterator[Installation]:
+    with Installation(sqlite_url) as made:
+        use(made.runtime, there)
+        made.calendar = connect(made.practice, made.runtime, there)
+        yield made
+
+
+def test_the_whole_story(installation: Installation, there: Service) -> None:
+    practice = installation.practice
+    installation.start()
+    booked = practice.book(48)
+    (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    assert (session.status, session.start) == ("confirmed", when(48).span.start)
+    there.hand.note(session.href, "blue folder")
+    draft = practice.draft(booked, 72, 96, 120)
+    installation.settled()
+    assert len(there.shown()) == 1
+    there.forget()
+    offer = practice.send(draft).offer
+    seen = installation.until(there.shown, lambda seen: len(seen) == 4)
+    installation.settled()
+    print(f"{there.slug}: requests for an offer of three: {there.requests()}")
+    assert len(there.requests()) <= {"caldav": 3, "google": 2, "outlook": 1}[there.slug]
+    assert [one.status for one in seen] == ["confirmed", "tentative", "tentative", "tentative"]
+    practice.accept(offer, 1)
+    (moved,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.settled()
+    assert (moved.href, moved.start, moved.status) == (session.href, when(96).span.start, "confirmed")
+    assert "blue folder" in moved.notes
+    installation.mailbox.wait_for(4)
+
+
+def test_an_acceptance_costs_few_requests(installation: Installation, there: Service) -> None:
+    practice = installation.practice
+    installation.start()
+    offer = practice.offer(practice.book(48), 72, 96, 120)
+    installation.until(there.shown, lambda seen: len(seen) == 4)
+    installation.settled()
+    there.forget()
+    practice.accept(offer, 0)
+    installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.settled()
+    print(f"{there.slug}: requests for an acceptance: {there.requests()}")
+    assert len(there.requests()) <= {"caldav": 4, "google": 2, "outlook": 2}[there.slug]
+
+
+def test_an_unanswered_offer_lapses(installation: Installation, there: Service) -> None:
+    practice = installation.practice
+    installation.start()
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96, window=timedelta(hours=2))
+    installation.until(there.shown, lambda seen: len(seen) == 3)
+    installation.wait(hours=2)
+    installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.settled()
+    assert practice.offer_now(offer).state is OfferState.LAPSED
+    assert practice.session(booked).flag is FlagReason.LAPSED
+    installation.mailbox.wait_for(4)
+
+
+def test_a_quiet_pass_writes_nothing_and_reads_once(installation: Installation, there: Service) -> None:
+    practice, calendar = installation.practice, installation.calendar
+    practice.offer(practice.book(48), 72, 96)
+    remote = installation.runtime.remote(calendar.id)
+    for _ in range(2):
+        converge(installation, calendar, remote)
+        pulling.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+    there.forget()
+    pulling.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+    assert converge(installation, calendar, remote) == 0
+    print(f"{there.slug}: requests of a quiet pass: {there.requests()}")
+    assert len(there.requests()) == 1
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_nothing_of_a_client_above_the_level_is_ever_sent(there: Service, sqlite_url: str, level: Level) -> None:
+    with Installation(sqlite_url) as installation:
+        use(installation.runtime, there)
+        calendar = connect(installation.practice, installation.runtime, there, level=level)
+        practice = installation.practice
+        offer = practice.offer(practice.book(48), 72, 96)
+        remote = installation.runtime.remote(calendar.id)
+        converge(installation, calendar, remote)
+        practice.accept(offer, 0)
+        converge(installation, calendar, remote)
+        sent = there.everything_sent()
+    canaries = {"Alex Client": Level.FULL, "Lindenstr": Level.FULL, "Alex": Level.FIRST_NAME, "A. C.": Level.INITIALS}
+    for canary, from_level in canaries.items():
+        assert canary not in sent or level >= from_level, canary
+    shown = {Level.BUSY: "Busy", Level.NEUTRAL: "Session", Level.INITIALS: "A. C.", Level.FIRST_NAME: "Alex"}
+    assert shown.get(level, "Alex Client") in sent
+    for never in ("alex@client.example", "Client@", "/answer/"):
+        assert never not in sent
+
+
+Act = Callable[[Practice], object]
+
+
+@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("point", ["before write", "after write", "before commit", "after commit"])
+def test_a_crash_at_any_point_of_a_send_an_accept_and_a_lapse_leaves_no_double_and_no_orphan(
+    there: Service, sqlite_url: str, point: str, n: int
+) -> None:
+    database = MortalDatabase(sqlite_url)
+    with Installation(sqlite_url) as installation:
+        use(installation.runtime, there)
+        practice = installation.practice
+        calendar = connect(practice, installation.runtime, there)
+        installation.runtime.database = database
+        remote = installation.runtime.remote(calendar.id)
+
+        def crash_then_recover() -> None:
+            database.die_at(point, n)
+            with suppress(CrashError, TransientError):
+                converge(installation, calendar, DyingCalendar(remote, database))
+            database.revive()
+            converge(installation, calendar, remote)
+            assert converge(installation, calendar, remote) == 0
+
+        booked = practice.book(48)
+        offer = practice.offer(booked, 72, 96, 120)
+        crash_then_recover()
+        assert [one.start for one in there.shown()] == [when(h).span.start for h in (48, 72, 96, 120)]
+        practice.accept(offer, 2)
+        crash_then_recover()
+        assert [one.start for one in there.shown()] == [when(120).span.start]
+        second = practice.offer(booked, 150, 160, window=timedelta(hours=1))
+        converge(installation, calendar, remote)
+        practice.wait(hours=2)
+        practice.come_due(second)
+        crash_then_recover()
+        assert [one.start for one in there.shown()] == [when(120).span.start]
+    database.dispose()
+
+
+def converge(installation: Installation, calendar: Calendar, remote: RemoteCalendar) -> int:
+    """Bring the calendar up to date in this thread."""
+    runtime = installation.runtime
+    return mirroring.converge(runtime.database, calendar.id, remote, clock=lambda: installation.now, renew=lambda: None)

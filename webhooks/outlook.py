@@ -1,0 +1,65 @@
+"""What Outlook posts to our address, taken apart without believing any of it.
+
+Source: https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from werkzeug.datastructures import Headers
+
+from connector.errors import NotificationRejectedError
+from connector.ports import Ring
+from webhooks._handshake import Handshake
+
+LARGEST = 256 * 1024  # bytes of one post; a notice takes about one kilobyte
+MOST = 1000  # notices in one post
+_LONGEST_TOKEN = 2048
+_LONGEST = 128  # characters of an id or a clientState
+
+
+def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Ring, ...]:  # noqa: ARG001 - signed by nothing
+    """Read one post: the question whether the address is ours, or notices, each to be believed or not by itself.
+
+    What makes no sense among several notices is left out; it must not silence the others.
+
+    Raises: NotificationRejectedError if there is no notice in it that could be one.
+    """
+    token = query.get("validationToken")
+    if token is not None:
+        if not 0 < len(token) <= _LONGEST_TOKEN or not token.isprintable():
+            raise NotificationRejectedError("no validation token of Microsoft's looks like this")
+        return Handshake(text=token)
+    rings = tuple(ring for item in _items(body) if (ring := _ring(item)))
+    if not rings:
+        raise NotificationRejectedError("no notice in it")
+    return rings
+
+
+def _items(body: bytes) -> list[Any]:
+    if len(body) > LARGEST:
+        raise NotificationRejectedError("larger than any notice")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotificationRejectedError("no JSON") from error
+    items = document.get("value") if isinstance(document, dict) else None
+    if not isinstance(items, list) or len(items) > MOST:
+        raise NotificationRejectedError("no list of notices")
+    return items
+
+
+def _ring(item: object) -> Ring | None:
+    """Return the ring of one notice; `clientState` is our channel id, a dot and its secret."""
+    if not isinstance(item, dict):
+        return None
+    told, lifecycle = item.get("clientState"), item.get("lifecycleEvent", "")
+    if not isinstance(item.get("subscriptionId"), str) or not isinstance(told, str) or len(told) > _LONGEST:
+        return None
+    channel_id, _, secret = told.partition(".")
+    if not channel_id or not secret or not isinstance(lifecycle, str) or len(lifecycle) > _LONGEST:
+        return None
+    return Ring(channel_id=channel_id, secret=secret, lifecycle=lifecycle)
