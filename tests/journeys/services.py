@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from icalendar import Calendar as ICalendar
 
 from connector.domain.entry import Disclosure
 from connector.domain.people import Level
-from connector.ports import Network, Provider
+from connector.ports import Network, OAuthApp, Provider
 from connector.runtime import Runtime
 from connector.services.recording import make_calendars_due
 from connector.storage import calendars, ledger
@@ -66,6 +66,17 @@ class Service(Protocol):
 
     def everything_sent(self) -> str: ...
 
+    def environment(self) -> dict[str, str]:
+        """The settings with which an installation reaches it."""
+        ...
+
+    def at_every_write(self, script: Script) -> None:
+        """Have every write go through a script, which may act before or after the service does its part."""
+        ...
+
+
+Script = Callable[[Any, Callable[[], Any]], Any]
+
 
 @dataclass
 class GoogleService:
@@ -104,6 +115,13 @@ class GoogleService:
 
     def everything_sent(self) -> str:
         return repr([(request.target, request.body) for request in self.setting.fake.requests])
+
+    def environment(self) -> dict[str, str]:
+        return _registered("GOOGLE", self.network.apps["google"])
+
+    def at_every_write(self, script: Script) -> None:
+        for method in ("events.insert", "events.patch", "events.delete"):
+            self.setting.fake.always(method, script)
 
 
 @dataclass
@@ -144,6 +162,13 @@ class OutlookService:
     def everything_sent(self) -> str:
         return self.setting.graph.sent()
 
+    def environment(self) -> dict[str, str]:
+        return _registered("MICROSOFT", self.network.apps["outlook"])
+
+    def at_every_write(self, script: Script) -> None:
+        for method in ("POST", "PATCH", "DELETE"):
+            self.setting.graph.once(method, "/events", script, times=1000)
+
 
 class CaldavService:
     """A real Radicale behind a counting proxy."""
@@ -175,6 +200,13 @@ class CaldavService:
 
     def everything_sent(self) -> str:
         return repr([(request.path, request.body) for request in self.proxy.requests])
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def at_every_write(self, script: Script) -> None:
+        for method in ("PUT", "DELETE"):
+            self.proxy.always(method, script)
 
     def _event(self, href: str) -> Shown | None:
         try:
@@ -245,3 +277,11 @@ def use(runtime: Runtime, there: Service) -> None:
     """Let an installation reach this service, with the service's own clock."""
     runtime.network = there.network
     runtime.load_provider = lambda _slug: there.provider
+
+
+def _registered(name: str, app: OAuthApp) -> dict[str, str]:
+    return {
+        f"CONNECTOR_{name}_CLIENT_ID": app.client_id,
+        f"CONNECTOR_{name}_CLIENT_SECRET": app.client_secret,
+        f"CONNECTOR_{name}_URLS": ",".join(f"{key}={url}" for key, url in app.urls.items()),
+    }

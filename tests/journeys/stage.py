@@ -24,7 +24,7 @@ from tests.domain.making import KIM, NOW
 from tests.fakes.caldav_proxy import Proxy
 from tests.fakes.mailbox import Mailbox
 from tests.fakes.owner import Owner
-from tests.fakes.servers import Server
+from tests.fakes.servers import Server, free_port
 from tests.services.making import Practice
 
 T = TypeVar("T")
@@ -55,19 +55,11 @@ class Installation:
     practice: Practice = field(init=False)
     calendar: Calendar = field(init=False)
     engine: Engine | None = field(init=False, default=None)
+    port: int = field(default_factory=free_port)
 
     def __enter__(self) -> Self:
         self.mailbox.__enter__()
-        settings = Settings.from_env(
-            {
-                "CONNECTOR_DATABASE_URL": self.database_url,
-                "CONNECTOR_INNER_HOSTS": "127.0.0.1",
-                "CONNECTOR_SMTP_URL": self.mailbox.url,
-                "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
-                "CONNECTOR_PUBLIC_URL": "http://pages.example",
-            }
-        )
-        self.runtime = app.build(settings, clock=lambda: self.now)
+        self.runtime = app.build(Settings.from_env(self.environment()), clock=lambda: self.now)
         self.practice = Practice(self.runtime.database, terms=self.runtime.terms, now=self.now)
         return self
 
@@ -75,6 +67,17 @@ class Installation:
         self.stop()
         self.runtime.database.dispose()
         self.mailbox.__exit__()
+
+    def environment(self) -> dict[str, str]:
+        """The settings of this installation, as a process of its own would find them."""
+        return {
+            "CONNECTOR_DATABASE_URL": self.database_url,
+            "CONNECTOR_INNER_HOSTS": "127.0.0.1",
+            "CONNECTOR_SMTP_URL": self.mailbox.url,
+            "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
+            "CONNECTOR_PUBLIC_URL": "http://pages.example",
+            "CONNECTOR_LISTEN": f"127.0.0.1:{self.port}",
+        }
 
     def start(self) -> None:
         """Start the worker threads."""

@@ -1,0 +1,141 @@
+"""`pencilled serve` killed by SIGKILL around any write to any calendar service, and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from tests.conftest import child
+from tests.domain.making import NOW
+from tests.fakes.servers import Server
+from tests.journeys import services
+from tests.journeys.services import Service, Shown, connect, use
+from tests.journeys.stage import Installation
+
+SLUGS = ["caldav", "google", "outlook"]
+_INHERITED = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}  # noqa: TID251 - a child's
+
+
+class Assassin:
+    """Kills the process at its nth write, before the service does it or after."""
+
+    def __init__(self, n: int, *, after: bool) -> None:
+        self.left = n
+        self.after = after
+        self.process: subprocess.Popen[bytes] | None = None
+        self.struck = False
+        self._turn = Lock()
+
+    def script(self, _request: Any, forward: Callable[[], Any]) -> Any:
+        with self._turn:
+            strikes = not self.struck and self.left == 0 and self.process is not None
+            self.left -= 1
+            self.struck = self.struck or strikes
+        if strikes and not self.after:
+            self._strike()
+        reply = forward()
+        if strikes and self.after:
+            self._strike()
+        return reply
+
+    def _strike(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(20)
+
+
+@contextmanager
+def serving(installation: Installation, there: Service, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the product as a process of its own."""
+    command: list[str | Path] = [sys.executable, "-c", "from connector.cli import main; main()", "serve"]
+    environ = _INHERITED | installation.environment() | there.environment()
+    wrapped: list[str | Path] = ["env", *[f"{name}={value}" for name, value in environ.items()], *command]
+    with (folder / "serve.log").open("ab") as log, child(wrapped, log, stop=signal.SIGTERM) as process:
+        yield process
+
+
+def play(there: Service, database_url: str, folder: Path, assassin: Assassin) -> None:
+    """Send an offer, accept it, send another and take it back; the process may die once on the way."""
+    since = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the child lives in real time
+    shift = (since - NOW).total_seconds() / 3600
+    with Installation(database_url, now=since) as installation:
+        use(installation.runtime, there)
+        practice = installation.practice
+        connect(practice, installation.runtime, there)
+        there.at_every_write(assassin.script)
+        with serving(installation, there, folder) as first:
+            assassin.process = first
+            booked = practice.book(shift + 48)
+            offer = practice.offer(booked, *(shift + h for h in (72, 96, 120)))
+            await_all(installation, there, first, 4)
+            if first.poll() is None:
+                practice.accept(offer, 1)
+                await_all(installation, there, first, 1)
+            if first.poll() is None:
+                second = practice.offer(booked, shift + 200, shift + 210)
+                await_all(installation, there, first, 3)
+                if first.poll() is None:
+                    practice.withdraw(second)
+                    await_all(installation, there, first, 1)
+            died = first.poll() is not None
+        assert died == assassin.struck
+        with serving(installation, there, folder) as again:
+            wanted = [start for start, _end, _state in practice.kept()]
+            installation.until(there.shown, lambda seen: starts(seen) == wanted)
+            installation.until(lambda: settled(installation), bool)
+            assert again.poll() is None
+            assert starts(there.shown()) == wanted
+            assert len({one.href for one in there.shown()}) == len(wanted)
+
+
+def await_all(installation: Installation, there: Service, process: subprocess.Popen[bytes], count: int) -> None:
+    """Wait until that many events stand there, or the process is dead."""
+    installation.until(there.shown, lambda seen: len(seen) == count or process.poll() is not None)
+    if process.poll() is None:
+        installation.until(lambda: settled(installation), lambda quiet: quiet or process.poll() is not None)
+
+
+def settled(installation: Installation) -> bool:
+    from connector.storage import ledger  # noqa: PLC0415
+
+    now = datetime.now(UTC) + timedelta(seconds=1)  # noqa: TID251 - as above
+    return not ledger.oldest_overdue(installation.runtime.database, now) and installation._leases() == 0
+
+
+def starts(seen: list[Shown]) -> list[datetime]:
+    return [one.start for one in seen]
+
+
+@pytest.fixture(params=SLUGS)
+def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    server: Server | None = request.getfixturevalue("radicale_server") if request.param == "caldav" else None
+    with services.service(request.param, tmp_path, server) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("n", "after"), [(1, True), (4, False), (6, True)])
+def test_a_kill_around_a_write_leaves_exactly_the_wanted_events(
+    there: Service, sqlite_url: str, tmp_path: Path, n: int, *, after: bool
+) -> None:
+    assassin = Assassin(n, after=after)
+    play(there, sqlite_url, tmp_path, assassin)
+    assert assassin.struck
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("n", range(12))
+def test_a_kill_around_every_write_leaves_exactly_the_wanted_events(
+    there: Service, sqlite_url: str, tmp_path: Path, n: int, *, after: bool
+) -> None:
+    play(there, sqlite_url, tmp_path, Assassin(n, after=after))
