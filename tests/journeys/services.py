@@ -22,7 +22,9 @@ from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar, Connection, ConnectionState
 from connector.storage.ledger import Key, Kind
 from providers.caldav import Caldav
+from tests.fakes import caldav_proxy, graph
 from tests.fakes.caldav_proxy import Proxy
+from tests.fakes.google import HangUp as GoogleHangUp
 from tests.fakes.owner import Owner
 from tests.fakes.servers import Server
 from tests.providers import google_setting, outlooks
@@ -74,6 +76,14 @@ class Service(Protocol):
         """Have every write go through a script, which may act before or after the service does its part."""
         ...
 
+    def hang_up(self) -> Exception:
+        """What a script raises to give no answer."""
+        ...
+
+    def revoke(self) -> None:
+        """Withdraw what the practitioner has granted."""
+        ...
+
 
 Script = Callable[[Any, Callable[[], Any]], Any]
 
@@ -118,6 +128,12 @@ class GoogleService:
 
     def environment(self) -> dict[str, str]:
         return _registered("GOOGLE", self.network.apps["google"])
+
+    def hang_up(self) -> Exception:
+        return GoogleHangUp()
+
+    def revoke(self) -> None:
+        self.setting.fake.oauth.withdraw(self.setting.fake.oauth.account)
 
     def at_every_write(self, script: Script) -> None:
         for method in ("events.insert", "events.patch", "events.delete"):
@@ -165,6 +181,12 @@ class OutlookService:
     def environment(self) -> dict[str, str]:
         return _registered("MICROSOFT", self.network.apps["outlook"])
 
+    def hang_up(self) -> Exception:
+        return graph.HangUp()
+
+    def revoke(self) -> None:
+        self.setting.graph.entra.revoke()
+
     def at_every_write(self, script: Script) -> None:
         for method in ("POST", "PATCH", "DELETE"):
             self.setting.graph.once(method, "/events", script, times=1000)
@@ -203,6 +225,13 @@ class CaldavService:
 
     def environment(self) -> dict[str, str]:
         return {}
+
+    def hang_up(self) -> Exception:
+        return caldav_proxy.HangUp()
+
+    def revoke(self) -> None:
+        for method in ("PUT", "DELETE", "REPORT", "GET", "PROPFIND"):
+            self.proxy.always(method, caldav_proxy.says(401))
 
     def at_every_write(self, script: Script) -> None:
         for method in ("PUT", "DELETE"):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
 from connector.domain.people import Level
-from connector.errors import TransientError
+from connector.errors import RuleError, TransientError
 from connector.ports import RemoteCalendar
 from connector.services import mirroring, pulling
 from connector.storage.calendars import Calendar
@@ -23,7 +24,6 @@ from tests.journeys.services import Service, connect, use
 from tests.journeys.stage import Installation
 from tests.services.crashing import CrashError, MortalDatabase
 from tests.services.dying import DyingCalendar
-from tests.services.making import Practice
 
 SLUGS = ["caldav", "google", "outlook"]
 
@@ -131,7 +131,73 @@ def test_nothing_of_a_client_above_the_level_is_ever_sent(there: Service, sqlite
         assert never not in sent
 
 
-Act = Callable[[Practice], object]
+def test_answers_lost_after_every_write_leave_no_double_and_no_orphan(
+    installation: Installation, there: Service
+) -> None:
+    practice = installation.practice
+    chance = Random(7)
+
+    def lose_half(_request: object, forward: Callable[[], object]) -> object:
+        reply = forward()
+        if chance.random() < 0.5:
+            raise there.hang_up()
+        return reply
+
+    there.at_every_write(lose_half)
+    installation.start()
+    offer = practice.offer(practice.book(48), 72, 96, 120)
+    finish(installation, there, [when(h).span.start for h in (48, 72, 96, 120)])
+    practice.accept(offer, 2)
+    finish(installation, there, [when(120).span.start])
+
+
+def finish(installation: Installation, there: Service, wanted: list[datetime]) -> None:
+    """Let time pass until the work that was put off is done, and then nothing more happens."""
+
+    def passing() -> list[datetime]:
+        installation.wait(minutes=5)
+        installation.settled()
+        return [one.start for one in there.shown()]
+
+    installation.until(passing, lambda seen: seen == wanted)
+    installation.wait(minutes=40)
+    installation.settled()
+    assert [one.start for one in there.shown()] == wanted
+
+
+def test_a_push_that_is_lost_for_ever_costs_one_polling_interval(installation: Installation, there: Service) -> None:
+    practice = installation.practice
+    installation.start()
+    practice.book(48)
+    (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.wait(minutes=11)
+    installation.settled()
+    there.hand.delete(session.href)
+    installation.settled()
+    assert there.shown() == []
+    installation.wait(minutes=10, seconds=1)
+    (again,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    assert again.start == session.start
+    installation.mailbox.wait_for(2)
+
+
+def test_a_withdrawn_grant_is_told_once_and_stops_a_blind_offer(installation: Installation, there: Service) -> None:
+    practice = installation.practice
+    installation.start()
+    booked = practice.book(48)
+    installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.settled()
+    there.revoke()
+    installation.wait(hours=2)
+    mails = installation.mailbox.wait_for(2)
+    assert mails[1].recipients == (practice.kim.email,)
+    draft = practice.draft(booked, 72)
+    with pytest.raises(RuleError, match="no longer lets Pencilled in"):
+        practice.send(draft)
+    assert practice.offer_now(draft).held == ()
+    installation.wait(hours=2)
+    installation.settled()
+    assert len(installation.mailbox.messages) == 2
 
 
 @pytest.mark.parametrize("n", range(4))
