@@ -209,7 +209,7 @@ class CaldavService:
         self.hand = self.owner
 
     def shown(self) -> list[Shown]:
-        listing = self.server.send("PROPFIND", self.url, None, {"Depth": "1"}).decode()
+        listing = self.owner.listing().decode()
         hrefs = [part.split("<")[0] for part in listing.replace("D:", "").replace("ns0:", "").split("href>")[1::2]]
         found = [self._event(href) for href in hrefs if href.endswith(".ics")]
         return sorted((one for one in found if one), key=lambda shown: shown.start)

@@ -158,7 +158,7 @@ class Stage(Installation):
 
     def shown(self) -> list[Shown]:
         """Look at the server itself, past Pencilled and past the proxy."""
-        listing = self.server.send("PROPFIND", self.owner.url, None, {"Depth": "1"}).decode()
+        listing = self.owner.listing().decode()
         hrefs = [part.split("<")[0] for part in listing.replace("D:", "").replace("ns0:", "").split("href>")[1::2]]
         found = [self._event(href) for href in hrefs if href.endswith(".ics")]
         return sorted((event for event in found if event), key=lambda event: (event.start, event.href))

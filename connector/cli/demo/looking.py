@@ -20,6 +20,7 @@ import icalendar
 
 T = TypeVar("T")
 _LIST = b'<?xml version="1.0"?><propfind xmlns="DAV:"><prop><getetag/></prop></propfind>'
+_LOOKS = 5
 _LINK = re.compile(r"https?://\S+")
 
 
@@ -60,10 +61,19 @@ class CalendarServer:
 
     def events(self) -> list[Seen]:
         """Return what stands in the calendar, earliest first."""
-        listing = ET.fromstring(self._ask("PROPFIND", self.url, {"Depth": "1"}, _LIST))  # noqa: S314 - our own server
+        listing = ET.fromstring(self._listing())  # noqa: S314 - our own server
         hrefs = [node.text or "" for node in listing.iter("{DAV:}href")]
         found = [self.event(href) for href in hrefs if href.endswith(".ics")]
         return sorted((seen for seen in found if seen is not None), key=lambda seen: seen.start)
+
+    def _listing(self) -> bytes:
+        for _ in range(_LOOKS):
+            try:
+                return self._ask("PROPFIND", self.url, {"Depth": "1"}, _LIST)
+            except urllib.error.HTTPError as stumbled:  # Radicale does, over an event that goes while it lists
+                if stumbled.code != http.client.INTERNAL_SERVER_ERROR:
+                    raise
+        return self._ask("PROPFIND", self.url, {"Depth": "1"}, _LIST)
 
     def event(self, href: str) -> Seen | None:
         """Return one event; None if it has gone since it was listed."""
