@@ -63,7 +63,7 @@ class Runtime:
         if notice.kind in _TO_ANSWER and notice.offer_id is not None:
             return self.answer_link(notice.offer_id)
         if notice.kind is NoticeKind.ACCESS_LOST:
-            return f"{self.settings.public_url}/sessions"
+            return f"{self.settings.public_url}/calendars"
         practitioner_told = notice.kind in _TO_PRACTITIONER
         return self.session_link(notice.session.id) if practitioner_told and notice.session is not None else None
 

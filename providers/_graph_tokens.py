@@ -7,6 +7,7 @@ An account's credentials are `cache` (msal's own, with this account alone), `hom
 from __future__ import annotations
 
 import json
+import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -98,6 +99,7 @@ class Authority:
         """
         import msal  # noqa: PLC0415 - heavy, and not needed before the first token is
 
+        logging.getLogger("msal.token_cache").setLevel(logging.INFO)  # below that it logs codes and tokens
         tokens = msal.SerializableTokenCache()
         if cache is not None:
             tokens.deserialize(cache)

@@ -35,6 +35,7 @@ from connector.ports import (
     TokenStore,
     Written,
 )
+from providers._memory_bell import MemoryBell
 
 Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
 Moment = Literal["before", "after"]
@@ -74,7 +75,7 @@ class Event:
         return f'"{self.version}"'
 
 
-class MemoryCalendar:
+class MemoryCalendar(MemoryBell):
     """One calendar, its service and its practitioner in one object.
 
     Attributes:
@@ -87,6 +88,7 @@ class MemoryCalendar:
     """
 
     def __init__(self, remote_id: str, *, name: str = "", writable: bool = True) -> None:
+        super().__init__()
         self.info = RemoteCalendarInfo(remote_id=remote_id, name=name or remote_id, writable=writable)
         self.hook: Hook | None = None
         self.offline: ProviderError | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from connector.errors import AccessLostError, ConnectorError
 from connector.runtime import Runtime
 from connector.storage import calendars
-from connector.storage.calendars import Calendar, Connection, ConnectionState
+from connector.storage.calendars import Calendar, CalendarRole, Connection, ConnectionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,23 +22,25 @@ def look(runtime: Runtime, connection: Connection) -> State:
     """Sign in as the connection does and look for its calendar; changes nothing there or here."""
     reconnect = f"pencilled connections reconnect {connection.id.hex[:8]}"
     with runtime.database.read() as db:
-        owned = calendars.calendars_of(db, connection.practitioner_id)
-        chosen = [calendar for calendar in owned if calendar.connection_id == connection.id]
+        owned = calendars.in_connection(db, connection.id)
+        chosen = [calendar for calendar in owned if calendar.role is CalendarRole.TARGET]
     try:
         provider = runtime.load_provider(connection.provider)
         account = provider.account(runtime.tokens(connection.id), runtime.network)
         writable = {info.remote_id: info.writable for info in account.calendars()}
     except AccessLostError as error:
-        return State(ok=False, words=f"the password is no longer accepted ({error}). Reconnect: {reconnect}")
+        return State(ok=False, words=f"the access is no longer accepted ({error}). Reconnect: {reconnect}")
     except ConnectorError as error:
         return State(ok=False, words=str(error))
-    for calendar in chosen:
+    for calendar in owned:
         if calendar.remote_id not in writable:
             return State(ok=False, words=f"the calendar “{calendar.name}” is no longer there")
-        if not writable[calendar.remote_id]:
+        if calendar in chosen and not writable[calendar.remote_id]:
             return State(ok=False, words=f"the calendar “{calendar.name}” can no longer be written to")
     if connection.state is ConnectionState.ACCESS_LOST:
-        return State(ok=False, words=f"stopped when its password was refused; it would be let in now: {reconnect}")
+        return State(ok=False, words=f"stopped when its access was refused; it would be let in now: {reconnect}")
+    if connection.state is ConnectionState.LEAVING:
+        return State(ok=True, words="being disconnected; a running worker removes what is ours first")
     return _standing(chosen)
 
 

@@ -22,7 +22,9 @@ from connector.cli._shared import (
     print_table,
     stacked,
 )
-from connector.services import linking
+from connector.ports import Provider
+from connector.runtime import Runtime
+from connector.services import arriving, linking, parting
 from connector.storage import calendars, people
 from connector.storage.calendars import Calendar, Connection, ConnectionState
 
@@ -36,13 +38,13 @@ password_options = stacked(
 
 @click.group()
 def connections() -> None:
-    """Connect practitioners' calendars, test and reconnect them."""
+    """Connect practitioners' calendars, test, reconnect and disconnect them."""
 
 
 @connections.command()
 @practitioner
 @click.option("--provider", default="caldav", show_default=True, help="The calendar service.")
-@click.option("--address", required=True, help="The URL or host of the service, or the mail address used with it.")
+@click.option("--address", default="", help="The URL or host of the service, or the mail address used with it.")
 @click.option("--username", default="", help="Can be left out beside a mail address that is the user name as well.")
 @password_options
 @click.option("--calendar", default="", help="Name or URL of the calendar to write to, if there are several.")
@@ -73,10 +75,12 @@ def add(
     security settings, rather than the one people sign in with. It is asked for without being shown, unless it comes
     from a file or from standard input; it is never an argument, since those end up in the shell's history.
 
+    Google Calendar and Outlook are connected by their practitioners themselves, on the page this command names.
+
     Exit codes: 0 connected; 1 refused, and nothing is kept.
     """
     runtime = open_runtime()
-    service = runtime.load_provider(provider)
+    service = _typed(runtime, runtime.load_provider(provider), address)
     with runtime.database.read() as db:
         person = find_practitioner(db, practitioner)
     form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
@@ -109,8 +113,7 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
     with runtime.database.read() as db:
         owner = find_practitioner(db, practitioner).id if practitioner else None
         names = {person.id: person for person in people.all_practitioners(db)}
-        accounts = {account.id: account for account in calendars.connections_of(db, owner)}
-        found = [(accounts[c.connection_id], c) for c in calendars.calendars_of(db, owner)]
+        found = [(account, calendars.target(db, account.id)) for account in calendars.connections_of(db, owner)]
     if as_json:
         print_json([_json(account, calendar) for account, calendar in found])
         return
@@ -155,7 +158,7 @@ def test(*, connection: str) -> None:
 
 @connections.command()
 @click.argument("connection")
-@click.option("--address", required=True, help="As when it was connected.")
+@click.option("--address", default="", help="As when it was connected.")
 @click.option("--username", default="", help="As when it was connected.")
 @password_options
 @example("pencilled connections reconnect 3f2a91bc --address kim@icloud.com --password-stdin < kim.password")
@@ -165,14 +168,15 @@ def reconnect(
     """Give a connection a new password.
 
     Everything that waited for it goes on. It has to be the same account: the calendar stays the one that was
-    chosen. CONNECTION is an id from `pencilled connections list`, or the beginning of one.
+    chosen. For Google Calendar and Outlook it names the page where their practitioner signs in again. CONNECTION is an
+    id from `pencilled connections list`, or the beginning of one.
 
     Exit codes: 0 connected again; 1 refused, and nothing has changed.
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
         account = find_connection(db, connection)
-    service = runtime.load_provider(account.provider)
+    service = _typed(runtime, runtime.load_provider(account.provider), address)
     form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
     credentials = linking.reconnect(runtime.database, runtime.network, account.id, service, form)
     with runtime.database.begin() as db:
@@ -180,9 +184,54 @@ def reconnect(
     good(f"“{account.label}” is connected again. What waited for it is due now.")
 
 
+@connections.command()
+@click.argument("connection")
+@click.option("--leave-entries", is_flag=True, help="Do not ask the calendar service for anything: entries stay there.")
+@as_json
+@example("pencilled connections disconnect 3f2a91bc")
+def disconnect(*, connection: str, leave_entries: bool, as_json: bool) -> None:
+    """Disconnect a calendar.
+
+    What is to come is removed from it as soon as `pencilled serve` or `pencilled worker` runs, the permission is given
+    back, and the credentials are deleted. What is over stays. If the access is lost, nothing can be removed: the
+    connection ends at once, and the entries stay.
+
+    CONNECTION is an id from `pencilled connections list`, or the beginning of one.
+
+    Exit codes: 0 disconnected, or about to be; 1 there is no such connection.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        account = find_connection(db, connection)
+        act = parting.give_up if leave_entries else parting.begin
+        act(db, account.id, by=operator(), now=runtime.clock())
+        ending = account.id in {one.id for one in calendars.connections_of(db, account.practitioner_id)}
+    if as_json:
+        print_json({"id": account.id, "disconnected": not ending})
+    elif ending:
+        good(f"“{account.label}” is being disconnected; a running server removes its entries within a minute.")
+    else:
+        good(f"“{account.label}” is disconnected. Entries that were written to it stay there.")
+
+
+def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
+    """Return a provider that is connected by what is typed in here.
+
+    Raises: Refusal that names the page if people sign in at the service itself; UsageError without an address.
+    """
+    if arriving.sign_in_of(service) is not None:
+        page = f"{runtime.settings.public_url}/calendars"
+        raise Refusal(f"{service.label} is connected by its practitioner, who signs in there. Open {page}")
+    if not address:
+        raise click.UsageError("Missing option '--address'.")
+    return service
+
+
 def _state(account: Connection, calendar: Calendar) -> str:
     if account.state is ConnectionState.ACCESS_LOST:
         return "access lost: reconnect"
+    if account.state is ConnectionState.LEAVING:
+        return f"being disconnected: {calendar.trouble}" if calendar.trouble else "being disconnected"
     return calendar.trouble or "ok"
 
 

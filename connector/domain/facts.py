@@ -187,6 +187,19 @@ class AccessRestored(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisconnectAsked(Fact):
+    """Somebody wants a calendar account disconnected; what is ours is taken out of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected(Fact):
+    """A calendar account is disconnected and its credentials are deleted; `left_behind` of our events may stand yet."""
+
+    label: str
+    left_behind: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeSent(Fact):
     """A message was handed to its mail server or gateway."""
 

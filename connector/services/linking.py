@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -18,10 +18,12 @@ from connector.ports import GivenTokens, Network, Provider, RemoteCalendarInfo
 from connector.services import notifying
 from connector.services.terms import Terms
 from connector.storage import calendars, ledger, people, timeline
-from connector.storage.calendars import Calendar, Connection, ConnectionState
+from connector.storage.calendars import Calendar, CalendarRole, Connection, ConnectionState
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
+
+_ACCOUNT_NAMES = ("account_id", "home_account_id", "principal")  # in credentials: Google's, Microsoft's, CalDAV's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,37 +53,63 @@ def connect(
     address = wish.form.get("address", "").rstrip("/")
     itself = [info.remote_id for info in offered if info.remote_id.rstrip("/") == address]
     chosen = choose(offered, wish.calendar or next(iter(itself), ""))
+    levels = (wish.session_level, wish.hold_level)
+    made = Made(provider=wish.provider.slug, credentials=credentials, label=wish.label, target=chosen, levels=levels)
     with database.begin() as db:
-        practitioner = people.practitioner(db, practitioner_id, lock=True)
-        connection = Connection(
-            id=uuid4(),
-            practitioner_id=practitioner_id,
-            provider=wish.provider.slug,
-            label=wish.label or chosen.name,
-            credentials=seal.seal(credentials),
-            state=ConnectionState.OK,
-            created_at=now,
-        )
-        calendars.add_connection(db, connection)
-        calendar = Calendar(
-            id=uuid4(),
-            connection_id=connection.id,
-            practitioner_id=practitioner_id,
-            remote_id=chosen.remote_id,
-            name=chosen.name,
-            disclosure=Disclosure(
-                session_level=practitioner.session_level if wish.session_level is None else wish.session_level,
-                hold_level=practitioner.hold_level if wish.hold_level is None else wish.hold_level,
-            ),
-            lane=wish.provider.slug,
-        )
-        calendars.add_calendar(db, calendar, now=now)
-        added = ConnectionAdded(
-            at=now, by=by, connection_id=connection.id, provider=connection.provider, label=connection.label
-        )
-        timeline.append(db, practitioner_id, [added])
-        _make_due(db, calendar, now)
-    return calendar
+        return add(db, seal, practitioner_id, made, by=by, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """An account that has let us in, and what was chosen of it.
+
+    `label` is the target's name where it is empty; `levels` are those of sessions and holds, None as in Wish.
+    """
+
+    provider: str
+    credentials: Mapping[str, str]
+    label: str
+    target: RemoteCalendarInfo
+    watched: Sequence[RemoteCalendarInfo] = ()
+    levels: tuple[Level | None, Level | None] = (None, None)
+
+
+def add(db: Db, seal: Seal, practitioner_id: UUID, made: Made, *, by: Actor, now: datetime) -> Calendar:
+    """Store a connection with its calendars, have the target filled, and return it."""
+    practitioner = people.practitioner(db, practitioner_id, lock=True)
+    connection = Connection(
+        id=uuid4(),
+        practitioner_id=practitioner_id,
+        provider=made.provider,
+        label=made.label or made.target.name,
+        credentials=seal.seal(made.credentials),
+        state=ConnectionState.OK,
+        created_at=now,
+    )
+    calendars.add_connection(db, connection)
+    session_level, hold_level = made.levels
+    target = Calendar(
+        id=uuid4(),
+        connection_id=connection.id,
+        practitioner_id=practitioner_id,
+        remote_id=made.target.remote_id,
+        name=made.target.name,
+        disclosure=Disclosure(
+            session_level=practitioner.session_level if session_level is None else session_level,
+            hold_level=practitioner.hold_level if hold_level is None else hold_level,
+        ),
+        lane=made.provider,
+    )
+    calendars.add_calendar(db, target, now=now)
+    for info in made.watched:
+        watched = replace(target, id=uuid4(), remote_id=info.remote_id, name=info.name, role=CalendarRole.WATCHED)
+        calendars.add_calendar(db, watched, now=now)
+    added = ConnectionAdded(
+        at=now, by=by, connection_id=connection.id, provider=connection.provider, label=connection.label
+    )
+    timeline.append(db, practitioner_id, [added])
+    _make_due(db, target, now)
+    return target
 
 
 def choose(offered: Sequence[RemoteCalendarInfo], wanted: str) -> RemoteCalendarInfo:
@@ -108,29 +136,45 @@ def reconnect(
 
     Raises: RuleError if the account does not have the connected calendar; AccessLostError, another ProviderError.
     """
-    credentials = provider.connect(form, network)
-    offered = {info.remote_id for info in provider.account(GivenTokens(credentials), network).calendars()}
+    return same_account(database, network, connection_id, provider, provider.connect(form, network))
+
+
+def same_account(
+    database: Database, network: Network, connection_id: UUID, provider: Provider, credentials: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Look whether these credentials lead to the calendar of a connection, and return them as they are then.
+
+    Raises: RuleError if they do not; AccessLostError, another ProviderError.
+    """
+    tokens = GivenTokens(credentials)
+    offered = {info.remote_id for info in provider.account(tokens, network).calendars()}
     with database.read() as db:
-        connection = calendars.connection(db, connection_id)
-        chosen = [c for c in calendars.calendars_of(db, connection.practitioner_id) if c.connection_id == connection_id]
-    missing = [calendar.name for calendar in chosen if calendar.remote_id not in offered]
-    if missing:
-        raise RuleError(f"This account does not have the connected calendar “{missing[0]}”. Use the same account.")
-    return credentials
+        chosen = calendars.target(db, connection_id)
+    if chosen.remote_id not in offered:
+        raise RuleError(f"This account does not have the connected calendar “{chosen.name}”. Use the same account.")
+    return tokens.load()
+
+
+def account_of(credentials: Mapping[str, str]) -> str | None:
+    """Return what tells an account from others at the same service; None if the credentials do not tell."""
+    return next((credentials[name] for name in _ACCOUNT_NAMES if credentials.get(name)), None)
 
 
 def restored(
     db: Db, seal: Seal, connection_id: UUID, credentials: Mapping[str, str], *, by: Actor, now: datetime
 ) -> None:
-    """Keep new credentials, and go on with everything that waited for them."""
+    """Keep new credentials, and go on with everything that waited for them.
+
+    Raises: NotFoundError; RuleError if it is being disconnected.
+    """
     connection = calendars.connection(db, connection_id)
+    if connection.state is ConnectionState.LEAVING:
+        raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
     calendars.set_credentials(db, connection_id, seal.seal(credentials), signed_in=True)
     if calendars.set_state(db, connection_id, ConnectionState.OK):
         fact = AccessRestored(at=now, by=by, connection_id=connection_id)
         timeline.append(db, connection.practitioner_id, [fact])
-    for calendar in calendars.calendars_of(db, connection.practitioner_id):
-        if calendar.connection_id == connection_id:
-            _make_due(db, calendar, now)
+    _make_due(db, calendars.target(db, connection_id), now)
 
 
 def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> None:
@@ -148,6 +192,16 @@ def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> 
     )
     told = notifying.Told(notice=notice, to_client=False, key=f"{notice.kind}:{connection_id}:{uuid4()}")
     notifying.queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+
+
+def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level: Level, now: datetime) -> None:
+    """Change how much a connection's calendar shows of clients, and have it rewritten.
+
+    Raises: NotFoundError.
+    """
+    target = calendars.target(db, connection_id)
+    calendars.set_levels(db, target.id, session_level=session_level, hold_level=hold_level)
+    ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
 
 
 def _make_due(db: Db, calendar: Calendar, now: datetime) -> None:

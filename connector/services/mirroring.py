@@ -15,7 +15,7 @@ from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Remove,
 from connector.errors import AccessLostError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Removed, Written
 from connector.storage import calendars, mirrors, offers, people, sessions
-from connector.storage.calendars import Calendar
+from connector.storage.calendars import Calendar, ConnectionState
 from connector.storage.database import Database
 
 SETTLED = timedelta(days=1)  # what ended longer ago stays in the calendar as it is
@@ -50,7 +50,10 @@ def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
     calendar = calendars.calendar(db, calendar_id)
     since = now - SETTLED
     wanted, known = _wanted(db, calendar, since)
-    actions = plan(wanted, known, calendar_id=calendar_id)
+    if calendars.connection(db, calendar.connection_id).state is ConnectionState.LEAVING:
+        wanted, actions = [], _farewell(wanted, known, now)
+    else:
+        actions = list(plan(wanted, known, calendar_id=calendar_id))
     return Picture(
         calendar=calendar,
         wanted=tuple(wanted),
@@ -107,6 +110,16 @@ def _wanted(db: Connection, calendar: Calendar, since: datetime) -> tuple[list[E
         )
     ]
     return wanted, list(known)
+
+
+def _farewell(wanted: Iterable[Entry], known: Iterable[Mirror], now: datetime) -> list[Action]:
+    """Take out everything that is ours, but what is over and stands where it shall."""
+    over = {entry.key for entry in wanted if entry.content.span.end <= now}
+    return [
+        Remove(key=mirror.key, session_id=mirror.session_id, at=mirror.ref)
+        for mirror in known
+        if mirror.state is not MirrorState.ABSENT and not (mirror.key in over and mirror.ends_at <= now)
+    ]
 
 
 def _carry_out(database: Database, now: Picture, remote: RemoteCalendar, renew: Callable[[], None]) -> _Round:

@@ -106,6 +106,12 @@ def _touched(details: dict[str, Any]) -> str:
     return f"The {entry} was {'deleted' if details['deleted'] else 'changed'} in a calendar, and was put back"
 
 
+def _disconnected(details: dict[str, Any]) -> str:
+    left = details["left_behind"]
+    kept = f"; {left} of our entries may still stand in it" if left else ""
+    return f"Calendar disconnected: {details['label']}{kept}"
+
+
 _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "SessionBooked": lambda d: f"Session booked for {_time(d['when'])}",
     "SessionMoved": _moved,
@@ -127,6 +133,8 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ConnectionAdded": lambda d: f"Calendar connected: {d['label']}",
     "AccessLost": lambda _: "The calendar no longer lets us in",
     "AccessRestored": lambda _: "The calendar lets us in again",
+    "DisconnectAsked": lambda _: "Asked for the calendar to be disconnected",
+    "Disconnected": _disconnected,
     "NoticeSent": lambda d: f"Sent by {d['channel']}: {_letter(d)}",
     "NoticeRefused": _refused,
     "NoticeHeldBack": lambda d: f"Kept from leaving, because a correction made it wrong: {_letter(d)}",

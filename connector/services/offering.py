@@ -84,7 +84,8 @@ def send(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: dateti
     if lost:
         raise RuleError(
             f"The calendar “{lost[0]}” no longer lets Pencilled in, so the times could not be kept visibly free. "
-            "Reconnect it first (pencilled connections reconnect), then send again. Nothing has been held."
+            "Reconnect it first, on the page /calendars or by `pencilled connections reconnect`, then send again. "
+            "Nothing has been held."
         )
     turn = offering.send(offer, case.session, by=by, now=now)
     facts: tuple[Fact, ...] = turn.facts

@@ -1,4 +1,4 @@
-"""Connections to calendar services, and the calendar chosen in each."""
+"""Connections to calendar services, and the calendars chosen in each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection as Db
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from connector.domain.entry import Disclosure
 from connector.domain.people import Level
@@ -19,10 +19,18 @@ from connector.storage.tables import calendars, connections
 
 
 class ConnectionState(StrEnum):
-    """Whether a calendar service still lets us in."""
+    """How we stand with a calendar service."""
 
     OK = "ok"
     ACCESS_LOST = "access_lost"
+    LEAVING = "leaving"  # being disconnected: nothing is wanted there any more
+
+
+class CalendarRole(StrEnum):
+    """What a calendar is to us."""
+
+    TARGET = "target"  # our entries go to it
+    WATCHED = "watched"  # its busy times count for conflicts; nothing is ever written there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +49,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """The calendar our entries go to; `trouble` says in plain words what went wrong last."""
+    """One calendar of a connection; `trouble` says in plain words what went wrong last."""
 
     id: UUID
     connection_id: UUID
@@ -50,6 +58,7 @@ class Calendar:
     name: str
     disclosure: Disclosure
     lane: str
+    role: CalendarRole = CalendarRole.TARGET
     sync_token: str | None = None
     trouble: str | None = None
     trouble_since: datetime | None = None
@@ -78,6 +87,7 @@ def add_calendar(db: Db, calendar: Calendar, *, now: datetime) -> None:
         "id": calendar.id,
         "connection_id": calendar.connection_id,
         "practitioner_id": calendar.practitioner_id,
+        "role": calendar.role.value,
         "remote_id": calendar.remote_id,
         "name": calendar.name,
         "session_level": int(calendar.disclosure.session_level),
@@ -120,16 +130,53 @@ def connections_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Conn
 
 
 def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calendar]:
-    """Return the calendars of a practitioner that our entries go to, or everybody's."""
-    query = select(calendars).order_by(calendars.c.created_at)
+    """Return the calendars of a practitioner that our entries go to, or everybody's; not those being disconnected."""
+    staying = connections.c.state != ConnectionState.LEAVING.value
+    query = (
+        select(calendars)
+        .join(connections, connections.c.id == calendars.c.connection_id)
+        .where(calendars.c.role == CalendarRole.TARGET.value, staying)
+        .order_by(calendars.c.created_at)
+    )
     if practitioner_id is not None:
         query = query.where(calendars.c.practitioner_id == practitioner_id)
     return [_calendar(row) for row in db.execute(query)]
 
 
+def in_connection(db: Db, connection_id: UUID) -> Sequence[Calendar]:
+    """Return every calendar of a connection, the one our entries go to first."""
+    query = select(calendars).where(calendars.c.connection_id == connection_id)
+    found = [_calendar(row) for row in db.execute(query.order_by(calendars.c.name, calendars.c.id))]
+    return sorted(found, key=lambda calendar: calendar.role is not CalendarRole.TARGET)
+
+
+def target(db: Db, connection_id: UUID) -> Calendar:
+    """Return the calendar of a connection that our entries go to.
+
+    Raises: NotFoundError.
+    """
+    found = in_connection(db, connection_id)
+    if not found or found[0].role is not CalendarRole.TARGET:
+        raise NotFoundError("There is no such calendar.")
+    return found[0]
+
+
+def set_levels(db: Db, calendar_id: UUID, *, session_level: Level, hold_level: Level) -> None:
+    """Change how much a calendar shows."""
+    values = {"session_level": int(session_level), "hold_level": int(hold_level)}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+
+
+def remove_connection(db: Db, connection_id: UUID) -> bool:
+    """Delete a connection with its credentials and calendars, and with all that hangs on those; False if it is gone."""
+    db.execute(delete(calendars).where(calendars.c.connection_id == connection_id))
+    return db.execute(delete(connections).where(connections.c.id == connection_id)).rowcount == 1
+
+
 def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
-    """Change whether a connection lets us in; False if it was so already."""
-    query = update(connections).where(connections.c.id == connection_id, connections.c.state != state.value)
+    """Change how a connection stands; False if it stood so already, or is being disconnected, which is for good."""
+    final = connections.c.state.in_({state.value, ConnectionState.LEAVING.value})
+    query = update(connections).where(connections.c.id == connection_id, ~final)
     return db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
 
 
@@ -186,6 +233,7 @@ def _calendar(row: Row[Any]) -> Calendar:
             session_level=Level(row.session_level), hold_level=Level(row.hold_level), firm_holds=row.firm_holds
         ),
         lane=row.lane,
+        role=CalendarRole(row.role),
         sync_token=row.sync_token,
         trouble=row.trouble,
         trouble_since=row.trouble_since,

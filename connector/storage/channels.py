@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, Text, and_, bindparam, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from connector.storage.columns import UtcDateTime
 from connector.storage.due import Key, Kind, ahead, due
@@ -51,21 +53,71 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """How a calendar's next pull stands, for whoever may have to make it due.
+class Heard:
+    """What a ring is judged by: the channel it claims to be, and how the next pull of its calendar stands.
 
     Attributes:
-        due_at: None if it is not due at all.
-        running: Whether one is under way.
-        not_before: The service asked for peace until then.
+        lane: Of the calendar's work.
         read_at: When the last pull began.
+        due_at: When the next pull is due; None if it is not.
+        not_before: The service asked for peace until then.
+        running: Whether a pull is under way.
     """
 
+    id: str
+    calendar_id: UUID
+    provider: str
+    proof: bytes = field(repr=False)
     lane: str
-    due_at: datetime | None = None
-    running: bool = False
-    not_before: datetime | None = None
-    read_at: datetime | None = None
+    read_at: datetime | None
+    due_at: datetime | None
+    not_before: datetime | None
+    running: bool
+
+
+class dashed(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
+    """A UUID as Python writes it."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(dashed, "postgresql")
+def _dashed_postgresql(element: dashed, compiler: Any, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AS TEXT)"
+
+
+@compiles(dashed, "sqlite")
+def _dashed_sqlite(element: dashed, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+    return "(" + " || '-' || ".join(f"substr({column}, {start}, {length})" for start, length in parts) + ")"
+
+
+# A ring must cost little: these are built once.
+_HEARD = (
+    select(
+        channels.c.id,
+        channels.c.calendar_id,
+        channels.c.provider,
+        channels.c.proof,
+        calendars.c.lane,
+        calendars.c.read_at,
+        due.c.due_at,
+        due.c.not_before,
+        sa.func.coalesce(due.c.lease_until > ahead(0.0), sa.false()).label("running"),
+    )
+    .join(calendars, calendars.c.id == channels.c.calendar_id)
+    .outerjoin(due, and_(due.c.kind == Kind.PULL.value, due.c.id == dashed(channels.c.calendar_id)))
+    .where(channels.c.id == bindparam("channel_id"))
+)
+_RUNG = sa.update(channels).where(channels.c.id == bindparam("channel_id")).values(last_rang_at=bindparam("now"))
+_PAUSE = (
+    sa.update(due)
+    .where(due.c.kind == bindparam("b_kind"), due.c.id == bindparam("b_id"))
+    .where(due.c.lease_until > ahead(0.0), due.c.due_at <= bindparam("now", type_=UtcDateTime()))
+    .values(due_at=bindparam("until", type_=UtcDateTime()))
+)
 
 
 def proof_of(secret: str) -> bytes:
@@ -79,10 +131,16 @@ def add(db: Connection, channel: Channel) -> None:
     db.execute(sa.insert(channels).values(columns | {"state": channel.state.value}))
 
 
-def find(db: Connection, ids: Collection[str]) -> Mapping[str, Channel]:
-    """Return the channels of these ids that are ours, by id."""
-    rows = db.execute(select(channels).where(channels.c.id.in_(ids)))
-    return {row.id: _channel(row) for row in rows}
+def heard(db: Connection, channel_id: str) -> Heard | None:
+    """Return what a ring of that channel is judged by; None if it is none of ours."""
+    row = db.execute(_HEARD, {"channel_id": channel_id}).first()
+    return Heard(**row._asdict()) if row is not None else None
+
+
+def get(db: Connection, channel_id: str) -> Channel | None:
+    """Return a channel; None if it is none of ours."""
+    row = db.execute(select(channels).where(channels.c.id == channel_id)).first()
+    return _channel(row) if row is not None else None
 
 
 def of_calendar(db: Connection, calendar_id: UUID) -> Sequence[Channel]:
@@ -118,9 +176,10 @@ def renew_at(db: Connection, ids: Collection[str], at: datetime) -> None:
     _change(db, ids, renew_at=at)
 
 
-def note_rung(db: Connection, ids: Collection[str], *, now: datetime) -> None:
+def note_rung(db: Connection, ids: Sequence[str], *, now: datetime) -> None:
     """Note that channels have rung."""
-    _change(db, ids, last_rang_at=now)
+    if ids:
+        db.execute(_RUNG, [{"channel_id": one, "now": now} for one in ids])
 
 
 def swap_secret(db: Connection, channel: Channel, sealed: bytes) -> None:
@@ -128,34 +187,12 @@ def swap_secret(db: Connection, channel: Channel, sealed: bytes) -> None:
     _change(db, [channel.id], secret=sealed)
 
 
-def pulls(db: Connection, calendar_ids: Collection[UUID]) -> Mapping[UUID, Errand]:
-    """Return how the next pull of each of these calendars stands."""
-    query = select(calendars.c.id, calendars.c.lane, calendars.c.read_at).where(calendars.c.id.in_(calendar_ids))
-    known = {row.id: row for row in db.execute(query)}
-    running = sa.func.coalesce(due.c.lease_until > ahead(0.0), sa.false())
-    wanted = and_(due.c.kind == Kind.PULL.value, due.c.id.in_([str(one) for one in known]))
-    asked = select(due.c.id, due.c.due_at, due.c.not_before, running.label("running")).where(wanted)
-    errands = {UUID(row.id): row for row in db.execute(asked)}
-    return {
-        one: Errand(
-            lane=row.lane,
-            read_at=row.read_at,
-            due_at=errands[one].due_at if one in errands else None,
-            not_before=errands[one].not_before if one in errands else None,
-            running=bool(one in errands and errands[one].running),
-        )
-        for one, row in known.items()
-    }
-
-
 def pause_before_next(db: Connection, key: Key, *, until: datetime, now: datetime) -> None:
     """Let work that was touched while it runs begin again no sooner than `until`, instead of at once.
 
     Only after a touch in the same transaction: `desired` has then moved, so the run under way does not count for it.
     """
-    running = and_(due.c.kind == key.kind.value, due.c.id == key.id, due.c.lease_until > ahead(0.0))
-    query = sa.update(due).where(running, due.c.due_at <= now)
-    db.execute(query.values(due_at=sa.literal(until, UtcDateTime())))
+    db.execute(_PAUSE, {"b_kind": key.kind.value, "b_id": key.id, "until": until, "now": now})
 
 
 def _change(db: Connection, ids: Collection[str], **values: Any) -> None:

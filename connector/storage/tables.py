@@ -183,7 +183,7 @@ connections = Table(
     Column("provider", String(32), nullable=False),
     Column("label", Text, nullable=False),
     Column("credentials", LargeBinary, nullable=False),  # sealed
-    Column("state", String(16), nullable=False),  # ok or access_lost
+    Column("state", String(16), nullable=False),  # ok, access_lost or leaving
     Column("sign_ins", Integer, nullable=False),  # how often the person has signed in: a new account each time
     Column("created_at", UtcDateTime, nullable=False),
 )
@@ -194,6 +194,7 @@ calendars = Table(
     Column("id", Uuid, primary_key=True),
     Column("connection_id", Uuid, ForeignKey("connections.id"), nullable=False, index=True),
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False, index=True),
+    Column("role", String(16), nullable=False, server_default="target"),  # target of our entries, or only watched
     Column("remote_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("session_level", Integer, nullable=False),
@@ -247,4 +248,17 @@ channels = Table(
     Column("renew_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
     Column("last_rang_at", UtcDateTime),
+)
+
+# Accounts on their way in: a sign-in at a calendar service, or credentials whose calendar is not chosen yet.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # SHA-256 of the token that the browser holds
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("connection_id", Uuid, ForeignKey("connections.id", ondelete="CASCADE")),  # set to reconnect that one
+    Column("stage", String(16), nullable=False),  # asked or let_in
+    Column("kept", LargeBinary, nullable=False),  # sealed: the secrets of the attempt, then the credentials
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
 )

@@ -67,6 +67,12 @@ def of_connection(db: Connection, connection_id: UUID) -> Sequence[Line]:
     return [_line(row) for row in db.execute(query)]
 
 
+def of_kind(db: Connection, practitioner_id: UUID, kind: type[Fact], *, since: datetime) -> Sequence[Line]:
+    """Return the facts of one kind that concern a practitioner, oldest first."""
+    own = (facts.c.practitioner_id == practitioner_id) & (facts.c.kind == kind.__name__) & (facts.c.at >= since)
+    return [_line(row) for row in db.execute(select(facts).where(own).order_by(facts.c.id))]
+
+
 def _line(row: Row[Any]) -> Line:
     return Line(
         at=row.at,

@@ -23,7 +23,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from connector.errors import NotFoundError, RuleError
 from connector.runtime import Runtime
 from connector.storage.database import is_busy
-from connector.web import answer, health, offers, sessions, signin, visit
+from connector.web import answer, calendars, health, offers, sessions, signin, visit
 from connector.web.times import length
 from connector.web.words import Words
 
@@ -80,7 +80,7 @@ def create(runtime: Runtime) -> Flask:
     app.jinja_env.globals.update(brand=settings.brand, length=length, signed_in=visit.signed_in)
     _limit(app, settings.broker_url)  # before anything else looks at the request
     CSRFProtect(app)
-    for part in (answer.pages, signin.pages, sessions.pages, offers.pages, health.checks):
+    for part in (answer.pages, signin.pages, sessions.pages, offers.pages, calendars.pages, health.checks):
         app.register_blueprint(part)
     app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
     app.add_url_rule("/robots.txt", "robots", _robots)
@@ -102,6 +102,7 @@ def _limit(app: Flask, broker_url: str) -> None:
     )
     limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
     limiter.limit(ANSWER_LIMIT, methods=["POST"])(answer.pages)
+    limiter.limit(ANSWER_LIMIT, methods=["POST"])(calendars.pages)  # passwords can be tried there
 
 
 def _hardened(*, secure: bool) -> Callable[[Response], Response]:

@@ -15,9 +15,9 @@ from connector.errors import (
     TransientError,
 )
 from connector.runtime import Runtime
-from connector.services import linking, mirroring, notifying, offering, pulling
+from connector.services import linking, mirroring, notifying, offering, parting, pulling
 from connector.storage import calendars
-from connector.storage.calendars import ConnectionState
+from connector.storage.calendars import Connection, ConnectionState
 from connector.storage.ledger import Claim, Kind
 from connector.work.engine import Handler, Running
 
@@ -55,6 +55,9 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
         return None  # disconnected meanwhile
     if connection.state is ConnectionState.ACCESS_LOST:
         return None  # reconnecting makes the calendar due again
+    if connection.state is ConnectionState.LEAVING:
+        _leave(runtime, claim, connection, running)
+        return None
     try:
         remote = runtime.remote(calendar_id)
         if claim.key.kind is Kind.CALENDAR:
@@ -70,6 +73,14 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
         raise RefusedError("the calendar is no longer there") from error
     except EditConflictError as error:
         raise TransientError(str(error)) from error
+
+
+def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
+    """Take leave of an account, once and under one key; it is neither read nor watched any more."""
+    if claim.key.kind is Kind.CALENDAR:
+        provider = runtime.load_provider(connection.provider)
+        account = provider.account(runtime.tokens(connection.id), runtime.network)
+        parting.part(runtime.database, runtime.seal, connection.id, account, clock=runtime.clock, renew=running.renew)
 
 
 def _note(runtime: Runtime, calendar_id: UUID, trouble: str) -> None:

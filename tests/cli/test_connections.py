@@ -128,3 +128,38 @@ def test_a_service_that_loses_its_mind_is_told_in_its_words(practice: Cli, calen
     practice.book()
     calendar.fail(AccessLostError("the token was revoked"), on="put")
     assert "no longer accepted" in practice.refused("resync", "--wait")
+
+
+@pytest.mark.parametrize(("slug", "label"), [("google", "Google Calendar"), ("outlook", "Outlook")])
+def test_a_service_people_sign_in_to_names_its_page(practice: Cli, slug: str, label: str) -> None:
+    cli = Cli({**practice.settings, "CONNECTOR_PROVIDERS": f"caldav,{slug}"})
+    said = cli.refused("connections", "add", "--provider", slug)
+    assert f"{label} is connected by its practitioner" in said
+    assert "http://127.0.0.1:8080/calendars" in said
+
+
+def test_an_address_is_needed_where_access_is_typed_in(practice: Cli) -> None:
+    assert "--address" in practice.refused("connections", "add", "--provider", "memory", code=2)
+
+
+def test_a_calendar_is_disconnected_by_the_worker(practice: Cli, calendar: MemoryCalendar) -> None:
+    [found] = practice.json("connections", "list")
+    assert "being disconnected" in practice.ok("connections", "disconnect", found["id"])
+    assert "being disconnected" in practice.ok("connections", "list")
+    assert "being disconnected" in practice.ok("connections", "test", found["id"])
+    assert not practice.json("connections", "disconnect", found["id"])["disconnected"]
+    assert practice.json("connections", "disconnect", found["id"], "--leave-entries")["disconnected"]
+    assert practice.json("connections", "list") == []
+    assert calendar.shown() == []
+
+
+def test_lost_access_is_disconnected_at_once(practice: Cli, calendar: MemoryCalendar, store: MemoryStore) -> None:
+    practice.book()
+    practice.ok("resync", "--wait")
+    store.change_password("fresh")
+    practice.book(9)
+    practice.refused("resync", "--wait")
+    [found] = practice.json("connections", "list")
+    assert "stay there" in practice.ok("connections", "disconnect", found["id"])
+    assert practice.json("connections", "list") == []
+    assert len(calendar.shown()) == 1

@@ -14,16 +14,17 @@ from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
 from connector.domain.people import Level
 from connector.errors import RuleError, TransientError
-from connector.ports import RemoteCalendar
-from connector.services import mirroring, pulling
+from connector.ports import Account, RemoteCalendar
+from connector.services import mirroring, parting, pulling
+from connector.storage import calendars
 from connector.storage.calendars import Calendar
-from tests.domain.making import when
+from tests.domain.making import KIM, when
 from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.services import Service, connect, use
 from tests.journeys.stage import Installation
 from tests.services.crashing import CrashError, MortalDatabase
-from tests.services.dying import DyingCalendar
+from tests.services.dying import DyingAccount, DyingCalendar
 
 SLUGS = ["caldav", "google", "outlook"]
 
@@ -202,7 +203,7 @@ def test_a_withdrawn_grant_is_told_once_and_stops_a_blind_offer(installation: In
 
 @pytest.mark.parametrize("n", range(4))
 @pytest.mark.parametrize("point", ["before write", "after write", "before commit", "after commit"])
-def test_a_crash_at_any_point_of_a_send_an_accept_and_a_lapse_leaves_no_double_and_no_orphan(
+def test_a_crash_at_any_point_of_a_send_an_accept_a_lapse_and_a_disconnect_leaves_no_double_and_no_orphan(
     there: Service, sqlite_url: str, point: str, n: int
 ) -> None:
     database = MortalDatabase(sqlite_url)
@@ -234,7 +235,37 @@ def test_a_crash_at_any_point_of_a_send_an_accept_and_a_lapse_leaves_no_double_a
         practice.come_due(second)
         crash_then_recover()
         assert [one.start for one in there.shown()] == [when(120).span.start]
+        practice.offer(booked, 170, 180)
+        converge(installation, calendar, remote)
+        leave(installation, calendar, database, point, n)
+        assert there.shown() == []
+        with database.read() as db:
+            assert calendars.connections_of(db) == []
     database.dispose()
+
+
+def leave(installation: Installation, calendar: Calendar, database: MortalDatabase, point: str, n: int) -> None:
+    """Disconnect, die on the way, and let another process finish it."""
+    runtime = installation.runtime
+    with database.begin() as db:
+        parting.begin(db, calendar.connection_id, by=KIM, now=installation.now)
+    account = runtime.load_provider("").account(runtime.tokens(calendar.connection_id), runtime.network)
+
+    def part(through: Account) -> None:
+        parting.part(
+            database,
+            runtime.seal,
+            calendar.connection_id,
+            through,
+            clock=lambda: installation.now,
+            renew=lambda: None,
+        )
+
+    database.die_at(point, n)
+    with suppress(CrashError, TransientError):
+        part(DyingAccount(account, database))
+    database.revive()
+    part(account)
 
 
 def converge(installation: Installation, calendar: Calendar, remote: RemoteCalendar) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
-from connector.ports import Busy, Changes, Outcome, RemoteCalendar
+from connector.ports import Account, Busy, Changes, Outcome, RemoteCalendar, RemoteCalendarInfo
 from tests.services.crashing import MortalDatabase
 
 
@@ -32,3 +32,17 @@ class DyingCalendar:
 
     def busy(self, span: Span) -> Sequence[Busy]:
         return self._remote.busy(span)
+
+
+class DyingAccount:
+    """An account whose calendars die with the process that uses them."""
+
+    def __init__(self, account: Account, database: MortalDatabase) -> None:
+        self._account = account
+        self._database = database
+
+    def calendars(self) -> Sequence[RemoteCalendarInfo]:
+        return self._account.calendars()
+
+    def open(self, remote_id: str) -> DyingCalendar:
+        return DyingCalendar(self._account.open(remote_id), self._database)

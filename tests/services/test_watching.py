@@ -326,7 +326,8 @@ def test_a_channel_whose_secret_no_key_opens_is_replaced(
 ) -> None:
     ring = opened(practice, calendar, "old")
     with practice.database.begin() as db:
-        old = channels.find(db, [ring.channel_id])[ring.channel_id]
+        old = channels.get(db, ring.channel_id)
+        assert old
         channels.swap_secret(db, old, Seal(["another key of at least thirty-two characters"]).seal({"secret": "x"}))
     watch(practice, calendar)
     one_channel(practice, calendar, remote)

@@ -1,0 +1,99 @@
+"""Accounts on their way in: sign-ins under way, and credentials whose calendar is not chosen yet.
+
+The browser holds a random token; here stands only its digest, so that nobody who reads the table can go on with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from connector.storage.tables import arrivals
+
+
+class Stage(StrEnum):
+    """How far an account has come."""
+
+    ASKED = "asked"  # its person is at the calendar service
+    LET_IN = "let_in"  # the service has let us in; the calendar is to be chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One account on its way in; `kept` is sealed, `connection_id` the connection that it is to mend."""
+
+    practitioner_id: UUID
+    provider: str
+    stage: Stage
+    kept: bytes
+    expires_at: datetime
+    connection_id: UUID | None = None
+
+
+def new_token() -> str:
+    """Return what the browser is to hold."""
+    return secrets.token_urlsafe(32)
+
+
+def add(db: Connection, token: str, arrival: Arrival, *, now: datetime) -> None:
+    """Store an arrival under its token, and clear away those that took too long."""
+    db.execute(delete(arrivals).where(arrivals.c.expires_at <= now))
+    values = {
+        "id": _digest(token),
+        "practitioner_id": arrival.practitioner_id,
+        "provider": arrival.provider,
+        "connection_id": arrival.connection_id,
+        "stage": arrival.stage.value,
+        "kept": arrival.kept,
+        "expires_at": arrival.expires_at,
+    }
+    db.execute(insert(arrivals).values(values))
+
+
+def find(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> Arrival | None:
+    """Return an arrival of this practitioner; None if there is none, or not any more."""
+    row = db.execute(select(arrivals).where(_is(token, practitioner_id, stage, now))).first()
+    return _arrival(row) if row else None
+
+
+def take(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> Arrival | None:
+    """Use an arrival up and return it; only one caller ever gets it."""
+    query = delete(arrivals).where(_is(token, practitioner_id, stage, now)).returning(arrivals)
+    row = db.execute(query).first()
+    return _arrival(row) if row else None
+
+
+def keep(db: Connection, token: str, sealed: bytes) -> None:
+    """Replace what is kept for an arrival."""
+    db.execute(update(arrivals).where(arrivals.c.id == _digest(token)).values(kept=sealed))
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _is(token: str, practitioner_id: UUID, stage: Stage, now: datetime) -> Any:
+    return (
+        (arrivals.c.id == _digest(token))
+        & (arrivals.c.practitioner_id == practitioner_id)
+        & (arrivals.c.stage == stage.value)
+        & (arrivals.c.expires_at > now)
+    )
+
+
+def _arrival(row: Row[Any]) -> Arrival:
+    return Arrival(
+        practitioner_id=row.practitioner_id,
+        provider=row.provider,
+        stage=Stage(row.stage),
+        kept=row.kept,
+        expires_at=row.expires_at,
+        connection_id=row.connection_id,
+    )

@@ -1,0 +1,298 @@
+"""The practitioner's calendars: connect them, choose what they show, reconnect them, disconnect them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from secrets import compare_digest
+from uuid import UUID
+
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+
+from connector.domain.people import Level
+from connector.errors import NotFoundError, ProviderError, RefusedError, RuleError
+from connector.ports import Provider
+from connector.services import arriving, linking, parting, surveying
+from connector.services.arriving import Chosen, Installation
+from connector.services.surveying import ConnectionView
+from connector.storage.calendars import ConnectionState
+from connector.web import visit
+from connector.web.forms import one_line
+from connector.web.times import Reader
+
+LEVELS = (
+    (Level.BUSY, "Nothing: just “Busy”"),
+    (Level.NEUTRAL, "What it is: “{entry}”"),
+    (Level.INITIALS, "Initials: “{entry}: A. O.”"),
+    (Level.FIRST_NAME, "First name: “{entry}: Alex”"),
+    (Level.FULL, "Full name and place: “{entry}: Alex Okoro”"),
+)
+NEW = "+new"  # no calendar's id
+_STATE, _CHOICE = "arriving", "choosing"  # in the cookie: what proves that a step is this browser's own
+_LONGEST_PASSWORD = 1000
+
+pages = Blueprint("calendars", __name__, url_prefix="/calendars")
+pages.before_request(visit.require)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One kind of calendar that can be connected here; `signs_in` if its people sign in at the service itself."""
+
+    slug: str
+    label: str
+    signs_in: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessForm:
+    """How to get into an account, as typed; the password is never shown again."""
+
+    address: str = ""
+    username: str = ""
+    error: str = ""
+
+
+@pages.get("")
+def every() -> ResponseReturnValue:
+    """Show what is connected and how it fares, and what else can be connected."""
+    runtime = visit.runtime()
+    now = runtime.clock()
+    with runtime.database.read() as db:
+        page = surveying.connection_list(db, visit.practitioner_id(), now=now)
+    reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
+    return render_template("calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS)
+
+
+@pages.route("/<slug>/connect", methods=["GET", "POST"])
+def connect(slug: str) -> ResponseReturnValue:
+    """Begin to connect an account: at the service itself, or by what is typed in."""
+    way = _way(slug)
+    if way.signs_in:
+        return _leave(way, mending=None) if visit.acting() else redirect(url_for("calendars.every"), 303)
+    if not visit.acting():
+        return _access_page(way, AccessForm())
+    return _connect_typed(way)
+
+
+@pages.get("/<slug>/back")
+def back(slug: str) -> ResponseReturnValue:
+    """Take in the answer of a calendar service; only the browser that went there may bring it, and once."""
+    expected = str(cookie.get(_STATE, ""))
+    given = request.args.get("state", "")
+    if request.method != "GET":
+        return ""
+    if not expected or not compare_digest(expected.encode(), given.encode()):
+        flash("This sign-in is not known to this browser, or was used already. Please start again.", "error")
+        return redirect(url_for("calendars.every"), 303)
+    del cookie[_STATE]
+    runtime = visit.runtime()
+    try:
+        with runtime.database.read() as db:
+            by = visit.actor(db)
+        answer = request.args.to_dict()
+        choice = arriving.come_back(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
+    except (RuleError, ProviderError) as error:
+        flash(_words(error), "error")
+        return redirect(url_for("calendars.every"), 303)
+    if choice is None:
+        flash("The calendar is connected again. What waited for it is being written now.", "done")
+        return redirect(url_for("calendars.every"), 303)
+    cookie[_CHOICE] = choice
+    return redirect(url_for("calendars.choose"), 303)
+
+
+@pages.route("/choose", methods=["GET", "POST"])
+def choose() -> ResponseReturnValue:
+    """Choose the calendar to write to, and those whose busy times count."""
+    runtime, token = visit.runtime(), str(cookie.get(_CHOICE, ""))
+    now, who, brand = runtime.clock(), visit.practitioner_id(), runtime.settings.brand
+    error, target = "", request.form.get("target")
+    watched = frozenset(request.form.getlist("watched"))
+    if visit.acting():
+        try:
+            with runtime.database.read() as db:
+                by = visit.actor(db)
+            chosen = Chosen(target=None if target == NEW else target or "", new_name=brand, watched=watched)
+            made = arriving.settle(_here(), who, token, chosen, by=by, now=now)
+        except (RuleError, ProviderError) as problem:
+            error = _words(problem)
+        else:
+            cookie.pop(_CHOICE, None)
+            flash(f"“{made.name}” is connected. Your sessions are being written to it now.", "done")
+            return redirect(url_for("calendars.every"), 303)
+    try:
+        found = arriving.choices(_here(), who, token, now=now)
+    except (RuleError, ProviderError) as problem:
+        flash(_words(problem), "error")
+        return redirect(url_for("calendars.every"), 303)
+    shown = render_template(
+        "calendars/choose.html", found=found, error=error, target=target, watched=watched, new=NEW, new_name=brand
+    )
+    return shown, 422 if error else 200
+
+
+@pages.post("/<uuid:connection_id>/privacy")
+def privacy(connection_id: UUID) -> ResponseReturnValue:
+    """Change how much of a client one calendar shows."""
+    runtime = visit.runtime()
+    session_level, hold_level = _level("session_level"), _level("hold_level")
+    with runtime.database.begin() as db:
+        surveying.owned(db, visit.practitioner_id(), connection_id)
+        linking.set_levels(db, connection_id, session_level=session_level, hold_level=hold_level, now=runtime.clock())
+    flash("Saved. The entries in this calendar are being rewritten.", "done")
+    return redirect(url_for("calendars.every"), 303)
+
+
+@pages.route("/<uuid:connection_id>/reconnect", methods=["GET", "POST"])
+def reconnect(connection_id: UUID) -> ResponseReturnValue:
+    """Let a connection in again; its calendar stays the one that was chosen."""
+    view = _load(connection_id)
+    way = _way(view.connection.provider)
+    if way.signs_in:
+        if visit.acting():
+            return _leave(way, mending=connection_id)
+        return render_template("calendars/reconnect.html", view=view, way=way)
+    if not visit.acting():
+        return _access_page(way, AccessForm(), mending=view)
+    return _reconnect_typed(way, view)
+
+
+@pages.route("/<uuid:connection_id>/disconnect", methods=["GET", "POST"])
+def disconnect(connection_id: UUID) -> ResponseReturnValue:
+    """Disconnect an account: what is ours is taken out of its calendar first, unless that cannot be."""
+    runtime, view = visit.runtime(), _load(connection_id)
+    if not visit.acting():
+        return render_template("calendars/disconnect.html", view=view)
+    knowing = request.form.get("how") == "leave"  # that our entries stay there
+    with runtime.database.begin() as db:
+        connection = surveying.owned(db, visit.practitioner_id(), connection_id)
+        by, now = visit.actor(db), runtime.clock()
+        gone = knowing and connection.state is not ConnectionState.OK
+        if gone:
+            parting.give_up(db, connection_id, by=by, now=now)
+        elif connection.state is ConnectionState.OK:
+            parting.begin(db, connection_id, by=by, now=now)
+    if not gone and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
+        return render_template("calendars/disconnect.html", view=_load(connection_id)), 409
+    if gone:
+        flash(f"“{view.connection.label}” is disconnected. What was written to it stays there.", "done")
+    else:
+        flash(f"“{view.connection.label}” is being disconnected. Its entries are being removed now.", "done")
+    return redirect(url_for("calendars.every"), 303)
+
+
+def _here() -> Installation:
+    runtime = visit.runtime()
+    return Installation(
+        database=runtime.database, seal=runtime.seal, network=runtime.network, load_provider=runtime.load_provider
+    )
+
+
+def _ways() -> tuple[Way, ...]:
+    """Return what can be connected here: a service people sign in at only if we are registered with it."""
+    runtime = visit.runtime()
+    found = (_described(runtime.load_provider(slug)) for slug in runtime.settings.providers)
+    return tuple(way for way in found if not way.signs_in or way.slug in runtime.network.apps)
+
+
+def _described(provider: Provider) -> Way:
+    signs_in = arriving.sign_in_of(provider) is not None
+    return Way(slug=provider.slug, label=provider.label, signs_in=signs_in)
+
+
+def _way(slug: str) -> Way:
+    for way in _ways():
+        if way.slug == slug:
+            return way
+    raise NotFoundError("This calendar service is not set up here.")
+
+
+def _load(connection_id: UUID) -> ConnectionView:
+    with visit.runtime().database.read() as db:
+        return surveying.connection_view(db, visit.practitioner_id(), connection_id)
+
+
+def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
+    """Send the browser to the calendar service.
+
+    By a page of ours that goes on by itself: browsers hold a redirect after a form against the form's own policy, and
+    where a service sends people on from there is not ours to list.
+    """
+    runtime = visit.runtime()
+    try:
+        leaving = arriving.depart(_here(), visit.practitioner_id(), way.slug, mending=mending, now=runtime.clock())
+    except ProviderError as error:
+        flash(_words(error), "error")
+        return redirect(url_for("calendars.every"), 303)
+    cookie[_STATE] = leaving.state
+    response = make_response(render_template("calendars/leave.html", way=way, url=leaving.url))
+    response.headers["Refresh"] = f"0; url={leaving.url}"
+    return response
+
+
+def _connect_typed(way: Way) -> ResponseReturnValue:
+    runtime, form = visit.runtime(), _access_typed()
+    try:
+        provider = runtime.load_provider(way.slug)
+        credentials = provider.connect(_checked(form), runtime.network)
+        token = arriving.admit(_here(), visit.practitioner_id(), way.slug, credentials, now=runtime.clock())
+    except (RuleError, ProviderError) as error:
+        return _access_page(way, form, error=error)
+    cookie[_CHOICE] = token
+    return redirect(url_for("calendars.choose"), 303)
+
+
+def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
+    runtime, form, connection_id = visit.runtime(), _access_typed(), view.connection.id
+    try:
+        provider = runtime.load_provider(way.slug)
+        fresh = linking.reconnect(runtime.database, runtime.network, connection_id, provider, _checked(form))
+        with runtime.database.begin() as db:
+            linking.restored(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
+    except (RuleError, ProviderError) as error:
+        return _access_page(way, form, mending=view, error=error)
+    flash("The calendar is connected again. What waited for it is being written now.", "done")
+    return redirect(url_for("calendars.every"), 303)
+
+
+def _access_typed() -> AccessForm:
+    return AccessForm(address=request.form.get("address", ""), username=request.form.get("username", ""))
+
+
+def _checked(form: AccessForm) -> Mapping[str, str]:
+    password = request.form.get("password", "")
+    if not 0 < len(password) <= _LONGEST_PASSWORD:
+        raise RuleError("App password: please fill this in.")
+    return {
+        "address": one_line(form.address, name="Address", required=True),
+        "username": one_line(form.username, name="User name"),
+        "password": password,
+    }
+
+
+def _access_page(
+    way: Way, form: AccessForm, *, mending: ConnectionView | None = None, error: RuleError | ProviderError | None = None
+) -> ResponseReturnValue:
+    words = _words(error) if error else ""
+    shown = render_template("calendars/access.html", way=way, form=form, error=words, mending=mending)
+    return shown, 422 if error else 200
+
+
+def _level(name: str) -> Level:
+    typed = request.form.get(name, "")
+    if typed not in {str(int(level)) for level in Level}:
+        raise RuleError("Choose how much the calendar may show.")
+    return Level(int(typed))
+
+
+def _words(error: RuleError | ProviderError) -> str:
+    """Say what went wrong as a sentence, with what to do about it."""
+    said = str(error).strip() or "The calendar service did not do what was asked"
+    said = said[0].upper() + said[1:]
+    sentence = said if said.endswith((".", "?", "!")) else f"{said}."
+    if isinstance(error, RuleError | RefusedError):
+        return sentence
+    return f"{sentence} Please try again."

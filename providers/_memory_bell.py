@@ -1,0 +1,101 @@
+"""How the calendar service that lives in this process rings: whoever opens a channel is told by a plain call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import uuid4
+
+from connector.errors import ProviderError, RefusedError
+from connector.ports import Channel, Ring
+
+LIFE = timedelta(days=7)
+
+
+@dataclass(eq=False)
+class MemoryBell:
+    """One calendar's channels at the service.
+
+    Attributes:
+        silent: While set, the calendar refuses to be watched.
+        life: How long a channel is granted.
+        renewal: Whether a renewal prolongs a channel, opens a successor as Google does, or is refused.
+        channels: Those that are open at the service, by our id; an address each in `addresses`.
+        heard: Called with what the service pushes; whoever wants to lose, double or delay pushes does it here.
+        asked: What was asked, in order: verb and channel.
+        faults: Met by the next requests, one each; with `answer_lost` the request is carried out all the same.
+    """
+
+    silent: bool = False
+    life: timedelta = LIFE
+    renewal: Literal["prolongs", "succeeds", "refused"] = "prolongs"
+    channels: dict[str, Channel] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    heard: Callable[[Ring], None] | None = None
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    faults: list[tuple[ProviderError, bool]] = field(default_factory=list)
+
+    def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
+        """Open a channel; its first ring precedes the answer. An id can be used once.
+
+        Raises: RefusedError.
+        """
+        lost = self._meet("watch", channel_id)
+        if self.silent:
+            raise RefusedError("this calendar cannot ring")
+        if channel_id in self.addresses:
+            raise RefusedError(f"the channel id {channel_id} is taken")
+        channel = Channel(id=channel_id, remote_id=f"remote-{uuid4()}", secret=secret, expires_at=now + self.life)
+        self.channels[channel_id] = channel
+        self.addresses[channel_id] = address
+        self._push(channel)
+        if lost:
+            raise lost
+        return channel
+
+    def renew(self, channel: Channel, *, address: str, now: datetime) -> Channel:
+        """Make a channel last longer, or open its successor.
+
+        Raises: RefusedError.
+        """
+        lost = self._meet("renew", channel.id)
+        if self.renewal == "refused" or self.silent:
+            raise RefusedError("a channel cannot be renewed here")
+        if self.renewal == "succeeds":
+            return self.watch(channel_id=str(uuid4()), secret=str(uuid4()), address=address, now=now)
+        prolonged = replace(channel, expires_at=now + self.life)
+        self.channels[channel.id] = prolonged
+        self.addresses[channel.id] = address
+        if lost:
+            raise lost
+        return prolonged
+
+    def unwatch(self, channel: Channel) -> None:
+        """Close a channel."""
+        lost = self._meet("unwatch", channel.id)
+        self.channels.pop(channel.id, None)
+        if lost:
+            raise lost
+
+    def fail_bell(self, error: ProviderError, *, answer_lost: bool = False) -> None:
+        """Let the next request about a channel fail, or only its answer be lost."""
+        self.faults.append((error, answer_lost))
+
+    def ring(self, lifecycle: str = "") -> None:
+        """Push to every open channel, as after any change."""
+        for channel in list(self.channels.values()):
+            self._push(channel, lifecycle)
+
+    def _push(self, channel: Channel, lifecycle: str = "") -> None:
+        if self.heard is not None:
+            self.heard(Ring(channel_id=channel.id, secret=channel.secret, lifecycle=lifecycle))
+
+    def _meet(self, verb: str, channel_id: str) -> ProviderError | None:
+        """Count a request and meet its fault; return the error to tell once the request is carried out."""
+        self.asked.append((verb, channel_id))
+        error, answer_lost = self.faults.pop(0) if self.faults else (None, False)
+        if error is not None and not answer_lost:
+            raise error
+        return error
