@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain.entry import Entry, entries_for
+from connector.domain.offer import Offer
 from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Remove, plan
 from connector.errors import AccessLostError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Removed, Written
@@ -95,13 +97,14 @@ def converge(
 
 
 def _wanted(db: Connection, calendar: Calendar, since: datetime) -> tuple[list[Entry], list[Mirror]]:
-    recent = sessions.booked(db, calendar.practitioner_id, since=since)
-    known = mirrors.active(db, calendar.id, since=since, or_sessions=[session.id for session in recent])
-    booked = sessions.booked(
-        db, calendar.practitioner_id, since=since, or_among=[mirror.session_id for mirror in known]
-    )
+    open_offers: dict[UUID, list[Offer]] = defaultdict(list)
+    for offer in offers.open_of_practitioner(db, calendar.practitioner_id):
+        open_offers[offer.session_id].append(offer)
+    concerned = {mirror.session_id for mirror in mirrors.active(db, calendar.id, since=since)}
+    booked = sessions.booked(db, calendar.practitioner_id, since=since, or_among=concerned | open_offers.keys())
+    # Whatever is wanted of a session, however long ago it took place, all its mirrors are needed to tell what is new.
+    known = mirrors.active(db, calendar.id, since=since, or_sessions=[session.id for session in booked])
     names = people.client_names(db, [session.client_id for session in booked])
-    open_offers = offers.open_among(db, [session.id for session in booked])
     wanted = [
         entry
         for session in booked

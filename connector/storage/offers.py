@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -78,15 +78,6 @@ def in_state(db: Connection, session_id: UUID, state: OfferState) -> Offer | Non
 def open_of_practitioner(db: Connection, practitioner_id: UUID) -> Sequence[Offer]:
     """Return the open offers of a practitioner."""
     return _load(db, offers.c.practitioner_id == practitioner_id, offers.c.state == OfferState.OPEN.value)
-
-
-def open_among(db: Connection, session_ids: Collection[UUID]) -> dict[UUID, list[Offer]]:
-    """Return the open offers of these sessions by session."""
-    found: dict[UUID, list[Offer]] = defaultdict(list)
-    if session_ids:
-        for offer in _load(db, offers.c.session_id.in_(session_ids), offers.c.state == OfferState.OPEN.value):
-            found[offer.session_id].append(offer)
-    return found
 
 
 def overdue(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[Offer]:

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from connector.ports import Ring
-from connector.services import pulling, watching
+from connector.services import pulling, ringing, watching
 from connector.storage import channels, ledger
 from connector.storage.calendars import Calendar
 from connector.storage.channels import Channel, ChannelState
@@ -90,3 +90,22 @@ def finish_pull(practice: Practice, calendar: Calendar, claim: Claim) -> None:
     there = connecting.remote(practice, calendar.remote_id)
     again_at = pulling.pull(practice.database, practice.terms, calendar.id, there, now=practice.now)
     assert ledger.finish(practice.database, claim, again_at=again_at)
+
+
+def connected(practice: Practice) -> Calendar:
+    """Connect a calendar whose last pull is a minute ago; the next is nine minutes away."""
+    calendar = connecting.connect(practice)
+    pull(practice, calendar)
+    practice.wait(minutes=1)
+    return calendar
+
+
+def one_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
+    """Assert that one channel is open, that we and the service mean the same, and that its ring is believed."""
+    [channel] = known(practice, calendar)
+    [there] = remote.channels.values()
+    assert (channel.id, channel.remote_id, channel.expires_at) == (there.id, there.remote_id, there.expires_at)
+    assert watching.secret_of(SEAL, channel) == there.secret
+    practice.wait(minutes=5)
+    ring = Ring(channel_id=there.id, secret=there.secret)
+    assert ringing.receive(practice.database, [ring], provider="memory", now=practice.now).calendars

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -206,6 +207,26 @@ def test_what_ended_long_ago_stays_in_the_calendar(practice: Practice, calendar:
     practice.wait(days=30)
     assert converge(practice, calendar) == 0
     assert len(remote(practice).events) == 1
+
+
+def test_holds_of_a_session_that_took_place_long_ago_are_kept_right(practice: Practice, calendar: Calendar) -> None:
+    """Found by the state machine: the session's own event was taken for one that had never been written."""
+    booked = practice.book(48)
+    offer = practice.offer(booked, 200, 210, window=timedelta(days=7))
+    converge(practice, calendar)
+    practice.wait(days=4)
+    assert converge(practice, calendar) == 0
+    practice.accept(offer, 0)
+    converge(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(200).span]
+
+
+def test_a_calendar_connected_late_shows_holds_of_a_session_long_past(practice: Practice) -> None:
+    practice.offer(practice.book(48), 200, window=timedelta(days=7))
+    practice.wait(days=4)
+    calendar = connect(practice)
+    converge(practice, calendar)
+    assert when(200).span in [content.span for content in remote(practice).shown()]
 
 
 @pytest.mark.parametrize("level", list(Level))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,11 +24,7 @@ from .making import Practice
 
 @pytest.fixture
 def calendar(practice: Practice) -> Calendar:
-    """A connected calendar whose last pull is long ago; the next is ten minutes away."""
-    calendar = connecting.connect(practice)
-    pull(practice, calendar)
-    practice.wait(minutes=1)
-    return calendar
+    return belling.connected(practice)
 
 
 def receive(practice: Practice, *rings: Ring, provider: str = "memory") -> Received:
@@ -172,3 +170,15 @@ def test_missed_pushes_and_words_we_do_not_know_are_rings(
 
 def test_a_push_without_rings_is_no_refusal(practice: Practice) -> None:
     assert receive(practice) == Received(calendars=frozenset(), refused=0)
+
+
+def test_bundles_that_name_the_same_channels_in_any_order_do_not_block_each_other(
+    practice: Practice, calendar: Calendar
+) -> None:
+    other = connecting.connect(practice, name="other")
+    rings = [opened(practice, calendar), opened(practice, other, "two")]
+    bundle = [replace(ring, lifecycle=REAUTHORIZE) for ring in rings]
+    with ThreadPoolExecutor(8) as pool:
+        received = list(pool.map(lambda n: receive(practice, *bundle[:: 1 if n % 2 else -1]), range(64)))
+    assert {one.refused for one in received} == {0}
+    assert row(practice.database, calendar.id, Kind.CHANNEL).desired == 64

@@ -1,4 +1,4 @@
-"""One open channel for each calendar that can ring, in time, whatever happens between two steps."""
+"""One open channel for each calendar that can ring, renewed in time."""
 
 from __future__ import annotations
 
@@ -8,48 +8,32 @@ from datetime import timedelta
 import pytest
 import structlog.testing
 
-from connector.errors import AccessLostError, MissingError, RefusedError, TransientError
+from connector.errors import RefusedError
 from connector.ports import Ring
 from connector.services import ringing, watching
 from connector.services.ringing import REAUTHORIZE, REMOVED
 from connector.services.watching import ASK_AGAIN, LOOK_AGAIN, RENEW_AFTER
-from connector.storage import channels
 from connector.storage.calendars import Calendar
 from connector.storage.ledger import Kind
-from connector.storage.seal import Seal
 from providers import memory
 from providers._memory_bell import LIFE
 from providers.memory import MemoryCalendar
 
 from . import belling, connecting
-from .belling import URL, known, opened, pull, row, states, watch
+from .belling import URL, known, one_channel, pull, row, states, watch
 from .connecting import SEAL
 from .making import Practice
 
 
 @pytest.fixture
 def calendar(practice: Practice) -> Calendar:
-    calendar = connecting.connect(practice)
-    pull(practice, calendar)
-    practice.wait(minutes=1)
-    return calendar
+    return belling.connected(practice)
 
 
 @pytest.fixture
 def remote(practice: Practice, calendar: Calendar) -> Iterator[MemoryCalendar]:
     yield connecting.remote(practice, calendar.remote_id)
     memory.forget(str(practice.kim.id))
-
-
-def one_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
-    """Assert that one channel is open, that we and the service mean the same, and that its ring is believed."""
-    [channel] = known(practice, calendar)
-    [there] = remote.channels.values()
-    assert (channel.id, channel.remote_id, channel.expires_at) == (there.id, there.remote_id, there.expires_at)
-    assert watching.secret_of(SEAL, channel) == there.secret
-    practice.wait(minutes=5)
-    ring = Ring(channel_id=there.id, secret=there.secret)
-    assert ringing.receive(practice.database, [ring], provider="memory", now=practice.now).calendars
 
 
 def test_a_channel_is_opened_and_what_happened_before_is_pulled(
@@ -208,140 +192,3 @@ def test_without_an_https_address_nothing_is_opened_and_it_is_said_once(
             assert watch(practice, calendar, url=url) == practice.now + LOOK_AGAIN
     assert [line["event"] for line in logs] == ["no_channels"]
     assert remote.asked == []
-
-
-@pytest.mark.parametrize("error", [AccessLostError("no"), TransientError("busy"), MissingError("gone")])
-def test_other_errors_pass_through(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar, error: Exception
-) -> None:
-    remote.fail_bell(error)  # type: ignore[arg-type]
-    with pytest.raises(type(error)):
-        watch(practice, calendar)
-
-
-def test_an_opening_whose_answer_was_lost_is_given_up_for_another(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar
-) -> None:
-    remote.fail_bell(TransientError("lost"), answer_lost=True)
-    with pytest.raises(TransientError):
-        watch(practice, calendar)
-    [orphan] = remote.channels.values()
-    ring = Ring(channel_id=orphan.id, secret=orphan.secret)
-    assert ringing.receive(practice.database, [ring], provider="memory", now=practice.now).calendars
-    watch(practice, calendar)
-    with pytest.raises(ringing.NotificationRejectedError):
-        ringing.receive(practice.database, [ring], provider="memory", now=practice.now)
-    del remote.channels[orphan.id]
-    one_channel(practice, calendar, remote)
-
-
-def test_a_failed_renewal_leaves_the_channel_ringing_and_is_tried_again(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar
-) -> None:
-    practice.now = watch(practice, calendar) or practice.now
-    remote.fail_bell(TransientError("busy"))
-    with pytest.raises(TransientError):
-        watch(practice, calendar)
-    assert states(practice, calendar) == ["open"]
-    watch(practice, calendar)
-    one_channel(practice, calendar, remote)
-
-
-def test_a_calendar_that_cannot_ring_any_more_keeps_its_channel_until_that_expires(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar
-) -> None:
-    practice.now = watch(practice, calendar) or practice.now
-    remote.silent = True
-    [channel] = known(practice, calendar)
-    assert watch(practice, calendar) == channel.expires_at
-    assert states(practice, calendar) == ["open"]
-
-
-@pytest.mark.parametrize("step", range(1, 4))
-def test_whatever_ends_between_two_requests_is_taken_up_again(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar, step: int
-) -> None:
-    remote.renewal = "refused"
-    practice.now = watch(practice, calendar) or practice.now
-    left = step
-
-    def renew() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        watching.watch(practice.database, SEAL, calendar.id, remote, public_url=URL, renew=renew, now=practice.now)
-    watch(practice, calendar)
-    one_channel(practice, calendar, remote)
-
-
-def test_a_channel_that_could_not_be_closed_is_closed_the_next_time(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar
-) -> None:
-    watch(practice, calendar)
-    ring = opened(practice, calendar, "old")
-    with practice.database.begin() as db:
-        channels.retire(db, [ring.channel_id])
-    remote.fail_bell(TransientError("busy"))
-    with pytest.raises(TransientError):
-        watch(practice, calendar)
-    assert sorted(states(practice, calendar)) == ["closing", "open"]
-    watch(practice, calendar)
-    assert remote.asked[-1] == ("unwatch", "old")
-    one_channel(practice, calendar, remote)
-
-
-@pytest.mark.parametrize("error", [MissingError("gone"), RefusedError("never heard of it")])
-def test_a_channel_that_cannot_be_closed_is_forgotten(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar, error: MissingError | RefusedError
-) -> None:
-    watch(practice, calendar)
-    ring = opened(practice, calendar, "old")
-    with practice.database.begin() as db:
-        channels.retire(db, [ring.channel_id])
-    remote.fail_bell(error)
-    watch(practice, calendar)
-    one_channel(practice, calendar, remote)
-
-
-def test_a_worker_that_was_overtaken_closes_what_it_opened(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar
-) -> None:
-    def overtake(ring: Ring) -> None:
-        remote.heard = None
-        with practice.database.begin() as db:
-            channels.remove(db, [ring.channel_id])
-        watch(practice, calendar)
-
-    remote.heard = overtake
-    with pytest.raises(TransientError):
-        watch(practice, calendar)
-    one_channel(practice, calendar, remote)
-
-
-def test_a_channel_whose_secret_no_key_opens_is_replaced(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar
-) -> None:
-    ring = opened(practice, calendar, "old")
-    with practice.database.begin() as db:
-        old = channels.get(db, ring.channel_id)
-        assert old
-        channels.swap_secret(db, old, Seal(["another key of at least thirty-two characters"]).seal({"secret": "x"}))
-    watch(practice, calendar)
-    one_channel(practice, calendar, remote)
-
-
-def test_disconnecting_leaves_no_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
-    watch(practice, calendar)
-    remote.fail_bell(TransientError("busy"))
-    with pytest.raises(TransientError):
-        end(practice, calendar, remote)
-    end(practice, calendar, remote)
-    assert known(practice, calendar) == []
-    assert remote.channels == {}
-
-
-def end(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
-    watching.end(practice.database, SEAL, calendar.id, remote, renew=lambda: None, now=practice.now)
