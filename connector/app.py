@@ -68,10 +68,15 @@ def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
 
 
 def create_app(runtime: Runtime) -> Flask:
-    """Make the web application: the pages and the health checks."""
-    from connector.web import pages  # noqa: PLC0415 - commands that serve nothing import no web framework
+    """Make the web application: the pages, the health checks, and the door for pushes."""
+    import webhooks  # noqa: PLC0415 - commands that serve nothing import no web framework
+    from connector.web import pages  # noqa: PLC0415 - as above
 
-    return pages.create(runtime)
+    application = pages.create(runtime)
+    hooks = webhooks.blueprint(runtime)
+    application.extensions["csrf"].exempt(hooks)
+    application.register_blueprint(hooks)
+    return application
 
 
 def create_engine(runtime: Runtime) -> Engine:

@@ -24,6 +24,7 @@ from connector.ports import HTTP_TIMEOUT, Busy, Changes, Failed, Network, Outcom
 from providers import _busy, _dav, _discovery, _feed
 from providers._events import Events, Stored
 from providers._http import CONNECTIONS, Http, Lanes, Login, UnreachableError
+from providers._push import Bell
 
 _CHUNK = 50  # hrefs in one multiget
 _ATTEMPTS = 4  # of one write that was turned away only because others wrote at the same time
@@ -35,10 +36,11 @@ def _clock() -> datetime:
     return datetime.fromtimestamp(int(time.time()), UTC)
 
 
-class CaldavCalendar:
+class CaldavCalendar(Bell):
     """One CalDAV collection."""
 
     def __init__(self, events: Events) -> None:
+        super().__init__(events.http, events.url)
         self._events = events
         self._lanes = Lanes()
 

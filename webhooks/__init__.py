@@ -1,1 +1,157 @@
-"""The calendar services' door."""
+"""The calendar services' door: whoever rings is checked, what they ask for is made due, and the answer is empty."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Blueprint, Response, request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as WaitedTooLongError
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from connector.errors import NotificationRejectedError, SettingsError
+from connector.ports import Channel, Ring
+from connector.runtime import Runtime
+from connector.services import ringing, watching
+from connector.storage import channels
+from webhooks._handshake import Handshake
+
+LARGEST = 64 * 1024  # bytes of one push
+_NO_CONTENT, _CREATED, _NOT_FOUND, _TOO_LARGE, _UNAVAILABLE = 204, 201, 404, 413, 503
+
+Parse = Callable[[Headers, Mapping[str, str], bytes], Handshake | tuple[Ring, ...]]
+
+
+class Unseal(Protocol):
+    """Opens what was sealed for one channel."""
+
+    def __call__(self, channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Ring:
+        """Return the ring of the channel that a push proves itself to be by being readable.
+
+        Raises: NotificationRejectedError.
+        """
+        ...
+
+
+log = structlog.get_logger(__name__)
+_counting = threading.Lock()
+_counts: Counter[tuple[str, str]] = Counter()
+
+
+def available() -> frozenset[str]:
+    """Return the slugs of the providers that can ring, by file name; imports none of them."""
+    return frozenset(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def counts() -> Mapping[tuple[str, str], int]:
+    """Return how often, by provider, something was rung, refused, too_large, handshake or failed in this process.
+
+    Rings are counted one by one, however many came in one push. A push for no provider in use counts as `unknown`.
+    """
+    with _counting:
+        return dict(_counts)
+
+
+def blueprint(runtime: Runtime) -> Blueprint:
+    """Return the routes of one installation; they need no cookie, and must be exempt from CSRF protection.
+
+    A provider's module is imported at its first push: `parse` reads what comes to `/hooks/<slug>`, and `unseal` what
+    comes sealed to an address of its channel alone, `/hooks/<slug>/<channel id>`.
+    """
+    hooks = Blueprint("hooks", __name__, url_prefix="/hooks")
+    enabled = available() & set(runtime.settings.providers)
+
+    @hooks.post("/<slug>")
+    def ring(slug: str) -> Response:
+        """Take in a push to the address all of a provider's channels share."""
+        parse: Parse | None = _ability(slug, "parse") if slug in enabled else None
+        if parse is None:
+            return _empty(_NOT_FOUND, "", "unknown")
+        return _answered(slug, lambda body: _rung(runtime, slug, parse, body))
+
+    @hooks.post("/<slug>/<channel_id>")
+    def sealed(slug: str, channel_id: str) -> Response:
+        """Take in a push to the address of one channel."""
+        unseal: Unseal | None = _ability(slug, "unseal") if slug in enabled else None
+        if unseal is None:
+            return _empty(_NOT_FOUND, "", "unknown")
+        return _answered(slug, lambda body: _opened(runtime, slug, unseal, channel_id, body))
+
+    return hooks
+
+
+def _ability(slug: str, name: str) -> Any:
+    return getattr(import_module(f"webhooks.{slug}"), name, None)
+
+
+def _answered(slug: str, take_in: Callable[[bytes], Response]) -> Response:
+    """Answer what was taken in; a refusal tells nothing, and what could not be stored is to be sent again."""
+    request.max_content_length = LARGEST
+    try:
+        return take_in(request.get_data(cache=False))
+    except RequestEntityTooLarge:
+        return _empty(_TOO_LARGE, slug, "too_large")
+    except NotificationRejectedError as error:
+        log.debug("ring_refused", provider=slug, reason=str(error))
+        return _empty(_NOT_FOUND, slug, "refused")
+    except (DBAPIError, WaitedTooLongError, SettingsError) as error:
+        log.warning("ring_not_stored", provider=slug, error=type(error).__name__)
+        return _empty(_UNAVAILABLE, slug, "failed")
+
+
+def _rung(runtime: Runtime, slug: str, parse: Parse, body: bytes) -> Response:
+    found = parse(request.headers, request.args.to_dict(), body)
+    if isinstance(found, Handshake):
+        _count(slug, "handshake")
+        answer = Response(found.text, mimetype="text/plain")
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+    _receive(runtime, slug, found)
+    return Response(status=_NO_CONTENT)
+
+
+def _opened(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: bytes) -> Response:
+    with runtime.database.read() as db:
+        channel = channels.get(db, channel_id)
+    if channel is None or channel.provider != slug:
+        raise NotificationRejectedError("no channel of ours")
+    address = urlsplit(runtime.settings.public_url)
+    known = Channel(
+        id=channel.id,
+        remote_id=channel.remote_id,
+        secret=watching.secret_of(runtime.seal, channel),
+        expires_at=channel.expires_at or channel.opened_at,
+    )
+    ring = unseal(known, request.headers, body, origin=f"{address.scheme}://{address.netloc}", now=runtime.clock())
+    _receive(runtime, slug, (ring,))
+    return Response(status=_CREATED)
+
+
+def _receive(runtime: Runtime, slug: str, rings: tuple[Ring, ...]) -> None:
+    try:
+        received = ringing.receive(runtime.database, rings, provider=slug, now=runtime.clock())
+    except NotificationRejectedError:
+        _count(slug, "refused", len(rings) - 1)  # one is counted with the answer
+        raise
+    _count(slug, "rung", len(rings) - received.refused)
+    _count(slug, "refused", received.refused)
+
+
+def _empty(status: int, slug: str, how: str) -> Response:
+    _count(slug, how)
+    return Response(status=status)
+
+
+def _count(slug: str, how: str, times: int = 1) -> None:
+    if times:
+        with _counting:
+            _counts[slug, how] += times

@@ -6,7 +6,7 @@ import click
 import sqlalchemy as sa
 
 from connector.cli._shared import example, good, open_runtime, progress
-from connector.storage import calendars
+from connector.storage import calendars, channels
 from connector.storage.calendars import Connection
 from connector.storage.database import Database
 from connector.storage.tables import connections
@@ -43,6 +43,9 @@ def rotate() -> None:
             runtime.seal.open(connection.credentials)  # says which setting to mend if no key fits
             _swap(runtime.database, connection, runtime.seal.reseal(connection.credentials))
             bar.advance(task)
+    with runtime.database.begin() as db:
+        for channel in channels.every(db):
+            channels.swap_secret(db, channel, runtime.seal.reseal(channel.secret))
     good(f"The credentials of {_counted(len(found))} are sealed under the newest key.")
 
 

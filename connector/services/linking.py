@@ -205,5 +205,5 @@ def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level:
 
 
 def _make_due(db: Db, calendar: Calendar, now: datetime) -> None:
-    for kind in (Kind.CALENDAR, Kind.PULL):
+    for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
         ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane)

@@ -12,11 +12,13 @@ from typing import cast
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Connection
 
 from connector import ports
-from connector.errors import MissingError, RefusedError, SettingsError, TransientError
+from connector.errors import MissingError, NotFoundError, RefusedError, SettingsError, TransientError
 from connector.ports import RemoteCalendar, Watchable
 from connector.storage import calendars, channels, ledger
+from connector.storage.calendars import ConnectionState
 from connector.storage.channels import Channel, ChannelState
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -250,19 +252,29 @@ def _keep(
     renew_at = at.now + max(SHORTEST, life)
     same = instead_of is not None and (instead_of.id, instead_of.remote_id) == (granted.id, granted.remote_id)
     with at.database.begin() as db:
-        if not same:
+        kept = _is_wanted(db, at)
+        if kept and not same:
             ledger.touch(db, Key(Kind.PULL, str(at.calendar_id)), due_at=at.now, lane=at.lane)
-        if unheard_of is not None:
+        if kept and unheard_of is not None:
             channels.add(db, unheard_of)
-        kept = channels.opened(
+        kept = kept and channels.opened(
             db, granted.id, remote_id=granted.remote_id, renew_at=renew_at, expires_at=granted.expires_at
         )
         if kept and instead_of is not None and instead_of.id != granted.id:
             channels.retire(db, [instead_of.id])
     if not kept:
         at.bell.unwatch(granted)
-        raise TransientError("another worker is watching this calendar")
+        raise TransientError("another worker is watching this calendar, or it is being disconnected")
     return renew_at
+
+
+def _is_wanted(db: Connection, at: _Watch) -> bool:
+    """Whether the calendar still wants a channel: once it is being disconnected, nobody would close a new one."""
+    try:
+        connection_id = calendars.calendar(db, at.calendar_id).connection_id
+        return calendars.connection(db, connection_id).state is not ConnectionState.LEAVING
+    except NotFoundError:
+        return False
 
 
 def _close_retired(at: _Watch) -> None:

@@ -161,4 +161,4 @@ def _page(kind: str, status: int) -> ResponseReturnValue:
 
 
 def _robots() -> Response:
-    return Response("User-agent: *\nDisallow: /\n", mimetype="text/plain")
+    return Response("User-agent: *\nAllow: /hooks/\nDisallow: /\n", mimetype="text/plain")

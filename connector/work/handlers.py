@@ -15,7 +15,7 @@ from connector.errors import (
     TransientError,
 )
 from connector.runtime import Runtime
-from connector.services import linking, mirroring, notifying, offering, parting, pulling
+from connector.services import linking, mirroring, notifying, offering, parting, pulling, watching
 from connector.storage import calendars
 from connector.storage.calendars import Connection, ConnectionState
 from connector.storage.ledger import Claim, Kind
@@ -28,7 +28,7 @@ def handler(runtime: Runtime) -> Handler:
     def handle(claim: Claim, running: Running) -> datetime | None:
         identity = UUID(claim.key.id)
         match claim.key.kind:
-            case Kind.CALENDAR | Kind.PULL:
+            case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL:
                 return _calendar(runtime, claim, identity, running)
             case Kind.OFFER:
                 with runtime.database.begin() as db:
@@ -38,7 +38,7 @@ def handler(runtime: Runtime) -> Handler:
                     runtime.database, runtime.terms, runtime.sender, runtime.link_for, identity, now=runtime.clock()
                 )
                 return None
-            case Kind.CHANNEL | Kind.OUTCOME | Kind.UPKEEP:
+            case Kind.OUTCOME | Kind.UPKEEP:
                 raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
             case _:
                 assert_never(claim.key.kind)
@@ -63,6 +63,16 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
         if claim.key.kind is Kind.CALENDAR:
             mirroring.converge(runtime.database, calendar_id, remote, clock=runtime.clock, renew=running.renew)
             return None
+        if claim.key.kind is Kind.CHANNEL:
+            return watching.watch(
+                runtime.database,
+                runtime.seal,
+                calendar_id,
+                remote,
+                public_url=runtime.settings.public_url,
+                renew=running.renew,
+                now=runtime.clock(),
+            )
         return pulling.pull(runtime.database, runtime.terms, calendar_id, remote, now=runtime.clock())
     except AccessLostError:
         with runtime.database.begin() as db:

@@ -9,8 +9,9 @@ from connector.domain.reconcile import MirrorState
 from connector.ports import Network
 from connector.services import linking, mirroring, pulling
 from connector.services.linking import Wish
-from connector.storage import mirrors
+from connector.storage import ledger, mirrors
 from connector.storage.calendars import Calendar
+from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 from providers import memory
 from tests.domain.making import KIM
@@ -32,7 +33,10 @@ def connect(practice: Practice, *, name: str = "calendar", level: Level | None =
         session_level=level,
         hold_level=level,
     )
-    return linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, wish, by=KIM, now=practice.now)
+    calendar = linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, wish, by=KIM, now=practice.now)
+    with practice.database.begin() as db:  # watching is made due by the tests that are about it
+        ledger.forget(db, Key(Kind.CHANNEL, str(calendar.id)))
+    return calendar
 
 
 def remote(practice: Practice, name: str = "calendar") -> memory.MemoryCalendar:

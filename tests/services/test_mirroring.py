@@ -10,7 +10,7 @@ from connector.domain.entry import Showing
 from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
 from connector.errors import AccessLostError, EditConflictError, RefusedError, RuleError, TransientError
-from connector.storage import calendars
+from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar
 from connector.storage.database import Database
 from providers import memory
@@ -362,6 +362,13 @@ def test_an_account_without_any_calendar_says_so(practice: Practice) -> None:
 def test_the_only_calendar_needs_no_name(practice: Practice) -> None:
     memory.store(str(practice.kim.id)).calendar("Work")
     assert _connect_without_making(practice, "").name == "Work"
+
+
+def test_connecting_has_the_calendar_written_read_and_watched(practice: Practice) -> None:
+    memory.store(str(practice.kim.id)).calendar("Work")
+    chosen = _connect_without_making(practice, "Work")
+    due = {key.kind.value for key in ledger.due_keys(practice.database, practice.now) if key.id == str(chosen.id)}
+    assert due == {"calendar", "pull", "channel"}
 
 
 def _connect_without_making(practice: Practice, name: str) -> Calendar:

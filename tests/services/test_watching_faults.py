@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -15,13 +16,14 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Ring
-from connector.services import ringing, watching
+from connector.services import parting, ringing, watching
 from connector.storage import channels
 from connector.storage.calendars import Calendar
 from connector.storage.database import Database
 from connector.storage.seal import Seal
 from providers import memory
 from providers.memory import MemoryCalendar
+from tests.domain.making import KIM
 
 from . import belling, connecting
 from .belling import URL, known, one_channel, opened, states, watch
@@ -154,6 +156,31 @@ def test_a_worker_that_was_overtaken_closes_what_it_opened(
     with pytest.raises(TransientError):
         watch(practice, calendar)
     one_channel(practice, calendar, remote)
+
+
+@pytest.mark.parametrize("renewal", ["prolongs", "succeeds", "refused"])
+def test_a_channel_opened_while_its_calendar_is_disconnected_leaves_none(
+    practice: Practice, calendar: Calendar, remote: MemoryCalendar, renewal: Literal["prolongs", "succeeds", "refused"]
+) -> None:
+    practice.now = watch(practice, calendar) or practice.now
+    remote.renewal = renewal
+    with pytest.raises(TransientError):
+        watching.watch(
+            practice.database,
+            SEAL,
+            calendar.id,
+            remote,
+            public_url=URL,
+            renew=lambda: _leave(practice, calendar),
+            now=practice.now,
+        )
+    end(practice, calendar, remote)
+    assert remote.channels == {}
+
+
+def _leave(practice: Practice, calendar: Calendar) -> None:
+    with practice.database.begin() as db:
+        parting.begin(db, calendar.connection_id, by=KIM, now=practice.now)
 
 
 def test_a_channel_whose_secret_no_key_opens_is_replaced(

@@ -1,0 +1,127 @@
+"""An installation whose hooks are reached over HTTP: memory calendars that ring as if they were Google's."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import Connection
+from waitress.server import create_server  # type: ignore[import-untyped]  # the package ships no types
+
+import providers
+import webhooks
+from connector.ports import Ring
+from connector.runtime import Runtime
+from connector.storage import calendars, channels
+from connector.storage.calendars import Calendar
+from connector.storage.channels import Channel, ChannelState
+from tests.conftest import Clock
+from tests.services.connecting import SEAL
+from tests.services.making import Practice
+from tests.web.stage import make_runtime
+from tests.work.worker import real_time
+
+URL = "https://pencilled.example"
+THREADS = 8
+
+
+def runtime_of(practice: Practice, url: str, **choices: object) -> Runtime:
+    """Make the runtime of a practice's installation."""
+    made = make_runtime(practice.database, url, Clock(practice.now), **{"public_url": URL} | choices)
+    return replace(made, seal=SEAL, terms=practice.terms, clock=practice.clock, load_provider=providers.load)
+
+
+def live(runtime: Runtime) -> Runtime:
+    """The same with the real time."""
+    return replace(runtime, clock=lambda: real_time().replace(microsecond=0))
+
+
+def hooks_alone(runtime: Runtime) -> Flask:
+    """The smallest application there is around the hooks."""
+    app = Flask("hooks alone")
+    app.register_blueprint(webhooks.blueprint(runtime))
+    return app
+
+
+def ringing_calendars(practice: Practice, like: Calendar, count: int) -> list[Ring]:
+    """Add calendars beside `like` in the same connection, each with an open channel, and return their rings."""
+    added = [replace(like, id=uuid4(), sync_token=None, read_at=None) for _ in range(count)]
+    with practice.database.begin() as db:
+        for calendar in added:
+            calendars.add_calendar(db, calendar, now=practice.now)
+        return [_channel(db, practice, calendar, "google") for calendar in added]
+
+
+def add_channel(practice: Practice, calendar: Calendar, *, provider: str = "google") -> Ring:
+    """Store an open channel of a calendar and return the ring it sends."""
+    with practice.database.begin() as db:
+        return _channel(db, practice, calendar, provider)
+
+
+def _channel(db: Connection, practice: Practice, calendar: Calendar, provider: str) -> Ring:
+    ring = Ring(channel_id=f"channel-{uuid4()}", secret=uuid4().hex)
+    channel = Channel(
+        id=ring.channel_id,
+        calendar_id=calendar.id,
+        provider=provider,
+        secret=SEAL.seal({"secret": ring.secret}),
+        proof=channels.proof_of(ring.secret),
+        state=ChannelState.OPEN,
+        opened_at=practice.now,
+    )
+    channels.add(db, channel)
+    return ring
+
+
+def google_headers(ring: Ring) -> dict[str, str]:
+    """Return what Google sends."""
+    return {
+        "X-Goog-Channel-ID": ring.channel_id,
+        "X-Goog-Channel-Token": ring.secret,
+        "X-Goog-Resource-State": "exists",
+        "X-Goog-Message-Number": "2",
+    }
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[int]:
+    """Serve an application as the product does in one process, and yield its port."""
+    server = create_server(app, host="127.0.0.1", port=0, threads=THREADS)
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            server.asyncore.loop(timeout=0.1, count=1, map=server._map)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield int(server.effective_port)
+    finally:
+        stop.set()
+        thread.join(10)
+        server.task_dispatcher.shutdown()
+        server.close()
+        server.asyncore.close_all(server._map)
+
+
+class Caller:
+    """A calendar service's kept-alive connection to us."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def post(self, path: str, headers: Mapping[str, str], body: bytes = b"") -> int:
+        """Push, and return the status."""
+        self._connection.request("POST", path, body, dict(headers))
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
+
+    def close(self) -> None:
+        self._connection.close()

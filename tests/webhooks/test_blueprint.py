@@ -1,0 +1,293 @@
+"""The door calendar services ring at: what proves itself makes a pull due, all else is refused without a word."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask.testing import FlaskClient
+
+import webhooks
+from connector.ports import Ring
+from connector.runtime import Runtime
+from connector.storage.calendars import Calendar
+from connector.storage.ledger import Kind
+from connector.web import pages
+from tests.fakes.web_push import encrypt, point, signed_for, text
+from tests.services import connecting
+from tests.services.belling import pull, row
+from tests.services.making import Practice
+from webhooks._webpush import Keys
+
+from .stage import URL, add_channel, google_headers, hooks_alone, runtime_of
+
+SERVER = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture
+def practice(sqlite_database: object) -> Practice:
+    return Practice(sqlite_database)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def calendar(practice: Practice) -> Calendar:
+    """A connected calendar whose next pull is ten minutes away."""
+    calendar = connecting.connect(practice)
+    pull(practice, calendar)
+    practice.wait(minutes=1)
+    return calendar
+
+
+@pytest.fixture
+def runtime(practice: Practice, sqlite_url: str) -> Runtime:
+    return runtime_of(practice, sqlite_url)
+
+
+@pytest.fixture
+def client(runtime: Runtime) -> FlaskClient:
+    """The hooks as part of the whole application."""
+    app = pages.create(runtime)
+    hooks = webhooks.blueprint(runtime)
+    app.extensions["csrf"].exempt(hooks)
+    app.register_blueprint(hooks)
+    return app.test_client()
+
+
+@pytest.fixture
+def ring(practice: Practice, calendar: Calendar) -> Ring:
+    return add_channel(practice, calendar)
+
+
+class Counted:
+    """What was counted since the test began."""
+
+    def __init__(self) -> None:
+        self._before = dict(webhooks.counts())
+
+    def __call__(self) -> dict[tuple[str, str], int]:
+        now = webhooks.counts()
+        return {key: count - self._before.get(key, 0) for key, count in now.items() if count != self._before.get(key)}
+
+
+@pytest.fixture
+def counted() -> Counted:
+    return Counted()
+
+
+def is_due(practice: Practice, calendar: Calendar, kind: Kind = Kind.PULL) -> bool:
+    found = row(practice.database, calendar.id, kind)
+    return found is not None and found.due_at is not None and found.due_at <= practice.now
+
+
+def test_a_genuine_ring_is_answered_with_nothing_and_its_pull_is_due(
+    client: FlaskClient, practice: Practice, calendar: Calendar, ring: Ring, counted: Counted
+) -> None:
+    answer = client.post("/hooks/google", headers=google_headers(ring))
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert "Set-Cookie" not in answer.headers
+    assert is_due(practice, calendar)
+    assert counted() == {("google", "rung"): 1}
+
+
+def test_a_ring_that_is_sent_again_does_no_harm(
+    client: FlaskClient, practice: Practice, calendar: Calendar, ring: Ring
+) -> None:
+    before = row(practice.database, calendar.id).desired
+    for _ in range(5):
+        assert client.post("/hooks/google", headers=google_headers(ring)).status_code == 204
+    assert row(practice.database, calendar.id).desired == before + 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"X-Goog-Channel-Token": "guessed"},
+        {"X-Goog-Channel-Token": "gu\u00e9ssed"},
+        {"X-Goog-Channel-ID": "never-opened"},
+        {"X-Goog-Channel-Token": ""},
+        {"X-Goog-Resource-State": "nonsense"},
+    ],
+)
+def test_a_forged_ring_is_refused_without_detail_and_counted(
+    client: FlaskClient,
+    practice: Practice,
+    calendar: Calendar,
+    ring: Ring,
+    counted: Counted,
+    changes: dict[str, str],
+) -> None:
+    answer = client.post("/hooks/google", headers=google_headers(ring) | changes)
+    assert (answer.status_code, answer.data) == (404, b"")
+    assert not is_due(practice, calendar)
+    assert counted() == {("google", "refused"): 1}
+
+
+def test_a_ring_of_a_closed_channel_is_refused(
+    client: FlaskClient, practice: Practice, calendar: Calendar, ring: Ring
+) -> None:
+    with practice.database.begin() as db:
+        db.execute(sa.text("DELETE FROM channels"))
+    assert client.post("/hooks/google", headers=google_headers(ring)).status_code == 404
+    assert not is_due(practice, calendar)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/hooks/nobody", "/hooks/_handshake", "/hooks/memory", "/hooks/caldav", "/hooks/google/x", "/hooks/os.path"],
+)
+def test_who_cannot_ring_has_no_door(client: FlaskClient, counted: Counted, path: str) -> None:
+    answer = client.post(path)
+    assert (answer.status_code, answer.data) == (404, b"")
+    assert counted() == {("", "unknown"): 1}
+
+
+def test_a_provider_that_is_not_in_use_has_no_door(practice: Practice, sqlite_url: str, ring: Ring) -> None:
+    client = hooks_alone(runtime_of(practice, sqlite_url, providers=("caldav",))).test_client()
+    assert client.post("/hooks/google", headers=google_headers(ring)).status_code == 404
+
+
+def test_reading_the_address_tells_nothing(client: FlaskClient) -> None:
+    assert client.get("/hooks/google").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/hooks/google", "/hooks/outlook", "/hooks/caldav/one"])
+def test_what_is_too_large_is_refused_unread(
+    client: FlaskClient, counted: Counted, practice: Practice, calendar: Calendar, path: str
+) -> None:
+    assert client.post(path, data=bytes(webhooks.LARGEST + 1)).status_code == 413
+    assert counted() == {(path.split("/")[2], "too_large"): 1}
+    assert not is_due(practice, calendar)
+
+
+def test_outlooks_question_is_answered_as_plain_text(client: FlaskClient, counted: Counted) -> None:
+    answer = client.post("/hooks/outlook?validationToken=Validation%3A+%3Cb%3Etoken%3C%2Fb%3E")
+    assert (answer.status_code, answer.text) == (200, "Validation: <b>token</b>")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert counted() == {("outlook", "handshake"): 1}
+
+
+def outlook_push(*items: tuple[Ring, dict[str, str]]) -> bytes:
+    return json.dumps(
+        {
+            "value": [
+                {"subscriptionId": "s", "clientState": f"{ring.channel_id}.{ring.secret}"} | told
+                for ring, told in items
+            ]
+        }
+    ).encode()
+
+
+def test_in_a_bundle_of_outlooks_each_notice_is_judged_by_itself(
+    client: FlaskClient, practice: Practice, calendar: Calendar, counted: Counted
+) -> None:
+    ring = add_channel(practice, calendar, provider="outlook")
+    forged = replace(ring, secret="guessed")
+    body = outlook_push((forged, {"changeType": "updated"}), (ring, {"changeType": "updated"}))
+    assert client.post("/hooks/outlook", data=body).status_code == 204
+    assert is_due(practice, calendar)
+    assert counted() == {("outlook", "rung"): 1, ("outlook", "refused"): 1}
+
+
+def test_a_bundle_in_which_nothing_is_genuine_is_refused_and_each_notice_counted(
+    client: FlaskClient, practice: Practice, calendar: Calendar, counted: Counted
+) -> None:
+    forged = replace(add_channel(practice, calendar, provider="outlook"), secret="guessed")
+    body = outlook_push((forged, {"changeType": "updated"}), (forged, {"lifecycleEvent": "subscriptionRemoved"}))
+    assert client.post("/hooks/outlook", data=body).status_code == 404
+    assert counted() == {("outlook", "refused"): 2}
+
+
+def test_a_notice_about_the_channel_itself_makes_the_channel_due(
+    client: FlaskClient, practice: Practice, calendar: Calendar
+) -> None:
+    ring = add_channel(practice, calendar, provider="outlook")
+    body = outlook_push((ring, {"lifecycleEvent": "reauthorizationRequired"}))
+    assert client.post("/hooks/outlook", data=body).status_code == 204
+    assert is_due(practice, calendar, Kind.CHANNEL)
+    assert not is_due(practice, calendar)
+
+
+@pytest.fixture
+def pushed(practice: Practice, calendar: Calendar) -> tuple[str, dict[str, str], bytes]:
+    """What a CalDAV server posts, and where: path, headers and body."""
+    ring = add_channel(practice, calendar, provider="caldav")
+    remote_id = json.dumps({"url": "https://dav.example/1", "signer": text(point(SERVER))})
+    with practice.database.begin() as db:
+        db.execute(sa.text("UPDATE channels SET remote_id = :remote_id"), {"remote_id": remote_id})
+    keys = Keys.of(ring.secret)
+    signature = signed_for(SERVER, URL, now=practice.now)
+    headers = {"Content-Encoding": "aes128gcm", "TTL": "86400", "Authorization": signature}
+    return f"/hooks/caldav/{ring.channel_id}", headers, encrypt(b"<push-message/>", keys.public, keys.auth)
+
+
+def test_an_encrypted_push_makes_the_pull_due(
+    client: FlaskClient,
+    practice: Practice,
+    calendar: Calendar,
+    pushed: tuple[str, dict[str, str], bytes],
+    counted: Counted,
+) -> None:
+    path, headers, body = pushed
+    answer = client.post(path, headers=headers, data=body)
+    assert (answer.status_code, answer.data) == (201, b"")
+    assert is_due(practice, calendar)
+    assert counted() == {("caldav", "rung"): 1}
+
+
+def test_a_push_that_was_not_encrypted_for_the_channel_is_refused(
+    client: FlaskClient,
+    practice: Practice,
+    calendar: Calendar,
+    pushed: tuple[str, dict[str, str], bytes],
+    counted: Counted,
+) -> None:
+    path, headers, body = pushed
+    other = Keys.of("another secret")
+    for refused in (b"<push-message/>", encrypt(b"<push-message/>", other.public, other.auth)):
+        assert client.post(path, headers=headers, data=refused).status_code == 404
+    assert client.post(f"{path}x", headers=headers, data=body).status_code == 404
+    assert not is_due(practice, calendar)
+    assert counted() == {("caldav", "refused"): 3}
+
+
+def test_a_push_whose_keys_cannot_be_opened_is_to_be_sent_again(
+    runtime: Runtime, practice: Practice, pushed: tuple[str, dict[str, str], bytes]
+) -> None:
+    path, headers, body = pushed
+    with practice.database.begin() as db:
+        db.execute(sa.text("UPDATE channels SET secret = :bad"), {"bad": b"sealed by nobody"})
+    assert hooks_alone(runtime).test_client().post(path, headers=headers, data=body).status_code == 503
+
+
+def test_a_ring_that_could_not_be_stored_is_to_be_sent_again(
+    runtime: Runtime, practice: Practice, ring: Ring, counted: Counted
+) -> None:
+    with practice.database.begin() as db:
+        db.execute(sa.text("DROP TABLE due"))
+    assert hooks_alone(runtime).test_client().post("/hooks/google", headers=google_headers(ring)).status_code == 503
+    assert counted() == {("google", "failed"): 1}
+
+
+def test_no_calendar_service_is_imported_to_answer_a_ring(ring: Ring, sqlite_url: str) -> None:
+    script = (
+        "import sys, flask, webhooks\n"
+        "from connector import app\n"
+        "from connector.settings import Settings\n"
+        "url, keys, channel, secret = sys.argv[1:]\n"
+        "settings = Settings.from_env({'CONNECTOR_DATABASE_URL': url, 'CONNECTOR_SECRET_KEYS': keys})\n"
+        "client = flask.Flask('hooks')\n"
+        "client.register_blueprint(webhooks.blueprint(app.build(settings)))\n"
+        "told = {'X-Goog-Channel-ID': channel, 'X-Goog-Channel-Token': secret, 'X-Goog-Resource-State': 'exists'}\n"
+        "print(client.test_client().post('/hooks/google', headers=told).status_code, *sys.modules)\n"
+    )
+    command = [sys.executable, "-c", script, sqlite_url, "k" * 32, ring.channel_id, ring.secret]
+    status, *imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert status == "204"
+    heavy = {"providers.google", "providers.outlook", "providers.caldav", "googleapiclient", "msal", "niquests"}
+    assert not heavy & set(imported)

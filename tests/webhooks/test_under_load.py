@@ -1,0 +1,170 @@
+"""Storms become a few pulls, and a ring that was acknowledged is never lost, not even by a process that is killed."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from connector.domain.span import Span
+from connector.ports import Ring
+from connector.runtime import Runtime
+from connector.storage import calendars, channels
+from connector.storage.calendars import Calendar
+from connector.storage.database import Database
+from connector.storage.ledger import Claim
+from connector.work import handlers
+from connector.work.engine import Engine, Running
+from providers import memory
+from providers.memory import MemoryCalendar
+from tests.domain.making import NOW
+from tests.services import connecting
+from tests.services.belling import pull
+from tests.services.making import Practice
+from tests.work.worker import real_time
+
+from .stage import Caller, add_channel, google_headers, hooks_alone, live, ringing_calendars, runtime_of, served
+
+ROOT = Path(__file__).parents[2]
+WAIT_SECONDS = 30.0
+CALLERS = 8
+
+
+@pytest.fixture
+def practice(sqlite_database: Database) -> Iterator[Practice]:
+    practice = Practice(sqlite_database, now=real_time().replace(microsecond=0))
+    yield practice
+    memory.forget(str(practice.kim.id))
+
+
+class Storm:
+    """Calendars in which things happen, each told by a ring, and an engine that pulls."""
+
+    def __init__(self, practice: Practice, runtime: Runtime, calendars: int) -> None:
+        self.practice = practice
+        self.runtime = runtime
+        self.calendars = [connecting.connect(practice, name=f"calendar {n}") for n in range(calendars)]
+        self.rings = [add_channel(practice, calendar) for calendar in self.calendars]
+        self._handle = handlers.handler(runtime)
+        self._changed = threading.Condition()
+        self._hours = count()
+
+    def remote(self, calendar: Calendar) -> MemoryCalendar:
+        return connecting.remote(self.practice, calendar.remote_id)
+
+    def happen(self, n: int) -> Ring:
+        """Let something happen in one of the calendars and return the ring that tells."""
+        which = n % len(self.calendars)
+        start = NOW + timedelta(hours=next(self._hours))
+        self.remote(self.calendars[which]).add_foreign(Span.of(start, timedelta(hours=1)))
+        return self.rings[which]
+
+    def handle(self, claim: Claim, running: Running) -> datetime | None:
+        try:
+            return self._handle(claim, running)
+        finally:
+            with self._changed:
+                self._changed.notify_all()
+
+    def pulls(self) -> list[int]:
+        return [self.remote(calendar).requests["changes"] for calendar in self.calendars]
+
+    def read_to_the_end(self) -> bool:
+        """Whether everything that has happened has been read."""
+        with self.practice.database.read() as db:
+            tokens = [calendars.calendar(db, calendar.id).sync_token for calendar in self.calendars]
+        return all(
+            token == f"{remote._era}:{remote._version}"
+            for token, remote in zip(tokens, map(self.remote, self.calendars), strict=True)
+        )
+
+    def wait(self) -> None:
+        """Wait until nothing is left to read: each time a worker has done something, look."""
+        with self._changed:
+            assert self._changed.wait_for(self.read_to_the_end, WAIT_SECONDS), self.pulls()
+
+
+def storm(runtime: Runtime, practice: Practice, *, rings: int, calendars: int) -> list[int]:
+    """Ring over HTTP as fast as several connections can, and return how often each calendar was pulled for it."""
+    scene = Storm(practice, live(runtime), calendars)
+    engine = Engine(practice.database, scene.handle, broker_url="memory://", clock=scene.runtime.clock, threads=4)
+    with served(hooks_alone(scene.runtime)) as port:
+        engine.start()
+        try:
+            scene.wait()
+            before = scene.pulls()
+
+            def call(numbers: range) -> list[int]:
+                caller = Caller(port)
+                statuses = [caller.post("/hooks/google", google_headers(scene.happen(n))) for n in numbers]
+                caller.close()
+                return statuses
+
+            with ThreadPoolExecutor(CALLERS) as pool:
+                told = list(pool.map(call, (range(start, rings, CALLERS) for start in range(CALLERS))))
+            assert {status for statuses in told for status in statuses} == {204}
+            assert sum(len(statuses) for statuses in told) == rings
+            scene.wait()
+            return [after - earlier for earlier, after in zip(before, scene.pulls(), strict=True)]
+        finally:
+            engine.stop()
+
+
+def test_a_storm_for_many_calendars_pulls_each_a_handful_of_times_and_misses_nothing(
+    practice: Practice, sqlite_url: str
+) -> None:
+    pulls = storm(runtime_of(practice, sqlite_url), practice, rings=2000, calendars=20)
+    assert max(pulls) <= 6, pulls
+    assert min(pulls) >= 1, pulls
+
+
+def test_a_burst_for_one_calendar_is_two_pulls_or_three(practice: Practice, sqlite_url: str) -> None:
+    """Three where the burst outlasts the pause between two."""
+    assert sum(storm(runtime_of(practice, sqlite_url), practice, rings=1000, calendars=1)) <= 3
+
+
+@pytest.mark.parametrize("run", [*range(3), *(pytest.param(n, marks=pytest.mark.long) for n in range(3, 13))])
+def test_nothing_acknowledged_is_lost_when_the_process_is_killed(practice: Practice, sqlite_url: str, run: int) -> None:
+    like = connecting.connect(practice)
+    pull(practice, like)
+    rings = ringing_calendars(practice, like, 500 + 120 * run)
+    acknowledged: list[Ring] = []
+    enough = threading.Event()
+
+    def call(mine: list[Ring]) -> None:
+        caller = Caller(port)
+        try:
+            for ring in mine:
+                assert caller.post("/hooks/google", google_headers(ring)) == 204
+                acknowledged.append(ring)
+                if len(acknowledged) >= 150 + 100 * run:  # another moment each time
+                    enough.set()
+        except (OSError, http.client.HTTPException):
+            pass  # killed in the middle of it
+        finally:
+            caller.close()
+
+    command = [sys.executable, "-m", "tests.webhooks.server", sqlite_url]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        port = int(process.stdout.readline())
+        with ThreadPoolExecutor(CALLERS) as pool:
+            calls = [pool.submit(call, rings[start::CALLERS]) for start in range(CALLERS)]
+            assert enough.wait(WAIT_SECONDS)
+            process.send_signal(signal.SIGKILL)
+    for one in calls:
+        one.result()
+    assert 150 <= len(acknowledged) < len(rings)
+    with practice.database.read() as db:
+        found = [channels.heard(db, ring.channel_id) for ring in acknowledged]
+    later = real_time()
+    assert [one for one in found if one is None or one.due_at is None or one.due_at > later] == []

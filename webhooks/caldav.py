@@ -1,0 +1,34 @@
+"""Pushes from CalDAV servers: WebDAV-Push, encrypted for the channel whose address they come to.
+
+Source: draft-bitfire-webdav-push-00
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from werkzeug.datastructures import Headers
+
+from connector.errors import NotificationRejectedError
+from connector.ports import Channel, Ring
+from webhooks._webpush import SCHEME, Keys, check_signer, decrypt
+
+LARGEST = 8 * 1024  # bytes; push services need not take more than four thousand (RFC 8030 section 7.2)
+
+
+def unseal(channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Ring:
+    """Return a ring for a message that could be decrypted; what it says decides nothing and is not read.
+
+    `channel.remote_id` is as the provider's module wrote it: JSON with `signer`, the key the server has announced.
+
+    Raises: NotificationRejectedError.
+    """
+    if len(body) > LARGEST or headers.get("Content-Encoding", "").strip().lower() != "aes128gcm":
+        raise NotificationRejectedError("not a message of Web Push")
+    signature = headers.get("Authorization", "")
+    signer = json.loads(channel.remote_id)["signer"] if channel.remote_id else ""
+    if signer and signature.lower().startswith(f"{SCHEME} "):
+        check_signer(signature, signer, origin=origin, now=now)
+    decrypt(body, Keys.of(channel.secret))
+    return Ring(channel_id=channel.id, secret=channel.secret)
