@@ -50,6 +50,7 @@ class Installation:
 
     database_url: str
     now: datetime = NOW
+    public_url: str = "http://pages.example"
     mailbox: Mailbox = field(default_factory=Mailbox)
     runtime: Runtime = field(init=False)
     practice: Practice = field(init=False)
@@ -75,7 +76,7 @@ class Installation:
             "CONNECTOR_INNER_HOSTS": "127.0.0.1",
             "CONNECTOR_SMTP_URL": self.mailbox.url,
             "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
-            "CONNECTOR_PUBLIC_URL": "http://pages.example",
+            "CONNECTOR_PUBLIC_URL": self.public_url,
             "CONNECTOR_LISTEN": f"127.0.0.1:{self.port}",
         }
 
