@@ -1,17 +1,34 @@
-"""A push from Google: the channel is opened by the ledger, the ring comes through our door, and the change is seen."""
+"""Pushes: the channel is opened by the ledger, the ring comes through our door, and the change is seen at once."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from threading import Thread
+
+from werkzeug.serving import make_server
 
 from connector import app
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 from tests.journeys import services
-from tests.journeys.services import GoogleService, connect, use
+from tests.journeys.services import GoogleService, OutlookService, Service, Shown, connect, use
 from tests.journeys.stage import Installation
 
 NEVER_SENT = 1_000_000  # the fake's own pushes: the address is nobody's, and the ring is carried by hand
+
+
+def restored(installation: Installation, there: Service) -> Shown:
+    """Return the event that was put back; some seconds may pass for work that was put off, but no polling interval."""
+    rung = installation.now
+
+    def a_little_later() -> list[Shown]:
+        installation.wait(seconds=1)
+        return there.shown()
+
+    (again,) = installation.until(a_little_later, lambda seen: len(seen) == 1)
+    assert installation.now - rung < timedelta(minutes=9)
+    return again
 
 
 def test_a_ring_brings_a_change_in_long_before_the_next_look(sqlite_url: str, tmp_path: Path) -> None:
@@ -49,6 +66,41 @@ def test_a_ring_brings_a_change_in_long_before_the_next_look(sqlite_url: str, tm
 
         genuine = client.post("/hooks/google", headers=ring | {"X-Goog-Channel-Token": watch.token})
         assert genuine.status_code == 204
-        (again,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+        again = restored(installation, there)
         assert again.start == session.start
         assert again.href != session.href
+
+
+def test_a_notice_of_graph_comes_through_our_own_handshake_and_door(sqlite_url: str, tmp_path: Path) -> None:
+    installation = Installation(sqlite_url)
+    installation.public_url = f"https://127.0.0.1:{installation.port}"  # the fake dials the port, whatever the scheme
+    with services.service("outlook", tmp_path) as there, installation:
+        assert isinstance(there, OutlookService)
+        graph = there.setting.graph
+        use(installation.runtime, there)
+        server = make_server("127.0.0.1", installation.port, app.create_app(installation.runtime), threaded=True)
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            calendar = connect(installation.practice, installation.runtime, there)
+            with installation.runtime.database.begin() as db:
+                ledger.touch(db, Key(Kind.CHANNEL, str(calendar.id)), due_at=installation.now)
+            installation.start()
+            installation.until(lambda: len(graph.bells.subscriptions), lambda count: count == 1)
+            installation.practice.book(48)
+            (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+            installation.wait(minutes=11)  # one look, so that the feed knows of the event before it goes
+            installation.settled()
+            installation.wait(minutes=1)
+            graph.mailbox.changed.clear()
+            there.hand.delete(session.href)
+            graph.bells.deliver(graph.mailbox.changed)
+            assert graph.bells.answers == [204]
+            again = restored(installation, there)
+            assert again.start == session.start
+            assert again.href != session.href
+        finally:
+            installation.stop()
+            server.shutdown()
+            thread.join()
+            server.server_close()
