@@ -7,23 +7,35 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
-from connector.domain.entry import EntryKey
+from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.reconcile import Mirror, MirrorState, Ref
-from connector.storage.tables import mirrors
+from connector.domain.session import SessionState
+from connector.storage.tables import mirrors, sessions
 
 
 def active(
     db: Connection, calendar_id: UUID, *, since: datetime, or_sessions: Collection[UUID] = ()
 ) -> Sequence[Mirror]:
-    """Return the mirrors that work can concern: ending after `since`, in doubt, or of one of these sessions."""
+    """Return the mirrors that work can concern; what took place before `since` and stands where it shall is left out.
+
+    That is: ending after `since`, in doubt, of one of these sessions, or strayed however long ago: a hold that still
+    stands, the event of a session that was cancelled, or one that stands at another time than its session.
+    """
+    strayed = or_(
+        mirrors.c.key.startswith(f"{EntryKind.HOLD}:"),
+        sessions.c.state != SessionState.BOOKED.value,
+        sessions.c.ends_at != mirrors.c.ends_at,
+    )
     concerned = or_(
         mirrors.c.ends_at > since,
         mirrors.c.state == MirrorState.UNKNOWN.value,
         mirrors.c.session_id.in_(or_sessions),
+        and_(mirrors.c.state == MirrorState.PRESENT.value, strayed),
     )
-    rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, concerned))
+    joined = mirrors.join(sessions, sessions.c.id == mirrors.c.session_id)
+    rows = db.execute(select(mirrors).select_from(joined).where(mirrors.c.calendar_id == calendar_id, concerned))
     return [_mirror(row) for row in rows]
 
 

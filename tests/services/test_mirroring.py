@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from connector.domain.entry import Showing
+from connector.domain.facts import MoveReason
 from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
+from connector.domain.session import Edit
 from connector.errors import AccessLostError, EditConflictError, RefusedError, RuleError, TransientError
 from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar
@@ -219,6 +221,30 @@ def test_holds_of_a_session_that_took_place_long_ago_are_kept_right(practice: Pr
     practice.accept(offer, 0)
     converge(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(200).span]
+
+
+def test_what_is_cancelled_or_corrected_long_after_it_took_place_goes_or_moves(
+    practice: Practice, calendar: Calendar
+) -> None:
+    """Found by the state machine: what had ended more than a day ago was never looked at again."""
+    cancelled, corrected = practice.book(48), practice.book(50)
+    converge(practice, calendar)
+    practice.wait(days=9)
+    practice.cancel(cancelled)
+    practice.edit(corrected, Edit(when=when(60), reason=MoveReason.CORRECTION, override_past=True))
+    converge(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(60).span]
+    assert converge(practice, calendar) == 0
+
+
+def test_a_hold_that_outlived_its_time_is_removed(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 30)
+    converge(practice, calendar)
+    practice.withdraw(offer)
+    practice.wait(days=9)
+    converge(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(48).span]
 
 
 def test_a_calendar_connected_late_shows_holds_of_a_session_long_past(practice: Practice) -> None:

@@ -198,7 +198,7 @@ def test_a_database_that_is_away_makes_it_unready_but_not_dead(clock: Clock, tmp
 
 
 def test_robots_are_asked_to_stay_away(stage: Stage) -> None:
-    assert stage.browser().get("/robots.txt").text == "User-agent: *\nDisallow: /\n"
+    assert stage.browser().get("/robots.txt").text == "User-agent: *\nAllow: /hooks/\nDisallow: /\n"
 
 
 def test_two_installations_in_one_process_do_not_share_their_limits(stage: Stage) -> None:
