@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 
+from connector.services import parting
+from connector.storage import calendars
+from connector.storage.calendars import Calendar
 from tests.conftest import child
-from tests.domain.making import NOW
+from tests.domain.making import KIM, NOW
 from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.services import Service, Shown, connect, use
@@ -65,13 +68,13 @@ def serving(installation: Installation, there: Service, folder: Path) -> Iterato
 
 
 def play(there: Service, database_url: str, folder: Path, assassin: Assassin) -> None:
-    """Send an offer, accept it, send another and take it back; the process may die once on the way."""
+    """Send an offer, accept it, let another lapse, and disconnect; the process may die once on the way."""
     since = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the child lives in real time
     shift = (since - NOW).total_seconds() / 3600
     with Installation(database_url, now=since) as installation:
         use(installation.runtime, there)
         practice = installation.practice
-        connect(practice, installation.runtime, there)
+        calendar = connect(practice, installation.runtime, there)
         there.at_every_write(assassin.script)
         with serving(installation, there, folder) as first:
             assassin.process = first
@@ -82,16 +85,20 @@ def play(there: Service, database_url: str, folder: Path, assassin: Assassin) ->
                 practice.accept(offer, 1)
                 await_all(installation, there, first, 1)
             if first.poll() is None:
-                second = practice.offer(booked, shift + 200, shift + 210)
+                practice.offer(booked, shift + 200, shift + 210, window=timedelta(seconds=3))
                 await_all(installation, there, first, 3)
-                if first.poll() is None:
-                    practice.withdraw(second)
-                    await_all(installation, there, first, 1)
+                await_all(installation, there, first, 1)
+            if first.poll() is None:
+                with installation.runtime.database.begin() as db:
+                    parting.begin(db, calendar.connection_id, by=KIM, now=since)
+                await_all(installation, there, first, 0)
             died = first.poll() is not None
         assert died == assassin.struck
         with serving(installation, there, folder) as again:
-            wanted = [start for start, _end, _state in practice.kept()]
-            installation.until(there.shown, lambda seen: starts(seen) == wanted)
+            installation.until(
+                lambda: (starts(there.shown()), wanted_now(installation, calendar)), lambda pair: pair[0] == pair[1]
+            )
+            wanted = wanted_now(installation, calendar)
             installation.until(lambda: settled(installation), bool)
             assert again.poll() is None
             assert starts(there.shown()) == wanted
@@ -110,6 +117,13 @@ def settled(installation: Installation) -> bool:
 
     now = datetime.now(UTC) + timedelta(seconds=1)  # noqa: TID251 - as above
     return not ledger.oldest_overdue(installation.runtime.database, now) and installation._leases() == 0
+
+
+def wanted_now(installation: Installation, calendar: Calendar) -> list[datetime]:
+    """The times that are kept while the calendar is connected; nothing once it is left."""
+    with installation.runtime.database.read() as db:
+        connected = any(one.id == calendar.id for one in calendars.calendars_of(db))
+    return [start for start, _end, _state in installation.practice.kept()] if connected else []
 
 
 def starts(seen: list[Shown]) -> list[datetime]:
@@ -134,7 +148,7 @@ def test_a_kill_around_a_write_leaves_exactly_the_wanted_events(
 
 @pytest.mark.long
 @pytest.mark.parametrize("after", [True, False])
-@pytest.mark.parametrize("n", range(12))
+@pytest.mark.parametrize("n", range(13))
 def test_a_kill_around_every_write_leaves_exactly_the_wanted_events(
     there: Service, sqlite_url: str, tmp_path: Path, n: int, *, after: bool
 ) -> None:

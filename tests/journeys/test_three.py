@@ -13,6 +13,7 @@ import pytest
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
 from connector.domain.people import Level
+from connector.domain.session import Edit, Location, LocationKind
 from connector.errors import RuleError, TransientError
 from connector.ports import Account, RemoteCalendar
 from connector.services import mirroring, parting, pulling
@@ -81,6 +82,23 @@ def test_an_acceptance_costs_few_requests(installation: Installation, there: Ser
     installation.settled()
     print(f"{there.slug}: requests for an acceptance: {there.requests()}")
     assert len(there.requests()) <= {"caldav": 4, "google": 2, "outlook": 2}[there.slug]
+
+
+def test_a_corrected_place_and_an_agreed_move_change_the_one_event_and_mail_once_each(
+    installation: Installation, there: Service
+) -> None:
+    practice = installation.practice
+    installation.start()
+    booked = practice.book(48)
+    (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    practice.edit(booked, Edit(location=Location(kind=LocationKind.IN_PERSON, text="Lindenstr. 5, Berlin")))
+    practice.move(booked, when(60))
+    (moved,) = installation.until(there.shown, lambda seen: [one.start for one in seen] == [when(60).span.start])
+    assert moved.href == session.href
+    installation.settled()
+    mails = installation.mailbox.wait_for(3)
+    assert len(mails) == 3
+    assert practice.session(booked).revision == 2
 
 
 def test_an_unanswered_offer_lapses(installation: Installation, there: Service) -> None:
