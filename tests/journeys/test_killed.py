@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from connector.domain.offer import Offer, OfferState
 from connector.services import parting
 from connector.storage import calendars
 from connector.storage.calendars import Calendar
@@ -24,6 +25,7 @@ from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.services import Service, Shown, connect, use
 from tests.journeys.stage import Installation
+from tests.services.making import Practice
 
 SLUGS = ["caldav", "google", "outlook"]
 _INHERITED = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}  # noqa: TID251 - a child's
@@ -76,6 +78,7 @@ def play(there: Service, database_url: str, folder: Path, assassin: Assassin) ->
         practice = installation.practice
         calendar = connect(practice, installation.runtime, there)
         there.at_every_write(assassin.script)
+        second: Offer | None = None
         with serving(installation, there, folder) as first:
             assassin.process = first
             booked = practice.book(shift + 48)
@@ -85,8 +88,8 @@ def play(there: Service, database_url: str, folder: Path, assassin: Assassin) ->
                 practice.accept(offer, 1)
                 await_all(installation, there, first, 1)
             if first.poll() is None:
-                practice.offer(booked, shift + 200, shift + 210, window=timedelta(seconds=3))
-                await_all(installation, there, first, 3)
+                second = practice.offer(booked, shift + 200, shift + 210, window=timedelta(seconds=3))
+                installation.until(lambda: first.poll() is not None or lapsed(practice, second), bool)
                 await_all(installation, there, first, 1)
             if first.poll() is None:
                 with installation.runtime.database.begin() as db:
@@ -95,6 +98,7 @@ def play(there: Service, database_url: str, folder: Path, assassin: Assassin) ->
             died = first.poll() is not None
         assert died == assassin.struck
         with serving(installation, there, folder) as again:
+            installation.until(lambda: second is None or lapsed(practice, second), bool)
             installation.until(
                 lambda: (starts(there.shown()), wanted_now(installation, calendar)), lambda pair: pair[0] == pair[1]
             )
@@ -117,6 +121,10 @@ def settled(installation: Installation) -> bool:
 
     now = datetime.now(UTC) + timedelta(seconds=1)  # noqa: TID251 - as above
     return not ledger.oldest_overdue(installation.runtime.database, now) and installation._leases() == 0
+
+
+def lapsed(practice: Practice, offer: Offer) -> bool:
+    return practice.offer_now(offer).state is OfferState.LAPSED
 
 
 def wanted_now(installation: Installation, calendar: Calendar) -> list[datetime]:
