@@ -141,8 +141,9 @@ def thread_start(db: Connection, message: Message) -> str | None:
 
 def of_session(db: Connection, session_id: UUID) -> Sequence[Message]:
     """Return every message about a session, oldest first."""
-    query = select(messages).where(messages.c.session_id == session_id).order_by(messages.c.queued_at)
-    return [_message(row) for row in db.execute(query)]
+    query = select(messages).where(messages.c.session_id == session_id)
+    found = [_message(row) for row in db.execute(query)]
+    return sorted(found, key=lambda message: (message.queued_at, _revision(message)))
 
 
 def _revision(message: Message) -> tuple[int, datetime]:
