@@ -47,6 +47,11 @@ def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
         poll_open=settings.poll_open,
         poll_idle=settings.poll_idle,
         sign_in=settings.sign_in,
+        settling=settings.settling,
+        move_answer=settings.move_answer,
+        delete_answer=settings.delete_answer,
+        refuse_clashes=settings.clash_on_accept == "refuse",
+        operator=settings.operator_mail,
     )
 
     def load_provider(slug: str) -> Provider:

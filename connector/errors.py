@@ -10,6 +10,7 @@
     │ ├ TimeTakenError            somebody else's session or offer occupies the time
     │ ├ OfferClosedError          the offer has ended; carries how
     │ ├ StaleAnswerError          the page showed a time that has moved since
+    │ ├ QuestionClosedError       a question to the practitioner has been decided already
     │ └ InnerAddressError         a URL that leads into an inner network
     ├ ProviderError               the adapters speak
     │ ├ TransientError            put the work off
@@ -68,6 +69,10 @@ class OfferClosedError(RuleError):
 
 class StaleAnswerError(RuleError):
     """The answer was given to a time that has moved since the page was shown."""
+
+
+class QuestionClosedError(RuleError):
+    """A question to the practitioner has been answered, or something else has decided it."""
 
 
 class InnerAddressError(RuleError):

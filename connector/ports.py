@@ -91,7 +91,8 @@ class RemoteCalendar(Protocol):
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
         """Do the actions and yield one outcome for each as it lands, in any order.
 
-        The caller never mixes puts and removes in one call. Whatever goes wrong with one action is its `Failed`, and
+        The caller never mixes puts and removes in one call. Whatever goes wrong with one action is its `Failed` (with
+        EditConflictError where a put would write over somebody else's change: see `Put.over`), and
         the others go on, unless the whole calendar cannot be reached or the credentials are refused: then the rest
         fail alike without being tried. Repeating an action that was done is harmless.
         """
@@ -110,6 +111,17 @@ class RemoteCalendar(Protocol):
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when the calendar is not free in `span`, our own entries included, recurrences expanded."""
+        ...
+
+
+class Agenda(Protocol):
+    """A calendar whose `busy` does not tell which event it speaks of, but that can list its events one by one."""
+
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        """Return each event in `span` that is not free, our own entries included, each with its href.
+
+        Recurrences are expanded. Raises: RefusedError where only free and busy may be seen; another ProviderError.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from connector.domain.notice import Notice, NoticeKind
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
-from connector.services import answering
+from connector.services import answering, asking, braking, clashing
 from connector.services.terms import Terms
 from connector.settings import Settings
 from connector.storage import calendars
@@ -62,6 +62,12 @@ class Runtime:
             return f"{self.settings.public_url}/signin/{self.seal.token(SIGN_IN, notice.signin_id)}"
         if notice.kind in _TO_ANSWER and notice.offer_id is not None:
             return self.answer_link(notice.offer_id)
+        if notice.question_id is not None:
+            return self.question_link(notice.question_id)
+        if notice.kind is NoticeKind.CLASH_FOUND and notice.alternative_id is not None:
+            return f"{self.settings.public_url}/clash/{self.seal.token(clashing.PURPOSE, notice.alternative_id)}"
+        if notice.kind is NoticeKind.CALENDAR_STOPPED and notice.calendar_id is not None:
+            return self.stopped_link(notice.calendar_id)
         if notice.kind is NoticeKind.ACCESS_LOST:
             return f"{self.settings.public_url}/calendars"
         practitioner_told = notice.kind in _TO_PRACTITIONER
@@ -70,6 +76,14 @@ class Runtime:
     def answer_link(self, offer_id: UUID) -> str:
         """Return the address of the client's answer page."""
         return f"{self.settings.public_url}/answer/{self.seal.token(answering.PURPOSE, offer_id)}"
+
+    def question_link(self, question_id: UUID) -> str:
+        """Return the address of the page on which the practitioner answers a question."""
+        return f"{self.settings.public_url}/question/{self.seal.token(asking.PURPOSE, question_id)}"
+
+    def stopped_link(self, calendar_id: UUID) -> str:
+        """Return the address of the page on which the practitioner says how a stopped calendar goes on."""
+        return f"{self.settings.public_url}/stopped/{self.seal.token(braking.PURPOSE, calendar_id)}"
 
     def session_link(self, session_id: UUID) -> str:
         """Return the address of the practitioner's page of a session."""
@@ -83,5 +97,6 @@ _TO_PRACTITIONER = (
     NoticeKind.OFFER_LAPSED,
     NoticeKind.DRAFT_WAITING,
     NoticeKind.ENTRY_PUT_BACK,
+    NoticeKind.OFFER_TAKEN_BACK,
     NoticeKind.NOT_DELIVERED,
 )

@@ -69,6 +69,10 @@ def _address(value: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _maybe_address(value: str) -> str:
+    return _address(value) if value.strip() else ""
+
+
 def _keys(value: str) -> tuple[str, ...]:
     keys = _names(value)
     if any(len(key) < SHORTEST_KEY for key in keys):
@@ -144,6 +148,28 @@ class Settings:
         _duration, "30s", "How often a calendar is looked at while one of its practitioner's offers is open."
     )
     poll_idle: timedelta = _setting(_duration, "10m", "How often a calendar is looked at otherwise.")
+    settling: timedelta = _setting(
+        _duration, "60s", "How long what a practitioner does in their calendar must last before it counts."
+    )
+    move_answer: timedelta = _setting(
+        _duration,
+        "30m",
+        "After how long the client is asked about a session moved in a calendar, if the practitioner says nothing.",
+    )
+    delete_answer: timedelta = _setting(
+        _duration,
+        "24h",
+        "After how long a session deleted in a calendar is put back, if the practitioner says nothing.",
+    )
+    clash_on_accept: str = _setting(
+        _one_of("warn", "refuse"),
+        "warn",
+        "What happens when a client accepts a time at which something stands in another calendar of the practitioner: "
+        "`warn` accepts and warns, `refuse` has the client choose another time.",
+    )
+    operator_mail: str = _setting(
+        _maybe_address, "", "Who is mailed when a calendar is stopped because it looks wrong; empty: only logged."
+    )
     sign_in: timedelta = _setting(_duration, "15m", "How long a mailed sign-in link can be used.")
     providers: tuple[str, ...] = _setting(
         _names, "caldav,google,outlook", "Calendar services in use, separated by commas."

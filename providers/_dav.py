@@ -7,7 +7,7 @@ gives up on a whole answer for one row it does not expect.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -68,6 +68,11 @@ class Row:
     status: int | None
     props: Mapping[str, Any]
 
+    @property
+    def refused(self) -> bool:
+        """Whether it says of the address as a whole that it is not there, or not for us."""
+        return self.status is not None and self.status >= 400  # noqa: PLR2004 - client and server errors
+
     def text(self, element: type[BaseElement]) -> str | None:
         """Return the text of a property; None if it is absent or empty."""
         found = self.props.get(element.tag or "")
@@ -124,13 +129,13 @@ def multistatus(answer: Answer) -> Multistatus:
 
 
 def rows_about(answer: Answer) -> tuple[Row, ...]:
-    """Return the rows of an answer about a collection; a lone 404 row says the same as a plain 404.
+    """Return the rows of an answer about a collection; where all of them are refusals, it is one.
 
     Raises: ProviderError.
     """
     rows = multistatus(answer).rows
-    if rows and all(row.status == 404 for row in rows):  # noqa: PLR2004 - Not Found
-        raise MissingError(f"{answer.url} is not there")
+    if rows and all(row.refused for row in rows):
+        raise meaning(replace(answer, status=rows[0].status or 0))
     return rows
 
 

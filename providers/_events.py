@@ -18,7 +18,7 @@ from connector.domain.reconcile import Put, Ref, Remove
 from connector.errors import EditConflictError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ical import vevent
 from connector.ports import Removed, Written
-from providers import _dav
+from providers import _conflict, _dav
 from providers._http import Answer, Http
 
 _ROUNDS = 3
@@ -125,7 +125,10 @@ class Events:
         return self._written(put, Stored(href, None, body), answer)
 
     def _update(self, put: Put, href: str, stored: Stored | None = None) -> Written:
-        """Read, merge and write until nobody has written in between; writes nothing if all is as it should be."""
+        """Read, merge and write until nobody has written in between; writes nothing if all is as it should be.
+
+        Raises: ProviderError; EditConflictError if what stands there is news.
+        """
         for _ in range(_ROUNDS):
             stored = stored or self.get(href)
             if stored is None:
@@ -133,6 +136,7 @@ class Events:
             standing = vevent.read(stored.body)
             if standing == put.entry.content and stored.etag:
                 return self._done(put, stored.href, stored.etag)
+            _conflict.heed(put, standing)
             written = self._replace(put, stored)
             if written:
                 return written

@@ -6,6 +6,7 @@ Our token tells which it is: `sync:<token>`, `ctag:<tag>` or `etags:<digest of t
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from caldav.elements import dav
 
@@ -52,6 +53,8 @@ def _sync(events: Events, token: str | None) -> Changes | None:
             if token is None:
                 return None
             raise SyncTokenExpiredError(f"{events.url} gives no new sync token")
+        if own := next((row for row in page.rows if _is_own(events, row) and row.refused and row.status != _CUT), None):
+            raise _dav.meaning(replace(answer, status=own.status or 0))
         cut = _take(events, page, changed, gone)
         if not cut or page.sync_token == now:
             break
@@ -78,7 +81,7 @@ def _take(events: Events, page: _dav.Multistatus, changed: dict[str, str | None]
     cut, here, lost = False, {}, set()
     for row in page.rows:
         href = events.canonical(row.href)
-        if href.rstrip("/") == events.path.rstrip("/"):
+        if _is_own(events, row):
             cut = cut or row.status == _CUT
         elif row.status == _NOT_FOUND or (row.status is not None and not row.props):
             lost.add(href)
@@ -90,6 +93,11 @@ def _take(events: Events, page: _dav.Multistatus, changed: dict[str, str | None]
     changed.update(here)
     gone.difference_update(here)
     return cut
+
+
+def _is_own(events: Events, row: _dav.Row) -> bool:
+    """Whether a row is about the collection itself."""
+    return events.canonical(row.href).rstrip("/") == events.path.rstrip("/")
 
 
 def _is_expired(answer: Answer) -> bool:

@@ -21,7 +21,7 @@ from connector.ports import (
     RemoteCalendarInfo,
     TokenStore,
 )
-from providers import _google_tokens
+from providers import _google_agenda, _google_tokens
 from providers._google_errors import Fault, garbled, instant, meaning, members, text
 from providers._google_events import Talks, converse, mark, sighting
 from providers._google_http import Api, Pool
@@ -99,6 +99,13 @@ class GoogleCalendar:
         taken = (Span.of(instant(text(one, "start")), instant(text(one, "end"))) for one in members(found, "busy"))
         return [Busy(span=one) for one in sorted(taken)]
 
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        """Return each event that is not free.
+
+        Raises: RefusedError where only free and busy may be seen; another ProviderError.
+        """
+        return _google_agenda.listed(self._api, self._id, span)
+
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         """Open a channel for a week, or as long as Google grants.
 
@@ -165,7 +172,7 @@ class GoogleCalendar:
             return reply
         if before is not None and reply.status in {_BAD, _GONE} and "fullSyncRequired" not in reply.reasons:
             raise _PageLostError
-        raise meaning("list", reply) from reply
+        raise meaning("list" if "syncToken" in asked else "full", reply) from reply
 
 
 class _PageLostError(Exception):

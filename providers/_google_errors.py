@@ -20,7 +20,21 @@ from connector.errors import (
     TransientError,
 )
 
-Operation = Literal["insert", "patch", "delete", "get", "list", "busy", "watch", "stop", "calendars", "create", "batch"]
+Operation = Literal[
+    "insert",
+    "patch",
+    "delete",
+    "get",
+    "list",  # the change feed from a token
+    "full",  # the change feed from its beginning
+    "agenda",
+    "busy",
+    "watch",
+    "stop",
+    "calendars",
+    "create",
+    "batch",
+]
 
 _ACCOUNT_BLOCK = timedelta(hours=1)  # at least: asking on prolongs it
 _LONGEST_WAIT = timedelta(days=1)
@@ -36,8 +50,16 @@ _MEANING: Mapping[tuple[str, int, str], type[ProviderError]] = {
     ("create", 403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): RefusedError,
     ("any", 408, "any"): TransientError,
     ("list", 400, "syncToken"): SyncTokenExpiredError,
+    ("list", 410, "deleted"): MissingError,
     ("list", 410, "any"): SyncTokenExpiredError,
     ("list", 404, "any"): MissingError,
+    ("full", 410, "fullSyncRequired"): TransientError,  # of a reading under way
+    ("full", 410, "any"): MissingError,
+    ("full", 404, "any"): MissingError,
+    ("agenda", 403, "insufficientPermissions"): RefusedError,  # where we may only see free and busy
+    ("agenda", 403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): RefusedError,
+    ("agenda", 410, "any"): MissingError,
+    ("agenda", 404, "any"): MissingError,
     ("busy", 404, "any"): MissingError,
     ("watch", 404, "any"): MissingError,
     ("watch", 400, "channelIdNotUnique"): TransientError,  # the answer was lost; a new channel has a new id

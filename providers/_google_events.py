@@ -24,6 +24,7 @@ from connector.errors import (
     RuleError,
 )
 from connector.ports import Removed, Written
+from providers._conflict import heed
 from providers._google_errors import Fault, meaning, text
 from providers._google_http import Api, Reply
 
@@ -126,7 +127,8 @@ class Talks:
     def put(self, put: Put) -> Talk[Written]:
         """Make an event show the entry: one request, unless somebody else has touched it or it was there before.
 
-        Raises: ProviderError; MissingError if an event that was there is gone, or its id is spent.
+        Raises: ProviderError; MissingError if an event that was there is gone, or its id is spent; EditConflictError
+            if what stands there is news.
         """
         identity, etag, standing = event_id(put.at), put.at.etag, None
         if put.at.href is None and etag is None:
@@ -141,6 +143,7 @@ class Talks:
             if standing is not None:
                 if read(standing) == put.entry.content:
                     return _written(put, standing)
+                heed(put, read(standing))
                 etag = text(standing, "etag")
             try:
                 return _written(put, (yield self._patch(identity, put.entry.content, etag)))

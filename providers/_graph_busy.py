@@ -14,11 +14,13 @@ from providers._graph_http import Graph
 
 _FREE = "free"
 _PAGES = 100
-_SELECT = "$select=id,start,end,showAs,isCancelled,isAllDay,originalStartTimeZone&$top=200"
+_SELECT = "$select=id,seriesMasterId,start,end,showAs,isCancelled,isAllDay,originalStartTimeZone&$top=200"
 
 
 def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> list[Busy]:
     """Return what the events of one calendar take, series expanded; with `free`, also those that leave it free.
+
+    An event of a series bears the series' id, so that one of ours is known whatever was made of it.
 
     Raises: ProviderError. Source: https://learn.microsoft.com/graph/api/calendar-list-calendarview
     """
@@ -30,7 +32,7 @@ def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> li
             taken = _graph_events.span_of(event)
             counts = free or (event.get("showAs") != _FREE and not event.get("isCancelled"))
             if counts and taken and taken.overlaps(span):
-                found.append(Busy(span=taken, href=str(event.get("id"))))
+                found.append(Busy(span=taken, href=str(event.get("seriesMasterId") or event.get("id"))))
     return sorted(found, key=lambda one: one.span)
 
 

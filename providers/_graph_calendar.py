@@ -19,6 +19,7 @@ from connector.errors import (
 )
 from connector.ports import Busy, Changes, Channel, Failed, Outcome, Removed, Written
 from providers import _graph_bell, _graph_busy, _graph_events, _graph_feed
+from providers._conflict import heed
 from providers._graph_answers import (
     Answer,
     Call,
@@ -108,6 +109,13 @@ class OutlookCalendar:
             told = _graph_busy.scheduled(self._graph, credentials["username"], span)
             if told is not None:
                 return told
+        return self.agenda(span)
+
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        """Return each event that is not free.
+
+        Raises: RefusedError where only free and busy may be seen; another ProviderError.
+        """
         return _graph_busy.viewed(self._graph, self._path, span)
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
@@ -170,6 +178,8 @@ class OutlookCalendar:
         event = answer.done().body
         if _graph_events.shows(event, put.entry.content):
             return _written(put, event)
+        if put.over is not None:
+            return self._again(put, _id(event))  # such an answer does not tell which kind of busy it is
         return self._updated(put, _id(event), event)
 
     def _adopted(self, put: Put, answer: Answer) -> Written:
@@ -187,12 +197,16 @@ class OutlookCalendar:
         return self._updated(put, href, self._got(href))
 
     def _updated(self, put: Put, href: str, event: Mapping[str, Any] | None) -> Written:
-        """Compare and write until nobody has written in between; writes nothing if all is as it should be."""
+        """Compare and write until nobody has written in between; writes nothing if all is as it should be.
+
+        Raises: ProviderError; EditConflictError if what stands there is news.
+        """
         for _ in range(_ROUNDS):
             if event is None:
                 raise MissingError(f"{href} is not there any more")
             if _graph_events.content_of(event) == put.entry.content:
                 return _written(put, event)
+            heed(put, _graph_events.content_of(event))
             single = _graph_events.is_series(event)
             call = _graph_events.update(href, _etag(event), put.entry.content, single=single)
             written = self._patched(put, href, self._graph.call(call))

@@ -15,6 +15,7 @@ from connector.domain.reconcile import Ref
 from connector.domain.span import Span
 from connector.errors import RuleError
 from providers import _graph_zones
+from providers._conflict import tidy
 from providers._graph_answers import Call
 
 _OURS = "String {9d2c4bd4-53c1-4a0e-8f0b-6a5a3c1e7d42} Name "
@@ -110,8 +111,8 @@ def shows(event: Mapping[str, Any], wanted: Content) -> bool:
         return False
     return (
         found.span == wanted.span
-        and _tidy(found.title) == _tidy(wanted.title)
-        and _tidy(found.location) == _tidy(wanted.location)
+        and tidy(found.title) == tidy(wanted.title)
+        and tidy(found.location) == tidy(wanted.location)
         and _SHOW_AS[found.showing] == _SHOW_AS[wanted.showing]
     )
 
@@ -165,7 +166,3 @@ def _marked(event: Mapping[str, Any]) -> str:
         if isinstance(one, Mapping) and str(one.get("id", "")).lower() == _SHOWING.lower():
             return str(one.get("value", ""))
     return ""
-
-
-def _tidy(text: str) -> str:
-    return " ".join(text.split())

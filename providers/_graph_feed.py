@@ -106,6 +106,8 @@ def _take(item: Mapping[str, Any], changed: dict[str, str | None], gone: dict[st
 
 def _refusal(page: Answer, *, full: bool) -> ProviderError:
     """Say why a page was refused; a link that is not understood any more has had its time."""
+    if page.absent:
+        return meaning(page)  # the calendar itself
     expired = page.status == _GONE or any(word in page.code for word in _EXPIRED)
     if full and expired:
         return TransientError("Outlook forgot a reading under way")

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
-from threading import RLock
 from typing import Literal
 
-from connector.domain.entry import Content, Showing
+from connector.domain.entry import Showing
 from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting
 from connector.domain.span import Span
 from connector.errors import (
@@ -35,11 +33,16 @@ from connector.ports import (
     TokenStore,
     Written,
 )
+from providers._conflict import heed
 from providers._memory_bell import MemoryBell
+from providers._memory_events import Event, MemoryEvents
 
 Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
 Moment = Literal["before", "after"]
 Hook = Callable[[Moment, Action], None]
+Around = Callable[[Action, Callable[[], Outcome]], Outcome]
+"""Does one write, or more or less than that; a ProviderError it raises is what the caller is told."""
+
 _ROUNDS = 3
 
 
@@ -58,24 +61,7 @@ class Fault:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """An event as the service holds it: what is ours of it, and what is the practitioner's."""
-
-    href: str
-    version: int
-    content: Content | None
-    span: Span
-    note: str = ""
-    busy: bool = True
-
-    @property
-    def etag(self) -> str:
-        """Its version, as a strong ETag."""
-        return f'"{self.version}"'
-
-
-class MemoryCalendar(MemoryBell):
+class MemoryCalendar(MemoryEvents, MemoryBell):
     """One calendar, its service and its practitioner in one object.
 
     Attributes:
@@ -83,27 +69,29 @@ class MemoryCalendar(MemoryBell):
         offline: While set, every verb fails with it and nothing is done.
         etags: Whether writes and feed tell an ETag, a weak one, or none.
         feed: Whether the change feed can be read incrementally; else every answer is a full listing.
+        lists_nothing: While set, the change feed is empty, although each event can still be read.
+        tentative_is_free: Whether free and busy leave tentative events out, as some services do.
+        around: Called instead of each remote write, with the action and what would be done; see `Around`.
         requests: How often each verb was asked, writes one by one.
         spent_names: Creations refused because their name had been used and deleted before.
     """
 
     def __init__(self, remote_id: str, *, name: str = "", writable: bool = True) -> None:
-        super().__init__()
+        MemoryEvents.__init__(self)
+        MemoryBell.__init__(self)
         self.info = RemoteCalendarInfo(remote_id=remote_id, name=name or remote_id, writable=writable)
         self.hook: Hook | None = None
         self.offline: ProviderError | None = None
         self.etags: Literal["strong", "weak", "none"] = "strong"
         self.feed = True
+        self.lists_nothing = False
+        self.tentative_is_free = False
+        self.around: Around | None = None
         self.requests: Counter[str] = Counter()
         self.spent_names: list[str] = []
-        self.events: dict[str, Event] = {}
-        self._tombstones: dict[str, int] = {}
         self._faults: list[Fault] = []
         self._interruptions: deque[Callable[[], None]] = deque()
-        self._versions = count(1)
-        self._version = 0
         self._era = 1
-        self._lock = RLock()
 
     # What the core sees: the port.
 
@@ -139,15 +127,21 @@ class MemoryCalendar(MemoryBell):
             era, _, version = since.partition(":")
             if era != str(self._era):
                 raise SyncTokenExpiredError("the token is from before")
-            gone = tuple(sorted(href for href, when in self._tombstones.items() if when > int(version)))
+            lost = () if self.lists_nothing else self._tombstones.items()
+            gone = tuple(sorted(href for href, when in lost if when > int(version)))
             return Changes(changed=self._changed(int(version)), gone=gone, token=token, full=False)
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when it is not free."""
         with self._lock:
             self._ask("busy")
-            taken = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
-            return [Busy(span=event.span, href=event.href) for event in sorted(taken, key=lambda one: one.span)]
+            return [one for one in self._taken(span) if not (self.tentative_is_free and self._is_tentative(one))]
+
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        """Return each event that is not free, tentative ones too; asks as `busy` does."""
+        with self._lock:
+            self._ask("busy")
+            return self._taken(span)
 
     # What goes wrong: the tests' own handles.
 
@@ -159,64 +153,31 @@ class MemoryCalendar(MemoryBell):
         """Let somebody else act between an adapter's look at an event and its write, which then meets a new ETag."""
         self._interruptions.extend([act] * times)
 
+    def empty_feed(self) -> None:
+        """Let the change feed forget every token and list nothing, until `lists_nothing` is unset."""
+        self.expire_tokens()
+        self.lists_nothing = True
+
     def expire_tokens(self) -> None:
         """Forget every sync token given so far."""
         self._era += 1
-
-    # What the practitioner does in their own program.
-
-    def note(self, href: str, text: str) -> None:
-        """Write a note into an event; what is ours stays."""
-        self._change(href, note=text)
-
-    def move(self, href: str, span: Span) -> None:
-        """Drag an event to another time."""
-        content = self.events[href].content
-        self._change(href, span=span, content=content and replace(content, span=span))
-
-    def retitle(self, href: str, title: str) -> None:
-        """Call an event something else."""
-        content = self.events[href].content
-        self._change(href, content=content and replace(content, title=title))
-
-    def make_all_day(self, href: str) -> None:
-        """Make of an event what we never write."""
-        self._change(href, content=None)
-
-    def delete(self, href: str) -> None:
-        """Delete an event; its name can never be used again."""
-        with self._lock:
-            del self.events[href]
-            self._tombstones[href] = self._next()
-
-    def add_foreign(self, span: Span, title: str = "Dentist", *, busy: bool = True) -> str:
-        """Add an event of the practitioner's own and return its href."""
-        with self._lock:
-            version = self._next()
-            href = f"foreign-{version}"
-            content = Content(span=span, title=title, location="", showing=Showing.CONFIRMED)
-            self.events[href] = Event(href=href, version=version, content=content, span=span, busy=busy)
-            return href
-
-    def shown(self) -> list[Content]:
-        """Return what stands in the calendar and can be read, by time."""
-        with self._lock:
-            contents = [event.content for event in self.events.values() if event.content]
-        return sorted(contents, key=lambda content: (content.span, content.title))
 
     # How it works inside.
 
     def _do(self, action: Action) -> Outcome:
         if self.hook:
             self.hook("before", action)
-        with self._lock:
-            try:
-                outcome = self._put(action) if isinstance(action, Put) else self._remove(action)
-            except ProviderError as error:
-                outcome = Failed(key=action.key, error=error)
+        try:
+            outcome = self.around(action, lambda: self._done(action)) if self.around else self._done(action)
+        except ProviderError as error:
+            outcome = Failed(key=action.key, error=error)
         if self.hook:
             self.hook("after", action)
         return outcome
+
+    def _done(self, action: Action) -> Outcome:
+        with self._lock:
+            return self._put(action) if isinstance(action, Put) else self._remove(action)
 
     def _put(self, put: Put) -> Outcome:
         lost = self._ask("put")
@@ -229,6 +190,10 @@ class MemoryCalendar(MemoryBell):
                 if href in self._tombstones:
                     self.spent_names.append(href)
                     raise MissingError(f"the name {href} is spent")
+            elif put.at.etag is None or put.at.etag != self._told(event):  # so it must be read before it is written
+                if event.content == put.entry.content:
+                    break
+                heed(put, event.content)
             if not self._interruptions:
                 break
             self._interruptions.popleft()()
@@ -237,8 +202,8 @@ class MemoryCalendar(MemoryBell):
         content = put.entry.content
         if event is None or event.content != content:
             version = self._next()
-            base = event or Event(href=href, version=version, content=None, span=content.span)
-            event = replace(base, version=version, content=content, span=content.span, busy=True)
+            base = event or Event(href=href, version=version, shown=content)
+            event = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
             self.events[href] = event
         if lost:
             return Failed(key=put.key, error=lost)
@@ -268,20 +233,21 @@ class MemoryCalendar(MemoryBell):
             raise fault.error
         return fault.error
 
-    def _change(self, href: str, **changes: object) -> None:
-        with self._lock:
-            self.events[href] = replace(self.events[href], version=self._next(), **changes)  # type: ignore[arg-type]
+    def _taken(self, span: Span) -> list[Busy]:
+        taken = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
+        return [Busy(span=event.span, href=event.href) for event in sorted(taken, key=lambda one: one.span)]
+
+    def _is_tentative(self, one: Busy) -> bool:
+        return self.events[one.href or ""].shown.showing is Showing.TENTATIVE
 
     def _changed(self, since: int) -> tuple[Changed, ...]:
+        if self.lists_nothing:
+            return ()
         newer = (event for event in self.events.values() if event.version > since)
         return tuple(Changed(href=event.href, etag=self._told(event)) for event in newer)
 
     def _told(self, event: Event) -> str | None:
         return {"strong": event.etag, "weak": f"W/{event.etag}", "none": None}[self.etags]
-
-    def _next(self) -> int:
-        self._version = next(self._versions)
-        return self._version
 
 
 @dataclass

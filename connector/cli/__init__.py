@@ -22,6 +22,7 @@ COMMANDS = {
     "connections": "Connect calendars, test and reconnect them.",
     "sessions": "Book, show, move and cancel sessions; answer for a client.",
     "offers": "Offer a client other times: draft, show, send, withdraw.",
+    "explain": "Say why something stands in a calendar, who did it, and what follows.",
     "resync": "Bring calendars to what they shall show, or show what that would take.",
     "keys": "Seal stored credentials under the newest key.",
 }

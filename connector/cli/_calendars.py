@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from connector.domain.notice import Stop
 from connector.errors import AccessLostError, ConnectorError
 from connector.runtime import Runtime
+from connector.services import narrating
 from connector.storage import calendars
 from connector.storage.calendars import Calendar, CalendarRole, Connection, ConnectionState
 
@@ -32,6 +34,11 @@ def look(runtime: Runtime, connection: Connection) -> State:
         return State(ok=False, words=f"the access is no longer accepted ({error}). Reconnect: {reconnect}")
     except ConnectorError as error:
         return State(ok=False, words=str(error))
+    for calendar in chosen:
+        if calendar.stopped is not None and connection.state is ConnectionState.OK:
+            resume = f"pencilled connections resume {connection.id.hex[:8]}"
+            words = f"“{calendar.name}” is stopped: {why_stopped(calendar)}. Say how it goes on: {resume}"
+            return State(ok=False, words=words)
     for calendar in owned:
         if calendar.remote_id not in writable:
             return State(ok=False, words=f"the calendar “{calendar.name}” is no longer there")
@@ -42,6 +49,21 @@ def look(runtime: Runtime, connection: Connection) -> State:
     if connection.state is ConnectionState.LEAVING:
         return State(ok=True, words="being disconnected; a running worker removes what is ours first")
     return _standing(chosen)
+
+
+def why_stopped(calendar: Calendar) -> str:
+    """Say why a stopped calendar is; empty for one that is not."""
+    if calendar.stopped is None:
+        return ""
+    gone = f" ({calendar.stopped_count} gone)" if calendar.stopped_count else ""
+    return f"{narrating.STOPS[Stop(calendar.stopped)]}{gone}"
+
+
+def strength(calendar: Calendar) -> str:
+    """Say how holds are shown in a calendar."""
+    if calendar.probed_at is None:
+        return "not tried out yet"
+    return "busy: tentative reads as free" if calendar.disclosure.firm_holds else "tentative"
 
 
 def _standing(chosen: list[Calendar]) -> State:

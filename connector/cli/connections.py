@@ -8,7 +8,7 @@ from typing import TextIO
 import click
 
 from connector.cli import Refusal
-from connector.cli._calendars import State, look
+from connector.cli._calendars import State, look, strength, why_stopped
 from connector.cli._finding import find_connection, find_practitioner, short
 from connector.cli._options import level, level_options, only_of, practitioner
 from connector.cli._shapes import said_at
@@ -22,6 +22,7 @@ from connector.cli._shared import (
     print_table,
     stacked,
 )
+from connector.cli._steering import history, resume, target
 from connector.ports import Provider
 from connector.runtime import Runtime
 from connector.services import arriving, linking, parting
@@ -39,6 +40,10 @@ password_options = stacked(
 @click.group()
 def connections() -> None:
     """Connect practitioners' calendars, test, reconnect and disconnect them."""
+
+
+for _command in (resume, target, history):
+    connections.add_command(_command)
 
 
 @connections.command()
@@ -128,11 +133,12 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
             calendar.name,
             account.provider,
             _state(account, calendar),
+            strength(calendar),
             said_at(calendar.written_at, names[account.practitioner_id].zone) or "never",
         )
         for account, calendar in found
     )
-    print_table(("id", "practitioner", "label", "calendar", "service", "state", "last written"), rows)
+    print_table(("id", "practitioner", "label", "calendar", "service", "state", "holds", "last written"), rows)
 
 
 @connections.command()
@@ -204,7 +210,7 @@ def disconnect(*, connection: str, leave_entries: bool, as_json: bool) -> None:
     with runtime.database.begin() as db:
         account = find_connection(db, connection)
         act = parting.give_up if leave_entries else parting.begin
-        act(db, account.id, by=operator(), now=runtime.clock())
+        act(db, runtime.terms, account.id, by=operator(), now=runtime.clock())
         ending = account.id in {one.id for one in calendars.connections_of(db, account.practitioner_id)}
     if as_json:
         print_json({"id": account.id, "disconnected": not ending})
@@ -232,6 +238,8 @@ def _state(account: Connection, calendar: Calendar) -> str:
         return "access lost: reconnect"
     if account.state is ConnectionState.LEAVING:
         return f"being disconnected: {calendar.trouble}" if calendar.trouble else "being disconnected"
+    if calendar.stopped is not None:
+        return f"STOPPED: {why_stopped(calendar)}"
     return calendar.trouble or "ok"
 
 
@@ -266,5 +274,10 @@ def _json(account: Connection, calendar: Calendar) -> dict[str, object]:
             "trouble_since": calendar.trouble_since,
             "written_at": calendar.written_at,
             "read_at": calendar.read_at,
+            "stopped": calendar.stopped,
+            "stopped_at": calendar.stopped_at,
+            "stopped_count": calendar.stopped_count,
+            "firm_holds": calendar.disclosure.firm_holds,
+            "probed_at": calendar.probed_at,
         },
     }

@@ -17,11 +17,14 @@ from connector.cli._finding import short
 from connector.cli._shared import NOT_MIGRATED, as_json, example, log_as, print_json, read_settings
 from connector.errors import ConnectorError
 from connector.runtime import Runtime
+from connector.services import scanning
 from connector.settings import Settings
-from connector.storage import calendars, ledger, migrations
+from connector.storage import calendars, ledger, migrations, offers
+from connector.storage.calendars import Calendar, Connection, ConnectionState
 from connector.storage.database import read_url
 
 OVERDUE = timedelta(minutes=5)  # as long as readiness bears
+PROVED = timedelta(days=2)  # a calendar's holds are tried out daily; one day may be missed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,9 @@ class Check:
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Check everything that has to work: settings, database, broker, mail server, every calendar, and due work.
 
-    Prints one line for each, `ok` or `!!`, and what to do. Changes nothing, sends nothing.
+    Prints one line for each, `ok` or `!!`, and what to do. A calendar gets further lines where it was stopped, where
+    holds must be shown as plainly busy, where that was not tried out lately, and where it cannot be looked up whether
+    its practitioner is free. Changes nothing, sends nothing.
 
     Exit codes: 0 all is well; 1 something is not; 2 wrong settings.
     """
@@ -74,7 +79,50 @@ def _checks(context: click.Context, settings: Settings) -> Iterator[Check]:
     for connection in connected:
         state = look(runtime, connection)
         yield Check(name=f"calendar {short(connection.id)} “{connection.label}”", ok=state.ok, words=state.words)
+        yield from _holds(runtime, connection)
+        yield from _conflicts(runtime, connection)
     yield from _work(runtime)
+
+
+def _holds(runtime: Runtime, connection: Connection) -> Iterator[Check]:
+    """Say how holds must be shown where that is not as usual, or was not tried out lately."""
+    if connection.state is not ConnectionState.OK:
+        return
+    with runtime.database.read() as db:
+        target, now = calendars.target(db, connection.id), runtime.clock()
+    name = f"holds {short(connection.id)} “{target.name}”"
+    if target.disclosure.firm_holds:
+        words = "shown as plainly busy: this calendar reads tentative entries as free"
+        yield Check(name=name, ok=True, words=words)
+    since = target.probed_at or target.created_at
+    if target.stopped is None and since is not None and since < now - PROVED:
+        tried = f"not since {since:%d %b %Y, %H:%M} UTC" if target.probed_at else "never"
+        words = f"tried out {tried}, whether tentative holds keep their time busy, which is done daily"
+        yield Check(name=name, ok=False, words=words)
+
+
+def _conflicts(runtime: Runtime, connection: Connection) -> Iterator[Check]:
+    """Name the calendars of which it is not known whether their practitioner is free, where somebody relies on it."""
+    if connection.state is not ConnectionState.OK:
+        return
+    with runtime.database.read() as db:
+        owned = calendars.in_connection(db, connection.id)
+        open_offers = offers.open_of_practitioner(db, connection.practitioner_id)
+        offered = [alternative for offer in open_offers for alternative in offer.held]
+        spots = scanning.blind_spots(db, runtime.terms, connection.practitioner_id, offered, now=runtime.clock())
+    blind = {spot.calendar for spot in spots}
+    for calendar in owned:
+        name = f"conflicts {short(connection.id)} “{calendar.name}”"
+        if calendar.busy_trouble is not None:
+            words = f"a blind spot, {_looked(calendar)}: {calendar.busy_trouble}"
+            yield Check(name=name, ok=False, words=words)
+        elif open_offers and calendar.name in blind:
+            words = f"a blind spot while an offer is open, {_looked(calendar)}"
+            yield Check(name=name, ok=False, words=words)
+
+
+def _looked(calendar: Calendar) -> str:
+    return f"last read on {calendar.busy_at:%d %b %Y, %H:%M} UTC" if calendar.busy_at else "never read yet"
 
 
 def _database(settings: Settings) -> Check:

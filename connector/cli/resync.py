@@ -12,6 +12,7 @@ from uuid import UUID
 import click
 
 from connector.cli import Refusal
+from connector.cli._calendars import why_stopped
 from connector.cli._finding import find_practitioner
 from connector.cli._options import only_of
 from connector.cli._shapes import said, when_json
@@ -44,6 +45,8 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
 
     Prints the plan: what is written and removed, in this order. Running it twice changes nothing the second time.
     Without --wait the calendars are only made due, and the running server does it within a second.
+
+    A calendar that was stopped is left alone, and why it was is said.
 
     Exit codes: 0 done, or due; 1 with --wait: a calendar could not be brought there, and why.
     """
@@ -84,6 +87,9 @@ def _show(runtime: Runtime, pictures: Sequence[Picture], *, as_json: bool) -> No
         click.echo("No calendar is connected.")
     for picture in pictures:
         name, zone = picture.calendar.name, zones[picture.calendar.practitioner_id]
+        if picture.calendar.stopped is not None:
+            click.echo(f"“{name}”: stopped, so nothing is done: {why_stopped(picture.calendar)}.")
+            continue
         if not picture.actions:
             click.echo(f"“{name}”: nothing to do.")
             continue
@@ -109,7 +115,8 @@ def _json(picture: Picture, zone: str) -> dict[str, object]:
             told |= {"title": content.title, "location": content.location, "shown_as": _SHOWN[content.showing]}
             told |= when_json(When.of(content.span, zone=zone))
         actions.append(told)
-    return {"calendar_id": picture.calendar.id, "calendar": picture.calendar.name, "actions": actions}
+    known = picture.calendar
+    return {"calendar_id": known.id, "calendar": known.name, "stopped": known.stopped, "actions": actions}
 
 
 def _verb(action: Action) -> str:

@@ -10,7 +10,7 @@ import click
 from connector.cli._changing import answer, cancel, correct, relocate, reschedule
 from connector.cli._finding import find_client, find_practitioner, find_session, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed, practitioner
-from connector.cli._shapes import offer_json, said, said_at, said_place, session_json
+from connector.cli._shapes import offer_json, said, said_at, said_place, session_json, when_json
 from connector.cli._shared import (
     as_json,
     entered_for,
@@ -21,7 +21,9 @@ from connector.cli._shared import (
     print_table,
     progress,
 )
+from connector.domain.facts import QuestionKind
 from connector.domain.people import Client, Practitioner
+from connector.domain.question import Question
 from connector.domain.session import Location, Session, SessionKind, SessionState
 from connector.domain.span import When
 from connector.errors import TimeTakenError
@@ -30,6 +32,11 @@ from connector.services import booking, viewing
 from connector.services.viewing import SessionPage, SessionRow
 
 _LENGTH = timedelta(minutes=50)
+_ASKED = {
+    QuestionKind.MOVED: "MOVED IN THE CALENDAR",
+    QuestionKind.REPLACE: "MOVED IN THE CALENDAR",
+    QuestionKind.DELETED: "DELETED IN THE CALENDAR",
+}
 
 
 @click.group()
@@ -174,7 +181,7 @@ def show(*, session: str, as_json: bool) -> None:
     runtime = open_runtime()
     with runtime.database.read() as db:
         found = find_session(db, session)
-        page = viewing.session_page(db, found.practitioner_id, found.id, now=runtime.clock())
+        page = viewing.session_page(db, runtime.terms, found.practitioner_id, found.id, now=runtime.clock())
     if as_json:
         print_json(_page_json(page))
     else:
@@ -190,6 +197,9 @@ def _standing(row: SessionRow, zone: str) -> str:
     words = [row.session.state.value]
     if row.session.flag is not None:
         words.append(f"NEEDS ATTENTION: offer {row.session.flag.value}")
+    if row.question is not None:
+        until = said_at(row.question.answers_itself_at, zone)
+        words.append(f"{_ASKED[row.question.kind]}: THE PRACTITIONER IS ASKED, until {until}")
     if row.deadline is not None:
         words.append(f"{row.offered} offered until {said_at(row.deadline, zone)}")
     if row.drafted:
@@ -207,6 +217,9 @@ def _print_page(page: SessionPage) -> None:
     click.echo(f"id {session.id}" + (f", in series {session.series_id}" if session.series_id else ""))
     if session.flag is not None:
         click.secho(f"Needs attention: the offer {session.flag.value}.", fg="yellow")
+    if page.question is not None:
+        until = said_at(page.question.answers_itself_at, zone)
+        click.secho(f"{_ASKED[page.question.kind].capitalize()}: its practitioner is asked, until {until}", fg="yellow")
     if page.missing_in:
         click.secho(f"Not yet in: {', '.join(page.missing_in)}", fg="yellow")
     if page.open is not None:
@@ -220,11 +233,22 @@ def _print_page(page: SessionPage) -> None:
     print_table(("message", "to", "by", "state", "error"), letters, title="Messages")
 
 
+def _question_json(question: Question) -> dict[str, object]:
+    return {
+        "id": question.id,
+        "kind": question.kind,
+        "asked_at": question.asked_at,
+        "answers_itself_at": question.answers_itself_at,
+        "moved_to": when_json(question.moved_to) if question.moved_to else None,
+    }
+
+
 def _page_json(page: SessionPage) -> dict[str, object]:
     session = page.session
     asking = page.open.offer if page.open else None
     return session_json(session, page.client.name) | {
         "missing_in": page.missing_in,
+        "question": _question_json(page.question) if page.question else None,
         "open_offer": offer_json(asking, session) if asking else None,
         "draft": offer_json(page.draft, session) if page.draft else None,
         "past_offers": [offer_json(offer, session) for offer in page.past],

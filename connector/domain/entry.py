@@ -83,15 +83,25 @@ class Disclosure:
     firm_holds: bool = False
 
 
-def entries_for(session: Session, offers: Iterable[Offer], client_name: str, disclosure: Disclosure) -> Iterator[Entry]:
-    """Yield what a calendar shall show for one session: its own entry while it stands, and its holds."""
+def entries_for(
+    session: Session,
+    offers: Iterable[Offer],
+    client_name: str,
+    disclosure: Disclosure,
+    *,
+    put_at: Span | None = None,
+) -> Iterator[Entry]:
+    """Yield what a calendar shall show for one session: its own entry while it stands, and its holds.
+
+    `put_at` is where the practitioner has put the session's own event in this calendar and is asked about; it stays.
+    """
     if session.state is not SessionState.BOOKED:
         return
     yield Entry(
         key=EntryKey(kind=EntryKind.SESSION, id=session.id),
         session_id=session.id,
         content=Content(
-            span=session.when.span,
+            span=put_at or session.when.span,
             title=_title(EntryKind.SESSION, client_name, disclosure.session_level),
             location=session.location.text if disclosure.session_level is Level.FULL else "",
             showing=Showing.CONFIRMED,

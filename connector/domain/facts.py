@@ -26,6 +26,37 @@ class FlagReason(StrEnum):
     LAPSED = "lapsed"
 
 
+class QuestionKind(StrEnum):
+    """What the practitioner is asked about a session whose event they changed in their calendar."""
+
+    MOVED = "moved"  # they moved it: ask the client, already agreed, or put it back
+    REPLACE = "replace"  # they moved it while an offer was open: shall this time replace the offer
+    DELETED = "deleted"  # they deleted it: cancel the session, put it back, or offer other times
+
+
+class Answer(StrEnum):
+    """What a practitioner can answer; the values stand in the addresses of the links."""
+
+    ASK_CLIENT = "ask"
+    AGREED = "agreed"
+    PUT_BACK = "back"
+    REPLACE = "replace"
+    LEAVE = "leave"
+    CANCEL = "cancel"
+    OFFER_OTHERS = "offer"
+
+
+class Dropped(StrEnum):
+    """What has decided a question before its practitioner did."""
+
+    MOVED_BACK = "moved_back"
+    BROUGHT_BACK = "brought_back"
+    CHANGED_AGAIN = "changed_again"  # the last act counts, and is asked about
+    CANNOT_STAND = "cannot_stand"  # moved on to a time that cannot be, and so put back
+    DECIDED = "decided"  # on a page, by the client, or by the end of the offer it was about
+    DISCONNECTED = "disconnected"  # the calendar it was done in
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
     """That the client has agreed to a time: who said so, when, and by which channel."""
@@ -162,10 +193,101 @@ class AlternativeMoved(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryTouched(Fact):
-    """The practitioner changed or deleted one of our entries in their own calendar, and it was put back."""
+    """The practitioner changed or deleted one of our entries in their own calendar, and it was put back.
+
+    `reason` is a PutBack of the notice; `moved_to` where they had put it.
+    """
 
     key: str
     deleted: bool
+    reason: str = ""
+    moved_to: When | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventMoved(Fact):
+    """The practitioner moved one of our entries in their own calendar, for good."""
+
+    key: str
+    calendar: str
+    to: When
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDeleted(Fact):
+    """The practitioner deleted one of our entries in their own calendar, for good."""
+
+    key: str
+    calendar: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PractitionerAsked(Fact):
+    """The practitioner was asked what they meant by it."""
+
+    question_id: UUID
+    question: QuestionKind
+    moved_to: When | None
+    answers_itself_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PractitionerAnswered(Fact):
+    """They said what they meant, or it was chosen for them when they did not."""
+
+    question_id: UUID
+    question: QuestionKind
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionDropped(Fact):
+    """A question was decided by something else."""
+
+    question_id: UUID
+    dropped: Dropped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClashFound(Fact):
+    """An offered time is no longer free in another calendar of the practitioner."""
+
+    alternative_id: UUID
+    when: When
+    calendar: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarStopped(Fact):
+    """A calendar looked wrong, so nothing is done about it until somebody says so; `reason` is a Stop."""
+
+    calendar: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarResumed(Fact):
+    """Work on a calendar goes on; `how` is restore, accept, or itself when all that was missing is back."""
+
+    calendar: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetChanged(Fact):
+    """The entries of a connection go to another of its calendars."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldsProved(Fact):
+    """It was tried out whether a calendar keeps the time of a tentative event busy."""
+
+    calendar: str
+    firm: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

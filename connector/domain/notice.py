@@ -34,10 +34,42 @@ class NoticeKind(StrEnum):
     CLIENT_CANCELLED = "client_cancelled"
     OFFER_LAPSED = "offer_lapsed"
     DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
-    ENTRY_PUT_BACK = "entry_put_back"  # our event was moved or deleted in their calendar and has been put back
+    ENTRY_PUT_BACK = (
+        "entry_put_back"  # our event was changed in their calendar and has been put back; `reason` says why
+    )
+    MOVE_ASKED = "move_asked"  # they moved a session in their calendar: ask the client, already agreed, put it back
+    REPLACE_ASKED = "replace_asked"  # the same while an offer was open: put back; shall the offer be replaced by it
+    DELETE_ASKED = "delete_asked"  # they deleted a session in their calendar: cancel, put it back, offer other times
+    OFFER_TAKEN_BACK = "offer_taken_back"  # they deleted the last hold, and so the offer is withdrawn
+    CLASH_FOUND = "clash_found"  # an offered time is no longer free in another calendar of theirs
+    CALENDAR_STOPPED = "calendar_stopped"  # a calendar looks wrong, so nothing is done about it until somebody says so
+    OPERATOR_STOPPED = "operator_stopped"  # the same, to whoever runs the installation
     ACCESS_LOST = "access_lost"  # a calendar must be reconnected
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
     SIGN_IN = "sign_in"
+
+
+class PutBack(StrEnum):
+    """Why an entry that was changed in a calendar has been put back; `reason` of an ENTRY_PUT_BACK."""
+
+    EDITED = "edited"  # title, place or status, which are ours
+    PAST = "past"  # moved to a time that has begun
+    TAKEN = "taken"  # moved onto another session, or onto a time kept for another client
+    BUSY = "busy"  # moved onto something in another of their calendars
+    SHAPE = "shape"  # made all-day, recurring, or shown as free
+    UNFIT = "unfit"  # moved to a time that cannot be offered, such as the session's own or another alternative's
+    DECIDED = "decided"  # the time was changed by a decision while it stood elsewhere
+    UNASKED = "unasked"  # the client could not be asked: they cannot be reached, or a calendar must be reconnected
+    NO_ANSWER = "no_answer"  # deleted, and nobody said what it meant
+
+
+class Stop(StrEnum):
+    """Why a calendar was stopped; `reason` of a CALENDAR_STOPPED."""
+
+    MISSING = "missing"  # the calendar is not there
+    REFUSED = "refused"  # it may not be read
+    EMPTIED = "emptied"  # nothing of ours stands in it any more
+    SHRUNKEN = "shrunken"  # more of ours is gone at once than a person deletes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +114,12 @@ class Notice:
         offer_withdrawn: The same change also took an open offer back.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
+        reason: A PutBack or a Stop.
+        moved_to: Where the practitioner has put an entry in their calendar.
+        question_id: The question that the practitioner is asked.
+        alternative_id: The alternative that a link takes back.
+        calendar_id: The calendar that was stopped.
+        count: How many entries are gone from it.
     """
 
     kind: NoticeKind
@@ -98,3 +136,9 @@ class Notice:
     offer_withdrawn: bool = False
     signin_id: UUID | None = None
     about: str = ""
+    reason: str = ""
+    moved_to: When | None = None
+    question_id: UUID | None = None
+    alternative_id: UUID | None = None
+    calendar_id: UUID | None = None
+    count: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -37,7 +37,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror:
-    """The tie between an entry and its remote event; `seen` is the fingerprint last written or read there."""
+    """The tie between an entry and its remote event.
+
+    `seen` is the fingerprint last written or read there; `ends_at` when it ends there, as far as that counts.
+    """
 
     key: EntryKey
     session_id: UUID
@@ -46,13 +49,24 @@ class Mirror:
     state: MirrorState
     ends_at: datetime
 
+    @property
+    def stands(self) -> bool:
+        """Whether the event is there, as far as we know, or may be."""
+        return self.state is not MirrorState.ABSENT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """Make the remote event show the entry: create it if it is not there, else change only what is ours."""
+    """Make the remote event show the entry: create it if it is not there, else change only what is ours.
+
+    `over` is the fingerprint last seen there. Where something stands by now that is neither that nor what is wanted,
+    somebody else has changed what is ours, and who wins is not the adapter's to decide: EditConflictError. None: what
+    stands there may be an earlier write of ours, so it is written over.
+    """
 
     entry: Entry
     at: Ref
+    over: str | None = None
 
     @property
     def key(self) -> EntryKey:
@@ -94,17 +108,29 @@ def name_for(calendar_id: UUID, key: EntryKey, generation: int) -> str:
     return str(uuid5(_NAMES, f"{calendar_id}/{key}/{generation}"))
 
 
-def plan(wanted: Iterable[Entry], mirrors: Iterable[Mirror], *, calendar_id: UUID) -> Iterator[Action]:
-    """Yield every Put before the first Remove: a time is never seen free while it changes hands."""
+def plan(
+    wanted: Iterable[Entry], mirrors: Iterable[Mirror], *, calendar_id: UUID, leave: Collection[EntryKey] = ()
+) -> Iterator[Action]:
+    """Yield creations, then changes, then removals: a time is never seen free while it changes hands.
+
+    `leave` names entries that nothing is done about for now: somebody has touched them, and it is not yet known what
+    that means.
+    """
     entries = {entry.key: entry for entry in wanted}
     known = {mirror.key: mirror for mirror in mirrors}
+    changes: list[Put] = []
     for key, entry in entries.items():
         mirror = known.get(key)
+        if key in leave:
+            continue
         if mirror is None or mirror.state is MirrorState.ABSENT:
             generation = mirror.ref.generation + 1 if mirror else 1
             yield Put(entry=entry, at=Ref(name=name_for(calendar_id, key, generation), generation=generation))
-        elif mirror.state is MirrorState.UNKNOWN or mirror.seen != entry.content.fingerprint:
-            yield Put(entry=entry, at=mirror.ref)
+        elif mirror.state is MirrorState.UNKNOWN:
+            changes.append(Put(entry=entry, at=mirror.ref))
+        elif mirror.seen != entry.content.fingerprint:
+            changes.append(Put(entry=entry, at=mirror.ref, over=mirror.seen))
+    yield from changes
     for key, mirror in known.items():
         if key not in entries and mirror.state is not MirrorState.ABSENT:
             yield Remove(key=key, session_id=mirror.session_id, at=mirror.ref)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import RuleError, WallTimeError
 
-LONGEST = timedelta(hours=24)
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
 
 
 def instant(value: datetime) -> datetime:
@@ -90,7 +90,7 @@ class When:
         """
         if local.tzinfo is not None:
             raise ValueError("a wall time is naive; its zone is named beside it")
-        if not timedelta(minutes=1) <= duration <= LONGEST:
+        if not SHORTEST <= duration <= LONGEST:
             raise RuleError("A session lasts between 1 minute and 24 hours.")
         local = local.replace(microsecond=0, fold=0)
         info = zone_named(zone)

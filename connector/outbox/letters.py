@@ -24,7 +24,19 @@ _TO_CLIENT = (
     | _OFFERS
     | frozenset({NoticeKind.CANCELLED, NoticeKind.REJECTED, NoticeKind.LAPSED, NoticeKind.WITHDRAWN})
 )
-_WITHOUT_SESSION = frozenset({NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN})
+_QUESTIONS = frozenset({NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED, NoticeKind.DELETE_ASKED})
+_WITHOUT_SESSION = frozenset(
+    {NoticeKind.CALENDAR_STOPPED, NoticeKind.OPERATOR_STOPPED, NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN}
+)
+_MUST_TELL = {
+    "session": frozenset(NoticeKind) - _WITHOUT_SESSION,
+    "old_when": frozenset({NoticeKind.CORRECTED}),
+    "moved_to": frozenset({NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED}),
+    "choices": _OFFERS | {NoticeKind.CLASH_FOUND},
+    "expires_at": _OFFERS | _QUESTIONS | {NoticeKind.CLASH_FOUND},
+    "calendar_id": frozenset({NoticeKind.OPERATOR_STOPPED}),
+}
+_MUST_OPEN = _OFFERS | _QUESTIONS | {NoticeKind.CLASH_FOUND, NoticeKind.CALENDAR_STOPPED, NoticeKind.SIGN_IN}
 _MOST_INITIALS = 3
 _USUAL_MINUTES = "15"
 
@@ -59,17 +71,9 @@ def compose(letter: Letter, *, brand: str, from_address: str, counter_allowed: b
 
 def _check_complete(letter: Letter) -> None:
     notice = letter.notice
-    missing = [
-        name
-        for name, lacks in (
-            ("session", notice.session is None and notice.kind not in _WITHOUT_SESSION),
-            ("old_when", notice.old_when is None and notice.kind is NoticeKind.CORRECTED),
-            ("choices", not notice.choices and notice.kind in _OFFERS),
-            ("expires_at", notice.expires_at is None and notice.kind in _OFFERS),
-            ("link", letter.link is None and notice.kind in _OFFERS | {NoticeKind.SIGN_IN}),
-        )
-        if lacks
-    ]
+    missing = [name for name, kinds in _MUST_TELL.items() if notice.kind in kinds and not getattr(notice, name)]
+    if letter.link is None and notice.kind in _MUST_OPEN:
+        missing.append("link")
     if missing:
         raise ValueError(f"a letter of kind {notice.kind} lacks {', '.join(missing)}")
 
@@ -120,8 +124,10 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         "place": teller.place(session.location) if session else "",
         "old": teller.when(notice.old_when) if notice.old_when else "",
         "old_place": teller.place(notice.old_location) if notice.old_location else "",
+        "moved": teller.when(notice.moved_to) if notice.moved_to else "",
         "deadline": teller.instant(notice.expires_at) if notice.expires_at else "",
         "deadline_brief": teller.brief(notice.expires_at) if notice.expires_at else "",
+        "offered": bool(notice.choices),
         "several": len(notice.choices) > 1,
         "cancelled": session is not None and session.state is SessionState.CANCELLED,
         "by_support": notice.by_support,
@@ -130,6 +136,9 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         "offer_withdrawn": notice.offer_withdrawn
         or (notice.kind is NoticeKind.CANCELLED and notice.offer_id is not None),
         "about": itip.one_line(notice.about),
+        "reason": notice.reason,
+        "calendar": str(notice.calendar_id or ""),
+        "count": str(notice.count or ""),
         "what": notice_name(language, notice.about),
         "minutes": notice.about if notice.about.isdecimal() else _USUAL_MINUTES,
     }

@@ -8,7 +8,13 @@ A template reads like the letter it becomes. Blank lines part its blocks; how a 
     ~ Label: value   a fact that no longer applies
     * time | place   an offered time; stands once for each
     [Label]          the button that opens the letter's link
+    [Label](/path) what follows
+                     a choice, one a line: a button that opens the letter's link with this path behind it, and in words
+                     what it brings about
     anything else    a paragraph
+
+Of several choices the first stands out, so it is the one that happens by itself if the reader does nothing, and its
+words say so; the others follow in the same size. No button decides anything: the page behind it asks once more.
 
 Blocks are told apart before anything is filled in, so nobody's name can become a heading or a button. What renders
 empty is left out.
@@ -16,6 +22,7 @@ empty is left out.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +36,20 @@ from markupsafe import Markup
 FALLBACK = "en"
 
 _ROOT = files("connector.outbox") / "templates"
-_Line = tuple[str, str]  # a label and a value, or a time and a place
+_Line = tuple[str, str]  # a label and a value, a time and a place, or a choice and what it brings about
+_BUTTONS = frozenset({"button", "buttons"})
+_CHOICE = re.compile(r"\[(?P<label>.+?)\]\((?P<path>/[a-z]+)\) (?P<outcome>.+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One block of a template, or of a letter once it has been filled in."""
+    """One block of a template, or of a letter once it has been filled in.
+
+    Args:
+        shape: What it is.
+        text: What a block of one piece says.
+        lines: The lines of a block of several, each behind its mark; the mark of a choice is its path.
+    """
 
     shape: str
     text: str = ""
@@ -58,7 +73,7 @@ class Words:
         text: The values as they stand in plain text.
         html: Those values that are marked up in HTML; all others are escaped.
         choices: Time and place of each offered time: as text, and as HTML.
-        link: Where the button leads; without one there is no button.
+        link: Where the buttons lead; without one there are none.
     """
 
     text: Mapping[str, Any]
@@ -111,7 +126,7 @@ def render(language: str, kind: str, words: Words) -> Wording:
 def _fill(environment: Environment, blocks: Sequence[Block], words: Words, *, marked_up: bool) -> Iterator[Block]:
     values = {**words.text, **(words.html if marked_up else {})}
     for block in blocks:
-        if block.shape == "button" and not words.link:
+        if block.shape in _BUTTONS and not words.link:
             continue
         lines: list[tuple[str, _Line]] = []
         for mark, (left, right) in block.lines:
@@ -135,6 +150,9 @@ def _block(lines: Sequence[str]) -> Block:
     if first[0] in ">~*":
         separator = " | " if first[0] == "*" else ": "
         return Block(shape="choices" if first[0] == "*" else "facts", lines=tuple(_line(x, separator) for x in lines))
+    buttons = [_CHOICE.fullmatch(line) for line in lines]
+    if all(buttons):
+        return Block(shape="buttons", lines=tuple((b["path"], (b["label"], b["outcome"])) for b in buttons if b))
     text = " ".join(line.strip() for line in lines)
     if text.startswith("Subject: "):
         return Block(shape="subject", text=text.removeprefix("Subject: "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from sqlalchemy import Connection
 from connector.domain import offer as offering
 from connector.domain.offer import Offer, OfferState, Turn
 from connector.domain.people import Actor, Role
-from connector.errors import NotFoundError
+from connector.errors import NotFoundError, TimeTakenError
+from connector.services import scanning
 from connector.services.recording import Case, decided, load, record
 from connector.services.terms import Terms
 from connector.storage import offers
@@ -44,12 +46,19 @@ def accept(
 ) -> Offer:
     """Move the session to one alternative and release the others; `shown` is the start the page showed, aware UTC.
 
-    Raises: OfferClosedError, StaleAnswerError, PastSpanError, NotFoundError, RuleError; TimeTakenError if support
-        answers after a lapse and somebody else has the time by now.
+    Where something stands at that time in another calendar of the practitioner, it is as the installation has it: the
+    practitioner is warned, or the client has to choose another time.
+
+    Raises: OfferClosedError, StaleAnswerError, PastSpanError, NotFoundError, RuleError; TimeTakenError for such a
+        clash, or if support answers after a lapse and somebody else has the time by now.
     """
     case, offer = _load(db, terms, offer_id, by, now)
     turn = offering.accept(offer, case.session, alternative_id, by=by, now=now, shown=shown)
-    return _store(db, terms, case, turn, offer.state, now)
+    clash = scanning.clashes(db, case.practitioner.id, turn.session.when.span) if turn.facts else ()
+    if clash and terms.refuse_clashes and by.role is Role.CLIENT:
+        raise TimeTakenError("This time is no longer free. Please choose another one.")
+    record(db, terms, case, replace(decided(turn, was=offer.state), clash=", ".join(clash)), now=now)
+    return turn.offer
 
 
 def reject(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:

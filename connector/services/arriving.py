@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
-
-from sqlalchemy import Connection as Db
 
 from connector.domain.people import Actor
 from connector.errors import RuleError, SettingsError
@@ -172,7 +170,7 @@ def settle(
         if arrivals.take(db, token, practitioner_id, Stage.LET_IN, now=now) is None:
             raise RuleError(_TOO_LATE)
         calendar = linking.add(db, at.seal, practitioner_id, made, by=by, now=now)
-        _refuse_twice(db, calendar, arrival.provider)
+        linking.refuse_twice(db, calendar, arrival.provider)
         return calendar
 
 
@@ -217,16 +215,6 @@ def _target(found: Choices, account: Any, chosen: Chosen) -> RemoteCalendarInfo:
         raise RuleError("No calendar can be made in this account. Choose one of those there are.")
     made: RemoteCalendarInfo = account.create_calendar(chosen.new_name)
     return made
-
-
-def _refuse_twice(db: Db, calendar: Calendar, provider: str) -> None:
-    """Two connections to one calendar would write every entry twice."""
-    for other in calendars.connections_of(db, calendar.practitioner_id):
-        going = other.state is ConnectionState.LEAVING
-        if other.provider == provider and other.id != calendar.connection_id and not going:
-            known: Sequence[Calendar] = calendars.in_connection(db, other.id)
-            if any(one.remote_id == calendar.remote_id and one.role is calendar.role for one in known):
-                raise RuleError(f"The calendar “{calendar.name}” is connected already. If need be, reconnect it.")
 
 
 def _mend(

@@ -90,6 +90,13 @@ def cancel(db: Connection, terms: Terms, session_id: UUID, *, by: Actor, now: da
     Raises: NotFoundError.
     """
     case = load(db, terms, session_id, now=now)
+    decision = cancelled(case, by=by, now=now, reason=reason)
+    record(db, terms, case, decision, now=now)
+    return decision.session
+
+
+def cancelled(case: Case, *, by: Actor, now: datetime, reason: str = "") -> Decision:
+    """Decide that a session ends, and its open offer and draft with it."""
     facts: tuple[Fact, ...] = ()
     touched: list[tuple[Offer, OfferState | None]] = []
     session = case.session
@@ -103,8 +110,7 @@ def cancel(db: Connection, terms: Terms, session_id: UUID, *, by: Actor, now: da
     else:
         change = sessions.cancel(session, by=by, now=now, reason=reason)
         session, facts = change.session, (*facts, *change.facts)
-    record(db, terms, case, Decision(session=session, offers=tuple(touched), facts=facts), now=now)
-    return session
+    return Decision(session=session, offers=tuple(touched), facts=facts)
 
 
 def keep(db: Connection, terms: Terms, session_id: UUID, *, by: Actor, now: datetime) -> Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection as Db
@@ -23,6 +23,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
+PROVED_AFTER = timedelta(minutes=1)  # once its entries stand there
 _ACCOUNT_NAMES = ("account_id", "home_account_id", "principal")  # in credentials: Google's, Microsoft's, CalDAV's
 
 
@@ -108,7 +109,7 @@ def add(db: Db, seal: Seal, practitioner_id: UUID, made: Made, *, by: Actor, now
         at=now, by=by, connection_id=connection.id, provider=connection.provider, label=connection.label
     )
     timeline.append(db, practitioner_id, [added])
-    _make_due(db, target, now)
+    make_due(db, target, now)
     return target
 
 
@@ -174,7 +175,7 @@ def restored(
     if calendars.set_state(db, connection_id, ConnectionState.OK):
         fact = AccessRestored(at=now, by=by, connection_id=connection_id)
         timeline.append(db, connection.practitioner_id, [fact])
-    _make_due(db, calendars.target(db, connection_id), now)
+    make_due(db, calendars.target(db, connection_id), now)
 
 
 def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> None:
@@ -204,6 +205,18 @@ def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level:
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
 
 
-def _make_due(db: Db, calendar: Calendar, now: datetime) -> None:
+def refuse_twice(db: Db, calendar: Calendar, provider: str) -> None:
+    """Raise RuleError if another connection writes to this calendar: every entry would stand there twice."""
+    for other in calendars.connections_of(db, calendar.practitioner_id):
+        going = other.state is ConnectionState.LEAVING
+        if other.provider == provider and other.id != calendar.connection_id and not going:
+            known: Sequence[Calendar] = calendars.in_connection(db, other.id)
+            if any(one.remote_id == calendar.remote_id and one.role is calendar.role for one in known):
+                raise RuleError(f"The calendar “{calendar.name}” is connected already. If need be, reconnect it.")
+
+
+def make_due(db: Db, calendar: Calendar, now: datetime) -> None:
+    """Have a calendar filled, read and watched, and then proved."""
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
         ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane)
+    ledger.touch(db, Key(Kind.PROBE, str(calendar.id)), due_at=now + PROVED_AFTER, lane=calendar.lane)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.domain.facts import FlagReason, MoveReason
-from connector.domain.notice import NoticeKind
+from connector.domain.facts import Answer, Dropped, FlagReason, MoveReason, QuestionKind
+from connector.domain.notice import NoticeKind, PutBack, Stop
 from connector.domain.people import Actor, Role
 from connector.storage.timeline import Line
 
@@ -41,6 +41,13 @@ LETTERS = {
     NoticeKind.OFFER_LAPSED: "news that the offer has lapsed",
     NoticeKind.DRAFT_WAITING: "reminder of an unsent draft",
     NoticeKind.ENTRY_PUT_BACK: "news that a calendar entry was put back",
+    NoticeKind.MOVE_ASKED: "question about a session moved in a calendar",
+    NoticeKind.REPLACE_ASKED: "question whether to replace the offer",
+    NoticeKind.DELETE_ASKED: "question about a session deleted in a calendar",
+    NoticeKind.OFFER_TAKEN_BACK: "news that the offer was taken back",
+    NoticeKind.CLASH_FOUND: "news that an offered time is no longer free",
+    NoticeKind.CALENDAR_STOPPED: "question about a calendar that looks wrong",
+    NoticeKind.OPERATOR_STOPPED: "news that a calendar was stopped",
     NoticeKind.ACCESS_LOST: "request to reconnect a calendar",
     NoticeKind.NOT_DELIVERED: "news that a message did not arrive",
     NoticeKind.SIGN_IN: "sign-in link",
@@ -50,6 +57,53 @@ _REASONS = {
     MoveReason.AGREED: "at the client's wish or with their agreement",
     MoveReason.CORRECTION: "to correct a mistake",
     MoveReason.ACCEPTED: "by choosing an offered time",
+}
+ANSWERS = {
+    Answer.ASK_CLIENT: "ask the client",
+    Answer.AGREED: "the client has already agreed",
+    Answer.PUT_BACK: "put it back",
+    Answer.REPLACE: "replace the offer by this time",
+    Answer.LEAVE: "leave the offer as it is",
+    Answer.CANCEL: "cancel the session",
+    Answer.OFFER_OTHERS: "offer other times",
+}
+STOPS = {
+    Stop.MISSING: "it is not there any more",
+    Stop.REFUSED: "it may not be read",
+    Stop.EMPTIED: "nothing of ours stands in it any more",
+    Stop.SHRUNKEN: "more is gone from it at once than a person deletes",
+}
+PUT_BACK = {
+    PutBack.PAST: ": that time had passed",
+    PutBack.TAKEN: ": that time is kept for somebody else",
+    PutBack.BUSY: ": something else stands at that time",
+    PutBack.SHAPE: ": all-day, repeated or free entries cannot be kept",
+    PutBack.UNFIT: ": that time cannot be offered",
+    PutBack.DECIDED: ": its time was decided meanwhile",
+    PutBack.UNASKED: ": the client could not be asked",
+    PutBack.NO_ANSWER: ": nobody said what it meant",
+}
+_QUESTIONS = {
+    QuestionKind.MOVED: "Asked the practitioner what moving the session{where} means",
+    QuestionKind.REPLACE: "Put the session back, and asked whether the open offer shall be replaced by its move{where}",
+    QuestionKind.DELETED: "Asked the practitioner what deleting the session{where} means",
+}
+_DROPPED = {
+    Dropped.MOVED_BACK: "the entry was moved back",
+    Dropped.BROUGHT_BACK: "the entry was brought back",
+    Dropped.CHANGED_AGAIN: "the entry was changed again",
+    Dropped.CANNOT_STAND: "the entry was moved on to a time that cannot be",
+    Dropped.DECIDED: "it was decided in another way",
+    Dropped.DISCONNECTED: "the calendar was disconnected",
+}
+_RESUMED = {
+    "restore": "everything is put back",
+    "accept": "the deletions were meant",
+    "itself": "everything is there again",
+}
+_STRENGTHS = {
+    True: "tentative reads as free, so holds are shown as busy",
+    False: "tentative holds keep their time busy",
 }
 _FLAGS = {
     FlagReason.REJECTED: "none of the offered times suited",
@@ -102,8 +156,29 @@ def _refused(details: dict[str, Any]) -> str:
 
 
 def _touched(details: dict[str, Any]) -> str:
-    entry = "hold" if str(details["key"]).startswith("hold:") else "session"
-    return f"The {entry} was {'deleted' if details['deleted'] else 'changed'} in a calendar, and was put back"
+    moved_to = details.get("moved_to")
+    done = "deleted" if details["deleted"] else f"moved to {_time(moved_to)}" if moved_to else "changed"
+    why = PUT_BACK.get(details.get("reason", ""), "")
+    return f"The {_entry(details)} was {done} in a calendar, and was put back{why}"
+
+
+def _asked(details: dict[str, Any]) -> str:
+    what = _QUESTIONS[QuestionKind(details["question"])]
+    where = f" to {_time(details['moved_to'])}" if details["moved_to"] else ""
+    return what.format(where=where)
+
+
+def _answered(details: dict[str, Any]) -> str:
+    return f"Answer: {ANSWERS[Answer(details['answer'])]}"
+
+
+def _stopped(details: dict[str, Any]) -> str:
+    gone = f" ({details['count']} entries)" if details["count"] else ""
+    return f"Calendar “{details['calendar']}” stopped: {STOPS[Stop(details['reason'])]}{gone}"
+
+
+def _entry(details: dict[str, Any]) -> str:
+    return "hold" if str(details["key"]).startswith("hold:") else "session"
 
 
 def _disconnected(details: dict[str, Any]) -> str:
@@ -130,6 +205,16 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "AlternativeWithdrawn": lambda d: f"Offered time taken back: {_time(d['when'])}",
     "AlternativeMoved": lambda d: f"Offered time moved from {_time(d['old'])} to {_time(d['new'])}",
     "EntryTouched": _touched,
+    "EventMoved": lambda d: f"The {_entry(d)} was moved to {_time(d['to'])} in the calendar “{d['calendar']}”",
+    "EventDeleted": lambda d: f"The {_entry(d)} was deleted in the calendar “{d['calendar']}”",
+    "PractitionerAsked": _asked,
+    "PractitionerAnswered": _answered,
+    "QuestionDropped": lambda d: f"The question to the practitioner no longer stands: {_DROPPED[d['dropped']]}",
+    "ClashFound": lambda d: f"Something stands in “{d['calendar']}” at an offered time: {_time(d['when'])}",
+    "CalendarStopped": _stopped,
+    "CalendarResumed": lambda d: f"Calendar “{d['calendar']}” goes on: {_RESUMED[d['how']]}",
+    "TargetChanged": lambda d: f"Entries go to “{d['new']}” instead of “{d['old']}”",
+    "HoldsProved": lambda d: f"Tried out in “{d['calendar']}”: {_STRENGTHS[bool(d['firm'])]}",
     "ConnectionAdded": lambda d: f"Calendar connected: {d['label']}",
     "AccessLost": lambda _: "The calendar no longer lets us in",
     "AccessRestored": lambda _: "The calendar lets us in again",

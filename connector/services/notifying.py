@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from connector.domain.facts import (
     AlternativeMoved,
     AlternativeWithdrawn,
+    EventDeleted,
     Fact,
     LocationChanged,
     MoveReason,
@@ -22,6 +23,8 @@ from connector.domain.facts import (
     OfferRejected,
     OfferSent,
     OfferWithdrawn,
+    PractitionerAsked,
+    QuestionKind,
     SessionBooked,
     SessionCancelled,
     SessionMoved,
@@ -58,8 +61,13 @@ def told_by(
     practitioner: Practitioner,
     client: Client,
     held_back: Sequence[Message] = (),
+    *,
+    clash: str = "",
 ) -> Iterator[Told]:
-    """Yield what client and practitioner are told of a decision: one notice each at most."""
+    """Yield what client and practitioner are told of a decision: one notice each at most.
+
+    `clash` names the calendars in which something stands at the accepted time.
+    """
     by = {type(fact): fact for fact in facts}
     subject = offers[-1][0] if offers else None
     basis = Notice(
@@ -76,7 +84,7 @@ def told_by(
         for_client = _after_holding_back(for_client, held_back)
     if for_client is not None and Channel.EMAIL in client.reachable:
         yield Told(notice=for_client, to_client=True, key=_key(for_client))
-    for_practitioner = _for_practitioner(by, replace(basis, to=Recipient.of(practitioner)), subject)
+    for_practitioner = _for_practitioner(by, replace(basis, to=Recipient.of(practitioner), about=clash), subject)
     if for_practitioner is not None:
         yield Told(notice=for_practitioner, to_client=False, key=_key(for_practitioner))
 
@@ -93,6 +101,14 @@ def queue(db: Connection, told: Told, *, terms: Terms, practitioner_id: UUID, no
         now=now,
     )
     ledger.touch(db, Key(Kind.MESSAGE, str(message)), due_at=now, lane=LANE)
+
+
+def tell_practitioner(
+    db: Connection, terms: Terms, practitioner: Practitioner, notice: Notice, *, now: datetime
+) -> None:
+    """Tell a practitioner something that may be told again and again."""
+    key = f"{notice.kind}:{practitioner.id}:{uuid4()}"
+    queue(db, Told(notice=notice, to_client=False, key=key), terms=terms, practitioner_id=practitioner.id, now=now)
 
 
 def queue_sign_in(db: Connection, terms: Terms, email: str, *, now: datetime) -> bool:
@@ -234,12 +250,32 @@ def _for_practitioner(by: dict[type[Fact], Any], basis: Notice, subject: Offer |
     cancelled: SessionCancelled | None = by.get(SessionCancelled)
     if cancelled is not None and cancelled.by.role is not Role.PRACTITIONER:
         return replace(basis, kind=NoticeKind.CLIENT_CANCELLED)
+    asked: PractitionerAsked | None = by.get(PractitionerAsked)
+    if asked is not None:
+        return _asked(asked, basis)
     deadline = subject.expires_at if subject else None
+    if OfferWithdrawn in by and EventDeleted in by:
+        return replace(basis, kind=NoticeKind.OFFER_TAKEN_BACK, expires_at=deadline)
     if OfferRejected in by:
         return replace(basis, kind=NoticeKind.CLIENT_REJECTED, expires_at=deadline)
     if OfferLapsed in by:
         return replace(basis, kind=NoticeKind.OFFER_LAPSED, expires_at=deadline)
     return None
+
+
+def _asked(asked: PractitionerAsked, basis: Notice) -> Notice:
+    kinds = {
+        QuestionKind.MOVED: NoticeKind.MOVE_ASKED,
+        QuestionKind.REPLACE: NoticeKind.REPLACE_ASKED,
+        QuestionKind.DELETED: NoticeKind.DELETE_ASKED,
+    }
+    return replace(
+        basis,
+        kind=kinds[asked.question],
+        moved_to=asked.moved_to,
+        question_id=asked.question_id,
+        expires_at=asked.answers_itself_at,
+    )
 
 
 def _after_holding_back(notice: Notice, held_back: Sequence[Message]) -> Notice | None:
@@ -260,5 +296,7 @@ def _after_holding_back(notice: Notice, held_back: Sequence[Message]) -> Notice 
 def _key(notice: Notice) -> str:
     if notice.kind is NoticeKind.OFFER_CHANGED:  # the one kind that may be told many times of one offer and revision
         return f"{notice.kind}:{notice.offer_id}:{uuid4()}"
+    if notice.question_id is not None:
+        return f"{notice.kind}:{notice.question_id}"
     subject, revision = (notice.session.id, notice.session.revision) if notice.session else (None, 0)
     return f"{notice.kind}:{subject}:{notice.offer_id}:{revision}"

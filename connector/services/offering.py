@@ -17,7 +17,7 @@ from connector.domain.people import Actor, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
 from connector.errors import RuleError, TimeTakenError
-from connector.services import notifying
+from connector.services import braking, notifying, scanning
 from connector.services.recording import Case, Decision, decided, load, record
 from connector.services.terms import Terms
 from connector.storage import calendars, occupancy, offers
@@ -73,6 +73,19 @@ def send(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: dateti
         TimeTakenError, PastSpanError, OfferClosedError.
     """
     case, offer = _load(db, terms, offer_id, now)
+    check_can_ask(db, terms, case)
+    turn = offering.send(offer, case.session, by=by, now=now)
+    facts: tuple[Fact, ...] = turn.facts
+    touched: list[tuple[Offer, OfferState | None]] = [(turn.offer, offer.state)]
+    if case.open is not None:
+        ended = offering.replaced(case.open, turn.session, turn.offer, by=by, now=now)
+        facts, touched = (*ended.facts, *facts), [(ended.offer, case.open.state), *touched]
+    record(db, terms, case, Decision(session=turn.session, offers=tuple(touched), facts=facts), now=now)
+    return Sent(offer=turn.offer, warnings=_warnings(db, terms, case, turn.offer, now))
+
+
+def check_can_ask(db: Connection, terms: Terms, case: Case) -> None:
+    """Raise RuleError if the client cannot be reached, or a calendar could not be seen to keep the times free."""
     if not case.client.reachable & terms.channels:
         raise RuleError(
             f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
@@ -87,14 +100,7 @@ def send(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: dateti
             "Reconnect it first, on the page /calendars or by `pencilled connections reconnect`, then send again. "
             "Nothing has been held."
         )
-    turn = offering.send(offer, case.session, by=by, now=now)
-    facts: tuple[Fact, ...] = turn.facts
-    touched: list[tuple[Offer, OfferState | None]] = [(turn.offer, offer.state)]
-    if case.open is not None:
-        ended = offering.replaced(case.open, turn.session, turn.offer, by=by, now=now)
-        facts, touched = (*ended.facts, *facts), [(ended.offer, case.open.state), *touched]
-    record(db, terms, case, Decision(session=turn.session, offers=tuple(touched), facts=facts), now=now)
-    return Sent(offer=turn.offer, warnings=_warnings(db, case, turn.offer))
+    braking.check_working(db, case.practitioner.id)
 
 
 def withdraw(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime, why: str = "") -> Offer:
@@ -167,7 +173,7 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
             )
 
 
-def _warnings(db: Connection, case: Case, offer: Offer) -> tuple[str, ...]:
+def _warnings(db: Connection, terms: Terms, case: Case, offer: Offer, now: datetime) -> tuple[str, ...]:
     chosen = calendars.calendars_of(db, case.practitioner.id)
     if not chosen:
         return ("No calendar is connected: the times are kept free here, but you will not see them in a calendar.",)
@@ -180,7 +186,12 @@ def _warnings(db: Connection, case: Case, offer: Offer) -> tuple[str, ...]:
     early = [a for a in offer.held if offer.expires_at and a.when.span.start < offer.expires_at]
     if early:
         warnings.append("One of the times begins before the client's deadline; it can be chosen only until it begins.")
-    return tuple(warnings)
+    for alternative in offer.standing:
+        names = scanning.clashes(db, case.practitioner.id, alternative.when.span)
+        if names:
+            warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
+    blind = scanning.blind_spots(db, terms, case.practitioner.id, offer.standing, now=now)
+    return (*warnings, *(scanning.told(spot) for spot in blind if spot.unreadable))
 
 
 def _recall(db: Connection, terms: Terms, case: Case, offer: Offer, now: datetime) -> None:

@@ -13,21 +13,26 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection as Db
 
-from connector.domain.facts import DisconnectAsked, Disconnected
+from connector.domain import question as asking
+from connector.domain.facts import DisconnectAsked, Disconnected, Dropped
 from connector.domain.people import CLOCK, Actor
 from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
 from connector.ports import Account, Clock
-from connector.services import linking, mirroring, watching
-from connector.storage import calendars, ledger, mirrors, timeline
-from connector.storage.calendars import Calendar, Connection, ConnectionState
+from connector.services import linking, mirroring, probing, watching
+from connector.services.recording import Decision, load, record
+from connector.services.terms import Terms
+from connector.storage import calendars, ledger, mirrors, questions, timeline
+from connector.storage.calendars import Calendar, CalendarRole, Connection, ConnectionState
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
+_READING = (Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
+
 log = structlog.get_logger(__name__)
 
 
-def begin(db: Db, connection_id: UUID, *, by: Actor, now: datetime) -> None:
+def begin(db: Db, terms: Terms, connection_id: UUID, *, by: Actor, now: datetime) -> None:
     """Have a connection disconnected; one whose access is lost is forgotten at once, its events left where they are.
 
     Asking twice changes nothing. Raises: NotFoundError.
@@ -38,26 +43,30 @@ def begin(db: Db, connection_id: UUID, *, by: Actor, now: datetime) -> None:
     asked = DisconnectAsked(at=now, by=by, connection_id=connection_id)
     timeline.append(db, connection.practitioner_id, [asked])
     if connection.state is ConnectionState.ACCESS_LOST:
-        _forget(db, connection, by=by, now=now)
+        give_up(db, terms, connection_id, by=by, now=now)
         return
     calendars.set_state(db, connection_id, ConnectionState.LEAVING)
     for calendar in calendars.in_connection(db, connection_id):
-        ledger.forget(db, Key(Kind.PULL, str(calendar.id)))
-        ledger.forget(db, Key(Kind.CHANNEL, str(calendar.id)))
+        for kind in _READING:
+            ledger.forget(db, Key(kind, str(calendar.id)))
+        _drop_questions(db, terms, calendar, by=by, now=now)
     target = calendars.target(db, connection_id)
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
 
 
-def give_up(db: Db, connection_id: UUID, *, by: Actor, now: datetime) -> None:
+def give_up(db: Db, terms: Terms, connection_id: UUID, *, by: Actor, now: datetime) -> None:
     """Disconnect without asking the calendar service for anything: what is ours stays there.
 
     Raises: NotFoundError.
     """
+    for calendar in calendars.in_connection(db, connection_id):
+        _drop_questions(db, terms, calendar, by=by, now=now)
     _forget(db, calendars.connection(db, connection_id), by=by, now=now)
 
 
 def part(
     database: Database,
+    terms: Terms,
     seal: Seal,
     connection_id: UUID,
     account: Account,
@@ -72,6 +81,7 @@ def part(
 
     Args:
         database: Where everything is kept.
+        terms: How this installation does things.
         seal: Opens credentials, to tell accounts apart.
         connection_id: Which connection.
         account: The same account at its service.
@@ -89,7 +99,7 @@ def part(
     if connection.state is not ConnectionState.LEAVING:
         return
     try:
-        _clear(database, seal, owned, account, clock, renew)
+        _clear(database, terms, seal, owned, account, clock, renew)
         renew()
         _revoke(database, seal, connection, account)
     except AccessLostError:
@@ -98,18 +108,28 @@ def part(
         _forget(db, connection, by=CLOCK, now=clock())
 
 
+def _drop_questions(db: Db, terms: Terms, calendar: Calendar, *, by: Actor, now: datetime) -> None:
+    """Ask no longer what was meant by something done in a calendar that is leaving."""
+    for question in questions.open_in(db, calendar.id):
+        case = load(db, terms, question.session_id, now=now)
+        ended, fact = asking.drop(question, Dropped.DISCONNECTED, by=by, now=now)
+        record(db, terms, case, Decision(session=case.session, questions=(ended,), facts=(fact,)), now=now)
+
+
 def _clear(
     database: Database,
+    terms: Terms,
     seal: Seal,
     owned: Sequence[Calendar],
     account: Account,
     clock: Clock,
     renew: Callable[[], None],
 ) -> None:
-    for number, calendar in enumerate(owned):
+    for calendar in owned:
         remote = account.open(calendar.remote_id)
-        if number == 0:  # the target; the others are only watched
-            mirroring.converge(database, calendar.id, remote, clock=clock, renew=renew)
+        if calendar.role is not CalendarRole.WATCHED:
+            probing.clear(database, calendar.id, remote)
+            mirroring.converge(database, terms, calendar.id, remote, clock=clock, renew=renew)
         watching.end(database, seal, calendar.id, remote, renew=renew, now=clock())
 
 
@@ -148,7 +168,7 @@ def _forget(db: Db, connection: Connection, *, by: Actor, now: datetime) -> None
     owned = calendars.in_connection(db, connection.id)
     left = sum(mirror.ends_at > now for calendar in owned for mirror in mirrors.every(db, calendar.id))
     for calendar in owned:
-        for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
+        for kind in (Kind.CALENDAR, *_READING):
             ledger.forget(db, Key(kind, str(calendar.id)))
     if not calendars.remove_connection(db, connection.id):
         return

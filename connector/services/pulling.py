@@ -2,121 +2,250 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from uuid import UUID, uuid4
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.change import Finding, findings
-from connector.domain.entry import EntryKind
-from connector.domain.facts import EntryTouched
-from connector.domain.notice import Notice, NoticeKind, Recipient
-from connector.domain.people import Actor, Role
-from connector.domain.reconcile import Mirror, Sighting
-from connector.errors import EditConflictError, SyncTokenExpiredError
+from connector.domain.change import Act, Finding, Suspicion, findings
+from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.notice import Stop
+from connector.domain.people import CLOCK
+from connector.domain.reconcile import Mirror, MirrorState, Sighting
+from connector.errors import EditConflictError, MissingError, RefusedError, SyncTokenExpiredError
 from connector.ports import Changes, RemoteCalendar
-from connector.services import notifying
-from connector.services.mirroring import picture
-from connector.services.recording import make_calendars_due
+from connector.services import braking, heeding
+from connector.services.braking import How
+from connector.services.mirroring import SETTLED, Picture, picture
+from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.terms import Terms
-from connector.storage import calendars, mirrors, offers, people, sessions, timeline
-from connector.storage.calendars import Calendar
+from connector.storage import busy, calendars, ledger, mirrors, offers, questions, suspicions
+from connector.storage.calendars import Calendar, CalendarRole
 from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+
+ROUNDS = 3
 
 
-def pull(database: Database, terms: Terms, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime) -> datetime:
-    """Take in what the practitioner did to our entries; what they moved or deleted is put back, and they are told.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What was known of a calendar before it was read."""
 
-    Returns: When to look again, aware UTC.
+    calendar: Calendar
+    mirrors: Sequence[Mirror]
+    suspicions: Mapping[EntryKey, Suspicion]
+
+    def due(self, now: datetime, settling: timedelta) -> Collection[EntryKey]:
+        """Return the entries whose suspicion is to be decided by a direct read now."""
+        return {key for key, suspicion in self.suspicions.items() if suspicion.is_due(now, settling)}
+
+
+def pull(
+    database: Database, terms: Terms, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
+) -> datetime | None:
+    """Take in what the practitioner did to our entries, and do what follows from it.
+
+    A calendar that is not there, or may not be read, is stopped, and so is one from which too much is gone at once.
+
+    Returns: When to look again, aware UTC; None if this calendar is not to be read any more.
     Raises: ProviderError; the sync token then stays where it was, so nothing is lost. EditConflictError if our own
-        writing went on meanwhile: look again at once.
+        writing went on meanwhile, again and again: look again soon.
     """
-    with database.read() as db:
-        calendar = calendars.calendar(db, calendar_id)
-        known = mirrors.every(db, calendar_id)
+    for _ in range(ROUNDS):
+        with database.read() as db:
+            known = _known(db, calendar_id)
+        if known.calendar.role is not CalendarRole.TARGET:
+            return None
+        try:
+            changes = _changes(remote, known.calendar.sync_token)
+            concerned = _concerning(known, changes, now, terms.settling)
+            sightings = _look(remote, concerned, changes, known.due(now, terms.settling))
+        except (MissingError, RefusedError) as error:
+            return _stop(database, terms, known.calendar, error, now)
+        with database.begin() as db:
+            if _take_in(db, terms, known, changes, sightings, now):
+                return _next_look(db, terms, known.calendar, now)
+    raise EditConflictError("the calendar was written while it was read")
+
+
+def _known(db: Connection, calendar_id: UUID) -> _Known:
+    calendar = calendars.calendar(db, calendar_id)
+    suspected = suspicions.of_calendar(db, calendar_id)
+    asked = questions.open_of_practitioner(db, calendar.practitioner_id)
+    keys = {EntryKey(kind=EntryKind.SESSION, id=session_id) for session_id in asked} | suspected.keys()
+    return _Known(calendar=calendar, mirrors=mirrors.every(db, calendar_id, or_keys=keys), suspicions=suspected)
+
+
+def _changes(remote: RemoteCalendar, token: str | None) -> Changes:
     try:
-        changes = remote.changes(calendar.sync_token)
+        return remote.changes(token)
     except SyncTokenExpiredError:
-        changes = remote.changes(None)
-    news = _concerning(known, changes)
-    sightings = _look(remote, news, changes)
-    with database.begin() as db:
-        current = mirrors.every(db, calendar_id)
-        if any(mirror.ref.name not in sightings for mirror in _concerning(current, changes)):
-            raise EditConflictError("the calendar was written while it was read")
-        _take_in(db, terms, calendar, current, sightings, now)
-        calendars.note_read(db, calendar_id, changes.token, now=now)
-        busy = bool(offers.open_of_practitioner(db, calendar.practitioner_id))
-    return now + (terms.poll_open if busy else terms.poll_idle)
+        return remote.changes(None)  # what is missing from it is gone
 
 
-def _concerning(known: Sequence[Mirror], changes: Changes) -> list[Mirror]:
-    """Return the mirrors of which the feed tells something we do not know; our own echoes are left out here."""
+def _concerning(known: _Known, changes: Changes, now: datetime, settling: timedelta) -> list[Mirror]:
+    """Return the mirrors of which there is something to learn; our own echoes are left out here."""
     listed = {changed.href: changed.etag for changed in changes.changed}
+    due = known.due(now, settling)
     concerned = []
-    for mirror in known:
+    for mirror in known.mirrors:
         href = mirror.ref.href
         if href is None:
             continue
-        if href in listed:
-            if listed[href] is None or listed[href] != mirror.ref.etag:
+        gone = mirror.state is MirrorState.ABSENT
+        if mirror.key in due:
+            concerned.append(mirror)
+        elif href in listed:
+            if gone or listed[href] is None or listed[href] != mirror.ref.etag:
                 concerned.append(mirror)
-        elif changes.full or href in changes.gone:
+        elif not gone and (href in changes.gone or (changes.full and mirror.ends_at > now - SETTLED)):
             concerned.append(mirror)
     return concerned
 
 
-def _look(remote: RemoteCalendar, news: Sequence[Mirror], changes: Changes) -> Mapping[str, Sighting | None]:
+def _look(
+    remote: RemoteCalendar, concerned: Sequence[Mirror], changes: Changes, due: Collection[EntryKey]
+) -> Mapping[str, Sighting | None]:
+    """Read what is concerned, as far as the feed has not brought it along; what is to be decided is always read."""
     brought = {changed.href: changed.sighting for changed in changes.changed if changed.sighting is not None}
     found: dict[str, Sighting | None] = {
-        mirror.ref.name: brought[mirror.ref.href] for mirror in news if mirror.ref.href in brought
+        mirror.ref.name: brought[mirror.ref.href]
+        for mirror in concerned
+        if mirror.ref.href in brought and mirror.key not in due
     }
-    rest = [mirror.ref for mirror in news if mirror.ref.name not in found]
+    rest = [mirror.ref for mirror in concerned if mirror.ref.name not in found]
     return found | dict(remote.read(rest)) if rest else found
 
 
 def _take_in(
     db: Connection,
     terms: Terms,
-    calendar: Calendar,
-    current: Sequence[Mirror],
+    known: _Known,
+    changes: Changes,
     sightings: Mapping[str, Sighting | None],
     now: datetime,
-) -> None:
-    wanted = {e.key: e.content.fingerprint for e in picture(db, calendar.id, now=now).wanted}
-    learned = list(findings(current, sightings, wanted))
-    mirrors.record(db, calendar.id, [finding.mirror for finding in learned])
-    disturbed = [finding for finding in learned if finding.disturbed]
-    if disturbed:
-        _tell(db, terms, calendar, disturbed, now)
-        make_calendars_due(db, calendar.practitioner_id, now=now)
-
-
-def _tell(db: Connection, terms: Terms, calendar: Calendar, disturbed: Sequence[Finding], now: datetime) -> None:
-    practitioner = people.practitioner(db, calendar.practitioner_id)
-    by = Actor(role=Role.PRACTITIONER, name=practitioner.name)
-    touched = [
-        EntryTouched(
-            at=now,
-            by=by,
-            session_id=finding.mirror.session_id,
-            connection_id=calendar.connection_id,
-            key=str(finding.mirror.key),
-            deleted=finding.deleted,
+) -> bool:
+    """Store what was learned, and do what follows; False if somebody else wrote meanwhile: then nothing is stored."""
+    lock(db, terms, known.calendar.practitioner_id, now=now)
+    current = _known(db, known.calendar.id)
+    if _has_changed(known, current, changes, sightings, now, terms.settling):
+        return False
+    shown = picture(db, current.calendar.id, now=now)
+    learned = list(
+        findings(
+            current.mirrors,
+            sightings,
+            shown.contents,
+            current.suspicions,
+            hidden=shown.hidden,
+            now=now,
+            settling=terms.settling,
         )
-        for finding in disturbed
-    ]
-    timeline.append(db, practitioner.id, touched)
-    first = disturbed[0].mirror  # one letter a look, however much was touched
-    session = sessions.get(db, first.session_id)
-    notice = Notice(
-        kind=NoticeKind.ENTRY_PUT_BACK,
-        to=Recipient.of(practitioner),
-        practitioner_name=practitioner.name,
-        client_name=people.client(db, session.client_id).name,
-        session=session,
-        about="session" if first.key.kind is EntryKind.SESSION else "hold",
     )
-    told = notifying.Told(notice=notice, to_client=False, key=f"{notice.kind}:{first.ref.name}:{uuid4()}")
-    notifying.queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+    mirrors.record(db, current.calendar.id, [finding.mirror for finding in learned])
+    looked_at = [finding.mirror.key for finding in learned]
+    suspected = [finding.suspicion for finding in learned if finding.suspicion is not None]
+    suspicions.replace(db, current.calendar.id, looked_at, suspected)
+    calendars.note_read(db, current.calendar.id, changes.token, now=now)
+    if _goes_on(db, terms, current.calendar, shown, now):
+        _heed(db, terms, current, learned, now)
+    if any(finding.suspicion is not None and finding.suspicion.found for finding in learned):
+        make_busy_due(db, current.calendar.practitioner_id, now=now)
+    _keep_busy_known(db, current, changes, now)
+    return True
+
+
+def _heed(db: Connection, terms: Terms, known: _Known, learned: Iterable[Finding], now: datetime) -> None:
+    """Do what follows from what counts; it is not suspected any more."""
+    happened = [finding.happening for finding in learned if finding.happening is not None]
+    suspicions.replace(db, known.calendar.id, [happening.mirror.key for happening in happened], [])
+    if happened:
+        heeding.heed(db, terms, known.calendar, happened, now=now)
+        make_calendars_due(db, known.calendar.practitioner_id, now=now)
+
+
+def _goes_on(db: Connection, terms: Terms, calendar: Calendar, shown: Picture, now: datetime) -> bool:
+    """Whether what was learned may count: not while the calendar is stopped, or looks wrong now."""
+    suspected = suspicions.of_calendar(db, calendar.id)
+    wrong = braking.reason_to_stop(_units(db, shown, suspected, now), suspected.values())
+    if wrong is not None:
+        braking.stop(db, terms, calendar, wrong[0], count=wrong[1], now=now)
+        return False
+    if calendar.stopped is None:
+        return True
+    unread = calendar.stopped in (Stop.MISSING, Stop.REFUSED)
+    if not unread and any(s.act is Act.DELETED and not s.accepted for s in suspected.values()):
+        return False
+    braking.resume(db, calendar.id, How.ITSELF, by=CLOCK, now=now)
+    return True
+
+
+def _units(
+    db: Connection, shown: Picture, suspected: Mapping[EntryKey, Suspicion], now: datetime
+) -> Mapping[EntryKey, object]:
+    """Return what stands or stood in the calendar and is to come: all holds of one offer count as one."""
+    offer_of = {
+        alternative.id: offer.id
+        for offer in offers.open_of_practitioner(db, shown.calendar.practitioner_id)
+        for alternative in offer.alternatives
+    }
+    units: dict[EntryKey, object] = {}
+    for entry in shown.wanted:
+        mirror = shown.mirrors.get(str(entry.key))
+        stood = entry.key in suspected or (
+            mirror is not None and mirror.state is not MirrorState.ABSENT and mirror.ref.href
+        )
+        if stood and entry.content.span.end > now and entry.key not in shown.hidden:
+            units[entry.key] = offer_of.get(entry.key.id, entry.key)
+    return units
+
+
+def _has_changed(
+    known: _Known,
+    current: _Known,
+    changes: Changes,
+    sightings: Mapping[str, Sighting | None],
+    now: datetime,
+    settling: timedelta,
+) -> bool:
+    """Whether our own writing went on while the calendar was read: what was read may be older than what is known."""
+    before = {mirror.key: mirror for mirror in known.mirrors}
+    if known.calendar.sync_token != current.calendar.sync_token or known.suspicions != current.suspicions:
+        return True
+    for mirror in current.mirrors:
+        if mirror.ref.name in sightings and before.get(mirror.key) != mirror:
+            return True
+    return any(mirror.ref.name not in sightings for mirror in _concerning(current, changes, now, settling))
+
+
+def _keep_busy_known(db: Connection, known: _Known, changes: Changes, now: datetime) -> None:
+    """Have it read anew when the calendar is not free if something foreign has changed; else what is known holds on."""
+    ours = {mirror.ref.href for mirror in known.mirrors}
+    told = {changed.href for changed in changes.changed} | set(changes.gone)
+    key = Key(Kind.BUSY, str(known.calendar.id))
+    if told - ours or changes.full:
+        if offers.undecided(db, known.calendar.practitioner_id):
+            ledger.touch(db, key, due_at=now, lane=known.calendar.lane)
+    elif not ledger.waits(db, key):
+        busy.confirm(db, known.calendar.id, now=now)
+
+
+def _next_look(db: Connection, terms: Terms, calendar: Calendar, now: datetime) -> datetime:
+    asking = bool(offers.open_of_practitioner(db, calendar.practitioner_id))
+    polled = now + (terms.poll_open if asking else terms.poll_idle)
+    settled = [one.since + terms.settling for one in suspicions.of_calendar(db, calendar.id).values()]
+    return min([polled, *(at for at in settled if at > now)])
+
+
+def _stop(
+    database: Database, terms: Terms, calendar: Calendar, error: MissingError | RefusedError, now: datetime
+) -> datetime:
+    """Stop a calendar that cannot be read; it is looked at again, and goes on by itself once it can be."""
+    missing = isinstance(error, MissingError)
+    words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
+    with database.begin() as db:
+        calendars.note_trouble(db, calendar.id, words, now=now)
+        braking.stop(db, terms, calendar, Stop.MISSING if missing else Stop.REFUSED, now=now)
+    return now + terms.poll_idle

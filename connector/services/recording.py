@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from connector.domain import offer as offering
+from connector.domain import question as asking
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import (
+    Dropped,
     Fact,
     OfferAccepted,
     OfferDiscarded,
@@ -21,18 +23,23 @@ from connector.domain.facts import (
     OfferReplaced,
     OfferSent,
     OfferWithdrawn,
+    QuestionKind,
     SessionCancelled,
+    SessionMoved,
 )
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Client, Practitioner
+from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
+from connector.domain.span import When
 from connector.services import notifying
 from connector.services.terms import Terms
-from connector.storage import calendars, ledger, occupancy, offers, people, sessions, timeline
+from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
 from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message
 
 _INERT = (OfferDrafted, OfferDiscarded)
+_OVERTAKING = (SessionMoved, SessionCancelled, OfferSent)  # whoever decides this has decided what was asked, too
 _ENDING = (
     OfferAccepted,
     OfferDiscarded,
@@ -53,16 +60,23 @@ class Case:
     session: Session
     open: Offer | None = None
     draft: Offer | None = None
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A session and the offers a transition touched, each with the state it began in (None: new), and what happened."""
+    """A session and the offers a transition touched, each with the state it began in (None: new), and what happened.
+
+    `questions` are those that end or begin with it; `clash` names the calendars in which something stands at a time
+    that was accepted.
+    """
 
     session: Session
     offers: tuple[tuple[Offer, OfferState | None], ...] = ()
     facts: tuple[Fact, ...] = ()
+    questions: tuple[Question, ...] = ()
     held_back: tuple[Message, ...] = ()
+    clash: str = ""
     new: bool = False
 
 
@@ -79,6 +93,7 @@ def load(db: Connection, terms: Terms, session_id: UUID, *, now: datetime, besid
         session=session,
         open=offers.in_state(db, session_id, OfferState.OPEN),
         draft=offers.in_state(db, session_id, OfferState.DRAFT),
+        question=questions.open_of(db, session_id),
     )
 
 
@@ -90,7 +105,13 @@ def lock(
     for overdue in offers.overdue(db, practitioner_id, now=now):
         if overdue.id != besides:
             session = sessions.get(db, overdue.session_id)
-            case = Case(practitioner=practitioner, client=people.client(db, session.client_id), session=session)
+            case = Case(
+                practitioner=practitioner,
+                client=people.client(db, session.client_id),
+                session=session,
+                open=overdue,
+                question=questions.open_of(db, session.id),
+            )
             turn = offering.lapse(overdue, session, now=now)
             record(db, terms, case, decided(turn, was=overdue.state), now=now)
     return practitioner
@@ -108,6 +129,7 @@ def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now:
     """
     if not decision.facts:
         return
+    decision = _overtaking(case, decision, now)
     if decision.new:
         sessions.add(db, decision.session)
     elif decision.session != case.session:
@@ -118,13 +140,17 @@ def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now:
             offers.add(db, offer)
         else:
             offers.save(db, offer, was=was)
+    for question in sorted(decision.questions, key=lambda one: one.is_open):  # likewise
+        (questions.add if question.is_open else questions.end)(db, question)
     if any(not isinstance(fact, _INERT) for fact in decision.facts):
         open_offer = offers.in_state(db, decision.session.id, OfferState.OPEN)
-        times = _kept(decision.session, open_offer, case.practitioner)
+        asked = questions.open_of(db, decision.session.id)
+        times = _kept(decision.session, open_offer, asked, case.practitioner)
         occupancy.settle(db, case.practitioner.id, decision.session.id, list(times))
         make_calendars_due(db, case.practitioner.id, now=now)
     timeline.append(db, case.practitioner.id, decision.facts)
     _make_offers_due(db, terms, decision, case.practitioner.id, now)
+    _make_questions_due(db, decision)
     for told in notifying.told_by(
         decision.facts,
         case.session,
@@ -133,6 +159,7 @@ def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now:
         case.practitioner,
         case.client,
         decision.held_back,
+        clash=decision.clash,
     ):
         notifying.queue(db, told, terms=terms, practitioner_id=case.practitioner.id, now=now)
 
@@ -143,16 +170,38 @@ def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) 
         ledger.touch(db, Key(Kind.CALENDAR, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
-def _kept(session: Session, open_offer: Offer | None, practitioner: Practitioner) -> Iterator[occupancy.Occupied]:
+def make_busy_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
+    """Have it read when a practitioner's calendars are not free."""
+    for calendar in calendars.all_of(db, practitioner_id):
+        ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
+
+
+def _overtaking(case: Case, decision: Decision, now: datetime) -> Decision:
+    """End the question that waits for the practitioner if this decides about the session in another way."""
+    question = case.question
+    if question is None or any(one.id == question.id for one in decision.questions):
+        return decision
+    deciding = _ENDING if question.kind is QuestionKind.REPLACE else ()
+    overtaken = next((fact for fact in decision.facts if isinstance(fact, (*_OVERTAKING, *deciding))), None)
+    if overtaken is None:
+        return decision
+    ended, fact = asking.drop(question, Dropped.DECIDED, by=overtaken.by, now=now)
+    return replace(decision, questions=(*decision.questions, ended), facts=(*decision.facts, fact))
+
+
+def _kept(
+    session: Session, open_offer: Offer | None, asked: Question | None, practitioner: Practitioner
+) -> Iterator[occupancy.Occupied]:
+    def kept(when: When, key: object, state: str) -> occupancy.Occupied:
+        return occupancy.Occupied(key=str(key), span=when.span.padded(practitioner.buffer), state=state)
+
     if session.state is not SessionState.BOOKED:
         return
-    key = EntryKey(kind=EntryKind.SESSION, id=session.id)
-    own = session.when.span.padded(practitioner.buffer)
-    yield occupancy.Occupied(key=key, span=own, state="booked")
+    yield kept(session.when, EntryKey(kind=EntryKind.SESSION, id=session.id), "booked")
     for alternative in open_offer.held if open_offer else ():
-        span = alternative.when.span.padded(practitioner.buffer)
-        key = EntryKey(kind=EntryKind.HOLD, id=alternative.id)
-        yield occupancy.Occupied(key=key, span=span, state="held")
+        yield kept(alternative.when, EntryKey(kind=EntryKind.HOLD, id=alternative.id), "held")
+    if asked is not None and asked.keeps is not None:
+        yield kept(asked.keeps, f"question:{asked.id}", "held")
 
 
 def _make_offers_due(db: Connection, terms: Terms, decision: Decision, practitioner_id: UUID, now: datetime) -> None:
@@ -163,6 +212,7 @@ def _make_offers_due(db: Connection, terms: Terms, decision: Decision, practitio
                 ledger.touch(db, Key(Kind.OFFER, str(offer_id)), due_at=expires_at)
                 for calendar in calendars.calendars_of(db, practitioner_id):
                     ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=now + terms.poll_open, lane=calendar.lane)
+                make_busy_due(db, practitioner_id, now=now)
             case OfferDrafted(offer_id=UUID() as offer_id):
                 ledger.touch(db, Key(Kind.OFFER, str(offer_id)), due_at=now + terms.draft_reminder)
             case _ if isinstance(fact, _ENDING):
@@ -171,3 +221,12 @@ def _make_offers_due(db: Connection, terms: Terms, decision: Decision, practitio
                         ledger.forget(db, Key(Kind.OFFER, str(offer.id)))
             case _:
                 pass
+
+
+def _make_questions_due(db: Connection, decision: Decision) -> None:
+    for question in decision.questions:
+        key = Key(Kind.QUESTION, str(question.id))
+        if question.is_open:
+            ledger.touch(db, key, due_at=question.answers_itself_at)
+        else:
+            ledger.forget(db, key)

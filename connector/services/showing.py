@@ -12,14 +12,15 @@ from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When
 from connector.errors import NotFoundError
-from connector.services import answering
+from connector.services import answering, scanning
+from connector.services.terms import Terms
 from connector.storage import people, sessions
 from connector.storage.seal import Seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One time as the client sees it; `gone` says why it cannot be chosen any more: withdrawn or begun."""
+    """One time as the client sees it; `gone` says why it cannot be chosen any more: withdrawn, begun or taken."""
 
     id: UUID
     when: When
@@ -56,7 +57,7 @@ class AnswerPage:
         raise NotFoundError("This time is not part of the offer.")
 
 
-def answer_page(db: Connection, seal: Seal, token: str, *, now: datetime) -> AnswerPage:
+def answer_page(db: Connection, terms: Terms, seal: Seal, token: str, *, now: datetime) -> AnswerPage:
     """Return what an answer link shows.
 
     Raises: NotFoundError as `answering.find` does.
@@ -64,7 +65,7 @@ def answer_page(db: Connection, seal: Seal, token: str, *, now: datetime) -> Ans
     offer = answering.find(db, seal, token, now=now)
     session = sessions.get(db, offer.session_id)
     client = people.client(db, session.client_id)
-    choices = tuple(_choice(alternative, session, now) for alternative in offer.alternatives)
+    choices = tuple(_choice(db, terms, alternative, session, now) for alternative in offer.alternatives)
     return AnswerPage(
         offer_id=offer.id,
         state=state_now(offer, now),
@@ -88,11 +89,19 @@ def state_now(offer: Offer, now: datetime) -> OfferState:
     return OfferState.LAPSED if overdue else offer.state
 
 
-def _choice(alternative: Alternative, session: Session, now: datetime) -> Choice:
-    begun = "begun" if alternative.when.span.start <= now else ""
+def _choice(db: Connection, terms: Terms, alternative: Alternative, session: Session, now: datetime) -> Choice:
     return Choice(
         id=alternative.id,
         when=alternative.when,
         location=alternative.location or session.location,
-        gone="withdrawn" if alternative.withdrawn else begun,
+        gone=_gone(db, terms, alternative, session, now),
     )
+
+
+def _gone(db: Connection, terms: Terms, alternative: Alternative, session: Session, now: datetime) -> str:
+    if alternative.withdrawn:
+        return "withdrawn"
+    if alternative.when.span.start <= now:
+        return "begun"
+    clashing = terms.refuse_clashes and scanning.clashes(db, session.practitioner_id, alternative.when.span)
+    return "taken" if clashing else ""

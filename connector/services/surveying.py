@@ -11,6 +11,8 @@ from sqlalchemy import Connection as Db
 from connector.domain.facts import Disconnected
 from connector.domain.people import Practitioner
 from connector.errors import NotFoundError
+from connector.services import narrating
+from connector.services.narrating import Told
 from connector.storage import calendars, people, timeline
 from connector.storage.calendars import Calendar, Connection
 
@@ -24,6 +26,15 @@ class ConnectionView:
     connection: Connection
     target: Calendar
     watched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionPage:
+    """One connection with everything that happened to it, oldest first, and its other calendars."""
+
+    practitioner: Practitioner
+    view: ConnectionView
+    timeline: tuple[Told, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +77,18 @@ def connection_view(db: Db, practitioner_id: UUID, connection_id: UUID) -> Conne
     Raises: NotFoundError if there is none, or if it is somebody else's.
     """
     return _view(db, owned(db, practitioner_id, connection_id))
+
+
+def connection_page(db: Db, practitioner_id: UUID, connection_id: UUID) -> ConnectionPage:
+    """Return a connection of this practitioner with its timeline.
+
+    Raises: NotFoundError if there is none, or if it is somebody else's.
+    """
+    return ConnectionPage(
+        practitioner=people.practitioner(db, practitioner_id),
+        view=connection_view(db, practitioner_id, connection_id),
+        timeline=tuple(narrating.told(line) for line in timeline.of_connection(db, connection_id)),
+    )
 
 
 def owned(db: Db, practitioner_id: UUID, connection_id: UUID) -> Connection:

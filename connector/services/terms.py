@@ -20,6 +20,11 @@ class Terms:
         poll_idle: Between two looks otherwise.
         sign_in: How long a mailed sign-in can be used.
         channels: The ways to reach clients for which a gateway is configured.
+        settling: How long something done in a calendar must last before it counts.
+        move_answer: After how long the client is asked about a session that was moved in a calendar.
+        delete_answer: After how long a session that was deleted in a calendar is put back.
+        refuse_clashes: Whether a time that is no longer free in another calendar can still be accepted.
+        operator: The mail address of whoever runs the installation; empty for none.
     """
 
     organizer: str
@@ -29,6 +34,11 @@ class Terms:
     poll_idle: timedelta = timedelta(minutes=10)
     sign_in: timedelta = timedelta(minutes=15)
     channels: frozenset[Channel] = frozenset({Channel.EMAIL})
+    settling: timedelta = timedelta(seconds=60)
+    move_answer: timedelta = timedelta(minutes=30)
+    delete_answer: timedelta = timedelta(hours=24)
+    refuse_clashes: bool = False
+    operator: str = ""
 
     @property
     def mail_domain(self) -> str:

@@ -13,13 +13,16 @@ from connector.domain.entry import EntryKey, EntryKind, entries_for
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Channel, Client, Practitioner
+from connector.domain.question import Question
 from connector.domain.reconcile import Mirror, MirrorState
 from connector.domain.session import Location, Session
 from connector.errors import NotFoundError
-from connector.services import narrating
+from connector.services import narrating, scanning
 from connector.services.narrating import Told
 from connector.services.showing import state_now
-from connector.storage import calendars, messages, mirrors, offers, people, sessions, timeline
+from connector.services.terms import Terms
+from connector.storage import calendars, messages, mirrors, offers, people, questions, sessions, timeline
+from connector.storage.busy import BlindSpot
 from connector.storage.calendars import Calendar, ConnectionState
 from connector.storage.messages import Message, MessageState
 from connector.storage.tables import messages as message_rows
@@ -30,7 +33,11 @@ LOOKS_BACK = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarView:
-    """A connected calendar; `trouble` is empty while all is well, `lost` says that it must be reconnected."""
+    """A connected calendar.
+
+    `trouble` is empty while all is well; `lost` says that it must be reconnected, `stopped` (a Stop) why nothing is
+    done about it.
+    """
 
     id: UUID
     name: str
@@ -38,11 +45,16 @@ class CalendarView:
     trouble: str
     since: datetime | None
     lost: bool
+    stopped: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One session in a list: `deadline` is its open offer's, `unheard` says that a message did not reach the client."""
+    """One session in a list.
+
+    `deadline` is its open offer's; `unheard` says that a message did not reach the client; `question` waits for the
+    practitioner's answer.
+    """
 
     session: Session
     client_name: str
@@ -50,6 +62,7 @@ class SessionRow:
     offered: int
     drafted: bool
     unheard: bool
+    question: Question | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +78,16 @@ class SessionList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativeView:
-    """One offered time; `missing_in` names the connected calendars in which its hold does not stand yet."""
+    """One offered time.
+
+    `missing_in` names the connected calendars in which its hold does not stand yet, `clashes` those in which something
+    else stands at that time.
+    """
 
     alternative: Alternative
     location: Location
     missing_in: tuple[str, ...]
+    clashes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +115,11 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionPage:
-    """Everything its practitioner sees of one session; `missing_in` as in AlternativeView, for the session's entry."""
+    """Everything its practitioner sees of one session.
+
+    `missing_in` is as in AlternativeView, for the session's entry, and so is `clashes`, by the ids of alternatives
+    noted or offered; `blind` are calendars of which it is not known whether they are free at those times.
+    """
 
     practitioner: Practitioner
     client: Client
@@ -109,6 +131,9 @@ class SessionPage:
     messages: tuple[MessageView, ...]
     calendars: tuple[CalendarView, ...]
     missing_in: tuple[str, ...]
+    question: Question | None
+    clashes: Mapping[UUID, tuple[str, ...]]
+    blind: tuple[BlindSpot, ...]
 
 
 def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> SessionList:
@@ -121,6 +146,7 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
     names = people.client_names(db, [session.client_id for session in found])
     open_offers = {offer.session_id: offer for offer in offers.open_of_practitioner(db, practitioner_id)}
     drafted, unheard = _drafted(db, practitioner_id), _unheard(db, practitioner_id)
+    asked = questions.open_of_practitioner(db, practitioner_id)
     rows = []
     for session in found:
         offer = open_offers.get(session.id)
@@ -133,10 +159,11 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
                 offered=len(asking.held) if asking else 0,
                 drafted=session.id in drafted,
                 unheard=session.id in unheard,
+                question=asked.get(session.id),
             )
         )
-    loud = [row for row in rows if row.session.flag is not None]
-    calm = [row for row in rows if row.session.flag is None]
+    loud = [row for row in rows if row.session.flag is not None or row.question is not None]
+    calm = [row for row in rows if row not in loud]
     return SessionList(
         practitioner=practitioner,
         flagged=tuple(loud),
@@ -146,7 +173,9 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
     )
 
 
-def session_page(db: Connection, practitioner_id: UUID, session_id: UUID, *, now: datetime) -> SessionPage:
+def session_page(
+    db: Connection, terms: Terms, practitioner_id: UUID, session_id: UUID, *, now: datetime
+) -> SessionPage:
     """Return one session of this practitioner.
 
     Raises: NotFoundError if there is none, or if it is somebody else's.
@@ -157,18 +186,26 @@ def session_page(db: Connection, practitioner_id: UUID, session_id: UUID, *, now
     asking = next((offer for offer in made if state_now(offer, now) is OfferState.OPEN), None)
     connected, calendar_views = _calendars(db, practitioner_id)
     standing = mirrors.of_session(db, session_id) if connected else ()
-    missing = _missing(session, asking, client, connected, standing)
+    question = questions.open_of(db, session_id)
+    missing = _missing(session, asking, question, client, connected, standing)
+    draft = next((offer for offer in made if offer.state is OfferState.DRAFT), None)
+    standing_times = [a for offer in (asking, draft) if offer is not None for a in offer.standing]
+    clashes = {a.id: scanning.clashes(db, practitioner_id, a.when.span) for a in standing_times}
+    blind = scanning.blind_spots(db, terms, practitioner_id, standing_times, now=now) if standing_times else ()
     return SessionPage(
         practitioner=people.practitioner(db, practitioner_id),
         client=client,
         session=session,
-        open=_offer_view(asking, session, missing) if asking else None,
-        draft=next((offer for offer in made if offer.state is OfferState.DRAFT), None),
+        open=_offer_view(asking, session, missing, clashes) if asking else None,
+        draft=draft,
         past=tuple(offer for offer in made if offer.sent_at is not None and offer is not asking),
         timeline=tuple(narrating.told(line) for line in timeline.of_session(db, session_id)),
         messages=tuple(_message_view(message) for message in messages.of_session(db, session_id)),
         calendars=calendar_views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
+        question=question,
+        clashes=clashes,
+        blind=tuple(blind),
     )
 
 
@@ -183,12 +220,18 @@ def own_session(db: Connection, practitioner_id: UUID, session_id: UUID) -> Sess
     return session
 
 
-def _offer_view(offer: Offer, session: Session, missing: Mapping[EntryKey, tuple[str, ...]]) -> OfferView:
+def _offer_view(
+    offer: Offer,
+    session: Session,
+    missing: Mapping[EntryKey, tuple[str, ...]],
+    clashes: Mapping[UUID, tuple[str, ...]],
+) -> OfferView:
     parts = (
         AlternativeView(
             alternative=alternative,
             location=alternative.location or session.location,
             missing_in=missing.get(EntryKey(kind=EntryKind.HOLD, id=alternative.id), ()),
+            clashes=clashes.get(alternative.id, ()),
         )
         for alternative in offer.alternatives
     )
@@ -198,15 +241,21 @@ def _offer_view(offer: Offer, session: Session, missing: Mapping[EntryKey, tuple
 def _missing(
     session: Session,
     asking: Offer | None,
+    question: Question | None,
     client: Client,
     connected: Iterable[Calendar],
     standing: Sequence[tuple[UUID, Mirror]],
 ) -> dict[EntryKey, tuple[str, ...]]:
-    """Return, by entry, the names of the calendars that do not show it as it is wanted."""
+    """Return, by entry, the names of the calendars that do not show it as it is wanted.
+
+    The session's own entry is left out while its practitioner is asked what they meant by changing it.
+    """
     seen = {(calendar_id, m.key): m.seen for calendar_id, m in standing if m.state is MirrorState.PRESENT}
     missing: dict[EntryKey, tuple[str, ...]] = {}
     for calendar in connected:
         for entry in entries_for(session, [asking] if asking else [], client.name, calendar.disclosure):
+            if question is not None and entry.key.kind is EntryKind.SESSION:
+                continue
             if seen.get((calendar.id, entry.key)) != entry.content.fingerprint:
                 missing[entry.key] = (*missing.get(entry.key, ()), calendar.name)
     return missing
@@ -237,6 +286,7 @@ def _calendars(db: Connection, practitioner_id: UUID) -> tuple[Sequence[Calendar
             trouble=calendar.trouble or "",
             since=calendar.trouble_since,
             lost=accounts[calendar.connection_id].state is ConnectionState.ACCESS_LOST,
+            stopped=calendar.stopped or "",
         )
         for calendar in connected
     )

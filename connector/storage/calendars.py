@@ -31,6 +31,7 @@ class CalendarRole(StrEnum):
 
     TARGET = "target"  # our entries go to it
     WATCHED = "watched"  # its busy times count for conflicts; nothing is ever written there
+    CLEARING = "clearing"  # was the target; its entries go once they stand in its successor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,17 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """One calendar of a connection; `trouble` says in plain words what went wrong last."""
+    """One calendar of a connection.
+
+    Attributes:
+        trouble: What went wrong last, in plain words.
+        successor_id: The calendar that takes over, while this one is being cleared.
+        stopped: Why nothing is done about it until somebody says so (a Stop); `stopped_count` entries were gone.
+        busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
+            not be since.
+        probe: The remote name of a probe hold that may stand there; read back as free `probe_tries` times so far.
+        probed_at: When it was last proved how holds must be shown.
+    """
 
     id: UUID
     connection_id: UUID
@@ -64,6 +75,17 @@ class Calendar:
     trouble_since: datetime | None = None
     written_at: datetime | None = None
     read_at: datetime | None = None
+    created_at: datetime | None = None
+    successor_id: UUID | None = None
+    stopped: str | None = None
+    stopped_at: datetime | None = None
+    stopped_count: int | None = None
+    busy_at: datetime | None = None
+    busy_until: datetime | None = None
+    busy_trouble: str | None = None
+    probe: str | None = None
+    probe_tries: int = 0
+    probed_at: datetime | None = None
 
 
 def add_connection(db: Db, connection: Connection) -> None:
@@ -143,6 +165,24 @@ def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calend
     return [_calendar(row) for row in db.execute(query)]
 
 
+def all_of(db: Db, practitioner_id: UUID) -> Sequence[Calendar]:
+    """Return every calendar of a practitioner whose busy times count, whatever its role; not those disconnected."""
+    staying = connections.c.state != ConnectionState.LEAVING.value
+    query = (
+        select(calendars)
+        .join(connections, connections.c.id == calendars.c.connection_id)
+        .where(calendars.c.practitioner_id == practitioner_id, staying)
+        .order_by(calendars.c.created_at)
+    )
+    return [_calendar(row) for row in db.execute(query)]
+
+
+def being_cleared_for(db: Db, calendar_id: UUID) -> Sequence[Calendar]:
+    """Return the calendars whose entries go once they stand in this one."""
+    own = (calendars.c.successor_id == calendar_id) & (calendars.c.role == CalendarRole.CLEARING.value)
+    return [_calendar(row) for row in db.execute(select(calendars).where(own))]
+
+
 def in_connection(db: Db, connection_id: UUID) -> Sequence[Calendar]:
     """Return every calendar of a connection, the one our entries go to first."""
     query = select(calendars).where(calendars.c.connection_id == connection_id)
@@ -159,6 +199,37 @@ def target(db: Db, connection_id: UUID) -> Calendar:
     if not found or found[0].role is not CalendarRole.TARGET:
         raise NotFoundError("There is no such calendar.")
     return found[0]
+
+
+def set_role(db: Db, calendar_id: UUID, role: CalendarRole, *, successor_id: UUID | None = None) -> None:
+    """Change what a calendar is to us; its sync token is forgotten, since nobody reads its feed meanwhile."""
+    values = {"role": role.value, "successor_id": successor_id, "sync_token": None, "written_at": None}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+
+
+def stop(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
+    """Do nothing more about a calendar until somebody says so; False if it was stopped already."""
+    own = (calendars.c.id == calendar_id) & calendars.c.stopped.is_(None)
+    values = {"stopped": reason, "stopped_at": now, "stopped_count": count}
+    return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
+
+
+def resume(db: Db, calendar_id: UUID) -> bool:
+    """Go on with a calendar that was stopped; False if it was not."""
+    own = (calendars.c.id == calendar_id) & calendars.c.stopped.is_not(None)
+    values = {"stopped": None, "stopped_at": None, "stopped_count": None, "trouble": None, "trouble_since": None}
+    return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
+
+
+def note_probe(db: Db, calendar_id: UUID, name: str | None, *, tries: int = 0) -> None:
+    """Note the name of a probe hold before it is placed, or that none stands there (None)."""
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(probe=name, probe_tries=tries))
+
+
+def note_strength(db: Db, calendar_id: UUID, *, firm: bool, now: datetime) -> None:
+    """Note how holds must be shown in a calendar, as it was just proved."""
+    values = {"firm_holds": firm, "probed_at": now, "probe": None, "probe_tries": 0}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
 def set_levels(db: Db, calendar_id: UUID, *, session_level: Level, hold_level: Level) -> None:
@@ -239,4 +310,15 @@ def _calendar(row: Row[Any]) -> Calendar:
         trouble_since=row.trouble_since,
         written_at=row.written_at,
         read_at=row.read_at,
+        created_at=row.created_at,
+        successor_id=row.successor_id,
+        stopped=row.stopped,
+        stopped_at=row.stopped_at,
+        stopped_count=row.stopped_count,
+        busy_at=row.busy_at,
+        busy_until=row.busy_until,
+        busy_trouble=row.busy_trouble,
+        probe=row.probe,
+        probe_tries=row.probe_tries,
+        probed_at=row.probed_at,
     )

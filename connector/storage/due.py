@@ -47,6 +47,9 @@ class Kind(StrEnum):
     PULL = "pull"  # read its change feed
     CHANNEL = "channel"  # renew a watch
     OFFER = "offer"  # its deadline
+    QUESTION = "question"  # when it answers itself
+    BUSY = "busy"  # read when a calendar is not free
+    PROBE = "probe"  # prove how a calendar's holds must be shown
     MESSAGE = "message"  # one mail or SMS
     OUTCOME = "outcome"  # one webhook to the host
     UPKEEP = "upkeep"  # periodic, re-arms itself

@@ -47,6 +47,7 @@ __all__ = [
     "release",
     "renew",
     "touch",
+    "waits",
 ]
 
 LEASE = timedelta(seconds=60)
@@ -122,6 +123,12 @@ def _touching(dialect: str) -> sa.Insert:
         "lane": case((new.excluded.lane == "", due.c.lane), else_=new.excluded.lane),
     }
     return new.on_conflict_do_update(index_elements=[due.c.kind, due.c.id], set_=changes)
+
+
+def waits(db: Connection, key: Key) -> bool:
+    """Whether a key is due, or being worked on."""
+    busy = or_(due.c.due_at.is_not(None), _LIVE)
+    return db.execute(select(due.c.id).where(_is(key), busy)).first() is not None
 
 
 def forget(db: Connection, key: Key) -> None:

@@ -80,6 +80,11 @@ def get(db: Connection, message_id: UUID) -> Message | None:
     return _message(row) if row else None
 
 
+def is_queued(db: Connection, idempotency_key: str) -> bool:
+    """Whether a message of this key was ever stored."""
+    return db.execute(select(messages.c.id).where(messages.c.idempotency_key == idempotency_key)).first() is not None
+
+
 def begin_sending(db: Connection, message_id: UUID) -> Message | None:
     """Note that a message is about to leave; None if it has left, was refused or was held back."""
     may = messages.c.state.in_([MessageState.QUEUED.value, MessageState.SENDING.value])

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, up
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.reconcile import Mirror, MirrorState, Ref
 from connector.domain.session import SessionState
-from connector.storage.tables import mirrors, sessions
+from connector.storage.tables import calendars, mirrors, sessions
 
 
 def active(
@@ -39,10 +39,37 @@ def active(
     return [_mirror(row) for row in rows]
 
 
-def every(db: Connection, calendar_id: UUID) -> Sequence[Mirror]:
-    """Return every mirror of a calendar whose event is not confirmed to be gone."""
+def every(db: Connection, calendar_id: UUID, *, or_keys: Collection[EntryKey] = ()) -> Sequence[Mirror]:
+    """Return every mirror of a calendar whose event is not confirmed to be gone, and those of these keys."""
     alive = mirrors.c.state != MirrorState.ABSENT.value
-    return [_mirror(row) for row in db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, alive))]
+    concerned = or_(alive, mirrors.c.key.in_([str(key) for key in or_keys])) if or_keys else alive
+    return [_mirror(row) for row in db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, concerned))]
+
+
+def found(db: Connection, word: str) -> Sequence[tuple[UUID, Mirror]]:
+    """Return the mirrors, each with its calendar, whose event goes by this name, id or address at its service."""
+    known = or_(
+        mirrors.c.name == word,
+        mirrors.c.href == word,
+        mirrors.c.key == word,
+        mirrors.c.href.endswith(f"/{word}", autoescape=True),
+    )
+    return [(row.calendar_id, _mirror(row)) for row in db.execute(select(mirrors).where(known))]
+
+
+def hrefs(db: Connection, practitioner_id: UUID) -> Collection[str]:
+    """Return where entries of ours stand, or stood, in any calendar of a practitioner."""
+    joined = mirrors.join(calendars, calendars.c.id == mirrors.c.calendar_id)
+    own = (calendars.c.practitioner_id == practitioner_id) & mirrors.c.href.is_not(None)
+    return set(db.execute(select(mirrors.c.href).select_from(joined).where(own)).scalars())
+
+
+def doubt(db: Connection, calendar_id: UUID, keys: Collection[EntryKey], *, unseen: bool = False) -> None:
+    """Note, before the call, that events are about to be changed, or removed (`unseen`): until then in doubt."""
+    if keys:
+        own = (mirrors.c.calendar_id == calendar_id) & mirrors.c.key.in_([str(key) for key in keys])
+        values = {"state": MirrorState.UNKNOWN.value} | ({"seen": None} if unseen else {})
+        db.execute(update(mirrors).where(own).values(values))
 
 
 def of_session(db: Connection, session_id: UUID) -> Sequence[tuple[UUID, Mirror]]:

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from connector.domain.entry import EntryKey
 from connector.domain.span import Span
 from connector.errors import TimeTakenError
 from connector.storage.database import is_time_taken
@@ -20,9 +19,9 @@ TAKEN = "That time is taken by another session or is kept free for another clien
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupied:
-    """One kept time: `span` has the buffer in it, `state` is held or booked."""
+    """One kept time: `span` has the buffer in it, `state` is held or booked; `key` names what it is kept for."""
 
-    key: EntryKey
+    key: str
     span: Span
     state: str
 
@@ -36,7 +35,7 @@ def settle(db: Connection, practitioner_id: UUID, session_id: UUID, wanted: Coll
         row.key: (row.starts_at, row.ends_at, row.state)
         for row in db.execute(select(occupancy).where(occupancy.c.session_id == session_id))
     }
-    asked = {str(o.key): (o.span.start, o.span.end, o.state) for o in wanted}
+    asked = {o.key: (o.span.start, o.span.end, o.state) for o in wanted}
     stale = [key for key, value in stored.items() if asked.get(key) != value]
     fresh = [(key, value) for key, value in asked.items() if stored.get(key) != value]
     if stale:

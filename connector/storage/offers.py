@@ -64,6 +64,24 @@ def get(db: Connection, offer_id: UUID) -> Offer:
     return found[0]
 
 
+def of_alternative(db: Connection, alternative_id: UUID) -> Offer:
+    """Return the offer an alternative is part of.
+
+    Raises: NotFoundError.
+    """
+    query = select(alternatives.c.offer_id).where(alternatives.c.id == alternative_id)
+    offer_id = db.execute(query).scalar_one_or_none()
+    if offer_id is None:
+        raise NotFoundError("There is no such offer.")
+    return get(db, offer_id)
+
+
+def undecided(db: Connection, practitioner_id: UUID) -> Sequence[Offer]:
+    """Return the drafts and open offers of a practitioner."""
+    waiting = offers.c.state.in_([OfferState.DRAFT.value, OfferState.OPEN.value])
+    return _load(db, offers.c.practitioner_id == practitioner_id, waiting)
+
+
 def of_session(db: Connection, session_id: UUID) -> Sequence[Offer]:
     """Return every offer ever made for a session, newest first."""
     return _load(db, offers.c.session_id == session_id)

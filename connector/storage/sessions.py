@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from connector.domain.facts import FlagReason
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
@@ -45,6 +45,17 @@ def get(db: Connection, session_id: UUID) -> Session:
     if row is None:
         raise NotFoundError("There is no such session.")
     return session_of(row)
+
+
+def known_as(db: Connection, word: str) -> Session | None:
+    """Return the session of that id or invitation UID."""
+    own: ColumnElement[bool]
+    try:
+        own = or_(sessions.c.uid == word, sessions.c.id == UUID(word))
+    except ValueError:
+        own = sessions.c.uid == word
+    row = db.execute(select(sessions).where(own)).first()
+    return session_of(row) if row else None
 
 
 def of_practitioner(db: Connection, practitioner_id: UUID, *, since: datetime) -> Sequence[Session]:

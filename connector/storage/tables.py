@@ -207,6 +207,16 @@ calendars = Table(
     Column("written_at", UtcDateTime),
     Column("read_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("successor_id", Uuid),  # the calendar that takes over, while this one is being cleared
+    Column("stopped", String(16)),  # why nothing is done about it until somebody says so; NULL while it works
+    Column("stopped_at", UtcDateTime),
+    Column("stopped_count", Integer),
+    Column("busy_at", UtcDateTime),  # when its busy times were read last
+    Column("busy_until", UtcDateTime),  # how far ahead they were read
+    Column("busy_trouble", Text),  # why they could not be read since; NULL when they could
+    Column("probe", Text),  # the remote name of a probe hold that may stand there
+    Column("probe_tries", Integer, nullable=False, server_default="0"),
+    Column("probed_at", UtcDateTime),  # when it was last proved how holds must be shown
 )
 
 mirrors = Table(
@@ -223,6 +233,65 @@ mirrors = Table(
     Column("state", String(16), nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
     Index("ix_mirrors_calendar_id_ends_at", "calendar_id", "ends_at"),
+)
+
+# What somebody did to an event of ours, and how long ago it was first seen: it does not count yet.
+suspicions = Table(
+    "suspicions",
+    metadata,
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),  # the entry's key
+    Column("act", String(16), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("wanted_starts_at", UtcDateTime, nullable=False),
+    Column("wanted_ends_at", UtcDateTime, nullable=False),
+    Column("found_starts_at", UtcDateTime),
+    Column("found_ends_at", UtcDateTime),
+    Column("accepted", Boolean, nullable=False),
+)
+
+# What practitioners were asked about what they did in their calendars.
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("calendar_id", Uuid, nullable=False),  # outlives the calendar
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("answer", String(16)),
+    Column("offer_id", Uuid),
+    Column("starts_at", UtcDateTime),  # where the event was put, with its wall time, as everywhere
+    Column("ends_at", UtcDateTime),
+    Column("local_start", DateTime),
+    Column("zone", _ZONE),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("answers_itself_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Index(
+        "uq_questions_open",
+        "session_id",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index(
+        "ix_questions_open",
+        "practitioner_id",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+)
+
+# When a practitioner's calendars are not free, but for our own entries: as of `calendars.busy_at`.
+busy_times = Table(
+    "busy_times",
+    metadata,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
 )
 
 signins = Table(

@@ -13,7 +13,14 @@ from sqlalchemy import Connection
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
 from connector.domain.span import instant
-from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
+from connector.errors import (
+    NotFoundError,
+    OfferClosedError,
+    PastSpanError,
+    RuleError,
+    StaleAnswerError,
+    TimeTakenError,
+)
 from connector.services import answering, showing
 from connector.services.showing import AnswerPage
 from connector.web import visit
@@ -106,6 +113,8 @@ def _answer(
         return _render("answer/choose.html", token, fresh, notice=words.stale, chosen=chosen), 409
     except PastSpanError:
         return _show(token, notice=words.begun, status=409)
+    except TimeTakenError:
+        return _show(token, notice=words.gone, status=409)
     except RuleError:
         gone = alternative_id is not None and _page(token).choice(alternative_id).gone
         return _show(token, notice=words.gone if gone else words.refused, status=409)
@@ -123,7 +132,7 @@ def _shown() -> datetime:
 def _page(token: str) -> AnswerPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return showing.answer_page(db, runtime.seal, token, now=runtime.clock())
+        return showing.answer_page(db, runtime.terms, runtime.seal, token, now=runtime.clock())
 
 
 def _show(token: str, *, notice: str = "", status: int = 200) -> ResponseReturnValue:

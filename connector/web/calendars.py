@@ -12,11 +12,12 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from connector.domain.people import Level
-from connector.errors import NotFoundError, ProviderError, RefusedError, RuleError
+from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.ports import Provider
 from connector.services import arriving, linking, parting, surveying
 from connector.services.arriving import Chosen, Installation
 from connector.services.surveying import ConnectionView
+from connector.storage import calendars as stored
 from connector.storage.calendars import ConnectionState
 from connector.web import visit
 from connector.web.forms import one_line
@@ -62,8 +63,11 @@ def every() -> ResponseReturnValue:
     now = runtime.clock()
     with runtime.database.read() as db:
         page = surveying.connection_list(db, visit.practitioner_id(), now=now)
+        owned = {view.connection.id: stored.in_connection(db, view.connection.id) for view in page.connections}
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template("calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS)
+    return render_template(
+        "calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS, owned=owned, now=now
+    )
 
 
 @pages.route("/<slug>/connect", methods=["GET", "POST"])
@@ -95,7 +99,7 @@ def back(slug: str) -> ResponseReturnValue:
         answer = request.args.to_dict()
         choice = arriving.come_back(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
     except (RuleError, ProviderError) as error:
-        flash(_words(error), "error")
+        flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
     if choice is None:
         flash("The calendar is connected again. What waited for it is being written now.", "done")
@@ -118,7 +122,7 @@ def choose() -> ResponseReturnValue:
             chosen = Chosen(target=None if target == NEW else target or "", new_name=brand, watched=watched)
             made = arriving.settle(_here(), who, token, chosen, by=by, now=now)
         except (RuleError, ProviderError) as problem:
-            error = _words(problem)
+            error = visit.sentence(problem)
         else:
             cookie.pop(_CHOICE, None)
             flash(f"“{made.name}” is connected. Your sessions are being written to it now.", "done")
@@ -126,7 +130,7 @@ def choose() -> ResponseReturnValue:
     try:
         found = arriving.choices(_here(), who, token, now=now)
     except (RuleError, ProviderError) as problem:
-        flash(_words(problem), "error")
+        flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
     shown = render_template(
         "calendars/choose.html", found=found, error=error, target=target, watched=watched, new=NEW, new_name=brand
@@ -172,9 +176,9 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
         by, now = visit.actor(db), runtime.clock()
         gone = knowing and connection.state is not ConnectionState.OK
         if gone:
-            parting.give_up(db, connection_id, by=by, now=now)
+            parting.give_up(db, runtime.terms, connection_id, by=by, now=now)
         elif connection.state is ConnectionState.OK:
-            parting.begin(db, connection_id, by=by, now=now)
+            parting.begin(db, runtime.terms, connection_id, by=by, now=now)
     if not gone and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
         return render_template("calendars/disconnect.html", view=_load(connection_id)), 409
     if gone:
@@ -225,7 +229,7 @@ def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
     try:
         leaving = arriving.depart(_here(), visit.practitioner_id(), way.slug, mending=mending, now=runtime.clock())
     except ProviderError as error:
-        flash(_words(error), "error")
+        flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
     cookie[_STATE] = leaving.state
     response = make_response(render_template("calendars/leave.html", way=way, url=leaving.url))
@@ -276,7 +280,7 @@ def _checked(form: AccessForm) -> Mapping[str, str]:
 def _access_page(
     way: Way, form: AccessForm, *, mending: ConnectionView | None = None, error: RuleError | ProviderError | None = None
 ) -> ResponseReturnValue:
-    words = _words(error) if error else ""
+    words = visit.sentence(error) if error else ""
     shown = render_template("calendars/access.html", way=way, form=form, error=words, mending=mending)
     return shown, 422 if error else 200
 
@@ -286,13 +290,3 @@ def _level(name: str) -> Level:
     if typed not in {str(int(level)) for level in Level}:
         raise RuleError("Choose how much the calendar may show.")
     return Level(int(typed))
-
-
-def _words(error: RuleError | ProviderError) -> str:
-    """Say what went wrong as a sentence, with what to do about it."""
-    said = str(error).strip() or "The calendar service did not do what was asked"
-    said = said[0].upper() + said[1:]
-    sentence = said if said.endswith((".", "?", "!")) else f"{said}."
-    if isinstance(error, RuleError | RefusedError):
-        return sentence
-    return f"{sentence} Please try again."

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
+from connector.domain.facts import Attestation
 from connector.domain.session import Location, LocationKind, check_future
-from connector.domain.span import When, instant
+from connector.domain.span import When, instant, zone_named
 from connector.errors import RuleError, WallTimeError
+
+CHANNELS = ("by phone", "in person", "by e-mail", "by SMS or messenger", "another way")
 
 _YEARS = range(2000, 2101)
 _LONGEST_LINE = 200
@@ -138,6 +141,37 @@ class PlaceInput:
             return self.read(), self
         except RuleError as error:
             return None, replace(self, error=str(error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementInput:
+    """That the client has agreed to a time, as typed: who said so, when, and by which channel."""
+
+    who: str = ""
+    agreed_at: str = ""
+    channel: str = ""
+
+    @classmethod
+    def typed(cls, form: Mapping[str, str]) -> Self:
+        """Take what was typed."""
+        return cls(who=form.get("who", ""), agreed_at=form.get("agreed_at", ""), channel=form.get("channel", ""))
+
+    @classmethod
+    def just_now(cls, who: str, *, zone: str, now: datetime) -> Self:
+        """Fill the fields with somebody who has agreed just now, on the clock of `zone`."""
+        local = now.astimezone(zone_named(zone)).replace(tzinfo=None, second=0)
+        return cls(who=who, agreed_at=local.isoformat(timespec="minutes"))
+
+    def read(self, *, zone: str, now: datetime) -> Attestation:
+        """Return who attests that the client has agreed.
+
+        Raises: RuleError if something is missing, cannot be read, or lies in the future.
+        """
+        return Attestation(
+            who=one_line(self.who, name="Who agreed", required=True),
+            at=past_moment(self.agreed_at, zone=zone, now=now),
+            channel=one_line(self.channel, name="How they told you", required=True),
+        )
 
 
 def local_time(date: str, time: str) -> datetime:

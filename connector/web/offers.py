@@ -16,7 +16,7 @@ from connector.domain.people import Actor
 from connector.domain.session import Location, Session
 from connector.domain.span import When
 from connector.errors import NotFoundError, RuleError
-from connector.services import offering, viewing
+from connector.services import offering, scanning, viewing
 from connector.services.viewing import AlternativeView, OfferView, SessionPage
 from connector.web import visit
 from connector.web.forms import PlaceInput, TimeInput
@@ -56,6 +56,7 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     """Note down times; nothing is sent and nothing is held."""
     page = load(session_id)
     if not visit.acting():
+        _look(page)
         return _draft_form(page, _shown(page))
     form = _typed(request.form, page.session)
     if "more" in request.form:
@@ -81,7 +82,9 @@ def draft(session_id: UUID) -> ResponseReturnValue:
 @pages.get("/review")
 def review(session_id: UUID) -> ResponseReturnValue:
     """Show what sending the draft will do."""
-    return _review(load(session_id))
+    page = load(session_id)
+    _look(page)
+    return _review(page)
 
 
 @pages.post("/send")
@@ -169,6 +172,14 @@ def move(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
         raise
     except RuleError as error:
         return _move_form(page, one, typed.refused(error), status=visit.status_of(error))
+
+
+def _look(page: SessionPage) -> None:
+    """Have the calendars looked at while times are being chosen; only for who reads the page."""
+    if request.method == "GET":
+        runtime = visit.runtime()
+        with runtime.database.begin() as db:
+            scanning.refresh(db, runtime.terms, page.practitioner.id, now=runtime.clock())
 
 
 def _change(
@@ -283,6 +294,7 @@ def _review(page: SessionPage, *, error: str = "", status: int = 200) -> Respons
         channels=sorted(page.client.reachable & runtime.terms.channels),
         deadline=runtime.clock() + page.draft.window,
         lost=[calendar for calendar in page.calendars if calendar.lost],
+        stopped=[calendar for calendar in page.calendars if calendar.stopped],
         error=error,
     )
     return shown, status

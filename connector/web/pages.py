@@ -23,7 +23,19 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from connector.errors import NotFoundError, RuleError
 from connector.runtime import Runtime
 from connector.storage.database import is_busy
-from connector.web import answer, calendars, health, offers, sessions, signin, visit
+from connector.web import (
+    answer,
+    calendars,
+    clash,
+    connection,
+    health,
+    offers,
+    questions,
+    sessions,
+    signin,
+    stopped,
+    visit,
+)
 from connector.web.times import length
 from connector.web.words import Words
 
@@ -77,10 +89,18 @@ def create(runtime: Runtime) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(brand=settings.brand, length=length, signed_in=visit.signed_in)
+    app.jinja_env.globals.update(
+        brand=settings.brand,
+        length=length,
+        signed_in=visit.signed_in,
+        question_address=questions.address,
+        question_choices=questions.choices_of,
+        stopped_address=stopped.address,
+    )
     _limit(app, settings.broker_url)  # before anything else looks at the request
     CSRFProtect(app)
-    for part in (answer.pages, signin.pages, sessions.pages, offers.pages, calendars.pages, health.checks):
+    mailed = (answer.pages, questions.pages, clash.pages, stopped.pages)
+    for part in (*mailed, signin.pages, sessions.pages, offers.pages, calendars.pages, connection.pages, health.checks):
         app.register_blueprint(part)
     app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
     app.add_url_rule("/robots.txt", "robots", _robots)
@@ -101,8 +121,10 @@ def _limit(app: Flask, broker_url: str) -> None:
         key_prefix="pencilled",
     )
     limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
-    limiter.limit(ANSWER_LIMIT, methods=["POST"])(answer.pages)
-    limiter.limit(ANSWER_LIMIT, methods=["POST"])(calendars.pages)  # passwords can be tried there
+    for part in (answer.pages, questions.pages, clash.pages, stopped.pages):
+        limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
+    for part in (calendars.pages, connection.pages):  # passwords can be tried there, and services be asked
+        limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
 
 
 def _hardened(*, secure: bool) -> Callable[[Response], Response]:

@@ -9,17 +9,15 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from connector.domain.facts import Attestation, MoveReason
+from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, Session
-from connector.domain.span import When, zone_named
+from connector.domain.span import When
 from connector.errors import NotFoundError, PastSpanError, RuleError
 from connector.services import booking, viewing
 from connector.services.viewing import SessionPage
 from connector.web import visit
-from connector.web.forms import PlaceInput, TimeInput, one_line, past_moment
+from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 from connector.web.times import Reader
-
-CHANNELS = ("by phone", "in person", "by e-mail", "by SMS or messenger", "another way")
 
 pages = Blueprint("sessions", __name__, url_prefix="/sessions")
 pages.before_request(visit.require)
@@ -32,9 +30,7 @@ class TimeForm:
     time: TimeInput
     place: PlaceInput
     reason: str = ""
-    who: str = ""
-    agreed_at: str = ""
-    channel: str = ""
+    agreement: AgreementInput = AgreementInput()
     override: bool = False
     ask_override: bool = False
     error: str = ""
@@ -139,7 +135,7 @@ def load(session_id: UUID) -> SessionPage:
     """
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return viewing.session_page(db, visit.practitioner_id(), session_id, now=runtime.clock())
+        return viewing.session_page(db, runtime.terms, visit.practitioner_id(), session_id, now=runtime.clock())
 
 
 def reader_of(page: SessionPage) -> Reader:
@@ -153,12 +149,10 @@ def to_session(session_id: UUID) -> ResponseReturnValue:
 
 
 def _time_shown(page: SessionPage, now: datetime) -> TimeForm:
-    local = now.astimezone(zone_named(page.session.when.zone)).replace(tzinfo=None, second=0)
     return TimeForm(
         time=TimeInput.showing(page.session.when),
         place=PlaceInput.showing(page.session.location),
-        who=page.client.name,
-        agreed_at=local.isoformat(timespec="minutes"),
+        agreement=AgreementInput.just_now(page.client.name, zone=page.session.when.zone, now=now),
     )
 
 
@@ -168,9 +162,7 @@ def _time_typed() -> TimeForm:
         time=TimeInput.typed(form),
         place=PlaceInput.typed(form),
         reason=form.get("reason", ""),
-        who=form.get("who", ""),
-        agreed_at=form.get("agreed_at", ""),
-        channel=form.get("channel", ""),
+        agreement=AgreementInput.typed(form),
         override="override" in form,
     )
 
@@ -182,11 +174,7 @@ def _edit(form: TimeForm, session: Session, when: When, now: datetime, *, place:
         if form.reason not in (MoveReason.AGREED, MoveReason.CORRECTION):
             raise RuleError("Say why: has the client agreed to this time, or are you correcting a mistake?")
         if not correcting:
-            attestation = Attestation(
-                who=one_line(form.who, name="Who agreed", required=True),
-                at=past_moment(form.agreed_at, zone=session.when.zone, now=now),
-                channel=one_line(form.channel, name="How they told you", required=True),
-            )
+            attestation = form.agreement.read(zone=session.when.zone, now=now)
     return Edit(
         when=when,
         location=place,

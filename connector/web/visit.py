@@ -10,7 +10,16 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from connector.domain.people import Actor, Role
-from connector.errors import NotFoundError, OfferClosedError, RuleError, StaleAnswerError, TimeTakenError
+from connector.errors import (
+    NotFoundError,
+    OfferClosedError,
+    ProviderError,
+    QuestionClosedError,
+    RefusedError,
+    RuleError,
+    StaleAnswerError,
+    TimeTakenError,
+)
 from connector.runtime import Runtime
 from connector.storage import people
 from connector.web.words import Words, words_in
@@ -86,7 +95,17 @@ def status_of(error: RuleError) -> int:
     match error:
         case NotFoundError():
             return 404
-        case OfferClosedError() | StaleAnswerError() | TimeTakenError():
+        case OfferClosedError() | QuestionClosedError() | StaleAnswerError() | TimeTakenError():
             return 409
         case _:
             return 422
+
+
+def sentence(error: RuleError | ProviderError) -> str:
+    """Say what went wrong as a sentence, with what to do about it."""
+    said = str(error).strip() or "The calendar service did not do what was asked"
+    said = said[0].upper() + said[1:]
+    ended = said if said.endswith((".", "?", "!")) else f"{said}."
+    if isinstance(error, RuleError | RefusedError):
+        return ended
+    return f"{ended} Please try again."

@@ -23,6 +23,7 @@ class Words:
     their_clock: str
     gone_withdrawn: str
     gone_begun: str
+    gone_taken: str
     other_ways: str
     none: str
     none_one: str
@@ -110,6 +111,7 @@ ENGLISH = Words(
     their_clock="For {practitioner}: {at}",
     gone_withdrawn="This time is no longer offered.",
     gone_begun="This time has already begun.",
+    gone_taken="This time is no longer free.",
     other_ways="Something else?",
     none="None of these times suits me",
     none_one="This time does not suit me",
@@ -194,6 +196,7 @@ GERMAN = Words(
     their_clock="Für {practitioner}: {at}",
     gone_withdrawn="Diese Zeit wird nicht mehr angeboten.",
     gone_begun="Diese Zeit hat bereits begonnen.",
+    gone_taken="Diese Zeit ist nicht mehr frei.",
     other_ways="Etwas anderes?",
     none="Keine dieser Zeiten passt mir",
     none_one="Diese Zeit passt mir nicht",

@@ -14,11 +14,24 @@ from connector.errors import (
     RefusedError,
     TransientError,
 )
+from connector.ports import RemoteCalendar
 from connector.runtime import Runtime
-from connector.services import linking, mirroring, notifying, offering, parting, pulling, watching
-from connector.storage import calendars
+from connector.services import (
+    asking,
+    linking,
+    mirroring,
+    notifying,
+    offering,
+    parting,
+    probing,
+    pulling,
+    retargeting,
+    scanning,
+    watching,
+)
+from connector.storage import calendars, ledger
 from connector.storage.calendars import Connection, ConnectionState
-from connector.storage.ledger import Claim, Kind
+from connector.storage.ledger import Claim, Key, Kind
 from connector.work.engine import Handler, Running
 
 
@@ -28,11 +41,14 @@ def handler(runtime: Runtime) -> Handler:
     def handle(claim: Claim, running: Running) -> datetime | None:
         identity = UUID(claim.key.id)
         match claim.key.kind:
-            case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL:
+            case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
                 return _calendar(runtime, claim, identity, running)
             case Kind.OFFER:
                 with runtime.database.begin() as db:
                     return offering.come_due(db, runtime.terms, identity, now=runtime.clock())
+            case Kind.QUESTION:
+                with runtime.database.begin() as db:
+                    return asking.come_due(db, runtime.terms, identity, now=runtime.clock())
             case Kind.MESSAGE:
                 notifying.deliver(
                     runtime.database, runtime.terms, runtime.sender, runtime.link_for, identity, now=runtime.clock()
@@ -59,30 +75,39 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
         _leave(runtime, claim, connection, running)
         return None
     try:
-        remote = runtime.remote(calendar_id)
-        if claim.key.kind is Kind.CALENDAR:
-            mirroring.converge(runtime.database, calendar_id, remote, clock=runtime.clock, renew=running.renew)
-            return None
-        if claim.key.kind is Kind.CHANNEL:
-            return watching.watch(
-                runtime.database,
-                runtime.seal,
-                calendar_id,
-                remote,
-                public_url=runtime.settings.public_url,
-                renew=running.renew,
-                now=runtime.clock(),
-            )
-        return pulling.pull(runtime.database, runtime.terms, calendar_id, remote, now=runtime.clock())
+        return _with_remote(runtime, claim, calendar_id, runtime.remote(calendar_id), running)
     except AccessLostError:
         with runtime.database.begin() as db:
             linking.access_lost(db, runtime.terms, connection.id, now=runtime.clock())
         return None
     except MissingError as error:
-        _note(runtime, calendar_id, "the calendar is no longer there")
         raise RefusedError("the calendar is no longer there") from error
     except EditConflictError as error:
         raise TransientError(str(error)) from error
+    except RefusedError:
+        if claim.key.kind is Kind.CALENDAR:  # perhaps it is gone: reading it tells
+            with runtime.database.begin() as db:
+                ledger.touch(db, Key(Kind.PULL, claim.key.id), due_at=runtime.clock(), lane=calendar.lane)
+        raise
+
+
+def _with_remote(
+    runtime: Runtime, claim: Claim, calendar_id: UUID, remote: RemoteCalendar, running: Running
+) -> datetime | None:
+    database, terms, now = runtime.database, runtime.terms, runtime.clock()
+    match claim.key.kind:
+        case Kind.CALENDAR:
+            mirroring.converge(database, terms, calendar_id, remote, clock=runtime.clock, renew=running.renew)
+            return retargeting.cleared(database, runtime.seal, calendar_id, remote, renew=running.renew, now=now)
+        case Kind.CHANNEL:
+            url, renew = runtime.settings.public_url, running.renew
+            return watching.watch(database, runtime.seal, calendar_id, remote, public_url=url, renew=renew, now=now)
+        case Kind.BUSY:
+            return scanning.scan(database, terms, calendar_id, remote, now=now)
+        case Kind.PROBE:
+            return probing.probe(database, calendar_id, remote, now=now)
+        case _:
+            return pulling.pull(database, terms, calendar_id, remote, now=now)
 
 
 def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
@@ -90,9 +115,5 @@ def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Runn
     if claim.key.kind is Kind.CALENDAR:
         provider = runtime.load_provider(connection.provider)
         account = provider.account(runtime.tokens(connection.id), runtime.network)
-        parting.part(runtime.database, runtime.seal, connection.id, account, clock=runtime.clock, renew=running.renew)
-
-
-def _note(runtime: Runtime, calendar_id: UUID, trouble: str) -> None:
-    with runtime.database.begin() as db:
-        calendars.note_trouble(db, calendar_id, trouble, now=runtime.clock())
+        terms, clock, renew = runtime.terms, runtime.clock, running.renew
+        parting.part(runtime.database, terms, runtime.seal, connection.id, account, clock=clock, renew=renew)

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.errors import RefusedError
+from connector.errors import RefusedError, TransientError
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import MemoryCalendar
-from tests.cli.keyboard import Cli
+from tests.cli.keyboard import Cli, ahead
+from tests.cli.worker import probe, pull, scan
 from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
 
@@ -53,6 +54,56 @@ def test_a_calendar_out_of_reach_fails_with_its_reason(practice: Cli, calendar: 
     assert "!!  calendar" in result.stdout
     assert "!!  parked calendar" in result.stdout
     assert json.loads(practice.run("doctor", "--json").stdout)["ok"] is False
+
+
+def test_a_stopped_calendar_fails_with_how_to_go_on(practice: Cli, calendar: MemoryCalendar) -> None:
+    for day in (7, 8):
+        practice.book(day)
+    practice.ok("resync", "--wait")
+    pull(practice)
+    calendar.wipe()
+    pull(practice)
+    result = practice.run("doctor")
+    assert result.exit_code == 1
+    assert "“work” is stopped: nothing of ours stands in it any more (2 gone)" in result.stdout
+    assert "pencilled connections resume" in result.stdout
+
+
+def test_holds_that_must_be_firm_are_told_with_the_reason_and_are_no_fault(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    calendar.tentative_is_free = True
+    probe(practice, times=2)
+    said = practice.ok("doctor")
+    assert "“work”: shown as plainly busy: this calendar reads tentative entries as free" in said
+
+
+def test_holds_not_tried_out_for_two_days_fail(practice: Cli, calendar: MemoryCalendar) -> None:
+    probe(practice, later=-timedelta(hours=47))
+    assert "tried out" not in practice.ok("doctor")
+    probe(practice, later=-timedelta(hours=49))
+    result = practice.run("doctor")
+    assert result.exit_code == 1
+    assert "tried out not since" in result.stdout
+    assert calendar.shown() == []
+
+
+def test_a_blind_spot_fails_where_somebody_relies_on_it(practice: Cli, calendar: MemoryCalendar) -> None:
+    session = practice.book()
+    practice.ok("resync", "--wait")
+    assert "blind spot" not in practice.ok("doctor")
+    practice.offer(session, ahead(8))
+    practice.ok("resync", "--wait")
+    assert "a blind spot while an offer is open, never read yet" in practice.run("doctor").stdout
+    scan(practice)
+    assert "blind spot" not in practice.run("doctor").stdout
+    calendar.fail(TransientError("the server does not answer"), on="busy")
+    with pytest.raises(TransientError):
+        scan(practice)
+    result = practice.run("doctor")
+    assert result.exit_code == 1
+    assert "a blind spot, last read on" in result.stdout
+    assert "the server does not answer" in result.stdout
 
 
 def test_a_mail_server_out_of_reach_fails(cli: Cli) -> None:

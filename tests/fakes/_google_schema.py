@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+Mask = dict[str, "Mask"]
+"""The fields of an answer that are asked for; one that is empty inside is meant as a whole."""
+
 _ROOT = "/calendar/v3/"
 _PYTHON = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list, "number": (int, float)}
 
@@ -59,6 +62,8 @@ class Discovery:
     def faults(self, method: Method, query: dict[str, list[str]], body: Any) -> Iterator[str]:
         """Yield what a request has that the description does not."""
         known = self._document["parameters"] | method.described.get("parameters", {})
+        for fields in query.get("fields", ()):
+            yield from self._unknown(method, mask(fields))
         for name, values in query.items():
             if name not in known or known[name].get("location") != "query":
                 yield f"{method.id}: there is no parameter {name}"
@@ -83,6 +88,21 @@ class Discovery:
         wanted = method.described.get("response")
         if wanted is not None:
             yield from self._unlike(f"answer to {method.id}", {"$ref": wanted["$ref"]}, body, clearing=False)
+
+    def _unknown(self, method: Method, wanted: Mask) -> Iterator[str]:
+        """Yield the fields of an answer that are asked for although it cannot have them."""
+        pending = [("", self._schemas[method.described["response"]["$ref"]], wanted)]
+        while pending:
+            where, schema, names = pending.pop()
+            for name, inner in names.items():
+                found = schema.get("properties", {}).get(name)
+                if found is None:
+                    yield f"{method.id}: fields: there is no {where}{name}"
+                    continue
+                found = found.get("items", found) if found.get("type") == "array" else found
+                found = self._schemas[found["$ref"]] if "$ref" in found else found
+                if inner:
+                    pending.append((f"{where}{name}/", found, inner))
 
     def _absent(self, method: Method, body: dict[str, Any]) -> Iterator[str]:
         schema = self._schemas[method.described["request"]["$ref"]]
@@ -113,6 +133,31 @@ class Discovery:
             yield f"{where}: {value!r} is no number"
         elif schema.get("format") == "date-time" and not re.search(r"T.*(Z|[+-]\d\d:\d\d)$", str(value)):
             yield f"{where}: {value!r} names no instant"
+
+
+def mask(fields: str) -> Mask:
+    """Read a partial response's `fields`, such as `timeZone,items(id,start)`."""
+    whole: Mask = {}
+    inside = [whole]
+    name = ""
+    for token in re.findall(r"[(),]|[^(),]+", fields):
+        if token == "(":
+            inside.append(inside[-1][name])
+        elif token == ")":
+            inside.pop()
+        elif token != ",":
+            name = token
+            inside[-1][name] = {}
+    return whole
+
+
+def selected(value: Any, wanted: Mask) -> Any:
+    """Return what of an answer is wanted."""
+    if isinstance(value, list):
+        return [selected(one, wanted) for one in value]
+    if not isinstance(value, dict) or not wanted:
+        return value
+    return {name: selected(inner, wanted[name]) for name, inner in value.items() if name in wanted}
 
 
 @cache

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import count
+from datetime import UTC, datetime
+from itertools import count, islice
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr
 
 from tests.fakes._google_wire import Reply
 
@@ -39,7 +42,15 @@ def refuse(status: int, reason: str, *, location: str | None = None) -> RefusedB
 
 @dataclass
 class Calendar:
-    """One calendar. `roles` says what each account may do in it; `made_by_us` whether the connected program made it."""
+    """One calendar.
+
+    Attributes:
+        roles: What each account may do in it; who is not named does not see it.
+        made_by_us: Whether the connected program made it.
+        forbidden: While set, whatever is asked about it is refused.
+        lists_nothing: While set, the change feed is empty, although each event can still be read.
+        tentative_is_free: Whether free/busy leaves tentative events out.
+    """
 
     id: str
     summary: str
@@ -47,6 +58,9 @@ class Calendar:
     zone: str = "Europe/Berlin"
     made_by_us: bool = False
     pushes: bool = True
+    forbidden: bool = False
+    lists_nothing: bool = False
+    tentative_is_free: bool = False
     page_size: int = 2500
     roles: dict[str, str] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
@@ -153,10 +167,9 @@ class Calendar:
         spans = sorted(
             span
             for event in self.live()
-            if event.get("transparency") != "transparent"
-            and (span := times(event))
-            and span[0] < end
-            and start < span[1]
+            if not self._is_free(event)
+            for occurrence in self._occurrences(event, end)
+            if (span := self._in_utc(occurrence))[0] < end and start < span[1]
         )
         joined: list[tuple[datetime, datetime]] = []
         for span in spans:
@@ -170,9 +183,7 @@ class Calendar:
 
     def _listed(self, query: dict[str, str]) -> list[Event]:
         if "syncToken" not in query:
-            since = datetime.fromisoformat(query["timeMin"]) if "timeMin" in query else None
-            shown = self.events.values() if query.get("showDeleted") == "true" else self.live()
-            return [self.shown(event) for event in shown if since is None or _ends(event) > since]
+            return self._whole(query)
         fixed = {"iCalUID", "orderBy", "privateExtendedProperty", "q", "sharedExtendedProperty", "timeMin", "timeMax"}
         if (fixed | {"updatedMin"}) & query.keys() or query.get("showDeleted") == "false":
             raise refuse(400, "invalid", location="syncToken")
@@ -182,6 +193,8 @@ class Calendar:
         version, asked = known
         if _lasting(asked) != _lasting(query):
             raise refuse(400, "invalid", location="syncToken")
+        if self.lists_nothing:
+            return []
         newer = [event for name, event in self.events.items() if self.versions[name] > version]
         return [
             {"kind": "calendar#event", "id": event["id"], "status": "cancelled"}
@@ -190,14 +203,71 @@ class Calendar:
             for event in newer
         ]
 
+    def _whole(self, query: dict[str, str]) -> list[Event]:
+        """List what ends after `timeMin` and begins before `timeMax`; with `singleEvents` each series by its events."""
+        single = query.get("singleEvents") == "true"
+        if self.lists_nothing and not single:
+            return []
+        since, until = (
+            datetime.fromisoformat(query.get(name, far))
+            for name, far in (("timeMin", "0001-01-01T00:00Z"), ("timeMax", "9999-01-01T00:00Z"))
+        )
+        found = []
+        for event in self.events.values() if query.get("showDeleted") == "true" else self.live():
+            occurrences = [
+                one
+                for one in self._occurrences(event, until)
+                if self.extent(one)[1] > since and self.extent(one)[0] < until
+            ]
+            found += occurrences if single else [event] if occurrences else []
+        return [self.shown(event, most=int(query.get("maxAttendees", "250"))) for event in found]
+
+    def _occurrences(self, event: Event, until: datetime) -> Iterator[Event]:
+        """Yield an event, or the instances of a series up to a time, a hundred at most."""
+        if not event.get("recurrence") or event["status"] == "cancelled":
+            yield event
+            return
+        start, end = self.extent(event)
+        zone = ZoneInfo(event["start"].get("timeZone", self.zone))
+        rule = rrulestr("\n".join(event["recurrence"]), dtstart=start.astimezone(zone).replace(tzinfo=None))
+        for wall in islice(rule, 100):
+            begins = wall.replace(tzinfo=zone)
+            if begins >= until:
+                return
+            yield _instance(event, begins, begins + (end - start))
+
+    def _is_free(self, event: Event) -> bool:
+        if event.get("transparency") == "transparent" or event["eventType"] == "workingLocation":
+            return True
+        answers = [one.get("responseStatus") for one in event.get("attendees", ()) if one.get("self")]
+        return "declined" in answers or (self.tentative_is_free and event["status"] == "tentative")
+
+    def extent(self, event: Event) -> tuple[datetime, datetime]:
+        """Return when an event is: a day begins and ends at midnight in the calendar's zone."""
+        span = times(event)
+        if span:
+            return span
+        zone = ZoneInfo(self.zone)
+        start, end = (datetime.fromisoformat(event[edge]["date"]).replace(tzinfo=zone) for edge in ("start", "end"))
+        return start, end
+
+    def _in_utc(self, event: Event) -> tuple[datetime, datetime]:
+        start, end = self.extent(event)
+        return start.astimezone(UTC), end.astimezone(UTC)
+
     def _sync_token(self, asked: dict[str, str]) -> str:
         token = f"{uuid4().hex}{self.last:07d}="
         self.tokens[token] = (self.last, asked)
         return token
 
-    def shown(self, event: Event) -> Event:
-        """Return an event as it goes out: its instants with the offset of the calendar's zone."""
+    def shown(self, event: Event, *, most: int = 250) -> Event:
+        """Return an event as it goes out: its instants with the offset of the calendar's zone, and its attendees.
+
+        Where there are more attendees than asked for, only the account's own entry is told.
+        """
         event = dict(event)
+        if len(event.get("attendees", ())) > most:
+            event |= {"attendees": [one for one in event["attendees"] if one.get("self")], "attendeesOmitted": True}
         for edge in ("start", "end"):
             if "dateTime" in event.get(edge, {}):
                 local = datetime.fromisoformat(event[edge]["dateTime"]).astimezone(ZoneInfo(self.zone))
@@ -247,9 +317,18 @@ def times(event: Event) -> tuple[datetime, datetime] | None:
     return start, end
 
 
-def _ends(event: Event) -> datetime:
-    span = times(event)
-    return span[1] if span else datetime.fromisoformat(f"{event['end']['date']}T00:00:00Z") + timedelta(days=1)
+def _instance(series: Event, start: datetime, end: datetime) -> Event:
+    """Return one event of a series."""
+    event = {name: value for name, value in series.items() if name != "recurrence"}
+    if "date" in series["start"]:
+        edges = {"start": {"date": f"{start:%Y-%m-%d}"}, "end": {"date": f"{end:%Y-%m-%d}"}}
+        stamp = f"{start:%Y%m%d}"
+    else:
+        place = {"timeZone": series["start"]["timeZone"]} if "timeZone" in series["start"] else {}
+        edges = {"start": {"dateTime": start.isoformat(), **place}, "end": {"dateTime": end.isoformat(), **place}}
+        stamp = f"{start.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    own = {"id": f"{series['id']}_{stamp}", "recurringEventId": series["id"], "originalStartTime": edges["start"]}
+    return event | edges | own
 
 
 def _lasting(query: dict[str, str]) -> dict[str, str]:

@@ -70,7 +70,7 @@ def with_etag(etag: str | None) -> Script:
 class Proxy:
     """Runs while it is used as a context manager; `url` is its root.
 
-    Scripts are tried in turn, each on the first request of its method, and spent by that.
+    Scripts are tried in turn, each on the first request of its method, and spent by that. A `gate` stands before them.
     """
 
     def __init__(self, target: str) -> None:
@@ -78,6 +78,7 @@ class Proxy:
         self.requests: list[Request] = []
         self.connections = 0
         self.busiest = 0
+        self.gate: Script | None = None
         self._scripts: list[tuple[str, Script]] = []
         self._always: list[tuple[str, Script]] = []
         self._in_flight = 0
@@ -120,8 +121,12 @@ class Proxy:
                 self._scripts.remove(script)
             else:
                 script = next((one for one in self._always if one[0] == request.method), None)
-        try:
+
+        def inside() -> Reply:
             return script[1](request, lambda: self.pass_on(request)) if script else self.pass_on(request)
+
+        try:
+            return self.gate(request, inside) if self.gate else inside()
         finally:
             with self._lock:
                 self._in_flight -= 1

@@ -18,7 +18,7 @@ from uuid import uuid4
 from connector.ports import Network, OAuthApp
 from tests.fakes._google_bell import Bell
 from tests.fakes._google_oauth import OAuth
-from tests.fakes._google_schema import Method, discovery
+from tests.fakes._google_schema import Method, discovery, mask, selected
 from tests.fakes._google_store import Calendar, RefusedByGoogle, refusal, refuse
 from tests.fakes._google_wire import HangUp, Reply, Request, Server, joined, parts
 
@@ -91,6 +91,7 @@ class Google:
         violations: What came in that Google's description does not allow, or that we must never send.
         early: Requests that came before the time Google had named.
         bell: Channels and pushes, with switches of their own.
+        lock: Whoever changes something beside the requests holds it.
     """
 
     def __init__(self, clock: Callable[[], datetime], *, account: str = "kim@practice.example") -> None:
@@ -106,8 +107,8 @@ class Google:
         self._not_before = datetime.min.replace(tzinfo=UTC)
         self._scripts: list[tuple[str, Script]] = []
         self._always: list[tuple[str, Script]] = []
-        self._lock = threading.RLock()
-        self.bell = Bell(clock, self._lock)
+        self.lock = threading.RLock()
+        self.bell = Bell(clock, self.lock)
         self._server = Server(self._answer)
         self.add_calendar(account, summary="Kim Beispiel")
 
@@ -176,7 +177,7 @@ class Google:
     # How it works inside.
 
     def _answer(self, request: Request) -> Reply:
-        with self._lock:
+        with self.lock:
             self.requests.append(request)
             if self.clock() < self._not_before:
                 self.early.append(f"{request.verb} {request.path}")
@@ -194,11 +195,11 @@ class Google:
                 return self._call(request)
 
     def _locked(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        with self._lock:
+        with self.lock:
             return act(*arguments)
 
     def _scripted(self, method: str, request: Request, forward: Forward) -> Reply:
-        with self._lock:
+        with self.lock:
             script = next((one for one in self._scripts if one[0] in {method, "any"}), None)
             if script:
                 self._scripts.remove(script)
@@ -220,12 +221,12 @@ class Google:
             self.violations.append(f"there is no {request.verb} {request.path}")
             return refusal(404, "notFound")
         method, place = found
-        with self._lock:
+        with self.lock:
             self.calls.append(Call(method.id, request))
         return self._scripted(method.id, request, lambda: self._do(method, place, request))
 
     def _do(self, method: Method, place: dict[str, str], request: Request) -> Reply:
-        with self._lock:
+        with self.lock:
             body = request.object
             faults = [*discovery().faults(method, request.query, body), *_never(method, request, body)]
             if faults:
@@ -245,6 +246,8 @@ class Google:
                 return refused.reply
             if reply.body is not None:
                 self.violations += discovery().answer_faults(method, reply.body)
+            if "fields" in query:
+                return Reply(reply.status, selected(reply.body, mask(query["fields"])), reply.headers)
             return reply
 
     def _too_much(self) -> bool:
@@ -300,6 +303,8 @@ class Google:
         role = calendar.roles.get(account) if calendar else None
         if calendar is None or role is None:
             raise refuse(404, "notFound")
+        if calendar.forbidden or role == "freeBusyReader":
+            raise refuse(403, "forbidden")
         if writing and role != "owner":  # `events.owned` reaches no further, whatever the role
             raise refuse(403, "requiredAccessLevel")
         return calendar
@@ -333,7 +338,7 @@ class Google:
         found: dict[str, Any] = {}
         for item in body["items"]:
             calendar = self.calendars.get(item["id"])
-            if calendar is None or self.oauth.account not in calendar.roles:
+            if calendar is None or calendar.forbidden or self.oauth.account not in calendar.roles:
                 found[item["id"]] = {"errors": [{"domain": "global", "reason": "notFound"}], "busy": []}
             else:
                 found[item["id"]] = {"busy": calendar.busy(start, end)}

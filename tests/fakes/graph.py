@@ -108,7 +108,7 @@ class Graph:
         self._scripts: list[tuple[str, str, Script]] = []
         self._not_before = 0.0
         self._in_flight = 0
-        self._lock = threading.RLock()
+        self._lock = mailbox.lock
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.entra.base = self.base
@@ -193,15 +193,21 @@ class Graph:
             return self._batched(request)
         path = [unquote(part) for part in request.path.strip("/").split("/")]
         if path[0] == "subscriptions":
-            known = [f"/me/calendars/{quote(one, safe='')}/events" for one in self.mailbox.calendars]
+            known = [
+                f"/me/calendars/{quote(one, safe='')}/events"
+                for one in self.mailbox.calendars
+                if one not in self.mailbox.closed
+            ]
             return Reply(*self.bells.answer(request.method, path[1:], request.body, known, self.mailbox.types))
         return self._me(request, path[1:])
 
     def _me(self, request: Request, path: list[str]) -> Reply:
         box, body, asked = self.mailbox, request.body, self._asked(request)
+        if path[0] == "events":
+            box.enter(path[1])
         match request.method, path:
             case "GET", ["calendars"]:
-                return Reply(200, self._paged(list(box.calendars.values()), asked))
+                return Reply(200, self._paged(box.listed(), asked))
             case "POST", ["calendars"]:
                 box.check("calendar", body)
                 return Reply(201, box.add_calendar(body["name"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -83,6 +84,10 @@ class Mailbox:
         ignores_zone: Whether times are answered in the mailbox's own zone whatever was asked.
         keeps_deleted: Whether deleted events can still be read by their immutable id.
         schedule_error: What getSchedule says of the mailbox instead of its times.
+        tentative_is_free: Whether getSchedule tells colleagues that a tentative time is free.
+        closed: How everything about a calendar is refused, by its id: the status and the code.
+        lists_nothing: Whether the change feed is empty, although each event can still be read.
+        lock: Whoever changes something beside the requests holds it.
     """
 
     personal: bool = False
@@ -94,6 +99,9 @@ class Mailbox:
     ignores_zone: bool = False
     keeps_deleted: bool = False
     schedule_error: Json | None = None
+    tentative_is_free: bool = False
+    closed: dict[str, tuple[int, str]] = field(default_factory=dict)
+    lists_nothing: bool = False
     page_size: int = 100
     expired: tuple[int, str] = (410, "SyncStateNotFound")
     calendars: dict[str, Json] = field(default_factory=dict)
@@ -103,6 +111,7 @@ class Mailbox:
     changed: list[tuple[str, Json]] = field(default_factory=list)  # what subscribers are to be told
     types: graph_types.Types = field(default_factory=graph_types.load)
     meanwhile: list[Callable[[], None]] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
     _transactions: dict[str, tuple[str, str]] = field(default_factory=dict)
     _windows: dict[str, tuple[str, datetime, datetime]] = field(default_factory=dict)
     _version: int = 0
@@ -126,7 +135,20 @@ class Mailbox:
     def calendar(self, identity: str) -> Json:
         if identity not in self.calendars:
             raise GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+        if identity in self.closed:
+            raise GraphError(*self.closed[identity])
         return self.calendars[identity]
+
+    def listed(self) -> list[Json]:
+        """Return the calendars that are offered for choice; one that is gone is not."""
+        gone = {identity for identity, (status, _) in self.closed.items() if status == 404}
+        return [calendar for identity, calendar in self.calendars.items() if identity not in gone]
+
+    def enter(self, href: str) -> None:
+        """Refuse an event of a calendar that is closed."""
+        event = self.events.get(href)
+        if event and event["_calendar"] in self.closed:
+            raise GraphError(*self.closed[event["_calendar"]])
 
     def create(self, calendar: str, body: Json, asked: Asked) -> Json:
         if not self.calendar(calendar)["canEdit"]:
@@ -167,10 +189,11 @@ class Mailbox:
         return self.shown(event, asked)
 
     def delete(self, href: str) -> None:
-        event = self.event(href, present=True)
-        self._version += 1
-        self.deleted[href] = (self.events.pop(href), self._version)
-        self.changed.append(("deleted", event))
+        with self.lock:
+            event = self.event(href, present=True)
+            self._version += 1
+            self.deleted[href] = (self.events.pop(href), self._version)
+            self.changed.append(("deleted", event))
 
     def event(self, href: str, *, present: bool = False) -> Json:
         if href in self.events:
@@ -205,6 +228,7 @@ class Mailbox:
                 one = deepcopy(event)
                 if repeats > 1:
                     one |= {"id": f"{event['id']}#{week}", "type": "occurrence", "recurrence": None}
+                    one |= {"seriesMasterId": event["id"]}
                 one["_span"] = tuple(moment + timedelta(weeks=week) for moment in event["_span"])
                 if one["_span"][0] < end and start < one["_span"][1]:
                     found.append(self.shown(one, asked))
@@ -223,7 +247,9 @@ class Mailbox:
         start, end = (datetime.fromisoformat(body[key]["dateTime"] + "Z") for key in ("startTime", "endTime"))
         default = next(key for key, calendar in self.calendars.items() if calendar["isDefaultCalendar"])
         for event in self.view(default, start, end, replace(asked, query={})):
-            item = {"status": event["showAs"], "isPrivate": True, "start": event["start"], "end": event["end"]}
+            free = self.tentative_is_free and event["showAs"] == "tentative"
+            status = "free" if free else event["showAs"]
+            item = {"status": status, "isPrivate": True, "start": event["start"], "end": event["end"]}
             answer["scheduleItems"].append(item)
         self.check("scheduleInformation", answer)
         return answer
@@ -257,6 +283,8 @@ class Mailbox:
     def _changes(self, window: str, since: int, upto: int, asked: Asked) -> list[Json]:
         calendar, start, end = self._windows[window]
         items: list[Json] = []
+        if self.lists_nothing:
+            return items
         for event in self.events.values():
             if event["_calendar"] != calendar or not since < event["_version"] <= upto:
                 continue
@@ -322,14 +350,16 @@ class Mailbox:
         span = changes.pop("span", None)
         if isinstance(span, Span):
             changes |= {"start": _utc(span.start), "end": _utc(span.end)}
-        self._write(self.events[href], changes, "updated")
+        with self.lock:
+            self._write(self.events[href], changes, "updated")
 
     def add(self, calendar: str, span: Span, **more: object) -> str:
         """Add an event of their own and return its id."""
         href = f"AAkAOWN/{uuid4().hex}="
-        self.events[href] = deepcopy(_DEFAULTS) | {"id": href, "_calendar": calendar, "_properties": {}}
         body = {"subject": "Dentist", "start": _utc(span.start), "end": _utc(span.end)}
-        self._write(self.events[href], body | more, "created")
+        with self.lock:
+            self.events[href] = deepcopy(_DEFAULTS) | {"id": href, "_calendar": calendar, "_properties": {}}
+            self._write(self.events[href], body | more, "created")
         return href
 
 

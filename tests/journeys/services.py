@@ -1,4 +1,4 @@
-"""The three calendar services as one: what stands there, what the practitioner does there, what we asked of them."""
+"""The calendar services as one: what stands there, what the practitioner does there, what we asked, what goes wrong."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from uuid import uuid4
 
-from icalendar import Calendar as ICalendar
-
-from connector.domain.entry import Disclosure
+from connector.domain.entry import Content, Disclosure, Showing
 from connector.domain.people import Level
-from connector.ports import Network, OAuthApp, Provider
+from connector.domain.reconcile import Action, Put
+from connector.domain.span import Span
+from connector.errors import MissingError, RefusedError, TransientError
+from connector.ports import Network, OAuthApp, Outcome, Provider
 from connector.runtime import Runtime
 from connector.services.recording import make_calendars_due
 from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar, Connection, ConnectionState
 from connector.storage.ledger import Key, Kind
+from providers import memory
 from providers.caldav import Caldav
 from tests.fakes import caldav_proxy, graph
+from tests.fakes.caldav_gate import CaldavGate
 from tests.fakes.caldav_proxy import Proxy
+from tests.fakes.google import Calendar as GoogleCalendar
 from tests.fakes.google import HangUp as GoogleHangUp
-from tests.fakes.owner import Owner
+from tests.fakes.memory_hand import MemoryHand
+from tests.fakes.owner import Owner, instant
 from tests.fakes.servers import Server
 from tests.providers import google_setting, outlooks
 from tests.services.making import Practice
@@ -33,13 +39,19 @@ from tests.services.making import Practice
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """An event as it stands at the service: `status` is confirmed or tentative."""
+    """An event as it stands at the service: `status` is confirmed or tentative.
+
+    A series stands for itself once, by its first event; a day begins and ends at its midnights.
+    """
 
     href: str
     start: datetime
+    end: datetime
     title: str
     status: str
     notes: str
+    all_day: bool = False
+    recurring: bool = False
 
 
 class Hand(Protocol):
@@ -48,6 +60,26 @@ class Hand(Protocol):
     def note(self, href: str, text: str) -> None: ...
 
     def delete(self, href: str) -> None: ...
+
+    def move(self, href: str, span: Span) -> None: ...
+
+    def retitle(self, href: str, title: str) -> None: ...
+
+    def make_all_day(self, href: str) -> None: ...
+
+    def make_recurring(self, href: str) -> None: ...
+
+    def rezone(self, href: str, zone: str) -> None:
+        """Write the same instants in another IANA zone."""
+        ...
+
+    def colour(self, href: str) -> None: ...
+
+    def remind(self, href: str) -> None: ...
+
+    def add(self, span: Span, *, busy: bool = True) -> str:
+        """Add an event of their own and return its href."""
+        ...
 
 
 class Service(Protocol):
@@ -84,6 +116,30 @@ class Service(Protocol):
         """Withdraw what the practitioner has granted."""
         ...
 
+    def vanish(self) -> None:
+        """Answer from now on as if the calendar had been deleted; `shown` and the hand go on as if it had not."""
+        ...
+
+    def forbid(self) -> None:
+        """Refuse everything about the calendar from now on, as to somebody who has no right to it."""
+        ...
+
+    def empty_feed(self) -> None:
+        """Forget every sync token and list nothing from now on, while each event can still be read by itself."""
+        ...
+
+    def heal(self) -> None:
+        """Let the calendar be there, permitted and listed again; tokens of an empty feed are not known any more."""
+        ...
+
+    def wipe(self) -> None:
+        """Delete every event of the calendar, as somebody's other program may."""
+        ...
+
+    def forget_tokens(self) -> None:
+        """Know none of the sync tokens given so far any more."""
+        ...
+
 
 Script = Callable[[Any, Callable[[], Any]], Any]
 
@@ -103,19 +159,23 @@ class GoogleService:
         self.hand = self.setting.hand
 
     def shown(self) -> list[Shown]:
-        return sorted(
-            (
-                Shown(
-                    href=event["id"],
-                    start=datetime.fromisoformat(event["start"]["dateTime"]).astimezone(UTC),
-                    title=event["summary"],
-                    status=event["status"],
-                    notes=event.get("description", ""),
-                )
-                for event in self.setting.remote.live()
-            ),
-            key=lambda shown: shown.start,
+        remote = self._calendar
+        with self.setting.fake.lock:
+            events = [(event, remote.extent(event)) for event in remote.live()]
+        found = (
+            Shown(
+                href=event["id"],
+                start=start.astimezone(UTC),
+                end=end.astimezone(UTC),
+                title=event.get("summary", ""),
+                status=event["status"],
+                notes=event.get("description", ""),
+                all_day="date" in event["start"],
+                recurring="recurrence" in event,
+            )
+            for event, (start, end) in events
         )
+        return sorted(found, key=_order)
 
     def requests(self) -> list[str]:
         return [request.verb for request in self.setting.fake.requests]
@@ -139,6 +199,33 @@ class GoogleService:
         for method in ("events.insert", "events.patch", "events.delete"):
             self.setting.fake.always(method, script)
 
+    def vanish(self) -> None:
+        self._calendar.roles.clear()
+
+    def forbid(self) -> None:
+        self._calendar.forbidden = True
+
+    def empty_feed(self) -> None:
+        self.forget_tokens()
+        self._calendar.lists_nothing = True
+
+    def heal(self) -> None:
+        self._calendar.roles[self.setting.fake.oauth.account] = "owner"
+        self._calendar.forbidden = False
+        if self._calendar.lists_nothing:
+            self.forget_tokens()
+        self._calendar.lists_nothing = False
+
+    def wipe(self) -> None:
+        self.setting.hand.wipe()
+
+    def forget_tokens(self) -> None:
+        self._calendar.tokens.clear()
+
+    @property
+    def _calendar(self) -> GoogleCalendar:
+        return self.setting.remote
+
 
 @dataclass
 class OutlookService:
@@ -155,19 +242,23 @@ class OutlookService:
         self.hand = self.setting.hand
 
     def shown(self) -> list[Shown]:
-        return sorted(
-            (
-                Shown(
-                    href=href,
-                    start=event["_span"][0].astimezone(UTC),
-                    title=event["subject"],
-                    status="tentative" if event["showAs"] == "tentative" else "confirmed",
-                    notes=event["body"]["content"],
-                )
-                for href, event in self.setting.mailbox.events.items()
-            ),
-            key=lambda shown: shown.start,
+        with self.setting.mailbox.lock:
+            events = [dict(event) for event in self.setting.mailbox.events.values()]
+        found = (
+            Shown(
+                href=event["id"],
+                start=event["_span"][0].astimezone(UTC),
+                end=event["_span"][1].astimezone(UTC),
+                title=event["subject"],
+                status="tentative" if event["showAs"] == "tentative" else "confirmed",
+                notes=event["body"]["content"],
+                all_day=event["isAllDay"],
+                recurring=event["type"] != "singleInstance",
+            )
+            for event in events
+            if event["_calendar"] == self.remote_id
         )
+        return sorted(found, key=_order)
 
     def requests(self) -> list[str]:
         return self.setting.graph.methods()
@@ -191,6 +282,28 @@ class OutlookService:
         for method in ("POST", "PATCH", "DELETE"):
             self.setting.graph.once(method, "/events", script, times=1000)
 
+    def vanish(self) -> None:
+        self.setting.mailbox.closed[self.remote_id] = (404, "ErrorItemNotFound")
+
+    def forbid(self) -> None:
+        self.setting.mailbox.closed[self.remote_id] = (403, "ErrorAccessDenied")
+
+    def empty_feed(self) -> None:
+        self.forget_tokens()
+        self.setting.mailbox.lists_nothing = True
+
+    def heal(self) -> None:
+        self.setting.mailbox.closed.clear()
+        if self.setting.mailbox.lists_nothing:
+            self.forget_tokens()
+        self.setting.mailbox.lists_nothing = False
+
+    def wipe(self) -> None:
+        self.setting.hand.wipe()
+
+    def forget_tokens(self) -> None:
+        self.setting.mailbox.expire_tokens()
+
 
 class CaldavService:
     """A real Radicale behind a counting proxy."""
@@ -207,12 +320,11 @@ class CaldavService:
         self.remote_id = proxy.through(self.url)
         self.owner = Owner(server, self.url)
         self.hand = self.owner
+        self.gate = proxy.gate = CaldavGate(urlsplit(self.url).path)
 
     def shown(self) -> list[Shown]:
-        listing = self.owner.listing().decode()
-        hrefs = [part.split("<")[0] for part in listing.replace("D:", "").replace("ns0:", "").split("href>")[1::2]]
-        found = [self._event(href) for href in hrefs if href.endswith(".ics")]
-        return sorted((one for one in found if one), key=lambda shown: shown.start)
+        found = (self._event(href) for href in self.owner.hrefs())
+        return sorted((one for one in found if one), key=_order)
 
     def requests(self) -> list[str]:
         return self.proxy.methods()
@@ -237,27 +349,141 @@ class CaldavService:
         for method in ("PUT", "DELETE"):
             self.proxy.always(method, script)
 
+    def vanish(self) -> None:
+        self.gate.closed = 404
+
+    def forbid(self) -> None:
+        self.gate.closed = 403
+
+    def empty_feed(self) -> None:
+        self.gate.tokens_lost = True
+        self.gate.lists_nothing = True
+
+    def heal(self) -> None:
+        self.gate.closed = None
+        self.gate.lists_nothing = False
+
+    def wipe(self) -> None:
+        self.owner.wipe()
+
+    def forget_tokens(self) -> None:
+        self.gate.tokens_lost = True
+
     def _event(self, href: str) -> Shown | None:
         try:
-            calendar = ICalendar.from_ical(self.owner.text(href))
+            event = self.owner.event(href)
         except HTTPError as gone:
             if gone.code == 404:  # since it was listed
                 return None
             raise
-        (event,) = calendar.walk("VEVENT")
         return Shown(
             href=href,
-            start=event.decoded("DTSTART"),
-            title=str(event["SUMMARY"]),
-            status=str(event["STATUS"]).lower(),
+            start=instant(event.start),
+            end=instant(event.end),
+            title=str(event.get("SUMMARY", "")),
+            status=str(event.get("STATUS", "CONFIRMED")).lower(),
             notes=str(event.get("DESCRIPTION", "")),
+            all_day=not isinstance(event.start, datetime),
+            recurring="RRULE" in event,
         )
+
+
+class MemoryService:
+    """The provider whose service lives in this process: for stories that need no socket."""
+
+    slug = "memory"
+
+    def __init__(self, identity: str) -> None:
+        self.store = memory.store(identity)
+        self.calendar = self.store.calendar()
+        self.provider: Any = memory.PROVIDER
+        self.network = Network()
+        self.credentials = {"store": identity, "password": self.store.password}
+        self.remote_id = self.calendar.info.remote_id
+        self.hand = MemoryHand(self.calendar)
+        self._script: Script | None = None
+        self._sent: list[Content] = []
+        self.calendar.around = self._write
+
+    def shown(self) -> list[Shown]:
+        found = (
+            Shown(
+                href=event.href,
+                start=event.span.start,
+                end=event.span.end,
+                title=event.shown.title,
+                status="tentative" if event.shown.showing is Showing.TENTATIVE else "confirmed",
+                notes=event.note,
+                all_day=event.all_day,
+                recurring=event.recurring,
+            )
+            for event in list(self.calendar.events.values())
+        )
+        return sorted(found, key=_order)
+
+    def requests(self) -> list[str]:
+        return list(self.calendar.requests.elements())
+
+    def forget(self) -> None:
+        self.calendar.requests.clear()
+
+    def everything_sent(self) -> str:
+        return repr(self._sent)
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def hang_up(self) -> Exception:
+        return TransientError("the service hung up")
+
+    def revoke(self) -> None:
+        self.store.change_password(str(uuid4()))
+
+    def at_every_write(self, script: Script) -> None:
+        self._script = script
+
+    def vanish(self) -> None:
+        self.calendar.offline = MissingError("the calendar is not there")
+
+    def forbid(self) -> None:
+        self.calendar.offline = RefusedError("the calendar is not for you")
+
+    def empty_feed(self) -> None:
+        self.calendar.empty_feed()
+
+    def heal(self) -> None:
+        self.calendar.offline = None
+        if self.calendar.lists_nothing:
+            self.forget_tokens()
+        self.calendar.lists_nothing = False
+
+    def wipe(self) -> None:
+        self.calendar.wipe()
+
+    def forget_tokens(self) -> None:
+        self.calendar.expire_tokens()
+
+    def _write(self, action: Action, forward: Callable[[], Outcome]) -> Outcome:
+        if isinstance(action, Put):
+            self._sent.append(action.entry.content)
+        outcome: Outcome = self._script(action, forward) if self._script else forward()
+        return outcome
+
+
+def _order(shown: Shown) -> tuple[datetime, str]:
+    return shown.start, shown.href
 
 
 @contextmanager
 def service(slug: str, folder: Path, server: Server | None = None) -> Iterator[Service]:
     """Run a service of that slug with an account that has signed in; CalDAV takes a running server."""
     match slug:
+        case "memory":
+            identity = str(uuid4())
+            try:
+                yield MemoryService(identity)
+            finally:
+                memory.forget(identity)
         case "google":
             with google_setting.signed_in() as google:
                 yield GoogleService(google)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import AccessLostError, ProviderError, RuleError
-from connector.storage import calendars, ledger
+from connector.storage import calendars
 from tests.fakes.caldav_proxy import hang_up, lose_answer, says
 from tests.journeys.stage import Stage
 
@@ -109,8 +109,11 @@ def test_a_calendar_that_was_deleted_is_told_and_reaches_no_client(on_radicale: 
     stage.until(lambda: trouble(stage), bool)
     stage.settled()
     assert "no longer there" in (trouble(stage) or "")
-    assert [parked.key.kind for parked in ledger.parked(stage.runtime.database)] == ["pull"]
-    assert len(stage.mailbox.messages) == 1
+    mails = stage.mailbox.wait_for(2)
+    assert [mail.recipients[0] for mail in mails] == ["alex@client.example", stage.practice.kim.email]
+    stage.wait(hours=2)
+    stage.settled()
+    assert len(stage.mailbox.messages) == 2
 
 
 def test_a_mail_server_that_is_busy_gets_the_same_letter_later(on_radicale: Stage) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
+from connector.domain.notice import Choice, Notice, NoticeKind, PutBack, Recipient, Stop
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
 from connector.ports import Letter
@@ -29,6 +29,11 @@ WITH_CALENDAR = (
 )
 WITH_CHOICES = (NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED, NoticeKind.DRAFT_WAITING)
 TO_PRACTITIONER = KINDS[KINDS.index(NoticeKind.CLIENT_ACCEPTED) :]
+PATHS = {  # below the link of a question: what happens by itself comes first
+    NoticeKind.MOVE_ASKED: ("/ask", "/agreed", "/back"),
+    NoticeKind.REPLACE_ASKED: ("/leave", "/replace"),
+    NoticeKind.DELETE_ASKED: ("/back", "/cancel", "/offer"),
+}
 
 
 def at(local: str, *, zone: str = "Europe/Berlin", minutes: int = 50, fold: Literal[0, 1] | None = None) -> When:
@@ -51,37 +56,55 @@ SESSION = Session(
 CLIENT = Recipient(name="Alex Sommer", address="alex@client.example", zone="Europe/Berlin", locale="en")
 PRACTITIONER = Recipient(name="Dr. Kim Beispiel", address="kim@practice.example", zone="Europe/Berlin", locale="en")
 
+OPERATOR = Recipient(name="Operator", address="operator@sessions.example.org", zone="UTC", locale="en")
+
 _OLD_TIME = (NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.ACCEPTED, NoticeKind.CLIENT_ACCEPTED)
 _ABOUT = {
     NoticeKind.ENTRY_PUT_BACK: "session",
+    NoticeKind.CLASH_FOUND: "Family, kim@home.example",
+    NoticeKind.CALENDAR_STOPPED: "Fastmail, kim@practice.example",
     NoticeKind.ACCESS_LOST: "Fastmail, kim@practice.example",
     NoticeKind.NOT_DELIVERED: "offered",
     NoticeKind.SIGN_IN: "15",
 }
+_REASON = {
+    NoticeKind.ENTRY_PUT_BACK: PutBack.TAKEN,
+    NoticeKind.CALENDAR_STOPPED: Stop.SHRUNKEN,
+    NoticeKind.OPERATOR_STOPPED: Stop.EMPTIED,
+}
+_MOVED = (NoticeKind.ENTRY_PUT_BACK, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
+_STOPPED = (NoticeKind.CALENDAR_STOPPED, NoticeKind.OPERATOR_STOPPED)
+_WITHOUT_SESSION = (*_STOPPED, NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN)
+_CHOICES = (
+    Choice(when=at("2026-12-03T10:00"), location=PRACTICE),
+    Choice(when=at("2026-12-04T16:00"), location=VIDEO),
+)
 
 
 def notice(kind: NoticeKind, **changes: Any) -> Notice:
     """What the product would say of that kind; every field as its services fill it in."""
     for_practitioner = kind in TO_PRACTITIONER
-    without_session = kind in (NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN)
+    without_session = kind in _WITHOUT_SESSION
+    several = kind in (*WITH_CHOICES, NoticeKind.REPLACE_ASKED)
     cancelled = kind in (NoticeKind.CANCELLED, NoticeKind.CLIENT_CANCELLED)
     session = replace(SESSION, state=SessionState.CANCELLED) if cancelled else SESSION
     usual = Notice(
         kind=kind,
-        to=PRACTITIONER if for_practitioner else CLIENT,
+        to=OPERATOR if kind is NoticeKind.OPERATOR_STOPPED else PRACTITIONER if for_practitioner else CLIENT,
         practitioner_name="Dr. Kim Beispiel",
         client_name="" if without_session else "Alex Sommer",
         session=None if without_session else session,
         old_when=at("2026-11-26T10:00") if kind in _OLD_TIME else None,
         old_location=OLD_PRACTICE if kind is NoticeKind.RELOCATED else None,
-        choices=(
-            Choice(when=at("2026-12-03T10:00"), location=PRACTICE),
-            Choice(when=at("2026-12-04T16:00"), location=VIDEO),
-        )
-        if kind in WITH_CHOICES
-        else (),
+        choices=_CHOICES if several else _CHOICES[:1] if kind is NoticeKind.CLASH_FOUND else (),
         expires_at=datetime(2026, 11, 25, 9, tzinfo=UTC),
         about=_ABOUT.get(kind, ""),
+        reason=_REASON.get(kind, ""),
+        moved_to=at("2026-12-02T09:00") if kind in _MOVED else None,
+        question_id=UUID(int=5) if kind in PATHS else None,
+        alternative_id=UUID(int=6) if kind is NoticeKind.CLASH_FOUND else None,
+        calendar_id=UUID(int=7) if kind in _STOPPED else None,
+        count=14 if kind in _STOPPED else 0,
     )
     return replace(usual, **changes)
 
@@ -89,7 +112,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
 def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Letter:
     return Letter(
         notice=notice(kind, **changes),
-        link=link,
+        link=None if kind is NoticeKind.OPERATOR_STOPPED else link,
         message_id="<2@sessions.example.org>",
         thread_id="<1@sessions.example.org>",
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),

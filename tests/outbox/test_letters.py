@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from connector.domain.notice import Choice, NoticeKind
+from connector.domain.notice import Choice, NoticeKind, PutBack, Stop
 from connector.domain.people import LONGEST_NAME
 from connector.domain.session import Location, LocationKind
 from connector.outbox import wording
@@ -28,7 +28,9 @@ from tests.outbox.people import (
     KINDS,
     LINK,
     OLD_PRACTICE,
+    PATHS,
     PRACTICE,
+    PRACTITIONER,
     SESSION,
     TO_PRACTITIONER,
     VIDEO,
@@ -44,6 +46,15 @@ ORDINARY_HEADERS = {
     "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted", "MIME-Version",
     "Content-Type",
 }  # fmt: skip
+STOPPED = (NoticeKind.CALENDAR_STOPPED, NoticeKind.OPERATOR_STOPPED)
+REASONS = (  # an unknown one last: it has words too
+    *((NoticeKind.ENTRY_PUT_BACK, about, reason) for about in ("session", "hold") for reason in (*PutBack, "")),
+    *((kind, "Fastmail", reason) for kind in STOPPED for reason in (*Stop, "")),
+)
+OWN_WORDS = {  # common ones that the other language does not have
+    "en": {"the", "you", "your", "has", "been", "and", "this", "nothing"},
+    "de": {"der", "und", "sie", "ihr", "ihre", "ihrem", "wurde", "nicht", "ist", "nichts"},
+}
 printable = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=LONGEST_NAME).filter(
     str.isprintable
 )
@@ -134,10 +145,12 @@ def test_html_says_what_the_text_says(kind: NoticeKind) -> None:
     sight = re.sub(r"<style>.*?</style>|<title>.*?</title>", "", text(written, "html"), flags=re.DOTALL)
     seen = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", sight)).replace("&amp;", "&").replace("&#39;", "'")
 
+    links = [LINK + path for path in PATHS.get(kind, () if kind is NoticeKind.OPERATOR_STOPPED else ("",))]
     for line in text(written).splitlines():
         said = line.removeprefix("- ").removesuffix(":").strip()
-        assert said in seen or said == LINK
-    assert text(written, "html").count(f'href="{LINK}"') == text(written).count(LINK) == 1
+        assert said in seen or said in links
+    assert [line for line in text(written).splitlines() if line.startswith(LINK)] == links
+    assert re.findall(rf'href="({LINK}[^"]*)"', text(written, "html")) == links
 
 
 @pytest.mark.parametrize("kind", [NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.ACCEPTED])
@@ -182,10 +195,149 @@ def test_offer_of_a_single_time_speaks_of_one() -> None:
 
 
 def test_held_time_that_was_put_back_is_told_from_a_session() -> None:
-    written = mail(letter(NoticeKind.ENTRY_PUT_BACK, about="hold"))
+    written = mail(letter(NoticeKind.ENTRY_PUT_BACK, about="hold", reason=""))
 
     assert written["Subject"] == "A. S.: a held time was put back"
     assert "The client can still choose it" in text(written)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_reasons_are_told_in_the_words_a_person_has_read(language: str) -> None:
+    told = []
+    for kind, about, reason in REASONS:
+        sent = letter(kind, about=about, reason=reason)
+        said = text(mail(replace(sent, notice=replace(sent.notice, to=replace(sent.notice.to, locale=language)))))
+        told.append(f"{kind}, {about}, {reason or 'unknown'}\n{said.split(chr(10) * 2)[1].strip()}\n")
+
+    assert "\n".join(told) == (GOLDEN / language / "reasons.txt").read_text(encoding="utf-8")
+    assert len({story.partition("\n")[2] for story in told}) == len(REASONS)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        *((kind, {}) for kind in KINDS),
+        *((kind, {"about": about, "reason": reason}) for kind, about, reason in REASONS),
+        (NoticeKind.CLIENT_ACCEPTED, {"about": "Fastmail"}),
+        (NoticeKind.OFFER_TAKEN_BACK, {"choices": (Choice(when=at("2026-12-03T10:00"), location=PRACTICE),)}),
+    ],
+)
+def test_letter_is_filled_in_and_in_one_language(language: str, kind: NoticeKind, changes: dict[str, object]) -> None:
+    sent = letter(kind, **changes)  # type: ignore[arg-type]
+    written = mail(replace(sent, notice=replace(sent.notice, to=replace(sent.notice.to, locale=language))))
+
+    for said in (written["Subject"], text(written), text(written, "html")):
+        assert not re.search(r"{[{%]|[%}]}|\]\(|\bNone\b(?! of)|&lt;|PutBack|Stop\b", said)
+    words = set(re.findall(r"\w+", f"{written['Subject']} {text(written)}".lower()))
+    other = "de" if language == "en" else "en"
+    assert words & OWN_WORDS[language]
+    assert not words & OWN_WORDS[other]
+
+
+def test_place_where_the_entry_had_been_put_is_named_as_one_that_does_not_apply() -> None:
+    written = mail(letter(NoticeKind.ENTRY_PUT_BACK))
+    stayed = mail(letter(NoticeKind.ENTRY_PUT_BACK, reason=PutBack.NO_ANSWER, moved_to=None))
+
+    assert "does not apply: Wednesday, 2 December 2026, 09:00–09:50 (Central European Time, Berlin)" in text(written)
+    assert "<s>Wednesday, 2 December 2026, 09:00–09:50" in text(written, "html")
+    assert "does not apply" not in text(stayed) + text(stayed, "html")
+
+
+def test_practitioner_who_could_not_have_the_client_asked_is_told_what_to_check() -> None:
+    check = "check the client's contact data, and whether a calendar must be reconnected"
+
+    assert check in text(mail(letter(NoticeKind.ENTRY_PUT_BACK, reason=PutBack.UNASKED)))
+    assert check not in text(mail(letter(NoticeKind.ENTRY_PUT_BACK, reason=PutBack.BUSY)))
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_question_names_both_times_each_choice_once_and_what_happens_by_itself(kind: NoticeKind) -> None:
+    zone = "(Central European Time, Berlin)"
+
+    said, marked_up = (text(mail(letter(kind)), part) for part in ("plain", "html"))
+
+    for seen in (said, marked_up):
+        assert f"Tuesday, 1 December 2026, 14:00–14:50 {zone}" in seen
+        assert (f"Wednesday, 2 December 2026, 09:00–09:50 {zone}" in seen) is (kind is not NoticeKind.DELETE_ASKED)
+        assert seen.count("If you choose nothing, the ") == 1
+        assert f"Wednesday, 25 November 2026, 10:00 {zone}" in seen
+        assert seen.count("Happens by itself if you choose nothing.") == 1
+        assert "Opening a link decides nothing: the page asks you once more." in seen
+        for path in PATHS[kind]:
+            assert len(re.findall(rf"{LINK}{path}\b", seen)) == 1
+        assert seen.count(LINK) == len(PATHS[kind])
+    assert f"{LINK}{PATHS[kind][0]}\nHappens by itself" in said
+    assert marked_up.count('class="button"') == 1
+    assert marked_up.count('class="button quiet"') == len(PATHS[kind]) - 1
+
+
+def test_default_of_a_question_is_told_on_the_clock_of_the_reader() -> None:
+    sent = letter(NoticeKind.MOVE_ASKED, to=replace(PRACTITIONER, zone="America/New_York", locale="en_US"))
+
+    assert (
+        "If you choose nothing, the client is asked on: Wednesday, November 25, 2026, 4:00 AM (Eastern Time, New York)"
+    ) in text(mail(sent))
+
+
+def test_choice_of_a_time_that_is_not_free_comes_with_a_warning() -> None:
+    quiet, warned = mail(letter(NoticeKind.CLIENT_ACCEPTED)), mail(letter(NoticeKind.CLIENT_ACCEPTED, about="Family"))
+
+    assert "something else stands in your calendar (Family). You now have two things at once" in text(warned)
+    assert warned["Subject"].endswith(", a time that is not free")
+    assert "two things" not in text(quiet)
+    assert "free" not in quiet["Subject"]
+
+
+@pytest.mark.parametrize("locale", ["en_US", "de"])
+def test_warning_in_a_subject_leaves_it_on_the_line_of_its_header(locale: str) -> None:
+    to = replace(PRACTITIONER, locale=locale, zone="Asia/Kathmandu")
+    sent = letter(NoticeKind.CLIENT_ACCEPTED, about="Family", to=to)
+
+    assert b"\r\nSubject:\r\n" not in compose(sent, brand=BRAND, from_address=FROM).as_bytes()
+
+
+def test_clash_names_the_time_the_calendar_and_how_long_it_can_be_chosen() -> None:
+    said = text(mail(letter(NoticeKind.CLASH_FOUND)))
+
+    assert "- Thursday, 3 December 2026, 10:00–10:50 (Central European Time, Berlin)" in said
+    assert "Something else stands in: Family, kim@home.example" in said
+    assert "until: Wednesday, 25 November 2026, 10:00 (Central European Time, Berlin)" in said
+    assert "Opening the link decides nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("reason", "choices"),
+    [
+        (Stop.MISSING, "try again, choose another calendar, or reconnect"),
+        (Stop.REFUSED, "try again, choose another calendar, or reconnect"),
+        (Stop.EMPTIED, "put everything back, or accept that the entries were deleted"),
+        (Stop.SHRUNKEN, "put everything back, or accept that the entries were deleted"),
+    ],
+)
+def test_stopped_calendar_says_that_nobody_was_told_and_what_can_be_chosen(reason: Stop, choices: str) -> None:
+    said = text(mail(letter(NoticeKind.CALENDAR_STOPPED, reason=reason)))
+
+    assert "No client has been told anything, and nobody's session has been changed." in said
+    assert f"open the link and choose there: {choices}." in said
+    assert "gone: 14" in said
+    assert "gone:" not in text(mail(letter(NoticeKind.CALENDAR_STOPPED, reason=reason, count=0)))
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("reason", [*Stop, ""])
+def test_letter_to_the_operator_names_no_person_and_no_calendar_of_theirs(language: str, reason: str) -> None:
+    sent = letter(NoticeKind.OPERATOR_STOPPED, reason=reason, about="Fastmail", client_name="Alex Sommer")
+    sent = replace(sent, link=LINK, notice=replace(sent.notice, to=replace(sent.notice.to, locale=language)))
+
+    written = mail(sent)
+
+    for seen in (str(written), text(written), text(written, "html")):
+        for word in ("Alex", "Sommer", "A. S.", "Kim", "Beispiel", "Fastmail", "practice.example", LINK):
+            assert word not in seen
+    assert "00000000-0000-0000-0000-000000000007" in text(written)
+    assert "pencilled connections list" in text(written)
+    assert "pencilled connections resume" in text(written)
 
 
 def test_undelivered_message_of_an_unknown_kind_still_has_a_name() -> None:
@@ -214,6 +366,28 @@ def test_names_are_escaped_in_html_and_keep_their_direction_to_themselves() -> N
     assert "<bdi>ليلى</bdi>" in text(written, "html")
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        *((kind, {}) for kind in (*PATHS, NoticeKind.OFFER_TAKEN_BACK, NoticeKind.CLASH_FOUND)),
+        *((kind, {"about": about, "reason": reason}) for kind, about, reason in REASONS if kind not in STOPPED),
+    ],
+)
+def test_client_with_markup_or_another_direction_stays_a_name(kind: NoticeKind, changes: dict[str, object]) -> None:
+    seen = text(mail(letter(kind, client_name="دانا <i>[x](/ask)", **changes)), "html")  # type: ignore[arg-type]
+
+    assert "<bdi>دانا &lt;i&gt;[x](/ask)</bdi>" in seen
+    assert "<i>" not in seen
+    assert seen.count("دانا") == seen.count("<bdi>دانا") + len(re.findall("<title>.*دانا.*</title>", seen))
+
+
+@pytest.mark.parametrize(
+    "kind", [NoticeKind.CLIENT_ACCEPTED, NoticeKind.CLASH_FOUND, NoticeKind.CALENDAR_STOPPED, NoticeKind.ACCESS_LOST]
+)
+def test_name_of_a_calendar_is_text_and_keeps_its_direction_to_itself(kind: NoticeKind) -> None:
+    assert "<bdi>יומן &lt;b&gt;</bdi>" in text(mail(letter(kind, about="יומן <b>")), "html")
+
+
 @pytest.mark.parametrize("name", ["# Heading", "[Button]", "> Fact: x", "{{ link }}", "{% if %}", "Subject: x"])
 def test_name_that_looks_like_a_template_stays_a_name(name: str) -> None:
     written = mail(letter(NoticeKind.REJECTED, practitioner_name=name))
@@ -237,6 +411,14 @@ def test_place_with_markup_is_text() -> None:
         (NoticeKind.OFFERED, {"expires_at": None}),
         (NoticeKind.OFFERED, {"link": None}),
         (NoticeKind.SIGN_IN, {"link": None}),
+        (NoticeKind.ENTRY_PUT_BACK, {"session": None}),
+        (NoticeKind.OFFER_TAKEN_BACK, {"session": None}),
+        (NoticeKind.MOVE_ASKED, {"moved_to": None}),
+        (NoticeKind.REPLACE_ASKED, {"moved_to": None}),
+        *((kind, {lacks: None}) for kind in (*PATHS, NoticeKind.CLASH_FOUND) for lacks in ("link", "expires_at")),
+        (NoticeKind.CLASH_FOUND, {"choices": ()}),
+        (NoticeKind.CALENDAR_STOPPED, {"link": None}),
+        (NoticeKind.OPERATOR_STOPPED, {"calendar_id": None}),
     ],
 )
 def test_letter_that_lacks_what_it_must_tell_is_not_written(kind: NoticeKind, changes: dict[str, object]) -> None:

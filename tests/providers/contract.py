@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -13,7 +13,7 @@ import pytest
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
 from connector.domain.reconcile import Put, Ref, Remove
 from connector.domain.span import Span
-from connector.errors import AccessLostError, MissingError, RefusedError, SyncTokenExpiredError
+from connector.errors import AccessLostError, EditConflictError, MissingError, RefusedError, SyncTokenExpiredError
 from connector.ports import (
     Account,
     Failed,
@@ -46,8 +46,9 @@ class Practitioner(Protocol):
     def text(self, href: str) -> str: ...
     def move(self, href: str, span: Span) -> None: ...
     def make_all_day(self, href: str) -> None: ...
+    def make_recurring(self, href: str) -> None: ...
     def delete(self, href: str) -> None: ...
-    def add(self, span: Span, *, busy: bool = True) -> None: ...
+    def add(self, span: Span, *, busy: bool = True) -> str: ...
     def size(self) -> int: ...
 
 
@@ -87,8 +88,8 @@ def creation(wanted: Content | None = None) -> Put:
     )
 
 
-def again(put: Put, ref: Ref, wanted: Content) -> Put:
-    return replace(put, entry=replace(put.entry, content=wanted), at=ref)
+def again(put: Put, ref: Ref, wanted: Content, *, over: str | None = None) -> Put:
+    return replace(put, entry=replace(put.entry, content=wanted), at=ref, over=over)
 
 
 def removal(put: Put, ref: Ref) -> Remove:
@@ -325,6 +326,101 @@ class ProviderContract:
         (outcome,) = written(calendar.apply([again(put, ref, put.entry.content)]))
         assert self.shown(calendar, outcome.ref) == put.entry.content
 
+    # Writing over somebody else's change
+
+    @pytest.fixture(params=["known", "unknown"])
+    def version(self, request: pytest.FixtureRequest) -> Callable[[Ref], Ref]:
+        """Say a ref with the version it was given, or without one, so that what stands there has to be read first."""
+        return (lambda ref: ref) if request.param == "known" else (lambda ref: replace(ref, etag=None))
+
+    def test_a_moved_event_is_not_written_over_and_the_others_go_on(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, version: Callable[[Ref], Ref]
+    ) -> None:
+        made = [self.create(calendar, content(hours=n)) for n in range(3)]
+        put, ref = made[1]
+        assert ref.href
+        practitioner.note(ref.href, "bring the blue folder")
+        practitioner.move(ref.href, content(hours=20).span)
+        puts = [
+            again(put, version(ref), content(hours=n + 5), over=put.entry.content.fingerprint)
+            for n, (put, ref) in enumerate(made)
+        ]
+        outcomes = {outcome.key: outcome for outcome in calendar.apply(puts)}
+        failed = outcomes.pop(put.key)
+        assert isinstance(failed, Failed)
+        assert isinstance(failed.error, EditConflictError)
+        assert len(written(outcomes.values())) == 2
+        assert self.shown(calendar, ref) == content(hours=20)
+        assert "bring the blue folder" in practitioner.text(ref.href)
+
+    def test_an_event_that_was_only_noted_is_written_over_and_keeps_its_note(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, version: Callable[[Ref], Ref]
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.note(ref.href, "bring the blue folder")
+        update = again(put, version(ref), content(hours=2), over=put.entry.content.fingerprint)
+        (outcome,) = written(calendar.apply([update]))
+        assert self.shown(calendar, outcome.ref) == content(hours=2)
+        assert "bring the blue folder" in practitioner.text(ref.href)
+
+    def test_an_event_that_somebody_has_put_where_it_is_wanted_is_no_conflict(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, version: Callable[[Ref], Ref]
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.move(ref.href, content(hours=2).span)
+        before = calendar.read([ref])[ref.name]
+        update = again(put, version(ref), content(hours=2), over=put.entry.content.fingerprint)
+        (outcome,) = written(calendar.apply([update]))
+        assert before
+        assert outcome.ref.etag == before.etag
+
+    def test_a_moved_event_is_written_over_where_nobody_says_what_was_there(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, version: Callable[[Ref], Ref]
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.move(ref.href, content(hours=20).span)
+        (outcome,) = written(calendar.apply([again(put, version(ref), content(hours=2), over=None)]))
+        assert self.shown(calendar, outcome.ref) == content(hours=2)
+
+    def test_a_creation_that_meets_what_somebody_has_moved_does_not_write_over_it(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.move(ref.href, content(hours=20).span)
+        creation_again = again(put, put.at, content(hours=2), over=put.entry.content.fingerprint)
+        assert isinstance(failure(calendar.apply([creation_again])), EditConflictError)
+        assert self.shown(calendar, ref) == content(hours=20)
+
+    def test_a_deleted_event_is_missing_whatever_was_there(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, version: Callable[[Ref], Ref]
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.delete(ref.href)
+        for over in (None, "", put.entry.content.fingerprint):
+            update = again(put, version(ref), content(hours=2), over=over)
+            assert isinstance(failure(calendar.apply([update])), MissingError)
+        assert practitioner.size() == 0
+
+    def test_an_event_made_all_day_is_written_over_only_by_who_has_seen_that(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, version: Callable[[Ref], Ref]
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        practitioner.make_all_day(ref.href)
+        unseen = again(put, version(ref), put.entry.content, over=put.entry.content.fingerprint)
+        assert isinstance(failure(calendar.apply([unseen])), EditConflictError)
+        sighting = calendar.read([ref])[ref.name]
+        assert sighting
+        assert sighting.content is None
+        seen = again(put, version(replace(ref, etag=sighting.etag)), put.entry.content, over="")
+        (outcome,) = written(calendar.apply([seen]))
+        assert self.shown(calendar, outcome.ref) == put.entry.content
+
     # The change feed
 
     def test_the_first_reading_is_a_full_listing(self, calendar: RemoteCalendar, practitioner: Practitioner) -> None:
@@ -386,6 +482,30 @@ class ProviderContract:
         practitioner.add(content(hours=48).span)
         found = calendar.busy(DAY)
         assert [one.span for one in found] == [*(one.span for one in wanted), content(hours=6).span]
+
+    def test_events_at_the_same_time_are_told_apart_by_their_href(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        refs = [self.create(calendar, content(showing=showing))[1] for showing in Showing]
+        _, later = self.create(calendar, content(hours=2))
+        foreign = practitioner.add(content().span)
+        practitioner.add(content().span, busy=False)
+        found = getattr(calendar, "agenda", calendar.busy)(DAY)
+        assert {(one.span, one.href) for one in found} == {
+            *((content().span, ref.href) for ref in refs),
+            (content().span, foreign),
+            (content(hours=2).span, later.href),
+        }
+        assert [one.span for one in found] == sorted(one.span for one in found)
+
+    def test_an_event_of_ours_made_recurring_keeps_its_href_at_every_time(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        _, ref = self.create(calendar)
+        assert ref.href
+        practitioner.make_recurring(ref.href)
+        found = getattr(calendar, "agenda", calendar.busy)(Span.of(DAY.start, timedelta(days=8)))
+        assert {one.href for one in found} == {ref.href}
 
     def test_an_empty_stretch_is_free(self, calendar: RemoteCalendar) -> None:
         self.create(calendar)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from threading import Lock
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connector.domain.span import Span
 from connector.ports import Network
@@ -51,8 +52,9 @@ class Hand:
         self.calendar = calendar
 
     def edit(self, href: str, **changes: Any) -> None:
-        self.calendar.patch(href, changes, None, self.fake.clock())
-        self.fake.bell.changed(self.calendar)
+        with self.fake.lock:
+            self.calendar.patch(href, changes, None, self.fake.clock())
+            self.fake.bell.changed(self.calendar)
 
     def note(self, href: str, text: str) -> None:
         self.edit(href, description=text, colorId="7", reminders={"useDefault": True, "overrides": None})
@@ -61,16 +63,41 @@ class Hand:
         return str(self.calendar.events[href])
 
     def move(self, href: str, span: Span) -> None:
-        self.edit(href, start={"dateTime": span.start.isoformat()}, end={"dateTime": span.end.isoformat()})
+        start, end = ({"dateTime": one.isoformat(), "date": None} for one in (span.start, span.end))
+        self.edit(href, start=start, end=end)
+
+    def retitle(self, href: str, title: str) -> None:
+        self.edit(href, summary=title)
 
     def make_all_day(self, href: str) -> None:
-        day = {"dateTime": None, "timeZone": None}
-        start, end = {"date": "2026-12-03", **day}, {"date": "2026-12-04", **day}
-        self.edit(href, start=start, end=end, transparency="transparent")
+        start, _ = self.calendar.extent(self.calendar.events[href])
+        day = start.astimezone(ZoneInfo(self.calendar.zone)).date()
+        edges = ({"date": f"{one}", "dateTime": None, "timeZone": None} for one in (day, day + timedelta(days=1)))
+        self.edit(href, **dict(zip(("start", "end"), edges, strict=True)), transparency="transparent")
+
+    def make_recurring(self, href: str) -> None:
+        self.edit(href, recurrence=["RRULE:FREQ=WEEKLY;COUNT=4"])
+
+    def rezone(self, href: str, zone: str) -> None:
+        edges = (one.astimezone(ZoneInfo(zone)) for one in self.calendar.extent(self.calendar.events[href]))
+        times = ({"dateTime": one.isoformat(), "timeZone": zone} for one in edges)
+        self.edit(href, **dict(zip(("start", "end"), times, strict=True)))
+
+    def colour(self, href: str) -> None:
+        self.edit(href, colorId="11")
+
+    def remind(self, href: str) -> None:
+        self.edit(href, reminders={"useDefault": False, "overrides": [{"method": "popup", "minutes": 15}]})
 
     def delete(self, href: str) -> None:
-        self.calendar.delete(href, None, self.fake.clock())
-        self.fake.bell.changed(self.calendar)
+        with self.fake.lock:
+            self.calendar.delete(href, None, self.fake.clock())
+            self.fake.bell.changed(self.calendar)
+
+    def wipe(self) -> None:
+        """Delete every event."""
+        for event in self.calendar.live():
+            self.delete(event["id"])
 
     def add(self, span: Span, *, busy: bool = True, **more: Any) -> str:
         body = {
@@ -80,8 +107,9 @@ class Hand:
             **({} if busy else {"transparency": "transparent"}),
             **more,
         }
-        event = self.calendar.insert(body, self.fake.clock())
-        self.fake.bell.changed(self.calendar)
+        with self.fake.lock:
+            event = self.calendar.insert(body, self.fake.clock())
+            self.fake.bell.changed(self.calendar)
         return str(event["id"])
 
     def size(self) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from zoneinfo import ZoneInfo
 
 from connector.domain.span import Span
 from connector.ports import Account
@@ -62,20 +63,48 @@ class Hand:
         return str(self.mailbox.events[href]["body"]["content"])
 
     def move(self, href: str, span: Span) -> None:
-        self.mailbox.touch(href, span=span)
+        self.mailbox.touch(href, span=span, isAllDay=False)
+
+    def retitle(self, href: str, title: str) -> None:
+        self.mailbox.touch(href, subject=title)
 
     def make_all_day(self, href: str) -> None:
-        day = datetime(2026, 12, 3, tzinfo=UTC)
-        self.mailbox.touch(href, span=Span.of(day, timedelta(days=1)), isAllDay=True)
+        start, _ = self.mailbox.events[href]["_span"]
+        day = Span.of(start.replace(hour=0, minute=0, second=0), timedelta(days=1))
+        self.mailbox.touch(href, span=day, isAllDay=True)
+
+    def make_recurring(self, href: str) -> None:
+        pattern = {"type": "weekly", "interval": 1, "daysOfWeek": ["thursday"]}
+        self.mailbox.touch(href, recurrence={"pattern": pattern, "range": {"type": "noEnd"}})
+
+    def rezone(self, href: str, zone: str) -> None:
+        edges = (one.astimezone(ZoneInfo(zone)) for one in self.mailbox.events[href]["_span"])
+        start, end = ({"dateTime": f"{one:%Y-%m-%dT%H:%M:%S}", "timeZone": zone} for one in edges)
+        self.mailbox.touch(href, start=start, end=end, originalStartTimeZone=zone)
+
+    def colour(self, href: str) -> None:
+        self.mailbox.touch(href, categories=["Blue"])
+
+    def remind(self, href: str) -> None:
+        self.mailbox.touch(href, isReminderOn=True, reminderMinutesBeforeStart=15)
 
     def delete(self, href: str) -> None:
         self.mailbox.delete(href)
 
-    def add(self, span: Span, *, busy: bool = True) -> None:
-        self.mailbox.add(self.calendar, span, showAs="busy" if busy else "free")
+    def wipe(self) -> None:
+        """Delete every event."""
+        for href in self.hrefs():
+            self.delete(href)
+
+    def add(self, span: Span, *, busy: bool = True) -> str:
+        return self.mailbox.add(self.calendar, span, showAs="busy" if busy else "free")
+
+    def hrefs(self) -> list[str]:
+        with self.mailbox.lock:
+            return [href for href, event in self.mailbox.events.items() if event["_calendar"] == self.calendar]
 
     def size(self) -> int:
-        return sum(event["_calendar"] == self.calendar for event in self.mailbox.events.values())
+        return len(self.hrefs())
 
 
 @dataclass

@@ -204,6 +204,31 @@ def test_an_edit_in_between_is_merged(setting: Setting) -> None:
     assert "mine" in setting.owner.text(href)
 
 
+def test_a_move_in_between_is_not_written_over_by_who_knows_what_was_there(setting: Setting) -> None:
+    put = creation()
+    (outcome,) = written(setting.calendar.apply([put]))
+    href = outcome.ref.href or ""
+
+    def move_first(_: Request, forward: Forward) -> Reply:
+        setting.owner.move(href, content(hours=9).span)
+        return forward()
+
+    setting.proxy.forget()
+    setting.proxy.once("PUT", move_first)
+    update = again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)
+    assert isinstance(failure(setting.calendar.apply([update])), EditConflictError)
+    assert setting.proxy.methods() == ["PUT", "GET"]
+    assert "T210000Z" in setting.owner.text(href)
+
+
+def test_knowing_what_was_there_costs_no_request(setting: Setting) -> None:
+    put = creation()
+    (outcome,) = written(setting.calendar.apply([put]))
+    setting.proxy.forget()
+    written(setting.calendar.apply([again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)]))
+    assert setting.proxy.methods() == ["PUT"]
+
+
 def test_edits_without_end_are_a_conflict(setting: Setting) -> None:
     put = creation()
     (outcome,) = written(setting.calendar.apply([put]))

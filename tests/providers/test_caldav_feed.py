@@ -50,6 +50,33 @@ def test_each_refusal_of_a_token_means_one_thing(
         setting.calendar.changes("sync:http://example.org/1")
 
 
+SINCE = [None, "sync:http://example.org/1", "ctag:1", "etags:1"]
+GONE_OR_CLOSED = [(404, MissingError), (410, MissingError), (403, RefusedError), (401, AccessLostError)]
+
+
+@pytest.mark.parametrize("since", SINCE)
+@pytest.mark.parametrize(("status", "error"), GONE_OR_CLOSED)
+def test_a_calendar_that_is_gone_or_closed_is_told_from_whatever_token(
+    setting: Setting, status: int, error: type[ProviderError], since: str | None
+) -> None:
+    setting.proxy.always("REPORT", says(status))
+    setting.proxy.always("PROPFIND", says(status))
+    with pytest.raises(error):
+        setting.calendar.changes(since)
+
+
+@pytest.mark.parametrize("since", SINCE)
+@pytest.mark.parametrize(("status", "error"), GONE_OR_CLOSED[:3])
+def test_a_refusal_inside_a_multistatus_is_no_empty_calendar(
+    setting: Setting, status: int, error: type[ProviderError], since: str | None
+) -> None:
+    page = feed(bare(path_of(setting), f"{status} No"), token="http://example.org/2")
+    setting.proxy.always("REPORT", says(207, page))
+    setting.proxy.always("PROPFIND", says(207, page))
+    with pytest.raises(error):
+        setting.calendar.changes(since)
+
+
 def feed(*rows: str, token: str) -> bytes:
     return (
         '<?xml version="1.0"?><d:multistatus xmlns:d="DAV:">' + "".join(rows) + f"<d:sync-token>{token}</d:sync-token>"

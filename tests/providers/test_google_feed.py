@@ -8,7 +8,14 @@ from datetime import timedelta
 import pytest
 
 from connector.domain.span import Span
-from connector.errors import ProviderError, RefusedError, SyncTokenExpiredError, TransientError
+from connector.errors import (
+    AccessLostError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    SyncTokenExpiredError,
+    TransientError,
+)
 from tests.fakes.google import after, answers, as_usual, says
 from tests.providers.contract import content, creation, written
 from tests.providers.google_setting import NOW, Setting, signed_in
@@ -130,6 +137,33 @@ def test_every_refusal_of_the_feed_has_its_meaning(
     setting.fake.once(LIST, says(status, reason))
     with pytest.raises(kind):
         setting.calendar.changes("some-token")
+
+
+@pytest.mark.parametrize("since", [None, "some-token"])
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (404, "notFound", MissingError),
+        (410, "deleted", MissingError),
+        (403, "forbidden", RefusedError),
+        (403, "requiredAccessLevel", RefusedError),
+        (403, "insufficientPermissions", AccessLostError),
+        (403, "userRateLimitExceeded", TransientError),
+        (401, "authError", AccessLostError),
+    ],
+)
+def test_a_calendar_that_is_gone_or_closed_is_told_from_whatever_token(
+    setting: Setting, status: int, reason: str, kind: type[ProviderError], since: str | None
+) -> None:
+    setting.fake.always(LIST, says(status, reason))
+    with pytest.raises(kind):
+        setting.calendar.changes(since)
+
+
+def test_a_full_reading_that_is_to_begin_anew_is_put_off(setting: Setting) -> None:
+    setting.fake.once(LIST, says(410, "fullSyncRequired"))
+    with pytest.raises(TransientError):
+        setting.calendar.changes(None)
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,24 @@ def test_an_edit_met_in_a_batch_is_kept_and_the_others_are_not_asked_again(setti
     assert setting.remote.events[href(refs[puts[1].key])]["description"] == "mine"
 
 
+def test_a_move_under_our_hands_is_not_written_over_by_who_knows_what_was_there(setting: Setting) -> None:
+    put = creation()
+    (outcome,) = written(setting.calendar.apply([put]))
+    setting.fake.once(PATCH, after(lambda: setting.hand.move(href(outcome.ref), content(hours=9).span)))
+    setting.fake.forget()
+    update = again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)
+    assert isinstance(failure(setting.calendar.apply([update])), EditConflictError)
+    assert setting.fake.count() == {PATCH: 1, GET: 1}
+
+
+def test_knowing_what_was_there_costs_no_request(setting: Setting) -> None:
+    put = creation()
+    (outcome,) = written(setting.calendar.apply([put]))
+    setting.fake.forget()
+    written(setting.calendar.apply([again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)]))
+    assert setting.fake.count() == {PATCH: 1}
+
+
 def test_edits_without_end_are_a_conflict(setting: Setting) -> None:
     put = creation()
     (outcome,) = written(setting.calendar.apply([put]))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from connector.domain.entry import Showing
 from connector.domain.reconcile import Action, Ref
-from connector.domain.span import Span
 from connector.errors import AccessLostError, EditConflictError, MissingError, TransientError
-from connector.ports import Failed, GivenTokens, Network, RemoteCalendar
+from connector.ports import Failed, GivenTokens, Network, Outcome, RemoteCalendar
 from providers import memory
 from providers.memory import MemoryCalendar, MemoryStore
+from tests.fakes.memory_hand import MemoryHand
 from tests.providers.contract import (
+    DAY,
     ProviderContract,
     Service,
     again,
@@ -24,26 +26,6 @@ from tests.providers.contract import (
     removal,
     written,
 )
-
-
-class Hand:
-    """The practitioner at the fake itself."""
-
-    def __init__(self, calendar: MemoryCalendar) -> None:
-        self.calendar = calendar
-        self.note = calendar.note
-        self.move = calendar.move
-        self.make_all_day = calendar.make_all_day
-        self.delete = calendar.delete
-
-    def text(self, href: str) -> str:
-        return self.calendar.events[href].note
-
-    def add(self, span: Span, *, busy: bool = True) -> None:
-        self.calendar.add_foreign(span, busy=busy)
-
-    def size(self) -> int:
-        return len(self.calendar.events)
 
 
 @pytest.fixture
@@ -63,7 +45,7 @@ class TestMemory(ProviderContract):
     def service(self, store: MemoryStore) -> Service:
         calendar = store.calendar("work")
         form = {"address": store.id, "password": store.password}
-        return Service(memory.PROVIDER, form, Network(), "work", "nowhere", Hand(calendar))
+        return Service(memory.PROVIDER, form, Network(), "work", "nowhere", MemoryHand(calendar))
 
     def old_token(self, calendar: RemoteCalendar) -> str:
         assert isinstance(calendar, MemoryCalendar)
@@ -140,6 +122,25 @@ def test_an_edit_in_between_keeps_its_note(calendar: MemoryCalendar) -> None:
     assert calendar.events[put.at.name].note == "mine"
 
 
+def test_a_move_in_between_is_not_written_over_by_who_knows_what_was_there(calendar: MemoryCalendar) -> None:
+    put = creation()
+    (outcome,) = written(calendar.apply([put]))
+    calendar.meanwhile(lambda: calendar.move(put.at.name, content(hours=9).span))
+    update = again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)
+    assert isinstance(failure(calendar.apply([update])), EditConflictError)
+    assert calendar.shown() == [content(hours=9)]
+
+
+@pytest.mark.parametrize("etags", ["strong", "weak", "none"])
+def test_a_note_in_between_stops_nobody(calendar: MemoryCalendar, etags: str) -> None:
+    calendar.etags = etags  # type: ignore[assignment]
+    put = creation()
+    (outcome,) = written(calendar.apply([put]))
+    calendar.meanwhile(lambda: calendar.note(put.at.name, "mine"))
+    written(calendar.apply([again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)]))
+    assert calendar.events[put.at.name].note == "mine"
+
+
 def test_edits_without_end_are_a_conflict(calendar: MemoryCalendar) -> None:
     put = creation()
     (outcome,) = written(calendar.apply([put]))
@@ -175,3 +176,21 @@ def test_a_store_is_found_again_by_its_id(store: MemoryStore) -> None:
     store.calendar().add_foreign(content().span)
     opened = memory.PROVIDER.account(GivenTokens(credentials), Network()).open("calendar")
     assert len(opened.changes(None).changed) == 1
+
+
+def test_where_tentative_counts_as_free_a_hold_is_named_by_the_agenda_alone(calendar: MemoryCalendar) -> None:
+    (hold,) = written(calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
+    (firm,) = written(calendar.apply([creation(content(hours=1, showing=Showing.FIRM))]))
+    calendar.tentative_is_free = True
+    assert [one.href for one in calendar.busy(DAY)] == [firm.ref.href]
+    assert [one.href for one in calendar.agenda(DAY)] == [hold.ref.href, firm.ref.href]
+
+
+def test_a_script_around_a_write_stands_between_us_and_the_service(calendar: MemoryCalendar) -> None:
+    def lose(_: Action, forward: Callable[[], Outcome]) -> Outcome:
+        forward()
+        raise TransientError("lost")
+
+    calendar.around = lose
+    assert isinstance(failure(calendar.apply([creation()])), TransientError)
+    assert calendar.shown() == [content()]

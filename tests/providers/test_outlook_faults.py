@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from connector.domain.entry import Showing
 from connector.domain.reconcile import Ref
 from connector.errors import (
     AccessLostError,
@@ -124,6 +125,66 @@ def test_a_refusal_for_no_reason_is_looked_into_and_the_write_repeated(
     setting.graph.forget()
     written(calendar.apply([again(put, outcome.ref, content(hours=1))]))
     assert setting.graph.methods() == ["PATCH", "GET", "PATCH"]
+
+
+def test_a_move_in_between_is_not_written_over_by_who_knows_what_was_there(
+    setting: Setting, calendar: OutlookCalendar
+) -> None:
+    put = creation()
+    (outcome,) = written(calendar.apply([put]))
+    setting.mailbox.meanwhile.append(lambda: setting.hand.move(outcome.ref.href or "", content(hours=9).span))
+    setting.graph.forget()
+    update = again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)
+    assert isinstance(failure(calendar.apply([update])), EditConflictError)
+    assert setting.graph.methods() == ["PATCH", "GET"]
+
+
+def test_knowing_what_was_there_costs_no_request(setting: Setting, calendar: OutlookCalendar) -> None:
+    put = creation()
+    (outcome,) = written(calendar.apply([put]))
+    setting.graph.forget()
+    written(calendar.apply([again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)]))
+    assert setting.graph.methods() == ["PATCH"]
+
+
+def test_a_title_that_outlook_tidied_is_nobodys_change(setting: Setting, calendar: OutlookCalendar) -> None:
+    put = creation(content(" Hold:  K. ", location="Room  2"))
+    (outcome,) = written(calendar.apply([put]))
+    setting.mailbox.touch(outcome.ref.href or "", subject="Hold: K.", location={"displayName": "Room 2"})
+    later = content(" Hold:  K. ", hours=1, location="Room  2")
+    written(calendar.apply([again(put, outcome.ref, later, over=put.entry.content.fingerprint)]))
+
+
+def test_a_title_that_outlook_tidied_and_we_rewrite_is_settled_by_a_reading(
+    setting: Setting, calendar: OutlookCalendar
+) -> None:
+    put = creation(content(" Hold:  K. "))
+    (outcome,) = written(calendar.apply([put]))
+    setting.mailbox.touch(outcome.ref.href or "", subject="Hold: K.")
+    renamed = content("Session: K.")
+    update = again(put, outcome.ref, renamed, over=put.entry.content.fingerprint)
+    assert isinstance(failure(calendar.apply([update])), EditConflictError)
+    seen = calendar.read([outcome.ref])[put.at.name]
+    assert seen
+    assert seen.content
+    written(calendar.apply([replace(update, over=seen.content.fingerprint)]))
+
+
+def test_which_kind_of_busy_an_adopted_event_is_is_read_before_it_is_judged(
+    setting: Setting, calendar: OutlookCalendar
+) -> None:
+    """The answer to a repeated creation does not tell a firm hold from a session."""
+    put = creation(content(showing=Showing.FIRM))
+    (outcome,) = written(calendar.apply([put]))
+    setting.hand.move(outcome.ref.href or "", content(hours=9).span)
+    seen = calendar.read([outcome.ref])[put.at.name]
+    assert seen
+    assert seen.content
+    assert isinstance(failure(calendar.apply([replace(put, over="")])), EditConflictError)
+    (again_there,) = written(calendar.apply([replace(put, over=seen.content.fingerprint)]))
+    restored = calendar.read([again_there.ref])[put.at.name]
+    assert restored
+    assert restored.content == put.entry.content
 
 
 def test_refusals_without_end_are_a_conflict_after_a_few(setting: Setting, calendar: OutlookCalendar) -> None:

@@ -12,7 +12,14 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from connector.domain.reconcile import Ref
 from connector.domain.span import Span
-from connector.errors import RefusedError, SyncTokenExpiredError, TransientError
+from connector.errors import (
+    AccessLostError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    SyncTokenExpiredError,
+    TransientError,
+)
 from providers import _graph_zones
 from providers._graph_feed import AHEAD, LEAST_AHEAD
 from providers.outlook import OutlookCalendar
@@ -101,6 +108,26 @@ def test_a_token_that_is_not_known_any_more_is_told(
     with pytest.raises(SyncTokenExpiredError):
         calendar.changes(token)
     assert [one.href for one in calendar.changes(None).changed] == [ref.href]
+
+
+@pytest.mark.parametrize("read_before", [True, False])
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "ErrorItemNotFound", MissingError),
+        (404, "ErrorFolderNotFound", MissingError),
+        (410, "ErrorItemNotFound", MissingError),
+        (403, "ErrorAccessDenied", RefusedError),
+        (401, "InvalidAuthenticationToken", AccessLostError),
+    ],
+)
+def test_a_calendar_that_is_gone_or_closed_is_told_from_whatever_token(
+    setting: Setting, calendar: OutlookCalendar, status: int, code: str, kind: type[ProviderError], *, read_before: bool
+) -> None:
+    token = calendar.changes(None).token if read_before else None
+    setting.graph.once("GET", DELTA, says(status, code), times=2)
+    with pytest.raises(kind):
+        calendar.changes(token)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +302,37 @@ def test_many_events_are_read_over_pages(setting: Setting, calendar: OutlookCale
     setting.graph.forget()
     assert len(calendar.busy(DAY)) == 9
     assert len(setting.graph.requests) == 3
+
+
+def test_the_agenda_of_a_work_account_names_events_even_where_tentative_counts_as_free(work: Setting) -> None:
+    calendar = work.calendar()
+    refs = made(calendar, 2)
+    work.mailbox.tentative_is_free = True
+    assert calendar.busy(DAY) == []
+    assert [one.href for one in calendar.agenda(DAY)] == [ref.href for ref in refs]
+
+
+def test_every_event_of_a_series_bears_its_name(setting: Setting, calendar: OutlookCalendar) -> None:
+    weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
+    series = setting.mailbox.add(setting.remote_id, content().span, recurrence=weekly)
+    found = calendar.agenda(Span.of(DAY.start, timedelta(weeks=3)))
+    assert [one.href for one in found] == [series] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "ErrorAccessDenied", RefusedError),
+        (404, "ErrorItemNotFound", MissingError),
+        (500, "ErrorInternalServerError", TransientError),
+    ],
+)
+def test_an_agenda_that_is_not_told_is_never_empty(
+    setting: Setting, calendar: OutlookCalendar, status: int, code: str, kind: type[ProviderError]
+) -> None:
+    setting.graph.once("GET", "/calendarView$", says(status, code))
+    with pytest.raises(kind):
+        calendar.agenda(DAY)
 
 
 # Zones

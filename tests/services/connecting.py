@@ -47,13 +47,25 @@ def remote(practice: Practice, name: str = "calendar") -> memory.MemoryCalendar:
 def converge(practice: Practice, calendar: Calendar) -> int:
     """Bring it to what it shall show."""
     there = remote(practice, calendar.remote_id)
-    return mirroring.converge(practice.database, calendar.id, there, clock=practice.clock, renew=lambda: None)
+    return mirroring.converge(
+        practice.database, practice.terms, calendar.id, there, clock=practice.clock, renew=lambda: None
+    )
 
 
 def pull(practice: Practice, calendar: Calendar) -> None:
     """Read what happened there."""
     there = remote(practice, calendar.remote_id)
     pulling.pull(practice.database, practice.terms, calendar.id, there, now=practice.now)
+
+
+def settle(practice: Practice, calendar: Calendar) -> None:
+    """Let what was done there settle, and take effect."""
+    for _ in range(2):
+        pull(practice, calendar)
+        converge(practice, calendar)
+        practice.wait(seconds=61)
+    pull(practice, calendar)
+    converge(practice, calendar)
 
 
 def doubtful(practice: Practice, calendar_id: UUID) -> int:

@@ -15,9 +15,10 @@ from connector.errors import AccessLostError, EditConflictError, RefusedError, R
 from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar
 from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
 from providers import memory
 from tests.domain.making import when
-from tests.services.connecting import connect, converge, doubtful, pull, remote
+from tests.services.connecting import connect, converge, doubtful, pull, remote, settle
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -305,33 +306,21 @@ def test_our_own_echo_is_read_without_a_single_look(practice: Practice, calendar
     assert remote(practice).requests == {"changes": 1}
 
 
-def test_a_dragged_event_is_put_back_and_the_practitioner_is_told(practice: Practice, calendar: Calendar) -> None:
+def test_an_event_dragged_into_the_past_is_put_back_and_the_practitioner_is_told(
+    practice: Practice, calendar: Calendar
+) -> None:
     booked = practice.book(48)
     converge(practice, calendar)
     pull(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).note(href, "mine")
-    remote(practice).move(href, when(60).span)
-    pull(practice, calendar)
-    converge(practice, calendar)
+    remote(practice).move(href, when(-1).span)
+    settle(practice, calendar)
     assert remote(practice).events[href].span == when(48).span
     assert remote(practice).events[href].note == "mine"
     assert practice.kinds_told(booked, client=False) == ["entry_put_back"]
     assert practice.kinds_told(booked, client=True) == ["booked"]
     assert practice.session(booked) == booked
-
-
-def test_a_deleted_hold_is_put_back(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    practice.offer(booked, 72)
-    converge(practice, calendar)
-    pull(practice, calendar)
-    hold = next(href for href, event in remote(practice).events.items() if event.span == when(72).span)
-    remote(practice).delete(hold)
-    pull(practice, calendar)
-    converge(practice, calendar)
-    assert len(remote(practice).events) == 2
-    assert "EntryTouched" in practice.happened(booked)
 
 
 def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calendar) -> None:
@@ -340,25 +329,24 @@ def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calenda
     pull(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).make_all_day(href)
-    pull(practice, calendar)
-    converge(practice, calendar)
+    settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
 
 
 def test_deletions_are_found_after_a_lost_sync_token(practice: Practice, calendar: Calendar) -> None:
-    practice.book(48)
+    first = practice.book(48)
     practice.book(60)
     converge(practice, calendar)
     pull(practice, calendar)
     remote(practice).delete(next(iter(remote(practice).events)))
     remote(practice).expire_tokens()
-    pull(practice, calendar)
-    assert converge(practice, calendar) == 1
-    assert len(remote(practice).events) == 2
+    settle(practice, calendar)
+    assert practice.kinds_told(first, client=False) == ["delete_asked"]
+    assert len(remote(practice).events) == 1
 
 
 def test_a_failed_look_keeps_the_token_where_it_was(practice: Practice, calendar: Calendar) -> None:
-    practice.book(48)
+    booked = practice.book(48)
     converge(practice, calendar)
     pull(practice, calendar)
     (href,) = remote(practice).events
@@ -366,9 +354,8 @@ def test_a_failed_look_keeps_the_token_where_it_was(practice: Practice, calendar
     remote(practice).fail(TransientError("no"), on="read")
     with pytest.raises(TransientError):
         pull(practice, calendar)
-    pull(practice, calendar)
-    assert converge(practice, calendar) == 1
-    assert remote(practice).events[href].span == when(48).span
+    settle(practice, calendar)
+    assert practice.kinds_told(booked, client=False) == ["move_asked"]
 
 
 def test_an_account_without_that_calendar_names_those_it_has(practice: Practice) -> None:
@@ -390,11 +377,13 @@ def test_the_only_calendar_needs_no_name(practice: Practice) -> None:
     assert _connect_without_making(practice, "").name == "Work"
 
 
-def test_connecting_has_the_calendar_written_read_and_watched(practice: Practice) -> None:
+def test_connecting_has_the_calendar_written_read_watched_and_proved(practice: Practice) -> None:
     memory.store(str(practice.kim.id)).calendar("Work")
     chosen = _connect_without_making(practice, "Work")
     due = {key.kind.value for key in ledger.due_keys(practice.database, practice.now) if key.id == str(chosen.id)}
     assert due == {"calendar", "pull", "channel"}
+    later = practice.now + timedelta(minutes=1)
+    assert Key(Kind.PROBE, str(chosen.id)) in ledger.due_keys(practice.database, later)
 
 
 def _connect_without_making(practice: Practice, name: str) -> Calendar:

@@ -72,11 +72,13 @@ def account(practice: Practice, calendar: Calendar, *faults: Exception) -> Grant
 
 def ask(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
-        parting.begin(db, calendar.connection_id, by=KIM, now=practice.now)
+        parting.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
 
 
 def part(practice: Practice, calendar: Calendar, there: Account) -> None:
-    parting.part(practice.database, SEAL, calendar.connection_id, there, clock=practice.clock, renew=lambda: None)
+    parting.part(
+        practice.database, practice.terms, SEAL, calendar.connection_id, there, clock=practice.clock, renew=lambda: None
+    )
 
 
 def leave(practice: Practice, calendar: Calendar, *faults: Exception) -> Grant:
@@ -193,7 +195,7 @@ def test_somebody_may_stop_waiting_for_a_calendar_that_never_answers(practice: P
     with pytest.raises(TransientError):
         leave(practice, calendar)
     with practice.database.begin() as db:
-        parting.give_up(db, calendar.connection_id, by=KIM, now=practice.now)
+        parting.give_up(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
     assert stored(practice) == {}
     assert happened(practice, calendar)[-1] == ("Disconnected", 4)
     part(practice, calendar, memory.PROVIDER.account(_Nothing(), NETWORK))  # the worker comes too late, quietly
@@ -289,7 +291,7 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
     database.revive()
     with practice.database.begin() as db:
         if calendars.connections_of(db):
-            parting.begin(db, calendar.connection_id, by=KIM, now=practice.now)
+            parting.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
     part(practice, calendar, grant)
     assert shown(practice) == ["Session: A. C.", "Dentist"]
     assert there.channels == {}

@@ -180,7 +180,7 @@ def test_a_channel_opened_while_its_calendar_is_disconnected_leaves_none(
 
 def _leave(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
-        parting.begin(db, calendar.connection_id, by=KIM, now=practice.now)
+        parting.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
 
 
 def test_a_channel_whose_secret_no_key_opens_is_replaced(

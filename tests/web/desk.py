@@ -69,6 +69,7 @@ class Desk:
             account = self.service.provider.account(runtime.tokens(calendar.connection_id), runtime.network)
             parting.part(
                 runtime.database,
+                runtime.terms,
                 runtime.seal,
                 calendar.connection_id,
                 account,
@@ -77,7 +78,8 @@ class Desk:
             )
             return
         remote = runtime.remote(calendar.id)
-        mirroring.converge(runtime.database, calendar.id, remote, clock=runtime.clock, renew=lambda: None)
+        database, terms = runtime.database, runtime.terms
+        mirroring.converge(database, terms, calendar.id, remote, clock=runtime.clock, renew=lambda: None)
 
 
 def desk(stage: Stage, service: Service) -> Desk:

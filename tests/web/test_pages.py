@@ -17,6 +17,8 @@ from connector.storage.ledger import Key, Kind
 from connector.web import pages
 from connector.web.pages import ANSWER_LIMIT, LARGEST_BODY, SIGN_IN_LIMIT
 from tests.conftest import Clock, free_port
+from tests.web.asked import moved, page_of, stopped_page
+from tests.web.desk import Desk
 from tests.web.stage import Browser, Stage, make_runtime, make_stage
 
 HARDENED = {
@@ -50,7 +52,8 @@ def writing(url: str) -> Iterator[None]:
 
 def test_every_answer_carries_the_headers_that_protect_it(stage: Stage) -> None:
     link, ada = stage.link(stage.offer()), stage.signed_in()
-    found = [ada.get(path) for path in ("/", "/signin", link, "/sessions", "/answer/x", "/nowhere", "/readyz")]
+    mailed = ("/answer/x", "/question/x", "/question/x/ask", "/clash/x", "/stopped/x")
+    found = [ada.get(path) for path in ("/", "/signin", link, "/sessions", *mailed, "/nowhere", "/readyz")]
     found += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
     assert {answer.status_code for answer in found} == {200, 303, 400, 404, 405}
     for answer in found:
@@ -69,6 +72,16 @@ def test_pages_load_nothing_from_elsewhere_and_need_no_script(stage: Stage) -> N
         assert "style=" not in text
         assert "http://" not in text
         assert "https://" not in text
+
+
+def test_pages_a_letter_leads_to_carry_the_same_headers_and_load_nothing_either(stage: Stage, there: Desk) -> None:
+    question = page_of(stage, moved(there))
+    for path in (question, f"{question}/ask", f"{question}/agreed", stopped_page(there)):
+        answer = stage.browser().get(path)
+        assert answer.status_code == 200
+        assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED
+        for foreign in ("<script", "style=", "http://", "https://"):
+            assert foreign not in answer.text
 
 
 def test_behind_tls_cookies_are_secure_and_forms_need_no_referer(secure: Stage) -> None:
@@ -97,7 +110,16 @@ def test_a_practitioners_form_without_its_token_is_refused(stage: Stage) -> None
     assert ada.get("/sessions").status_code == 200
 
 
-@pytest.mark.parametrize(("path", "limit"), [("/signin", SIGN_IN_LIMIT), ("/answer/x/none", ANSWER_LIMIT)])
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/signin", SIGN_IN_LIMIT),
+        ("/answer/x/none", ANSWER_LIMIT),
+        ("/question/x/ask", ANSWER_LIMIT),
+        ("/clash/x", ANSWER_LIMIT),
+        ("/stopped/x", ANSWER_LIMIT),
+    ],
+)
 def test_who_tries_too_often_is_slowed_down(stage: Stage, path: str, limit: str) -> None:
     browser, allowed = stage.browser(), int(limit.split(maxsplit=1)[0])
     statuses = [browser.post(path, {"email": "eva@example.org"}, page="/signin").status_code for _ in range(allowed)]

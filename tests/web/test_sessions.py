@@ -240,7 +240,7 @@ def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -
 def test_what_is_shown_can_be_written_as_json(stage: Stage) -> None:
     stage.offer()
     with stage.runtime.database.read() as db:
-        page = session_page(db, stage.ada.id, stage.session.id, now=stage.now)
+        page = session_page(db, stage.runtime.terms, stage.ada.id, stage.session.id, now=stage.now)
         listed = session_list(db, stage.ada.id, now=stage.now)
     assert b"Kim Noor" in msgspec.json.encode(page)
     assert b"Kim Noor" in msgspec.json.encode(listed)

@@ -1,0 +1,108 @@
+"""The commands of `pencilled connections` that say how a connection goes on, where it writes to, and what happened."""
+
+from __future__ import annotations
+
+import click
+
+from connector.cli._finding import find_connection, short
+from connector.cli._shapes import said_at
+from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
+from connector.domain.notice import Stop
+from connector.errors import RuleError
+from connector.services import braking, linking, retargeting, surveying
+from connector.services.braking import How
+from connector.storage import calendars
+
+_UNREAD = (Stop.MISSING, Stop.REFUSED)
+
+
+@click.command()
+@click.argument("connection")
+@click.option("--accept-deletions", is_flag=True, help="What is gone was meant to be deleted; else it is put back.")
+@example("pencilled connections resume 3f2a91bc")
+def resume(*, connection: str, accept_deletions: bool) -> None:
+    """Go on with a calendar that was stopped because it looks wrong.
+
+    What is gone from it is put back, and no client is told anything. With --accept-deletions each deletion counts as
+    if it had been made alone: an offered time is taken back and its client told, and the practitioner is asked about
+    each session before anybody is cancelled. A calendar that could not be read is tried again.
+
+    CONNECTION is an id from `pencilled connections list`, or the beginning of one.
+
+    Exit codes: 0 it goes on; 1 refused, such as a calendar that is not stopped.
+    """
+    runtime = open_runtime()
+    how = How.ACCEPT if accept_deletions else How.RESTORE
+    with runtime.database.begin() as db:
+        target = calendars.target(db, find_connection(db, connection).id)
+        unread = target.stopped is not None and Stop(target.stopped) in _UNREAD
+        if unread and accept_deletions:
+            raise RuleError(
+                f"“{target.name}” could not be read at all, so nothing is known to be deleted. Leave "
+                "--accept-deletions out to try again."
+            )
+        braking.resume(db, target.id, how, by=operator(), now=runtime.clock())
+    if unread:
+        good(f"“{target.name}” is tried again as soon as a server runs.")
+    elif accept_deletions:
+        good(f"The deletions in “{target.name}” count now. The practitioner is asked about each session.")
+    else:
+        good(f"“{target.name}” goes on: what is gone is put back as soon as a server runs.")
+
+
+@click.command()
+@click.argument("connection")
+@click.option("--calendar", required=True, metavar="NAME", help="Name or URL of the calendar to write to from now on.")
+@as_json
+@example('pencilled connections target 3f2a91bc --calendar "Practice"')
+def target(*, connection: str, calendar: str, as_json: bool) -> None:
+    """Write to another calendar of the same account.
+
+    The entries are written to it first, and removed from the old one once all of them stand there. Notes and colours
+    on the old entries do not move along. The old calendar stays connected: its busy times count.
+
+    CONNECTION is an id from `pencilled connections list`, or the beginning of one.
+
+    Exit codes: 0 changed, or it was so already; 1 refused, and nothing has changed.
+    """
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        account = find_connection(db, connection)
+        old = calendars.target(db, account.id)
+    service = runtime.load_provider(account.provider)
+    offered = service.account(runtime.tokens(account.id), runtime.network).calendars()
+    chosen = linking.choose(offered, calendar)
+    with runtime.database.begin() as db:
+        new = retargeting.retarget(db, runtime.terms, account.id, chosen, by=operator(), now=runtime.clock())
+    if as_json:
+        print_json({"id": account.id, "calendar": new.name, "changed": new.id != old.id})
+    elif new.id == old.id:
+        click.echo(f"The entries go to “{old.name}” already: nothing has changed.")
+    else:
+        good(f"The entries go to “{new.name}” instead of “{old.name}”; a running server moves them.")
+
+
+@click.command()
+@click.argument("connection")
+@as_json
+@example("pencilled connections history 3f2a91bc")
+def history(*, connection: str, as_json: bool) -> None:
+    """Show what happened to a connection.
+
+    Who did what, when and why, oldest first.
+
+    CONNECTION is an id from `pencilled connections list`, or the beginning of one.
+
+    Exit codes: 0 shown; 1 there is no such connection.
+    """
+    runtime = open_runtime()
+    with runtime.database.read() as db:
+        account = find_connection(db, connection)
+        page = surveying.connection_page(db, account.practitioner_id, account.id)
+    if as_json:
+        print_json([{"at": told.at, "who": told.who, "what": told.what, "why": told.why} for told in page.timeline])
+        return
+    zone = page.practitioner.zone
+    happened = ((said_at(told.at, zone), told.who, told.what, told.why) for told in page.timeline)
+    title = f"What happened to “{account.label}” ({short(account.id)})"
+    print_table(("at", "who", "what", "why"), happened, title=title)

@@ -1,0 +1,154 @@
+"""A question to the practitioner: what did you mean by what you did in your calendar? No client is told first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from connector.domain.facts import (
+    Answer,
+    Dropped,
+    Fact,
+    PractitionerAnswered,
+    PractitionerAsked,
+    QuestionDropped,
+    QuestionKind,
+)
+from connector.domain.people import CLOCK, Actor
+from connector.domain.session import Session
+from connector.domain.span import When
+from connector.errors import QuestionClosedError, RuleError
+
+
+class QuestionState(StrEnum):
+    """Where a question stands; every state but open is final."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    DROPPED = "dropped"  # something else decided it: moved back, moved again, changed on a page, the offer ended
+
+
+CHOICES: dict[QuestionKind, tuple[Answer, ...]] = {
+    QuestionKind.MOVED: (Answer.ASK_CLIENT, Answer.AGREED, Answer.PUT_BACK),
+    QuestionKind.REPLACE: (Answer.REPLACE, Answer.LEAVE),
+    QuestionKind.DELETED: (Answer.CANCEL, Answer.PUT_BACK, Answer.OFFER_OTHERS),
+}
+DEFAULTS: dict[QuestionKind, Answer] = {
+    QuestionKind.MOVED: Answer.ASK_CLIENT,
+    QuestionKind.REPLACE: Answer.LEAVE,
+    QuestionKind.DELETED: Answer.PUT_BACK,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the practitioner is asked about one session; a session has one open question at most.
+
+    Attributes:
+        calendar_id: Where it was done. While a MOVED question is open the event stays there where it was put.
+        moved_to: Where they put it; None for DELETED.
+        offer_id: The open offer a REPLACE question is about.
+        answers_itself_at: When the default is chosen for them, aware UTC.
+        answer: What was chosen, by them or for them.
+    """
+
+    id: UUID
+    session_id: UUID
+    practitioner_id: UUID
+    calendar_id: UUID
+    kind: QuestionKind
+    asked_at: datetime
+    answers_itself_at: datetime
+    moved_to: When | None = None
+    offer_id: UUID | None = None
+    state: QuestionState = QuestionState.OPEN
+    answer: Answer | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for an answer."""
+        return self.state is QuestionState.OPEN
+
+    @property
+    def keeps(self) -> When | None:
+        """The time kept free beside the session's own until it is answered."""
+        return self.moved_to if self.is_open and self.kind is QuestionKind.MOVED else None
+
+
+def ask(
+    session: Session,
+    kind: QuestionKind,
+    *,
+    calendar_id: UUID,
+    now: datetime,
+    within: timedelta,
+    moved_to: When | None = None,
+    offer_id: UUID | None = None,
+) -> tuple[Question, Fact]:
+    """Ask what was meant; the default is chosen after `within`."""
+    question = Question(
+        id=uuid4(),
+        session_id=session.id,
+        practitioner_id=session.practitioner_id,
+        calendar_id=calendar_id,
+        kind=kind,
+        asked_at=now,
+        answers_itself_at=now + within,
+        moved_to=moved_to,
+        offer_id=offer_id,
+    )
+    fact = PractitionerAsked(
+        at=now,
+        by=CLOCK,
+        session_id=session.id,
+        offer_id=offer_id,
+        question_id=question.id,
+        question=kind,
+        moved_to=moved_to,
+        answers_itself_at=question.answers_itself_at,
+    )
+    return question, fact
+
+
+def answer(question: Question, chosen: Answer, *, by: Actor, now: datetime) -> tuple[Question, Fact]:
+    """Take an answer; what follows from it is the caller's.
+
+    Raises: QuestionClosedError if it has ended; RuleError for an answer to another question.
+    """
+    check_open(question)
+    if chosen not in CHOICES[question.kind]:
+        raise RuleError("This is no answer to this question. Choose one of those that are offered.")
+    ended = replace(question, state=QuestionState.ANSWERED, answer=chosen, ended_at=now)
+    return ended, PractitionerAnswered(
+        at=now,
+        by=by,
+        session_id=question.session_id,
+        offer_id=question.offer_id,
+        question_id=question.id,
+        question=question.kind,
+        answer=chosen,
+    )
+
+
+def drop(question: Question, dropped: Dropped, *, by: Actor, now: datetime) -> tuple[Question, Fact]:
+    """End a question that something else has decided."""
+    ended = replace(question, state=QuestionState.DROPPED, ended_at=now)
+    return ended, QuestionDropped(
+        at=now,
+        by=by,
+        session_id=question.session_id,
+        offer_id=question.offer_id,
+        question_id=question.id,
+        dropped=dropped,
+    )
+
+
+def check_open(question: Question) -> None:
+    """Raise QuestionClosedError unless it waits for an answer."""
+    if question.state is QuestionState.ANSWERED:
+        raise QuestionClosedError("This question has been answered already.")
+    if question.state is QuestionState.DROPPED:
+        raise QuestionClosedError("This question no longer stands: the session or its entry was changed since.")

@@ -1,0 +1,100 @@
+"""When the calendars of practitioners are not free, with the age of that knowledge; our own entries are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from connector.domain.span import Span
+from connector.storage.calendars import ConnectionState
+from connector.storage.tables import busy_times, calendars, connections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusyTime:
+    """Something stands in a practitioner's calendar at this time."""
+
+    calendar_id: UUID
+    calendar: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlindSpot:
+    """A calendar of which it is not known what stands in it.
+
+    `since` is when it was last read, if ever; `unreadable` says that it was tried since, and failed.
+    """
+
+    calendar: str
+    since: datetime | None
+    unreadable: bool
+
+
+def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datetime, until: datetime) -> None:
+    """Store when a calendar is not free from now until then, in place of what was known."""
+    db.execute(delete(busy_times).where(busy_times.c.calendar_id == calendar_id))
+    rows = [{"calendar_id": calendar_id, "starts_at": span.start, "ends_at": span.end} for span in sorted(set(spans))]
+    if rows:
+        db.execute(insert(busy_times), rows)
+    values = {"busy_at": now, "busy_until": until, "busy_trouble": None}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+
+
+def confirm(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
+    """Note that what is known of a calendar still holds: its change feed has told of nothing since."""
+    known = calendars.c.busy_at.is_not(None) & calendars.c.busy_trouble.is_(None)
+    db.execute(update(calendars).where(calendars.c.id == calendar_id, known).values(busy_at=now))
+
+
+def note_trouble(db: Connection, calendar_id: UUID, trouble: str) -> None:
+    """Note why a calendar could not be read; what was known of it stays, growing older."""
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(busy_trouble=trouble))
+
+
+def overlapping(db: Connection, practitioner_id: UUID, span: Span) -> Sequence[BusyTime]:
+    """Return what stands in a practitioner's calendars in part of `span`, as far as it is known."""
+    query = (
+        select(busy_times, calendars.c.name)
+        .join(calendars, calendars.c.id == busy_times.c.calendar_id)
+        .where(
+            calendars.c.practitioner_id == practitioner_id,
+            busy_times.c.starts_at < span.end,
+            busy_times.c.ends_at > span.start,
+        )
+        .order_by(busy_times.c.starts_at)
+    )
+    return [
+        BusyTime(calendar_id=row.calendar_id, calendar=row.name, span=Span(start=row.starts_at, end=row.ends_at))
+        for row in db.execute(query)
+    ]
+
+
+def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, until: datetime) -> Sequence[BlindSpot]:
+    """Return the calendars that could not be read, not since `read_since`, or not as far ahead as `until`."""
+    stale = or_(
+        calendars.c.busy_at.is_(None),
+        calendars.c.busy_at < read_since,
+        calendars.c.busy_until < until,
+        calendars.c.busy_trouble.is_not(None),
+        connections.c.state == ConnectionState.ACCESS_LOST.value,
+    )
+    query = (
+        select(calendars.c.name, calendars.c.busy_at, calendars.c.busy_trouble, connections.c.state)
+        .join(connections, connections.c.id == calendars.c.connection_id)
+        .where(
+            calendars.c.practitioner_id == practitioner_id,
+            connections.c.state != ConnectionState.LEAVING.value,
+            stale,
+        )
+        .order_by(calendars.c.name)
+    )
+    lost = ConnectionState.ACCESS_LOST.value
+    return [
+        BlindSpot(calendar=row.name, since=row.busy_at, unreadable=row.busy_trouble is not None or row.state == lost)
+        for row in db.execute(query)
+    ]

@@ -1,0 +1,84 @@
+"""One connection: what happened to it, and which of its account's calendars our entries go to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from connector.errors import NotFoundError, ProviderError, RuleError
+from connector.ports import RemoteCalendarInfo
+from connector.services import retargeting, surveying
+from connector.services.surveying import ConnectionPage
+from connector.storage.calendars import Connection
+from connector.web import visit
+from connector.web.times import Reader
+
+pages = Blueprint("connection", __name__, url_prefix="/calendars/<uuid:connection_id>")
+pages.before_request(visit.require)
+
+
+@pages.get("")
+def show(connection_id: UUID) -> ResponseReturnValue:
+    """Show what happened to a connection, newest first."""
+    page, now = _load(connection_id), visit.runtime().clock()
+    return render_template("calendars/show.html", page=page, reader=_reader(page), now=now)
+
+
+@pages.route("/target", methods=["GET", "POST"])
+def target(connection_id: UUID) -> ResponseReturnValue:
+    """Have the entries go to another calendar of the same account."""
+    page = _load(connection_id)
+    try:
+        found = [info for info in _offered(page.view.connection) if info.writable]
+    except (RuleError, ProviderError) as problem:
+        flash(visit.sentence(problem), "error")
+        return redirect(url_for("calendars.every"), 303)
+    if not visit.acting():
+        return render_template("calendars/target.html", page=page, found=found, chosen="", error="")
+    typed = request.form.get("target", "")
+    try:
+        return _retarget(page, _chosen(found, typed))
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        shown = render_template("calendars/target.html", page=page, found=found, chosen=typed, error=str(error))
+        return shown, visit.status_of(error)
+
+
+def _retarget(page: ConnectionPage, chosen: RemoteCalendarInfo) -> ResponseReturnValue:
+    runtime, old = visit.runtime(), page.view.target
+    with runtime.database.begin() as db:
+        connection = surveying.owned(db, visit.practitioner_id(), page.view.connection.id)
+        by, now = visit.actor(db), runtime.clock()
+        new = retargeting.retarget(db, runtime.terms, connection.id, chosen, by=by, now=now)
+    if new.id == old.id:
+        flash(f"Your entries go to “{old.name}” already. Nothing has changed.", "done")
+    else:
+        told = f"Your entries are being written to “{new.name}” now. Once all of them stand there, they go from"
+        flash(f"{told} “{old.name}”.", "done")
+    return redirect(url_for("calendars.every"), 303)
+
+
+def _offered(connection: Connection) -> Sequence[RemoteCalendarInfo]:
+    runtime = visit.runtime()
+    account = runtime.load_provider(connection.provider).account(runtime.tokens(connection.id), runtime.network)
+    return account.calendars()
+
+
+def _chosen(found: Sequence[RemoteCalendarInfo], remote_id: str) -> RemoteCalendarInfo:
+    for info in found:
+        if info.remote_id == remote_id:
+            return info
+    raise RuleError("Choose the calendar that your sessions shall go to.")
+
+
+def _load(connection_id: UUID) -> ConnectionPage:
+    with visit.runtime().database.read() as db:
+        return surveying.connection_page(db, visit.practitioner_id(), connection_id)
+
+
+def _reader(page: ConnectionPage) -> Reader:
+    return Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)

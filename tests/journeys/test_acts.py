@@ -1,0 +1,68 @@
+"""Every act of a practitioner in their calendar, in every state of session and offer, on every service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.servers import Server
+from tests.journeys import services
+from tests.journeys.acting import Desk, desk, rows
+
+DONE, ANSWERED = rows("done.txt"), rows("answered.txt")
+SLUGS = ["caldav", "google", "outlook"]
+
+
+def _name(row: dict[str, str]) -> str:
+    return " - ".join(row[part] for part in ("state", "act", "answer") if part in row)
+
+
+@pytest.fixture(params=SLUGS)
+def sitting(request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
+    server: Server | None = request.getfixturevalue("radicale_server") if request.param == "caldav" else None
+    with services.service(request.param, tmp_path, server) as running, desk(running, sqlite_url) as made:
+        yield made
+
+
+@pytest.mark.parametrize("row", DONE, ids=_name)
+def test_what_is_done_in_a_calendar_leads_where_the_table_says(sitting: Desk, row: dict[str, str]) -> None:
+    sitting.begin(row["state"])
+    sitting.act(row["act"])
+    sitting.settle()
+    assert came_of(sitting) == {name: row[name] for name in row.keys() - {"state", "act"}}
+    quiet(sitting)
+
+
+@pytest.mark.parametrize("row", ANSWERED, ids=_name)
+def test_what_is_answered_leads_where_the_table_says(sitting: Desk, row: dict[str, str]) -> None:
+    sitting.begin(row["state"])
+    sitting.act(row["act"])
+    sitting.settle()
+    sitting.answer(row["answer"])
+    sitting.work()
+    sitting.look()
+    assert came_of(sitting) == {name: row[name] for name in row.keys() - {"state", "act", "answer"}}
+    quiet(sitting)
+
+
+def came_of(sitting: Desk) -> dict[str, str]:
+    return {
+        "session": sitting.told_session(),
+        "offer": sitting.told_offer(),
+        "asked": sitting.told_question(),
+        "calendar": sitting.told_calendar(),
+        "client": sitting.told_people(to_client=True),
+        "practitioner": sitting.told_people(to_client=False),
+    }
+
+
+def quiet(sitting: Desk) -> None:
+    """Once it is quiet, another pass reads the feed and does nothing."""
+    sitting.look()
+    assert sitting.work() == 0
+    sitting.there.forget()
+    sitting.look()
+    assert sitting.work() == 0
+    assert len(sitting.there.requests()) == 1

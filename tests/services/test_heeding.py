@@ -1,0 +1,455 @@
+"""What follows from what a practitioner did in their calendar: in time, exactly once, and whatever breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from connector.domain.facts import Answer
+from connector.domain.question import Question, QuestionState
+from connector.domain.session import Session
+from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
+from connector.services import asking, linking, parting
+from connector.storage import busy, calendars, questions, timeline
+from connector.storage.calendars import Calendar, ConnectionState
+from connector.storage.database import Database
+from providers import memory
+from tests.domain.making import ATTESTED, KIM, client, when
+from tests.services.connecting import connect, converge, pull, remote, settle
+from tests.services.crashing import POINTS, CrashError, MortalDatabase
+from tests.services.making import Practice
+
+
+@pytest.fixture
+def practice(database: Database) -> Iterator[Practice]:
+    made = Practice(database)
+    yield made
+    memory.forget(str(made.kim.id))
+
+
+@pytest.fixture
+def calendar(practice: Practice) -> Calendar:
+    return connect(practice)
+
+
+def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
+    return next(href for href, event in remote(practice, name).events.items() if event.span == when(hours).span)
+
+
+def shown_first(practice: Practice, calendar: Calendar) -> Session:
+    """Book a session, and have it stand in the calendar."""
+    booked = practice.book(48)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    return booked
+
+
+def question(practice: Practice, session: Session) -> Question | None:
+    with practice.database.read() as db:
+        return questions.open_of(db, session.id)
+
+
+def answer(practice: Practice, asked: Question, chosen: Answer) -> None:
+    attestation = ATTESTED if chosen is Answer.AGREED else None
+    with practice.database.begin() as db:
+        asking.answer(db, practice.terms, asked.id, chosen, by=KIM, now=practice.now, attestation=attestation)
+
+
+def come_due(practice: Practice, asked: Question) -> None:
+    with practice.database.begin() as db:
+        asking.come_due(db, practice.terms, asked.id, now=practice.now)
+
+
+def test_nothing_counts_before_it_has_lasted_the_settling_time(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    pull(practice, calendar)
+    practice.wait(seconds=59)
+    pull(practice, calendar)
+    assert question(practice, booked) is None
+    assert converge(practice, calendar) == 0, "what is suspected is left alone"
+    practice.wait(seconds=1)
+    pull(practice, calendar)
+    assert question(practice, booked) is not None
+
+
+def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    kept = [start for start, _, _ in practice.kept(booked.id)]
+    assert kept == [when(48).span.start, when(60).span.start]
+    with pytest.raises(TimeTakenError):
+        practice.book(60, of=practice.another_client())
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.PUT_BACK)
+    practice.book(60, of=practice.another_client())
+
+
+def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.ASK_CLIENT)
+    taken: list[bool] = []
+
+    def at_every_write(_moment: str, _action: object) -> None:
+        taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
+
+    remote(practice).hook = at_every_write
+    converge(practice, calendar)
+    assert taken
+    assert all(taken), "for a moment the time was seen free"
+
+
+def test_a_move_onto_something_in_another_calendar_is_put_back(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    with practice.database.begin() as db:
+        busy.keep(db, calendar.id, [when(60).span], now=practice.now, until=practice.now + timedelta(days=9))
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert (told.kind.value, told.notice.reason, told.notice.moved_to) == ("entry_put_back", "busy", when(60))
+    assert href_at(practice, 48)
+
+
+def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> None:
+    practice = Practice(database, buffer=15)
+    calendar = connect(practice)
+    booked = practice.book(48)
+    practice.book(60, of=practice.another_client(client(email="bo@client.example")))
+    converge(practice, calendar)
+    pull(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(61).span)  # ten minutes after the other one ends
+    settle(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert told.notice.reason == "taken"
+
+
+def test_a_session_stretched_beyond_a_day_is_put_back(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60, minutes=25 * 60).span)
+    settle(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert told.notice.reason == "unfit"
+
+
+def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(48, minutes=80).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(48, minutes=80)
+
+
+@pytest.mark.parametrize(("kind", "after"), [("moved", timedelta(minutes=30)), ("deleted", timedelta(hours=24))])
+def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
+    practice: Practice, calendar: Calendar, kind: str, after: timedelta
+) -> None:
+    booked = shown_first(practice, calendar)
+    href = href_at(practice, 48)
+    if kind == "moved":
+        remote(practice).move(href, when(60).span)
+    else:
+        remote(practice).delete(href)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.answers_itself_at == asked.asked_at + after
+    practice.now = asked.answers_itself_at - timedelta(seconds=1)
+    come_due(practice, asked)
+    assert question(practice, booked) == asked
+    practice.wait(seconds=1)
+    come_due(practice, asked)
+    assert question(practice, booked) is None
+
+
+def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.AGREED)
+    answer(practice, asked, Answer.AGREED)
+    with pytest.raises(QuestionClosedError):
+        answer(practice, asked, Answer.PUT_BACK)
+    assert practice.session(booked).revision == 1
+
+
+def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    with pytest.raises(RuleError, match="agreed"), practice.database.begin() as db:
+        asking.answer(db, practice.terms, asked.id, Answer.AGREED, by=KIM, now=practice.now)
+    assert question(practice, booked) == asked
+    assert practice.session(booked) == booked
+
+
+def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    practice.move(booked, when(96))
+    with practice.database.read() as db:
+        assert questions.get(db, asked.id).state is QuestionState.DROPPED
+    converge(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    assert [start for start, _, _ in practice.kept(booked.id)] == [when(96).span.start]
+
+
+def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_told(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    pull(practice, calendar)
+    practice.accept(offer, 1)
+    converge(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    settle(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    assert question(practice, booked) is None
+    put_back = [one.notice for one in practice.told(booked, client=False) if one.kind == "entry_put_back"]
+    assert [(one.reason, one.moved_to) for one in put_back] == [("decided", when(60))]
+
+
+def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
+    """The write meets a version it does not know: it is not written over before it is known what was changed."""
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    practice.accept(offer, 1)
+    with pytest.raises(TransientError):
+        converge(practice, calendar)
+    pull(practice, calendar)
+    converge(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    assert "entry_put_back" in practice.kinds_told(booked, client=False)
+
+
+def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    with practice.database.begin() as db:
+        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+    with suppress(TransientError):
+        converge(practice, calendar)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(60)
+
+
+def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    with practice.database.begin() as db:
+        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+    converge(practice, calendar)
+    settle(practice, calendar)
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
+
+
+def test_our_own_write_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> None:
+    """The event stands where a write of ours put it, and by now it is wanted elsewhere again."""
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    calendar = connect(practice)
+    remote(practice).hook = database.hook
+    booked = shown_first(practice, calendar)
+    practice.move(booked, when(60))
+    database.die_at("after write", 0)
+    with suppress(CrashError):
+        converge(practice, calendar)
+    database.revive()
+    practice.move(booked, when(72))
+    settle(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(72).span]
+    assert question(practice, booked) is None
+    assert practice.kinds_told(booked, client=False) == []
+    database.dispose()
+
+
+def test_a_removal_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> None:
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    calendar = connect(practice)
+    remote(practice).hook = database.hook
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    practice.withdraw(offer)
+    database.die_at("after write", 0)
+    with suppress(CrashError):
+        converge(practice, calendar)
+    database.revive()
+    told = practice.kinds_told(booked, client=False)
+    settle(practice, calendar)
+    assert practice.kinds_told(booked, client=False) == told
+    assert [content.span for content in remote(practice).shown()] == [when(48).span]
+    database.dispose()
+
+
+@pytest.mark.parametrize("n", range(3))
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("act", ["move the session", "delete the session", "move a hold", "delete a hold"])
+def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
+    sqlite_url: str, act: str, point: str, n: int
+) -> None:
+    """Killed between reading the feed and saving the token, and between applying and saving, in every look."""
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    calendar = connect(practice)
+    remote(practice).hook = database.hook
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    before = len(practice.told(booked))
+    href = href_at(practice, 48 if "session" in act else 72)
+    if act.startswith("move"):
+        remote(practice).move(href, when(60).span)
+    else:
+        remote(practice).delete(href)
+    for _ in range(3):
+        for do in (pull, converge):
+            database.die_at(point, n)
+            with suppress(CrashError):
+                do(practice, calendar)
+            database.revive()
+            do(practice, calendar)
+        practice.wait(seconds=61)
+    told = [(one.to_client, one.kind.value) for one in practice.told(booked)[before:]]
+    asked = question(practice, booked)
+    expected = {
+        "move the session": (["replace_asked"], [], "replace", [72, 96]),
+        "delete the session": (["delete_asked"], [], "deleted", [72, 96]),
+        "move a hold": ([], ["offer_changed"], None, [60, 96]),
+        "delete a hold": ([], ["offer_changed"], None, [96]),
+    }[act]
+    assert [kind for to_client, kind in told if not to_client] == expected[0]
+    assert [kind for to_client, kind in told if to_client] == expected[1]
+    assert (asked.kind.value if asked else None) == expected[2]
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(h) for h in expected[3]]
+    pull(practice, calendar)
+    assert converge(practice, calendar) == 0
+    database.dispose()
+
+
+def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    remote(practice).expire_tokens()
+    settle(practice, calendar)
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
+
+
+def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    pull(practice, calendar)
+    practice.wait(hours=1)
+    remote(practice).fail(TransientError("down"), on="read")
+    with pytest.raises(TransientError):
+        pull(practice, calendar)
+    assert len(practice.offer_now(offer).standing) == 2
+    pull(practice, calendar)
+    assert len(practice.offer_now(offer).standing) == 1
+    assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
+
+
+def test_the_last_act_counts_whichever_calendar_it_was_made_in(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    converge(practice, other)
+    pull(practice, other)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    remote(practice, "second").move(href_at(practice, 48, "second"), when(66).span)
+    settle(practice, other)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert (asked.moved_to, asked.calendar_id) == (when(66), other.id)
+    settle(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(48).span]
+    assert [content.span for content in remote(practice, "second").shown()] == [when(66).span]
+
+
+def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    converge(practice, other)
+    pull(practice, other)
+    remote(practice).delete(href_at(practice, 48))
+    remote(practice, "second").delete(href_at(practice, 48, "second"))
+    settle(practice, calendar)
+    settle(practice, other)
+    settle(practice, calendar)
+    assert practice.kinds_told(booked, client=False) == ["delete_asked"]
+    assert remote(practice).shown() == remote(practice, "second").shown() == []
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.PUT_BACK)
+    for one, name in ((calendar, "calendar"), (other, "second")):
+        converge(practice, one)
+        assert [content.span for content in remote(practice, name).shown()] == [when(48).span]
+
+
+def test_disconnecting_ends_what_is_asked_about_that_calendar(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    with practice.database.begin() as db:
+        parting.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+    assert question(practice, booked) is None
+    assert [start for start, _, _ in practice.kept(booked.id)] == [when(48).span.start]
+    with practice.database.read() as db:
+        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.LEAVING
+
+
+def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    assert practice.happened(booked)[-2:] == ["EventMoved", "PractitionerAsked"]
+    with practice.database.read() as db:
+        moved = timeline.of_session(db, booked.id)[-2]
+    assert (moved.by.name, moved.details["calendar"], moved.connection_id) == (
+        "Kim Beispiel",
+        calendar.name,
+        calendar.connection_id,
+    )
+
+
+def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
+    with pytest.raises(NotFoundError), practice.database.begin() as db:
+        asking.answer(db, practice.terms, uuid4(), Answer.PUT_BACK, by=KIM, now=practice.now)

@@ -1,0 +1,162 @@
+"""What practitioners do in their calendar until they are asked about it, or it is stopped, as the worker finds it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.question import Question
+from connector.domain.span import Span, When
+from connector.runtime import Runtime
+from connector.services import braking, clashing, pulling, scanning
+from connector.storage import messages, mirrors, offers, questions
+from connector.storage.tables import messages as message_rows
+from connector.storage.tables import questions as question_rows
+from providers.memory import MemoryCalendar
+from tests.web.desk import Desk, later
+from tests.web.services import MemoryService
+from tests.web.stage import Stage
+
+
+def begin(here: Desk) -> Desk:
+    """Connect the memory calendar, write to it, and read it once."""
+    here.connect()
+    here.work()
+    pull(here)
+    return here
+
+
+def hand(here: Desk) -> MemoryCalendar:
+    """Return the calendar as its practitioner sees it."""
+    assert isinstance(here.service, MemoryService)
+    return here.service.store.calendar(here.calendar.remote_id)
+
+
+def pull(here: Desk) -> None:
+    """Read what happened there, as the worker does."""
+    runtime, calendar = here.stage.runtime, here.calendar
+    pulling.pull(runtime.database, runtime.terms, calendar.id, runtime.remote(calendar.id), now=here.stage.now)
+
+
+def scan(here: Desk) -> None:
+    """Look when the calendar is not free, as the worker does."""
+    runtime, calendar = here.stage.runtime, here.calendar
+    scanning.scan(runtime.database, runtime.terms, calendar.id, runtime.remote(calendar.id), now=here.stage.now)
+
+
+def settle(here: Desk) -> None:
+    """Let what was done be seen, settle, and count."""
+    pull(here)
+    later(here.stage, seconds=61)
+    pull(here)
+
+
+def event_of(here: Desk) -> str:
+    """Return the address of the event of the stage's session."""
+    key = EntryKey(kind=EntryKind.SESSION, id=here.stage.session.id)
+    with here.stage.runtime.database.read() as db:
+        [href] = [mirror.ref.href for _, mirror in mirrors.of_session(db, key.id) if mirror.key == key]
+    assert href
+    return href
+
+
+def drag(here: Desk, to: When) -> None:
+    """Move the session in the calendar, and let that count."""
+    hand(here).move(event_of(here), to.span)
+    settle(here)
+
+
+def moved(here: Desk, to: When | None = None) -> Question:
+    """Be asked about a session moved in the calendar."""
+    drag(begin(here), to or here.stage.at(8, 16))
+    return asked(here.stage)
+
+
+def deleted(here: Desk) -> Question:
+    """Be asked about a session deleted in the calendar."""
+    hand(begin(here)).delete(event_of(here))
+    settle(here)
+    return asked(here.stage)
+
+
+def replacing(here: Desk, to: When | None = None) -> Question:
+    """Be asked whether an open offer shall be replaced by the time a session was moved to."""
+    begin(here)
+    here.stage.offer()
+    here.work()
+    pull(here)
+    drag(here, to or here.stage.at(8, 16))
+    return asked(here.stage)
+
+
+def asked(stage: Stage) -> Question:
+    """Return the open question about the stage's session."""
+    with stage.runtime.database.read() as db:
+        found = questions.open_of(db, stage.session.id)
+    assert found
+    return found
+
+
+def question_now(stage: Stage, question: Question) -> Question:
+    with stage.runtime.database.read() as db:
+        return questions.get(db, question.id)
+
+
+def how_many(stage: Stage) -> int:
+    with stage.runtime.database.read() as db:
+        return db.execute(sa.select(sa.func.count()).select_from(question_rows)).scalar_one()
+
+
+def page_of(stage: Stage, question: Question) -> str:
+    """Return the path of the page a question's letter leads to."""
+    return _path(stage.runtime, stage.runtime.question_link(question.id))
+
+
+def stopped_page(here: Desk) -> str:
+    """Return the path of the page the letter about a stopped calendar leads to."""
+    token = here.stage.runtime.seal.token(braking.PURPOSE, here.calendar.id)
+    return f"/stopped/{token}"
+
+
+def clash_page(here: Desk, n: int = 0) -> str:
+    """Return the path of the page the letter about a clash at the nth offered time leads to."""
+    with here.stage.runtime.database.read() as db:
+        [offer] = [one for one in offers.of_session(db, here.stage.session.id) if one.sent_at][:1]
+    return f"/clash/{here.stage.runtime.seal.token(clashing.PURPOSE, offer.alternatives[n].id)}"
+
+
+def is_link_of(here: Desk, kind: str, path: str) -> bool:
+    """Whether the letters of that kind lead to that page."""
+    runtime = here.stage.runtime
+    with runtime.database.read() as db:
+        ids = db.execute(sa.select(message_rows.c.id).where(message_rows.c.kind == kind)).scalars().all()
+        notices = [messages.get(db, one).notice for one in ids]
+    return {runtime.link_for(notice) for notice in notices} == {runtime.settings.public_url + path}
+
+
+def crowd(here: Desk, count: int = 5) -> Desk:
+    """Have so many sessions more, all of them in the calendar."""
+    begin(here)
+    for day in range(count):
+        here.stage.book(here.stage.at(20 + day, 9))
+    here.work()
+    pull(here)
+    return here
+
+
+def wipe(here: Desk) -> None:
+    """Delete everything in the calendar at once, and have that seen."""
+    hand(here).wipe()
+    pull(here)
+
+
+def add_foreign(here: Desk, when: When) -> None:
+    """Have something of their own at that time, and let it be seen."""
+    hand(here).add_foreign(Span.of(when.span.start, timedelta(minutes=30)))
+    scan(here)
+
+
+def _path(runtime: Runtime, link: str) -> str:
+    return link.removeprefix(runtime.settings.public_url)

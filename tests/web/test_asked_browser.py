@@ -1,0 +1,96 @@
+"""What practitioners are asked, answered in a real browser: by keyboard alone, on a phone, from the mail."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from connector.domain.facts import Answer
+from tests.web.asked import (
+    add_foreign,
+    asked,
+    begin,
+    clash_page,
+    crowd,
+    deleted,
+    moved,
+    page_of,
+    question_now,
+    stopped_page,
+    wipe,
+)
+from tests.web.desk import Desk
+from tests.web.stage import Stage
+from tests.web.test_browser import Door, Page, chromium, door, page
+
+__all__ = ["Door", "chromium", "door", "page"]  # fixtures, and what they are made of
+
+pytestmark = pytest.mark.chromium
+
+
+def test_a_practitioner_says_on_a_phone_that_the_client_has_agreed(page: Page, stage: Stage, there: Desk) -> None:
+    question = moved(there)
+    page.open(page_of(stage, question))
+    assert page.heading == "You moved the session with Kim Noor: what should happen?"
+    page.check()
+    page.press("The client has already agreed", to="Move the session with Kim Noor?")
+    page.check()
+    page.press("Back", to="You moved the session")
+    page.press("The client has already agreed", to="Move the session with Kim Noor?")
+    assert page.tab_to("Who agreed").get_attribute("value") == "Kim Noor"
+    page.pick("agreed_at", "2026-03-02T09:30")
+    page.press("Yes, move it and tell Kim Noor", to="Move the session with Kim Noor?")
+    assert "How they told you: please fill this in." in page.text
+    page.check()
+    page.tab_to("How they told you").send_keys("by ph")
+    assert question_now(stage, question).is_open
+    page.press("Yes, move it and tell Kim Noor", to="Decided: the client has already agreed")
+    page.check()
+    assert stage.stored_session().when == question.moved_to
+    assert question_now(stage, question).answer is Answer.AGREED
+
+
+def test_a_practitioner_finds_the_question_among_the_sessions(page: Page, stage: Stage, there: Desk) -> None:
+    question = deleted(there)
+    page.open(stage.sign_in_link(stage.ada))
+    page.press("Sign in now", to="Your sessions")
+    page.check()
+    page.press("You deleted this in your calendar", to="You deleted the session with Kim Noor")
+    page.check()
+    page.press("Cancel the session", to="Cancel the session with Kim Noor?")
+    page.check()
+    page.press("Back", to="You deleted the session with Kim Noor")
+    page.press("Offer other times", to="Offer Kim Noor other times?")
+    page.check()
+    assert asked(stage) == question
+    page.press("Yes, choose other times", to="Offer alternatives")
+    assert question_now(stage, question).answer is Answer.OFFER_OTHERS
+
+
+def test_a_stopped_calendar_goes_on_by_one_press(page: Page, stage: Stage, there: Desk) -> None:
+    crowd(there)
+    wipe(there)
+    page.open(stage.sign_in_link(stage.ada))
+    page.press("Sign in now", to="Your sessions")
+    page.check()
+    page.press("Say how it shall go on", to="“work” is stopped")
+    page.check()
+    page.press("Put everything back", to="“work” is not stopped")
+    page.check()
+    assert there.calendar.stopped is None
+
+
+def test_every_other_new_page_can_be_used_by_everybody(page: Page, stage: Stage, there: Desk) -> None:
+    begin(there)
+    offer = stage.offer()
+    add_foreign(there, offer.alternatives[0].when)
+    page.open(stage.sign_in_link(stage.ada))
+    page.press("Sign in now", to="Your sessions")
+    own = f"/calendars/{there.connections[0].id}"
+    for path in (clash_page(there), stopped_page(there), own, f"{own}/target", f"/sessions/{stage.session.id}"):
+        page.open(path)
+        page.check()
+    page.open("/calendars")
+    for summary in page.chromium.find_elements(By.TAG_NAME, "summary"):
+        summary.click()
+    page.check()

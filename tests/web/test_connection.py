@@ -1,0 +1,179 @@
+"""What happened to a connection is told to its owner, who alone has its entries go to another calendar."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from connector.services import probing
+from connector.storage import busy, calendars, ledger
+from connector.storage.calendars import CalendarRole
+from connector.storage.ledger import Key, Kind
+from connector.work.engine import Running
+from connector.work.handlers import handler
+from tests.web.asked import begin, hand, moved, scan, wipe
+from tests.web.desk import Desk, alert, later, lose
+from tests.web.services import MemoryService
+
+
+def work_all(here: Desk) -> None:
+    """Let the worker's own handler do what is due for every calendar."""
+    runtime = here.stage.runtime
+    for _ in range(3):
+        with runtime.database.read() as db:
+            known = [one.id for one in calendars.in_connection(db, here.connections[0].id)]
+        for calendar_id in known:
+            claim = ledger.claim(runtime.database, Key(Kind.CALENDAR, str(calendar_id)), now=here.stage.now)
+            if claim:
+                handler(runtime)(claim, Running(runtime.database, claim, lease=ledger.LEASE, stop=threading.Event()))
+                ledger.finish(runtime.database, claim)
+
+
+def titles(here: Desk, name: str) -> list[str]:
+    assert isinstance(here.service, MemoryService)
+    return [content.title for content in here.service.store.calendar(name).shown()]
+
+
+def test_what_happened_is_told_newest_first(there: Desk) -> None:
+    begin(there)
+    later(there.stage, minutes=1)
+    lose(there)
+    page = f"/calendars/{there.connections[0].id}"
+    assert f'href="{page}"' in there.ada.get("/calendars").text
+    text = there.ada.get(page).text
+    assert text.index("The calendar no longer lets us in") < text.index("Calendar connected: work")
+    assert "Dr. Ada Weiß" in text
+    assert "Times in this list: Central European Time (Berlin)" in text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_looking_at_it_changes_nothing(there: Desk, method: str) -> None:
+    begin(there)
+    own = f"/calendars/{there.connections[0].id}"
+    before = there.stage.everything()
+    for path in ("/calendars", own, f"{own}/target"):
+        assert there.ada.http.open(path, method=method).status_code == 200
+    assert there.stage.everything() == before
+
+
+def test_entries_go_to_another_calendar_and_only_then_from_the_old_one(there: Desk) -> None:
+    begin(there)
+    own = f"/calendars/{there.connections[0].id}/target"
+    assert f'href="{own}"' in there.ada.get("/calendars").text
+    asked = there.ada.get(own).text
+    assert "notes, colours and reminders on the old entries do not move along" in asked
+    assert 'value="private"' in asked
+    assert 'value="work"' not in asked
+    assert 'value="holidays"' not in asked
+    assert there.ada.post(own, {"target": "private"}).location == "/calendars"
+    assert titles(there, "work") == ["Session: K. N."]
+    shown = there.ada.get("/calendars").text
+    assert "are being written to “private” now" in shown
+    assert "Entries are moving here from “work”" in shown
+    work_all(there)
+    assert titles(there, "private") == ["Session: K. N."]
+    assert titles(there, "work") == []
+    shown = there.ada.get("/calendars").text
+    assert "Entries are moving here" not in shown
+    assert "busy times also from work" in shown
+    assert "Entries go to “private” instead of “work”" in there.ada.get(f"/calendars/{there.connections[0].id}").text
+
+
+def test_choosing_the_present_one_changes_nothing(there: Desk) -> None:
+    begin(there)
+    own = f"/calendars/{there.connections[0].id}/target"
+    before = there.stage.everything()
+    there.ada.post(own, {"target": "work"})
+    assert there.stage.everything() == before
+    assert "go to “work” already" in there.ada.get("/calendars").text
+
+
+@pytest.mark.parametrize("target", ["", "holidays", "elsewhere"])
+def test_only_a_calendar_that_can_be_written_is_taken(there: Desk, target: str) -> None:
+    begin(there)
+    own = f"/calendars/{there.connections[0].id}/target"
+    before = there.stage.everything()
+    refused = there.ada.post(own, {"target": target})
+    assert refused.status_code == 422
+    assert "Choose the calendar" in alert(refused)
+    assert there.stage.everything() == before
+
+
+def test_what_is_being_asked_about_the_old_one_is_answered_first(there: Desk) -> None:
+    moved(there)
+    refused = there.ada.post(f"/calendars/{there.connections[0].id}/target", {"target": "private"})
+    assert refused.status_code == 422
+    assert "Answer that first" in alert(refused)
+    assert 'value="private" required checked' in refused.text
+
+
+def test_an_account_that_lets_nobody_in_cannot_be_asked(there: Desk) -> None:
+    begin(there)
+    there.service.revoke()
+    own = f"/calendars/{there.connections[0].id}/target"
+    assert there.ada.get(own).location == "/calendars"
+    assert alert(there.ada.get("/calendars"))
+
+
+def test_an_account_without_another_calendar_says_so(there: Desk) -> None:
+    begin(there)
+    assert isinstance(there.service, MemoryService)
+    del there.service.store.calendars["private"]
+    assert "no other calendar" in there.ada.get(f"/calendars/{there.connections[0].id}/target").text
+
+
+def test_a_stopped_calendar_is_left_for_another_one(there: Desk) -> None:
+    there.stage.book(there.stage.at(20, 9))
+    begin(there)
+    wipe(there)
+    assert there.calendar.stopped
+    there.ada.post(f"/calendars/{there.connections[0].id}/target", {"target": "private"})
+    work_all(there)
+    assert titles(there, "private") == ["Session: K. N."] * 2
+    assert there.calendar.stopped is None
+
+
+def test_nobody_sees_or_turns_a_strangers_connection(there: Desk) -> None:
+    begin(there)
+    own = f"/calendars/{there.connections[0].id}"
+    bob, before = there.stage.signed_in(there.stage.bob), there.stage.everything()
+    for path in (own, f"{own}/target"):
+        assert bob.get(path).status_code == 404
+        assert there.stage.browser().get(path).location == "/signin"
+    assert bob.post(f"{own}/target", {"target": "private"}, page="/calendars").status_code == 404
+    assert there.stage.browser().post(f"{own}/target", {"target": "private"}, page="/signin").location == "/signin"
+    assert there.ada.http.post(f"{own}/target", data={"target": "private"}).status_code == 400
+    after = there.stage.everything()
+    assert (after["calendars"], after["facts"]) == (before["calendars"], before["facts"])
+
+
+def test_how_offered_times_are_shown_is_said_once_it_is_proved(there: Desk) -> None:
+    begin(there)
+    assert "has not been tried out yet" in there.ada.get("/calendars").text
+    runtime, calendar = there.stage.runtime, there.calendar
+    probing.probe(runtime.database, calendar.id, runtime.remote(calendar.id), now=there.stage.now)
+    shown = there.ada.get("/calendars").text
+    assert "shown here as <strong>tentative</strong>, and that keeps them busy. Tried out on 2 Mar 2026" in shown
+    hand(there).tentative_is_free = True
+    for _ in range(2):
+        probing.probe(runtime.database, calendar.id, runtime.remote(calendar.id), now=there.stage.now)
+    assert (
+        "shown here as <strong>plainly busy</strong>: tentative entries read as free"
+        in there.ada.get("/calendars").text
+    )
+
+
+def test_when_each_calendar_was_looked_at_last_is_said(there: Desk) -> None:
+    there.connect("work", "private")
+    shown = there.ada.get("/calendars").text
+    assert shown.count("not yet</span>") == 2
+    scan(there)
+    with there.stage.runtime.database.begin() as db:
+        [private] = [
+            one for one in calendars.in_connection(db, there.connections[0].id) if one.role is CalendarRole.WATCHED
+        ]
+        busy.note_trouble(db, private.id, "the server does not answer")
+    shown = there.ada.get("/calendars").text
+    assert "not yet; <strong>cannot be read</strong> at the moment: the server does not answer" in shown
+    assert '<span class="when">work</span> <span>2 Mar 2026, 10:00' in shown

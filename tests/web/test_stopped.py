@@ -1,0 +1,182 @@
+"""A calendar that looks wrong waits until its practitioner says how to go on, by one click from the mail."""
+
+from __future__ import annotations
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from connector.domain.facts import QuestionKind
+from connector.domain.offer import OfferState
+from connector.errors import MissingError, RefusedError
+from connector.services.braking import PURPOSE
+from connector.storage import questions
+from tests.web.asked import crowd, hand, is_link_of, pull, settle, stopped_page, wipe
+from tests.web.desk import Desk, alert, later, lose
+
+
+@pytest.fixture
+def wiped(there: Desk) -> Desk:
+    """A calendar with six sessions that is emptied at once, and so stopped."""
+    crowd(there)
+    wipe(there)
+    assert there.calendar.stopped == "emptied"
+    return there
+
+
+def test_the_letter_leads_to_what_is_wrong_since_when_and_how_it_can_go_on(wiped: Desk) -> None:
+    assert is_link_of(wiped, "calendar_stopped", stopped_page(wiped))
+    text = wiped.stage.browser().get(stopped_page(wiped)).text
+    assert "“work” is stopped" in text
+    assert "nothing of ours stands in it any more" in text
+    assert "6 entries are gone" in text
+    assert "Stopped on Monday, 2 March 2026, 10:00 Central European Time (Berlin)" in text
+    assert "Nothing of this has reached any client" in text
+    assert "You are asked about each of the 6 sessions once more before anybody is cancelled." in text
+    assert text.count("<button") == 2
+    assert "Kim" not in text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_opening_the_page_decides_nothing(wiped: Desk, method: str) -> None:
+    before = wiped.stage.everything()
+    assert wiped.stage.browser().http.open(stopped_page(wiped), method=method).status_code == 200
+    assert wiped.stage.everything() == before
+
+
+def test_one_click_puts_everything_back(wiped: Desk) -> None:
+    browser, page = wiped.stage.browser(), stopped_page(wiped)
+    done = browser.post(page, {"how": "restore"})
+    assert (done.status_code, done.location) == (303, page)
+    wiped.work()
+    assert len(wiped.service.titles()) == 6
+    text = browser.get(page).text
+    assert "“work” is not stopped" in text
+    assert "everything is put back" in text
+    assert "Dr. Ada Weiß" in text
+    before = wiped.stage.everything()
+    assert browser.post(page, {"how": "restore"}, page="/signin").status_code == 303
+    assert browser.post(page, {"how": "accept"}, page="/signin").status_code == 303
+    assert wiped.stage.everything() == before
+
+
+def _shown(wiped: Desk) -> dict[str, str]:
+    found = re.search(r'name="shown" value="([^"]+)"', wiped.stage.browser().get(stopped_page(wiped)).text)
+    assert found
+    return {"how": "accept", "shown": found[1]}
+
+
+def test_meant_deletions_are_asked_about_one_by_one(there: Desk) -> None:
+    crowd(there)
+    offer = there.stage.offer(there.stage.at(40, 9), there.stage.at(40, 11))
+    there.work()
+    pull(there)
+    wipe(there)
+    text = there.stage.browser().get(stopped_page(there)).text
+    assert "2 offered times are taken back, and whoever was offered them is told." in text
+    assert there.stage.browser().post(stopped_page(there), _shown(there)).status_code == 303
+    settle(there)
+    with there.stage.runtime.database.read() as db:
+        asked = questions.open_of_practitioner(db, there.stage.ada.id)
+    assert {question.kind for question in asked.values()} == {QuestionKind.DELETED}
+    assert len(asked) == 6
+    assert there.stage.stored(offer).state is OfferState.WITHDRAWN
+
+
+def test_nobody_accepts_more_than_they_were_shown(there: Desk) -> None:
+    crowd(there)
+    calendar = hand(there)
+    for href in list(calendar.events)[:4]:
+        calendar.delete(href)
+    pull(there)
+    assert there.calendar.stopped == "shrunken"
+    form, browser = _shown(there), there.stage.browser()
+    later(there.stage, seconds=5)
+    wipe(there)
+    before = there.stage.everything()
+    late = browser.post(stopped_page(there), form)
+    assert late.status_code == 409
+    assert "More has changed" in alert(late)
+    assert browser.post(stopped_page(there), {"how": "accept"}).status_code == 409
+    assert there.stage.everything() == before
+
+
+@pytest.mark.parametrize("how", ["", "itself", "nonsense"])
+def test_only_the_two_buttons_are_taken(wiped: Desk, how: str) -> None:
+    before = wiped.stage.everything()
+    assert wiped.stage.browser().post(stopped_page(wiped), {"how": how}).status_code == 422
+    assert wiped.stage.browser().http.post(stopped_page(wiped), data={"how": "restore"}).status_code == 400
+    assert wiped.stage.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(MissingError("gone"), "it is not there any more"), (RefusedError("no"), "it may not be read any more")],
+)
+def test_a_calendar_that_cannot_be_read_is_tried_again(there: Desk, error: MissingError, told: str) -> None:
+    crowd(there)
+    hand(there).offline = error
+    pull(there)
+    browser, page = there.stage.browser(), stopped_page(there)
+    text = browser.get(page).text
+    assert told in text
+    assert "Try again" in text
+    assert "I meant to delete them" not in text
+    own = f"/calendars/{there.connections[0].id}"
+    assert f'href="{own}/target"' in text
+    assert f'href="{own}/reconnect"' in text
+    assert browser.post(page, {"how": "accept"}).status_code == 409
+    assert there.calendar.stopped
+    hand(there).offline = None
+    assert browser.post(page, {"how": "restore"}).status_code == 303
+    pull(there)
+    assert there.calendar.stopped is None
+
+
+def test_lost_access_is_to_be_mended_first(wiped: Desk) -> None:
+    lose(wiped)
+    own = f"/calendars/{wiped.connections[0].id}"
+    assert f'href="{own}/reconnect"' in wiped.stage.browser().get(stopped_page(wiped)).text
+
+
+def test_what_is_all_back_goes_on_by_itself_and_says_so(there: Desk) -> None:
+    crowd(there)
+    calendar = hand(there)
+    kept = dict(calendar.events)
+    wipe(there)
+    calendar.events.update(kept)
+    calendar.expire_tokens()
+    pull(there)
+    assert there.calendar.stopped is None
+    text = there.stage.browser().get(stopped_page(there)).text
+    assert "everything is there again" in text
+    assert "automatically" in text
+
+
+def test_a_calendar_that_never_was_stopped_has_nothing_to_decide(there: Desk) -> None:
+    there.connect()
+    assert "There is nothing to decide." in there.stage.browser().get(stopped_page(there)).text
+
+
+def test_a_strangers_link_reveals_nothing(wiped: Desk) -> None:
+    seal = wiped.stage.runtime.seal
+    for token in ("x", seal.token(PURPOSE, uuid4()), seal.token("question", wiped.calendar.id)):
+        found = wiped.stage.browser().get(f"/stopped/{token}")
+        assert found.status_code == 404
+        assert "work" not in found.text.replace("does not work", "")
+
+
+def test_a_stopped_calendar_is_loud_everywhere_and_leads_to_its_page(wiped: Desk) -> None:
+    page, own = f'href="{stopped_page(wiped)}"', f"/sessions/{wiped.stage.session.id}"
+    draft = wiped.stage.draft(wiped.stage.at(9, 9))
+    for path in ("/sessions", "/calendars", own, f"{own}/offer/review"):
+        text = wiped.ada.get(path).text
+        assert page in text, path
+        assert "nothing of ours stands in it any more" in text, path
+    refused = wiped.ada.post(f"{own}/offer/send", {"offer": str(draft.id)}, page=own)
+    assert refused.status_code == 422
+    assert "was stopped because it looks wrong" in alert(refused)
+    wiped.stage.browser().post(stopped_page(wiped), {"how": "restore"})
+    for path in ("/sessions", "/calendars", own):
+        assert page not in wiped.ada.get(path).text
