@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.change import Act, Finding, Suspicion, findings
+from connector.domain.change import Act, Finding, Happening, Suspicion, findings
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.notice import Stop
 from connector.domain.people import CLOCK
@@ -159,11 +159,34 @@ def _take_in(
 
 def _heed(db: Connection, terms: Terms, known: _Known, learned: Iterable[Finding], now: datetime) -> None:
     """Do what follows from what counts; it is not suspected any more."""
-    happened = [finding.happening for finding in learned if finding.happening is not None]
+    happened = list(_ripe(db, terms, known.calendar, learned, now))
     suspicions.replace(db, known.calendar.id, [happening.mirror.key for happening in happened], [])
     if happened:
         heeding.heed(db, terms, known.calendar, happened, now=now)
         make_calendars_due(db, known.calendar.practitioner_id, now=now)
+
+
+def _ripe(
+    db: Connection, terms: Terms, calendar: Calendar, learned: Iterable[Finding], now: datetime
+) -> Iterator[Happening]:
+    """Yield what counts now; holds wait for the others of their offer, so that its client is told once."""
+    offer_of = _offers_by_alternative(db, calendar)
+    unsettled = {
+        offer_of.get(key.id)
+        for key, suspicion in suspicions.of_calendar(db, calendar.id).items()
+        if key.kind is EntryKind.HOLD and not suspicion.is_due(now, terms.settling)
+    }
+    for finding in learned:
+        if finding.happening is None:
+            continue
+        waits = finding.mirror.key.kind is EntryKind.HOLD and offer_of.get(finding.mirror.key.id) in unsettled
+        if finding.suspicion is None or not waits:
+            yield finding.happening
+
+
+def _offers_by_alternative(db: Connection, calendar: Calendar) -> Mapping[UUID, UUID]:
+    waiting = offers.open_of_practitioner(db, calendar.practitioner_id)
+    return {alternative.id: offer.id for offer in waiting for alternative in offer.alternatives}
 
 
 def _goes_on(db: Connection, terms: Terms, calendar: Calendar, shown: Picture, now: datetime) -> bool:
@@ -186,11 +209,7 @@ def _units(
     db: Connection, shown: Picture, suspected: Mapping[EntryKey, Suspicion], now: datetime
 ) -> Mapping[EntryKey, object]:
     """Return what stands or stood in the calendar and is to come: all holds of one offer count as one."""
-    offer_of = {
-        alternative.id: offer.id
-        for offer in offers.open_of_practitioner(db, shown.calendar.practitioner_id)
-        for alternative in offer.alternatives
-    }
+    offer_of = _offers_by_alternative(db, shown.calendar)
     units: dict[EntryKey, object] = {}
     for entry in shown.wanted:
         mirror = shown.mirrors.get(str(entry.key))

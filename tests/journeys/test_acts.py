@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.acting import Desk, desk, rows
+from tests.services.crashing import CrashError, MortalDatabase
 
 DONE, ANSWERED = rows("done.txt"), rows("answered.txt")
-SLUGS = ["caldav", "google", "outlook"]
+SLUGS = ["caldav", "google", "outlook", pytest.param("xandikos", marks=pytest.mark.long)]
 
 
 def _name(row: dict[str, str]) -> str:
@@ -21,7 +23,8 @@ def _name(row: dict[str, str]) -> str:
 
 @pytest.fixture(params=SLUGS)
 def sitting(request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
-    server: Server | None = request.getfixturevalue("radicale_server") if request.param == "caldav" else None
+    servers = {"caldav": "radicale_server", "xandikos": "xandikos_server"}
+    server: Server | None = request.getfixturevalue(servers[request.param]) if request.param in servers else None
     with services.service(request.param, tmp_path, server) as running, desk(running, sqlite_url) as made:
         yield made
 
@@ -45,6 +48,37 @@ def test_what_is_answered_leads_where_the_table_says(sitting: Desk, row: dict[st
     sitting.look()
     assert came_of(sitting) == {name: row[name] for name in row.keys() - {"state", "act", "answer"}}
     quiet(sitting)
+
+
+CRASHED = [
+    ("open", "hold delete"),
+    ("open", "session move 60"),
+    ("booked", "session move 60"),
+    ("booked", "session delete"),
+]
+
+
+@pytest.mark.parametrize("n", range(2))
+@pytest.mark.parametrize("point", ["before commit", "after commit"])
+@pytest.mark.parametrize("row", [row for row in DONE if (row["state"], row["act"]) in CRASHED], ids=_name)
+def test_a_crash_between_reading_and_saving_loses_nothing_and_does_nothing_twice(
+    sitting: Desk, sqlite_url: str, row: dict[str, str], point: str, n: int
+) -> None:
+    sitting.begin(row["state"])
+    sitting.act(row["act"])
+    database = MortalDatabase(sqlite_url)
+    sitting.runtime.database = sitting.practice.database = database
+    for _ in range(3):
+        for do in (sitting.look, sitting.work):
+            database.die_at(point, n)
+            with suppress(CrashError):
+                do()
+            database.revive()
+            do()
+        sitting.practice.wait(seconds=61)
+    assert came_of(sitting) == {name: row[name] for name in row.keys() - {"state", "act"}}
+    quiet(sitting)
+    database.dispose()
 
 
 def came_of(sitting: Desk) -> dict[str, str]:

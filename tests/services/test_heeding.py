@@ -359,6 +359,23 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     database.dispose()
 
 
+def test_holds_of_an_offer_that_go_one_after_another_are_told_once(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96, 120)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    for hours in (72, 96, 120):
+        remote(practice).delete(href_at(practice, hours))
+        pull(practice, calendar)
+        practice.wait(seconds=40)
+    pull(practice, calendar)
+    assert practice.offer_now(offer).standing == offer.standing
+    practice.wait(seconds=20)
+    pull(practice, calendar)
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered", "withdrawn"]
+    assert practice.kinds_told(booked, client=False) == ["offer_taken_back"]
+
+
 def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)

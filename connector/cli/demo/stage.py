@@ -21,6 +21,7 @@ from typing import Any
 from connector.cli.demo.looking import eventually
 
 PASSWORD = "correct-horse"  # noqa: S105 - of a server that lives for a minute on the loopback
+SETTLING_SECONDS = 2
 USER = "kim"
 _ENTRY = [sys.executable, "-c", "from connector.cli import main; main()"]
 
@@ -165,6 +166,9 @@ class Product:
             "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
             "CONNECTOR_INNER_HOSTS": "127.0.0.1",
             "CONNECTOR_LOG_LEVEL": "info",
+            "CONNECTOR_SETTLING": f"{SETTLING_SECONDS}s",  # a minute, where nobody is watching
+            "CONNECTOR_POLL_OPEN": "1s",
+            "CONNECTOR_POLL_IDLE": "1s",
         }
         self._process: subprocess.Popen[bytes] | None = None
 

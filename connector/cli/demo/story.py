@@ -63,6 +63,8 @@ class Story:
             ("The place is corrected, and the client asks for another time", self.change),
             (f"A second offer is left unanswered for {WINDOW_SECONDS} seconds", self.lapse),
             ("Pencilled is killed while it sends a third offer, and started again", self.kill),
+            ("The practitioner deletes the holds in their own calendar", self.delete),
+            ("The practitioner drags the session in their own calendar, and is asked", self.drag),
         )
         for number, (title, step) in enumerate(steps, 1):
             self.console.rule(f"[bold]{number}. {title}", align="left")
@@ -196,6 +198,36 @@ class Story:
         session = next(seen for seen in events if seen.status == "CONFIRMED")
         _check(self.event is not None and session.href == self.event.href, "the session's event is still the same one")
         self._mails(1)
+
+    def delete(self) -> None:
+        """Deleting the last hold withdraws the offer; both are told."""
+        for hold in by_status(self.calendar.events(), "TENTATIVE"):
+            self.calendar.delete(hold.href)
+        mails = self._mails(2)
+        events = self._events(lambda seen: len(seen) == 1)
+        self._show(events)
+        self._only(events)
+        told = {ALEX, KIM} == {address for address in (ALEX, KIM) for mail in mails if address in str(mail["To"])}
+        _check(told, "both are told that the offer was taken back")
+
+    def drag(self) -> None:
+        """Nobody's client is moved by it: the practitioner is asked, and has the client asked."""
+        event = self._only(self.calendar.events())
+        self.calendar.drag(event.href, self._when(10, 15))
+        (mail,) = self._mails(1)
+        _check(KIM in str(mail["To"]), "the practitioner is asked what they meant, and nobody else hears of it")
+        self._show(self._events(lambda seen: [one.start for one in seen] == [self._when(10, 15)]))
+        kim = Visitor()
+        page = kim.open(link_in(mail, "/ask"))
+        time.sleep(_QUIET_SECONDS)
+        _check(len(self.mailbox.mails) == self.mails_told, "opening the link decided nothing")
+        page = kim.press(page, "Yes, ask")
+        _check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
+        (mail,) = self._mails(1)
+        _check(ALEX in str(mail["To"]) and invitation(mail) is None, "now the client is asked")
+        events = self._events(lambda seen: [one.start for one in seen] == [self._when(4, 16), self._when(10, 15)])
+        self._show(events)
+        _check([one.status for one in events] == ["CONFIRMED", "TENTATIVE"], "the session is back, beside a hold")
 
     # What they share
 
