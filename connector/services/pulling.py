@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from connector.domain.notice import Stop
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Mirror, MirrorState, Sighting
 from connector.errors import EditConflictError, MissingError, RefusedError, SyncTokenExpiredError
-from connector.ports import Changes, RemoteCalendar
+from connector.ports import Changes, Failed, RemoteCalendar
 from connector.services import braking, heeding
 from connector.services.braking import How
 from connector.services.mirroring import SETTLED, Picture, picture
@@ -60,6 +60,7 @@ def pull(
             return None
         try:
             changes = _changes(remote, known.calendar.sync_token)
+            known = _with_returned(database, known, changes, remote)
             concerned = _concerning(known, changes, now, terms.settling)
             sightings = _look(remote, concerned, changes, known.due(now, terms.settling))
         except (MissingError, RefusedError) as error:
@@ -76,6 +77,24 @@ def _known(db: Connection, calendar_id: UUID) -> _Known:
     asked = questions.open_of_practitioner(db, calendar.practitioner_id)
     keys = {EntryKey(kind=EntryKind.SESSION, id=session_id) for session_id in asked} | suspected.keys()
     return _Known(calendar=calendar, mirrors=mirrors.every(db, calendar_id, or_keys=keys), suspicions=suspected)
+
+
+def _with_returned(database: Database, known: _Known, changes: Changes, remote: RemoteCalendar) -> _Known:
+    """Return what is known with those mirrors whose events were gone and stand again; doubles are removed at once.
+
+    Whoever brings back an event of ours that has been made anew since has made a double of it.
+
+    Raises: ProviderError if a double could not be removed.
+    """
+    ours = {mirror.ref.href for mirror in known.mirrors}
+    others = [changed.href for changed in changes.changed if changed.href not in ours]
+    with database.read() as db:
+        returned = mirrors.absent_at(db, known.calendar.id, others)
+        doubles = mirrors.former_at(db, known.calendar.id, others)
+    for outcome in remote.apply(doubles) if doubles else ():
+        if isinstance(outcome, Failed):
+            raise outcome.error
+    return replace(known, mirrors=(*known.mirrors, *returned))
 
 
 def _changes(remote: RemoteCalendar, token: str | None) -> Changes:
@@ -130,6 +149,9 @@ def _take_in(
     """Store what was learned, and do what follows; False if somebody else wrote meanwhile: then nothing is stored."""
     lock(db, terms, known.calendar.practitioner_id, now=now)
     current = _known(db, known.calendar.id)
+    told = {mirror.key for mirror in current.mirrors}
+    returned = [mirror for mirror in known.mirrors if mirror.key not in told]
+    current = replace(current, mirrors=(*current.mirrors, *mirrors.absent_of(db, current.calendar.id, returned)))
     if _has_changed(known, current, changes, sightings, now, terms.settling):
         return False
     shown = picture(db, current.calendar.id, now=now)
@@ -151,6 +173,8 @@ def _take_in(
     calendars.note_read(db, current.calendar.id, changes.token, now=now)
     if _goes_on(db, terms, current.calendar, shown, now):
         _heed(db, terms, current, learned, now)
+    if any(finding.mirror.stands and finding.mirror.key not in shown.contents for finding in learned):
+        make_calendars_due(db, current.calendar.practitioner_id, now=now)  # to remove what has come back
     if any(finding.suspicion is not None and finding.suspicion.found for finding in learned):
         make_busy_due(db, current.calendar.practitioner_id, now=now)
     _keep_busy_known(db, current, changes, now)

@@ -74,15 +74,13 @@ def scan(
     return now + terms.poll_open if (asking or moving) and not fed else None
 
 
-def refresh(db: Db, terms: Terms, practitioner_id: UUID, *, now: datetime) -> None:
+def refresh(database: Database, terms: Terms, practitioner_id: UUID, *, now: datetime) -> None:
     """Have a practitioner's calendars looked at if what is known is not of just now: they are choosing times."""
-    stale = [
-        calendar
-        for calendar in calendars.all_of(db, practitioner_id)
-        if calendar.busy_at is None or calendar.busy_at <= now - terms.poll_open
-    ]
-    if stale:
-        make_busy_due(db, practitioner_id, now=now)
+    with database.read() as db:
+        known = calendars.all_of(db, practitioner_id)
+    if any(one.busy_at is None or one.busy_at <= now - terms.poll_open for one in known):
+        with database.begin() as db:
+            make_busy_due(db, practitioner_id, now=now)
 
 
 def clashes(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,9 +10,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from connector.domain.entry import EntryKey, EntryKind
-from connector.domain.reconcile import Mirror, MirrorState, Ref
+from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove
 from connector.domain.session import SessionState
-from connector.storage.tables import calendars, mirrors, sessions
+from connector.storage.tables import calendars, formers, mirrors, sessions
+
+_CHUNK = 500  # hrefs in one query
 
 
 def active(
@@ -86,12 +88,57 @@ def intend(db: Connection, calendar_id: UUID, fresh: Iterable[Mirror], known: Co
         (again if mirror.key in known else new).append({"calendar_id": calendar_id} | _columns(mirror))
     if new:
         db.execute(insert(mirrors), new)
+    _remember(db, calendar_id, [row["key"] for row in again])
     _rewrite(db, again)
+
+
+def absent_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequence[Mirror]:
+    """Return the mirrors whose event was confirmed to be gone, but which are told to stand at one of these hrefs."""
+    found: list[Mirror] = []
+    for some in _chunks(hrefs):
+        gone = (mirrors.c.state == MirrorState.ABSENT.value) & mirrors.c.href.in_(some)
+        rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, gone))
+        found += [_mirror(row) for row in rows]
+    return found
+
+
+def absent_of(db: Connection, calendar_id: UUID, among: Iterable[Mirror]) -> Sequence[Mirror]:
+    """Return those of these mirrors whose event is still taken to be gone, as they are stored now."""
+    return absent_at(db, calendar_id, [mirror.ref.href for mirror in among if mirror.ref.href is not None])
+
+
+def former_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequence[Remove]:
+    """Return how to remove the events at these hrefs that were made anew since: somebody has brought them back."""
+    found: list[Remove] = []
+    for some in _chunks(hrefs):
+        own = (formers.c.calendar_id == calendar_id) & formers.c.href.in_(some)
+        for row in db.execute(select(formers).where(own)):
+            at = Ref(name=row.href, href=row.href)
+            found.append(Remove(key=EntryKey.parse(row.key), session_id=row.session_id, at=at))
+    return found
 
 
 def record(db: Connection, calendar_id: UUID, changed: Iterable[Mirror]) -> None:
     """Store what became of mirrors that are known."""
     _rewrite(db, [{"calendar_id": calendar_id} | _columns(mirror) for mirror in changed])
+
+
+def _remember(db: Connection, calendar_id: UUID, keys: Sequence[str]) -> None:
+    """Keep where events stood that are about to be made anew."""
+    own = (mirrors.c.calendar_id == calendar_id) & mirrors.c.key.in_(keys) & mirrors.c.href.is_not(None)
+    columns = (mirrors.c.calendar_id, mirrors.c.href, mirrors.c.key, mirrors.c.session_id)
+    rows = [row._asdict() for row in db.execute(select(*columns).where(own))] if keys else []
+    if rows:
+        known = {remove.at.href for remove in former_at(db, calendar_id, [row["href"] for row in rows])}
+        fresh = [row for row in rows if row["href"] not in known]
+        if fresh:
+            db.execute(insert(formers), fresh)
+
+
+def _chunks(hrefs: Collection[str]) -> Iterator[Sequence[str]]:
+    listed = list(hrefs)
+    for start in range(0, len(listed), _CHUNK):
+        yield listed[start : start + _CHUNK]
 
 
 def _rewrite(db: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -235,6 +235,16 @@ mirrors = Table(
     Index("ix_mirrors_calendar_id_ends_at", "calendar_id", "ends_at"),
 )
 
+# Where events of ours stood before they were made anew: whoever brings one back makes a double.
+formers = Table(
+    "formers",
+    metadata,
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
+    Column("href", Text, primary_key=True),
+    Column("key", Text, nullable=False),  # the entry's key
+    Column("session_id", Uuid, nullable=False),
+)
+
 # What somebody did to an event of ours, and how long ago it was first seen: it does not count yet.
 suspicions = Table(
     "suspicions",

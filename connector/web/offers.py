@@ -178,8 +178,7 @@ def _look(page: SessionPage) -> None:
     """Have the calendars looked at while times are being chosen; only for who reads the page."""
     if request.method == "GET":
         runtime = visit.runtime()
-        with runtime.database.begin() as db:
-            scanning.refresh(db, runtime.terms, page.practitioner.id, now=runtime.clock())
+        scanning.refresh(runtime.database, runtime.terms, page.practitioner.id, now=runtime.clock())
 
 
 def _change(

@@ -376,6 +376,54 @@ def test_holds_of_an_offer_that_go_one_after_another_are_told_once(practice: Pra
     assert practice.kinds_told(booked, client=False) == ["offer_taken_back"]
 
 
+def test_a_hold_brought_back_after_its_offer_has_ended_is_removed(practice: Practice, calendar: Calendar) -> None:
+    """Found by the long run of the state machine: an event that was gone, and not wanted, was never looked at again."""
+    offer = practice.offer(practice.book(48), 72)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    event = remote(practice).events[href_at(practice, 72)]
+    remote(practice).delete(event.href)
+    practice.withdraw(offer)
+    settle(practice, calendar)
+    remote(practice).restore(event)
+    pull(practice, calendar)
+    assert converge(practice, calendar) == 1
+    assert [content.span for content in remote(practice).shown()] == [when(48).span]
+    assert converge(practice, calendar) == 0
+
+
+def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    event = remote(practice).events[href_at(practice, 48)]
+    remote(practice).delete(event.href)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.PUT_BACK)
+    converge(practice, calendar)
+    remote(practice).restore(event)
+    assert len(remote(practice).events) == 2
+    pull(practice, calendar)
+    (left,) = remote(practice).events
+    assert left != event.href
+    settle(practice, calendar)
+    assert question(practice, booked) is None
+    assert converge(practice, calendar) == 0
+
+
+def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    event = remote(practice).events[href_at(practice, 48)]
+    remote(practice).delete(event.href)
+    settle(practice, calendar)
+    assert question(practice, booked) is not None
+    remote(practice).restore(event)
+    pull(practice, calendar)
+    assert question(practice, booked) is None
+    assert list(remote(practice).events) == [event.href]
+    assert converge(practice, calendar) == 0
+
+
 def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)

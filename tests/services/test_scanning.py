@@ -215,13 +215,12 @@ def test_something_new_in_a_calendar_that_is_read_has_it_looked_at_again(
 
 
 def test_whoever_chooses_times_has_their_calendars_looked_at(practice: Practice, calendar: Calendar) -> None:
-    with practice.database.begin() as db:
-        scanning.refresh(db, practice.terms, practice.kim.id, now=practice.now)
+    scanning.refresh(practice.database, practice.terms, practice.kim.id, now=practice.now)
     assert busy_key(calendar) in ledger.due_keys(practice.database, practice.now)
     scan(practice, calendar)
     with practice.database.begin() as db:
         ledger.forget(db, busy_key(calendar))
-        scanning.refresh(db, practice.terms, practice.kim.id, now=practice.now)
+    scanning.refresh(practice.database, practice.terms, practice.kim.id, now=practice.now)
     assert busy_key(calendar) not in ledger.due_keys(practice.database, practice.now)
 
 

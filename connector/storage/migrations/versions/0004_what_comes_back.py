@@ -33,6 +33,17 @@ def upgrade() -> None:
     for column in columns():
         op.add_column("calendars", column)
     op.create_table(
+        "formers",
+        sa.Column("calendar_id", sa.Uuid(), nullable=False),
+        sa.Column("href", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["calendar_id"], ["calendars.id"], name="fk_formers_calendar_id_calendars", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("calendar_id", "href", name="pk_formers"),
+    )
+    op.create_table(
         "suspicions",
         sa.Column("calendar_id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -91,7 +102,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("busy_times", "questions", "suspicions"):
+    for table in ("busy_times", "questions", "suspicions", "formers"):
         op.drop_table(table)
     for column in columns():
         op.drop_column("calendars", column.name)
