@@ -24,8 +24,8 @@ class Act(StrEnum):
     MOVED = "moved"
     RESHAPED = "reshaped"  # into what we never write: all-day, recurring, shown as free
     EDITED = "edited"  # title, place or status, which are ours; counts at once
-    RETURNED = "returned"  # a deleted event stands again, or a moved one is back in its place; counts at once
-    TOUCHED = "touched"  # notes, colour, reminders: theirs to keep
+    RETURNED = "returned"  # one they are asked about, having deleted it, stands again where it should; counts at once
+    TOUCHED = "touched"  # notes, colour, reminders: theirs to keep; or back in its place before it counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +146,11 @@ def _present(
     )
     if content is None:
         return Finding(mirror=read)
-    if hidden and mirror.state is MirrorState.ABSENT:
+    if hidden and mirror.state is MirrorState.ABSENT and found is not None and found.span == content.span:
         return Finding(mirror=read, happening=Happening(mirror=read, act=Act.RETURNED))
     if seen == content.fingerprint:
-        act = Act.RETURNED if earlier else Act.TOUCHED
         read = replace(read, ends_at=content.span.end)
-        return Finding(mirror=read, happening=Happening(mirror=read, act=act) if read != mirror else None)
+        return Finding(mirror=read, happening=Happening(mirror=read, act=Act.TOUCHED) if read != mirror else None)
     if seen == mirror.seen and (earlier is None or earlier.overruled(content)):
         return Finding(mirror=read, suspicion=earlier)  # what is wanted has changed since, and is about to be written
     if found is None:
@@ -186,15 +185,19 @@ def _stood(mirror: Mirror, content: Content) -> Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toll:
-    """How much of ours is gone from a calendar, in units: a session's event is one, all holds of an offer are one."""
+    """How much of ours is gone from a calendar, in units: a session's event is one, all holds of an offer are one.
+
+    `left` counts the entries that stand.
+    """
 
     gone: int
     known: int
+    left: int
 
     @property
     def is_emptied(self) -> bool:
         """Whether nothing of ours is left of what was more than one."""
-        return self.gone == self.known and self.known > 1
+        return not self.left and self.known > 1
 
     @property
     def is_shrunken(self) -> bool:
@@ -212,5 +215,6 @@ def toll(units: Mapping[EntryKey, object], suspicions: Iterable[Suspicion]) -> T
         units: By the key of each entry that is to come and was known to stand in the calendar: what it is counted with.
         suspicions: What is suspected; only deletions count, and not those the practitioner has accepted.
     """
-    gone = {units[s.key] for s in suspicions if s.act is Act.DELETED and not s.accepted and s.key in units}
-    return Toll(gone=len(gone), known=len(set(units.values())))
+    gone = {s.key for s in suspicions if s.act is Act.DELETED and not s.accepted and s.key in units}
+    units_gone = {units[key] for key in gone}
+    return Toll(gone=len(units_gone), known=len(set(units.values())), left=len(units) - len(gone))

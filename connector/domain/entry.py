@@ -60,8 +60,12 @@ class Content:
 
     @property
     def fingerprint(self) -> str:
-        """A digest equal exactly when the four are; comparable between what we want and what was read back."""
-        parts = (self.span.start.isoformat(), self.span.end.isoformat(), self.title, self.location, self.showing)
+        """A digest equal exactly when the four are; comparable between what we want and what was read back.
+
+        Some services tidy the blanks in a text, so those make no difference.
+        """
+        title, location = (" ".join(text.split()) for text in (self.title, self.location))
+        parts = (self.span.start.isoformat(), self.span.end.isoformat(), title, location, self.showing)
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 

@@ -24,6 +24,7 @@ from connector.services.offering import check_can_ask
 from connector.services.recording import Case, Decision, load, record
 from connector.services.terms import Terms
 from connector.storage import calendars, mirrors, occupancy, questions
+from connector.storage import sessions as stored
 from connector.storage.seal import Seal
 
 PURPOSE = "question"
@@ -158,7 +159,9 @@ def _place(question: Question) -> When:
 
 
 def _tell(db: Connection, terms: Terms, question: Question, reason: PutBack, now: datetime) -> None:
-    """Tell the practitioner that the entry they touched is put back."""
+    """Tell the practitioner that the entry they touched is put back; one that is over is not."""
+    if stored.get(db, question.session_id).when.span.end <= now:
+        return
     here = [m for calendar_id, m in mirrors.of_session(db, question.session_id) if calendar_id == question.calendar_id]
     own = next((mirror for mirror in here if mirror.key.id == question.session_id), None)
     if own is None:

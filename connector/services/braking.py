@@ -94,6 +94,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     is asked about. Raises: NotFoundError; RuleError if the calendar is not stopped.
     """
     calendar = calendars.calendar(db, calendar_id)
+    people.practitioner(db, calendar.practitioner_id, lock=True)  # nobody judges meanwhile
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
     match how:
@@ -105,7 +106,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
             pass
     fact = CalendarResumed(at=now, by=by, connection_id=calendar.connection_id, calendar=calendar.name, how=how.value)
     timeline.append(db, calendar.practitioner_id, [fact])
-    for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
+    for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE):
         ledger.touch(db, Key(kind, str(calendar_id)), due_at=now, lane=calendar.lane)
 
 

@@ -65,7 +65,7 @@ class _Heed:
         if offer is None:
             return  # answered or ended since: what is left of it is being removed
         turn = offering.Turn(offer=offer, session=self.case.session)
-        for one in happened:
+        for one in sorted(happened, key=lambda one: one.act is not Act.DELETED):  # a time that goes makes room
             match one.act:
                 case Act.DELETED:
                     facts.append(self._deleted(one))
@@ -95,7 +95,7 @@ class _Heed:
             case Act.MOVED if one.to is not None:
                 self._session_moved(one, one.to)
             case Act.RETURNED:
-                self._returned()
+                self._end(QuestionKind.DELETED, Dropped.BROUGHT_BACK)
             case Act.RESHAPED:
                 self._put_back(one, PutBack.SHAPE)
             case Act.EDITED:
@@ -126,14 +126,14 @@ class _Heed:
         return None
 
     def _session_moved(self, one: Happening, to: Span) -> None:
-        question = self.case.question
         if to == self.case.session.when.span:  # back where the client has it, while we asked
-            self._returned()
+            self._end(QuestionKind.MOVED, Dropped.MOVED_BACK)
             return
         reason = self._hindrance(to)
         if reason is not None:
             self._put_back(one, reason, found=to)
-            self._end(question, Dropped.CANNOT_STAND)
+            self._end(QuestionKind.MOVED, Dropped.CANNOT_STAND)
+            self._end(QuestionKind.DELETED, Dropped.CANNOT_STAND)
             return
         kind, within, offer = QuestionKind.MOVED, self.terms.move_answer, self.case.open
         if offer is not None:
@@ -170,15 +170,10 @@ class _Heed:
             decision = replace(decision, questions=(ended, asked), facts=(dropped, *facts))
         record(self.db, self.terms, self.case, decision, now=self.now)
 
-    def _returned(self) -> None:
-        """An event stands again where it should: what was asked about it is no longer a question."""
+    def _end(self, kind: QuestionKind, dropped: Dropped) -> None:
+        """End what is asked about the same event: it is no longer a question."""
         question = self.case.question
-        if question is not None and question.kind is not QuestionKind.REPLACE:
-            moved = question.kind is QuestionKind.MOVED
-            self._end(question, Dropped.MOVED_BACK if moved else Dropped.BROUGHT_BACK)
-
-    def _end(self, question: Question | None, dropped: Dropped) -> None:
-        if question is None or question.kind is QuestionKind.REPLACE:
+        if question is None or question.kind is not kind or question.calendar_id != self.calendar.id:
             return
         ended, fact = asking.drop(question, dropped, by=self.by, now=self.now)
         decision = Decision(session=self.case.session, questions=(ended,), facts=(fact,))

@@ -16,8 +16,9 @@ from connector.domain.people import CLOCK, Actor, Level
 from connector.errors import RuleError
 from connector.ports import GivenTokens, Network, Provider, RemoteCalendarInfo
 from connector.services import notifying
+from connector.services.recording import make_busy_due
 from connector.services.terms import Terms
-from connector.storage import calendars, ledger, people, timeline
+from connector.storage import calendars, ledger, offers, people, timeline
 from connector.storage.calendars import Calendar, CalendarRole, Connection, ConnectionState
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -110,6 +111,8 @@ def add(db: Db, seal: Seal, practitioner_id: UUID, made: Made, *, by: Actor, now
     )
     timeline.append(db, practitioner_id, [added])
     make_due(db, target, now)
+    if offers.undecided(db, practitioner_id):
+        make_busy_due(db, practitioner_id, now=now)
     return target
 
 
@@ -176,6 +179,8 @@ def restored(
         fact = AccessRestored(at=now, by=by, connection_id=connection_id)
         timeline.append(db, connection.practitioner_id, [fact])
     make_due(db, calendars.target(db, connection_id), now)
+    for calendar in calendars.in_connection(db, connection_id):
+        ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
 def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> None:

@@ -155,10 +155,11 @@ def converge(
             break
     else:
         raise TransientError("events of ours kept vanishing from the calendar while they were written")
-    with database.begin() as db:
-        calendars.note_written(db, calendar_id, now=clock())
-        for before in calendars.being_cleared_for(db, calendar_id):
-            ledger.touch(db, Key(Kind.CALENDAR, str(before.id)), due_at=clock(), lane=before.lane)
+    if now.calendar.role is CalendarRole.TARGET and now.calendar.stopped is None:
+        with database.begin() as db:
+            calendars.note_written(db, calendar_id, now=clock())
+            for before in calendars.being_cleared_for(db, calendar_id):
+                ledger.touch(db, Key(Kind.CALENDAR, str(before.id)), due_at=clock(), lane=before.lane)
     return count
 
 
@@ -222,7 +223,8 @@ def _succeeded(db: Connection, calendar: Calendar) -> bool:
     if calendar.successor_id is None:
         return True
     successor = calendars.calendar(db, calendar.successor_id)
-    return successor.written_at is not None and successor.stopped is None
+    filled = successor.written_at is not None and successor.stopped is None
+    return filled and successor.role is CalendarRole.TARGET
 
 
 def _farewell(wanted: Iterable[Entry], known: Iterable[Mirror], now: datetime) -> list[Action]:
@@ -260,7 +262,9 @@ class _Work:
         if not any(isinstance(error, AccessLostError) for error in self.done.errors):
             self._apply(free, known)
         if self.done.contested:
+            # A look that came while an event was in doubt has passed over the change: so everything is read again.
             with self.database.begin() as db:
+                calendars.forget_token(db, self.now.calendar.id)
                 _look_again(db, self.now.calendar, due_at=self.clock())
         return self.done
 
@@ -283,6 +287,7 @@ class _Work:
                 )
             )
         with self.database.begin() as db:
+            people.practitioner(db, self.now.calendar.practitioner_id, lock=True)  # nobody judges meanwhile
             mirrors.intend(db, self.now.calendar.id, fresh, {mirror.key for mirror in known.values()})
             mirrors.doubt(db, self.now.calendar.id, changed)
             mirrors.doubt(db, self.now.calendar.id, [remove.key for remove in removes], unseen=True)
@@ -315,6 +320,7 @@ class _Work:
         ]
         overruled = {key: one for key, one in self.now.suspicions.items() if key in self.done.written & keys}
         with self.database.begin() as db:
+            people.practitioner(db, calendar.practitioner_id, lock=True)
             mirrors.record(db, calendar.id, landed)
             suspicions.replace(db, calendar.id, [*overruled, *(one.key for one in missed)], missed)
             if missed:

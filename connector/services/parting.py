@@ -21,7 +21,7 @@ from connector.ports import Account, Clock
 from connector.services import linking, mirroring, probing, watching
 from connector.services.recording import Decision, load, record
 from connector.services.terms import Terms
-from connector.storage import calendars, ledger, mirrors, questions, timeline
+from connector.storage import calendars, ledger, mirrors, people, questions, timeline
 from connector.storage.calendars import Calendar, CalendarRole, Connection, ConnectionState
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -37,6 +37,7 @@ def begin(db: Db, terms: Terms, connection_id: UUID, *, by: Actor, now: datetime
 
     Asking twice changes nothing. Raises: NotFoundError.
     """
+    people.practitioner(db, calendars.connection(db, connection_id).practitioner_id, lock=True)
     connection = calendars.connection(db, connection_id)
     if connection.state is ConnectionState.LEAVING:
         return
@@ -127,8 +128,8 @@ def _clear(
 ) -> None:
     for calendar in owned:
         remote = account.open(calendar.remote_id)
+        probing.clear(database, calendar.id, remote)
         if calendar.role is not CalendarRole.WATCHED:
-            probing.clear(database, calendar.id, remote)
             mirroring.converge(database, terms, calendar.id, remote, clock=clock, renew=renew)
         watching.end(database, seal, calendar.id, remote, renew=renew, now=clock())
 

@@ -22,11 +22,12 @@ from connector.services.mirroring import SETTLED, Picture, picture
 from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.terms import Terms
 from connector.storage import busy, calendars, ledger, mirrors, offers, questions, suspicions
-from connector.storage.calendars import Calendar, CalendarRole
+from connector.storage.calendars import Calendar, CalendarRole, ConnectionState
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
 ROUNDS = 3
+LOOKS_BACK = timedelta(days=30)  # what ended longer ago may be moved or tidied away as anybody likes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def pull(
     """
     for _ in range(ROUNDS):
         with database.read() as db:
-            known = _known(db, calendar_id)
+            known = _known(db, calendar_id, now)
         if known.calendar.role is not CalendarRole.TARGET:
             return None
         try:
@@ -71,12 +72,16 @@ def pull(
     raise EditConflictError("the calendar was written while it was read")
 
 
-def _known(db: Connection, calendar_id: UUID) -> _Known:
+def _known(db: Connection, calendar_id: UUID, now: datetime) -> _Known:
     calendar = calendars.calendar(db, calendar_id)
     suspected = suspicions.of_calendar(db, calendar_id)
     asked = questions.open_of_practitioner(db, calendar.practitioner_id)
     keys = {EntryKey(kind=EntryKind.SESSION, id=session_id) for session_id in asked} | suspected.keys()
-    return _Known(calendar=calendar, mirrors=mirrors.every(db, calendar_id, or_keys=keys), suspicions=suspected)
+    return _Known(
+        calendar=calendar,
+        mirrors=mirrors.every(db, calendar_id, or_keys=keys, since=now - LOOKS_BACK),
+        suspicions=suspected,
+    )
 
 
 def _with_returned(database: Database, known: _Known, changes: Changes, remote: RemoteCalendar) -> _Known:
@@ -148,7 +153,9 @@ def _take_in(
 ) -> bool:
     """Store what was learned, and do what follows; False if somebody else wrote meanwhile: then nothing is stored."""
     lock(db, terms, known.calendar.practitioner_id, now=now)
-    current = _known(db, known.calendar.id)
+    current = _known(db, known.calendar.id, now)
+    if calendars.connection(db, current.calendar.connection_id).state is ConnectionState.LEAVING:
+        return True  # nothing there counts any more
     told = {mirror.key for mirror in current.mirrors}
     returned = [mirror for mirror in known.mirrors if mirror.key not in told]
     current = replace(current, mirrors=(*current.mirrors, *mirrors.absent_of(db, current.calendar.id, returned)))
@@ -172,7 +179,9 @@ def _take_in(
     suspicions.replace(db, current.calendar.id, looked_at, suspected)
     calendars.note_read(db, current.calendar.id, changes.token, now=now)
     if _goes_on(db, terms, current.calendar, shown, now):
-        _heed(db, terms, current, learned, now)
+        _heed(db, terms, current, _ripe(db, terms, current.calendar, learned, now), now)
+    else:
+        _heed(db, terms, current, _harmless(learned), now)
     if any(finding.mirror.stands and finding.mirror.key not in shown.contents for finding in learned):
         make_calendars_due(db, current.calendar.practitioner_id, now=now)  # to remove what has come back
     if any(finding.suspicion is not None and finding.suspicion.found for finding in learned):
@@ -181,9 +190,9 @@ def _take_in(
     return True
 
 
-def _heed(db: Connection, terms: Terms, known: _Known, learned: Iterable[Finding], now: datetime) -> None:
+def _heed(db: Connection, terms: Terms, known: _Known, counts: Iterable[Happening], now: datetime) -> None:
     """Do what follows from what counts; it is not suspected any more."""
-    happened = list(_ripe(db, terms, known.calendar, learned, now))
+    happened = [happening for happening in counts if happening.act is not Act.TOUCHED]
     suspicions.replace(db, known.calendar.id, [happening.mirror.key for happening in happened], [])
     if happened:
         heeding.heed(db, terms, known.calendar, happened, now=now)
@@ -205,6 +214,13 @@ def _ripe(
             continue
         waits = finding.mirror.key.kind is EntryKind.HOLD and offer_of.get(finding.mirror.key.id) in unsettled
         if finding.suspicion is None or not waits:
+            yield finding.happening
+
+
+def _harmless(learned: Iterable[Finding]) -> Iterator[Happening]:
+    """Yield what counts even in a calendar that is stopped: what nobody has to settle."""
+    for finding in learned:
+        if finding.happening is not None and finding.happening.act in (Act.RETURNED, Act.EDITED):
             yield finding.happening
 
 

@@ -16,9 +16,9 @@ from connector.domain.facts import TargetChanged
 from connector.domain.people import Actor
 from connector.errors import RuleError
 from connector.ports import RemoteCalendar, RemoteCalendarInfo
-from connector.services import linking, watching
+from connector.services import linking, probing, watching
 from connector.services.mirroring import picture
-from connector.services.recording import lock
+from connector.services.recording import lock, make_busy_due
 from connector.services.terms import Terms
 from connector.storage import calendars, ledger, questions, suspicions, timeline
 from connector.storage.calendars import Calendar, CalendarRole, ConnectionState
@@ -59,7 +59,8 @@ def retarget(
         calendars.add_calendar(db, new, now=now)
     linking.refuse_twice(db, replace(new, role=CalendarRole.TARGET), connection.provider)
     calendars.set_role(db, new.id, CalendarRole.TARGET)
-    calendars.set_role(db, old.id, CalendarRole.CLEARING, successor_id=new.id)
+    calendars.set_role(db, old.id, CalendarRole.CLEARING)
+    calendars.succeed(db, connection_id, new.id)
     calendars.set_levels(db, new.id, session_level=old.disclosure.session_level, hold_level=old.disclosure.hold_level)
     calendars.resume(db, old.id)
     suspicions.forget_all(db, old.id)
@@ -67,6 +68,7 @@ def retarget(
     timeline.append(db, connection.practitioner_id, [fact])
     linking.make_due(db, new, now)
     ledger.touch(db, Key(Kind.CALENDAR, str(old.id)), due_at=now, lane=old.lane)
+    make_busy_due(db, connection.practitioner_id, now=now)  # the old one's feed is not read any more
     return new
 
 
@@ -91,6 +93,7 @@ def cleared(
         return None
     if waits or shown.actions:
         return None  # its successor makes it due once everything stands there
+    probing.clear(database, calendar_id, remote)
     watching.end(database, seal, calendar_id, remote, renew=renew, now=now)
     with database.begin() as db:
         if calendars.calendar(db, calendar_id).role is CalendarRole.CLEARING:

@@ -61,17 +61,17 @@ def scan(
     except ProviderError as error:
         with database.begin() as db:
             busy.note_trouble(db, calendar_id, str(error))
+            depended_on = _depended_on(db, calendar, now)
         if isinstance(error, MissingError | RefusedError):
-            return now + terms.poll_idle
+            return now + terms.poll_idle if depended_on else None
         raise
     with database.begin() as db:
         lock(db, terms, calendar.practitioner_id, now=now)
         busy.keep(db, calendar_id, _foreign(db, calendar, found, now), now=now, until=until)
         _tell_clashes(db, terms, calendar, now)
-        asking = offers.open_of_practitioner(db, calendar.practitioner_id)
-        moving = suspicions.places(db, calendar.practitioner_id, after=now)
+        depended_on = _depended_on(db, calendar, now)
     fed = calendar.role is CalendarRole.TARGET
-    return now + terms.poll_open if (asking or moving) and not fed else None
+    return now + terms.poll_open if depended_on and not fed else None
 
 
 def refresh(database: Database, terms: Terms, practitioner_id: UUID, *, now: datetime) -> None:
@@ -103,6 +103,12 @@ def told(spot: BlindSpot) -> str:
     return f"“{spot.calendar}” {cannot}{seen}, so nobody knows whether these times are free there."
 
 
+def _depended_on(db: Db, calendar: Calendar, now: datetime) -> bool:
+    asking = offers.open_of_practitioner(db, calendar.practitioner_id)
+    moving = suspicions.places(db, calendar.practitioner_id, after=now)
+    return bool(asking or moving)
+
+
 def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
     """Return how far ahead it matters whether the practitioner is free."""
     offered = [a.when.span.end for offer in offers.undecided(db, practitioner_id) for a in offer.standing]
@@ -113,7 +119,7 @@ def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
 
 def _foreign(db: Db, calendar: Calendar, found: Iterable[Busy], now: datetime) -> Iterator[Span]:
     """Yield when something that is not ours stands in a calendar."""
-    known = mirrors.hrefs(db, calendar.practitioner_id)
+    known = mirrors.hrefs(db, calendar.practitioner_id, since=now - AHEAD)
     shown = picture(db, calendar.id, now=now)
     own = [content.span for content in shown.contents.values()]
     on_their_way = {

@@ -58,7 +58,7 @@ class Calendar:
         stopped: Why nothing is done about it until somebody says so (a Stop); `stopped_count` entries were gone.
         busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
             not be since.
-        probe: The remote name of a probe hold that may stand there; read back as free `probe_tries` times so far.
+        probe: The remote name of a probe hold that may stand there at `probe_at`; `probe_tries` times it read as free.
         probed_at: When it was last proved how holds must be shown.
     """
 
@@ -84,6 +84,7 @@ class Calendar:
     busy_until: datetime | None = None
     busy_trouble: str | None = None
     probe: str | None = None
+    probe_at: datetime | None = None
     probe_tries: int = 0
     probed_at: datetime | None = None
 
@@ -207,10 +208,16 @@ def set_role(db: Db, calendar_id: UUID, role: CalendarRole, *, successor_id: UUI
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
+def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
+    """Have every calendar of a connection that is being cleared wait for this one."""
+    clearing = (calendars.c.connection_id == connection_id) & (calendars.c.role == CalendarRole.CLEARING.value)
+    db.execute(update(calendars).where(clearing).values(successor_id=successor_id))
+
+
 def stop(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
     """Do nothing more about a calendar until somebody says so; False if it was stopped already."""
     own = (calendars.c.id == calendar_id) & calendars.c.stopped.is_(None)
-    values = {"stopped": reason, "stopped_at": now, "stopped_count": count}
+    values = {"stopped": reason, "stopped_at": now, "stopped_count": count, "written_at": None}
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 
@@ -218,17 +225,19 @@ def resume(db: Db, calendar_id: UUID) -> bool:
     """Go on with a calendar that was stopped; False if it was not."""
     own = (calendars.c.id == calendar_id) & calendars.c.stopped.is_not(None)
     values = {"stopped": None, "stopped_at": None, "stopped_count": None, "trouble": None, "trouble_since": None}
+    values["written_at"] = None  # what stood there may not any more
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 
-def note_probe(db: Db, calendar_id: UUID, name: str | None, *, tries: int = 0) -> None:
-    """Note the name of a probe hold before it is placed, or that none stands there (None)."""
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(probe=name, probe_tries=tries))
+def note_probe(db: Db, calendar_id: UUID, name: str | None, *, at: datetime | None = None, tries: int = 0) -> None:
+    """Note the name of a probe hold and when it begins, before it is placed, or that none stands there (None)."""
+    values = {"probe": name, "probe_at": at, "probe_tries": tries}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
 def note_strength(db: Db, calendar_id: UUID, *, firm: bool, now: datetime) -> None:
     """Note how holds must be shown in a calendar, as it was just proved."""
-    values = {"firm_holds": firm, "probed_at": now, "probe": None, "probe_tries": 0}
+    values = {"firm_holds": firm, "probed_at": now, "probe": None, "probe_at": None, "probe_tries": 0}
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
@@ -276,7 +285,7 @@ def note_read(db: Db, calendar_id: UUID, token: str, *, now: datetime) -> None:
 
 
 def forget_token(db: Db, calendar_id: UUID) -> None:
-    """Drop a sync token that the service no longer knows."""
+    """Drop a sync token, so that everything is read again."""
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(sync_token=None))
 
 
@@ -319,6 +328,7 @@ def _calendar(row: Row[Any]) -> Calendar:
         busy_until=row.busy_until,
         busy_trouble=row.busy_trouble,
         probe=row.probe,
+        probe_at=row.probe_at,
         probe_tries=row.probe_tries,
         probed_at=row.probed_at,
     )

@@ -41,9 +41,16 @@ def active(
     return [_mirror(row) for row in rows]
 
 
-def every(db: Connection, calendar_id: UUID, *, or_keys: Collection[EntryKey] = ()) -> Sequence[Mirror]:
-    """Return every mirror of a calendar whose event is not confirmed to be gone, and those of these keys."""
+def every(
+    db: Connection, calendar_id: UUID, *, or_keys: Collection[EntryKey] = (), since: datetime | None = None
+) -> Sequence[Mirror]:
+    """Return every mirror of a calendar whose event is not confirmed to be gone, and those of these keys.
+
+    With `since`, what ended before is left out.
+    """
     alive = mirrors.c.state != MirrorState.ABSENT.value
+    if since is not None:
+        alive = and_(alive, mirrors.c.ends_at > since)
     concerned = or_(alive, mirrors.c.key.in_([str(key) for key in or_keys])) if or_keys else alive
     return [_mirror(row) for row in db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, concerned))]
 
@@ -59,10 +66,10 @@ def found(db: Connection, word: str) -> Sequence[tuple[UUID, Mirror]]:
     return [(row.calendar_id, _mirror(row)) for row in db.execute(select(mirrors).where(known))]
 
 
-def hrefs(db: Connection, practitioner_id: UUID) -> Collection[str]:
-    """Return where entries of ours stand, or stood, in any calendar of a practitioner."""
+def hrefs(db: Connection, practitioner_id: UUID, *, since: datetime) -> Collection[str]:
+    """Return where entries of ours that end after `since` stand, or stood, in any calendar of a practitioner."""
     joined = mirrors.join(calendars, calendars.c.id == mirrors.c.calendar_id)
-    own = (calendars.c.practitioner_id == practitioner_id) & mirrors.c.href.is_not(None)
+    own = and_(calendars.c.practitioner_id == practitioner_id, mirrors.c.href.is_not(None), mirrors.c.ends_at > since)
     return set(db.execute(select(mirrors.c.href).select_from(joined).where(own)).scalars())
 
 

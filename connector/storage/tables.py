@@ -215,6 +215,7 @@ calendars = Table(
     Column("busy_until", UtcDateTime),  # how far ahead they were read
     Column("busy_trouble", Text),  # why they could not be read since; NULL when they could
     Column("probe", Text),  # the remote name of a probe hold that may stand there
+    Column("probe_at", UtcDateTime),  # when it begins there
     Column("probe_tries", Integer, nullable=False, server_default="0"),
     Column("probed_at", UtcDateTime),  # when it was last proved how holds must be shown
 )

@@ -99,7 +99,7 @@ def test_an_event_moved_back_in_time_was_never_moved() -> None:
     back = look(sighted(WANTED.content, '"3"'), known=first.mirror, earlier=first.suspicion, now=NOW + MINUTE)
     assert back.suspicion is None
     assert back.happening is not None
-    assert back.happening.act is Act.RETURNED
+    assert back.happening.act is Act.TOUCHED
 
 
 def test_a_deleted_event_brought_back_while_it_is_asked_about_is_noticed() -> None:
@@ -207,18 +207,19 @@ def test_the_brake_goes_on_beyond_three_and_a_fifth_or_when_nothing_is_left(
     shrunken: bool,  # noqa: FBT001 - a row of the table
     emptied: bool,  # noqa: FBT001 - likewise
 ) -> None:
-    found = Toll(gone=gone, known=known)
+    found = Toll(gone=gone, known=known, left=known - gone)
     assert (found.is_shrunken, found.is_emptied) == (shrunken, emptied)
 
 
 def test_all_holds_of_one_offer_count_as_one_and_what_was_meant_does_not_count() -> None:
     units = {KEYS[0]: "session", KEYS[1]: "offer", KEYS[2]: "offer"}
     deleted = [replace(suspicion(Act.DELETED), key=key) for key in KEYS]
-    assert toll(units, deleted) == Toll(gone=2, known=2)
-    assert toll(units, deleted[1:]) == Toll(gone=1, known=2)
-    assert toll(units, [replace(one, accepted=True) for one in deleted]) == Toll(gone=0, known=2)
+    assert toll(units, deleted) == Toll(gone=2, known=2, left=0)
+    assert toll(units, deleted[1:]) == Toll(gone=1, known=2, left=1)
+    assert toll(units, deleted[:2]) == Toll(gone=2, known=2, left=1), "one hold still stands"
+    assert toll(units, [replace(one, accepted=True) for one in deleted]) == Toll(gone=0, known=2, left=3)
     moved = [replace(one, act=Act.MOVED, found=when(60).span) for one in deleted]
-    assert toll(units, moved) == Toll(gone=0, known=2)
+    assert toll(units, moved) == Toll(gone=0, known=2, left=3)
 
 
 def test_a_firm_hold_that_reads_as_busy_is_an_echo() -> None:

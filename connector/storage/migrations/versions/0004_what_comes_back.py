@@ -24,6 +24,7 @@ def columns() -> list[sa.Column[object]]:
         sa.Column("busy_until", INSTANT),
         sa.Column("busy_trouble", sa.Text()),
         sa.Column("probe", sa.Text()),
+        sa.Column("probe_at", INSTANT),
         sa.Column("probe_tries", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("probed_at", INSTANT),
     ]
