@@ -7,7 +7,7 @@ from types import TracebackType
 
 from connector.errors import RefusedError, TransientError
 
-_REVEALING = re.compile(r"\S+@\S+|\w+://\S+")  # an address in a service's words may be somebody's
+_REVEALING = re.compile(r"\S+@\S+|\w+://\S+|\S*/\S+/\S*")  # an address or path in a service's words may name somebody
 _OURS = frozenset({"connector", "providers", "webhooks"})
 
 
