@@ -58,7 +58,7 @@ CRASHED = [
 ]
 
 
-@pytest.mark.parametrize("n", range(2))
+@pytest.mark.parametrize("n", [0, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
 @pytest.mark.parametrize("row", [row for row in DONE if (row["state"], row["act"]) in CRASHED], ids=_name)
 def test_a_crash_between_reading_and_saving_loses_nothing_and_does_nothing_twice(
