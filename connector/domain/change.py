@@ -136,6 +136,9 @@ def _present(
     now: datetime,
     settling: timedelta,
 ) -> Finding:
+    back = hidden and mirror.state is MirrorState.ABSENT
+    if back and content is not None:
+        mirror = replace(mirror, ends_at=content.span.end)  # nothing was to be written there meanwhile
     found = sighting.content
     seen = found.fingerprint if found is not None else ""
     read = replace(
@@ -146,7 +149,7 @@ def _present(
     )
     if content is None:
         return Finding(mirror=read)
-    if hidden and mirror.state is MirrorState.ABSENT and found is not None and found.span == content.span:
+    if back and found is not None and found.span == content.span:
         return Finding(mirror=read, happening=Happening(mirror=read, act=Act.RETURNED))
     if seen == content.fingerprint:
         read = replace(read, ends_at=content.span.end)

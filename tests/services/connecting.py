@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from connector.domain.people import Level
+from connector.domain.question import Question
 from connector.domain.reconcile import MirrorState
-from connector.ports import Network
-from connector.services import linking, mirroring, pulling
+from connector.domain.session import Session
+from connector.domain.span import Span
+from connector.ports import Network, RemoteCalendarInfo
+from connector.services import linking, mirroring, pulling, retargeting
 from connector.services.linking import Wish
-from connector.storage import ledger, mirrors
+from connector.storage import ledger, mirrors, questions
 from connector.storage.calendars import Calendar
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 from providers import memory
-from tests.domain.making import KIM
+from tests.domain.making import KIM, when
 from tests.services.making import Practice
 
 SEAL = Seal(["a test key of at least thirty-two characters"])
@@ -66,6 +70,45 @@ def settle(practice: Practice, calendar: Calendar) -> None:
         practice.wait(seconds=61)
     pull(practice, calendar)
     converge(practice, calendar)
+
+
+def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
+    """Where the event of that time stands."""
+    return next(href for href, event in remote(practice, name).events.items() if event.span == when(hours).span)
+
+
+def times(practice: Practice, name: str = "calendar") -> list[Span]:
+    """When something stands there."""
+    return [content.span for content in remote(practice, name).shown()]
+
+
+def shown_first(practice: Practice, calendar: Calendar) -> Session:
+    """Book a session, and have it stand in the calendar."""
+    booked = practice.book(48)
+    converge(practice, calendar)
+    pull(practice, calendar)
+    return booked
+
+
+def question(practice: Practice, session: Session) -> Question | None:
+    """What its practitioner is asked about a session."""
+    with practice.database.read() as db:
+        return questions.open_of(db, session.id)
+
+
+def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, writable: bool = True) -> Calendar:
+    """Have the entries go to another calendar of the account."""
+    memory.store(str(practice.kim.id)).calendar(name)
+    info = RemoteCalendarInfo(remote_id=name, name=name, writable=writable)
+    with practice.database.begin() as db:
+        return retargeting.retarget(db, practice.terms, calendar.connection_id, info, by=KIM, now=practice.now)
+
+
+def work(practice: Practice, calendar: Calendar) -> datetime | None:
+    """Do what the worker does for one calendar."""
+    converge(practice, calendar)
+    there = remote(practice, calendar.remote_id)
+    return retargeting.cleared(practice.database, SEAL, calendar.id, there, renew=lambda: None, now=practice.now)
 
 
 def doubtful(practice: Practice, calendar_id: UUID) -> int:

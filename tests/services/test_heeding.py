@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from threading import Event, Thread
 from uuid import uuid4
 
 import pytest
 
 from connector.domain.facts import Answer
+from connector.domain.notice import Stop
 from connector.domain.question import Question, QuestionState
-from connector.domain.session import Session
 from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
-from connector.services import asking, linking, parting
-from connector.storage import busy, calendars, questions, timeline
+from connector.services import asking, braking, linking, parting
+from connector.services.braking import How
+from connector.storage import busy, calendars, people, questions, timeline
 from connector.storage.calendars import Calendar, ConnectionState
 from connector.storage.database import Database
 from providers import memory
 from tests.domain.making import ATTESTED, KIM, client, when
-from tests.services.connecting import connect, converge, pull, remote, settle
+from tests.services.connecting import connect, converge, href_at, pull, question, remote, settle, shown_first
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -34,23 +36,6 @@ def practice(database: Database) -> Iterator[Practice]:
 @pytest.fixture
 def calendar(practice: Practice) -> Calendar:
     return connect(practice)
-
-
-def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
-    return next(href for href, event in remote(practice, name).events.items() if event.span == when(hours).span)
-
-
-def shown_first(practice: Practice, calendar: Calendar) -> Session:
-    """Book a session, and have it stand in the calendar."""
-    booked = practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
-    return booked
-
-
-def question(practice: Practice, session: Session) -> Question | None:
-    with practice.database.read() as db:
-        return questions.open_of(db, session.id)
 
 
 def answer(practice: Practice, asked: Question, chosen: Answer) -> None:
@@ -499,6 +484,38 @@ def test_disconnecting_ends_what_is_asked_about_that_calendar(practice: Practice
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(48).span.start]
     with practice.database.read() as db:
         assert calendars.connection(db, calendar.connection_id).state is ConnectionState.LEAVING
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("act", ["resume", "write"])
+def test_whoever_judges_a_calendar_is_not_interrupted(postgresql_database: Database, act: str) -> None:
+    """Else what a person has said, or that a write of ours is under way, would be stored over by an older look."""
+    practice = Practice(postgresql_database)
+    calendar = connect(practice)
+    with practice.database.begin() as db:
+        braking.stop(db, practice.terms, calendar, Stop.EMPTIED, now=practice.now)
+    if act == "write":
+        resume(practice, calendar)
+        practice.book(48)
+    done = Event()
+
+    def go() -> None:
+        (resume if act == "resume" else converge)(practice, calendar)
+        done.set()
+
+    with practice.database.begin() as db:
+        people.practitioner(db, practice.kim.id, lock=True)
+        thread = Thread(target=go)
+        thread.start()
+        assert not done.wait(0.3)
+    assert done.wait(10)
+    thread.join()
+    memory.forget(str(practice.kim.id))
+
+
+def resume(practice: Practice, calendar: Calendar) -> None:
+    with practice.database.begin() as db:
+        braking.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
 
 
 def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Calendar) -> None:

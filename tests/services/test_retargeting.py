@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 
 import pytest
 
 from connector.domain.session import Session
-from connector.domain.span import Span
 from connector.errors import RuleError, TransientError
-from connector.ports import RemoteCalendarInfo
-from connector.services import parting, retargeting
+from connector.services import parting
 from connector.storage import calendars, sessions
 from connector.storage.calendars import Calendar, CalendarRole
 from connector.storage.database import Database
 from providers import memory
 from tests.domain.making import KIM, when
-from tests.services.connecting import SEAL, connect, converge, pull, remote, settle
+from tests.services.connecting import SEAL, connect, converge, pull, remote, retarget, settle, times, work
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -39,24 +36,6 @@ def calendar(practice: Practice) -> Calendar:
     converge(practice, made)
     pull(practice, made)
     return made
-
-
-def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, writable: bool = True) -> Calendar:
-    memory.store(str(practice.kim.id)).calendar(name)
-    info = RemoteCalendarInfo(remote_id=name, name=name, writable=writable)
-    with practice.database.begin() as db:
-        return retargeting.retarget(db, practice.terms, calendar.connection_id, info, by=KIM, now=practice.now)
-
-
-def work(practice: Practice, calendar: Calendar) -> datetime | None:
-    """Do what the worker does for one calendar."""
-    converge(practice, calendar)
-    there = remote(practice, calendar.remote_id)
-    return retargeting.cleared(practice.database, SEAL, calendar.id, there, renew=lambda: None, now=practice.now)
-
-
-def times(practice: Practice, name: str) -> list[Span]:
-    return [content.span for content in remote(practice, name).shown()]
 
 
 def role(practice: Practice, calendar: Calendar) -> CalendarRole:

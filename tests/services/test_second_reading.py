@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,22 +13,31 @@ import sqlalchemy as sa
 from connector.domain.facts import Answer
 from connector.domain.notice import Stop
 from connector.domain.people import Level
-from connector.domain.question import Question
 from connector.domain.reconcile import Put
-from connector.domain.session import Session
-from connector.domain.span import Span
 from connector.errors import AccessLostError, MissingError, RefusedError, TransientError
-from connector.ports import RemoteCalendarInfo
-from connector.services import asking, braking, linking, parting, probing, retargeting, scanning
+from connector.services import asking, braking, linking, parting, probing, scanning
 from connector.services.braking import How
-from connector.storage import calendars, ledger, questions
+from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar, CalendarRole
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers import memory
 from tests.domain.making import KIM, when
 from tests.domain.making import client as person
-from tests.services.connecting import SEAL, connect, converge, pull, remote, settle
+from tests.services.connecting import (
+    SEAL,
+    connect,
+    converge,
+    href_at,
+    pull,
+    question,
+    remote,
+    retarget,
+    settle,
+    shown_first,
+    times,
+    work,
+)
 from tests.services.making import Practice
 
 
@@ -42,26 +51,6 @@ def practice(sqlite_database: Database) -> Iterator[Practice]:
 @pytest.fixture
 def calendar(practice: Practice) -> Calendar:
     return connect(practice)
-
-
-def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
-    return next(href for href, event in remote(practice, name).events.items() if event.span == when(hours).span)
-
-
-def question(practice: Practice, session: Session) -> Question | None:
-    with practice.database.read() as db:
-        return questions.open_of(db, session.id)
-
-
-def shown_first(practice: Practice, calendar: Calendar) -> Session:
-    booked = practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
-    return booked
-
-
-def times(practice: Practice, name: str = "calendar") -> list[Span]:
-    return [c.span for c in remote(practice, name).shown()]
 
 
 def is_due(practice: Practice, key: Key) -> bool:
@@ -157,7 +146,11 @@ def test_a_deleted_event_that_returns_at_another_time_is_a_move(practice: Practi
     told = len(practice.told(booked))
     remote(practice).restore(replace(event, shown=replace(event.shown, span=when(60).span)))
     settle(practice, calendar)
-    assert times(practice) == [when(60).span] or len(practice.told(booked)) > told
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(60)
+    assert times(practice) == [when(60).span]
+    assert [one.kind.value for one in practice.told(booked)[told:]] == ["move_asked"]
 
 
 def test_moved_then_deleted_then_undone_after_asked(practice: Practice, calendar: Calendar) -> None:
@@ -172,7 +165,11 @@ def test_moved_then_deleted_then_undone_after_asked(practice: Practice, calendar
     told = len(practice.told(booked))
     remote(practice).restore(event)
     settle(practice, calendar)
-    assert times(practice) == [when(60).span] or len(practice.told(booked)) > told
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(60)
+    assert times(practice) == [when(60).span]
+    assert [one.kind.value for one in practice.told(booked)[told:]] == ["move_asked"]
 
 
 def test_an_undone_hold_that_is_no_longer_offered_goes(practice: Practice, calendar: Calendar) -> None:
@@ -219,19 +216,6 @@ def test_an_undone_event_of_a_cancelled_session_goes(practice: Practice, calenda
     remote(practice).restore(event)
     settle(practice, calendar)
     assert times(practice) == []
-
-
-def retarget(practice: Practice, calendar: Calendar, name: str) -> Calendar:
-    memory.store(str(practice.kim.id)).calendar(name)
-    info = RemoteCalendarInfo(remote_id=name, name=name, writable=True)
-    with practice.database.begin() as db:
-        return retargeting.retarget(db, practice.terms, calendar.connection_id, info, by=KIM, now=practice.now)
-
-
-def work(practice: Practice, calendar: Calendar) -> datetime | None:
-    converge(practice, calendar)
-    there = remote(practice, calendar.remote_id)
-    return retargeting.cleared(practice.database, SEAL, calendar.id, there, renew=lambda: None, now=practice.now)
 
 
 def test_two_changes_of_target_in_a_row_never_leave_every_calendar_empty(
