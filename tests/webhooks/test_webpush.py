@@ -167,6 +167,25 @@ SOON = int((NOW + timedelta(hours=1)).timestamp())
         "vapid ",
         "vapid t=é, k=é",
     ],
+    ids=[
+        "another key",
+        "another audience",
+        "expired",
+        "expires too late",
+        "expires never",
+        "expires in words",
+        "no expiry",
+        "not a number",
+        "two audiences",
+        "no algorithm",
+        "bent token",
+        "bent name",
+        "foreign token",
+        "empty token",
+        "no token",
+        "nothing",
+        "not ASCII",
+    ],
 )
 def test_a_signature_that_does_not_fit_is_refused(signature: str) -> None:
     with pytest.raises(NotificationRejectedError):
