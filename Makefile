@@ -2,15 +2,18 @@
 .PHONY: demo test test-long check bench clean
 PYTHON ?= python3
 BIN := .venv/bin
+# A file of tests a process at a time, on at most four processors; JOBS=0 runs them all in one process.
+JOBS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 demo: .venv/ready
 	$(BIN)/pencilled demo $(ARGS)
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(PYTEST) -m "not long" $(ARGS)
 
 test-long: .venv/ready
-	$(BIN)/python -m pytest -m long --timeout=1800 $(ARGS)
+	$(PYTEST) -m long --timeout=1800 $(ARGS)
 
 check: .venv/ready
 	$(BIN)/ruff check .
