@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any
@@ -79,6 +80,51 @@ Handler = Callable[[Claim, Running], datetime | None]
 
 TransientError puts the work off, RefusedError parks it; any other error is logged and puts it off.
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a claim has ended, as the ledger has it now.
+
+    Attributes:
+        how: done, postponed, failed, parked, lost or stopped.
+        again_at: When the key is due again by what was decided here, aware UTC; None for not before the next touch.
+        error: What was raised; of ours to mend if the claim has failed.
+    """
+
+    how: str
+    again_at: datetime | None = None
+    error: Exception | None = None
+
+
+def carry_out(database: Database, claim: Claim, handle: Handler, running: Running, *, clock: Clock) -> Ending:
+    """Do one claim's worth of work, and end the claim as that went; a claim that is gone is lost."""
+    try:
+        again_at = handle(claim, running)
+    except LeaseLostError as error:
+        return Ending(how="lost", error=error)
+    except StoppingError as error:
+        return _ending(Ending(how="stopped", error=error), still_ours=ledger.release(database, claim))
+    except RefusedError as error:
+        return _ending(Ending(how="parked", error=error), still_ours=ledger.park(database, claim, describe(error)))
+    except TransientError as error:
+        return _put_off(database, claim, "postponed", error, clock=clock)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the work for good
+        fault = {"error": describe(error), "trace": trace(error)}
+        log.error("work_failed", kind=claim.key.kind, id=claim.key.id, **fault)  # noqa: TRY400 - its words may reveal
+        return _put_off(database, claim, "failed", error, clock=clock)
+    still_ours = ledger.finish(database, claim, again_at=again_at)
+    return _ending(Ending(how="done", again_at=again_at), still_ours=still_ours)
+
+
+def _put_off(database: Database, claim: Claim, how: str, error: Exception, *, clock: Clock) -> Ending:
+    retry_after = error.retry_after if isinstance(error, TransientError) else None
+    again_at = ledger.postpone(database, claim, now=clock(), retry_after=retry_after, error=describe(error))
+    return _ending(Ending(how=how, again_at=again_at, error=error), still_ours=again_at is not None)
+
+
+def _ending(meant: Ending, *, still_ours: bool) -> Ending:
+    return meant if still_ours else Ending(how="lost", error=meant.error)
 
 
 class Engine:
@@ -198,40 +244,18 @@ class Engine:
         if claim is None:
             return None
         running = Running(self._database, claim, lease=self._lease, stop=self._stop)
-        again_at: datetime | None = None
-        try:
-            again_at = self._handle(claim, running)
-        except LeaseLostError:
-            return self._ended(claim, "lost", still_ours=False)
-        except StoppingError:
-            return self._ended(claim, "stopped", still_ours=ledger.release(self._database, claim))
-        except RefusedError as error:
-            return self._ended(claim, "parked", still_ours=ledger.park(self._database, claim, describe(error)))
-        except TransientError as error:
-            return self._put_off(claim, "postponed", error, retry_after=error.retry_after)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the work for good
-            fault = {"error": describe(error), "trace": trace(error)}
-            log.error("work_failed", kind=key.kind, id=key.id, **fault)  # noqa: TRY400 - its words may reveal
-            return self._put_off(claim, "failed", error, retry_after=None)
-        still_ours = ledger.finish(self._database, claim, again_at=again_at)
-        return self._ended(claim, "done", still_ours=still_ours, again_at=again_at)
+        return self._ended(claim, carry_out(self._database, claim, self._handle, running, clock=self._clock))
 
-    def _put_off(self, claim: Claim, how: str, error: Exception, *, retry_after: timedelta | None) -> Key | None:
-        again_at = ledger.postpone(
-            self._database, claim, now=self._clock(), retry_after=retry_after, error=describe(error)
-        )
-        return self._ended(claim, how, still_ours=again_at is not None, again_at=again_at)
-
-    def _ended(self, claim: Claim, how: str, *, still_ours: bool, again_at: datetime | None = None) -> Key | None:
-        how = how if still_ours else "lost"
-        self._count(how)
-        if how not in {"done", "failed"}:
-            log.info("work_ended", how=how, kind=claim.key.kind, id=claim.key.id, attempts=claim.attempts)
-        if not still_ours or self._stop.is_set():
+    def _ended(self, claim: Claim, ending: Ending) -> Key | None:
+        """Count how a claim has ended, ring for when its key is due again, and return the key to go on with."""
+        self._count(ending.how)
+        if ending.how not in {"done", "failed"}:
+            log.info("work_ended", how=ending.how, kind=claim.key.kind, id=claim.key.id, attempts=claim.attempts)
+        if ending.how == "lost" or self._stop.is_set():
             return None
-        if again_at is not None:
+        if ending.again_at is not None:
             try:
-                self.ring({claim.key: again_at})
+                self.ring({claim.key: ending.again_at})
             except Exception as error:  # noqa: BLE001 - the pump rings in our place
                 log.warning("ring_failed", keys=1, error=type(error).__name__)
         return ledger.follower(self._database, claim, self._clock())
