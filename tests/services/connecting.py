@@ -16,12 +16,10 @@ from connector.services.linking import Wish
 from connector.storage import ledger, mirrors, questions
 from connector.storage.calendars import Calendar
 from connector.storage.ledger import Key, Kind
-from connector.storage.seal import Seal
 from providers import memory
 from tests.domain.making import KIM, when
-from tests.services.making import Practice
+from tests.services.making import SEAL, Practice
 
-SEAL = Seal(["a test key of at least thirty-two characters"])
 NETWORK = Network()
 
 

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
+import providers
 from connector.domain.facts import Attestation
 from connector.domain.offer import Offer
 from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Edit, Session
 from connector.domain.span import When
+from connector.ports import Letter, Network
+from connector.runtime import Runtime
 from connector.services import answering, booking, offering
 from connector.services.terms import Terms
+from connector.settings import Settings
 from connector.storage import messages, offers, people, sessions, tables, timeline
+from connector.storage.calendars import Calendar
 from connector.storage.database import Database
+from connector.storage.ledger import Kind
 from connector.storage.messages import Message
+from connector.storage.seal import Seal
+from connector.work.engine import Ending
 from tests.domain.making import ALEX, ATTESTED, KIM, NOW, PRACTICE, client, practitioner, when
+from tests.work.driver import Driver
+
+SEAL = Seal(["a test key of at least thirty-two characters"])
+_SETTINGS = Settings(database_url="sqlite:///", secret_keys=("a test key of at least thirty-two characters",))
+
+
+@dataclass
+class KeptLetters:
+    """A sender that keeps what it is given."""
+
+    letters: list[Letter] = field(default_factory=list)
+
+    def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
 
 
 @dataclass
 class Practice:
-    """One practitioner with one client, and a hand on the clock."""
+    """One practitioner with one client, and a hand on the clock.
+
+    `runtime` is the installation whose due work is carried out; where none is given, the calendars are those of the
+    memory service and letters are kept.
+    """
 
     database: Database
     terms: Terms = field(default_factory=lambda: Terms(organizer="sessions@pencilled.example"))
     now: datetime = NOW
     buffer: int = 0
+    runtime: Runtime = None  # type: ignore[assignment]  # made below
     kim: Practitioner = field(init=False)
     alex: Client = field(init=False)
 
@@ -37,6 +65,22 @@ class Practice:
         with self.database.begin() as db:
             people.add_practitioner(db, self.kim, now=self.now)
         self.alex = self.another_client()
+        if self.runtime is None:
+            self.runtime = Runtime(
+                settings=_SETTINGS,
+                database=self.database,
+                seal=SEAL,
+                terms=self.terms,
+                network=Network(),
+                sender=KeptLetters(),
+                clock=self.clock,
+                load_provider=providers.load,
+            )
+
+    def carry_out(self, *kinds: Kind, of: Iterable[Calendar] | None = None) -> list[Ending]:
+        """Do what is due by now, as the worker does; narrowed to these kinds, and to the work of these calendars."""
+        now = replace(self.runtime, database=self.database, terms=self.terms, clock=self.clock)
+        return Driver(runtime=now).carry_out(*kinds, of=None if of is None else [one.id for one in of])
 
     def clock(self) -> datetime:
         return self.now
