@@ -17,8 +17,9 @@ from connector.domain.session import Session, SessionState
 from connector.ports import RemoteCalendar
 from connector.runtime import Runtime
 from connector.services import asking, mirroring, pulling
-from connector.storage import offers, questions, tables
+from connector.storage import ledger, offers, questions, tables
 from connector.storage.calendars import Calendar
+from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message
 from tests.domain.making import ATTESTED, KIM, NOW, client, when
 from tests.journeys.services import Service, Shown, connect, use
@@ -54,25 +55,33 @@ class Desk:
     def remote(self) -> RemoteCalendar:
         return self.runtime.remote(self.calendar.id)
 
-    def work(self) -> int:
-        """Bring the calendar to what it shall show."""
-        database, terms = self.practice.database, self.practice.terms
-        return mirroring.converge(
-            database, terms, self.calendar.id, self.remote, clock=self.practice.clock, renew=lambda: None
-        )
+    def work(self) -> None:
+        """Write to the calendar what is due to be written."""
+        self.practice.carry_out(Kind.CALENDAR)
 
     def look(self) -> None:
-        """Read what happened in it."""
-        pulling.pull(self.practice.database, self.practice.terms, self.calendar.id, self.remote, now=self.practice.now)
+        """Read what happened in it, if that is due."""
+        self.practice.carry_out(Kind.PULL)
+
+    def notify(self) -> None:
+        """Have the service say that something has changed in it."""
+        with self.practice.database.begin() as db:
+            key = Key(Kind.PULL, str(self.calendar.id))
+            ledger.touch(db, key, due_at=self.practice.now, lane=self.calendar.lane)
+
+    def pass_by(self) -> int:
+        """Read it once more, due or not, and return how many writes it would still take."""
+        database, terms, calendar = self.practice.database, self.practice.terms, self.calendar.id
+        pulling.pull(database, terms, calendar, self.remote, now=self.practice.now)
+        return mirroring.converge(database, terms, calendar, self.remote, clock=self.practice.clock, renew=lambda: None)
 
     def settle(self) -> None:
-        """Let what was done settle and take effect, until nothing is left to do."""
+        """Let what was done be noticed, settle and take effect: all but the first look is due by itself."""
+        self.notify()
         for _ in range(3):
-            self.look()
-            self.work()
+            self.practice.carry_out(Kind.PULL, Kind.CALENDAR)
             self.practice.wait(seconds=61)
-        self.look()
-        self.work()
+        self.practice.carry_out(Kind.PULL, Kind.CALENDAR)
 
     def begin(self, state: str) -> None:
         """Bring a session to a state, and show it."""
@@ -111,7 +120,7 @@ class Desk:
     def _lapsed(self) -> None:
         self.offer = self.practice.offer(self.session, 72, window=timedelta(hours=1))
         self.practice.wait(hours=2)
-        self.practice.come_due(self.offer)
+        self.practice.carry_out(Kind.OFFER)
 
     def _cancelled(self) -> None:
         self.practice.cancel(self.session)
@@ -138,6 +147,7 @@ class Desk:
     def _act(self, words: list[str]) -> None:
         hand = self.there.hand
         if words == ["look"]:
+            self.notify()
             self.look()
             self.work()
             return
@@ -190,10 +200,7 @@ class Desk:
             if word == "unreachable":
                 self._silence_client()
             practice.now = question.answers_itself_at
-            with practice.database.begin() as db:
-                asking.come_due(db, practice.terms, question.id, now=practice.now)
-            if self.offer is not None:
-                practice.come_due(self.offer)
+            practice.carry_out(Kind.QUESTION, Kind.OFFER)
             return
         attestation = ATTESTED if word == "agreed" else None
         with practice.database.begin() as db:
@@ -264,5 +271,6 @@ def desk(there: Service, database_url: str) -> Iterator[Desk]:
     with Installation(database_url) as installation:
         use(installation.runtime, there)
         practice = installation.practice
+        practice.runtime = installation.runtime
         calendar = connect(practice, installation.runtime, there)
         yield Desk(runtime=installation.runtime, practice=practice, calendar=calendar, there=there)

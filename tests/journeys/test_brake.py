@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from connector.errors import ConnectorError
 from connector.services import braking
 from connector.services.braking import How
 from connector.storage import calendars, tables
+from connector.storage.ledger import Kind
 from tests.domain.making import KIM, when
 from tests.fakes.servers import Server
 from tests.journeys import services
@@ -29,6 +28,7 @@ def sitting(request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str) -> 
         for hours in (210, 220, 230, 240):
             made.practice.book(hours)
         made.work()
+        made.notify()
         made.look()
         yield made
 
@@ -46,11 +46,10 @@ def told(sitting: Desk, *, to_client: bool) -> list[str]:
 
 
 def patiently(sitting: Desk) -> None:
-    """Go on looking and working for an hour, through whatever fails."""
+    """Go on for an hour with what is due, through whatever fails."""
+    sitting.notify()
     for _ in range(6):
-        for do in (sitting.look, sitting.work):
-            with suppress(ConnectorError):
-                do()
+        sitting.practice.carry_out(Kind.PULL, Kind.CALENDAR)
         sitting.practice.wait(minutes=10)
 
 
@@ -113,7 +112,7 @@ def test_one_click_puts_everything_back(sitting: Desk) -> None:
     assert stopped(sitting) is None
     assert sitting.told_calendar() == "S48 S210 S220 S230 S240 H72 H96 H120"
     assert told(sitting, to_client=True) == []
-    assert sitting.work() == 0
+    assert sitting.pass_by() == 0
 
 
 def test_deletions_that_were_meant_count_each_as_one(sitting: Desk) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from connector.domain.people import Level
@@ -46,8 +45,39 @@ def remote(practice: Practice, name: str = "calendar") -> memory.MemoryCalendar:
     return memory.store(str(practice.kim.id)).calendar(name)
 
 
+def work(practice: Practice, calendar: Calendar) -> list[str]:
+    """Write there what is due to be written, and return how that ended, claim by claim."""
+    return [ending.how for ending in practice.carry_out(Kind.CALENDAR, of=[calendar])]
+
+
+def look(practice: Practice, calendar: Calendar) -> list[str]:
+    """Read what happened there if that is due, and return how that ended."""
+    return [ending.how for ending in practice.carry_out(Kind.PULL, of=[calendar])]
+
+
+def notify(practice: Practice, calendar: Calendar) -> None:
+    """Have its service say that something has changed there."""
+    with practice.database.begin() as db:
+        ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=practice.now, lane=calendar.lane)
+
+
+def push(practice: Practice, calendar: Calendar) -> list[str]:
+    """Have its service say that something has changed there, and read what it was."""
+    notify(practice, calendar)
+    return look(practice, calendar)
+
+
+def settle(practice: Practice, calendar: Calendar) -> None:
+    """Let what was done there be noticed, settle, and take effect: all but the first look is due by itself."""
+    push(practice, calendar)
+    for _ in range(2):
+        practice.carry_out(Kind.CALENDAR, Kind.PULL, of=[calendar])
+        practice.wait(seconds=61)
+    practice.carry_out(Kind.CALENDAR, Kind.PULL, of=[calendar])
+
+
 def converge(practice: Practice, calendar: Calendar) -> int:
-    """Bring it to what it shall show."""
+    """Bring it to what it shall show by hand, due or not: for what that costs, returns and raises."""
     there = remote(practice, calendar.remote_id)
     return mirroring.converge(
         practice.database, practice.terms, calendar.id, there, clock=practice.clock, renew=lambda: None
@@ -55,19 +85,9 @@ def converge(practice: Practice, calendar: Calendar) -> int:
 
 
 def pull(practice: Practice, calendar: Calendar) -> None:
-    """Read what happened there."""
+    """Read what happened there by hand, due or not: for what that costs, stores and raises."""
     there = remote(practice, calendar.remote_id)
     pulling.pull(practice.database, practice.terms, calendar.id, there, now=practice.now)
-
-
-def settle(practice: Practice, calendar: Calendar) -> None:
-    """Let what was done there settle, and take effect."""
-    for _ in range(2):
-        pull(practice, calendar)
-        converge(practice, calendar)
-        practice.wait(seconds=61)
-    pull(practice, calendar)
-    converge(practice, calendar)
 
 
 def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
@@ -83,8 +103,8 @@ def times(practice: Practice, name: str = "calendar") -> list[Span]:
 def shown_first(practice: Practice, calendar: Calendar) -> Session:
     """Book a session, and have it stand in the calendar."""
     booked = practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     return booked
 
 
@@ -100,13 +120,6 @@ def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, wr
     info = RemoteCalendarInfo(remote_id=name, name=name, writable=writable)
     with practice.database.begin() as db:
         return retargeting.retarget(db, practice.terms, calendar.connection_id, info, by=KIM, now=practice.now)
-
-
-def work(practice: Practice, calendar: Calendar) -> datetime | None:
-    """Do what the worker does for one calendar."""
-    converge(practice, calendar)
-    there = remote(practice, calendar.remote_id)
-    return retargeting.cleared(practice.database, SEAL, calendar.id, there, renew=lambda: None, now=practice.now)
 
 
 def doubtful(practice: Practice, calendar_id: UUID) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from connector.domain.reconcile import Action
+from connector.storage import ledger
 from connector.storage.database import Database
 
 
@@ -45,9 +46,10 @@ class MortalDatabase(Database):
             self._writes = None if left is None else (moment, left)
 
     def revive(self) -> None:
-        """Start the process again."""
+        """Start the process again; the leases of the dead one end, as they do when an engine starts."""
         self.dead = False
         self._before = self._after = self._writes = None
+        ledger.clear_leases(self)
 
     def _count(self, left: int | None) -> int | None:
         if left == 0:

@@ -19,9 +19,23 @@ from connector.services.braking import How
 from connector.storage import busy, calendars, people, questions, timeline
 from connector.storage.calendars import Calendar, ConnectionState
 from connector.storage.database import Database
+from connector.storage.ledger import Kind
 from providers import memory
 from tests.domain.making import ATTESTED, KIM, client, when
-from tests.services.connecting import connect, converge, href_at, pull, question, remote, settle, shown_first
+from tests.services.connecting import (
+    connect,
+    converge,
+    href_at,
+    look,
+    notify,
+    pull,
+    push,
+    question,
+    remote,
+    settle,
+    shown_first,
+    work,
+)
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -44,21 +58,20 @@ def answer(practice: Practice, asked: Question, chosen: Answer) -> None:
         asking.answer(db, practice.terms, asked.id, chosen, by=KIM, now=practice.now, attestation=attestation)
 
 
-def come_due(practice: Practice, asked: Question) -> None:
-    with practice.database.begin() as db:
-        asking.come_due(db, practice.terms, asked.id, now=practice.now)
+def come_due(practice: Practice) -> None:
+    practice.carry_out(Kind.QUESTION)
 
 
 def test_nothing_counts_before_it_has_lasted_the_settling_time(practice: Practice, calendar: Calendar) -> None:
     booked = shown_first(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
-    pull(practice, calendar)
+    push(practice, calendar)
     practice.wait(seconds=59)
-    pull(practice, calendar)
+    push(practice, calendar)
     assert question(practice, booked) is None
     assert converge(practice, calendar) == 0, "what is suspected is left alone"
     practice.wait(seconds=1)
-    pull(practice, calendar)
+    look(practice, calendar)
     assert question(practice, booked) is not None
 
 
@@ -89,7 +102,7 @@ def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calend
         taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
 
     remote(practice).hook = at_every_write
-    converge(practice, calendar)
+    work(practice, calendar)
     assert taken
     assert all(taken), "for a moment the time was seen free"
 
@@ -110,8 +123,8 @@ def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> No
     calendar = connect(practice)
     booked = practice.book(48)
     practice.book(60, of=practice.another_client(client(email="bo@client.example")))
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(61).span)  # ten minutes after the other one ends
     settle(practice, calendar)
     (told,) = practice.told(booked, client=False)
@@ -150,10 +163,10 @@ def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
     assert asked is not None
     assert asked.answers_itself_at == asked.asked_at + after
     practice.now = asked.answers_itself_at - timedelta(seconds=1)
-    come_due(practice, asked)
+    come_due(practice)
     assert question(practice, booked) == asked
     practice.wait(seconds=1)
-    come_due(practice, asked)
+    come_due(practice)
     assert question(practice, booked) is None
 
 
@@ -191,7 +204,7 @@ def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calenda
     practice.move(booked, when(96))
     with practice.database.read() as db:
         assert questions.get(db, asked.id).state is QuestionState.DROPPED
-    converge(practice, calendar)
+    work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(96).span.start]
 
@@ -201,12 +214,12 @@ def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_to
 ) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
-    pull(practice, calendar)
+    push(practice, calendar)
     practice.accept(offer, 1)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
@@ -219,14 +232,14 @@ def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: 
     """The write meets a version it does not know: it is not written over before it is known what was changed."""
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     practice.accept(offer, 1)
-    with pytest.raises(TransientError):
-        converge(practice, calendar)
-    pull(practice, calendar)
-    converge(practice, calendar)
+    assert work(practice, calendar) == ["postponed"]
+    look(practice, calendar)
+    practice.wait(seconds=61)
+    work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     assert "entry_put_back" in practice.kinds_told(booked, client=False)
 
@@ -236,8 +249,7 @@ def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice
     remote(practice).move(href_at(practice, 48), when(60).span)
     with practice.database.begin() as db:
         linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
-    with suppress(TransientError):
-        converge(practice, calendar)
+    assert work(practice, calendar) == ["postponed"]
     settle(practice, calendar)
     asked = question(practice, booked)
     assert asked is not None
@@ -247,12 +259,12 @@ def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice
 def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).delete(href_at(practice, 72))
     with practice.database.begin() as db:
         linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
-    converge(practice, calendar)
+    work(practice, calendar)
     settle(practice, calendar)
     assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
 
@@ -267,7 +279,7 @@ def test_our_own_write_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str)
     practice.move(booked, when(60))
     database.die_at("after write", 0)
     with suppress(CrashError):
-        converge(practice, calendar)
+        work(practice, calendar)
     database.revive()
     practice.move(booked, when(72))
     settle(practice, calendar)
@@ -284,12 +296,12 @@ def test_a_removal_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> 
     remote(practice).hook = database.hook
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     practice.withdraw(offer)
     database.die_at("after write", 0)
     with suppress(CrashError):
-        converge(practice, calendar)
+        work(practice, calendar)
     database.revive()
     told = practice.kinds_told(booked, client=False)
     settle(practice, calendar)
@@ -311,21 +323,22 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     remote(practice).hook = database.hook
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     before = len(practice.told(booked))
     href = href_at(practice, 48 if "session" in act else 72)
     if act.startswith("move"):
         remote(practice).move(href, when(60).span)
     else:
         remote(practice).delete(href)
+    notify(practice, calendar)
     for _ in range(3):
-        for do in (pull, converge):
+        for by_hand, as_due in ((pull, look), (converge, work)):
             database.die_at(point, n)
             with suppress(CrashError):
-                do(practice, calendar)
+                by_hand(practice, calendar)
             database.revive()
-            do(practice, calendar)
+            as_due(practice, calendar)
         practice.wait(seconds=61)
     told = [(one.to_client, one.kind.value) for one in practice.told(booked)[before:]]
     asked = question(practice, booked)
@@ -339,7 +352,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     assert [kind for to_client, kind in told if to_client] == expected[1]
     assert (asked.kind.value if asked else None) == expected[2]
     assert [a.when for a in practice.offer_now(offer).standing] == [when(h) for h in expected[3]]
-    pull(practice, calendar)
+    push(practice, calendar)
     assert converge(practice, calendar) == 0
     database.dispose()
 
@@ -347,16 +360,16 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
 def test_holds_of_an_offer_that_go_one_after_another_are_told_once(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96, 120)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     for hours in (72, 96, 120):
         remote(practice).delete(href_at(practice, hours))
-        pull(practice, calendar)
+        push(practice, calendar)
         practice.wait(seconds=40)
-    pull(practice, calendar)
+    push(practice, calendar)
     assert practice.offer_now(offer).standing == offer.standing
     practice.wait(seconds=20)
-    pull(practice, calendar)
+    look(practice, calendar)
     assert practice.kinds_told(booked, client=True) == ["booked", "offered", "withdrawn"]
     assert practice.kinds_told(booked, client=False) == ["offer_taken_back"]
 
@@ -364,15 +377,15 @@ def test_holds_of_an_offer_that_go_one_after_another_are_told_once(practice: Pra
 def test_a_hold_brought_back_after_its_offer_has_ended_is_removed(practice: Practice, calendar: Calendar) -> None:
     """Found by the long run of the state machine: an event that was gone, and not wanted, was never looked at again."""
     offer = practice.offer(practice.book(48), 72)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     event = remote(practice).events[href_at(practice, 72)]
     remote(practice).delete(event.href)
     practice.withdraw(offer)
     settle(practice, calendar)
     remote(practice).restore(event)
-    pull(practice, calendar)
-    assert converge(practice, calendar) == 1
+    push(practice, calendar)
+    work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
     assert converge(practice, calendar) == 0
 
@@ -385,10 +398,10 @@ def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Prac
     asked = question(practice, booked)
     assert asked is not None
     answer(practice, asked, Answer.PUT_BACK)
-    converge(practice, calendar)
+    work(practice, calendar)
     remote(practice).restore(event)
     assert len(remote(practice).events) == 2
-    pull(practice, calendar)
+    push(practice, calendar)
     (left,) = remote(practice).events
     assert left != event.href
     settle(practice, calendar)
@@ -403,7 +416,7 @@ def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice
     settle(practice, calendar)
     assert question(practice, booked) is not None
     remote(practice).restore(event)
-    pull(practice, calendar)
+    push(practice, calendar)
     assert question(practice, booked) is None
     assert list(remote(practice).events) == [event.href]
     assert converge(practice, calendar) == 0
@@ -412,8 +425,8 @@ def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice
 def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).delete(href_at(practice, 72))
     remote(practice).expire_tokens()
     settle(practice, calendar)
@@ -423,16 +436,16 @@ def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, c
 def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).delete(href_at(practice, 72))
-    pull(practice, calendar)
+    push(practice, calendar)
     practice.wait(hours=1)
     remote(practice).fail(TransientError("down"), on="read")
-    with pytest.raises(TransientError):
-        pull(practice, calendar)
+    assert look(practice, calendar) == ["postponed"]
     assert len(practice.offer_now(offer).standing) == 2
-    pull(practice, calendar)
+    practice.wait(seconds=61)
+    look(practice, calendar)
     assert len(practice.offer_now(offer).standing) == 1
     assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
 
@@ -440,8 +453,8 @@ def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calend
 def test_the_last_act_counts_whichever_calendar_it_was_made_in(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second")
     booked = shown_first(practice, calendar)
-    converge(practice, other)
-    pull(practice, other)
+    work(practice, other)
+    push(practice, other)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     remote(practice, "second").move(href_at(practice, 48, "second"), when(66).span)
@@ -457,8 +470,8 @@ def test_the_last_act_counts_whichever_calendar_it_was_made_in(practice: Practic
 def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second")
     booked = shown_first(practice, calendar)
-    converge(practice, other)
-    pull(practice, other)
+    work(practice, other)
+    push(practice, other)
     remote(practice).delete(href_at(practice, 48))
     remote(practice, "second").delete(href_at(practice, 48, "second"))
     settle(practice, calendar)
@@ -470,7 +483,7 @@ def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Prac
     assert asked is not None
     answer(practice, asked, Answer.PUT_BACK)
     for one, name in ((calendar, "calendar"), (other, "second")):
-        converge(practice, one)
+        work(practice, one)
         assert [content.span for content in remote(practice, name).shown()] == [when(48).span]
 
 

@@ -42,10 +42,11 @@ from connector.services import asking, braking
 from connector.services.braking import How
 from connector.services.mirroring import SETTLED
 from connector.storage import messages, mirrors, offers, questions, sessions, tables
+from connector.storage.ledger import BACKOFF_LONGEST, Kind
 from providers import memory
 from providers.memory import Event
 from tests.domain.making import ATTESTED, KIM, SUPPORT, when
-from tests.services.connecting import connect, converge, doubtful, pull, remote
+from tests.services.connecting import connect, converge, doubtful, look, notify, pull, push, remote, work
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -201,11 +202,11 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def work(self) -> None:
-        self._try(lambda: converge(self.practice, self.calendar))
+        work(self.practice, self.calendar)
 
-    @rule()
-    def look(self) -> None:
-        self._try(lambda: pull(self.practice, self.calendar))
+    @rule(pushed=st.booleans())
+    def look(self, pushed: bool) -> None:  # noqa: FBT001 - Hypothesis passes it
+        (push if pushed else look)(self.practice, self.calendar)
 
     @rule(fault=FAULTS, n=st.integers(min_value=1, max_value=3), hours=HOURS)
     def something_breaks(self, fault: str, n: int, hours: int) -> None:
@@ -226,11 +227,13 @@ class Life(RuleBasedStateMachine):
             case _:
                 self.remote.expire_tokens()
 
-    @rule(point=st.sampled_from(POINTS), n=st.integers(min_value=0, max_value=4), looking=st.booleans())
+    @rule(point=st.sampled_from(POINTS), n=st.integers(min_value=0, max_value=5), looking=st.booleans())
     def crash(self, point: str, n: int, looking: bool) -> None:  # noqa: FBT001 - Hypothesis passes it
+        if looking:
+            notify(self.practice, self.calendar)
         self.database.die_at(point, n)
         with suppress(CrashError):
-            self._try(lambda: (pull if looking else converge)(self.practice, self.calendar))
+            (look if looking else work)(self.practice, self.calendar)
         self.database.revive()
 
     # What must hold always
@@ -284,20 +287,18 @@ class Life(RuleBasedStateMachine):
     # Helpers
 
     def _settle(self) -> None:
-        """The faults are over: whatever happened, a few quiet rounds put everything right, and then nothing is done."""
+        """The faults are over: whatever happened, what is due puts everything right, and then nothing is done."""
         self.remote._faults.clear()
         self.remote._interruptions.clear()
         self.remote.offline = None
         for _ in range(4):
-            pull(self.practice, self.calendar)
+            self._carry_out()
             with suppress(RuleError):
                 self._resume(How.RESTORE)
-            self._try(lambda: converge(self.practice, self.calendar))
-            self.practice.wait(seconds=61)
+            self._carry_out()
+            self.practice.now += BACKOFF_LONGEST
         self._clock_strikes()
-        for _ in range(2):
-            pull(self.practice, self.calendar)
-            converge(self.practice, self.calendar)
+        self._carry_out()
         ours = [self.remote.events[href] for href in self._ours()]
         since = self.practice.now - SETTLED  # what took place before stays as it is, shown or not
         wanted = self._wanted()
@@ -363,16 +364,11 @@ class Life(RuleBasedStateMachine):
 
     def _clock_strikes(self) -> None:
         """Do what the clock asks of offers and questions."""
-        with self.database.read() as db:
-            waiting = offers.open_of_practitioner(db, self.practice.kim.id)
-        for offer in waiting:
-            self._try(lambda offer=offer: self.practice.come_due(offer))
-        for question in self._questions():
-            self._try(lambda question=question: self._come_due(question))
+        self.practice.carry_out(Kind.OFFER, Kind.QUESTION)
 
-    def _come_due(self, question: Question) -> None:
-        with self.database.begin() as db:
-            asking.come_due(db, self.practice.terms, question.id, now=self.practice.now)
+    def _carry_out(self) -> None:
+        """Read and write what is due."""
+        self.practice.carry_out(Kind.CALENDAR, Kind.PULL, of=[self.calendar])
 
     def _do(self, act: str, href: str, hours: int) -> None:
         with self.database.read() as db:

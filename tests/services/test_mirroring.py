@@ -18,7 +18,18 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers import memory
 from tests.domain.making import when
-from tests.services.connecting import connect, converge, doubtful, pull, remote, settle
+from tests.services.connecting import (
+    NETWORK,
+    SEAL,
+    connect,
+    converge,
+    doubtful,
+    pull,
+    push,
+    remote,
+    settle,
+    work,
+)
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -45,24 +56,24 @@ def test_a_booked_session_is_shown_once_and_a_second_run_does_nothing(practice: 
 
 def test_an_offer_of_three_costs_three_writes_and_its_acceptance_four(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
+    work(practice, calendar)
     remote(practice).requests.clear()
     offer = practice.offer(booked, 72, 96, 120)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert remote(practice).requests == {"put": 3}
     remote(practice).requests.clear()
     practice.accept(offer, 1)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert remote(practice).requests == {"put": 1, "remove": 3}
 
 
 def test_the_sessions_own_event_moves_and_keeps_its_note(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
+    work(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).note(href, "bring the blue folder")
     practice.accept(practice.offer(booked, 72, 96), 1)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert list(remote(practice).events) == [href]
     event = remote(practice).events[href]
     assert (event.note, event.span) == ("bring the blue folder", when(96).span)
@@ -70,17 +81,17 @@ def test_the_sessions_own_event_moves_and_keeps_its_note(practice: Practice, cal
 
 def test_the_move_comes_before_the_removals(practice: Practice, calendar: Calendar) -> None:
     offer = practice.offer(practice.book(48), 72, 96)
-    converge(practice, calendar)
+    work(practice, calendar)
     order: list[str] = []
     remote(practice).hook = lambda moment, action: order.append(type(action).__name__) if moment == "before" else None
     practice.accept(offer, 0)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert order == ["Put", "Remove", "Remove"]
 
 
 def test_holds_stay_while_the_move_of_their_session_fails(practice: Practice, calendar: Calendar) -> None:
     offer = practice.offer(practice.book(48), 72, 96)
-    converge(practice, calendar)
+    work(practice, calendar)
     practice.accept(offer, 0)
     remote(practice).fail(TransientError("busy"), on="put")
     with pytest.raises(TransientError):
@@ -97,7 +108,7 @@ def test_one_failing_entry_does_not_keep_the_others(practice: Practice, calendar
     with pytest.raises(RefusedError):
         converge(practice, calendar)
     assert len(remote(practice).shown()) == 4
-    converge(practice, calendar)
+    work(practice, calendar)
     assert len(remote(practice).shown()) == 5
 
 
@@ -125,7 +136,7 @@ def test_a_crash_anywhere_in_a_send_or_an_accept_leaves_no_double_and_no_orphan(
         with suppress(CrashError):
             converge(practice, calendar)
         database.revive()
-        converge(practice, calendar)
+        work(practice, calendar)
 
     offer = practice.offer(practice.book(48), 72, 96, 120)
     crash_and_restart()
@@ -144,25 +155,25 @@ def test_an_answer_lost_after_the_write_leaves_one_event(practice: Practice, cal
     remote(practice).fail(TransientError("no answer"), on="put", answer_lost=True)
     with pytest.raises(TransientError):
         converge(practice, calendar)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert len(remote(practice).events) == 1
     assert remote(practice).spent_names == []
 
 
 def test_a_touch_between_reading_and_writing_is_merged(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
+    work(practice, calendar)
     (href,) = remote(practice).events
     practice.move(booked, when(72))
     remote(practice).meanwhile(lambda: remote(practice).note(href, "typed just now"))
-    converge(practice, calendar)
+    work(practice, calendar)
     assert remote(practice).events[href].note == "typed just now"
     assert remote(practice).events[href].span == when(72).span
 
 
 def test_an_event_that_is_never_left_alone_is_tried_again_later(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
+    work(practice, calendar)
     (href,) = remote(practice).events
     practice.move(booked, when(72))
     remote(practice).meanwhile(lambda: remote(practice).note(href, "again"), times=3)
@@ -173,11 +184,11 @@ def test_an_event_that_is_never_left_alone_is_tried_again_later(practice: Practi
 
 def test_a_deleted_event_comes_back_under_a_new_name(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
+    work(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).delete(href)
     practice.move(booked, when(72))
-    converge(practice, calendar)
+    work(practice, calendar)
     (again,) = remote(practice).events
     assert again != href
     assert remote(practice).spent_names == []
@@ -199,14 +210,14 @@ def test_trouble_is_noted_in_words_and_cleared_when_it_is_over(practice: Practic
         converge(practice, calendar)
     with practice.database.read() as db:
         assert calendars.calendar(db, calendar.id).trouble == "the server does not answer"
-    converge(practice, calendar)
+    work(practice, calendar)
     with practice.database.read() as db:
         assert calendars.calendar(db, calendar.id).trouble is None
 
 
 def test_what_ended_long_ago_stays_in_the_calendar(practice: Practice, calendar: Calendar) -> None:
     practice.book(48)
-    converge(practice, calendar)
+    work(practice, calendar)
     practice.wait(days=30)
     assert converge(practice, calendar) == 0
     assert len(remote(practice).events) == 1
@@ -216,11 +227,11 @@ def test_holds_of_a_session_that_took_place_long_ago_are_kept_right(practice: Pr
     """Found by the state machine: the session's own event was taken for one that had never been written."""
     booked = practice.book(48)
     offer = practice.offer(booked, 200, 210, window=timedelta(days=7))
-    converge(practice, calendar)
+    work(practice, calendar)
     practice.wait(days=4)
     assert converge(practice, calendar) == 0
     practice.accept(offer, 0)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(200).span]
 
 
@@ -229,11 +240,11 @@ def test_what_is_cancelled_or_corrected_long_after_it_took_place_goes_or_moves(
 ) -> None:
     """Found by the state machine: what had ended more than a day ago was never looked at again."""
     cancelled, corrected = practice.book(48), practice.book(50)
-    converge(practice, calendar)
+    work(practice, calendar)
     practice.wait(days=9)
     practice.cancel(cancelled)
     practice.edit(corrected, Edit(when=when(60), reason=MoveReason.CORRECTION, override_past=True))
-    converge(practice, calendar)
+    work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(60).span]
     assert converge(practice, calendar) == 0
 
@@ -241,10 +252,10 @@ def test_what_is_cancelled_or_corrected_long_after_it_took_place_goes_or_moves(
 def test_a_hold_that_outlived_its_time_is_removed(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 30)
-    converge(practice, calendar)
+    work(practice, calendar)
     practice.withdraw(offer)
     practice.wait(days=9)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
 
 
@@ -252,7 +263,7 @@ def test_a_calendar_connected_late_shows_holds_of_a_session_long_past(practice: 
     practice.offer(practice.book(48), 200, window=timedelta(days=7))
     practice.wait(days=4)
     calendar = connect(practice)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert when(200).span in [content.span for content in remote(practice).shown()]
 
 
@@ -267,7 +278,7 @@ def test_nothing_above_the_chosen_level_reaches_the_service(practice: Practice, 
             written.append(repr(action))
 
     remote(practice).hook = hook
-    converge(practice, calendar)
+    work(practice, calendar)
     assert written
     secrets = {"Alex Client": Level.FULL, "Alex": Level.FIRST_NAME, "Lindenstr": Level.FULL, "A. C.": Level.INITIALS}
     for text, from_level in secrets.items():
@@ -279,8 +290,8 @@ def test_nothing_above_the_chosen_level_reaches_the_service(practice: Practice, 
 def test_two_connections_show_the_same_times(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second", level=Level.BUSY)
     practice.offer(practice.book(48), 72)
-    converge(practice, calendar)
-    converge(practice, other)
+    work(practice, calendar)
+    work(practice, other)
     first, second = (remote(practice, name).shown() for name in ("calendar", "second"))
     assert [content.span for content in first] == [content.span for content in second]
     assert {content.title for content in second} == {"Busy"}
@@ -288,21 +299,21 @@ def test_two_connections_show_the_same_times(practice: Practice, calendar: Calen
 
 def test_a_note_typed_by_the_practitioner_causes_nothing(practice: Practice, calendar: Calendar) -> None:
     practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).note(href, "blue folder")
-    pull(practice, calendar)
+    push(practice, calendar)
     assert converge(practice, calendar) == 0
     assert remote(practice).events[href].note == "blue folder"
 
 
 def test_our_own_echo_is_read_without_a_single_look(practice: Practice, calendar: Calendar) -> None:
     practice.offer(practice.book(48), 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).requests.clear()
-    pull(practice, calendar)
+    push(practice, calendar)
     assert remote(practice).requests == {"changes": 1}
 
 
@@ -310,8 +321,8 @@ def test_an_event_dragged_into_the_past_is_put_back_and_the_practitioner_is_told
     practice: Practice, calendar: Calendar
 ) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).note(href, "mine")
     remote(practice).move(href, when(-1).span)
@@ -325,8 +336,8 @@ def test_an_event_dragged_into_the_past_is_put_back_and_the_practitioner_is_told
 
 def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calendar) -> None:
     practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).make_all_day(href)
     settle(practice, calendar)
@@ -336,8 +347,8 @@ def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calenda
 def test_deletions_are_found_after_a_lost_sync_token(practice: Practice, calendar: Calendar) -> None:
     first = practice.book(48)
     practice.book(60)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).delete(next(iter(remote(practice).events)))
     remote(practice).expire_tokens()
     settle(practice, calendar)
@@ -347,8 +358,8 @@ def test_deletions_are_found_after_a_lost_sync_token(practice: Practice, calenda
 
 def test_a_failed_look_keeps_the_token_where_it_was(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     (href,) = remote(practice).events
     remote(practice).move(href, when(60).span)
     remote(practice).fail(TransientError("no"), on="read")
@@ -389,7 +400,6 @@ def test_connecting_has_the_calendar_written_read_watched_and_proved(practice: P
 def _connect_without_making(practice: Practice, name: str) -> Calendar:
     from connector.services import linking  # noqa: PLC0415
     from tests.domain.making import KIM  # noqa: PLC0415
-    from tests.services.connecting import NETWORK, SEAL  # noqa: PLC0415
 
     form = {"address": str(practice.kim.id), "password": "secret"}
     wish = linking.Wish(provider=memory.PROVIDER, form=form, label="", calendar=name)

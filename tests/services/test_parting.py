@@ -21,7 +21,7 @@ from connector.storage.tokens import StoredTokens
 from providers import memory
 from tests.domain.making import KIM
 from tests.services.belling import watch
-from tests.services.connecting import NETWORK, SEAL, connect, converge, remote
+from tests.services.connecting import NETWORK, SEAL, connect, remote, work
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -57,10 +57,10 @@ def filled(practice: Practice) -> Calendar:
     calendar = connect(practice)
     practice.book(2)
     booked = practice.book(48)
-    converge(practice, calendar)
+    work(practice, calendar)
     practice.wait(hours=12)
     practice.offer(booked, 72, 96, 120)
-    converge(practice, calendar)
+    work(practice, calendar)
     remote(practice).add_foreign(booked.when.span)
     return calendar
 

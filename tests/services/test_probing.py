@@ -16,7 +16,7 @@ from connector.storage import calendars, timeline
 from connector.storage.calendars import Calendar
 from connector.storage.database import Database
 from providers import memory
-from tests.services.connecting import connect, converge, pull, remote
+from tests.services.connecting import connect, converge, push, remote, work
 from tests.services.crashing import POINTS, CrashError, MortalDatabase
 from tests.services.making import Practice
 
@@ -60,16 +60,16 @@ def test_where_tentative_reads_as_free_holds_are_firm_and_those_that_stand_are_r
     practice: Practice, calendar: Calendar
 ) -> None:
     practice.offer(practice.book(48), 72)
-    converge(practice, calendar)
+    work(practice, calendar)
     assert holds(practice) == {Showing.TENTATIVE}
     remote(practice).tentative_is_free = True
     assert probe(practice, calendar) == practice.now + probing.LAG, "free and busy may lag: it is asked once more"
     practice.wait(seconds=30)
     assert probe(practice, calendar) == practice.now + timedelta(days=1)
     assert known(practice, calendar).disclosure.firm_holds
-    converge(practice, calendar)
+    work(practice, calendar)
     assert holds(practice) == {Showing.FIRM}
-    pull(practice, calendar)
+    push(practice, calendar)
     assert converge(practice, calendar) == 0
     assert len(remote(practice).events) == 2
 
@@ -114,12 +114,12 @@ def test_a_fault_while_it_is_tried_is_tried_again(practice: Practice, calendar: 
 
 def test_the_probe_is_no_entry_and_nothing_that_is_told(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).tentative_is_free = True
     probe(practice, calendar)
     assert len(remote(practice).events) == 2
-    pull(practice, calendar)
+    push(practice, calendar)
     assert converge(practice, calendar) == 0
     assert practice.kinds_told(booked, client=False) == []
 

@@ -17,7 +17,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers import memory
 from tests.domain.making import KIM, SUPPORT, when
-from tests.services.connecting import SEAL, connect, converge, pull, remote
+from tests.services.connecting import SEAL, connect, converge, push, remote, work
 from tests.services.making import Practice
 
 
@@ -59,7 +59,7 @@ def test_a_clash_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
 ) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
+    work(practice, calendar)
     scan(practice, private)
     assert practice.kinds_told(booked, client=False) == []
     remote(practice, "private").add_foreign(when(72.5).span)
@@ -80,7 +80,7 @@ def test_a_clash_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
 def test_our_own_entries_are_no_conflict(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     practice.offer(booked, 72, 96)
-    converge(practice, calendar)
+    work(practice, calendar)
     scan(practice, calendar)
     assert clashes(practice, 48) == clashes(practice, 72) == ()
 
@@ -88,7 +88,7 @@ def test_our_own_entries_are_no_conflict(practice: Practice, calendar: Calendar)
 def test_something_under_our_own_hold_is_a_conflict_all_the_same(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     practice.offer(booked, 72)
-    converge(practice, calendar)
+    work(practice, calendar)
     remote(practice).add_foreign(when(72, minutes=20).span)
     scan(practice, calendar)
     assert clashes(practice, 72) == (calendar.name,)
@@ -199,18 +199,18 @@ def test_something_new_in_a_calendar_that_is_read_has_it_looked_at_again(
     practice: Practice, calendar: Calendar
 ) -> None:
     practice.offer(practice.book(48), 72)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     assert scan(practice, calendar) is None
     with practice.database.begin() as db:
         ledger.forget(db, busy_key(calendar))
     practice.wait(minutes=1)
-    pull(practice, calendar)
+    push(practice, calendar)
     assert busy_key(calendar) not in ledger.due_keys(practice.database, practice.now)
     with practice.database.read() as db:
         assert calendars.calendar(db, calendar.id).busy_at == practice.now, "the feed says that nothing has changed"
     remote(practice).add_foreign(when(72).span)
-    pull(practice, calendar)
+    push(practice, calendar)
     assert busy_key(calendar) in ledger.due_keys(practice.database, practice.now)
 
 
@@ -240,7 +240,7 @@ def test_free_and_busy_without_events_has_our_own_taken_out(practice: Practice, 
     """Some services tell only when, and join what touches."""
     booked = practice.book(48)
     practice.offer(booked, 72)
-    converge(practice, calendar)
+    work(practice, calendar)
     foreign = when(72.5, minutes=60).span
     joined = when(72, minutes=90).span
     with practice.database.begin() as db:

@@ -14,11 +14,11 @@ from connector.domain.facts import Answer
 from connector.domain.notice import Stop
 from connector.domain.people import Level
 from connector.domain.reconcile import Put
-from connector.errors import AccessLostError, MissingError, RefusedError, TransientError
+from connector.errors import AccessLostError, MissingError
 from connector.services import asking, braking, linking, parting, probing, scanning
 from connector.services.braking import How
 from connector.storage import calendars, ledger
-from connector.storage.calendars import Calendar, CalendarRole
+from connector.storage.calendars import Calendar, CalendarRole, ConnectionState
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers import memory
@@ -29,7 +29,8 @@ from tests.services.connecting import (
     connect,
     converge,
     href_at,
-    pull,
+    look,
+    push,
     question,
     remote,
     retarget,
@@ -39,6 +40,8 @@ from tests.services.connecting import (
     work,
 )
 from tests.services.making import Practice
+
+KINDS = (Kind.CALENDAR, Kind.PULL, Kind.BUSY, Kind.PROBE)
 
 
 @pytest.fixture
@@ -58,17 +61,17 @@ def is_due(practice: Practice, key: Key) -> bool:
         return ledger.waits(db, key)
 
 
-def forget(practice: Practice, *keys: Key) -> None:
+def restored(practice: Practice, calendar: Calendar) -> None:
+    credentials = {"store": str(practice.kim.id), "password": "secret"}
     with practice.database.begin() as db:
-        for key in keys:
-            ledger.forget(db, key)
+        linking.restored(db, SEAL, calendar.connection_id, credentials, by=KIM, now=practice.now)
 
 
 def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     practice.accept(offer, 1)
     href = href_at(practice, 48)
     done = []
@@ -77,13 +80,12 @@ def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practi
         if moment == "before" and not done:
             done.append(1)
             remote(practice).move(href, when(60).span)
-            pull(practice, calendar)
+            push(practice, calendar)
 
     remote(practice).hook = hook
     for _ in range(6):
-        with suppress(TransientError):
-            converge(practice, calendar)
-        pull(practice, calendar)
+        work(practice, calendar)
+        look(practice, calendar)
         practice.wait(seconds=61)
     assert times(practice) == [when(96).span]
 
@@ -96,7 +98,7 @@ def test_undone_deletion_at_the_new_place_keeps_the_question(practice: Practice,
     assert question(practice, booked).moved_to == when(60)
     event = remote(practice).events[href]
     remote(practice).delete(href)
-    pull(practice, calendar)
+    push(practice, calendar)
     practice.wait(seconds=20)
     remote(practice).restore(event)
     settle(practice, calendar)
@@ -110,7 +112,7 @@ def test_dragged_on_and_back_to_the_new_place_keeps_the_question(practice: Pract
     remote(practice).move(href, when(60).span)
     settle(practice, calendar)
     remote(practice).move(href, when(66).span)
-    pull(practice, calendar)
+    push(practice, calendar)
     practice.wait(seconds=20)
     remote(practice).move(href, when(60).span)
     settle(practice, calendar)
@@ -121,17 +123,17 @@ def test_dragged_on_and_back_to_the_new_place_keeps_the_question(practice: Pract
 def test_moved_back_in_another_calendar_leaves_the_question(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second")
     booked = shown_first(practice, calendar)
-    converge(practice, other)
-    pull(practice, other)
+    work(practice, other)
+    push(practice, other)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     assert question(practice, booked) is not None
     href = href_at(practice, 48, "second")
     remote(practice, "second").move(href, when(70).span)
-    pull(practice, other)
+    push(practice, other)
     remote(practice, "second").move(href, when(48).span)
-    pull(practice, other)
-    converge(practice, calendar)
+    push(practice, other)
+    work(practice, calendar)
     assert question(practice, booked) is not None
     assert times(practice) == [when(60).span]
 
@@ -175,8 +177,8 @@ def test_moved_then_deleted_then_undone_after_asked(practice: Practice, calendar
 def test_an_undone_hold_that_is_no_longer_offered_goes(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     href = href_at(practice, 72)
     event = remote(practice).events[href]
     remote(practice).delete(href)
@@ -196,8 +198,8 @@ def test_an_undone_session_event_after_put_back_is_no_double(practice: Practice,
     settle(practice, calendar)
     with practice.database.begin() as db:
         asking.answer(db, practice.terms, question(practice, booked).id, Answer.PUT_BACK, by=KIM, now=practice.now)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).restore(event)
     settle(practice, calendar)
     assert times(practice) == [when(48).span]
@@ -211,8 +213,8 @@ def test_an_undone_event_of_a_cancelled_session_goes(practice: Practice, calenda
     settle(practice, calendar)
     with practice.database.begin() as db:
         asking.answer(db, practice.terms, question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).restore(event)
     settle(practice, calendar)
     assert times(practice) == []
@@ -243,12 +245,14 @@ def test_a_stopped_successor_does_not_count_as_filled(practice: Practice, calend
 
 def test_a_probe_left_by_a_change_of_target_goes(practice: Practice, calendar: Calendar) -> None:
     remote(practice).tentative_is_free = True
-    probing.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    practice.wait(minutes=1)
+    practice.carry_out(Kind.PROBE)
+    assert remote(practice).events
     second = retarget(practice, calendar, "second")
     for one in (second, calendar, second, calendar):
         work(practice, one)
     practice.wait(minutes=1)
-    probing.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    practice.carry_out(Kind.PROBE)
     assert remote(practice).events == {}
 
 
@@ -265,8 +269,9 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
 
     there.hook = hook
     there.busy = lambda span: [b for b in real(span) if practice.now - born[b.href] >= timedelta(seconds=5)]
+    practice.wait(minutes=1)
     for _ in range(3):
-        probing.probe(practice.database, calendar.id, there, now=practice.now)
+        practice.carry_out(Kind.PROBE)
         practice.wait(seconds=30)
     with practice.database.read() as db:
         assert not calendars.calendar(db, calendar.id).disclosure.firm_holds
@@ -275,11 +280,11 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
 def test_half_an_offer_and_a_session_are_not_an_emptied_calendar(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     practice.offer(booked, 72, 96, 120)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).delete(href_at(practice, 48))
     remote(practice).delete(href_at(practice, 72))
-    pull(practice, calendar)
+    push(practice, calendar)
     with practice.database.read() as db:
         assert calendars.calendar(db, calendar.id).stopped is None
 
@@ -292,30 +297,22 @@ def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Prac
     with practice.database.begin() as db:
         calendars.add_calendar(db, watched, now=practice.now)
     practice.offer(practice.book(48), 72)
-    keys = [Key(k, str(c.id)) for c in (calendar, watched) for k in (Kind.BUSY, Kind.PULL, Kind.PROBE, Kind.CALENDAR)]
     with practice.database.begin() as db:
         linking.access_lost(db, practice.terms, calendar.connection_id, now=practice.now)
-    forget(practice, *keys)  # each was claimed meanwhile and found the access lost
-    with practice.database.begin() as db:
-        linking.restored(
-            db,
-            SEAL,
-            calendar.connection_id,
-            {"address": str(practice.kim.id), "password": "secret"},
-            by=KIM,
-            now=practice.now,
-        )
+    practice.wait(minutes=1)
+    practice.carry_out(*KINDS)  # each is claimed meanwhile and finds the access lost
+    assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))
+    restored(practice, calendar)
     assert is_due(practice, Key(Kind.BUSY, str(watched.id)))
 
 
 def test_the_old_target_is_still_looked_at_while_an_offer_is_open(practice: Practice, calendar: Calendar) -> None:
     practice.offer(practice.book(48), 72)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     key = Key(Kind.BUSY, str(calendar.id))
-    again = scanning.scan(practice.database, practice.terms, calendar.id, remote(practice), now=practice.now)
-    assert again is None
-    forget(practice, key)
+    practice.carry_out(Kind.BUSY)
+    assert not is_due(practice, key)
     second = retarget(practice, calendar, "second")
     work(practice, second)
     work(practice, calendar)
@@ -326,13 +323,13 @@ def test_a_service_that_tidies_blanks_causes_no_mail(practice: Practice, calenda
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
     with practice.database.begin() as db:
         linking.set_levels(db, calendar.connection_id, session_level=4, hold_level=4, now=practice.now)
-    converge(practice, calendar)
+    work(practice, calendar)
     href = href_at(practice, 48)
     there = remote(practice)
     there.events[href] = replace(
         there.events[href], shown=replace(there.events[href].shown, title="Session: Anna Maria")
     )
-    pull(practice, calendar)
+    push(practice, calendar)
     there.note(href, "bring the forms")
     settle(practice, calendar)
     assert practice.kinds_told(booked, client=False) == []
@@ -342,8 +339,8 @@ def test_undone_deletion_in_a_stopped_calendar_ends_its_question(practice: Pract
     booked = shown_first(practice, calendar)
     for n in range(8):
         practice.book(60 + 2 * n)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     href = href_at(practice, 48)
     event = remote(practice).events[href]
     remote(practice).delete(href)
@@ -351,11 +348,11 @@ def test_undone_deletion_in_a_stopped_calendar_ends_its_question(practice: Pract
     assert question(practice, booked) is not None
     for n in range(5):
         remote(practice).delete(href_at(practice, 60 + 2 * n))
-    pull(practice, calendar)
+    push(practice, calendar)
     with practice.database.read() as db:
         assert calendars.calendar(db, calendar.id).stopped
     remote(practice).restore(event)
-    pull(practice, calendar)
+    push(practice, calendar)
     with practice.database.begin() as db:
         braking.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
     settle(practice, calendar)
@@ -400,13 +397,12 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
         if moment == "before" and not done:
             done.append(1)
             remote(practice).move(href, when(60).span)
-            pull(practice, calendar)
+            push(practice, calendar)
 
     remote(practice).hook = hook
     for _ in range(8):
-        with suppress(TransientError):
-            converge(practice, calendar)
-        pull(practice, calendar)
+        work(practice, calendar)
+        look(practice, calendar)
         practice.wait(seconds=61)
     assert question(practice, booked) is not None
 
@@ -417,7 +413,7 @@ def test_the_first_of_three_targets_is_not_cleared_before_the_last_is_filled(
     shown_first(practice, calendar)
     second = retarget(practice, calendar, "second")
     retarget(practice, calendar, "third")
-    converge(practice, second)  # touches the key of the first, which another thread takes before `cleared` of second
+    work(practice, second)  # touches the key of the first, which another thread takes before `cleared` of second
     work(practice, calendar)
     assert [n for n in ("calendar", "second", "third") if times(practice, n)]
 
@@ -439,7 +435,7 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
         linking.set_levels(db, calendar.connection_id, session_level=4, hold_level=4, now=practice.now)
     for _ in range(8):
         converge(practice, calendar)
-    pull(practice, calendar)
+    push(practice, calendar)
     practice.wait(minutes=10)
     assert practice.kinds_told(booked, client=False) == []
 
@@ -447,8 +443,8 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
 def test_cannot_stand_elsewhere_leaves_the_other_question(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second")
     booked = shown_first(practice, calendar)
-    converge(practice, other)
-    pull(practice, other)
+    work(practice, other)
+    push(practice, other)
     remote(practice).delete(href_at(practice, 48))
     settle(practice, calendar)
     assert question(practice, booked).kind.value == "deleted"
@@ -468,17 +464,13 @@ def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None
 
 def test_proving_goes_on_once_a_calendar_is_there_again(practice: Practice, calendar: Calendar) -> None:
     key = Key(Kind.PROBE, str(calendar.id))
-    # what the engine does with a RefusedError (handler turns MissingError into it): park
     remote(practice).offline = MissingError("gone")
     practice.wait(minutes=2)
-    claim = ledger.claim(practice.database, key, now=practice.now)
-    with pytest.raises((MissingError, RefusedError)):
-        probing.probe(practice.database, calendar.id, remote(practice), now=practice.now)
-    ledger.park(practice.database, claim, "x")
-    pull(practice, calendar)
+    assert [ending.how for ending in practice.carry_out(Kind.PROBE)] == ["parked"]
+    look(practice, calendar)
     remote(practice).offline = None
     practice.wait(minutes=10)
-    pull(practice, calendar)
+    look(practice, calendar)
     with practice.database.read() as db:
         assert calendars.calendar(db, calendar.id).stopped is None
     assert is_due(practice, key)
@@ -487,8 +479,8 @@ def test_proving_goes_on_once_a_calendar_is_there_again(practice: Practice, cale
 def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     a, b = href_at(practice, 72), href_at(practice, 96)
     remote(practice).delete(b)
     remote(practice).move(a, when(96).span)
@@ -496,8 +488,8 @@ def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Pr
     n1 = [x.when for x in practice.offer_now(offer).standing]
     booked2 = practice.book(49.5)
     offer2 = practice.offer(booked2, 130, 140)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     a, b = href_at(practice, 130), href_at(practice, 140)
     remote(practice).delete(a)
     remote(practice).move(b, when(130).span)
@@ -508,15 +500,14 @@ def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Pr
 
 def test_put_back_of_a_session_that_is_over_says_nothing(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(2)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).delete(href_at(practice, 2))
     settle(practice, calendar)
     asked = question(practice, booked)
     practice.now = asked.answers_itself_at
-    with practice.database.begin() as db:
-        asking.come_due(db, practice.terms, asked.id, now=practice.now)
-    converge(practice, calendar)
+    practice.carry_out(Kind.QUESTION)
+    work(practice, calendar)
     assert ("entry_put_back" in practice.kinds_told(booked, client=False)) == bool(times(practice))
 
 
@@ -524,25 +515,21 @@ def test_notes_on_many_events_cost_few_queries(practice: Practice, calendar: Cal
 
     for n in range(20):
         practice.book(48 + n)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     for href in list(remote(practice).events):
         remote(practice).note(href, "n")
     n = []
     sa.event.listen(practice.database._writers, "before_cursor_execute", lambda *_: n.append(1))
-    pull(practice, calendar)
+    push(practice, calendar)
     assert len(n) < 40
 
 
 def drive(practice: Practice, owned: Sequence[Calendar]) -> None:
-    """Do CALENDAR keys only when the ledger says so, as the engine does."""
+    """Write to each calendar what is due, in this order."""
     for _ in range(12):
         for one in owned:
-            key = Key(Kind.CALENDAR, str(one.id))
-            claim = ledger.claim(practice.database, key, now=practice.now)
-            if claim is not None:
-                again = work(practice, one)
-                ledger.finish(practice.database, claim, again_at=again)
+            work(practice, one)
         practice.wait(minutes=5)
 
 
@@ -564,27 +551,14 @@ def test_two_changes_of_target_end_with_one_copy(
 
 def test_target_blind_spot_after_reconnect(practice: Practice, calendar: Calendar) -> None:
     offer = practice.offer(practice.book(48), 72)
-    converge(practice, calendar)
-    pull(practice, calendar)
+    work(practice, calendar)
+    push(practice, calendar)
     remote(practice).offline = AccessLostError("no")
-    with pytest.raises(AccessLostError):
-        scanning.scan(practice.database, practice.terms, calendar.id, remote(practice), now=practice.now)
-    key = Key(Kind.BUSY, str(calendar.id))
-    forget(practice, key)
-    with practice.database.begin() as db:
-        linking.access_lost(db, practice.terms, calendar.connection_id, now=practice.now)
-    remote(practice).offline = None
-    with practice.database.begin() as db:
-        linking.restored(
-            db,
-            SEAL,
-            calendar.connection_id,
-            {"address": str(practice.kim.id), "password": "secret"},
-            by=KIM,
-            now=practice.now,
-        )
-    pull(practice, calendar)
-    pull(practice, calendar)
+    practice.carry_out(*KINDS)
     with practice.database.read() as db:
-        spots = scanning.blind_spots(db, practice.terms, practice.kim.id, offer.alternatives, now=practice.now)
-    assert is_due(practice, key) or not spots
+        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.ACCESS_LOST
+    remote(practice).offline = None
+    restored(practice, calendar)
+    practice.carry_out(*KINDS)
+    with practice.database.read() as db:
+        assert not scanning.blind_spots(db, practice.terms, practice.kim.id, offer.alternatives, now=practice.now)

@@ -14,7 +14,7 @@ from connector.work.engine import Ending, Running, carry_out
 from connector.work.handlers import handler
 
 ROUNDS = 50  # looks for what is due, far beyond what any story needs
-_EVERY = 10_000
+_EVERY = 10_000  # no key waits behind a limit or a full lane: one claim is carried out at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Driver:
 
     def _due(self, kinds: Collection[Kind], of: Collection[UUID] | None) -> Iterator[Key]:
         identities = None if of is None else {str(one) for one in of}
-        for key in ledger.due_keys(self.runtime.database, self.runtime.clock(), _EVERY):
+        for key in ledger.due_keys(self.runtime.database, self.runtime.clock(), _EVERY, seats=_EVERY):
             if (not kinds or key.kind in kinds) and (identities is None or key.id in identities):
                 yield key
 
