@@ -9,11 +9,12 @@ from uuid import UUID
 
 from connector import app
 from connector.runtime import Runtime
-from connector.services import probing, pulling, scanning
 from connector.settings import Settings
-from connector.storage import calendars
+from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar
+from connector.storage.ledger import Key, Kind
 from tests.cli.keyboard import Cli
+from tests.work.driver import Driver
 
 
 @contextmanager
@@ -34,22 +35,31 @@ def target(runtime: Runtime, cli: Cli) -> Calendar:
 
 
 def pull(cli: Cli, *, later: timedelta = timedelta()) -> None:
-    """Read what happened in the calendar."""
+    """Read what happened in the calendar: now because its service says so, later because that is due."""
     with server(cli, later=later) as runtime:
-        known = target(runtime, cli)
-        pulling.pull(runtime.database, runtime.terms, known.id, runtime.remote(known.id), now=runtime.clock())
+        carry_out(runtime, cli, Kind.PULL, touched=not later)
 
 
 def probe(cli: Cli, *, later: timedelta = timedelta(), times: int = 1) -> None:
-    """Try out how holds must be shown."""
+    """Try out how holds must be shown; whoever did that in the past has nothing overdue since."""
     with server(cli, later=later) as runtime:
-        known = target(runtime, cli)
         for _ in range(times):
-            probing.probe(runtime.database, known.id, runtime.remote(known.id), now=runtime.clock())
+            carry_out(runtime, cli, Kind.PROBE)
+        with runtime.database.begin() as db:
+            if later < timedelta():
+                ledger.forget(db, Key(Kind.PROBE, str(target(runtime, cli).id)))
 
 
 def scan(cli: Cli) -> None:
     """Look when the calendar is not free."""
     with server(cli) as runtime:
-        known = target(runtime, cli)
-        scanning.scan(runtime.database, runtime.terms, known.id, runtime.remote(known.id), now=runtime.clock())
+        carry_out(runtime, cli, Kind.BUSY)
+
+
+def carry_out(runtime: Runtime, cli: Cli, kind: Kind, *, touched: bool = True) -> None:
+    """Do what is due of this kind for the calendar, which becomes due first if it is touched."""
+    known = target(runtime, cli)
+    if touched:
+        with runtime.database.begin() as db:
+            ledger.touch(db, Key(kind, str(known.id)), due_at=runtime.clock(), lane=known.lane)
+    Driver(runtime=runtime).carry_out(kind, of=[known.id])

@@ -19,6 +19,7 @@ from connector.ports import Account, RemoteCalendar
 from connector.services import mirroring, parting, pulling
 from connector.storage import calendars
 from connector.storage.calendars import Calendar
+from connector.storage.ledger import Kind
 from tests.domain.making import KIM, when
 from tests.fakes.servers import Server
 from tests.journeys import services
@@ -251,10 +252,10 @@ def test_a_crash_at_any_point_of_a_send_an_accept_a_lapse_and_a_disconnect_leave
         practice.accept(offer, 2)
         crash_then_recover()
         assert [one.start for one in there.shown()] == [when(120).span.start]
-        second = practice.offer(booked, 150, 160, window=timedelta(hours=1))
+        practice.offer(booked, 150, 160, window=timedelta(hours=1))
         converge(installation, calendar, remote)
-        practice.wait(hours=2)
-        practice.come_due(second)
+        installation.wait(hours=2)
+        practice.carry_out(Kind.OFFER)
         crash_then_recover()
         assert [one.start for one in there.shown()] == [when(120).span.start]
         practice.offer(booked, 170, 180)

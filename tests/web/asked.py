@@ -10,8 +10,9 @@ from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.question import Question
 from connector.domain.span import Span, When
 from connector.runtime import Runtime
-from connector.services import braking, clashing, pulling, scanning
-from connector.storage import messages, mirrors, offers, questions
+from connector.services import braking, clashing
+from connector.storage import ledger, messages, mirrors, offers, questions
+from connector.storage.ledger import Key, Kind
 from connector.storage.tables import messages as message_rows
 from connector.storage.tables import questions as question_rows
 from providers.memory import MemoryCalendar
@@ -35,22 +36,28 @@ def hand(here: Desk) -> MemoryCalendar:
 
 
 def pull(here: Desk) -> None:
-    """Read what happened there, as the worker does."""
-    runtime, calendar = here.stage.runtime, here.calendar
-    pulling.pull(runtime.database, runtime.terms, calendar.id, runtime.remote(calendar.id), now=here.stage.now)
+    """Have its service say that something has changed there, and read what it was."""
+    notify(here, Kind.PULL)
+    here.carry_out(Kind.PULL)
 
 
 def scan(here: Desk) -> None:
-    """Look when the calendar is not free, as the worker does."""
-    runtime, calendar = here.stage.runtime, here.calendar
-    scanning.scan(runtime.database, runtime.terms, calendar.id, runtime.remote(calendar.id), now=here.stage.now)
+    """Look when the calendar is not free."""
+    notify(here, Kind.BUSY)
+    here.carry_out(Kind.BUSY)
+
+
+def notify(here: Desk, kind: Kind) -> None:
+    """Make one kind of look at the calendar due."""
+    with here.stage.runtime.database.begin() as db:
+        ledger.touch(db, Key(kind, str(here.calendar.id)), due_at=here.stage.now, lane=here.calendar.lane)
 
 
 def settle(here: Desk) -> None:
-    """Let what was done be seen, settle, and count."""
+    """Let what was done be seen, settle, and count: the second look is due by itself."""
     pull(here)
     later(here.stage, seconds=61)
-    pull(here)
+    here.carry_out(Kind.PULL)
 
 
 def event_of(here: Desk) -> str:

@@ -11,13 +11,14 @@ from werkzeug.test import TestResponse
 
 from connector.errors import NotFoundError
 from connector.ports import Provider
-from connector.services import linking, mirroring, parting
+from connector.services import linking
 from connector.storage import calendars
-from connector.storage.calendars import Calendar, Connection, ConnectionState
-from connector.storage.due import due
+from connector.storage.calendars import Calendar, Connection
+from connector.storage.due import Kind, due
 from connector.storage.tables import arrivals
 from tests.web.services import Query, Service
 from tests.web.stage import Browser, Stage
+from tests.work.driver import Driver
 
 
 @dataclass
@@ -63,23 +64,12 @@ class Desk:
             return calendars.target(db, self.connections[0].id)
 
     def work(self) -> None:
-        """Do what the worker does for the calendar."""
-        runtime, calendar = self.stage.runtime, self.calendar
-        if self.connections[0].state is ConnectionState.LEAVING:
-            account = self.service.provider.account(runtime.tokens(calendar.connection_id), runtime.network)
-            parting.part(
-                runtime.database,
-                runtime.terms,
-                runtime.seal,
-                calendar.connection_id,
-                account,
-                clock=runtime.clock,
-                renew=lambda: None,
-            )
-            return
-        remote = runtime.remote(calendar.id)
-        database, terms = runtime.database, runtime.terms
-        mirroring.converge(database, terms, calendar.id, remote, clock=runtime.clock, renew=lambda: None)
+        """Write what is due to be written."""
+        self.carry_out(Kind.CALENDAR)
+
+    def carry_out(self, *kinds: Kind) -> None:
+        """Do what is due of these kinds, as the worker does."""
+        Driver(runtime=self.stage.runtime).carry_out(*kinds)
 
 
 def desk(stage: Stage, service: Service) -> Desk:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import threading
+from datetime import timedelta
 
 import pytest
 
-from connector.services import probing
-from connector.storage import busy, calendars, ledger
+from connector.storage import busy, calendars
 from connector.storage.calendars import CalendarRole
-from connector.storage.ledger import Key, Kind
-from connector.work.engine import Running
-from connector.work.handlers import handler
+from connector.storage.ledger import Kind
 from tests.web.asked import begin, hand, moved, scan, wipe
 from tests.web.desk import Desk, alert, later, lose
 from tests.web.services import MemoryService
-
-
-def work_all(here: Desk) -> None:
-    """Let the worker's own handler do what is due for every calendar."""
-    runtime = here.stage.runtime
-    for _ in range(3):
-        with runtime.database.read() as db:
-            known = [one.id for one in calendars.in_connection(db, here.connections[0].id)]
-        for calendar_id in known:
-            claim = ledger.claim(runtime.database, Key(Kind.CALENDAR, str(calendar_id)), now=here.stage.now)
-            if claim:
-                handler(runtime)(claim, Running(runtime.database, claim, lease=ledger.LEASE, stop=threading.Event()))
-                ledger.finish(runtime.database, claim)
 
 
 def titles(here: Desk, name: str) -> list[str]:
@@ -71,7 +55,7 @@ def test_entries_go_to_another_calendar_and_only_then_from_the_old_one(there: De
     shown = there.ada.get("/calendars").text
     assert "are being written to “private” now" in shown
     assert "Entries are moving here from “work”" in shown
-    work_all(there)
+    there.carry_out(Kind.CALENDAR)
     assert titles(there, "private") == ["Session: K. N."]
     assert titles(there, "work") == []
     shown = there.ada.get("/calendars").text
@@ -129,7 +113,7 @@ def test_a_stopped_calendar_is_left_for_another_one(there: Desk) -> None:
     wipe(there)
     assert there.calendar.stopped
     there.ada.post(f"/calendars/{there.connections[0].id}/target", {"target": "private"})
-    work_all(there)
+    there.carry_out(Kind.CALENDAR)
     assert titles(there, "private") == ["Session: K. N."] * 2
     assert there.calendar.stopped is None
 
@@ -151,13 +135,14 @@ def test_nobody_sees_or_turns_a_strangers_connection(there: Desk) -> None:
 def test_how_offered_times_are_shown_is_said_once_it_is_proved(there: Desk) -> None:
     begin(there)
     assert "has not been tried out yet" in there.ada.get("/calendars").text
-    runtime, calendar = there.stage.runtime, there.calendar
-    probing.probe(runtime.database, calendar.id, runtime.remote(calendar.id), now=there.stage.now)
+    later(there.stage, minutes=1)
+    there.carry_out(Kind.PROBE)
     shown = there.ada.get("/calendars").text
     assert "shown here as <strong>tentative</strong>, and that keeps them busy. Tried out on 2 Mar 2026" in shown
     hand(there).tentative_is_free = True
-    for _ in range(2):
-        probing.probe(runtime.database, calendar.id, runtime.remote(calendar.id), now=there.stage.now)
+    for wait in (timedelta(days=1), timedelta(seconds=30)):
+        there.stage.clock.advance(wait)
+        there.carry_out(Kind.PROBE)
     assert (
         "shown here as <strong>plainly busy</strong>: tentative entries read as free"
         in there.ada.get("/calendars").text

@@ -17,9 +17,10 @@ from connector.domain.notice import NoticeKind
 from connector.domain.offer import Offer, OfferState
 from connector.domain.question import CHOICES, Question, QuestionState
 from connector.domain.session import SessionState
-from connector.services import asking, booking
+from connector.services import booking
 from connector.services.asking import PURPOSE
 from connector.storage import messages, offers
+from connector.storage.ledger import Kind
 from connector.storage.seal import Seal
 from connector.storage.tables import clients
 from tests.web.asked import (
@@ -286,8 +287,7 @@ def test_a_question_about_an_offer_ends_with_it_before_the_clock_gets_to_it(ther
 def test_what_happened_by_itself_is_told_as_that(there: Desk) -> None:
     question = moved(there)
     later(there.stage, minutes=30)
-    with there.stage.runtime.database.begin() as db:
-        asking.come_due(db, there.stage.runtime.terms, question.id, now=there.stage.now)
+    there.carry_out(Kind.QUESTION)
     text = there.stage.browser().get(page_of(there.stage, question)).text
     assert "Decided: ask the client" in text
     assert "Nobody had answered, so this happened by itself" in text
