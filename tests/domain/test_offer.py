@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connector.domain import offer as offering
 from connector.domain.facts import AlternativeWithdrawn, FlagReason, OfferWithdrawn
 from connector.domain.offer import Offer, OfferState
-from connector.domain.session import Location, LocationKind, Session, SessionState
+from connector.domain.session import Location, LocationKind, Session, SessionState, cancel
 from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
 from tests.domain.making import ALEX, KIM, NOW, SUPPORT, session, when
 
@@ -163,6 +163,27 @@ def test_an_offer_lapses_at_its_deadline_and_not_before() -> None:
     assert turn.offer.state is OfferState.LAPSED
     assert turn.session.flag is FlagReason.LAPSED
     assert turn.session.when == own.when
+
+
+@pytest.mark.parametrize("act", ["reject", "withdraw", "cancel", "accept", "lapse", "replace"])
+def test_an_offer_that_has_ended_does_not_lapse(act: str) -> None:
+    offer, session = sent(72, 96)
+    ended = {
+        "reject": lambda: offering.reject(offer, session, by=ALEX, now=NOW),
+        "withdraw": lambda: offering.withdraw(offer, session, by=KIM, now=NOW),
+        "cancel": lambda: offering.cancel_booking(offer, session, by=ALEX, now=NOW),
+        "accept": lambda: offering.accept(offer, session, offer.alternatives[0].id, by=ALEX, now=NOW),
+        "lapse": lambda: offering.lapse(offer, session, now=NOW + timedelta(hours=24)),
+        "replace": lambda: offering.replaced(offer, session, sent(120)[0], by=KIM, now=NOW),
+    }[act]()
+    again = offering.lapse(ended.offer, ended.session, now=NOW + timedelta(hours=48))
+    assert again == offering.Turn(offer=ended.offer, session=ended.session)
+
+
+def test_nothing_is_offered_for_a_session_that_is_cancelled() -> None:
+    cancelled = cancel(session(48), by=KIM, now=NOW).session
+    with pytest.raises(RuleError, match="cancelled"):
+        offering.draft(cancelled, [(when(72), None)], window=timedelta(hours=24), by=KIM, now=NOW)
 
 
 def test_support_can_accept_after_a_lapse() -> None:

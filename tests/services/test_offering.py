@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -7,13 +8,13 @@ import pytest
 
 from connector.domain.entry import Disclosure
 from connector.domain.facts import FlagReason
-from connector.domain.notice import NoticeKind
+from connector.domain.notice import NoticeKind, Stop
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Level
 from connector.domain.session import SessionState
 from connector.errors import OfferClosedError, PastSpanError, RuleError, StaleAnswerError, TimeTakenError
-from connector.services import answering, linking, offering
-from connector.storage import calendars, ledger
+from connector.services import answering, braking, linking, offering
+from connector.storage import calendars, ledger, offers, tables
 from connector.storage.calendars import Calendar, Connection, ConnectionState
 from connector.storage.database import Database
 from connector.storage.seal import Seal
@@ -151,6 +152,36 @@ def test_a_calendar_that_lost_its_access_stops_the_sending_and_says_how_to_recon
     assert len(practice.kept()) == 1
 
 
+def test_a_calendar_that_is_stopped_stops_the_sending_and_says_so(practice: Practice) -> None:
+    draft = practice.draft(practice.book())
+    calendar = connected(practice)
+    with practice.database.begin() as db:
+        braking.stop(db, practice.terms, calendar, Stop.EMPTIED, now=NOW)
+    with pytest.raises(RuleError, match="was stopped because it looks wrong"):
+        practice.send(draft)
+    assert practice.offer_now(draft).state is OfferState.DRAFT
+    assert len(practice.kept()) == 1
+
+
+def test_the_operator_who_is_told_of_a_stopped_calendar_is_no_client(practice: Practice) -> None:
+    """Else a refusal of that mail would be told to the practitioner as one of their client's."""
+    practice.terms = replace(practice.terms, operator="operator@sessions.example.org")
+    calendar = connected(practice)
+    with practice.database.begin() as db:
+        braking.stop(db, practice.terms, calendar, Stop.EMPTIED, now=NOW)
+        told = {row.kind: row.to_client for row in db.execute(tables.messages.select())}
+    assert told == {"calendar_stopped": False, "operator_stopped": False}
+
+
+def test_nothing_is_offered_for_a_session_that_is_cancelled(practice: Practice) -> None:
+    booked = practice.book()
+    practice.cancel(booked)
+    with pytest.raises(RuleError, match="cancelled"):
+        practice.draft(booked)
+    with practice.database.read() as db:
+        assert offers.of_session(db, booked.id) == []
+
+
 def test_without_a_calendar_it_is_sent_with_a_warning(practice: Practice) -> None:
     sent = practice.send(practice.draft(practice.book()))
     assert "No calendar is connected" in sent.warnings[0]
@@ -263,6 +294,19 @@ def test_support_accepts_after_a_lapse_while_the_time_is_free(practice: Practice
     last = practice.told(booked, client=True)[-1].notice
     assert last.kind is NoticeKind.ACCEPTED
     assert last.by_support
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(hours=1)])
+def test_support_accepting_once_the_deadline_has_come_tells_nobody_of_a_lapse(
+    practice: Practice, late: timedelta
+) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.now += DAY + late
+    practice.accept(offer, 0, by=SUPPORT)
+    assert practice.offer_now(offer).state is OfferState.ACCEPTED
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered", "accepted"]
+    assert practice.kinds_told(booked, client=False) == ["client_accepted"]
 
 
 def test_support_cannot_take_a_time_that_somebody_has_by_now(practice: Practice) -> None:
