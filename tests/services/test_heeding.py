@@ -16,13 +16,14 @@ from connector.domain.question import Question, QuestionState
 from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
 from connector.services import asking, braking, linking, parting
 from connector.services.braking import How
-from connector.storage import busy, calendars, people, questions, timeline
+from connector.storage import busy, calendars, people, questions, tables, timeline
 from connector.storage.calendars import Calendar, ConnectionState
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from providers import memory
 from tests.domain.making import ATTESTED, KIM, client, when
 from tests.services.connecting import (
+    SEAL,
     connect,
     converge,
     href_at,
@@ -148,6 +149,27 @@ def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, ca
     assert asked.moved_to == when(48, minutes=80)
 
 
+def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken(
+    practice: Practice, calendar: Calendar
+) -> None:
+    """The moved time itself is kept free; but the gap that is kept after each session has become longer since."""
+    booked = shown_first(practice, calendar)
+    practice.book(61, of=practice.another_client(client(email="bo@client.example")))
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    with practice.database.begin() as db:
+        own = tables.practitioners.c.id == practice.kim.id
+        db.execute(tables.practitioners.update().where(own).values(buffer_seconds=1800))
+    practice.now = asked.answers_itself_at
+    come_due(practice)
+    told = practice.told(booked, client=False)[-1]
+    assert (told.kind.value, told.notice.reason, told.notice.moved_to) == ("entry_put_back", "taken", when(60))
+    work(practice, calendar)
+    assert href_at(practice, 48)
+
+
 @pytest.mark.parametrize(("kind", "after"), [("moved", timedelta(minutes=30)), ("deleted", timedelta(hours=24))])
 def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
     practice: Practice, calendar: Calendar, kind: str, after: timedelta
@@ -201,9 +223,11 @@ def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calenda
     settle(practice, calendar)
     asked = question(practice, booked)
     assert asked is not None
+    practice.wait(minutes=3)
     practice.move(booked, when(96))
     with practice.database.read() as db:
-        assert questions.get(db, asked.id).state is QuestionState.DROPPED
+        dropped = questions.get(db, asked.id)
+    assert (dropped.state, dropped.ended_at) == (QuestionState.DROPPED, practice.now)
     work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(96).span.start]
@@ -543,6 +567,22 @@ def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Cal
         calendar.name,
         calendar.connection_id,
     )
+
+
+def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    practice.move(booked, when(96))
+    token = SEAL.token(asking.PURPOSE, asked.id)
+    practice.wait(days=89)
+    with practice.database.read() as db:
+        assert asking.find(db, SEAL, token, now=practice.now).id == asked.id
+    practice.wait(days=1)
+    with practice.database.read() as db, pytest.raises(NotFoundError):
+        asking.find(db, SEAL, token, now=practice.now)
 
 
 def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
