@@ -10,6 +10,7 @@ from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from connector.storage import ledger
@@ -49,6 +50,16 @@ def test_a_long_queue_for_one_lane_does_not_hide_the_others(database: Database) 
     assert KEY in ledger.due_keys(database, NOW, 10, seats=2)
 
 
+@pytest.mark.parametrize("lane", ["", "wide"])
+def test_more_due_keys_than_one_look_takes_are_found_in_one_query(database: Database, lane: str) -> None:
+    for number in range(12):
+        touch(database, Key(Kind.OFFER, f"{number:02}"), due_at=NOW - (20 - number) * SECOND, lane=lane)
+    with counted(database, most=3) as queries:
+        picked = ledger.due_keys(database, NOW, 5, seats=50)
+    assert [key.id for key in picked] == [f"{number:02}" for number in range(5)]
+    assert sum("ORDER BY" in query for query in queries) == 1
+
+
 def test_racing_claims_never_take_more_seats_than_a_lane_has(database: Database) -> None:
     barrier = Barrier(16)
     keys = [Key(Kind.CALENDAR, str(number)) for number in range(16)]
@@ -74,6 +85,24 @@ def test_the_oldest_overdue_key_is_one_nobody_has_claimed(database: Database) ->
     assert ledger.oldest_overdue(database, NOW) == timedelta(minutes=3)
     claimed(database)
     assert ledger.oldest_overdue(database, NOW) == timedelta(minutes=1)
+
+
+@contextmanager
+def counted(database: Database, *, most: int) -> Iterator[list[str]]:
+    """Collect the queries made inside, and fail at once when there are more than that."""
+    queries: list[str] = []
+
+    def count(_db: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            queries.append(statement)
+            assert len(queries) <= most, "the look does not end"
+
+    engine = database._writers if not database.embedded else database._readers
+    sa.event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield queries
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", count)
 
 
 @contextmanager

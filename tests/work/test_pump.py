@@ -1,0 +1,33 @@
+"""The pump looks, rings so many keys at a time, and looks again soon while there are more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from connector.storage import ledger
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from connector.work.pump import LIMIT, Pump
+from tests.conftest import Clock
+
+
+def test_more_due_keys_than_one_look_takes_are_rung_look_by_look(sqlite_database: Database, clock: Clock) -> None:
+    keys = [Key(Kind.OFFER, f"{number:04}") for number in range(LIMIT + 3)]
+    with sqlite_database.begin() as db:
+        for number, key in enumerate(keys):
+            ledger.touch(db, key, due_at=clock() - timedelta(hours=1) + timedelta(seconds=number))
+    rung: list[Sequence[Key]] = []
+
+    def ring(some: Sequence[Key]) -> None:
+        rung.append(some)
+        for key in some:
+            claim = ledger.claim(sqlite_database, key, now=clock())
+            assert claim
+            assert ledger.finish(sqlite_database, claim)
+
+    pump = Pump(sqlite_database, ring, clock)
+    assert pump._pump() < timedelta(seconds=1), "others wait"
+    assert pump._pump() == timedelta(seconds=1)
+    pump.stop()
+    assert [list(some) for some in rung] == [keys[:LIMIT], keys[LIMIT:]]
