@@ -161,9 +161,11 @@ class Page:
 
     def press(self, name: str, *, nth: int = 1, to: str) -> None:
         """Go to something by keyboard, press Enter, and wait for the page with that heading."""
+        old = self.chromium.find_element(By.TAG_NAME, "html")
         self.tab_to(name, nth=nth).send_keys(Keys.ENTER)
         # Between two pages there is nothing to ask: the driver fails in several ways then, each of them passing.
-        wait = WebDriverWait(self.chromium, 20, ignored_exceptions=(WebDriverException,))
+        wait = WebDriverWait(self.chromium, 60, ignored_exceptions=(WebDriverException,))
+        wait.until(expected.staleness_of(old))  # else the old page could pass for the new one
         wait.until(expected.text_to_be_present_in_element((By.TAG_NAME, "h1"), to))
         wait.until(lambda chromium: chromium.execute_script("return document.readyState") == "complete")
 
