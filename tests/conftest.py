@@ -268,7 +268,7 @@ def child(
         yield process
     finally:
         process.send_signal(stop)
-        process.wait(20)
+        process.wait(60)
 
 
 def _die_with_parent() -> None:
@@ -276,7 +276,7 @@ def _die_with_parent() -> None:
 
 
 def _await(attempt: Callable[[], object], failure: type[Exception]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             attempt()

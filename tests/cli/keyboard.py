@@ -79,7 +79,7 @@ def run_process(*words: str, settings: Mapping[str, str], cwd: Path | None = Non
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -131,7 +131,7 @@ class Bell:
         while (item := self._outbox.get()) is not None:
             address, headers = item
             target = urlsplit(address)
-            connection = http.client.HTTPConnection(target.netloc, timeout=5)
+            connection = http.client.HTTPConnection(target.netloc, timeout=60)
             with suppress(OSError, http.client.HTTPException):
                 connection.request("POST", target.path or "/", headers=headers)
                 connection.getresponse().read()

@@ -132,7 +132,7 @@ class Proxy:
                 self._in_flight -= 1
 
     def pass_on(self, request: Request) -> Reply:
-        connection = http.client.HTTPConnection(self.target.netloc, timeout=20)
+        connection = http.client.HTTPConnection(self.target.netloc, timeout=60)
         try:
             headers = {**request.headers, "host": self.target.netloc, "connection": "close"}
             connection.request(request.method, request.path, request.body or None, headers)

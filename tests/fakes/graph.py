@@ -157,7 +157,7 @@ class Graph:
         try:
             self.entered.release()
             if self.gate is not None:
-                self.gate.wait(10)
+                self.gate.wait(60)
             return self._operation(request)
         finally:
             with self._lock:

@@ -112,7 +112,7 @@ def _notice(subscription: Json, state: str) -> Json:
 
 def _post(url: str, document: Json | None) -> tuple[int, str, str]:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     kind = "text/plain; charset=utf-8" if document is None else "application/json"
     body = b"" if document is None else json.dumps(document).encode()
     try:

@@ -88,7 +88,7 @@ class Mailbox:
         with self._arrived:
             return list(self._messages)
 
-    def wait_for(self, wanted: int | Callable[[Sequence[Caught]], bool] = 1, *, timeout: float = 10) -> list[Caught]:
+    def wait_for(self, wanted: int | Callable[[Sequence[Caught]], bool] = 1, *, timeout: float = 120) -> list[Caught]:
         """Return everything as soon as so many mails are there, or as soon as the predicate over them holds."""
 
         def there() -> bool:

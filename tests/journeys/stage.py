@@ -28,7 +28,7 @@ from tests.fakes.servers import Server, free_port
 from tests.services.making import Practice
 
 T = TypeVar("T")
-PATIENCE = 15.0
+PATIENCE = 120.0  # seconds, far beyond what anything here takes: only a failing test waits so long
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ class Site:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                process.wait(30)
+                process.wait(120)
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -89,7 +89,7 @@ def site(empty_postgresql_url: str, redis_url: str, mailbox: Mailbox, tmp_path: 
     return Site(settings, tmp_path)
 
 
-def settle(site: Site, calendar: CalendarServer, *, sessions: int, holds: int, seconds: float = 20) -> list[Seen]:
+def settle(site: Site, calendar: CalendarServer, *, sessions: int, holds: int, seconds: float = 120) -> list[Seen]:
     """Wait until the calendar shows so many of each."""
 
     def right(events: list[Seen]) -> bool:
@@ -137,14 +137,14 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
 
         site.ok("offers", "draft", session["id"], "--at", ahead(8), "--at", ahead(9), "--at", ahead(10))
         assert site.json("offers", "send", session["id"])["warnings"] == []
-        settle(site, work, sessions=1, holds=3, seconds=5)
+        settle(site, work, sessions=1, holds=3)
 
         [_booked, offered] = mailbox.wait_for(2)
         page = visitor.open(link_in(offered.message, "/answer/"))
         chosen = visitor.follow(page, "Choose", nth=1)
         answered = visitor.press(chosen, "Yes")
         assert answered.status == 200
-        [after] = settle(site, work, sessions=1, holds=0, seconds=5)
+        [after] = settle(site, work, sessions=1, holds=0)
         assert (after.href, after.uid) == (before.href, before.uid)
         assert after.start.isoformat() == site.json("sessions", "show", session["id"])["start"].replace("Z", "+00:00")
 
@@ -156,13 +156,13 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
         # Whichever of them keeps watch: the other one goes on when it is killed, with nobody ringing.
         for more, worker in enumerate(workers, 1):
             worker.send_signal(signal.SIGKILL)
-            worker.wait(10)
+            worker.wait(120)
             spare = held.enter_context(site.running("worker"))
             site.ok("sessions", "book", "--client", "alex@example.org", "--at", ahead(20 + more), *place)
             settle(site, work, sessions=1 + more, holds=0)
         for process in (web, spare):
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0, site.told()
+            assert process.wait(120) == 0, site.told()
     assert "Traceback" not in site.told()
     assert site.log("worker").read_text().endswith("Stopped.\n")
 

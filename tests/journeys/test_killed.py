@@ -56,7 +56,7 @@ class Assassin:
     def _strike(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(120)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def scripted(greeting: bytes | None, answer: Answer) -> Iterator[str]:
         try:
             yield f"smtp://127.0.0.1:{listening.getsockname()[1]}"
         finally:
-            thread.join(10)
+            thread.join(60)
 
 
 def _serve(listening: socket.socket, greeting: bytes | None, answer: Answer) -> None:
@@ -103,7 +103,7 @@ def test_silent_server_is_given_up_at_the_deadline_of_the_whole_attempt() -> Non
     def answer(verb: str) -> bytes | None:
         if verb != "MAIL":
             return obliging(verb)
-        given_up.wait(10)
+        given_up.wait(60)
         return None
 
     with scripted(b"220 hello\r\n", answer) as url:
@@ -114,7 +114,7 @@ def test_silent_server_is_given_up_at_the_deadline_of_the_whole_attempt() -> Non
 
     assert not error.permanent
     assert "took too long" in str(error)
-    assert took < 3
+    assert took < 30
 
 
 def test_trouble_after_the_mail_was_taken_does_not_send_it_again() -> None:

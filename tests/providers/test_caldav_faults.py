@@ -85,7 +85,7 @@ def test_requests_are_in_flight_together_once_all_goes_well(setting: Setting) ->
 
     def meet(_: Request, forward: Forward) -> Reply:
         try:
-            barrier.wait(5)
+            barrier.wait(60)
         except BrokenBarrierError:
             return Reply(500)
         return forward()
@@ -352,12 +352,12 @@ def test_a_refusal_that_lands_after_its_company_has_gone_is_still_due_to_it(sett
     second_came, first_gone = Event(), Event()
 
     def done(_: Request, forward: Forward) -> Reply:
-        second_came.wait(5)
+        second_came.wait(60)
         return forward()
 
     def late(_: Request, __: Forward) -> Reply:
         second_came.set()
-        first_gone.wait(5)
+        first_gone.wait(60)
         return Reply(429)
 
     setting.proxy.once("PUT", done)

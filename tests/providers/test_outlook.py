@@ -136,7 +136,7 @@ def test_no_more_than_four_requests_are_under_way_for_one_mailbox(setting: Setti
     with ThreadPoolExecutor(max_workers=8) as pool:
         asked = [pool.submit(calendar.busy, DAY) for _ in range(8)]
         for _ in range(4):
-            assert graph.entered.acquire(timeout=10)
+            assert graph.entered.acquire(timeout=60)
         graph.gate.set()
         assert [one.result() for one in asked] == [[]] * 8
     assert graph.busiest <= 4

@@ -42,7 +42,7 @@ from tests.webhooks.stage import hooks_alone, live, runtime_of
 from tests.work.worker import real_time
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

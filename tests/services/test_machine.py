@@ -456,7 +456,7 @@ def test_two_hundred_histories_of_acts_faults_and_crashes_converge(template: Pat
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1700)
+@pytest.mark.timeout(7200)
 def test_ten_thousand_histories_of_acts_faults_and_crashes_converge(template: Path) -> None:
     shares = os.cpu_count() or 1
     with ProcessPoolExecutor(shares, mp_context=get_context("spawn")) as pool:

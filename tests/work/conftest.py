@@ -23,7 +23,7 @@ from connector.work.engine import Engine, Handler, Running
 
 from .worker import real_time
 
-WAIT_SECONDS = 20.0  # far beyond what anything here takes: only a failing test waits so long
+WAIT_SECONDS = 60.0  # far beyond what anything here takes: only a failing test waits so long
 NEVER = timedelta(hours=1)
 OFTEN = timedelta(milliseconds=20)
 ROOT = Path(__file__).parents[2]
