@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from connector.domain.facts import Answer
+from connector.domain.facts import Answer, QuestionKind
 from connector.domain.notice import Stop
+from connector.domain.people import Level
 from connector.domain.question import Question, QuestionState
 from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
 from connector.services import asking, braking, linking, parting
@@ -117,6 +118,51 @@ def test_a_move_onto_something_in_another_calendar_is_put_back(practice: Practic
     (told,) = practice.told(booked, client=False)
     assert (told.kind.value, told.notice.reason, told.notice.moved_to) == ("entry_put_back", "busy", when(60))
     assert href_at(practice, 48)
+
+
+def test_where_a_session_was_moved_to_is_looked_at_while_that_settles(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    practice.carry_out(Kind.BUSY)
+    remote(practice, other.remote_id).add_foreign(when(60).span)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    push(practice, calendar)
+    practice.carry_out(Kind.BUSY)
+    practice.wait(seconds=61)
+    look(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert (told.kind.value, told.notice.reason) == ("entry_put_back", "busy")
+
+
+def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = shown_first(practice, calendar)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    for _ in range(3):
+        practice.wait(seconds=31)
+        look(practice, calendar)
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
+
+
+def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = shown_first(practice, calendar)
+    practice.wait(minutes=1)
+    remote(practice).delete(href_at(practice, 48))
+    with practice.database.begin() as db:
+        linking.set_levels(db, calendar.connection_id, session_level=Level(0), hold_level=Level(0), now=practice.now)
+    work(practice, calendar)
+    practice.wait(seconds=59)
+    assert look(practice, calendar) == []
+    practice.wait(seconds=1)
+    look(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.kind is QuestionKind.DELETED
 
 
 def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> None:

@@ -214,6 +214,17 @@ def test_something_new_in_a_calendar_that_is_read_has_it_looked_at_again(
     assert busy_key(calendar) in ledger.due_keys(practice.database, practice.now)
 
 
+def test_a_calendar_connected_while_an_offer_is_open_is_looked_at_like_any_other(practice: Practice) -> None:
+    booked = practice.book(48)
+    practice.offer(booked, 72)
+    practice.carry_out(Kind.BUSY)
+    remote(practice, "second").add_foreign(when(72).span)
+    other = connect(practice, name="second")
+    practice.carry_out(Kind.BUSY)
+    (told,) = practice.told(booked, client=False)
+    assert (told.kind.value, told.notice.about) == ("clash_found", other.name)
+
+
 def test_whoever_chooses_times_has_their_calendars_looked_at(practice: Practice, calendar: Calendar) -> None:
     scanning.refresh(practice.database, practice.terms, practice.kim.id, now=practice.now)
     assert busy_key(calendar) in ledger.due_keys(practice.database, practice.now)
