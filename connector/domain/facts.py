@@ -1,10 +1,15 @@
-"""What happened, in the past tense. Stored in order, facts make the timeline of a session, an offer or a connection."""
+"""What happened, in the past tense. Stored in order, facts make the timeline of a session, an offer or a connection.
+
+A fact is stored under its `tag`, which never changes: a class may be renamed, a tag may not. A field added later has a
+default, so that facts stored before it still read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar, get_args
 from uuid import UUID
 
 from connector.domain.people import Actor
@@ -70,6 +75,8 @@ class Attestation:
 class Fact:
     """Something that happened to a session, at an instant in UTC, done by somebody."""
 
+    tag: ClassVar[str]
+
     at: datetime
     by: Actor
     session_id: UUID | None = None
@@ -81,12 +88,16 @@ class Fact:
 class SessionBooked(Fact):
     """A session was taken in."""
 
+    tag: ClassVar[str] = "session_booked"
+
     when: When
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionMoved(Fact):
     """A session changed its time."""
+
+    tag: ClassVar[str] = "session_moved"
 
     old: When
     new: When
@@ -98,6 +109,8 @@ class SessionMoved(Fact):
 class LocationChanged(Fact):
     """A session changed its place."""
 
+    tag: ClassVar[str] = "location_changed"
+
     old: str
     new: str
 
@@ -106,12 +119,16 @@ class LocationChanged(Fact):
 class SessionCancelled(Fact):
     """A session ended before it took place."""
 
+    tag: ClassVar[str] = "session_cancelled"
+
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFlagged(Fact):
     """A session needs its practitioner."""
+
+    tag: ClassVar[str] = "session_flagged"
 
     reason: FlagReason
 
@@ -120,10 +137,14 @@ class SessionFlagged(Fact):
 class FlagCleared(Fact):
     """A session no longer needs its practitioner."""
 
+    tag: ClassVar[str] = "flag_cleared"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrafted(Fact):
     """Alternatives were noted down; nobody was told."""
+
+    tag: ClassVar[str] = "offer_drafted"
 
     alternatives: tuple[When, ...]
 
@@ -132,10 +153,14 @@ class OfferDrafted(Fact):
 class OfferDiscarded(Fact):
     """A draft was thrown away unsent."""
 
+    tag: ClassVar[str] = "offer_discarded"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferSent(Fact):
     """Every alternative is held and the client was asked; the clock runs until `expires_at`."""
+
+    tag: ClassVar[str] = "offer_sent"
 
     alternatives: tuple[When, ...]
     expires_at: datetime
@@ -146,6 +171,8 @@ class OfferSent(Fact):
 class OfferAccepted(Fact):
     """One alternative was chosen."""
 
+    tag: ClassVar[str] = "offer_accepted"
+
     alternative_id: UUID
     chosen: When
 
@@ -154,15 +181,21 @@ class OfferAccepted(Fact):
 class OfferRejected(Fact):
     """None of the alternatives suits; the session keeps its time."""
 
+    tag: ClassVar[str] = "offer_rejected"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferLapsed(Fact):
     """The deadline passed without an answer."""
 
+    tag: ClassVar[str] = "offer_lapsed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferWithdrawn(Fact):
     """The offer was taken back before an answer came."""
+
+    tag: ClassVar[str] = "offer_withdrawn"
 
     why: str = ""
 
@@ -171,12 +204,16 @@ class OfferWithdrawn(Fact):
 class OfferReplaced(Fact):
     """Another offer took the place of this one."""
 
+    tag: ClassVar[str] = "offer_replaced"
+
     new_offer_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativeWithdrawn(Fact):
     """One alternative was taken back; the others stand."""
+
+    tag: ClassVar[str] = "alternative_withdrawn"
 
     alternative_id: UUID
     when: When
@@ -185,6 +222,8 @@ class AlternativeWithdrawn(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativeMoved(Fact):
     """One alternative moved; the deadline did not."""
+
+    tag: ClassVar[str] = "alternative_moved"
 
     alternative_id: UUID
     old: When
@@ -198,6 +237,8 @@ class EntryTouched(Fact):
     `reason` is a PutBack of the notice; `moved_to` where they had put it.
     """
 
+    tag: ClassVar[str] = "entry_reverted"
+
     key: str
     deleted: bool
     reason: str = ""
@@ -208,6 +249,8 @@ class EntryTouched(Fact):
 class EventMoved(Fact):
     """The practitioner moved one of our entries in their own calendar, for good."""
 
+    tag: ClassVar[str] = "event_moved"
+
     key: str
     calendar: str
     to: When
@@ -217,6 +260,8 @@ class EventMoved(Fact):
 class EventDeleted(Fact):
     """The practitioner deleted one of our entries in their own calendar, for good."""
 
+    tag: ClassVar[str] = "event_deleted"
+
     key: str
     calendar: str
 
@@ -224,6 +269,8 @@ class EventDeleted(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PractitionerAsked(Fact):
     """The practitioner was asked what they meant by it."""
+
+    tag: ClassVar[str] = "practitioner_asked"
 
     question_id: UUID
     question: QuestionKind
@@ -235,6 +282,8 @@ class PractitionerAsked(Fact):
 class PractitionerAnswered(Fact):
     """They said what they meant, or it was chosen for them when they did not."""
 
+    tag: ClassVar[str] = "practitioner_answered"
+
     question_id: UUID
     question: QuestionKind
     answer: Answer
@@ -244,6 +293,8 @@ class PractitionerAnswered(Fact):
 class QuestionDropped(Fact):
     """A question was decided by something else."""
 
+    tag: ClassVar[str] = "question_dropped"
+
     question_id: UUID
     dropped: Dropped
 
@@ -251,6 +302,8 @@ class QuestionDropped(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClashFound(Fact):
     """An offered time is no longer free in another calendar of the practitioner."""
+
+    tag: ClassVar[str] = "conflict_found"
 
     alternative_id: UUID
     when: When
@@ -261,6 +314,8 @@ class ClashFound(Fact):
 class CalendarStopped(Fact):
     """A calendar looked wrong, so nothing is done about it until somebody says so; `reason` is a Stop."""
 
+    tag: ClassVar[str] = "calendar_paused"
+
     calendar: str
     reason: str
     count: int
@@ -268,15 +323,23 @@ class CalendarStopped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarResumed(Fact):
-    """Work on a calendar goes on; `how` is restore, accept, or itself when all that was missing is back."""
+    """Work on a calendar goes on; `how` is restore, accept, or itself when all that was missing is back.
+
+    `calendar_id` is None in facts stored before it was kept, where no one calendar went by that name.
+    """
+
+    tag: ClassVar[str] = "calendar_resumed"
 
     calendar: str
     how: str
+    calendar_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetChanged(Fact):
     """The entries of a connection go to another of its calendars."""
+
+    tag: ClassVar[str] = "target_changed"
 
     old: str
     new: str
@@ -286,6 +349,8 @@ class TargetChanged(Fact):
 class HoldsProved(Fact):
     """It was tried out whether a calendar keeps the time of a tentative event busy."""
 
+    tag: ClassVar[str] = "holds_proved"
+
     calendar: str
     firm: bool
 
@@ -293,6 +358,8 @@ class HoldsProved(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionAdded(Fact):
     """A calendar account was connected."""
+
+    tag: ClassVar[str] = "connection_added"
 
     provider: str
     label: str
@@ -302,20 +369,28 @@ class ConnectionAdded(Fact):
 class AccessLost(Fact):
     """A calendar service no longer accepts our credentials."""
 
+    tag: ClassVar[str] = "access_lost"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRestored(Fact):
     """A calendar service accepts our credentials again."""
+
+    tag: ClassVar[str] = "access_restored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisconnectAsked(Fact):
     """Somebody wants a calendar account disconnected; what is ours is taken out of it."""
 
+    tag: ClassVar[str] = "disconnect_asked"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected(Fact):
     """A calendar account is disconnected and its credentials are deleted; `left_behind` of our events may stand yet."""
+
+    tag: ClassVar[str] = "disconnected"
 
     label: str
     left_behind: int
@@ -325,6 +400,8 @@ class Disconnected(Fact):
 class NoticeSent(Fact):
     """A message was handed to its mail server or gateway."""
 
+    tag: ClassVar[str] = "notice_sent"
+
     kind: str
     channel: str
 
@@ -332,6 +409,8 @@ class NoticeSent(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeRefused(Fact):
     """A message was refused for good; somebody has to reach this person another way."""
+
+    tag: ClassVar[str] = "notice_refused"
 
     kind: str
     channel: str
@@ -342,5 +421,38 @@ class NoticeRefused(Fact):
 class NoticeHeldBack(Fact):
     """A message had not left yet when a correction made it wrong; it never will."""
 
+    tag: ClassVar[str] = "notice_held_back"
+
     kind: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownFact(Fact):
+    """Something a newer version has stored and this one cannot read. It is told as such, and never stored again."""
+
+    stored_tag: str
+
+
+SessionFact = SessionBooked | SessionMoved | LocationChanged | SessionCancelled | SessionFlagged | FlagCleared
+OfferFact = (
+    OfferDrafted
+    | OfferDiscarded
+    | OfferSent
+    | OfferAccepted
+    | OfferRejected
+    | OfferLapsed
+    | OfferWithdrawn
+    | OfferReplaced
+)
+AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ClashFound
+EntryFact = EntryTouched | EventMoved | EventDeleted
+QuestionFact = PractitionerAsked | PractitionerAnswered | QuestionDropped
+CalendarFact = CalendarStopped | CalendarResumed | TargetChanged | HoldsProved
+ConnectionFact = ConnectionAdded | AccessLost | AccessRestored | DisconnectAsked | Disconnected
+NoticeFact = NoticeSent | NoticeRefused | NoticeHeldBack
+AnyFact = (
+    SessionFact | OfferFact | AlternativeFact | EntryFact | QuestionFact | CalendarFact | ConnectionFact | NoticeFact
+)
+
+BY_TAG: dict[str, type[AnyFact]] = {kind.tag: kind for kind in get_args(AnyFact)}

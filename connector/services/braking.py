@@ -104,7 +104,14 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
             suspicions.accept_deletions(db, calendar_id)
         case How.ITSELF:
             pass
-    fact = CalendarResumed(at=now, by=by, connection_id=calendar.connection_id, calendar=calendar.name, how=how.value)
+    fact = CalendarResumed(
+        at=now,
+        by=by,
+        connection_id=calendar.connection_id,
+        calendar_id=calendar.id,
+        calendar=calendar.name,
+        how=how.value,
+    )
     timeline.append(db, calendar.practitioner_id, [fact])
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE):
         ledger.touch(db, Key(kind, str(calendar_id)), due_at=now, lane=calendar.lane)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from connector.domain.change import Act
 from connector.domain.entry import EntryKey, EntryKind
-from connector.domain.facts import QuestionKind
+from connector.domain.facts import Fact, OfferSent, QuestionKind, SessionBooked, SessionMoved
 from connector.domain.notice import Stop
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.reconcile import Mirror, MirrorState
@@ -74,9 +74,8 @@ def _explained(db: Connection, terms: Terms, calendar_id: UUID, mirror: Mirror, 
     shown = picture(db, calendar_id, now=now)
     offer = offers.of_alternative(db, mirror.key.id) if mirror.key.kind is EntryKind.HOLD else None
     alternative = offer.alternative(mirror.key.id) if offer else None
-    lines = timeline.of_session(db, session.id)
-    cause = {"OfferSent"} if offer else {"SessionBooked", "SessionMoved"}
-    causes = [line for line in lines if line.kind in cause and (offer is None or line.offer_id == offer.id)]
+    happened = timeline.of_session(db, session.id)
+    causes = [fact for fact in happened if _caused(fact, offer)]
     brought = narrating.told(causes[-1]) if causes else None
     return Explanation(
         session=session,
@@ -88,8 +87,15 @@ def _explained(db: Connection, terms: Terms, calendar_id: UUID, mirror: Mirror, 
         what=_what(client, session, alternative),
         who=f"{brought.what}, by {brought.who} on {brought.at:%d %B %Y at %H:%M} UTC" if brought else "",
         follows=tuple(_follows(db, terms, shown, mirror, session, offer, now)),
-        history=tuple(narrating.told(line) for line in lines[-RECENT:]),
+        history=tuple(narrating.told(fact) for fact in happened[-RECENT:]),
     )
+
+
+def _caused(fact: Fact, offer: Offer | None) -> bool:
+    """Whether this put a session's event where it stands; with an offer, whether it put its holds there."""
+    if offer is None:
+        return isinstance(fact, SessionBooked | SessionMoved)
+    return isinstance(fact, OfferSent) and fact.offer_id == offer.id
 
 
 def _what(client: str, session: Session, alternative: Alternative | None) -> str:

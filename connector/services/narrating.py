@@ -2,15 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypeVar, assert_never
 
-from connector.domain.facts import Answer, Dropped, FlagReason, MoveReason, QuestionKind
+from connector.domain.entry import EntryKind
+from connector.domain.facts import (
+    AccessLost,
+    AccessRestored,
+    AlternativeFact,
+    AlternativeMoved,
+    AlternativeWithdrawn,
+    Answer,
+    AnyFact,
+    Attestation,
+    CalendarFact,
+    CalendarResumed,
+    CalendarStopped,
+    ClashFound,
+    ConnectionAdded,
+    ConnectionFact,
+    DisconnectAsked,
+    Disconnected,
+    Dropped,
+    EntryFact,
+    EntryTouched,
+    EventDeleted,
+    EventMoved,
+    FlagCleared,
+    FlagReason,
+    HoldsProved,
+    LocationChanged,
+    MoveReason,
+    NoticeFact,
+    NoticeHeldBack,
+    NoticeRefused,
+    NoticeSent,
+    OfferAccepted,
+    OfferDiscarded,
+    OfferDrafted,
+    OfferFact,
+    OfferLapsed,
+    OfferRejected,
+    OfferReplaced,
+    OfferSent,
+    OfferWithdrawn,
+    PractitionerAnswered,
+    PractitionerAsked,
+    QuestionDropped,
+    QuestionFact,
+    QuestionKind,
+    SessionBooked,
+    SessionCancelled,
+    SessionFact,
+    SessionFlagged,
+    SessionMoved,
+    TargetChanged,
+    UnknownFact,
+)
 from connector.domain.notice import NoticeKind, PutBack, Stop
 from connector.domain.people import Actor, Role
-from connector.storage.timeline import Line
+from connector.domain.span import When
+
+_Stored = TypeVar("_Stored", bound=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +128,7 @@ STOPS = {
     Stop.EMPTIED: "nothing of ours stands in it any more",
     Stop.SHRUNKEN: "more is gone from it at once than a person deletes",
 }
-PUT_BACK = {
+PUT_BACK: Mapping[str, str] = {
     PutBack.PAST: ": that time had passed",
     PutBack.TAKEN: ": that time is kept for somebody else",
     PutBack.BUSY: ": something else stands at that time",
@@ -111,11 +166,9 @@ _FLAGS = {
 }
 
 
-def told(line: Line) -> Told:
-    """Say one fact in plain words; a kind that has no sentence of its own is named as it is."""
-    say = _SENTENCES.get(line.kind)
-    what = say(line.details) if say else _spaced(line.kind)
-    return Told(at=line.at, who=_who(line.by), what=what, why=line.by.reason or _why(line.details))
+def told(fact: AnyFact | UnknownFact) -> Told:
+    """Say one fact in plain words."""
+    return Told(at=fact.at, who=_who(fact.by), what=_what(fact), why=fact.by.reason or _why(fact))
 
 
 def _who(by: Actor) -> str:
@@ -134,115 +187,172 @@ def _who(by: Actor) -> str:
             return by.name or "the operator"
 
 
-def _why(details: dict[str, Any]) -> str:
-    attestation = details.get("attestation")
-    if attestation:
-        at = datetime.fromisoformat(attestation["at"])
-        return f"{attestation['who']} agreed on {at:%d %B %Y} ({attestation['channel']})"
-    return str(details.get("why") or "")
+def _why(fact: AnyFact | UnknownFact) -> str:
+    match fact:
+        case SessionMoved(attestation=Attestation() as attestation):
+            return f"{attestation.who} agreed on {attestation.at:%d %B %Y} ({attestation.channel})"
+        case OfferWithdrawn(why=why) | NoticeRefused(why=why):
+            return why
+        case _:
+            return ""
 
 
-def _moved(details: dict[str, Any]) -> str:
-    reason = _REASONS[MoveReason(details["reason"])]
-    return f"Session moved from {_time(details['old'])} to {_time(details['new'])}, {reason}"
+def _what(fact: AnyFact | UnknownFact) -> str:
+    if isinstance(fact, SessionFact):
+        return _of_session(fact)
+    if isinstance(fact, OfferFact):
+        return _of_offer(fact)
+    if isinstance(fact, AlternativeFact):
+        return _of_alternative(fact)
+    if isinstance(fact, EntryFact):
+        return _of_entry(fact)
+    if isinstance(fact, QuestionFact):
+        return _of_question(fact)
+    if isinstance(fact, CalendarFact):
+        return _of_calendar(fact)
+    if isinstance(fact, ConnectionFact):
+        return _of_connection(fact)
+    if isinstance(fact, NoticeFact):
+        return _of_notice(fact)
+    if isinstance(fact, UnknownFact):
+        return f"Something that a newer version has noted, and this one cannot tell: {fact.stored_tag}"
+    assert_never(fact)
 
 
-def _cancelled(details: dict[str, Any]) -> str:
-    return f"Session cancelled: {details['reason']}" if details["reason"] else "Session cancelled"
+def _of_session(fact: SessionFact) -> str:
+    match fact:
+        case SessionBooked():
+            return f"Session booked for {_time(fact.when)}"
+        case SessionMoved():
+            return f"Session moved from {_time(fact.old)} to {_time(fact.new)}, {_REASONS[fact.reason]}"
+        case LocationChanged():
+            return f"Place changed from “{fact.old}” to “{fact.new}”"
+        case SessionCancelled():
+            return f"Session cancelled: {fact.reason}" if fact.reason else "Session cancelled"
+        case SessionFlagged():
+            return f"Needs attention: {_FLAGS[fact.reason]}"
+        case FlagCleared():
+            return "Needs no attention any more"
+        case _:
+            assert_never(fact)
 
 
-def _refused(details: dict[str, Any]) -> str:
-    return f"Could not be delivered by {details['channel']}: {_letter(details)}"
+def _of_offer(fact: OfferFact) -> str:
+    match fact:
+        case OfferDrafted():
+            return f"{_counted(fact.alternatives)} noted down; nothing sent, nothing held"
+        case OfferDiscarded():
+            return "Draft thrown away, unsent"
+        case OfferSent():
+            return f"{_counted(fact.alternatives)} offered and held: {'; '.join(map(_time, fact.alternatives))}"
+        case OfferAccepted():
+            return f"Chose {_time(fact.chosen)}"
+        case OfferRejected():
+            return "Answered that none of the offered times suits; all were released"
+        case OfferLapsed():
+            return "The deadline passed without an answer; all offered times were released"
+        case OfferWithdrawn():
+            return "Offer taken back; all offered times were released"
+        case OfferReplaced():
+            return "Offer replaced by a new one"
+        case _:
+            assert_never(fact)
 
 
-def _touched(details: dict[str, Any]) -> str:
-    moved_to = details.get("moved_to")
-    done = "deleted" if details["deleted"] else f"moved to {_time(moved_to)}" if moved_to else "changed"
-    why = PUT_BACK.get(details.get("reason", ""), "")
-    return f"The {_entry(details)} was {done} in a calendar, and was put back{why}"
+def _of_alternative(fact: AlternativeFact) -> str:
+    match fact:
+        case AlternativeWithdrawn():
+            return f"Offered time taken back: {_time(fact.when)}"
+        case AlternativeMoved():
+            return f"Offered time moved from {_time(fact.old)} to {_time(fact.new)}"
+        case ClashFound():
+            return f"Something stands in “{fact.calendar}” at an offered time: {_time(fact.when)}"
+        case _:
+            assert_never(fact)
 
 
-def _asked(details: dict[str, Any]) -> str:
-    what = _QUESTIONS[QuestionKind(details["question"])]
-    where = f" to {_time(details['moved_to'])}" if details["moved_to"] else ""
-    return what.format(where=where)
+def _of_entry(fact: EntryFact) -> str:
+    entry = "hold" if fact.key.startswith(f"{EntryKind.HOLD}:") else "session"
+    match fact:
+        case EntryTouched():
+            moved = f"moved to {_time(fact.moved_to)}" if fact.moved_to else "changed"
+            done = "deleted" if fact.deleted else moved
+            why = PUT_BACK.get(fact.reason, "")
+            return f"The {entry} was {done} in a calendar, and was put back{why}"
+        case EventMoved():
+            return f"The {entry} was moved to {_time(fact.to)} in the calendar “{fact.calendar}”"
+        case EventDeleted():
+            return f"The {entry} was deleted in the calendar “{fact.calendar}”"
+        case _:
+            assert_never(fact)
 
 
-def _answered(details: dict[str, Any]) -> str:
-    return f"Answer: {ANSWERS[Answer(details['answer'])]}"
+def _of_question(fact: QuestionFact) -> str:
+    match fact:
+        case PractitionerAsked():
+            where = f" to {_time(fact.moved_to)}" if fact.moved_to else ""
+            return _QUESTIONS[fact.question].format(where=where)
+        case PractitionerAnswered():
+            return f"Answer: {ANSWERS[fact.answer]}"
+        case QuestionDropped():
+            return f"The question to the practitioner no longer stands: {_DROPPED[fact.dropped]}"
+        case _:
+            assert_never(fact)
 
 
-def _stopped(details: dict[str, Any]) -> str:
-    gone = f" ({details['count']} entries)" if details["count"] else ""
-    return f"Calendar “{details['calendar']}” stopped: {STOPS[Stop(details['reason'])]}{gone}"
+def _of_calendar(fact: CalendarFact) -> str:
+    match fact:
+        case CalendarStopped():
+            gone = f" ({fact.count} entries)" if fact.count else ""
+            return f"Calendar “{fact.calendar}” stopped: {_named(STOPS, fact.reason)}{gone}"
+        case CalendarResumed():
+            return f"Calendar “{fact.calendar}” goes on: {_named(_RESUMED, fact.how)}"
+        case TargetChanged():
+            return f"Entries go to “{fact.new}” instead of “{fact.old}”"
+        case HoldsProved():
+            return f"Tried out in “{fact.calendar}”: {_STRENGTHS[fact.firm]}"
+        case _:
+            assert_never(fact)
 
 
-def _entry(details: dict[str, Any]) -> str:
-    return "hold" if str(details["key"]).startswith("hold:") else "session"
+def _of_connection(fact: ConnectionFact) -> str:
+    match fact:
+        case ConnectionAdded():
+            return f"Calendar connected: {fact.label}"
+        case AccessLost():
+            return "The calendar no longer lets us in"
+        case AccessRestored():
+            return "The calendar lets us in again"
+        case DisconnectAsked():
+            return "Asked for the calendar to be disconnected"
+        case Disconnected():
+            kept = f"; {fact.left_behind} of our entries may still stand in it" if fact.left_behind else ""
+            return f"Calendar disconnected: {fact.label}{kept}"
+        case _:
+            assert_never(fact)
 
 
-def _disconnected(details: dict[str, Any]) -> str:
-    left = details["left_behind"]
-    kept = f"; {left} of our entries may still stand in it" if left else ""
-    return f"Calendar disconnected: {details['label']}{kept}"
+def _of_notice(fact: NoticeFact) -> str:
+    letter = _named(LETTERS, fact.kind)
+    match fact:
+        case NoticeSent():
+            return f"Sent by {fact.channel}: {letter}"
+        case NoticeRefused():
+            return f"Could not be delivered by {fact.channel}: {letter}"
+        case NoticeHeldBack():
+            return f"Kept from leaving, because a correction made it wrong: {letter}"
+        case _:
+            assert_never(fact)
 
 
-_SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "SessionBooked": lambda d: f"Session booked for {_time(d['when'])}",
-    "SessionMoved": _moved,
-    "LocationChanged": lambda d: f"Place changed from “{d['old']}” to “{d['new']}”",
-    "SessionCancelled": _cancelled,
-    "SessionFlagged": lambda d: f"Needs attention: {_FLAGS[FlagReason(d['reason'])]}",
-    "FlagCleared": lambda _: "Needs no attention any more",
-    "OfferDrafted": lambda d: f"{_counted(d['alternatives'])} noted down; nothing sent, nothing held",
-    "OfferDiscarded": lambda _: "Draft thrown away, unsent",
-    "OfferSent": lambda d: f"{_counted(d['alternatives'])} offered and held: {_times(d['alternatives'])}",
-    "OfferAccepted": lambda d: f"Chose {_time(d['chosen'])}",
-    "OfferRejected": lambda _: "Answered that none of the offered times suits; all were released",
-    "OfferLapsed": lambda _: "The deadline passed without an answer; all offered times were released",
-    "OfferWithdrawn": lambda _: "Offer taken back; all offered times were released",
-    "OfferReplaced": lambda _: "Offer replaced by a new one",
-    "AlternativeWithdrawn": lambda d: f"Offered time taken back: {_time(d['when'])}",
-    "AlternativeMoved": lambda d: f"Offered time moved from {_time(d['old'])} to {_time(d['new'])}",
-    "EntryTouched": _touched,
-    "EventMoved": lambda d: f"The {_entry(d)} was moved to {_time(d['to'])} in the calendar “{d['calendar']}”",
-    "EventDeleted": lambda d: f"The {_entry(d)} was deleted in the calendar “{d['calendar']}”",
-    "PractitionerAsked": _asked,
-    "PractitionerAnswered": _answered,
-    "QuestionDropped": lambda d: f"The question to the practitioner no longer stands: {_DROPPED[d['dropped']]}",
-    "ClashFound": lambda d: f"Something stands in “{d['calendar']}” at an offered time: {_time(d['when'])}",
-    "CalendarStopped": _stopped,
-    "CalendarResumed": lambda d: f"Calendar “{d['calendar']}” goes on: {_RESUMED[d['how']]}",
-    "TargetChanged": lambda d: f"Entries go to “{d['new']}” instead of “{d['old']}”",
-    "HoldsProved": lambda d: f"Tried out in “{d['calendar']}”: {_STRENGTHS[bool(d['firm'])]}",
-    "ConnectionAdded": lambda d: f"Calendar connected: {d['label']}",
-    "AccessLost": lambda _: "The calendar no longer lets us in",
-    "AccessRestored": lambda _: "The calendar lets us in again",
-    "DisconnectAsked": lambda _: "Asked for the calendar to be disconnected",
-    "Disconnected": _disconnected,
-    "NoticeSent": lambda d: f"Sent by {d['channel']}: {_letter(d)}",
-    "NoticeRefused": _refused,
-    "NoticeHeldBack": lambda d: f"Kept from leaving, because a correction made it wrong: {_letter(d)}",
-}
+def _named(words: Mapping[_Stored, str], stored: str) -> str:
+    """Return the words for what is stored; the stored word itself if it is newer than we are."""
+    return next((told for key, told in words.items() if key == stored), stored)
 
 
-def _letter(details: dict[str, Any]) -> str:
-    kind = str(details["kind"])
-    return LETTERS[NoticeKind(kind)] if kind in set(NoticeKind) else kind
-
-
-def _counted(alternatives: list[Any]) -> str:
+def _counted(alternatives: Sequence[When]) -> str:
     return "1 time" if len(alternatives) == 1 else f"{len(alternatives)} times"
 
 
-def _times(alternatives: list[Any]) -> str:
-    return "; ".join(_time(when) for when in alternatives)
-
-
-def _time(when: dict[str, Any]) -> str:
-    local = datetime.fromisoformat(when["local"])
-    return f"{local:%a %d %b %Y, %H:%M} ({when['zone']})"
-
-
-def _spaced(kind: str) -> str:
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind).strip().capitalize()
+def _time(when: When) -> str:
+    return f"{when.local:%a %d %b %Y, %H:%M} ({when.zone})"

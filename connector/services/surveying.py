@@ -61,9 +61,7 @@ def connection_list(db: Db, practitioner_id: UUID, *, now: datetime) -> Connecti
     Raises: NotFoundError if there is no such practitioner.
     """
     gone = timeline.of_kind(db, practitioner_id, Disconnected, since=now - MENTIONS)
-    departed = (
-        Departed(at=line.at, label=line.details["label"], left_behind=line.details["left_behind"]) for line in gone
-    )
+    departed = (Departed(at=fact.at, label=fact.label, left_behind=fact.left_behind) for fact in gone)
     return ConnectionList(
         practitioner=people.practitioner(db, practitioner_id),
         connections=tuple(_view(db, connection) for connection in calendars.connections_of(db, practitioner_id)),
@@ -87,7 +85,7 @@ def connection_page(db: Db, practitioner_id: UUID, connection_id: UUID) -> Conne
     return ConnectionPage(
         practitioner=people.practitioner(db, practitioner_id),
         view=connection_view(db, practitioner_id, connection_id),
-        timeline=tuple(narrating.told(line) for line in timeline.of_connection(db, connection_id)),
+        timeline=tuple(narrating.told(fact) for fact in timeline.of_connection(db, connection_id)),
     )
 
 

@@ -199,7 +199,7 @@ def session_page(
         open=_offer_view(asking, session, missing, clashes) if asking else None,
         draft=draft,
         past=tuple(offer for offer in made if offer.sent_at is not None and offer is not asking),
-        timeline=tuple(narrating.told(line) for line in timeline.of_session(db, session_id)),
+        timeline=tuple(narrating.told(fact) for fact in timeline.of_session(db, session_id)),
         messages=tuple(_message_view(message) for message in messages.of_session(db, session_id)),
         calendars=calendar_views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),

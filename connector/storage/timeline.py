@@ -1,34 +1,27 @@
-"""Facts in the order they happened. Only ever added to."""
+"""Facts in the order they happened. Only ever added to.
+
+A fact's own fields stand as JSON beside its tag. What a newer version has stored and this one cannot read, be it the
+tag or a word in a field, comes back as an UnknownFact: it is told as such, and never left out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, Row, insert, select
 
-from connector.domain.facts import Fact
+from connector.domain.facts import BY_TAG, AnyFact, Fact, UnknownFact
 from connector.domain.people import Actor, Role
+from connector.errors import RuleError
 from connector.storage.tables import facts
 
 _COMMON = {field.name for field in fields(Fact)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of a timeline; `kind` is the fact's class name, `details` what that kind adds, as JSON values."""
-
-    at: datetime
-    kind: str
-    by: Actor
-    session_id: UUID | None
-    offer_id: UUID | None
-    connection_id: UUID | None
-    details: dict[str, Any]
+_OneFact = TypeVar("_OneFact", bound=Fact)
 
 
 def append(db: Connection, practitioner_id: UUID, happened: Iterable[Fact]) -> None:
@@ -36,7 +29,7 @@ def append(db: Connection, practitioner_id: UUID, happened: Iterable[Fact]) -> N
     rows = [
         {
             "at": fact.at,
-            "kind": type(fact).__name__,
+            "kind": fact.tag,
             "practitioner_id": practitioner_id,
             "session_id": fact.session_id,
             "offer_id": fact.offer_id,
@@ -54,32 +47,46 @@ def append(db: Connection, practitioner_id: UUID, happened: Iterable[Fact]) -> N
         db.execute(insert(facts), rows)
 
 
-def of_session(db: Connection, session_id: UUID) -> Sequence[Line]:
+def of_session(db: Connection, session_id: UUID) -> Sequence[AnyFact | UnknownFact]:
     """Return what happened to a session, oldest first."""
-    return [
-        _line(row) for row in db.execute(select(facts).where(facts.c.session_id == session_id).order_by(facts.c.id))
-    ]
+    query = select(facts).where(facts.c.session_id == session_id).order_by(facts.c.id)
+    return [_fact(row) for row in db.execute(query)]
 
 
-def of_connection(db: Connection, connection_id: UUID) -> Sequence[Line]:
+def of_connection(db: Connection, connection_id: UUID) -> Sequence[AnyFact | UnknownFact]:
     """Return what happened to a connection, oldest first."""
     query = select(facts).where(facts.c.connection_id == connection_id).order_by(facts.c.id)
-    return [_line(row) for row in db.execute(query)]
+    return [_fact(row) for row in db.execute(query)]
 
 
-def of_kind(db: Connection, practitioner_id: UUID, kind: type[Fact], *, since: datetime) -> Sequence[Line]:
-    """Return the facts of one kind that concern a practitioner, oldest first."""
-    own = (facts.c.practitioner_id == practitioner_id) & (facts.c.kind == kind.__name__) & (facts.c.at >= since)
-    return [_line(row) for row in db.execute(select(facts).where(own).order_by(facts.c.id))]
+def of_kind(db: Connection, practitioner_id: UUID, kind: type[_OneFact], *, since: datetime) -> Sequence[_OneFact]:
+    """Return the facts of one kind that concern a practitioner, oldest first.
+
+    Raises: msgspec.ValidationError for one that cannot be read; it is not left out.
+    """
+    own = (facts.c.practitioner_id == practitioner_id) & (facts.c.kind == kind.tag) & (facts.c.at >= since)
+    return [_read(row, kind) for row in db.execute(select(facts).where(own).order_by(facts.c.id))]
 
 
-def _line(row: Row[Any]) -> Line:
-    return Line(
-        at=row.at,
-        kind=row.kind,
-        by=Actor(role=Role(row.actor_role), name=row.actor_name, reason=row.actor_reason),
-        session_id=row.session_id,
-        offer_id=row.offer_id,
-        connection_id=row.connection_id,
-        details=msgspec.json.decode(row.details),
-    )
+def _fact(row: Row[Any]) -> AnyFact | UnknownFact:
+    kind = BY_TAG.get(row.kind)
+    if kind is not None:
+        try:
+            return _read(row, kind)
+        except (msgspec.DecodeError, RuleError):
+            pass  # a word in it is newer than we are
+    return UnknownFact(**_common(row), stored_tag=row.kind)
+
+
+def _read(row: Row[Any], kind: type[_OneFact]) -> _OneFact:
+    return msgspec.convert({**msgspec.json.decode(row.details), **_common(row)}, type=kind)
+
+
+def _common(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "at": row.at,
+        "by": Actor(role=Role(row.actor_role), name=row.actor_name, reason=row.actor_reason),
+        "session_id": row.session_id,
+        "offer_id": row.offer_id,
+        "connection_id": row.connection_id,
+    }

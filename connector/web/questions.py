@@ -12,7 +12,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from connector.domain.facts import Answer
+from connector.domain.facts import Answer, PractitionerAnswered, QuestionDropped
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.question import CHOICES, DEFAULTS, Question, QuestionState
@@ -22,7 +22,6 @@ from connector.services import asking, narrating
 from connector.services.narrating import Told
 from connector.services.showing import state_now
 from connector.storage import calendars, offers, people, questions, sessions, timeline
-from connector.storage.timeline import Line
 from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput
 from connector.web.times import Reader
@@ -144,7 +143,7 @@ def _page(token: str) -> QuestionPage:
             calendar=_calendar(db, question.calendar_id),
             offer=offer,
             ended=narrating.told(end) if end else None,
-            dropped=str(end.details.get("dropped", "")) if end else "",
+            dropped=end.dropped.value if isinstance(end, QuestionDropped) else "",
             newer=newer if newer is not None and newer.id != question.id else None,
         )
 
@@ -163,11 +162,10 @@ def _calendar(db: Connection, calendar_id: UUID) -> str:
         return ""
 
 
-def _end_of(db: Connection, question: Question) -> Line | None:
-    for line in reversed(timeline.of_session(db, question.session_id)):
-        ends = line.kind in ("PractitionerAnswered", "QuestionDropped")
-        if ends and line.details["question_id"] == str(question.id):
-            return line
+def _end_of(db: Connection, question: Question) -> PractitionerAnswered | QuestionDropped | None:
+    for fact in reversed(timeline.of_session(db, question.session_id)):
+        if isinstance(fact, PractitionerAnswered | QuestionDropped) and fact.question_id == question.id:
+            return fact
     return None
 
 

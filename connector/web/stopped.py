@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from connector.domain.change import Act
 from connector.domain.entry import EntryKind
+from connector.domain.facts import CalendarResumed
 from connector.domain.notice import Stop
 from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
@@ -95,9 +96,9 @@ def _page(token: str) -> StoppedPage:
         calendar = braking.find(db, runtime.seal, token)
         gone = [key for key, one in suspicions.of_calendar(db, calendar.id).items() if one.act is Act.DELETED]
         resumed = [
-            line
-            for line in timeline.of_connection(db, calendar.connection_id)
-            if line.kind == "CalendarResumed" and line.details["calendar"] == calendar.name
+            fact
+            for fact in timeline.of_connection(db, calendar.connection_id)
+            if isinstance(fact, CalendarResumed) and fact.calendar_id == calendar.id
         ]
         return StoppedPage(
             calendar=calendar,

@@ -169,7 +169,7 @@ class Practice:
 
     def happened(self, session: Session) -> list[str]:
         with self.database.read() as db:
-            return [line.kind for line in timeline.of_session(db, session.id)]
+            return [type(fact).__name__ for fact in timeline.of_session(db, session.id)]
 
     def kept(self, session_id: UUID | None = None) -> list[tuple[datetime, datetime, str]]:
         own = tables.occupancy.c.practitioner_id == self.kim.id

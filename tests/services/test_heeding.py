@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from connector.domain.facts import Answer, QuestionKind
+from connector.domain.facts import Answer, EventMoved, QuestionKind
 from connector.domain.notice import Stop
 from connector.domain.people import Level
 from connector.domain.question import Question, QuestionState
@@ -608,7 +608,8 @@ def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Cal
     assert practice.happened(booked)[-2:] == ["EventMoved", "PractitionerAsked"]
     with practice.database.read() as db:
         moved = timeline.of_session(db, booked.id)[-2]
-    assert (moved.by.name, moved.details["calendar"], moved.connection_id) == (
+    assert isinstance(moved, EventMoved)
+    assert (moved.by.name, moved.calendar, moved.connection_id) == (
         "Kim Beispiel",
         calendar.name,
         calendar.connection_id,

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from connector.domain.entry import Disclosure
-from connector.domain.facts import FlagReason
+from connector.domain.facts import AccessLost, FlagReason, OfferLapsed
 from connector.domain.notice import NoticeKind, Stop
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Level
@@ -414,8 +414,8 @@ def test_access_is_told_lost_once(practice: Practice) -> None:
     with practice.database.read() as db:
         from connector.storage import timeline  # noqa: PLC0415
 
-        told = [line.kind for line in timeline.of_connection(db, calendar.connection_id)]
-    assert told == ["AccessLost"]
+        told = [type(fact) for fact in timeline.of_connection(db, calendar.connection_id)]
+    assert told == [AccessLost]
 
 
 def test_the_clock_is_named_as_who_ended_an_offer(database: Database) -> None:
@@ -427,5 +427,5 @@ def test_the_clock_is_named_as_who_ended_an_offer(database: Database) -> None:
     with database.read() as db:
         from connector.storage import timeline  # noqa: PLC0415
 
-        lapsed = [line for line in timeline.of_session(db, booked.id) if line.kind == "OfferLapsed"]
-    assert [line.by for line in lapsed] == [CLOCK]
+        lapsed = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, OfferLapsed)]
+    assert [fact.by for fact in lapsed] == [CLOCK]

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 import sqlalchemy as sa
 
+from connector.domain.facts import Disconnected
 from connector.errors import AccessLostError, MissingError, RefusedError, RuleError, TransientError
 from connector.ports import Account, RemoteCalendarInfo
 from connector.services import linking, mirroring, parting
@@ -106,8 +107,8 @@ def stored(practice: Practice) -> dict[str, int]:
 
 def happened(practice: Practice, calendar: Calendar) -> list[tuple[str, int | None]]:
     with practice.database.read() as db:
-        lines = timeline.of_connection(db, calendar.connection_id)
-    return [(line.kind, line.details.get("left_behind")) for line in lines]
+        facts = timeline.of_connection(db, calendar.connection_id)
+    return [(type(fact).__name__, fact.left_behind if isinstance(fact, Disconnected) else None) for fact in facts]
 
 
 def test_what_is_to_come_goes_and_what_is_over_or_not_ours_stays(practice: Practice, calendar: Calendar) -> None:

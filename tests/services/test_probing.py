@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from connector.domain.entry import Showing
+from connector.domain.facts import HoldsProved
 from connector.domain.notice import Stop
 from connector.errors import TransientError
 from connector.services import braking, probing
@@ -52,8 +53,8 @@ def test_where_tentative_keeps_the_time_busy_holds_stay_soft(practice: Practice,
     assert known(practice, calendar).probed_at == practice.now
     assert remote(practice).events == {}
     with practice.database.read() as db:
-        told = [line for line in timeline.of_connection(db, calendar.connection_id) if line.kind == "HoldsProved"]
-    assert [line.details["firm"] for line in told] == [False]
+        happened = timeline.of_connection(db, calendar.connection_id)
+    assert [fact.firm for fact in happened if isinstance(fact, HoldsProved)] == [False]
 
 
 def test_where_tentative_reads_as_free_holds_are_firm_and_those_that_stand_are_rewritten(

@@ -6,12 +6,14 @@ import re
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
-from connector.domain.facts import QuestionKind
+from connector.domain.facts import CalendarResumed, QuestionKind
 from connector.domain.offer import OfferState
+from connector.domain.people import CLOCK
 from connector.errors import MissingError, RefusedError
-from connector.services.braking import PURPOSE
-from connector.storage import questions
+from connector.services.braking import PURPOSE, How
+from connector.storage import questions, tables, timeline
 from tests.web.asked import crowd, hand, is_link_of, pull, settle, stopped_page, wipe
 from tests.web.desk import Desk, alert, later, lose
 
@@ -152,6 +154,30 @@ def test_what_is_all_back_goes_on_by_itself_and_says_so(there: Desk) -> None:
     text = there.stage.browser().get(stopped_page(there)).text
     assert "everything is there again" in text
     assert "automatically" in text
+
+
+def test_another_calendar_of_the_same_name_is_not_told_of(there: Desk) -> None:
+    there.connect()
+    other = CalendarResumed(
+        at=there.stage.now,
+        by=CLOCK,
+        connection_id=there.calendar.connection_id,
+        calendar_id=uuid4(),
+        calendar=there.calendar.name,
+        how=How.ACCEPT,
+    )
+    with there.stage.runtime.database.begin() as db:
+        timeline.append(db, there.stage.ada.id, [other])
+    assert "There is nothing to decide." in there.stage.browser().get(stopped_page(there)).text
+
+
+def test_what_went_on_is_told_under_whatever_name_the_calendar_has_now(wiped: Desk) -> None:
+    wiped.stage.browser().post(stopped_page(wiped), {"how": "restore"})
+    with wiped.stage.runtime.database.begin() as db:
+        db.execute(sa.update(tables.calendars).values(name="practice"))
+    text = wiped.stage.browser().get(stopped_page(wiped)).text
+    assert "“practice” is not stopped" in text
+    assert "everything is put back" in text
 
 
 def test_a_calendar_that_never_was_stopped_has_nothing_to_decide(there: Desk) -> None:

@@ -1,0 +1,233 @@
+"""Facts come back as what they were, whatever the classes are called today and whoever wrote them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from connector.domain.facts import BY_TAG, AnyFact, CalendarResumed, Disconnected, Fact, OfferSent, UnknownFact
+from connector.domain.people import Actor, Role
+from connector.services import narrating, surveying
+from connector.storage import migrations, people, tables, timeline
+from connector.storage.database import Database
+from tests.domain.making import practitioner, when
+from tests.services.connecting import connect
+from tests.services.making import Practice
+
+# Every kind of fact with its variants as version 0004 stored it, and who, what and why it was told as then.
+OLD_ROWS: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent.parent / "data" / "facts" / "0004.json").read_text(encoding="utf-8")
+)
+NOW = datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)
+CALENDAR, CONNECTION, OTHER = UUID(int=7), UUID(int=3), UUID(int=8)
+
+
+def to_version(url: str, version: str) -> None:
+    with migrations._alone(url) as db:
+        config = migrations._config()
+        config.attributes["connection"] = db
+        (command.downgrade if version < "0005" else command.upgrade)(config, version)
+
+
+def insert(database: Database, practitioner_id: UUID, rows: list[Mapping[str, Any]]) -> None:
+    """Store rows in plain SQL, word for word."""
+    names = ("kind", "session_id", "offer_id", "connection_id", "actor_role", "actor_name", "actor_reason", "details")
+    columns = ", ".join(("at", "practitioner_id", *names))
+    marks = ", ".join(f":{name}" for name in ("at", "practitioner_id", *names))
+    plain = {"at": NOW.isoformat(sep=" "), "practitioner_id": stored(str(practitioner_id), database)}
+    with database.begin() as db:
+        for row in rows:
+            ids = {name: stored(row[name], database) for name in names if name.endswith("_id")}
+            db.execute(sa.text(f"INSERT INTO facts ({columns}) VALUES ({marks})"), {**row, **plain, **ids})  # noqa: S608
+
+
+def stored(identity: str | None, database: Database) -> str | None:
+    return identity.replace("-", "") if identity and database.embedded else identity
+
+
+def old_calendars(database: Database, practitioner_id: UUID, *names: str) -> None:
+    """Connect calendars of these names, the first of which is CALENDAR, in one connection."""
+    with database.begin() as db:
+        connection = {"label": "", "provider": "", "credentials": b"", "state": "ok", "sign_ins": 0, "created_at": NOW}
+        owner = {"practitioner_id": practitioner_id}
+        db.execute(sa.insert(tables.connections).values(id=CONNECTION, **owner, **connection))
+        for number, name in enumerate(names):
+            fixed = {"remote_id": "", "session_level": 2, "hold_level": 2, "firm_holds": False, "lane": ""}
+            one = {"id": UUID(int=CALENDAR.int + number), "connection_id": CONNECTION, "name": name, "created_at": NOW}
+            db.execute(sa.insert(tables.calendars).values(**one, **owner, **fixed))
+
+
+@pytest.fixture
+def owner(database: Database) -> UUID:
+    kim = practitioner(email=f"kim-{uuid4().hex[:8]}@practice.example")
+    with database.begin() as db:
+        people.add_practitioner(db, kim, now=NOW)
+    return kim.id
+
+
+def everything(database: Database) -> list[AnyFact | UnknownFact]:
+    with database.read() as db:
+        return [timeline._fact(row) for row in db.execute(sa.select(tables.facts).order_by(tables.facts.c.id))]
+
+
+def kinds(database: Database) -> list[str]:
+    with database.read() as db:
+        return list(db.execute(sa.text("SELECT kind FROM facts ORDER BY id")).scalars())
+
+
+def test_rows_of_the_version_before_read_as_facts_and_are_told_in_the_same_words(
+    database: Database, database_url: str, owner: UUID
+) -> None:
+    to_version(database_url, "0004")
+    insert(database, owner, OLD_ROWS)
+
+    migrations.migrate(database_url)
+
+    happened = everything(database)
+    assert {type(fact) for fact in happened} == set(BY_TAG.values())
+    told = [narrating.told(fact) for fact in happened]
+    assert [[one.who, one.what, one.why] for one in told] == [row["told"] for row in OLD_ROWS]
+    assert {one.at for one in told} == {NOW}
+    ids = [[fact.session_id, fact.offer_id, fact.connection_id] for fact in happened]
+    names = ("session_id", "offer_id", "connection_id")
+    assert ids == [[UUID(row[name]) if row[name] else None for name in names] for row in OLD_ROWS]
+
+
+def test_going_back_a_version_gives_back_the_rows_it_had(database: Database, database_url: str, owner: UUID) -> None:
+    to_version(database_url, "0004")
+    insert(database, owner, OLD_ROWS)
+    migrations.migrate(database_url)
+
+    to_version(database_url, "0004")
+
+    assert kinds(database) == [row["kind"] for row in OLD_ROWS]
+    with database.read() as db:
+        details = db.execute(sa.text("SELECT details FROM facts ORDER BY id")).scalars().all()
+    assert details == [row["details"] for row in OLD_ROWS]
+
+
+def test_a_word_no_version_knows_is_left_as_it_is(database: Database, database_url: str, owner: UUID) -> None:
+    to_version(database_url, "0004")
+    insert(database, owner, [{**OLD_ROWS[0], "kind": "SessionSplit"}])
+    migrations.migrate(database_url)
+    assert kinds(database) == ["SessionSplit"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"), [(("Work", "Family"), CALENDAR), (("Work", "Work"), None), (("Job",), None)]
+)
+def test_an_old_row_learns_which_calendar_goes_on_where_its_name_is_certain(
+    database: Database, database_url: str, owner: UUID, names: tuple[str, ...], found: UUID | None
+) -> None:
+    to_version(database_url, "0004")
+    old_calendars(database, owner, *names)
+    insert(database, owner, [next(row for row in OLD_ROWS if row["kind"] == "CalendarResumed")])
+
+    migrations.migrate(database_url)
+
+    [resumed] = everything(database)
+    assert isinstance(resumed, CalendarResumed)
+    assert resumed.calendar_id == found
+    assert resumed.calendar == "Work"
+
+
+def test_every_fact_comes_back_as_it_was_stored(database: Database, database_url: str, owner: UUID) -> None:
+    to_version(database_url, "0004")
+    insert(database, owner, OLD_ROWS)
+    migrations.migrate(database_url)
+    before = everything(database)
+    known = [fact for fact in before if not isinstance(fact, UnknownFact)]
+
+    with database.begin() as db:
+        db.execute(sa.delete(tables.facts))
+        timeline.append(db, owner, known)
+
+    assert everything(database) == before
+
+
+def test_a_sent_offer_comes_back_with_its_times_and_durations(sqlite_database: Database) -> None:
+    practice = Practice(sqlite_database)
+    booked = practice.book()
+    offer = practice.offer(booked, 72, 96, window=timedelta(hours=5))
+    with sqlite_database.read() as db:
+        [sent] = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, OfferSent)]
+    assert sent.alternatives == (when(72), when(96))
+    assert (sent.window, sent.expires_at, sent.offer_id) == (timedelta(hours=5), offer.expires_at, offer.id)
+    assert sent.by == Actor(role=Role.PRACTITIONER, name="Kim Beispiel")
+
+
+def test_no_tag_changes_and_none_is_used_twice() -> None:
+    """Rows of every version are stored under these words. A new kind of fact adds one; none is ever renamed."""
+    tags = (
+        "access_lost access_restored alternative_moved alternative_withdrawn calendar_paused calendar_resumed "
+        "conflict_found connection_added disconnect_asked disconnected entry_reverted event_deleted event_moved "
+        "flag_cleared holds_proved location_changed notice_held_back notice_refused notice_sent offer_accepted "
+        "offer_discarded offer_drafted offer_lapsed offer_rejected offer_replaced offer_sent offer_withdrawn "
+        "practitioner_answered practitioner_asked question_dropped session_booked session_cancelled session_flagged "
+        "session_moved target_changed"
+    )
+    assert sorted(kind.tag for kind in get_args(AnyFact)) == tags.split()
+
+
+def test_every_kind_of_fact_belongs_to_those_that_are_told() -> None:
+    named = {kind.__name__ for kind in Fact.__subclasses__()}
+    assert named == {kind.__name__ for kind in (*get_args(AnyFact), UnknownFact)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("session_split", '{"into": 2}'),
+        ("session_flagged", '{"reason": "word_of_another_age"}'),
+        ("offer_sent", "{}"),
+        ("session_booked", '{"when": {"span": {"start": "2026-12-01T13:00:00Z", "end": "2026-12-01T13:00:00Z"}}}'),
+    ],
+)
+def test_what_a_newer_version_has_noted_is_told_as_such_and_keeps_its_place(
+    sqlite_database: Database, kind: str, details: str
+) -> None:
+    practice = Practice(sqlite_database)
+    booked = practice.book()
+    by = {"actor_role": "practitioner", "actor_name": "Kim", "actor_reason": "", "offer_id": None}
+    row = {"kind": kind, "session_id": str(booked.id), "connection_id": None, "details": details, **by}
+    insert(sqlite_database, practice.kim.id, [row])
+    practice.cancel(booked)
+
+    with sqlite_database.read() as db:
+        happened = timeline.of_session(db, booked.id)
+
+    assert [type(fact).__name__ for fact in happened] == ["SessionBooked", "UnknownFact", "SessionCancelled"]
+    told = narrating.told(happened[1])
+    assert told.what == f"Something that a newer version has noted, and this one cannot tell: {kind}"
+    assert (told.who, told.at) == ("Kim", NOW)
+
+
+def test_a_fact_nobody_could_read_is_never_stored_again(sqlite_database: Database) -> None:
+    practice = Practice(sqlite_database)
+    unknown = UnknownFact(at=NOW, by=Actor(role=Role.OPERATOR), stored_tag="session_split")
+    with pytest.raises(AttributeError), sqlite_database.begin() as db:
+        timeline.append(db, practice.kim.id, [unknown])
+
+
+def test_a_disconnection_that_cannot_be_read_is_not_taken_for_none(sqlite_database: Database) -> None:
+    practice = Practice(sqlite_database)
+    connection = connect(practice).connection_id
+    gone = Disconnected(at=practice.now, by=Actor(role=Role.CLOCK), connection_id=connection, label="A", left_behind=2)
+    with sqlite_database.begin() as db:
+        timeline.append(db, practice.kim.id, [gone])
+    with sqlite_database.read() as db:
+        assert len(surveying.connection_list(db, practice.kim.id, now=practice.now).departed) == 1
+    with sqlite_database.begin() as db:
+        own = tables.facts.c.kind == Disconnected.tag
+        db.execute(sa.update(tables.facts).where(own).values(details='{"label": "A", "left_behind": "some"}'))
+    with sqlite_database.read() as db, pytest.raises(msgspec.ValidationError):
+        surveying.connection_list(db, practice.kim.id, now=practice.now)
