@@ -38,6 +38,7 @@ class QuestionPage:
         calendar: The name of the calendar in which it was done; empty if it is disconnected.
         offer: The offer that is open, if there is one.
         ended: Who decided it, and when; None while it is open, or if that is not noted yet.
+        by_itself: Nobody decided it; the clock did.
         dropped: What has decided it instead of its practitioner; empty if nothing has.
         newer: The question about the same session that is open instead.
     """
@@ -50,6 +51,7 @@ class QuestionPage:
     calendar: str
     offer: Offer | None
     ended: Told | None
+    by_itself: bool
     dropped: str
     newer: Question | None
 
@@ -143,6 +145,7 @@ def _page(token: str) -> QuestionPage:
             calendar=_calendar(db, question.calendar_id),
             offer=offer,
             ended=narrating.told(end) if end else None,
+            by_itself=end is not None and end.by.role is Role.CLOCK,
             dropped=end.dropped.value if isinstance(end, QuestionDropped) else "",
             newer=newer if newer is not None and newer.id != question.id else None,
         )
