@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import assert_never
 from uuid import UUID
 
-from connector.domain.notice import Notice, NoticeKind
+from connector.domain.notice import Notice
+from connector.domain.notice_table import NOTICES, Link, subject
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
 from connector.services import answering, asking, braking, clashing
 from connector.services.terms import Terms
@@ -18,7 +20,6 @@ from connector.storage.seal import Seal
 from connector.storage.tokens import StoredTokens
 
 SIGN_IN = "sign-in"
-_TO_ANSWER = (NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED)
 
 
 @dataclass(kw_only=True)
@@ -58,20 +59,27 @@ class Runtime:
 
     def link_for(self, notice: Notice) -> str | None:
         """Return the address a notice asks its reader to open, or None if it asks for nothing."""
-        if notice.kind is NoticeKind.SIGN_IN and notice.signin_id is not None:
-            return f"{self.settings.public_url}/signin/{self.seal.token(SIGN_IN, notice.signin_id)}"
-        if notice.kind in _TO_ANSWER and notice.offer_id is not None:
-            return self.answer_link(notice.offer_id)
-        if notice.question_id is not None:
-            return self.question_link(notice.question_id)
-        if notice.kind is NoticeKind.CLASH_FOUND and notice.alternative_id is not None:
-            return f"{self.settings.public_url}/clash/{self.seal.token(clashing.PURPOSE, notice.alternative_id)}"
-        if notice.kind is NoticeKind.CALENDAR_STOPPED and notice.calendar_id is not None:
-            return self.stopped_link(notice.calendar_id)
-        if notice.kind is NoticeKind.ACCESS_LOST:
+        link = NOTICES[notice.kind].link
+        if link is Link.CALENDARS:
             return f"{self.settings.public_url}/calendars"
-        practitioner_told = notice.kind in _TO_PRACTITIONER
-        return self.session_link(notice.session.id) if practitioner_told and notice.session is not None else None
+        identity = subject(link, notice) if link is not None else None
+        if link is None or identity is None:
+            return None
+        match link:
+            case Link.ANSWER:
+                return self.answer_link(identity)
+            case Link.QUESTION:
+                return self.question_link(identity)
+            case Link.CONFLICT:
+                return f"{self.settings.public_url}/clash/{self.seal.token(clashing.PURPOSE, identity)}"
+            case Link.PAUSED:
+                return self.stopped_link(identity)
+            case Link.SIGN_IN:
+                return f"{self.settings.public_url}/signin/{self.seal.token(SIGN_IN, identity)}"
+            case Link.SESSION:
+                return self.session_link(identity)
+            case _:
+                assert_never(link)
 
     def answer_link(self, offer_id: UUID) -> str:
         """Return the address of the client's answer page."""
@@ -88,15 +96,3 @@ class Runtime:
     def session_link(self, session_id: UUID) -> str:
         """Return the address of the practitioner's page of a session."""
         return f"{self.settings.public_url}/sessions/{session_id}"
-
-
-_TO_PRACTITIONER = (
-    NoticeKind.CLIENT_ACCEPTED,
-    NoticeKind.CLIENT_REJECTED,
-    NoticeKind.CLIENT_CANCELLED,
-    NoticeKind.OFFER_LAPSED,
-    NoticeKind.DRAFT_WAITING,
-    NoticeKind.ENTRY_PUT_BACK,
-    NoticeKind.OFFER_TAKEN_BACK,
-    NoticeKind.NOT_DELIVERED,
-)

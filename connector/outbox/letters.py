@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, assert_never
 
 from markupsafe import Markup
 
-from connector.domain.notice import Choice, Notice, NoticeKind
+from connector.domain.notice import Choice, Notice
+from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, Session, SessionState
 from connector.ical import imip, itip
 from connector.outbox.telling import Teller
 from connector.outbox.wording import Words, notice_name, phrase, render
 from connector.ports import Letter
 
-_REQUESTS = frozenset(
-    {NoticeKind.BOOKED, NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.RELOCATED, NoticeKind.ACCEPTED}
-)
-_OFFERS = frozenset({NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED})
-_TO_CLIENT = (
-    _REQUESTS
-    | _OFFERS
-    | frozenset({NoticeKind.CANCELLED, NoticeKind.REJECTED, NoticeKind.LAPSED, NoticeKind.WITHDRAWN})
-)
-_QUESTIONS = frozenset({NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED, NoticeKind.DELETE_ASKED})
-_WITHOUT_SESSION = frozenset(
-    {NoticeKind.CALENDAR_STOPPED, NoticeKind.OPERATOR_STOPPED, NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN}
-)
-_MUST_TELL = {
-    "session": frozenset(NoticeKind) - _WITHOUT_SESSION,
-    "old_when": frozenset({NoticeKind.CORRECTED}),
-    "moved_to": frozenset({NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED}),
-    "choices": _OFFERS | {NoticeKind.CLASH_FOUND},
-    "expires_at": _OFFERS | _QUESTIONS | {NoticeKind.CLASH_FOUND},
-    "calendar_id": frozenset({NoticeKind.OPERATOR_STOPPED}),
-}
-_MUST_OPEN = _OFFERS | _QUESTIONS | {NoticeKind.CLASH_FOUND, NoticeKind.CALENDAR_STOPPED, NoticeKind.SIGN_IN}
 _MOST_INITIALS = 3
 _USUAL_MINUTES = "15"
 
@@ -55,7 +34,7 @@ def compose(letter: Letter, *, brand: str, from_address: str, counter_allowed: b
     notice = letter.notice
     _check_complete(letter)
     teller = Teller(locale=notice.to.locale, zone=notice.to.zone)
-    wording = render(teller.language, notice.kind.value, _words(letter, teller, brand))
+    wording = render(teller.language, NOTICES[notice.kind].template, _words(letter, teller, brand))
     return imip.message(
         sender=_sender(notice, teller.language, brand=brand, from_address=from_address),
         recipient=imip.Mailbox(name=notice.to.name, address=notice.to.address),
@@ -70,16 +49,16 @@ def compose(letter: Letter, *, brand: str, from_address: str, counter_allowed: b
 
 
 def _check_complete(letter: Letter) -> None:
-    notice = letter.notice
-    missing = [name for name, kinds in _MUST_TELL.items() if notice.kind in kinds and not getattr(notice, name)]
-    if letter.link is None and notice.kind in _MUST_OPEN:
+    notice, row = letter.notice, NOTICES[letter.notice.kind]
+    missing = [name for name in row.needs if not getattr(notice, name)]
+    if letter.link is None and row.link is not None and row.link.is_needed:
         missing.append("link")
     if missing:
         raise ValueError(f"a letter of kind {notice.kind} lacks {', '.join(missing)}")
 
 
 def _sender(notice: Notice, language: str, *, brand: str, from_address: str) -> imip.Mailbox:
-    if notice.kind not in _TO_CLIENT:
+    if NOTICES[notice.kind].to is not Audience.CLIENT:
         return imip.Mailbox(name=brand, address=from_address)
     organizer = notice.session.organizer if notice.session else ""
     name = phrase(language, "sender", practitioner=notice.practitioner_name, brand=brand)
@@ -87,29 +66,33 @@ def _sender(notice: Notice, language: str, *, brand: str, from_address: str) -> 
 
 
 def _calendar(notice: Notice, teller: Teller, *, counter_allowed: bool) -> bytes | None:
-    session, practitioner = notice.session, itip.one_line(notice.practitioner_name)
+    row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
     if session is None:
         return None
     summary = phrase(teller.language, "summary", practitioner=practitioner)
-    if notice.kind is NoticeKind.CANCELLED:
-        return itip.cancel(session, practitioner_name=practitioner, client=notice.to, summary=summary)
-    if notice.kind not in _REQUESTS:
-        return None
-    return itip.request(
-        session,
-        practitioner_name=practitioner,
-        client=notice.to,
-        summary=summary,
-        description=phrase(
-            teller.language, "description", practitioner=practitioner, place=teller.place(session.location)
-        ),
-        accepted=notice.kind is NoticeKind.ACCEPTED and not notice.by_support,
-        counter_allowed=counter_allowed,
-    )
+    match row.method:
+        case None:
+            return None
+        case Method.CANCEL:
+            return itip.cancel(session, practitioner_name=practitioner, client=notice.to, summary=summary)
+        case Method.REQUEST:
+            place = teller.place(session.location)
+            return itip.request(
+                session,
+                practitioner_name=practitioner,
+                client=notice.to,
+                summary=summary,
+                description=phrase(teller.language, "description", practitioner=practitioner, place=place),
+                accepted=row.chosen_by_client and not notice.by_support,
+                counter_allowed=counter_allowed,
+            )
+        case _:
+            assert_never(row.method)
 
 
 def _words(letter: Letter, teller: Teller, brand: str) -> Words:
     notice, session, language = letter.notice, letter.notice.session, teller.language
+    row = NOTICES[notice.kind]
     practitioner, name = itip.one_line(notice.practitioner_name), itip.one_line(notice.to.name)
     client = itip.one_line(notice.client_name) or phrase(language, "a_client")
     text: dict[str, Any] = {
@@ -118,7 +101,7 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         "client": client,
         "initials": _initials(client) if notice.client_name else client,
         "brand": itip.one_line(brand),
-        "to_client": notice.kind in _TO_CLIENT,
+        "to_client": row.to is Audience.CLIENT,
         "when": teller.when(session.when) if session else "",
         "brief": teller.brief(session.when.span.start) if session else "",
         "place": teller.place(session.location) if session else "",
@@ -133,8 +116,7 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         "by_support": notice.by_support,
         "support": phrase(language, "support", brand=itip.one_line(brand)),
         "support_for_client": phrase(language, "support_for_client"),
-        "offer_withdrawn": notice.offer_withdrawn
-        or (notice.kind is NoticeKind.CANCELLED and notice.offer_id is not None),
+        "offer_withdrawn": notice.offer_withdrawn or (row.method is Method.CANCEL and notice.offer_id is not None),
         "about": itip.one_line(notice.about),
         "reason": notice.reason,
         "calendar": str(notice.calendar_id or ""),

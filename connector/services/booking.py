@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from connector.domain import offer as offering
 from connector.domain import session as sessions
 from connector.domain.facts import Fact, MoveReason, NoticeHeldBack, SessionMoved
-from connector.domain.notice import NoticeKind
+from connector.domain.notice_table import NOTICES
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind
@@ -21,8 +21,7 @@ from connector.services.terms import Terms
 from connector.storage import ledger, messages, people
 from connector.storage.ledger import Key, Kind
 
-# What a correction keeps from leaving: a later one of these tells the client everything an earlier one would have.
-_HOLDABLE = (NoticeKind.BOOKED, NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.RELOCATED)
+_HOLDABLE = tuple(kind for kind, row in NOTICES.items() if row.holdable)
 
 
 def book(

@@ -137,5 +137,5 @@ def _tell_operator(db: Db, terms: Terms, calendar: Calendar, reason: Stop, count
         calendar_id=calendar.id,
         count=count,
     )
-    told = notifying.Told(notice=notice, to_client=False, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
+    told = notifying.Told(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
     notifying.queue(db, told, terms=terms, practitioner_id=calendar.practitioner_id, now=now)

@@ -196,7 +196,7 @@ def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> 
         practitioner_name=practitioner.name,
         about=connection.label,
     )
-    told = notifying.Told(notice=notice, to_client=False, key=f"{notice.kind}:{connection_id}:{uuid4()}")
+    told = notifying.Told(notice=notice, key=f"{notice.kind}:{connection_id}:{uuid4()}")
     notifying.queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
 
 

@@ -30,6 +30,7 @@ from connector.domain.facts import (
     SessionMoved,
 )
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
+from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK, Channel, Client, Practitioner, Role
 from connector.domain.session import Location, Session
@@ -49,8 +50,12 @@ class Told:
     """One notice to be queued; `key` makes sure that it is queued once."""
 
     notice: Notice
-    to_client: bool
     key: str
+
+    @property
+    def to_client(self) -> bool:
+        """Whether a client is told."""
+        return NOTICES[self.notice.kind].to is Audience.CLIENT
 
 
 def told_by(
@@ -83,10 +88,10 @@ def told_by(
     if for_client is not None and held_back:
         for_client = _after_holding_back(for_client, held_back)
     if for_client is not None and Channel.EMAIL in client.reachable:
-        yield Told(notice=for_client, to_client=True, key=_key(for_client))
+        yield Told(notice=for_client, key=_key(for_client))
     for_practitioner = _for_practitioner(by, replace(basis, to=Recipient.of(practitioner), about=clash), subject)
     if for_practitioner is not None:
-        yield Told(notice=for_practitioner, to_client=False, key=_key(for_practitioner))
+        yield Told(notice=for_practitioner, key=_key(for_practitioner))
 
 
 def queue(db: Connection, told: Told, *, terms: Terms, practitioner_id: UUID, now: datetime) -> None:
@@ -108,7 +113,7 @@ def tell_practitioner(
 ) -> None:
     """Tell a practitioner something that may be told again and again."""
     key = f"{notice.kind}:{practitioner.id}:{uuid4()}"
-    queue(db, Told(notice=notice, to_client=False, key=key), terms=terms, practitioner_id=practitioner.id, now=now)
+    queue(db, Told(notice=notice, key=key), terms=terms, practitioner_id=practitioner.id, now=now)
 
 
 def queue_sign_in(db: Connection, terms: Terms, email: str, *, now: datetime) -> bool:
@@ -126,7 +131,7 @@ def queue_sign_in(db: Connection, terms: Terms, email: str, *, now: datetime) ->
         expires_at=now + terms.sign_in,
         about=str(int(terms.sign_in.total_seconds() // 60)),
     )
-    told = Told(notice=notice, to_client=False, key=f"{notice.kind}:{signin}")
+    told = Told(notice=notice, key=f"{notice.kind}:{signin}")
     queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
     return True
 
@@ -195,7 +200,7 @@ def _note_refusal(db: Connection, terms: Terms, message: Message, why: str, now:
     notice = replace(
         message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
     )
-    told = Told(notice=notice, to_client=False, key=f"{notice.kind}:{message.id}")
+    told = Told(notice=notice, key=f"{notice.kind}:{message.id}")
     queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
 
 

@@ -204,5 +204,5 @@ def _recall(db: Connection, terms: Terms, case: Case, offer: Offer, now: datetim
         offer_id=offer.id,
         choices=tuple(Choice(when=a.when, location=a.location or case.session.location) for a in offer.standing),
     )
-    told = notifying.Told(notice=notice, to_client=False, key=f"{notice.kind}:{offer.id}")
+    told = notifying.Told(notice=notice, key=f"{notice.kind}:{offer.id}")
     notifying.queue(db, told, terms=terms, practitioner_id=case.practitioner.id, now=now)

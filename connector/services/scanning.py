@@ -202,5 +202,5 @@ def _tell_clash(
         expires_at=offer.expires_at,
         about=calendar.name,
     )
-    told_once = notifying.Told(notice=notice, to_client=False, key=key)
+    told_once = notifying.Told(notice=notice, key=key)
     notifying.queue(db, told_once, terms=terms, practitioner_id=practitioner.id, now=now)

@@ -1,0 +1,264 @@
+"""What holds of every notice of one kind: one row a kind, read by whoever queues, links, writes or shows notices.
+
+A new kind is a member of NoticeKind, a row here, and its texts: a template in each language, its name for the timeline
+and, if it goes to clients, its name for the letter that says that it did not arrive. A test holds each row complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import assert_never
+from uuid import UUID
+
+from connector.domain.notice import Notice, NoticeKind
+
+
+class Audience(Enum):
+    """Who is told."""
+
+    CLIENT = "client"
+    PRACTITIONER = "practitioner"
+    OPERATOR = "operator"
+
+
+class Method(StrEnum):
+    """What the iCalendar part asks of the reader's calendar (RFC 5546)."""
+
+    REQUEST = "REQUEST"
+    CANCEL = "CANCEL"
+
+
+class Link(Enum):
+    """Which page a notice leads to."""
+
+    ANSWER = "answer"  # the client's, of an offer
+    QUESTION = "question"
+    CONFLICT = "conflict"  # takes an offered time back
+    PAUSED = "paused"  # says how a calendar goes on
+    SIGN_IN = "sign_in"
+    SESSION = "session"
+    CALENDARS = "calendars"
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a letter without it is useless: it decides something, where the others only show it."""
+        return self not in (Link.SESSION, Link.CALENDARS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRow:
+    """One kind of notice.
+
+    Attributes:
+        to: Who is told.
+        template: The name of its letter's template.
+        link: The page it leads to; None for none.
+        needs: The fields of Notice without which its letter cannot be written.
+        method: What its iCalendar part asks for; None if it has no such part.
+        chosen_by_client: The client has chosen the time, so their calendar does not ask them again.
+        holdable: A correction keeps it from leaving: a later notice tells everything that it would have.
+    """
+
+    kind: NoticeKind
+    to: Audience
+    template: str
+    link: Link | None = None
+    needs: tuple[str, ...] = ()
+    method: Method | None = None
+    chosen_by_client: bool = False
+    holdable: bool = False
+
+
+def subject(link: Link, notice: Notice) -> UUID | None:
+    """Return what a notice's link leads to; None if the notice names nothing of the sort."""
+    match link:
+        case Link.ANSWER:
+            return notice.offer_id
+        case Link.QUESTION:
+            return notice.question_id
+        case Link.CONFLICT:
+            return notice.alternative_id
+        case Link.PAUSED:
+            return notice.calendar_id
+        case Link.SIGN_IN:
+            return notice.signin_id
+        case Link.SESSION:
+            return notice.session.id if notice.session else None
+        case Link.CALENDARS:
+            return None
+        case _:
+            assert_never(link)
+
+
+ROWS = (
+    NoticeRow(
+        kind=NoticeKind.BOOKED,
+        to=Audience.CLIENT,
+        template="booked",
+        needs=("session",),
+        method=Method.REQUEST,
+        holdable=True,
+    ),
+    NoticeRow(
+        kind=NoticeKind.MOVED,
+        to=Audience.CLIENT,
+        template="moved",
+        needs=("session",),
+        method=Method.REQUEST,
+        holdable=True,
+    ),
+    NoticeRow(
+        kind=NoticeKind.CORRECTED,
+        to=Audience.CLIENT,
+        template="corrected",
+        needs=("session", "old_when"),
+        method=Method.REQUEST,
+        holdable=True,
+    ),
+    NoticeRow(
+        kind=NoticeKind.RELOCATED,
+        to=Audience.CLIENT,
+        template="relocated",
+        needs=("session",),
+        method=Method.REQUEST,
+        holdable=True,
+    ),
+    NoticeRow(
+        kind=NoticeKind.ACCEPTED,
+        to=Audience.CLIENT,
+        template="accepted",
+        needs=("session",),
+        method=Method.REQUEST,
+        chosen_by_client=True,
+    ),
+    NoticeRow(
+        kind=NoticeKind.CANCELLED,
+        to=Audience.CLIENT,
+        template="cancelled",
+        needs=("session",),
+        method=Method.CANCEL,
+    ),
+    NoticeRow(
+        kind=NoticeKind.OFFERED,
+        to=Audience.CLIENT,
+        template="offered",
+        link=Link.ANSWER,
+        needs=("session", "choices", "expires_at"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.OFFER_CHANGED,
+        to=Audience.CLIENT,
+        template="offer_changed",
+        link=Link.ANSWER,
+        needs=("session", "choices", "expires_at"),
+    ),
+    NoticeRow(kind=NoticeKind.REJECTED, to=Audience.CLIENT, template="rejected", needs=("session",)),
+    NoticeRow(kind=NoticeKind.LAPSED, to=Audience.CLIENT, template="lapsed", needs=("session",)),
+    NoticeRow(kind=NoticeKind.WITHDRAWN, to=Audience.CLIENT, template="withdrawn", needs=("session",)),
+    NoticeRow(
+        kind=NoticeKind.CLIENT_ACCEPTED,
+        to=Audience.PRACTITIONER,
+        template="client_accepted",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.CLIENT_REJECTED,
+        to=Audience.PRACTITIONER,
+        template="client_rejected",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.CLIENT_CANCELLED,
+        to=Audience.PRACTITIONER,
+        template="client_cancelled",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.OFFER_LAPSED,
+        to=Audience.PRACTITIONER,
+        template="offer_lapsed",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.DRAFT_WAITING,
+        to=Audience.PRACTITIONER,
+        template="draft_waiting",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.ENTRY_PUT_BACK,
+        to=Audience.PRACTITIONER,
+        template="entry_put_back",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.MOVE_ASKED,
+        to=Audience.PRACTITIONER,
+        template="move_asked",
+        link=Link.QUESTION,
+        needs=("session", "moved_to", "expires_at"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.REPLACE_ASKED,
+        to=Audience.PRACTITIONER,
+        template="replace_asked",
+        link=Link.QUESTION,
+        needs=("session", "moved_to", "expires_at"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.DELETE_ASKED,
+        to=Audience.PRACTITIONER,
+        template="delete_asked",
+        link=Link.QUESTION,
+        needs=("session", "expires_at"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.OFFER_TAKEN_BACK,
+        to=Audience.PRACTITIONER,
+        template="offer_taken_back",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.CLASH_FOUND,
+        to=Audience.PRACTITIONER,
+        template="clash_found",
+        link=Link.CONFLICT,
+        needs=("session", "choices", "expires_at"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.CALENDAR_STOPPED,
+        to=Audience.PRACTITIONER,
+        template="calendar_stopped",
+        link=Link.PAUSED,
+    ),
+    NoticeRow(
+        kind=NoticeKind.OPERATOR_STOPPED,
+        to=Audience.OPERATOR,
+        template="operator_stopped",
+        needs=("calendar_id",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.ACCESS_LOST,
+        to=Audience.PRACTITIONER,
+        template="access_lost",
+        link=Link.CALENDARS,
+    ),
+    NoticeRow(
+        kind=NoticeKind.NOT_DELIVERED,
+        to=Audience.PRACTITIONER,
+        template="not_delivered",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(kind=NoticeKind.SIGN_IN, to=Audience.PRACTITIONER, template="sign_in", link=Link.SIGN_IN),
+)
+NOTICES: Mapping[NoticeKind, NoticeRow] = {row.kind: row for row in ROWS}

@@ -1,0 +1,115 @@
+"""A kind of notice or question is one row and its texts: each row is complete, and no kind lacks one."""
+
+from __future__ import annotations
+
+import tomllib
+from contextlib import nullcontext
+from dataclasses import fields, replace
+from importlib.resources import files
+from uuid import UUID
+
+import pytest
+
+from connector.domain.notice import Notice, NoticeKind
+from connector.domain.notice_table import NOTICES, ROWS, Audience, Link, Method, NoticeRow
+from connector.outbox import wording
+from connector.outbox.letters import compose
+from connector.services import narrating
+from connector.storage.database import Database
+from tests.conftest import Clock
+from tests.outbox.people import BRAND, FROM, letter, notice
+from tests.web.stage import Stage, make_runtime, make_stage
+
+LANGUAGES = sorted(wording.languages())
+TEMPLATES = files("connector.outbox") / "templates"
+IDENTITY = UUID(int=9)
+PAGES = {
+    Link.ANSWER: "answer.show",
+    Link.QUESTION: "questions.show",
+    Link.CONFLICT: "clash.show",
+    Link.PAUSED: "stopped.show",
+    Link.SIGN_IN: "signin.confirm",
+    Link.SESSION: "sessions.show",
+    Link.CALENDARS: "calendars.every",
+}
+every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind.value)
+
+
+@pytest.fixture
+def stage(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
+    return make_stage(make_runtime(sqlite_database, sqlite_url, clock), clock)
+
+
+def test_every_kind_of_notice_has_one_row() -> None:
+    assert [row.kind for row in ROWS] == list(NoticeKind)
+    assert list(NOTICES.values()) == list(ROWS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_of_notice_has_its_template_and_every_template_a_kind(language: str) -> None:
+    names = {file.name.removesuffix(".txt") for file in (TEMPLATES / language).iterdir() if file.name.endswith(".txt")}
+    assert names == {row.template for row in ROWS}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_notice_to_a_client_has_a_name_for_when_it_did_not_arrive(language: str) -> None:
+    names = tomllib.loads((TEMPLATES / language / "phrases.toml").read_text(encoding="utf-8"))["notices"]
+    assert names.keys() == {row.kind.value for row in ROWS if row.to is Audience.CLIENT} | {"other"}
+
+
+def test_every_kind_of_notice_has_a_name_in_the_timeline() -> None:
+    assert narrating.LETTERS.keys() == set(NoticeKind)
+    assert all(narrating.LETTERS.values())
+
+
+@every_row
+def test_what_a_letter_needs_are_fields_of_its_notice_and_it_is_not_written_without(row: NoticeRow) -> None:
+    assert set(row.needs) <= {field.name for field in fields(Notice)}
+    for name in row.needs:
+        nothing = () if name == "choices" else None
+        with pytest.raises(ValueError, match=f"lacks {name}"):
+            compose(letter(row.kind, **{name: nothing}), brand=BRAND, from_address=FROM)
+
+
+@every_row
+def test_a_letter_that_decides_something_is_not_written_without_its_link(row: NoticeRow) -> None:
+    deciding = (Link.ANSWER, Link.QUESTION, Link.CONFLICT, Link.PAUSED, Link.SIGN_IN)
+    lacking = pytest.raises(ValueError, match="lacks link") if row.link in deciding else nullcontext()
+    with lacking:
+        compose(letter(row.kind, link=None), brand=BRAND, from_address=FROM)
+
+
+@every_row
+def test_a_letter_has_the_calendar_part_that_its_row_names(row: NoticeRow) -> None:
+    parts = compose(letter(row.kind), brand=BRAND, from_address=FROM).walk()
+    methods = [part.get_param("method") for part in parts if part.get_content_type() == "text/calendar"]
+    assert methods == ([row.method.value] if row.method else [])
+    assert row.method is None or ("session" in row.needs and row.to is Audience.CLIENT)
+
+
+@every_row
+def test_only_an_invitation_can_be_agreed_to_or_held_back_for_a_later_one(row: NoticeRow) -> None:
+    assert not (row.chosen_by_client or row.holdable) or row.method is Method.REQUEST
+
+
+@every_row
+def test_the_link_of_a_notice_leads_to_a_page(stage: Stage, row: NoticeRow) -> None:
+    ids = ("offer_id", "question_id", "alternative_id", "calendar_id", "signin_id")
+    told = replace(notice(row.kind), **dict.fromkeys(ids, IDENTITY))  # type: ignore[arg-type]
+
+    link = stage.runtime.link_for(told)
+
+    if row.link is None:
+        assert link is None
+        return
+    assert link is not None
+    endpoint, _ = stage.app.url_map.bind("").match(link.removeprefix(stage.runtime.settings.public_url))
+    assert endpoint == PAGES[row.link]
+
+
+@every_row
+def test_a_notice_that_names_nothing_to_lead_to_has_no_link(stage: Stage, row: NoticeRow) -> None:
+    ids = ("offer_id", "question_id", "alternative_id", "calendar_id", "signin_id", "session")
+    told = replace(notice(row.kind), **dict.fromkeys(ids))  # type: ignore[arg-type]
+    expected = f"{stage.runtime.settings.public_url}/calendars" if row.link is Link.CALENDARS else None
+    assert stage.runtime.link_for(told) == expected
