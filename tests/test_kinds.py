@@ -1,4 +1,7 @@
-"""A kind of notice or question is one row and its texts: each row is complete, and no kind lacks one."""
+"""A kind of notice or question is one row and its texts: each row is complete, and no kind lacks one.
+
+Who adds a kind adds its row in `domain/notice_table.py` or `domain/question.py`; what is missing yet, these tests say.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,13 @@ from uuid import UUID
 
 import pytest
 
+from connector.cli import sessions
+from connector.domain.change import Act
+from connector.domain.facts import Answer, Dropped, QuestionKind
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, ROWS, Audience, Link, Method, NoticeRow
+from connector.domain.question import QUESTIONS, Delay, Meanwhile, QuestionRow
+from connector.domain.question import ROWS as QUESTION_ROWS
 from connector.outbox import wording
 from connector.outbox.letters import compose
 from connector.services import narrating
@@ -33,6 +41,7 @@ PAGES = {
     Link.CALENDARS: "calendars.every",
 }
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind.value)
+every_question = pytest.mark.parametrize("row", QUESTION_ROWS, ids=lambda row: row.kind.value)
 
 
 @pytest.fixture
@@ -113,3 +122,60 @@ def test_a_notice_that_names_nothing_to_lead_to_has_no_link(stage: Stage, row: N
     told = replace(notice(row.kind), **dict.fromkeys(ids))  # type: ignore[arg-type]
     expected = f"{stage.runtime.settings.public_url}/calendars" if row.link is Link.CALENDARS else None
     assert stage.runtime.link_for(told) == expected
+
+
+def test_every_kind_of_question_has_one_row() -> None:
+    assert [row.kind for row in QUESTION_ROWS] == list(QuestionKind)
+    assert list(QUESTIONS.values()) == list(QUESTION_ROWS)
+
+
+def test_every_notice_that_leads_to_a_question_asks_one_kind() -> None:
+    asking = [row.kind for row in ROWS if row.link is Link.QUESTION]
+    assert sorted(row.notice for row in QUESTION_ROWS) == sorted(asking)
+
+
+def test_every_answer_belongs_to_a_question() -> None:
+    assert {answer for row in QUESTION_ROWS for answer in row.answers} == set(Answer)
+
+
+@every_question
+def test_a_question_has_one_default_and_something_else_to_answer(row: QuestionRow) -> None:
+    assert row.answers[0] is row.default
+    assert len(set(row.answers)) == len(row.answers) > 1
+
+
+@every_question
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_letter_that_asks_offers_every_answer_the_default_first(language: str, row: QuestionRow) -> None:
+    blocks = wording._blocks(language, NOTICES[row.notice].template)
+    [buttons] = [block for block in blocks if block.shape == "buttons"]
+    assert [path for path, _ in buttons.lines] == [f"/{answer.value}" for answer in row.answers]
+
+
+@every_question
+def test_a_question_about_a_move_names_where_to_and_when_it_answers_itself(row: QuestionRow) -> None:
+    moved = row.remote_change is Act.MOVED
+    assert NOTICES[row.notice].needs == ("session", *(("moved_to",) if moved else ()), "expires_at")
+    assert moved or row.remote_change is Act.DELETED
+    assert moved is (row.entry is not Meanwhile.GONE)
+
+
+@every_question
+def test_a_question_that_ends_with_the_offer_answers_itself_with_it(row: QuestionRow) -> None:
+    assert row.about_offer is (row.delay is Delay.OPEN_OFFER)
+
+
+def test_every_kind_of_question_its_answers_and_its_ends_have_words_in_the_timeline() -> None:
+    assert narrating._QUESTIONS.keys() == set(QuestionKind)
+    assert narrating.ANSWERS.keys() == set(Answer)
+    assert narrating._DROPPED.keys() == set(Dropped)
+    assert {row.remote_change for row in QUESTION_ROWS} <= sessions._ASKED.keys()
+
+
+def test_every_kind_of_question_has_words_on_its_page(stage: Stage) -> None:
+    with stage.app.test_request_context():
+        words = stage.app.jinja_env.get_template("question/words.html").make_module()
+    for texts in (words.in_short, words.headings, words.dones):  # type: ignore[attr-defined]
+        assert texts.keys() == {kind.value for kind in QuestionKind}
+        assert all(texts.values())
+    assert words.labels.keys() == {answer.value for answer in Answer}  # type: ignore[attr-defined]

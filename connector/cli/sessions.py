@@ -21,7 +21,7 @@ from connector.cli._shared import (
     print_table,
     progress,
 )
-from connector.domain.facts import QuestionKind
+from connector.domain.change import Act
 from connector.domain.people import Client, Practitioner
 from connector.domain.question import Question
 from connector.domain.session import Location, Session, SessionKind, SessionState
@@ -32,11 +32,7 @@ from connector.services import booking, viewing
 from connector.services.viewing import SessionPage, SessionRow
 
 _LENGTH = timedelta(minutes=50)
-_ASKED = {
-    QuestionKind.MOVED: "MOVED IN THE CALENDAR",
-    QuestionKind.REPLACE: "MOVED IN THE CALENDAR",
-    QuestionKind.DELETED: "DELETED IN THE CALENDAR",
-}
+_ASKED = {Act.MOVED: "MOVED IN THE CALENDAR", Act.DELETED: "DELETED IN THE CALENDAR"}
 
 
 @click.group()
@@ -199,7 +195,7 @@ def _standing(row: SessionRow, zone: str) -> str:
         words.append(f"NEEDS ATTENTION: offer {row.session.flag.value}")
     if row.question is not None:
         until = said_at(row.question.answers_itself_at, zone)
-        words.append(f"{_ASKED[row.question.kind]}: THE PRACTITIONER IS ASKED, until {until}")
+        words.append(f"{_ASKED[row.question.row.remote_change]}: THE PRACTITIONER IS ASKED, until {until}")
     if row.deadline is not None:
         words.append(f"{row.offered} offered until {said_at(row.deadline, zone)}")
     if row.drafted:
@@ -219,7 +215,8 @@ def _print_page(page: SessionPage) -> None:
         click.secho(f"Needs attention: the offer {session.flag.value}.", fg="yellow")
     if page.question is not None:
         until = said_at(page.question.answers_itself_at, zone)
-        click.secho(f"{_ASKED[page.question.kind].capitalize()}: its practitioner is asked, until {until}", fg="yellow")
+        asked = _ASKED[page.question.row.remote_change].capitalize()
+        click.secho(f"{asked}: its practitioner is asked, until {until}", fg="yellow")
     if page.missing_in:
         click.secho(f"Not yet in: {', '.join(page.missing_in)}", fg="yellow")
     if page.open is not None:

@@ -1,12 +1,18 @@
-"""A question to the practitioner: what did you mean by what you did in your calendar? No client is told first."""
+"""A question to the practitioner: what did you mean by what you did in your calendar? No client is told first.
+
+A new kind is a member of QuestionKind, a row in ROWS, the notice that asks it, and its texts: a sentence in the
+timeline and the words of its page. A test holds each row complete.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from uuid import UUID, uuid4
 
+from connector.domain.change import Act
 from connector.domain.facts import (
     Answer,
     Dropped,
@@ -16,6 +22,7 @@ from connector.domain.facts import (
     QuestionDropped,
     QuestionKind,
 )
+from connector.domain.notice import NoticeKind
 from connector.domain.people import CLOCK, Actor
 from connector.domain.session import Session
 from connector.domain.span import When
@@ -30,16 +37,85 @@ class QuestionState(StrEnum):
     DROPPED = "dropped"  # something else decided it: moved back, moved again, changed on a page, the offer ended
 
 
-CHOICES: dict[QuestionKind, tuple[Answer, ...]] = {
-    QuestionKind.MOVED: (Answer.ASK_CLIENT, Answer.AGREED, Answer.PUT_BACK),
-    QuestionKind.REPLACE: (Answer.REPLACE, Answer.LEAVE),
-    QuestionKind.DELETED: (Answer.CANCEL, Answer.PUT_BACK, Answer.OFFER_OTHERS),
-}
-DEFAULTS: dict[QuestionKind, Answer] = {
-    QuestionKind.MOVED: Answer.ASK_CLIENT,
-    QuestionKind.REPLACE: Answer.LEAVE,
-    QuestionKind.DELETED: Answer.PUT_BACK,
-}
+class Delay(Enum):
+    """After how long a question answers itself; the installation's policy says how long that is."""
+
+    MOVE_ANSWER = "move_answer"
+    DELETE_ANSWER = "delete_answer"
+    OPEN_OFFER = "open_offer"  # with the offer it is about
+
+
+class Meanwhile(Enum):
+    """Where a session's event stands while its practitioner is asked about it."""
+
+    STAYS = "stays"  # where they put it; that time is kept free beside the session's own
+    REVERTED = "reverted"  # where the client has it
+    GONE = "gone"  # nowhere: they deleted it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionRow:
+    """One kind of question.
+
+    Attributes:
+        remote_change: What they did to the session's event: MOVED or DELETED.
+        default: The answer that is chosen for them after the `delay`.
+        others: What else they can answer.
+        notice: What asks it by mail.
+        entry: What becomes of the event until it is answered.
+        about_offer: It is about the open offer, and ends with it.
+        dropped_by: What they can do to the same event that decides it.
+    """
+
+    kind: QuestionKind
+    remote_change: Act
+    default: Answer
+    others: tuple[Answer, ...]
+    delay: Delay
+    notice: NoticeKind
+    entry: Meanwhile
+    about_offer: bool = False
+    dropped_by: tuple[Dropped, ...] = ()
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What can be answered, first that which happens by itself."""
+        return (self.default, *self.others)
+
+
+ROWS = (
+    QuestionRow(
+        kind=QuestionKind.MOVED,
+        remote_change=Act.MOVED,
+        default=Answer.ASK_CLIENT,
+        others=(Answer.AGREED, Answer.PUT_BACK),
+        delay=Delay.MOVE_ANSWER,
+        notice=NoticeKind.MOVE_ASKED,
+        entry=Meanwhile.STAYS,
+        dropped_by=(Dropped.MOVED_BACK, Dropped.CANNOT_STAND),
+    ),
+    QuestionRow(
+        kind=QuestionKind.REPLACE,
+        remote_change=Act.MOVED,
+        default=Answer.LEAVE,
+        others=(Answer.REPLACE,),
+        delay=Delay.OPEN_OFFER,
+        notice=NoticeKind.REPLACE_ASKED,
+        entry=Meanwhile.REVERTED,
+        about_offer=True,
+    ),
+    QuestionRow(
+        kind=QuestionKind.DELETED,
+        remote_change=Act.DELETED,
+        default=Answer.PUT_BACK,
+        others=(Answer.CANCEL, Answer.OFFER_OTHERS),
+        delay=Delay.DELETE_ANSWER,
+        notice=NoticeKind.DELETE_ASKED,
+        entry=Meanwhile.GONE,
+        dropped_by=(Dropped.BROUGHT_BACK, Dropped.CANNOT_STAND),
+    ),
+)
+QUESTIONS: Mapping[QuestionKind, QuestionRow] = {row.kind: row for row in ROWS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +123,7 @@ class Question:
     """What the practitioner is asked about one session; a session has one open question at most.
 
     Attributes:
-        calendar_id: Where it was done. While a MOVED question is open the event stays there where it was put.
+        calendar_id: Where it was done.
         moved_to: Where they put it; None for DELETED.
         offer_id: The open offer a REPLACE question is about.
         answers_itself_at: When the default is chosen for them, aware UTC.
@@ -73,9 +149,14 @@ class Question:
         return self.state is QuestionState.OPEN
 
     @property
+    def row(self) -> QuestionRow:
+        """What holds of every question of its kind."""
+        return QUESTIONS[self.kind]
+
+    @property
     def keeps(self) -> When | None:
         """The time kept free beside the session's own until it is answered."""
-        return self.moved_to if self.is_open and self.kind is QuestionKind.MOVED else None
+        return self.moved_to if self.is_open and self.row.entry is Meanwhile.STAYS else None
 
 
 def ask(
@@ -119,7 +200,7 @@ def answer(question: Question, chosen: Answer, *, by: Actor, now: datetime) -> t
     Raises: QuestionClosedError if it has ended; RuleError for an answer to another question.
     """
     check_open(question)
-    if chosen not in CHOICES[question.kind]:
+    if chosen not in question.row.answers:
         raise RuleError("This is no answer to this question. Choose one of those that are offered.")
     ended = replace(question, state=QuestionState.ANSWERED, answer=chosen, ended_at=now)
     return ended, PractitionerAnswered(

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from connector.domain import offer as offering
 from connector.domain import question as asking
 from connector.domain import session as sessions
-from connector.domain.facts import Answer, Attestation, Fact, MoveReason, QuestionKind
+from connector.domain.change import Act
+from connector.domain.facts import Answer, Attestation, Fact, MoveReason
 from connector.domain.notice import PutBack
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK, Actor
@@ -89,7 +90,7 @@ def come_due(db: Connection, terms: Terms, question_id: UUID, *, now: datetime) 
         return None
     if now < question.answers_itself_at:
         return question.answers_itself_at
-    default, reason = asking.DEFAULTS[question.kind], PutBack.NO_ANSWER
+    default, reason = question.row.default, PutBack.NO_ANSWER
     try:
         if default is Answer.ASK_CLIENT:
             _check_asking(db, terms, case, question, now)
@@ -146,7 +147,7 @@ def _check_asking(db: Connection, terms: Terms, case: Case, question: Question, 
     when = _place(question)
     check_can_ask(db, terms, case)
     sessions.check_future(when, now)
-    if question.kind is QuestionKind.REPLACE and (case.open is None or case.open.id != question.offer_id):
+    if question.row.about_offer and (case.open is None or case.open.id != question.offer_id):
         raise QuestionClosedError("The offer this question was about has ended.")
     if occupancy.taken(db, case.practitioner.id, when.span.padded(case.practitioner.buffer), besides=case.session.id):
         raise TimeTakenError(occupancy.TAKEN)
@@ -168,5 +169,5 @@ def _tell(db: Connection, terms: Terms, question: Question, reason: PutBack, now
         return  # disconnected since
     found = question.moved_to.span if question.moved_to else None
     calendar = calendars.calendar(db, question.calendar_id)
-    deleted = question.kind is QuestionKind.DELETED
+    deleted = question.row.remote_change is Act.DELETED
     restoring.put_back(db, terms, calendar, own, reason, found=found, deleted=deleted, now=now)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from connector.domain.change import Act
 from connector.domain.entry import EntryKey, EntryKind
-from connector.domain.facts import Fact, OfferSent, QuestionKind, SessionBooked, SessionMoved
+from connector.domain.facts import Fact, OfferSent, SessionBooked, SessionMoved
 from connector.domain.notice import Stop
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.reconcile import Mirror, MirrorState
@@ -143,8 +143,8 @@ def _touched(db: Connection, terms: Terms, shown: Picture, mirror: Mirror, sessi
         yield f"It was {done} in the calendar on {seen}; that counts from {counts:%H:%M:%S} on."
     question = questions.open_of(db, session.id)
     if question is not None and mirror.key == EntryKey(kind=EntryKind.SESSION, id=session.id):
-        asked = {QuestionKind.MOVED: "moving", QuestionKind.REPLACE: "moving", QuestionKind.DELETED: "deleting"}
+        doing = {Act.MOVED: "moving", Act.DELETED: "deleting"}[question.row.remote_change]
         yield (
-            f"The practitioner is asked what {asked[question.kind]} it means, and the question answers itself on "
+            f"The practitioner is asked what {doing} it means, and the question answers itself on "
             f"{question.answers_itself_at:%d %B %Y at %H:%M} UTC."
         )

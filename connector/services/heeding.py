@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import assert_never
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -16,9 +17,8 @@ from connector.domain.change import Act, Happening
 from connector.domain.entry import EntryKind
 from connector.domain.facts import Dropped, EventDeleted, EventMoved, Fact, QuestionKind
 from connector.domain.notice import PutBack
-from connector.domain.offer import Offer
 from connector.domain.people import Actor, Practitioner, Role
-from connector.domain.question import Question
+from connector.domain.question import QUESTIONS, Delay, Question
 from connector.domain.session import SessionState
 from connector.domain.span import LONGEST, SHORTEST, Span, When
 from connector.errors import RuleError
@@ -95,7 +95,7 @@ class _Heed:
             case Act.MOVED if one.to is not None:
                 self._session_moved(one, one.to)
             case Act.RETURNED:
-                self._end(QuestionKind.DELETED, Dropped.BROUGHT_BACK)
+                self._end(Dropped.BROUGHT_BACK)
             case Act.RESHAPED:
                 self._put_back(one, PutBack.SHAPE)
             case Act.EDITED:
@@ -127,23 +127,21 @@ class _Heed:
 
     def _session_moved(self, one: Happening, to: Span) -> None:
         if to == self.case.session.when.span:  # back where the client has it, while we asked
-            self._end(QuestionKind.MOVED, Dropped.MOVED_BACK)
+            self._end(Dropped.MOVED_BACK)
             return
         reason = self._hindrance(to)
         if reason is not None:
             self._put_back(one, reason, found=to)
-            self._end(QuestionKind.MOVED, Dropped.CANNOT_STAND)
-            self._end(QuestionKind.DELETED, Dropped.CANNOT_STAND)
+            self._end(Dropped.CANNOT_STAND)
             return
-        kind, within, offer = QuestionKind.MOVED, self.terms.move_answer, self.case.open
-        if offer is not None:
-            kind, within = QuestionKind.REPLACE, _left(offer, self.now)
+        offer = self.case.open
+        kind = QuestionKind.MOVED if offer is None else QuestionKind.REPLACE
         asked, fact = asking.ask(
             self.case.session,
             kind,
             calendar_id=self.calendar.id,
             now=self.now,
-            within=within,
+            within=self._delay(kind),
             moved_to=_when(to, self.case),
             offer_id=offer.id if offer else None,
         )
@@ -158,7 +156,7 @@ class _Heed:
             QuestionKind.DELETED,
             calendar_id=self.calendar.id,
             now=self.now,
-            within=self.terms.delete_answer,
+            within=self._delay(QuestionKind.DELETED),
         )
         self._ask(asked, self._deleted(one), fact)
 
@@ -170,10 +168,24 @@ class _Heed:
             decision = replace(decision, questions=(ended, asked), facts=(dropped, *facts))
         record(self.db, self.terms, self.case, decision, now=self.now)
 
-    def _end(self, kind: QuestionKind, dropped: Dropped) -> None:
-        """End what is asked about the same event: it is no longer a question."""
+    def _delay(self, kind: QuestionKind) -> timedelta:
+        """Return after how long a question answers itself."""
+        delay = QUESTIONS[kind].delay
+        match delay:
+            case Delay.MOVE_ANSWER:
+                return self.terms.move_answer
+            case Delay.DELETE_ANSWER:
+                return self.terms.delete_answer
+            case Delay.OPEN_OFFER:
+                ends_at = self.case.open.expires_at if self.case.open else None
+                return ends_at - self.now if ends_at else timedelta()
+            case _:
+                assert_never(delay)
+
+    def _end(self, dropped: Dropped) -> None:
+        """End what is asked about the same event, if this decides it: it is no longer a question."""
         question = self.case.question
-        if question is None or question.kind is not kind or question.calendar_id != self.calendar.id:
+        if question is None or dropped not in question.row.dropped_by or question.calendar_id != self.calendar.id:
             return
         ended, fact = asking.drop(question, dropped, by=self.by, now=self.now)
         decision = Decision(session=self.case.session, questions=(ended,), facts=(fact,))
@@ -223,7 +235,3 @@ def hindrance(
 
 def _when(to: Span, case: Case) -> When:
     return When.of(to, zone=case.session.when.zone)
-
-
-def _left(offer: Offer, now: datetime) -> timedelta:
-    return offer.expires_at - now if offer.expires_at else timedelta()

@@ -13,10 +13,9 @@ from sqlalchemy import Connection
 
 from connector.domain.change import Act, Suspicion
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, entries_for
-from connector.domain.facts import QuestionKind
 from connector.domain.notice import PutBack
 from connector.domain.offer import Offer
-from connector.domain.question import Question
+from connector.domain.question import Meanwhile, Question
 from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Remove, plan
 from connector.domain.span import Span
 from connector.errors import (
@@ -197,7 +196,7 @@ def _put_at(question: Question | None, calendar_id: UUID) -> Span | None:
 
 def _hidden(asked: Iterable[Question], known: Iterable[Mirror]) -> frozenset[EntryKey]:
     """Return the sessions' entries that were deleted here, while their practitioner is asked what that meant."""
-    deleted = {one.session_id for one in asked if one.kind is QuestionKind.DELETED}
+    deleted = {one.session_id for one in asked if one.row.entry is Meanwhile.GONE}
     return frozenset(
         mirror.key
         for mirror in known

@@ -24,7 +24,6 @@ from connector.domain.facts import (
     OfferSent,
     OfferWithdrawn,
     PractitionerAsked,
-    QuestionKind,
     SessionBooked,
     SessionCancelled,
     SessionMoved,
@@ -33,6 +32,7 @@ from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK, Channel, Client, Practitioner, Role
+from connector.domain.question import QUESTIONS
 from connector.domain.session import Location, Session
 from connector.errors import RefusedError, TransientError
 from connector.ports import Letter, NotSentError, Sender
@@ -269,14 +269,9 @@ def _for_practitioner(by: dict[type[Fact], Any], basis: Notice, subject: Offer |
 
 
 def _asked(asked: PractitionerAsked, basis: Notice) -> Notice:
-    kinds = {
-        QuestionKind.MOVED: NoticeKind.MOVE_ASKED,
-        QuestionKind.REPLACE: NoticeKind.REPLACE_ASKED,
-        QuestionKind.DELETED: NoticeKind.DELETE_ASKED,
-    }
     return replace(
         basis,
-        kind=kinds[asked.question],
+        kind=QUESTIONS[asked.question].notice,
         moved_to=asked.moved_to,
         question_id=asked.question_id,
         expires_at=asked.answers_itself_at,

@@ -23,7 +23,6 @@ from connector.domain.facts import (
     OfferReplaced,
     OfferSent,
     OfferWithdrawn,
-    QuestionKind,
     SessionCancelled,
     SessionMoved,
 )
@@ -181,7 +180,7 @@ def _overtaking(case: Case, decision: Decision, now: datetime) -> Decision:
     question = case.question
     if question is None or any(one.id == question.id for one in decision.questions):
         return decision
-    deciding = _ENDING if question.kind is QuestionKind.REPLACE else ()
+    deciding = _ENDING if question.row.about_offer else ()
     overtaken = next((fact for fact in decision.facts if isinstance(fact, (*_OVERTAKING, *deciding))), None)
     if overtaken is None:
         return decision

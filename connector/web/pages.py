@@ -94,7 +94,6 @@ def create(runtime: Runtime) -> Flask:
         length=length,
         signed_in=visit.signed_in,
         question_address=questions.address,
-        question_choices=questions.choices_of,
         stopped_address=stopped.address,
     )
     _limit(app, settings.broker_url)  # before anything else looks at the request

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from connector.domain.facts import Answer, PractitionerAnswered, QuestionDropped
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Client, Practitioner, Role
-from connector.domain.question import CHOICES, DEFAULTS, Question, QuestionState
+from connector.domain.question import Question, QuestionState
 from connector.domain.session import Session
 from connector.errors import NotFoundError, QuestionClosedError, RuleError
 from connector.services import asking, narrating
@@ -60,22 +60,6 @@ class QuestionPage:
         """Whether it waits for an answer."""
         return self.state is QuestionState.OPEN
 
-    @property
-    def choices(self) -> tuple[Answer, ...]:
-        """What can be answered, first that which happens by itself."""
-        return choices_of(self.question)
-
-    @property
-    def default(self) -> Answer:
-        """What happens by itself."""
-        return DEFAULTS[self.question.kind]
-
-
-def choices_of(question: Question) -> tuple[Answer, ...]:
-    """Return what can be answered, first that which happens by itself."""
-    default = DEFAULTS[question.kind]
-    return (default, *(choice for choice in CHOICES[question.kind] if choice is not default))
-
 
 def address(question: Question, choice: Answer | None = None) -> str:
     """Return the path of a question's page, or of the page that confirms one answer."""
@@ -95,7 +79,7 @@ def show(token: str) -> ResponseReturnValue:
 def confirm(token: str, choice: str) -> ResponseReturnValue:
     """Ask once more and say what will happen; the POST does it."""
     page = _page(token)
-    chosen = next((one for one in page.choices if one.value == choice), None)
+    chosen = next((one for one in page.question.row.answers if one.value == choice), None)
     if chosen is None:
         raise NotFoundError("This is no answer to this question.")
     if not visit.acting():

@@ -34,7 +34,7 @@ from hypothesis.stateful import (
 
 from connector.domain.facts import Answer, QuestionKind
 from connector.domain.offer import Offer
-from connector.domain.question import CHOICES, Question
+from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.domain.span import Span
 from connector.errors import EditConflictError, MissingError, RefusedError, RuleError, TransientError
@@ -158,7 +158,7 @@ class Life(RuleBasedStateMachine):
         if not waiting:
             return
         question = waiting[pick % len(waiting)]
-        chosen = CHOICES[question.kind][choice % len(CHOICES[question.kind])]
+        chosen = question.row.answers[choice % len(question.row.answers)]
         if self._try(lambda: self._answer(question, chosen)):
             if chosen is Answer.AGREED and question.moved_to:
                 self.agreed[question.session_id] = question.moved_to.span

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from connector.domain.facts import Answer
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import Offer, OfferState
-from connector.domain.question import CHOICES, Question, QuestionState
+from connector.domain.question import Question, QuestionState
 from connector.domain.session import SessionState
 from connector.services import booking
 from connector.services.asking import PURPOSE
@@ -83,7 +83,7 @@ def test_the_page_says_what_was_done_and_what_happens_by_itself_when(there: Desk
 def test_every_answer_is_a_link_to_a_page_that_asks_once_more(there: Desk, question: Question) -> None:
     browser, page = there.stage.browser(), page_of(there.stage, question)
     text = browser.get(page).text
-    for choice in CHOICES[question.kind]:
+    for choice in question.row.answers:
         assert f'href="{page}/{choice.value}"' in text
         confirm = browser.get(f"{page}/{choice.value}")
         assert confirm.status_code == 200
@@ -95,7 +95,7 @@ def test_every_answer_is_a_link_to_a_page_that_asks_once_more(there: Desk, quest
 def test_opening_every_page_decides_nothing(there: Desk, question: Question, method: str) -> None:
     browser, page = there.stage.browser(), page_of(there.stage, question)
     before = there.stage.everything()
-    paths = [page, *(f"{page}/{choice.value}" for choice in CHOICES[question.kind])]
+    paths = [page, *(f"{page}/{choice.value}" for choice in question.row.answers)]
     for path in paths:
         assert browser.http.open(path, method=method).status_code == 200
     later(there.stage, days=3)  # not even what has come due by now
@@ -345,9 +345,9 @@ def test_unknown_and_forged_links_reveal_nothing(there: Desk, path: str) -> None
 
 def test_only_answers_to_this_question_have_pages(there: Desk, question: Question) -> None:
     path, browser = page_of(there.stage, question), there.stage.browser()
-    token = token_of(browser, f"{path}/{CHOICES[question.kind][0].value}")
+    token = token_of(browser, f"{path}/{question.row.answers[0].value}")
     before = there.stage.everything()
-    for choice in {"", "nonsense", *(one.value for one in Answer)} - {one.value for one in CHOICES[question.kind]}:
+    for choice in {"", "nonsense", *(one.value for one in Answer)} - {one.value for one in question.row.answers}:
         assert browser.get(f"{path}/{choice}").status_code == 404
         assert browser.http.post(f"{path}/{choice}", data={"csrf_token": token}).status_code == 404
     assert there.stage.everything() == before
@@ -385,7 +385,7 @@ def test_a_session_in_question_is_among_those_that_need_somebody(there: Desk, qu
     assert "in your calendar" in needed
     assert "Waits for your answer until" in needed
     shown = there.ada.get(f"/sessions/{there.stage.session.id}").text
-    for choice in CHOICES[question.kind]:
+    for choice in question.row.answers:
         assert f'href="{page}/{choice.value}"' in shown
 
 
