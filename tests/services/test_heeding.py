@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from connector.domain.facts import Answer, EventMoved, QuestionKind
+from connector.domain.facts import Answer, Dropped, EventMoved, QuestionDropped, QuestionKind
 from connector.domain.notice import Stop
 from connector.domain.people import Level
 from connector.domain.question import Question, QuestionState
@@ -490,6 +490,31 @@ def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice
     assert question(practice, booked) is None
     assert list(remote(practice).events) == [event.href]
     assert converge(practice, calendar) == 0
+
+
+@pytest.mark.parametrize("first", ["moved", "deleted"])
+def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put_back_and_asked_about_no_longer(
+    practice: Practice, calendar: Calendar, first: str
+) -> None:
+    booked = shown_first(practice, calendar)
+    event = remote(practice).events[href_at(practice, 48)]
+    if first == "moved":
+        remote(practice).move(event.href, when(60).span)
+    else:
+        remote(practice).delete(event.href)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.kind.value == first
+    if first == "deleted":
+        remote(practice).restore(event)
+    remote(practice).move(event.href, when(-30).span)
+    settle(practice, calendar)
+    assert question(practice, booked) is None
+    assert practice.told(booked, client=False)[-1].notice.reason == "past"
+    with practice.database.read() as db:
+        [dropped] = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, QuestionDropped)]
+    assert dropped.dropped is Dropped.CANNOT_STAND
 
 
 def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
