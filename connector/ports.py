@@ -1,11 +1,18 @@
-"""What the core asks of the world. Adapters raise ProviderError and its kinds, nothing else."""
+"""What the core asks of the world. Adapters raise ProviderError and its kinds, nothing else.
+
+What not every provider, account or calendar can do is an ability: a small Protocol of its own, asked by `isinstance`.
+
+    of a provider   SignIn, Reauthorizes, NamesServices
+    of an account   CreatesCalendars, Revocable
+    of a calendar   ListsBusy, Watchable
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from connector.domain.entry import EntryKey
 from connector.domain.notice import Notice
@@ -114,7 +121,8 @@ class RemoteCalendar(Protocol):
         ...
 
 
-class Agenda(Protocol):
+@runtime_checkable
+class ListsBusy(Protocol):
     """A calendar whose `busy` does not tell which event it speaks of, but that can list its events one by one."""
 
     def agenda(self, span: Span) -> Sequence[Busy]:
@@ -143,6 +151,30 @@ class Account(Protocol):
 
     def open(self, remote_id: str) -> RemoteCalendar:
         """Return one calendar; asks nothing of the service yet."""
+        ...
+
+
+@runtime_checkable
+class CreatesCalendars(Protocol):
+    """An account in which a calendar can be made."""
+
+    def create_calendar(self, name: str) -> RemoteCalendarInfo:
+        """Make a calendar.
+
+        Raises: RefusedError if the permission was not given; another ProviderError.
+        """
+        ...
+
+
+@runtime_checkable
+class Revocable(Protocol):
+    """An account whose permission can be given back at its service."""
+
+    def revoke(self) -> None:
+        """Give back what was allowed: to every connection of this account, so look first whether there are others.
+
+        Raises: RefusedError if the service does not take it back; another ProviderError.
+        """
         ...
 
 
@@ -216,6 +248,7 @@ class Begun:
     memory: Mapping[str, str]
 
 
+@runtime_checkable
 class SignIn(Protocol):
     """A provider whose accounts are connected by an authorization code with PKCE (RFC 6749, RFC 7636)."""
 
@@ -228,6 +261,33 @@ class SignIn(Protocol):
 
         Raises: RuleError with words for the person if they said no or left a needed permission out.
         """
+        ...
+
+
+@runtime_checkable
+class Reauthorizes(Protocol):
+    """A provider that says what of the former credentials stays good after a new sign-in."""
+
+    def reauthorized(self, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what to keep after a sign-in; `kept` is what the connection had before, empty for a new one.
+
+        Raises: RuleError in words for the person if the two do not go together, or are not enough to stay connected.
+        """
+        ...
+
+
+@runtime_checkable
+class NamesServices(Protocol):
+    """A provider that leads to many services, and words how they are chosen on the page of calendars."""
+
+    @property
+    def button(self) -> str:
+        """What the button that connects one says."""
+        ...
+
+    @property
+    def services(self) -> str:
+        """Some of the services, as the beginning of a sentence about how they are connected."""
         ...
 
 
@@ -257,6 +317,7 @@ class Ring:
     lifecycle: str = ""
 
 
+@runtime_checkable
 class Watchable(Protocol):
     """A calendar that can ring when something in it changes."""
 

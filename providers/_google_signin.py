@@ -72,7 +72,7 @@ def complete(
     return lasting(token, now=now) | {"scopes": " ".join(sorted(granted))} | _identity(token.get("id_token"))
 
 
-def reconnected(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:
+def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:
     """Return the credentials after a sign-in: a lasting permission is not given twice, so an earlier one stays.
 
     Raises: RuleError if there is none, or the sign-in was to another account.

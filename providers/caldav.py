@@ -217,6 +217,8 @@ class Caldav:
 
     slug = "caldav"
     label = "CalDAV (iCloud, Fastmail, Nextcloud, …)"
+    button = "Connect another calendar (CalDAV)"
+    services = "iCloud, Fastmail, Nextcloud and many others"
 
     def __init__(self, *, clock: Callable[[], datetime] = _clock, timeout: timedelta = HTTP_TIMEOUT) -> None:
         self._clock = clock

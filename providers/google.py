@@ -46,7 +46,7 @@ class Google:
         """Turn the answer into credentials.
 
         Returns: `refresh_token`, `access_token`, `expires_at` (ISO 8601, UTC), `scopes` (separated by blanks),
-            `account_id`, `email`; pass them through `reconnected` before keeping them.
+            `account_id`, `email`; pass them through `reauthorized` before keeping them.
         Raises: RuleError in words for the person; RefusedError; TransientError.
         """
         from providers import _google_signin  # noqa: PLC0415 - heavy, and rarely needed
@@ -54,14 +54,14 @@ class Google:
         site = self._site(network)
         return _google_signin.complete(site, memory, answer, now=self._clock(), timeout=self._timeout)
 
-    def reconnected(self, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
+    def reauthorized(self, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
         """Return what to keep after a sign-in; `kept` is what the connection had before, empty for a new one.
 
         Raises: RuleError if Google gave no lasting permission and there was none, or the account is another one.
         """
         from providers import _google_signin  # noqa: PLC0415 - heavy, and rarely needed
 
-        return _google_signin.reconnected(kept, fresh)
+        return _google_signin.reauthorized(kept, fresh)
 
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - the port's
         """Refuse: nothing is typed in.

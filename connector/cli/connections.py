@@ -23,9 +23,9 @@ from connector.cli._shared import (
     stacked,
 )
 from connector.cli._steering import history, resume, target
-from connector.ports import Provider
+from connector.ports import Provider, SignIn
 from connector.runtime import Runtime
-from connector.services import arriving, linking, parting
+from connector.services import linking, parting
 from connector.storage import calendars, people
 from connector.storage.calendars import Calendar, Connection, ConnectionState
 
@@ -225,7 +225,7 @@ def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
 
     Raises: Refusal that names the page if people sign in at the service itself; UsageError without an address.
     """
-    if arriving.sign_in_of(service) is not None:
+    if isinstance(service, SignIn):
         page = f"{runtime.settings.public_url}/calendars"
         raise Refusal(f"{service.label} is connected by its practitioner, who signs in there. Open {page}")
     if not address:

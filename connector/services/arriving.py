@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
 from uuid import UUID
 
 from connector.domain.people import Actor
 from connector.errors import RuleError, SettingsError
-from connector.ports import GivenTokens, Network, Provider, RemoteCalendarInfo, SignIn
+from connector.ports import (
+    Account,
+    CreatesCalendars,
+    GivenTokens,
+    Network,
+    Provider,
+    Reauthorizes,
+    RemoteCalendarInfo,
+    SignIn,
+)
 from connector.services import linking, surveying
 from connector.services.linking import Made
 from connector.storage import arrivals, calendars
@@ -67,11 +75,6 @@ class Chosen:
     watched: frozenset[str] = frozenset()
 
 
-def sign_in_of(provider: Provider) -> SignIn | None:
-    """Return how people sign in to a provider; None if they type their access in."""
-    return cast("SignIn", provider) if callable(getattr(provider, "begin", None)) else None
-
-
 def depart(
     at: Installation, practitioner_id: UUID, slug: str, *, mending: UUID | None = None, now: datetime
 ) -> Departure:
@@ -82,11 +85,11 @@ def depart(
     if mending is not None:
         with at.database.read() as db:
             surveying.owned(db, practitioner_id, mending)
-    sign_in = sign_in_of(at.load_provider(slug))
-    if sign_in is None or slug not in at.network.apps:
+    provider = at.load_provider(slug)
+    if not isinstance(provider, SignIn) or slug not in at.network.apps:
         raise RuleError("This calendar service is not set up here. Please ask whoever runs this installation.")
     state = arrivals.new_token()
-    begun = sign_in.begin(at.network, state)
+    begun = provider.begin(at.network, state)
     arrival = Arrival(
         practitioner_id=practitioner_id,
         provider=slug,
@@ -120,10 +123,9 @@ def come_back(
     if arrival is None or arrival.provider != slug:
         raise RuleError(_TOO_LATE)
     provider = at.load_provider(slug)
-    sign_in = sign_in_of(provider)
-    if sign_in is None:
+    if not isinstance(provider, SignIn):
         raise RuleError(_TOO_LATE)
-    fresh = sign_in.complete(at.network, _opened(at.seal, arrival), answer)
+    fresh = provider.complete(at.network, _opened(at.seal, arrival), answer)
     if arrival.connection_id is None:
         return admit(at, practitioner_id, slug, _joined(provider, {}, fresh), now=now)
     _mend(at, arrival.connection_id, provider, fresh, by=by, now=now)
@@ -182,7 +184,7 @@ def _waiting(at: Installation, practitioner_id: UUID, token: str, now: datetime)
     return found
 
 
-def _look(at: Installation, arrival: Arrival, token: str) -> tuple[Choices, GivenTokens, Any]:
+def _look(at: Installation, arrival: Arrival, token: str) -> tuple[Choices, GivenTokens, Account]:
     """Ask the account for its calendars; credentials that it renews meanwhile are kept."""
     provider = at.load_provider(arrival.provider)
     kept = _opened(at.seal, arrival)
@@ -197,12 +199,12 @@ def _look(at: Installation, arrival: Arrival, token: str) -> tuple[Choices, Give
         provider=provider.label,
         account=now.get("email") or now.get("username") or "",
         calendars=tuple(offered),
-        can_create=callable(getattr(account, "create_calendar", None)),
+        can_create=isinstance(account, CreatesCalendars),
     )
     return found, tokens, account
 
 
-def _target(found: Choices, account: Any, chosen: Chosen) -> RemoteCalendarInfo:
+def _target(found: Choices, account: Account, chosen: Chosen) -> RemoteCalendarInfo:
     if chosen.target is not None:
         for info in found.writable:
             if info.remote_id == chosen.target:
@@ -211,10 +213,9 @@ def _target(found: Choices, account: Any, chosen: Chosen) -> RemoteCalendarInfo:
     for info in found.writable:
         if info.name == chosen.new_name:  # made a moment ago, by the same button
             return info
-    if not found.can_create:
+    if not isinstance(account, CreatesCalendars):
         raise RuleError("No calendar can be made in this account. Choose one of those there are.")
-    made: RemoteCalendarInfo = account.create_calendar(chosen.new_name)
-    return made
+    return account.create_calendar(chosen.new_name)
 
 
 def _mend(
@@ -236,9 +237,7 @@ def _mend(
 
 def _joined(provider: Provider, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
     """Let the provider say what of the former credentials stays good after a new sign-in."""
-    join: Callable[[Mapping[str, str], Mapping[str, str]], Mapping[str, str]] | None
-    join = getattr(provider, "reconnected", None)
-    return join(kept, fresh) if join else fresh
+    return provider.reauthorized(kept, fresh) if isinstance(provider, Reauthorizes) else fresh
 
 
 def _kept(seal: Seal, connection: Connection) -> Mapping[str, str]:

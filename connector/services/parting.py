@@ -17,7 +17,7 @@ from connector.domain import question as asking
 from connector.domain.facts import DisconnectAsked, Disconnected, Dropped
 from connector.domain.people import CLOCK, Actor
 from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
-from connector.ports import Account, Clock
+from connector.ports import Account, Clock, Revocable
 from connector.services import linking, mirroring, probing, watching
 from connector.services.recording import Decision, load, record
 from connector.services.terms import Terms
@@ -136,11 +136,10 @@ def _clear(
 
 def _revoke(database: Database, seal: Seal, connection: Connection, account: Account) -> None:
     """Give the permission back where the service can take it, unless another connection lives on it."""
-    revoke: Callable[[], None] | None = getattr(account, "revoke", None)
-    if revoke is None or _shared(database, seal, connection):
+    if not isinstance(account, Revocable) or _shared(database, seal, connection):
         return
     try:
-        revoke()
+        account.revoke()
     except RefusedError:
         log.info("permission_not_taken_back", connection=str(connection.id), provider=connection.provider)
 

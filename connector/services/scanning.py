@@ -5,7 +5,7 @@ What is found is kept with its age. A calendar that cannot be read is a blind sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from connector.domain.offer import Alternative, Offer
 from connector.domain.people import CLOCK
 from connector.domain.span import Span
 from connector.errors import MissingError, ProviderError, RefusedError
-from connector.ports import Busy, RemoteCalendar
+from connector.ports import Busy, ListsBusy, RemoteCalendar
 from connector.services import notifying
 from connector.services.mirroring import picture
 from connector.services.recording import lock, make_busy_due
@@ -152,10 +152,9 @@ def _without(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
 
 
 def _asked(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
-    agenda: Callable[[Span], Sequence[Busy]] | None = getattr(remote, "agenda", None)
-    if agenda is not None:
+    if isinstance(remote, ListsBusy):
         try:
-            return agenda(span)
+            return remote.agenda(span)
         except RefusedError:
             pass  # only free and busy may be seen there
     return remote.busy(span)

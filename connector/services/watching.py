@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from random import SystemRandom
-from typing import cast
 from uuid import UUID
 
 import structlog
@@ -72,10 +71,9 @@ def watch(
     Returns: When to look again; a calendar that cannot ring is left alone for a week.
     Raises: NotFoundError, or a ProviderError other than RefusedError; then call again later.
     """
-    bell = _bell(remote)
-    if bell is None:
+    if not isinstance(remote, Watchable):
         return now + ASK_AGAIN
-    at = _load(database, seal, calendar_id, bell, renew, now)
+    at = _load(database, seal, calendar_id, remote, renew, now)
     address = address_of(public_url, at.provider)
     if address is None:
         _say_that_nobody_can_ring(public_url)
@@ -99,10 +97,9 @@ def end(
 
     Raises: NotFoundError, or a ProviderError other than RefusedError; then call again later.
     """
-    bell = _bell(remote)
-    if bell is None:
+    if not isinstance(remote, Watchable):
         return
-    at = _load(database, seal, calendar_id, bell, renew, now)
+    at = _load(database, seal, calendar_id, remote, renew, now)
     with database.begin() as db:
         channels.retire(db, [one.id for one in channels.of_calendar(db, calendar_id)])
     _close_retired(at)
@@ -119,10 +116,6 @@ def secret_of(seal: Seal, channel: Channel) -> str:
     Raises: SettingsError if none of the keys fits.
     """
     return seal.open(channel.secret)[_SECRET]
-
-
-def _bell(remote: RemoteCalendar) -> Watchable | None:
-    return cast("Watchable", remote) if callable(getattr(remote, "watch", None)) else None
 
 
 def _load(

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from connector.domain.people import Level
 from connector.errors import NotFoundError, ProviderError, RuleError
-from connector.ports import Provider
+from connector.ports import NamesServices, Provider, SignIn
 from connector.services import arriving, linking, parting, surveying
 from connector.services.arriving import Chosen, Installation
 from connector.services.surveying import ConnectionView
@@ -40,11 +40,21 @@ pages.before_request(visit.require)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One kind of calendar that can be connected here; `signs_in` if its people sign in at the service itself."""
+    """One kind of calendar that can be connected here.
+
+    Attributes:
+        slug: The provider's.
+        label: What people call it.
+        signs_in: Whether its people sign in at the service itself.
+        button: What the button says that connects one.
+        services: Which services it leads to, where the label does not tell.
+    """
 
     slug: str
     label: str
     signs_in: bool
+    button: str
+    services: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +213,11 @@ def _ways() -> tuple[Way, ...]:
 
 
 def _described(provider: Provider) -> Way:
-    signs_in = arriving.sign_in_of(provider) is not None
-    return Way(slug=provider.slug, label=provider.label, signs_in=signs_in)
+    button, services = f"Connect {provider.label}", ""
+    if isinstance(provider, NamesServices):
+        button, services = provider.button, provider.services
+    signs_in = isinstance(provider, SignIn)
+    return Way(slug=provider.slug, label=provider.label, signs_in=signs_in, button=button, services=services)
 
 
 def _way(slug: str) -> Way:

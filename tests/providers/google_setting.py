@@ -159,7 +159,7 @@ def signed_in() -> Iterator[Setting]:
     provider = Provider(clock=clock)
     with Google(clock) as fake:
         setting = Setting(fake, clock, provider, KeptTokens({}))
-        setting.tokens.kept = provider.reconnected({}, setting.sign_in())
+        setting.tokens.kept = provider.reauthorized({}, setting.sign_in())
         fake.forget()
         try:
             yield setting

@@ -131,18 +131,18 @@ def test_a_second_consent_without_a_lasting_permission_keeps_the_first(setting: 
     setting.fake.oauth.lasting = False
     fresh = setting.sign_in()
     assert "refresh_token" not in fresh
-    kept = setting.provider.reconnected(before, fresh)
+    kept = setting.provider.reauthorized(before, fresh)
     assert kept["refresh_token"] == before["refresh_token"]
     assert kept["access_token"] == fresh["access_token"]
     with pytest.raises(RuleError, match="no lasting permission"):
-        setting.provider.reconnected({}, fresh)
+        setting.provider.reauthorized({}, fresh)
 
 
 def test_a_connection_stays_with_its_account(setting: Setting) -> None:
     before = setting.tokens.kept
     setting.fake.oauth.account = "other@practice.example"
     with pytest.raises(RuleError, match="another Google account"):
-        setting.provider.reconnected(before, setting.sign_in())
+        setting.provider.reauthorized(before, setting.sign_in())
 
 
 # Access tokens
@@ -226,7 +226,7 @@ def test_a_new_sign_in_heals_the_same_account(setting: Setting) -> None:
     calendar = setting.calendar
     setting.fake.oauth.withdraw(setting.fake.oauth.account)
     assert isinstance(failure(calendar.apply([creation()])), AccessLostError)
-    setting.tokens.kept = setting.provider.reconnected(setting.tokens.kept, setting.sign_in())
+    setting.tokens.kept = setting.provider.reauthorized(setting.tokens.kept, setting.sign_in())
     written(calendar.apply([creation()]))
 
 

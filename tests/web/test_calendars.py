@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+import providers
 from connector.domain.people import Level
 from connector.services import linking
 from connector.storage import calendars
@@ -231,3 +232,23 @@ def test_a_new_password_mends_a_connection(caldav: Typed) -> None:
 def test_trying_passwords_by_the_hundred_is_slowed_down(caldav: Typed) -> None:
     tried = [caldav.type("guess").status_code for _ in range(31)]
     assert tried == [422] * 30 + [429]
+
+
+@pytest.mark.parametrize(
+    ("slug", "button", "hint"),
+    [
+        (
+            "caldav",
+            "Connect another calendar (CalDAV)",
+            "iCloud, Fastmail, Nextcloud and many others: with an app password.",
+        ),
+        ("memory", "Connect Memory", "with an app password."),
+    ],
+)
+def test_a_service_whose_access_is_typed_in_is_offered_in_its_own_words(
+    stage: Stage, slug: str, button: str, hint: str
+) -> None:
+    stage.runtime.settings = replace(stage.runtime.settings, providers=(slug,))
+    stage.runtime.load_provider = providers.load
+    page = stage.signed_in().get("/calendars").text
+    assert f'href="/calendars/{slug}/connect">{button}</a>\n<p class="hint">{hint}</p>' in page
