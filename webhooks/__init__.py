@@ -5,17 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from connector.errors import NotificationRejectedError, SettingsError
@@ -23,24 +20,11 @@ from connector.ports import Channel, Ring
 from connector.runtime import Runtime
 from connector.services import ringing, watching
 from connector.storage import channels
+from webhooks._door import ChannelAddress, Parse, SharedAddress, Unseal, Webhook
 from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
 _NO_CONTENT, _CREATED, _NOT_FOUND, _TOO_LARGE, _UNAVAILABLE = 204, 201, 404, 413, 503
-
-Parse = Callable[[Headers, Mapping[str, str], bytes], Handshake | tuple[Ring, ...]]
-
-
-class Unseal(Protocol):
-    """Opens what was sealed for one channel."""
-
-    def __call__(self, channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Ring:
-        """Return the ring of the channel that a push proves itself to be by being readable.
-
-        Raises: NotificationRejectedError.
-        """
-        ...
-
 
 log = structlog.get_logger(__name__)
 _counting = threading.Lock()
@@ -50,6 +34,12 @@ _counts: Counter[tuple[str, str]] = Counter()
 def available() -> frozenset[str]:
     """Return the slugs of the providers that can ring, by file name; imports none of them."""
     return frozenset(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def load(slug: str) -> Webhook:
+    """Import the module of an available provider, and return how pushes of it come in."""
+    webhook: Webhook = import_module(f"webhooks.{slug}").WEBHOOK
+    return webhook
 
 
 def counts() -> Mapping[tuple[str, str], int]:
@@ -64,8 +54,7 @@ def counts() -> Mapping[tuple[str, str], int]:
 def blueprint(runtime: Runtime) -> Blueprint:
     """Return the routes of one installation; they need no cookie, and must be exempt from CSRF protection.
 
-    A provider's module is imported at its first push: `parse` reads what comes to `/hooks/<slug>`, and `unseal` what
-    comes sealed to an address of its channel alone, `/hooks/<slug>/<channel id>`.
+    A provider's module is imported at its first push.
     """
     hooks = Blueprint("hooks", __name__, url_prefix="/hooks")
     enabled = available() & set(runtime.settings.providers)
@@ -73,24 +62,20 @@ def blueprint(runtime: Runtime) -> Blueprint:
     @hooks.post("/<slug>")
     def ring(slug: str) -> Response:
         """Take in a push to the address all of a provider's channels share."""
-        parse: Parse | None = _ability(slug, "parse") if slug in enabled else None
-        if parse is None:
+        webhook = load(slug) if slug in enabled else None
+        if not isinstance(webhook, SharedAddress):
             return _empty(_NOT_FOUND, "", "unknown")
-        return _answered(slug, lambda body: _rung(runtime, slug, parse, body))
+        return _answered(slug, lambda body: _rung(runtime, slug, webhook.parse, body))
 
     @hooks.post("/<slug>/<channel_id>")
     def sealed(slug: str, channel_id: str) -> Response:
         """Take in a push to the address of one channel."""
-        unseal: Unseal | None = _ability(slug, "unseal") if slug in enabled else None
-        if unseal is None:
+        webhook = load(slug) if slug in enabled else None
+        if not isinstance(webhook, ChannelAddress):
             return _empty(_NOT_FOUND, "", "unknown")
-        return _answered(slug, lambda body: _opened(runtime, slug, unseal, channel_id, body))
+        return _answered(slug, lambda body: _opened(runtime, slug, webhook.unseal, channel_id, body))
 
     return hooks
-
-
-def _ability(slug: str, name: str) -> Any:
-    return getattr(import_module(f"webhooks.{slug}"), name, None)
 
 
 def _answered(slug: str, take_in: Callable[[bytes], Response]) -> Response:

@@ -12,6 +12,7 @@ from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
 from connector.ports import Channel, Ring
+from webhooks._door import ChannelAddress
 from webhooks._webpush import SCHEME, Keys, check_signer, decrypt
 
 LARGEST = 8 * 1024  # bytes; push services need not take more than four thousand (RFC 8030 section 7.2)
@@ -32,3 +33,6 @@ def unseal(channel: Channel, headers: Headers, body: bytes, *, origin: str, now:
         check_signer(signature, signer, origin=origin, now=now)
     decrypt(body, Keys.of(channel.secret))
     return Ring(channel_id=channel.id, secret=channel.secret)
+
+
+WEBHOOK = ChannelAddress(unseal=unseal)

@@ -11,6 +11,7 @@ from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
 from connector.ports import Ring
+from webhooks._door import SharedAddress
 
 _STATES = frozenset({"sync", "exists", "not_exists"})  # the first one after opening; a change; the resource is gone
 _LONGEST_ID, _LONGEST_TOKEN = 64, 256
@@ -28,3 +29,6 @@ def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> tuple[Ring
     if not 0 < len(channel_id) <= _LONGEST_ID or not 0 < len(secret) <= _LONGEST_TOKEN:
         raise NotificationRejectedError("no channel of ours")
     return (Ring(channel_id=channel_id, secret=secret),)
+
+
+WEBHOOK = SharedAddress(parse=parse)

@@ -12,7 +12,8 @@ from typing import Any
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Ring
+from connector.ports import Lifecycle, Ring
+from webhooks._door import SharedAddress
 from webhooks._handshake import Handshake
 
 LARGEST = 256 * 1024  # bytes of one post; a notice takes about one kilobyte
@@ -62,4 +63,7 @@ def _ring(item: object) -> Ring | None:
     channel_id, _, secret = told.partition(".")
     if not channel_id or not secret or not isinstance(lifecycle, str) or len(lifecycle) > _LONGEST:
         return None
-    return Ring(channel_id=channel_id, secret=secret, lifecycle=lifecycle)
+    return Ring(channel_id=channel_id, secret=secret, lifecycle=_LIFECYCLE.get(lifecycle))
+
+
+WEBHOOK = SharedAddress(parse=parse)

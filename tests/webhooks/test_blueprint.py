@@ -22,6 +22,7 @@ from tests.fakes.web_push import encrypt, point, signed_for, text
 from tests.services import connecting
 from tests.services.belling import pull, row
 from tests.services.making import Practice
+from webhooks._door import ChannelAddress, SharedAddress
 from webhooks._webpush import Keys
 
 from .stage import URL, add_channel, google_headers, hooks_alone, runtime_of
@@ -291,3 +292,11 @@ def test_no_calendar_service_is_imported_to_answer_a_ring(ring: Ring, sqlite_url
     assert status == "204"
     heavy = {"providers.google", "providers.outlook", "providers.caldav", "googleapiclient", "msal", "niquests"}
     assert not heavy & set(imported)
+
+
+@pytest.mark.parametrize(
+    ("slug", "way"), [("caldav", ChannelAddress), ("google", SharedAddress), ("outlook", SharedAddress)]
+)
+def test_a_provider_pushes_to_one_address_or_to_one_a_channel(slug: str, way: type) -> None:
+    assert isinstance(webhooks.load(slug), way)
+    assert slug in webhooks.available()

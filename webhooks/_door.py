@@ -1,0 +1,52 @@
+"""The two ways pushes come in, one of which each module of this package exports as `WEBHOOK`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from werkzeug.datastructures import Headers
+
+from connector.ports import Channel, Ring
+from webhooks._handshake import Handshake
+
+
+class Parse(Protocol):
+    """Reads a push."""
+
+    def __call__(self, headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Ring, ...]:
+        """Return what came in: the question whether the address is ours, or rings, none of them believed yet.
+
+        Raises: NotificationRejectedError if it cannot be a push of a channel of ours.
+        """
+        ...
+
+
+class Unseal(Protocol):
+    """Opens what was sealed for one channel."""
+
+    def __call__(self, channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Ring:
+        """Return the ring of the channel that a push proves itself to be by being readable.
+
+        Raises: NotificationRejectedError.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAddress:
+    """All channels of a provider push to `/hooks/<slug>`."""
+
+    parse: Parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelAddress:
+    """Each channel has an address of its own, `/hooks/<slug>/<channel id>`."""
+
+    unseal: Unseal
+
+
+Webhook = SharedAddress | ChannelAddress
