@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Protocol, runtime_checkable
 
 from connector.domain.entry import EntryKey
@@ -304,17 +305,24 @@ class Channel:
     expires_at: datetime
 
 
+class Lifecycle(Enum):
+    """What a service says of a push channel itself rather than of its calendar."""
+
+    EXPIRING = auto()  # it ends soon unless it is renewed now
+    MISSED = auto()  # it goes on, but not every change was pushed
+    REMOVED = auto()  # it is over
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
     """One push as it came in, not yet believed: which channel it claims to be, and the secret it shows.
 
-    `lifecycle` names what a service says of the channel itself rather than of the calendar, such as
-    `reauthorizationRequired`, `missed` or `subscriptionRemoved`; empty for an ordinary ring.
+    `lifecycle` is None for an ordinary ring, and where a service says something we have no word for.
     """
 
     channel_id: str
     secret: str
-    lifecycle: str = ""
+    lifecycle: Lifecycle | None = None
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import uuid4
 
 from connector.errors import ProviderError, RefusedError
-from connector.ports import Channel, Ring
+from connector.ports import Channel, Lifecycle, Ring
 
 LIFE = timedelta(days=7)
 
@@ -83,12 +83,12 @@ class MemoryBell:
         """Let the next request about a channel fail, or only its answer be lost."""
         self.faults.append((error, answer_lost))
 
-    def ring(self, lifecycle: str = "") -> None:
+    def ring(self, lifecycle: Lifecycle | None = None) -> None:
         """Push to every open channel, as after any change."""
         for channel in list(self.channels.values()):
             self._push(channel, lifecycle)
 
-    def _push(self, channel: Channel, lifecycle: str = "") -> None:
+    def _push(self, channel: Channel, lifecycle: Lifecycle | None = None) -> None:
         if self.heard is not None:
             self.heard(Ring(channel_id=channel.id, secret=channel.secret, lifecycle=lifecycle))
 

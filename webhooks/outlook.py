@@ -20,6 +20,11 @@ LARGEST = 256 * 1024  # bytes of one post; a notice takes about one kilobyte
 MOST = 1000  # notices in one post
 _LONGEST_TOKEN = 2048
 _LONGEST = 128  # characters of an id or a clientState
+_LIFECYCLE = {
+    "reauthorizationRequired": Lifecycle.EXPIRING,
+    "missed": Lifecycle.MISSED,
+    "subscriptionRemoved": Lifecycle.REMOVED,
+}
 
 
 def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Ring, ...]:  # noqa: ARG001 - signed by nothing

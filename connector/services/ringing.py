@@ -6,19 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from typing import assert_never
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Ring
+from connector.ports import Lifecycle, Ring
 from connector.storage import channels, ledger
 from connector.storage.channels import Heard
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
 CALM = timedelta(seconds=2)  # between two pulls that were rung for: what rings meanwhile shares the second
-REAUTHORIZE, REMOVED = "reauthorizationRequired", "subscriptionRemoved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +60,25 @@ def _proves(ring: Ring, heard: Heard) -> bool:
     return compare_digest(channels.proof_of(ring.secret), heard.proof)
 
 
-def _make_due(database: Database, genuine: Iterable[tuple[Heard, str]], now: datetime) -> None:
+def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | None]], now: datetime) -> None:
     """Write only what is not due already: a claim made after our look reads what rang before it."""
     pulls: dict[UUID, Heard] = {}
     troubled: dict[UUID, Heard] = {}
     expiring: set[str] = set()
     removed: set[str] = set()
     for heard, lifecycle in genuine:
-        if lifecycle in {REAUTHORIZE, REMOVED}:
-            troubled[heard.calendar_id] = heard
-            (expiring if lifecycle == REAUTHORIZE else removed).add(heard.id)
-        elif not _is_due(heard, now):
-            pulls[heard.calendar_id] = heard
+        match lifecycle:
+            case Lifecycle.EXPIRING:
+                troubled[heard.calendar_id] = heard
+                expiring.add(heard.id)
+            case Lifecycle.REMOVED:
+                troubled[heard.calendar_id] = heard
+                removed.add(heard.id)
+            case Lifecycle.MISSED | None:
+                if not _is_due(heard, now):
+                    pulls[heard.calendar_id] = heard
+            case _:
+                assert_never(lifecycle)
     if not pulls and not troubled:
         return
     with database.begin() as db:

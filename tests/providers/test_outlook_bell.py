@@ -13,7 +13,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError, RefusedError, TransientError
-from connector.ports import Channel, Ring
+from connector.ports import Channel, Lifecycle, Ring
 from providers.outlook import OutlookCalendar
 from tests.fakes.graph import lose_answer, says
 from tests.providers.contract import content, creation, written
@@ -142,13 +142,20 @@ def test_a_ring_before_the_subscription_is_answered_is_already_known(
     assert len(door.genuine()) == 1
 
 
-@pytest.mark.parametrize("event", ["reauthorizationRequired", "missed", "subscriptionRemoved"])
+@pytest.mark.parametrize(
+    ("event", "lifecycle"),
+    [
+        ("reauthorizationRequired", Lifecycle.EXPIRING),
+        ("missed", Lifecycle.MISSED),
+        ("subscriptionRemoved", Lifecycle.REMOVED),
+    ],
+)
 def test_what_becomes_of_the_subscription_rings_too(
-    setting: Setting, calendar: OutlookCalendar, door: Door, event: str
+    setting: Setting, calendar: OutlookCalendar, door: Door, event: str, lifecycle: Lifecycle
 ) -> None:
     watched(calendar, door)
     setting.graph.bells.lifecycle(event)
-    assert door.rings == [Ring(channel_id="channel-1", secret=SECRET, lifecycle=event)]
+    assert door.rings == [Ring(channel_id="channel-1", secret=SECRET, lifecycle=lifecycle)]
 
 
 def test_a_subscription_is_renewed_in_its_place(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:

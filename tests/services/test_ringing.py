@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Ring
+from connector.ports import Lifecycle, Ring
 from connector.services import ringing
-from connector.services.ringing import CALM, REAUTHORIZE, REMOVED, Received
+from connector.services.ringing import CALM, Received
 from connector.storage import ledger
 from connector.storage.calendars import Calendar
 from connector.storage.channels import ChannelState
@@ -146,7 +146,7 @@ def test_a_channel_to_be_reauthorized_is_due_for_renewal_and_nothing_is_pulled(
 ) -> None:
     ring = opened(practice, calendar)
     before = row(practice.database, calendar.id)
-    receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=REAUTHORIZE))
+    receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=Lifecycle.EXPIRING))
     assert row(practice.database, calendar.id, Kind.CHANNEL).due_at == practice.now
     assert belling.known(practice, calendar)[0].renew_at == practice.now
     assert row(practice.database, calendar.id) == before
@@ -154,14 +154,14 @@ def test_a_channel_to_be_reauthorized_is_due_for_renewal_and_nothing_is_pulled(
 
 def test_a_removed_channel_is_given_up_and_due_to_be_replaced(practice: Practice, calendar: Calendar) -> None:
     ring = opened(practice, calendar)
-    receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=REMOVED))
+    receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=Lifecycle.REMOVED))
     assert row(practice.database, calendar.id, Kind.CHANNEL).due_at == practice.now
     assert belling.states(practice, calendar) == ["closing"]
 
 
-@pytest.mark.parametrize("lifecycle", ["missed", "somethingNew"])
+@pytest.mark.parametrize("lifecycle", [Lifecycle.MISSED, None])
 def test_missed_pushes_and_words_we_do_not_know_are_rings(
-    practice: Practice, calendar: Calendar, lifecycle: str
+    practice: Practice, calendar: Calendar, lifecycle: Lifecycle | None
 ) -> None:
     ring = opened(practice, calendar)
     receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=lifecycle))
@@ -177,7 +177,7 @@ def test_bundles_that_name_the_same_channels_in_any_order_do_not_block_each_othe
 ) -> None:
     other = connecting.connect(practice, name="other")
     rings = [opened(practice, calendar), opened(practice, other, "two")]
-    bundle = [replace(ring, lifecycle=REAUTHORIZE) for ring in rings]
+    bundle = [replace(ring, lifecycle=Lifecycle.EXPIRING) for ring in rings]
     with ThreadPoolExecutor(8) as pool:
         received = list(pool.map(lambda n: receive(practice, *bundle[:: 1 if n % 2 else -1]), range(64)))
     assert {one.refused for one in received} == {0}

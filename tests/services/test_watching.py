@@ -9,9 +9,8 @@ import pytest
 import structlog.testing
 
 from connector.errors import RefusedError
-from connector.ports import Ring
+from connector.ports import Lifecycle, Ring
 from connector.services import ringing, watching
-from connector.services.ringing import REAUTHORIZE, REMOVED
 from connector.services.watching import ASK_AGAIN, LOOK_AGAIN, RENEW_AFTER
 from connector.storage.calendars import Calendar
 from connector.storage.ledger import Kind
@@ -139,9 +138,9 @@ def test_a_very_short_life_is_not_renewed_without_pause(
     assert watch(practice, calendar) == practice.now + timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("lifecycle", [REAUTHORIZE, REMOVED])
+@pytest.mark.parametrize("lifecycle", [Lifecycle.EXPIRING, Lifecycle.REMOVED])
 def test_what_the_service_says_of_the_channel_is_heeded(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar, lifecycle: str
+    practice: Practice, calendar: Calendar, remote: MemoryCalendar, lifecycle: Lifecycle
 ) -> None:
     watch(practice, calendar)
     practice.wait(hours=1)
@@ -149,7 +148,7 @@ def test_what_the_service_says_of_the_channel_is_heeded(
     remote.ring(lifecycle)
     belling.claimed(practice, calendar, Kind.CHANNEL)
     watch(practice, calendar)
-    assert remote.asked[1][0] == ("renew" if lifecycle == REAUTHORIZE else "watch")
+    assert remote.asked[1][0] == ("renew" if lifecycle is Lifecycle.EXPIRING else "watch")
     one_channel(practice, calendar, remote)
 
 

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Ring
+from connector.ports import Lifecycle, Ring
 from webhooks._handshake import Handshake
 from webhooks.outlook import LARGEST, MOST, parse
 
@@ -54,12 +54,20 @@ def test_each_of_several_notices_stands_for_itself() -> None:
     )
 
 
-@pytest.mark.parametrize("event", ["reauthorizationRequired", "missed", "subscriptionRemoved"])
-def test_what_becomes_of_the_subscription_is_told(event: str) -> None:
+@pytest.mark.parametrize(
+    ("event", "lifecycle"),
+    [
+        ("reauthorizationRequired", Lifecycle.EXPIRING),
+        ("missed", Lifecycle.MISSED),
+        ("subscriptionRemoved", Lifecycle.REMOVED),
+        ("somethingNew", None),
+    ],
+)
+def test_what_becomes_of_the_subscription_is_told(event: str, lifecycle: Lifecycle | None) -> None:
     item = notice(lifecycleEvent=event)
     del item["changeType"], item["resourceData"]
     assert parse(Headers(), {}, posted(item)) == (
-        Ring(channel_id="channel-1", secret="secret.with.dots", lifecycle=event),
+        Ring(channel_id="channel-1", secret="secret.with.dots", lifecycle=lifecycle),
     )
 
 
