@@ -358,6 +358,15 @@ class Provider(Protocol):
         """What people call it."""
         ...
 
+    @property
+    def lane(self) -> str:
+        """The lane of the ledger in which its calendars wait for each other."""
+        ...
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return what tells an account from others at this service; None if the credentials do not tell."""
+        ...
+
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:
         """Try what a person typed in and return the credentials to keep (sealed by the caller).
 

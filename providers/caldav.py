@@ -216,6 +216,7 @@ class Caldav:
     """CalDAV as a provider. Accounts that were lately used keep their connections."""
 
     slug = "caldav"
+    lane = "caldav"
     label = "CalDAV (iCloud, Fastmail, Nextcloud, …)"
     button = "Connect another calendar (CalDAV)"
     services = "iCloud, Fastmail, Nextcloud and many others"
@@ -225,6 +226,10 @@ class Caldav:
         self._timeout = timeout
         self._accounts: OrderedDict[tuple[object, ...], CaldavAccount] = OrderedDict()
         self._lock = Lock()
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return the URL of whom the server says we are."""
+        return credentials.get("principal") or None
 
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:
         """Find the calendars behind what a person typed in.

@@ -25,6 +25,7 @@ class Google:
     """Google as a provider. Connections belong to threads and serve every account."""
 
     slug = "google"
+    lane = "google"
     label = "Google Calendar"
 
     def __init__(self, *, clock: Callable[[], datetime] = _clock, timeout: timedelta = HTTP_TIMEOUT) -> None:
@@ -62,6 +63,10 @@ class Google:
         from providers import _google_signin  # noqa: PLC0415 - heavy, and rarely needed
 
         return _google_signin.reauthorized(kept, fresh)
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return the id Google has for the person, if it told."""
+        return credentials.get("account_id") or None
 
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - the port's
         """Refuse: nothing is typed in.

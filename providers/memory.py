@@ -313,7 +313,12 @@ class Memory:
     """The provider."""
 
     slug = "memory"
+    lane = "memory"
     label = "Memory"
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return the `account_id` that tests give."""
+        return credentials.get("account_id") or None
 
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - reaches none
         """Check `password` against the store whose id is `address`.

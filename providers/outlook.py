@@ -73,6 +73,7 @@ class Outlook:
     """Outlook as a provider; all its accounts share the connections of `web`."""
 
     slug = "outlook"
+    lane = "outlook"
     label = "Outlook"
 
     def __init__(
@@ -101,6 +102,10 @@ class Outlook:
     def complete(self, network: Network, memory: Mapping[str, str], answer: Mapping[str, str]) -> Mapping[str, str]:
         """Turn the answer of a sign-in into the credentials to keep."""
         return _graph_tokens.complete(self._authority, Directory.of(network), memory, answer)
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return the id Microsoft has for the account."""
+        return credentials.get("home_account_id") or None
 
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - no form will do
         """Refuse: Microsoft asks for the password itself.

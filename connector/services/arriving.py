@@ -152,7 +152,8 @@ def choices(at: Installation, practitioner_id: UUID, token: str, *, now: datetim
 
     Raises: RuleError if it is too late; a ProviderError.
     """
-    return _look(at, _waiting(at, practitioner_id, token, now), token)[0]
+    arrival = _waiting(at, practitioner_id, token, now)
+    return _look(at, at.load_provider(arrival.provider), arrival, token)[0]
 
 
 def settle(
@@ -163,11 +164,12 @@ def settle(
     Raises: RuleError if there is no such calendar, if it is connected already, or if it is too late; a ProviderError.
     """
     arrival = _waiting(at, practitioner_id, token, now)
-    found, tokens, account = _look(at, arrival, token)
+    provider = at.load_provider(arrival.provider)
+    found, tokens, account = _look(at, provider, arrival, token)
     target = _target(found, account, chosen)
     watched = [i for i in found.calendars if i.remote_id in chosen.watched and i.remote_id != target.remote_id]
     credentials = tokens.load()
-    made = Made(provider=arrival.provider, credentials=credentials, label=found.account, target=target, watched=watched)
+    made = Made(provider=provider, credentials=credentials, label=found.account, target=target, watched=watched)
     with at.database.begin() as db:
         if arrivals.take(db, token, practitioner_id, Stage.LET_IN, now=now) is None:
             raise RuleError(_TOO_LATE)
@@ -184,9 +186,8 @@ def _waiting(at: Installation, practitioner_id: UUID, token: str, now: datetime)
     return found
 
 
-def _look(at: Installation, arrival: Arrival, token: str) -> tuple[Choices, GivenTokens, Account]:
+def _look(at: Installation, provider: Provider, arrival: Arrival, token: str) -> tuple[Choices, GivenTokens, Account]:
     """Ask the account for its calendars; credentials that it renews meanwhile are kept."""
-    provider = at.load_provider(arrival.provider)
     kept = _opened(at.seal, arrival)
     tokens = GivenTokens(kept)
     account = provider.account(tokens, at.network)
@@ -226,7 +227,7 @@ def _mend(
     if connection.state is ConnectionState.LEAVING:
         raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
     kept = _kept(at.seal, connection)
-    known, given = linking.account_of(kept), linking.account_of(fresh)
+    known, given = provider.account_key(kept), provider.account_key(fresh)
     joined = _joined(provider, kept, fresh)
     if known and given and known != given:
         raise RuleError(f"This is another account than that of “{connection.label}”. Please sign in to the same one.")

@@ -25,7 +25,6 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
 PROVED_AFTER = timedelta(minutes=1)  # once its entries stand there
-_ACCOUNT_NAMES = ("account_id", "home_account_id", "principal")  # in credentials: Google's, Microsoft's, CalDAV's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ def connect(
     itself = [info.remote_id for info in offered if info.remote_id.rstrip("/") == address]
     chosen = choose(offered, wish.calendar or next(iter(itself), ""))
     levels = (wish.session_level, wish.hold_level)
-    made = Made(provider=wish.provider.slug, credentials=credentials, label=wish.label, target=chosen, levels=levels)
+    made = Made(provider=wish.provider, credentials=credentials, label=wish.label, target=chosen, levels=levels)
     with database.begin() as db:
         return add(db, seal, practitioner_id, made, by=by, now=now)
 
@@ -68,7 +67,7 @@ class Made:
     `label` is the target's name where it is empty; `levels` are those of sessions and holds, None as in Wish.
     """
 
-    provider: str
+    provider: Provider
     credentials: Mapping[str, str]
     label: str
     target: RemoteCalendarInfo
@@ -82,7 +81,7 @@ def add(db: Db, seal: Seal, practitioner_id: UUID, made: Made, *, by: Actor, now
     connection = Connection(
         id=uuid4(),
         practitioner_id=practitioner_id,
-        provider=made.provider,
+        provider=made.provider.slug,
         label=made.label or made.target.name,
         credentials=seal.seal(made.credentials),
         state=ConnectionState.OK,
@@ -100,7 +99,7 @@ def add(db: Db, seal: Seal, practitioner_id: UUID, made: Made, *, by: Actor, now
             session_level=practitioner.session_level if session_level is None else session_level,
             hold_level=practitioner.hold_level if hold_level is None else hold_level,
         ),
-        lane=made.provider,
+        lane=made.provider.lane,
     )
     calendars.add_calendar(db, target, now=now)
     for info in made.watched:
@@ -157,11 +156,6 @@ def same_account(
     if chosen.remote_id not in offered:
         raise RuleError(f"This account does not have the connected calendar “{chosen.name}”. Use the same account.")
     return tokens.load()
-
-
-def account_of(credentials: Mapping[str, str]) -> str | None:
-    """Return what tells an account from others at the same service; None if the credentials do not tell."""
-    return next((credentials[name] for name in _ACCOUNT_NAMES if credentials.get(name)), None)
 
 
 def restored(

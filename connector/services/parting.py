@@ -6,7 +6,7 @@ Each step leaves a state from which the whole can run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from connector.domain.facts import DisconnectAsked, Disconnected, Dropped
 from connector.domain.people import CLOCK, Actor
 from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
 from connector.ports import Account, Clock, Revocable
-from connector.services import linking, mirroring, probing, watching
+from connector.services import mirroring, probing, watching
 from connector.services.recording import Decision, load, record
 from connector.services.terms import Terms
 from connector.storage import calendars, ledger, mirrors, people, questions, timeline
@@ -26,6 +26,9 @@ from connector.storage.calendars import Calendar, CalendarRole, Connection, Conn
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
+
+AccountKey = Callable[[Mapping[str, str]], str | None]
+"""Tells accounts of one provider apart by their credentials: `Provider.account_key`."""
 
 _READING = (Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
 
@@ -72,6 +75,7 @@ def part(
     connection_id: UUID,
     account: Account,
     *,
+    account_key: AccountKey,
     clock: Clock,
     renew: Callable[[], None],
 ) -> None:
@@ -86,6 +90,7 @@ def part(
         seal: Opens credentials, to tell accounts apart.
         connection_id: Which connection.
         account: The same account at its service.
+        account_key: Its provider's.
         clock: Tells the time.
         renew: Called between requests; raises if this work is no longer ours to do.
     Raises: TransientError (try again later); RefusedError (an event could not be removed, and trying again is of no
@@ -102,7 +107,7 @@ def part(
     try:
         _clear(database, terms, seal, owned, account, clock, renew)
         renew()
-        _revoke(database, seal, connection, account)
+        _revoke(database, seal, connection, account, account_key)
     except AccessLostError:
         log.info("disconnected_without_access", connection=str(connection_id), provider=connection.provider)
     with database.begin() as db:
@@ -134,9 +139,9 @@ def _clear(
         watching.end(database, seal, calendar.id, remote, renew=renew, now=clock())
 
 
-def _revoke(database: Database, seal: Seal, connection: Connection, account: Account) -> None:
+def _revoke(database: Database, seal: Seal, connection: Connection, account: Account, account_key: AccountKey) -> None:
     """Give the permission back where the service can take it, unless another connection lives on it."""
-    if not isinstance(account, Revocable) or _shared(database, seal, connection):
+    if not isinstance(account, Revocable) or _shared(database, seal, connection, account_key):
         return
     try:
         account.revoke()
@@ -144,21 +149,21 @@ def _revoke(database: Database, seal: Seal, connection: Connection, account: Acc
         log.info("permission_not_taken_back", connection=str(connection.id), provider=connection.provider)
 
 
-def _shared(database: Database, seal: Seal, connection: Connection) -> bool:
+def _shared(database: Database, seal: Seal, connection: Connection, account_key: AccountKey) -> bool:
     """Whether another connection uses the same account, or may: where that cannot be told, it does."""
     with database.read() as db:
         others = [one for one in calendars.connections_of(db) if one.provider == connection.provider]
-    ours = _account(seal, connection)
+    ours = _key_of(seal, connection, account_key)
     return any(
-        ours is None or (theirs := _account(seal, one)) is None or theirs == ours
+        ours is None or (theirs := _key_of(seal, one, account_key)) is None or theirs == ours
         for one in others
         if one.id != connection.id
     )
 
 
-def _account(seal: Seal, connection: Connection) -> str | None:
+def _key_of(seal: Seal, connection: Connection, account_key: AccountKey) -> str | None:
     try:
-        return linking.account_of(seal.open(connection.credentials))
+        return account_key(seal.open(connection.credentials))
     except SettingsError:
         return None
 

@@ -115,5 +115,13 @@ def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Runn
     if claim.key.kind is Kind.CALENDAR:
         provider = runtime.load_provider(connection.provider)
         account = provider.account(runtime.tokens(connection.id), runtime.network)
-        terms, clock, renew = runtime.terms, runtime.clock, running.renew
-        parting.part(runtime.database, terms, runtime.seal, connection.id, account, clock=clock, renew=renew)
+        parting.part(
+            runtime.database,
+            runtime.terms,
+            runtime.seal,
+            connection.id,
+            account,
+            account_key=provider.account_key,
+            clock=runtime.clock,
+            renew=running.renew,
+        )

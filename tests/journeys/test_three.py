@@ -272,7 +272,8 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
     runtime = installation.runtime
     with database.begin() as db:
         parting.begin(db, installation.runtime.terms, calendar.connection_id, by=KIM, now=installation.now)
-    account = runtime.load_provider("").account(runtime.tokens(calendar.connection_id), runtime.network)
+    provider = runtime.load_provider("")
+    account = provider.account(runtime.tokens(calendar.connection_id), runtime.network)
 
     def part(through: Account) -> None:
         parting.part(
@@ -281,6 +282,7 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
             runtime.seal,
             calendar.connection_id,
             through,
+            account_key=provider.account_key,
             clock=lambda: installation.now,
             renew=lambda: None,
         )

@@ -78,7 +78,14 @@ def ask(practice: Practice, calendar: Calendar) -> None:
 
 def part(practice: Practice, calendar: Calendar, there: Account) -> None:
     parting.part(
-        practice.database, practice.terms, SEAL, calendar.connection_id, there, clock=practice.clock, renew=lambda: None
+        practice.database,
+        practice.terms,
+        SEAL,
+        calendar.connection_id,
+        there,
+        account_key=memory.PROVIDER.account_key,
+        clock=practice.clock,
+        renew=lambda: None,
     )
 
 
@@ -237,7 +244,7 @@ def test_a_connection_that_is_not_to_go_is_left_alone(practice: Practice, calend
 def test_a_permission_another_connection_lives_on_is_not_given_back(practice: Practice, calendar: Calendar) -> None:
     other = RemoteCalendarInfo(remote_id="other", name="Other", writable=True)
     credentials = {"store": str(practice.kim.id), "password": "secret", "account_id": "kim"}
-    made = Made(provider="memory", credentials=credentials, label="", target=other)
+    made = Made(provider=memory.PROVIDER, credentials=credentials, label="", target=other)
     with practice.database.begin() as db:
         calendars.set_credentials(db, calendar.connection_id, SEAL.seal(credentials))
         second = linking.add(db, SEAL, practice.kim.id, made, by=KIM, now=practice.now)
@@ -249,7 +256,7 @@ def test_a_permission_another_connection_lives_on_is_not_given_back(practice: Pr
 def test_a_permission_of_another_account_is_given_back_all_the_same(practice: Practice, calendar: Calendar) -> None:
     other = RemoteCalendarInfo(remote_id="other", name="Other", writable=True)
     credentials = {"store": str(practice.kim.id), "password": "secret"}
-    made = Made(provider="memory", credentials=credentials | {"account_id": "ada"}, label="", target=other)
+    made = Made(provider=memory.PROVIDER, credentials=credentials | {"account_id": "ada"}, label="", target=other)
     with practice.database.begin() as db:
         calendars.set_credentials(db, calendar.connection_id, SEAL.seal(credentials | {"account_id": "kim"}))
         linking.add(db, SEAL, practice.kim.id, made, by=KIM, now=practice.now)

@@ -156,6 +156,7 @@ def test_disconnecting_halfway_clears_both(practice: Practice, calendar: Calenda
         SEAL,
         calendar.connection_id,
         account,
+        account_key=memory.PROVIDER.account_key,
         clock=practice.clock,
         renew=lambda: None,
     )

@@ -375,6 +375,7 @@ def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice,
                 SEAL,
                 calendar.connection_id,
                 account,
+                account_key=memory.PROVIDER.account_key,
                 clock=practice.clock,
                 renew=lambda: None,
             )
