@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,19 @@ CHECK_TIMEOUT = timedelta(seconds=5)
 def system_clock() -> datetime:
     """Return now, aware UTC, whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the one clock
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings, those of every provider's registration among them.
+
+    Raises: SettingsError.
+    """
+    return Settings.from_env(environ, providers.declared())
+
+
+def typed_provider() -> str:
+    """Return the slug of the provider that is meant where access is typed in and none is named."""
+    return next(one.slug for one in providers.declared() if one.by_default and one.registration is None)
 
 
 def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
@@ -137,17 +150,13 @@ def _sender(settings: Settings) -> SmtpSender:
 
 
 def _apps(settings: Settings) -> Iterator[tuple[str, OAuthApp]]:
-    registered = (
-        ("google", settings.google_client_id, settings.google_client_secret, settings.google_urls),
-        ("outlook", settings.microsoft_client_id, settings.microsoft_client_secret, settings.microsoft_urls),
-    )
-    for slug, client_id, client_secret, urls in registered:
-        if client_id:
+    for slug, ours in settings.registrations.items():
+        if ours.client_id:
             back = f"{settings.public_url}/calendars/{slug}/back"
-            yield (
-                slug,
-                OAuthApp(client_id=client_id, client_secret=client_secret, redirect_uri=back, urls=urls),
+            app = OAuthApp(
+                client_id=ours.client_id, client_secret=ours.client_secret, redirect_uri=back, urls=ours.urls
             )
+            yield slug, app
 
 
 def _keys(settings: Settings) -> tuple[str, ...]:

@@ -194,6 +194,55 @@ class OAuthApp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What an operator has set about one registration; empty texts where nothing is."""
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """The settings by which an operator registers an installation with a service that people sign in to.
+
+    The variables are `CONNECTOR_<prefix>_CLIENT_ID`, `…_CLIENT_SECRET` and `…_URLS`. A provider whose service wants
+    other rules for them overrides `faults`.
+
+    Attributes:
+        prefix: Capitals; the slug's, or those of whoever keeps the registrations, if that is somebody else.
+        service: The name of whoever keeps the registrations.
+        client_id: What is to be set as the client id: a sentence for the table of settings.
+    """
+
+    prefix: str
+    service: str
+    client_id: str
+
+    def faults(self, registered: Registered) -> Sequence[str]:
+        """Return what is wrong with a registration, each beginning with the variables to look at."""
+        if bool(registered.client_id) == bool(registered.client_secret):
+            return ()
+        names = f"CONNECTOR_{self.prefix}_CLIENT_ID, CONNECTOR_{self.prefix}_CLIENT_SECRET"
+        return (f"{names}: set both or none",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What a provider says of itself before it is imported.
+
+    Attributes:
+        slug: The provider's own.
+        by_default: Whether it is in use where the operator does not say which are.
+        registration: None if nobody signs in to it: its accounts are connected by what is typed in.
+    """
+
+    slug: str
+    by_default: bool = True
+    registration: Registration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """The rules for reaching out.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from connector.domain.people import check_address
 from connector.errors import RuleError, SettingsError
+from connector.ports import Declaration, Registered, Registration
 
 PREFIX = "CONNECTOR_"
 SHORTEST_KEY = 32
@@ -96,6 +97,16 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return read
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One variable of the environment; `name` without CONNECTOR_."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: str
+    meaning: str
+
+
 def _setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
     metadata = {"read": read, "default": default, "meaning": meaning}
     return field(default_factory=lambda: read(default), metadata=metadata)
@@ -103,7 +114,11 @@ def _setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings, each with its default; the variable of a field is `CONNECTOR_` and its name in capitals."""
+    """The settings, each with its default; the variable of a field is `CONNECTOR_` and its name in capitals.
+
+    `registrations` has what was set for each provider that declares a registration, by slug. Which providers there are
+    is not known here: whoever reads the environment brings along what they declare.
+    """
 
     database_url: str = _setting(
         _url("sqlite", "postgresql"),
@@ -171,21 +186,8 @@ class Settings:
         _maybe_address, "", "Who is mailed when a calendar is stopped because it looks wrong; empty: only logged."
     )
     sign_in: timedelta = _setting(_duration, "15m", "How long a mailed sign-in link can be used.")
-    providers: tuple[str, ...] = _setting(
-        _names, "caldav,google,outlook", "Calendar services in use, separated by commas."
-    )
-    google_client_id: str = _setting(_text, "", "Client ID of your Google Cloud project; empty: Google is not offered.")
-    google_client_secret: str = _setting(_text, "", "Its client secret.")
-    google_urls: Mapping[str, str] = _setting(
-        _pairs, "", "Other addresses for Google, as `name=url` pairs separated by commas; for tests and gateways."
-    )
-    microsoft_client_id: str = _setting(
-        _text, "", "Application ID of your Entra app registration; empty: Outlook is not offered."
-    )
-    microsoft_client_secret: str = _setting(_text, "", "Its client secret.")
-    microsoft_urls: Mapping[str, str] = _setting(
-        _pairs, "", "Other addresses for Microsoft, as `name=url` pairs separated by commas; for tests and gateways."
-    )
+    providers: tuple[str, ...] = _setting(_names, "", "Calendar services in use, separated by commas.")
+    registrations: Mapping[str, Registered] = field(default_factory=dict)
     inner_hosts: tuple[str, ...] = _setting(
         _names, "", "Calendar hosts inside your own network that may be reached, separated by commas."
     )
@@ -195,13 +197,16 @@ class Settings:
     log_format: str = _setting(_one_of("console", "json"), "console", "Lines for people, or JSON for machines.")
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
+    def from_env(cls, environ: Mapping[str, str], declared: Sequence[Declaration]) -> Self:
         """Read the settings from `CONNECTOR_*`; a name ending in `_FILE` names a file that holds the value.
 
+        Args:
+            environ: The environment.
+            declared: What the providers there are say of themselves.
         Raises: SettingsError naming every unknown name and unusable value.
         """
-        known = {PREFIX + f.name.upper(): f for f in fields(cls)}
-        faults, values = [], {}
+        known = {PREFIX + variable.name: variable for variable in variables(declared)}
+        faults, values = [], dict[str, Any]()
         for name, raw in sorted(environ.items()):
             if not name.startswith(PREFIX) or name.startswith(PREFIX + "TEST_"):
                 continue
@@ -214,14 +219,18 @@ class Settings:
                 continue
             try:
                 text = raw if base == name else Path(raw).read_text(encoding="utf-8").strip()
-                values[known[base].name] = known[base].metadata["read"](text)
+                values[base] = known[base].read(text)
             except OSError as error:
                 faults.append(f"{name}: the file cannot be read ({error.strerror})")
             except ValueError as error:
                 faults.append(f"{name}: {error}")
-        settings = None if faults else cls(**values)
-        faults += _together(settings) if settings else []
-        if faults or settings is None:
+        if faults:
+            raise SettingsError(faults)
+        read = {name: values[name] if name in values else one.read(one.default) for name, one in known.items()}
+        plain = {f.name: read[PREFIX + f.name.upper()] for f in fields(cls) if f.metadata}
+        settings = cls(**plain, registrations=dict(_registered(read, declared)))
+        faults = _together(settings, declared)
+        if faults:
             raise SettingsError(faults)
         return settings
 
@@ -231,16 +240,54 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
 
-def table() -> str:
+def variables(declared: Sequence[Declaration]) -> tuple[Variable, ...]:
+    """Return every variable there is, in the order of the README; those of registrations by provider."""
+    found: list[Variable] = []
+    for f in fields(Settings):
+        if f.name == "registrations":
+            found += [one for declaration in declared for one in _variables_of(declaration.registration)]
+            continue
+        variable = Variable(name=f.name.upper(), **f.metadata)
+        by_default = ",".join(declaration.slug for declaration in declared if declaration.by_default)
+        found.append(replace(variable, default=by_default) if f.name == "providers" else variable)
+    return tuple(found)
+
+
+def table(declared: Sequence[Declaration]) -> str:
     """Return the settings as the Markdown table of the README."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
-    for f in fields(Settings):
-        default = f"`{f.metadata['default']}`" if f.metadata["default"] else "(empty)"
-        rows.append(f"| `{PREFIX}{f.name.upper()}` | {default} | {f.metadata['meaning']} |")
+    for variable in variables(declared):
+        default = f"`{variable.default}`" if variable.default else "(empty)"
+        rows.append(f"| `{PREFIX}{variable.name}` | {default} | {variable.meaning} |")
     return "\n".join(rows)
 
 
-def _together(settings: Settings) -> list[str]:
+def _variables_of(registration: Registration | None) -> tuple[Variable, ...]:
+    if registration is None:
+        return ()
+    prefix, service = registration.prefix, registration.service
+    urls = f"Other addresses for {service}, as `name=url` pairs separated by commas; for tests and gateways."
+    return (
+        Variable(name=f"{prefix}_CLIENT_ID", read=_text, default="", meaning=registration.client_id),
+        Variable(name=f"{prefix}_CLIENT_SECRET", read=_text, default="", meaning="Its client secret."),
+        Variable(name=f"{prefix}_URLS", read=_pairs, default="", meaning=urls),
+    )
+
+
+def _registered(values: Mapping[str, Any], declared: Sequence[Declaration]) -> Iterator[tuple[str, Registered]]:
+    """Yield what is set for each provider with a registration, by slug."""
+    for one in declared:
+        if one.registration is not None:
+            start = f"{PREFIX}{one.registration.prefix}_"
+            registered = Registered(
+                client_id=values[f"{start}CLIENT_ID"],
+                client_secret=values[f"{start}CLIENT_SECRET"],
+                urls=values[f"{start}URLS"],
+            )
+            yield one.slug, registered
+
+
+def _together(settings: Settings, declared: Sequence[Declaration]) -> list[str]:
     faults = []
     if not settings.embedded and not settings.secret_keys:
         faults.append("CONNECTOR_SECRET_KEYS: needed with PostgreSQL, since several processes share it")
@@ -250,14 +297,10 @@ def _together(settings: Settings) -> list[str]:
         faults.append("CONNECTOR_BROKER_URL: with PostgreSQL, name a Redis server: redis://host:6379/0")
     if settings.worker_threads < 1 or settings.lane_limit < 1:
         faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
-    faults += [
-        f"CONNECTOR_{name}_CLIENT_ID, CONNECTOR_{name}_CLIENT_SECRET: set both or none"
-        for name, client_id, client_secret in (
-            ("GOOGLE", settings.google_client_id, settings.google_client_secret),
-            ("MICROSOFT", settings.microsoft_client_id, settings.microsoft_client_secret),
-        )
-        if bool(client_id) != bool(client_secret)
-    ]
+    for one in declared:
+        if one.registration is not None:
+            faults += one.registration.faults(settings.registrations[one.slug])
     if not settings.providers:
-        faults.append("CONNECTOR_PROVIDERS: name at least one, such as caldav")
+        example = next(one.slug for one in declared if one.by_default)
+        faults.append(f"CONNECTOR_PROVIDERS: name at least one, such as {example}")
     return faults

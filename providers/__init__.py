@@ -1,4 +1,8 @@
-"""One module for each kind of calendar service, imported when it is first needed."""
+"""One module for each kind of calendar service, imported when it is first needed.
+
+Beside it stands `_<slug>_declaration.py`, which imports no library of a service: what has to be known of every provider
+at the start, such as the settings of its registration.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,17 @@ from pathlib import Path
 from typing import cast
 
 from connector.errors import SettingsError
-from connector.ports import Provider
+from connector.ports import Declaration, Provider
 
 
 def available() -> tuple[str, ...]:
     """Return the slugs there are, by file name; imports none of them."""
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")))
+
+
+def declared() -> tuple[Declaration, ...]:
+    """Return what each provider there is says of itself, by slug; imports no library of a service."""
+    return tuple(_declaration(slug) for slug in available())
 
 
 def load(slug: str) -> Provider:
@@ -26,3 +35,10 @@ def load(slug: str) -> Provider:
     if provider.slug != slug:
         raise AssertionError(f"providers/{slug}.py calls itself {provider.slug!r}")
     return provider
+
+
+def _declaration(slug: str) -> Declaration:
+    declaration: Declaration = import_module(f"providers._{slug}_declaration").DECLARATION
+    if declaration.slug != slug:
+        raise AssertionError(f"providers/_{slug}_declaration.py speaks of {declaration.slug!r}")
+    return declaration

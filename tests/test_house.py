@@ -87,8 +87,7 @@ def test_an_application_waits_with_the_calendar_services_until_it_needs_them(tmp
     script = (
         "import sys\n"
         "from connector import app\n"
-        "from connector.settings import Settings\n"
-        "app.create_app(app.build(Settings.from_env({'CONNECTOR_DATABASE_URL': sys.argv[1]})))\n"
+        "app.create_app(app.build(app.read_settings({'CONNECTOR_DATABASE_URL': sys.argv[1]})))\n"
         "print(*sys.modules)\n"
     )
     url = f"sqlite:///{tmp_path}/pencilled.sqlite3"

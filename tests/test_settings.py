@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 import pytest
 
+from connector.app import read_settings
 from connector.cli import main
 from connector.errors import SettingsError
-from connector.settings import PREFIX, Settings, table
+from connector.ports import Declaration, Registered, Registration
+from connector.settings import PREFIX, Settings, table, variables
+from providers import declared
 
 README = Path(__file__).parent.parent / "README.md"
 KEY = "k" * 32
@@ -26,19 +29,22 @@ DISTRIBUTED = {
 
 def faults(environ: dict[str, str]) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
-        Settings.from_env(environ)
+        read_settings(environ)
     return caught.value.faults
 
 
 def test_nothing_has_to_be_set() -> None:
-    settings = Settings.from_env({})
+    settings = read_settings({})
     assert settings.embedded
     assert settings.offer_window == timedelta(hours=24)
-    assert settings == Settings()
+    assert settings.providers == tuple(one.slug for one in declared() if one.by_default)
+    assert settings.registrations == {one.slug: Registered() for one in declared() if one.registration}
+    assert replace(settings, providers=(), registrations={}) == Settings()
 
 
 def test_other_programs_variables_are_left_alone() -> None:
-    assert Settings.from_env({"HOME": "/root", "CONNECTOR": "x", "CONNECTOR_TEST_POSTGRESQL_URL": "y"}) == Settings()
+    others = {"HOME": "/root", "CONNECTOR": "x", "CONNECTOR_TEST_POSTGRESQL_URL": "y"}
+    assert read_settings(others) == read_settings({})
 
 
 @pytest.mark.parametrize(
@@ -59,11 +65,6 @@ def test_other_programs_variables_are_left_alone() -> None:
         ("poll_open", "5s", timedelta(seconds=5)),
         ("poll_idle", "1h", timedelta(hours=1)),
         ("providers", "caldav, memory,", ("caldav", "memory")),
-        (
-            "google_urls",
-            "api=http://127.0.0.1:1, token=https://t.example",
-            {"api": "http://127.0.0.1:1", "token": "https://t.example"},
-        ),
         ("inner_hosts", "nextcloud.lan , 10.0.0.7", ("nextcloud.lan", "10.0.0.7")),
         ("worker_threads", "16", 16),
         ("log_level", "debug", "debug"),
@@ -71,7 +72,7 @@ def test_other_programs_variables_are_left_alone() -> None:
     ],
 )
 def test_a_value_is_read_as_what_it_means(name: str, text: str, value: object) -> None:
-    assert getattr(Settings.from_env({PREFIX + name.upper(): text}), name) == value
+    assert getattr(read_settings({PREFIX + name.upper(): text}), name) == value
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_fault_never_quotes_a_secret() -> None:
 
 def test_a_value_can_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(f"{KEY}\n")
-    assert Settings.from_env({"CONNECTOR_SECRET_KEYS_FILE": str(tmp_path / "keys")}).secret_keys == (KEY,)
+    assert read_settings({"CONNECTOR_SECRET_KEYS_FILE": str(tmp_path / "keys")}).secret_keys == (KEY,)
 
 
 def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_file_of_a_setting_there_is_not_is_a_fault() -> None:
 
 
 def test_postgresql_and_redis_go_together() -> None:
-    settings = Settings.from_env(DISTRIBUTED)
+    settings = read_settings(DISTRIBUTED)
     assert not settings.embedded
     told = faults({"CONNECTOR_DATABASE_URL": "postgresql://db/pencilled"})
     assert [fault.partition(":")[0] for fault in told] == ["CONNECTOR_SECRET_KEYS", "CONNECTOR_BROKER_URL"]
@@ -153,6 +154,53 @@ def test_postgresql_and_redis_go_together() -> None:
 def test_work_needs_a_thread_and_a_seat(name: str) -> None:
     [fault] = faults({PREFIX + name.upper(): "0"})
     assert "at least 1" in fault
+
+
+@pytest.mark.parametrize(("slug", "prefix"), [("google", "GOOGLE"), ("outlook", "MICROSOFT")])
+def test_a_registration_is_read_under_the_prefix_its_provider_declares(slug: str, prefix: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2\n")
+    settings = read_settings(
+        {
+            f"CONNECTOR_{prefix}_CLIENT_ID": " id ",
+            f"CONNECTOR_{prefix}_CLIENT_SECRET_FILE": str(tmp_path / "secret"),
+            f"CONNECTOR_{prefix}_URLS": "api=http://127.0.0.1:1, token=https://t.example",
+        }
+    )
+    urls = {"api": "http://127.0.0.1:1", "token": "https://t.example"}
+    assert settings.registrations[slug] == Registered(client_id="id", client_secret="hunter2", urls=urls)
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_prefix_nobody_declares_is_a_fault_beside_all_others() -> None:
+    told = faults({"CONNECTOR_NOTES_CLIENT_ID": "id", "CONNECTOR_LISTEN": "x", "CONNECTOR_GOOGLE_URLS": "x"})
+    assert [fault.partition(":")[0] for fault in told] == [
+        "CONNECTOR_GOOGLE_URLS",
+        "CONNECTOR_LISTEN",
+        "CONNECTOR_NOTES_CLIENT_ID",
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public(Registration):
+    """A service whose registrations have no secret."""
+
+    def faults(self, registered: Registered) -> tuple[str, ...]:
+        return (f"CONNECTOR_{self.prefix}_CLIENT_SECRET: there is none",) if registered.client_secret else ()
+
+
+def test_a_provider_checks_its_own_registration() -> None:
+    public = Public(prefix="NOTES", service="Notes", client_id="An id.")
+    notes = (Declaration(slug="notes", registration=public),)
+    found = Settings.from_env({"CONNECTOR_NOTES_CLIENT_ID": "id"}, notes)
+    assert found.registrations == {"notes": Registered(client_id="id")}
+    assert found.providers == ("notes",)
+    with pytest.raises(SettingsError, match="there is none"):
+        Settings.from_env({"CONNECTOR_NOTES_CLIENT_ID": "id", "CONNECTOR_NOTES_CLIENT_SECRET": "x"}, notes)
+
+
+def test_no_two_settings_have_the_same_name() -> None:
+    names = [variable.name for variable in variables(declared())]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("service", ["GOOGLE", "MICROSOFT"])
@@ -167,12 +215,12 @@ def test_a_calendar_service_has_to_be_in_use() -> None:
 
 
 def test_every_setting_says_what_it_means() -> None:
-    assert all(field.metadata["meaning"].endswith((".", "…")) for field in fields(Settings))
+    assert all(variable.meaning.endswith((".", "…")) for variable in variables(declared()))
 
 
 def test_the_readme_has_the_table_of_the_settings() -> None:
     written = README.read_text(encoding="utf-8").partition("<!-- settings -->")[2].partition("<!-- /settings -->")[0]
-    assert written.strip() == table()
+    assert written.strip() == table(declared())
 
 
 def test_the_readme_shows_commands_as_they_are() -> None:

@@ -36,7 +36,7 @@ def read_settings() -> Settings:
 
     Raises: SettingsError.
     """
-    return Settings.from_env(os.environ)  # noqa: TID251 - handed to Settings, which alone reads it
+    return app.read_settings(os.environ)  # noqa: TID251 - handed to Settings, which alone reads it
 
 
 def open_runtime(settings: Settings | None = None, *, quiet: bool = True) -> Runtime:

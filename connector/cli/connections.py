@@ -7,6 +7,7 @@ from typing import TextIO
 
 import click
 
+from connector.app import typed_provider
 from connector.cli import Refusal
 from connector.cli._calendars import State, look, strength, why_stopped
 from connector.cli._finding import find_connection, find_practitioner, short
@@ -48,7 +49,7 @@ for _command in (resume, target, history):
 
 @connections.command()
 @practitioner
-@click.option("--provider", default="caldav", show_default=True, help="The calendar service.")
+@click.option("--provider", default=typed_provider(), show_default=True, help="The calendar service.")
 @click.option("--address", default="", help="The URL or host of the service, or the mail address used with it.")
 @click.option("--username", default="", help="Can be left out beside a mail address that is the user name as well.")
 @password_options
@@ -80,7 +81,7 @@ def add(
     security settings, rather than the one people sign in with. It is asked for without being shown, unless it comes
     from a file or from standard input; it is never an argument, since those end up in the shell's history.
 
-    Google Calendar and Outlook are connected by their practitioners themselves, on the page this command names.
+    Services that people sign in to are connected by their practitioners themselves, on the page this command names.
 
     Exit codes: 0 connected; 1 refused, and nothing is kept.
     """
@@ -174,8 +175,8 @@ def reconnect(
     """Give a connection a new password.
 
     Everything that waited for it goes on. It has to be the same account: the calendar stays the one that was
-    chosen. For Google Calendar and Outlook it names the page where their practitioner signs in again. CONNECTION is an
-    id from `pencilled connections list`, or the beginning of one.
+    chosen. For services that people sign in to it names the page where their practitioner signs in again. CONNECTION is
+    an id from `pencilled connections list`, or the beginning of one.
 
     Exit codes: 0 connected again; 1 refused, and nothing has changed.
     """

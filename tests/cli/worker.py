@@ -9,7 +9,6 @@ from uuid import UUID
 
 from connector import app
 from connector.runtime import Runtime
-from connector.settings import Settings
 from connector.storage import calendars, ledger
 from connector.storage.calendars import Calendar
 from connector.storage.ledger import Key, Kind
@@ -20,7 +19,7 @@ from tests.work.driver import Driver
 @contextmanager
 def server(cli: Cli, *, later: timedelta = timedelta()) -> Iterator[Runtime]:
     """Open the same installation as the commands do, with a clock that is ahead of theirs by so much."""
-    runtime = app.build(Settings.from_env(cli.settings), clock=lambda: app.system_clock() + later)
+    runtime = app.build(app.read_settings(cli.settings), clock=lambda: app.system_clock() + later)
     try:
         yield runtime
     finally:

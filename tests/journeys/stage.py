@@ -16,7 +16,6 @@ from connector import app
 from connector.runtime import Runtime
 from connector.services import linking
 from connector.services.linking import Wish
-from connector.settings import Settings
 from connector.storage import ledger
 from connector.storage.calendars import Calendar
 from connector.work.engine import Engine
@@ -60,7 +59,7 @@ class Installation:
 
     def __enter__(self) -> Self:
         self.mailbox.__enter__()
-        self.runtime = app.build(Settings.from_env(self.environment()), clock=lambda: self.now)
+        self.runtime = app.build(app.read_settings(self.environment()), clock=lambda: self.now)
         self.practice = Practice(self.runtime.database, terms=self.runtime.terms, now=self.now)
         return self
 

@@ -69,7 +69,8 @@ class NotedMail:
 
 def make_runtime(database: Database, url: str, clock: Clock, **choices: Any) -> Runtime:
     """Put an installation together on a migrated database; `choices` are settings."""
-    settings = Settings(database_url=url, secret_keys=(KEY,), **choices)
+    providers = ("caldav", "google", "outlook")
+    settings = Settings(**{"database_url": url, "secret_keys": (KEY,), "providers": providers} | choices)
     return Runtime(
         settings=settings,
         database=database,

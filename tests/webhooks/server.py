@@ -7,12 +7,11 @@ import sys
 from waitress.server import create_server  # type: ignore[import-untyped]  # the package ships no types
 
 from connector import app
-from connector.settings import Settings
 from tests.webhooks.stage import THREADS, hooks_alone
 
 
 def main(url: str) -> None:
-    settings = Settings.from_env({"CONNECTOR_DATABASE_URL": url})
+    settings = app.read_settings({"CONNECTOR_DATABASE_URL": url})
     server = create_server(hooks_alone(app.build(settings)), host="127.0.0.1", port=0, threads=THREADS)
     print(server.effective_port, flush=True)
     server.run()

@@ -279,9 +279,8 @@ def test_no_calendar_service_is_imported_to_answer_a_ring(ring: Ring, sqlite_url
     script = (
         "import sys, flask, webhooks\n"
         "from connector import app\n"
-        "from connector.settings import Settings\n"
         "url, keys, channel, secret = sys.argv[1:]\n"
-        "settings = Settings.from_env({'CONNECTOR_DATABASE_URL': url, 'CONNECTOR_SECRET_KEYS': keys})\n"
+        "settings = app.read_settings({'CONNECTOR_DATABASE_URL': url, 'CONNECTOR_SECRET_KEYS': keys})\n"
         "client = flask.Flask('hooks')\n"
         "client.register_blueprint(webhooks.blueprint(app.build(settings)))\n"
         "told = {'X-Goog-Channel-ID': channel, 'X-Goog-Channel-Token': secret, 'X-Goog-Resource-State': 'exists'}\n"
