@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import assert_never
 from uuid import UUID
 
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
+from connector.observed import observed
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
 from connector.services import answering, asking, braking, clashing
 from connector.services.terms import Terms
 from connector.settings import Settings
 from connector.storage import calendars
+from connector.storage.calendars import Calendar, Connection
 from connector.storage.database import Database
 from connector.storage.seal import Seal
 from connector.storage.tokens import StoredTokens
@@ -24,7 +28,12 @@ SIGN_IN = "sign-in"
 
 @dataclass(kw_only=True)
 class Runtime:
-    """A running installation. `load_provider` imports a calendar service's module on its first use."""
+    """A running installation.
+
+    Attributes:
+        load_provider: Imports a calendar service's module on its first use.
+        observe: Told the provider and the name of every call of a calendar; what it returns is held during the call.
+    """
 
     settings: Settings
     database: Database
@@ -34,6 +43,7 @@ class Runtime:
     sender: Sender
     clock: Clock
     load_provider: Callable[[str], Provider]
+    observe: Callable[[str, str], AbstractContextManager[object]] | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -52,10 +62,13 @@ class Runtime:
         with self._lock:
             known = self._remotes.get(calendar_id)
             if known is None or known[0] != connection.sign_ins:
-                provider = self.load_provider(connection.provider)
-                account = provider.account(self.tokens(connection.id), self.network)
-                known = self._remotes[calendar_id] = (connection.sign_ins, account.open(calendar.remote_id))
+                known = self._remotes[calendar_id] = (connection.sign_ins, self._opened(connection, calendar))
             return known[1]
+
+    def _opened(self, connection: Connection, calendar: Calendar) -> RemoteCalendar:
+        account = self.load_provider(connection.provider).account(self.tokens(connection.id), self.network)
+        remote = account.open(calendar.remote_id)
+        return observed(remote, partial(self.observe, connection.provider)) if self.observe else remote
 
     def link_for(self, notice: Notice) -> str | None:
         """Return the address a notice asks its reader to open, or None if it asks for nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import connector
 import webhooks
 from connector import ports
+from connector.observed import observed
 from connector.ports import (
     CreatesCalendars,
     GivenTokens,
@@ -84,6 +86,12 @@ def test_a_provider_has_the_abilities_of_the_table_and_no_others(slug: str) -> N
     account = provider.account(GivenTokens(CREDENTIALS[slug]), Network(apps={slug: APP}))
     row = Abilities(provider=found(provider), account=found(account), calendar=found(account.open("calendar")))
     assert row == TABLE[slug]
+
+
+@pytest.mark.parametrize("slug", available())
+def test_a_calendar_that_is_observed_has_the_same_abilities(slug: str) -> None:
+    account = load(slug).account(GivenTokens(CREDENTIALS[slug]), Network(apps={slug: APP}))
+    assert found(observed(account.open("calendar"), lambda _: nullcontext())) == TABLE[slug].calendar
 
 
 def test_no_ability_is_looked_up_by_its_name() -> None:

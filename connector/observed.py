@@ -1,0 +1,88 @@
+"""A calendar at its service with an observer at every call, such as one who counts them.
+
+What takes the calendar's place has the abilities of that calendar and no others: its class is put together from the
+four verbs and one part for each ability. A new ability of calendars needs a part here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from connector.domain.reconcile import Action, Ref, Sighting
+from connector.domain.span import Span
+from connector.ports import Busy, Changes, Channel, ListsBusy, Outcome, RemoteCalendar, Watchable
+
+Observer = Callable[[str], AbstractContextManager[object]]
+"""Told the name of a call; what it returns is entered before the call and left after it, with its error if any."""
+
+_T = TypeVar("_T")
+
+
+def observed(remote: RemoteCalendar, observer: Observer) -> RemoteCalendar:
+    """Return a calendar that does what `remote` does, each call within a context of the observer's.
+
+    That of `apply` is left when its outcomes have been taken, so it holds the time of whoever takes them, too.
+    """
+    able = tuple(part for ability, part in _ABILITIES if isinstance(remote, ability))
+    calendar: RemoteCalendar = _class_of((_Verbs, *able))(remote, observer)
+    return calendar
+
+
+class _Part(Generic[_T]):
+    """Some calls of one calendar."""
+
+    def __init__(self, remote: _T, observer: Observer) -> None:
+        self._remote = remote
+        self._observer = observer
+
+
+class _Verbs(_Part[RemoteCalendar]):
+    """What every calendar can do."""
+
+    def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        with self._observer("apply"):
+            yield from self._remote.apply(actions)
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
+        with self._observer("read"):
+            return self._remote.read(refs)
+
+    def changes(self, since: str | None) -> Changes:
+        with self._observer("changes"):
+            return self._remote.changes(since)
+
+    def busy(self, span: Span) -> Sequence[Busy]:
+        with self._observer("busy"):
+            return self._remote.busy(span)
+
+
+class _ListingBusy(_Part[ListsBusy]):
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        with self._observer("agenda"):
+            return self._remote.agenda(span)
+
+
+class _Watching(_Part[Watchable]):
+    def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
+        with self._observer("watch"):
+            return self._remote.watch(channel_id=channel_id, secret=secret, address=address, now=now)
+
+    def renew(self, channel: Channel, *, address: str, now: datetime) -> Channel:
+        with self._observer("renew"):
+            return self._remote.renew(channel, address=address, now=now)
+
+    def unwatch(self, channel: Channel) -> None:
+        with self._observer("unwatch"):
+            self._remote.unwatch(channel)
+
+
+_ABILITIES: tuple[tuple[type, type[_Part[Any]]], ...] = ((ListsBusy, _ListingBusy), (Watchable, _Watching))
+
+
+@cache
+def _class_of(parts: tuple[type[_Part[Any]], ...]) -> type[Any]:
+    return type("ObservedCalendar", parts, {})
