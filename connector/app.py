@@ -15,7 +15,7 @@ from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
 from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider
 from connector.runtime import Runtime
-from connector.services.terms import Terms
+from connector.services.policy import Terms
 from connector.settings import Settings
 from connector.storage.database import Database
 from connector.storage.seal import Seal
@@ -99,8 +99,8 @@ def create_app(runtime: Runtime) -> Flask:
 
 def create_engine(runtime: Runtime) -> Engine:
     """Make what carries out due work; the database rings it after every commit once it is started."""
+    from connector.work.dispatch import handler  # noqa: PLC0415 - as above
     from connector.work.engine import Engine  # noqa: PLC0415 - as above
-    from connector.work.handlers import handler  # noqa: PLC0415 - as above
 
     settings = runtime.settings
     return Engine(

@@ -10,15 +10,16 @@ from threading import Lock
 from typing import assert_never
 from uuid import UUID
 
+from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.observed import observed
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
-from connector.services import answering, asking, braking, clashing
-from connector.services.terms import Terms
+from connector.services.policy import Terms
+from connector.services.scheduling import answers, conflicts, questions
+from connector.services.sync import breaker
 from connector.settings import Settings
 from connector.storage import calendars
-from connector.storage.calendars import Calendar, Connection
 from connector.storage.database import Database
 from connector.storage.seal import Seal
 from connector.storage.tokens import StoredTokens
@@ -84,7 +85,7 @@ class Runtime:
             case Link.QUESTION:
                 return self.question_link(identity)
             case Link.CONFLICT:
-                return f"{self.settings.public_url}/clash/{self.seal.token(clashing.PURPOSE, identity)}"
+                return f"{self.settings.public_url}/clash/{self.seal.token(conflicts.PURPOSE, identity)}"
             case Link.PAUSED:
                 return self.stopped_link(identity)
             case Link.SIGN_IN:
@@ -96,15 +97,15 @@ class Runtime:
 
     def answer_link(self, offer_id: UUID) -> str:
         """Return the address of the client's answer page."""
-        return f"{self.settings.public_url}/answer/{self.seal.token(answering.PURPOSE, offer_id)}"
+        return f"{self.settings.public_url}/answer/{self.seal.token(answers.PURPOSE, offer_id)}"
 
     def question_link(self, question_id: UUID) -> str:
         """Return the address of the page on which the practitioner answers a question."""
-        return f"{self.settings.public_url}/question/{self.seal.token(asking.PURPOSE, question_id)}"
+        return f"{self.settings.public_url}/question/{self.seal.token(questions.PURPOSE, question_id)}"
 
     def stopped_link(self, calendar_id: UUID) -> str:
         """Return the address of the page on which the practitioner says how a stopped calendar goes on."""
-        return f"{self.settings.public_url}/stopped/{self.seal.token(braking.PURPOSE, calendar_id)}"
+        return f"{self.settings.public_url}/stopped/{self.seal.token(breaker.PURPOSE, calendar_id)}"
 
     def session_link(self, session_id: UUID) -> str:
         """Return the address of the practitioner's page of a session."""

@@ -1,7 +1,7 @@
-"""One module for each kind of calendar service, imported when it is first needed.
+"""One package for each kind of calendar service.
 
-Beside it stands `_<slug>_declaration.py`, which imports no library of a service: what has to be known of every provider
-at the start, such as the settings of its registration.
+The package itself holds what has to be known of every provider at the start, such as the settings of its registration,
+and imports no library of a service. Its module `provider` is imported when it is first needed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from connector.ports import Declaration, Provider
 
 
 def available() -> tuple[str, ...]:
-    """Return the slugs there are, by file name; imports none of them."""
-    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")))
+    """Return the slugs there are, by folder; imports none of them."""
+    return tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/__init__.py")))
 
 
 def declared() -> tuple[Declaration, ...]:
@@ -31,14 +31,14 @@ def load(slug: str) -> Provider:
     """
     if slug not in available():
         raise SettingsError([f"there is no provider “{slug}”; there are: {', '.join(available())}"])
-    provider = cast("Provider", import_module(f"providers.{slug}").PROVIDER)
+    provider = cast("Provider", import_module(f"providers.{slug}.provider").PROVIDER)
     if provider.slug != slug:
-        raise AssertionError(f"providers/{slug}.py calls itself {provider.slug!r}")
+        raise AssertionError(f"providers/{slug} calls itself {provider.slug!r}")
     return provider
 
 
 def _declaration(slug: str) -> Declaration:
-    declaration: Declaration = import_module(f"providers._{slug}_declaration").DECLARATION
+    declaration: Declaration = import_module(f"providers.{slug}").DECLARATION
     if declaration.slug != slug:
-        raise AssertionError(f"providers/_{slug}_declaration.py speaks of {declaration.slug!r}")
+        raise AssertionError(f"providers/{slug} speaks of {declaration.slug!r}")
     return declaration

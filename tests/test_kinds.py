@@ -22,7 +22,7 @@ from connector.domain.question import QUESTIONS, Delay, Meanwhile, QuestionRow
 from connector.domain.question import ROWS as QUESTION_ROWS
 from connector.outbox import wording
 from connector.outbox.letters import compose
-from connector.services import narrating
+from connector.services.views import timeline
 from connector.storage.database import Database
 from tests.conftest import Clock
 from tests.outbox.people import BRAND, FROM, letter, notice
@@ -67,8 +67,8 @@ def test_every_notice_to_a_client_has_a_name_for_when_it_did_not_arrive(language
 
 
 def test_every_kind_of_notice_has_a_name_in_the_timeline() -> None:
-    assert narrating.LETTERS.keys() == set(NoticeKind)
-    assert all(narrating.LETTERS.values())
+    assert timeline.LETTERS.keys() == set(NoticeKind)
+    assert all(timeline.LETTERS.values())
 
 
 @every_row
@@ -166,9 +166,9 @@ def test_a_question_that_ends_with_the_offer_answers_itself_with_it(row: Questio
 
 
 def test_every_kind_of_question_its_answers_and_its_ends_have_words_in_the_timeline() -> None:
-    assert narrating._QUESTIONS.keys() == set(QuestionKind)
-    assert narrating.ANSWERS.keys() == set(Answer)
-    assert narrating._DROPPED.keys() == set(Dropped)
+    assert timeline._QUESTIONS.keys() == set(QuestionKind)
+    assert timeline.ANSWERS.keys() == set(Answer)
+    assert timeline._DROPPED.keys() == set(Dropped)
     assert {row.remote_change for row in QUESTION_ROWS} <= sessions._ASKED.keys()
 
 

@@ -13,17 +13,18 @@ import pytest
 from connector.errors import SyncTokenExpiredError, TransientError
 from connector.observed import observed
 from connector.ports import ListsBusy, RemoteCalendar, Watchable
-from connector.services import scanning, watching
+from connector.services.accounts import subscriptions
+from connector.services.sync import free_busy
 from connector.storage.database import Database
-from providers import memory
-from providers.memory import MemoryCalendar
+from providers.memory import provider as memory
+from providers.memory.provider import MemoryCalendar
 from tests.conftest import Clock
 from tests.providers.contract import DAY, content, creation, failure, removal, written
-from tests.providers.google_setting import NOW, signed_in
-from tests.providers.test_google_push import opened
-from tests.services import connecting
-from tests.services.connecting import SEAL
-from tests.services.making import Practice
+from tests.providers.google.setting import NOW, signed_in
+from tests.providers.google.test_push import opened
+from tests.services import connected
+from tests.services.connected import SEAL
+from tests.services.practice import Practice
 from tests.web.stage import make_runtime
 
 
@@ -134,7 +135,7 @@ def test_apply_is_observed_until_its_outcomes_are_taken() -> None:
 
 def test_an_installation_hands_out_calendars_that_are_observed(sqlite_database: Database, sqlite_url: str) -> None:
     practice, counted = Practice(sqlite_database), Counted()
-    calendar = connecting.connect(practice)
+    calendar = connected.connect(practice)
     made = make_runtime(practice.database, sqlite_url, Clock(practice.now))
     runtime = replace(
         made,
@@ -144,8 +145,10 @@ def test_an_installation_hands_out_calendars_that_are_observed(sqlite_database: 
     )
     remote = runtime.remote(calendar.id)
     assert remote is runtime.remote(calendar.id)
-    scanning.scan(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+    free_busy.scan(practice.database, practice.terms, calendar.id, remote, now=practice.now)
     url = "https://pencilled.example"
-    watching.watch(practice.database, SEAL, calendar.id, remote, public_url=url, renew=lambda: None, now=practice.now)
+    subscriptions.watch(
+        practice.database, SEAL, calendar.id, remote, public_url=url, renew=lambda: None, now=practice.now
+    )
     assert counted.calls == Counter({"memory agenda": 1, "memory watch": 1})
     memory.forget(str(practice.kim.id))

@@ -18,7 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from connector.errors import NotificationRejectedError, SettingsError
 from connector.ports import Channel, Ring
 from connector.runtime import Runtime
-from connector.services import ringing, watching
+from connector.services.accounts import notifications, subscriptions
 from connector.storage import channels
 from webhooks._door import ChannelAddress, Parse, SharedAddress, Unseal, Webhook
 from webhooks._handshake import Handshake
@@ -113,7 +113,7 @@ def _opened(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: 
     known = Channel(
         id=channel.id,
         remote_id=channel.remote_id,
-        secret=watching.secret_of(runtime.seal, channel),
+        secret=subscriptions.secret_of(runtime.seal, channel),
         expires_at=channel.expires_at or channel.opened_at,
     )
     ring = unseal(known, request.headers, body, origin=f"{address.scheme}://{address.netloc}", now=runtime.clock())
@@ -123,7 +123,7 @@ def _opened(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: 
 
 def _receive(runtime: Runtime, slug: str, rings: tuple[Ring, ...]) -> None:
     try:
-        received = ringing.receive(runtime.database, rings, provider=slug, now=runtime.clock())
+        received = notifications.receive(runtime.database, rings, provider=slug, now=runtime.clock())
     except NotificationRejectedError:
         _count(slug, "refused", len(rings) - 1)  # one is counted with the answer
         raise

@@ -12,8 +12,8 @@ from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
 from connector.ports import Channel, Ring
+from connector.webpush import SCHEME, Keys, check_signer, decrypt
 from webhooks._door import ChannelAddress
-from webhooks._webpush import SCHEME, Keys, check_signer, decrypt
 
 LARGEST = 8 * 1024  # bytes; push services need not take more than four thousand (RFC 8030 section 7.2)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
 from connector.domain.notice import Stop
 from connector.errors import AccessLostError, ConnectorError
 from connector.runtime import Runtime
-from connector.services import narrating
+from connector.services.views import timeline
 from connector.storage import calendars
-from connector.storage.calendars import Calendar, CalendarRole, Connection, ConnectionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def why_stopped(calendar: Calendar) -> str:
     if calendar.stopped is None:
         return ""
     gone = f" ({calendar.stopped_count} gone)" if calendar.stopped_count else ""
-    return f"{narrating.STOPS[Stop(calendar.stopped)]}{gone}"
+    return f"{timeline.STOPS[Stop(calendar.stopped)]}{gone}"
 
 
 def strength(calendar: Calendar) -> str:

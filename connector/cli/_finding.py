@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import Connection as Db
 from sqlalchemy import Table, select
 
+from connector.domain.connection import Connection
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Client, Practitioner
 from connector.domain.session import Session
 from connector.errors import NotFoundError, RuleError
 from connector.storage import calendars, offers, people, sessions, tables
-from connector.storage.calendars import Connection
 
 SHORT = 8  # characters of an id that tables show
 _SHORTEST = 4

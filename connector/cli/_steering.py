@@ -9,8 +9,10 @@ from connector.cli._shapes import said_at
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.notice import Stop
 from connector.errors import RuleError
-from connector.services import braking, linking, retargeting, surveying
-from connector.services.braking import How
+from connector.services.accounts import connect, retarget
+from connector.services.sync import breaker
+from connector.services.sync.breaker import How
+from connector.services.views import connections
 from connector.storage import calendars
 
 _UNREAD = (Stop.MISSING, Stop.REFUSED)
@@ -41,7 +43,7 @@ def resume(*, connection: str, accept_deletions: bool) -> None:
                 f"“{target.name}” could not be read at all, so nothing is known to be deleted. Leave "
                 "--accept-deletions out to try again."
             )
-        braking.resume(db, target.id, how, by=operator(), now=runtime.clock())
+        breaker.resume(db, target.id, how, by=operator(), now=runtime.clock())
     if unread:
         good(f"“{target.name}” is tried again as soon as a server runs.")
     elif accept_deletions:
@@ -71,9 +73,9 @@ def target(*, connection: str, calendar: str, as_json: bool) -> None:
         old = calendars.target(db, account.id)
     service = runtime.load_provider(account.provider)
     offered = service.account(runtime.tokens(account.id), runtime.network).calendars()
-    chosen = linking.choose(offered, calendar)
+    chosen = connect.choose(offered, calendar)
     with runtime.database.begin() as db:
-        new = retargeting.retarget(db, runtime.terms, account.id, chosen, by=operator(), now=runtime.clock())
+        new = retarget.retarget(db, runtime.terms, account.id, chosen, by=operator(), now=runtime.clock())
     if as_json:
         print_json({"id": account.id, "calendar": new.name, "changed": new.id != old.id})
     elif new.id == old.id:
@@ -98,7 +100,7 @@ def history(*, connection: str, as_json: bool) -> None:
     runtime = open_runtime()
     with runtime.database.read() as db:
         account = find_connection(db, connection)
-        page = surveying.connection_page(db, account.practitioner_id, account.id)
+        page = connections.connection_page(db, account.practitioner_id, account.id)
     if as_json:
         print_json([{"at": told.at, "who": told.who, "what": told.what, "why": told.why} for told in page.timeline])
         return

@@ -9,15 +9,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from connector.cli._calendars import why_stopped
+from connector.domain.connection import ConnectionState
 from connector.errors import RefusedError, TransientError
 from connector.runtime import Runtime
-from connector.services import mirroring
+from connector.services.sync import push
 from connector.storage import calendars, ledger
-from connector.storage.calendars import ConnectionState
 from connector.storage.ledger import Claim, Key, Kind
+from connector.work.dispatch import handler
 from connector.work.engine import Running
 from connector.work.faults import describe
-from connector.work.handlers import handler
 
 _PATIENCE_SECONDS = 0.5  # between two looks at work that somebody else is at
 
@@ -62,7 +62,7 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     row_of = (ledger.due.c.kind == Kind.CALENDAR.value) & (ledger.due.c.id == str(calendar_id))
     with runtime.database.read() as db:
         row = db.execute(sa.select(ledger.due).where(row_of)).first()
-        picture = mirroring.picture(db, calendar_id, now=runtime.clock())
+        picture = push.picture(db, calendar_id, now=runtime.clock())
         connection = calendars.connection(db, picture.calendar.connection_id)
     left = len(picture.actions)
     if connection.state is ConnectionState.ACCESS_LOST:

@@ -24,11 +24,12 @@ from connector.cli._shared import (
     stacked,
 )
 from connector.cli._steering import history, resume, target
+from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.ports import Provider, SignIn
 from connector.runtime import Runtime
-from connector.services import linking, parting
+from connector.services.accounts import connect
+from connector.services.accounts import disconnect as parting
 from connector.storage import calendars, people
-from connector.storage.calendars import Calendar, Connection, ConnectionState
 
 password_options = stacked(
     (
@@ -90,7 +91,7 @@ def add(
     with runtime.database.read() as db:
         person = find_practitioner(db, practitioner)
     form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
-    wish = linking.Wish(
+    wish = connect.Wish(
         provider=service,
         form=form,
         label=label,
@@ -98,7 +99,7 @@ def add(
         session_level=level(session_level),
         hold_level=level(hold_level),
     )
-    made = linking.connect(
+    made = connect.connect(
         runtime.database, runtime.seal, runtime.network, person.id, wish, by=operator(), now=runtime.clock()
     )
     if as_json:
@@ -185,9 +186,9 @@ def reconnect(
         account = find_connection(db, connection)
     service = _typed(runtime, runtime.load_provider(account.provider), address)
     form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
-    credentials = linking.reconnect(runtime.database, runtime.network, account.id, service, form)
+    credentials = connect.reconnect(runtime.database, runtime.network, account.id, service, form)
     with runtime.database.begin() as db:
-        linking.restored(db, runtime.seal, account.id, credentials, by=operator(), now=runtime.clock())
+        connect.restored(db, runtime.seal, account.id, credentials, by=operator(), now=runtime.clock())
     good(f"“{account.label}” is connected again. What waited for it is due now.")
 
 

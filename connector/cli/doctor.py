@@ -15,12 +15,12 @@ from connector.cli import unreachable
 from connector.cli._calendars import look
 from connector.cli._finding import short
 from connector.cli._shared import NOT_MIGRATED, as_json, example, log_as, print_json, read_settings
+from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import ConnectorError
 from connector.runtime import Runtime
-from connector.services import scanning
+from connector.services.sync import free_busy
 from connector.settings import Settings
 from connector.storage import calendars, ledger, migrations, offers
-from connector.storage.calendars import Calendar, Connection, ConnectionState
 from connector.storage.database import read_url
 
 OVERDUE = timedelta(minutes=5)  # as long as readiness bears
@@ -109,7 +109,7 @@ def _conflicts(runtime: Runtime, connection: Connection) -> Iterator[Check]:
         owned = calendars.in_connection(db, connection.id)
         open_offers = offers.open_of_practitioner(db, connection.practitioner_id)
         offered = [alternative for offer in open_offers for alternative in offer.held]
-        spots = scanning.blind_spots(db, runtime.terms, connection.practitioner_id, offered, now=runtime.clock())
+        spots = free_busy.blind_spots(db, runtime.terms, connection.practitioner_id, offered, now=runtime.clock())
     blind = {spot.calendar for spot in spots}
     for calendar in owned:
         name = f"conflicts {short(connection.id)} “{calendar.name}”"

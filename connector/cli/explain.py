@@ -8,8 +8,8 @@ import click
 
 from connector.cli._shapes import said_at
 from connector.cli._shared import as_json, example, open_runtime, print_json, print_table
-from connector.services import explaining
-from connector.services.explaining import Explanation
+from connector.services.views import explain as explaining
+from connector.services.views.explain import Explanation
 from connector.storage import people
 
 

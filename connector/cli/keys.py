@@ -6,8 +6,8 @@ import click
 import sqlalchemy as sa
 
 from connector.cli._shared import example, good, open_runtime, progress
+from connector.domain.connection import Connection
 from connector.storage import calendars, channels
-from connector.storage.calendars import Connection
 from connector.storage.database import Database
 from connector.storage.tables import connections
 

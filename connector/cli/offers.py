@@ -24,8 +24,8 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.session import Location, Session
 from connector.errors import RuleError
 from connector.runtime import Runtime
-from connector.services import offering
-from connector.services.showing import state_now
+from connector.services.scheduling import offers as offering
+from connector.services.views.answer_page import state_now
 from connector.storage import offers as stored
 from connector.storage import people
 

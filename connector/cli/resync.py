@@ -23,8 +23,8 @@ from connector.domain.reconcile import Action, Put
 from connector.domain.span import When
 from connector.errors import SettingsError
 from connector.runtime import Runtime
-from connector.services import mirroring
-from connector.services.mirroring import Picture
+from connector.services.sync import push
+from connector.services.sync.push import Picture
 from connector.storage import calendars, ledger, people
 from connector.storage.database import lock_embedded
 from connector.storage.ledger import Key, Kind
@@ -74,7 +74,7 @@ def _pictures(runtime: Runtime, named: str | None) -> list[Picture]:
     with runtime.database.read() as db:
         owner = find_practitioner(db, named).id if named else None
         found = calendars.calendars_of(db, owner)
-        return [mirroring.picture(db, calendar.id, now=runtime.clock()) for calendar in found]
+        return [push.picture(db, calendar.id, now=runtime.clock()) for calendar in found]
 
 
 def _show(runtime: Runtime, pictures: Sequence[Picture], *, as_json: bool) -> None:

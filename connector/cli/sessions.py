@@ -28,8 +28,9 @@ from connector.domain.session import Location, Session, SessionKind, SessionStat
 from connector.domain.span import When
 from connector.errors import TimeTakenError
 from connector.runtime import Runtime
-from connector.services import booking, viewing
-from connector.services.viewing import SessionPage, SessionRow
+from connector.services.scheduling import sessions as booking
+from connector.services.views import sessions as viewing
+from connector.services.views.sessions import SessionPage, SessionRow
 
 _LENGTH = timedelta(minutes=50)
 _ASKED = {Act.MOVED: "MOVED IN THE CALENDAR", Act.DELETED: "DELETED IN THE CALENDAR"}

@@ -31,8 +31,8 @@ from connector.domain.people import Client, Practitioner
 from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.domain.span import When
-from connector.services import notifying
-from connector.services.terms import Terms
+from connector.services import notices
+from connector.services.policy import Terms
 from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
 from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message
@@ -150,7 +150,7 @@ def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now:
     timeline.append(db, case.practitioner.id, decision.facts)
     _make_offers_due(db, terms, decision, case.practitioner.id, now)
     _make_questions_due(db, decision)
-    for told in notifying.told_by(
+    for told in notices.told_by(
         decision.facts,
         case.session,
         decision.session,
@@ -160,7 +160,7 @@ def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now:
         decision.held_back,
         clash=decision.clash,
     ):
-        notifying.queue(db, told, terms=terms, practitioner_id=case.practitioner.id, now=now)
+        notices.queue(db, told, terms=terms, practitioner_id=case.practitioner.id, now=now)
 
 
 def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:

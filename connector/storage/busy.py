@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from connector.domain.connection import ConnectionState
 from connector.domain.span import Span
-from connector.storage.calendars import ConnectionState
 from connector.storage.tables import busy_times, calendars, connections
 
 

@@ -21,8 +21,9 @@ from connector.errors import (
     StaleAnswerError,
     TimeTakenError,
 )
-from connector.services import answering, showing
-from connector.services.showing import AnswerPage
+from connector.services.scheduling import answers
+from connector.services.views import answer_page
+from connector.services.views.answer_page import AnswerPage
 from connector.web import visit
 from connector.web.times import Reader
 from connector.web.words import words_in
@@ -54,7 +55,7 @@ def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
     shown = _shown()
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return answering.accept(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now, shown=shown)
+        return answers.accept(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now, shown=shown)
 
     return _answer(token, act, alternative_id=alternative_id)
 
@@ -71,7 +72,7 @@ def reject(token: str) -> ResponseReturnValue:
     """None of the times suits: the session keeps its time."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return answering.reject(db, visit.runtime().terms, offer_id, by=by, now=now)
+        return answers.reject(db, visit.runtime().terms, offer_id, by=by, now=now)
 
     return _answer(token, act)
 
@@ -88,7 +89,7 @@ def cancel_booking(token: str) -> ResponseReturnValue:
     """Cancel the booking itself."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return answering.cancel_booking(db, visit.runtime().terms, offer_id, by=by, now=now)
+        return answers.cancel_booking(db, visit.runtime().terms, offer_id, by=by, now=now)
 
     return _answer(token, act)
 
@@ -132,7 +133,7 @@ def _shown() -> datetime:
 def _page(token: str) -> AnswerPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return showing.answer_page(db, runtime.terms, runtime.seal, token, now=runtime.clock())
+        return answer_page.answer_page(db, runtime.terms, runtime.seal, token, now=runtime.clock())
 
 
 def _show(token: str, *, notice: str = "", status: int = 200) -> ResponseReturnValue:

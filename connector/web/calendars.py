@@ -11,14 +11,17 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
+from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.ports import NamesServices, Provider, SignIn
-from connector.services import arriving, linking, parting, surveying
-from connector.services.arriving import Chosen, Installation
-from connector.services.surveying import ConnectionView
+from connector.services.accounts import connect as linking
+from connector.services.accounts import disconnect as parting
+from connector.services.accounts import sign_in
+from connector.services.accounts.sign_in import Chosen, Installation
+from connector.services.views import connections
+from connector.services.views.connections import ConnectionView
 from connector.storage import calendars as stored
-from connector.storage.calendars import ConnectionState
 from connector.web import visit
 from connector.web.forms import one_line
 from connector.web.times import Reader
@@ -72,7 +75,7 @@ def every() -> ResponseReturnValue:
     runtime = visit.runtime()
     now = runtime.clock()
     with runtime.database.read() as db:
-        page = surveying.connection_list(db, visit.practitioner_id(), now=now)
+        page = connections.connection_list(db, visit.practitioner_id(), now=now)
         owned = {view.connection.id: stored.in_connection(db, view.connection.id) for view in page.connections}
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
     return render_template(
@@ -107,7 +110,7 @@ def back(slug: str) -> ResponseReturnValue:
         with runtime.database.read() as db:
             by = visit.actor(db)
         answer = request.args.to_dict()
-        choice = arriving.come_back(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
+        choice = sign_in.come_back(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -130,7 +133,7 @@ def choose() -> ResponseReturnValue:
             with runtime.database.read() as db:
                 by = visit.actor(db)
             chosen = Chosen(target=None if target == NEW else target or "", new_name=brand, watched=watched)
-            made = arriving.settle(_here(), who, token, chosen, by=by, now=now)
+            made = sign_in.settle(_here(), who, token, chosen, by=by, now=now)
         except (RuleError, ProviderError) as problem:
             error = visit.sentence(problem)
         else:
@@ -138,7 +141,7 @@ def choose() -> ResponseReturnValue:
             flash(f"“{made.name}” is connected. Your sessions are being written to it now.", "done")
             return redirect(url_for("calendars.every"), 303)
     try:
-        found = arriving.choices(_here(), who, token, now=now)
+        found = sign_in.choices(_here(), who, token, now=now)
     except (RuleError, ProviderError) as problem:
         flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -154,7 +157,7 @@ def privacy(connection_id: UUID) -> ResponseReturnValue:
     runtime = visit.runtime()
     session_level, hold_level = _level("session_level"), _level("hold_level")
     with runtime.database.begin() as db:
-        surveying.owned(db, visit.practitioner_id(), connection_id)
+        connections.owned(db, visit.practitioner_id(), connection_id)
         linking.set_levels(db, connection_id, session_level=session_level, hold_level=hold_level, now=runtime.clock())
     flash("Saved. The entries in this calendar are being rewritten.", "done")
     return redirect(url_for("calendars.every"), 303)
@@ -182,7 +185,7 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
         return render_template("calendars/disconnect.html", view=view)
     knowing = request.form.get("how") == "leave"  # that our entries stay there
     with runtime.database.begin() as db:
-        connection = surveying.owned(db, visit.practitioner_id(), connection_id)
+        connection = connections.owned(db, visit.practitioner_id(), connection_id)
         by, now = visit.actor(db), runtime.clock()
         gone = knowing and connection.state is not ConnectionState.OK
         if gone:
@@ -229,7 +232,7 @@ def _way(slug: str) -> Way:
 
 def _load(connection_id: UUID) -> ConnectionView:
     with visit.runtime().database.read() as db:
-        return surveying.connection_view(db, visit.practitioner_id(), connection_id)
+        return connections.connection_view(db, visit.practitioner_id(), connection_id)
 
 
 def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
@@ -240,7 +243,7 @@ def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
     """
     runtime = visit.runtime()
     try:
-        leaving = arriving.depart(_here(), visit.practitioner_id(), way.slug, mending=mending, now=runtime.clock())
+        leaving = sign_in.depart(_here(), visit.practitioner_id(), way.slug, mending=mending, now=runtime.clock())
     except ProviderError as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -255,7 +258,7 @@ def _connect_typed(way: Way) -> ResponseReturnValue:
     try:
         provider = runtime.load_provider(way.slug)
         credentials = provider.connect(_checked(form), runtime.network)
-        token = arriving.admit(_here(), visit.practitioner_id(), way.slug, credentials, now=runtime.clock())
+        token = sign_in.admit(_here(), visit.practitioner_id(), way.slug, credentials, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, error=error)
     cookie[_CHOICE] = token

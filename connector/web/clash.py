@@ -11,8 +11,9 @@ from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.session import Session
 from connector.errors import OfferClosedError
-from connector.services import clashing, scanning
-from connector.services.showing import state_now
+from connector.services.scheduling import conflicts
+from connector.services.sync import free_busy
+from connector.services.views.answer_page import state_now
 from connector.storage import people, sessions
 from connector.web import visit
 from connector.web.times import Reader
@@ -56,7 +57,7 @@ def take_back(token: str) -> ResponseReturnValue:
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     try:
         with runtime.database.begin() as db:
-            clashing.take_back(db, runtime.terms, page.offer, page.alternative, by=by, now=runtime.clock())
+            conflicts.take_back(db, runtime.terms, page.offer, page.alternative, by=by, now=runtime.clock())
     except OfferClosedError:
         return _show(token, notice=True, status=409)
     return redirect(url_for("clash.show", token=token), 303)
@@ -66,7 +67,7 @@ def _page(token: str) -> ClashPage:
     runtime = visit.runtime()
     now = runtime.clock()
     with runtime.database.read() as db:
-        offer, alternative = clashing.find(db, runtime.seal, token, now=runtime.clock())
+        offer, alternative = conflicts.find(db, runtime.seal, token, now=runtime.clock())
         session = sessions.get(db, offer.session_id)
         return ClashPage(
             offer=offer,
@@ -75,7 +76,7 @@ def _page(token: str) -> ClashPage:
             session=session,
             client=people.client(db, session.client_id),
             practitioner=people.practitioner(db, offer.practitioner_id),
-            clashes=scanning.clashes(db, offer.practitioner_id, alternative.when.span),
+            clashes=free_busy.clashes(db, offer.practitioner_id, alternative.when.span),
         )
 
 

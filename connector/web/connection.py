@@ -8,11 +8,12 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from connector.domain.connection import Connection
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.ports import RemoteCalendarInfo
-from connector.services import retargeting, surveying
-from connector.services.surveying import ConnectionPage
-from connector.storage.calendars import Connection
+from connector.services.accounts import retarget
+from connector.services.views import connections
+from connector.services.views.connections import ConnectionPage
 from connector.web import visit
 from connector.web.times import Reader
 
@@ -51,9 +52,9 @@ def target(connection_id: UUID) -> ResponseReturnValue:
 def _retarget(page: ConnectionPage, chosen: RemoteCalendarInfo) -> ResponseReturnValue:
     runtime, old = visit.runtime(), page.view.target
     with runtime.database.begin() as db:
-        connection = surveying.owned(db, visit.practitioner_id(), page.view.connection.id)
+        connection = connections.owned(db, visit.practitioner_id(), page.view.connection.id)
         by, now = visit.actor(db), runtime.clock()
-        new = retargeting.retarget(db, runtime.terms, connection.id, chosen, by=by, now=now)
+        new = retarget.retarget(db, runtime.terms, connection.id, chosen, by=by, now=now)
     if new.id == old.id:
         flash(f"Your entries go to “{old.name}” already. Nothing has changed.", "done")
     else:
@@ -77,7 +78,7 @@ def _chosen(found: Sequence[RemoteCalendarInfo], remote_id: str) -> RemoteCalend
 
 def _load(connection_id: UUID) -> ConnectionPage:
     with visit.runtime().database.read() as db:
-        return surveying.connection_page(db, visit.practitioner_id(), connection_id)
+        return connections.connection_page(db, visit.practitioner_id(), connection_id)
 
 
 def _reader(page: ConnectionPage) -> Reader:

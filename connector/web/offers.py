@@ -16,8 +16,10 @@ from connector.domain.people import Actor
 from connector.domain.session import Location, Session
 from connector.domain.span import When
 from connector.errors import NotFoundError, RuleError
-from connector.services import offering, scanning, viewing
-from connector.services.viewing import AlternativeView, OfferView, SessionPage
+from connector.services.scheduling import offers
+from connector.services.sync import free_busy
+from connector.services.views import sessions
+from connector.services.views.sessions import AlternativeView, OfferView, SessionPage
 from connector.web import visit
 from connector.web.forms import PlaceInput, TimeInput
 from connector.web.sessions import load, reader_of, to_session
@@ -70,8 +72,8 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     try:
         window = _window(form.hours)
         with runtime.database.begin() as db:
-            viewing.own_session(db, visit.practitioner_id(), session_id)
-            offering.draft(db, runtime.terms, session_id, alternatives, by=visit.actor(db), now=now, window=window)
+            sessions.own_session(db, visit.practitioner_id(), session_id)
+            offers.draft(db, runtime.terms, session_id, alternatives, by=visit.actor(db), now=now, window=window)
     except NotFoundError:
         raise
     except RuleError as error:
@@ -96,7 +98,7 @@ def send(session_id: UUID) -> ResponseReturnValue:
     try:
         offer_id = _draft_named(page).id
         with runtime.database.begin() as db:
-            sent = offering.send(db, runtime.terms, offer_id, by=visit.actor(db), now=runtime.clock())
+            sent = offers.send(db, runtime.terms, offer_id, by=visit.actor(db), now=runtime.clock())
     except NotFoundError:
         raise
     except RuleError as error:
@@ -113,7 +115,7 @@ def discard(session_id: UUID) -> ResponseReturnValue:
     page, runtime = load(session_id), visit.runtime()
     if page.draft is not None:
         with runtime.database.begin() as db:
-            offering.discard(db, runtime.terms, page.draft.id, by=visit.actor(db), now=runtime.clock())
+            offers.discard(db, runtime.terms, page.draft.id, by=visit.actor(db), now=runtime.clock())
         flash("The draft is gone. Nothing had been sent.", "done")
     return to_session(session_id)
 
@@ -123,7 +125,7 @@ def withdraw(session_id: UUID) -> ResponseReturnValue:
     """Take the whole open offer back."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offering.withdraw(db, visit.runtime().terms, offer_id, by=by, now=now)
+        return offers.withdraw(db, visit.runtime().terms, offer_id, by=by, now=now)
 
     page = load(session_id)
     if page.open is None:
@@ -138,7 +140,7 @@ def withdraw_one(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
     """Take one time of the open offer back."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offering.withdraw_alternative(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now)
+        return offers.withdraw_alternative(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now)
 
     page = load(session_id)
     if page.open is None:
@@ -164,7 +166,7 @@ def move(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
     moved = when
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offering.move_alternative(db, visit.runtime().terms, offer_id, alternative_id, moved, by=by, now=now)
+        return offers.move_alternative(db, visit.runtime().terms, offer_id, alternative_id, moved, by=by, now=now)
 
     try:
         return _change(page, act, done="The time is moved. The deadline stays the same.")
@@ -178,7 +180,7 @@ def _look(page: SessionPage) -> None:
     """Have the calendars looked at while times are being chosen; only for who reads the page."""
     if request.method == "GET":
         runtime = visit.runtime()
-        scanning.refresh(runtime.database, runtime.terms, page.practitioner.id, now=runtime.clock())
+        free_busy.refresh(runtime.database, runtime.terms, page.practitioner.id, now=runtime.clock())
 
 
 def _change(

@@ -18,9 +18,10 @@ from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.question import Question, QuestionState
 from connector.domain.session import Session
 from connector.errors import NotFoundError, QuestionClosedError, RuleError
-from connector.services import asking, narrating
-from connector.services.narrating import Told
-from connector.services.showing import state_now
+from connector.services.scheduling import questions as asking
+from connector.services.views import timeline as narrating
+from connector.services.views.answer_page import state_now
+from connector.services.views.timeline import Told
 from connector.storage import calendars, offers, people, questions, sessions, timeline
 from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput

@@ -13,8 +13,9 @@ from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, Session
 from connector.domain.span import When
 from connector.errors import NotFoundError, PastSpanError, RuleError
-from connector.services import booking, viewing
-from connector.services.viewing import SessionPage
+from connector.services.scheduling import sessions
+from connector.services.views import sessions as viewing
+from connector.services.views.sessions import SessionPage
 from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 from connector.web.times import Reader
@@ -105,7 +106,7 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
         reason = one_line(typed, name="Reason")
         with runtime.database.begin() as db:
             viewing.own_session(db, visit.practitioner_id(), session_id)
-            booking.cancel(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock(), reason=reason)
+            sessions.cancel(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock(), reason=reason)
     except NotFoundError:
         raise
     except RuleError as error:
@@ -123,7 +124,7 @@ def keep(session_id: UUID) -> ResponseReturnValue:
     runtime = visit.runtime()
     with runtime.database.begin() as db:
         viewing.own_session(db, visit.practitioner_id(), session_id)
-        booking.keep(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock())
+        sessions.keep(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock())
     flash("The session stays as it is, and is no longer marked.", "done")
     return to_session(session_id)
 
@@ -188,7 +189,7 @@ def _save(session: Session, edit: Edit) -> ResponseReturnValue:
     runtime = visit.runtime()
     with runtime.database.begin() as db:
         viewing.own_session(db, visit.practitioner_id(), session.id)
-        saved = booking.edit(db, runtime.terms, session.id, edit, by=visit.actor(db), now=runtime.clock())
+        saved = sessions.edit(db, runtime.terms, session.id, edit, by=visit.actor(db), now=runtime.clock())
     if saved == session:
         flash("Nothing has changed, so nobody was told.", "done")
     else:

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector.runtime import SIGN_IN
-from connector.services import notifying
+from connector.services import notices
 from connector.storage import signins
 from connector.web import visit
 from connector.web.times import length
@@ -29,7 +29,7 @@ def mail() -> ResponseReturnValue:
     address = request.form.get("email", "").strip()
     if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
         with runtime.database.begin() as db:
-            notifying.queue_sign_in(db, runtime.terms, address, now=runtime.clock())
+            notices.queue_sign_in(db, runtime.terms, address, now=runtime.clock())
     return render_template("signin/asked.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.terms.sign_in))
 
 

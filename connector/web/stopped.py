@@ -9,16 +9,17 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector.domain.change import Act
+from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.entry import EntryKind
 from connector.domain.facts import CalendarResumed
 from connector.domain.notice import Stop
 from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
-from connector.services import braking, narrating
-from connector.services.braking import How
-from connector.services.narrating import Told
-from connector.storage import calendars, people, suspicions, timeline
-from connector.storage.calendars import Calendar, Connection, ConnectionState
+from connector.services.sync import breaker
+from connector.services.sync.breaker import How
+from connector.services.views import timeline as narrating
+from connector.services.views.timeline import Told
+from connector.storage import calendars, people, remote_changes, timeline
 from connector.web import visit
 from connector.web.times import Reader
 
@@ -63,7 +64,7 @@ class StoppedPage:
 
 def address(calendar_id: UUID) -> str:
     """Return the path of a stopped calendar's page."""
-    return url_for("stopped.show", token=visit.runtime().seal.token(braking.PURPOSE, calendar_id))
+    return url_for("stopped.show", token=visit.runtime().seal.token(breaker.PURPOSE, calendar_id))
 
 
 @pages.get("")
@@ -86,15 +87,15 @@ def resume(token: str) -> ResponseReturnValue:
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     with runtime.database.begin() as db:
         if calendars.calendar(db, page.calendar.id).stopped is not None:  # else it went on by itself a moment ago
-            braking.resume(db, page.calendar.id, How(how), by=by, now=runtime.clock())
+            breaker.resume(db, page.calendar.id, How(how), by=by, now=runtime.clock())
     return redirect(url_for("stopped.show", token=token), 303)
 
 
 def _page(token: str) -> StoppedPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        calendar = braking.find(db, runtime.seal, token)
-        gone = [key for key, one in suspicions.of_calendar(db, calendar.id).items() if one.act is Act.DELETED]
+        calendar = breaker.find(db, runtime.seal, token)
+        gone = [key for key, one in remote_changes.of_calendar(db, calendar.id).items() if one.act is Act.DELETED]
         resumed = [
             fact
             for fact in timeline.of_connection(db, calendar.connection_id)

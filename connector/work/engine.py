@@ -29,9 +29,9 @@ from connector.ports import Clock
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
-from connector.work.bells import Bells
 from connector.work.faults import describe, trace
 from connector.work.pump import Pump
+from connector.work.wakeups import Bells
 
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)

@@ -19,7 +19,7 @@ from connector.ical import itip
 from connector.storage import ledger, migrations
 from connector.storage.database import Database
 from connector.storage.due import Key, Kind, due
-from tests.domain.making import NOW, client, session
+from tests.domain.examples import NOW, client, session
 
 ROUNDS = 7
 Row = tuple[str, str, str]

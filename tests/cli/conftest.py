@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 import structlog
 
-from providers import memory
-from providers.memory import MemoryCalendar, MemoryStore
+from providers.memory import provider as memory
+from providers.memory.provider import MemoryCalendar, MemoryStore
 from tests.cli.keyboard import Cli
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from connector.cli.connections import add, reconnect
 from connector.errors import AccessLostError, MissingError
-from providers.memory import MemoryCalendar, MemoryStore
+from providers.memory.provider import MemoryCalendar, MemoryStore
 from tests.cli.keyboard import Cli
 
 

@@ -13,7 +13,7 @@ from connector.errors import RefusedError, TransientError
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from providers.memory import MemoryCalendar
+from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
 from tests.cli.worker import probe, pull, scan
 from tests.conftest import free_port

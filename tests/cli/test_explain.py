@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from providers.memory import MemoryCalendar
+from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
 from tests.cli.test_steering import connection
 from tests.cli.worker import pull

@@ -8,7 +8,7 @@ import pytest
 
 from connector.domain.reconcile import Action, Put
 from connector.errors import RefusedError, TransientError
-from providers.memory import MemoryCalendar
+from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
 
 

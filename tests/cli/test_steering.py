@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.errors import MissingError
-from providers.memory import MemoryCalendar, MemoryStore
+from providers.memory.provider import MemoryCalendar, MemoryStore
 from tests.cli.keyboard import Cli
 from tests.cli.worker import probe, pull
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from connector import app
+from connector.domain.connection import Calendar
 from connector.runtime import Runtime
 from connector.storage import calendars, ledger
-from connector.storage.calendars import Calendar
 from connector.storage.ledger import Key, Kind
 from tests.cli.keyboard import Cli
 from tests.work.driver import Driver

@@ -13,7 +13,7 @@ from connector.domain.change import Act, Finding, Suspicion, Toll, findings, tol
 from connector.domain.entry import Content, Showing
 from connector.domain.reconcile import Mirror, MirrorState, Sighting
 from connector.domain.span import Span
-from tests.domain.making import NOW, when
+from tests.domain.examples import NOW, when
 from tests.domain.test_reconcile import KEYS, entry, mirror
 
 MINUTE = timedelta(seconds=60)

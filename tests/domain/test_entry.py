@@ -9,7 +9,7 @@ from connector.domain import offer as offering
 from connector.domain.entry import Disclosure, Entry, EntryKey, EntryKind, Showing, entries_for
 from connector.domain.people import Level
 from connector.domain.session import SessionState
-from tests.domain.making import ALEX, KIM, NOW, session, when
+from tests.domain.examples import ALEX, KIM, NOW, session, when
 
 DAY = timedelta(hours=24)
 

@@ -13,7 +13,7 @@ from connector.domain.facts import AlternativeWithdrawn, FlagReason, OfferWithdr
 from connector.domain.offer import Offer, OfferState
 from connector.domain.session import Location, LocationKind, Session, SessionState, cancel
 from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
-from tests.domain.making import ALEX, KIM, NOW, SUPPORT, session, when
+from tests.domain.examples import ALEX, KIM, NOW, SUPPORT, session, when
 
 DAY = timedelta(hours=24)
 SECOND = timedelta(seconds=1)

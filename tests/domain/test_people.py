@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import RuleError
-
-from .making import client, practitioner
+from tests.domain.examples import client, practitioner
 
 BROKEN = [
     "alex@client.example\n",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
 from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Ref, Remove, name_for, plan
-from tests.domain.making import when
+from tests.domain.examples import when
 
 CALENDAR = uuid4()
 KEYS = [EntryKey(kind=kind, id=uuid4()) for kind in (EntryKind.SESSION, EntryKind.HOLD, EntryKind.HOLD)]

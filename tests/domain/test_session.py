@@ -10,7 +10,7 @@ from connector.domain.facts import LocationChanged, MoveReason, SessionMoved
 from connector.domain.people import Actor, Role
 from connector.domain.session import Edit, Location, LocationKind, SessionState
 from connector.errors import PastSpanError, RuleError
-from tests.domain.making import ATTESTED, KIM, NOW, PRACTICE, session, when
+from tests.domain.examples import ATTESTED, KIM, NOW, PRACTICE, session, when
 
 ELSEWHERE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.domain.span import Span
-from providers.memory import MemoryCalendar
+from providers.memory.provider import MemoryCalendar
 
 
 class MemoryHand:

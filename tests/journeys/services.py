@@ -12,6 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.entry import Content, Disclosure, Showing
 from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
@@ -21,10 +22,9 @@ from connector.ports import Network, OAuthApp, Outcome, Provider
 from connector.runtime import Runtime
 from connector.services.recording import make_calendars_due
 from connector.storage import calendars, ledger
-from connector.storage.calendars import Calendar, Connection, ConnectionState
 from connector.storage.ledger import Key, Kind
-from providers import memory
-from providers.caldav import Caldav
+from providers.caldav.provider import Caldav
+from providers.memory import provider as memory
 from tests.fakes import caldav_proxy, graph
 from tests.fakes.caldav_gate import CaldavGate
 from tests.fakes.caldav_proxy import Proxy
@@ -33,8 +33,9 @@ from tests.fakes.google import HangUp as GoogleHangUp
 from tests.fakes.memory_hand import MemoryHand
 from tests.fakes.owner import Owner, instant
 from tests.fakes.servers import Server
-from tests.providers import google_setting, outlooks
-from tests.services.making import Practice
+from tests.providers.google import setting as google_setting
+from tests.providers.outlook import setting as outlooks
+from tests.services.practice import Practice
 
 
 @dataclass(frozen=True, kw_only=True)

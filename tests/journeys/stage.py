@@ -13,18 +13,18 @@ from urllib.error import HTTPError
 from icalendar import Calendar as ICalendar
 
 from connector import app
+from connector.domain.connection import Calendar
 from connector.runtime import Runtime
-from connector.services import linking
-from connector.services.linking import Wish
+from connector.services.accounts import connect as linking
+from connector.services.accounts.connect import Wish
 from connector.storage import ledger
-from connector.storage.calendars import Calendar
 from connector.work.engine import Engine
-from tests.domain.making import KIM, NOW
+from tests.domain.examples import KIM, NOW
 from tests.fakes.caldav_proxy import Proxy
 from tests.fakes.mailbox import Mailbox
 from tests.fakes.owner import Owner
 from tests.fakes.servers import Server, free_port
-from tests.services.making import Practice
+from tests.services.practice import Practice
 
 T = TypeVar("T")
 PATIENCE = 120.0  # seconds, far beyond what anything here takes: only a failing test waits so long

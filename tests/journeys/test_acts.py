@@ -10,8 +10,8 @@ import pytest
 
 from tests.fakes.servers import Server
 from tests.journeys import services
-from tests.journeys.acting import Desk, desk, rows
-from tests.services.crashing import CrashError, MortalDatabase
+from tests.journeys.acts import Desk, desk, rows
+from tests.services.crashes import CrashError, MortalDatabase
 
 DONE, ANSWERED = rows("done.txt"), rows("answered.txt")
 SLUGS = ["caldav", "google", "outlook", pytest.param("xandikos", marks=pytest.mark.long)]

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
+from connector.domain.connection import Calendar
 from connector.domain.offer import Offer, OfferState
-from connector.services import parting
+from connector.services.accounts import disconnect
 from connector.storage import calendars
-from connector.storage.calendars import Calendar
 from tests.conftest import child
-from tests.domain.making import KIM, NOW
+from tests.domain.examples import KIM, NOW
 from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.services import Service, Shown, connect, use
 from tests.journeys.stage import Installation
-from tests.services.making import Practice
+from tests.services.practice import Practice
 
 SLUGS = ["caldav", "google", "outlook"]
 _INHERITED = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}  # noqa: TID251 - a child's
@@ -93,7 +93,7 @@ def play(there: Service, database_url: str, folder: Path, assassin: Assassin) ->
                 await_all(installation, there, first, 1)
             if first.poll() is None:
                 with installation.runtime.database.begin() as db:
-                    parting.begin(db, practice.terms, calendar.connection_id, by=KIM, now=since)
+                    disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=since)
                 await_all(installation, there, first, 0)
             died = first.poll() is not None
         assert died == assassin.struck

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
-from tests.domain.making import when
+from tests.domain.examples import when
 from tests.fakes.mailbox import Caught
 from tests.journeys.stage import Stage
 

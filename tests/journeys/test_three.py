@@ -10,23 +10,24 @@ from random import Random
 
 import pytest
 
+from connector.domain.connection import Calendar
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
 from connector.domain.people import Level
 from connector.domain.session import Edit, Location, LocationKind
 from connector.errors import RuleError, TransientError
 from connector.ports import Account, RemoteCalendar
-from connector.services import mirroring, parting, pulling
+from connector.services.accounts import disconnect
+from connector.services.sync import pull, push
 from connector.storage import calendars
-from connector.storage.calendars import Calendar
 from connector.storage.ledger import Kind
-from tests.domain.making import KIM, when
+from tests.domain.examples import KIM, when
 from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.services import Service, connect, use
 from tests.journeys.stage import Installation
-from tests.services.crashing import CrashError, MortalDatabase
-from tests.services.dying import DyingAccount, DyingCalendar
+from tests.services.crashes import CrashError, MortalDatabase
+from tests.services.deaths import DyingAccount, DyingCalendar
 
 SLUGS = ["caldav", "google", "outlook"]
 
@@ -124,9 +125,9 @@ def test_a_quiet_pass_writes_nothing_and_reads_once(installation: Installation, 
     remote = installation.runtime.remote(calendar.id)
     for _ in range(2):
         converge(installation, calendar, remote)
-        pulling.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+        pull.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
     there.forget()
-    pulling.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+    pull.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
     assert converge(installation, calendar, remote) == 0
     print(f"{there.slug}: requests of a quiet pass: {there.requests()}")
     assert len(there.requests()) == 1
@@ -271,12 +272,12 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
     """Disconnect, die on the way, and let another process finish it."""
     runtime = installation.runtime
     with database.begin() as db:
-        parting.begin(db, installation.runtime.terms, calendar.connection_id, by=KIM, now=installation.now)
+        disconnect.begin(db, installation.runtime.terms, calendar.connection_id, by=KIM, now=installation.now)
     provider = runtime.load_provider("")
     account = provider.account(runtime.tokens(calendar.connection_id), runtime.network)
 
     def part(through: Account) -> None:
-        parting.part(
+        disconnect.part(
             database,
             runtime.terms,
             runtime.seal,
@@ -298,4 +299,4 @@ def converge(installation: Installation, calendar: Calendar, remote: RemoteCalen
     """Bring the calendar up to date in this thread."""
     runtime = installation.runtime
     database, terms = runtime.database, runtime.terms
-    return mirroring.converge(database, terms, calendar.id, remote, clock=lambda: installation.now, renew=lambda: None)
+    return push.converge(database, terms, calendar.id, remote, clock=lambda: installation.now, renew=lambda: None)

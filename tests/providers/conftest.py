@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from connector.ports import GivenTokens, Network
-from providers.caldav import Caldav, CaldavCalendar
+from providers.caldav.provider import Caldav, CaldavCalendar
 from tests.fakes.caldav_proxy import Proxy
 from tests.fakes.owner import Owner
 from tests.fakes.servers import Server, radicale

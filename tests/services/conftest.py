@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from connector.storage.database import Database
-from tests.services.making import Practice
+from tests.services.practice import Practice
 
 
 @pytest.fixture

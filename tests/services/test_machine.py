@@ -38,17 +38,18 @@ from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.domain.span import Span
 from connector.errors import EditConflictError, MissingError, RefusedError, RuleError, TransientError
-from connector.services import asking, braking
-from connector.services.braking import How
-from connector.services.mirroring import SETTLED
+from connector.services.scheduling import questions as asking
+from connector.services.sync import breaker
+from connector.services.sync.breaker import How
+from connector.services.sync.push import SETTLED
 from connector.storage import messages, mirrors, offers, questions, sessions, tables
 from connector.storage.ledger import BACKOFF_LONGEST, Kind
-from providers import memory
-from providers.memory import Event
-from tests.domain.making import ATTESTED, KIM, SUPPORT, when
-from tests.services.connecting import connect, converge, doubtful, look, notify, pull, push, remote, work
-from tests.services.crashing import POINTS, CrashError, MortalDatabase
-from tests.services.making import Practice
+from providers.memory import provider as memory
+from providers.memory.provider import Event
+from tests.domain.examples import ATTESTED, KIM, SUPPORT, when
+from tests.services.connected import connect, converge, doubtful, look, notify, pull, push, remote, work
+from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.practice import Practice
 
 FAULTS = st.sampled_from(["transient", "lost answer", "meanwhile", "expired token", "stale read", "gone", "forbidden"])
 HOURS = st.integers(min_value=30, max_value=200)
@@ -360,7 +361,7 @@ class Life(RuleBasedStateMachine):
 
     def _resume(self, how: How) -> None:
         with self.database.begin() as db:
-            braking.resume(db, self.calendar.id, how, by=KIM, now=self.practice.now)
+            breaker.resume(db, self.calendar.id, how, by=KIM, now=self.practice.now)
 
     def _clock_strikes(self) -> None:
         """Do what the clock asks of offers and questions."""

@@ -16,12 +16,13 @@ from alembic import command
 
 from connector.domain.facts import BY_TAG, AnyFact, CalendarResumed, Disconnected, Fact, OfferSent, UnknownFact
 from connector.domain.people import Actor, Role
-from connector.services import narrating, surveying
+from connector.services.views import connections
+from connector.services.views import timeline as narrating
 from connector.storage import migrations, people, tables, timeline
 from connector.storage.database import Database
-from tests.domain.making import practitioner, when
-from tests.services.connecting import connect
-from tests.services.making import Practice
+from tests.domain.examples import practitioner, when
+from tests.services.connected import connect
+from tests.services.practice import Practice
 
 # Every kind of fact with its variants as version 0004 stored it, and who, what and why it was told as then.
 OLD_ROWS: list[dict[str, Any]] = json.loads(
@@ -225,9 +226,9 @@ def test_a_disconnection_that_cannot_be_read_is_not_taken_for_none(sqlite_databa
     with sqlite_database.begin() as db:
         timeline.append(db, practice.kim.id, [gone])
     with sqlite_database.read() as db:
-        assert len(surveying.connection_list(db, practice.kim.id, now=practice.now).departed) == 1
+        assert len(connections.connection_list(db, practice.kim.id, now=practice.now).departed) == 1
     with sqlite_database.begin() as db:
         own = tables.facts.c.kind == Disconnected.tag
         db.execute(sa.update(tables.facts).where(own).values(details='{"label": "A", "left_behind": "some"}'))
     with sqlite_database.read() as db, pytest.raises(msgspec.ValidationError):
-        surveying.connection_list(db, practice.kim.id, now=practice.now)
+        connections.connection_list(db, practice.kim.id, now=practice.now)

@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from connector.domain.connection import Connection, ConnectionState
 from connector.errors import AccessLostError
 from connector.storage import calendars, people
-from connector.storage.calendars import Connection, ConnectionState
 from connector.storage.database import Database
 from connector.storage.seal import Seal
 from connector.storage.tokens import StoredTokens
-from tests.domain.making import NOW, practitioner
+from tests.domain.examples import NOW, practitioner
 
 SEAL = Seal(["a test key of at least thirty-two characters"])
 

@@ -10,12 +10,13 @@ from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.question import Question
 from connector.domain.span import Span, When
 from connector.runtime import Runtime
-from connector.services import braking, clashing
+from connector.services.scheduling import conflicts
+from connector.services.sync import breaker
 from connector.storage import ledger, messages, mirrors, offers, questions
 from connector.storage.ledger import Key, Kind
 from connector.storage.tables import messages as message_rows
 from connector.storage.tables import questions as question_rows
-from providers.memory import MemoryCalendar
+from providers.memory.provider import MemoryCalendar
 from tests.web.desk import Desk, later
 from tests.web.services import MemoryService
 from tests.web.stage import Stage
@@ -123,7 +124,7 @@ def page_of(stage: Stage, question: Question) -> str:
 
 def stopped_page(here: Desk) -> str:
     """Return the path of the page the letter about a stopped calendar leads to."""
-    token = here.stage.runtime.seal.token(braking.PURPOSE, here.calendar.id)
+    token = here.stage.runtime.seal.token(breaker.PURPOSE, here.calendar.id)
     return f"/stopped/{token}"
 
 
@@ -131,7 +132,7 @@ def clash_page(here: Desk, n: int = 0) -> str:
     """Return the path of the page the letter about a clash at the nth offered time leads to."""
     with here.stage.runtime.database.read() as db:
         [offer] = [one for one in offers.of_session(db, here.stage.session.id) if one.sent_at][:1]
-    return f"/clash/{here.stage.runtime.seal.token(clashing.PURPOSE, offer.alternatives[n].id)}"
+    return f"/clash/{here.stage.runtime.seal.token(conflicts.PURPOSE, offer.alternatives[n].id)}"
 
 
 def is_link_of(here: Desk, kind: str, path: str) -> bool:

@@ -9,11 +9,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from connector.domain.connection import Calendar, Connection
 from connector.errors import NotFoundError
 from connector.ports import Provider
-from connector.services import linking
+from connector.services.accounts import connect as linking
 from connector.storage import calendars
-from connector.storage.calendars import Calendar, Connection
 from connector.storage.due import Kind, due
 from connector.storage.tables import arrivals
 from tests.web.services import Query, Service

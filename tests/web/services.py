@@ -11,10 +11,10 @@ from uuid import uuid4
 
 from connector.errors import RuleError
 from connector.ports import Begun, Network, OAuthApp, Provider
-from providers import memory
-from providers._graph_http import Web
-from providers.google import Google as GoogleProvider
-from providers.outlook import Outlook
+from providers.google.provider import Google as GoogleProvider
+from providers.memory import provider as memory
+from providers.outlook.http import Web
+from providers.outlook.provider import Outlook
 from tests.conftest import Clock
 from tests.fakes.google import Google
 from tests.fakes.graph import Graph, Ticks

@@ -22,8 +22,10 @@ from connector.domain.span import When
 from connector.errors import RuleError
 from connector.ports import Letter, Network, Provider
 from connector.runtime import SIGN_IN, Runtime
-from connector.services import booking, notifying, offering
-from connector.services.terms import Terms
+from connector.services import notices
+from connector.services.policy import Terms
+from connector.services.scheduling import offers as offering
+from connector.services.scheduling import sessions as booking
 from connector.settings import Settings
 from connector.storage import offers, people, sessions
 from connector.storage.columns import metadata
@@ -156,7 +158,7 @@ class Stage:
     def sign_in_link(self, practitioner: Practitioner) -> str:
         with self.runtime.database.begin() as db:
             before = set(db.execute(sa.select(signins.c.id)).scalars())
-            notifying.queue_sign_in(db, self.runtime.terms, practitioner.email, now=self.now)
+            notices.queue_sign_in(db, self.runtime.terms, practitioner.email, now=self.now)
             (fresh,) = set(db.execute(sa.select(signins.c.id)).scalars()) - before
         return f"/signin/{self.runtime.seal.token(SIGN_IN, fresh)}"
 

@@ -21,7 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from waitress import create_server
 
 from connector.domain.offer import OfferState
-from connector.services.viewing import session_page
+from connector.services.views.sessions import session_page
 from tests.conftest import missing
 from tests.web.stage import Stage
 

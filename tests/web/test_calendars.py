@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 import providers
+from connector.domain.connection import CalendarRole, Connection, ConnectionState
 from connector.domain.people import Level
-from connector.services import linking
+from connector.services.accounts import connect
 from connector.storage import calendars
-from connector.storage.calendars import CalendarRole, Connection, ConnectionState
 from connector.storage.due import due
-from providers import memory
+from providers.memory import provider as memory
 from tests.conftest import Clock
 from tests.web.desk import Desk, alert, desk, is_due, later, waiting
 from tests.web.services import SERVICES
@@ -220,7 +220,7 @@ def test_a_new_password_mends_a_connection(caldav: Typed) -> None:
     [connection] = caldav.connections
     runtime = caldav.stage.runtime
     with runtime.database.begin() as db:
-        linking.access_lost(db, runtime.terms, connection.id, now=caldav.stage.now)
+        connect.access_lost(db, runtime.terms, connection.id, now=caldav.stage.now)
     caldav.store.change_password("fresh")
     own = f"/calendars/{connection.id}/reconnect"
     assert "new app password" in caldav.ada.get(own).text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from connector.storage.calendars import ConnectionState
+from connector.domain.connection import ConnectionState
 from tests.web.desk import Desk
 from tests.web.services import GoogleService
 from tests.web.stage import Stage

@@ -10,8 +10,8 @@ from connector.errors import TransientError
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 from connector.storage.tables import messages
+from connector.work.dispatch import handler
 from connector.work.engine import Running
-from connector.work.handlers import handler
 from tests.web.desk import Desk, alert, csrf, is_due, later, lose, state
 from tests.web.services import GoogleService, MemoryService
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from connector.domain.offer import Offer, OfferState
-from connector.services import answering, offering
-from connector.services.clashing import PURPOSE
+from connector.services.scheduling import answers, offers
+from connector.services.scheduling.conflicts import PURPOSE
 from connector.storage import busy
 from tests.web.asked import add_foreign, begin, clash_page, hand, is_link_of, scan
 from tests.web.desk import Desk, alert, is_due, later
@@ -74,17 +74,17 @@ def test_taking_back_the_only_one_takes_the_offer_back_and_says_so_before(there:
 
 def _accept(stage: Stage, offer: Offer, n: int) -> None:
     with stage.runtime.database.begin() as db:
-        answering.accept(db, stage.runtime.terms, offer.id, offer.alternatives[n].id, by=stage.by, now=stage.now)
+        answers.accept(db, stage.runtime.terms, offer.id, offer.alternatives[n].id, by=stage.by, now=stage.now)
 
 
 def _reject(stage: Stage, offer: Offer) -> None:
     with stage.runtime.database.begin() as db:
-        answering.reject(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
+        answers.reject(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
 
 
 def _withdraw(stage: Stage, offer: Offer) -> None:
     with stage.runtime.database.begin() as db:
-        offering.withdraw(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
+        offers.withdraw(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from connector.domain.connection import CalendarRole
 from connector.storage import busy, calendars
-from connector.storage.calendars import CalendarRole
 from connector.storage.ledger import Kind
 from tests.web.asked import begin, hand, moved, scan, wipe
 from tests.web.desk import Desk, alert, later, lose

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.entry import Disclosure
 from connector.domain.offer import OfferState
 from connector.domain.people import Level
 from connector.domain.reconcile import Mirror, MirrorState, Put
-from connector.services import mirroring
+from connector.services.sync import push
 from connector.storage import calendars, mirrors
-from connector.storage.calendars import Calendar, Connection, ConnectionState
 from tests.web.stage import Stage
 
 
@@ -42,7 +42,7 @@ def connected(stage: Stage, state: ConnectionState = ConnectionState.OK) -> Cale
 def written(stage: Stage, calendar: Calendar) -> None:
     """Note that everything wanted stands in the calendar."""
     with stage.runtime.database.begin() as db:
-        picture = mirroring.picture(db, calendar.id, now=stage.now)
+        picture = push.picture(db, calendar.id, now=stage.now)
         standing = [
             Mirror(
                 key=put.key,

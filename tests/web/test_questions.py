@@ -17,8 +17,8 @@ from connector.domain.notice import NoticeKind
 from connector.domain.offer import Offer, OfferState
 from connector.domain.question import Question, QuestionState
 from connector.domain.session import SessionState
-from connector.services import booking
-from connector.services.asking import PURPOSE
+from connector.services.scheduling import sessions
+from connector.services.scheduling.questions import PURPOSE
 from connector.storage import messages, offers
 from connector.storage.ledger import Kind
 from connector.storage.seal import Seal
@@ -266,7 +266,7 @@ def test_an_older_question_leads_to_the_newer_one(there: Desk) -> None:
 def test_what_a_page_decided_meanwhile_is_said(there: Desk) -> None:
     question = moved(there)
     with there.stage.runtime.database.begin() as db:
-        booking.cancel(db, there.stage.runtime.terms, there.stage.session.id, by=there.stage.by, now=there.stage.now)
+        sessions.cancel(db, there.stage.runtime.terms, there.stage.session.id, by=there.stage.by, now=there.stage.now)
     text = there.stage.browser().get(page_of(there.stage, question)).text
     assert "decided in another way" in text
     assert "is cancelled" in text

@@ -10,8 +10,9 @@ from werkzeug.test import TestResponse
 
 from connector.domain.notice import NoticeKind
 from connector.domain.session import LocationKind, SessionState
-from connector.services import answering, narrating
-from connector.services.viewing import session_list, session_page
+from connector.services.scheduling import answers
+from connector.services.views import timeline
+from connector.services.views.sessions import session_list, session_page
 from connector.storage import messages, tables
 from tests.web.stage import PRACTICE, Browser, Stage
 
@@ -164,7 +165,7 @@ def test_cancelling_says_what_happens_and_then_does_it(stage: Stage) -> None:
 def test_a_flagged_session_is_loud_until_it_is_seen_to(stage: Stage) -> None:
     offer, ada = stage.offer(), stage.signed_in()
     with stage.runtime.database.begin() as db:
-        answering.reject(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
+        answers.reject(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
     listed = ada.get("/sessions").text
     assert listed.index("These need you") < listed.index("Coming up")
     page = f"/sessions/{stage.session.id}"
@@ -247,7 +248,7 @@ def test_what_is_shown_can_be_written_as_json(stage: Stage) -> None:
 
 def test_everything_that_can_happen_or_be_sent_has_plain_words() -> None:
     """That every kind of fact has, mypy proves: whoever tells them matches over their union."""
-    assert narrating.LETTERS.keys() == set(NoticeKind)
+    assert timeline.LETTERS.keys() == set(NoticeKind)
 
 
 def test_what_a_newer_version_has_noted_breaks_no_page(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from connector.domain.facts import CalendarResumed, QuestionKind
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK
 from connector.errors import MissingError, RefusedError
-from connector.services.braking import PURPOSE, How
+from connector.services.sync.breaker import PURPOSE, How
 from connector.storage import questions, tables, timeline
 from tests.web.asked import crowd, hand, is_link_of, pull, settle, stopped_page, wipe
 from tests.web.desk import Desk, alert, later, lose

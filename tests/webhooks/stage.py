@@ -15,14 +15,14 @@ from waitress.server import create_server  # type: ignore[import-untyped]  # the
 
 import providers
 import webhooks
+from connector.domain.connection import Calendar
 from connector.ports import Ring
 from connector.runtime import Runtime
 from connector.storage import calendars, channels
-from connector.storage.calendars import Calendar
 from connector.storage.channels import Channel, ChannelState
 from tests.conftest import Clock
-from tests.services.connecting import SEAL
-from tests.services.making import Practice
+from tests.services.connected import SEAL
+from tests.services.practice import Practice
 from tests.web.stage import make_runtime
 from tests.work.worker import real_time
 

@@ -13,17 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 
 import webhooks
+from connector.domain.connection import Calendar
 from connector.ports import Ring
 from connector.runtime import Runtime
-from connector.storage.calendars import Calendar
 from connector.storage.ledger import Kind
 from connector.web import pages
+from connector.webpush import Keys
+from providers import available
 from tests.fakes.web_push import encrypt, point, signed_for, text
-from tests.services import connecting
-from tests.services.belling import pull, row
-from tests.services.making import Practice
+from tests.services import connected
+from tests.services.channels import pull, row
+from tests.services.practice import Practice
 from webhooks._door import ChannelAddress, SharedAddress
-from webhooks._webpush import Keys
 
 from .stage import URL, add_channel, google_headers, hooks_alone, runtime_of
 
@@ -38,7 +39,7 @@ def practice(sqlite_database: object) -> Practice:
 @pytest.fixture
 def calendar(practice: Practice) -> Calendar:
     """A connected calendar whose next pull is ten minutes away."""
-    calendar = connecting.connect(practice)
+    calendar = connected.connect(practice)
     pull(practice, calendar)
     practice.wait(minutes=1)
     return calendar
@@ -289,7 +290,7 @@ def test_no_calendar_service_is_imported_to_answer_a_ring(ring: Ring, sqlite_url
     command = [sys.executable, "-c", script, sqlite_url, "k" * 32, ring.channel_id, ring.secret]
     status, *imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert status == "204"
-    heavy = {"providers.google", "providers.outlook", "providers.caldav", "googleapiclient", "msal", "niquests"}
+    heavy = {f"providers.{slug}.provider" for slug in available()} | {"googleapiclient", "msal", "niquests"}
     assert not heavy & set(imported)
 
 

@@ -15,22 +15,22 @@ from pathlib import Path
 
 import pytest
 
+from connector.domain.connection import Calendar
 from connector.domain.span import Span
 from connector.ports import Ring
 from connector.runtime import Runtime
-from connector.services.ringing import CALM
+from connector.services.accounts.notifications import CALM
 from connector.storage import calendars, channels
-from connector.storage.calendars import Calendar
 from connector.storage.database import Database
 from connector.storage.ledger import Claim
-from connector.work import handlers
+from connector.work import dispatch
 from connector.work.engine import Engine, Running
-from providers import memory
-from providers.memory import MemoryCalendar
-from tests.domain.making import NOW
-from tests.services import connecting
-from tests.services.belling import pull
-from tests.services.making import Practice
+from providers.memory import provider as memory
+from providers.memory.provider import MemoryCalendar
+from tests.domain.examples import NOW
+from tests.services import connected
+from tests.services.channels import pull
+from tests.services.practice import Practice
 from tests.work.worker import real_time
 
 from .stage import Caller, add_channel, google_headers, hooks_alone, live, ringing_calendars, runtime_of, served
@@ -53,14 +53,14 @@ class Storm:
     def __init__(self, practice: Practice, runtime: Runtime, calendars: int) -> None:
         self.practice = practice
         self.runtime = runtime
-        self.calendars = [connecting.connect(practice, name=f"calendar {n}") for n in range(calendars)]
+        self.calendars = [connected.connect(practice, name=f"calendar {n}") for n in range(calendars)]
         self.rings = [add_channel(practice, calendar) for calendar in self.calendars]
-        self._handle = handlers.handler(runtime)
+        self._handle = dispatch.handler(runtime)
         self._changed = threading.Condition()
         self._hours = count()
 
     def remote(self, calendar: Calendar) -> MemoryCalendar:
-        return connecting.remote(self.practice, calendar.remote_id)
+        return connected.remote(self.practice, calendar.remote_id)
 
     def happen(self, n: int) -> Ring:
         """Let something happen in one of the calendars and return the ring that tells."""
@@ -141,7 +141,7 @@ def test_a_burst_for_one_calendar_is_two_pulls_or_three(practice: Practice, sqli
 
 @pytest.mark.parametrize("run", [*range(3), *(pytest.param(n, marks=pytest.mark.long) for n in range(3, 13))])
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(practice: Practice, sqlite_url: str, run: int) -> None:
-    like = connecting.connect(practice)
+    like = connected.connect(practice)
     pull(practice, like)
     rings = ringing_calendars(practice, like, 500 + 120 * run)
     acknowledged: list[Ring] = []

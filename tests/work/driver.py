@@ -10,8 +10,8 @@ from uuid import UUID
 from connector.runtime import Runtime
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
+from connector.work.dispatch import handler
 from connector.work.engine import Ending, Running, carry_out
-from connector.work.handlers import handler
 
 ROUNDS = 50  # looks for what is due, far beyond what any story needs
 _EVERY = 10_000  # no key waits behind a limit or a full lane: one claim is carried out at a time

@@ -12,8 +12,8 @@ from connector.errors import TransientError
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from tests.services.connecting import connect, remote
-from tests.services.making import Practice
+from tests.services.connected import connect, remote
+from tests.services.practice import Practice
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Accounts at calendar services: connect, watch, hear from, disconnect."""

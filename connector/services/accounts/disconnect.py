@@ -1,0 +1,182 @@
+"""Disconnect a calendar account: take out what is ours, give back what we were given, forget the rest.
+
+Driven by the ledger, under the key of the calendar our entries go to, so that nothing is written there meanwhile.
+Each step leaves a state from which the whole can run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection as Db
+
+from connector.domain import question as asking
+from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
+from connector.domain.facts import DisconnectAsked, Disconnected, Dropped
+from connector.domain.people import CLOCK, Actor
+from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
+from connector.ports import Account, Clock, Revocable
+from connector.services.accounts import subscriptions
+from connector.services.policy import Terms
+from connector.services.recording import Decision, load, record
+from connector.services.sync import hold_probe, push
+from connector.storage import calendars, ledger, mirrors, people, questions, timeline
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from connector.storage.seal import Seal
+
+AccountKey = Callable[[Mapping[str, str]], str | None]
+"""Tells accounts of one provider apart by their credentials: `Provider.account_key`."""
+
+_READING = (Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
+
+log = structlog.get_logger(__name__)
+
+
+def begin(db: Db, terms: Terms, connection_id: UUID, *, by: Actor, now: datetime) -> None:
+    """Have a connection disconnected; one whose access is lost is forgotten at once, its events left where they are.
+
+    Asking twice changes nothing. Raises: NotFoundError.
+    """
+    people.practitioner(db, calendars.connection(db, connection_id).practitioner_id, lock=True)
+    connection = calendars.connection(db, connection_id)
+    if connection.state is ConnectionState.LEAVING:
+        return
+    asked = DisconnectAsked(at=now, by=by, connection_id=connection_id)
+    timeline.append(db, connection.practitioner_id, [asked])
+    if connection.state is ConnectionState.ACCESS_LOST:
+        give_up(db, terms, connection_id, by=by, now=now)
+        return
+    calendars.set_state(db, connection_id, ConnectionState.LEAVING)
+    for calendar in calendars.in_connection(db, connection_id):
+        for kind in _READING:
+            ledger.forget(db, Key(kind, str(calendar.id)))
+        _drop_questions(db, terms, calendar, by=by, now=now)
+    target = calendars.target(db, connection_id)
+    ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
+
+
+def give_up(db: Db, terms: Terms, connection_id: UUID, *, by: Actor, now: datetime) -> None:
+    """Disconnect without asking the calendar service for anything: what is ours stays there.
+
+    Raises: NotFoundError.
+    """
+    for calendar in calendars.in_connection(db, connection_id):
+        _drop_questions(db, terms, calendar, by=by, now=now)
+    _forget(db, calendars.connection(db, connection_id), by=by, now=now)
+
+
+def part(
+    database: Database,
+    terms: Terms,
+    seal: Seal,
+    connection_id: UUID,
+    account: Account,
+    *,
+    account_key: AccountKey,
+    clock: Clock,
+    renew: Callable[[], None],
+) -> None:
+    """Carry a disconnection out: events to come, channels, permission; then credentials and everything stored.
+
+    Run it under the claim of the target calendar's key. What is over stays in the calendar. If access turns out to be
+    lost, what is there stays there. A connection that is gone, or is not to go, is left alone.
+
+    Args:
+        database: Where everything is kept.
+        terms: How this installation does things.
+        seal: Opens credentials, to tell accounts apart.
+        connection_id: Which connection.
+        account: The same account at its service.
+        account_key: Its provider's.
+        clock: Tells the time.
+        renew: Called between requests; raises if this work is no longer ours to do.
+    Raises: TransientError (try again later); RefusedError (an event could not be removed, and trying again is of no
+        use: somebody has to `give_up`).
+    """
+    try:
+        with database.read() as db:
+            connection = calendars.connection(db, connection_id)
+            owned = calendars.in_connection(db, connection_id)
+    except NotFoundError:
+        return
+    if connection.state is not ConnectionState.LEAVING:
+        return
+    try:
+        _clear(database, terms, seal, owned, account, clock, renew)
+        renew()
+        _revoke(database, seal, connection, account, account_key)
+    except AccessLostError:
+        log.info("disconnected_without_access", connection=str(connection_id), provider=connection.provider)
+    with database.begin() as db:
+        _forget(db, connection, by=CLOCK, now=clock())
+
+
+def _drop_questions(db: Db, terms: Terms, calendar: Calendar, *, by: Actor, now: datetime) -> None:
+    """Ask no longer what was meant by something done in a calendar that is leaving."""
+    for question in questions.open_in(db, calendar.id):
+        case = load(db, terms, question.session_id, now=now)
+        ended, fact = asking.drop(question, Dropped.DISCONNECTED, by=by, now=now)
+        record(db, terms, case, Decision(session=case.session, questions=(ended,), facts=(fact,)), now=now)
+
+
+def _clear(
+    database: Database,
+    terms: Terms,
+    seal: Seal,
+    owned: Sequence[Calendar],
+    account: Account,
+    clock: Clock,
+    renew: Callable[[], None],
+) -> None:
+    for calendar in owned:
+        remote = account.open(calendar.remote_id)
+        hold_probe.clear(database, calendar.id, remote)
+        if calendar.role is not CalendarRole.WATCHED:
+            push.converge(database, terms, calendar.id, remote, clock=clock, renew=renew)
+        subscriptions.end(database, seal, calendar.id, remote, renew=renew, now=clock())
+
+
+def _revoke(database: Database, seal: Seal, connection: Connection, account: Account, account_key: AccountKey) -> None:
+    """Give the permission back where the service can take it, unless another connection lives on it."""
+    if not isinstance(account, Revocable) or _shared(database, seal, connection, account_key):
+        return
+    try:
+        account.revoke()
+    except RefusedError:
+        log.info("permission_not_taken_back", connection=str(connection.id), provider=connection.provider)
+
+
+def _shared(database: Database, seal: Seal, connection: Connection, account_key: AccountKey) -> bool:
+    """Whether another connection uses the same account, or may: where that cannot be told, it does."""
+    with database.read() as db:
+        others = [one for one in calendars.connections_of(db) if one.provider == connection.provider]
+    ours = _key_of(seal, connection, account_key)
+    return any(
+        ours is None or (theirs := _key_of(seal, one, account_key)) is None or theirs == ours
+        for one in others
+        if one.id != connection.id
+    )
+
+
+def _key_of(seal: Seal, connection: Connection, account_key: AccountKey) -> str | None:
+    try:
+        return account_key(seal.open(connection.credentials))
+    except SettingsError:
+        return None
+
+
+def _forget(db: Db, connection: Connection, *, by: Actor, now: datetime) -> None:
+    """Delete all that is stored of a connection, and note what of ours may still stand at its service."""
+    owned = calendars.in_connection(db, connection.id)
+    left = sum(mirror.ends_at > now for calendar in owned for mirror in mirrors.every(db, calendar.id))
+    for calendar in owned:
+        for kind in (Kind.CALENDAR, *_READING):
+            ledger.forget(db, Key(kind, str(calendar.id)))
+    if not calendars.remove_connection(db, connection.id):
+        return
+    ended = Disconnected(at=now, by=by, connection_id=connection.id, label=connection.label, left_behind=left)
+    timeline.append(db, connection.practitioner_id, [ended])

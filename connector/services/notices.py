@@ -1,0 +1,302 @@
+"""Who is told what: queue messages in the transaction of a change, and deliver them later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
+
+from connector.domain.facts import (
+    AlternativeMoved,
+    AlternativeWithdrawn,
+    EventDeleted,
+    Fact,
+    LocationChanged,
+    MoveReason,
+    NoticeRefused,
+    NoticeSent,
+    OfferLapsed,
+    OfferRejected,
+    OfferSent,
+    OfferWithdrawn,
+    PractitionerAsked,
+    SessionBooked,
+    SessionCancelled,
+    SessionMoved,
+)
+from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
+from connector.domain.notice_table import NOTICES, Audience
+from connector.domain.offer import Offer, OfferState
+from connector.domain.people import CLOCK, Channel, Client, Practitioner, Role
+from connector.domain.question import QUESTIONS
+from connector.domain.session import Location, Session
+from connector.errors import RefusedError, TransientError
+from connector.ports import Letter, NotSentError, Sender
+from connector.services.policy import Terms
+from connector.storage import ledger, messages, people, signins, timeline
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from connector.storage.messages import Message
+
+LANE = "mail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One notice to be queued; `key` makes sure that it is queued once."""
+
+    notice: Notice
+    key: str
+
+    @property
+    def to_client(self) -> bool:
+        """Whether a client is told."""
+        return NOTICES[self.notice.kind].to is Audience.CLIENT
+
+
+def told_by(
+    facts: Sequence[Fact],
+    before: Session,
+    session: Session,
+    offers: Sequence[tuple[Offer, OfferState | None]],
+    practitioner: Practitioner,
+    client: Client,
+    held_back: Sequence[Message] = (),
+    *,
+    clash: str = "",
+) -> Iterator[Told]:
+    """Yield what client and practitioner are told of a decision: one notice each at most.
+
+    `clash` names the calendars in which something stands at the accepted time.
+    """
+    by = {type(fact): fact for fact in facts}
+    subject = offers[-1][0] if offers else None
+    basis = Notice(
+        kind=NoticeKind.BOOKED,
+        to=Recipient.of(client),
+        practitioner_name=practitioner.name,
+        client_name=client.name,
+        session=session,
+        offer_id=subject.id if subject else None,
+        by_support=any(fact.by.role is Role.SUPPORT for fact in facts),
+    )
+    for_client = _for_client(by, basis, subject, before)
+    if for_client is not None and held_back:
+        for_client = _after_holding_back(for_client, held_back)
+    if for_client is not None and Channel.EMAIL in client.reachable:
+        yield Told(notice=for_client, key=_key(for_client))
+    for_practitioner = _for_practitioner(by, replace(basis, to=Recipient.of(practitioner), about=clash), subject)
+    if for_practitioner is not None:
+        yield Told(notice=for_practitioner, key=_key(for_practitioner))
+
+
+def queue(db: Connection, told: Told, *, terms: Terms, practitioner_id: UUID, now: datetime) -> None:
+    """Store one message and make its delivery due."""
+    message = messages.queue(
+        db,
+        told.notice,
+        practitioner_id=practitioner_id,
+        to_client=told.to_client,
+        idempotency_key=told.key,
+        mail_domain=terms.mail_domain,
+        now=now,
+    )
+    ledger.touch(db, Key(Kind.MESSAGE, str(message)), due_at=now, lane=LANE)
+
+
+def tell_practitioner(
+    db: Connection, terms: Terms, practitioner: Practitioner, notice: Notice, *, now: datetime
+) -> None:
+    """Tell a practitioner something that may be told again and again."""
+    key = f"{notice.kind}:{practitioner.id}:{uuid4()}"
+    queue(db, Told(notice=notice, key=key), terms=terms, practitioner_id=practitioner.id, now=now)
+
+
+def queue_sign_in(db: Connection, terms: Terms, email: str, *, now: datetime) -> bool:
+    """Mail a one-time link to the practitioner of that address; False if there is none (tell nobody which)."""
+    practitioner = people.practitioner_by_email(db, email)
+    if practitioner is None:
+        return False
+    signin = uuid4()
+    signins.add(db, signin, practitioner.id, expires_at=now + terms.sign_in)
+    notice = Notice(
+        kind=NoticeKind.SIGN_IN,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        signin_id=signin,
+        expires_at=now + terms.sign_in,
+        about=str(int(terms.sign_in.total_seconds() // 60)),
+    )
+    told = Told(notice=notice, key=f"{notice.kind}:{signin}")
+    queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+    return True
+
+
+def deliver(
+    database: Database,
+    terms: Terms,
+    sender: Sender,
+    link_for: Callable[[Notice], str | None],
+    message_id: UUID,
+    *,
+    now: datetime,
+) -> None:
+    """Send one message; one that left, was refused or was held back is left alone.
+
+    Raises: TransientError to be tried again later. A refusal for good ends here: it is noted, and if the message was
+        for a client, the practitioner is told.
+    """
+    with database.begin() as db:
+        message = messages.begin_sending(db, message_id)
+        thread = messages.thread_start(db, message) if message else None
+    if message is None:
+        return
+    letter = Letter(
+        notice=message.notice,
+        link=link_for(message.notice),
+        message_id=message.message_id,
+        thread_id=thread,
+        date=message.queued_at,
+    )
+    try:
+        sender.send(letter)
+    except NotSentError as error:
+        with database.begin() as db:
+            if error.permanent:
+                _note_refusal(db, terms, message, str(error), now)
+            else:
+                messages.requeue(db, message.id, error=str(error))
+        if not error.permanent:
+            raise TransientError(str(error)) from error
+        if not message.to_client:
+            raise RefusedError(f"a message to the practitioner was refused: {error}") from error
+        return
+    with database.begin() as db:
+        messages.sent(db, message.id, now=now)
+        fact = NoticeSent(
+            at=now, by=CLOCK, session_id=message.session_id, kind=message.kind.value, channel=message.channel.value
+        )
+        timeline.append(db, message.practitioner_id, [fact])
+
+
+def _note_refusal(db: Connection, terms: Terms, message: Message, why: str, now: datetime) -> None:
+    messages.refused(db, message.id, error=why)
+    fact = NoticeRefused(
+        at=now,
+        by=CLOCK,
+        session_id=message.session_id,
+        kind=message.kind.value,
+        channel=message.channel.value,
+        why=why,
+    )
+    timeline.append(db, message.practitioner_id, [fact])
+    if not message.to_client:
+        return
+    practitioner = people.practitioner(db, message.practitioner_id)
+    notice = replace(
+        message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
+    )
+    told = Told(notice=notice, key=f"{notice.kind}:{message.id}")
+    queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+
+
+def _for_client(by: dict[type[Fact], Any], basis: Notice, subject: Offer | None, before: Session) -> Notice | None:
+    moved: SessionMoved | None = by.get(SessionMoved)
+    old_location = before.location if basis.session and before.location != basis.session.location else None
+    if SessionBooked in by:
+        return basis
+    if SessionCancelled in by:
+        return replace(basis, kind=NoticeKind.CANCELLED)
+    if moved is not None:
+        kinds = {
+            MoveReason.AGREED: NoticeKind.MOVED,
+            MoveReason.CORRECTION: NoticeKind.CORRECTED,
+            MoveReason.ACCEPTED: NoticeKind.ACCEPTED,
+        }
+        withdrawn = OfferWithdrawn in by
+        return replace(
+            basis,
+            kind=kinds[moved.reason],
+            old_when=moved.old,
+            old_location=old_location,
+            offer_withdrawn=withdrawn,
+        )
+    if LocationChanged in by:
+        return replace(basis, kind=NoticeKind.RELOCATED, old_location=old_location)
+    if subject is None or basis.session is None:
+        return None
+    return _about_offer(by, basis, subject, basis.session.location)
+
+
+def _about_offer(by: dict[type[Fact], Any], basis: Notice, offer: Offer, location: Location) -> Notice | None:
+    kinds = {
+        OfferSent: NoticeKind.OFFERED,
+        OfferWithdrawn: NoticeKind.WITHDRAWN,
+        AlternativeMoved: NoticeKind.OFFER_CHANGED,
+        AlternativeWithdrawn: NoticeKind.OFFER_CHANGED,
+        OfferRejected: NoticeKind.REJECTED,
+        OfferLapsed: NoticeKind.LAPSED,
+    }
+    for happened, kind in kinds.items():
+        if happened in by:
+            choices = tuple(Choice(when=a.when, location=a.location or location) for a in offer.standing)
+            return replace(basis, kind=kind, choices=choices, expires_at=offer.expires_at)
+    return None
+
+
+def _for_practitioner(by: dict[type[Fact], Any], basis: Notice, subject: Offer | None) -> Notice | None:
+    moved: SessionMoved | None = by.get(SessionMoved)
+    if moved is not None and moved.reason is MoveReason.ACCEPTED:
+        return replace(basis, kind=NoticeKind.CLIENT_ACCEPTED, old_when=moved.old)
+    cancelled: SessionCancelled | None = by.get(SessionCancelled)
+    if cancelled is not None and cancelled.by.role is not Role.PRACTITIONER:
+        return replace(basis, kind=NoticeKind.CLIENT_CANCELLED)
+    asked: PractitionerAsked | None = by.get(PractitionerAsked)
+    if asked is not None:
+        return _asked(asked, basis)
+    deadline = subject.expires_at if subject else None
+    if OfferWithdrawn in by and EventDeleted in by:
+        return replace(basis, kind=NoticeKind.OFFER_TAKEN_BACK, expires_at=deadline)
+    if OfferRejected in by:
+        return replace(basis, kind=NoticeKind.CLIENT_REJECTED, expires_at=deadline)
+    if OfferLapsed in by:
+        return replace(basis, kind=NoticeKind.OFFER_LAPSED, expires_at=deadline)
+    return None
+
+
+def _asked(asked: PractitionerAsked, basis: Notice) -> Notice:
+    return replace(
+        basis,
+        kind=QUESTIONS[asked.question].notice,
+        moved_to=asked.moved_to,
+        question_id=asked.question_id,
+        expires_at=asked.answers_itself_at,
+    )
+
+
+def _after_holding_back(notice: Notice, held_back: Sequence[Message]) -> Notice | None:
+    """Tell the change from what the client really knows; nothing if that has become true again."""
+    first = held_back[0].notice
+    if first.kind is NoticeKind.BOOKED or notice.session is None or first.session is None:
+        return replace(notice, kind=NoticeKind.BOOKED, old_when=None, old_location=None)
+    known_when = first.old_when or first.session.when
+    known_place = first.old_location or first.session.location
+    old_when = known_when if known_when != notice.session.when else None
+    old_place = known_place if known_place != notice.session.location else None
+    if old_when is None and old_place is None:
+        return None
+    kind = first.kind if old_when is not None else NoticeKind.RELOCATED
+    return replace(notice, kind=kind, old_when=old_when, old_location=old_place)
+
+
+def _key(notice: Notice) -> str:
+    if notice.kind is NoticeKind.OFFER_CHANGED:  # the one kind that may be told many times of one offer and revision
+        return f"{notice.kind}:{notice.offer_id}:{uuid4()}"
+    if notice.question_id is not None:
+        return f"{notice.kind}:{notice.question_id}"
+    subject, revision = (notice.session.id, notice.session.revision) if notice.session else (None, 0)
+    return f"{notice.kind}:{subject}:{notice.offer_id}:{revision}"

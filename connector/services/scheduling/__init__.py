@@ -1,0 +1,1 @@
+"""What people decide about sessions: book, offer, answer, and what practitioners are asked."""

@@ -1,0 +1,93 @@
+"""What a client answers, on the page or through support. Exactly one answer wins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain import offer as offering
+from connector.domain.offer import Offer, OfferState, Turn
+from connector.domain.people import Actor, Role
+from connector.errors import NotFoundError, TimeTakenError
+from connector.services.policy import Terms
+from connector.services.recording import Case, decided, load, record
+from connector.services.sync import free_busy
+from connector.storage import offers
+from connector.storage.seal import Seal
+
+PURPOSE = "answer"
+LINKS_SHOW = timedelta(days=90)
+
+
+def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Offer:
+    """Return the offer an answer link leads to.
+
+    Raises: NotFoundError if the link is none of ours, was never sent, or ended more than 90 days ago.
+    """
+    offer = offers.get(db, seal.identity(PURPOSE, token))
+    expired = offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now
+    if expired or offer.sent_at is None:
+        raise NotFoundError("This link has expired. Please contact your practitioner.")
+    return offer
+
+
+def accept(
+    db: Connection,
+    terms: Terms,
+    offer_id: UUID,
+    alternative_id: UUID,
+    *,
+    by: Actor,
+    now: datetime,
+    shown: datetime | None = None,
+) -> Offer:
+    """Move the session to one alternative and release the others; `shown` is the start the page showed, aware UTC.
+
+    Where something stands at that time in another calendar of the practitioner, it is as the installation has it: the
+    practitioner is warned, or the client has to choose another time.
+
+    Raises: OfferClosedError, StaleAnswerError, PastSpanError, NotFoundError, RuleError; TimeTakenError for such a
+        clash, or if support answers after a lapse and somebody else has the time by now.
+    """
+    case, offer = _load(db, terms, offer_id, by, now)
+    turn = offering.accept(offer, case.session, alternative_id, by=by, now=now, shown=shown)
+    clash = free_busy.clashes(db, case.practitioner.id, turn.session.when.span) if turn.facts else ()
+    if clash and terms.refuse_clashes and by.role is Role.CLIENT:
+        raise TimeTakenError("This time is no longer free. Please choose another one.")
+    record(db, terms, case, replace(decided(turn, was=offer.state), clash=", ".join(clash)), now=now)
+    return turn.offer
+
+
+def reject(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
+    """None of the times suits; the session keeps its time and is flagged.
+
+    Raises: OfferClosedError, NotFoundError.
+    """
+    case, offer = _load(db, terms, offer_id, by, now)
+    turn = offering.reject(offer, case.session, by=by, now=now)
+    return _store(db, terms, case, turn, offer.state, now)
+
+
+def cancel_booking(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
+    """The client ends the session itself.
+
+    Raises: OfferClosedError, NotFoundError.
+    """
+    case, offer = _load(db, terms, offer_id, by, now)
+    turn = offering.cancel_booking(offer, case.session, by=by, now=now)
+    return _store(db, terms, case, turn, offer.state, now)
+
+
+def _load(db: Connection, terms: Terms, offer_id: UUID, by: Actor, now: datetime) -> tuple[Case, Offer]:
+    # Support may accept after the deadline, so their act does not first end the offer it is about.
+    besides = offer_id if by.role is Role.SUPPORT else None
+    case = load(db, terms, offers.get(db, offer_id).session_id, now=now, besides=besides)
+    return case, offers.get(db, offer_id)
+
+
+def _store(db: Connection, terms: Terms, case: Case, turn: Turn, was: OfferState, now: datetime) -> Offer:
+    record(db, terms, case, decided(turn, was=was), now=now)
+    return turn.offer

@@ -1,0 +1,141 @@
+"""Stop a calendar that looks wrong before anything reaches a client, and go on once a person has said how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Connection as Db
+
+from connector.domain.change import Suspicion, toll
+from connector.domain.connection import Calendar
+from connector.domain.entry import EntryKey
+from connector.domain.facts import CalendarResumed, CalendarStopped
+from connector.domain.notice import Notice, NoticeKind, Recipient, Stop
+from connector.domain.people import CLOCK, Actor
+from connector.errors import RuleError
+from connector.services import notices
+from connector.services.policy import Terms
+from connector.storage import calendars, ledger, people, remote_changes, timeline
+from connector.storage.ledger import Key, Kind
+from connector.storage.seal import Seal
+
+PURPOSE = "stopped"  # of the tokens that lead to the page of a stopped calendar
+OPERATOR = "Operator"
+
+log = structlog.get_logger(__name__)
+
+
+class How(StrEnum):
+    """How work on a stopped calendar goes on."""
+
+    RESTORE = "restore"  # put back all that is gone or was moved; for one that could not be read: try again
+    ACCEPT = "accept"  # the deletions were meant; each counts as if it had been made alone
+    ITSELF = "itself"  # all that was missing is back
+
+
+def reason_to_stop(units: Mapping[EntryKey, object], suspected: Iterable[Suspicion]) -> tuple[Stop, int] | None:
+    """Return why a calendar is to be stopped, and how much is gone from it; None if nothing is wrong.
+
+    Args:
+        units: As `toll` takes them.
+        suspected: Everything that is suspected in the calendar.
+    """
+    found = toll(units, suspected)
+    if found.is_emptied:
+        return Stop.EMPTIED, found.gone
+    return (Stop.SHRUNKEN, found.gone) if found.is_shrunken else None
+
+
+def stop(db: Db, terms: Terms, calendar: Calendar, reason: Stop, *, count: int = 0, now: datetime) -> None:
+    """Do nothing more about a calendar, and ask its practitioner and the operator, once."""
+    if not calendars.stop(db, calendar.id, reason.value, count=count, now=now):
+        return
+    log.warning("calendar_stopped", calendar=str(calendar.id), reason=reason.value, count=count)
+    fact = CalendarStopped(
+        at=now,
+        by=CLOCK,
+        connection_id=calendar.connection_id,
+        calendar=calendar.name,
+        reason=reason.value,
+        count=count,
+    )
+    timeline.append(db, calendar.practitioner_id, [fact])
+    practitioner = people.practitioner(db, calendar.practitioner_id)
+    notice = Notice(
+        kind=NoticeKind.CALENDAR_STOPPED,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        about=calendar.name,
+        reason=reason.value,
+        calendar_id=calendar.id,
+        count=count,
+    )
+    notices.tell_practitioner(db, terms, practitioner, notice, now=now)
+    if terms.operator:
+        _tell_operator(db, terms, calendar, reason, count, now)
+
+
+def find(db: Db, seal: Seal, token: str) -> Calendar:
+    """Return the calendar a mailed link leads to.
+
+    Raises: NotFoundError if the link is none of ours, or the calendar is disconnected.
+    """
+    return calendars.calendar(db, seal.identity(PURPOSE, token))
+
+
+def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> None:
+    """Go on with a stopped calendar.
+
+    Accepted deletions are read once more, and then count as any other: a hold takes its offered time back, a session's
+    is asked about. Raises: NotFoundError; RuleError if the calendar is not stopped.
+    """
+    calendar = calendars.calendar(db, calendar_id)
+    people.practitioner(db, calendar.practitioner_id, lock=True)  # nobody judges meanwhile
+    if not calendars.resume(db, calendar_id):
+        raise RuleError("This calendar is not stopped; nothing needs to be done.")
+    match how:
+        case How.RESTORE:
+            remote_changes.forget_all(db, calendar_id)
+        case How.ACCEPT:
+            remote_changes.accept_deletions(db, calendar_id)
+        case How.ITSELF:
+            pass
+    fact = CalendarResumed(
+        at=now,
+        by=by,
+        connection_id=calendar.connection_id,
+        calendar_id=calendar.id,
+        calendar=calendar.name,
+        how=how.value,
+    )
+    timeline.append(db, calendar.practitioner_id, [fact])
+    for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE):
+        ledger.touch(db, Key(kind, str(calendar_id)), due_at=now, lane=calendar.lane)
+
+
+def check_working(db: Db, practitioner_id: UUID) -> None:
+    """Raise RuleError if a calendar of the practitioner is stopped: nothing could be seen to be kept free there."""
+    for calendar in calendars.calendars_of(db, practitioner_id):
+        if calendar.stopped is not None:
+            raise RuleError(
+                f"The calendar “{calendar.name}” was stopped because it looks wrong, so the times could not be kept "
+                "visibly free. Say first how to go on with it, on the page /calendars or by `pencilled connections "
+                "resume`, then send again. Nothing has been held."
+            )
+
+
+def _tell_operator(db: Db, terms: Terms, calendar: Calendar, reason: Stop, count: int, now: datetime) -> None:
+    notice = Notice(
+        kind=NoticeKind.OPERATOR_STOPPED,
+        to=Recipient(name=OPERATOR, address=terms.operator, zone="UTC", locale="en"),
+        practitioner_name="",
+        reason=reason.value,
+        calendar_id=calendar.id,
+        count=count,
+    )
+    told = notices.Told(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
+    notices.queue(db, told, terms=terms, practitioner_id=calendar.practitioner_id, now=now)

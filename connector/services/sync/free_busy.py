@@ -1,0 +1,205 @@
+"""Look when a practitioner's calendars are not free, and tell them when an offered time no longer is.
+
+What is found is kept with its age. A calendar that cannot be read is a blind spot: never free, never busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection as Db
+
+from connector.domain.connection import Calendar, CalendarRole
+from connector.domain.facts import ClashFound
+from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
+from connector.domain.offer import Alternative, Offer
+from connector.domain.people import CLOCK
+from connector.domain.span import Span
+from connector.errors import MissingError, ProviderError, RefusedError
+from connector.ports import Busy, ListsBusy, RemoteCalendar
+from connector.services import notices
+from connector.services.policy import Terms
+from connector.services.recording import lock, make_busy_due
+from connector.services.sync.push import picture
+from connector.storage import (
+    busy,
+    calendars,
+    messages,
+    mirrors,
+    offers,
+    people,
+    questions,
+    remote_changes,
+    sessions,
+    timeline,
+)
+from connector.storage.busy import BlindSpot
+from connector.storage.database import Database
+
+AHEAD = timedelta(days=60)  # how far is looked, at least
+FURTHEST = timedelta(days=400)
+FRESH = 4  # polling intervals after which what is known counts as a blind spot
+
+
+def scan(
+    database: Database, terms: Terms, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
+) -> datetime | None:
+    """Read when a calendar is not free, and tell its practitioner of every offered time that no longer is.
+
+    A calendar whose change feed is read is looked at again when that tells of something; the others are polled.
+
+    Returns: When to look again; None while nothing depends on it.
+    Raises: AccessLostError, TransientError; what was known stays, growing older.
+    """
+    with database.read() as db:
+        calendar = calendars.calendar(db, calendar_id)
+        until = _until(db, calendar.practitioner_id, now)
+    try:
+        found = _asked(remote, Span(start=now, end=until))
+    except ProviderError as error:
+        with database.begin() as db:
+            busy.note_trouble(db, calendar_id, str(error))
+            depended_on = _depended_on(db, calendar, now)
+        if isinstance(error, MissingError | RefusedError):
+            return now + terms.poll_idle if depended_on else None
+        raise
+    with database.begin() as db:
+        lock(db, terms, calendar.practitioner_id, now=now)
+        busy.keep(db, calendar_id, _foreign(db, calendar, found, now), now=now, until=until)
+        _tell_clashes(db, terms, calendar, now)
+        depended_on = _depended_on(db, calendar, now)
+    fed = calendar.role is CalendarRole.TARGET
+    return now + terms.poll_open if depended_on and not fed else None
+
+
+def refresh(database: Database, terms: Terms, practitioner_id: UUID, *, now: datetime) -> None:
+    """Have a practitioner's calendars looked at if what is known is not of just now: they are choosing times."""
+    with database.read() as db:
+        known = calendars.all_of(db, practitioner_id)
+    if any(one.busy_at is None or one.busy_at <= now - terms.poll_open for one in known):
+        with database.begin() as db:
+            make_busy_due(db, practitioner_id, now=now)
+
+
+def clashes(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
+    """Return the names of the practitioner's calendars in which something stands at that time, as far as is known."""
+    return tuple(sorted({found.calendar for found in busy.overlapping(db, practitioner_id, span)}))
+
+
+def blind_spots(
+    db: Db, terms: Terms, practitioner_id: UUID, alternatives: Iterable[Alternative], *, now: datetime
+) -> Sequence[BlindSpot]:
+    """Return the calendars of which it is not known whether they are free at these times."""
+    until = max((alternative.when.span.end for alternative in alternatives), default=now)
+    return busy.blind_spots(db, practitioner_id, read_since=now - FRESH * terms.poll_open, until=until)
+
+
+def told(spot: BlindSpot) -> str:
+    """Say that a calendar is a blind spot."""
+    seen = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
+    cannot = "cannot be read at the moment and " if spot.unreadable else ""
+    return f"“{spot.calendar}” {cannot}{seen}, so nobody knows whether these times are free there."
+
+
+def _depended_on(db: Db, calendar: Calendar, now: datetime) -> bool:
+    asking = offers.open_of_practitioner(db, calendar.practitioner_id)
+    moving = remote_changes.places(db, calendar.practitioner_id, after=now)
+    return bool(asking or moving)
+
+
+def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
+    """Return how far ahead it matters whether the practitioner is free."""
+    offered = [a.when.span.end for offer in offers.undecided(db, practitioner_id) for a in offer.standing]
+    moved = [span.end for span in remote_changes.places(db, practitioner_id, after=now)]
+    asked = [q.moved_to.span.end for q in questions.open_of_practitioner(db, practitioner_id).values() if q.moved_to]
+    return min(max([now + AHEAD, *offered, *moved, *asked]), now + FURTHEST)
+
+
+def _foreign(db: Db, calendar: Calendar, found: Iterable[Busy], now: datetime) -> Iterator[Span]:
+    """Yield when something that is not ours stands in a calendar."""
+    known = mirrors.hrefs(db, calendar.practitioner_id, since=now - AHEAD)
+    shown = picture(db, calendar.id, now=now)
+    own = [content.span for content in shown.contents.values()]
+    on_their_way = {
+        shown.contents[mirror.key].span
+        for mirror in shown.mirrors.values()
+        if mirror.ref.href is None and mirror.key in shown.contents  # written, perhaps, and not yet known by its href
+    }
+    for one in found:
+        if one.href is None:  # what is ours may be among it
+            yield from _without(one.span, own)
+        elif one.href not in known and one.span not in on_their_way and not _is_probe(shown.calendar, one.href):
+            yield one.span
+
+
+def _is_probe(calendar: Calendar, href: str) -> bool:
+    names = (calendar.probe, calendar.probe.replace("-", "")) if calendar.probe else ()
+    return any(name in href for name in names)
+
+
+def _without(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
+    """Yield what is left of a span."""
+    start = span.start
+    for other in sorted(taken):
+        if other.overlaps(span):
+            if start < other.start:
+                yield Span(start=start, end=other.start)
+            start = max(start, other.end)
+    if start < span.end:
+        yield Span(start=start, end=span.end)
+
+
+def _asked(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
+    if isinstance(remote, ListsBusy):
+        try:
+            return remote.agenda(span)
+        except RefusedError:
+            pass  # only free and busy may be seen there
+    return remote.busy(span)
+
+
+def _tell_clashes(db: Db, terms: Terms, calendar: Calendar, now: datetime) -> None:
+    for offer in offers.open_of_practitioner(db, calendar.practitioner_id):
+        for alternative in offer.held:
+            for found in busy.overlapping(db, calendar.practitioner_id, alternative.when.span):
+                if found.calendar_id == calendar.id:
+                    _tell_clash(db, terms, calendar, offer, alternative, found.span, now)
+
+
+def _tell_clash(
+    db: Db, terms: Terms, calendar: Calendar, offer: Offer, alternative: Alternative, taken: Span, now: datetime
+) -> None:
+    """Tell of one clash, once."""
+    start = alternative.when.span.start
+    key = f"{NoticeKind.CLASH_FOUND}:{alternative.id}:{start:%Y%m%dT%H%M%S}:{calendar.id}:{taken.start:%Y%m%dT%H%M%S}"
+    if messages.is_queued(db, key):
+        return
+    practitioner = people.practitioner(db, calendar.practitioner_id)
+    session = sessions.get(db, offer.session_id)
+    fact = ClashFound(
+        at=now,
+        by=CLOCK,
+        session_id=session.id,
+        offer_id=offer.id,
+        connection_id=calendar.connection_id,
+        alternative_id=alternative.id,
+        when=alternative.when,
+        calendar=calendar.name,
+    )
+    timeline.append(db, practitioner.id, [fact])
+    notice = Notice(
+        kind=NoticeKind.CLASH_FOUND,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        client_name=people.client(db, session.client_id).name,
+        session=session,
+        offer_id=offer.id,
+        alternative_id=alternative.id,
+        choices=(Choice(when=alternative.when, location=alternative.location or session.location),),
+        expires_at=offer.expires_at,
+        about=calendar.name,
+    )
+    told_once = notices.Told(notice=notice, key=key)
+    notices.queue(db, told_once, terms=terms, practitioner_id=practitioner.id, now=now)

@@ -1,0 +1,108 @@
+"""What a client is shown of an offer: everything they may know of it, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.session import Location, Session, SessionState
+from connector.domain.span import When
+from connector.errors import NotFoundError
+from connector.services.policy import Terms
+from connector.services.scheduling import answers
+from connector.services.sync import free_busy
+from connector.storage import people, sessions
+from connector.storage.seal import Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One time as the client sees it; `gone` says why it cannot be chosen any more: withdrawn, begun or taken."""
+
+    id: UUID
+    when: When
+    location: Location
+    gone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPage:
+    """What a client may know of an offer made to them, and nothing else.
+
+    `state` is as of now: an open offer whose deadline has come is lapsed, whether or not the clock has got to it.
+    """
+
+    offer_id: UUID
+    state: OfferState
+    practitioner_name: str
+    client_name: str
+    zone: str
+    locale: str
+    when: When
+    location: Location
+    booked: bool
+    choices: tuple[Choice, ...]
+    chosen: Choice | None
+    expires_at: datetime | None
+    ended_at: datetime | None
+
+    def choice(self, alternative_id: UUID) -> Choice:
+        """Return one of the times. Raises: NotFoundError."""
+        for choice in self.choices:
+            if choice.id == alternative_id:
+                return choice
+        raise NotFoundError("This time is not part of the offer.")
+
+
+def answer_page(db: Connection, terms: Terms, seal: Seal, token: str, *, now: datetime) -> AnswerPage:
+    """Return what an answer link shows.
+
+    Raises: NotFoundError as `answering.find` does.
+    """
+    offer = answers.find(db, seal, token, now=now)
+    session = sessions.get(db, offer.session_id)
+    client = people.client(db, session.client_id)
+    choices = tuple(_choice(db, terms, alternative, session, now) for alternative in offer.alternatives)
+    return AnswerPage(
+        offer_id=offer.id,
+        state=state_now(offer, now),
+        practitioner_name=people.practitioner(db, offer.practitioner_id).name,
+        client_name=client.name,
+        zone=client.zone,
+        locale=client.locale,
+        when=session.when,
+        location=session.location,
+        booked=session.state is SessionState.BOOKED,
+        choices=choices,
+        chosen=next((choice for choice in choices if choice.id == offer.accepted_id), None),
+        expires_at=offer.expires_at,
+        ended_at=offer.ended_at,
+    )
+
+
+def state_now(offer: Offer, now: datetime) -> OfferState:
+    """Return where an offer stands as people see it: past its deadline it is lapsed, done by the clock or not."""
+    overdue = offer.state is OfferState.OPEN and offer.expires_at is not None and offer.expires_at <= now
+    return OfferState.LAPSED if overdue else offer.state
+
+
+def _choice(db: Connection, terms: Terms, alternative: Alternative, session: Session, now: datetime) -> Choice:
+    return Choice(
+        id=alternative.id,
+        when=alternative.when,
+        location=alternative.location or session.location,
+        gone=_gone(db, terms, alternative, session, now),
+    )
+
+
+def _gone(db: Connection, terms: Terms, alternative: Alternative, session: Session, now: datetime) -> str:
+    if alternative.withdrawn:
+        return "withdrawn"
+    if alternative.when.span.start <= now:
+        return "begun"
+    clashing = terms.refuse_clashes and free_busy.clashes(db, session.practitioner_id, alternative.when.span)
+    return "taken" if clashing else ""

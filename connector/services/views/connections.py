@@ -1,0 +1,106 @@
+"""What a practitioner has connected: every account with its calendars and how they fare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection as Db
+
+from connector.domain.connection import Calendar, Connection
+from connector.domain.facts import Disconnected
+from connector.domain.people import Practitioner
+from connector.errors import NotFoundError
+from connector.services.views import timeline as narrating
+from connector.services.views.timeline import Told
+from connector.storage import calendars, people, timeline
+
+MENTIONS = timedelta(days=30)  # for so long a disconnection that left something behind is told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionView:
+    """A connected account with the calendar our entries go to, and the names of those that are only watched."""
+
+    connection: Connection
+    target: Calendar
+    watched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionPage:
+    """One connection with everything that happened to it, oldest first, and its other calendars."""
+
+    practitioner: Practitioner
+    view: ConnectionView
+    timeline: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departed:
+    """An account that was disconnected while `left_behind` of our entries stood in its calendar."""
+
+    at: datetime
+    label: str
+    left_behind: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionList:
+    """A practitioner's connections, and those that lately went without being cleared."""
+
+    practitioner: Practitioner
+    connections: tuple[ConnectionView, ...]
+    departed: tuple[Departed, ...]
+
+
+def connection_list(db: Db, practitioner_id: UUID, *, now: datetime) -> ConnectionList:
+    """Return what a practitioner has connected.
+
+    Raises: NotFoundError if there is no such practitioner.
+    """
+    gone = timeline.of_kind(db, practitioner_id, Disconnected, since=now - MENTIONS)
+    departed = (Departed(at=fact.at, label=fact.label, left_behind=fact.left_behind) for fact in gone)
+    return ConnectionList(
+        practitioner=people.practitioner(db, practitioner_id),
+        connections=tuple(_view(db, connection) for connection in calendars.connections_of(db, practitioner_id)),
+        departed=tuple(one for one in departed if one.left_behind),
+    )
+
+
+def connection_view(db: Db, practitioner_id: UUID, connection_id: UUID) -> ConnectionView:
+    """Return a connection of this practitioner.
+
+    Raises: NotFoundError if there is none, or if it is somebody else's.
+    """
+    return _view(db, owned(db, practitioner_id, connection_id))
+
+
+def connection_page(db: Db, practitioner_id: UUID, connection_id: UUID) -> ConnectionPage:
+    """Return a connection of this practitioner with its timeline.
+
+    Raises: NotFoundError if there is none, or if it is somebody else's.
+    """
+    return ConnectionPage(
+        practitioner=people.practitioner(db, practitioner_id),
+        view=connection_view(db, practitioner_id, connection_id),
+        timeline=tuple(narrating.told(fact) for fact in timeline.of_connection(db, connection_id)),
+    )
+
+
+def owned(db: Db, practitioner_id: UUID, connection_id: UUID) -> Connection:
+    """Return a connection of this practitioner without its calendars.
+
+    Raises: NotFoundError if there is none, or if it is somebody else's.
+    """
+    connection = calendars.connection(db, connection_id)
+    if connection.practitioner_id != practitioner_id:
+        raise NotFoundError("There is no such connection.")
+    return connection
+
+
+def _view(db: Db, connection: Connection) -> ConnectionView:
+    target, *watched = calendars.in_connection(db, connection.id)
+    names = tuple(calendar.name for calendar in watched)
+    return ConnectionView(connection=connection, target=target, watched=names)

@@ -1,0 +1,150 @@
+"""Why something stands in a calendar: what it is, who did it, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain.change import Act
+from connector.domain.connection import Calendar, ConnectionState
+from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.facts import Fact, OfferSent, SessionBooked, SessionMoved
+from connector.domain.notice import Stop
+from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.reconcile import Mirror, MirrorState
+from connector.domain.session import Session, SessionState
+from connector.errors import NotFoundError
+from connector.services.policy import Terms
+from connector.services.sync.push import Picture, picture
+from connector.services.views import timeline as narrating
+from connector.services.views.answer_page import state_now
+from connector.services.views.timeline import Told
+from connector.storage import calendars, mirrors, offers, people, questions, sessions, timeline
+
+RECENT = 20  # lines of the timeline, at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What one event of ours is.
+
+    Attributes:
+        kind: Whether it is a session's own event or a hold.
+        what: What it is, in a sentence, with the client's name: for its practitioner and for operators.
+        who: Who brought it about, and when.
+        follows: What happens to it next, a sentence each.
+        history: The latest of its session's timeline, oldest first.
+    """
+
+    session: Session
+    client_name: str
+    practitioner_name: str
+    calendar: Calendar
+    mirror: Mirror
+    kind: EntryKind
+    what: str
+    who: str
+    follows: tuple[str, ...]
+    history: tuple[Told, ...]
+
+
+def explain(db: Connection, terms: Terms, word: str, *, now: datetime) -> Sequence[Explanation]:
+    """Explain every event that goes by this word: its id, address or UID at its service, or a session's id or UID.
+
+    Raises: NotFoundError if none of ours does, with what it then may be.
+    """
+    found = list(mirrors.found(db, word.removesuffix(".ics"))) or list(mirrors.found(db, word))
+    if not found and (session := sessions.known_as(db, word)) is not None:
+        found = list(mirrors.of_session(db, session.id))
+    if not found:
+        raise NotFoundError(
+            f"Nothing of ours goes by “{word}”. An event that Pencilled did not write is not touched by it. Give the "
+            "event's id, address or UID as the calendar service tells it, or the id of a session."
+        )
+    return [_explained(db, terms, calendar_id, mirror, now) for calendar_id, mirror in found]
+
+
+def _explained(db: Connection, terms: Terms, calendar_id: UUID, mirror: Mirror, now: datetime) -> Explanation:
+    session = sessions.get(db, mirror.session_id)
+    client = people.client(db, session.client_id).name
+    shown = picture(db, calendar_id, now=now)
+    offer = offers.of_alternative(db, mirror.key.id) if mirror.key.kind is EntryKind.HOLD else None
+    alternative = offer.alternative(mirror.key.id) if offer else None
+    happened = timeline.of_session(db, session.id)
+    causes = [fact for fact in happened if _caused(fact, offer)]
+    brought = narrating.told(causes[-1]) if causes else None
+    return Explanation(
+        session=session,
+        client_name=client,
+        practitioner_name=people.practitioner(db, session.practitioner_id).name,
+        calendar=shown.calendar,
+        mirror=mirror,
+        kind=mirror.key.kind,
+        what=_what(client, session, alternative),
+        who=f"{brought.what}, by {brought.who} on {brought.at:%d %B %Y at %H:%M} UTC" if brought else "",
+        follows=tuple(_follows(db, terms, shown, mirror, session, offer, now)),
+        history=tuple(narrating.told(fact) for fact in happened[-RECENT:]),
+    )
+
+
+def _caused(fact: Fact, offer: Offer | None) -> bool:
+    """Whether this put a session's event where it stands; with an offer, whether it put its holds there."""
+    if offer is None:
+        return isinstance(fact, SessionBooked | SessionMoved)
+    return isinstance(fact, OfferSent) and fact.offer_id == offer.id
+
+
+def _what(client: str, session: Session, alternative: Alternative | None) -> str:
+    if alternative is not None:
+        when = alternative.when
+        return f"A time offered to {client} instead of their session: {when.local:%A %d %B %Y, %H:%M} ({when.zone})."
+    when = session.when
+    state = "booked" if session.state is SessionState.BOOKED else "cancelled"
+    return f"The session with {client}, {state} for {when.local:%A %d %B %Y, %H:%M} ({when.zone})."
+
+
+def _follows(
+    db: Connection,
+    terms: Terms,
+    shown: Picture,
+    mirror: Mirror,
+    session: Session,
+    offer: Offer | None,
+    now: datetime,
+) -> Iterator[str]:
+    if shown.calendar.stopped is not None:
+        why = narrating.STOPS[Stop(shown.calendar.stopped)]
+        yield f"Nothing is done about this calendar until somebody says how to go on: {why}."
+    if calendars.connection(db, shown.calendar.connection_id).state is ConnectionState.ACCESS_LOST:
+        yield "The calendar no longer lets us in: nothing changes there until it is reconnected."
+    yield from _touched(db, terms, shown, mirror, session)
+    content = shown.contents.get(mirror.key)
+    if offer is not None and state_now(offer, now) is OfferState.OPEN and offer.expires_at and content is not None:
+        yield f"It goes once the client has answered, and at the latest on {offer.expires_at:%d %B %Y at %H:%M} UTC."
+    elif content is None:
+        gone = mirror.state is MirrorState.ABSENT
+        yield "It is not there any more, and is not wanted." if gone else "It is not wanted any more, and is removed."
+    elif mirror.seen == content.fingerprint and mirror.state is MirrorState.PRESENT:
+        yield "It stands as it shall; it moves when the session does, and goes when that is cancelled."
+    elif mirror.key not in shown.suspicions and mirror.key not in shown.hidden:
+        yield "It is about to be written as it shall be."
+
+
+def _touched(db: Connection, terms: Terms, shown: Picture, mirror: Mirror, session: Session) -> Iterator[str]:
+    suspicion = shown.suspicions.get(mirror.key)
+    if suspicion is not None:
+        done = {Act.DELETED: "deleted", Act.MOVED: "moved", Act.RESHAPED: "changed"}[suspicion.act]
+        counts = suspicion.since + terms.settling
+        seen = f"{suspicion.since:%d %B %Y at %H:%M:%S} UTC"
+        yield f"It was {done} in the calendar on {seen}; that counts from {counts:%H:%M:%S} on."
+    question = questions.open_of(db, session.id)
+    if question is not None and mirror.key == EntryKey(kind=EntryKind.SESSION, id=session.id):
+        doing = {Act.MOVED: "moving", Act.DELETED: "deleting"}[question.row.remote_change]
+        yield (
+            f"The practitioner is asked what {doing} it means, and the question answers itself on "
+            f"{question.answers_itself_at:%d %B %Y at %H:%M} UTC."
+        )

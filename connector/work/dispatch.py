@@ -1,0 +1,120 @@
+"""Which use case carries out which kind of due work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+from uuid import UUID
+
+from connector.domain.connection import Connection, ConnectionState
+from connector.errors import (
+    AccessLostError,
+    EditConflictError,
+    MissingError,
+    NotFoundError,
+    RefusedError,
+    TransientError,
+)
+from connector.ports import RemoteCalendar
+from connector.runtime import Runtime
+from connector.services import notices
+from connector.services.accounts import connect, disconnect, retarget, subscriptions
+from connector.services.scheduling import offers, questions
+from connector.services.sync import free_busy, hold_probe, pull, push
+from connector.storage import calendars, ledger
+from connector.storage.ledger import Claim, Key, Kind
+from connector.work.engine import Handler, Running
+
+
+def handler(runtime: Runtime) -> Handler:
+    """Return the function that carries out a claim and says when to look at its key again."""
+
+    def handle(claim: Claim, running: Running) -> datetime | None:
+        identity = UUID(claim.key.id)
+        match claim.key.kind:
+            case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
+                return _calendar(runtime, claim, identity, running)
+            case Kind.OFFER:
+                with runtime.database.begin() as db:
+                    return offers.come_due(db, runtime.terms, identity, now=runtime.clock())
+            case Kind.QUESTION:
+                with runtime.database.begin() as db:
+                    return questions.come_due(db, runtime.terms, identity, now=runtime.clock())
+            case Kind.MESSAGE:
+                notices.deliver(
+                    runtime.database, runtime.terms, runtime.sender, runtime.link_for, identity, now=runtime.clock()
+                )
+                return None
+            case Kind.OUTCOME | Kind.UPKEEP:
+                raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
+            case _:
+                assert_never(claim.key.kind)
+
+    return handle
+
+
+def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Running) -> datetime | None:
+    try:
+        with runtime.database.read() as db:
+            calendar = calendars.calendar(db, calendar_id)
+            connection = calendars.connection(db, calendar.connection_id)
+    except NotFoundError:
+        return None  # disconnected meanwhile
+    if connection.state is ConnectionState.ACCESS_LOST:
+        return None  # reconnecting makes the calendar due again
+    if connection.state is ConnectionState.LEAVING:
+        _leave(runtime, claim, connection, running)
+        return None
+    try:
+        return _with_remote(runtime, claim, calendar_id, runtime.remote(calendar_id), running)
+    except AccessLostError:
+        with runtime.database.begin() as db:
+            connect.access_lost(db, runtime.terms, connection.id, now=runtime.clock())
+        return None
+    except MissingError as error:
+        raise RefusedError("the calendar is no longer there") from error
+    except EditConflictError as error:
+        raise TransientError(str(error)) from error
+    except RefusedError:
+        if claim.key.kind is Kind.CALENDAR:  # perhaps it is gone: reading it tells
+            with runtime.database.begin() as db:
+                ledger.touch(db, Key(Kind.PULL, claim.key.id), due_at=runtime.clock(), lane=calendar.lane)
+        raise
+
+
+def _with_remote(
+    runtime: Runtime, claim: Claim, calendar_id: UUID, remote: RemoteCalendar, running: Running
+) -> datetime | None:
+    database, terms, now = runtime.database, runtime.terms, runtime.clock()
+    match claim.key.kind:
+        case Kind.CALENDAR:
+            push.converge(database, terms, calendar_id, remote, clock=runtime.clock, renew=running.renew)
+            return retarget.cleared(database, runtime.seal, calendar_id, remote, renew=running.renew, now=now)
+        case Kind.CHANNEL:
+            url, renew = runtime.settings.public_url, running.renew
+            return subscriptions.watch(
+                database, runtime.seal, calendar_id, remote, public_url=url, renew=renew, now=now
+            )
+        case Kind.BUSY:
+            return free_busy.scan(database, terms, calendar_id, remote, now=now)
+        case Kind.PROBE:
+            return hold_probe.probe(database, calendar_id, remote, now=now)
+        case _:
+            return pull.pull(database, terms, calendar_id, remote, now=now)
+
+
+def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
+    """Take leave of an account, once and under one key; it is neither read nor watched any more."""
+    if claim.key.kind is Kind.CALENDAR:
+        provider = runtime.load_provider(connection.provider)
+        account = provider.account(runtime.tokens(connection.id), runtime.network)
+        disconnect.part(
+            runtime.database,
+            runtime.terms,
+            runtime.seal,
+            connection.id,
+            account,
+            account_key=provider.account_key,
+            clock=runtime.clock,
+            renew=running.renew,
+        )

@@ -1,0 +1,261 @@
+"""The language of WebDAV and CalDAV: request bodies, multistatus answers, and what a status means.
+
+Bodies are built from python-caldav's elements. Answers are read here: its parser decodes the addresses it reports, and
+gives up on a whole answer for one row it does not expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from caldav.elements import cdav, dav
+from caldav.elements.base import BaseElement
+from lxml import etree
+
+from connector.domain.span import Span
+from connector.errors import (
+    AccessLostError,
+    EditConflictError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    TransientError,
+)
+from providers._wire import Answer
+
+_CS = "{http://calendarserver.org/ns/}"
+VALID_SYNC_TOKEN = "{DAV:}valid-sync-token"  # noqa: S105 - the name of a precondition
+UID_TAKEN = frozenset(
+    {
+        "{urn:ietf:params:xml:ns:caldav}no-uid-conflict",
+        "{urn:ietf:params:xml:ns:caldav}unique-scheduling-object-resource",
+    }
+)
+_LONGEST_WAIT = timedelta(hours=6)
+_XML = {"Content-Type": "application/xml; charset=utf-8"}
+
+
+class CrowdedError(TransientError):
+    """Too many at once, by the server's own word: fewer in flight may do."""
+
+
+class LockedError(CrowdedError):
+    """Somebody else is writing at this very moment, and will have done in another (RFC 4918 section 11.3)."""
+
+
+class GetCtag(BaseElement):
+    """A collection's version, where there is no sync token."""
+
+    tag = _CS + "getctag"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a multistatus answer says about one address.
+
+    Attributes:
+        href: As the server wrote it.
+        status: Of the row as a whole; None where only its properties have one.
+        props: Those it has, by Clark name.
+    """
+
+    href: str
+    status: int | None
+    props: Mapping[str, Any]
+
+    @property
+    def refused(self) -> bool:
+        """Whether it says of the address as a whole that it is not there, or not for us."""
+        return self.status is not None and self.status >= 400  # noqa: PLR2004 - client and server errors
+
+    def text(self, element: type[BaseElement]) -> str | None:
+        """Return the text of a property; None if it is absent or empty."""
+        found = self.props.get(element.tag or "")
+        return (found.text or "").strip() or None if found is not None else None
+
+    def hrefs(self, element: type[BaseElement]) -> list[str]:
+        """Return the addresses inside a property."""
+        found = self.props.get(element.tag or "")
+        return [] if found is None else [href.text.strip() for href in found.iter(dav.Href.tag) if href.text]
+
+    def tags(self, element: type[BaseElement]) -> frozenset[str]:
+        """Return the names of all elements inside a property."""
+        found = self.props.get(element.tag or "")
+        return frozenset() if found is None else frozenset(str(one.tag) for one in found.iterdescendants())
+
+
+@dataclass(frozen=True, slots=True)
+class Multistatus:
+    """A 207 answer (RFC 4918 section 13); `sync_token` as in RFC 6578 section 6.4."""
+
+    rows: tuple[Row, ...] = field(default=())
+    sync_token: str | None = None
+
+
+def parse(body: bytes) -> Any:
+    """Parse XML from a stranger: no entities, no document type, nothing fetched, no giants.
+
+    Raises: RefusedError.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise RefusedError("the answer is not XML") from error
+    if root.getroottree().docinfo.doctype:
+        raise RefusedError("the answer brings a document type")
+    return root
+
+
+def multistatus(answer: Answer) -> Multistatus:
+    """Read a 207 answer.
+
+    Raises: ProviderError: RefusedError if it is none, or what its status means.
+    """
+    if answer.status != 207:  # noqa: PLR2004 - Multi-Status
+        raise meaning(answer)
+    root = parse(answer.body)
+    if root.tag != dav.MultiStatus.tag:
+        raise RefusedError("the answer is no multistatus")
+    return Multistatus(
+        tuple(_row(one) for one in root.iterchildren(dav.Response.tag)),
+        (root.findtext(dav.SyncToken.tag) or "").strip() or None,
+    )
+
+
+def rows_about(answer: Answer) -> tuple[Row, ...]:
+    """Return the rows of an answer about a collection; where all of them are refusals, it is one.
+
+    Raises: ProviderError.
+    """
+    rows = multistatus(answer).rows
+    if rows and all(row.refused for row in rows):
+        raise meaning(replace(answer, status=rows[0].status or 0))
+    return rows
+
+
+def _row(response: Any) -> Row:
+    props: dict[str, Any] = {}
+    for propstat in response.iterchildren(dav.PropStat.tag):
+        status = _code(propstat.findtext(dav.Status.tag))
+        if status is None or status < 300:  # noqa: PLR2004 - success
+            props |= {str(prop.tag): prop for holder in propstat.iterchildren(dav.Prop.tag) for prop in holder}
+    href = (response.findtext(dav.Href.tag) or "").strip()
+    return Row(href, _code(response.findtext(dav.Status.tag)), props)
+
+
+def _code(status: str | None) -> int | None:
+    parts = (status or "").split()
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
+
+
+def preconditions(answer: Answer) -> frozenset[str]:
+    """Return the Clark names inside a DAV:error body; empty for any other body."""
+    if b"error" not in answer.body:
+        return frozenset()
+    try:
+        root = parse(answer.body)
+    except RefusedError:
+        return frozenset()
+    return frozenset(str(one.tag) for one in root) if root.tag == "{DAV:}error" else frozenset()
+
+
+_MEANING: dict[int, tuple[type[ProviderError], str]] = {
+    401: (AccessLostError, "the user name or password is not accepted"),
+    403: (RefusedError, "the server does not permit it"),
+    404: (MissingError, "it is not there"),
+    408: (TransientError, "the server grew tired of waiting"),
+    409: (EditConflictError, "it conflicts with what is there"),
+    410: (MissingError, "it is gone"),
+    412: (EditConflictError, "it has changed in between"),
+    423: (LockedError, "the server is locked by another request"),
+    425: (TransientError, "the server wants it later"),
+    429: (CrowdedError, "too many requests"),
+    501: (RefusedError, "the server cannot do that"),
+    503: (CrowdedError, "the server is busy"),
+    505: (RefusedError, "the server cannot do that"),
+    507: (RefusedError, "the calendar is full"),
+}
+
+
+def meaning(answer: Answer) -> ProviderError:
+    """Return the error that an answer stands for; one table for every status that is not a success."""
+    kind, words = _MEANING.get(answer.status, (RefusedError, "the server answers unexpectedly"))
+    if answer.status >= 500 and answer.status not in _MEANING:  # noqa: PLR2004 - server errors
+        kind, words = TransientError, "the server has failed"
+    if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
+        kind, words = RefusedError, "the server sends us elsewhere, which is followed only while connecting"
+    message = f"{urlsplit(answer.url).hostname}: {words} (HTTP {answer.status})"
+    if issubclass(kind, TransientError):
+        return kind(message, retry_after=_retry_after(answer))
+    return kind(message)
+
+
+def _retry_after(answer: Answer) -> timedelta | None:
+    """Read Retry-After in both forms (RFC 9110 section 10.2.3); a date is measured against the server's own clock."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return min(timedelta(seconds=int(value[:9])), _LONGEST_WAIT)
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (value, answer.headers.get("date", "")))
+        return max(timedelta(), min(until - now, _LONGEST_WAIT))
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def canonical(href: str, base: str) -> str:
+    """Return an address in the one form in which we compare and keep it.
+
+    A path beginning with `/` on the host of `base`, a whole URL elsewhere; percent-encoding evened out, since servers
+    write `@` both ways.
+    """
+    parts, home = urlsplit(urljoin(base, href)), urlsplit(base)
+    path = quote(unquote(parts.path), safe="/@:!$&'()*+,;=~-._")
+    same = (parts.hostname, parts.port) == (home.hostname, home.port)
+    return path if same else f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def headers(depth: int | None = None) -> dict[str, str]:
+    """Return the headers of a request with an XML body."""
+    return _XML if depth is None else {**_XML, "Depth": str(depth)}
+
+
+def propfind(*props: type[BaseElement]) -> bytes:
+    """Ask for some properties (RFC 4918 section 9.1)."""
+    return _xml(_with(dav.Propfind(), _with(dav.Prop(), *(prop() for prop in props))))
+
+
+def multiget(paths: Iterable[str]) -> bytes:
+    """Ask for the bodies of some events (RFC 4791 section 7.9)."""
+    hrefs = (dav.Href(value=path) for path in paths)
+    return _xml(_with(cdav.CalendarMultiGet(), _with(dav.Prop(), dav.GetEtag(), cdav.CalendarData()), *hrefs))
+
+
+def sync(token: str) -> bytes:
+    """Ask what has changed since a token; the empty one means everything (RFC 6578 section 3.2).
+
+    Never with DAV:limit: one server cuts the answer there without a word, and its token skips the rest.
+    """
+    level, etags = dav.SyncLevel(value="1"), _with(dav.Prop(), dav.GetEtag())
+    return _xml(_with(dav.SyncCollection(), dav.SyncToken(value=token), level, etags))
+
+
+def query(span: Span) -> bytes:
+    """Ask for the events that touch a span, recurring ones as a whole (RFC 4791 section 7.8)."""
+    during = _with(cdav.CompFilter("VEVENT"), cdav.TimeRange(span.start, span.end))
+    wanted = _with(dav.Prop(), dav.GetEtag(), cdav.CalendarData())
+    return _xml(_with(cdav.CalendarQuery(), wanted, _with(cdav.Filter(), _with(cdav.CompFilter("VCALENDAR"), during))))
+
+
+def _with(element: BaseElement, *children: BaseElement) -> BaseElement:
+    return element.append(children)
+
+
+def _xml(element: BaseElement) -> bytes:
+    body: bytes = etree.tostring(element.xmlelement(), encoding="utf-8", xml_declaration=True)
+    return body

@@ -1,0 +1,237 @@
+"""The events of one CalDAV collection, each read, written and removed by requests of its own.
+
+Writes go straight through our HTTP session: one request each, where python-caldav's objects would parse and re-render.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Lock
+from urllib.parse import urljoin, urlsplit
+
+from caldav.elements import dav
+
+from connector.domain.reconcile import Put, Ref, Remove
+from connector.errors import EditConflictError, MissingError, ProviderError, RefusedError, TransientError
+from connector.ical import vevent
+from connector.ports import Removed, Written
+from providers import _conflict
+from providers._wire import Answer, Http
+from providers.caldav import dav as _dav
+
+_ROUNDS = 3
+_CACHED = 512
+_CALENDAR = {"Content-Type": "text/calendar; charset=utf-8"}
+_CREATED, _NO_CONTENT, _FORBIDDEN = 201, 204, 403
+_GONE = frozenset({404, 410})
+_TAKEN = frozenset({409, 412})
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as the server holds it."""
+
+    href: str
+    etag: str | None
+    body: bytes
+
+
+class Events:
+    """One collection's events; safe to share between threads.
+
+    Keeps the last bodies seen, by address and ETag, so that an update can carry the practitioner's own additions along
+    without reading the event first.
+    """
+
+    def __init__(self, http: Http, url: str, clock: Callable[[], datetime]) -> None:
+        self.http = http
+        self.url = url if url.endswith("/") else f"{url}/"
+        self.path = _dav.canonical(self.url, self.url)
+        self._raw_path = urlsplit(self.url).path
+        self._clock = clock
+        self._bodies: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._lock = Lock()
+        self._says_no_content = False  # this server answers 204 to an update, so that 201 to one means a creation
+
+    def href(self, ref: Ref) -> str:
+        """Return where a ref lives: where the service put it, else where its name belongs."""
+        return ref.href or f"{self.path}{ref.name}.ics"
+
+    def address(self, href: str) -> str:
+        """Return the URL to ask for a canonical href, with the collection's path spelled as the server spells it."""
+        if href.startswith(self.path):
+            href = self._raw_path + href[len(self.path) :]
+        return urljoin(self.url, href)
+
+    def canonical(self, href: str) -> str:
+        """Return an address as it is kept and compared."""
+        return _dav.canonical(href, self.url)
+
+    def get(self, href: str) -> Stored | None:
+        """Read one event; None if it is confirmed not to be there."""
+        answer = self.http.request("GET", self.address(href), headers={})
+        if answer.status in _GONE:
+            return None
+        if answer.status != 200:  # noqa: PLR2004 - OK
+            raise _dav.meaning(answer)
+        stored = Stored(href, self._etag(answer, href), answer.body)
+        self.remember(stored)
+        return stored
+
+    def remember(self, stored: Stored) -> None:
+        """Keep a body for the next update of the event."""
+        if stored.etag is None or len(stored.body) > vevent.LONGEST:
+            return
+        with self._lock:
+            self._bodies[stored.href, stored.etag] = stored.body
+            self._bodies.move_to_end((stored.href, stored.etag))
+            while len(self._bodies) > _CACHED:
+                self._bodies.popitem(last=False)
+
+    def write(self, put: Put) -> Written:
+        """Make the event show the entry: one conditional request, unless somebody else has touched it.
+
+        Raises: ProviderError; MissingError if an event that was there is gone, or its name is spent.
+        """
+        if put.at.href is None and put.at.etag is None:
+            return self._create(put)
+        href = self.href(put.at)
+        known = self._known(href, put.at.etag)
+        written = self._replace(put, known) if known else None
+        return written or self._update(put, href)
+
+    def remove(self, action: Remove) -> Removed:
+        """Make sure the event is not there; whoever changed it in between changed what was to go anyway.
+
+        Raises: ProviderError.
+        """
+        answer = self.http.request("DELETE", self.address(self.href(action.at)), headers={})
+        if not 200 <= answer.status < 300 and answer.status not in _GONE:  # noqa: PLR2004 - success
+            raise _dav.meaning(answer)
+        return Removed(key=action.key)
+
+    def _create(self, put: Put) -> Written:
+        href = self.href(put.at)
+        body = vevent.build(put.at.name, put.entry.content, stamp=self._clock())
+        answer = self._put(href, body, {"If-None-Match": "*"})
+        uid_taken = answer.status == _FORBIDDEN and _dav.UID_TAKEN & _dav.preconditions(answer)
+        if uid_taken or answer.status in _TAKEN | _GONE:
+            stored = self.get(href)
+            if stored is None:
+                raise self._unusable(put)
+            return self._update(put, href, stored)
+        return self._written(put, Stored(href, None, body), answer)
+
+    def _update(self, put: Put, href: str, stored: Stored | None = None) -> Written:
+        """Read, merge and write until nobody has written in between; writes nothing if all is as it should be.
+
+        Raises: ProviderError; EditConflictError if what stands there is news.
+        """
+        for _ in range(_ROUNDS):
+            stored = stored or self.get(href)
+            if stored is None:
+                raise MissingError(f"{href} is not there any more")
+            standing = vevent.read(stored.body)
+            if standing == put.entry.content and stored.etag:
+                return self._done(put, stored.href, stored.etag)
+            _conflict.heed(put, standing)
+            written = self._replace(put, stored)
+            if written:
+                return written
+            stored = None
+        raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+
+    def _replace(self, put: Put, stored: Stored) -> Written | None:
+        """Write an event back with what is ours changed in it; None if it is not as it was any more."""
+        body = self._merged(stored.body, put)
+        etag = stored.etag if stored.etag and not _is_weak(stored.etag) else None
+        answer = self._put(stored.href, body, {"If-Match": etag} if etag else {})
+        if answer.status in _TAKEN:
+            self._forget(stored)
+            return None
+        if answer.status == _CREATED and self._says_no_content:
+            # Some servers take If-Match on a name that is not there for a creation: undo it, it was deleted.
+            self.http.request("DELETE", self.address(stored.href), headers={})
+            raise MissingError(f"{stored.href} is not there any more")
+        self._says_no_content = self._says_no_content or answer.status == _NO_CONTENT
+        if answer.status < 300:  # noqa: PLR2004 - a success, so what we knew is the past
+            self._forget(stored)
+        return self._written(put, replace(stored, body=body), answer)
+
+    def _written(self, put: Put, sent: Stored, answer: Answer) -> Written:
+        """Note what the server made of a write.
+
+        A strong ETag promises that it keeps the very bytes (RFC 4791 section 5.3.4); else it is asked for.
+        """
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
+            raise _dav.meaning(answer)
+        href = sent.href
+        if answer.status == _CREATED and "location" in answer.headers:
+            place = self.canonical(urljoin(answer.url, answer.headers["location"]))
+            href = place if place.startswith(self.path) else href
+        etag = answer.headers.get("etag") or None
+        if etag and not _is_weak(etag):
+            self.remember(Stored(href, etag, sent.body))
+            return self._done(put, href, etag)
+        try:
+            return self._done(put, href, self._asked_etag(href))
+        except MissingError as error:  # somebody in between answered in the server's place
+            raise TransientError("the write was answered with success, and yet nothing is there") from error
+        except ProviderError:
+            return self._done(put, href, None)
+
+    def _done(self, put: Put, href: str, etag: str | None) -> Written:
+        ref = replace(put.at, href=href, etag=etag)
+        return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
+
+    def _merged(self, stored: bytes, put: Put) -> bytes:
+        """Merge into what is ours; whatever cannot be read at our own unguessable address is replaced."""
+        content, stamp = put.entry.content, self._clock()
+        try:
+            if vevent.uid(stored) == put.at.name:
+                return vevent.merge(stored, content, stamp=stamp)
+        except vevent.UnreadableError:
+            return vevent.build(put.at.name, content, stamp=stamp)
+        raise RefusedError("another event stands where ours belongs")
+
+    def _unusable(self, put: Put) -> ProviderError:
+        """Say why nothing is there and yet nothing can be created."""
+        answer = self.http.request("PROPFIND", self.url, headers=_dav.headers(0), body=_dav.propfind(dav.ResourceType))
+        try:
+            _dav.rows_about(answer)
+        except MissingError:
+            return RefusedError("the calendar itself is not there any more")
+        except ProviderError as error:
+            return error
+        return MissingError(f"the name {put.at.name} is spent: nothing is there, and it cannot be used again")
+
+    def _put(self, href: str, body: bytes, condition: Mapping[str, str]) -> Answer:
+        return self.http.request("PUT", self.address(href), headers={**_CALENDAR, **condition}, body=body)
+
+    def _etag(self, answer: Answer, href: str) -> str | None:
+        etag = answer.headers.get("etag")
+        return etag if etag and not _is_weak(etag) else self._asked_etag(href)
+
+    def _asked_etag(self, href: str) -> str | None:
+        url = self.address(href)
+        answer = self.http.request("PROPFIND", url, headers=_dav.headers(0), body=_dav.propfind(dav.GetEtag))
+        return next((etag for row in _dav.multistatus(answer).rows if (etag := row.text(dav.GetEtag))), None)
+
+    def _known(self, href: str, etag: str | None) -> Stored | None:
+        if etag is None or _is_weak(etag):
+            return None
+        with self._lock:
+            body = self._bodies.get((href, etag))
+        return Stored(href, etag, body) if body is not None else None
+
+    def _forget(self, stored: Stored) -> None:
+        """Drop a body that is no longer the last."""
+        with self._lock:
+            self._bodies.pop((stored.href, stored.etag or ""), None)
+
+
+def _is_weak(etag: str) -> bool:
+    return etag.startswith("W/")

@@ -1,0 +1,136 @@
+"""The change feed of a CalDAV collection: by sync token (RFC 6578), else by the collection's ctag or its ETags.
+
+Our token tells which it is: `sync:<token>`, `ctag:<tag>` or `etags:<digest of the listing>`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from caldav.elements import dav
+
+from connector.errors import RefusedError, SyncTokenExpiredError
+from connector.ports import Changed, Changes
+from providers._wire import Answer
+from providers.caldav import dav as _dav
+from providers.caldav.events import Events
+
+_PAGES = 1000
+_NOT_FOUND, _CUT = 404, 507
+# How servers say that they cannot do it at all, and that they do not know the token (any more).
+_UNABLE = frozenset({400, 403, 405, 409, 412, 415, 422, 501})
+_EXPIRED = frozenset({400, 409, 412})
+_MAYBE_EXPIRED = frozenset({403, 410})
+
+
+def changes(events: Events, since: str | None) -> Changes:
+    """Read the feed from a token, or everything from None.
+
+    Raises: SyncTokenExpiredError; MissingError if the collection is not there; another ProviderError.
+    """
+    kind, _, value = (since or "").partition(":")
+    if since is None:
+        return _sync(events, None) or _listed(events, None)
+    if kind == "sync":
+        return _synced(events, value)
+    return _listed(events, since)
+
+
+def _sync(events: Events, token: str | None) -> Changes | None:
+    """Follow sync-collection to its end; None if the server cannot do it and was not asked by token."""
+    changed: dict[str, str | None] = {}
+    gone: set[str] = set()
+    now = token or ""
+    for _ in range(_PAGES):
+        answer = events.http.request("REPORT", events.url, headers=_dav.headers(0), body=_dav.sync(now))
+        if answer.status in _UNABLE and token is None:
+            return None
+        if token is not None and _is_expired(answer):
+            raise SyncTokenExpiredError(f"{events.url} does not know the sync token any more")
+        page = _dav.multistatus(answer)
+        if page.sync_token is None:
+            if token is None:
+                return None
+            raise SyncTokenExpiredError(f"{events.url} gives no new sync token")
+        if own := next((row for row in page.rows if _is_own(events, row) and row.refused and row.status != _CUT), None):
+            raise _dav.meaning(replace(answer, status=own.status or 0))
+        cut = _take(events, page, changed, gone)
+        if not cut or page.sync_token == now:
+            break
+        now = page.sync_token
+    else:
+        raise RefusedError(f"{events.url} has more than {_PAGES} pages of changes")
+    return Changes(
+        changed=tuple(Changed(href=href, etag=etag) for href, etag in changed.items()),
+        gone=() if token is None else tuple(sorted(gone)),
+        token=f"sync:{page.sync_token}",
+        full=token is None,
+    )
+
+
+def _synced(events: Events, token: str) -> Changes:
+    found = _sync(events, token)
+    if found is None:
+        raise SyncTokenExpiredError(f"{events.url} has forgotten how to tell changes")
+    return found
+
+
+def _take(events: Events, page: _dav.Multistatus, changed: dict[str, str | None], gone: set[str]) -> bool:
+    """Add one page to what is known; whether it was cut short (RFC 6578 section 3.6)."""
+    cut, here, lost = False, {}, set()
+    for row in page.rows:
+        href = events.canonical(row.href)
+        if _is_own(events, row):
+            cut = cut or row.status == _CUT
+        elif row.status == _NOT_FOUND or (row.status is not None and not row.props):
+            lost.add(href)
+        elif not href.endswith("/"):
+            here[href] = row.text(dav.GetEtag)
+    for href in lost - here.keys():  # one that is named both ways is there
+        changed.pop(href, None)
+        gone.add(href)
+    changed.update(here)
+    gone.difference_update(here)
+    return cut
+
+
+def _is_own(events: Events, row: _dav.Row) -> bool:
+    """Whether a row is about the collection itself."""
+    return events.canonical(row.href).rstrip("/") == events.path.rstrip("/")
+
+
+def _is_expired(answer: Answer) -> bool:
+    if answer.status in _EXPIRED:
+        return True
+    return answer.status in _MAYBE_EXPIRED and _dav.VALID_SYNC_TOKEN in _dav.preconditions(answer)
+
+
+def _listed(events: Events, since: str | None) -> Changes:
+    """List everything, unless the collection's ctag says that nothing has changed."""
+    if since is None or since.startswith("ctag:"):
+        token = _ctag(events)
+        if token is not None and token == since:
+            return Changes(changed=(), gone=(), token=token, full=False)
+    else:
+        token = None
+    body = _dav.propfind(dav.GetEtag, dav.ResourceType)
+    answer = events.http.request("PROPFIND", events.url, headers=_dav.headers(1), body=body)
+    found: dict[str, str | None] = {}
+    for row in _dav.rows_about(answer):
+        if dav.Collection.tag not in row.tags(dav.ResourceType) and row.status is None:
+            found[events.canonical(row.href)] = row.text(dav.GetEtag)
+    found.pop(events.path, None)
+    if token is None:
+        token = "etags:" + hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+        if token == since:
+            return Changes(changed=(), gone=(), token=token, full=False)
+    changed = tuple(Changed(href=href, etag=etag) for href, etag in found.items())
+    return Changes(changed=changed, gone=(), token=token, full=True)
+
+
+def _ctag(events: Events) -> str | None:
+    body = _dav.propfind(_dav.GetCtag)
+    answer = events.http.request("PROPFIND", events.url, headers=_dav.headers(0), body=body)
+    tag = next((found for row in _dav.rows_about(answer) if (found := row.text(_dav.GetCtag))), None)
+    return f"ctag:{tag}" if tag else None

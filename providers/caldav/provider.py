@@ -1,0 +1,279 @@
+"""Calendars behind CalDAV: iCloud, Fastmail, Nextcloud, Radicale and their like.
+
+Request bodies are python-caldav's; its client and objects are not used, since they look up, re-render and redirect.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from urllib.parse import urljoin, urlsplit
+
+from caldav.elements import cdav, dav
+
+from connector.domain.reconcile import Action, Put, Ref, Sighting
+from connector.domain.span import Span
+from connector.errors import AccessLostError, ProviderError
+from connector.ical import vevent
+from connector.ports import HTTP_TIMEOUT, Busy, Changes, Failed, Network, Outcome, RemoteCalendarInfo, TokenStore
+from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
+from providers.caldav import dav as _dav
+from providers.caldav import discovery, feed, free_busy
+from providers.caldav.events import Events, Stored
+from providers.caldav.push import Bell
+
+_CHUNK = 50  # hrefs in one multiget
+_ATTEMPTS = 4  # of one write that was turned away only because others wrote at the same time
+_ACCOUNTS = 64  # whose connections and last seen bodies are kept
+_WRITING = frozenset({"{DAV:}all", "{DAV:}write", "{DAV:}write-content", "{DAV:}bind"})
+
+
+def _clock() -> datetime:
+    return datetime.fromtimestamp(int(time.time()), UTC)
+
+
+class CaldavCalendar(Bell):
+    """One CalDAV collection."""
+
+    def __init__(self, events: Events) -> None:
+        super().__init__(events.http, events.url)
+        self._events = events
+        self._lanes = Lanes()
+
+    def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        """Do the actions, a few at once as far as the server bears it; one alone is a plain call."""
+        waiting = deque(_Flight(action) for action in actions)
+        if len(actions) == 1:
+            flight = waiting[0]
+            while _may_try_again(flight, outcome := self._settle(self._do(flight.action))):
+                flight.attempt += 1
+            yield outcome
+            return
+        running: dict[Future[Outcome], _Flight] = {}
+        landed: list[Outcome] = []
+        stopped: ProviderError | None = None
+        with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
+            while waiting or running or landed:
+                if stopped:
+                    landed += [Failed(key=flight.action.key, error=stopped) for flight in waiting]
+                    waiting.clear()
+                self._start(pool, waiting, running)
+                yield from landed  # while the next ones are under way
+                landed.clear()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    flight, outcome = running.pop(future), self._settle(future.result())
+                    if not stopped and _may_try_again(flight, outcome):
+                        waiting.appendleft(_Flight(flight.action, attempt=flight.attempt + 1))
+                        continue
+                    stopped = stopped or _stops(outcome)
+                    landed.append(outcome)
+
+    def _start(
+        self, pool: ThreadPoolExecutor, waiting: deque[_Flight], running: dict[Future[Outcome], _Flight]
+    ) -> None:
+        """Send as many as may be in flight: in order for each entry, the first one alone."""
+        under_way = {flight.action.key for flight in running.values()}
+        limit = self._lanes.limit if self._events.http.accepted else 1
+        while waiting and len(running) < limit and waiting[0].action.key not in under_way:
+            flight = waiting.popleft()
+            running[pool.submit(self._do, flight.action)] = flight
+            under_way.add(flight.action.key)
+            if len(running) > 1:
+                for one in running.values():
+                    one.in_company = True
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
+        """Read what stands there; whatever an answer leaves out is asked for by itself before it is called absent."""
+        places = {self._events.href(ref): ref.name for ref in refs}
+        hrefs = list(places)
+        found: dict[str, Stored] = {}
+        if len(hrefs) > 1:
+            for start in range(0, len(hrefs), _CHUNK):
+                found |= self._multiget(hrefs[start : start + _CHUNK])
+        sightings: dict[str, Sighting | None] = {}
+        for href, name in places.items():
+            stored = found.get(href) or self._events.get(href)
+            sightings[name] = None
+            if stored:
+                sightings[name] = Sighting(href=href, etag=stored.etag, content=vevent.read(stored.body))
+        return sightings
+
+    def changes(self, since: str | None) -> Changes:
+        """Read the change feed."""
+        return feed.changes(self._events, since)
+
+    def busy(self, span: Span) -> Sequence[Busy]:
+        """Return when the collection is not free."""
+        return free_busy.busy(self._events, span)
+
+    def _do(self, action: Action) -> Outcome:
+        try:
+            return self._events.write(action) if isinstance(action, Put) else self._events.remove(action)
+        except ProviderError as error:
+            return Failed(key=action.key, error=error)
+
+    def _settle(self, outcome: Outcome) -> Outcome:
+        """Let the number of requests in flight learn from an outcome."""
+        if not isinstance(outcome, Failed):
+            self._lanes.success()
+        elif isinstance(outcome.error, _dav.CrowdedError | UnreachableError):
+            self._lanes.crowded()
+        return outcome
+
+    def _multiget(self, hrefs: Sequence[str]) -> dict[str, Stored]:
+        events = self._events
+        body = _dav.multiget(urlsplit(events.address(href)).path for href in hrefs)
+        answer = events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
+        found = {}
+        for row in _dav.multistatus(answer).rows:
+            text, href = row.text(cdav.CalendarData), events.canonical(row.href)
+            if text is not None and href in hrefs:
+                stored = Stored(href, row.text(dav.GetEtag), text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+                events.remember(stored)
+                found[href] = stored
+        return found
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One action on its way.
+
+    Attributes:
+        attempt: Starts at 1.
+        in_company: Whether another request of ours was in flight at any time while this one was.
+    """
+
+    action: Action
+    attempt: int = 1
+    in_company: bool = False
+
+
+def _may_try_again(flight: _Flight, outcome: Outcome) -> bool:
+    """Whether it was turned away because of others at the same time, by a server that did not ask for a pause."""
+    error = outcome.error if isinstance(outcome, Failed) else None
+    if not isinstance(error, _dav.CrowdedError) or error.retry_after is not None or flight.attempt >= _ATTEMPTS:
+        return False
+    return flight.in_company or isinstance(error, _dav.LockedError)
+
+
+def _stops(outcome: Outcome) -> ProviderError | None:
+    """Return the error after which nothing else is tried: a password is never shown twice once it was refused."""
+    error = outcome.error if isinstance(outcome, Failed) else None
+    return error if isinstance(error, AccessLostError | UnreachableError | _dav.CrowdedError) else None
+
+
+class CaldavAccount:
+    """One login at one CalDAV server, with its kept-alive connections."""
+
+    def __init__(self, http: Http, homes: Sequence[str], clock: Callable[[], datetime]) -> None:
+        self._http = http
+        self._homes = tuple(homes)
+        self._clock = clock
+        self._open: dict[str, CaldavCalendar] = {}
+
+    def calendars(self) -> Sequence[RemoteCalendarInfo]:
+        """Return the collections that hold events; without word on privileges they count as writable."""
+        found: dict[str, RemoteCalendarInfo] = {}
+        body = _dav.propfind(
+            dav.ResourceType, dav.DisplayName, dav.CurrentUserPrivilegeSet, cdav.SupportedCalendarComponentSet
+        )
+        for home in self._homes:
+            answer = self._http.request("PROPFIND", home, headers=_dav.headers(1), body=body)
+            for row in _dav.rows_about(answer):
+                if info := _info(row, home):
+                    found.setdefault(info.remote_id, info)
+        return tuple(found.values())
+
+    def open(self, remote_id: str) -> CaldavCalendar:
+        """Return one collection by its URL."""
+        if remote_id not in self._open:
+            self._open[remote_id] = CaldavCalendar(Events(self._http, remote_id, self._clock))
+        return self._open[remote_id]
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._http.close()
+
+
+def _info(row: _dav.Row, home: str) -> RemoteCalendarInfo | None:
+    if cdav.Calendar.tag not in row.tags(dav.ResourceType):
+        return None
+    components = row.props.get(cdav.SupportedCalendarComponentSet.tag or "")
+    names = {str(one.get("name", "")).upper() for one in components} if components is not None else set()
+    if names and "VEVENT" not in names:
+        return None
+    privileges = row.tags(dav.CurrentUserPrivilegeSet)
+    url = urljoin(home, row.href)
+    name = row.text(dav.DisplayName) or url.rstrip("/").rpartition("/")[2]
+    return RemoteCalendarInfo(remote_id=url, name=name, writable=not privileges or bool(privileges & _WRITING))
+
+
+class Caldav:
+    """CalDAV as a provider. Accounts that were lately used keep their connections."""
+
+    slug = "caldav"
+    lane = "caldav"
+    label = "CalDAV (iCloud, Fastmail, Nextcloud, …)"
+    button = "Connect another calendar (CalDAV)"
+    services = "iCloud, Fastmail, Nextcloud and many others"
+
+    def __init__(self, *, clock: Callable[[], datetime] = _clock, timeout: timedelta = HTTP_TIMEOUT) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._accounts: OrderedDict[tuple[object, ...], CaldavAccount] = OrderedDict()
+        self._lock = Lock()
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return the URL of whom the server says we are."""
+        return credentials.get("principal") or None
+
+    def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:
+        """Find the calendars behind what a person typed in.
+
+        Args:
+            form: `address` (a URL, a host or a mail address), `username` (may be left out beside a mail address)
+                and `password`.
+            network: Which hosts may be inner ones.
+        Returns: `username`, `password`, `scheme` (basic or digest), `principal` (URL), `homes` (URLs, one a line).
+        Raises: AccessLostError if the password is refused; RuleError or another ProviderError, in words for the person.
+        """
+        return discovery.discover(form, network)
+
+    def account(self, tokens: TokenStore, network: Network) -> CaldavAccount:
+        """Return the account of these credentials; the same one again while it is in use."""
+        credentials = tokens.load()
+        key = (network.inner_hosts, *sorted(credentials.items()))
+        with self._lock:
+            account = self._accounts.get(key)
+            if account is None:
+                account = self._accounts[key] = self._opened(credentials, network)
+            self._accounts.move_to_end(key)
+            stale = self._accounts.popitem(last=False)[1] if len(self._accounts) > _ACCOUNTS else None
+        if stale:
+            stale.close()
+        return account
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            accounts = list(self._accounts.values())
+            self._accounts.clear()
+        for account in accounts:
+            account.close()
+
+    def _opened(self, credentials: Mapping[str, str], network: Network) -> CaldavAccount:
+        login = Login(
+            home=urlsplit(credentials["principal"]).hostname or "",
+            username=credentials["username"],
+            password=credentials["password"],
+            digest=credentials.get("scheme") == "digest",
+        )
+        return CaldavAccount(Http(network, login, timeout=self._timeout), credentials["homes"].split("\n"), self._clock)
+
+
+PROVIDER = Caldav()

@@ -1,0 +1,237 @@
+"""A Google account and its calendars, as the core asks for them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from connector.domain.reconcile import Action, Ref, Sighting
+from connector.domain.span import Span
+from connector.errors import MissingError, ProviderError, TransientError
+from connector.ports import (
+    Busy,
+    Changed,
+    Changes,
+    Channel,
+    Failed,
+    Outcome,
+    RemoteCalendarInfo,
+    TokenStore,
+)
+from providers.google import free_busy
+from providers.google import tokens as _google_tokens
+from providers.google.errors import Fault, garbled, instant, meaning, members, text
+from providers.google.events import Talks, converse, mark, sighting
+from providers.google.http import Api, Pool
+from providers.google.tokens import Bearer, Site
+
+_PAST = timedelta(days=7)  # how far back a full listing goes; what is older is read by itself when it matters
+_PAGE = 2500
+_ROUNDS = 2  # of a feed whose page token was lost halfway
+_CHANNEL_LIFE = timedelta(days=7)
+_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BAD, _GONE = 400, 410
+
+
+class GoogleCalendar:
+    """One calendar of an account; safe to share between threads."""
+
+    def __init__(self, api: Api, calendar_id: str) -> None:
+        self._api = api
+        self._id = calendar_id
+
+    def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        """Do the actions: one alone in a plain request, several in batches."""
+        talks = self._talks
+        for key, result in converse(self._api, ((action.key, talks.act(action)) for action in actions)):
+            yield Failed(key=key, error=result) if isinstance(result, ProviderError) else result.value
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
+        """Read what stands there.
+
+        Raises: ProviderError if any of it could not be read.
+        """
+        talks = self._talks
+        found: dict[str, Sighting | None] = {}
+        for name, result in converse(self._api, ((ref.name, talks.look(ref)) for ref in refs)):
+            if isinstance(result, ProviderError):
+                raise result
+            found[name] = result.value
+        return found
+
+    def changes(self, since: str | None) -> Changes:
+        """Read the change feed; the events of ours that it names come along.
+
+        A full listing leaves out what ended a week ago, so absence from it is for a direct read to confirm.
+
+        Raises: SyncTokenExpiredError; MissingError if the calendar is not there; another ProviderError.
+        Source: https://developers.google.com/workspace/calendar/api/guides/sync
+        """
+        asked = {"timeMin": f"{self._api.now - _PAST:%Y-%m-%dT%H:%M:%SZ}"} if since is None else {"syncToken": since}
+        for _ in range(_ROUNDS):
+            try:
+                return self._feed(asked)
+            except _PageLostError:
+                continue
+        raise TransientError("Google lost the place in its own list, again and again")
+
+    def busy(self, span: Span) -> Sequence[Busy]:
+        """Return when the calendar is not free; Google does not tell which event it is, and joins what touches.
+
+        Raises: ProviderError.
+        """
+        body = {
+            "timeMin": f"{span.start:%Y-%m-%dT%H:%M:%SZ}",
+            "timeMax": f"{span.end:%Y-%m-%dT%H:%M:%SZ}",
+            "items": [{"id": self._id}],
+        }
+        answer = self._api.call("busy", self._api.resources.freebusy.query(body=body))
+        calendars = answer.get("calendars")
+        found = calendars.get(self._id) if isinstance(calendars, dict) else None
+        if faults := members(found, "errors"):
+            reasons = {str(one.get("reason")) for one in faults}
+            if "notFound" in reasons:
+                raise MissingError("the calendar itself is not there, or not to be seen")
+            raise TransientError(f"Google cannot tell when the calendar is busy: {', '.join(sorted(reasons))}")
+        taken = (Span.of(instant(text(one, "start")), instant(text(one, "end"))) for one in members(found, "busy"))
+        return [Busy(span=one) for one in sorted(taken)]
+
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        """Return each event that is not free.
+
+        Raises: RefusedError where only free and busy may be seen; another ProviderError.
+        """
+        return free_busy.listed(self._api, self._id, span)
+
+    def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
+        """Open a channel for a week, or as long as Google grants.
+
+        Raises: RefusedError if this calendar is one whose changes Google does not push; another ProviderError.
+        Source: https://developers.google.com/workspace/calendar/api/guides/push
+        """
+        asked = now + _CHANNEL_LIFE
+        body = {
+            "id": channel_id,
+            "type": "web_hook",
+            "address": address,
+            "token": secret,
+            "expiration": str((asked - _EPOCH) // _MILLISECOND),
+        }
+        answer = self._api.call("watch", self._api.resources.events.watch(calendarId=self._id, body=body))
+        granted = str(answer.get("expiration", ""))
+        if granted and not granted.isdecimal():
+            raise garbled()
+        until = _EPOCH + int(granted) * _MILLISECOND if granted else asked
+        return Channel(
+            id=channel_id,
+            remote_id=text(answer, "resourceId"),
+            secret=secret,
+            expires_at=until.replace(microsecond=0),
+        )
+
+    def renew(self, channel: Channel, *, address: str, now: datetime) -> Channel:  # noqa: ARG002 - the port's
+        """Open a channel to take the place of one; the caller keeps the new one, then closes the old one."""
+        return self.watch(channel_id=str(uuid4()), secret=secrets.token_urlsafe(32), address=address, now=now)
+
+    def unwatch(self, channel: Channel) -> None:
+        """Close a channel; one that is gone is closed."""
+        body = {"id": channel.id, "resourceId": channel.remote_id}
+        (reply,) = self._api.exchange([self._api.resources.channels.stop(body=body)])
+        if isinstance(reply, Fault) and reply.status != 404:  # noqa: PLR2004 - Not Found
+            raise meaning("stop", reply) from reply
+
+    @property
+    def _talks(self) -> Talks:
+        return Talks(self._api.resources.events, self._id)
+
+    def _feed(self, asked: Mapping[str, str]) -> Changes:
+        items: dict[str, Mapping[str, Any]] = {}  # an event that changes meanwhile may come twice: the last one counts
+        page: Mapping[str, Any] | None = None
+        while page is None or page.get("nextPageToken"):
+            page = self._page(asked, page)
+            items |= {text(item, "id"): item for item in members(page, "items")}
+        full = "syncToken" not in asked
+        gone = [name for name, item in items.items() if item.get("status") == "cancelled"]
+        return Changes(
+            changed=tuple(_changed(item) for item in items.values() if item.get("status") != "cancelled"),
+            gone=() if full else tuple(gone),
+            token=text(page, "nextSyncToken"),
+            full=full,
+        )
+
+    def _page(self, asked: Mapping[str, str], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        place = {"pageToken": text(before, "nextPageToken")} if before is not None else {}
+        request = self._api.resources.events.list(
+            calendarId=self._id, maxResults=_PAGE, showDeleted=True, **asked, **place
+        )
+        (reply,) = self._api.exchange([request])
+        if not isinstance(reply, Fault):
+            return reply
+        if before is not None and reply.status in {_BAD, _GONE} and "fullSyncRequired" not in reply.reasons:
+            raise _PageLostError
+        raise meaning("list" if "syncToken" in asked else "full", reply) from reply
+
+
+class _PageLostError(Exception):
+    """Google does not know a page token it gave: the round begins anew."""
+
+
+def _changed(item: Mapping[str, Any]) -> Changed:
+    seen = sighting(item)
+    return Changed(href=seen.href, etag=seen.etag, sighting=seen if mark(item) else None)
+
+
+class GoogleAccount:
+    """One Google account that was signed in to; safe to share between threads."""
+
+    def __init__(self, site: Site, tokens: TokenStore, pool: Pool, clock: Callable[[], datetime]) -> None:
+        self._site = site
+        self._tokens = tokens
+        self._pool = pool
+        self._clock = clock
+        bearer = Bearer(tokens, lambda kept: _google_tokens.refreshed(kept, site, pool.post, now=clock()), clock)
+        self._api = Api(site, pool, bearer, clock)
+
+    def calendars(self) -> Sequence[RemoteCalendarInfo]:
+        """Return the account's calendars, those of others too; only its own can be written.
+
+        Raises: ProviderError.
+        """
+        found: list[RemoteCalendarInfo] = []
+        page: Mapping[str, Any] | None = None
+        while page is None or page.get("nextPageToken"):
+            place = {"pageToken": text(page, "nextPageToken")} if page is not None else {}
+            page = self._api.call("calendars", self._api.resources.calendar_list.list(maxResults=250, **place))
+            found += [self._info(item) for item in members(page, "items")]
+        return tuple(found)
+
+    def create_calendar(self, name: str) -> RemoteCalendarInfo:
+        """Make a calendar of our own in the account.
+
+        Repeating it makes a second one. Raises: RefusedError if the permission was not given; another ProviderError.
+        """
+        answer = self._api.call("create", self._api.resources.calendars.insert(body={"summary": name}))
+        return RemoteCalendarInfo(remote_id=text(answer, "id"), name=str(answer.get("summary", name)), writable=True)
+
+    def open(self, remote_id: str) -> GoogleCalendar:
+        """Return one calendar by its id."""
+        return GoogleCalendar(self._api, remote_id)
+
+    def revoke(self) -> None:
+        """Withdraw what the practitioner allowed: of every connection of this Google account, so count them first.
+
+        Raises: TransientError; RefusedError.
+        """
+        _google_tokens.revoke(self._tokens.load(), self._site, self._pool.post, now=self._clock())
+
+    def _info(self, item: Mapping[str, Any]) -> RemoteCalendarInfo:
+        identity = text(item, "id")
+        return RemoteCalendarInfo(
+            remote_id=identity,
+            name=str(item.get("summaryOverride") or item.get("summary") or identity),
+            writable=item.get("accessRole") == "owner",
+        )

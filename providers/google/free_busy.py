@@ -1,0 +1,95 @@
+"""What of a Google calendar's events keeps its owner from being free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connector.domain.span import Span
+from connector.errors import RuleError
+from connector.ports import Busy
+from providers.google.errors import garbled, instant, members, text
+from providers.google.http import Api
+
+_FIELDS = (
+    "timeZone,nextPageToken,"
+    "items(id,recurringEventId,status,transparency,eventType,start,end,attendees(self,responseStatus))"
+)
+_PAGE = 2500
+_ELSEWHERE = "workingLocation"  # where somebody works, not that they do
+
+
+def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
+    """Return each event in `span` that is not free, by time; nothing of what it is about is asked for.
+
+    An event of a series bears the series' id, so that one of ours is known whatever was made of it. A day begins at
+    midnight in the calendar's zone. Free is what free/busy calls so: transparent, cancelled and declined events.
+
+    Raises: RefusedError where only free and busy may be seen; another ProviderError.
+    Source: Google Calendar API v3, events.list and freebusy.query.
+    """
+    found: list[Busy] = []
+    page: Mapping[str, Any] | None = None
+    while page is None or page.get("nextPageToken"):
+        place = {"pageToken": text(page, "nextPageToken")} if page is not None else {}
+        request = api.resources.events.list(
+            calendarId=calendar_id,
+            singleEvents=True,
+            timeMin=f"{span.start:%Y-%m-%dT%H:%M:%SZ}",
+            timeMax=f"{span.end:%Y-%m-%dT%H:%M:%SZ}",
+            maxResults=_PAGE,
+            maxAttendees=1,  # the owner alone
+            fields=_FIELDS,
+            **place,
+        )
+        page = api.call("agenda", request)
+        found += _taken(page, span)
+    return sorted(found, key=lambda one: one.span)
+
+
+def _taken(page: Mapping[str, Any], span: Span) -> Iterator[Busy]:
+    zone = _zone(str(page.get("timeZone", "")))
+    for event in members(page, "items"):
+        if _is_free(event):
+            continue
+        taken = _span(event, zone)
+        if taken and taken.overlaps(span):
+            yield Busy(span=taken, href=text(event, "recurringEventId" if "recurringEventId" in event else "id"))
+
+
+def _is_free(event: Mapping[str, Any]) -> bool:
+    if event.get("status") == "cancelled" or event.get("transparency") == "transparent":
+        return True
+    own = (one for one in members(event, "attendees") if one.get("self"))
+    return event.get("eventType") == _ELSEWHERE or any(one.get("responseStatus") == "declined" for one in own)
+
+
+def _span(event: Mapping[str, Any], zone: tzinfo) -> Span | None:
+    """Return the time an event takes; None if it takes none."""
+    start, end = (_instant(event.get(edge), zone) for edge in ("start", "end"))
+    try:
+        return Span.of(start, end)
+    except RuleError:
+        return None
+
+
+def _instant(edge: object, zone: tzinfo) -> datetime:
+    """Read an instant, or a date's midnight.
+
+    Raises: TransientError if it is neither: then nobody knows what is free.
+    """
+    if isinstance(edge, dict) and isinstance(edge.get("date"), str):
+        try:
+            return datetime.fromisoformat(edge["date"]).replace(tzinfo=zone)
+        except ValueError as error:
+            raise garbled() from error
+    return instant(text(edge, "dateTime"))
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return UTC

@@ -1,0 +1,258 @@
+"""Google's client library on our terms: one resource kept, a connection a thread, our token, no sleeping, no retries.
+
+The library is given an `Http` of ours that carries the bearer token; everything else of it is used as it comes.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from weakref import WeakSet
+
+import httplib2
+from googleapiclient.discovery import build
+from googleapiclient.errors import Error, HttpError
+from googleapiclient.http import BatchHttpRequest
+
+from connector.errors import TransientError
+from providers.google.errors import Fault, Operation, garbled, meaning
+from providers.google.tokens import Bearer, Site
+
+Reply = dict[str, Any] | Fault
+_UNAUTHORIZED = 401
+
+
+class UnreachableError(TransientError):
+    """Google could not be reached, or hung up, or took too long: the next request would fare alike."""
+
+
+class PausedError(TransientError):
+    """Google asked to be left alone, and that time is not over: nothing was sent."""
+
+
+class Http(httplib2.Http):  # type: ignore[misc]
+    """Kept-alive connections of one thread; closed with it."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        super().__init__(timeout=timeout.total_seconds(), proxy_info=None)
+        self.follow_redirects = False  # a redirected write would become a read
+
+    def request(self, *args: Any, **kwargs: Any) -> tuple[Any, bytes]:
+        """Send a request; once more where a kept connection turns out to have been closed in the middle of sending.
+
+        httplib2 itself sees only those that were closed before, so whatever is sent must bear repeating.
+        """
+        try:
+            answer: tuple[Any, bytes] = super().request(*args, **kwargs)
+        except http.client.RemoteDisconnected:
+            raise
+        except (BrokenPipeError, ConnectionResetError, ConnectionAbortedError):
+            self.close()
+            answer = super().request(*args, **kwargs)
+        return answer
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Pool:
+    """An `Http` a thread, since httplib2's connections must not be shared."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        self._timeout = timeout
+        self._own = threading.local()
+        self._all: WeakSet[Http] = WeakSet()
+        self._lock = threading.Lock()
+
+    def http(self) -> Http:
+        """Return this thread's."""
+        found: Http | None = getattr(self._own, "http", None)
+        if found is None:
+            found = self._own.http = Http(self._timeout)
+            with self._lock:
+                self._all.add(found)
+        return found
+
+    def close(self) -> None:
+        """Close the connections of every thread; nobody may be using them."""
+        with self._lock:
+            found = list(self._all)
+        for one in found:
+            one.close()
+
+    def post(self, url: str, form: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a form.
+
+        Raises: UnreachableError.
+        """
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+        with reaching():
+            answer, body = self.http().request(url, method="POST", body=form, headers=headers)
+        return answer.status, answer, body
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Let no error of a connection out but ours."""
+    try:
+        yield
+    except (OSError, httplib2.HttpLib2Error, http.client.HTTPException) as error:
+        raise UnreachableError(f"Google could not be reached ({type(error).__name__})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The parts of the API we use; making them costs milliseconds, using them does not."""
+
+    events: Any
+    calendars: Any
+    calendar_list: Any
+    channels: Any
+    freebusy: Any
+
+
+@lru_cache(maxsize=4)
+def resources(api: str) -> Resources:
+    """Build the API from the document bundled with the library, for requests below this URL; asks nobody."""
+    service = build(
+        "calendar",
+        "v3",
+        http=httplib2.Http(proxy_info=None),  # never used: each request is sent with the Http of its thread
+        client_options={"api_endpoint": api},
+        static_discovery=True,
+        cache_discovery=False,
+    )
+    return Resources(
+        service.events(), service.calendars(), service.calendarList(), service.channels(), service.freebusy()
+    )
+
+
+class _Signed:
+    """What the library takes for an Http and its credentials: signs each request, and again once if it is refused."""
+
+    access_token_expired = False
+
+    def __init__(self, http: Http, bearer: Bearer) -> None:
+        self._http = http
+        self._bearer = bearer
+        self.access_token = bearer.token()
+
+    @property
+    def credentials(self) -> _Signed:
+        """What the library asks for another token when parts of a batch were refused."""
+        return self
+
+    def refresh(self, _: object) -> None:
+        """Get another token than the last."""
+        self.access_token = self._bearer.replaced(self.access_token)
+
+    def request(self, uri: str, method: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, bytes]:
+        """Send a request."""
+        answer, content = self._send(uri, method, body, headers)
+        if answer.status == _UNAUTHORIZED:
+            self.refresh(None)
+            answer, content = self._send(uri, method, body, headers)
+        return answer, content
+
+    def _send(self, uri: str, method: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, bytes]:
+        signed = {**headers, "authorization": f"Bearer {self.access_token}"}
+        return self._http.request(uri, method=method, body=body, headers=signed)
+
+
+class Api:
+    """One account's way to Google, silent while Google wants to be left alone; safe to share between threads."""
+
+    def __init__(self, site: Site, pool: Pool, bearer: Bearer, clock: Callable[[], datetime]) -> None:
+        self._site = site
+        self._pool = pool
+        self._bearer = bearer
+        self._clock = clock
+        self._not_before: datetime | None = None
+
+    @property
+    def resources(self) -> Resources:
+        """What requests are made of."""
+        return resources(self._site.api)
+
+    @property
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return self._clock()
+
+    def call(self, operation: Operation, request: Any) -> dict[str, Any]:
+        """Send one request and return its answer; empty where it has none.
+
+        Raises: ProviderError.
+        """
+        (reply,) = self.exchange([request])
+        if isinstance(reply, Fault):
+            raise meaning(operation, reply) from reply
+        return reply
+
+    def exchange(self, requests: Sequence[Any]) -> list[Reply]:
+        """Send requests together, one alone as it is, and return an answer for each, in order.
+
+        Raises: ProviderError if none of them is known to have been answered.
+        """
+        self._respect_pause()
+        http = _Signed(self._pool.http(), self._bearer)
+        with _reading():
+            return self._batch(http, requests) if len(requests) > 1 else [self._single(http, requests[0])]
+
+    def _single(self, http: _Signed, request: Any) -> Reply:
+        try:
+            return _object(request.execute(http=http, num_retries=0))
+        except HttpError as error:
+            return self._fault(error)
+
+    def _batch(self, http: _Signed, requests: Sequence[Any]) -> list[Reply]:
+        found: dict[str, Reply] = {}
+
+        def landed(number: str, answer: Any, error: HttpError | None) -> None:
+            found[number] = self._fault(error) if error else _object(answer)
+
+        batch = BatchHttpRequest(callback=landed, batch_uri=self._site.batch)
+        for number, request in enumerate(requests):
+            batch.add(request, request_id=str(number))
+        try:
+            batch.execute(http=http)
+        except HttpError as error:
+            raise meaning("batch", self._fault(error)) from error
+        return [found[str(number)] for number in range(len(requests))]
+
+    def _fault(self, error: HttpError) -> Fault:
+        now = self._clock()
+        fault = Fault.of(error.status_code, error.resp, error.content, now=now)
+        if fault.wait:
+            self._not_before = max(now + fault.wait, self._not_before or now)
+        return fault
+
+    def _respect_pause(self) -> None:
+        left = self._not_before - self._clock() if self._not_before else timedelta()
+        if left > timedelta():
+            raise PausedError("Google asked to be left alone for a while", retry_after=left)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Let no error of a connection out but ours, and none of an answer that is not of the agreed form."""
+    with reaching():
+        try:
+            yield
+        except (Error, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise garbled() from error
+
+
+def _object(answer: object) -> dict[str, Any]:
+    """Return an answer as an object; a body there is none of is an empty one."""
+    if answer in ("", b""):
+        return {}
+    if not isinstance(answer, dict):
+        raise garbled()
+    return answer

@@ -1,0 +1,103 @@
+"""Google Calendar, by way of Google's own client library; none of it is imported before an account is used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from connector.errors import RuleError
+from connector.ports import HTTP_TIMEOUT, Begun, Network, TokenStore
+from providers.google.tokens import Site
+
+if TYPE_CHECKING:
+    from providers.google.calendar import GoogleAccount
+    from providers.google.http import Pool
+
+
+def _clock() -> datetime:
+    return datetime.fromtimestamp(int(time.time()), UTC)
+
+
+class Google:
+    """Google as a provider. Connections belong to threads and serve every account."""
+
+    slug = "google"
+    lane = "google"
+    label = "Google Calendar"
+
+    def __init__(self, *, clock: Callable[[], datetime] = _clock, timeout: timedelta = HTTP_TIMEOUT) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._pool: Pool | None = None
+        self._lock = Lock()
+
+    def begin(self, network: Network, state: str) -> Begun:
+        """Start a sign-in.
+
+        Raises: RuleError if this installation is not registered with Google.
+        """
+        from providers.google import sign_in  # noqa: PLC0415 - heavy, and rarely needed
+
+        return sign_in.begin(self._site(network), state)
+
+    def complete(self, network: Network, memory: Mapping[str, str], answer: Mapping[str, str]) -> Mapping[str, str]:
+        """Turn the answer into credentials.
+
+        Returns: `refresh_token`, `access_token`, `expires_at` (ISO 8601, UTC), `scopes` (separated by blanks),
+            `account_id`, `email`; pass them through `reauthorized` before keeping them.
+        Raises: RuleError in words for the person; RefusedError; TransientError.
+        """
+        from providers.google import sign_in  # noqa: PLC0415 - heavy, and rarely needed
+
+        site = self._site(network)
+        return sign_in.complete(site, memory, answer, now=self._clock(), timeout=self._timeout)
+
+    def reauthorized(self, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what to keep after a sign-in; `kept` is what the connection had before, empty for a new one.
+
+        Raises: RuleError if Google gave no lasting permission and there was none, or the account is another one.
+        """
+        from providers.google import sign_in  # noqa: PLC0415 - heavy, and rarely needed
+
+        return sign_in.reauthorized(kept, fresh)
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return the id Google has for the person, if it told."""
+        return credentials.get("account_id") or None
+
+    def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - the port's
+        """Refuse: nothing is typed in.
+
+        Raises: RuleError.
+        """
+        raise RuleError("Google Calendar is connected by signing in to Google.")
+
+    def account(self, tokens: TokenStore, network: Network) -> GoogleAccount:
+        """Return the account whose credentials are kept there; keep it, and with it the access token in hand.
+
+        Raises: RefusedError if this installation is not registered with Google.
+        """
+        from providers.google.calendar import GoogleAccount  # noqa: PLC0415 - heavy: see above
+        from providers.google.http import Pool  # noqa: PLC0415 - as above
+
+        site = Site.of(network)
+        with self._lock:
+            self._pool = self._pool or Pool(self._timeout)
+            return GoogleAccount(site, tokens, self._pool, self._clock)
+
+    def close(self) -> None:
+        """Close all connections; nobody may be using them."""
+        with self._lock:
+            if self._pool:
+                self._pool.close()
+
+    def _site(self, network: Network) -> Site:
+        if "google" not in network.apps:
+            raise RuleError("Google Calendar is not set up here. Please ask whoever runs this installation.")
+        return Site.of(network)
+
+
+PROVIDER = Google()

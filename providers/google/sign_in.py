@@ -1,0 +1,141 @@
+"""Signing in to Google: an authorization code with PKCE, for a lasting permission and no more than is needed.
+
+Source: https://developers.google.com/identity/protocols/oauth2/web-server
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from google_auth_oauthlib.flow import Flow
+from oauthlib.oauth2 import OAuth2Error
+from requests import PreparedRequest, RequestException, Response
+from requests.adapters import HTTPAdapter
+
+from connector.errors import AccessLostError, RuleError, TransientError
+from connector.ports import Begun
+from providers.google.tokens import Site, denied, lasting
+
+_AUTH = "https://www.googleapis.com/auth/"
+_NEEDED = {
+    f"{_AUTH}calendar.events.owned": "see and change the events of your own calendars",
+    f"{_AUTH}calendar.calendarlist.readonly": "see the list of your calendars",
+    f"{_AUTH}calendar.freebusy": "see when you are busy",
+}
+_OWN_CALENDAR = f"{_AUTH}calendar.app.created"  # may be left out: then we cannot make a calendar of our own
+_WHO = ("openid", "email")  # so that two connections of one account are known for what they are
+SCOPES = (*_NEEDED, _OWN_CALENDAR, *_WHO)
+
+logging.getLogger("requests_oauthlib").setLevel(logging.INFO)  # below that it logs codes and tokens
+
+
+def begin(site: Site, state: str) -> Begun:
+    """Start a sign-in."""
+    flow = _flow(site, scopes=SCOPES)
+    url, _ = flow.authorization_url(access_type="offline", prompt="consent", state=state)
+    flow.oauth2session.close()
+    scheme = site.authorize.partition(":")[0]
+    return Begun(url=scheme + url.removeprefix("https"), memory={"code_verifier": flow.code_verifier})
+
+
+def complete(
+    site: Site, memory: Mapping[str, str], answer: Mapping[str, str], *, now: datetime, timeout: timedelta
+) -> dict[str, str]:
+    """Turn the answer into credentials; without `refresh_token` if Google gave none this time.
+
+    Raises: RuleError in words for the person; RefusedError; TransientError.
+    """
+    if "code" not in answer:
+        if answer.get("error") in {"access_denied", None}:
+            raise RuleError("Google says that you did not allow the connection. Nothing was connected.")
+        raise RuleError(f"Google could not connect the calendar ({answer['error'][:60]}). Please try again.")
+    flow = _flow(site, scopes=None, code_verifier=memory["code_verifier"])  # what was granted is ours to compare
+    try:
+        token = flow.fetch_token(code=answer["code"], timeout=timeout.total_seconds())
+    except OAuth2Error as error:
+        raise _refused(error) from error
+    except (RequestException, ValueError) as error:
+        raise TransientError(f"Google's sign-in service could not be reached ({type(error).__name__})") from error
+    finally:
+        flow.oauth2session.close()
+    granted = _words(token.get("scope"))
+    missing = [words for scope, words in _NEEDED.items() if scope not in granted]
+    if missing:
+        raise RuleError(
+            f"Google says that we may not {', '.join(missing)}. Please connect again, and leave the boxes ticked."
+        )
+    return lasting(token, now=now) | {"scopes": " ".join(sorted(granted))} | _identity(token.get("id_token"))
+
+
+def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:
+    """Return the credentials after a sign-in: a lasting permission is not given twice, so an earlier one stays.
+
+    Raises: RuleError if there is none, or the sign-in was to another account.
+    """
+    known, given = kept.get("account_id"), fresh.get("account_id")
+    if known and given and known != given:
+        raise RuleError(
+            f"This is another Google account ({fresh.get('email', 'unnamed')}). "
+            f"Please sign in to {kept.get('email', 'the first one')}."
+        )
+    joined = {"refresh_token": kept.get("refresh_token", ""), **fresh}
+    if not joined["refresh_token"]:
+        raise RuleError("Google gave no lasting permission. Please connect again.")
+    return joined
+
+
+def _flow(site: Site, *, scopes: tuple[str, ...] | None, code_verifier: str | None = None) -> Any:
+    """Make the library's flow, which insists on https: what the operator allowed to be plain http is named so to it."""
+    web = {
+        "client_id": site.client_id,
+        "client_secret": site.client_secret,
+        "auth_uri": _secure(site.authorize),
+        "token_uri": _secure(site.token),
+    }
+    flow = Flow.from_client_config(
+        {"web": web}, scopes=scopes, redirect_uri=site.redirect_uri, code_verifier=code_verifier
+    )
+    flow.oauth2session.trust_env = False  # no netrc, no proxies from the environment
+    if site.token.startswith("http:"):
+        flow.oauth2session.mount(_secure(site.token), _Plain())
+    return flow
+
+
+class _Plain(HTTPAdapter):
+    """Sends in plain what was named https."""
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        request.url = "http" + (request.url or "").removeprefix("https")
+        return super().send(request, *args, **kwargs)
+
+
+def _secure(url: str) -> str:
+    return "https" + url.removeprefix(url.partition(":")[0])
+
+
+def _refused(error: OAuth2Error) -> Exception:
+    name = error.error if isinstance(error.error, str) and not error.error.startswith("missing_token") else ""
+    meant = denied(error.status_code or 400, name)
+    if isinstance(meant, AccessLostError):  # the code was used, or is too old
+        return RuleError("The sign-in took too long, or was used already. Please connect again.")
+    return meant
+
+
+def _words(scope: object) -> set[str]:
+    return set(scope.split() if isinstance(scope, str) else scope) if isinstance(scope, str | list) else set()
+
+
+def _identity(token: object) -> dict[str, str]:
+    """Read who signed in; the token came straight from Google, so no signature is checked (OIDC Core 3.1.3.7)."""
+    try:
+        payload = str(token).split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        found = {"account_id": claims["sub"], "email": claims.get("email", "")}
+    except (ValueError, LookupError, TypeError):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}

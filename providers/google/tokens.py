@@ -1,0 +1,226 @@
+"""Our registration with Google, and the access token of one account: kept in this process, renewed by one at a time.
+
+An account's credentials are `refresh_token`, `access_token`, `expires_at` (ISO 8601, aware UTC), `scopes` (separated
+by blanks) and, where Google told them, `account_id` and `email`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from connector.errors import AccessLostError, ProviderError, RefusedError, TransientError
+from connector.ports import Network, TokenStore
+from providers.google.errors import Fault, garbled
+
+URLS = {
+    "authorize": "https://accounts.google.com/o/oauth2/v2/auth",
+    "token": "https://oauth2.googleapis.com/token",
+    "revoke": "https://oauth2.googleapis.com/revoke",
+    "api": "https://www.googleapis.com/calendar/v3/",
+    "batch": "https://www.googleapis.com/batch/calendar/v3",
+}
+_MARGIN = timedelta(minutes=4)  # an access token with less left is renewed before it is used
+_OURS = frozenset({"invalid_client", "unauthorized_client", "deleted_client", "unsupported_grant_type"})
+_PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "slow_down"})
+_OK, _TOO_MANY, _SERVER = 200, 429, 500
+
+Post = Callable[[str, bytes], tuple[int, Mapping[str, str], bytes]]
+"""Sends a form to a URL; returns status, headers and body. Raises: TransientError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Our registration with Google and the addresses of its services."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str
+    authorize: str
+    token: str
+    revoke: str
+    api: str
+    batch: str
+
+    @classmethod
+    def of(cls, network: Network) -> Site:
+        """Read it from the operator's registrations, slug `google`; its urls may replace any of `URLS`.
+
+        Raises: RefusedError if there is none, or an address is not https and not on a host allowed to be an inner one.
+        """
+        app = network.apps.get("google")
+        if app is None:
+            raise RefusedError("Google Calendar is not set up here: this installation is not registered with Google")
+        urls = {name: app.urls.get(name, url) for name, url in URLS.items()}
+        for url in urls.values():
+            parts = urlsplit(url)
+            if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in network.inner_hosts):
+                raise RefusedError(f"{url} is not an address beginning with https://")
+        return cls(client_id=app.client_id, client_secret=app.client_secret, redirect_uri=app.redirect_uri, **urls)
+
+
+def lasting(answer: Mapping[str, Any], *, now: datetime) -> dict[str, str]:
+    """Return what to keep of a token endpoint's answer (RFC 6749 section 5.1).
+
+    Raises: TransientError if it is none.
+    """
+    token, life = answer.get("access_token"), answer.get("expires_in", 0)
+    if not isinstance(token, str) or not token or not isinstance(life, int | float):
+        raise garbled()
+    kept = {"access_token": token, "expires_at": (now + timedelta(seconds=int(life))).isoformat()}
+    rotated = answer.get("refresh_token")
+    return kept | ({"refresh_token": rotated} if isinstance(rotated, str) and rotated else {})
+
+
+def refreshed(kept: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> dict[str, str]:
+    """Ask for a new access token; everything else in the credentials stays, unless Google replaces the refresh token.
+
+    Raises: AccessLostError if the grant is gone; RefusedError if our own registration is at fault; TransientError.
+    Source: RFC 6749 section 6.
+    """
+    if not kept.get("refresh_token"):
+        raise AccessLostError("Google gave no lasting permission")
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": kept["refresh_token"],
+        "client_id": site.client_id,
+        "client_secret": site.client_secret,
+    }
+    status, headers, body = post(site.token, urlencode(form).encode())
+    answer = _object(body)
+    if status == _OK:
+        return {**kept, **lasting(answer, now=now)}
+    fault = Fault.of(status, headers, body, now=now)
+    raise denied(status, str(answer.get("error", "")), wait=fault.wait)
+
+
+def denied(status: int, error: str, *, wait: timedelta | None = None) -> ProviderError:
+    """Return what a refusal of the token endpoint means (RFC 6749 section 5.2)."""
+    if status == _TOO_MANY or status >= _SERVER or not error or error in _PASSING:
+        return TransientError(f"Google's sign-in service answered {status} {error}".rstrip(), retry_after=wait)
+    if error in _OURS:
+        return RefusedError(f"Google does not accept this installation's registration ({error})")
+    return AccessLostError(f"Google no longer accepts the connection ({error})")
+
+
+def revoke(kept: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> None:
+    """Withdraw the grant, for every connection of this Google account; one that is gone already is fine.
+
+    Raises: TransientError; RefusedError.
+    Source: https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke
+    """
+    token = kept.get("refresh_token") or kept.get("access_token")
+    if not token:
+        return
+    status, headers, body = post(site.revoke, urlencode({"token": token}).encode())
+    if status == _OK or str(_object(body).get("error", "")) in {"invalid_token", "invalid_grant"}:
+        return
+    if status == _TOO_MANY or status >= _SERVER:
+        wait = Fault.of(status, headers, body, now=now).wait
+        raise TransientError(f"Google's sign-in service answered {status}", retry_after=wait)
+    raise RefusedError(f"Google did not withdraw the permission ({status})")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Credentials as they were stored, with what is needed of them at every call."""
+
+    kept: Mapping[str, str]
+    token: str
+    good_until: datetime
+
+    @classmethod
+    def of(cls, kept: Mapping[str, str]) -> _Held:
+        try:
+            end = datetime.fromisoformat(kept.get("expires_at", "")).astimezone(UTC)
+        except ValueError:
+            end = datetime.min.replace(tzinfo=UTC) + _MARGIN
+        return cls(kept, kept.get("access_token", ""), end - _MARGIN)
+
+    def good(self, now: datetime) -> bool:
+        return bool(self.token) and now < self.good_until
+
+
+class Bearer:
+    """The access token of one account; safe to share between threads, of which one at a time renews it.
+
+    Args:
+        tokens: Where the credentials are kept for all processes.
+        refresh: Asks Google for new ones.
+        clock: Tells the time, aware UTC.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenStore,
+        refresh: Callable[[Mapping[str, str]], Mapping[str, str]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._tokens = tokens
+        self._refresh = refresh
+        self._clock = clock
+        self._held: _Held | None = None
+        self._lost: tuple[Mapping[str, str], str] | None = None
+        self._lock = Lock()
+
+    def token(self) -> str:
+        """Return an access token that is good for a while; asks nobody while the one in hand is.
+
+        Raises: AccessLostError; RefusedError; TransientError.
+        """
+        held = self._held
+        if held is not None and held.good(self._clock()):
+            return held.token
+        with self._lock:
+            return self._usable(refused=None)
+
+    def replaced(self, refused: str) -> str:
+        """Return another access token than the one Google has just refused.
+
+        Raises: AccessLostError; RefusedError; TransientError.
+        """
+        with self._lock:
+            return self._usable(refused=refused)
+
+    def _usable(self, refused: str | None) -> str:
+        held = self._held or _Held.of(self._tokens.load())
+        now = self._clock()
+        if held.token == refused or not held.good(now):
+            held = self._renewed(held)
+            if held.token == refused or not held.good(now):  # another process had renewed it, long ago
+                held = self._renewed(held)
+        self._held = held
+        return held.token
+
+    def _renewed(self, held: _Held) -> _Held:
+        """Renew what is held; credentials that Google has given up on are not shown to it again."""
+        if self._lost:
+            kept, words = self._lost
+            if dict(self._tokens.load()) == dict(kept):
+                raise AccessLostError(words)
+            self._lost = None
+        tried = held.kept
+
+        def refresh(current: Mapping[str, str]) -> Mapping[str, str]:
+            nonlocal tried
+            tried = current
+            return self._refresh(current)
+
+        try:
+            return _Held.of(self._tokens.renew(held.kept, refresh))
+        except AccessLostError as error:
+            self._lost = (tried, str(error))
+            raise

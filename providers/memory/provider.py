@@ -1,0 +1,341 @@
+"""A calendar service that lives in this process: a true fake, with etags, sync tokens, tombstones and faults on demand.
+
+A store outlives the adapters that use it, as a server outlives its clients: find it again by its id.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from connector.domain.entry import Showing
+from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting
+from connector.domain.span import Span
+from connector.errors import (
+    AccessLostError,
+    EditConflictError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    SyncTokenExpiredError,
+)
+from connector.ports import (
+    Busy,
+    Changed,
+    Changes,
+    Failed,
+    Network,
+    Outcome,
+    RemoteCalendarInfo,
+    Removed,
+    TokenStore,
+    Written,
+)
+from providers._conflict import heed
+from providers.memory.events import Event, MemoryEvents
+from providers.memory.push import MemoryBell
+
+Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
+Moment = Literal["before", "after"]
+Hook = Callable[[Moment, Action], None]
+Around = Callable[[Action, Callable[[], Outcome]], Outcome]
+"""Does one write, or more or less than that; a ProviderError it raises is what the caller is told."""
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One request that shall fail.
+
+    Attributes:
+        on: The verb it waits for.
+        error: What the caller is told.
+        done: Whether a write is done all the same, so that only its answer is lost.
+    """
+
+    on: Verb
+    error: ProviderError
+    done: bool = False
+
+
+class MemoryCalendar(MemoryEvents, MemoryBell):
+    """One calendar, its service and its practitioner in one object.
+
+    Attributes:
+        hook: Called before and after each remote write; whatever it raises goes through to the caller of `apply`.
+        offline: While set, every verb fails with it and nothing is done.
+        etags: Whether writes and feed tell an ETag, a weak one, or none.
+        feed: Whether the change feed can be read incrementally; else every answer is a full listing.
+        lists_nothing: While set, the change feed is empty, although each event can still be read.
+        tentative_is_free: Whether free and busy leave tentative events out, as some services do.
+        around: Called instead of each remote write, with the action and what would be done; see `Around`.
+        requests: How often each verb was asked, writes one by one.
+        spent_names: Creations refused because their name had been used and deleted before.
+    """
+
+    def __init__(self, remote_id: str, *, name: str = "", writable: bool = True) -> None:
+        MemoryEvents.__init__(self)
+        MemoryBell.__init__(self)
+        self.info = RemoteCalendarInfo(remote_id=remote_id, name=name or remote_id, writable=writable)
+        self.hook: Hook | None = None
+        self.offline: ProviderError | None = None
+        self.etags: Literal["strong", "weak", "none"] = "strong"
+        self.feed = True
+        self.lists_nothing = False
+        self.tentative_is_free = False
+        self.around: Around | None = None
+        self.requests: Counter[str] = Counter()
+        self.spent_names: list[str] = []
+        self._faults: list[Fault] = []
+        self._interruptions: deque[Callable[[], None]] = deque()
+        self._era = 1
+
+    # What the core sees: the port.
+
+    def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        """Do the actions one after the other."""
+        stopped: ProviderError | None = None
+        for action in actions:
+            if stopped:
+                yield Failed(key=action.key, error=stopped)
+                continue
+            outcome = self._do(action)
+            if isinstance(outcome, Failed) and (self.offline or isinstance(outcome.error, AccessLostError)):
+                stopped = outcome.error
+            yield outcome
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
+        """Read what stands there."""
+        with self._lock:
+            self._ask("read")
+            found = {ref.name: self.events.get(ref.href or ref.name) for ref in refs}
+            return {
+                name: Sighting(href=event.href, etag=self._told(event), content=event.content) if event else None
+                for name, event in found.items()
+            }
+
+    def changes(self, since: str | None) -> Changes:
+        """Read the feed from a token."""
+        with self._lock:
+            self._ask("changes")
+            token = f"{self._era}:{self._version}"
+            if since is None or not self.feed:
+                return Changes(changed=self._changed(0), gone=(), token=token, full=True)
+            era, _, version = since.partition(":")
+            if era != str(self._era):
+                raise SyncTokenExpiredError("the token is from before")
+            lost = () if self.lists_nothing else self._tombstones.items()
+            gone = tuple(sorted(href for href, when in lost if when > int(version)))
+            return Changes(changed=self._changed(int(version)), gone=gone, token=token, full=False)
+
+    def busy(self, span: Span) -> Sequence[Busy]:
+        """Return when it is not free."""
+        with self._lock:
+            self._ask("busy")
+            return [one for one in self._taken(span) if not (self.tentative_is_free and self._is_tentative(one))]
+
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        """Return each event that is not free, tentative ones too; asks as `busy` does."""
+        with self._lock:
+            self._ask("busy")
+            return self._taken(span)
+
+    # What goes wrong: the tests' own handles.
+
+    def fail(self, error: ProviderError, *, on: Verb = "any", times: int = 1, answer_lost: bool = False) -> None:
+        """Let the next matching requests fail, before anything is done or with only the answer lost."""
+        self._faults += [Fault(on=on, error=error, done=answer_lost)] * times
+
+    def meanwhile(self, act: Callable[[], None], *, times: int = 1) -> None:
+        """Let somebody else act between an adapter's look at an event and its write, which then meets a new ETag."""
+        self._interruptions.extend([act] * times)
+
+    def empty_feed(self) -> None:
+        """Let the change feed forget every token and list nothing, until `lists_nothing` is unset."""
+        self.expire_tokens()
+        self.lists_nothing = True
+
+    def expire_tokens(self) -> None:
+        """Forget every sync token given so far."""
+        self._era += 1
+
+    # How it works inside.
+
+    def _do(self, action: Action) -> Outcome:
+        if self.hook:
+            self.hook("before", action)
+        try:
+            outcome = self.around(action, lambda: self._done(action)) if self.around else self._done(action)
+        except ProviderError as error:
+            outcome = Failed(key=action.key, error=error)
+        if self.hook:
+            self.hook("after", action)
+        return outcome
+
+    def _done(self, action: Action) -> Outcome:
+        with self._lock:
+            return self._put(action) if isinstance(action, Put) else self._remove(action)
+
+    def _put(self, put: Put) -> Outcome:
+        lost = self._ask("put")
+        href = put.at.href or put.at.name
+        for _ in range(_ROUNDS):
+            event = self.events.get(href)
+            if event is None:
+                if put.at.href is not None:
+                    raise MissingError(f"{href} is not there")
+                if href in self._tombstones:
+                    self.spent_names.append(href)
+                    raise MissingError(f"the name {href} is spent")
+            elif put.at.etag is None or put.at.etag != self._told(event):  # so it must be read before it is written
+                if event.content == put.entry.content:
+                    break
+                heed(put, event.content)
+            if not self._interruptions:
+                break
+            self._interruptions.popleft()()
+        else:
+            raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+        content = put.entry.content
+        if event is None or event.content != content:
+            version = self._next()
+            base = event or Event(href=href, version=version, shown=content)
+            event = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
+            self.events[href] = event
+        if lost:
+            return Failed(key=put.key, error=lost)
+        ref = replace(put.at, href=href, etag=self._told(event))
+        return Written(key=put.key, ref=ref, seen=content.fingerprint)
+
+    def _remove(self, remove: Remove) -> Outcome:
+        if isinstance(self.offline, MissingError):
+            return Removed(key=remove.key)  # gone with its calendar
+        lost = self._ask("remove")
+        href = remove.at.href or remove.at.name
+        if href in self.events:
+            self.delete(href)
+        return Failed(key=remove.key, error=lost) if lost else Removed(key=remove.key)
+
+    def _ask(self, verb: Verb) -> ProviderError | None:
+        """Count a request and meet its fault; return the error to tell once the write is done."""
+        self.requests[verb] += 1
+        if self.offline:
+            gone = isinstance(self.offline, MissingError) and verb == "put"
+            raise RefusedError("the calendar itself is not there any more") if gone else self.offline
+        fault = next((one for one in self._faults if one.on in {verb, "any"}), None)
+        if fault is None:
+            return None
+        self._faults.remove(fault)
+        if not fault.done:
+            raise fault.error
+        return fault.error
+
+    def _taken(self, span: Span) -> list[Busy]:
+        taken = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
+        return [Busy(span=event.span, href=event.href) for event in sorted(taken, key=lambda one: one.span)]
+
+    def _is_tentative(self, one: Busy) -> bool:
+        return self.events[one.href or ""].shown.showing is Showing.TENTATIVE
+
+    def _changed(self, since: int) -> tuple[Changed, ...]:
+        if self.lists_nothing:
+            return ()
+        newer = (event for event in self.events.values() if event.version > since)
+        return tuple(Changed(href=event.href, etag=self._told(event)) for event in newer)
+
+    def _told(self, event: Event) -> str | None:
+        return {"strong": event.etag, "weak": f"W/{event.etag}", "none": None}[self.etags]
+
+
+@dataclass
+class MemoryStore:
+    """One account at the service; `password` is what it accepts now."""
+
+    id: str
+    password: str = "secret"  # noqa: S105 - opens nothing
+    calendars: dict[str, MemoryCalendar] = field(default_factory=dict)
+
+    def calendar(self, remote_id: str = "calendar", *, writable: bool = True) -> MemoryCalendar:
+        """Return one of its calendars, made if there is none of that id."""
+        return self.calendars.setdefault(remote_id, MemoryCalendar(remote_id, writable=writable))
+
+    def change_password(self, password: str) -> None:
+        """Accept another password from now on: who is connected with the old one loses access."""
+        self.password = password
+        for calendar in self.calendars.values():
+            calendar.offline = _refused()
+
+
+_stores: dict[str, MemoryStore] = {}
+
+
+def store(identity: str) -> MemoryStore:
+    """Return the account of that id, the same one as long as the process lives."""
+    return _stores.setdefault(identity, MemoryStore(identity))
+
+
+def forget(identity: str) -> None:
+    """Drop an account and all its calendars."""
+    _stores.pop(identity, None)
+
+
+def _refused() -> AccessLostError:
+    return AccessLostError("the password is not accepted")
+
+
+class MemoryAccount:
+    """What a connected program sees of a store."""
+
+    def __init__(self, store: MemoryStore, password: str) -> None:
+        self._store = store
+        self._password = password
+
+    def calendars(self) -> Sequence[RemoteCalendarInfo]:
+        """Return its calendars."""
+        if self._password != self._store.password:
+            raise _refused()
+        return tuple(calendar.info for calendar in self._store.calendars.values())
+
+    def open(self, remote_id: str) -> MemoryCalendar:
+        """Return one calendar; one that is not there, or not to be seen, fails when it is used."""
+        found = self._store.calendars.get(remote_id)
+        if found and self._password == self._store.password:
+            return found
+        closed = MemoryCalendar(remote_id)
+        closed.offline = MissingError(f"there is no calendar {remote_id}") if found is None else _refused()
+        return closed
+
+
+class Memory:
+    """The provider."""
+
+    slug = "memory"
+    lane = "memory"
+    label = "Memory"
+
+    def account_key(self, credentials: Mapping[str, str]) -> str | None:
+        """Return the `account_id` that tests give."""
+        return credentials.get("account_id") or None
+
+    def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - reaches none
+        """Check `password` against the store whose id is `address`.
+
+        Returns: `store` and `password`.
+        Raises: AccessLostError.
+        """
+        found, password = store(form["address"]), form.get("password", "")
+        MemoryAccount(found, password).calendars()
+        for calendar in found.calendars.values():
+            calendar.offline = None
+        return {"store": found.id, "password": password}
+
+    def account(self, tokens: TokenStore, network: Network) -> MemoryAccount:  # noqa: ARG002 - reaches none
+        """Return the account of that store."""
+        credentials = tokens.load()
+        return MemoryAccount(store(credentials["store"]), credentials["password"])
+
+
+PROVIDER = Memory()

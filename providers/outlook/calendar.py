@@ -1,0 +1,310 @@
+"""One Outlook calendar: its events written, removed and read, one request each or twenty in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting
+from connector.domain.span import Span
+from connector.errors import (
+    AccessLostError,
+    EditConflictError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+)
+from connector.ports import Busy, Changes, Channel, Failed, Outcome, Removed, Written
+from providers._conflict import heed
+from providers.outlook import events, feed, free_busy, push
+from providers.outlook.answers import Answer, Call, ThrottledError, UnreachableError, meaning, nonsense, wait
+from providers.outlook.http import BATCH, Graph
+from providers.outlook.tokens import WORK, Tokens
+
+_ROUNDS = 3
+_PAGES = 200
+_DOUBTS = 1000
+_CHANGED = frozenset({409, 412})
+_UNAUTHORIZED, _TOO_MANY = 401, 429
+_DUPLICATE = "errorduplicatetransactionid"
+_STOPS = (AccessLostError, UnreachableError, ThrottledError)
+
+
+class OutlookCalendar:
+    """One calendar of a Microsoft account; safe to share between threads."""
+
+    def __init__(self, graph: Graph, tokens: Tokens, remote_id: str, *, clock: Callable[[], datetime]) -> None:
+        self._graph = graph
+        self._tokens = tokens
+        self._clock = clock
+        self._path = f"/me/calendars/{quote(remote_id, safe='')}"
+        self._left: dict[str, None] = {}  # events the feed said have left the calendar's window
+        self._default: bool | None = None
+
+    def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        """Do the actions: one alone is one request, up to twenty are one `$batch`."""
+        stopped: ProviderError | None = None
+        for start in range(0, len(actions), BATCH):
+            chunk = actions[start : start + BATCH]
+            try:
+                answers = [] if stopped else self._asked([self._first(one) for one in chunk], _in_order(chunk))
+            except ProviderError as error:
+                stopped = error if isinstance(error, _STOPS) else None
+                yield from (Failed(key=action.key, error=error) for action in chunk)
+                continue
+            if stopped:
+                yield from (Failed(key=action.key, error=stopped) for action in chunk)
+                continue
+            for action, answer in sorted(zip(chunk, answers, strict=True), key=lambda pair: not pair[1].ok):
+                outcome = self._finished(action, answer, stopped)
+                if isinstance(outcome, Failed) and isinstance(outcome.error, _STOPS):
+                    stopped = outcome.error
+                yield outcome
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
+        """Read what stands there, twenty at a time.
+
+        Raises: ProviderError.
+        """
+        found: dict[str, Sighting | None] = {}
+        known = {ref.href: ref.name for ref in refs if ref.href is not None}
+        hrefs = list(known)
+        for start in range(0, len(hrefs), BATCH):
+            some = hrefs[start : start + BATCH]
+            for href, answer in zip(some, self._asked([events.get(one) for one in some]), strict=True):
+                found[known[href]] = self._sighted(None if answer.absent else answer.done().body)
+        for ref in refs:
+            if ref.href is None:
+                found[ref.name] = self._sighted(self._find(ref.name))
+        return found
+
+    def changes(self, since: str | None) -> Changes:
+        """Read the change feed."""
+        found = feed.changes(self._graph, self._path, since, now=self._clock())
+        for one in found.changed:
+            self._left.pop(one.href, None)
+        self._left |= dict.fromkeys(found.gone)
+        while len(self._left) > _DOUBTS:
+            self._left.pop(next(iter(self._left)), None)
+        return found
+
+    def busy(self, span: Span) -> Sequence[Busy]:
+        """Return when the calendar is not free: a work account's default one as its colleagues are told.
+
+        Raises: ProviderError.
+        """
+        credentials = self._tokens.credentials()
+        if credentials.get("tenant") == WORK and credentials.get("username") and self._is_default():
+            told = free_busy.scheduled(self._graph, credentials["username"], span)
+            if told is not None:
+                return told
+        return self.agenda(span)
+
+    def agenda(self, span: Span) -> Sequence[Busy]:
+        """Return each event that is not free.
+
+        Raises: RefusedError where only free and busy may be seen; another ProviderError.
+        """
+        return free_busy.viewed(self._graph, self._path, span)
+
+    def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
+        """Subscribe to the calendar."""
+        return push.watch(self._graph, self._path, channel_id=channel_id, secret=secret, address=address, now=now)
+
+    def renew(self, channel: Channel, *, address: str, now: datetime) -> Channel:
+        """Make the subscription last longer, or open another where it is gone."""
+        longer = push.renew(self._graph, channel, now=now)
+        return longer or self.watch(channel_id=channel.id, secret=channel.secret, address=address, now=now)
+
+    def unwatch(self, channel: Channel) -> None:
+        """End the subscription."""
+        push.unwatch(self._graph, channel.remote_id)
+
+    def _first(self, action: Action) -> Call:
+        """Return the one request that usually does it."""
+        at = action.at
+        if at.href is None:
+            if isinstance(action, Put):
+                return events.create(self._path, at, action.entry.content)
+            return events.search(self._path, at.name)
+        if isinstance(action, Remove):
+            return events.delete(at.href)
+        if at.etag is None:
+            return events.get(at.href)
+        return events.update(at.href, at.etag, action.entry.content)
+
+    def _asked(self, calls: Sequence[Call], after: Mapping[int, int] | None = None) -> list[Answer]:
+        """Ask, all in one request; what was turned away inside it for no named time is asked again by itself."""
+        if len(calls) == 1:
+            return [self._graph.call(calls[0])]
+        return [
+            self._graph.call(call) if _was_crowded(answer) else answer
+            for call, answer in zip(calls, self._graph.batch(calls, after=after), strict=True)
+        ]
+
+    def _finished(self, action: Action, answer: Answer, stopped: ProviderError | None) -> Outcome:
+        if stopped and not answer.ok:
+            return Failed(key=action.key, error=stopped)
+        try:
+            if isinstance(action, Remove):
+                return self._removed(action, answer)
+            if action.at.href is None:
+                return self._created(action, answer)
+            if action.at.etag is None:
+                return self._updated(action, action.at.href, None if answer.absent else answer.done().body)
+            return self._patched(action, action.at.href, answer) or self._again(action, action.at.href)
+        except ProviderError as error:
+            return Failed(key=action.key, error=error)
+
+    def _created(self, put: Put, answer: Answer) -> Written:
+        """Take the event a creation gave, which may be one of an earlier attempt and show something else."""
+        if answer.code == _DUPLICATE:
+            return self._adopted(put, answer)
+        if answer.absent:
+            raise RefusedError("the calendar itself is not there any more")
+        event = answer.done().body
+        if events.shows(event, put.entry.content):
+            return _written(put, event)
+        if put.over is not None:
+            return self._again(put, _id(event))  # such an answer does not tell which kind of busy it is
+        return self._updated(put, _id(event), event)
+
+    def _adopted(self, put: Put, answer: Answer) -> Written:
+        """Change the event that has our name already.
+
+        Raises: MissingError if it was deleted: the name is spent.
+        """
+        href = answer.error.get("@event.existingEventId")
+        event = self._got(str(href)) if href else self._find(put.at.name)
+        if event is None:
+            raise MissingError(f"the name {put.at.name} is spent: its event was deleted")
+        return self._updated(put, _id(event), event)
+
+    def _again(self, put: Put, href: str) -> Written:
+        return self._updated(put, href, self._got(href))
+
+    def _updated(self, put: Put, href: str, event: Mapping[str, Any] | None) -> Written:
+        """Compare and write until nobody has written in between; writes nothing if all is as it should be.
+
+        Raises: ProviderError; EditConflictError if what stands there is news.
+        """
+        for _ in range(_ROUNDS):
+            if event is None:
+                raise MissingError(f"{href} is not there any more")
+            if events.content_of(event) == put.entry.content:
+                return _written(put, event)
+            heed(put, events.content_of(event))
+            single = events.is_series(event)
+            call = events.update(href, _etag(event), put.entry.content, single=single)
+            written = self._patched(put, href, self._graph.call(call))
+            if written:
+                return written
+            event = self._got(href)
+        raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+
+    def _patched(self, put: Put, href: str, answer: Answer) -> Written | None:
+        """Take an update's answer; None if somebody has written in between, or Outlook says so for no reason."""
+        if answer.status in _CHANGED:
+            return None
+        if answer.absent:
+            raise MissingError(f"{href} is not there any more")
+        event = answer.done().body
+        if events.is_series(event):
+            return None
+        return _written(put, event)
+
+    def _removed(self, remove: Remove, answer: Answer) -> Removed:
+        if remove.at.href is None:
+            event = self._find(remove.at.name, answer)
+            if event is None:
+                return Removed(key=remove.key)
+            answer = self._graph.call(events.delete(_id(event)))
+        if not answer.ok and not answer.absent:
+            raise meaning(answer)
+        return Removed(key=remove.key)
+
+    def _got(self, href: str) -> Mapping[str, Any] | None:
+        answer = self._graph.call(events.get(href))
+        return None if answer.absent else answer.done().body
+
+    def _find(self, name: str, searched: Answer | None = None) -> Mapping[str, Any] | None:
+        """Return the event of a name of ours whose id we never learned; None is a confirmed absence.
+
+        Where the search does not know it, the whole calendar is looked through: a search index may lag.
+        """
+        try:
+            answer = searched or self._graph.call(events.search(self._path, name))
+            if answer.absent:
+                return None  # gone with its calendar
+            if found := answer.value():
+                return found[0]
+        except _STOPS:
+            raise
+        except ProviderError:
+            pass  # some mailboxes cannot search at all
+        listing = Call(method="GET", path=f"{self._path}/events?$select=id,transactionId&$top=500")
+        for page in self._graph.pages(listing, most=_PAGES):
+            for event in page.value():
+                if event.get("transactionId") == name:
+                    return self._got(_id(event))
+        return None
+
+    def _sighted(self, event: Mapping[str, Any] | None) -> Sighting | None:
+        if event is None or not self._stands_here(event):
+            return None
+        return Sighting(href=_id(event), etag=_etag(event), content=events.content_of(event))
+
+    def _stands_here(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event the feed said has left is still in this calendar, and only its time has left the window.
+
+        An immutable id goes on naming an event that lies in another calendar or among the deleted items.
+        """
+        if _id(event) not in self._left or events.is_series(event):
+            return True
+        span = events.span_of(event)
+        now = self._clock()
+        if span is None or span.end <= now - feed.BEHIND or span.start >= now + feed.LEAST_AHEAD:
+            return True
+        return any(one.href == _id(event) for one in free_busy.viewed(self._graph, self._path, span, free=True))
+
+    def _is_default(self) -> bool:
+        if self._default is None:
+            answer = self._graph.call(Call(method="GET", path=f"{self._path}?$select=id,isDefaultCalendar"))
+            self._default = bool(answer.done().body.get("isDefaultCalendar"))
+        return self._default
+
+
+def _in_order(actions: Sequence[Action]) -> dict[int, int]:
+    """Return which action must wait for which: the writes of one entry stay in order."""
+    last: dict[object, int] = {}
+    after = {}
+    for number, action in enumerate(actions):
+        if action.key in last:
+            after[number] = last[action.key]
+        last[action.key] = number
+    return after
+
+
+def _was_crowded(answer: Answer) -> bool:
+    """Whether a part of a batch was turned away only because of the others, or of a token that ran out."""
+    return answer.status == _UNAUTHORIZED or (answer.status == _TOO_MANY and wait(answer) is None)
+
+
+def _written(put: Put, event: Mapping[str, Any]) -> Written:
+    ref = replace(put.at, href=_id(event), etag=_etag(event))
+    return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
+
+
+def _id(event: Mapping[str, Any]) -> str:
+    if not isinstance(event.get("id"), str):
+        raise nonsense()
+    return str(event["id"])
+
+
+def _etag(event: Mapping[str, Any]) -> str:
+    if not isinstance(event.get("@odata.etag"), str):
+        raise nonsense()
+    return str(event["@odata.etag"])

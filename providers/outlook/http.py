@@ -1,0 +1,245 @@
+"""HTTP to Microsoft Graph: kept connections, batches, and one mailbox's patience."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Condition, Lock
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from connector.errors import RefusedError
+from connector.ports import HTTP_TIMEOUT
+from providers.outlook.answers import (
+    ERROR,
+    LOCKED,
+    READ_SECONDS,
+    TOO_MANY,
+    UNAUTHORIZED,
+    Answer,
+    Call,
+    ThrottledError,
+    UnreachableError,
+    meaning,
+    nonsense,
+    wait,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+
+BATCH = 20  # requests in one $batch
+CONCURRENT = 4  # requests Outlook bears at once for one mailbox; those inside a batch count
+_POOL_SECONDS, _KEPT_SECONDS = 15.0, 60.0
+
+
+class Bearer(Protocol):
+    """Knows the access token of one account."""
+
+    def bearer(self, *, refused: str | None = None) -> str:
+        """Return a token that is good; a `refused` one is never returned again."""
+        ...
+
+
+class Web:
+    """The connections to Microsoft, made on first use and shared by all accounts."""
+
+    def __init__(self) -> None:
+        self._client: httpx2.Client | None = None
+        self._lock = Lock()
+
+    @property
+    def client(self) -> httpx2.Client:
+        """The kept client; follows no redirects, and takes nothing from the environment."""
+        with self._lock:
+            if self._client is None:
+                import httpx2  # noqa: PLC0415 - heavy, and not needed before the first request
+
+                self._client = httpx2.Client(
+                    timeout=httpx2.Timeout(READ_SECONDS, pool=_POOL_SECONDS),
+                    headers={"User-Agent": "Pencilled", "Accept": "application/json"},
+                    limits=httpx2.Limits(max_connections=64, keepalive_expiry=_KEPT_SECONDS),
+                    trust_env=False,
+                )
+            return self._client
+
+    def send(self, method: str, url: str, *, seconds: float = READ_SECONDS, **parts: Any) -> httpx2.Response:
+        """Send one request and read its answer, whatever its status.
+
+        Raises: UnreachableError; its cause is httpx2's own error.
+        """
+        client = self.client
+        import httpx2  # noqa: PLC0415 - as above
+
+        try:
+            timeout = httpx2.Timeout(min(seconds, HTTP_TIMEOUT.total_seconds()), pool=_POOL_SECONDS)
+            return client.request(method, url, timeout=timeout, **parts)
+        except httpx2.TimeoutException as error:
+            raise UnreachableError("Microsoft did not answer in time") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise UnreachableError("Microsoft could not be reached") from error
+
+    def hung_up(self, error: UnreachableError) -> bool:
+        """Whether a kept connection broke before the answer began, so that a new one may do."""
+        import httpx2  # noqa: PLC0415 - as above
+
+        return isinstance(error.__cause__, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError)
+
+    def close(self) -> None:
+        """Close all connections; the next use makes new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+class Graph:
+    """One mailbox at the service; safe to share between threads.
+
+    Never more than four of its requests are in flight, and none is sent before an instant the service named.
+    """
+
+    def __init__(self, web: Web, root: str, tokens: Bearer, *, monotonic: Callable[[], float]) -> None:
+        self._web = web
+        self._root = root.rstrip("/")
+        self._tokens = tokens
+        self._monotonic = monotonic
+        self._not_before = 0.0
+        self._in_flight = 0
+        self._free = Condition()
+
+    def call(self, call: Call, *, places: int = 1) -> Answer:
+        """Send one request and return its answer: done, or refused for a reason of its own.
+
+        Raises: AccessLostError if the access is refused even with a new token; ThrottledError, UnreachableError or
+            another TransientError, where only waiting helps.
+        """
+        token = self._tokens.bearer()
+        answer = self._sent(call, token, places)
+        if answer.status == UNAUTHORIZED:
+            answer = self._sent(call, self._tokens.bearer(refused=token), places)
+        if answer.status == UNAUTHORIZED or answer.status in {LOCKED, TOO_MANY} or answer.status >= ERROR:
+            self.heed(answer)
+            raise meaning(answer)
+        return answer
+
+    def batch(self, calls: Sequence[Call], *, after: Mapping[int, int] | None = None) -> list[Answer]:
+        """Send up to 20 requests as one, and return the answer to each; status 0 where there was none.
+
+        Args:
+            calls: What to ask, with paths below the root.
+            after: By position, the request that must have been done before; else the service runs four at once.
+        """
+        requests: list[dict[str, object]] = []
+        for number, call in enumerate(calls):
+            one: dict[str, object] = {
+                "id": str(number),
+                "method": call.method,
+                "url": call.path,
+                "headers": call.head,
+            }
+            if call.body is not None:
+                one["body"] = call.body
+            if after and number in after:
+                one["dependsOn"] = [str(after[number])]
+            requests.append(one)
+        whole = self.call(
+            Call(method="POST", path="/$batch", body={"requests": requests}), places=min(len(calls), CONCURRENT)
+        ).done()
+        parts = whole.body.get("responses")
+        if not isinstance(parts, list):
+            raise nonsense()
+        found = {str(part.get("id")): _part(part) for part in parts if isinstance(part, Mapping)}
+        answers = [found.get(str(number), Answer(0)) for number in range(len(calls))]
+        for answer in answers:
+            self.heed(answer)
+        return answers
+
+    def pages(self, first: Call, *, most: int) -> Iterator[Answer]:
+        """Follow a collection from page to page; a page that was refused is the last.
+
+        Raises: ProviderError as `call` does; RefusedError after `most` pages or a link elsewhere.
+        """
+        call: Call | None = first
+        for _ in range(most):
+            if call is None:
+                return
+            answer = self.call(call)
+            yield answer
+            link = answer.body.get("@odata.nextLink") if answer.ok else None
+            call = Call(method="GET", path=str(link), prefer=first.prefer) if link else None
+        if call is not None:
+            raise RefusedError(f"Outlook has more than {most} pages of an answer")
+
+    def heed(self, answer: Answer) -> None:
+        """Note an instant before which the service wants no more requests."""
+        if answer.status == TOO_MANY or answer.status > ERROR:
+            pause = wait(answer)
+            if pause:
+                self._not_before = max(self._not_before, self._monotonic() + pause.total_seconds())
+
+    @contextmanager
+    def _places(self, places: int) -> Iterator[None]:
+        with self._free:
+            in_time = self._free.wait_for(lambda: self._in_flight + places <= CONCURRENT, HTTP_TIMEOUT.total_seconds())
+            if not in_time:
+                raise UnreachableError("earlier requests to this mailbox are still waiting for their answers")
+            self._in_flight += places
+        try:
+            yield
+        finally:
+            with self._free:
+                self._in_flight -= places
+                self._free.notify_all()
+
+    def _sent(self, call: Call, token: str, places: int) -> Answer:
+        url = self._address(call.path)
+        headers = call.head | {"Authorization": f"Bearer {token}", "client-request-id": str(uuid4())}
+        content = None if call.body is None else json.dumps(call.body, ensure_ascii=False).encode()
+        with self._places(places):
+            left = self._not_before - self._monotonic()
+            if left > 0:
+                raise ThrottledError("Outlook wants to be left alone", retry_after=timedelta(seconds=int(left) + 1))
+            try:
+                response = self._web.send(call.method, url, seconds=call.seconds, headers=headers, content=content)
+            except UnreachableError as error:
+                if not call.repeatable or not self._web.hung_up(error):
+                    raise
+                response = self._web.send(call.method, url, seconds=call.seconds, headers=headers, content=content)
+        body, sound = _object(response.content)
+        found = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, found, body, sound)
+
+    def leads_here(self, link: str) -> bool:
+        """Whether a link leads to the service itself."""
+        root, parts = urlsplit(self._root), urlsplit(link)
+        return (parts.scheme, parts.netloc) == (root.scheme, root.netloc)
+
+    def _address(self, path: str) -> str:
+        """Return the URL of a path or link."""
+        if path.startswith("/"):
+            return self._root + path
+        if not self.leads_here(path):
+            raise RefusedError("a link in Outlook's answer leads to another host, which is not shown the token")
+        return path
+
+
+def _part(part: Mapping[str, Any]) -> Answer:
+    status, headers, body = part.get("status"), part.get("headers"), part.get("body")
+    if not isinstance(status, int):
+        return Answer(0)
+    found = {str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else {}
+    return Answer(status, found, body if isinstance(body, Mapping) else {}, body is None or isinstance(body, Mapping))
+
+
+def _object(content: bytes) -> tuple[Mapping[str, Any], bool]:
+    if not content:
+        return {}, True
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return {}, False
+    return (body, True) if isinstance(body, Mapping) else ({}, False)

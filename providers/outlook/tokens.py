@@ -1,0 +1,308 @@
+"""Sign-in and access tokens for Microsoft accounts, through msal over our own HTTP.
+
+An account's credentials are `cache` (msal's own, with this account alone), `home_account_id`, `tenant` (`personal` or
+`work`) and, of work accounts, `username`: free/busy is asked by it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from typing import Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+from connector.errors import AccessLostError, ProviderError, RefusedError, RuleError, TransientError
+from connector.ports import Begun, Network, OAuthApp, TokenStore
+from providers.outlook.answers import Answer, wait
+from providers.outlook.http import Web
+
+AUTHORITY = "https://login.microsoftonline.com/common"  # work, school and personal accounts alike
+ROOT = "https://graph.microsoft.com/v1.0"
+PERSONAL, WORK = "personal", "work"
+_PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+_SCOPE = "Calendars.ReadWrite"
+_GONE = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
+_DECLINED = frozenset({"access_denied", "consent_required", "interaction_required", "login_required"})
+_SPENT = frozenset({"invalid_grant", "expired_token"})
+_KEPT = timedelta(hours=24).total_seconds()  # of what the authority tells about itself
+_MARGIN = timedelta(minutes=5).total_seconds()  # msal counts a token with less left as expired
+_TOO_MANY, _ERROR = 429, 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Our registration with Microsoft and the addresses of its services."""
+
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    authority: str
+    root: str
+
+    @classmethod
+    def of(cls, network: Network) -> Directory:
+        """Read it from the operator's registrations, slug `outlook`; its urls may name `authority` and `graph`.
+
+        Raises: RefusedError if there is none, or an address is not https and not on a host allowed to be an inner one.
+        """
+        app: OAuthApp | None = network.apps.get("outlook")
+        if app is None:
+            raise RefusedError("Outlook is not set up here: this installation is not registered with Microsoft")
+        authority, root = app.urls.get("authority", AUTHORITY), app.urls.get("graph", ROOT)
+        for url in (authority, root):
+            parts = urlsplit(url)
+            if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in network.inner_hosts):
+                raise RefusedError(f"{url} is not an address beginning with https://")
+        return cls(
+            client_id=app.client_id,
+            client_secret=app.client_secret,
+            redirect_uri=app.redirect_uri,
+            authority=authority.rstrip("/"),
+            root=root.rstrip("/"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An HTTP reply in the shape msal asks for."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str]
+
+    def raise_for_status(self) -> None:
+        """Do nothing: what must be raised was raised before."""
+
+
+class Authority:
+    """Carries msal's requests over the kept connections, with their time limits.
+
+    What the authority tells about itself is kept for a day; errors are not, as msal's own memory would (for 60 s).
+    msal insists on https, so an authority that the operator allowed to be plain http is named to it as https.
+    """
+
+    def __init__(self, web: Web, *, monotonic: Callable[[], float]) -> None:
+        self._web = web
+        self._monotonic = monotonic
+        self._known: dict[str, tuple[float, _Reply]] = {}
+
+    def app(self, directory: Directory, cache: str | None) -> tuple[Any, Any]:
+        """Return a new msal application and its token cache; asks the authority about itself at most once a day.
+
+        Raises: TransientError.
+        """
+        import msal  # noqa: PLC0415 - heavy, and not needed before the first token is
+
+        logging.getLogger("msal.token_cache").setLevel(logging.INFO)  # below that it logs codes and tokens
+        tokens = msal.SerializableTokenCache()
+        if cache is not None:
+            tokens.deserialize(cache)
+        secure = urlunsplit(("https", *urlsplit(directory.authority)[1:]))
+        application = told(
+            lambda: msal.ConfidentialClientApplication(
+                directory.client_id,
+                client_credential=directory.client_secret,
+                authority=secure,
+                token_cache=tokens,
+                http_client=_Client(self, plain=directory.authority.startswith("http:")),
+                instance_discovery=False,  # the operator named the authority; msal need not ask Microsoft about it
+            )
+        )
+        return application, tokens
+
+    def get(self, url: str, **parts: Any) -> _Reply:
+        """Ask, or remember the answer of today."""
+        known = self._known.get(url)
+        if known and known[0] > self._monotonic():
+            return known[1]
+        reply = self._send("GET", url, **parts)
+        if reply.status_code == 200:  # noqa: PLR2004 - OK
+            self._known[url] = (self._monotonic() + _KEPT, reply)
+        return reply
+
+    def post(self, url: str, **parts: Any) -> _Reply:
+        """Send a form."""
+        return self._send("POST", url, **parts)
+
+    def _send(self, method: str, url: str, **parts: Any) -> _Reply:
+        taken = {name: parts[name] for name in ("params", "data", "headers") if parts.get(name)}
+        response = self._web.send(method, url, **taken)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if response.status_code == _TOO_MANY or response.status_code >= _ERROR:
+            pause = wait(Answer(response.status_code, headers))
+            raise TransientError(f"Microsoft's sign-in answered {response.status_code}", retry_after=pause)
+        return _Reply(response.status_code, response.text, headers)
+
+
+class _Client:
+    """The http client one msal application is given."""
+
+    def __init__(self, authority: Authority, *, plain: bool) -> None:
+        self._authority = authority
+        self._scheme = "http" if plain else "https"
+
+    def get(self, url: str, **parts: Any) -> _Reply:
+        """Pass on."""
+        return self._authority.get(self._spelled(url), **parts)
+
+    def post(self, url: str, **parts: Any) -> _Reply:
+        """Pass on."""
+        return self._authority.post(self._spelled(url), **parts)
+
+    def close(self) -> None:
+        """Leave the connections as they are: they are shared."""
+
+    def _spelled(self, url: str) -> str:
+        return urlunsplit((self._scheme, *urlsplit(url)[1:]))
+
+
+def told(act: Callable[[], Any]) -> Any:
+    """Do something with msal and let only our own errors out; its messages may quote an answer, so none is repeated."""
+    try:
+        return act()
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError) as error:
+        kind = type(error).__name__
+        raise TransientError(f"Microsoft's sign-in gave an answer that makes no sense ({kind})") from error
+
+
+def begin(authority: Authority, directory: Directory, state: str) -> Begun:
+    """Start a sign-in with PKCE; the answer comes as a query.
+
+    A form posted from Microsoft's site would come without the cookie that tells who is asking.
+    """
+    app, _ = authority.app(directory, None)
+    warnings.filterwarnings("ignore", message="response_mode='form_post' is recommended")  # see above
+    flow = told(
+        lambda: app.initiate_auth_code_flow(
+            [_SCOPE],
+            redirect_uri=directory.redirect_uri,
+            state=state,
+            response_mode="query",
+            prompt="select_account",
+        )
+    )
+    url = str(flow.pop("auth_uri"))
+    return Begun(url=url, memory={name: json.dumps(value) for name, value in flow.items()})
+
+
+def complete(
+    authority: Authority, directory: Directory, memory: Mapping[str, str], answer: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Turn the answer of a sign-in into credentials.
+
+    Raises: RuleError in words for the person; TransientError; RefusedError if our own registration is refused.
+    """
+    flow = {name: json.loads(value) for name, value in memory.items()}
+    if not answer.get("state") or answer.get("state") != flow.get("state"):
+        raise RuleError("This answer belongs to another sign-in. Please start again.")
+    app, cache = authority.app(directory, None)
+    result = told(lambda: app.acquire_token_by_auth_code_flow(flow, dict(answer)))
+    if "access_token" not in result:
+        raise _unfinished(str(result.get("error", "")))
+    granted = {scope.rpartition("/")[2].lower() for scope in str(result.get("scope", "")).split()}
+    if _SCOPE.lower() not in granted:
+        raise RuleError("Pencilled may not read and write your calendars. Please start again and allow it.")
+    accounts = app.get_accounts()
+    if "refresh_token" not in result or len(accounts) != 1:
+        raise RuleError("Microsoft did not allow Pencilled to stay connected. Please start again.")
+    claims = result.get("id_token_claims", {})
+    personal = claims.get("tid") == _PERSONAL_TENANT
+    kept = {
+        "cache": cache.serialize(),
+        "home_account_id": str(accounts[0]["home_account_id"]),
+        "tenant": PERSONAL if personal else WORK,
+    }
+    return kept if personal else kept | {"username": str(claims.get("preferred_username", ""))}
+
+
+def _unfinished(error: str) -> RuleError | ProviderError:
+    if error in _DECLINED:
+        return RuleError("You, or your organisation, did not allow Pencilled to use your calendars. Nothing was kept.")
+    if error in _SPENT:
+        return RuleError("The sign-in took too long or was used before. Please start again.")
+    if error in {"temporarily_unavailable", "server_error"}:
+        return TransientError("Microsoft's sign-in is not available just now. Please try again in a while.")
+    return RefusedError(f"Microsoft refused this installation's own registration ({error or 'no reason given'})")
+
+
+class Tokens:
+    """The access tokens of one account: at hand while they last, refreshed by one caller at a time."""
+
+    def __init__(
+        self, store: TokenStore, directory: Directory, authority: Authority, *, monotonic: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._authority = authority
+        self._monotonic = monotonic
+        self._warm: tuple[str, float] | None = None
+        self._lock = Lock()
+
+    def bearer(self, *, refused: str | None = None) -> str:
+        """Return an access token that is good for at least a while, and is not the `refused` one.
+
+        Raises: AccessLostError if the account must be connected anew; TransientError.
+        """
+        token = self._at_hand(refused)
+        if token:
+            return token
+        with self._lock:
+            return self._at_hand(refused) or self._fetched(refused)
+
+    def credentials(self) -> Mapping[str, str]:
+        """Return the account's credentials as they are kept."""
+        return self._store.load()
+
+    def _at_hand(self, refused: str | None) -> str | None:
+        warm = self._warm
+        if warm and warm[1] > self._monotonic() and warm[0] != refused:
+            return warm[0]
+        return None
+
+    def _fetched(self, refused: str | None) -> str:
+        seen = self._store.load()
+        found = self._cached(seen, refused, least=_MARGIN)
+        if found is None:
+            found = self._cached(self._store.renew(seen, self._refreshed), refused, least=0)
+        if found is None:
+            raise AccessLostError("Microsoft gives no new access to this account")
+        token, seconds = found
+        self._warm = (token, self._monotonic() + seconds - _MARGIN)
+        return token
+
+    def _cached(self, credentials: Mapping[str, str], refused: str | None, *, least: float) -> tuple[str, float] | None:
+        """Return the access token that lasts longest, and the seconds it has left; None if that is `least` or less."""
+        import msal  # noqa: PLC0415 - as above
+
+        cache = msal.SerializableTokenCache()
+        told(lambda: cache.deserialize(credentials.get("cache")))
+        query = {"client_id": self._directory.client_id, "home_account_id": credentials.get("home_account_id")}
+        rows = told(lambda: list(cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN, query=query)))
+        left = {str(row["secret"]): float(row["expires_on"]) - time.time() for row in rows}
+        left.pop(refused or "", None)
+        token = max(left, key=lambda one: left[one], default=None)
+        return (token, left[token]) if token is not None and left[token] > least else None
+
+    def _refreshed(self, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        """Spend the refresh token; the one that comes back with the answer is kept with it."""
+        app, cache = self._authority.app(self._directory, credentials.get("cache"))
+        home = credentials.get("home_account_id")
+        account = next((one for one in told(app.get_accounts) if one["home_account_id"] == home), None)
+        result = told(lambda: app.acquire_token_silent_with_error([_SCOPE], account, force_refresh=True))
+        if not result:
+            raise AccessLostError("no way is kept to reach this account: it must be connected anew")
+        if "access_token" not in result:
+            _refuse(str(result.get("error", "")))
+        return {**credentials, "cache": cache.serialize()} if cache.has_state_changed else credentials
+
+
+def _refuse(error: str) -> NoReturn:
+    if error in _GONE:
+        raise AccessLostError(f"Microsoft no longer gives access to this account ({error})")
+    raise TransientError(f"Microsoft gave no token ({error or 'no reason given'})")

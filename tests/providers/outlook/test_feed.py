@@ -1,0 +1,367 @@
+"""What comes back from Outlook: its change feed, free and busy, and the zones it names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from connector.domain.reconcile import Ref
+from connector.domain.span import Span
+from connector.errors import (
+    AccessLostError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    SyncTokenExpiredError,
+    TransientError,
+)
+from providers.outlook import zones
+from providers.outlook.feed import AHEAD, LEAST_AHEAD
+from providers.outlook.provider import OutlookCalendar
+from tests.fakes.graph import says
+from tests.providers.contract import DAY, NOON, content, creation, written
+from tests.providers.outlook.setting import Setting, outlook
+
+DELTA = "/calendarView/delta$"
+
+
+@pytest.fixture
+def setting() -> Iterator[Setting]:
+    with outlook() as setting:
+        yield setting
+
+
+@pytest.fixture
+def work() -> Iterator[Setting]:
+    with outlook(personal=False) as setting:
+        yield setting
+
+
+@pytest.fixture
+def calendar(setting: Setting) -> OutlookCalendar:
+    return setting.calendar()
+
+
+def made(calendar: OutlookCalendar, count: int) -> list[Ref]:
+    puts = [creation(content(hours=n)) for n in range(count)]
+    refs = {outcome.key: outcome.ref for outcome in written(calendar.apply(puts))}
+    return [refs[put.key] for put in puts]
+
+
+# The change feed
+
+
+def test_a_long_round_is_read_page_by_page_to_its_token(setting: Setting, calendar: OutlookCalendar) -> None:
+    refs = made(calendar, 7)
+    setting.mailbox.page_size = 3
+    setting.graph.forget()
+    feed = calendar.changes(None)
+    assert {one.href for one in feed.changed} == {ref.href for ref in refs}
+    assert setting.graph.methods() == ["GET"] * 3
+    setting.graph.forget()
+    assert calendar.changes(feed.token).changed == ()
+    assert setting.graph.methods() == ["GET"]
+
+
+def test_one_change_is_one_request(setting: Setting, calendar: OutlookCalendar) -> None:
+    refs = made(calendar, 3)
+    token = calendar.changes(None).token
+    setting.hand.note(refs[1].href or "", "a note")
+    setting.graph.forget()
+    assert [one.href for one in calendar.changes(token).changed] == [refs[1].href]
+    assert len(setting.graph.requests) == 1
+
+
+def test_a_page_that_fails_leaves_the_old_token_good(setting: Setting, calendar: OutlookCalendar) -> None:
+    token = calendar.changes(None).token
+    refs = made(calendar, 5)
+    setting.mailbox.page_size = 2
+    setting.graph.once("GET", DELTA, lambda _, forward: forward())
+    setting.graph.once("GET", DELTA, says(500, "ErrorInternalServerError"))
+    with pytest.raises(TransientError):
+        calendar.changes(token)
+    assert {one.href for one in calendar.changes(token).changed} == {ref.href for ref in refs}
+
+
+@pytest.mark.parametrize(
+    "expired",
+    [
+        (410, "SyncStateNotFound"),
+        (410, "resyncRequired"),
+        (404, "syncStateInvalid"),
+        (400, "SyncStateNotFound"),
+        (400, "X"),
+    ],
+)
+def test_a_token_that_is_not_known_any_more_is_told(
+    setting: Setting, calendar: OutlookCalendar, expired: tuple[int, str]
+) -> None:
+    (ref,) = made(calendar, 1)
+    token = calendar.changes(None).token
+    setting.mailbox.expired = expired
+    setting.mailbox.expire_tokens()
+    with pytest.raises(SyncTokenExpiredError):
+        calendar.changes(token)
+    assert [one.href for one in calendar.changes(None).changed] == [ref.href]
+
+
+@pytest.mark.parametrize("read_before", [True, False])
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "ErrorItemNotFound", MissingError),
+        (404, "ErrorFolderNotFound", MissingError),
+        (410, "ErrorItemNotFound", MissingError),
+        (403, "ErrorAccessDenied", RefusedError),
+        (401, "InvalidAuthenticationToken", AccessLostError),
+    ],
+)
+def test_a_calendar_that_is_gone_or_closed_is_told_from_whatever_token(
+    setting: Setting, calendar: OutlookCalendar, status: int, code: str, kind: type[ProviderError], *, read_before: bool
+) -> None:
+    token = calendar.changes(None).token if read_before else None
+    setting.graph.once("GET", DELTA, says(status, code), times=2)
+    with pytest.raises(kind):
+        calendar.changes(token)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "nonsense", "{}", '{"link": "x"}', '{"link": 1, "until": "never"}', "[]", '{"link": "x", "until": 3}']
+)
+def test_a_token_that_is_none_is_told(calendar: OutlookCalendar, token: str) -> None:
+    with pytest.raises(SyncTokenExpiredError):
+        calendar.changes(token)
+
+
+def test_a_token_of_another_service_is_shown_to_nobody(setting: Setting, calendar: OutlookCalendar) -> None:
+    found = json.loads(calendar.changes(None).token)
+    setting.graph.forget()
+    with pytest.raises(SyncTokenExpiredError):
+        calendar.changes(json.dumps(found | {"link": "https://graph.example/v1.0/me?$deltatoken=1"}))
+    assert setting.graph.requests == []
+
+
+def test_a_page_link_to_another_host_is_not_followed(setting: Setting, calendar: OutlookCalendar) -> None:
+    page = {"value": [], "@odata.nextLink": "http://127.0.0.1:9/v1.0/me/steal"}
+    setting.graph.once("GET", DELTA, says(200, body=page))
+    with pytest.raises(RefusedError, match="another host"):
+        calendar.changes(None)
+
+
+def test_an_event_that_left_the_window_is_named_gone_and_found_by_a_direct_read(
+    setting: Setting, calendar: OutlookCalendar
+) -> None:
+    (ref,) = made(calendar, 1)
+    token = calendar.changes(None).token
+    far = Span.of(setting.clock.now + AHEAD + timedelta(days=5), timedelta(hours=1))
+    setting.hand.move(ref.href or "", far)
+    assert calendar.changes(token).gone == (ref.href,)
+    sighting = calendar.read([ref])[ref.name]
+    assert sighting
+    assert sighting.content
+    assert sighting.content.span == far
+
+
+def test_a_deleted_event_that_can_still_be_read_by_its_id_is_not_there(
+    setting: Setting, calendar: OutlookCalendar
+) -> None:
+    setting.mailbox.keeps_deleted = True
+    ref, other = made(calendar, 2)
+    token = calendar.changes(None).token
+    setting.hand.delete(ref.href or "")
+    assert calendar.changes(token).gone == (ref.href,)
+    found = calendar.read([ref, other])
+    assert found[ref.name] is None
+    assert found[other.name]
+
+
+def test_an_event_named_gone_although_it_stands_there_is_found(setting: Setting, calendar: OutlookCalendar) -> None:
+    (ref,) = made(calendar, 1)
+    token = calendar.changes(None).token
+    page = {
+        "value": [{"id": ref.href, "@removed": {"reason": "deleted"}}],
+        "@odata.deltaLink": json.loads(token)["link"],
+    }
+    setting.graph.once("GET", DELTA, says(200, body=page))
+    assert calendar.changes(token).gone == (ref.href,)
+    assert calendar.read([ref])[ref.name]
+
+
+def test_of_an_event_named_twice_the_last_word_counts(setting: Setting, calendar: OutlookCalendar) -> None:
+    token = calendar.changes(None).token
+    removed = {"@removed": {"reason": "deleted"}}
+    page = {
+        "value": [
+            {"id": "a", "@odata.etag": "1"},
+            {"id": "b"} | removed,
+            {"id": "a"} | removed,
+            {"id": "b", "@odata.etag": "2"},
+            {"id": "c", "@odata.etag": "3"},
+            {"id": "c", "@odata.etag": "4"},
+        ],
+        "@odata.deltaLink": json.loads(token)["link"],
+    }
+    setting.graph.once("GET", DELTA, says(200, body=page))
+    feed = calendar.changes(token)
+    assert [(one.href, one.etag) for one in feed.changed] == [("b", "2"), ("c", "4")]
+    assert feed.gone == ("a",)
+
+
+def test_as_time_goes_by_the_window_moves_on_with_a_full_round(setting: Setting, calendar: OutlookCalendar) -> None:
+    late = Span.of(setting.clock.now + AHEAD + timedelta(days=10), timedelta(hours=1))
+    href = setting.mailbox.add(setting.remote_id, late)
+    feed = calendar.changes(None)
+    assert feed.changed == ()
+    setting.clock.advance(AHEAD - LEAST_AHEAD)
+    assert not calendar.changes(feed.token).full
+    setting.clock.advance(timedelta(days=1))
+    moved = calendar.changes(feed.token)
+    assert moved.full
+    assert [one.href for one in moved.changed] == [href]
+    assert not calendar.changes(moved.token).full
+
+
+def test_a_full_round_forgotten_half_way_is_a_passing_outage(setting: Setting, calendar: OutlookCalendar) -> None:
+    setting.graph.once("GET", DELTA, says(410, "SyncStateNotFound"))
+    with pytest.raises(TransientError):
+        calendar.changes(None)
+
+
+# Free or busy
+
+
+def test_a_work_account_is_asked_what_its_colleagues_are_told(work: Setting) -> None:
+    calendar = work.calendar()
+    made(calendar, 2)
+    calendar.busy(DAY)
+    work.graph.forget()
+    found = calendar.busy(DAY)
+    assert [(one.span, one.href) for one in found] == [(content(hours=n).span, None) for n in range(2)]
+    assert [one.path for one in work.graph.requests] == ["/me/calendar/getSchedule"]
+
+
+def test_where_colleagues_are_told_nothing_the_calendar_itself_is_read(work: Setting) -> None:
+    calendar = work.calendar()
+    refs = made(calendar, 2)
+    work.mailbox.schedule_error = {"responseCode": "5006"}
+    assert [one.href for one in calendar.busy(DAY)] == [ref.href for ref in refs]
+    work.graph.once("POST", "/getSchedule$", says(403, "ErrorAccessDenied"))
+    assert [one.href for one in calendar.busy(DAY)] == [ref.href for ref in refs]
+
+
+def test_a_throttled_question_is_not_asked_in_another_way(work: Setting) -> None:
+    work.graph.once("POST", "/getSchedule$", says(429, "TooManyRequests", Retry_After="5"))
+    with pytest.raises(TransientError):
+        work.calendar().busy(DAY)
+
+
+def test_of_another_calendar_than_the_default_one_colleagues_know_nothing(work: Setting) -> None:
+    other = work.mailbox.add_calendar("Sessions")
+    calendar = work.account().open(other["id"])
+    refs = made(calendar, 2)
+    assert [one.href for one in calendar.busy(DAY)] == [ref.href for ref in refs]
+
+
+def test_series_are_expanded_and_cancelled_events_leave_the_time_free(
+    setting: Setting, calendar: OutlookCalendar
+) -> None:
+    start = NOON - timedelta(weeks=2)
+    weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
+    setting.mailbox.add(setting.remote_id, Span.of(start, timedelta(hours=1)), recurrence=weekly)
+    setting.mailbox.add(setting.remote_id, content(hours=3).span, isCancelled=True)
+    setting.mailbox.add(setting.remote_id, content(hours=5).span, showAs="workingElsewhere")
+    found = [one.span for one in calendar.busy(DAY)]
+    assert found == [Span.of(NOON, timedelta(hours=1)), content(hours=5).span]
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("W. Europe Standard Time", datetime(2026, 12, 2, 23, tzinfo=UTC)),
+        ("Eastern Standard Time", datetime(2026, 12, 3, 5, tzinfo=UTC)),
+        ("Australia/Sydney", datetime(2026, 12, 2, 13, tzinfo=UTC)),
+        ("tzone://Microsoft/Custom", datetime(2026, 12, 3, tzinfo=UTC)),
+    ],
+)
+def test_an_all_day_event_takes_the_day_of_where_it_was_made(
+    setting: Setting, calendar: OutlookCalendar, zone: str, start: datetime
+) -> None:
+    day = Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
+    setting.mailbox.add(setting.remote_id, day, isAllDay=True, originalStartTimeZone=zone)
+    assert [one.span for one in calendar.busy(DAY)] == [Span.of(start, timedelta(days=1))]
+
+
+def test_many_events_are_read_over_pages(setting: Setting, calendar: OutlookCalendar) -> None:
+    made(calendar, 9)
+    setting.mailbox.page_size = 4
+    setting.graph.forget()
+    assert len(calendar.busy(DAY)) == 9
+    assert len(setting.graph.requests) == 3
+
+
+def test_the_agenda_of_a_work_account_names_events_even_where_tentative_counts_as_free(work: Setting) -> None:
+    calendar = work.calendar()
+    refs = made(calendar, 2)
+    work.mailbox.tentative_is_free = True
+    assert calendar.busy(DAY) == []
+    assert [one.href for one in calendar.agenda(DAY)] == [ref.href for ref in refs]
+
+
+def test_every_event_of_a_series_bears_its_name(setting: Setting, calendar: OutlookCalendar) -> None:
+    weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
+    series = setting.mailbox.add(setting.remote_id, content().span, recurrence=weekly)
+    found = calendar.agenda(Span.of(DAY.start, timedelta(weeks=3)))
+    assert [one.href for one in found] == [series] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "ErrorAccessDenied", RefusedError),
+        (404, "ErrorItemNotFound", MissingError),
+        (500, "ErrorInternalServerError", TransientError),
+    ],
+)
+def test_an_agenda_that_is_not_told_is_never_empty(
+    setting: Setting, calendar: OutlookCalendar, status: int, code: str, kind: type[ProviderError]
+) -> None:
+    setting.graph.once("GET", "/calendarView$", says(status, code))
+    with pytest.raises(kind):
+        calendar.agenda(DAY)
+
+
+# Zones
+
+
+def test_every_windows_zone_has_a_place_in_the_world() -> None:
+    known = available_timezones()
+    for name, place in WINDOWS_TO_OLSON.items():
+        assert place in known or ZoneInfo(place)
+        assert zones.zone(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "offset"),
+    [
+        ("UTC", 0),
+        ("W. Europe Standard Time", 2),
+        ("Eastern Standard Time", -4),
+        ("AUS Eastern Standard Time", 10),
+        ("Europe/Berlin", 2),
+        ("tzone://Microsoft/Utc", 0),
+    ],
+)
+def test_a_zone_is_found_by_its_windows_or_iana_name(name: str, offset: int) -> None:
+    zone = zones.zone(name)
+    assert zone
+    assert datetime(2026, 7, 1, tzinfo=zone).utcoffset() == timedelta(hours=offset)
+
+
+@pytest.mark.parametrize("name", ["tzone://Microsoft/Custom", "Customized Time Zone", "", "../../etc/passwd", "a\0b"])
+def test_a_zone_nobody_knows_is_none(name: str) -> None:
+    assert zones.zone(name) is None

@@ -1,0 +1,168 @@
+"""Another target calendar: everything moves, and at no moment is anything missing or, in the end, double."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from connector.domain.connection import Calendar, CalendarRole
+from connector.domain.session import Session
+from connector.errors import RuleError, TransientError
+from connector.services.accounts import disconnect
+from connector.storage import calendars, sessions
+from connector.storage.database import Database
+from providers.memory import provider as memory
+from tests.domain.examples import KIM, when
+from tests.services.connected import SEAL, connect, converge, push, remote, retarget, settle, times, work
+from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.practice import Practice
+
+TIMES = [when(h).span for h in (48, 72, 96)]
+
+
+@pytest.fixture
+def practice(database: Database) -> Iterator[Practice]:
+    made = Practice(database)
+    yield made
+    memory.forget(str(made.kim.id))
+
+
+@pytest.fixture
+def calendar(practice: Practice) -> Calendar:
+    made = connect(practice)
+    practice.offer(practice.book(48), 72, 96)
+    work(practice, made)
+    push(practice, made)
+    return made
+
+
+def role(practice: Practice, calendar: Calendar) -> CalendarRole:
+    with practice.database.read() as db:
+        return calendars.calendar(db, calendar.id).role
+
+
+def test_the_new_calendar_is_filled_before_the_old_one_is_cleared(practice: Practice, calendar: Calendar) -> None:
+    new = retarget(practice, calendar)
+    work(practice, calendar)
+    assert times(practice, "calendar") == TIMES, "nothing is taken away before it stands elsewhere"
+    remote(practice, "second").fail(TransientError("down"), on="put")
+    assert work(practice, new) == ["postponed"]
+    work(practice, calendar)
+    assert times(practice, "calendar") == TIMES
+    practice.wait(seconds=61)
+    work(practice, new)
+    work(practice, calendar)
+    assert (times(practice, "calendar"), times(practice, "second")) == ([], TIMES)
+    assert (role(practice, calendar), role(practice, new)) == (CalendarRole.WATCHED, CalendarRole.TARGET)
+    for one in (calendar, new):
+        assert converge(practice, one) == 0
+
+
+@pytest.mark.parametrize("n", range(7))
+@pytest.mark.parametrize("point", POINTS)
+def test_a_crash_on_the_way_loses_nothing_and_doubles_nothing(sqlite_url: str, point: str, n: int) -> None:
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    old = connect(practice)
+    practice.offer(practice.book(48), 72, 96)
+    work(practice, old)
+    new = retarget(practice, old)
+    for name in ("calendar", "second"):
+        remote(practice, name).hook = database.hook
+    for one in (new, old):
+        database.die_at(point, n)
+        with suppress(CrashError):
+            work(practice, one)
+        assert set(times(practice, "calendar")) | set(times(practice, "second")) == set(TIMES)
+        database.revive()
+        work(practice, one)
+    assert (times(practice, "calendar"), times(practice, "second")) == ([], TIMES)
+    database.dispose()
+
+
+def test_what_is_decided_on_the_way_stands_in_the_new_calendar(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(120)
+    new = retarget(practice, calendar)
+    practice.move(booked, when(130))
+    work(practice, new)
+    work(practice, calendar)
+    assert times(practice, "second") == [*TIMES, when(130).span]
+    assert times(practice, "calendar") == []
+
+
+def test_back_again_halfway_is_as_if_nothing_had_been(practice: Practice, calendar: Calendar) -> None:
+    new = retarget(practice, calendar)
+    work(practice, new)
+    retarget(practice, calendar, "calendar")
+    work(practice, calendar)
+    work(practice, new)
+    assert (times(practice, "calendar"), times(practice, "second")) == (TIMES, [])
+    settle(practice, calendar)
+    with practice.database.read() as db:
+        target = calendars.target(db, calendar.connection_id)
+    assert target.id == calendar.id
+    told = [one.kind.value for one in practice.told(practice.session(_only(practice)), client=False)]
+    assert told == []
+
+
+def test_what_the_practitioner_does_in_the_old_calendar_meanwhile_counts_no_more(
+    practice: Practice, calendar: Calendar
+) -> None:
+    new = retarget(practice, calendar)
+    work(practice, new)
+    for href in list(remote(practice).events):
+        remote(practice).delete(href)
+    settle(practice, calendar)
+    work(practice, calendar)
+    settle(practice, new)
+    assert times(practice, "second") == TIMES
+    assert practice.kinds_told(_only(practice), client=False) == []
+
+
+def test_a_calendar_that_may_not_be_written_is_refused(practice: Practice, calendar: Calendar) -> None:
+    with pytest.raises(RuleError, match="may not write"):
+        retarget(practice, calendar, writable=False)
+    assert role(practice, calendar) is CalendarRole.TARGET
+
+
+def test_the_target_of_another_connection_is_refused(practice: Practice, calendar: Calendar) -> None:
+    connect(practice, name="taken")
+    with pytest.raises(RuleError, match="already"):
+        retarget(practice, calendar, "taken")
+
+
+def test_an_open_question_comes_first(practice: Practice, calendar: Calendar) -> None:
+    practice.book(150)
+    work(practice, calendar)
+    push(practice, calendar)
+    href = next(h for h, event in remote(practice).events.items() if event.span == when(150).span)
+    remote(practice).move(href, when(160).span)
+    settle(practice, calendar)
+    with pytest.raises(RuleError, match="Answer that first"):
+        retarget(practice, calendar)
+
+
+def test_disconnecting_halfway_clears_both(practice: Practice, calendar: Calendar) -> None:
+    new = retarget(practice, calendar)
+    work(practice, new)
+    with practice.database.begin() as db:
+        disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+    account = memory.MemoryAccount(memory.store(str(practice.kim.id)), "secret")
+    disconnect.part(
+        practice.database,
+        practice.terms,
+        SEAL,
+        calendar.connection_id,
+        account,
+        account_key=memory.PROVIDER.account_key,
+        clock=practice.clock,
+        renew=lambda: None,
+    )
+    assert times(practice, "calendar") == times(practice, "second") == []
+
+
+def _only(practice: Practice) -> Session:
+    with practice.database.read() as db:
+        return sessions.of_practitioner(db, practice.kim.id, since=practice.now)[0]

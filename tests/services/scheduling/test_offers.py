@@ -1,0 +1,434 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector.domain.entry import Disclosure
+from connector.domain.facts import AccessLost, FlagReason, OfferLapsed
+from connector.domain.notice import NoticeKind, Stop
+from connector.domain.offer import OfferState
+from connector.domain.people import CLOCK, Level
+from connector.domain.session import SessionState
+from connector.errors import OfferClosedError, PastSpanError, RuleError, StaleAnswerError, TimeTakenError
+from connector.services.accounts import connect
+from connector.services.scheduling import answers
+from connector.services.scheduling import offers as offering
+from connector.services.sync import breaker
+from connector.storage import calendars, ledger, offers, tables
+from connector.storage.database import Database
+from connector.storage.seal import Seal
+from tests.domain.examples import KIM, NOW, SUPPORT, client, when
+from tests.services.practice import Practice
+
+DAY = timedelta(hours=24)
+
+
+def connected(practice: Practice, *, lost: bool = False) -> Calendar:
+    """A calendar row, as connecting leaves it."""
+    connection = Connection(
+        id=uuid4(),
+        practitioner_id=practice.kim.id,
+        provider="memory",
+        label="Kim's calendar",
+        credentials=b"sealed",
+        state=ConnectionState.OK,
+        created_at=NOW,
+    )
+    calendar = Calendar(
+        id=uuid4(),
+        connection_id=connection.id,
+        practitioner_id=practice.kim.id,
+        remote_id="work",
+        name="Work",
+        disclosure=Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS),
+        lane="memory",
+    )
+    with practice.database.begin() as db:
+        calendars.add_connection(db, connection)
+        calendars.add_calendar(db, calendar, now=NOW)
+        if lost:
+            connect.access_lost(db, practice.terms, connection.id, now=NOW)
+    return calendar
+
+
+def due(practice: Practice) -> set[str]:
+    far = practice.now + timedelta(days=60)
+    return {f"{key.kind}" for key in ledger.due_keys(practice.database, far, seats=1000)}
+
+
+def test_a_draft_holds_nothing_tells_nobody_and_has_no_deadline(practice: Practice) -> None:
+    connected(practice)
+    booked = practice.book()
+    before = practice.kept()
+    draft = practice.draft(booked)
+    assert practice.kept() == before
+    assert practice.kinds_told(booked, client=True) == ["booked"]
+    assert draft.expires_at is None
+
+
+def test_a_draft_makes_no_calendar_due(practice: Practice) -> None:
+    booked = practice.book()
+    calendar = connected(practice)
+    practice.draft(booked)
+    due_now = {key.id for key in ledger.due_keys(practice.database, practice.now)}
+    assert str(calendar.id) not in due_now
+
+
+def test_an_unsent_draft_is_recalled_once(practice: Practice) -> None:
+    booked = practice.book()
+    draft = practice.draft(booked)
+    assert practice.come_due(draft) == practice.now + practice.terms.draft_reminder
+    practice.wait(hours=4)
+    assert practice.come_due(draft) is None
+    assert practice.kinds_told(booked, client=False) == ["draft_waiting"]
+
+
+def test_a_new_draft_takes_the_place_of_the_old_one(practice: Practice) -> None:
+    booked = practice.book()
+    first = practice.draft(booked)
+    second = practice.draft(booked, 200)
+    assert practice.offer_now(first).state is OfferState.DISCARDED
+    assert practice.offer_now(second).state is OfferState.DRAFT
+
+
+def test_a_draft_that_overlaps_another_session_is_refused(practice: Practice) -> None:
+    booked = practice.book(48)
+    practice.book(72, of=practice.another_client())
+    with pytest.raises(TimeTakenError, match="overlaps another session"):
+        practice.draft(booked, 72.5)
+
+
+def test_alternatives_may_overlap_each_other_and_the_sessions_own_time(practice: Practice) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 48.25, 48.5, 72, 72.25)
+    assert len(practice.kept(booked.id)) == 5
+    assert practice.accept(offer, 1).state is OfferState.ACCEPTED
+
+
+def test_sending_holds_everything_and_asks_the_client(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    assert [state for _, _, state in practice.kept()] == ["booked", "held", "held", "held"]
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered"]
+    notice = practice.told(booked, client=True)[-1].notice
+    assert len(notice.choices) == 3
+    assert notice.expires_at == practice.now + DAY == offer.expires_at
+
+
+def test_held_time_cannot_be_booked_or_offered_to_anybody_else(practice: Practice) -> None:
+    practice.offer(practice.book(48), 72)
+    other = practice.another_client()
+    with pytest.raises(TimeTakenError):
+        practice.book(72.5, of=other)
+    with pytest.raises(TimeTakenError):
+        practice.draft(practice.book(60, of=other), 72)
+
+
+def test_a_time_taken_since_the_draft_stops_the_sending_whole(practice: Practice) -> None:
+    booked = practice.book(48)
+    draft = practice.draft(booked, 72, 96)
+    practice.book(96, of=practice.another_client())
+    with pytest.raises(TimeTakenError):
+        practice.send(draft)
+    assert practice.offer_now(draft).state is OfferState.DRAFT
+    assert len(practice.kept(booked.id)) == 1
+    assert practice.kinds_told(booked, client=True) == ["booked"]
+
+
+def test_a_client_who_cannot_be_reached_is_not_offered_anything(practice: Practice) -> None:
+    booked = practice.book(of=practice.another_client(client(email="")))
+    draft = practice.draft(booked)
+    with pytest.raises(RuleError, match="Nothing has been held"):
+        practice.send(draft)
+    assert len(practice.kept()) == 1
+
+
+def test_a_calendar_that_lost_its_access_stops_the_sending_and_says_how_to_reconnect(practice: Practice) -> None:
+    draft = practice.draft(practice.book())
+    connected(practice, lost=True)
+    with pytest.raises(RuleError, match="Reconnect it first"):
+        practice.send(draft)
+    assert len(practice.kept()) == 1
+
+
+def test_a_calendar_that_is_stopped_stops_the_sending_and_says_so(practice: Practice) -> None:
+    draft = practice.draft(practice.book())
+    calendar = connected(practice)
+    with practice.database.begin() as db:
+        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=NOW)
+    with pytest.raises(RuleError, match="was stopped because it looks wrong"):
+        practice.send(draft)
+    assert practice.offer_now(draft).state is OfferState.DRAFT
+    assert len(practice.kept()) == 1
+
+
+def test_the_operator_who_is_told_of_a_stopped_calendar_is_no_client(practice: Practice) -> None:
+    """Else a refusal of that mail would be told to the practitioner as one of their client's."""
+    practice.terms = replace(practice.terms, operator="operator@sessions.example.org")
+    calendar = connected(practice)
+    with practice.database.begin() as db:
+        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=NOW)
+        told = {row.kind: row.to_client for row in db.execute(tables.messages.select())}
+    assert told == {"calendar_stopped": False, "operator_stopped": False}
+
+
+def test_nothing_is_offered_for_a_session_that_is_cancelled(practice: Practice) -> None:
+    booked = practice.book()
+    practice.cancel(booked)
+    with pytest.raises(RuleError, match="cancelled"):
+        practice.draft(booked)
+    with practice.database.read() as db:
+        assert offers.of_session(db, booked.id) == []
+
+
+def test_without_a_calendar_it_is_sent_with_a_warning(practice: Practice) -> None:
+    sent = practice.send(practice.draft(practice.book()))
+    assert "No calendar is connected" in sent.warnings[0]
+
+
+def test_a_passing_outage_is_sent_with_a_warning(practice: Practice) -> None:
+    calendar = connected(practice)
+    with practice.database.begin() as db:
+        calendars.note_trouble(db, calendar.id, "the server does not answer", now=NOW)
+    sent = practice.send(practice.draft(practice.book()))
+    assert "cannot be reached at the moment" in sent.warnings[0]
+
+
+def test_accepting_moves_the_session_and_frees_everything_else(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.accept(offer, 1)
+    moved = practice.session(booked)
+    assert (moved.id, moved.uid, moved.revision) == (booked.id, booked.uid, 1)
+    assert moved.when == offer.alternatives[1].when
+    assert practice.kept() == [(moved.when.span.start, moved.when.span.end, "booked")]
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered", "accepted"]
+    assert practice.kinds_told(booked, client=False) == ["client_accepted"]
+
+
+def test_the_original_slot_is_free_again_after_an_accept(practice: Practice) -> None:
+    practice.accept(practice.offer(practice.book(48)), 0)
+    practice.book(48, of=practice.another_client())
+
+
+def test_repeating_the_answer_is_harmless_and_tells_nobody_again(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.accept(offer, 1)
+    practice.accept(offer, 1)
+    assert practice.kinds_told(booked, client=True).count("accepted") == 1
+    with pytest.raises(OfferClosedError):
+        practice.accept(offer, 0)
+
+
+def test_a_late_answer_is_refused_and_changes_nothing(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.wait(hours=24)
+    with pytest.raises(OfferClosedError, match="has passed"):
+        practice.accept(offer, 0)
+    assert practice.session(booked).when == booked.when
+
+
+def test_a_stale_page_accepts_nothing(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    with practice.database.begin() as db:
+        offering.move_alternative(
+            db, practice.terms, offer.id, offer.alternatives[0].id, when(75), by=KIM, now=practice.now
+        )
+    with pytest.raises(StaleAnswerError):
+        practice.accept(offer, 0, shown=offer.alternatives[0].when.span.start)
+    assert practice.session(booked) == booked
+    assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
+
+
+def test_rejecting_releases_and_flags(practice: Practice) -> None:
+    booked = practice.book()
+    practice.reject(practice.offer(booked))
+    assert practice.session(booked).flag is FlagReason.REJECTED
+    assert len(practice.kept()) == 1
+    assert practice.kinds_told(booked, client=False) == ["client_rejected"]
+
+
+def test_cancelling_the_booking_ends_it_and_tells_both(practice: Practice) -> None:
+    booked = practice.book()
+    practice.cancel_booking(practice.offer(booked))
+    assert practice.session(booked).state is SessionState.CANCELLED
+    assert practice.kept() == []
+    assert practice.kinds_told(booked, client=True)[-1] == "cancelled"
+    assert practice.kinds_told(booked, client=False) == ["client_cancelled"]
+
+
+def test_at_the_deadline_holds_are_released_and_both_are_told(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked, window=timedelta(hours=2))
+    practice.wait(hours=1, minutes=59)
+    assert practice.come_due(offer) == offer.expires_at
+    practice.wait(minutes=1)
+    assert practice.come_due(offer) is None
+    assert practice.offer_now(offer).state is OfferState.LAPSED
+    assert practice.session(booked).flag is FlagReason.LAPSED
+    assert practice.session(booked).when == booked.when
+    assert len(practice.kept()) == 1
+    assert practice.kinds_told(booked, client=True)[-1] == "lapsed"
+    assert practice.kinds_told(booked, client=False)[-1] == "offer_lapsed"
+
+
+def test_booking_frees_overdue_holds_by_itself(practice: Practice) -> None:
+    offer = practice.offer(practice.book(48), 72)
+    practice.wait(hours=24)
+    practice.book(72, of=practice.another_client())
+    assert practice.offer_now(offer).state is OfferState.LAPSED
+
+
+def test_support_accepts_after_a_lapse_while_the_time_is_free(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.wait(hours=25)
+    practice.come_due(offer)
+    practice.accept(offer, 0, by=SUPPORT)
+    assert practice.session(booked).when == offer.alternatives[0].when
+    assert practice.session(booked).flag is None
+    last = practice.told(booked, client=True)[-1].notice
+    assert last.kind is NoticeKind.ACCEPTED
+    assert last.by_support
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(hours=1)])
+def test_support_accepting_once_the_deadline_has_come_tells_nobody_of_a_lapse(
+    practice: Practice, late: timedelta
+) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.now += DAY + late
+    practice.accept(offer, 0, by=SUPPORT)
+    assert practice.offer_now(offer).state is OfferState.ACCEPTED
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered", "accepted"]
+    assert practice.kinds_told(booked, client=False) == ["client_accepted"]
+
+
+def test_support_cannot_take_a_time_that_somebody_has_by_now(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.wait(hours=25)
+    practice.book(72, of=practice.another_client())
+    with pytest.raises(TimeTakenError):
+        practice.accept(offer, 0, by=SUPPORT)
+    assert practice.session(booked).when == booked.when
+
+
+def test_withdrawing_ends_it_and_old_links_change_nothing(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.withdraw(offer)
+    with pytest.raises(OfferClosedError, match="taken back"):
+        practice.accept(offer, 0)
+    assert len(practice.kept()) == 1
+    assert practice.kinds_told(booked, client=True)[-1] == "withdrawn"
+
+
+def test_one_alternative_taken_back_frees_only_that_one(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    for n in (0, 1):
+        with practice.database.begin() as db:
+            offering.withdraw_alternative(
+                db, practice.terms, offer.id, offer.alternatives[n].id, by=KIM, now=practice.now
+            )
+    assert len(practice.kept()) == 2
+    assert practice.kinds_told(booked, client=True)[-2:] == ["offer_changed", "offer_changed"]
+
+
+def test_replacing_swaps_the_holds_without_a_gap(practice: Practice) -> None:
+    booked = practice.book()
+    first = practice.offer(booked, 72, 96)
+    second = practice.offer(booked, 96, 120)
+    assert practice.offer_now(first).state is OfferState.REPLACED
+    assert {start for start, _, state in practice.kept() if state == "held"} == {
+        when(96).span.start,
+        when(120).span.start,
+    }
+    with pytest.raises(OfferClosedError, match="replaced"):
+        practice.accept(first, 0)
+    assert practice.accept(second, 0).state is OfferState.ACCEPTED
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered", "offered", "accepted"]
+
+
+def test_moving_an_alternative_onto_somebody_else_is_refused(practice: Practice) -> None:
+    offer = practice.offer(practice.book(48), 72)
+    practice.book(96, of=practice.another_client())
+    with pytest.raises(TimeTakenError), practice.database.begin() as db:
+        offering.move_alternative(
+            db, practice.terms, offer.id, offer.alternatives[0].id, when(96), by=KIM, now=practice.now
+        )
+
+
+def test_moving_an_alternative_into_the_past_is_refused(practice: Practice) -> None:
+    offer = practice.offer(practice.book(48), 72)
+    with pytest.raises(PastSpanError), practice.database.begin() as db:
+        offering.move_alternative(
+            db, practice.terms, offer.id, offer.alternatives[0].id, when(-1), by=KIM, now=practice.now
+        )
+
+
+def test_an_answer_link_leads_to_its_offer_and_expires_after_ninety_days(practice: Practice) -> None:
+    seal = Seal(["k" * 32])
+    offer = practice.offer(practice.book())
+    token = seal.token(answers.PURPOSE, offer.id)
+    with practice.database.read() as db:
+        assert answers.find(db, seal, token, now=practice.now).id == offer.id
+    practice.withdraw(offer)
+    practice.wait(days=89)
+    with practice.database.read() as db:
+        assert answers.find(db, seal, token, now=practice.now).state is OfferState.WITHDRAWN
+    practice.wait(days=1)
+    with practice.database.read() as db, pytest.raises(RuleError, match="expired"):
+        answers.find(db, seal, token, now=practice.now)
+
+
+def test_a_link_survives_a_new_key_and_a_forged_one_opens_nothing(practice: Practice) -> None:
+    offer = practice.offer(practice.book())
+    token = Seal(["old" * 16]).token(answers.PURPOSE, offer.id)
+    rotated = Seal(["new" * 16, "old" * 16])
+    with practice.database.read() as db:
+        assert answers.find(db, rotated, token, now=practice.now).id == offer.id
+        for forged in (token[:-1], token + "x", "", "x" * 80, Seal(["bad" * 16]).token(answers.PURPOSE, offer.id)):
+            with pytest.raises(RuleError, match="link"):
+                answers.find(db, rotated, forged, now=practice.now)
+
+
+def test_a_link_for_signing_in_answers_nothing(practice: Practice) -> None:
+    seal = Seal(["k" * 32])
+    offer = practice.offer(practice.book())
+    with practice.database.read() as db, pytest.raises(RuleError):
+        answers.find(db, seal, seal.token("sign-in", offer.id), now=practice.now)
+
+
+def test_access_is_told_lost_once(practice: Practice) -> None:
+    calendar = connected(practice)
+    for _ in range(3):
+        with practice.database.begin() as db:
+            connect.access_lost(db, practice.terms, calendar.connection_id, now=NOW)
+    with practice.database.read() as db:
+        from connector.storage import timeline  # noqa: PLC0415
+
+        told = [type(fact) for fact in timeline.of_connection(db, calendar.connection_id)]
+    assert told == [AccessLost]
+
+
+def test_the_clock_is_named_as_who_ended_an_offer(database: Database) -> None:
+    practice = Practice(database)
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.wait(hours=24)
+    practice.come_due(offer)
+    with database.read() as db:
+        from connector.storage import timeline  # noqa: PLC0415
+
+        lapsed = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, OfferLapsed)]
+    assert [fact.by for fact in lapsed] == [CLOCK]

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from connector.domain.facts import MoveReason
+from connector.domain.notice import NoticeKind
+from connector.domain.people import Channel
+from connector.domain.session import Edit, Location, LocationKind, SessionState
+from connector.errors import NotFoundError, PastSpanError, RuleError, TimeTakenError
+from connector.services.policy import Terms
+from connector.storage import messages
+from connector.storage.database import Database
+from connector.storage.messages import MessageState
+from tests.domain.examples import ATTESTED, NOW, client, session, when
+from tests.services.practice import Practice
+
+ONLINE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
+CORRECTION = MoveReason.CORRECTION
+
+
+def test_a_booked_session_is_kept_told_and_remembered(practice: Practice) -> None:
+    booked = practice.book()
+    assert practice.session(booked) == booked
+    assert practice.kept() == [(booked.when.span.start, booked.when.span.end, "booked")]
+    assert practice.kinds_told(booked, client=True) == ["booked"]
+    assert practice.happened(booked) == ["SessionBooked"]
+
+
+def test_an_overlapping_session_is_refused_and_nothing_is_kept_of_it(practice: Practice) -> None:
+    practice.book(48)
+    with pytest.raises(TimeTakenError, match="Choose a different time"):
+        practice.book(48.5, of=practice.another_client())
+    assert len(practice.kept()) == 1
+
+
+def test_a_buffer_keeps_the_gap_after_a_session(database: Database) -> None:
+    practice = Practice(database, buffer=15)
+    practice.book(48)
+    with pytest.raises(TimeTakenError):
+        practice.book(48 + 55 / 60)
+    practice.book(48 + 65 / 60)
+
+
+def test_two_practitioners_do_not_stand_in_each_others_way(database: Database) -> None:
+    Practice(database).book(48)
+    Practice(database).book(48)
+
+
+def test_moving_keeps_identity_and_tells_old_and_new_in_one_mail(practice: Practice) -> None:
+    booked = practice.book()
+    moved = practice.move(booked, when(72))
+    assert (moved.id, moved.uid, moved.revision) == (booked.id, booked.uid, 1)
+    last = practice.told(booked, client=True)[-1].notice
+    assert (last.kind, last.old_when) == (NoticeKind.MOVED, booked.when)
+    assert practice.kept() == [(when(72).span.start, when(72).span.end, "booked")]
+
+
+def test_saving_the_same_values_is_no_mail_no_revision_no_fact(practice: Practice) -> None:
+    booked = practice.book()
+    practice.edit(booked, Edit(when=booked.when, location=booked.location, attestation=ATTESTED))
+    assert practice.session(booked) == booked
+    assert len(practice.told(booked)) == 1
+    assert practice.happened(booked) == ["SessionBooked"]
+
+
+def test_time_and_place_in_one_save_are_one_mail(practice: Practice) -> None:
+    booked = practice.book()
+    practice.edit(booked, Edit(when=when(72), location=ONLINE, attestation=ATTESTED))
+    told = practice.told(booked, client=True)
+    assert [m.kind for m in told] == [NoticeKind.BOOKED, NoticeKind.MOVED]
+    assert told[-1].notice.old_location == booked.location
+
+
+def test_a_place_alone_is_told(practice: Practice) -> None:
+    booked = practice.book()
+    practice.edit(booked, Edit(location=ONLINE))
+    assert practice.kinds_told(booked, client=True) == ["booked", "relocated"]
+
+
+def sent(practice: Practice, message_number: int) -> None:
+    """Have one queued message leave."""
+    with practice.database.begin() as db:
+        every = [m for m in messages.of_session(db, practice_session(practice)) if m.to_client]
+        assert messages.begin_sending(db, every[message_number].id) is not None
+        messages.sent(db, every[message_number].id, now=practice.now)
+
+
+def practice_session(practice: Practice):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    import sqlalchemy as sa  # noqa: PLC0415
+
+    from connector.storage import tables  # noqa: PLC0415
+
+    with practice.database.read() as db:
+        return db.execute(sa.select(tables.sessions.c.id)).scalar_one()
+
+
+def test_a_correction_names_what_was_told_by_mistake(practice: Practice) -> None:
+    booked = practice.book()
+    sent(practice, 0)
+    practice.move(booked, when(72))
+    sent(practice, 1)
+    corrected = practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
+    last = practice.told(booked, client=True)[-1].notice
+    assert (last.kind, last.old_when, corrected.revision) == (NoticeKind.CORRECTED, when(72), 2)
+    assert practice.happened(booked)[-1] == "SessionMoved"
+
+
+def test_a_wrong_notice_that_has_not_left_never_leaves_and_its_revision_is_spent(practice: Practice) -> None:
+    booked = practice.book()
+    sent(practice, 0)
+    wrong = practice.move(booked, when(72))
+    corrected = practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
+    told = practice.told(booked, client=True)
+    assert [m.state for m in told] == [MessageState.SENT, MessageState.HELD_BACK, MessageState.QUEUED]
+    assert corrected.revision == wrong.revision + 1
+    last = told[-1].notice
+    assert (last.kind, last.old_when) == (NoticeKind.MOVED, booked.when)  # from what the client really knows
+    assert "NoticeHeldBack" in practice.happened(booked)
+
+
+def test_a_correction_back_to_what_the_client_knows_sends_nothing(practice: Practice) -> None:
+    booked = practice.book()
+    sent(practice, 0)
+    practice.move(booked, when(72))
+    practice.edit(booked, Edit(when=booked.when, reason=CORRECTION))
+    assert [m.state for m in practice.told(booked, client=True)] == [MessageState.SENT, MessageState.HELD_BACK]
+
+
+def test_a_booking_corrected_before_it_was_told_is_told_as_a_booking(practice: Practice) -> None:
+    booked = practice.book()
+    practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
+    told = practice.told(booked, client=True)
+    assert [(m.kind, m.state) for m in told] == [
+        (NoticeKind.BOOKED, MessageState.HELD_BACK),
+        (NoticeKind.BOOKED, MessageState.QUEUED),
+    ]
+    assert told[-1].notice.session is not None
+    assert told[-1].notice.session.when == when(74)
+
+
+def test_a_past_time_is_refused_but_stands_as_a_correction(practice: Practice) -> None:
+    booked = practice.book()
+    with pytest.raises(PastSpanError):
+        practice.move(booked, when(-3))
+    edit = Edit(when=when(-3), reason=CORRECTION, override_past=True)
+    assert practice.edit(booked, edit).when == when(-3)
+
+
+def test_moving_onto_somebody_else_is_refused_and_changes_nothing(practice: Practice) -> None:
+    booked = practice.book(48)
+    practice.book(72, of=practice.another_client())
+    with pytest.raises(TimeTakenError):
+        practice.move(booked, when(72.25))
+    assert practice.session(booked) == booked
+    assert practice.kinds_told(booked, client=True) == ["booked"]
+
+
+def test_moving_a_session_takes_its_open_offer_back_in_the_same_mail(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    practice.move(booked, when(200))
+    assert practice.offer_now(offer).state == "withdrawn"
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered", "moved"]
+    assert practice.told(booked, client=True)[-1].notice.offer_withdrawn
+    assert len(practice.kept()) == 1
+
+
+def test_cancelling_ends_session_offer_draft_and_every_kept_time(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked)
+    draft = practice.draft(booked, 300)
+    ended = practice.cancel(booked)
+    assert ended.state is SessionState.CANCELLED
+    assert practice.offer_now(offer).state == "cancelled"
+    assert practice.offer_now(draft).state == "discarded"
+    assert practice.kept() == []
+    assert practice.kinds_told(booked, client=True)[-1] == "cancelled"
+    practice.cancel(booked)
+    assert practice.kinds_told(booked, client=True).count("cancelled") == 1
+
+
+def test_one_session_of_a_series_leaves_its_neighbours_alone(practice: Practice) -> None:
+    weekly = [practice.book(48 + 168 * n) for n in range(3)]
+    practice.move(weekly[1], when(60))
+    assert practice.session(weekly[0]) == weekly[0]
+    assert practice.session(weekly[2]) == weekly[2]
+
+
+def test_a_client_without_an_address_is_booked_and_nobody_is_mailed(practice: Practice) -> None:
+    quiet = client(email="", phone="+4930123456")
+    practice.another_client(replace(quiet, channels=frozenset({Channel.SMS})))
+    booked = practice.book(of=quiet)
+    assert practice.told(booked) == []
+
+
+def test_an_unknown_session_is_said_to_be_unknown(practice: Practice) -> None:
+    with pytest.raises(NotFoundError):
+        practice.move(session(), when(72))
+
+
+def test_a_second_practitioner_with_the_same_address_is_refused(practice: Practice) -> None:
+    from connector.storage import people  # noqa: PLC0415
+
+    again = replace(practice.kim, id=practice.alex.id)
+    with pytest.raises(RuleError, match="already a practitioner"), practice.database.begin() as db:
+        people.add_practitioner(db, again, now=NOW)
+
+
+def test_terms_name_the_domain_of_messages() -> None:
+    assert Terms(organizer="a@b.example", window=timedelta(hours=1)).mail_domain == "b.example"

@@ -1,0 +1,90 @@
+"""A stopped calendar goes on at once where a person says how, with all that is done about a calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from connector.domain.connection import Calendar
+from connector.domain.notice import Stop
+from connector.errors import MissingError
+from connector.services.sync import breaker
+from connector.services.sync.breaker import How
+from connector.storage import calendars, ledger
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from providers.memory import provider as memory
+from tests.domain.examples import KIM, when
+from tests.services.connected import connect, href_at, look, push, question, remote, shown_first, times, work
+from tests.services.practice import Practice
+
+EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
+
+
+@pytest.fixture
+def practice(sqlite_database: Database) -> Iterator[Practice]:
+    made = Practice(sqlite_database)
+    yield made
+    memory.forget(str(made.kim.id))
+
+
+@pytest.fixture
+def calendar(practice: Practice) -> Calendar:
+    return connect(practice)
+
+
+def stopped(practice: Practice, calendar: Calendar) -> str | None:
+    with practice.database.read() as db:
+        return calendars.calendar(db, calendar.id).stopped
+
+
+def resume(practice: Practice, calendar: Calendar, how: How) -> None:
+    with practice.database.begin() as db:
+        breaker.resume(db, calendar.id, how, by=KIM, now=practice.now)
+
+
+def test_deletions_that_were_meant_count_at_once_and_wait_for_no_poll(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    other = practice.book(60, of=practice.another_client())
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).wipe()
+    push(practice, calendar)
+    assert stopped(practice, calendar) == Stop.EMPTIED.value
+    practice.wait(minutes=2)
+    look(practice, calendar)
+    resume(practice, calendar, How.ACCEPT)
+    look(practice, calendar)
+    assert question(practice, booked) is not None
+    assert question(practice, other) is not None
+
+
+@pytest.mark.parametrize("kind", EVERYTHING)
+def test_everything_that_is_done_about_a_calendar_goes_on(practice: Practice, calendar: Calendar, kind: Kind) -> None:
+    shown_first(practice, calendar)
+    with practice.database.begin() as db:
+        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=practice.now)
+        for one in EVERYTHING:
+            ledger.forget(db, Key(one, str(calendar.id)))
+    resume(practice, calendar, How.RESTORE)
+    assert [ending.how for ending in practice.carry_out(kind, of=[calendar])] == ["done"]
+
+
+def test_a_calendar_that_refuses_our_writing_is_read_to_learn_whether_it_is_there(
+    practice: Practice, calendar: Calendar
+) -> None:
+    shown_first(practice, calendar)
+    assert look(practice, calendar) == [], "no look is due"
+    practice.book(60, of=practice.another_client())
+    remote(practice).offline = MissingError("gone")
+    assert work(practice, calendar) == ["parked"]
+    look(practice, calendar)
+    assert stopped(practice, calendar) == Stop.MISSING.value
+    remote(practice).offline = None
+    practice.wait(minutes=10)
+    look(practice, calendar)
+    work(practice, calendar)
+    assert stopped(practice, calendar) is None
+    assert times(practice) == [when(48).span, when(60).span]
+    assert href_at(practice, 60)

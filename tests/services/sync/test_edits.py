@@ -1,0 +1,665 @@
+"""What follows from what a practitioner did in their calendar: in time, exactly once, and whatever breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from threading import Event, Thread
+from uuid import uuid4
+
+import pytest
+
+from connector.domain.connection import Calendar, ConnectionState
+from connector.domain.facts import Answer, Dropped, EventMoved, QuestionDropped, QuestionKind
+from connector.domain.notice import Stop
+from connector.domain.people import Level
+from connector.domain.question import Question, QuestionState
+from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
+from connector.services.accounts import connect as linking
+from connector.services.accounts import disconnect
+from connector.services.scheduling import questions as asking
+from connector.services.sync import breaker
+from connector.services.sync.breaker import How
+from connector.storage import busy, calendars, people, questions, tables, timeline
+from connector.storage.database import Database
+from connector.storage.ledger import Kind
+from providers.memory import provider as memory
+from tests.domain.examples import ATTESTED, KIM, client, when
+from tests.services.connected import (
+    SEAL,
+    connect,
+    converge,
+    href_at,
+    look,
+    notify,
+    pull,
+    push,
+    question,
+    remote,
+    settle,
+    shown_first,
+    work,
+)
+from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.practice import Practice
+
+
+@pytest.fixture
+def practice(database: Database) -> Iterator[Practice]:
+    made = Practice(database)
+    yield made
+    memory.forget(str(made.kim.id))
+
+
+@pytest.fixture
+def calendar(practice: Practice) -> Calendar:
+    return connect(practice)
+
+
+def answer(practice: Practice, asked: Question, chosen: Answer) -> None:
+    attestation = ATTESTED if chosen is Answer.AGREED else None
+    with practice.database.begin() as db:
+        asking.answer(db, practice.terms, asked.id, chosen, by=KIM, now=practice.now, attestation=attestation)
+
+
+def come_due(practice: Practice) -> None:
+    practice.carry_out(Kind.QUESTION)
+
+
+def test_nothing_counts_before_it_has_lasted_the_settling_time(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    push(practice, calendar)
+    practice.wait(seconds=59)
+    push(practice, calendar)
+    assert question(practice, booked) is None
+    assert converge(practice, calendar) == 0, "what is suspected is left alone"
+    practice.wait(seconds=1)
+    look(practice, calendar)
+    assert question(practice, booked) is not None
+
+
+def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    kept = [start for start, _, _ in practice.kept(booked.id)]
+    assert kept == [when(48).span.start, when(60).span.start]
+    with pytest.raises(TimeTakenError):
+        practice.book(60, of=practice.another_client())
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.PUT_BACK)
+    practice.book(60, of=practice.another_client())
+
+
+def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.ASK_CLIENT)
+    taken: list[bool] = []
+
+    def at_every_write(_moment: str, _action: object) -> None:
+        taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
+
+    remote(practice).hook = at_every_write
+    work(practice, calendar)
+    assert taken
+    assert all(taken), "for a moment the time was seen free"
+
+
+def test_a_move_onto_something_in_another_calendar_is_put_back(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    with practice.database.begin() as db:
+        busy.keep(db, calendar.id, [when(60).span], now=practice.now, until=practice.now + timedelta(days=9))
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert (told.kind.value, told.notice.reason, told.notice.moved_to) == ("entry_put_back", "busy", when(60))
+    assert href_at(practice, 48)
+
+
+def test_where_a_session_was_moved_to_is_looked_at_while_that_settles(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    practice.carry_out(Kind.BUSY)
+    remote(practice, other.remote_id).add_foreign(when(60).span)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    push(practice, calendar)
+    practice.carry_out(Kind.BUSY)
+    practice.wait(seconds=61)
+    look(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert (told.kind.value, told.notice.reason) == ("entry_put_back", "busy")
+
+
+def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = shown_first(practice, calendar)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    for _ in range(3):
+        practice.wait(seconds=31)
+        look(practice, calendar)
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
+
+
+def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = shown_first(practice, calendar)
+    practice.wait(minutes=1)
+    remote(practice).delete(href_at(practice, 48))
+    with practice.database.begin() as db:
+        linking.set_levels(db, calendar.connection_id, session_level=Level(0), hold_level=Level(0), now=practice.now)
+    work(practice, calendar)
+    practice.wait(seconds=59)
+    assert look(practice, calendar) == []
+    practice.wait(seconds=1)
+    look(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.kind is QuestionKind.DELETED
+
+
+def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> None:
+    practice = Practice(database, buffer=15)
+    calendar = connect(practice)
+    booked = practice.book(48)
+    practice.book(60, of=practice.another_client(client(email="bo@client.example")))
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(61).span)  # ten minutes after the other one ends
+    settle(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert told.notice.reason == "taken"
+
+
+def test_a_session_stretched_beyond_a_day_is_put_back(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60, minutes=25 * 60).span)
+    settle(practice, calendar)
+    (told,) = practice.told(booked, client=False)
+    assert told.notice.reason == "unfit"
+
+
+def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(48, minutes=80).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(48, minutes=80)
+
+
+def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken(
+    practice: Practice, calendar: Calendar
+) -> None:
+    """The moved time itself is kept free; but the gap that is kept after each session has become longer since."""
+    booked = shown_first(practice, calendar)
+    practice.book(61, of=practice.another_client(client(email="bo@client.example")))
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    with practice.database.begin() as db:
+        own = tables.practitioners.c.id == practice.kim.id
+        db.execute(tables.practitioners.update().where(own).values(buffer_seconds=1800))
+    practice.now = asked.answers_itself_at
+    come_due(practice)
+    told = practice.told(booked, client=False)[-1]
+    assert (told.kind.value, told.notice.reason, told.notice.moved_to) == ("entry_put_back", "taken", when(60))
+    work(practice, calendar)
+    assert href_at(practice, 48)
+
+
+@pytest.mark.parametrize(("kind", "after"), [("moved", timedelta(minutes=30)), ("deleted", timedelta(hours=24))])
+def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
+    practice: Practice, calendar: Calendar, kind: str, after: timedelta
+) -> None:
+    booked = shown_first(practice, calendar)
+    href = href_at(practice, 48)
+    if kind == "moved":
+        remote(practice).move(href, when(60).span)
+    else:
+        remote(practice).delete(href)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.answers_itself_at == asked.asked_at + after
+    practice.now = asked.answers_itself_at - timedelta(seconds=1)
+    come_due(practice)
+    assert question(practice, booked) == asked
+    practice.wait(seconds=1)
+    come_due(practice)
+    assert question(practice, booked) is None
+
+
+def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.AGREED)
+    answer(practice, asked, Answer.AGREED)
+    with pytest.raises(QuestionClosedError):
+        answer(practice, asked, Answer.PUT_BACK)
+    assert practice.session(booked).revision == 1
+
+
+def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    with pytest.raises(RuleError, match="agreed"), practice.database.begin() as db:
+        asking.answer(db, practice.terms, asked.id, Answer.AGREED, by=KIM, now=practice.now)
+    assert question(practice, booked) == asked
+    assert practice.session(booked) == booked
+
+
+def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    practice.wait(minutes=3)
+    practice.move(booked, when(96))
+    with practice.database.read() as db:
+        dropped = questions.get(db, asked.id)
+    assert (dropped.state, dropped.ended_at) == (QuestionState.DROPPED, practice.now)
+    work(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    assert [start for start, _, _ in practice.kept(booked.id)] == [when(96).span.start]
+
+
+def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_told(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    push(practice, calendar)
+    practice.accept(offer, 1)
+    work(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    settle(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    assert question(practice, booked) is None
+    put_back = [one.notice for one in practice.told(booked, client=False) if one.kind == "entry_put_back"]
+    assert [(one.reason, one.moved_to) for one in put_back] == [("decided", when(60))]
+
+
+def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
+    """The write meets a version it does not know: it is not written over before it is known what was changed."""
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    practice.accept(offer, 1)
+    assert work(practice, calendar) == ["postponed"]
+    look(practice, calendar)
+    practice.wait(seconds=61)
+    work(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(96).span]
+    assert "entry_put_back" in practice.kinds_told(booked, client=False)
+
+
+def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    with practice.database.begin() as db:
+        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+    assert work(practice, calendar) == ["postponed"]
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(60)
+
+
+def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    with practice.database.begin() as db:
+        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+    work(practice, calendar)
+    settle(practice, calendar)
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
+
+
+def test_our_own_write_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> None:
+    """The event stands where a write of ours put it, and by now it is wanted elsewhere again."""
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    calendar = connect(practice)
+    remote(practice).hook = database.hook
+    booked = shown_first(practice, calendar)
+    practice.move(booked, when(60))
+    database.die_at("after write", 0)
+    with suppress(CrashError):
+        work(practice, calendar)
+    database.revive()
+    practice.move(booked, when(72))
+    settle(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(72).span]
+    assert question(practice, booked) is None
+    assert practice.kinds_told(booked, client=False) == []
+    database.dispose()
+
+
+def test_a_removal_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> None:
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    calendar = connect(practice)
+    remote(practice).hook = database.hook
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    practice.withdraw(offer)
+    database.die_at("after write", 0)
+    with suppress(CrashError):
+        work(practice, calendar)
+    database.revive()
+    told = practice.kinds_told(booked, client=False)
+    settle(practice, calendar)
+    assert practice.kinds_told(booked, client=False) == told
+    assert [content.span for content in remote(practice).shown()] == [when(48).span]
+    database.dispose()
+
+
+@pytest.mark.parametrize("n", range(3))
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("act", ["move the session", "delete the session", "move a hold", "delete a hold"])
+def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
+    sqlite_url: str, act: str, point: str, n: int
+) -> None:
+    """Killed between reading the feed and saving the token, and between applying and saving, in every look."""
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    calendar = connect(practice)
+    remote(practice).hook = database.hook
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    before = len(practice.told(booked))
+    href = href_at(practice, 48 if "session" in act else 72)
+    if act.startswith("move"):
+        remote(practice).move(href, when(60).span)
+    else:
+        remote(practice).delete(href)
+    notify(practice, calendar)
+    for _ in range(3):
+        for by_hand, as_due in ((pull, look), (converge, work)):
+            database.die_at(point, n)
+            with suppress(CrashError):
+                by_hand(practice, calendar)
+            database.revive()
+            as_due(practice, calendar)
+        practice.wait(seconds=61)
+    told = [(one.to_client, one.kind.value) for one in practice.told(booked)[before:]]
+    asked = question(practice, booked)
+    expected = {
+        "move the session": (["replace_asked"], [], "replace", [72, 96]),
+        "delete the session": (["delete_asked"], [], "deleted", [72, 96]),
+        "move a hold": ([], ["offer_changed"], None, [60, 96]),
+        "delete a hold": ([], ["offer_changed"], None, [96]),
+    }[act]
+    assert [kind for to_client, kind in told if not to_client] == expected[0]
+    assert [kind for to_client, kind in told if to_client] == expected[1]
+    assert (asked.kind.value if asked else None) == expected[2]
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(h) for h in expected[3]]
+    push(practice, calendar)
+    assert converge(practice, calendar) == 0
+    database.dispose()
+
+
+def test_holds_of_an_offer_that_go_one_after_another_are_told_once(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96, 120)
+    work(practice, calendar)
+    push(practice, calendar)
+    for hours in (72, 96, 120):
+        remote(practice).delete(href_at(practice, hours))
+        push(practice, calendar)
+        practice.wait(seconds=40)
+    push(practice, calendar)
+    assert practice.offer_now(offer).standing == offer.standing
+    practice.wait(seconds=20)
+    look(practice, calendar)
+    assert practice.kinds_told(booked, client=True) == ["booked", "offered", "withdrawn"]
+    assert practice.kinds_told(booked, client=False) == ["offer_taken_back"]
+
+
+def test_a_hold_brought_back_after_its_offer_has_ended_is_removed(practice: Practice, calendar: Calendar) -> None:
+    """Found by the long run of the state machine: an event that was gone, and not wanted, was never looked at again."""
+    offer = practice.offer(practice.book(48), 72)
+    work(practice, calendar)
+    push(practice, calendar)
+    event = remote(practice).events[href_at(practice, 72)]
+    remote(practice).delete(event.href)
+    practice.withdraw(offer)
+    settle(practice, calendar)
+    remote(practice).restore(event)
+    push(practice, calendar)
+    work(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(48).span]
+    assert converge(practice, calendar) == 0
+
+
+def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    event = remote(practice).events[href_at(practice, 48)]
+    remote(practice).delete(event.href)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.PUT_BACK)
+    work(practice, calendar)
+    remote(practice).restore(event)
+    assert len(remote(practice).events) == 2
+    push(practice, calendar)
+    (left,) = remote(practice).events
+    assert left != event.href
+    settle(practice, calendar)
+    assert question(practice, booked) is None
+    assert converge(practice, calendar) == 0
+
+
+def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    event = remote(practice).events[href_at(practice, 48)]
+    remote(practice).delete(event.href)
+    settle(practice, calendar)
+    assert question(practice, booked) is not None
+    remote(practice).restore(event)
+    push(practice, calendar)
+    assert question(practice, booked) is None
+    assert list(remote(practice).events) == [event.href]
+    assert converge(practice, calendar) == 0
+
+
+@pytest.mark.parametrize("first", ["moved", "deleted"])
+def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put_back_and_asked_about_no_longer(
+    practice: Practice, calendar: Calendar, first: str
+) -> None:
+    booked = shown_first(practice, calendar)
+    event = remote(practice).events[href_at(practice, 48)]
+    if first == "moved":
+        remote(practice).move(event.href, when(60).span)
+    else:
+        remote(practice).delete(event.href)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.kind.value == first
+    if first == "deleted":
+        remote(practice).restore(event)
+    remote(practice).move(event.href, when(-30).span)
+    settle(practice, calendar)
+    assert question(practice, booked) is None
+    assert practice.told(booked, client=False)[-1].notice.reason == "past"
+    with practice.database.read() as db:
+        [dropped] = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, QuestionDropped)]
+    assert dropped.dropped is Dropped.CANNOT_STAND
+
+
+def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    remote(practice).expire_tokens()
+    settle(practice, calendar)
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
+
+
+def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).delete(href_at(practice, 72))
+    push(practice, calendar)
+    practice.wait(hours=1)
+    remote(practice).fail(TransientError("down"), on="read")
+    assert look(practice, calendar) == ["postponed"]
+    assert len(practice.offer_now(offer).standing) == 2
+    practice.wait(seconds=61)
+    look(practice, calendar)
+    assert len(practice.offer_now(offer).standing) == 1
+    assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
+
+
+def test_the_last_act_counts_whichever_calendar_it_was_made_in(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    work(practice, other)
+    push(practice, other)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    remote(practice, "second").move(href_at(practice, 48, "second"), when(66).span)
+    settle(practice, other)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert (asked.moved_to, asked.calendar_id) == (when(66), other.id)
+    settle(practice, calendar)
+    assert [content.span for content in remote(practice).shown()] == [when(48).span]
+    assert [content.span for content in remote(practice, "second").shown()] == [when(66).span]
+
+
+def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    work(practice, other)
+    push(practice, other)
+    remote(practice).delete(href_at(practice, 48))
+    remote(practice, "second").delete(href_at(practice, 48, "second"))
+    settle(practice, calendar)
+    settle(practice, other)
+    settle(practice, calendar)
+    assert practice.kinds_told(booked, client=False) == ["delete_asked"]
+    assert remote(practice).shown() == remote(practice, "second").shown() == []
+    asked = question(practice, booked)
+    assert asked is not None
+    answer(practice, asked, Answer.PUT_BACK)
+    for one, name in ((calendar, "calendar"), (other, "second")):
+        work(practice, one)
+        assert [content.span for content in remote(practice, name).shown()] == [when(48).span]
+
+
+def test_disconnecting_ends_what_is_asked_about_that_calendar(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    with practice.database.begin() as db:
+        disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+    assert question(practice, booked) is None
+    assert [start for start, _, _ in practice.kept(booked.id)] == [when(48).span.start]
+    with practice.database.read() as db:
+        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.LEAVING
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("act", ["resume", "write"])
+def test_whoever_judges_a_calendar_is_not_interrupted(postgresql_database: Database, act: str) -> None:
+    """Else what a person has said, or that a write of ours is under way, would be stored over by an older look."""
+    practice = Practice(postgresql_database)
+    calendar = connect(practice)
+    with practice.database.begin() as db:
+        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=practice.now)
+    if act == "write":
+        resume(practice, calendar)
+        practice.book(48)
+    done = Event()
+
+    def go() -> None:
+        (resume if act == "resume" else converge)(practice, calendar)
+        done.set()
+
+    with practice.database.begin() as db:
+        people.practitioner(db, practice.kim.id, lock=True)
+        thread = Thread(target=go)
+        thread.start()
+        assert not done.wait(0.3)
+    assert done.wait(60)
+    thread.join()
+    memory.forget(str(practice.kim.id))
+
+
+def resume(practice: Practice, calendar: Calendar) -> None:
+    with practice.database.begin() as db:
+        breaker.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
+
+
+def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    assert practice.happened(booked)[-2:] == ["EventMoved", "PractitionerAsked"]
+    with practice.database.read() as db:
+        moved = timeline.of_session(db, booked.id)[-2]
+    assert isinstance(moved, EventMoved)
+    assert (moved.by.name, moved.calendar, moved.connection_id) == (
+        "Kim Beispiel",
+        calendar.name,
+        calendar.connection_id,
+    )
+
+
+def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    practice.move(booked, when(96))
+    token = SEAL.token(asking.PURPOSE, asked.id)
+    practice.wait(days=89)
+    with practice.database.read() as db:
+        assert asking.find(db, SEAL, token, now=practice.now).id == asked.id
+    practice.wait(days=1)
+    with practice.database.read() as db, pytest.raises(NotFoundError):
+        asking.find(db, SEAL, token, now=practice.now)
+
+
+def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
+    with pytest.raises(NotFoundError), practice.database.begin() as db:
+        asking.answer(db, practice.terms, uuid4(), Answer.PUT_BACK, by=KIM, now=practice.now)

@@ -1,0 +1,133 @@
+"""How holds must be shown is proved by trying, once a calendar and day, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import pytest
+
+from connector.domain.connection import Calendar
+from connector.domain.entry import Showing
+from connector.domain.facts import HoldsProved
+from connector.domain.notice import Stop
+from connector.errors import TransientError
+from connector.services.sync import breaker, hold_probe
+from connector.storage import calendars, timeline
+from connector.storage.database import Database
+from providers.memory import provider as memory
+from tests.services.connected import connect, converge, push, remote, work
+from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.practice import Practice
+
+
+@pytest.fixture
+def practice(sqlite_database: Database) -> Iterator[Practice]:
+    made = Practice(sqlite_database)
+    yield made
+    memory.forget(str(made.kim.id))
+
+
+@pytest.fixture
+def calendar(practice: Practice) -> Calendar:
+    return connect(practice)
+
+
+def probe(practice: Practice, calendar: Calendar) -> datetime | None:
+    return hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+
+
+def known(practice: Practice, calendar: Calendar) -> Calendar:
+    with practice.database.read() as db:
+        return calendars.calendar(db, calendar.id)
+
+
+def holds(practice: Practice) -> set[Showing]:
+    return {content.showing for content in remote(practice).shown() if content.title.startswith("Hold")}
+
+
+def test_where_tentative_keeps_the_time_busy_holds_stay_soft(practice: Practice, calendar: Calendar) -> None:
+    assert probe(practice, calendar) == practice.now + timedelta(days=1)
+    assert not known(practice, calendar).disclosure.firm_holds
+    assert known(practice, calendar).probed_at == practice.now
+    assert remote(practice).events == {}
+    with practice.database.read() as db:
+        happened = timeline.of_connection(db, calendar.connection_id)
+    assert [fact.firm for fact in happened if isinstance(fact, HoldsProved)] == [False]
+
+
+def test_where_tentative_reads_as_free_holds_are_firm_and_those_that_stand_are_rewritten(
+    practice: Practice, calendar: Calendar
+) -> None:
+    practice.offer(practice.book(48), 72)
+    work(practice, calendar)
+    assert holds(practice) == {Showing.TENTATIVE}
+    remote(practice).tentative_is_free = True
+    assert probe(practice, calendar) == practice.now + hold_probe.LAG, "free and busy may lag: it is asked once more"
+    practice.wait(seconds=30)
+    assert probe(practice, calendar) == practice.now + timedelta(days=1)
+    assert known(practice, calendar).disclosure.firm_holds
+    work(practice, calendar)
+    assert holds(practice) == {Showing.FIRM}
+    push(practice, calendar)
+    assert converge(practice, calendar) == 0
+    assert len(remote(practice).events) == 2
+
+
+def test_a_service_that_learns_better_gets_soft_holds_again(practice: Practice, calendar: Calendar) -> None:
+    remote(practice).tentative_is_free = True
+    for _ in range(2):
+        probe(practice, calendar)
+        practice.wait(minutes=1)
+    remote(practice).tentative_is_free = False
+    practice.wait(days=1)
+    probe(practice, calendar)
+    assert not known(practice, calendar).disclosure.firm_holds
+
+
+@pytest.mark.parametrize("n", range(5))
+@pytest.mark.parametrize("point", POINTS)
+def test_a_crash_while_it_is_tried_leaves_no_probe(sqlite_url: str, point: str, n: int) -> None:
+    database = MortalDatabase(sqlite_url)
+    practice = Practice(database)
+    calendar = connect(practice)
+    remote(practice).hook = database.hook
+    database.die_at(point, n)
+    with suppress(CrashError):
+        probe(practice, calendar)
+    database.revive()
+    probe(practice, calendar)
+    assert remote(practice).events == {}
+    assert known(practice, calendar).probed_at == practice.now
+    database.dispose()
+
+
+@pytest.mark.parametrize("verb", ["put", "busy", "remove"])
+def test_a_fault_while_it_is_tried_is_tried_again(practice: Practice, calendar: Calendar, verb: str) -> None:
+    remote(practice).fail(TransientError("down"), on=verb)  # type: ignore[arg-type]
+    with pytest.raises(TransientError):
+        probe(practice, calendar)
+    probe(practice, calendar)
+    assert remote(practice).events == {}
+    assert known(practice, calendar).probed_at == practice.now
+
+
+def test_the_probe_is_no_entry_and_nothing_that_is_told(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).tentative_is_free = True
+    probe(practice, calendar)
+    assert len(remote(practice).events) == 2
+    push(practice, calendar)
+    assert converge(practice, calendar) == 0
+    assert practice.kinds_told(booked, client=False) == []
+
+
+def test_a_stopped_calendar_is_not_tried(practice: Practice, calendar: Calendar) -> None:
+    with practice.database.begin() as db:
+        breaker.stop(db, practice.terms, calendar, Stop.MISSING, now=practice.now)
+    remote(practice).requests.clear()
+    probe(practice, calendar)
+    assert not remote(practice).requests
