@@ -13,9 +13,10 @@ from connector.errors import RuleError, TransientError
 from connector.services.accounts import disconnect
 from connector.storage import calendars, sessions
 from connector.storage.database import Database
+from connector.storage.ledger import Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
-from tests.services.connected import SEAL, connect, converge, push, remote, retarget, settle, times, work
+from tests.services.connected import connect, converge, push, remote, retarget, settle, times, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
@@ -149,17 +150,7 @@ def test_disconnecting_halfway_clears_both(practice: Practice, calendar: Calenda
     work(practice, new)
     with practice.database.begin() as db:
         disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
-    account = memory.MemoryAccount(memory.store(str(practice.kim.id)), "secret")
-    disconnect.part(
-        practice.database,
-        practice.terms,
-        SEAL,
-        calendar.connection_id,
-        account,
-        account_key=memory.PROVIDER.account_key,
-        clock=practice.clock,
-        renew=lambda: None,
-    )
+    practice.carry_out(Kind.CALENDAR)
     assert times(practice, "calendar") == times(practice, "second") == []
 
 
