@@ -20,6 +20,7 @@ from connector.services.scheduling import offers as offering
 from connector.services.sync import breaker
 from connector.storage import calendars, ledger, offers, tables
 from connector.storage.database import Database
+from connector.storage.ledger import Kind
 from connector.storage.seal import Seal
 from tests.domain.examples import KIM, NOW, SUPPORT, client, when
 from tests.services.practice import Practice
@@ -277,6 +278,28 @@ def test_at_the_deadline_holds_are_released_and_both_are_told(practice: Practice
     assert len(practice.kept()) == 1
     assert practice.kinds_told(booked, client=True)[-1] == "lapsed"
     assert practice.kinds_told(booked, client=False)[-1] == "offer_lapsed"
+
+
+def test_an_offer_lapses_at_its_deadline_by_itself_with_no_calendar_to_look_at(practice: Practice) -> None:
+    booked = practice.book()
+    offer = practice.offer(booked, window=timedelta(hours=2))
+    practice.wait(hours=1, minutes=59)
+    practice.carry_out(Kind.OFFER)
+    assert practice.offer_now(offer).state is OfferState.OPEN
+    practice.wait(minutes=1)
+    practice.carry_out(Kind.OFFER)
+    assert practice.offer_now(offer).state is OfferState.LAPSED
+    assert practice.kinds_told(booked, client=True)[-1] == "lapsed"
+
+
+def test_an_unsent_draft_is_recalled_by_itself(practice: Practice) -> None:
+    booked = practice.book()
+    practice.draft(booked)
+    practice.wait(hours=4)
+    practice.carry_out(Kind.OFFER)
+    practice.wait(days=2)
+    practice.carry_out(Kind.OFFER)
+    assert practice.kinds_told(booked, client=False) == ["draft_waiting"]
 
 
 def test_booking_frees_overdue_holds_by_itself(practice: Practice) -> None:
