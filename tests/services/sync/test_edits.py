@@ -21,9 +21,9 @@ from connector.services.accounts import disconnect
 from connector.services.scheduling import questions as asking
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
-from connector.storage import busy, calendars, people, questions, tables, timeline
+from connector.storage import busy, calendars, ledger, people, questions, tables, timeline
 from connector.storage.database import Database
-from connector.storage.ledger import Kind
+from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import ATTESTED, KIM, client, when
 from tests.services.connected import (
@@ -141,13 +141,23 @@ def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
     practice: Practice, calendar: Calendar
 ) -> None:
     booked = shown_first(practice, calendar)
-    offer = practice.offer(booked, 72, 96)
+    offer = practice.offer(booked, 72, 96, 120)
     work(practice, calendar)
-    remote(practice).delete(href_at(practice, 72))
-    for _ in range(3):
-        practice.wait(seconds=31)
+    for hours in (72, 96):  # the first look is due since the sending, each further one since the look before
+        remote(practice).delete(href_at(practice, hours))
+        for _ in range(4):
+            practice.wait(seconds=31)
+            look(practice, calendar)
+    assert [a.when for a in practice.offer_now(offer).standing] == [when(120)]
+
+
+def test_a_push_that_is_lost_costs_one_polling_interval(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    for wait in (practice.terms.poll_idle, practice.terms.settling):
+        practice.now += wait
         look(practice, calendar)
-    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
+    assert question(practice, booked) is not None
 
 
 def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
@@ -237,6 +247,21 @@ def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
     come_due(practice)
     assert question(practice, booked) == asked
     practice.wait(seconds=1)
+    come_due(practice)
+    assert question(practice, booked) is None
+
+
+def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    with practice.database.begin() as db:
+        ledger.touch(db, Key(Kind.QUESTION, str(asked.id)), due_at=practice.now)
+    come_due(practice)
+    assert question(practice, booked) == asked
+    practice.now = asked.answers_itself_at
     come_due(practice)
     assert question(practice, booked) is None
 

@@ -12,6 +12,7 @@ from connector.domain.connection import Calendar
 from connector.domain.entry import Showing
 from connector.domain.facts import HoldsProved
 from connector.domain.notice import Stop
+from connector.domain.span import Span
 from connector.errors import TransientError
 from connector.services.sync import breaker, hold_probe
 from connector.storage import calendars, timeline
@@ -129,5 +130,13 @@ def test_a_stopped_calendar_is_not_tried(practice: Practice, calendar: Calendar)
     with practice.database.begin() as db:
         breaker.stop(db, practice.terms, calendar, Stop.MISSING, now=practice.now)
     remote(practice).requests.clear()
-    probe(practice, calendar)
+    assert probe(practice, calendar) == practice.now + timedelta(days=1)
     assert not remote(practice).requests
+
+
+def test_where_no_night_is_free_it_is_tried_another_day(practice: Practice, calendar: Calendar) -> None:
+    start = practice.now + timedelta(days=189)
+    remote(practice).add_foreign(Span.of(start, timedelta(days=9)))
+    assert probe(practice, calendar) == practice.now + timedelta(days=1)
+    assert remote(practice).requests["put"] == 0
+    assert known(practice, calendar).probed_at is None
