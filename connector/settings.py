@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from connector.ports import Declaration, Registered, Registration
 
 PREFIX = "CONNECTOR_"
 SHORTEST_KEY = 32
+HTTP_PORT = 80  # which no browser writes down
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -63,6 +65,11 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return read
 
 
+def _maybe_url(*schemes: str) -> Callable[[str], str]:
+    read = _url(*schemes)
+    return lambda value: read(value) if value.strip() else ""
+
+
 def _address(value: str) -> str:
     try:
         return check_address(value.strip())
@@ -83,7 +90,7 @@ def _keys(value: str) -> tuple[str, ...]:
 
 def _listen(value: str) -> str:
     host, _, port = value.strip().rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isascii() or not port.isdigit():
         raise ValueError("use host:port, such as 127.0.0.1:8080")
     return value.strip()
 
@@ -140,7 +147,10 @@ class Settings:
         "made and kept beside the database.",
     )
     public_url: str = _setting(
-        _url("http", "https"), "http://127.0.0.1:8080", "The address under which people reach the pages."
+        _maybe_url("http", "https"),
+        "",
+        "The address under which people reach the pages; empty: `http://` and where we listen, which is "
+        "`http://127.0.0.1:8080` unless `CONNECTOR_LISTEN` says otherwise.",
     )
     listen: str = _setting(_listen, "127.0.0.1:8080", "Host and port to listen on.")
     trusted_proxies: int = _setting(
@@ -195,6 +205,11 @@ class Settings:
     lane_limit: int = _setting(_count, "4", "How many of those may wait for one calendar service at the same time.")
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info", "How much is logged.")
     log_format: str = _setting(_one_of("console", "json"), "console", "Lines for people, or JSON for machines.")
+
+    def __post_init__(self) -> None:
+        """Fill in the public address where none is set."""
+        if not self.public_url:
+            object.__setattr__(self, "public_url", address_of(self.listen))  # the class is frozen for everybody else
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], declared: Sequence[Declaration]) -> Self:
@@ -251,6 +266,29 @@ def variables(declared: Sequence[Declaration]) -> tuple[Variable, ...]:
         by_default = ",".join(declaration.slug for declaration in declared if declaration.by_default)
         found.append(replace(variable, default=by_default) if f.name == "providers" else variable)
     return tuple(found)
+
+
+def address_of(listen: str) -> str:
+    """Return the address under which a browser on this machine reaches what listens on `host:port`.
+
+    Listening on every address (0.0.0.0, [::]) is reached on the loopback of the same family.
+    """
+    named, _, port = listen.rpartition(":")
+    host = _loopback_for(named.strip("[]"))
+    place = f"[{host}]" if ":" in host else host
+    return f"http://{place}" if int(port) == HTTP_PORT else f"http://{place}:{int(port)}"
+
+
+def _loopback_for(host: str) -> str:
+    if host == "*":
+        return "127.0.0.1"
+    try:
+        ip = ip_address(host)
+    except ValueError:  # a name
+        return host
+    if not ip.is_unspecified:
+        return host
+    return "::1" if ip.version == 6 else "127.0.0.1"  # noqa: PLR2004 - the version of the protocol
 
 
 def table(declared: Sequence[Declaration]) -> str:

@@ -76,6 +76,34 @@ def test_a_value_is_read_as_what_it_means(name: str, text: str, value: object) -
 
 
 @pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("localhost:9000", "http://localhost:9000"),
+        ("192.0.2.7:9000", "http://192.0.2.7:9000"),
+        ("0.0.0.0:8080", "http://127.0.0.1:8080"),
+        ("*:8080", "http://127.0.0.1:8080"),
+        ("[::]:8080", "http://[::1]:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("[2001:db8::7]:8080", "http://[2001:db8::7]:8080"),
+        ("127.0.0.1:80", "http://127.0.0.1"),
+        ("[::]:80", "http://[::1]"),
+    ],
+)
+def test_people_reach_the_pages_where_we_listen_unless_told_otherwise(listen: str, address: str) -> None:
+    assert Settings.from_env({"CONNECTOR_LISTEN": listen}).public_url == address
+
+
+def test_the_public_address_that_is_set_stays_whatever_we_listen_on() -> None:
+    settings = {"CONNECTOR_LISTEN": "0.0.0.0:9000", "CONNECTOR_PUBLIC_URL": "https://pencilled.example.org"}
+    assert Settings.from_env(settings).public_url == "https://pencilled.example.org"
+
+
+def test_a_public_address_that_is_empty_is_not_set() -> None:
+    assert Settings.from_env({"CONNECTOR_PUBLIC_URL": " "}).public_url == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
     ("name", "text", "advice"),
     [
         ("database_url", "mysql://db", "sqlite://"),
@@ -85,6 +113,7 @@ def test_a_value_is_read_as_what_it_means(name: str, text: str, value: object) -
         ("public_url", "pencilled.example.org", "https://"),
         ("listen", "8080", "host:port"),
         ("listen", "localhost:http", "host:port"),
+        ("listen", "localhost:80²", "host:port"),
         ("trusted_proxies", "-1", "whole number"),
         ("smtp_url", "mail.example.org", "smtp://"),
         ("mail_from", "Kim <kim@example.org>", "e-mail address"),
