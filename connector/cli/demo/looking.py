@@ -148,11 +148,16 @@ def invitation(mail: EmailMessage) -> Invitation | None:
 
 
 def link_in(mail: EmailMessage, containing: str) -> str:
-    """Return the address in the mail's plain text that has this in it."""
+    """Return the first address in the mail's plain text that has this in it."""
+    return next(iter(links_in(mail, containing)))
+
+
+def links_in(mail: EmailMessage, containing: str) -> list[str]:
+    """Return the addresses in the mail's plain text that have this in them."""
     part = mail.get_body(("plain",))
     text = str(part.get_content()) if part is not None else ""
     links: list[str] = _LINK.findall(text)
-    return next(link.rstrip(".,>)") for link in links if containing in link)
+    return [link.rstrip(".,>)") for link in links if containing in link]
 
 
 def eventually(look: Callable[[], T], right: Callable[[T], bool], *, seconds: float = 20) -> T:

@@ -23,6 +23,8 @@ from connector.cli.demo.looking import eventually
 PASSWORD = "correct-horse"  # noqa: S105 - of a server that lives for a minute on the loopback
 SETTLING_SECONDS = 2
 USER = "kim"
+_LONGEST_STOP_SECONDS = 10
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 _ENTRY = [sys.executable, "-c", "from connector.cli import main; main()"]
 
 
@@ -55,6 +57,11 @@ class Mailbox:
         """Return everything that has arrived once there are `count` mails, or what there is when time is up."""
         with self._arrived:
             self._arrived.wait_for(lambda: len(self.mails) >= count, timeout=seconds)
+            return list(self.mails)
+
+    def caught(self) -> list[EmailMessage]:
+        """Return what has arrived so far, in that order."""
+        with self._arrived:
             return list(self.mails)
 
     def stop(self) -> None:
@@ -177,7 +184,7 @@ class Product:
 
         Raises: RuntimeError with the end of its log if it is not.
         """
-        with (self._folder / "serve.log").open("ab") as log:
+        with (self._folder / "serve.log").open("ab") as log, undisturbed():
             self._process = subprocess.Popen([*_ENTRY, "serve"], env=self.environ, stdout=log, stderr=log)  # noqa: S603
         if not eventually(self._ready, bool, seconds=40):
             tail = (self._folder / "serve.log").read_text(errors="replace")[-2000:]
@@ -188,7 +195,7 @@ class Product:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Ask it to stop (SIGTERM)."""
+        """Ask it to stop (SIGTERM), and kill it if it does not: nothing of the demo outlives it."""
         self._end(signal.SIGTERM)
 
     def command(self, *words: str, typed: str = "") -> str:
@@ -196,9 +203,16 @@ class Product:
 
         Raises: RuntimeError with its error text if it fails.
         """
-        done = subprocess.run(  # noqa: S603 - our own command
-            [*_ENTRY, *words], env=self.environ, input=typed, capture_output=True, text=True, check=False, timeout=60
-        )
+        with undisturbed():
+            done = subprocess.run(  # noqa: S603 - our own command
+                [*_ENTRY, *words],
+                env=self.environ,
+                input=typed,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
         if done.returncode:
             raise RuntimeError(f"pencilled {' '.join(words)} failed:\n{done.stderr or done.stdout}")
         return done.stdout
@@ -215,8 +229,7 @@ class Product:
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(30)
+            _end(self._process, how)
             self._process = None
 
 
@@ -235,15 +248,27 @@ def radicale(folder: Path) -> Iterator[int]:
         "storage-filesystem-folder": str(folder / "collections"),
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    with (folder / "radicale.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "radicale", *flags], stdout=log, stderr=log)  # noqa: S603
-    try:
+    with contextlib.ExitStack() as stack:
+        with (folder / "radicale.log").open("wb") as log, undisturbed():
+            process = subprocess.Popen([sys.executable, "-m", "radicale", *flags], stdout=log, stderr=log)  # noqa: S603
+            stack.callback(_end, process, signal.SIGTERM)
         if not eventually(lambda: _listens(port), bool, seconds=30):
             raise RuntimeError((folder / "radicale.log").read_text(errors="replace")[-2000:])
         yield port
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put Ctrl-C and SIGTERM off until the block is done: a child whose start they cut short would be nobody's."""
+    asked: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in _STOPS}
+    try:
+        yield
     finally:
-        process.terminate()
-        process.wait(20)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if asked:
+        signal.raise_signal(asked[0])
 
 
 def free_port() -> int:
@@ -258,3 +283,13 @@ def _listens(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """End a child by a signal, or, if that takes too long, without any warning."""
+    process.send_signal(how)
+    try:
+        process.wait(_LONGEST_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,81 @@
+"""The demo from beginning to end: everything is started, the story is played, and nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from connector.cli.demo.looking import CalendarServer
+from connector.cli.demo.pages import Pages
+from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire, radicale
+from connector.cli.demo.story import ALEX, KIM, Story, StoryError
+
+
+def run(*, keep: bool) -> None:
+    """Play the story; with `keep`, stay up afterwards until interrupted (KeyboardInterrupt) or terminated (SystemExit).
+
+    Raises: ClickException if a step is not as told.
+    """
+    console = Console(highlight=False)
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="pencilled-demo-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        console.print("Starting a CalDAV server, a mail catcher and Pencilled on this machine …")
+        try:
+            story = _begin(stack, folder, console)
+            story.play()
+        except (StoryError, LookupError, RuntimeError) as error:
+            raise click.ClickException(f"not as told: {error}") from error
+        console.rule("[bold green]Everything was as told", align="left")
+        if keep:
+            _stay(stack, story)
+    if keep:
+        click.echo("Stopped, and cleaned up.")
+
+
+def _begin(stack: contextlib.ExitStack, folder: Path, console: Console) -> Story:
+    """Start everything; each server ends with the stack, even one that was interrupted while it started."""
+    port = stack.enter_context(radicale(folder))
+    mailbox = Mailbox()
+    stack.callback(mailbox.stop)
+    product = Product(folder, mailbox.url)
+    stack.callback(product.stop)
+    wire = Wire(port)
+    stack.callback(wire.stop)  # before Pencilled, which would wait for an answer from a wire that is cut
+    calendar = CalendarServer(f"http://127.0.0.1:{port}/{USER}/work/", USER, PASSWORD)
+    calendar.make()
+    product.start()
+    today = datetime.combine(datetime.today(), datetime.min.time())  # noqa: DTZ002 - a day on the wall, no instant
+    return Story(
+        product=product,
+        mailbox=mailbox,
+        calendar=calendar,
+        wire=wire,
+        folder=folder,
+        console=console,
+        first_day=today + timedelta(days=7),
+    )
+
+
+def _stay(stack: contextlib.ExitStack, story: Story) -> None:
+    """Say where to look, each on a line that no terminal breaks, and wait."""
+    pages = Pages(story.product.url, story.mailbox, practitioner=KIM, client=ALEX)
+    stack.callback(pages.stop)
+    for name, place in (
+        ("The practitioner", f"{pages.url}/kim"),
+        ("The client", f"{pages.url}/alex"),
+        ("The mails", f"{pages.url}/mails"),
+        ("The calendar", f"{story.calendar.url}  ({USER}, {PASSWORD})"),
+        ("Files", str(story.folder)),
+    ):
+        click.echo(f"{name:18}{place}")
+    click.echo("Press Ctrl-C to stop and clean up.")
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+        threading.Event().wait()
