@@ -347,7 +347,7 @@ def _of_notice(fact: NoticeFact) -> str:
 
 def _named(words: Mapping[_Stored, str], stored: str) -> str:
     """Return the words for what is stored; the stored word itself if it is newer than we are."""
-    return next((told for key, told in words.items() if key == stored), stored)
+    return next((text for key, text in words.items() if key == stored), stored)
 
 
 def _counted(alternatives: Sequence[When]) -> str:

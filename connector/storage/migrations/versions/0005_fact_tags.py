@@ -76,19 +76,19 @@ def downgrade() -> None:
 
 
 def rename(words: dict[str, str]) -> None:
-    named = sa.case(words, value=facts.c.kind)
-    op.get_bind().execute(sa.update(facts).where(facts.c.kind.in_(list(words))).values(kind=named))
+    kind = sa.case(words, value=facts.c.kind)
+    op.get_bind().execute(sa.update(facts).where(facts.c.kind.in_(list(words))).values(kind=kind))
 
 
 def name_calendars() -> None:
     """Say by its id which calendar goes on, where one calendar alone of its connection goes by the stored name."""
     db = op.get_bind()
-    known: dict[tuple[object, str], list[str]] = {}
+    ids_by_name: dict[tuple[object, str], list[str]] = {}
     for row in db.execute(sa.select(calendars)):
-        known.setdefault((row.connection_id, row.name), []).append(str(row.id))
+        ids_by_name.setdefault((row.connection_id, row.name), []).append(str(row.id))
     for row in db.execute(sa.select(facts).where(facts.c.kind == TAGS["CalendarResumed"])).all():
         details = json.loads(row.details)
-        named = known.get((row.connection_id, details["calendar"]), [])
-        if len(named) == 1:
-            told = json.dumps({**details, "calendar_id": named[0]}, ensure_ascii=False, separators=(",", ":"))
-            db.execute(sa.update(facts).where(facts.c.id == row.id).values(details=told))
+        ids = ids_by_name.get((row.connection_id, details["calendar"]), [])
+        if len(ids) == 1:
+            text = json.dumps({**details, "calendar_id": ids[0]}, ensure_ascii=False, separators=(",", ":"))
+            db.execute(sa.update(facts).where(facts.c.id == row.id).values(details=text))
