@@ -91,16 +91,16 @@ def test_a_value_is_read_as_what_it_means(name: str, text: str, value: object) -
     ],
 )
 def test_people_reach_the_pages_where_we_listen_unless_told_otherwise(listen: str, address: str) -> None:
-    assert Settings.from_env({"CONNECTOR_LISTEN": listen}, ()).public_url == address
+    assert Settings.from_env({"CONNECTOR_LISTEN": listen}, declared()).public_url == address
 
 
 def test_the_public_address_that_is_set_stays_whatever_we_listen_on() -> None:
     settings = {"CONNECTOR_LISTEN": "0.0.0.0:9000", "CONNECTOR_PUBLIC_URL": "https://pencilled.example.org"}
-    assert Settings.from_env(settings, ()).public_url == "https://pencilled.example.org"
+    assert Settings.from_env(settings, declared()).public_url == "https://pencilled.example.org"
 
 
 def test_a_public_address_that_is_empty_is_not_set() -> None:
-    assert Settings.from_env({"CONNECTOR_PUBLIC_URL": " "}, ()).public_url == "http://127.0.0.1:8080"
+    assert Settings.from_env({"CONNECTOR_PUBLIC_URL": " "}, declared()).public_url == "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize(
