@@ -15,7 +15,7 @@ from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
 from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider
 from connector.runtime import Runtime
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.settings import Settings
 from connector.storage.database import Database
 from connector.storage.seal import Seal
@@ -53,7 +53,7 @@ def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
     """
     inner_hosts = frozenset(host.lower() for host in settings.inner_hosts)
     network = Network(inner_hosts=inner_hosts, apps=dict(_apps(settings)))
-    terms = Terms(
+    policy = Policy(
         organizer=settings.mail_from,
         window=settings.offer_window,
         draft_reminder=settings.draft_reminder,
@@ -63,7 +63,7 @@ def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
         settling=settings.settling,
         move_answer=settings.move_answer,
         delete_answer=settings.delete_answer,
-        refuse_clashes=settings.clash_on_accept == "refuse",
+        refuse_conflicts=settings.clash_on_accept == "refuse",
         operator=settings.operator_mail,
     )
 
@@ -77,7 +77,7 @@ def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
         settings=settings,
         database=Database(settings.database_url, careful=settings.database_careful),
         seal=Seal(_keys(settings)),
-        terms=terms,
+        policy=policy,
         network=network,
         sender=_sender(settings),
         clock=clock,

@@ -61,9 +61,9 @@ class _Verbs(_Part[RemoteCalendar]):
 
 
 class _ListingBusy(_Part[ListsBusy]):
-    def agenda(self, span: Span) -> Sequence[Busy]:
-        with self._observer("agenda"):
-            return self._remote.agenda(span)
+    def list_busy(self, span: Span) -> Sequence[Busy]:
+        with self._observer("list_busy"):
+            return self._remote.list_busy(span)
 
 
 class _Watching(_Part[Watchable]):

@@ -126,7 +126,7 @@ class RemoteCalendar(Protocol):
 class ListsBusy(Protocol):
     """A calendar whose `busy` does not tell which event it speaks of, but that can list its events one by one."""
 
-    def agenda(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event in `span` that is not free, our own entries included, each with its href.
 
         Recurrences are expanded. Raises: RefusedError where only free and busy may be seen; another ProviderError.
@@ -271,7 +271,7 @@ class TokenStore(Protocol):
         ...
 
 
-class GivenTokens:
+class UnsavedTokens:
     """Credentials that are kept nowhere yet: those of an account that is just being connected."""
 
     def __init__(self, credentials: Mapping[str, str]) -> None:
@@ -291,7 +291,7 @@ class GivenTokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class SignInBegun:
     """A sign-in under way: send the person to `url`, and keep `memory`, the attempt's secrets, until they return."""
 
     url: str
@@ -302,7 +302,7 @@ class Begun:
 class SignIn(Protocol):
     """A provider whose accounts are connected by an authorization code with PKCE (RFC 6749, RFC 7636)."""
 
-    def begin(self, network: Network, state: str) -> Begun:
+    def begin(self, network: Network, state: str) -> SignInBegun:
         """Start a sign-in; `state` comes back with the answer and is checked by the caller."""
         ...
 
@@ -363,7 +363,7 @@ class Lifecycle(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
+class Notification:
     """One push as it came in, not yet believed: which channel it claims to be, and the secret it shows.
 
     `lifecycle` is None for an ordinary ring, and where a service says something we have no word for.

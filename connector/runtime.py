@@ -15,7 +15,7 @@ from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.observed import observed
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.scheduling import answers, conflicts, questions
 from connector.services.sync import breaker
 from connector.settings import Settings
@@ -39,7 +39,7 @@ class Runtime:
     settings: Settings
     database: Database
     seal: Seal
-    terms: Terms
+    policy: Policy
     network: Network
     sender: Sender
     clock: Clock
@@ -87,7 +87,7 @@ class Runtime:
             case Link.CONFLICT:
                 return f"{self.settings.public_url}/clash/{self.seal.token(conflicts.PURPOSE, identity)}"
             case Link.PAUSED:
-                return self.stopped_link(identity)
+                return self.paused_link(identity)
             case Link.SIGN_IN:
                 return f"{self.settings.public_url}/signin/{self.seal.token(SIGN_IN, identity)}"
             case Link.SESSION:
@@ -103,7 +103,7 @@ class Runtime:
         """Return the address of the page on which the practitioner answers a question."""
         return f"{self.settings.public_url}/question/{self.seal.token(questions.PURPOSE, question_id)}"
 
-    def stopped_link(self, calendar_id: UUID) -> str:
+    def paused_link(self, calendar_id: UUID) -> str:
         """Return the address of the page on which the practitioner says how a stopped calendar goes on."""
         return f"{self.settings.public_url}/stopped/{self.seal.token(breaker.PURPOSE, calendar_id)}"
 

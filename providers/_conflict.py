@@ -7,7 +7,7 @@ from connector.domain.reconcile import Put
 from connector.errors import EditConflictError
 
 
-def heed(put: Put, standing: Content | None) -> None:
+def follow_up(put: Put, standing: Content | None) -> None:
     """Let a put go on unless what stands there is news to whoever planned it: see `Put.over`.
 
     Args:

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from connector.cli import sessions
-from connector.domain.change import Act
+from connector.domain.change import ChangeKind
 from connector.domain.facts import Answer, Dropped, QuestionKind
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, ROWS, Audience, Link, Method, NoticeRow
@@ -154,9 +154,9 @@ def test_the_letter_that_asks_offers_every_answer_the_default_first(language: st
 
 @every_question
 def test_a_question_about_a_move_names_where_to_and_when_it_answers_itself(row: QuestionRow) -> None:
-    moved = row.remote_change is Act.MOVED
+    moved = row.remote_change is ChangeKind.MOVED
     assert NOTICES[row.notice].needs == ("session", *(("moved_to",) if moved else ()), "expires_at")
-    assert moved or row.remote_change is Act.DELETED
+    assert moved or row.remote_change is ChangeKind.DELETED
     assert moved is (row.entry is not Meanwhile.GONE)
 
 

@@ -90,8 +90,8 @@ def test_the_four_verbs_do_what_they_do_and_are_counted(there: There) -> None:
 def test_its_events_can_be_listed(there: There) -> None:
     [done] = written(there.calendar.apply([creation()]))
     assert isinstance(there.calendar, ListsBusy)
-    assert [one.href for one in there.calendar.agenda(DAY)] == [done.ref.href]
-    assert there.counted.calls["agenda"] == 1
+    assert [one.href for one in there.calendar.list_busy(DAY)] == [done.ref.href]
+    assert there.counted.calls["list_busy"] == 1
 
 
 def test_it_can_be_watched(there: There) -> None:
@@ -145,10 +145,10 @@ def test_an_installation_hands_out_calendars_that_are_observed(sqlite_database: 
     )
     remote = runtime.remote(calendar.id)
     assert remote is runtime.remote(calendar.id)
-    free_busy.scan(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+    free_busy.scan(practice.database, practice.policy, calendar.id, remote, now=practice.now)
     url = "https://pencilled.example"
     subscriptions.watch(
         practice.database, SEAL, calendar.id, remote, public_url=url, renew=lambda: None, now=practice.now
     )
-    assert counted.calls == Counter({"memory agenda": 1, "memory watch": 1})
+    assert counted.calls == Counter({"memory list_busy": 1, "memory watch": 1})
     memory.forget(str(practice.kim.id))

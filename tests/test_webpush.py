@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 
 from connector import webpush
 from connector.errors import NotificationRejectedError
-from connector.ports import Channel, Ring
+from connector.ports import Channel, Notification
 from connector.webpush import Keys
 from tests.fakes.web_push import data, encrypt, point, sign, signed_for, text
 from webhooks import caldav
@@ -31,7 +31,7 @@ def channel(signer: str | None = "") -> Channel:
     return Channel(id="one", remote_id=remote_id, secret=SECRET, expires_at=NOW + timedelta(days=7))
 
 
-def unseal(body: bytes, signature: str = "", *, signer: str | None = "", encoding: str = "aes128gcm") -> Ring:
+def unseal(body: bytes, signature: str = "", *, signer: str | None = "", encoding: str = "aes128gcm") -> Notification:
     headers = Headers({"Content-Encoding": encoding} | ({"Authorization": signature} if signature else {}))
     return caldav.unseal(channel(signer), headers, body, origin=ORIGIN, now=NOW)
 
@@ -60,7 +60,7 @@ def test_keys_follow_from_the_secret_alone() -> None:
 
 @pytest.mark.parametrize("padding", [0, 1, 500])
 def test_what_was_encrypted_for_a_channel_is_its_ring(padding: int) -> None:
-    assert unseal(message(padding)) == Ring(channel_id="one", secret=SECRET)
+    assert unseal(message(padding)) == Notification(channel_id="one", secret=SECRET)
 
 
 def _cut(body: bytes) -> bytes:

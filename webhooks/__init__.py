@@ -16,9 +16,10 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from connector.errors import NotificationRejectedError, SettingsError
-from connector.ports import Channel, Ring
+from connector.ports import Channel, Notification
 from connector.runtime import Runtime
-from connector.services.accounts import notifications, subscriptions
+from connector.services.accounts import subscriptions
+from connector.services.accounts.notifications import receive
 from connector.storage import channels
 from webhooks._door import ChannelAddress, Parse, SharedAddress, Unseal, Webhook
 from webhooks._handshake import Handshake
@@ -60,7 +61,7 @@ def blueprint(runtime: Runtime) -> Blueprint:
     enabled = available() & set(runtime.settings.providers)
 
     @hooks.post("/<slug>")
-    def ring(slug: str) -> Response:
+    def notification(slug: str) -> Response:
         """Take in a push to the address all of a provider's channels share."""
         webhook = load(slug) if slug in enabled else None
         if not isinstance(webhook, SharedAddress):
@@ -116,18 +117,20 @@ def _opened(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: 
         secret=subscriptions.secret_of(runtime.seal, channel),
         expires_at=channel.expires_at or channel.opened_at,
     )
-    ring = unseal(known, request.headers, body, origin=f"{address.scheme}://{address.netloc}", now=runtime.clock())
-    _receive(runtime, slug, (ring,))
+    notification = unseal(
+        known, request.headers, body, origin=f"{address.scheme}://{address.netloc}", now=runtime.clock()
+    )
+    _receive(runtime, slug, (notification,))
     return Response(status=_CREATED)
 
 
-def _receive(runtime: Runtime, slug: str, rings: tuple[Ring, ...]) -> None:
+def _receive(runtime: Runtime, slug: str, notifications: tuple[Notification, ...]) -> None:
     try:
-        received = notifications.receive(runtime.database, rings, provider=slug, now=runtime.clock())
+        received = receive(runtime.database, notifications, provider=slug, now=runtime.clock())
     except NotificationRejectedError:
-        _count(slug, "refused", len(rings) - 1)  # one is counted with the answer
+        _count(slug, "refused", len(notifications) - 1)  # one is counted with the answer
         raise
-    _count(slug, "rung", len(rings) - received.refused)
+    _count(slug, "rung", len(notifications) - received.refused)
     _count(slug, "refused", received.refused)
 
 

@@ -9,14 +9,14 @@ from typing import Protocol
 
 from werkzeug.datastructures import Headers
 
-from connector.ports import Channel, Ring
+from connector.ports import Channel, Notification
 from webhooks._handshake import Handshake
 
 
 class Parse(Protocol):
     """Reads a push."""
 
-    def __call__(self, headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Ring, ...]:
+    def __call__(self, headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Notification, ...]:
         """Return what came in: the question whether the address is ours, or rings, none of them believed yet.
 
         Raises: NotificationRejectedError if it cannot be a push of a channel of ours.
@@ -27,7 +27,7 @@ class Parse(Protocol):
 class Unseal(Protocol):
     """Opens what was sealed for one channel."""
 
-    def __call__(self, channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Ring:
+    def __call__(self, channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Notification:
         """Return the ring of the channel that a push proves itself to be by being readable.
 
         Raises: NotificationRejectedError.

@@ -11,14 +11,14 @@ from datetime import datetime
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Channel, Ring
+from connector.ports import Channel, Notification
 from connector.webpush import SCHEME, Keys, check_signer, decrypt
 from webhooks._door import ChannelAddress
 
 LARGEST = 8 * 1024  # bytes; push services need not take more than four thousand (RFC 8030 section 7.2)
 
 
-def unseal(channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Ring:
+def unseal(channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Notification:
     """Return a ring for a message that could be decrypted; what it says decides nothing and is not read.
 
     `channel.remote_id` is as the provider's module wrote it: JSON with `signer`, the key the server has announced.
@@ -32,7 +32,7 @@ def unseal(channel: Channel, headers: Headers, body: bytes, *, origin: str, now:
     if signer and signature.lower().startswith(f"{SCHEME} "):
         check_signer(signature, signer, origin=origin, now=now)
     decrypt(body, Keys.of(channel.secret))
-    return Ring(channel_id=channel.id, secret=channel.secret)
+    return Notification(channel_id=channel.id, secret=channel.secret)
 
 
 WEBHOOK = ChannelAddress(unseal=unseal)

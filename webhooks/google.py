@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Ring
+from connector.ports import Notification
 from webhooks._door import SharedAddress
 
 _STATES = frozenset({"sync", "exists", "not_exists"})  # the first one after opening; a change; the resource is gone
 _LONGEST_ID, _LONGEST_TOKEN = 64, 256
 
 
-def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> tuple[Ring, ...]:  # noqa: ARG001 - one shape for all
+def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> tuple[Notification, ...]:  # noqa: ARG001 - one shape for all
     """Read one push; a channel's very first one is a ring like any other.
 
     Raises: NotificationRejectedError if it cannot be a push of a channel of ours.
@@ -28,7 +28,7 @@ def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> tuple[Ring
         raise NotificationRejectedError("not a push from Google")
     if not 0 < len(channel_id) <= _LONGEST_ID or not 0 < len(secret) <= _LONGEST_TOKEN:
         raise NotificationRejectedError("no channel of ours")
-    return (Ring(channel_id=channel_id, secret=secret),)
+    return (Notification(channel_id=channel_id, secret=secret),)
 
 
 WEBHOOK = SharedAddress(parse=parse)

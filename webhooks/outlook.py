@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Lifecycle, Ring
+from connector.ports import Lifecycle, Notification
 from webhooks._door import SharedAddress
 from webhooks._handshake import Handshake
 
@@ -27,7 +27,7 @@ _LIFECYCLE = {
 }
 
 
-def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Ring, ...]:  # noqa: ARG001 - signed by nothing
+def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Notification, ...]:  # noqa: ARG001 - signed by nothing
     """Read one post: the question whether the address is ours, or notices, each to be believed or not by itself.
 
     What makes no sense among several notices is left out; it must not silence the others.
@@ -39,10 +39,10 @@ def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake 
         if not 0 < len(token) <= _LONGEST_TOKEN or not token.isprintable():
             raise NotificationRejectedError("no validation token of Microsoft's looks like this")
         return Handshake(text=token)
-    rings = tuple(ring for item in _items(body) if (ring := _ring(item)))
-    if not rings:
+    notifications = tuple(notification for item in _items(body) if (notification := _ring(item)))
+    if not notifications:
         raise NotificationRejectedError("no notice in it")
-    return rings
+    return notifications
 
 
 def _items(body: bytes) -> list[Any]:
@@ -58,7 +58,7 @@ def _items(body: bytes) -> list[Any]:
     return items
 
 
-def _ring(item: object) -> Ring | None:
+def _ring(item: object) -> Notification | None:
     """Return the ring of one notice; `clientState` is our channel id, a dot and its secret."""
     if not isinstance(item, dict):
         return None
@@ -68,7 +68,7 @@ def _ring(item: object) -> Ring | None:
     channel_id, _, secret = told.partition(".")
     if not channel_id or not secret or not isinstance(lifecycle, str) or len(lifecycle) > _LONGEST:
         return None
-    return Ring(channel_id=channel_id, secret=secret, lifecycle=_LIFECYCLE.get(lifecycle))
+    return Notification(channel_id=channel_id, secret=secret, lifecycle=_LIFECYCLE.get(lifecycle))
 
 
 WEBHOOK = SharedAddress(parse=parse)

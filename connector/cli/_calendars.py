@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.errors import AccessLostError, ConnectorError
 from connector.runtime import Runtime
 from connector.services.views import timeline
@@ -35,9 +35,9 @@ def look(runtime: Runtime, connection: Connection) -> State:
     except ConnectorError as error:
         return State(ok=False, words=str(error))
     for calendar in chosen:
-        if calendar.stopped is not None and connection.state is ConnectionState.OK:
+        if calendar.paused is not None and connection.state is ConnectionState.OK:
             resume = f"pencilled connections resume {connection.id.hex[:8]}"
-            words = f"“{calendar.name}” is stopped: {why_stopped(calendar)}. Say how it goes on: {resume}"
+            words = f"“{calendar.name}” is stopped: {why_paused(calendar)}. Say how it goes on: {resume}"
             return State(ok=False, words=words)
     for calendar in owned:
         if calendar.remote_id not in writable:
@@ -46,17 +46,17 @@ def look(runtime: Runtime, connection: Connection) -> State:
             return State(ok=False, words=f"the calendar “{calendar.name}” can no longer be written to")
     if connection.state is ConnectionState.ACCESS_LOST:
         return State(ok=False, words=f"stopped when its access was refused; it would be let in now: {reconnect}")
-    if connection.state is ConnectionState.LEAVING:
+    if connection.state is ConnectionState.DISCONNECTING:
         return State(ok=True, words="being disconnected; a running worker removes what is ours first")
     return _standing(chosen)
 
 
-def why_stopped(calendar: Calendar) -> str:
+def why_paused(calendar: Calendar) -> str:
     """Say why a stopped calendar is; empty for one that is not."""
-    if calendar.stopped is None:
+    if calendar.paused is None:
         return ""
-    gone = f" ({calendar.stopped_count} gone)" if calendar.stopped_count else ""
-    return f"{timeline.STOPS[Stop(calendar.stopped)]}{gone}"
+    gone = f" ({calendar.paused_count} gone)" if calendar.paused_count else ""
+    return f"{timeline.PAUSES[PauseReason(calendar.paused)]}{gone}"
 
 
 def strength(calendar: Calendar) -> str:

@@ -123,7 +123,7 @@ def cancel(*, session: str, reason: str, yes: bool) -> None:
         click.confirm(f"Cancel {said(found.when)}? The client is told at once", abort=True)
     with runtime.database.begin() as db:
         by = entered_for(people.practitioner(db, found.practitioner_id))
-        sessions.cancel(db, runtime.terms, found.id, by=by, now=runtime.clock(), reason=reason)
+        sessions.cancel(db, runtime.policy, found.id, by=by, now=runtime.clock(), reason=reason)
     good(f"Cancelled {short(found.id)}: {said(found.when)}.")
 
 
@@ -153,11 +153,11 @@ def answer(*, session: str, support: str, reason: str, number: int | None, verdi
         offer = find_answerable(db, found)
         if number is None:
             act = answers.reject if verdict == "reject" else answers.cancel_booking
-            act(db, runtime.terms, offer.id, by=by, now=now)
+            act(db, runtime.policy, offer.id, by=by, now=now)
         elif number > len(offer.alternatives):
             raise RuleError(f"The offer has {len(offer.alternatives)} alternatives: pencilled offers show {session}")
         else:
-            answers.accept(db, runtime.terms, offer.id, offer.alternatives[number - 1].id, by=by, now=now)
+            answers.accept(db, runtime.policy, offer.id, offer.alternatives[number - 1].id, by=by, now=now)
         after = find_session(db, session)
     good(f"Answered for the client. The session is {after.state.value}: {said(after.when)}.")
 
@@ -181,7 +181,7 @@ def _instant(local: datetime, zone: str) -> datetime:
 def _save(runtime: Runtime, session: Session, edit: Edit) -> None:
     with runtime.database.begin() as db:
         by = entered_for(people.practitioner(db, session.practitioner_id))
-        after = sessions.edit(db, runtime.terms, session.id, edit, by=by, now=runtime.clock())
+        after = sessions.edit(db, runtime.policy, session.id, edit, by=by, now=runtime.clock())
     if after == session:
         click.echo(_UNCHANGED)
     else:

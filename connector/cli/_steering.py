@@ -7,7 +7,7 @@ import click
 from connector.cli._finding import find_connection, short
 from connector.cli._shapes import said_at
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.errors import RuleError
 from connector.services.accounts import connect, retarget
 from connector.services.sync import breaker
@@ -15,7 +15,7 @@ from connector.services.sync.breaker import How
 from connector.services.views import connections
 from connector.storage import calendars
 
-_UNREAD = (Stop.MISSING, Stop.REFUSED)
+_UNREAD = (PauseReason.MISSING, PauseReason.REFUSED)
 
 
 @click.command()
@@ -37,7 +37,7 @@ def resume(*, connection: str, accept_deletions: bool) -> None:
     how = How.ACCEPT if accept_deletions else How.RESTORE
     with runtime.database.begin() as db:
         target = calendars.target(db, find_connection(db, connection).id)
-        unread = target.stopped is not None and Stop(target.stopped) in _UNREAD
+        unread = target.paused is not None and PauseReason(target.paused) in _UNREAD
         if unread and accept_deletions:
             raise RuleError(
                 f"“{target.name}” could not be read at all, so nothing is known to be deleted. Leave "
@@ -75,7 +75,7 @@ def target(*, connection: str, calendar: str, as_json: bool) -> None:
     offered = service.account(runtime.tokens(account.id), runtime.network).calendars()
     chosen = connect.choose(offered, calendar)
     with runtime.database.begin() as db:
-        new = retarget.retarget(db, runtime.terms, account.id, chosen, by=operator(), now=runtime.clock())
+        new = retarget.retarget(db, runtime.policy, account.id, chosen, by=operator(), now=runtime.clock())
     if as_json:
         print_json({"id": account.id, "calendar": new.name, "changed": new.id != old.id})
     elif new.id == old.id:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from connector.cli._calendars import why_stopped
+from connector.cli._calendars import why_paused
 from connector.domain.connection import ConnectionState
 from connector.errors import RefusedError, TransientError
 from connector.runtime import Runtime
@@ -67,8 +67,8 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     left = len(picture.actions)
     if connection.state is ConnectionState.ACCESS_LOST:
         return Standing(busy=False, left=left, error="its password is no longer accepted; reconnect it")
-    if picture.calendar.stopped is not None:
-        return Standing(busy=False, left=left, error=f"stopped: {why_stopped(picture.calendar)}")
+    if picture.calendar.paused is not None:
+        return Standing(busy=False, left=left, error=f"stopped: {why_paused(picture.calendar)}")
     if row is None:
         return Standing(busy=False, left=left)
     busy = row.lease_until is not None or (row.due_at is not None and row.due_at <= runtime.clock())

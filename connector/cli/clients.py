@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from connector.cli._options import locale
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, warn
-from connector.domain.people import Channel, Client
+from connector.domain.people import Client, Medium
 from connector.storage import people, tables
 
 
@@ -26,10 +26,10 @@ def clients() -> None:
 @locale
 @click.option(
     "--channel",
-    "channels",
+    "media",
     multiple=True,
-    type=click.Choice([channel.value for channel in Channel]),
-    default=[Channel.EMAIL.value],
+    type=click.Choice([medium.value for medium in Medium]),
+    default=[Medium.EMAIL.value],
     show_default=True,
     help="How they want to be told; can be given twice.",
 )
@@ -42,7 +42,7 @@ def add(
     phone: str,
     zone: str,
     locale: str,
-    channels: tuple[str, ...],
+    media: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Add a client.
@@ -56,15 +56,15 @@ def add(
         email=email,
         phone=phone,
         locale=locale,
-        channels=frozenset(Channel(name) for name in channels),
+        media=frozenset(Medium(name) for name in media),
     )
     runtime = open_runtime()
     with runtime.database.begin() as db:
         people.add_client(db, person, now=runtime.clock())
-    if not person.reachable & runtime.terms.channels:
+    if not person.reachable & runtime.policy.media:
         warn("Note: with these data the client cannot be told anything, so no offer can be sent to them.")
     if as_json:
-        told = sorted(channel.value for channel in person.channels)
+        told = sorted(medium.value for medium in person.media)
         print_json({"id": person.id, "name": name, "email": email, "phone": phone, "zone": zone, "channels": told})
     else:
         good(f"Added {person.name} ({person.id}).")
@@ -80,9 +80,9 @@ def list_(*, as_json: bool) -> None:
         found = db.execute(select(tables.clients).order_by(tables.clients.c.name)).all()
     if as_json:
         listed = ("id", "name", "email", "phone", "zone")
-        print_json([{n: getattr(row, n) for n in listed} | {"channels": row.channels.split(",")} for row in found])
+        print_json([{n: getattr(row, n) for n in listed} | {"channels": row.media.split(",")} for row in found])
     elif not found:
         click.echo("There is no client yet. Add one: pencilled clients add --help")
     else:
-        rows = ((row.email or "-", row.name, row.phone or "-", row.zone, row.channels, str(row.id)) for row in found)
+        rows = ((row.email or "-", row.name, row.phone or "-", row.zone, row.media, str(row.id)) for row in found)
         print_table(("e-mail", "name", "phone", "zone", "told by", "id"), rows)

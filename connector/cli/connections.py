@@ -9,7 +9,7 @@ import click
 
 from connector.app import typed_provider
 from connector.cli import Refusal
-from connector.cli._calendars import State, look, strength, why_stopped
+from connector.cli._calendars import State, look, strength, why_paused
 from connector.cli._finding import find_connection, find_practitioner, short
 from connector.cli._options import level, level_options, only_of, practitioner
 from connector.cli._shapes import said_at
@@ -212,7 +212,7 @@ def disconnect(*, connection: str, leave_entries: bool, as_json: bool) -> None:
     with runtime.database.begin() as db:
         account = find_connection(db, connection)
         act = parting.give_up if leave_entries else parting.begin
-        act(db, runtime.terms, account.id, by=operator(), now=runtime.clock())
+        act(db, runtime.policy, account.id, by=operator(), now=runtime.clock())
         ending = account.id in {one.id for one in calendars.connections_of(db, account.practitioner_id)}
     if as_json:
         print_json({"id": account.id, "disconnected": not ending})
@@ -238,10 +238,10 @@ def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
 def _state(account: Connection, calendar: Calendar) -> str:
     if account.state is ConnectionState.ACCESS_LOST:
         return "access lost: reconnect"
-    if account.state is ConnectionState.LEAVING:
+    if account.state is ConnectionState.DISCONNECTING:
         return f"being disconnected: {calendar.trouble}" if calendar.trouble else "being disconnected"
-    if calendar.stopped is not None:
-        return f"STOPPED: {why_stopped(calendar)}"
+    if calendar.paused is not None:
+        return f"STOPPED: {why_paused(calendar)}"
     return calendar.trouble or "ok"
 
 
@@ -276,9 +276,9 @@ def _json(account: Connection, calendar: Calendar) -> dict[str, object]:
             "trouble_since": calendar.trouble_since,
             "written_at": calendar.written_at,
             "read_at": calendar.read_at,
-            "stopped": calendar.stopped,
-            "stopped_at": calendar.stopped_at,
-            "stopped_count": calendar.stopped_count,
+            "stopped": calendar.paused,
+            "stopped_at": calendar.paused_at,
+            "stopped_count": calendar.paused_count,
             "firm_holds": calendar.disclosure.firm_holds,
             "probed_at": calendar.probed_at,
         },

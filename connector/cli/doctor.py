@@ -95,7 +95,7 @@ def _holds(runtime: Runtime, connection: Connection) -> Iterator[Check]:
         words = "shown as plainly busy: this calendar reads tentative entries as free"
         yield Check(name=name, ok=True, words=words)
     since = target.probed_at or target.created_at
-    if target.stopped is None and since is not None and since < now - PROVED:
+    if target.paused is None and since is not None and since < now - PROVED:
         tried = f"not since {since:%d %b %Y, %H:%M} UTC" if target.probed_at else "never"
         words = f"tried out {tried}, whether tentative holds keep their time busy, which is done daily"
         yield Check(name=name, ok=False, words=words)
@@ -109,7 +109,7 @@ def _conflicts(runtime: Runtime, connection: Connection) -> Iterator[Check]:
         owned = calendars.in_connection(db, connection.id)
         open_offers = offers.open_of_practitioner(db, connection.practitioner_id)
         offered = [alternative for offer in open_offers for alternative in offer.held]
-        spots = free_busy.blind_spots(db, runtime.terms, connection.practitioner_id, offered, now=runtime.clock())
+        spots = free_busy.blind_spots(db, runtime.policy, connection.practitioner_id, offered, now=runtime.clock())
     blind = {spot.calendar for spot in spots}
     for calendar in owned:
         name = f"conflicts {short(connection.id)} “{calendar.name}”"

@@ -27,7 +27,7 @@ def explain(*, word: str, as_json: bool) -> None:
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
-        found = explaining.explain(db, runtime.terms, word, now=runtime.clock())
+        found = explaining.explain(db, runtime.policy, word, now=runtime.clock())
         zones = {person.id: person.zone for person in people.all_practitioners(db)}
     if as_json:
         print_json([_json(one) for one in found])

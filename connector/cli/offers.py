@@ -72,7 +72,7 @@ def draft(
         length = timedelta(minutes=minutes) if minutes else found.when.span.duration
         times = [(at(start, zone=person.zone, length=length, fold=fold), location) for start in starts]
         made = offering.draft(
-            db, runtime.terms, found.id, times, by=entered_for(person), now=runtime.clock(), window=window
+            db, runtime.policy, found.id, times, by=entered_for(person), now=runtime.clock(), window=window
         )
     if as_json:
         print_json(offer_json(made, found))
@@ -123,7 +123,7 @@ def send(*, session: str, as_json: bool) -> None:
         found = find_session(db, session)
         person = people.practitioner(db, found.practitioner_id)
         made = find_draft(db, found)
-        sent = offering.send(db, runtime.terms, made.id, by=entered_for(person), now=runtime.clock())
+        sent = offering.send(db, runtime.policy, made.id, by=entered_for(person), now=runtime.clock())
     if as_json:
         print_json(offer_json(sent.offer, found) | {"warnings": sent.warnings})
         return
@@ -160,16 +160,16 @@ def _withdraw(db: Db, runtime: Runtime, session: Session, number: int | None, wh
     asking = stored.in_state(db, session.id, OfferState.OPEN)
     waiting = stored.in_state(db, session.id, OfferState.DRAFT)
     if asking is None and waiting is not None and number is None:
-        offering.discard(db, runtime.terms, waiting.id, by=by, now=now)
+        offering.discard(db, runtime.policy, waiting.id, by=by, now=now)
         return "The draft is thrown away. Nobody knew of it."
     offer = asking or find_answerable(db, session)
     if number is None:
-        offering.withdraw(db, runtime.terms, offer.id, by=by, now=now, why=why)
+        offering.withdraw(db, runtime.policy, offer.id, by=by, now=now, why=why)
         return "The offer is taken back: its times are free again, and the client is told."
     if number > len(offer.alternatives):
         raise RuleError(f"The offer has {len(offer.alternatives)} alternatives, numbered from 1.")
     chosen = offer.alternatives[number - 1]
-    after = offering.withdraw_alternative(db, runtime.terms, offer.id, chosen.id, by=by, now=now)
+    after = offering.withdraw_alternative(db, runtime.policy, offer.id, chosen.id, by=by, now=now)
     rest = f"{len(after.held)} still offered" if after.held else "it was the last one, so the offer has ended"
     return f"Alternative {number} is taken back ({rest}), and the client is told."
 

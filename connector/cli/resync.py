@@ -12,7 +12,7 @@ from uuid import UUID
 import click
 
 from connector.cli import Refusal
-from connector.cli._calendars import why_stopped
+from connector.cli._calendars import why_paused
 from connector.cli._finding import find_practitioner
 from connector.cli._options import only_of
 from connector.cli._shapes import said, when_json
@@ -87,8 +87,8 @@ def _show(runtime: Runtime, pictures: Sequence[Picture], *, as_json: bool) -> No
         click.echo("No calendar is connected.")
     for picture in pictures:
         name, zone = picture.calendar.name, zones[picture.calendar.practitioner_id]
-        if picture.calendar.stopped is not None:
-            click.echo(f"“{name}”: stopped, so nothing is done: {why_stopped(picture.calendar)}.")
+        if picture.calendar.paused is not None:
+            click.echo(f"“{name}”: stopped, so nothing is done: {why_paused(picture.calendar)}.")
             continue
         if not picture.actions:
             click.echo(f"“{name}”: nothing to do.")
@@ -116,7 +116,7 @@ def _json(picture: Picture, zone: str) -> dict[str, object]:
             told |= when_json(When.of(content.span, zone=zone))
         actions.append(told)
     known = picture.calendar
-    return {"calendar_id": known.id, "calendar": known.name, "stopped": known.stopped, "actions": actions}
+    return {"calendar_id": known.id, "calendar": known.name, "stopped": known.paused, "actions": actions}
 
 
 def _verb(action: Action) -> str:

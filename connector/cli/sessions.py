@@ -21,7 +21,7 @@ from connector.cli._shared import (
     print_table,
     progress,
 )
-from connector.domain.change import Act
+from connector.domain.change import ChangeKind
 from connector.domain.people import Client, Practitioner
 from connector.domain.question import Question
 from connector.domain.session import Location, Session, SessionKind, SessionState
@@ -33,7 +33,7 @@ from connector.services.views import sessions as viewing
 from connector.services.views.sessions import SessionPage, SessionRow
 
 _LENGTH = timedelta(minutes=50)
-_ASKED = {Act.MOVED: "MOVED IN THE CALENDAR", Act.DELETED: "DELETED IN THE CALENDAR"}
+_ASKED = {ChangeKind.MOVED: "MOVED IN THE CALENDAR", ChangeKind.DELETED: "DELETED IN THE CALENDAR"}
 
 
 @click.group()
@@ -117,7 +117,7 @@ def _book(
             try:
                 session = booking.book(
                     db,
-                    runtime.terms,
+                    runtime.policy,
                     practitioner_id=person.id,
                     client_id=client.id,
                     when=when,
@@ -178,7 +178,7 @@ def show(*, session: str, as_json: bool) -> None:
     runtime = open_runtime()
     with runtime.database.read() as db:
         found = find_session(db, session)
-        page = viewing.session_page(db, runtime.terms, found.practitioner_id, found.id, now=runtime.clock())
+        page = viewing.session_page(db, runtime.policy, found.practitioner_id, found.id, now=runtime.clock())
     if as_json:
         print_json(_page_json(page))
     else:
@@ -227,7 +227,7 @@ def _print_page(page: SessionPage) -> None:
         click.echo(f"A draft has not been sent: pencilled offers show {short(session.id)}")
     happened = ((said_at(told.at, zone), told.who, told.what, told.why) for told in page.timeline)
     print_table(("at", "who", "what", "why"), happened, title="What happened")
-    letters = ((m.about, m.to, m.channel.value, m.state.value, m.error) for m in page.messages)
+    letters = ((m.about, m.to, m.medium.value, m.state.value, m.error) for m in page.messages)
     print_table(("message", "to", "by", "state", "error"), letters, title="Messages")
 
 

@@ -17,7 +17,7 @@ from connector.domain.reconcile import Mirror, MirrorState, Sighting
 from connector.domain.span import Span
 
 
-class Act(StrEnum):
+class ChangeKind(StrEnum):
     """What somebody did to an event of ours."""
 
     DELETED = "deleted"
@@ -29,7 +29,7 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suspicion:
+class RemoteChange:
     """An act that does not count yet.
 
     Attributes:
@@ -41,7 +41,7 @@ class Suspicion:
     """
 
     key: EntryKey
-    act: Act
+    kind: ChangeKind
     since: datetime
     wanted: Span
     found: Span | None = None
@@ -57,40 +57,40 @@ class Suspicion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class SettledChange:
     """Something that counts: `act` was done to the event of `mirror`; `to` is where it stands if it was moved."""
 
     mirror: Mirror
-    act: Act
+    kind: ChangeKind
     to: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Observation:
     """What was learned of one event: how it is known now, what is suspected of it, and what counts."""
 
     mirror: Mirror
-    suspicion: Suspicion | None = None
-    happening: Happening | None = None
+    remote_change: RemoteChange | None = None
+    settled_change: SettledChange | None = None
 
 
-def findings(
+def observations(
     mirrors: Iterable[Mirror],
     sightings: Mapping[str, Sighting | None],
     wanted: Mapping[EntryKey, Content],
-    suspicions: Mapping[EntryKey, Suspicion],
+    remote_changes: Mapping[EntryKey, RemoteChange],
     *,
     hidden: Collection[EntryKey] = (),
     now: datetime,
     settling: timedelta,
-) -> Iterator[Finding]:
+) -> Iterator[Observation]:
     """Yield what was learned of each mirror that was read.
 
     Args:
         mirrors: What we knew. One in doubt is left alone: what stands there may be a write of our own.
         sightings: By remote name, what a direct read found; None is a confirmed absence. Only names that were read.
         wanted: What each entry shall show now; an entry that is not wanted is missing.
-        suspicions: What is suspected so far.
+        remote_changes: What is suspected so far.
         hidden: Entries that their practitioner has deleted and not yet said why.
         now: Aware UTC, not later than the read.
         settling: How long an act must last before it counts.
@@ -99,7 +99,7 @@ def findings(
         if mirror.ref.name not in sightings or mirror.state is MirrorState.UNKNOWN:
             continue
         sighting = sightings[mirror.ref.name]
-        content, earlier = wanted.get(mirror.key), suspicions.get(mirror.key)
+        content, earlier = wanted.get(mirror.key), remote_changes.get(mirror.key)
         if sighting is None:
             yield _absent(mirror, content, earlier, hidden=mirror.key in hidden, now=now, settling=settling)
         else:
@@ -109,20 +109,20 @@ def findings(
 def _absent(
     mirror: Mirror,
     content: Content | None,
-    earlier: Suspicion | None,
+    earlier: RemoteChange | None,
     *,
     hidden: bool,
     now: datetime,
     settling: timedelta,
-) -> Finding:
+) -> Observation:
     gone = replace(mirror, seen=None, state=MirrorState.ABSENT)
     if content is None or hidden or content.span.end <= now:  # what is over may be tidied away
-        return Finding(mirror=gone)
+        return Observation(mirror=gone)
     if mirror.state is MirrorState.ABSENT and earlier is None:
-        return Finding(mirror=gone)
+        return Observation(mirror=gone)
     if earlier is not None and earlier.overruled(content) and mirror.state is MirrorState.ABSENT:
-        return Finding(mirror=gone, suspicion=earlier)  # about to be written again
-    fresh = Suspicion(key=mirror.key, act=Act.DELETED, since=now, wanted=_stood(mirror, content))
+        return Observation(mirror=gone, remote_change=earlier)  # about to be written again
+    fresh = RemoteChange(key=mirror.key, kind=ChangeKind.DELETED, since=now, wanted=_stood(mirror, content))
     return _weighed(gone, fresh, earlier, now, settling)
 
 
@@ -130,12 +130,12 @@ def _present(
     mirror: Mirror,
     sighting: Sighting,
     content: Content | None,
-    earlier: Suspicion | None,
+    earlier: RemoteChange | None,
     *,
     hidden: bool,
     now: datetime,
     settling: timedelta,
-) -> Finding:
+) -> Observation:
     back = hidden and mirror.state is MirrorState.ABSENT
     if back and content is not None:
         mirror = replace(mirror, ends_at=content.span.end)  # nothing was to be written there meanwhile
@@ -148,35 +148,43 @@ def _present(
         state=MirrorState.PRESENT,
     )
     if content is None:
-        return Finding(mirror=read)
+        return Observation(mirror=read)
     if back and found is not None and found.span == content.span:
-        return Finding(mirror=read, happening=Happening(mirror=read, act=Act.RETURNED))
+        return Observation(mirror=read, settled_change=SettledChange(mirror=read, kind=ChangeKind.RETURNED))
     if seen == content.fingerprint:
         read = replace(read, ends_at=content.span.end)
-        return Finding(mirror=read, happening=Happening(mirror=read, act=Act.TOUCHED) if read != mirror else None)
+        return Observation(
+            mirror=read, settled_change=SettledChange(mirror=read, kind=ChangeKind.TOUCHED) if read != mirror else None
+        )
     if seen == mirror.seen and (earlier is None or earlier.overruled(content)):
-        return Finding(mirror=read, suspicion=earlier)  # what is wanted has changed since, and is about to be written
+        return Observation(
+            mirror=read, remote_change=earlier
+        )  # what is wanted has changed since, and is about to be written
     if found is None:
-        fresh = Suspicion(key=mirror.key, act=Act.RESHAPED, since=now, wanted=_stood(mirror, content))
+        fresh = RemoteChange(key=mirror.key, kind=ChangeKind.RESHAPED, since=now, wanted=_stood(mirror, content))
         return _weighed(read, fresh, earlier, now, settling)
     if found.span != content.span:
         stood = _stood(mirror, content)
-        fresh = Suspicion(key=mirror.key, act=Act.MOVED, since=now, wanted=stood, found=found.span)
+        fresh = RemoteChange(key=mirror.key, kind=ChangeKind.MOVED, since=now, wanted=stood, found=found.span)
         return _weighed(read, fresh, earlier, now, settling)
-    return Finding(mirror=read, happening=Happening(mirror=read, act=Act.EDITED))
+    return Observation(mirror=read, settled_change=SettledChange(mirror=read, kind=ChangeKind.EDITED))
 
 
 def _weighed(
-    mirror: Mirror, fresh: Suspicion, earlier: Suspicion | None, now: datetime, settling: timedelta
-) -> Finding:
+    mirror: Mirror, fresh: RemoteChange, earlier: RemoteChange | None, now: datetime, settling: timedelta
+) -> Observation:
     """Go on with a suspicion that is still the same, or begin anew: the last place counts."""
     if earlier is None or replace(fresh, since=earlier.since, accepted=earlier.accepted) != earlier:
-        return Finding(mirror=mirror, suspicion=fresh)
+        return Observation(mirror=mirror, remote_change=fresh)
     if not earlier.is_due(now, settling):
-        return Finding(mirror=mirror, suspicion=earlier)
+        return Observation(mirror=mirror, remote_change=earlier)
     if fresh.found is not None:
         mirror = replace(mirror, ends_at=fresh.found.end)
-    return Finding(mirror=mirror, suspicion=earlier, happening=Happening(mirror=mirror, act=fresh.act, to=fresh.found))
+    return Observation(
+        mirror=mirror,
+        remote_change=earlier,
+        settled_change=SettledChange(mirror=mirror, kind=fresh.kind, to=fresh.found),
+    )
 
 
 def _stood(mirror: Mirror, content: Content) -> Span:
@@ -187,7 +195,7 @@ def _stood(mirror: Mirror, content: Content) -> Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toll:
+class Loss:
     """How much of ours is gone from a calendar, in units: a session's event is one, all holds of an offer are one.
 
     `left` counts the entries that stand.
@@ -211,13 +219,13 @@ class Toll:
 _FEW, _SHARE = 3, 0.2
 
 
-def toll(units: Mapping[EntryKey, object], suspicions: Iterable[Suspicion]) -> Toll:
+def loss(units: Mapping[EntryKey, object], remote_changes: Iterable[RemoteChange]) -> Loss:
     """Count what is gone.
 
     Args:
         units: By the key of each entry that is to come and was known to stand in the calendar: what it is counted with.
-        suspicions: What is suspected; only deletions count, and not those the practitioner has accepted.
+        remote_changes: What is suspected; only deletions count, and not those the practitioner has accepted.
     """
-    gone = {s.key for s in suspicions if s.act is Act.DELETED and not s.accepted and s.key in units}
+    gone = {s.key for s in remote_changes if s.kind is ChangeKind.DELETED and not s.accepted and s.key in units}
     units_gone = {units[key] for key in gone}
-    return Toll(gone=len(units_gone), known=len(set(units.values())), left=len(units) - len(gone))
+    return Loss(gone=len(units_gone), known=len(set(units.values())), left=len(units) - len(gone))

@@ -15,7 +15,7 @@ class ConnectionState(StrEnum):
 
     OK = "ok"
     ACCESS_LOST = "access_lost"
-    LEAVING = "leaving"  # being disconnected: nothing is wanted there any more
+    DISCONNECTING = "leaving"  # being disconnected: nothing is wanted there any more
 
 
 class CalendarRole(StrEnum):
@@ -69,9 +69,9 @@ class Calendar:
     read_at: datetime | None = None
     created_at: datetime | None = None
     successor_id: UUID | None = None
-    stopped: str | None = None
-    stopped_at: datetime | None = None
-    stopped_count: int | None = None
+    paused: str | None = None
+    paused_at: datetime | None = None
+    paused_count: int | None = None
     busy_at: datetime | None = None
     busy_until: datetime | None = None
     busy_trouble: str | None = None

@@ -44,7 +44,7 @@ class Answer(StrEnum):
 
     ASK_CLIENT = "ask"
     AGREED = "agreed"
-    PUT_BACK = "back"
+    REVERT = "back"
     REPLACE = "replace"
     LEAVE = "leave"
     CANCEL = "cancel"
@@ -231,7 +231,7 @@ class AlternativeMoved(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryTouched(Fact):
+class EntryReverted(Fact):
     """The practitioner changed or deleted one of our entries in their own calendar, and it was put back.
 
     `reason` is a PutBack of the notice; `moved_to` where they had put it.
@@ -300,7 +300,7 @@ class QuestionDropped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClashFound(Fact):
+class ConflictFound(Fact):
     """An offered time is no longer free in another calendar of the practitioner."""
 
     tag: ClassVar[str] = "conflict_found"
@@ -311,7 +311,7 @@ class ClashFound(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalendarStopped(Fact):
+class CalendarPaused(Fact):
     """A calendar looked wrong, so nothing is done about it until somebody says so; `reason` is a Stop."""
 
     tag: ClassVar[str] = "calendar_paused"
@@ -373,14 +373,14 @@ class AccessLost(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessRestored(Fact):
+class AccessRegained(Fact):
     """A calendar service accepts our credentials again."""
 
     tag: ClassVar[str] = "access_restored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisconnectAsked(Fact):
+class DisconnectRequested(Fact):
     """Somebody wants a calendar account disconnected; what is ours is taken out of it."""
 
     tag: ClassVar[str] = "disconnect_asked"
@@ -403,7 +403,7 @@ class NoticeSent(Fact):
     tag: ClassVar[str] = "notice_sent"
 
     kind: str
-    channel: str
+    medium: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -413,7 +413,7 @@ class NoticeRefused(Fact):
     tag: ClassVar[str] = "notice_refused"
 
     kind: str
-    channel: str
+    medium: str
     why: str
 
 
@@ -445,11 +445,11 @@ OfferFact = (
     | OfferWithdrawn
     | OfferReplaced
 )
-AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ClashFound
-EntryFact = EntryTouched | EventMoved | EventDeleted
+AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound
+EntryFact = EntryReverted | EventMoved | EventDeleted
 QuestionFact = PractitionerAsked | PractitionerAnswered | QuestionDropped
-CalendarFact = CalendarStopped | CalendarResumed | TargetChanged | HoldsProved
-ConnectionFact = ConnectionAdded | AccessLost | AccessRestored | DisconnectAsked | Disconnected
+CalendarFact = CalendarPaused | CalendarResumed | TargetChanged | HoldsProved
+ConnectionFact = ConnectionAdded | AccessLost | AccessRegained | DisconnectRequested | Disconnected
 NoticeFact = NoticeSent | NoticeRefused | NoticeHeldBack
 AnyFact = (
     SessionFact | OfferFact | AlternativeFact | EntryFact | QuestionFact | CalendarFact | ConnectionFact | NoticeFact

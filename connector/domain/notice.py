@@ -34,22 +34,22 @@ class NoticeKind(StrEnum):
     CLIENT_CANCELLED = "client_cancelled"
     OFFER_LAPSED = "offer_lapsed"
     DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
-    ENTRY_PUT_BACK = (
+    ENTRY_REVERTED = (
         "entry_put_back"  # our event was changed in their calendar and has been put back; `reason` says why
     )
     MOVE_ASKED = "move_asked"  # they moved a session in their calendar: ask the client, already agreed, put it back
     REPLACE_ASKED = "replace_asked"  # the same while an offer was open: put back; shall the offer be replaced by it
     DELETE_ASKED = "delete_asked"  # they deleted a session in their calendar: cancel, put it back, offer other times
     OFFER_TAKEN_BACK = "offer_taken_back"  # they deleted the last hold, and so the offer is withdrawn
-    CLASH_FOUND = "clash_found"  # an offered time is no longer free in another calendar of theirs
-    CALENDAR_STOPPED = "calendar_stopped"  # a calendar looks wrong, so nothing is done about it until somebody says so
-    OPERATOR_STOPPED = "operator_stopped"  # the same, to whoever runs the installation
+    CONFLICT_FOUND = "clash_found"  # an offered time is no longer free in another calendar of theirs
+    CALENDAR_PAUSED = "calendar_stopped"  # a calendar looks wrong, so nothing is done about it until somebody says so
+    OPERATOR_PAUSED = "operator_stopped"  # the same, to whoever runs the installation
     ACCESS_LOST = "access_lost"  # a calendar must be reconnected
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
     SIGN_IN = "sign_in"
 
 
-class PutBack(StrEnum):
+class RevertReason(StrEnum):
     """Why an entry that was changed in a calendar has been put back; `reason` of an ENTRY_PUT_BACK."""
 
     EDITED = "edited"  # title, place or status, which are ours
@@ -63,7 +63,7 @@ class PutBack(StrEnum):
     NO_ANSWER = "no_answer"  # deleted, and nobody said what it meant
 
 
-class Stop(StrEnum):
+class PauseReason(StrEnum):
     """Why a calendar was stopped; `reason` of a CALENDAR_STOPPED."""
 
     MISSING = "missing"  # the calendar is not there

@@ -193,7 +193,7 @@ ROWS = (
         needs=("session",),
     ),
     NoticeRow(
-        kind=NoticeKind.ENTRY_PUT_BACK,
+        kind=NoticeKind.ENTRY_REVERTED,
         to=Audience.PRACTITIONER,
         template="entry_put_back",
         link=Link.SESSION,
@@ -228,20 +228,20 @@ ROWS = (
         needs=("session",),
     ),
     NoticeRow(
-        kind=NoticeKind.CLASH_FOUND,
+        kind=NoticeKind.CONFLICT_FOUND,
         to=Audience.PRACTITIONER,
         template="clash_found",
         link=Link.CONFLICT,
         needs=("session", "choices", "expires_at"),
     ),
     NoticeRow(
-        kind=NoticeKind.CALENDAR_STOPPED,
+        kind=NoticeKind.CALENDAR_PAUSED,
         to=Audience.PRACTITIONER,
         template="calendar_stopped",
         link=Link.PAUSED,
     ),
     NoticeRow(
-        kind=NoticeKind.OPERATOR_STOPPED,
+        kind=NoticeKind.OPERATOR_PAUSED,
         to=Audience.OPERATOR,
         template="operator_stopped",
         needs=("calendar_id",),

@@ -97,7 +97,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Transition:
     """An offer and its session after a transition, and what happened; no facts means that nothing changed."""
 
     offer: Offer
@@ -112,7 +112,7 @@ def draft(
     window: timedelta,
     by: Actor,
     now: datetime,
-) -> Turn:
+) -> Transition:
     """Note down alternatives; nobody is told and no time is held.
 
     Raises: RuleError for none or too many, doubles, or the session's own time; PastSpanError for a past one.
@@ -133,17 +133,17 @@ def draft(
     fact = OfferDrafted(
         at=now, by=by, session_id=session.id, offer_id=offer.id, alternatives=tuple(a.when for a in chosen)
     )
-    return Turn(offer=offer, session=session, facts=(fact,))
+    return Transition(offer=offer, session=session, facts=(fact,))
 
 
-def discard(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+def discard(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
     """Throw a draft away; nobody ever knew of it."""
     _check_draft(offer)
     fact = OfferDiscarded(at=now, by=by, session_id=session.id, offer_id=offer.id)
     return _ended(offer, session, OfferState.DISCARDED, now, fact)
 
 
-def send(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+def send(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
     """Ask the client: every alternative is held from now on, and the clock runs.
 
     Raises: RuleError if it is no draft any more or breaks a rule by now; PastSpanError for a time that has passed.
@@ -162,7 +162,7 @@ def send(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
         window=offer.window,
     )
     cleared = sessions.unflagged(session, by=by, now=now)
-    return Turn(
+    return Transition(
         offer=replace(offer, state=OfferState.OPEN, sent_at=now, expires_at=expires_at),
         session=cleared.session,
         facts=(fact, *cleared.facts),
@@ -171,7 +171,7 @@ def send(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
 
 def accept(
     offer: Offer, session: Session, alternative_id: UUID, *, by: Actor, now: datetime, shown: datetime | None = None
-) -> Turn:
+) -> Transition:
     """Move the session to one alternative and release everything else, its old time included.
 
     Args:
@@ -186,7 +186,7 @@ def accept(
     """
     chosen = offer.alternative(alternative_id)
     if offer.state is OfferState.ACCEPTED and offer.accepted_id == alternative_id:
-        return Turn(offer=offer, session=session)
+        return Transition(offer=offer, session=session)
     late = by.role is Role.SUPPORT and offer.state in (OfferState.LAPSED, OfferState.REJECTED, OfferState.OPEN)
     if not late:
         check_open(offer, now)
@@ -218,58 +218,60 @@ def accept(
             reason=MoveReason.ACCEPTED,
         ),
     )
-    return Turn(
+    return Transition(
         offer=replace(offer, state=OfferState.ACCEPTED, ended_at=now, accepted_id=chosen.id), session=moved, facts=facts
     )
 
 
-def reject(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+def reject(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
     """None of the times suits: everything is released, the session keeps its time and needs its practitioner."""
     if offer.state is OfferState.REJECTED:
-        return Turn(offer=offer, session=session)
+        return Transition(offer=offer, session=session)
     check_open(offer, now)
     fact = OfferRejected(at=now, by=by, session_id=session.id, offer_id=offer.id)
     marked = sessions.flagged(session, FlagReason.REJECTED, by=by, now=now)
     return _ended(offer, marked.session, OfferState.REJECTED, now, fact, *marked.facts)
 
 
-def cancel_booking(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Turn:
+def cancel_booking(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
     """Answer an open offer by ending the session itself."""
     if offer.state is OfferState.CANCELLED:
-        return Turn(offer=offer, session=session)
+        return Transition(offer=offer, session=session)
     check_open(offer, now)
     return end_with_session(offer, session, by=by, now=now)
 
 
-def end_with_session(offer: Offer, session: Session, *, by: Actor, now: datetime, reason: str = "") -> Turn:
+def end_with_session(offer: Offer, session: Session, *, by: Actor, now: datetime, reason: str = "") -> Transition:
     """Cancel a session whose offer is still open; whoever cancels, both end together."""
     ended = sessions.cancel(session, by=by, now=now, reason=reason)
     return _ended(offer, ended.session, OfferState.CANCELLED, now, *ended.facts)
 
 
-def lapse(offer: Offer, session: Session, *, now: datetime) -> Turn:
+def lapse(offer: Offer, session: Session, *, now: datetime) -> Transition:
     """End an open offer whose deadline has come; before the deadline, or once it has ended, nothing happens."""
     if offer.state is not OfferState.OPEN or offer.expires_at is None or now < offer.expires_at:
-        return Turn(offer=offer, session=session)
+        return Transition(offer=offer, session=session)
     fact = OfferLapsed(at=now, by=CLOCK, session_id=session.id, offer_id=offer.id)
     marked = sessions.flagged(session, FlagReason.LAPSED, by=CLOCK, now=now)
     return _ended(offer, marked.session, OfferState.LAPSED, now, fact, *marked.facts)
 
 
-def withdraw(offer: Offer, session: Session, *, by: Actor, now: datetime, why: str = "") -> Turn:
+def withdraw(offer: Offer, session: Session, *, by: Actor, now: datetime, why: str = "") -> Transition:
     """Take an open offer back; the session keeps its time."""
     if offer.state is OfferState.WITHDRAWN:
-        return Turn(offer=offer, session=session)
+        return Transition(offer=offer, session=session)
     check_open(offer, now)
     fact = OfferWithdrawn(at=now, by=by, session_id=session.id, offer_id=offer.id, why=why)
     return _ended(offer, session, OfferState.WITHDRAWN, now, fact)
 
 
-def withdraw_alternative(offer: Offer, session: Session, alternative_id: UUID, *, by: Actor, now: datetime) -> Turn:
+def withdraw_alternative(
+    offer: Offer, session: Session, alternative_id: UUID, *, by: Actor, now: datetime
+) -> Transition:
     """Take one alternative back; taking back the last one withdraws the offer."""
     target = offer.alternative(alternative_id)
     if target.withdrawn:
-        return Turn(offer=offer, session=session)
+        return Transition(offer=offer, session=session)
     check_open(offer, now)
     gone = replace(target, withdrawn=True)
     rest = replace(offer, alternatives=_swapped(offer, gone))
@@ -279,28 +281,28 @@ def withdraw_alternative(offer: Offer, session: Session, alternative_id: UUID, *
     if not rest.standing:
         last = withdraw(rest, session, by=by, now=now)
         return replace(last, facts=(fact, *last.facts))
-    return Turn(offer=rest, session=session, facts=(fact,))
+    return Transition(offer=rest, session=session, facts=(fact,))
 
 
 def move_alternative(
     offer: Offer, session: Session, alternative_id: UUID, when: When, *, by: Actor, now: datetime
-) -> Turn:
+) -> Transition:
     """Move one open alternative; the deadline stays where it is."""
     check_open(offer, now)
     target = offer.alternative(alternative_id)
     if target.withdrawn:
         raise RuleError("This time is no longer offered, so it cannot be moved.")
     if target.when == when:
-        return Turn(offer=offer, session=session)
+        return Transition(offer=offer, session=session)
     moved = replace(offer, alternatives=_swapped(offer, replace(target, when=when)))
     _check_alternatives(session, moved.standing, now)
     fact = AlternativeMoved(
         at=now, by=by, session_id=session.id, offer_id=offer.id, alternative_id=target.id, old=target.when, new=when
     )
-    return Turn(offer=moved, session=session, facts=(fact,))
+    return Transition(offer=moved, session=session, facts=(fact,))
 
 
-def replaced(offer: Offer, session: Session, by_offer: Offer, *, by: Actor, now: datetime) -> Turn:
+def replaced(offer: Offer, session: Session, by_offer: Offer, *, by: Actor, now: datetime) -> Transition:
     """End an open offer because another one takes its place in the same transaction."""
     check_open(offer, now)
     fact = OfferReplaced(at=now, by=by, session_id=session.id, offer_id=offer.id, new_offer_id=by_offer.id)
@@ -356,5 +358,5 @@ def _swapped(offer: Offer, changed: Alternative) -> tuple[Alternative, ...]:
     return tuple(changed if a.id == changed.id else a for a in offer.alternatives)
 
 
-def _ended(offer: Offer, session: Session, state: OfferState, now: datetime, *facts: Fact) -> Turn:
-    return Turn(offer=replace(offer, state=state, ended_at=now), session=session, facts=facts)
+def _ended(offer: Offer, session: Session, state: OfferState, now: datetime, *facts: Fact) -> Transition:
+    return Transition(offer=replace(offer, state=state, ended_at=now), session=session, facts=facts)

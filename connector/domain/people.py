@@ -28,7 +28,7 @@ class Level(IntEnum):
     FULL = 4
 
 
-class Channel(StrEnum):
+class Medium(StrEnum):
     """A way to reach a client."""
 
     EMAIL = "email"
@@ -92,7 +92,7 @@ class Client:
     email: str = ""
     phone: str = ""
     locale: str = "en"
-    channels: frozenset[Channel] = frozenset({Channel.EMAIL})
+    media: frozenset[Medium] = frozenset({Medium.EMAIL})
 
     def __post_init__(self) -> None:
         _check_person(self.name, self.zone)
@@ -102,10 +102,10 @@ class Client:
             raise RuleError(f"“{self.phone}” is not a phone number in international form, such as +4930123456.")
 
     @property
-    def reachable(self) -> frozenset[Channel]:
+    def reachable(self) -> frozenset[Medium]:
         """The preferred channels for which there is an address or number."""
-        known = {Channel.EMAIL: self.email, Channel.SMS: self.phone}
-        return frozenset(channel for channel in self.channels if known[channel])
+        known = {Medium.EMAIL: self.email, Medium.SMS: self.phone}
+        return frozenset(medium for medium in self.media if known[medium])
 
 
 def check_address(address: str) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from uuid import UUID, uuid4
 
-from connector.domain.change import Act
+from connector.domain.change import ChangeKind
 from connector.domain.facts import (
     Answer,
     Dropped,
@@ -68,7 +68,7 @@ class QuestionRow:
     """
 
     kind: QuestionKind
-    remote_change: Act
+    remote_change: ChangeKind
     default: Answer
     others: tuple[Answer, ...]
     delay: Delay
@@ -86,9 +86,9 @@ class QuestionRow:
 ROWS = (
     QuestionRow(
         kind=QuestionKind.MOVED,
-        remote_change=Act.MOVED,
+        remote_change=ChangeKind.MOVED,
         default=Answer.ASK_CLIENT,
-        others=(Answer.AGREED, Answer.PUT_BACK),
+        others=(Answer.AGREED, Answer.REVERT),
         delay=Delay.MOVE_ANSWER,
         notice=NoticeKind.MOVE_ASKED,
         entry=Meanwhile.STAYS,
@@ -96,7 +96,7 @@ ROWS = (
     ),
     QuestionRow(
         kind=QuestionKind.REPLACE,
-        remote_change=Act.MOVED,
+        remote_change=ChangeKind.MOVED,
         default=Answer.LEAVE,
         others=(Answer.REPLACE,),
         delay=Delay.OPEN_OFFER,
@@ -106,8 +106,8 @@ ROWS = (
     ),
     QuestionRow(
         kind=QuestionKind.DELETED,
-        remote_change=Act.DELETED,
-        default=Answer.PUT_BACK,
+        remote_change=ChangeKind.DELETED,
+        default=Answer.REVERT,
         others=(Answer.CANCEL, Answer.OFFER_OTHERS),
         delay=Delay.DELETE_ANSWER,
         notice=NoticeKind.DELETE_ASKED,

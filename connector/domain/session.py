@@ -99,7 +99,7 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Transition:
     """A session after a transition, and what happened; no facts means that nothing changed."""
 
     session: Session
@@ -117,7 +117,7 @@ def book(
     now: datetime,
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
-) -> Change:
+) -> Transition:
     """Take in a session.
 
     Raises: PastSpanError if it would already have begun.
@@ -137,10 +137,10 @@ def book(
         created_at=now,
         series_id=series_id,
     )
-    return Change(session=session, facts=(SessionBooked(at=now, by=by, session_id=session.id, when=when),))
+    return Transition(session=session, facts=(SessionBooked(at=now, by=by, session_id=session.id, when=when),))
 
 
-def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Change:
+def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Transition:
     """Change time, place or both in one revision; values that are already so change nothing.
 
     Raises: PastSpanError for a past time that is not a correction with an explicit override; RuleError for a cancelled
@@ -174,7 +174,7 @@ def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Change:
             LocationChanged(at=now, by=by, session_id=session.id, old=session.location.text, new=location.text)
         )
     if not facts:
-        return Change(session=session)
+        return Transition(session=session)
     if session.flag is not None and when is not None:
         facts.append(FlagCleared(at=now, by=by, session_id=session.id))
     changed = replace(
@@ -183,29 +183,29 @@ def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Change:
         location=location or session.location,
         flag=None if when is not None else session.flag,
     )
-    return Change(session=revised(changed, now=now), facts=tuple(facts))
+    return Transition(session=revised(changed, now=now), facts=tuple(facts))
 
 
-def cancel(session: Session, *, by: Actor, now: datetime, reason: str = "") -> Change:
+def cancel(session: Session, *, by: Actor, now: datetime, reason: str = "") -> Transition:
     """End a session before it takes place; cancelling again changes nothing."""
     if session.state is SessionState.CANCELLED:
-        return Change(session=session)
+        return Transition(session=session)
     ended = revised(replace(session, state=SessionState.CANCELLED, flag=None), now=now)
-    return Change(session=ended, facts=(SessionCancelled(at=now, by=by, session_id=session.id, reason=reason),))
+    return Transition(session=ended, facts=(SessionCancelled(at=now, by=by, session_id=session.id, reason=reason),))
 
 
-def flagged(session: Session, reason: FlagReason, *, by: Actor, now: datetime) -> Change:
+def flagged(session: Session, reason: FlagReason, *, by: Actor, now: datetime) -> Transition:
     """Mark a session as needing its practitioner; the client is not told, so the revision stays."""
     fact = SessionFlagged(at=now, by=by, session_id=session.id, reason=reason)
-    return Change(session=replace(session, flag=reason), facts=(fact,))
+    return Transition(session=replace(session, flag=reason), facts=(fact,))
 
 
-def unflagged(session: Session, *, by: Actor, now: datetime) -> Change:
+def unflagged(session: Session, *, by: Actor, now: datetime) -> Transition:
     """Take the mark away again."""
     if session.flag is None:
-        return Change(session=session)
+        return Transition(session=session)
     fact = FlagCleared(at=now, by=by, session_id=session.id)
-    return Change(session=replace(session, flag=None), facts=(fact,))
+    return Transition(session=replace(session, flag=None), facts=(fact,))
 
 
 def revised(session: Session, *, now: datetime) -> Session:

@@ -31,12 +31,12 @@ from connector.domain.facts import (
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.offer import Offer, OfferState
-from connector.domain.people import CLOCK, Channel, Client, Practitioner, Role
+from connector.domain.people import CLOCK, Client, Medium, Practitioner, Role
 from connector.domain.question import QUESTIONS
 from connector.domain.session import Location, Session
 from connector.errors import RefusedError, TransientError
 from connector.ports import Letter, NotSentError, Sender
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.storage import ledger, messages, people, signins, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -67,7 +67,7 @@ def told_by(
     client: Client,
     held_back: Sequence[Message] = (),
     *,
-    clash: str = "",
+    conflict: str = "",
 ) -> Iterator[Told]:
     """Yield what client and practitioner are told of a decision: one notice each at most.
 
@@ -87,14 +87,14 @@ def told_by(
     for_client = _for_client(by, basis, subject, before)
     if for_client is not None and held_back:
         for_client = _after_holding_back(for_client, held_back)
-    if for_client is not None and Channel.EMAIL in client.reachable:
+    if for_client is not None and Medium.EMAIL in client.reachable:
         yield Told(notice=for_client, key=_key(for_client))
-    for_practitioner = _for_practitioner(by, replace(basis, to=Recipient.of(practitioner), about=clash), subject)
+    for_practitioner = _for_practitioner(by, replace(basis, to=Recipient.of(practitioner), about=conflict), subject)
     if for_practitioner is not None:
         yield Told(notice=for_practitioner, key=_key(for_practitioner))
 
 
-def queue(db: Connection, told: Told, *, terms: Terms, practitioner_id: UUID, now: datetime) -> None:
+def queue(db: Connection, told: Told, *, policy: Policy, practitioner_id: UUID, now: datetime) -> None:
     """Store one message and make its delivery due."""
     message = messages.queue(
         db,
@@ -102,43 +102,43 @@ def queue(db: Connection, told: Told, *, terms: Terms, practitioner_id: UUID, no
         practitioner_id=practitioner_id,
         to_client=told.to_client,
         idempotency_key=told.key,
-        mail_domain=terms.mail_domain,
+        mail_domain=policy.mail_domain,
         now=now,
     )
     ledger.touch(db, Key(Kind.MESSAGE, str(message)), due_at=now, lane=LANE)
 
 
 def tell_practitioner(
-    db: Connection, terms: Terms, practitioner: Practitioner, notice: Notice, *, now: datetime
+    db: Connection, policy: Policy, practitioner: Practitioner, notice: Notice, *, now: datetime
 ) -> None:
     """Tell a practitioner something that may be told again and again."""
     key = f"{notice.kind}:{practitioner.id}:{uuid4()}"
-    queue(db, Told(notice=notice, key=key), terms=terms, practitioner_id=practitioner.id, now=now)
+    queue(db, Told(notice=notice, key=key), policy=policy, practitioner_id=practitioner.id, now=now)
 
 
-def queue_sign_in(db: Connection, terms: Terms, email: str, *, now: datetime) -> bool:
+def queue_sign_in(db: Connection, policy: Policy, email: str, *, now: datetime) -> bool:
     """Mail a one-time link to the practitioner of that address; False if there is none (tell nobody which)."""
     practitioner = people.practitioner_by_email(db, email)
     if practitioner is None:
         return False
     signin = uuid4()
-    signins.add(db, signin, practitioner.id, expires_at=now + terms.sign_in)
+    signins.add(db, signin, practitioner.id, expires_at=now + policy.sign_in)
     notice = Notice(
         kind=NoticeKind.SIGN_IN,
         to=Recipient.of(practitioner),
         practitioner_name=practitioner.name,
         signin_id=signin,
-        expires_at=now + terms.sign_in,
-        about=str(int(terms.sign_in.total_seconds() // 60)),
+        expires_at=now + policy.sign_in,
+        about=str(int(policy.sign_in.total_seconds() // 60)),
     )
     told = Told(notice=notice, key=f"{notice.kind}:{signin}")
-    queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+    queue(db, told, policy=policy, practitioner_id=practitioner.id, now=now)
     return True
 
 
 def deliver(
     database: Database,
-    terms: Terms,
+    policy: Policy,
     sender: Sender,
     link_for: Callable[[Notice], str | None],
     message_id: UUID,
@@ -167,7 +167,7 @@ def deliver(
     except NotSentError as error:
         with database.begin() as db:
             if error.permanent:
-                _note_refusal(db, terms, message, str(error), now)
+                _note_refusal(db, policy, message, str(error), now)
             else:
                 messages.requeue(db, message.id, error=str(error))
         if not error.permanent:
@@ -178,19 +178,19 @@ def deliver(
     with database.begin() as db:
         messages.sent(db, message.id, now=now)
         fact = NoticeSent(
-            at=now, by=CLOCK, session_id=message.session_id, kind=message.kind.value, channel=message.channel.value
+            at=now, by=CLOCK, session_id=message.session_id, kind=message.kind.value, medium=message.medium.value
         )
         timeline.append(db, message.practitioner_id, [fact])
 
 
-def _note_refusal(db: Connection, terms: Terms, message: Message, why: str, now: datetime) -> None:
+def _note_refusal(db: Connection, policy: Policy, message: Message, why: str, now: datetime) -> None:
     messages.refused(db, message.id, error=why)
     fact = NoticeRefused(
         at=now,
         by=CLOCK,
         session_id=message.session_id,
         kind=message.kind.value,
-        channel=message.channel.value,
+        medium=message.medium.value,
         why=why,
     )
     timeline.append(db, message.practitioner_id, [fact])
@@ -201,7 +201,7 @@ def _note_refusal(db: Connection, terms: Terms, message: Message, why: str, now:
         message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
     )
     told = Told(notice=notice, key=f"{notice.kind}:{message.id}")
-    queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+    queue(db, told, policy=policy, practitioner_id=practitioner.id, now=now)
 
 
 def _for_client(by: dict[type[Fact], Any], basis: Notice, subject: Offer | None, before: Session) -> Notice | None:

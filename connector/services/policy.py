@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from connector.domain.people import Channel
+from connector.domain.people import Medium
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Policy:
     """How this installation does things.
 
     Args:
@@ -33,11 +33,11 @@ class Terms:
     poll_open: timedelta = timedelta(seconds=30)
     poll_idle: timedelta = timedelta(minutes=10)
     sign_in: timedelta = timedelta(minutes=15)
-    channels: frozenset[Channel] = frozenset({Channel.EMAIL})
+    media: frozenset[Medium] = frozenset({Medium.EMAIL})
     settling: timedelta = timedelta(seconds=60)
     move_answer: timedelta = timedelta(minutes=30)
     delete_answer: timedelta = timedelta(hours=24)
-    refuse_clashes: bool = False
+    refuse_conflicts: bool = False
     operator: str = ""
 
     @property

@@ -32,7 +32,7 @@ from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.domain.span import When
 from connector.services import notices
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
 from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message
@@ -75,16 +75,16 @@ class Decision:
     facts: tuple[Fact, ...] = ()
     questions: tuple[Question, ...] = ()
     held_back: tuple[Message, ...] = ()
-    clash: str = ""
+    conflict: str = ""
     new: bool = False
 
 
-def load(db: Connection, terms: Terms, session_id: UUID, *, now: datetime, besides: UUID | None = None) -> Case:
+def load(db: Connection, policy: Policy, session_id: UUID, *, now: datetime, besides: UUID | None = None) -> Case:
     """Lock a session's practitioner, end their overdue offers but `besides`, and say where the session stands.
 
     Raises: NotFoundError.
     """
-    practitioner = lock(db, terms, sessions.get(db, session_id).practitioner_id, now=now, besides=besides)
+    practitioner = lock(db, policy, sessions.get(db, session_id).practitioner_id, now=now, besides=besides)
     session = sessions.get(db, session_id)
     return Case(
         practitioner=practitioner,
@@ -97,7 +97,7 @@ def load(db: Connection, terms: Terms, session_id: UUID, *, now: datetime, besid
 
 
 def lock(
-    db: Connection, terms: Terms, practitioner_id: UUID, *, now: datetime, besides: UUID | None = None
+    db: Connection, policy: Policy, practitioner_id: UUID, *, now: datetime, besides: UUID | None = None
 ) -> Practitioner:
     """Let nobody else decide about this practitioner's time until the transaction ends; free overdue holds first."""
     practitioner = people.practitioner(db, practitioner_id, lock=True)
@@ -111,17 +111,17 @@ def lock(
                 open=overdue,
                 question=questions.open_of(db, session.id),
             )
-            turn = offering.lapse(overdue, session, now=now)
-            record(db, terms, case, decided(turn, was=overdue.state), now=now)
+            transition = offering.lapse(overdue, session, now=now)
+            record(db, policy, case, decided(transition, was=overdue.state), now=now)
     return practitioner
 
 
-def decided(turn: offering.Turn, *, was: OfferState | None) -> Decision:
+def decided(transition: offering.Transition, *, was: OfferState | None) -> Decision:
     """Make a decision of one offer's transition."""
-    return Decision(session=turn.session, offers=((turn.offer, was),), facts=turn.facts)
+    return Decision(session=transition.session, offers=((transition.offer, was),), facts=transition.facts)
 
 
-def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now: datetime) -> None:
+def record(db: Connection, policy: Policy, case: Case, decision: Decision, *, now: datetime) -> None:
     """Store a decision and make all the work due that follows from it; a decision without facts stores nothing.
 
     Raises: TimeTakenError if a time it needs belongs to somebody else; OfferClosedError if somebody was faster.
@@ -148,7 +148,7 @@ def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now:
         occupancy.settle(db, case.practitioner.id, decision.session.id, list(times))
         make_calendars_due(db, case.practitioner.id, now=now)
     timeline.append(db, case.practitioner.id, decision.facts)
-    _make_offers_due(db, terms, decision, case.practitioner.id, now)
+    _make_offers_due(db, policy, decision, case.practitioner.id, now)
     _make_questions_due(db, decision)
     for told in notices.told_by(
         decision.facts,
@@ -158,9 +158,9 @@ def record(db: Connection, terms: Terms, case: Case, decision: Decision, *, now:
         case.practitioner,
         case.client,
         decision.held_back,
-        clash=decision.clash,
+        conflict=decision.conflict,
     ):
-        notices.queue(db, told, terms=terms, practitioner_id=case.practitioner.id, now=now)
+        notices.queue(db, told, policy=policy, practitioner_id=case.practitioner.id, now=now)
 
 
 def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
@@ -203,17 +203,19 @@ def _kept(
         yield kept(asked.keeps, f"question:{asked.id}", "held")
 
 
-def _make_offers_due(db: Connection, terms: Terms, decision: Decision, practitioner_id: UUID, now: datetime) -> None:
+def _make_offers_due(db: Connection, policy: Policy, decision: Decision, practitioner_id: UUID, now: datetime) -> None:
     for fact in decision.facts:
         match fact:
             case OfferSent(offer_id=UUID() as offer_id, expires_at=expires_at):
                 ledger.forget(db, Key(Kind.OFFER, str(offer_id)))
                 ledger.touch(db, Key(Kind.OFFER, str(offer_id)), due_at=expires_at)
                 for calendar in calendars.calendars_of(db, practitioner_id):
-                    ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=now + terms.poll_open, lane=calendar.lane)
+                    ledger.touch(
+                        db, Key(Kind.PULL, str(calendar.id)), due_at=now + policy.poll_open, lane=calendar.lane
+                    )
                 make_busy_due(db, practitioner_id, now=now)
             case OfferDrafted(offer_id=UUID() as offer_id):
-                ledger.touch(db, Key(Kind.OFFER, str(offer_id)), due_at=now + terms.draft_reminder)
+                ledger.touch(db, Key(Kind.OFFER, str(offer_id)), due_at=now + policy.draft_reminder)
             case _ if isinstance(fact, _ENDING):
                 for offer, _was in decision.offers:
                     if offer.state not in (OfferState.OPEN, OfferState.DRAFT):

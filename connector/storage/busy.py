@@ -88,7 +88,7 @@ def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, 
         .join(connections, connections.c.id == calendars.c.connection_id)
         .where(
             calendars.c.practitioner_id == practitioner_id,
-            connections.c.state != ConnectionState.LEAVING.value,
+            connections.c.state != ConnectionState.DISCONNECTING.value,
             stale,
         )
         .order_by(calendars.c.name)

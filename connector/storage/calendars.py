@@ -82,7 +82,7 @@ def connections_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Conn
 
 def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calendar]:
     """Return the calendars of a practitioner that our entries go to, or everybody's; not those being disconnected."""
-    staying = connections.c.state != ConnectionState.LEAVING.value
+    staying = connections.c.state != ConnectionState.DISCONNECTING.value
     query = (
         select(calendars)
         .join(connections, connections.c.id == calendars.c.connection_id)
@@ -96,7 +96,7 @@ def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calend
 
 def all_of(db: Db, practitioner_id: UUID) -> Sequence[Calendar]:
     """Return every calendar of a practitioner whose busy times count, whatever its role; not those disconnected."""
-    staying = connections.c.state != ConnectionState.LEAVING.value
+    staying = connections.c.state != ConnectionState.DISCONNECTING.value
     query = (
         select(calendars)
         .join(connections, connections.c.id == calendars.c.connection_id)
@@ -144,15 +144,15 @@ def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
 
 def stop(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
     """Do nothing more about a calendar until somebody says so; False if it was stopped already."""
-    own = (calendars.c.id == calendar_id) & calendars.c.stopped.is_(None)
-    values = {"stopped": reason, "stopped_at": now, "stopped_count": count, "written_at": None}
+    own = (calendars.c.id == calendar_id) & calendars.c.paused.is_(None)
+    values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None}
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 
 def resume(db: Db, calendar_id: UUID) -> bool:
     """Go on with a calendar that was stopped; False if it was not."""
-    own = (calendars.c.id == calendar_id) & calendars.c.stopped.is_not(None)
-    values = {"stopped": None, "stopped_at": None, "stopped_count": None, "trouble": None, "trouble_since": None}
+    own = (calendars.c.id == calendar_id) & calendars.c.paused.is_not(None)
+    values = {"paused": None, "paused_at": None, "paused_count": None, "trouble": None, "trouble_since": None}
     values["written_at"] = None  # what stood there may not any more
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
@@ -183,7 +183,7 @@ def remove_connection(db: Db, connection_id: UUID) -> bool:
 
 def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
     """Change how a connection stands; False if it stood so already, or is being disconnected, which is for good."""
-    final = connections.c.state.in_({state.value, ConnectionState.LEAVING.value})
+    final = connections.c.state.in_({state.value, ConnectionState.DISCONNECTING.value})
     query = update(connections).where(connections.c.id == connection_id, ~final)
     return db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
 
@@ -249,9 +249,9 @@ def _calendar(row: Row[Any]) -> Calendar:
         read_at=row.read_at,
         created_at=row.created_at,
         successor_id=row.successor_id,
-        stopped=row.stopped,
-        stopped_at=row.stopped_at,
-        stopped_count=row.stopped_count,
+        paused=row.paused,
+        paused_at=row.paused_at,
+        paused_count=row.paused_count,
         busy_at=row.busy_at,
         busy_until=row.busy_until,
         busy_trouble=row.busy_trouble,

@@ -49,7 +49,7 @@ class Channel:
     remote_id: str = ""
     renew_at: datetime | None = None
     expires_at: datetime | None = None
-    last_rang_at: datetime | None = None
+    last_notified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,9 @@ _HEARD = (
     .outerjoin(due, and_(due.c.kind == Kind.PULL.value, due.c.id == dashed(channels.c.calendar_id)))
     .where(channels.c.id == bindparam("channel_id"))
 )
-_RUNG = sa.update(channels).where(channels.c.id == bindparam("channel_id")).values(last_rang_at=bindparam("now"))
+_NOTIFIED = (
+    sa.update(channels).where(channels.c.id == bindparam("channel_id")).values(last_notified_at=bindparam("now"))
+)
 _PAUSE = (
     sa.update(due)
     .where(due.c.kind == bindparam("b_kind"), due.c.id == bindparam("b_id"))
@@ -176,10 +178,10 @@ def renew_at(db: Connection, ids: Collection[str], at: datetime) -> None:
     _change(db, ids, renew_at=at)
 
 
-def note_rung(db: Connection, ids: Sequence[str], *, now: datetime) -> None:
+def note_notified(db: Connection, ids: Sequence[str], *, now: datetime) -> None:
     """Note that channels have rung."""
     if ids:
-        db.execute(_RUNG, [{"channel_id": one, "now": now} for one in ids])
+        db.execute(_NOTIFIED, [{"channel_id": one, "now": now} for one in ids])
 
 
 def swap_secret(db: Connection, channel: Channel, sealed: bytes) -> None:

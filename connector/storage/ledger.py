@@ -134,8 +134,8 @@ def waits(db: Connection, key: Key) -> bool:
 def forget(db: Connection, key: Key) -> None:
     """Make a key not due. A run that is under way keeps its lease to its end, so a new touch cannot overlap it."""
     db.execute(sa.delete(due).where(_is(key), _FREE))
-    stopped = {"due_at": None, "not_before": None, "parked_at": None, "desired": due.c.desired + 1}
-    db.execute(sa.update(due).where(_is(key)).values(stopped))
+    paused = {"due_at": None, "not_before": None, "parked_at": None, "desired": due.c.desired + 1}
+    db.execute(sa.update(due).where(_is(key)).values(paused))
     db.info.setdefault("touched", {}).pop(key, None)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from connector.domain.notice import Notice, NoticeKind
-from connector.domain.people import Channel
+from connector.domain.people import Medium
 from connector.storage.tables import messages
 
 
@@ -29,13 +29,13 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One notice for one person over one channel; `message_id` is its fixed Message-ID, brackets included."""
+    """One notice for one person over one medium; `message_id` is its fixed Message-ID, brackets included."""
 
     id: UUID
     practitioner_id: UUID
     session_id: UUID | None
     kind: NoticeKind
-    channel: Channel
+    medium: Medium
     to_client: bool
     notice: Notice
     message_id: str
@@ -63,7 +63,7 @@ def queue(
         "practitioner_id": practitioner_id,
         "session_id": notice.session.id if notice.session else None,
         "kind": notice.kind.value,
-        "channel": Channel.EMAIL.value,
+        "medium": Medium.EMAIL.value,
         "to_client": to_client,
         "notice": msgspec.json.encode(notice).decode(),
         "message_id": f"<{message}@{mail_domain}>",
@@ -161,7 +161,7 @@ def _message(row: Row[Any]) -> Message:
         practitioner_id=row.practitioner_id,
         session_id=row.session_id,
         kind=NoticeKind(row.kind),
-        channel=Channel(row.channel),
+        medium=Medium(row.medium),
         to_client=row.to_client,
         notice=msgspec.json.decode(row.notice, type=Notice),
         message_id=row.message_id,

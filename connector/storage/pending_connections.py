@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from connector.storage.tables import arrivals
+from connector.storage.tables import pending_connections
 
 
 class Stage(StrEnum):
@@ -26,7 +26,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class PendingConnection:
     """One account on its way in; `kept` is sealed, `connection_id` the connection that it is to mend."""
 
     practitioner_id: UUID
@@ -42,37 +42,37 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def add(db: Connection, token: str, arrival: Arrival, *, now: datetime) -> None:
+def add(db: Connection, token: str, pending: PendingConnection, *, now: datetime) -> None:
     """Store an arrival under its token, and clear away those that took too long."""
-    db.execute(delete(arrivals).where(arrivals.c.expires_at <= now))
+    db.execute(delete(pending_connections).where(pending_connections.c.expires_at <= now))
     values = {
         "id": _digest(token),
-        "practitioner_id": arrival.practitioner_id,
-        "provider": arrival.provider,
-        "connection_id": arrival.connection_id,
-        "stage": arrival.stage.value,
-        "kept": arrival.kept,
-        "expires_at": arrival.expires_at,
+        "practitioner_id": pending.practitioner_id,
+        "provider": pending.provider,
+        "connection_id": pending.connection_id,
+        "stage": pending.stage.value,
+        "kept": pending.kept,
+        "expires_at": pending.expires_at,
     }
-    db.execute(insert(arrivals).values(values))
+    db.execute(insert(pending_connections).values(values))
 
 
-def find(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> Arrival | None:
+def find(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:
     """Return an arrival of this practitioner; None if there is none, or not any more."""
-    row = db.execute(select(arrivals).where(_is(token, practitioner_id, stage, now))).first()
-    return _arrival(row) if row else None
+    row = db.execute(select(pending_connections).where(_is(token, practitioner_id, stage, now))).first()
+    return _pending(row) if row else None
 
 
-def take(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> Arrival | None:
+def take(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:
     """Use an arrival up and return it; only one caller ever gets it."""
-    query = delete(arrivals).where(_is(token, practitioner_id, stage, now)).returning(arrivals)
+    query = delete(pending_connections).where(_is(token, practitioner_id, stage, now)).returning(pending_connections)
     row = db.execute(query).first()
-    return _arrival(row) if row else None
+    return _pending(row) if row else None
 
 
 def keep(db: Connection, token: str, sealed: bytes) -> None:
     """Replace what is kept for an arrival."""
-    db.execute(update(arrivals).where(arrivals.c.id == _digest(token)).values(kept=sealed))
+    db.execute(update(pending_connections).where(pending_connections.c.id == _digest(token)).values(kept=sealed))
 
 
 def _digest(token: str) -> bytes:
@@ -81,15 +81,15 @@ def _digest(token: str) -> bytes:
 
 def _is(token: str, practitioner_id: UUID, stage: Stage, now: datetime) -> Any:
     return (
-        (arrivals.c.id == _digest(token))
-        & (arrivals.c.practitioner_id == practitioner_id)
-        & (arrivals.c.stage == stage.value)
-        & (arrivals.c.expires_at > now)
+        (pending_connections.c.id == _digest(token))
+        & (pending_connections.c.practitioner_id == practitioner_id)
+        & (pending_connections.c.stage == stage.value)
+        & (pending_connections.c.expires_at > now)
     )
 
 
-def _arrival(row: Row[Any]) -> Arrival:
-    return Arrival(
+def _pending(row: Row[Any]) -> PendingConnection:
+    return PendingConnection(
         practitioner_id=row.practitioner_id,
         provider=row.provider,
         stage=Stage(row.stage),

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from connector.domain.people import Channel, Client, Level, Practitioner
+from connector.domain.people import Client, Level, Medium, Practitioner
 from connector.errors import NotFoundError, RuleError
 from connector.storage.tables import clients, practitioners
 
@@ -46,7 +46,7 @@ def add_client(db: Connection, person: Client, *, now: datetime) -> None:
         "phone": person.phone,
         "zone": person.zone,
         "locale": person.locale,
-        "channels": ",".join(sorted(person.channels)),
+        "media": ",".join(sorted(person.media)),
         "created_at": now,
     }
     db.execute(insert(clients).values(values))
@@ -116,5 +116,5 @@ def _client(row: Row[Any]) -> Client:
         phone=row.phone,
         zone=row.zone,
         locale=row.locale,
-        channels=frozenset(Channel(name) for name in row.channels.split(",") if name),
+        media=frozenset(Medium(name) for name in row.media.split(",") if name),
     )

@@ -49,7 +49,7 @@ clients = Table(
     Column("phone", Text, nullable=False),
     Column("zone", _ZONE, nullable=False),
     Column("locale", String(16), nullable=False),
-    Column("channels", Text, nullable=False),  # names joined by a comma
+    Column("media", Text, nullable=False),  # names joined by a comma
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -165,7 +165,7 @@ messages = Table(
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
     Column("session_id", Uuid, index=True),
     Column("kind", String(32), nullable=False),
-    Column("channel", String(8), nullable=False),
+    Column("medium", String(8), nullable=False),
     Column("to_client", Boolean, nullable=False),
     Column("notice", Text, nullable=False),  # JSON of the Notice
     Column("message_id", Text, nullable=False),
@@ -208,9 +208,9 @@ calendars = Table(
     Column("read_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("successor_id", Uuid),  # the calendar that takes over, while this one is being cleared
-    Column("stopped", String(16)),  # why nothing is done about it until somebody says so; NULL while it works
-    Column("stopped_at", UtcDateTime),
-    Column("stopped_count", Integer),
+    Column("paused", String(16)),  # why nothing is done about it until somebody says so; NULL while it works
+    Column("paused_at", UtcDateTime),
+    Column("paused_count", Integer),
     Column("busy_at", UtcDateTime),  # when its busy times were read last
     Column("busy_until", UtcDateTime),  # how far ahead they were read
     Column("busy_trouble", Text),  # why they could not be read since; NULL when they could
@@ -247,17 +247,17 @@ formers = Table(
 )
 
 # What somebody did to an event of ours, and how long ago it was first seen: it does not count yet.
-suspicions = Table(
-    "suspicions",
+remote_changes = Table(
+    "remote_changes",
     metadata,
     Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
     Column("key", Text, primary_key=True),  # the entry's key
-    Column("act", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
     Column("since", UtcDateTime, nullable=False),
-    Column("wanted_starts_at", UtcDateTime, nullable=False),
-    Column("wanted_ends_at", UtcDateTime, nullable=False),
-    Column("found_starts_at", UtcDateTime),
-    Column("found_ends_at", UtcDateTime),
+    Column("expected_starts_at", UtcDateTime, nullable=False),
+    Column("expected_ends_at", UtcDateTime, nullable=False),
+    Column("actual_starts_at", UtcDateTime),
+    Column("actual_ends_at", UtcDateTime),
     Column("accepted", Boolean, nullable=False),
 )
 
@@ -327,12 +327,12 @@ channels = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("renew_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
-    Column("last_rang_at", UtcDateTime),
+    Column("last_notified_at", UtcDateTime),
 )
 
 # Accounts on their way in: a sign-in at a calendar service, or credentials whose calendar is not chosen yet.
-arrivals = Table(
-    "arrivals",
+pending_connections = Table(
+    "pending_connections",
     metadata,
     Column("id", LargeBinary, primary_key=True),  # SHA-256 of the token that the browser holds
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),

@@ -55,7 +55,7 @@ def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
     shown = _shown()
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return answers.accept(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now, shown=shown)
+        return answers.accept(db, visit.runtime().policy, offer_id, alternative_id, by=by, now=now, shown=shown)
 
     return _answer(token, act, alternative_id=alternative_id)
 
@@ -72,7 +72,7 @@ def reject(token: str) -> ResponseReturnValue:
     """None of the times suits: the session keeps its time."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return answers.reject(db, visit.runtime().terms, offer_id, by=by, now=now)
+        return answers.reject(db, visit.runtime().policy, offer_id, by=by, now=now)
 
     return _answer(token, act)
 
@@ -89,7 +89,7 @@ def cancel_booking(token: str) -> ResponseReturnValue:
     """Cancel the booking itself."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return answers.cancel_booking(db, visit.runtime().terms, offer_id, by=by, now=now)
+        return answers.cancel_booking(db, visit.runtime().policy, offer_id, by=by, now=now)
 
     return _answer(token, act)
 
@@ -133,7 +133,7 @@ def _shown() -> datetime:
 def _page(token: str) -> AnswerPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return answer_page.answer_page(db, runtime.terms, runtime.seal, token, now=runtime.clock())
+        return answer_page.answer_page(db, runtime.policy, runtime.seal, token, now=runtime.clock())
 
 
 def _show(token: str, *, notice: str = "", status: int = 200) -> ResponseReturnValue:

@@ -189,9 +189,9 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
         by, now = visit.actor(db), runtime.clock()
         gone = knowing and connection.state is not ConnectionState.OK
         if gone:
-            parting.give_up(db, runtime.terms, connection_id, by=by, now=now)
+            parting.give_up(db, runtime.policy, connection_id, by=by, now=now)
         elif connection.state is ConnectionState.OK:
-            parting.begin(db, runtime.terms, connection_id, by=by, now=now)
+            parting.begin(db, runtime.policy, connection_id, by=by, now=now)
     if not gone and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
         return render_template("calendars/disconnect.html", view=_load(connection_id)), 409
     if gone:

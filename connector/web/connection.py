@@ -54,7 +54,7 @@ def _retarget(page: ConnectionPage, chosen: RemoteCalendarInfo) -> ResponseRetur
     with runtime.database.begin() as db:
         connection = connections.owned(db, visit.practitioner_id(), page.view.connection.id)
         by, now = visit.actor(db), runtime.clock()
-        new = retarget.retarget(db, runtime.terms, connection.id, chosen, by=by, now=now)
+        new = retarget.retarget(db, runtime.policy, connection.id, chosen, by=by, now=now)
     if new.id == old.id:
         flash(f"Your entries go to “{old.name}” already. Nothing has changed.", "done")
     else:

@@ -73,7 +73,7 @@ def draft(session_id: UUID) -> ResponseReturnValue:
         window = _window(form.hours)
         with runtime.database.begin() as db:
             sessions.own_session(db, visit.practitioner_id(), session_id)
-            offers.draft(db, runtime.terms, session_id, alternatives, by=visit.actor(db), now=now, window=window)
+            offers.draft(db, runtime.policy, session_id, alternatives, by=visit.actor(db), now=now, window=window)
     except NotFoundError:
         raise
     except RuleError as error:
@@ -98,7 +98,7 @@ def send(session_id: UUID) -> ResponseReturnValue:
     try:
         offer_id = _draft_named(page).id
         with runtime.database.begin() as db:
-            sent = offers.send(db, runtime.terms, offer_id, by=visit.actor(db), now=runtime.clock())
+            sent = offers.send(db, runtime.policy, offer_id, by=visit.actor(db), now=runtime.clock())
     except NotFoundError:
         raise
     except RuleError as error:
@@ -115,7 +115,7 @@ def discard(session_id: UUID) -> ResponseReturnValue:
     page, runtime = load(session_id), visit.runtime()
     if page.draft is not None:
         with runtime.database.begin() as db:
-            offers.discard(db, runtime.terms, page.draft.id, by=visit.actor(db), now=runtime.clock())
+            offers.discard(db, runtime.policy, page.draft.id, by=visit.actor(db), now=runtime.clock())
         flash("The draft is gone. Nothing had been sent.", "done")
     return to_session(session_id)
 
@@ -125,7 +125,7 @@ def withdraw(session_id: UUID) -> ResponseReturnValue:
     """Take the whole open offer back."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offers.withdraw(db, visit.runtime().terms, offer_id, by=by, now=now)
+        return offers.withdraw(db, visit.runtime().policy, offer_id, by=by, now=now)
 
     page = load(session_id)
     if page.open is None:
@@ -140,7 +140,7 @@ def withdraw_one(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
     """Take one time of the open offer back."""
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offers.withdraw_alternative(db, visit.runtime().terms, offer_id, alternative_id, by=by, now=now)
+        return offers.withdraw_alternative(db, visit.runtime().policy, offer_id, alternative_id, by=by, now=now)
 
     page = load(session_id)
     if page.open is None:
@@ -166,7 +166,7 @@ def move(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
     moved = when
 
     def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offers.move_alternative(db, visit.runtime().terms, offer_id, alternative_id, moved, by=by, now=now)
+        return offers.move_alternative(db, visit.runtime().policy, offer_id, alternative_id, moved, by=by, now=now)
 
     try:
         return _change(page, act, done="The time is moved. The deadline stays the same.")
@@ -180,7 +180,7 @@ def _look(page: SessionPage) -> None:
     """Have the calendars looked at while times are being chosen; only for who reads the page."""
     if request.method == "GET":
         runtime = visit.runtime()
-        free_busy.refresh(runtime.database, runtime.terms, page.practitioner.id, now=runtime.clock())
+        free_busy.refresh(runtime.database, runtime.policy, page.practitioner.id, now=runtime.clock())
 
 
 def _change(
@@ -217,7 +217,7 @@ def _draft_named(page: SessionPage) -> Offer:
 
 def _shown(page: SessionPage) -> DraftForm:
     if page.draft is None:
-        return DraftForm(rows=_blank_rows(page.session, FIRST_ROWS), hours=_hours(visit.runtime().terms.window))
+        return DraftForm(rows=_blank_rows(page.session, FIRST_ROWS), hours=_hours(visit.runtime().policy.window))
     rows = tuple(
         Row(
             time=TimeInput.showing(a.when),
@@ -273,7 +273,7 @@ def _window(hours: str) -> timedelta | None:
 
 def _draft_form(page: SessionPage, form: DraftForm, *, status: int = 200) -> ResponseReturnValue:
     form = replace(form, rows=form.rows[:MOST_ALTERNATIVES])
-    usual = visit.runtime().terms.window
+    usual = visit.runtime().policy.window
     full = len(form.rows) == MOST_ALTERNATIVES
     shown = render_template("offers/draft.html", page=page, reader=reader_of(page), form=form, usual=usual, full=full)
     return shown, status
@@ -292,10 +292,10 @@ def _review(page: SessionPage, *, error: str = "", status: int = 200) -> Respons
         "offers/review.html",
         page=page,
         reader=reader_of(page),
-        channels=sorted(page.client.reachable & runtime.terms.channels),
+        media=sorted(page.client.reachable & runtime.policy.media),
         deadline=runtime.clock() + page.draft.window,
         lost=[calendar for calendar in page.calendars if calendar.lost],
-        stopped=[calendar for calendar in page.calendars if calendar.stopped],
+        paused=[calendar for calendar in page.calendars if calendar.paused],
         error=error,
     )
     return shown, status

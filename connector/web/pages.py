@@ -26,14 +26,14 @@ from connector.storage.database import is_busy
 from connector.web import (
     answer,
     calendars,
-    clash,
+    conflict,
     connection,
     health,
     offers,
+    paused,
     questions,
     sessions,
     signin,
-    stopped,
     visit,
 )
 from connector.web.times import length
@@ -94,11 +94,11 @@ def create(runtime: Runtime) -> Flask:
         length=length,
         signed_in=visit.signed_in,
         question_address=questions.address,
-        stopped_address=stopped.address,
+        stopped_address=paused.address,
     )
     _limit(app, settings.broker_url)  # before anything else looks at the request
     CSRFProtect(app)
-    mailed = (answer.pages, questions.pages, clash.pages, stopped.pages)
+    mailed = (answer.pages, questions.pages, conflict.pages, paused.pages)
     for part in (*mailed, signin.pages, sessions.pages, offers.pages, calendars.pages, connection.pages, health.checks):
         app.register_blueprint(part)
     app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
@@ -120,7 +120,7 @@ def _limit(app: Flask, broker_url: str) -> None:
         key_prefix="pencilled",
     )
     limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
-    for part in (answer.pages, questions.pages, clash.pages, stopped.pages):
+    for part in (answer.pages, questions.pages, conflict.pages, paused.pages):
         limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
     for part in (calendars.pages, connection.pages):  # passwords can be tried there, and services be asked
         limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)

@@ -98,7 +98,7 @@ def _answer(token: str, page: QuestionPage, chosen: Answer) -> ResponseReturnVal
         agreed = chosen is Answer.AGREED and page.is_open
         attestation = typed.read(zone=page.session.when.zone, now=now) if agreed else None
         with runtime.database.begin() as db:
-            asking.answer(db, runtime.terms, page.question.id, chosen, by=by, now=now, attestation=attestation)
+            asking.answer(db, runtime.policy, page.question.id, chosen, by=by, now=now, attestation=attestation)
     except NotFoundError:
         raise
     except QuestionClosedError:
@@ -170,7 +170,7 @@ def _to_show(token: str) -> ResponseReturnValue:
 def _confirm(
     token: str, page: QuestionPage, chosen: Answer, agreement: AgreementInput, *, error: RuleError | None = None
 ) -> ResponseReturnValue:
-    terms, now = visit.runtime().terms, visit.runtime().clock()
+    policy, now = visit.runtime().policy, visit.runtime().clock()
     shown = render_template(
         "question/confirm.html",
         token=token,
@@ -179,9 +179,9 @@ def _confirm(
         chosen=chosen.value,
         agreement=agreement,
         channels=CHANNELS,
-        told_by=sorted(page.client.reachable & terms.channels),
-        window=terms.window,
-        deadline=now + terms.window,
+        told_by=sorted(page.client.reachable & policy.media),
+        window=policy.window,
+        deadline=now + policy.window,
         error=str(error) if error else "",
     )
     return shown, visit.status_of(error) if error else 200

@@ -106,7 +106,7 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
         reason = one_line(typed, name="Reason")
         with runtime.database.begin() as db:
             viewing.own_session(db, visit.practitioner_id(), session_id)
-            sessions.cancel(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock(), reason=reason)
+            sessions.cancel(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock(), reason=reason)
     except NotFoundError:
         raise
     except RuleError as error:
@@ -124,7 +124,7 @@ def keep(session_id: UUID) -> ResponseReturnValue:
     runtime = visit.runtime()
     with runtime.database.begin() as db:
         viewing.own_session(db, visit.practitioner_id(), session_id)
-        sessions.keep(db, runtime.terms, session_id, by=visit.actor(db), now=runtime.clock())
+        sessions.keep(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock())
     flash("The session stays as it is, and is no longer marked.", "done")
     return to_session(session_id)
 
@@ -136,7 +136,7 @@ def load(session_id: UUID) -> SessionPage:
     """
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return viewing.session_page(db, runtime.terms, visit.practitioner_id(), session_id, now=runtime.clock())
+        return viewing.session_page(db, runtime.policy, visit.practitioner_id(), session_id, now=runtime.clock())
 
 
 def reader_of(page: SessionPage) -> Reader:
@@ -189,7 +189,7 @@ def _save(session: Session, edit: Edit) -> ResponseReturnValue:
     runtime = visit.runtime()
     with runtime.database.begin() as db:
         viewing.own_session(db, visit.practitioner_id(), session.id)
-        saved = sessions.edit(db, runtime.terms, session.id, edit, by=visit.actor(db), now=runtime.clock())
+        saved = sessions.edit(db, runtime.policy, session.id, edit, by=visit.actor(db), now=runtime.clock())
     if saved == session:
         flash("Nothing has changed, so nobody was told.", "done")
     else:

@@ -29,8 +29,8 @@ def mail() -> ResponseReturnValue:
     address = request.form.get("email", "").strip()
     if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
         with runtime.database.begin() as db:
-            notices.queue_sign_in(db, runtime.terms, address, now=runtime.clock())
-    return render_template("signin/asked.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.terms.sign_in))
+            notices.queue_sign_in(db, runtime.policy, address, now=runtime.clock())
+    return render_template("signin/asked.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.policy.sign_in))
 
 
 @pages.get("/signin/<token>")

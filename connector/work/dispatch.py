@@ -36,13 +36,13 @@ def handler(runtime: Runtime) -> Handler:
                 return _calendar(runtime, claim, identity, running)
             case Kind.OFFER:
                 with runtime.database.begin() as db:
-                    return offers.come_due(db, runtime.terms, identity, now=runtime.clock())
+                    return offers.come_due(db, runtime.policy, identity, now=runtime.clock())
             case Kind.QUESTION:
                 with runtime.database.begin() as db:
-                    return questions.come_due(db, runtime.terms, identity, now=runtime.clock())
+                    return questions.come_due(db, runtime.policy, identity, now=runtime.clock())
             case Kind.MESSAGE:
                 notices.deliver(
-                    runtime.database, runtime.terms, runtime.sender, runtime.link_for, identity, now=runtime.clock()
+                    runtime.database, runtime.policy, runtime.sender, runtime.link_for, identity, now=runtime.clock()
                 )
                 return None
             case Kind.OUTCOME | Kind.UPKEEP:
@@ -62,14 +62,14 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
         return None  # disconnected meanwhile
     if connection.state is ConnectionState.ACCESS_LOST:
         return None  # reconnecting makes the calendar due again
-    if connection.state is ConnectionState.LEAVING:
+    if connection.state is ConnectionState.DISCONNECTING:
         _leave(runtime, claim, connection, running)
         return None
     try:
         return _with_remote(runtime, claim, calendar_id, runtime.remote(calendar_id), running)
     except AccessLostError:
         with runtime.database.begin() as db:
-            connect.access_lost(db, runtime.terms, connection.id, now=runtime.clock())
+            connect.access_lost(db, runtime.policy, connection.id, now=runtime.clock())
         return None
     except MissingError as error:
         raise RefusedError("the calendar is no longer there") from error
@@ -85,10 +85,10 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
 def _with_remote(
     runtime: Runtime, claim: Claim, calendar_id: UUID, remote: RemoteCalendar, running: Running
 ) -> datetime | None:
-    database, terms, now = runtime.database, runtime.terms, runtime.clock()
+    database, policy, now = runtime.database, runtime.policy, runtime.clock()
     match claim.key.kind:
         case Kind.CALENDAR:
-            push.converge(database, terms, calendar_id, remote, clock=runtime.clock, renew=running.renew)
+            push.converge(database, policy, calendar_id, remote, clock=runtime.clock, renew=running.renew)
             return retarget.cleared(database, runtime.seal, calendar_id, remote, renew=running.renew, now=now)
         case Kind.CHANNEL:
             url, renew = runtime.settings.public_url, running.renew
@@ -96,11 +96,11 @@ def _with_remote(
                 database, runtime.seal, calendar_id, remote, public_url=url, renew=renew, now=now
             )
         case Kind.BUSY:
-            return free_busy.scan(database, terms, calendar_id, remote, now=now)
+            return free_busy.scan(database, policy, calendar_id, remote, now=now)
         case Kind.PROBE:
             return hold_probe.probe(database, calendar_id, remote, now=now)
         case _:
-            return pull.pull(database, terms, calendar_id, remote, now=now)
+            return pull.pull(database, policy, calendar_id, remote, now=now)
 
 
 def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
@@ -110,7 +110,7 @@ def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Runn
         account = provider.account(runtime.tokens(connection.id), runtime.network)
         disconnect.part(
             runtime.database,
-            runtime.terms,
+            runtime.policy,
             runtime.seal,
             connection.id,
             account,

@@ -31,12 +31,12 @@ from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
 from connector.work.faults import describe, trace
 from connector.work.pump import Pump
-from connector.work.wakeups import Bells
+from connector.work.wakeups import WakeUps
 
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)
 _FULL_SECONDS = 0.02  # a consumer whose threads have enough to do looks again after this
-_BELLS_KEPT = 64
+_WAKEUPS_KEPT = 64
 _MUTED_SECONDS = 2.0  # after a ring failed, nobody waits for the broker again for so long
 
 log = structlog.get_logger(__name__)
@@ -161,12 +161,12 @@ class Engine:
         self._stop = threading.Event()
         self._counting = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._broker, self._bells = _open_broker(broker_url)
+        self._broker, self._wakeups = _open_broker(broker_url)
         self._wake = wake
         self._muted_until = -inf
         self._actor = dramatiq.actor(actor_name="look", queue_name="due", broker=self._broker)(self._look)
         self._worker: dramatiq.Worker | None = None
-        self._pump = Pump(database, self.ring_again, clock, tick=tick, seats=self._seats, silence=lease / 2)
+        self._pump = Pump(database, self.wake_again, clock, tick=tick, seats=self._seats, silence=lease / 2)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -176,7 +176,7 @@ class Engine:
 
     def attach(self) -> None:
         """Let the database ring after every commit, without carrying out anything in this process."""
-        self._database.on_touched = self.ring
+        self._database.on_touched = self.wake
 
     def start(self) -> None:
         """Start the threads. On SQLite the caller holds the file lock: leases left by a killed process end here."""
@@ -196,14 +196,14 @@ class Engine:
             self._worker.stop(timeout=round(timeout / timedelta(milliseconds=1)))
         self._broker.close()
 
-    def ring(self, due: Mapping[Key, datetime]) -> None:
+    def wake(self, due: Mapping[Key, datetime]) -> None:
         """Send word of keys that have become due, or will within half a minute.
 
         Raises: whatever keeps the broker from taking it; the pump will ring then.
         """
         self._send(due.items(), again=False)
 
-    def ring_again(self, keys: Iterable[Key]) -> None:
+    def wake_again(self, keys: Iterable[Key]) -> None:
         """Send word of due keys unless word of them is still on its way."""
         now = self._clock()
         self._send(((key, now) for key in keys), again=True)
@@ -214,13 +214,13 @@ class Engine:
         now = self._clock()
         for key, due_at in due:
             delay = max(timedelta(), due_at - now)
-            if delay > PRECISE or not self._bells.may_ring(key, delay.total_seconds(), again=again):
+            if delay > PRECISE or not self._wakeups.may_wake(key, delay.total_seconds(), again=again):
                 continue
             message = self._actor.message(key.kind.value, key.id)
             try:
                 self._broker.enqueue(message, delay=round(delay / timedelta(milliseconds=1)) if delay else None)
             except Exception:
-                self._bells.answered(key)
+                self._wakeups.answered(key)
                 self._muted_until = time.monotonic() + _MUTED_SECONDS
                 raise
 
@@ -230,10 +230,10 @@ class Engine:
             key: Key | None = Key(Kind(kind), identity)
             first = key
             while key is not None and key == first and not self._stop.is_set():
-                self._bells.answered(key)
+                self._wakeups.answered(key)
                 key = self._carry_out(key)
             if key is not None:
-                self.ring({key: self._clock()})
+                self.wake({key: self._clock()})
         except Exception as error:  # noqa: BLE001 - the key stays due, or its lease ends; the pump rings again
             self._count("failed")
             log.error("look_failed", kind=kind, id=identity, error=describe(error))  # noqa: TRY400 - words may reveal
@@ -255,7 +255,7 @@ class Engine:
             return None
         if ending.again_at is not None:
             try:
-                self.ring({claim.key: ending.again_at})
+                self.wake({claim.key: ending.again_at})
             except Exception as error:  # noqa: BLE001 - the pump rings in our place
                 log.warning("ring_failed", keys=1, error=type(error).__name__)
         return ledger.follower(self._database, claim, self._clock())
@@ -273,7 +273,7 @@ class _Redis(RedisBroker):
         if delay is None:
             with self.client.pipeline(transaction=False) as pipeline:
                 pipeline.rpush(self.bell(message.queue_name), 1)
-                pipeline.ltrim(self.bell(message.queue_name), -_BELLS_KEPT, -1)
+                pipeline.ltrim(self.bell(message.queue_name), -_WAKEUPS_KEPT, -1)
                 pipeline.execute()
         return sent
 
@@ -306,14 +306,14 @@ class _Waiting(_RedisConsumer):
         return message
 
 
-def _open_broker(url: str) -> tuple[dramatiq.Broker, Bells]:
+def _open_broker(url: str) -> tuple[dramatiq.Broker, WakeUps]:
     if url == "memory://":
-        return StubBroker(middleware=[]), Bells(shared=False)
+        return StubBroker(middleware=[]), WakeUps(shared=False)
     if url.startswith(("redis://", "rediss://", "unix://")):
         # A request waits for the ring after its commit: give up soon, for the pump rings as well.
         api = redis.Redis.from_url(
             url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 1), health_check_interval=30
         )
         broker = _Redis(client=api, middleware=[], namespace="pencilled")  # type: ignore[no-untyped-call]
-        return broker, Bells(shared=True)
+        return broker, WakeUps(shared=True)
     raise SettingsError(["CONNECTOR_BROKER_URL: use memory:// for a single process or redis:// for many"])

@@ -34,7 +34,7 @@ class Pump:
     def __init__(
         self,
         database: Database,
-        ring: Callable[[Sequence[Key]], None],
+        wake: Callable[[Sequence[Key]], None],
         clock: Clock,
         *,
         tick: timedelta = timedelta(seconds=1),
@@ -42,7 +42,7 @@ class Pump:
         silence: timedelta = ledger.LEASE / 2,
     ) -> None:
         self._database = database
-        self._ring = ring
+        self._ring = wake
         self._clock = clock
         self._tick = tick
         self._seats = seats

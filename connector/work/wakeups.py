@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = {"memory": 60.0, "redis": 5.0}  # before the pump rings agai
 _REMEMBERED = 10_000
 
 
-class Bells:
+class WakeUps:
     """Remembers for which keys word is on its way, so that a queue nobody empties does not grow."""
 
     def __init__(self, *, shared: bool) -> None:
@@ -21,7 +21,7 @@ class Bells:
         self._arriving: dict[Key, float] = {}  # monotonic seconds at which the earliest message arrives
         self._lock = threading.Lock()
 
-    def may_ring(self, key: Key, delay_seconds: float, *, again: bool) -> bool:
+    def may_wake(self, key: Key, delay_seconds: float, *, again: bool) -> bool:
         """Whether a message for the key is needed; if so, it counts as sent.
 
         A message in a shared queue may have been taken by another process, unseen by us: only one that cannot have

@@ -137,7 +137,7 @@ class Events:
             standing = vevent.read(stored.body)
             if standing == put.entry.content and stored.etag:
                 return self._done(put, stored.href, stored.etag)
-            _conflict.heed(put, standing)
+            _conflict.follow_up(put, standing)
             written = self._replace(put, stored)
             if written:
                 return written

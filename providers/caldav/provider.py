@@ -25,7 +25,7 @@ from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
 from providers.caldav import dav as _dav
 from providers.caldav import discovery, feed, free_busy
 from providers.caldav.events import Events, Stored
-from providers.caldav.push import Bell
+from providers.caldav.push import Push
 
 _CHUNK = 50  # hrefs in one multiget
 _ATTEMPTS = 4  # of one write that was turned away only because others wrote at the same time
@@ -37,7 +37,7 @@ def _clock() -> datetime:
     return datetime.fromtimestamp(int(time.time()), UTC)
 
 
-class CaldavCalendar(Bell):
+class CaldavCalendar(Push):
     """One CalDAV collection."""
 
     def __init__(self, events: Events) -> None:

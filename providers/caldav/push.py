@@ -42,7 +42,7 @@ class SupportedTriggers(BaseElement):
     tag = _PUSH + "supported-triggers"
 
 
-class Bell:
+class Push:
     """One collection that may be able to ring."""
 
     def __init__(self, http: Http, url: str) -> None:

@@ -100,7 +100,7 @@ class GoogleCalendar:
         taken = (Span.of(instant(text(one, "start")), instant(text(one, "end"))) for one in members(found, "busy"))
         return [Busy(span=one) for one in sorted(taken)]
 
-    def agenda(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free.
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.

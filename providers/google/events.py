@@ -24,7 +24,7 @@ from connector.errors import (
     RuleError,
 )
 from connector.ports import Removed, Written
-from providers._conflict import heed
+from providers._conflict import follow_up
 from providers.google.errors import Fault, meaning, text
 from providers.google.http import Api, Reply
 
@@ -143,7 +143,7 @@ class Talks:
             if standing is not None:
                 if read(standing) == put.entry.content:
                     return _written(put, standing)
-                heed(put, read(standing))
+                follow_up(put, read(standing))
                 etag = text(standing, "etag")
             try:
                 return _written(put, (yield self._patch(identity, put.entry.content, etag)))

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from connector.errors import RuleError
-from connector.ports import HTTP_TIMEOUT, Begun, Network, TokenStore
+from connector.ports import HTTP_TIMEOUT, Network, SignInBegun, TokenStore
 from providers.google.tokens import Site
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Google:
         self._pool: Pool | None = None
         self._lock = Lock()
 
-    def begin(self, network: Network, state: str) -> Begun:
+    def begin(self, network: Network, state: str) -> SignInBegun:
         """Start a sign-in.
 
         Raises: RuleError if this installation is not registered with Google.

@@ -18,7 +18,7 @@ from requests import PreparedRequest, RequestException, Response
 from requests.adapters import HTTPAdapter
 
 from connector.errors import AccessLostError, RuleError, TransientError
-from connector.ports import Begun
+from connector.ports import SignInBegun
 from providers.google.tokens import Site, denied, lasting
 
 _AUTH = "https://www.googleapis.com/auth/"
@@ -34,13 +34,13 @@ SCOPES = (*_NEEDED, _OWN_CALENDAR, *_WHO)
 logging.getLogger("requests_oauthlib").setLevel(logging.INFO)  # below that it logs codes and tokens
 
 
-def begin(site: Site, state: str) -> Begun:
+def begin(site: Site, state: str) -> SignInBegun:
     """Start a sign-in."""
     flow = _flow(site, scopes=SCOPES)
     url, _ = flow.authorization_url(access_type="offline", prompt="consent", state=state)
     flow.oauth2session.close()
     scheme = site.authorize.partition(":")[0]
-    return Begun(url=scheme + url.removeprefix("https"), memory={"code_verifier": flow.code_verifier})
+    return SignInBegun(url=scheme + url.removeprefix("https"), memory={"code_verifier": flow.code_verifier})
 
 
 def complete(

@@ -33,9 +33,9 @@ from connector.ports import (
     TokenStore,
     Written,
 )
-from providers._conflict import heed
+from providers._conflict import follow_up
 from providers.memory.events import Event, MemoryEvents
-from providers.memory.push import MemoryBell
+from providers.memory.push import MemoryPush
 
 Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
 Moment = Literal["before", "after"]
@@ -61,7 +61,7 @@ class Fault:
     done: bool = False
 
 
-class MemoryCalendar(MemoryEvents, MemoryBell):
+class MemoryCalendar(MemoryEvents, MemoryPush):
     """One calendar, its service and its practitioner in one object.
 
     Attributes:
@@ -78,7 +78,7 @@ class MemoryCalendar(MemoryEvents, MemoryBell):
 
     def __init__(self, remote_id: str, *, name: str = "", writable: bool = True) -> None:
         MemoryEvents.__init__(self)
-        MemoryBell.__init__(self)
+        MemoryPush.__init__(self)
         self.info = RemoteCalendarInfo(remote_id=remote_id, name=name or remote_id, writable=writable)
         self.hook: Hook | None = None
         self.offline: ProviderError | None = None
@@ -137,7 +137,7 @@ class MemoryCalendar(MemoryEvents, MemoryBell):
             self._ask("busy")
             return [one for one in self._taken(span) if not (self.tentative_is_free and self._is_tentative(one))]
 
-    def agenda(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free, tentative ones too; asks as `busy` does."""
         with self._lock:
             self._ask("busy")
@@ -193,7 +193,7 @@ class MemoryCalendar(MemoryEvents, MemoryBell):
             elif put.at.etag is None or put.at.etag != self._told(event):  # so it must be read before it is written
                 if event.content == put.entry.content:
                     break
-                heed(put, event.content)
+                follow_up(put, event.content)
             if not self._interruptions:
                 break
             self._interruptions.popleft()()

@@ -9,13 +9,13 @@ from typing import Literal
 from uuid import uuid4
 
 from connector.errors import ProviderError, RefusedError
-from connector.ports import Channel, Lifecycle, Ring
+from connector.ports import Channel, Lifecycle, Notification
 
 LIFE = timedelta(days=7)
 
 
 @dataclass(eq=False)
-class MemoryBell:
+class MemoryPush:
     """One calendar's channels at the service.
 
     Attributes:
@@ -33,7 +33,7 @@ class MemoryBell:
     renewal: Literal["prolongs", "succeeds", "refused"] = "prolongs"
     channels: dict[str, Channel] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
-    heard: Callable[[Ring], None] | None = None
+    heard: Callable[[Notification], None] | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
     faults: list[tuple[ProviderError, bool]] = field(default_factory=list)
 
@@ -83,14 +83,14 @@ class MemoryBell:
         """Let the next request about a channel fail, or only its answer be lost."""
         self.faults.append((error, answer_lost))
 
-    def ring(self, lifecycle: Lifecycle | None = None) -> None:
+    def notification(self, lifecycle: Lifecycle | None = None) -> None:
         """Push to every open channel, as after any change."""
         for channel in list(self.channels.values()):
             self._push(channel, lifecycle)
 
     def _push(self, channel: Channel, lifecycle: Lifecycle | None = None) -> None:
         if self.heard is not None:
-            self.heard(Ring(channel_id=channel.id, secret=channel.secret, lifecycle=lifecycle))
+            self.heard(Notification(channel_id=channel.id, secret=channel.secret, lifecycle=lifecycle))
 
     def _meet(self, verb: str, channel_id: str) -> ProviderError | None:
         """Count a request and meet its fault; return the error to tell once the request is carried out."""

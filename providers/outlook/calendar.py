@@ -18,7 +18,7 @@ from connector.errors import (
     RefusedError,
 )
 from connector.ports import Busy, Changes, Channel, Failed, Outcome, Removed, Written
-from providers._conflict import heed
+from providers._conflict import follow_up
 from providers.outlook import events, feed, free_busy, push
 from providers.outlook.answers import Answer, Call, ThrottledError, UnreachableError, meaning, nonsense, wait
 from providers.outlook.http import BATCH, Graph
@@ -101,9 +101,9 @@ class OutlookCalendar:
             told = free_busy.scheduled(self._graph, credentials["username"], span)
             if told is not None:
                 return told
-        return self.agenda(span)
+        return self.list_busy(span)
 
-    def agenda(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free.
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.
@@ -196,7 +196,7 @@ class OutlookCalendar:
                 raise MissingError(f"{href} is not there any more")
             if events.content_of(event) == put.entry.content:
                 return _written(put, event)
-            heed(put, events.content_of(event))
+            follow_up(put, events.content_of(event))
             single = events.is_series(event)
             call = events.update(href, _etag(event), put.entry.content, single=single)
             written = self._patched(put, href, self._graph.call(call))

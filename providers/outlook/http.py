@@ -122,7 +122,7 @@ class Graph:
         if answer.status == UNAUTHORIZED:
             answer = self._sent(call, self._tokens.bearer(refused=token), places)
         if answer.status == UNAUTHORIZED or answer.status in {LOCKED, TOO_MANY} or answer.status >= ERROR:
-            self.heed(answer)
+            self.follow_up(answer)
             raise meaning(answer)
         return answer
 
@@ -155,7 +155,7 @@ class Graph:
         found = {str(part.get("id")): _part(part) for part in parts if isinstance(part, Mapping)}
         answers = [found.get(str(number), Answer(0)) for number in range(len(calls))]
         for answer in answers:
-            self.heed(answer)
+            self.follow_up(answer)
         return answers
 
     def pages(self, first: Call, *, most: int) -> Iterator[Answer]:
@@ -174,7 +174,7 @@ class Graph:
         if call is not None:
             raise RefusedError(f"Outlook has more than {most} pages of an answer")
 
-    def heed(self, answer: Answer) -> None:
+    def follow_up(self, answer: Answer) -> None:
         """Note an instant before which the service wants no more requests."""
         if answer.status == TOO_MANY or answer.status > ERROR:
             pause = wait(answer)

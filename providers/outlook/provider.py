@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from connector.errors import RefusedError, RuleError
-from connector.ports import Begun, Network, RemoteCalendarInfo, TokenStore
+from connector.ports import Network, RemoteCalendarInfo, SignInBegun, TokenStore
 from providers.outlook import tokens as _graph_tokens
 from providers.outlook.answers import Call, nonsense
 from providers.outlook.calendar import OutlookCalendar
@@ -88,7 +88,7 @@ class Outlook:
         self._web = web or Web()
         self._authority = Authority(self._web, monotonic=monotonic)
 
-    def begin(self, network: Network, state: str) -> Begun:
+    def begin(self, network: Network, state: str) -> SignInBegun:
         """Start a sign-in at Microsoft.
 
         Raises: RuleError where Outlook is not set up; TransientError.

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 from connector.errors import AccessLostError, ProviderError, RefusedError, RuleError, TransientError
-from connector.ports import Begun, Network, OAuthApp, TokenStore
+from connector.ports import Network, OAuthApp, SignInBegun, TokenStore
 from providers.outlook.answers import Answer, wait
 from providers.outlook.http import Web
 
@@ -171,7 +171,7 @@ def told(act: Callable[[], Any]) -> Any:
         raise TransientError(f"Microsoft's sign-in gave an answer that makes no sense ({kind})") from error
 
 
-def begin(authority: Authority, directory: Directory, state: str) -> Begun:
+def begin(authority: Authority, directory: Directory, state: str) -> SignInBegun:
     """Start a sign-in with PKCE; the answer comes as a query.
 
     A form posted from Microsoft's site would come without the cookie that tells who is asking.
@@ -188,7 +188,7 @@ def begin(authority: Authority, directory: Directory, state: str) -> Begun:
         )
     )
     url = str(flow.pop("auth_uri"))
-    return Begun(url=url, memory={name: json.dumps(value) for name, value in flow.items()})
+    return SignInBegun(url=url, memory={name: json.dumps(value) for name, value in flow.items()})
 
 
 def complete(

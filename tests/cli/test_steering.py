@@ -14,7 +14,7 @@ from tests.cli.worker import probe, pull
 
 
 @pytest.fixture
-def stopped(practice: Cli, calendar: MemoryCalendar) -> Cli:
+def paused(practice: Cli, calendar: MemoryCalendar) -> Cli:
     """A practice whose calendar was emptied at once."""
     for day in range(7, 12):
         practice.book(day)
@@ -30,31 +30,31 @@ def connection(cli: Cli) -> Any:
     return found
 
 
-def test_a_stopped_calendar_is_told_with_the_reason(stopped: Cli) -> None:
-    found = connection(stopped)["calendar"]
+def test_a_stopped_calendar_is_told_with_the_reason(paused: Cli) -> None:
+    found = connection(paused)["calendar"]
     assert (found["stopped"], found["stopped_count"]) == ("emptied", 5)
-    assert "STOPPED: nothing of ours stands in it any more (5 gone)" in stopped.ok("connections", "list")
-    said = stopped.refused("connections", "test", connection(stopped)["id"])
+    assert "STOPPED: nothing of ours stands in it any more (5 gone)" in paused.ok("connections", "list")
+    said = paused.refused("connections", "test", connection(paused)["id"])
     assert "pencilled connections resume" in said
 
 
-def test_it_goes_on_and_everything_is_put_back(stopped: Cli, calendar: MemoryCalendar) -> None:
-    assert "put back" in stopped.ok("connections", "resume", connection(stopped)["id"][:8])
-    assert connection(stopped)["calendar"]["stopped"] is None
-    stopped.ok("resync", "--wait")
+def test_it_goes_on_and_everything_is_put_back(paused: Cli, calendar: MemoryCalendar) -> None:
+    assert "put back" in paused.ok("connections", "resume", connection(paused)["id"][:8])
+    assert connection(paused)["calendar"]["stopped"] is None
+    paused.ok("resync", "--wait")
     assert len(calendar.shown()) == 5
-    assert "is not stopped" in stopped.refused("connections", "resume", connection(stopped)["id"])
+    assert "is not stopped" in paused.refused("connections", "resume", connection(paused)["id"])
 
 
-def test_meant_deletions_are_asked_about_one_by_one(stopped: Cli, calendar: MemoryCalendar) -> None:
-    said = stopped.ok("connections", "resume", connection(stopped)["id"], "--accept-deletions")
+def test_meant_deletions_are_asked_about_one_by_one(paused: Cli, calendar: MemoryCalendar) -> None:
+    said = paused.ok("connections", "resume", connection(paused)["id"], "--accept-deletions")
     assert "asked about each session" in said
-    pull(stopped, later=timedelta(seconds=61))
-    assert stopped.ok("sessions", "list").count("DELETED IN THE CALENDAR: THE PRACTITIONER IS ASKED") == 5
-    [first, *_] = stopped.json("sessions", "list")
-    shown = stopped.json("sessions", "show", first["id"])
+    pull(paused, later=timedelta(seconds=61))
+    assert paused.ok("sessions", "list").count("DELETED IN THE CALENDAR: THE PRACTITIONER IS ASKED") == 5
+    [first, *_] = paused.json("sessions", "list")
+    shown = paused.json("sessions", "show", first["id"])
     assert (shown["state"], shown["question"]["kind"]) == ("booked", "deleted")
-    assert "its practitioner is asked" in stopped.ok("sessions", "show", first["id"])
+    assert "its practitioner is asked" in paused.ok("sessions", "show", first["id"])
     assert calendar.shown() == []
 
 
@@ -70,11 +70,11 @@ def test_deletions_nobody_could_see_are_not_accepted(practice: Cli, calendar: Me
     assert "tried again" in practice.ok("connections", "resume", named)
 
 
-def test_a_dry_run_leaves_a_stopped_calendar_alone_and_says_why(stopped: Cli) -> None:
-    [plan] = stopped.json("resync", "--dry-run")
+def test_a_dry_run_leaves_a_stopped_calendar_alone_and_says_why(paused: Cli) -> None:
+    [plan] = paused.json("resync", "--dry-run")
     assert (plan["stopped"], plan["actions"]) == ("emptied", [])
-    assert "stopped, so nothing is done: nothing of ours stands in it any more" in stopped.ok("resync", "--dry-run")
-    said = stopped.refused("resync", "--wait")
+    assert "stopped, so nothing is done: nothing of ours stands in it any more" in paused.ok("resync", "--dry-run")
+    said = paused.refused("resync", "--wait")
     assert "“work”: stopped: nothing of ours stands in it any more" in said
 
 
@@ -99,14 +99,14 @@ def test_a_target_has_to_be_named(practice: Cli) -> None:
     practice.refused("connections", "target", connection(practice)["id"], code=2)
 
 
-def test_what_happened_to_a_connection_is_told_oldest_first(stopped: Cli) -> None:
-    named = connection(stopped)["id"]
-    stopped.ok("connections", "resume", named)
-    told = [one["what"] for one in stopped.json("connections", "history", named)]
+def test_what_happened_to_a_connection_is_told_oldest_first(paused: Cli) -> None:
+    named = connection(paused)["id"]
+    paused.ok("connections", "resume", named)
+    told = [one["what"] for one in paused.json("connections", "history", named)]
     assert told[0] == "Calendar connected: work"
     assert told[-1] == "Calendar “work” goes on: everything is put back"
-    assert "stopped: nothing of ours stands in it any more (5 entries)" in stopped.ok("connections", "history", named)
-    assert "names no connection" in stopped.refused("connections", "history", "nothing")
+    assert "stopped: nothing of ours stands in it any more (5 entries)" in paused.ok("connections", "history", named)
+    assert "names no connection" in paused.refused("connections", "history", "nothing")
 
 
 def test_how_holds_are_shown_is_listed(practice: Cli, calendar: MemoryCalendar) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.domain.change import Act, Finding, Suspicion, Toll, findings, toll
+from connector.domain.change import ChangeKind, Loss, Observation, RemoteChange, loss, observations
 from connector.domain.entry import Content, Showing
 from connector.domain.reconcile import Mirror, MirrorState, Sighting
 from connector.domain.span import Span
@@ -35,11 +35,11 @@ def look(
     *,
     known: Mirror = KNOWN,
     wanted: Content | None = WANTED.content,
-    earlier: Suspicion | None = None,
+    earlier: RemoteChange | None = None,
     now: datetime = NOW,
     hidden: bool = False,
-) -> Finding:
-    (found,) = findings(
+) -> Observation:
+    (found,) = observations(
         [known],
         {known.ref.name: sighting},
         {KEY: wanted} if wanted else {},
@@ -51,85 +51,85 @@ def look(
     return found
 
 
-def suspicion(act: Act, *, found: Span | None = None, wanted: Content = WANTED.content) -> Suspicion:
-    return Suspicion(key=KEY, act=act, since=NOW, wanted=wanted.span, found=found)
+def remote_change(kind: ChangeKind, *, found: Span | None = None, wanted: Content = WANTED.content) -> RemoteChange:
+    return RemoteChange(key=KEY, kind=kind, since=NOW, wanted=wanted.span, found=found)
 
 
 def test_our_own_echo_means_nothing() -> None:
     found = look(sighted(WANTED.content, '"1"'))
-    assert (found.mirror, found.suspicion, found.happening) == (KNOWN, None, None)
+    assert (found.mirror, found.remote_change, found.settled_change) == (KNOWN, None, None)
 
 
 def test_a_touch_of_what_is_theirs_is_kept_and_only_the_version_is_learned() -> None:
     found = look(sighted(WANTED.content))
-    assert found.happening is not None
-    assert (found.happening.act, found.suspicion, found.mirror.ref.etag) == (Act.TOUCHED, None, '"2"')
+    assert found.settled_change is not None
+    assert (found.settled_change.kind, found.remote_change, found.mirror.ref.etag) == (ChangeKind.TOUCHED, None, '"2"')
 
 
 @pytest.mark.parametrize(
-    ("sighting", "act", "to"),
+    ("sighting", "kind", "to"),
     [
-        (None, Act.DELETED, None),
-        (sighted(at(60)), Act.MOVED, when(60).span),
-        (sighted(None), Act.RESHAPED, None),
+        (None, ChangeKind.DELETED, None),
+        (sighted(at(60)), ChangeKind.MOVED, when(60).span),
+        (sighted(None), ChangeKind.RESHAPED, None),
     ],
 )
 def test_an_act_is_suspected_first_and_counts_after_the_settling_time(
-    sighting: Sighting | None, act: Act, to: Span | None
+    sighting: Sighting | None, kind: ChangeKind, to: Span | None
 ) -> None:
     first = look(sighting)
-    assert first.suspicion == suspicion(act, found=to)
-    assert first.happening is None
-    early = look(sighting, known=first.mirror, earlier=first.suspicion, now=NOW + MINUTE - timedelta(seconds=1))
-    assert (early.suspicion, early.happening) == (first.suspicion, None)
-    settled = look(sighting, known=first.mirror, earlier=first.suspicion, now=NOW + MINUTE)
-    assert settled.happening is not None
-    assert (settled.happening.act, settled.happening.to) == (act, to)
+    assert first.remote_change == remote_change(kind, found=to)
+    assert first.settled_change is None
+    early = look(sighting, known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE - timedelta(seconds=1))
+    assert (early.remote_change, early.settled_change) == (first.remote_change, None)
+    settled = look(sighting, known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE)
+    assert settled.settled_change is not None
+    assert (settled.settled_change.kind, settled.settled_change.to) == (kind, to)
 
 
 def test_an_event_dragged_on_is_suspected_anew_from_the_last_place() -> None:
     first = look(sighted(at(60)))
-    later = look(sighted(at(66)), known=first.mirror, earlier=first.suspicion, now=NOW + MINUTE)
-    assert later.happening is None
-    assert later.suspicion == replace(suspicion(Act.MOVED, found=when(66).span), since=NOW + MINUTE)
+    later = look(sighted(at(66)), known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE)
+    assert later.settled_change is None
+    assert later.remote_change == replace(remote_change(ChangeKind.MOVED, found=when(66).span), since=NOW + MINUTE)
 
 
 def test_an_event_moved_back_in_time_was_never_moved() -> None:
     first = look(sighted(at(60)))
-    back = look(sighted(WANTED.content, '"3"'), known=first.mirror, earlier=first.suspicion, now=NOW + MINUTE)
-    assert back.suspicion is None
-    assert back.happening is not None
-    assert back.happening.act is Act.TOUCHED
+    back = look(sighted(WANTED.content, '"3"'), known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE)
+    assert back.remote_change is None
+    assert back.settled_change is not None
+    assert back.settled_change.kind is ChangeKind.TOUCHED
 
 
 def test_a_deleted_event_brought_back_while_it_is_asked_about_is_noticed() -> None:
     gone = replace(KNOWN, state=MirrorState.ABSENT, seen=None)
     found = look(sighted(WANTED.content), known=gone, hidden=True)
-    assert found.happening is not None
-    assert found.happening.act is Act.RETURNED
-    assert look(None, known=gone, hidden=True).suspicion is None
+    assert found.settled_change is not None
+    assert found.settled_change.kind is ChangeKind.RETURNED
+    assert look(None, known=gone, hidden=True).remote_change is None
 
 
 def test_another_title_counts_at_once() -> None:
     found = look(sighted(at(48, title="Lunch")))
-    assert found.happening is not None
-    assert (found.happening.act, found.suspicion) == (Act.EDITED, None)
+    assert found.settled_change is not None
+    assert (found.settled_change.kind, found.remote_change) == (ChangeKind.EDITED, None)
 
 
 def test_what_was_decided_since_is_no_act_of_anybody() -> None:
     """We have not written the new time yet, so the event still stands at the old one."""
     found = look(sighted(WANTED.content), wanted=at(72))
-    assert (found.suspicion, found.happening) == (None, None)
+    assert (found.remote_change, found.settled_change) == (None, None)
 
 
 def test_a_decision_overrules_what_is_suspected() -> None:
     first = look(sighted(at(60)))
-    assert first.suspicion is not None
-    assert first.suspicion.overruled(at(72))
-    assert first.suspicion.overruled(None)
-    assert not first.suspicion.overruled(at(48, title="Another title"))
-    later = look(sighted(at(60)), known=first.mirror, earlier=first.suspicion, wanted=at(72), now=NOW + MINUTE)
-    assert (later.suspicion, later.happening) == (first.suspicion, None)
+    assert first.remote_change is not None
+    assert first.remote_change.overruled(at(72))
+    assert first.remote_change.overruled(None)
+    assert not first.remote_change.overruled(at(48, title="Another title"))
+    later = look(sighted(at(60)), known=first.mirror, earlier=first.remote_change, wanted=at(72), now=NOW + MINUTE)
+    assert (later.remote_change, later.settled_change) == (first.remote_change, None)
 
 
 def test_a_mirror_in_doubt_is_left_alone() -> None:
@@ -137,22 +137,22 @@ def test_a_mirror_in_doubt_is_left_alone() -> None:
     doubtful = replace(KNOWN, state=MirrorState.UNKNOWN)
     for sighting in (None, sighted(at(60)), sighted(WANTED.content)):
         assert not list(
-            findings([doubtful], {doubtful.ref.name: sighting}, {KEY: at(72)}, {}, now=NOW, settling=MINUTE)
+            observations([doubtful], {doubtful.ref.name: sighting}, {KEY: at(72)}, {}, now=NOW, settling=MINUTE)
         )
 
 
 def test_what_was_not_read_is_not_judged() -> None:
-    assert not list(findings([KNOWN], {}, {KEY: WANTED.content}, {}, now=NOW, settling=MINUTE))
+    assert not list(observations([KNOWN], {}, {KEY: WANTED.content}, {}, now=NOW, settling=MINUTE))
 
 
 def test_what_is_not_wanted_any_more_may_go() -> None:
     found = look(None, wanted=None)
-    assert (found.suspicion, found.happening, found.mirror.state) == (None, None, MirrorState.ABSENT)
+    assert (found.remote_change, found.settled_change, found.mirror.state) == (None, None, MirrorState.ABSENT)
 
 
 def test_what_is_over_may_be_tidied_away() -> None:
     found = look(None, now=WANTED.content.span.end)
-    assert (found.suspicion, found.happening) == (None, None)
+    assert (found.remote_change, found.settled_change) == (None, None)
 
 
 LOOKS = st.lists(
@@ -174,8 +174,12 @@ def test_nothing_counts_that_was_not_seen_the_same_for_the_settling_time(
         now += timedelta(seconds=seconds)
         seen.append((now, sighting))
         found = look(sighting, known=known, earlier=earlier, now=now)
-        known, earlier = found.mirror, found.suspicion
-        if found.happening is not None and found.happening.act in (Act.DELETED, Act.MOVED, Act.RESHAPED):
+        known, earlier = found.mirror, found.remote_change
+        if found.settled_change is not None and found.settled_change.kind in (
+            ChangeKind.DELETED,
+            ChangeKind.MOVED,
+            ChangeKind.RESHAPED,
+        ):
             same = []
             for moment, one in reversed(seen):
                 if one != sighting:
@@ -207,22 +211,22 @@ def test_the_brake_goes_on_beyond_three_and_a_fifth_or_when_nothing_is_left(
     shrunken: bool,  # noqa: FBT001 - a row of the table
     emptied: bool,  # noqa: FBT001 - likewise
 ) -> None:
-    found = Toll(gone=gone, known=known, left=known - gone)
+    found = Loss(gone=gone, known=known, left=known - gone)
     assert (found.is_shrunken, found.is_emptied) == (shrunken, emptied)
 
 
 def test_all_holds_of_one_offer_count_as_one_and_what_was_meant_does_not_count() -> None:
     units = {KEYS[0]: "session", KEYS[1]: "offer", KEYS[2]: "offer"}
-    deleted = [replace(suspicion(Act.DELETED), key=key) for key in KEYS]
-    assert toll(units, deleted) == Toll(gone=2, known=2, left=0)
-    assert toll(units, deleted[1:]) == Toll(gone=1, known=2, left=1)
-    assert toll(units, deleted[:2]) == Toll(gone=2, known=2, left=1), "one hold still stands"
-    assert toll(units, [replace(one, accepted=True) for one in deleted]) == Toll(gone=0, known=2, left=3)
-    moved = [replace(one, act=Act.MOVED, found=when(60).span) for one in deleted]
-    assert toll(units, moved) == Toll(gone=0, known=2, left=3)
+    deleted = [replace(remote_change(ChangeKind.DELETED), key=key) for key in KEYS]
+    assert loss(units, deleted) == Loss(gone=2, known=2, left=0)
+    assert loss(units, deleted[1:]) == Loss(gone=1, known=2, left=1)
+    assert loss(units, deleted[:2]) == Loss(gone=2, known=2, left=1), "one hold still stands"
+    assert loss(units, [replace(one, accepted=True) for one in deleted]) == Loss(gone=0, known=2, left=3)
+    moved = [replace(one, kind=ChangeKind.MOVED, found=when(60).span) for one in deleted]
+    assert loss(units, moved) == Loss(gone=0, known=2, left=3)
 
 
 def test_a_firm_hold_that_reads_as_busy_is_an_echo() -> None:
     firm = replace(WANTED.content, showing=Showing.FIRM)
     known = replace(KNOWN, seen=firm.fingerprint)
-    assert look(sighted(firm, '"1"'), known=known, wanted=firm).happening is None
+    assert look(sighted(firm, '"1"'), known=known, wanted=firm).settled_change is None

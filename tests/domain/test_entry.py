@@ -61,9 +61,9 @@ def test_an_accepted_offer_leaves_the_sessions_own_entry_under_the_same_key() ->
     own = session()
     drafted = offering.draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
     offer = offering.send(drafted, own, by=KIM, now=NOW).offer
-    turn = offering.accept(offer, own, offer.alternatives[1].id, by=ALEX, now=NOW)
+    transition = offering.accept(offer, own, offer.alternatives[1].id, by=ALEX, now=NOW)
     disclosure = Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS)
-    (entry,) = entries_for(turn.session, [turn.offer], "Alex", disclosure)
+    (entry,) = entries_for(transition.session, [transition.offer], "Alex", disclosure)
     assert entry.key == EntryKey(kind=EntryKind.SESSION, id=own.id)
     assert entry.content.span == when(96).span
 

@@ -23,14 +23,14 @@ def sent(*hours: float) -> tuple[Offer, Session]:
     own = session(48)
     alternatives = [(when(h), None) for h in hours or (72, 96, 120)]
     drafted = offering.draft(own, alternatives, window=DAY, by=KIM, now=NOW)
-    turn = offering.send(drafted.offer, own, by=KIM, now=NOW)
-    return turn.offer, turn.session
+    transition = offering.send(drafted.offer, own, by=KIM, now=NOW)
+    return transition.offer, transition.session
 
 
 def test_a_draft_is_inert() -> None:
-    turn = offering.draft(session(), [(when(72), None)], window=DAY, by=KIM, now=NOW)
-    assert turn.offer.held == ()
-    assert turn.offer.expires_at is None
+    transition = offering.draft(session(), [(when(72), None)], window=DAY, by=KIM, now=NOW)
+    assert transition.offer.held == ()
+    assert transition.offer.expires_at is None
 
 
 def test_sending_holds_every_alternative_and_starts_the_clock() -> None:
@@ -70,11 +70,11 @@ def test_an_alternative_that_has_passed_since_drafting_stops_the_sending() -> No
 def test_accepting_moves_the_session_and_releases_the_rest() -> None:
     offer, own = sent()
     chosen = offer.alternatives[1]
-    turn = offering.accept(offer, own, chosen.id, by=ALEX, now=NOW)
-    assert turn.session.when == chosen.when
-    assert turn.session.revision == own.revision + 1
-    assert turn.offer.held == ()
-    assert turn.offer.accepted_id == chosen.id
+    transition = offering.accept(offer, own, chosen.id, by=ALEX, now=NOW)
+    assert transition.session.when == chosen.when
+    assert transition.session.revision == own.revision + 1
+    assert transition.offer.held == ()
+    assert transition.offer.accepted_id == chosen.id
 
 
 def test_an_alternative_takes_its_own_place_along() -> None:
@@ -141,28 +141,28 @@ def test_an_alternative_that_has_begun_cannot_be_accepted() -> None:
 
 def test_rejecting_keeps_the_session_and_flags_it() -> None:
     offer, own = sent()
-    turn = offering.reject(offer, own, by=ALEX, now=NOW)
-    assert turn.session.when == own.when
-    assert turn.session.flag is FlagReason.REJECTED
-    assert turn.session.revision == own.revision
-    assert turn.offer.held == ()
+    transition = offering.reject(offer, own, by=ALEX, now=NOW)
+    assert transition.session.when == own.when
+    assert transition.session.flag is FlagReason.REJECTED
+    assert transition.session.revision == own.revision
+    assert transition.offer.held == ()
 
 
 def test_cancelling_the_booking_ends_the_session() -> None:
     offer, own = sent()
-    turn = offering.cancel_booking(offer, own, by=ALEX, now=NOW)
-    assert turn.session.state is SessionState.CANCELLED
-    assert turn.session.revision == own.revision + 1
-    assert turn.offer.state is OfferState.CANCELLED
+    transition = offering.cancel_booking(offer, own, by=ALEX, now=NOW)
+    assert transition.session.state is SessionState.CANCELLED
+    assert transition.session.revision == own.revision + 1
+    assert transition.offer.state is OfferState.CANCELLED
 
 
 def test_an_offer_lapses_at_its_deadline_and_not_before() -> None:
     offer, own = sent()
     assert offering.lapse(offer, own, now=NOW + DAY - SECOND).facts == ()
-    turn = offering.lapse(offer, own, now=NOW + DAY)
-    assert turn.offer.state is OfferState.LAPSED
-    assert turn.session.flag is FlagReason.LAPSED
-    assert turn.session.when == own.when
+    transition = offering.lapse(offer, own, now=NOW + DAY)
+    assert transition.offer.state is OfferState.LAPSED
+    assert transition.session.flag is FlagReason.LAPSED
+    assert transition.session.when == own.when
 
 
 @pytest.mark.parametrize("act", ["reject", "withdraw", "cancel", "accept", "lapse", "replace"])
@@ -177,7 +177,7 @@ def test_an_offer_that_has_ended_does_not_lapse(act: str) -> None:
         "replace": lambda: offering.replaced(offer, session, sent(120)[0], by=KIM, now=NOW),
     }[act]()
     again = offering.lapse(ended.offer, ended.session, now=NOW + timedelta(hours=48))
-    assert again == offering.Turn(offer=ended.offer, session=ended.session)
+    assert again == offering.Transition(offer=ended.offer, session=ended.session)
 
 
 def test_nothing_is_offered_for_a_session_that_is_cancelled() -> None:
@@ -189,9 +189,9 @@ def test_nothing_is_offered_for_a_session_that_is_cancelled() -> None:
 def test_support_can_accept_after_a_lapse() -> None:
     offer, own = sent()
     lapsed = offering.lapse(offer, own, now=NOW + DAY)
-    turn = offering.accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=SUPPORT, now=NOW + DAY)
-    assert turn.session.when == offer.alternatives[0].when
-    assert turn.session.flag is None
+    transition = offering.accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=SUPPORT, now=NOW + DAY)
+    assert transition.session.when == offer.alternatives[0].when
+    assert transition.session.flag is None
 
 
 def test_a_client_cannot_accept_after_a_lapse() -> None:
@@ -210,9 +210,9 @@ def test_support_cannot_accept_a_withdrawn_offer() -> None:
 
 def test_taking_back_the_last_alternative_withdraws_the_offer() -> None:
     offer, own = sent(72)
-    turn = offering.withdraw_alternative(offer, own, offer.alternatives[0].id, by=KIM, now=NOW)
-    assert turn.offer.state is OfferState.WITHDRAWN
-    assert [type(fact) for fact in turn.facts] == [AlternativeWithdrawn, OfferWithdrawn]
+    transition = offering.withdraw_alternative(offer, own, offer.alternatives[0].id, by=KIM, now=NOW)
+    assert transition.offer.state is OfferState.WITHDRAWN
+    assert [type(fact) for fact in transition.facts] == [AlternativeWithdrawn, OfferWithdrawn]
 
 
 def test_a_withdrawn_alternative_cannot_be_accepted() -> None:
@@ -270,14 +270,14 @@ def test_any_sequence_of_acts_keeps_the_rules(acts: list[tuple[str, int]]) -> No
             continue
         before, was = own, offer
         try:
-            turn = calls[act]()
+            transition = calls[act]()
         except RuleError:
             continue
-        offer, own = turn.offer, turn.session
+        offer, own = transition.offer, transition.session
         assert own.revision >= before.revision
         assert (own.uid, own.id, own.organizer) == (before.uid, before.id, before.organizer)
         assert own.stamp >= before.stamp
-        assert bool(turn.facts) == ((offer, own) != (was, before))
+        assert bool(transition.facts) == ((offer, own) != (was, before))
         if offer.accepted_id:
             accepted.add(offer.accepted_id)
             assert own.when == offer.alternative(offer.accepted_id).when

@@ -32,7 +32,7 @@ class Watch:
     number: int = 0
 
 
-class Bell:
+class Push:
     """Opens and closes channels, and rings them; `lock` is held by whoever calls in.
 
     Attributes:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from connector.ports import Network, OAuthApp
-from tests.fakes._google_bell import Bell
+from tests.fakes._google_bell import Push
 from tests.fakes._google_oauth import OAuth
 from tests.fakes._google_schema import Method, discovery, mask, selected
 from tests.fakes._google_store import Calendar, RefusedByGoogle, refusal, refuse
@@ -108,7 +108,7 @@ class Google:
         self._scripts: list[tuple[str, Script]] = []
         self._always: list[tuple[str, Script]] = []
         self.lock = threading.RLock()
-        self.bell = Bell(clock, self.lock)
+        self.bell = Push(clock, self.lock)
         self._server = Server(self._answer)
         self.add_calendar(account, summary="Kim Beispiel")
 

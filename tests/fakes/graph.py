@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from connector.ports import Network, OAuthApp
 from tests.fakes.entra import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, Entra
-from tests.fakes.graph_bells import Bells
+from tests.fakes.graph_bells import WakeUps
 from tests.fakes.graph_mailbox import Asked, GraphError, Json, Mailbox
 
 _BATCH = 20
@@ -96,7 +96,7 @@ class Graph:
         self.mailbox = mailbox
         self.entra = Entra()
         self.ticks = ticks
-        self.bells = Bells(clock)
+        self.bells = WakeUps(clock)
         self.requests: list[Request] = []
         self.operations: list[Request] = []
         self.faults: list[str] = []

@@ -18,7 +18,7 @@ _LONGEST = timedelta(minutes=10_080)
 
 
 @dataclass
-class Bells:
+class WakeUps:
     """Who is to be told of changes. `answers` keeps the status each notice was answered with."""
 
     clock: Callable[[], datetime]

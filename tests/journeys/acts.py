@@ -12,7 +12,7 @@ from connector.domain.connection import Calendar
 from connector.domain.facts import Answer
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import Offer
-from connector.domain.people import Channel
+from connector.domain.people import Medium
 from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.ports import RemoteCalendar
@@ -72,9 +72,9 @@ class Desk:
 
     def pass_by(self) -> int:
         """Read it once more, due or not, and return how many writes it would still take."""
-        database, terms, calendar = self.practice.database, self.practice.terms, self.calendar.id
-        pull.pull(database, terms, calendar, self.remote, now=self.practice.now)
-        return push.converge(database, terms, calendar, self.remote, clock=self.practice.clock, renew=lambda: None)
+        database, policy, calendar = self.practice.database, self.practice.policy, self.calendar.id
+        pull.pull(database, policy, calendar, self.remote, now=self.practice.now)
+        return push.converge(database, policy, calendar, self.remote, clock=self.practice.clock, renew=lambda: None)
 
     def settle(self) -> None:
         """Let what was done be noticed, settle and take effect: all but the first look is due by itself."""
@@ -206,13 +206,13 @@ class Desk:
         attestation = ATTESTED if word == "agreed" else None
         with practice.database.begin() as db:
             asking.answer(
-                db, practice.terms, question.id, Answer(word), by=KIM, now=practice.now, attestation=attestation
+                db, practice.policy, question.id, Answer(word), by=KIM, now=practice.now, attestation=attestation
             )
 
     def _silence_client(self) -> None:
         own = tables.clients.c.id == self.practice.alex.id
         with self.practice.database.begin() as db:
-            db.execute(tables.clients.update().where(own).values(channels=Channel.SMS.value))
+            db.execute(tables.clients.update().where(own).values(media=Medium.SMS.value))
 
     # What came of it, in the words of the tables
 
@@ -258,8 +258,8 @@ class Desk:
 
 
 def _kind(message: Message) -> str:
-    put_back = message.kind is NoticeKind.ENTRY_PUT_BACK
-    return f"back:{message.notice.reason}" if put_back else str(message.kind.value)
+    revert = message.kind is NoticeKind.ENTRY_REVERTED
+    return f"back:{message.notice.reason}" if revert else str(message.kind.value)
 
 
 def _hours(at: object) -> str:

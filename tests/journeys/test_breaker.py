@@ -33,9 +33,9 @@ def sitting(request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str) -> 
         yield made
 
 
-def stopped(sitting: Desk) -> str | None:
+def paused(sitting: Desk) -> str | None:
     with sitting.practice.database.read() as db:
-        return calendars.calendar(db, sitting.calendar.id).stopped
+        return calendars.calendar(db, sitting.calendar.id).paused
 
 
 def told(sitting: Desk, *, to_client: bool) -> list[str]:
@@ -65,7 +65,7 @@ def test_a_calendar_that_looks_wrong_is_stopped_and_no_client_hears_of_it(sittin
     before = sitting.practice.kept()
     WRONGS[wrong](sitting.there)
     patiently(sitting)
-    assert stopped(sitting) == wrong
+    assert paused(sitting) == wrong
     assert told(sitting, to_client=True) == []
     assert told(sitting, to_client=False) == ["calendar_stopped"]
     assert sitting.practice.kept() == before
@@ -78,7 +78,7 @@ def test_a_calendar_that_can_be_read_again_goes_on_by_itself(sitting: Desk, wron
     patiently(sitting)
     sitting.there.heal()
     sitting.settle()
-    assert stopped(sitting) is None
+    assert paused(sitting) is None
     assert sitting.told_calendar() == "S48 S210 S220 S230 S240 H72 H96 H120"
     assert told(sitting, to_client=True) == []
 
@@ -88,7 +88,7 @@ def test_an_empty_answer_of_the_feed_is_not_believed(sitting: Desk) -> None:
     patiently(sitting)
     sitting.there.heal()
     sitting.settle()
-    assert stopped(sitting) is None
+    assert paused(sitting) is None
     assert sitting.told_calendar() == "S48 S210 S220 S230 S240 H72 H96 H120"
     assert told(sitting, to_client=True) == []
 
@@ -99,7 +99,7 @@ def test_more_deletions_than_a_person_makes_stop_the_calendar_however_they_are_f
         sitting.there.hand.delete(href)
     sitting.there.forget_tokens()
     patiently(sitting)
-    assert stopped(sitting) == "shrunken"
+    assert paused(sitting) == "shrunken"
     assert told(sitting, to_client=True) == []
     assert told(sitting, to_client=False) == ["calendar_stopped"]
 
@@ -109,7 +109,7 @@ def test_one_click_puts_everything_back(sitting: Desk) -> None:
     patiently(sitting)
     resume(sitting, How.RESTORE)
     sitting.settle()
-    assert stopped(sitting) is None
+    assert paused(sitting) is None
     assert sitting.told_calendar() == "S48 S210 S220 S230 S240 H72 H96 H120"
     assert told(sitting, to_client=True) == []
     assert sitting.pass_by() == 0
@@ -121,7 +121,7 @@ def test_deletions_that_were_meant_count_each_as_one(sitting: Desk) -> None:
     patiently(sitting)
     resume(sitting, How.ACCEPT)
     sitting.settle()
-    assert stopped(sitting) is None
+    assert paused(sitting) is None
     assert sitting.told_calendar() == ""
     assert sitting.told_offer() == "withdrawn"
     assert told(sitting, to_client=True) == ["withdrawn"]

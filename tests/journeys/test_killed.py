@@ -93,7 +93,7 @@ def play(there: Service, database_url: str, folder: Path, assassin: Assassin) ->
                 await_all(installation, there, first, 1)
             if first.poll() is None:
                 with installation.runtime.database.begin() as db:
-                    disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=since)
+                    disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=since)
                 await_all(installation, there, first, 0)
             died = first.poll() is not None
         assert died == assassin.struck

@@ -52,19 +52,19 @@ def test_a_ring_brings_a_change_in_long_before_the_next_look(sqlite_url: str, tm
         installation.settled()
         there.hand.delete(session.href)
         client = app.create_app(installation.runtime).test_client()
-        ring = {
+        notification = {
             "X-Goog-Channel-ID": watch.id,
             "X-Goog-Resource-State": "exists",
             "X-Goog-Resource-ID": watch.resource,
         }
 
         there.forget()
-        forged = client.post("/hooks/google", headers=ring | {"X-Goog-Channel-Token": "guessed"})
+        forged = client.post("/hooks/google", headers=notification | {"X-Goog-Channel-Token": "guessed"})
         installation.settled()
         assert forged.status_code == 404
         assert there.requests() == []
 
-        genuine = client.post("/hooks/google", headers=ring | {"X-Goog-Channel-Token": watch.token})
+        genuine = client.post("/hooks/google", headers=notification | {"X-Goog-Channel-Token": watch.token})
         assert genuine.status_code == 204
         asked(installation)
 

@@ -11,7 +11,7 @@ import pytest
 from connector.domain.reconcile import Ref
 from connector.domain.span import Span
 from connector.errors import AccessLostError, MissingError, RefusedError, SyncTokenExpiredError, TransientError
-from connector.ports import Account, Changes, Failed, GivenTokens, RemoteCalendar, Removed
+from connector.ports import Account, Changes, Failed, RemoteCalendar, Removed, UnsavedTokens
 from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.services import Hand, Service, Shown
@@ -30,7 +30,7 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def account(there: Service) -> Account:
-    return there.provider.account(GivenTokens(there.credentials), there.network)
+    return there.provider.account(UnsavedTokens(there.credentials), there.network)
 
 
 @pytest.fixture

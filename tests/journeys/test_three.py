@@ -125,9 +125,9 @@ def test_a_quiet_pass_writes_nothing_and_reads_once(installation: Installation, 
     remote = installation.runtime.remote(calendar.id)
     for _ in range(2):
         converge(installation, calendar, remote)
-        pull.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+        pull.pull(practice.database, practice.policy, calendar.id, remote, now=practice.now)
     there.forget()
-    pull.pull(practice.database, practice.terms, calendar.id, remote, now=practice.now)
+    pull.pull(practice.database, practice.policy, calendar.id, remote, now=practice.now)
     assert converge(installation, calendar, remote) == 0
     print(f"{there.slug}: requests of a quiet pass: {there.requests()}")
     assert len(there.requests()) == 1
@@ -272,14 +272,14 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
     """Disconnect, die on the way, and let another process finish it."""
     runtime = installation.runtime
     with database.begin() as db:
-        disconnect.begin(db, installation.runtime.terms, calendar.connection_id, by=KIM, now=installation.now)
+        disconnect.begin(db, installation.runtime.policy, calendar.connection_id, by=KIM, now=installation.now)
     provider = runtime.load_provider("")
     account = provider.account(runtime.tokens(calendar.connection_id), runtime.network)
 
     def part(through: Account) -> None:
         disconnect.part(
             database,
-            runtime.terms,
+            runtime.policy,
             runtime.seal,
             calendar.connection_id,
             through,
@@ -298,5 +298,5 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
 def converge(installation: Installation, calendar: Calendar, remote: RemoteCalendar) -> int:
     """Bring the calendar up to date in this thread."""
     runtime = installation.runtime
-    database, terms = runtime.database, runtime.terms
-    return push.converge(database, terms, calendar.id, remote, clock=lambda: installation.now, renew=lambda: None)
+    database, policy = runtime.database, runtime.policy
+    return push.converge(database, policy, calendar.id, remote, clock=lambda: installation.now, renew=lambda: None)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from connector.domain.notice import Choice, Notice, NoticeKind, PutBack, Recipient, Stop
+from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
 from connector.ports import Letter
@@ -60,20 +60,20 @@ OPERATOR = Recipient(name="Operator", address="operator@sessions.example.org", z
 
 _OLD_TIME = (NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.ACCEPTED, NoticeKind.CLIENT_ACCEPTED)
 _ABOUT = {
-    NoticeKind.ENTRY_PUT_BACK: "session",
-    NoticeKind.CLASH_FOUND: "Family, kim@home.example",
-    NoticeKind.CALENDAR_STOPPED: "Fastmail, kim@practice.example",
+    NoticeKind.ENTRY_REVERTED: "session",
+    NoticeKind.CONFLICT_FOUND: "Family, kim@home.example",
+    NoticeKind.CALENDAR_PAUSED: "Fastmail, kim@practice.example",
     NoticeKind.ACCESS_LOST: "Fastmail, kim@practice.example",
     NoticeKind.NOT_DELIVERED: "offered",
     NoticeKind.SIGN_IN: "15",
 }
 _REASON = {
-    NoticeKind.ENTRY_PUT_BACK: PutBack.TAKEN,
-    NoticeKind.CALENDAR_STOPPED: Stop.SHRUNKEN,
-    NoticeKind.OPERATOR_STOPPED: Stop.EMPTIED,
+    NoticeKind.ENTRY_REVERTED: RevertReason.TAKEN,
+    NoticeKind.CALENDAR_PAUSED: PauseReason.SHRUNKEN,
+    NoticeKind.OPERATOR_PAUSED: PauseReason.EMPTIED,
 }
-_MOVED = (NoticeKind.ENTRY_PUT_BACK, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
-_STOPPED = (NoticeKind.CALENDAR_STOPPED, NoticeKind.OPERATOR_STOPPED)
+_MOVED = (NoticeKind.ENTRY_REVERTED, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
+_STOPPED = (NoticeKind.CALENDAR_PAUSED, NoticeKind.OPERATOR_PAUSED)
 _WITHOUT_SESSION = (*_STOPPED, NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN)
 _CHOICES = (
     Choice(when=at("2026-12-03T10:00"), location=PRACTICE),
@@ -90,19 +90,19 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
     session = replace(SESSION, state=SessionState.CANCELLED) if cancelled else SESSION
     usual = Notice(
         kind=kind,
-        to=OPERATOR if kind is NoticeKind.OPERATOR_STOPPED else PRACTITIONER if for_practitioner else CLIENT,
+        to=OPERATOR if kind is NoticeKind.OPERATOR_PAUSED else PRACTITIONER if for_practitioner else CLIENT,
         practitioner_name="Dr. Kim Beispiel",
         client_name="" if without_session else "Alex Sommer",
         session=None if without_session else session,
         old_when=at("2026-11-26T10:00") if kind in _OLD_TIME else None,
         old_location=OLD_PRACTICE if kind is NoticeKind.RELOCATED else None,
-        choices=_CHOICES if several else _CHOICES[:1] if kind is NoticeKind.CLASH_FOUND else (),
+        choices=_CHOICES if several else _CHOICES[:1] if kind is NoticeKind.CONFLICT_FOUND else (),
         expires_at=datetime(2026, 11, 25, 9, tzinfo=UTC),
         about=_ABOUT.get(kind, ""),
         reason=_REASON.get(kind, ""),
         moved_to=at("2026-12-02T09:00") if kind in _MOVED else None,
         question_id=UUID(int=5) if kind in PATHS else None,
-        alternative_id=UUID(int=6) if kind is NoticeKind.CLASH_FOUND else None,
+        alternative_id=UUID(int=6) if kind is NoticeKind.CONFLICT_FOUND else None,
         calendar_id=UUID(int=7) if kind in _STOPPED else None,
         count=14 if kind in _STOPPED else 0,
     )
@@ -112,7 +112,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
 def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Letter:
     return Letter(
         notice=notice(kind, **changes),
-        link=None if kind is NoticeKind.OPERATOR_STOPPED else link,
+        link=None if kind is NoticeKind.OPERATOR_PAUSED else link,
         message_id="<2@sessions.example.org>",
         thread_id="<1@sessions.example.org>",
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),

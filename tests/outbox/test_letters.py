@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from connector.domain.notice import Choice, NoticeKind, PutBack, Stop
+from connector.domain.notice import Choice, NoticeKind, PauseReason, RevertReason
 from connector.domain.people import LONGEST_NAME
 from connector.domain.session import Location, LocationKind
 from connector.outbox import wording
@@ -46,10 +46,10 @@ ORDINARY_HEADERS = {
     "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted", "MIME-Version",
     "Content-Type",
 }  # fmt: skip
-STOPPED = (NoticeKind.CALENDAR_STOPPED, NoticeKind.OPERATOR_STOPPED)
+STOPPED = (NoticeKind.CALENDAR_PAUSED, NoticeKind.OPERATOR_PAUSED)
 REASONS = (  # an unknown one last: it has words too
-    *((NoticeKind.ENTRY_PUT_BACK, about, reason) for about in ("session", "hold") for reason in (*PutBack, "")),
-    *((kind, "Fastmail", reason) for kind in STOPPED for reason in (*Stop, "")),
+    *((NoticeKind.ENTRY_REVERTED, about, reason) for about in ("session", "hold") for reason in (*RevertReason, "")),
+    *((kind, "Fastmail", reason) for kind in STOPPED for reason in (*PauseReason, "")),
 )
 OWN_WORDS = {  # common ones that the other language does not have
     "en": {"the", "you", "your", "has", "been", "and", "this", "nothing"},
@@ -145,7 +145,7 @@ def test_html_says_what_the_text_says(kind: NoticeKind) -> None:
     sight = re.sub(r"<style>.*?</style>|<title>.*?</title>", "", text(written, "html"), flags=re.DOTALL)
     seen = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", sight)).replace("&amp;", "&").replace("&#39;", "'")
 
-    links = [LINK + path for path in PATHS.get(kind, () if kind is NoticeKind.OPERATOR_STOPPED else ("",))]
+    links = [LINK + path for path in PATHS.get(kind, () if kind is NoticeKind.OPERATOR_PAUSED else ("",))]
     for line in text(written).splitlines():
         said = line.removeprefix("- ").removesuffix(":").strip()
         assert said in seen or said in links
@@ -195,7 +195,7 @@ def test_offer_of_a_single_time_speaks_of_one() -> None:
 
 
 def test_held_time_that_was_put_back_is_told_from_a_session() -> None:
-    written = mail(letter(NoticeKind.ENTRY_PUT_BACK, about="hold", reason=""))
+    written = mail(letter(NoticeKind.ENTRY_REVERTED, about="hold", reason=""))
 
     assert written["Subject"] == "A. S.: a held time was put back"
     assert "The client can still choose it" in text(written)
@@ -236,8 +236,8 @@ def test_letter_is_filled_in_and_in_one_language(language: str, kind: NoticeKind
 
 
 def test_place_where_the_entry_had_been_put_is_named_as_one_that_does_not_apply() -> None:
-    written = mail(letter(NoticeKind.ENTRY_PUT_BACK))
-    stayed = mail(letter(NoticeKind.ENTRY_PUT_BACK, reason=PutBack.NO_ANSWER, moved_to=None))
+    written = mail(letter(NoticeKind.ENTRY_REVERTED))
+    stayed = mail(letter(NoticeKind.ENTRY_REVERTED, reason=RevertReason.NO_ANSWER, moved_to=None))
 
     assert "does not apply: Wednesday, 2 December 2026, 09:00–09:50 (Central European Time, Berlin)" in text(written)
     assert "<s>Wednesday, 2 December 2026, 09:00–09:50" in text(written, "html")
@@ -247,8 +247,8 @@ def test_place_where_the_entry_had_been_put_is_named_as_one_that_does_not_apply(
 def test_practitioner_who_could_not_have_the_client_asked_is_told_what_to_check() -> None:
     check = "check the client's contact data, and whether a calendar must be reconnected"
 
-    assert check in text(mail(letter(NoticeKind.ENTRY_PUT_BACK, reason=PutBack.UNASKED)))
-    assert check not in text(mail(letter(NoticeKind.ENTRY_PUT_BACK, reason=PutBack.BUSY)))
+    assert check in text(mail(letter(NoticeKind.ENTRY_REVERTED, reason=RevertReason.UNASKED)))
+    assert check not in text(mail(letter(NoticeKind.ENTRY_REVERTED, reason=RevertReason.BUSY)))
 
 
 @pytest.mark.parametrize("kind", PATHS)
@@ -298,7 +298,7 @@ def test_warning_in_a_subject_leaves_it_on_the_line_of_its_header(locale: str) -
 
 
 def test_clash_names_the_time_the_calendar_and_how_long_it_can_be_chosen() -> None:
-    said = text(mail(letter(NoticeKind.CLASH_FOUND)))
+    said = text(mail(letter(NoticeKind.CONFLICT_FOUND)))
 
     assert "- Thursday, 3 December 2026, 10:00–10:50 (Central European Time, Berlin)" in said
     assert "Something else stands in: Family, kim@home.example" in said
@@ -309,25 +309,25 @@ def test_clash_names_the_time_the_calendar_and_how_long_it_can_be_chosen() -> No
 @pytest.mark.parametrize(
     ("reason", "choices"),
     [
-        (Stop.MISSING, "try again, choose another calendar, or reconnect"),
-        (Stop.REFUSED, "try again, choose another calendar, or reconnect"),
-        (Stop.EMPTIED, "put everything back, or accept that the entries were deleted"),
-        (Stop.SHRUNKEN, "put everything back, or accept that the entries were deleted"),
+        (PauseReason.MISSING, "try again, choose another calendar, or reconnect"),
+        (PauseReason.REFUSED, "try again, choose another calendar, or reconnect"),
+        (PauseReason.EMPTIED, "put everything back, or accept that the entries were deleted"),
+        (PauseReason.SHRUNKEN, "put everything back, or accept that the entries were deleted"),
     ],
 )
-def test_stopped_calendar_says_that_nobody_was_told_and_what_can_be_chosen(reason: Stop, choices: str) -> None:
-    said = text(mail(letter(NoticeKind.CALENDAR_STOPPED, reason=reason)))
+def test_stopped_calendar_says_that_nobody_was_told_and_what_can_be_chosen(reason: PauseReason, choices: str) -> None:
+    said = text(mail(letter(NoticeKind.CALENDAR_PAUSED, reason=reason)))
 
     assert "No client has been told anything, and nobody's session has been changed." in said
     assert f"open the link and choose there: {choices}." in said
     assert "gone: 14" in said
-    assert "gone:" not in text(mail(letter(NoticeKind.CALENDAR_STOPPED, reason=reason, count=0)))
+    assert "gone:" not in text(mail(letter(NoticeKind.CALENDAR_PAUSED, reason=reason, count=0)))
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("reason", [*Stop, ""])
+@pytest.mark.parametrize("reason", [*PauseReason, ""])
 def test_letter_to_the_operator_names_no_person_and_no_calendar_of_theirs(language: str, reason: str) -> None:
-    sent = letter(NoticeKind.OPERATOR_STOPPED, reason=reason, about="Fastmail", client_name="Alex Sommer")
+    sent = letter(NoticeKind.OPERATOR_PAUSED, reason=reason, about="Fastmail", client_name="Alex Sommer")
     sent = replace(sent, link=LINK, notice=replace(sent.notice, to=replace(sent.notice.to, locale=language)))
 
     written = mail(sent)
@@ -369,7 +369,7 @@ def test_names_are_escaped_in_html_and_keep_their_direction_to_themselves() -> N
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        *((kind, {}) for kind in (*PATHS, NoticeKind.OFFER_TAKEN_BACK, NoticeKind.CLASH_FOUND)),
+        *((kind, {}) for kind in (*PATHS, NoticeKind.OFFER_TAKEN_BACK, NoticeKind.CONFLICT_FOUND)),
         *((kind, {"about": about, "reason": reason}) for kind, about, reason in REASONS if kind not in STOPPED),
     ],
 )
@@ -382,7 +382,7 @@ def test_client_with_markup_or_another_direction_stays_a_name(kind: NoticeKind, 
 
 
 @pytest.mark.parametrize(
-    "kind", [NoticeKind.CLIENT_ACCEPTED, NoticeKind.CLASH_FOUND, NoticeKind.CALENDAR_STOPPED, NoticeKind.ACCESS_LOST]
+    "kind", [NoticeKind.CLIENT_ACCEPTED, NoticeKind.CONFLICT_FOUND, NoticeKind.CALENDAR_PAUSED, NoticeKind.ACCESS_LOST]
 )
 def test_name_of_a_calendar_is_text_and_keeps_its_direction_to_itself(kind: NoticeKind) -> None:
     assert "<bdi>יומן &lt;b&gt;</bdi>" in text(mail(letter(kind, about="יומן <b>")), "html")
@@ -411,14 +411,14 @@ def test_place_with_markup_is_text() -> None:
         (NoticeKind.OFFERED, {"expires_at": None}),
         (NoticeKind.OFFERED, {"link": None}),
         (NoticeKind.SIGN_IN, {"link": None}),
-        (NoticeKind.ENTRY_PUT_BACK, {"session": None}),
+        (NoticeKind.ENTRY_REVERTED, {"session": None}),
         (NoticeKind.OFFER_TAKEN_BACK, {"session": None}),
         (NoticeKind.MOVE_ASKED, {"moved_to": None}),
         (NoticeKind.REPLACE_ASKED, {"moved_to": None}),
-        *((kind, {lacks: None}) for kind in (*PATHS, NoticeKind.CLASH_FOUND) for lacks in ("link", "expires_at")),
-        (NoticeKind.CLASH_FOUND, {"choices": ()}),
-        (NoticeKind.CALENDAR_STOPPED, {"link": None}),
-        (NoticeKind.OPERATOR_STOPPED, {"calendar_id": None}),
+        *((kind, {lacks: None}) for kind in (*PATHS, NoticeKind.CONFLICT_FOUND) for lacks in ("link", "expires_at")),
+        (NoticeKind.CONFLICT_FOUND, {"choices": ()}),
+        (NoticeKind.CALENDAR_PAUSED, {"link": None}),
+        (NoticeKind.OPERATOR_PAUSED, {"calendar_id": None}),
     ],
 )
 def test_letter_that_lacks_what_it_must_tell_is_not_written(kind: NoticeKind, changes: dict[str, object]) -> None:

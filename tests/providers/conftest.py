@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from connector.ports import GivenTokens, Network
+from connector.ports import Network, UnsavedTokens
 from providers.caldav.provider import Caldav, CaldavCalendar
 from tests.fakes.caldav_proxy import Proxy
 from tests.fakes.owner import Owner
@@ -44,7 +44,7 @@ def setting(server: Server) -> Iterator[Setting]:
 
         def reopened() -> CaldavCalendar:
             provider.close()
-            return provider.account(GivenTokens(credentials), LOOPBACK).open(proxy.through(url))
+            return provider.account(UnsavedTokens(credentials), LOOPBACK).open(proxy.through(url))
 
         calendar = reopened()
         proxy.forget()

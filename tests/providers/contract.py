@@ -16,13 +16,15 @@ from connector.domain.span import Span
 from connector.errors import AccessLostError, EditConflictError, MissingError, RefusedError, SyncTokenExpiredError
 from connector.ports import (
     Account,
+    Busy,
     Failed,
-    GivenTokens,
+    ListsBusy,
     Network,
     Outcome,
     Provider,
     RemoteCalendar,
     Removed,
+    UnsavedTokens,
     Written,
 )
 
@@ -67,7 +69,7 @@ class Service:
     practitioner: Practitioner
 
     def account(self) -> Account:
-        return self.provider.account(GivenTokens(self.provider.connect(self.form, self.network)), self.network)
+        return self.provider.account(UnsavedTokens(self.provider.connect(self.form, self.network)), self.network)
 
     def calendar(self) -> RemoteCalendar:
         return self.account().open(self.remote_id)
@@ -150,7 +152,7 @@ class ProviderContract:
         if not self.asks_password:
             pytest.skip("this service lets everybody in")
         credentials = service.provider.connect(service.form, service.network)
-        calendar = service.provider.account(GivenTokens({**credentials, "password": "old"}), service.network).open(
+        calendar = service.provider.account(UnsavedTokens({**credentials, "password": "old"}), service.network).open(
             service.remote_id
         )
         outcomes = list(calendar.apply([creation(content(hours=n)) for n in range(5)]))
@@ -490,7 +492,7 @@ class ProviderContract:
         _, later = self.create(calendar, content(hours=2))
         foreign = practitioner.add(content().span)
         practitioner.add(content().span, busy=False)
-        found = getattr(calendar, "agenda", calendar.busy)(DAY)
+        found = _one_by_one(calendar, DAY)
         assert {(one.span, one.href) for one in found} == {
             *((content().span, ref.href) for ref in refs),
             (content().span, foreign),
@@ -504,7 +506,9 @@ class ProviderContract:
         _, ref = self.create(calendar)
         assert ref.href
         practitioner.make_recurring(ref.href)
-        found = getattr(calendar, "agenda", calendar.busy)(Span.of(DAY.start, timedelta(days=8)))
+        found = (calendar.list_busy if isinstance(calendar, ListsBusy) else calendar.busy)(
+            Span.of(DAY.start, timedelta(days=8))
+        )
         assert {one.href for one in found} == {ref.href}
 
     def test_an_empty_stretch_is_free(self, calendar: RemoteCalendar) -> None:
@@ -513,3 +517,7 @@ class ProviderContract:
 
     def assert_free(self, found: Sequence[object]) -> None:
         assert list(found) == []
+
+
+def _one_by_one(calendar: RemoteCalendar, span: Span) -> Sequence[Busy]:
+    return calendar.list_busy(span) if isinstance(calendar, ListsBusy) else calendar.busy(span)

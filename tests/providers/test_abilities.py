@@ -16,7 +16,6 @@ from connector import ports
 from connector.observed import observed
 from connector.ports import (
     CreatesCalendars,
-    GivenTokens,
     ListsBusy,
     NamesServices,
     Network,
@@ -24,6 +23,7 @@ from connector.ports import (
     Reauthorizes,
     Revocable,
     SignIn,
+    UnsavedTokens,
     Watchable,
 )
 from providers import available, load
@@ -83,14 +83,14 @@ def test_every_provider_is_in_the_table() -> None:
 @pytest.mark.parametrize("slug", available())
 def test_a_provider_has_the_abilities_of_the_table_and_no_others(slug: str) -> None:
     provider = load(slug)
-    account = provider.account(GivenTokens(CREDENTIALS[slug]), Network(apps={slug: APP}))
+    account = provider.account(UnsavedTokens(CREDENTIALS[slug]), Network(apps={slug: APP}))
     row = Abilities(provider=found(provider), account=found(account), calendar=found(account.open("calendar")))
     assert row == TABLE[slug]
 
 
 @pytest.mark.parametrize("slug", available())
 def test_a_calendar_that_is_observed_has_the_same_abilities(slug: str) -> None:
-    account = load(slug).account(GivenTokens(CREDENTIALS[slug]), Network(apps={slug: APP}))
+    account = load(slug).account(UnsavedTokens(CREDENTIALS[slug]), Network(apps={slug: APP}))
     assert found(observed(account.open("calendar"), lambda _: nullcontext())) == TABLE[slug].calendar
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from connector.domain.connection import Calendar
-from connector.ports import Ring
+from connector.ports import Notification
 from connector.services.accounts import notifications, subscriptions
 from connector.services.sync import pull as pulling
 from connector.storage import channels, ledger
@@ -28,7 +28,7 @@ URL = "https://pencilled.example"
 
 def opened(
     practice: Practice, calendar: Calendar, name: str = "one", *, state: ChannelState = ChannelState.OPEN
-) -> Ring:
+) -> Notification:
     """Store a channel and return the ring it would send."""
     secret = f"secret of {name}"
     channel = Channel(
@@ -45,7 +45,7 @@ def opened(
         channel = replace(channel, remote_id=f"remote-{name}", renew_at=week - timedelta(days=2), expires_at=week)
     with practice.database.begin() as db:
         channels.add(db, channel)
-    return Ring(channel_id=name, secret=secret)
+    return Notification(channel_id=name, secret=secret)
 
 
 def watch(
@@ -88,7 +88,7 @@ def pull(practice: Practice, calendar: Calendar) -> None:
 
 def finish_pull(practice: Practice, calendar: Calendar, claim: Claim) -> None:
     there = connecting.remote(practice, calendar.remote_id)
-    again_at = pulling.pull(practice.database, practice.terms, calendar.id, there, now=practice.now)
+    again_at = pulling.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
     assert ledger.finish(practice.database, claim, again_at=again_at)
 
 
@@ -107,5 +107,5 @@ def one_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) 
     assert (channel.id, channel.remote_id, channel.expires_at) == (there.id, there.remote_id, there.expires_at)
     assert subscriptions.secret_of(SEAL, channel) == there.secret
     practice.wait(minutes=5)
-    ring = Ring(channel_id=there.id, secret=there.secret)
-    assert notifications.receive(practice.database, [ring], provider="memory", now=practice.now).calendars
+    notification = Notification(channel_id=there.id, secret=there.secret)
+    assert notifications.receive(practice.database, [notification], provider="memory", now=practice.now).calendars

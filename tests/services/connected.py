@@ -83,14 +83,14 @@ def converge(practice: Practice, calendar: Calendar) -> int:
     """Bring it to what it shall show by hand, due or not: for what that costs, returns and raises."""
     there = remote(practice, calendar.remote_id)
     return mirroring.converge(
-        practice.database, practice.terms, calendar.id, there, clock=practice.clock, renew=lambda: None
+        practice.database, practice.policy, calendar.id, there, clock=practice.clock, renew=lambda: None
     )
 
 
 def pull(practice: Practice, calendar: Calendar) -> None:
     """Read what happened there by hand, due or not: for what that costs, stores and raises."""
     there = remote(practice, calendar.remote_id)
-    pulling.pull(practice.database, practice.terms, calendar.id, there, now=practice.now)
+    pulling.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
 
 
 def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
@@ -122,7 +122,7 @@ def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, wr
     memory.store(str(practice.kim.id)).calendar(name)
     info = RemoteCalendarInfo(remote_id=name, name=name, writable=writable)
     with practice.database.begin() as db:
-        return retargeting.retarget(db, practice.terms, calendar.connection_id, info, by=KIM, now=practice.now)
+        return retargeting.retarget(db, practice.policy, calendar.connection_id, info, by=KIM, now=practice.now)
 
 
 def doubtful(practice: Practice, calendar_id: UUID) -> int:

@@ -18,7 +18,7 @@ from connector.domain.session import Edit, Session
 from connector.domain.span import When
 from connector.ports import Letter, Network
 from connector.runtime import Runtime
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.scheduling import answers
 from connector.services.scheduling import offers as offering
 from connector.services.scheduling import sessions as booking
@@ -55,7 +55,7 @@ class Practice:
     """
 
     database: Database
-    terms: Terms = field(default_factory=lambda: Terms(organizer="sessions@pencilled.example"))
+    policy: Policy = field(default_factory=lambda: Policy(organizer="sessions@pencilled.example"))
     now: datetime = NOW
     buffer: int = 0
     runtime: Runtime = None  # type: ignore[assignment]  # made below
@@ -72,7 +72,7 @@ class Practice:
                 settings=_SETTINGS,
                 database=self.database,
                 seal=SEAL,
-                terms=self.terms,
+                policy=self.policy,
                 network=Network(),
                 sender=KeptLetters(),
                 clock=self.clock,
@@ -81,7 +81,7 @@ class Practice:
 
     def carry_out(self, *kinds: Kind, of: Iterable[Calendar] | None = None) -> list[Ending]:
         """Do what is due by now, as the worker does; narrowed to these kinds, and to the work of these calendars."""
-        now = replace(self.runtime, database=self.database, terms=self.terms, clock=self.clock)
+        now = replace(self.runtime, database=self.database, policy=self.policy, clock=self.clock)
         return Driver(runtime=now).carry_out(*kinds, of=None if of is None else [one.id for one in of])
 
     def clock(self) -> datetime:
@@ -100,7 +100,7 @@ class Practice:
         with self.database.begin() as db:
             return booking.book(
                 db,
-                self.terms,
+                self.policy,
                 practitioner_id=self.kim.id,
                 client_id=(of or self.alex).id,
                 when=when(hours),
@@ -111,23 +111,23 @@ class Practice:
 
     def edit(self, session: Session, edit: Edit) -> Session:
         with self.database.begin() as db:
-            return booking.edit(db, self.terms, session.id, edit, by=KIM, now=self.now)
+            return booking.edit(db, self.policy, session.id, edit, by=KIM, now=self.now)
 
     def move(self, session: Session, to: When, attestation: Attestation = ATTESTED) -> Session:
         return self.edit(session, Edit(when=to, attestation=attestation))
 
     def cancel(self, session: Session) -> Session:
         with self.database.begin() as db:
-            return booking.cancel(db, self.terms, session.id, by=KIM, now=self.now)
+            return booking.cancel(db, self.policy, session.id, by=KIM, now=self.now)
 
     def draft(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
         chosen = [(when(h), None) for h in hours or (72, 96, 120)]
         with self.database.begin() as db:
-            return offering.draft(db, self.terms, session.id, chosen, by=KIM, now=self.now, window=window)
+            return offering.draft(db, self.policy, session.id, chosen, by=KIM, now=self.now, window=window)
 
     def send(self, offer: Offer) -> offering.Sent:
         with self.database.begin() as db:
-            return offering.send(db, self.terms, offer.id, by=KIM, now=self.now)
+            return offering.send(db, self.policy, offer.id, by=KIM, now=self.now)
 
     def offer(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
         return self.send(self.draft(session, *hours, window=window)).offer
@@ -135,23 +135,23 @@ class Practice:
     def accept(self, offer: Offer, n: int = 0, *, by: Actor = ALEX, shown: datetime | None = None) -> Offer:
         chosen = offer.alternatives[n].id
         with self.database.begin() as db:
-            return answers.accept(db, self.terms, offer.id, chosen, by=by, now=self.now, shown=shown)
+            return answers.accept(db, self.policy, offer.id, chosen, by=by, now=self.now, shown=shown)
 
     def reject(self, offer: Offer) -> Offer:
         with self.database.begin() as db:
-            return answers.reject(db, self.terms, offer.id, by=ALEX, now=self.now)
+            return answers.reject(db, self.policy, offer.id, by=ALEX, now=self.now)
 
     def cancel_booking(self, offer: Offer) -> Offer:
         with self.database.begin() as db:
-            return answers.cancel_booking(db, self.terms, offer.id, by=ALEX, now=self.now)
+            return answers.cancel_booking(db, self.policy, offer.id, by=ALEX, now=self.now)
 
     def withdraw(self, offer: Offer) -> Offer:
         with self.database.begin() as db:
-            return offering.withdraw(db, self.terms, offer.id, by=KIM, now=self.now)
+            return offering.withdraw(db, self.policy, offer.id, by=KIM, now=self.now)
 
     def come_due(self, offer: Offer) -> datetime | None:
         with self.database.begin() as db:
-            return offering.come_due(db, self.terms, offer.id, now=self.now)
+            return offering.come_due(db, self.policy, offer.id, now=self.now)
 
     def session(self, session: Session) -> Session:
         with self.database.read() as db:

@@ -58,7 +58,7 @@ ACTS = st.sampled_from(
     ["note", "drag", "drag", "drag back", "delete", "delete", "undo", "rename", "all day", "foreign"]
 )
 EVERY_KEPT_TIME = sa.select(tables.occupancy)
-ABOUT_TOUCHES = ("EventMoved", "EventDeleted", "EntryTouched", "PractitionerAsked")
+ABOUT_TOUCHES = ("EventMoved", "EventDeleted", "EntryReverted", "PractitionerAsked")
 WITH_CALENDAR = ("booked", "moved", "corrected", "relocated", "accepted")  # mails that write a client's calendar
 
 
@@ -141,16 +141,16 @@ class Life(RuleBasedStateMachine):
         shown = None if support else self.pages[offer.id][offer.alternatives[n].id]
         before = self.practice.session(self._of(offer))
         standing = self.practice.offer_now(offer).alternatives[n].when.span
-        act = self.practice.accept
-        done = self._try(lambda: act(offer, n, by=SUPPORT) if support else act(offer, n, shown=shown))
+        kind = self.practice.accept
+        done = self._try(lambda: kind(offer, n, by=SUPPORT) if support else kind(offer, n, shown=shown))
         if done and self.practice.session(self._of(offer)).revision > before.revision:
             assert shown is None or shown == standing.start, "a time was accepted that the page did not show"
             self.agreed[offer.session_id] = standing
 
-    @rule(pick=PICK, act=st.sampled_from(["reject", "cancel_booking", "withdraw"]))
-    def end(self, pick: int, act: str) -> None:
+    @rule(pick=PICK, kind=st.sampled_from(["reject", "cancel_booking", "withdraw"]))
+    def end(self, pick: int, kind: str) -> None:
         offer = self._offer(pick)
-        if offer is not None and self._try(lambda: getattr(self.practice, act)(offer)) and act == "cancel_booking":
+        if offer is not None and self._try(lambda: getattr(self.practice, kind)(offer)) and kind == "cancel_booking":
             self.ended.add(offer.session_id)
 
     @rule(pick=PICK, choice=PICK)
@@ -182,17 +182,17 @@ class Life(RuleBasedStateMachine):
 
     # What the practitioner does in their own calendar
 
-    @rule(pick=PICK, act=ACTS, hours=HOURS)
-    def touch(self, pick: int, act: str, hours: int) -> None:
-        if act == "foreign":
+    @rule(pick=PICK, kind=ACTS, hours=HOURS)
+    def touch(self, pick: int, kind: str, hours: int) -> None:
+        if kind == "foreign":
             self.remote.add_foreign(when(hours).span)
             return
-        if act == "undo":
+        if kind == "undo":
             self._undo()
             return
         ours = self._ours()
         if ours:
-            self._do(act, ours[pick % len(ours)], hours)
+            self._do(kind, ours[pick % len(ours)], hours)
 
     @rule()
     def sweep_the_calendar(self) -> None:
@@ -351,7 +351,7 @@ class Life(RuleBasedStateMachine):
         with self.database.begin() as db:
             asking.answer(
                 db,
-                self.practice.terms,
+                self.practice.policy,
                 question.id,
                 chosen,
                 by=KIM,
@@ -371,10 +371,10 @@ class Life(RuleBasedStateMachine):
         """Read and write what is due."""
         self.practice.carry_out(Kind.CALENDAR, Kind.PULL, of=[self.calendar])
 
-    def _do(self, act: str, href: str, hours: int) -> None:
+    def _do(self, kind: str, href: str, hours: int) -> None:
         with self.database.read() as db:
             self.touched |= {mirror.session_id for _, mirror in mirrors.found(db, href)}
-        match act:
+        match kind:
             case "note":
                 self.notes[href] = f"note {hours}"
                 self.remote.note(href, self.notes[href])
@@ -406,9 +406,9 @@ class Life(RuleBasedStateMachine):
     def _ours(self) -> list[str]:
         return [href for href in self.remote.events if not href.startswith("foreign")]
 
-    def _try(self, act: Callable[[], object]) -> bool:
+    def _try(self, kind: Callable[[], object]) -> bool:
         with suppress(RuleError, TransientError, RefusedError, EditConflictError):
-            act()
+            kind()
             return True
         return False
 

@@ -15,7 +15,7 @@ from connector.ports import Provider
 from connector.services.accounts import connect as linking
 from connector.storage import calendars
 from connector.storage.due import Kind, due
-from connector.storage.tables import arrivals
+from connector.storage.tables import pending_connections
 from tests.web.services import Query, Service
 from tests.web.stage import Browser, Stage
 from tests.work.driver import Driver
@@ -94,7 +94,7 @@ def later(stage: Stage, **by: float) -> None:
 
 def waiting(here: Desk) -> int:
     with here.stage.runtime.database.read() as db:
-        return db.execute(sa.select(sa.func.count()).select_from(arrivals)).scalar_one()
+        return db.execute(sa.select(sa.func.count()).select_from(pending_connections)).scalar_one()
 
 
 def is_due(here: Desk, kind: str = "calendar") -> bool:
@@ -106,7 +106,7 @@ def is_due(here: Desk, kind: str = "calendar") -> bool:
 def lose(here: Desk) -> None:
     runtime = here.stage.runtime
     with runtime.database.begin() as db:
-        linking.access_lost(db, runtime.terms, here.connections[0].id, now=here.stage.now)
+        linking.access_lost(db, runtime.policy, here.connections[0].id, now=here.stage.now)
 
 
 def alert(page: TestResponse) -> str:

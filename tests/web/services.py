@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from connector.errors import RuleError
-from connector.ports import Begun, Network, OAuthApp, Provider
+from connector.ports import Network, OAuthApp, Provider, SignInBegun
 from providers.google.provider import Google as GoogleProvider
 from providers.memory import provider as memory
 from providers.outlook.http import Web
@@ -62,12 +62,12 @@ class _Doorkeeper(memory.Memory):
     codes: set[str] = field(default_factory=set)
     closed: list[Exception] = field(default_factory=list)
 
-    def begin(self, network: Network, state: str) -> Begun:
+    def begin(self, network: Network, state: str) -> SignInBegun:
         if self.closed:
             raise self.closed.pop()
         assert network.apps
         self.verifiers.add(verifier := f"verifier-{uuid4().hex}")
-        return Begun(url=f"https://calendar.example/sign-in?state={state}", memory={"verifier": verifier})
+        return SignInBegun(url=f"https://calendar.example/sign-in?state={state}", memory={"verifier": verifier})
 
     def complete(self, network: Network, memory: Mapping[str, str], answer: Mapping[str, str]) -> Mapping[str, str]:
         assert network.apps

@@ -23,7 +23,7 @@ from connector.errors import RuleError
 from connector.ports import Letter, Network, Provider
 from connector.runtime import SIGN_IN, Runtime
 from connector.services import notices
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.scheduling import offers as offering
 from connector.services.scheduling import sessions as booking
 from connector.settings import Settings
@@ -77,7 +77,7 @@ def make_runtime(database: Database, url: str, clock: Clock, **choices: Any) -> 
         settings=settings,
         database=database,
         seal=Seal(settings.secret_keys),
-        terms=Terms(organizer="pencilled@example.org", window=settings.offer_window, sign_in=settings.sign_in),
+        policy=Policy(organizer="pencilled@example.org", window=settings.offer_window, sign_in=settings.sign_in),
         network=Network(),
         sender=NotedMail(),
         clock=clock,
@@ -118,13 +118,13 @@ class Stage:
         chosen = times or (self.at(9, 9), self.at(9, 11), self.at(10, 15))
         made = self.draft(*chosen, session=session, places=places)
         with self.runtime.database.begin() as db:
-            return offering.send(db, self.runtime.terms, made.id, by=self.by, now=self.now).offer
+            return offering.send(db, self.runtime.policy, made.id, by=self.by, now=self.now).offer
 
     def draft(self, *times: When, session: Session | None = None, places: Places | None = None) -> Offer:
         alternatives = [(when, (places or {}).get(n)) for n, when in enumerate(times)]
         with self.runtime.database.begin() as db:
             target = (session or self.session).id
-            return offering.draft(db, self.runtime.terms, target, alternatives, by=self.by, now=self.now)
+            return offering.draft(db, self.runtime.policy, target, alternatives, by=self.by, now=self.now)
 
     def book(self, when: When, *, client: Client | None = None, practitioner: Practitioner | None = None) -> Session:
         with self.runtime.database.begin() as db:
@@ -158,7 +158,7 @@ class Stage:
     def sign_in_link(self, practitioner: Practitioner) -> str:
         with self.runtime.database.begin() as db:
             before = set(db.execute(sa.select(signins.c.id)).scalars())
-            notices.queue_sign_in(db, self.runtime.terms, practitioner.email, now=self.now)
+            notices.queue_sign_in(db, self.runtime.policy, practitioner.email, now=self.now)
             (fresh,) = set(db.execute(sa.select(signins.c.id)).scalars()) - before
         return f"/signin/{self.runtime.seal.token(SIGN_IN, fresh)}"
 
@@ -221,7 +221,7 @@ def make_stage(runtime: Runtime, clock: Clock) -> Stage:
 def _book(db: sa.Connection, runtime: Runtime, practitioner: Practitioner, client: Client, when: When) -> Session:
     return booking.book(
         db,
-        runtime.terms,
+        runtime.policy,
         practitioner_id=practitioner.id,
         client_id=client.id,
         when=when,

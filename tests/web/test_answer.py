@@ -137,7 +137,7 @@ def test_a_stale_page_accepts_nothing_and_shows_the_new_time(stage: Stage) -> No
     link, moved = stage.link(offer), offer.alternatives[1]
     with stage.runtime.database.begin() as db:
         new = stage.at(9, 17)
-        offers.move_alternative(db, stage.runtime.terms, offer.id, moved.id, new, by=stage.by, now=stage.now)
+        offers.move_alternative(db, stage.runtime.policy, offer.id, moved.id, new, by=stage.by, now=stage.now)
     answer = take(browser, link, moved)
     assert answer.status_code == 409
     assert "This time has changed since you opened the page." in answer.text
@@ -159,7 +159,7 @@ def test_a_time_taken_back_is_refused_and_the_others_are_shown(stage: Stage) -> 
     offer, browser = stage.offer(), stage.browser()
     link, gone = stage.link(offer), offer.alternatives[0]
     with stage.runtime.database.begin() as db:
-        offers.withdraw_alternative(db, stage.runtime.terms, offer.id, gone.id, by=stage.by, now=stage.now)
+        offers.withdraw_alternative(db, stage.runtime.policy, offer.id, gone.id, by=stage.by, now=stage.now)
     assert browser.get(f"{link}/choose/{gone.id}").location == link
     answer = take(browser, link, gone)
     assert answer.status_code == 409
@@ -182,7 +182,7 @@ def test_links_of_ended_offers_say_what_became_of_them(stage: Stage) -> None:
     assert "There is a newer offer" in text
     assert "12:00" not in text
     with stage.runtime.database.begin() as db:
-        offers.withdraw(db, stage.runtime.terms, second.id, by=stage.by, now=stage.now)
+        offers.withdraw(db, stage.runtime.policy, second.id, by=stage.by, now=stage.now)
     assert "This offer was taken back" in stage.browser().get(stage.link(second)).text
     for offer in (first, second):
         assert take(stage.browser(), stage.link(offer), offer.alternatives[0]).status_code in (404, 410)
@@ -193,7 +193,7 @@ def test_an_accepted_page_tells_what_stands_now(stage: Stage) -> None:
     link = stage.link(offer)
     take(browser, link, offer.alternatives[0])
     with stage.runtime.database.begin() as db:
-        sessions.cancel(db, stage.runtime.terms, stage.session.id, by=stage.by, now=stage.now)
+        sessions.cancel(db, stage.runtime.policy, stage.session.id, by=stage.by, now=stage.now)
     text = browser.get(link).text
     assert "Since then the session has been cancelled." in text
 

@@ -240,7 +240,7 @@ def test_a_practitioner_signs_in_drafts_looks_over_and_sends(page: Page, stage: 
     page.check()
     assert "The offer is sent." in page.text
     with stage.runtime.database.read() as db:
-        shown = session_page(db, stage.runtime.terms, stage.ada.id, stage.session.id, now=stage.now)
+        shown = session_page(db, stage.runtime.policy, stage.ada.id, stage.session.id, now=stage.now)
     assert shown.open is not None
     assert [a.alternative.when for a in shown.open.alternatives] == [stage.at(9, 9), stage.at(9, 11, 30)]
 

@@ -40,4 +40,4 @@ def test_google_is_connected_and_disconnected_by_keyboard(
     page.check()
     page.press("Disconnect", to="Your calendars")
     assert "Being disconnected" in page.text
-    assert google.connections[0].state is ConnectionState.LEAVING
+    assert google.connections[0].state is ConnectionState.DISCONNECTING

@@ -111,11 +111,11 @@ def test_a_stopped_calendar_is_left_for_another_one(there: Desk) -> None:
     there.stage.book(there.stage.at(20, 9))
     begin(there)
     wipe(there)
-    assert there.calendar.stopped
+    assert there.calendar.paused
     there.ada.post(f"/calendars/{there.connections[0].id}/target", {"target": "private"})
     there.carry_out(Kind.CALENDAR)
     assert titles(there, "private") == ["Session: K. N."] * 2
-    assert there.calendar.stopped is None
+    assert there.calendar.paused is None
 
 
 def test_nobody_sees_or_turns_a_strangers_connection(there: Desk) -> None:

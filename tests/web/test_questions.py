@@ -266,7 +266,7 @@ def test_an_older_question_leads_to_the_newer_one(there: Desk) -> None:
 def test_what_a_page_decided_meanwhile_is_said(there: Desk) -> None:
     question = moved(there)
     with there.stage.runtime.database.begin() as db:
-        sessions.cancel(db, there.stage.runtime.terms, there.stage.session.id, by=there.stage.by, now=there.stage.now)
+        sessions.cancel(db, there.stage.runtime.policy, there.stage.session.id, by=there.stage.by, now=there.stage.now)
     text = there.stage.browser().get(page_of(there.stage, question)).text
     assert "decided in another way" in text
     assert "is cancelled" in text

@@ -77,7 +77,7 @@ def test_a_stopped_calendar_goes_on_by_one_press(page: Page, stage: Stage, there
     page.check()
     page.press("Put everything back", to="“work” is not stopped")
     page.check()
-    assert there.calendar.stopped is None
+    assert there.calendar.paused is None
 
 
 def test_every_other_new_page_can_be_used_by_everybody(page: Page, stage: Stage, there: Desk) -> None:

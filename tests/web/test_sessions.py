@@ -165,7 +165,7 @@ def test_cancelling_says_what_happens_and_then_does_it(stage: Stage) -> None:
 def test_a_flagged_session_is_loud_until_it_is_seen_to(stage: Stage) -> None:
     offer, ada = stage.offer(), stage.signed_in()
     with stage.runtime.database.begin() as db:
-        answers.reject(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
+        answers.reject(db, stage.runtime.policy, offer.id, by=stage.by, now=stage.now)
     listed = ada.get("/sessions").text
     assert listed.index("These need you") < listed.index("Coming up")
     page = f"/sessions/{stage.session.id}"
@@ -240,7 +240,7 @@ def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -
 def test_what_is_shown_can_be_written_as_json(stage: Stage) -> None:
     stage.offer()
     with stage.runtime.database.read() as db:
-        page = session_page(db, stage.runtime.terms, stage.ada.id, stage.session.id, now=stage.now)
+        page = session_page(db, stage.runtime.policy, stage.ada.id, stage.session.id, now=stage.now)
         listed = session_list(db, stage.ada.id, now=stage.now)
     assert b"Kim Noor" in msgspec.json.encode(page)
     assert b"Kim Noor" in msgspec.json.encode(listed)

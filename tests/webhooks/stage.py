@@ -16,7 +16,7 @@ from waitress.server import create_server  # type: ignore[import-untyped]  # the
 import providers
 import webhooks
 from connector.domain.connection import Calendar
-from connector.ports import Ring
+from connector.ports import Notification
 from connector.runtime import Runtime
 from connector.storage import calendars, channels
 from connector.storage.channels import Channel, ChannelState
@@ -33,7 +33,7 @@ THREADS = 8
 def runtime_of(practice: Practice, url: str, **choices: object) -> Runtime:
     """Make the runtime of a practice's installation."""
     made = make_runtime(practice.database, url, Clock(practice.now), **{"public_url": URL} | choices)
-    return replace(made, seal=SEAL, terms=practice.terms, clock=practice.clock, load_provider=providers.load)
+    return replace(made, seal=SEAL, policy=practice.policy, clock=practice.clock, load_provider=providers.load)
 
 
 def live(runtime: Runtime) -> Runtime:
@@ -48,7 +48,7 @@ def hooks_alone(runtime: Runtime) -> Flask:
     return app
 
 
-def ringing_calendars(practice: Practice, like: Calendar, count: int) -> list[Ring]:
+def ringing_calendars(practice: Practice, like: Calendar, count: int) -> list[Notification]:
     """Add calendars beside `like` in the same connection, each with an open channel, and return their rings."""
     added = [replace(like, id=uuid4(), sync_token=None, read_at=None) for _ in range(count)]
     with practice.database.begin() as db:
@@ -57,32 +57,32 @@ def ringing_calendars(practice: Practice, like: Calendar, count: int) -> list[Ri
         return [_channel(db, practice, calendar, "google") for calendar in added]
 
 
-def add_channel(practice: Practice, calendar: Calendar, *, provider: str = "google") -> Ring:
+def add_channel(practice: Practice, calendar: Calendar, *, provider: str = "google") -> Notification:
     """Store an open channel of a calendar and return the ring it sends."""
     with practice.database.begin() as db:
         return _channel(db, practice, calendar, provider)
 
 
-def _channel(db: Connection, practice: Practice, calendar: Calendar, provider: str) -> Ring:
-    ring = Ring(channel_id=f"channel-{uuid4()}", secret=uuid4().hex)
+def _channel(db: Connection, practice: Practice, calendar: Calendar, provider: str) -> Notification:
+    notification = Notification(channel_id=f"channel-{uuid4()}", secret=uuid4().hex)
     channel = Channel(
-        id=ring.channel_id,
+        id=notification.channel_id,
         calendar_id=calendar.id,
         provider=provider,
-        secret=SEAL.seal({"secret": ring.secret}),
-        proof=channels.proof_of(ring.secret),
+        secret=SEAL.seal({"secret": notification.secret}),
+        proof=channels.proof_of(notification.secret),
         state=ChannelState.OPEN,
         opened_at=practice.now,
     )
     channels.add(db, channel)
-    return ring
+    return notification
 
 
-def google_headers(ring: Ring) -> dict[str, str]:
+def google_headers(notification: Notification) -> dict[str, str]:
     """Return what Google sends."""
     return {
-        "X-Goog-Channel-ID": ring.channel_id,
-        "X-Goog-Channel-Token": ring.secret,
+        "X-Goog-Channel-ID": notification.channel_id,
+        "X-Goog-Channel-Token": notification.secret,
         "X-Goog-Resource-State": "exists",
         "X-Goog-Message-Number": "2",
     }

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 import webhooks
 from connector.domain.connection import Calendar
-from connector.ports import Ring
+from connector.ports import Notification
 from connector.runtime import Runtime
 from connector.storage.ledger import Kind
 from connector.web import pages
@@ -61,7 +61,7 @@ def client(runtime: Runtime) -> FlaskClient:
 
 
 @pytest.fixture
-def ring(practice: Practice, calendar: Calendar) -> Ring:
+def notification(practice: Practice, calendar: Calendar) -> Notification:
     return add_channel(practice, calendar)
 
 
@@ -87,9 +87,9 @@ def is_due(practice: Practice, calendar: Calendar, kind: Kind = Kind.PULL) -> bo
 
 
 def test_a_genuine_ring_is_answered_with_nothing_and_its_pull_is_due(
-    client: FlaskClient, practice: Practice, calendar: Calendar, ring: Ring, counted: Counted
+    client: FlaskClient, practice: Practice, calendar: Calendar, notification: Notification, counted: Counted
 ) -> None:
-    answer = client.post("/hooks/google", headers=google_headers(ring))
+    answer = client.post("/hooks/google", headers=google_headers(notification))
     assert (answer.status_code, answer.data) == (204, b"")
     assert "Set-Cookie" not in answer.headers
     assert is_due(practice, calendar)
@@ -97,11 +97,11 @@ def test_a_genuine_ring_is_answered_with_nothing_and_its_pull_is_due(
 
 
 def test_a_ring_that_is_sent_again_does_no_harm(
-    client: FlaskClient, practice: Practice, calendar: Calendar, ring: Ring
+    client: FlaskClient, practice: Practice, calendar: Calendar, notification: Notification
 ) -> None:
     before = row(practice.database, calendar.id).desired
     for _ in range(5):
-        assert client.post("/hooks/google", headers=google_headers(ring)).status_code == 204
+        assert client.post("/hooks/google", headers=google_headers(notification)).status_code == 204
     assert row(practice.database, calendar.id).desired == before + 1
 
 
@@ -119,22 +119,22 @@ def test_a_forged_ring_is_refused_without_detail_and_counted(
     client: FlaskClient,
     practice: Practice,
     calendar: Calendar,
-    ring: Ring,
+    notification: Notification,
     counted: Counted,
     changes: dict[str, str],
 ) -> None:
-    answer = client.post("/hooks/google", headers=google_headers(ring) | changes)
+    answer = client.post("/hooks/google", headers=google_headers(notification) | changes)
     assert (answer.status_code, answer.data) == (404, b"")
     assert not is_due(practice, calendar)
     assert counted() == {("google", "refused"): 1}
 
 
 def test_a_ring_of_a_closed_channel_is_refused(
-    client: FlaskClient, practice: Practice, calendar: Calendar, ring: Ring
+    client: FlaskClient, practice: Practice, calendar: Calendar, notification: Notification
 ) -> None:
     with practice.database.begin() as db:
         db.execute(sa.text("DELETE FROM channels"))
-    assert client.post("/hooks/google", headers=google_headers(ring)).status_code == 404
+    assert client.post("/hooks/google", headers=google_headers(notification)).status_code == 404
     assert not is_due(practice, calendar)
 
 
@@ -148,9 +148,11 @@ def test_who_cannot_ring_has_no_door(client: FlaskClient, counted: Counted, path
     assert counted() == {("", "unknown"): 1}
 
 
-def test_a_provider_that_is_not_in_use_has_no_door(practice: Practice, sqlite_url: str, ring: Ring) -> None:
+def test_a_provider_that_is_not_in_use_has_no_door(
+    practice: Practice, sqlite_url: str, notification: Notification
+) -> None:
     client = hooks_alone(runtime_of(practice, sqlite_url, providers=("caldav",))).test_client()
-    assert client.post("/hooks/google", headers=google_headers(ring)).status_code == 404
+    assert client.post("/hooks/google", headers=google_headers(notification)).status_code == 404
 
 
 def test_reading_the_address_tells_nothing(client: FlaskClient) -> None:
@@ -174,12 +176,12 @@ def test_outlooks_question_is_answered_as_plain_text(client: FlaskClient, counte
     assert counted() == {("outlook", "handshake"): 1}
 
 
-def outlook_push(*items: tuple[Ring, dict[str, str]]) -> bytes:
+def outlook_push(*items: tuple[Notification, dict[str, str]]) -> bytes:
     return json.dumps(
         {
             "value": [
-                {"subscriptionId": "s", "clientState": f"{ring.channel_id}.{ring.secret}"} | told
-                for ring, told in items
+                {"subscriptionId": "s", "clientState": f"{notification.channel_id}.{notification.secret}"} | told
+                for notification, told in items
             ]
         }
     ).encode()
@@ -188,9 +190,9 @@ def outlook_push(*items: tuple[Ring, dict[str, str]]) -> bytes:
 def test_in_a_bundle_of_outlooks_each_notice_is_judged_by_itself(
     client: FlaskClient, practice: Practice, calendar: Calendar, counted: Counted
 ) -> None:
-    ring = add_channel(practice, calendar, provider="outlook")
-    forged = replace(ring, secret="guessed")
-    body = outlook_push((forged, {"changeType": "updated"}), (ring, {"changeType": "updated"}))
+    notification = add_channel(practice, calendar, provider="outlook")
+    forged = replace(notification, secret="guessed")
+    body = outlook_push((forged, {"changeType": "updated"}), (notification, {"changeType": "updated"}))
     assert client.post("/hooks/outlook", data=body).status_code == 204
     assert is_due(practice, calendar)
     assert counted() == {("outlook", "rung"): 1, ("outlook", "refused"): 1}
@@ -208,8 +210,8 @@ def test_a_bundle_in_which_nothing_is_genuine_is_refused_and_each_notice_counted
 def test_a_notice_about_the_channel_itself_makes_the_channel_due(
     client: FlaskClient, practice: Practice, calendar: Calendar
 ) -> None:
-    ring = add_channel(practice, calendar, provider="outlook")
-    body = outlook_push((ring, {"lifecycleEvent": "reauthorizationRequired"}))
+    notification = add_channel(practice, calendar, provider="outlook")
+    body = outlook_push((notification, {"lifecycleEvent": "reauthorizationRequired"}))
     assert client.post("/hooks/outlook", data=body).status_code == 204
     assert is_due(practice, calendar, Kind.CHANNEL)
     assert not is_due(practice, calendar)
@@ -218,14 +220,14 @@ def test_a_notice_about_the_channel_itself_makes_the_channel_due(
 @pytest.fixture
 def pushed(practice: Practice, calendar: Calendar) -> tuple[str, dict[str, str], bytes]:
     """What a CalDAV server posts, and where: path, headers and body."""
-    ring = add_channel(practice, calendar, provider="caldav")
+    notification = add_channel(practice, calendar, provider="caldav")
     remote_id = json.dumps({"url": "https://dav.example/1", "signer": text(point(SERVER))})
     with practice.database.begin() as db:
         db.execute(sa.text("UPDATE channels SET remote_id = :remote_id"), {"remote_id": remote_id})
-    keys = Keys.of(ring.secret)
+    keys = Keys.of(notification.secret)
     signature = signed_for(SERVER, URL, now=practice.now)
     headers = {"Content-Encoding": "aes128gcm", "TTL": "86400", "Authorization": signature}
-    return f"/hooks/caldav/{ring.channel_id}", headers, encrypt(b"<push-message/>", keys.public, keys.auth)
+    return f"/hooks/caldav/{notification.channel_id}", headers, encrypt(b"<push-message/>", keys.public, keys.auth)
 
 
 def test_an_encrypted_push_makes_the_pull_due(
@@ -268,15 +270,18 @@ def test_a_push_whose_keys_cannot_be_opened_is_to_be_sent_again(
 
 
 def test_a_ring_that_could_not_be_stored_is_to_be_sent_again(
-    runtime: Runtime, practice: Practice, ring: Ring, counted: Counted
+    runtime: Runtime, practice: Practice, notification: Notification, counted: Counted
 ) -> None:
     with practice.database.begin() as db:
         db.execute(sa.text("DROP TABLE due"))
-    assert hooks_alone(runtime).test_client().post("/hooks/google", headers=google_headers(ring)).status_code == 503
+    assert (
+        hooks_alone(runtime).test_client().post("/hooks/google", headers=google_headers(notification)).status_code
+        == 503
+    )
     assert counted() == {("google", "failed"): 1}
 
 
-def test_no_calendar_service_is_imported_to_answer_a_ring(ring: Ring, sqlite_url: str) -> None:
+def test_no_calendar_service_is_imported_to_answer_a_ring(notification: Notification, sqlite_url: str) -> None:
     script = (
         "import sys, flask, webhooks\n"
         "from connector import app\n"
@@ -287,7 +292,7 @@ def test_no_calendar_service_is_imported_to_answer_a_ring(ring: Ring, sqlite_url
         "told = {'X-Goog-Channel-ID': channel, 'X-Goog-Channel-Token': secret, 'X-Goog-Resource-State': 'exists'}\n"
         "print(client.test_client().post('/hooks/google', headers=told).status_code, *sys.modules)\n"
     )
-    command = [sys.executable, "-c", script, sqlite_url, "k" * 32, ring.channel_id, ring.secret]
+    command = [sys.executable, "-c", script, sqlite_url, "k" * 32, notification.channel_id, notification.secret]
     status, *imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert status == "204"
     heavy = {f"providers.{slug}.provider" for slug in available()} | {"googleapiclient", "msal", "niquests"}

@@ -6,7 +6,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Ring
+from connector.ports import Notification
 from webhooks import google
 
 PUSH = {
@@ -18,7 +18,7 @@ PUSH = {
     "X-Goog-Resource-State": "exists",
     "X-Goog-Message-Number": "10",
 }
-RING = Ring(channel_id=PUSH["X-Goog-Channel-ID"], secret="k1-9f2c")
+RING = Notification(channel_id=PUSH["X-Goog-Channel-ID"], secret="k1-9f2c")
 
 
 def test_a_push_is_one_ring() -> None:

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Lifecycle, Ring
+from connector.ports import Lifecycle, Notification
 from webhooks._handshake import Handshake
 from webhooks.outlook import LARGEST, MOST, parse
 
@@ -31,7 +31,7 @@ def posted(*items: object) -> bytes:
     return json.dumps({"value": items}).encode()
 
 
-RING = Ring(channel_id="channel-1", secret="secret.with.dots")
+RING = Notification(channel_id="channel-1", secret="secret.with.dots")
 
 
 def test_a_notice_names_its_channel_and_shows_its_secret() -> None:
@@ -39,18 +39,18 @@ def test_a_notice_names_its_channel_and_shows_its_secret() -> None:
 
 
 def test_the_secret_of_a_ring_is_all_that_is_kept_of_the_letter() -> None:
-    (ring,) = parse(Headers(), {}, posted(notice(changeType="deleted", resource="Users/2/Events/other")))  # type: ignore[misc]
-    assert ring == RING
+    (notification,) = parse(Headers(), {}, posted(notice(changeType="deleted", resource="Users/2/Events/other")))  # type: ignore[misc]
+    assert notification == RING
 
 
 def test_each_of_several_notices_stands_for_itself() -> None:
-    rings = parse(
+    notifications = parse(
         Headers(), {}, posted(notice(), notice(clientState="channel-2.other"), notice(clientState="forged.x"))
     )
-    assert rings == (
+    assert notifications == (
         RING,
-        Ring(channel_id="channel-2", secret="other"),
-        Ring(channel_id="forged", secret="x"),
+        Notification(channel_id="channel-2", secret="other"),
+        Notification(channel_id="forged", secret="x"),
     )
 
 
@@ -67,7 +67,7 @@ def test_what_becomes_of_the_subscription_is_told(event: str, lifecycle: Lifecyc
     item = notice(lifecycleEvent=event)
     del item["changeType"], item["resourceData"]
     assert parse(Headers(), {}, posted(item)) == (
-        Ring(channel_id="channel-1", secret="secret.with.dots", lifecycle=lifecycle),
+        Notification(channel_id="channel-1", secret="secret.with.dots", lifecycle=lifecycle),
     )
 
 

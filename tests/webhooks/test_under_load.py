@@ -17,7 +17,7 @@ import pytest
 
 from connector.domain.connection import Calendar
 from connector.domain.span import Span
-from connector.ports import Ring
+from connector.ports import Notification
 from connector.runtime import Runtime
 from connector.services.accounts.notifications import CALM
 from connector.storage import calendars, channels
@@ -54,7 +54,7 @@ class Storm:
         self.practice = practice
         self.runtime = runtime
         self.calendars = [connected.connect(practice, name=f"calendar {n}") for n in range(calendars)]
-        self.rings = [add_channel(practice, calendar) for calendar in self.calendars]
+        self.notifications = [add_channel(practice, calendar) for calendar in self.calendars]
         self._handle = dispatch.handler(runtime)
         self._changed = threading.Condition()
         self._hours = count()
@@ -62,12 +62,12 @@ class Storm:
     def remote(self, calendar: Calendar) -> MemoryCalendar:
         return connected.remote(self.practice, calendar.remote_id)
 
-    def happen(self, n: int) -> Ring:
+    def happen(self, n: int) -> Notification:
         """Let something happen in one of the calendars and return the ring that tells."""
         which = n % len(self.calendars)
         start = NOW + timedelta(hours=next(self._hours))
         self.remote(self.calendars[which]).add_foreign(Span.of(start, timedelta(hours=1)))
-        return self.rings[which]
+        return self.notifications[which]
 
     def handle(self, claim: Claim, running: Running) -> datetime | None:
         try:
@@ -94,7 +94,7 @@ class Storm:
             assert self._changed.wait_for(self.read_to_the_end, WAIT_SECONDS), self.pulls()
 
 
-def storm(runtime: Runtime, practice: Practice, *, rings: int, calendars: int) -> tuple[list[int], int]:
+def storm(runtime: Runtime, practice: Practice, *, notifications: int, calendars: int) -> tuple[list[int], int]:
     """Ring over HTTP as fast as several connections can.
 
     Returns: How often each calendar was pulled for it, and how many pauses between two pulls the storm outlasted.
@@ -115,9 +115,9 @@ def storm(runtime: Runtime, practice: Practice, *, rings: int, calendars: int) -
                 return statuses
 
             with ThreadPoolExecutor(CALLERS) as pool:
-                told = list(pool.map(call, (range(start, rings, CALLERS) for start in range(CALLERS))))
+                told = list(pool.map(call, (range(start, notifications, CALLERS) for start in range(CALLERS))))
             assert {status for statuses in told for status in statuses} == {204}
-            assert sum(len(statuses) for statuses in told) == rings
+            assert sum(len(statuses) for statuses in told) == notifications
             scene.wait()
             pauses = (real_time() - began) // CALM
             return [after - earlier for earlier, after in zip(before, scene.pulls(), strict=True)], pauses
@@ -128,14 +128,14 @@ def storm(runtime: Runtime, practice: Practice, *, rings: int, calendars: int) -
 def test_a_storm_for_many_calendars_pulls_each_a_handful_of_times_and_misses_nothing(
     practice: Practice, sqlite_url: str
 ) -> None:
-    pulls, pauses = storm(runtime_of(practice, sqlite_url), practice, rings=2000, calendars=20)
+    pulls, pauses = storm(runtime_of(practice, sqlite_url), practice, notifications=2000, calendars=20)
     assert max(pulls) <= max(6, 2 + pauses), pulls
     assert min(pulls) >= 1, pulls
 
 
 def test_a_burst_for_one_calendar_is_two_pulls_or_three(practice: Practice, sqlite_url: str) -> None:
     """Three where the burst outlasts the pause between two."""
-    pulls, pauses = storm(runtime_of(practice, sqlite_url), practice, rings=1000, calendars=1)
+    pulls, pauses = storm(runtime_of(practice, sqlite_url), practice, notifications=1000, calendars=1)
     assert sum(pulls) <= max(3, 2 + pauses)
 
 
@@ -143,16 +143,16 @@ def test_a_burst_for_one_calendar_is_two_pulls_or_three(practice: Practice, sqli
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(practice: Practice, sqlite_url: str, run: int) -> None:
     like = connected.connect(practice)
     pull(practice, like)
-    rings = ringing_calendars(practice, like, 500 + 120 * run)
-    acknowledged: list[Ring] = []
+    notifications = ringing_calendars(practice, like, 500 + 120 * run)
+    acknowledged: list[Notification] = []
     enough = threading.Event()
 
-    def call(mine: list[Ring]) -> None:
+    def call(mine: list[Notification]) -> None:
         caller = Caller(port)
         try:
-            for ring in mine:
-                assert caller.post("/hooks/google", google_headers(ring)) == 204
-                acknowledged.append(ring)
+            for notification in mine:
+                assert caller.post("/hooks/google", google_headers(notification)) == 204
+                acknowledged.append(notification)
                 if len(acknowledged) >= 150 + 100 * run:  # another moment each time
                     enough.set()
         except (OSError, http.client.HTTPException):
@@ -165,13 +165,13 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(practice: Pract
         assert process.stdout
         port = int(process.stdout.readline())
         with ThreadPoolExecutor(CALLERS) as pool:
-            calls = [pool.submit(call, rings[start::CALLERS]) for start in range(CALLERS)]
+            calls = [pool.submit(call, notifications[start::CALLERS]) for start in range(CALLERS)]
             assert enough.wait(WAIT_SECONDS)
             process.send_signal(signal.SIGKILL)
     for one in calls:
         one.result()
-    assert 150 <= len(acknowledged) < len(rings)
+    assert 150 <= len(acknowledged) < len(notifications)
     with practice.database.read() as db:
-        found = [channels.heard(db, ring.channel_id) for ring in acknowledged]
+        found = [channels.heard(db, notification.channel_id) for notification in acknowledged]
     later = real_time()
     assert [one for one in found if one is None or one.due_at is None or one.due_at > later] == []

@@ -129,7 +129,7 @@ def test_a_key_touched_during_its_run_is_run_again_and_never_beside_itself(
     assert running.wait(WAIT_SECONDS)
     for _ in range(5):
         touch(sqlite_database, KEY)
-    engine.ring({KEY: real_time()})
+    engine.wake({KEY: real_time()})
     assert len(handled.claims) == 1
     release.set()
     assert handled.wait_for(2)[1].desired == 6
@@ -210,7 +210,7 @@ def test_keys_that_wait_for_a_thread_are_not_rung_again_and_again(
         touch(sqlite_database, Key(Kind.CALENDAR, str(number)))
     handled.wait_for(2)
     for _ in range(50):
-        engine.ring_again(ledger.due_keys(sqlite_database, real_time()))
+        engine.wake_again(ledger.due_keys(sqlite_database, real_time()))
     queued = sum(queue.qsize() for queue in engine._broker.queues.values())
     assert queued <= 10
     release.set()
@@ -224,7 +224,7 @@ def test_a_database_fault_during_a_look_is_told_and_does_not_stop_the_engine(
         engine = start_engine(sqlite_database, handled)
         with sqlite_database.begin() as db:
             db.exec_driver_sql("ALTER TABLE due RENAME TO away")
-        engine.ring({KEY: real_time()})
+        engine.wake({KEY: real_time()})
         counted(engine, "failed")
         with sqlite_database.begin() as db:
             db.exec_driver_sql("ALTER TABLE away RENAME TO due")

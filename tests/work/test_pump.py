@@ -19,14 +19,14 @@ def test_more_due_keys_than_one_look_takes_are_rung_look_by_look(sqlite_database
             ledger.touch(db, key, due_at=clock() - timedelta(hours=1) + timedelta(seconds=number))
     rung: list[Sequence[Key]] = []
 
-    def ring(some: Sequence[Key]) -> None:
+    def wake(some: Sequence[Key]) -> None:
         rung.append(some)
         for key in some:
             claim = ledger.claim(sqlite_database, key, now=clock())
             assert claim
             assert ledger.finish(sqlite_database, claim)
 
-    pump = Pump(sqlite_database, ring, clock)
+    pump = Pump(sqlite_database, wake, clock)
     assert pump._pump() < timedelta(seconds=1), "others wait"
     assert pump._pump() == timedelta(seconds=1)
     pump.stop()

@@ -11,13 +11,13 @@ from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
 from connector.domain.entry import Disclosure
-from connector.domain.facts import AccessLost, AccessRestored, ConnectionAdded
+from connector.domain.facts import AccessLost, AccessRegained, ConnectionAdded
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK, Actor, Level
 from connector.errors import RuleError
-from connector.ports import GivenTokens, Network, Provider, RemoteCalendarInfo
+from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
 from connector.services import notices
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import make_busy_due
 from connector.storage import calendars, ledger, offers, people, timeline
 from connector.storage.database import Database
@@ -50,7 +50,7 @@ def connect(
         credentials are refused; another ProviderError. Nothing is kept then.
     """
     credentials = wish.provider.connect(wish.form, network)
-    offered = wish.provider.account(GivenTokens(credentials), network).calendars()
+    offered = wish.provider.account(UnsavedTokens(credentials), network).calendars()
     address = wish.form.get("address", "").rstrip("/")
     itself = [info.remote_id for info in offered if info.remote_id.rstrip("/") == address]
     chosen = choose(offered, wish.calendar or next(iter(itself), ""))
@@ -149,7 +149,7 @@ def same_account(
 
     Raises: RuleError if they do not; AccessLostError, another ProviderError.
     """
-    tokens = GivenTokens(credentials)
+    tokens = UnsavedTokens(credentials)
     offered = {info.remote_id for info in provider.account(tokens, network).calendars()}
     with database.read() as db:
         chosen = calendars.target(db, connection_id)
@@ -166,18 +166,18 @@ def restored(
     Raises: NotFoundError; RuleError if it is being disconnected.
     """
     connection = calendars.connection(db, connection_id)
-    if connection.state is ConnectionState.LEAVING:
+    if connection.state is ConnectionState.DISCONNECTING:
         raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
     calendars.set_credentials(db, connection_id, seal.seal(credentials), signed_in=True)
     if calendars.set_state(db, connection_id, ConnectionState.OK):
-        fact = AccessRestored(at=now, by=by, connection_id=connection_id)
+        fact = AccessRegained(at=now, by=by, connection_id=connection_id)
         timeline.append(db, connection.practitioner_id, [fact])
     make_due(db, calendars.target(db, connection_id), now)
     for calendar in calendars.in_connection(db, connection_id):
         ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
-def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> None:
+def access_lost(db: Db, policy: Policy, connection_id: UUID, *, now: datetime) -> None:
     """Stop a connection whose credentials are refused, and tell the practitioner once."""
     connection = calendars.connection(db, connection_id)
     if not calendars.set_state(db, connection_id, ConnectionState.ACCESS_LOST):
@@ -191,7 +191,7 @@ def access_lost(db: Db, terms: Terms, connection_id: UUID, *, now: datetime) -> 
         about=connection.label,
     )
     told = notices.Told(notice=notice, key=f"{notice.kind}:{connection_id}:{uuid4()}")
-    notices.queue(db, told, terms=terms, practitioner_id=practitioner.id, now=now)
+    notices.queue(db, told, policy=policy, practitioner_id=practitioner.id, now=now)
 
 
 def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level: Level, now: datetime) -> None:
@@ -207,7 +207,7 @@ def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level:
 def refuse_twice(db: Db, calendar: Calendar, provider: str) -> None:
     """Raise RuleError if another connection writes to this calendar: every entry would stand there twice."""
     for other in calendars.connections_of(db, calendar.practitioner_id):
-        going = other.state is ConnectionState.LEAVING
+        going = other.state is ConnectionState.DISCONNECTING
         if other.provider == provider and other.id != calendar.connection_id and not going:
             known: Sequence[Calendar] = calendars.in_connection(db, other.id)
             if any(one.remote_id == calendar.remote_id and one.role is calendar.role for one in known):

@@ -15,12 +15,12 @@ from sqlalchemy import Connection as Db
 
 from connector.domain import question as asking
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
-from connector.domain.facts import DisconnectAsked, Disconnected, Dropped
+from connector.domain.facts import Disconnected, DisconnectRequested, Dropped
 from connector.domain.people import CLOCK, Actor
 from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
 from connector.ports import Account, Clock, Revocable
 from connector.services.accounts import subscriptions
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import Decision, load, record
 from connector.services.sync import hold_probe, push
 from connector.storage import calendars, ledger, mirrors, people, questions, timeline
@@ -36,42 +36,42 @@ _READING = (Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
 log = structlog.get_logger(__name__)
 
 
-def begin(db: Db, terms: Terms, connection_id: UUID, *, by: Actor, now: datetime) -> None:
+def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: datetime) -> None:
     """Have a connection disconnected; one whose access is lost is forgotten at once, its events left where they are.
 
     Asking twice changes nothing. Raises: NotFoundError.
     """
     people.practitioner(db, calendars.connection(db, connection_id).practitioner_id, lock=True)
     connection = calendars.connection(db, connection_id)
-    if connection.state is ConnectionState.LEAVING:
+    if connection.state is ConnectionState.DISCONNECTING:
         return
-    asked = DisconnectAsked(at=now, by=by, connection_id=connection_id)
+    asked = DisconnectRequested(at=now, by=by, connection_id=connection_id)
     timeline.append(db, connection.practitioner_id, [asked])
     if connection.state is ConnectionState.ACCESS_LOST:
-        give_up(db, terms, connection_id, by=by, now=now)
+        give_up(db, policy, connection_id, by=by, now=now)
         return
-    calendars.set_state(db, connection_id, ConnectionState.LEAVING)
+    calendars.set_state(db, connection_id, ConnectionState.DISCONNECTING)
     for calendar in calendars.in_connection(db, connection_id):
         for kind in _READING:
             ledger.forget(db, Key(kind, str(calendar.id)))
-        _drop_questions(db, terms, calendar, by=by, now=now)
+        _drop_questions(db, policy, calendar, by=by, now=now)
     target = calendars.target(db, connection_id)
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
 
 
-def give_up(db: Db, terms: Terms, connection_id: UUID, *, by: Actor, now: datetime) -> None:
+def give_up(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: datetime) -> None:
     """Disconnect without asking the calendar service for anything: what is ours stays there.
 
     Raises: NotFoundError.
     """
     for calendar in calendars.in_connection(db, connection_id):
-        _drop_questions(db, terms, calendar, by=by, now=now)
+        _drop_questions(db, policy, calendar, by=by, now=now)
     _forget(db, calendars.connection(db, connection_id), by=by, now=now)
 
 
 def part(
     database: Database,
-    terms: Terms,
+    policy: Policy,
     seal: Seal,
     connection_id: UUID,
     account: Account,
@@ -87,7 +87,7 @@ def part(
 
     Args:
         database: Where everything is kept.
-        terms: How this installation does things.
+        policy: How this installation does things.
         seal: Opens credentials, to tell accounts apart.
         connection_id: Which connection.
         account: The same account at its service.
@@ -103,10 +103,10 @@ def part(
             owned = calendars.in_connection(db, connection_id)
     except NotFoundError:
         return
-    if connection.state is not ConnectionState.LEAVING:
+    if connection.state is not ConnectionState.DISCONNECTING:
         return
     try:
-        _clear(database, terms, seal, owned, account, clock, renew)
+        _clear(database, policy, seal, owned, account, clock, renew)
         renew()
         _revoke(database, seal, connection, account, account_key)
     except AccessLostError:
@@ -115,17 +115,17 @@ def part(
         _forget(db, connection, by=CLOCK, now=clock())
 
 
-def _drop_questions(db: Db, terms: Terms, calendar: Calendar, *, by: Actor, now: datetime) -> None:
+def _drop_questions(db: Db, policy: Policy, calendar: Calendar, *, by: Actor, now: datetime) -> None:
     """Ask no longer what was meant by something done in a calendar that is leaving."""
     for question in questions.open_in(db, calendar.id):
-        case = load(db, terms, question.session_id, now=now)
+        case = load(db, policy, question.session_id, now=now)
         ended, fact = asking.drop(question, Dropped.DISCONNECTED, by=by, now=now)
-        record(db, terms, case, Decision(session=case.session, questions=(ended,), facts=(fact,)), now=now)
+        record(db, policy, case, Decision(session=case.session, questions=(ended,), facts=(fact,)), now=now)
 
 
 def _clear(
     database: Database,
-    terms: Terms,
+    policy: Policy,
     seal: Seal,
     owned: Sequence[Calendar],
     account: Account,
@@ -136,7 +136,7 @@ def _clear(
         remote = account.open(calendar.remote_id)
         hold_probe.clear(database, calendar.id, remote)
         if calendar.role is not CalendarRole.WATCHED:
-            push.converge(database, terms, calendar.id, remote, clock=clock, renew=renew)
+            push.converge(database, policy, calendar.id, remote, clock=clock, renew=renew)
         subscriptions.end(database, seal, calendar.id, remote, renew=renew, now=clock())
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.errors import NotificationRejectedError
-from connector.ports import Lifecycle, Ring
+from connector.ports import Lifecycle, Notification
 from connector.storage import channels, ledger
 from connector.storage.channels import Heard
 from connector.storage.database import Database
@@ -29,7 +29,7 @@ class Received:
     refused: int
 
 
-def receive(database: Database, rings: Sequence[Ring], *, provider: str, now: datetime) -> Received:
+def receive(database: Database, notifications: Sequence[Notification], *, provider: str, now: datetime) -> Received:
     """Make the pulls due that genuine rings ask for, in one transaction; none if they are due already.
 
     A ring about the channel itself makes the channel due: to be renewed, or opened again. Any other makes its calendar
@@ -37,27 +37,27 @@ def receive(database: Database, rings: Sequence[Ring], *, provider: str, now: da
 
     Args:
         database: Where channels and due work stand.
-        rings: Of one push; several, and of several accounts, where the service bundles them.
+        notifications: Of one push; several, and of several accounts, where the service bundles them.
         provider: Whose door they came in by.
         now: Aware UTC.
     Raises: NotificationRejectedError if there are rings and none is genuine.
     """
     with database.read() as db:
-        known = {one: channels.heard(db, one) for one in {ring.channel_id for ring in rings}}
+        known = {one: channels.heard(db, one) for one in {notification.channel_id for notification in notifications}}
     genuine = [
-        (heard, ring.lifecycle)
-        for ring in rings
-        if (heard := known[ring.channel_id]) and heard.provider == provider and _proves(ring, heard)
+        (heard, notification.lifecycle)
+        for notification in notifications
+        if (heard := known[notification.channel_id]) and heard.provider == provider and _proves(notification, heard)
     ]
-    if rings and not genuine:
+    if notifications and not genuine:
         raise NotificationRejectedError("no ring of a channel of ours")
     _make_due(database, genuine, now)
     calendars = frozenset(heard.calendar_id for heard, _ in genuine)
-    return Received(calendars=calendars, refused=len(rings) - len(genuine))
+    return Received(calendars=calendars, refused=len(notifications) - len(genuine))
 
 
-def _proves(ring: Ring, heard: Heard) -> bool:
-    return compare_digest(channels.proof_of(ring.secret), heard.proof)
+def _proves(notification: Notification, heard: Heard) -> bool:
+    return compare_digest(channels.proof_of(notification.secret), heard.proof)
 
 
 def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | None]], now: datetime) -> None:
@@ -89,7 +89,7 @@ def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | Non
             ledger.touch(db, Key(Kind.CHANNEL, str(calendar_id)), due_at=now, lane=troubled[calendar_id].lane)
         channels.renew_at(db, expiring, now)
         channels.retire(db, removed)
-        channels.note_rung(db, sorted(heard.id for heard in pulls.values()), now=now)
+        channels.note_notified(db, sorted(heard.id for heard in pulls.values()), now=now)
 
 
 def _touch_pull(db: Connection, heard: Heard, now: datetime) -> None:

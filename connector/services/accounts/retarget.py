@@ -18,7 +18,7 @@ from connector.domain.people import Actor
 from connector.errors import RuleError
 from connector.ports import RemoteCalendar, RemoteCalendarInfo
 from connector.services.accounts import connect, subscriptions
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
 from connector.services.sync import hold_probe
 from connector.services.sync.push import picture
@@ -29,7 +29,7 @@ from connector.storage.seal import Seal
 
 
 def retarget(
-    db: Db, terms: Terms, connection_id: UUID, chosen: RemoteCalendarInfo, *, by: Actor, now: datetime
+    db: Db, policy: Policy, connection_id: UUID, chosen: RemoteCalendarInfo, *, by: Actor, now: datetime
 ) -> Calendar:
     """Make another calendar of the account the one our entries go to; choosing the present one changes nothing.
 
@@ -37,8 +37,8 @@ def retarget(
         the old one.
     """
     connection = calendars.connection(db, connection_id)
-    lock(db, terms, connection.practitioner_id, now=now)
-    if connection.state is ConnectionState.LEAVING:
+    lock(db, policy, connection.practitioner_id, now=now)
+    if connection.state is ConnectionState.DISCONNECTING:
         raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
     if not chosen.writable:
         raise RuleError(f"Pencilled may not write to “{chosen.name}”. Choose another calendar.")

@@ -13,19 +13,19 @@ from connector.errors import RuleError, SettingsError
 from connector.ports import (
     Account,
     CreatesCalendars,
-    GivenTokens,
     Network,
     Provider,
     Reauthorizes,
     RemoteCalendarInfo,
     SignIn,
+    UnsavedTokens,
 )
 from connector.services.accounts import connect
 from connector.services.accounts.connect import Made
 from connector.services.views import connections
 from connector.storage import calendars, pending_connections
 from connector.storage.database import Database
-from connector.storage.pending_connections import Arrival, Stage
+from connector.storage.pending_connections import PendingConnection, Stage
 from connector.storage.seal import Seal
 
 SIGNING_IN = timedelta(minutes=10)
@@ -91,7 +91,7 @@ def depart(
         raise RuleError("This calendar service is not set up here. Please ask whoever runs this installation.")
     state = pending_connections.new_token()
     begun = provider.begin(at.network, state)
-    arrival = Arrival(
+    pending = PendingConnection(
         practitioner_id=practitioner_id,
         provider=slug,
         stage=Stage.ASKED,
@@ -100,7 +100,7 @@ def depart(
         connection_id=mending,
     )
     with at.database.begin() as db:
-        pending_connections.add(db, state, arrival, now=now)
+        pending_connections.add(db, state, pending, now=now)
     return Departure(url=begun.url, state=state)
 
 
@@ -120,23 +120,23 @@ def come_back(
     Raises: RuleError in words for the person; a ProviderError. Nothing is kept then.
     """
     with at.database.begin() as db:
-        arrival = pending_connections.take(db, state, practitioner_id, Stage.ASKED, now=now)
-    if arrival is None or arrival.provider != slug:
+        pending = pending_connections.take(db, state, practitioner_id, Stage.ASKED, now=now)
+    if pending is None or pending.provider != slug:
         raise RuleError(_TOO_LATE)
     provider = at.load_provider(slug)
     if not isinstance(provider, SignIn):
         raise RuleError(_TOO_LATE)
-    fresh = provider.complete(at.network, _opened(at.seal, arrival), answer)
-    if arrival.connection_id is None:
+    fresh = provider.complete(at.network, _opened(at.seal, pending), answer)
+    if pending.connection_id is None:
         return admit(at, practitioner_id, slug, _joined(provider, {}, fresh), now=now)
-    _mend(at, arrival.connection_id, provider, fresh, by=by, now=now)
+    _mend(at, pending.connection_id, provider, fresh, by=by, now=now)
     return None
 
 
 def admit(at: Installation, practitioner_id: UUID, slug: str, credentials: Mapping[str, str], *, now: datetime) -> str:
     """Keep credentials, sealed, until a calendar is chosen, and return the token of that choice."""
     token = pending_connections.new_token()
-    arrival = Arrival(
+    pending = PendingConnection(
         practitioner_id=practitioner_id,
         provider=slug,
         stage=Stage.LET_IN,
@@ -144,7 +144,7 @@ def admit(at: Installation, practitioner_id: UUID, slug: str, credentials: Mappi
         expires_at=now + CHOOSING,
     )
     with at.database.begin() as db:
-        pending_connections.add(db, token, arrival, now=now)
+        pending_connections.add(db, token, pending, now=now)
     return token
 
 
@@ -153,8 +153,8 @@ def choices(at: Installation, practitioner_id: UUID, token: str, *, now: datetim
 
     Raises: RuleError if it is too late; a ProviderError.
     """
-    arrival = _waiting(at, practitioner_id, token, now)
-    return _look(at, at.load_provider(arrival.provider), arrival, token)[0]
+    pending = _waiting(at, practitioner_id, token, now)
+    return _look(at, at.load_provider(pending.provider), pending, token)[0]
 
 
 def settle(
@@ -164,9 +164,9 @@ def settle(
 
     Raises: RuleError if there is no such calendar, if it is connected already, or if it is too late; a ProviderError.
     """
-    arrival = _waiting(at, practitioner_id, token, now)
-    provider = at.load_provider(arrival.provider)
-    found, tokens, account = _look(at, provider, arrival, token)
+    pending = _waiting(at, practitioner_id, token, now)
+    provider = at.load_provider(pending.provider)
+    found, tokens, account = _look(at, provider, pending, token)
     target = _target(found, account, chosen)
     watched = [i for i in found.calendars if i.remote_id in chosen.watched and i.remote_id != target.remote_id]
     credentials = tokens.load()
@@ -175,11 +175,11 @@ def settle(
         if pending_connections.take(db, token, practitioner_id, Stage.LET_IN, now=now) is None:
             raise RuleError(_TOO_LATE)
         calendar = connect.add(db, at.seal, practitioner_id, made, by=by, now=now)
-        connect.refuse_twice(db, calendar, arrival.provider)
+        connect.refuse_twice(db, calendar, pending.provider)
         return calendar
 
 
-def _waiting(at: Installation, practitioner_id: UUID, token: str, now: datetime) -> Arrival:
+def _waiting(at: Installation, practitioner_id: UUID, token: str, now: datetime) -> PendingConnection:
     with at.database.read() as db:
         found = pending_connections.find(db, token, practitioner_id, Stage.LET_IN, now=now)
     if found is None:
@@ -187,10 +187,12 @@ def _waiting(at: Installation, practitioner_id: UUID, token: str, now: datetime)
     return found
 
 
-def _look(at: Installation, provider: Provider, arrival: Arrival, token: str) -> tuple[Choices, GivenTokens, Account]:
+def _look(
+    at: Installation, provider: Provider, pending: PendingConnection, token: str
+) -> tuple[Choices, UnsavedTokens, Account]:
     """Ask the account for its calendars; credentials that it renews meanwhile are kept."""
-    kept = _opened(at.seal, arrival)
-    tokens = GivenTokens(kept)
+    kept = _opened(at.seal, pending)
+    tokens = UnsavedTokens(kept)
     account = provider.account(tokens, at.network)
     offered = account.calendars()
     now = tokens.load()
@@ -225,7 +227,7 @@ def _mend(
 ) -> None:
     with at.database.read() as db:
         connection = calendars.connection(db, connection_id)
-    if connection.state is ConnectionState.LEAVING:
+    if connection.state is ConnectionState.DISCONNECTING:
         raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
     kept = _kept(at.seal, connection)
     known, given = provider.account_key(kept), provider.account_key(fresh)
@@ -249,8 +251,8 @@ def _kept(seal: Seal, connection: Connection) -> Mapping[str, str]:
         return {}  # its key is gone: the new ones have to do
 
 
-def _opened(seal: Seal, arrival: Arrival) -> dict[str, str]:
+def _opened(seal: Seal, pending: PendingConnection) -> dict[str, str]:
     try:
-        return seal.open(arrival.kept)
+        return seal.open(pending.kept)
     except SettingsError as error:
         raise RuleError(_TOO_LATE) from error

@@ -265,7 +265,7 @@ def _is_wanted(db: Connection, at: _Watch) -> bool:
     """Whether the calendar still wants a channel: once it is being disconnected, nobody would close a new one."""
     try:
         connection_id = calendars.calendar(db, at.calendar_id).connection_id
-        return calendars.connection(db, connection_id).state is not ConnectionState.LEAVING
+        return calendars.connection(db, connection_id).state is not ConnectionState.DISCONNECTING
     except NotFoundError:
         return False
 

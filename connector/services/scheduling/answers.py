@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain import offer as offering
-from connector.domain.offer import Offer, OfferState, Turn
+from connector.domain.offer import Offer, OfferState, Transition
 from connector.domain.people import Actor, Role
 from connector.errors import NotFoundError, TimeTakenError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import Case, decided, load, record
 from connector.services.sync import free_busy
 from connector.storage import offers
@@ -36,7 +36,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Offer:
 
 def accept(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     offer_id: UUID,
     alternative_id: UUID,
     *,
@@ -52,42 +52,42 @@ def accept(
     Raises: OfferClosedError, StaleAnswerError, PastSpanError, NotFoundError, RuleError; TimeTakenError for such a
         clash, or if support answers after a lapse and somebody else has the time by now.
     """
-    case, offer = _load(db, terms, offer_id, by, now)
-    turn = offering.accept(offer, case.session, alternative_id, by=by, now=now, shown=shown)
-    clash = free_busy.clashes(db, case.practitioner.id, turn.session.when.span) if turn.facts else ()
-    if clash and terms.refuse_clashes and by.role is Role.CLIENT:
+    case, offer = _load(db, policy, offer_id, by, now)
+    transition = offering.accept(offer, case.session, alternative_id, by=by, now=now, shown=shown)
+    conflict = free_busy.conflicts(db, case.practitioner.id, transition.session.when.span) if transition.facts else ()
+    if conflict and policy.refuse_conflicts and by.role is Role.CLIENT:
         raise TimeTakenError("This time is no longer free. Please choose another one.")
-    record(db, terms, case, replace(decided(turn, was=offer.state), clash=", ".join(clash)), now=now)
-    return turn.offer
+    record(db, policy, case, replace(decided(transition, was=offer.state), conflict=", ".join(conflict)), now=now)
+    return transition.offer
 
 
-def reject(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
+def reject(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
     """None of the times suits; the session keeps its time and is flagged.
 
     Raises: OfferClosedError, NotFoundError.
     """
-    case, offer = _load(db, terms, offer_id, by, now)
-    turn = offering.reject(offer, case.session, by=by, now=now)
-    return _store(db, terms, case, turn, offer.state, now)
+    case, offer = _load(db, policy, offer_id, by, now)
+    transition = offering.reject(offer, case.session, by=by, now=now)
+    return _store(db, policy, case, transition, offer.state, now)
 
 
-def cancel_booking(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
+def cancel_booking(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
     """The client ends the session itself.
 
     Raises: OfferClosedError, NotFoundError.
     """
-    case, offer = _load(db, terms, offer_id, by, now)
-    turn = offering.cancel_booking(offer, case.session, by=by, now=now)
-    return _store(db, terms, case, turn, offer.state, now)
+    case, offer = _load(db, policy, offer_id, by, now)
+    transition = offering.cancel_booking(offer, case.session, by=by, now=now)
+    return _store(db, policy, case, transition, offer.state, now)
 
 
-def _load(db: Connection, terms: Terms, offer_id: UUID, by: Actor, now: datetime) -> tuple[Case, Offer]:
+def _load(db: Connection, policy: Policy, offer_id: UUID, by: Actor, now: datetime) -> tuple[Case, Offer]:
     # Support may accept after the deadline, so their act does not first end the offer it is about.
     besides = offer_id if by.role is Role.SUPPORT else None
-    case = load(db, terms, offers.get(db, offer_id).session_id, now=now, besides=besides)
+    case = load(db, policy, offers.get(db, offer_id).session_id, now=now, besides=besides)
     return case, offers.get(db, offer_id)
 
 
-def _store(db: Connection, terms: Terms, case: Case, turn: Turn, was: OfferState, now: datetime) -> Offer:
-    record(db, terms, case, decided(turn, was=was), now=now)
-    return turn.offer
+def _store(db: Connection, policy: Policy, case: Case, transition: Transition, was: OfferState, now: datetime) -> Offer:
+    record(db, policy, case, decided(transition, was=was), now=now)
+    return transition.offer

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from connector.domain.offer import Alternative, Offer
 from connector.domain.people import Actor
 from connector.errors import NotFoundError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.scheduling import offers as offering
 from connector.services.scheduling.answers import LINKS_SHOW
 from connector.storage import offers
@@ -31,10 +31,10 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Offe
 
 
 def take_back(
-    db: Connection, terms: Terms, offer: Offer, alternative: Alternative, *, by: Actor, now: datetime
+    db: Connection, policy: Policy, offer: Offer, alternative: Alternative, *, by: Actor, now: datetime
 ) -> None:
     """Take it back; doing so twice changes nothing.
 
     Raises: OfferClosedError if the offer has ended.
     """
-    offering.withdraw_alternative(db, terms, offer.id, alternative.id, by=by, now=now)
+    offering.withdraw_alternative(db, policy, offer.id, alternative.id, by=by, now=now)

@@ -19,7 +19,7 @@ from connector.domain.session import Location
 from connector.domain.span import When
 from connector.errors import RuleError, TimeTakenError
 from connector.services import notices
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, decided, load, record
 from connector.services.sync import breaker, free_busy
 from connector.storage import calendars, occupancy, offers
@@ -35,7 +35,7 @@ class Sent:
 
 def draft(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     session_id: UUID,
     alternatives: Sequence[tuple[When, Location | None]],
     *,
@@ -47,47 +47,47 @@ def draft(
 
     Raises: NotFoundError, PastSpanError, TimeTakenError (as far as it can be known by now), RuleError.
     """
-    case = load(db, terms, session_id, now=now)
-    turn = offering.draft(case.session, alternatives, window=window or terms.window, by=by, now=now)
-    _check_free(db, case.practitioner, turn.offer)
+    case = load(db, policy, session_id, now=now)
+    transition = offering.draft(case.session, alternatives, window=window or policy.window, by=by, now=now)
+    _check_free(db, case.practitioner, transition.offer)
     if case.draft is not None:
         earlier = offering.discard(case.draft, case.session, by=by, now=now)
-        record(db, terms, case, decided(earlier, was=OfferState.DRAFT), now=now)
-    record(db, terms, case, decided(turn, was=None), now=now)
-    return turn.offer
+        record(db, policy, case, decided(earlier, was=OfferState.DRAFT), now=now)
+    record(db, policy, case, decided(transition, was=None), now=now)
+    return transition.offer
 
 
-def discard(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime) -> None:
+def discard(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> None:
     """Throw a draft away.
 
     Raises: NotFoundError, OfferClosedError if it is no draft.
     """
-    case, offer = _load(db, terms, offer_id, now)
-    turn = offering.discard(offer, case.session, by=by, now=now)
-    record(db, terms, case, decided(turn, was=offer.state), now=now)
+    case, offer = _load(db, policy, offer_id, now)
+    transition = offering.discard(offer, case.session, by=by, now=now)
+    record(db, policy, case, decided(transition, was=offer.state), now=now)
 
 
-def send(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime) -> Sent:
+def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> Sent:
     """Hold every alternative, ask the client and start the clock; an offer still open is replaced without a gap.
 
     Raises: RuleError if the client cannot be reached or a calendar has lost its access: nothing is held then;
         TimeTakenError, PastSpanError, OfferClosedError.
     """
-    case, offer = _load(db, terms, offer_id, now)
-    check_can_ask(db, terms, case)
-    turn = offering.send(offer, case.session, by=by, now=now)
-    facts: tuple[Fact, ...] = turn.facts
-    touched: list[tuple[Offer, OfferState | None]] = [(turn.offer, offer.state)]
+    case, offer = _load(db, policy, offer_id, now)
+    check_can_ask(db, policy, case)
+    transition = offering.send(offer, case.session, by=by, now=now)
+    facts: tuple[Fact, ...] = transition.facts
+    touched: list[tuple[Offer, OfferState | None]] = [(transition.offer, offer.state)]
     if case.open is not None:
-        ended = offering.replaced(case.open, turn.session, turn.offer, by=by, now=now)
+        ended = offering.replaced(case.open, transition.session, transition.offer, by=by, now=now)
         facts, touched = (*ended.facts, *facts), [(ended.offer, case.open.state), *touched]
-    record(db, terms, case, Decision(session=turn.session, offers=tuple(touched), facts=facts), now=now)
-    return Sent(offer=turn.offer, warnings=_warnings(db, terms, case, turn.offer, now))
+    record(db, policy, case, Decision(session=transition.session, offers=tuple(touched), facts=facts), now=now)
+    return Sent(offer=transition.offer, warnings=_warnings(db, policy, case, transition.offer, now))
 
 
-def check_can_ask(db: Connection, terms: Terms, case: Case) -> None:
+def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     """Raise RuleError if the client cannot be reached, or a calendar could not be seen to keep the times free."""
-    if not case.client.reachable & terms.channels:
+    if not case.client.reachable & policy.media:
         raise RuleError(
             f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
             "they want to be reached at. Add one first. Nothing has been held."
@@ -104,63 +104,63 @@ def check_can_ask(db: Connection, terms: Terms, case: Case) -> None:
     breaker.check_working(db, case.practitioner.id)
 
 
-def withdraw(db: Connection, terms: Terms, offer_id: UUID, *, by: Actor, now: datetime, why: str = "") -> Offer:
+def withdraw(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime, why: str = "") -> Offer:
     """Take an open offer back.
 
     Raises: NotFoundError, OfferClosedError.
     """
-    case, offer = _load(db, terms, offer_id, now)
-    turn = offering.withdraw(offer, case.session, by=by, now=now, why=why)
-    record(db, terms, case, decided(turn, was=offer.state), now=now)
-    return turn.offer
+    case, offer = _load(db, policy, offer_id, now)
+    transition = offering.withdraw(offer, case.session, by=by, now=now, why=why)
+    record(db, policy, case, decided(transition, was=offer.state), now=now)
+    return transition.offer
 
 
 def withdraw_alternative(
-    db: Connection, terms: Terms, offer_id: UUID, alternative_id: UUID, *, by: Actor, now: datetime
+    db: Connection, policy: Policy, offer_id: UUID, alternative_id: UUID, *, by: Actor, now: datetime
 ) -> Offer:
     """Take one alternative back; the last one takes the offer with it.
 
     Raises: NotFoundError, OfferClosedError.
     """
-    case, offer = _load(db, terms, offer_id, now)
-    turn = offering.withdraw_alternative(offer, case.session, alternative_id, by=by, now=now)
-    record(db, terms, case, decided(turn, was=offer.state), now=now)
-    return turn.offer
+    case, offer = _load(db, policy, offer_id, now)
+    transition = offering.withdraw_alternative(offer, case.session, alternative_id, by=by, now=now)
+    record(db, policy, case, decided(transition, was=offer.state), now=now)
+    return transition.offer
 
 
 def move_alternative(
-    db: Connection, terms: Terms, offer_id: UUID, alternative_id: UUID, when: When, *, by: Actor, now: datetime
+    db: Connection, policy: Policy, offer_id: UUID, alternative_id: UUID, when: When, *, by: Actor, now: datetime
 ) -> Offer:
     """Move one open alternative; the deadline stays.
 
     Raises: NotFoundError, OfferClosedError, TimeTakenError, PastSpanError, RuleError.
     """
-    case, offer = _load(db, terms, offer_id, now)
-    turn = offering.move_alternative(offer, case.session, alternative_id, when, by=by, now=now)
-    record(db, terms, case, decided(turn, was=offer.state), now=now)
-    return turn.offer
+    case, offer = _load(db, policy, offer_id, now)
+    transition = offering.move_alternative(offer, case.session, alternative_id, when, by=by, now=now)
+    record(db, policy, case, decided(transition, was=offer.state), now=now)
+    return transition.offer
 
 
-def come_due(db: Connection, terms: Terms, offer_id: UUID, *, now: datetime) -> datetime | None:
+def come_due(db: Connection, policy: Policy, offer_id: UUID, *, now: datetime) -> datetime | None:
     """Do what the clock asks of an offer: lapse it at its deadline, or recall an unsent draft once.
 
     Returns: When to look again, aware UTC; None if never.
     """
     offer = offers.get(db, offer_id)
-    case = load(db, terms, offer.session_id, now=now)  # ends this one too, if it is overdue
+    case = load(db, policy, offer.session_id, now=now)  # ends this one too, if it is overdue
     offer = offers.get(db, offer_id)
     if offer.state is OfferState.OPEN:
         return offer.expires_at
     if offer.state is OfferState.DRAFT:
-        due = offer.drafted_at + terms.draft_reminder
+        due = offer.drafted_at + policy.draft_reminder
         if now < due:
             return due
-        _recall(db, terms, case, offer, now)
+        _recall(db, policy, case, offer, now)
     return None
 
 
-def _load(db: Connection, terms: Terms, offer_id: UUID, now: datetime) -> tuple[Case, Offer]:
-    case = load(db, terms, offers.get(db, offer_id).session_id, now=now)
+def _load(db: Connection, policy: Policy, offer_id: UUID, now: datetime) -> tuple[Case, Offer]:
+    case = load(db, policy, offers.get(db, offer_id).session_id, now=now)
     return case, offers.get(db, offer_id)
 
 
@@ -174,7 +174,7 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
             )
 
 
-def _warnings(db: Connection, terms: Terms, case: Case, offer: Offer, now: datetime) -> tuple[str, ...]:
+def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> tuple[str, ...]:
     chosen = calendars.calendars_of(db, case.practitioner.id)
     if not chosen:
         return ("No calendar is connected: the times are kept free here, but you will not see them in a calendar.",)
@@ -188,14 +188,14 @@ def _warnings(db: Connection, terms: Terms, case: Case, offer: Offer, now: datet
     if early:
         warnings.append("One of the times begins before the client's deadline; it can be chosen only until it begins.")
     for alternative in offer.standing:
-        names = free_busy.clashes(db, case.practitioner.id, alternative.when.span)
+        names = free_busy.conflicts(db, case.practitioner.id, alternative.when.span)
         if names:
             warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
-    blind = free_busy.blind_spots(db, terms, case.practitioner.id, offer.standing, now=now)
+    blind = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
     return (*warnings, *(free_busy.told(spot) for spot in blind if spot.unreadable))
 
 
-def _recall(db: Connection, terms: Terms, case: Case, offer: Offer, now: datetime) -> None:
+def _recall(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> None:
     notice = Notice(
         kind=NoticeKind.DRAFT_WAITING,
         to=Recipient.of(case.practitioner),
@@ -206,4 +206,4 @@ def _recall(db: Connection, terms: Terms, case: Case, offer: Offer, now: datetim
         choices=tuple(Choice(when=a.when, location=a.location or case.session.location) for a in offer.standing),
     )
     told = notices.Told(notice=notice, key=f"{notice.kind}:{offer.id}")
-    notices.queue(db, told, terms=terms, practitioner_id=case.practitioner.id, now=now)
+    notices.queue(db, told, policy=policy, practitioner_id=case.practitioner.id, now=now)

@@ -11,16 +11,16 @@ from sqlalchemy import Connection
 from connector.domain import offer as offering
 from connector.domain import question as asking
 from connector.domain import session as sessions
-from connector.domain.change import Act
+from connector.domain.change import ChangeKind
 from connector.domain.facts import Answer, Attestation, Fact, MoveReason
-from connector.domain.notice import PutBack
+from connector.domain.notice import RevertReason
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK, Actor
 from connector.domain.question import Question
 from connector.domain.session import Edit
 from connector.domain.span import When
 from connector.errors import NotFoundError, PastSpanError, QuestionClosedError, RuleError, TimeTakenError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, record
 from connector.services.scheduling import sessions as booking
 from connector.services.scheduling.offers import check_can_ask
@@ -46,7 +46,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Question:
 
 def answer(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     question_id: UUID,
     chosen: Answer,
     *,
@@ -58,7 +58,7 @@ def answer(
 
     Args:
         db: The transaction.
-        terms: How this installation does things.
+        policy: How this installation does things.
         question_id: Which question.
         chosen: The answer; giving the same one again changes nothing.
         by: The practitioner; the clock when it answers itself.
@@ -68,46 +68,46 @@ def answer(
     Raises: NotFoundError; QuestionClosedError if it was answered otherwise, or decided in another way; RuleError if the
         client cannot be asked, PastSpanError or TimeTakenError if the time is not to be had: nothing has changed then.
     """
-    case = load(db, terms, questions.get(db, question_id).session_id, now=now)
+    case = load(db, policy, questions.get(db, question_id).session_id, now=now)
     question = questions.get(db, question_id)
     if question.answer is chosen:
         return question
     ended, fact = asking.answer(question, chosen, by=by, now=now)
-    decision = _follow(db, terms, case, question, chosen, by=by, now=now, attestation=attestation)
+    decision = _follow(db, policy, case, question, chosen, by=by, now=now, attestation=attestation)
     decision = replace(decision, questions=(*decision.questions, ended), facts=(fact, *decision.facts))
-    record(db, terms, case, decision, now=now)
+    record(db, policy, case, decision, now=now)
     return ended
 
 
-def come_due(db: Connection, terms: Terms, question_id: UUID, *, now: datetime) -> datetime | None:
+def come_due(db: Connection, policy: Policy, question_id: UUID, *, now: datetime) -> datetime | None:
     """Choose the default of a question nobody has answered; what cannot be done is put back, and told.
 
     Returns: When to look again, aware UTC; None if never.
     """
     question = questions.get(db, question_id)
-    case = load(db, terms, question.session_id, now=now)
+    case = load(db, policy, question.session_id, now=now)
     question = questions.get(db, question_id)
     if not question.is_open:
         return None
     if now < question.answers_itself_at:
         return question.answers_itself_at
-    default, reason = question.row.default, PutBack.NO_ANSWER
+    default, reason = question.row.default, RevertReason.NO_ANSWER
     try:
         if default is Answer.ASK_CLIENT:
-            _check_asking(db, terms, case, question, now)
+            _check_asking(db, policy, case, question, now)
     except (PastSpanError, TimeTakenError) as error:
-        default, reason = Answer.PUT_BACK, PutBack.PAST if isinstance(error, PastSpanError) else PutBack.TAKEN
+        default, reason = Answer.REVERT, RevertReason.PAST if isinstance(error, PastSpanError) else RevertReason.TAKEN
     except RuleError:
-        default, reason = Answer.PUT_BACK, PutBack.UNASKED
-    answer(db, terms, question_id, default, by=CLOCK, now=now)
-    if default is Answer.PUT_BACK:
-        _tell(db, terms, question, reason, now)
+        default, reason = Answer.REVERT, RevertReason.UNASKED
+    answer(db, policy, question_id, default, by=CLOCK, now=now)
+    if default is Answer.REVERT:
+        _tell(db, policy, question, reason, now)
     return None
 
 
 def _follow(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     case: Case,
     question: Question,
     chosen: Answer,
@@ -119,21 +119,21 @@ def _follow(
     """Decide what an answer leads to."""
     match chosen:
         case Answer.ASK_CLIENT | Answer.REPLACE:
-            _check_asking(db, terms, case, question, now)
-            return _asking_client(terms, case, _place(question), by=by, now=now)
+            _check_asking(db, policy, case, question, now)
+            return _asking_client(policy, case, _place(question), by=by, now=now)
         case Answer.AGREED:
             edit = Edit(when=_place(question), reason=MoveReason.AGREED, attestation=attestation)
             change = sessions.edit(case.session, edit, by=by, now=now)
             return Decision(session=change.session, facts=change.facts)
         case Answer.CANCEL:
             return booking.cancelled(case, by=by, now=now)
-        case Answer.PUT_BACK | Answer.LEAVE | Answer.OFFER_OTHERS:
+        case Answer.REVERT | Answer.LEAVE | Answer.OFFER_OTHERS:
             return Decision(session=case.session)
 
 
-def _asking_client(terms: Terms, case: Case, when: When, *, by: Actor, now: datetime) -> Decision:
+def _asking_client(policy: Policy, case: Case, when: When, *, by: Actor, now: datetime) -> Decision:
     """Make an offer of this one time, in place of one that is open; a draft stays what it is."""
-    noted = offering.draft(case.session, [(when, None)], window=terms.window, by=by, now=now)
+    noted = offering.draft(case.session, [(when, None)], window=policy.window, by=by, now=now)
     sent = offering.send(noted.offer, noted.session, by=by, now=now)
     facts: tuple[Fact, ...] = sent.facts
     touched: list[tuple[Offer, OfferState | None]] = [(sent.offer, None)]
@@ -143,10 +143,10 @@ def _asking_client(terms: Terms, case: Case, when: When, *, by: Actor, now: date
     return Decision(session=sent.session, offers=tuple(touched), facts=facts)
 
 
-def _check_asking(db: Connection, terms: Terms, case: Case, question: Question, now: datetime) -> None:
+def _check_asking(db: Connection, policy: Policy, case: Case, question: Question, now: datetime) -> None:
     """Raise RuleError if the client cannot be asked for this time."""
     when = _place(question)
-    check_can_ask(db, terms, case)
+    check_can_ask(db, policy, case)
     sessions.check_future(when, now)
     if question.row.about_offer and (case.open is None or case.open.id != question.offer_id):
         raise QuestionClosedError("The offer this question was about has ended.")
@@ -160,7 +160,7 @@ def _place(question: Question) -> When:
     return question.moved_to
 
 
-def _tell(db: Connection, terms: Terms, question: Question, reason: PutBack, now: datetime) -> None:
+def _tell(db: Connection, policy: Policy, question: Question, reason: RevertReason, now: datetime) -> None:
     """Tell the practitioner that the entry they touched is put back; one that is over is not."""
     if stored.get(db, question.session_id).when.span.end <= now:
         return
@@ -170,5 +170,5 @@ def _tell(db: Connection, terms: Terms, question: Question, reason: PutBack, now
         return  # disconnected since
     found = question.moved_to.span if question.moved_to else None
     calendar = calendars.calendar(db, question.calendar_id)
-    deleted = question.row.remote_change is Act.DELETED
-    reverts.put_back(db, terms, calendar, own, reason, found=found, deleted=deleted, now=now)
+    deleted = question.row.remote_change is ChangeKind.DELETED
+    reverts.revert(db, policy, calendar, own, reason, found=found, deleted=deleted, now=now)

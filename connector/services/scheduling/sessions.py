@@ -16,7 +16,7 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind
 from connector.domain.span import When
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, lock, record
 from connector.storage import ledger, messages, people
 from connector.storage.ledger import Key, Kind
@@ -26,7 +26,7 @@ _HOLDABLE = tuple(kind for kind, row in NOTICES.items() if row.holdable)
 
 def book(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     *,
     practitioner_id: UUID,
     client_id: UUID,
@@ -41,32 +41,32 @@ def book(
 
     Raises: NotFoundError, PastSpanError, TimeTakenError.
     """
-    practitioner = lock(db, terms, practitioner_id, now=now)
+    practitioner = lock(db, policy, practitioner_id, now=now)
     client = people.client(db, client_id)
     change = sessions.book(
         practitioner_id=practitioner_id,
         client_id=client_id,
         when=when,
         location=location,
-        organizer=terms.organizer,
+        organizer=policy.organizer,
         by=by,
         now=now,
         kind=kind,
         series_id=series_id,
     )
     case = Case(practitioner=practitioner, client=client, session=change.session)
-    record(db, terms, case, Decision(session=change.session, facts=change.facts, new=True), now=now)
+    record(db, policy, case, Decision(session=change.session, facts=change.facts, new=True), now=now)
     return change.session
 
 
-def edit(db: Connection, terms: Terms, session_id: UUID, edit: Edit, *, by: Actor, now: datetime) -> Session:
+def edit(db: Connection, policy: Policy, session_id: UUID, edit: Edit, *, by: Actor, now: datetime) -> Session:
     """Change time, place or both at once; an open offer ends when the time changes.
 
     A correction also keeps the notices from leaving that have not left yet: what they say is wrong.
 
     Raises: NotFoundError, PastSpanError, TimeTakenError, RuleError (no attestation, cancelled session).
     """
-    case = load(db, terms, session_id, now=now)
+    case = load(db, policy, session_id, now=now)
     change = sessions.edit(case.session, edit, by=by, now=now)
     if not change.facts:
         return case.session
@@ -74,23 +74,23 @@ def edit(db: Connection, terms: Terms, session_id: UUID, edit: Edit, *, by: Acto
     touched: tuple[tuple[Offer, OfferState | None], ...] = ()
     if case.open is not None and any(isinstance(fact, SessionMoved) for fact in facts):
         why = "the session was moved"
-        turn = offering.withdraw(case.open, change.session, by=by, now=now, why=why)
-        facts, touched = (*turn.facts, *facts), ((turn.offer, case.open.state),)
+        transition = offering.withdraw(case.open, change.session, by=by, now=now, why=why)
+        facts, touched = (*transition.facts, *facts), ((transition.offer, case.open.state),)
     decision = Decision(session=change.session, offers=touched, facts=facts)
     if edit.reason is MoveReason.CORRECTION:
         decision = _holding_back(db, decision, by=by, now=now)
-    record(db, terms, case, decision, now=now)
+    record(db, policy, case, decision, now=now)
     return change.session
 
 
-def cancel(db: Connection, terms: Terms, session_id: UUID, *, by: Actor, now: datetime, reason: str = "") -> Session:
+def cancel(db: Connection, policy: Policy, session_id: UUID, *, by: Actor, now: datetime, reason: str = "") -> Session:
     """End a session, and its open offer and draft with it; cancelling twice changes nothing.
 
     Raises: NotFoundError.
     """
-    case = load(db, terms, session_id, now=now)
+    case = load(db, policy, session_id, now=now)
     decision = cancelled(case, by=by, now=now, reason=reason)
-    record(db, terms, case, decision, now=now)
+    record(db, policy, case, decision, now=now)
     return decision.session
 
 
@@ -100,26 +100,26 @@ def cancelled(case: Case, *, by: Actor, now: datetime, reason: str = "") -> Deci
     touched: list[tuple[Offer, OfferState | None]] = []
     session = case.session
     if case.draft is not None:
-        turn = offering.discard(case.draft, session, by=by, now=now)
-        facts, touched = turn.facts, [(turn.offer, case.draft.state)]
+        transition = offering.discard(case.draft, session, by=by, now=now)
+        facts, touched = transition.facts, [(transition.offer, case.draft.state)]
     if case.open is not None:
-        turn = offering.end_with_session(case.open, session, by=by, now=now, reason=reason)
-        session, facts = turn.session, (*facts, *turn.facts)
-        touched.append((turn.offer, case.open.state))
+        transition = offering.end_with_session(case.open, session, by=by, now=now, reason=reason)
+        session, facts = transition.session, (*facts, *transition.facts)
+        touched.append((transition.offer, case.open.state))
     else:
         change = sessions.cancel(session, by=by, now=now, reason=reason)
         session, facts = change.session, (*facts, *change.facts)
     return Decision(session=session, offers=tuple(touched), facts=facts)
 
 
-def keep(db: Connection, terms: Terms, session_id: UUID, *, by: Actor, now: datetime) -> Session:
+def keep(db: Connection, policy: Policy, session_id: UUID, *, by: Actor, now: datetime) -> Session:
     """Leave a flagged session as it stands: its practitioner has seen to it. Without a flag nothing changes.
 
     Raises: NotFoundError.
     """
-    case = load(db, terms, session_id, now=now)
+    case = load(db, policy, session_id, now=now)
     change = sessions.unflagged(case.session, by=by, now=now)
-    record(db, terms, case, Decision(session=change.session, facts=change.facts), now=now)
+    record(db, policy, case, Decision(session=change.session, facts=change.facts), now=now)
     return change.session
 
 

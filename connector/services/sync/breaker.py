@@ -10,15 +10,15 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import Connection as Db
 
-from connector.domain.change import Suspicion, toll
+from connector.domain.change import RemoteChange, loss
 from connector.domain.connection import Calendar
 from connector.domain.entry import EntryKey
-from connector.domain.facts import CalendarResumed, CalendarStopped
-from connector.domain.notice import Notice, NoticeKind, Recipient, Stop
+from connector.domain.facts import CalendarPaused, CalendarResumed
+from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient
 from connector.domain.people import CLOCK, Actor
 from connector.errors import RuleError
 from connector.services import notices
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.storage import calendars, ledger, people, remote_changes, timeline
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
@@ -37,25 +37,27 @@ class How(StrEnum):
     ITSELF = "itself"  # all that was missing is back
 
 
-def reason_to_stop(units: Mapping[EntryKey, object], suspected: Iterable[Suspicion]) -> tuple[Stop, int] | None:
+def reason_to_pause(
+    units: Mapping[EntryKey, object], suspected: Iterable[RemoteChange]
+) -> tuple[PauseReason, int] | None:
     """Return why a calendar is to be stopped, and how much is gone from it; None if nothing is wrong.
 
     Args:
         units: As `toll` takes them.
         suspected: Everything that is suspected in the calendar.
     """
-    found = toll(units, suspected)
+    found = loss(units, suspected)
     if found.is_emptied:
-        return Stop.EMPTIED, found.gone
-    return (Stop.SHRUNKEN, found.gone) if found.is_shrunken else None
+        return PauseReason.EMPTIED, found.gone
+    return (PauseReason.SHRUNKEN, found.gone) if found.is_shrunken else None
 
 
-def stop(db: Db, terms: Terms, calendar: Calendar, reason: Stop, *, count: int = 0, now: datetime) -> None:
+def stop(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, count: int = 0, now: datetime) -> None:
     """Do nothing more about a calendar, and ask its practitioner and the operator, once."""
     if not calendars.stop(db, calendar.id, reason.value, count=count, now=now):
         return
     log.warning("calendar_stopped", calendar=str(calendar.id), reason=reason.value, count=count)
-    fact = CalendarStopped(
+    fact = CalendarPaused(
         at=now,
         by=CLOCK,
         connection_id=calendar.connection_id,
@@ -66,7 +68,7 @@ def stop(db: Db, terms: Terms, calendar: Calendar, reason: Stop, *, count: int =
     timeline.append(db, calendar.practitioner_id, [fact])
     practitioner = people.practitioner(db, calendar.practitioner_id)
     notice = Notice(
-        kind=NoticeKind.CALENDAR_STOPPED,
+        kind=NoticeKind.CALENDAR_PAUSED,
         to=Recipient.of(practitioner),
         practitioner_name=practitioner.name,
         about=calendar.name,
@@ -74,9 +76,9 @@ def stop(db: Db, terms: Terms, calendar: Calendar, reason: Stop, *, count: int =
         calendar_id=calendar.id,
         count=count,
     )
-    notices.tell_practitioner(db, terms, practitioner, notice, now=now)
-    if terms.operator:
-        _tell_operator(db, terms, calendar, reason, count, now)
+    notices.tell_practitioner(db, policy, practitioner, notice, now=now)
+    if policy.operator:
+        _tell_operator(db, policy, calendar, reason, count, now)
 
 
 def find(db: Db, seal: Seal, token: str) -> Calendar:
@@ -120,7 +122,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
 def check_working(db: Db, practitioner_id: UUID) -> None:
     """Raise RuleError if a calendar of the practitioner is stopped: nothing could be seen to be kept free there."""
     for calendar in calendars.calendars_of(db, practitioner_id):
-        if calendar.stopped is not None:
+        if calendar.paused is not None:
             raise RuleError(
                 f"The calendar “{calendar.name}” was stopped because it looks wrong, so the times could not be kept "
                 "visibly free. Say first how to go on with it, on the page /calendars or by `pencilled connections "
@@ -128,14 +130,14 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
             )
 
 
-def _tell_operator(db: Db, terms: Terms, calendar: Calendar, reason: Stop, count: int, now: datetime) -> None:
+def _tell_operator(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, count: int, now: datetime) -> None:
     notice = Notice(
-        kind=NoticeKind.OPERATOR_STOPPED,
-        to=Recipient(name=OPERATOR, address=terms.operator, zone="UTC", locale="en"),
+        kind=NoticeKind.OPERATOR_PAUSED,
+        to=Recipient(name=OPERATOR, address=policy.operator, zone="UTC", locale="en"),
         practitioner_name="",
         reason=reason.value,
         calendar_id=calendar.id,
         count=count,
     )
     told = notices.Told(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
-    notices.queue(db, told, terms=terms, practitioner_id=calendar.practitioner_id, now=now)
+    notices.queue(db, told, policy=policy, practitioner_id=calendar.practitioner_id, now=now)

@@ -13,34 +13,36 @@ from sqlalchemy import Connection
 
 from connector.domain import offer as offering
 from connector.domain import question as asking
-from connector.domain.change import Act, Happening
+from connector.domain.change import ChangeKind, SettledChange
 from connector.domain.connection import Calendar
 from connector.domain.entry import EntryKind
 from connector.domain.facts import Dropped, EventDeleted, EventMoved, Fact, QuestionKind
-from connector.domain.notice import PutBack
+from connector.domain.notice import RevertReason
 from connector.domain.people import Actor, Practitioner, Role
 from connector.domain.question import QUESTIONS, Delay, Question
 from connector.domain.session import SessionState
 from connector.domain.span import LONGEST, SHORTEST, Span, When
 from connector.errors import RuleError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, record
 from connector.services.sync import reverts
 from connector.storage import busy, occupancy
 
 
-def heed(db: Connection, terms: Terms, calendar: Calendar, happened: Iterable[Happening], *, now: datetime) -> None:
+def follow_up(
+    db: Connection, policy: Policy, calendar: Calendar, settled_changes: Iterable[SettledChange], *, now: datetime
+) -> None:
     """Take in what counts, session by session; the holds of one offer together, so that its client is told once."""
-    by_session: dict[UUID, list[Happening]] = defaultdict(list)
-    for happening in happened:
-        by_session[happening.mirror.session_id].append(happening)
+    by_session: dict[UUID, list[SettledChange]] = defaultdict(list)
+    for settled_change in settled_changes:
+        by_session[settled_change.mirror.session_id].append(settled_change)
     for session_id, some in by_session.items():
         holds = [one for one in some if one.mirror.key.kind is EntryKind.HOLD]
         if holds:
-            _Heed(db, terms, calendar, load(db, terms, session_id, now=now), now).holds(holds)
+            _Heed(db, policy, calendar, load(db, policy, session_id, now=now), now).holds(holds)
         for one in some:
             if one.mirror.key.kind is EntryKind.SESSION:
-                _Heed(db, terms, calendar, load(db, terms, session_id, now=now), now).session(one)
+                _Heed(db, policy, calendar, load(db, policy, session_id, now=now), now).session(one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class _Heed:
     """What was done to the entries of one session in one calendar."""
 
     db: Connection
-    terms: Terms
+    policy: Policy
     calendar: Calendar
     case: Case
     now: datetime
@@ -58,80 +60,88 @@ class _Heed:
         """Who did it."""
         return Actor(role=Role.PRACTITIONER, name=self.case.practitioner.name)
 
-    def holds(self, happened: Sequence[Happening]) -> None:
+    def holds(self, settled_changes: Sequence[SettledChange]) -> None:
         """A deleted hold takes its alternative back; a moved one moves it, or is put back."""
         offer = self.case.open
         facts: list[Fact] = []
         if offer is None:
             return  # answered or ended since: what is left of it is being removed
-        turn = offering.Turn(offer=offer, session=self.case.session)
-        for one in sorted(happened, key=lambda one: one.act is not Act.DELETED):  # a time that goes makes room
-            match one.act:
-                case Act.DELETED:
+        transition = offering.Transition(offer=offer, session=self.case.session)
+        for one in sorted(
+            settled_changes, key=lambda one: one.kind is not ChangeKind.DELETED
+        ):  # a time that goes makes room
+            match one.kind:
+                case ChangeKind.DELETED:
                     facts.append(self._deleted(one))
-                    turn = self._withdrawn(turn, one)
-                case Act.MOVED if one.to is not None:
-                    moved = self._moved_alternative(turn, one, one.to)
+                    transition = self._withdrawn(transition, one)
+                case ChangeKind.MOVED if one.to is not None:
+                    moved = self._moved_alternative(transition, one, one.to)
                     if moved is not None:
                         facts.append(self._moved(one, one.to))
-                        turn = moved
-                case Act.RESHAPED:
-                    self._put_back(one, PutBack.SHAPE)
-                case Act.EDITED:
-                    self._put_back(one, PutBack.EDITED)
+                        transition = moved
+                case ChangeKind.RESHAPED:
+                    self._revert(one, RevertReason.SHAPE)
+                case ChangeKind.EDITED:
+                    self._revert(one, RevertReason.EDITED)
                 case _:
                     pass
-        if turn.facts:
-            decision = Decision(session=turn.session, offers=((turn.offer, offer.state),), facts=(*facts, *turn.facts))
-            record(self.db, self.terms, self.case, decision, now=self.now)
+        if transition.facts:
+            decision = Decision(
+                session=transition.session, offers=((transition.offer, offer.state),), facts=(*facts, *transition.facts)
+            )
+            record(self.db, self.policy, self.case, decision, now=self.now)
 
-    def session(self, one: Happening) -> None:
+    def session(self, one: SettledChange) -> None:
         """What is done to the session's own event is asked about, or put back."""
         if self.case.session.state is not SessionState.BOOKED:
             return
-        match one.act:
-            case Act.DELETED:
+        match one.kind:
+            case ChangeKind.DELETED:
                 self._ask_about_deletion(one)
-            case Act.MOVED if one.to is not None:
+            case ChangeKind.MOVED if one.to is not None:
                 self._session_moved(one, one.to)
-            case Act.RETURNED:
+            case ChangeKind.RETURNED:
                 self._end(Dropped.BROUGHT_BACK)
-            case Act.RESHAPED:
-                self._put_back(one, PutBack.SHAPE)
-            case Act.EDITED:
-                self._put_back(one, PutBack.EDITED)
+            case ChangeKind.RESHAPED:
+                self._revert(one, RevertReason.SHAPE)
+            case ChangeKind.EDITED:
+                self._revert(one, RevertReason.EDITED)
             case _:
                 pass
 
-    def _withdrawn(self, turn: offering.Turn, one: Happening) -> offering.Turn:
-        if turn.offer.alternative(one.mirror.key.id).withdrawn:
-            return turn
-        after = offering.withdraw_alternative(turn.offer, turn.session, one.mirror.key.id, by=self.by, now=self.now)
-        return replace(after, facts=(*turn.facts, *after.facts))
+    def _withdrawn(self, transition: offering.Transition, one: SettledChange) -> offering.Transition:
+        if transition.offer.alternative(one.mirror.key.id).withdrawn:
+            return transition
+        after = offering.withdraw_alternative(
+            transition.offer, transition.session, one.mirror.key.id, by=self.by, now=self.now
+        )
+        return replace(after, facts=(*transition.facts, *after.facts))
 
-    def _moved_alternative(self, turn: offering.Turn, one: Happening, to: Span) -> offering.Turn | None:
+    def _moved_alternative(
+        self, transition: offering.Transition, one: SettledChange, to: Span
+    ) -> offering.Transition | None:
         """Move an alternative to where its hold was moved; None if that cannot be, and the hold is put back."""
         when = _when(to, self.case)
         reason = self._hindrance(to)
         if reason is None:
             try:
                 after = offering.move_alternative(
-                    turn.offer, turn.session, one.mirror.key.id, when, by=self.by, now=self.now
+                    transition.offer, transition.session, one.mirror.key.id, when, by=self.by, now=self.now
                 )
             except RuleError:
-                reason = PutBack.UNFIT
+                reason = RevertReason.UNFIT
             else:
-                return replace(after, facts=(*turn.facts, *after.facts))
-        self._put_back(one, reason, found=to)
+                return replace(after, facts=(*transition.facts, *after.facts))
+        self._revert(one, reason, found=to)
         return None
 
-    def _session_moved(self, one: Happening, to: Span) -> None:
+    def _session_moved(self, one: SettledChange, to: Span) -> None:
         if to == self.case.session.when.span:  # back where the client has it, while we asked
             self._end(Dropped.MOVED_BACK)
             return
         reason = self._hindrance(to)
         if reason is not None:
-            self._put_back(one, reason, found=to)
+            self._revert(one, reason, found=to)
             self._end(Dropped.CANNOT_STAND)
             return
         offer = self.case.open
@@ -147,7 +157,7 @@ class _Heed:
         )
         self._ask(asked, self._moved(one, to), fact)
 
-    def _ask_about_deletion(self, one: Happening) -> None:
+    def _ask_about_deletion(self, one: SettledChange) -> None:
         question = self.case.question
         if question is not None and question.kind is QuestionKind.DELETED:
             return  # from another calendar, too: the one question stands
@@ -166,16 +176,16 @@ class _Heed:
         if self.case.question is not None:
             ended, dropped = asking.drop(self.case.question, Dropped.CHANGED_AGAIN, by=self.by, now=self.now)
             decision = replace(decision, questions=(ended, asked), facts=(dropped, *facts))
-        record(self.db, self.terms, self.case, decision, now=self.now)
+        record(self.db, self.policy, self.case, decision, now=self.now)
 
     def _delay(self, kind: QuestionKind) -> timedelta:
         """Return after how long a question answers itself."""
         delay = QUESTIONS[kind].delay
         match delay:
             case Delay.MOVE_ANSWER:
-                return self.terms.move_answer
+                return self.policy.move_answer
             case Delay.DELETE_ANSWER:
-                return self.terms.delete_answer
+                return self.policy.delete_answer
             case Delay.OPEN_OFFER:
                 ends_at = self.case.open.expires_at if self.case.open else None
                 return ends_at - self.now if ends_at else timedelta()
@@ -189,16 +199,16 @@ class _Heed:
             return
         ended, fact = asking.drop(question, dropped, by=self.by, now=self.now)
         decision = Decision(session=self.case.session, questions=(ended,), facts=(fact,))
-        record(self.db, self.terms, self.case, decision, now=self.now)
+        record(self.db, self.policy, self.case, decision, now=self.now)
 
-    def _hindrance(self, to: Span) -> PutBack | None:
+    def _hindrance(self, to: Span) -> RevertReason | None:
         """Return why an entry cannot stand there; None if it can."""
         return hindrance(self.db, self.case.practitioner, self.case.session.id, to, now=self.now)
 
-    def _put_back(self, one: Happening, reason: PutBack, *, found: Span | None = None) -> None:
-        reverts.put_back(self.db, self.terms, self.calendar, one.mirror, reason, found=found, now=self.now)
+    def _revert(self, one: SettledChange, reason: RevertReason, *, found: Span | None = None) -> None:
+        reverts.revert(self.db, self.policy, self.calendar, one.mirror, reason, found=found, now=self.now)
 
-    def _moved(self, one: Happening, to: Span) -> EventMoved:
+    def _moved(self, one: SettledChange, to: Span) -> EventMoved:
         return EventMoved(
             at=self.now,
             by=self.by,
@@ -209,7 +219,7 @@ class _Heed:
             to=_when(to, self.case),
         )
 
-    def _deleted(self, one: Happening) -> EventDeleted:
+    def _deleted(self, one: SettledChange) -> EventDeleted:
         return EventDeleted(
             at=self.now,
             by=self.by,
@@ -222,15 +232,15 @@ class _Heed:
 
 def hindrance(
     db: Connection, practitioner: Practitioner, session_id: UUID, to: Span, *, now: datetime
-) -> PutBack | None:
+) -> RevertReason | None:
     """Return why an entry of a session cannot stand at a time its practitioner has moved it to; None if it can."""
     if to.start <= now:
-        return PutBack.PAST
+        return RevertReason.PAST
     if not SHORTEST <= to.duration <= LONGEST:
-        return PutBack.UNFIT
+        return RevertReason.UNFIT
     if occupancy.taken(db, practitioner.id, to.padded(practitioner.buffer), besides=session_id):
-        return PutBack.TAKEN
-    return PutBack.BUSY if busy.overlapping(db, practitioner.id, to) else None
+        return RevertReason.TAKEN
+    return RevertReason.BUSY if busy.overlapping(db, practitioner.id, to) else None
 
 
 def _when(to: Span, case: Case) -> When:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar, CalendarRole
-from connector.domain.facts import ClashFound
+from connector.domain.facts import ConflictFound
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Alternative, Offer
 from connector.domain.people import CLOCK
@@ -20,7 +20,7 @@ from connector.domain.span import Span
 from connector.errors import MissingError, ProviderError, RefusedError
 from connector.ports import Busy, ListsBusy, RemoteCalendar
 from connector.services import notices
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
 from connector.services.sync.push import picture
 from connector.storage import (
@@ -44,7 +44,7 @@ FRESH = 4  # polling intervals after which what is known counts as a blind spot
 
 
 def scan(
-    database: Database, terms: Terms, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
+    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
 ) -> datetime | None:
     """Read when a calendar is not free, and tell its practitioner of every offered time that no longer is.
 
@@ -63,37 +63,37 @@ def scan(
             busy.note_trouble(db, calendar_id, str(error))
             depended_on = _depended_on(db, calendar, now)
         if isinstance(error, MissingError | RefusedError):
-            return now + terms.poll_idle if depended_on else None
+            return now + policy.poll_idle if depended_on else None
         raise
     with database.begin() as db:
-        lock(db, terms, calendar.practitioner_id, now=now)
+        lock(db, policy, calendar.practitioner_id, now=now)
         busy.keep(db, calendar_id, _foreign(db, calendar, found, now), now=now, until=until)
-        _tell_clashes(db, terms, calendar, now)
+        _tell_conflicts(db, policy, calendar, now)
         depended_on = _depended_on(db, calendar, now)
     fed = calendar.role is CalendarRole.TARGET
-    return now + terms.poll_open if depended_on and not fed else None
+    return now + policy.poll_open if depended_on and not fed else None
 
 
-def refresh(database: Database, terms: Terms, practitioner_id: UUID, *, now: datetime) -> None:
+def refresh(database: Database, policy: Policy, practitioner_id: UUID, *, now: datetime) -> None:
     """Have a practitioner's calendars looked at if what is known is not of just now: they are choosing times."""
     with database.read() as db:
         known = calendars.all_of(db, practitioner_id)
-    if any(one.busy_at is None or one.busy_at <= now - terms.poll_open for one in known):
+    if any(one.busy_at is None or one.busy_at <= now - policy.poll_open for one in known):
         with database.begin() as db:
             make_busy_due(db, practitioner_id, now=now)
 
 
-def clashes(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
+def conflicts(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
     """Return the names of the practitioner's calendars in which something stands at that time, as far as is known."""
     return tuple(sorted({found.calendar for found in busy.overlapping(db, practitioner_id, span)}))
 
 
 def blind_spots(
-    db: Db, terms: Terms, practitioner_id: UUID, alternatives: Iterable[Alternative], *, now: datetime
+    db: Db, policy: Policy, practitioner_id: UUID, alternatives: Iterable[Alternative], *, now: datetime
 ) -> Sequence[BlindSpot]:
     """Return the calendars of which it is not known whether they are free at these times."""
     until = max((alternative.when.span.end for alternative in alternatives), default=now)
-    return busy.blind_spots(db, practitioner_id, read_since=now - FRESH * terms.poll_open, until=until)
+    return busy.blind_spots(db, practitioner_id, read_since=now - FRESH * policy.poll_open, until=until)
 
 
 def told(spot: BlindSpot) -> str:
@@ -154,31 +154,33 @@ def _without(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
 def _asked(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
     if isinstance(remote, ListsBusy):
         try:
-            return remote.agenda(span)
+            return remote.list_busy(span)
         except RefusedError:
             pass  # only free and busy may be seen there
     return remote.busy(span)
 
 
-def _tell_clashes(db: Db, terms: Terms, calendar: Calendar, now: datetime) -> None:
+def _tell_conflicts(db: Db, policy: Policy, calendar: Calendar, now: datetime) -> None:
     for offer in offers.open_of_practitioner(db, calendar.practitioner_id):
         for alternative in offer.held:
             for found in busy.overlapping(db, calendar.practitioner_id, alternative.when.span):
                 if found.calendar_id == calendar.id:
-                    _tell_clash(db, terms, calendar, offer, alternative, found.span, now)
+                    _tell_conflict(db, policy, calendar, offer, alternative, found.span, now)
 
 
-def _tell_clash(
-    db: Db, terms: Terms, calendar: Calendar, offer: Offer, alternative: Alternative, taken: Span, now: datetime
+def _tell_conflict(
+    db: Db, policy: Policy, calendar: Calendar, offer: Offer, alternative: Alternative, taken: Span, now: datetime
 ) -> None:
     """Tell of one clash, once."""
     start = alternative.when.span.start
-    key = f"{NoticeKind.CLASH_FOUND}:{alternative.id}:{start:%Y%m%dT%H%M%S}:{calendar.id}:{taken.start:%Y%m%dT%H%M%S}"
+    key = (
+        f"{NoticeKind.CONFLICT_FOUND}:{alternative.id}:{start:%Y%m%dT%H%M%S}:{calendar.id}:{taken.start:%Y%m%dT%H%M%S}"
+    )
     if messages.is_queued(db, key):
         return
     practitioner = people.practitioner(db, calendar.practitioner_id)
     session = sessions.get(db, offer.session_id)
-    fact = ClashFound(
+    fact = ConflictFound(
         at=now,
         by=CLOCK,
         session_id=session.id,
@@ -190,7 +192,7 @@ def _tell_clash(
     )
     timeline.append(db, practitioner.id, [fact])
     notice = Notice(
-        kind=NoticeKind.CLASH_FOUND,
+        kind=NoticeKind.CONFLICT_FOUND,
         to=Recipient.of(practitioner),
         practitioner_name=practitioner.name,
         client_name=people.client(db, session.client_id).name,
@@ -202,4 +204,4 @@ def _tell_clash(
         about=calendar.name,
     )
     told_once = notices.Told(notice=notice, key=key)
-    notices.queue(db, told_once, terms=terms, practitioner_id=practitioner.id, now=now)
+    notices.queue(db, told_once, policy=policy, practitioner_id=practitioner.id, now=now)

@@ -45,7 +45,7 @@ def probe(database: Database, calendar_id: UUID, remote: RemoteCalendar, *, now:
     clear(database, calendar_id, remote)
     if not _is_written_to(database, calendar_id):
         return None
-    if calendar.stopped is not None:
+    if calendar.paused is not None:
         return now + DAILY
     if not waits:
         span = _free_night(database, calendar, remote, now)
@@ -115,7 +115,7 @@ def _is_written_to(database: Database, calendar_id: UUID) -> bool:
     if calendar is None or calendar.role is not CalendarRole.TARGET:
         return False
     with database.read() as db:
-        return calendars.connection(db, calendar.connection_id).state is not ConnectionState.LEAVING
+        return calendars.connection(db, calendar.connection_id).state is not ConnectionState.DISCONNECTING
 
 
 def _note(db: Db, calendar: Calendar, *, firm: bool, now: datetime) -> None:

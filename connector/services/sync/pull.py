@@ -9,21 +9,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.change import Act, Finding, Happening, Suspicion, findings
+from connector.domain.change import ChangeKind, Observation, RemoteChange, SettledChange, observations
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Mirror, MirrorState, Sighting
 from connector.errors import EditConflictError, MissingError, RefusedError, SyncTokenExpiredError
 from connector.ports import Changes, Failed, RemoteCalendar
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.sync import breaker, edits
 from connector.services.sync.breaker import How
 from connector.services.sync.push import SETTLED, Picture, picture
-from connector.storage import busy, calendars, ledger, mirrors, offers, questions
-from connector.storage import remote_changes as suspicions
+from connector.storage import busy, calendars, ledger, mirrors, offers, questions, remote_changes
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
@@ -37,15 +36,15 @@ class _Known:
 
     calendar: Calendar
     mirrors: Sequence[Mirror]
-    suspicions: Mapping[EntryKey, Suspicion]
+    remote_changes: Mapping[EntryKey, RemoteChange]
 
     def due(self, now: datetime, settling: timedelta) -> Collection[EntryKey]:
         """Return the entries whose suspicion is to be decided by a direct read now."""
-        return {key for key, suspicion in self.suspicions.items() if suspicion.is_due(now, settling)}
+        return {key for key, remote_change in self.remote_changes.items() if remote_change.is_due(now, settling)}
 
 
 def pull(
-    database: Database, terms: Terms, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
+    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
 ) -> datetime | None:
     """Take in what the practitioner did to our entries, and do what follows from it.
 
@@ -63,25 +62,25 @@ def pull(
         try:
             changes = _changes(remote, known.calendar.sync_token)
             known = _with_returned(database, known, changes, remote)
-            concerned = _concerning(known, changes, now, terms.settling)
-            sightings = _look(remote, concerned, changes, known.due(now, terms.settling))
+            concerned = _concerning(known, changes, now, policy.settling)
+            sightings = _look(remote, concerned, changes, known.due(now, policy.settling))
         except (MissingError, RefusedError) as error:
-            return _stop(database, terms, known.calendar, error, now)
+            return _stop(database, policy, known.calendar, error, now)
         with database.begin() as db:
-            if _take_in(db, terms, known, changes, sightings, now):
-                return _next_look(db, terms, known.calendar, now)
+            if _take_in(db, policy, known, changes, sightings, now):
+                return _next_look(db, policy, known.calendar, now)
     raise EditConflictError("the calendar was written while it was read")
 
 
 def _known(db: Connection, calendar_id: UUID, now: datetime) -> _Known:
     calendar = calendars.calendar(db, calendar_id)
-    suspected = suspicions.of_calendar(db, calendar_id)
+    suspected = remote_changes.of_calendar(db, calendar_id)
     asked = questions.open_of_practitioner(db, calendar.practitioner_id)
     keys = {EntryKey(kind=EntryKind.SESSION, id=session_id) for session_id in asked} | suspected.keys()
     return _Known(
         calendar=calendar,
         mirrors=mirrors.every(db, calendar_id, or_keys=keys, since=now - LOOKS_BACK),
-        suspicions=suspected,
+        remote_changes=suspected,
     )
 
 
@@ -146,83 +145,86 @@ def _look(
 
 def _take_in(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     known: _Known,
     changes: Changes,
     sightings: Mapping[str, Sighting | None],
     now: datetime,
 ) -> bool:
     """Store what was learned, and do what follows; False if somebody else wrote meanwhile: then nothing is stored."""
-    lock(db, terms, known.calendar.practitioner_id, now=now)
+    lock(db, policy, known.calendar.practitioner_id, now=now)
     current = _known(db, known.calendar.id, now)
-    if calendars.connection(db, current.calendar.connection_id).state is ConnectionState.LEAVING:
+    if calendars.connection(db, current.calendar.connection_id).state is ConnectionState.DISCONNECTING:
         return True  # nothing there counts any more
     told = {mirror.key for mirror in current.mirrors}
     returned = [mirror for mirror in known.mirrors if mirror.key not in told]
     current = replace(current, mirrors=(*current.mirrors, *mirrors.absent_of(db, current.calendar.id, returned)))
-    if _has_changed(known, current, changes, sightings, now, terms.settling):
+    if _has_changed(known, current, changes, sightings, now, policy.settling):
         return False
     shown = picture(db, current.calendar.id, now=now)
     learned = list(
-        findings(
+        observations(
             current.mirrors,
             sightings,
             shown.contents,
-            current.suspicions,
+            current.remote_changes,
             hidden=shown.hidden,
             now=now,
-            settling=terms.settling,
+            settling=policy.settling,
         )
     )
-    mirrors.record(db, current.calendar.id, [finding.mirror for finding in learned])
-    looked_at = [finding.mirror.key for finding in learned]
-    suspected = [finding.suspicion for finding in learned if finding.suspicion is not None]
-    suspicions.replace(db, current.calendar.id, looked_at, suspected)
+    mirrors.record(db, current.calendar.id, [observation.mirror for observation in learned])
+    looked_at = [observation.mirror.key for observation in learned]
+    suspected = [observation.remote_change for observation in learned if observation.remote_change is not None]
+    remote_changes.replace(db, current.calendar.id, looked_at, suspected)
     calendars.note_read(db, current.calendar.id, changes.token, now=now)
-    if _goes_on(db, terms, current.calendar, shown, now):
-        _heed(db, terms, current, _ripe(db, terms, current.calendar, learned, now), now)
+    if _goes_on(db, policy, current.calendar, shown, now):
+        _heed(db, policy, current, _ripe(db, policy, current.calendar, learned, now), now)
     else:
-        _heed(db, terms, current, _harmless(learned), now)
-    if any(finding.mirror.stands and finding.mirror.key not in shown.contents for finding in learned):
+        _heed(db, policy, current, _harmless(learned), now)
+    if any(observation.mirror.stands and observation.mirror.key not in shown.contents for observation in learned):
         make_calendars_due(db, current.calendar.practitioner_id, now=now)  # to remove what has come back
-    if any(finding.suspicion is not None and finding.suspicion.found for finding in learned):
+    if any(observation.remote_change is not None and observation.remote_change.found for observation in learned):
         make_busy_due(db, current.calendar.practitioner_id, now=now)
     _keep_busy_known(db, current, changes, now)
     return True
 
 
-def _heed(db: Connection, terms: Terms, known: _Known, counts: Iterable[Happening], now: datetime) -> None:
+def _heed(db: Connection, policy: Policy, known: _Known, counts: Iterable[SettledChange], now: datetime) -> None:
     """Do what follows from what counts; it is not suspected any more."""
-    happened = [happening for happening in counts if happening.act is not Act.TOUCHED]
-    suspicions.replace(db, known.calendar.id, [happening.mirror.key for happening in happened], [])
-    if happened:
-        edits.heed(db, terms, known.calendar, happened, now=now)
+    settled_changes = [settled_change for settled_change in counts if settled_change.kind is not ChangeKind.TOUCHED]
+    remote_changes.replace(db, known.calendar.id, [settled_change.mirror.key for settled_change in settled_changes], [])
+    if settled_changes:
+        edits.follow_up(db, policy, known.calendar, settled_changes, now=now)
         make_calendars_due(db, known.calendar.practitioner_id, now=now)
 
 
 def _ripe(
-    db: Connection, terms: Terms, calendar: Calendar, learned: Iterable[Finding], now: datetime
-) -> Iterator[Happening]:
+    db: Connection, policy: Policy, calendar: Calendar, learned: Iterable[Observation], now: datetime
+) -> Iterator[SettledChange]:
     """Yield what counts now; holds wait for the others of their offer, so that its client is told once."""
     offer_of = _offers_by_alternative(db, calendar)
     unsettled = {
         offer_of.get(key.id)
-        for key, suspicion in suspicions.of_calendar(db, calendar.id).items()
-        if key.kind is EntryKind.HOLD and not suspicion.is_due(now, terms.settling)
+        for key, remote_change in remote_changes.of_calendar(db, calendar.id).items()
+        if key.kind is EntryKind.HOLD and not remote_change.is_due(now, policy.settling)
     }
-    for finding in learned:
-        if finding.happening is None:
+    for observation in learned:
+        if observation.settled_change is None:
             continue
-        waits = finding.mirror.key.kind is EntryKind.HOLD and offer_of.get(finding.mirror.key.id) in unsettled
-        if finding.suspicion is None or not waits:
-            yield finding.happening
+        waits = observation.mirror.key.kind is EntryKind.HOLD and offer_of.get(observation.mirror.key.id) in unsettled
+        if observation.remote_change is None or not waits:
+            yield observation.settled_change
 
 
-def _harmless(learned: Iterable[Finding]) -> Iterator[Happening]:
+def _harmless(learned: Iterable[Observation]) -> Iterator[SettledChange]:
     """Yield what counts even in a calendar that is stopped: what nobody has to settle."""
-    for finding in learned:
-        if finding.happening is not None and finding.happening.act in (Act.RETURNED, Act.EDITED):
-            yield finding.happening
+    for observation in learned:
+        if observation.settled_change is not None and observation.settled_change.kind in (
+            ChangeKind.RETURNED,
+            ChangeKind.EDITED,
+        ):
+            yield observation.settled_change
 
 
 def _offers_by_alternative(db: Connection, calendar: Calendar) -> Mapping[UUID, UUID]:
@@ -230,24 +232,24 @@ def _offers_by_alternative(db: Connection, calendar: Calendar) -> Mapping[UUID, 
     return {alternative.id: offer.id for offer in waiting for alternative in offer.alternatives}
 
 
-def _goes_on(db: Connection, terms: Terms, calendar: Calendar, shown: Picture, now: datetime) -> bool:
+def _goes_on(db: Connection, policy: Policy, calendar: Calendar, shown: Picture, now: datetime) -> bool:
     """Whether what was learned may count: not while the calendar is stopped, or looks wrong now."""
-    suspected = suspicions.of_calendar(db, calendar.id)
-    wrong = breaker.reason_to_stop(_units(db, shown, suspected, now), suspected.values())
+    suspected = remote_changes.of_calendar(db, calendar.id)
+    wrong = breaker.reason_to_pause(_units(db, shown, suspected, now), suspected.values())
     if wrong is not None:
-        breaker.stop(db, terms, calendar, wrong[0], count=wrong[1], now=now)
+        breaker.stop(db, policy, calendar, wrong[0], count=wrong[1], now=now)
         return False
-    if calendar.stopped is None:
+    if calendar.paused is None:
         return True
-    unread = calendar.stopped in (Stop.MISSING, Stop.REFUSED)
-    if not unread and any(s.act is Act.DELETED and not s.accepted for s in suspected.values()):
+    unread = calendar.paused in (PauseReason.MISSING, PauseReason.REFUSED)
+    if not unread and any(s.kind is ChangeKind.DELETED and not s.accepted for s in suspected.values()):
         return False
     breaker.resume(db, calendar.id, How.ITSELF, by=CLOCK, now=now)
     return True
 
 
 def _units(
-    db: Connection, shown: Picture, suspected: Mapping[EntryKey, Suspicion], now: datetime
+    db: Connection, shown: Picture, suspected: Mapping[EntryKey, RemoteChange], now: datetime
 ) -> Mapping[EntryKey, object]:
     """Return what stands or stood in the calendar and is to come: all holds of one offer count as one."""
     offer_of = _offers_by_alternative(db, shown.calendar)
@@ -272,7 +274,7 @@ def _has_changed(
 ) -> bool:
     """Whether our own writing went on while the calendar was read: what was read may be older than what is known."""
     before = {mirror.key: mirror for mirror in known.mirrors}
-    if known.calendar.sync_token != current.calendar.sync_token or known.suspicions != current.suspicions:
+    if known.calendar.sync_token != current.calendar.sync_token or known.remote_changes != current.remote_changes:
         return True
     for mirror in current.mirrors:
         if mirror.ref.name in sightings and before.get(mirror.key) != mirror:
@@ -292,20 +294,20 @@ def _keep_busy_known(db: Connection, known: _Known, changes: Changes, now: datet
         busy.confirm(db, known.calendar.id, now=now)
 
 
-def _next_look(db: Connection, terms: Terms, calendar: Calendar, now: datetime) -> datetime:
+def _next_look(db: Connection, policy: Policy, calendar: Calendar, now: datetime) -> datetime:
     asking = bool(offers.open_of_practitioner(db, calendar.practitioner_id))
-    polled = now + (terms.poll_open if asking else terms.poll_idle)
-    settled = [one.since + terms.settling for one in suspicions.of_calendar(db, calendar.id).values()]
+    polled = now + (policy.poll_open if asking else policy.poll_idle)
+    settled = [one.since + policy.settling for one in remote_changes.of_calendar(db, calendar.id).values()]
     return min([polled, *(at for at in settled if at > now)])
 
 
 def _stop(
-    database: Database, terms: Terms, calendar: Calendar, error: MissingError | RefusedError, now: datetime
+    database: Database, policy: Policy, calendar: Calendar, error: MissingError | RefusedError, now: datetime
 ) -> datetime:
     """Stop a calendar that cannot be read; it is looked at again, and goes on by itself once it can be."""
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
     with database.begin() as db:
         calendars.note_trouble(db, calendar.id, words, now=now)
-        breaker.stop(db, terms, calendar, Stop.MISSING if missing else Stop.REFUSED, now=now)
-    return now + terms.poll_idle
+        breaker.stop(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
+    return now + policy.poll_idle

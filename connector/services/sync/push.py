@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.change import Act, Suspicion
+from connector.domain.change import ChangeKind, RemoteChange
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, entries_for
-from connector.domain.notice import PutBack
+from connector.domain.notice import RevertReason
 from connector.domain.offer import Offer
 from connector.domain.question import Meanwhile, Question
 from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Remove, plan
@@ -28,10 +28,9 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Removed, Written
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.sync import reverts
-from connector.storage import calendars, ledger, mirrors, offers, people, questions, sessions
-from connector.storage import remote_changes as suspicions
+from connector.storage import calendars, ledger, mirrors, offers, people, questions, remote_changes, sessions
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
@@ -51,7 +50,7 @@ class Picture:
     calendar: Calendar
     wanted: tuple[Entry, ...]
     mirrors: dict[str, Mirror]
-    suspicions: Mapping[EntryKey, Suspicion]
+    remote_changes: Mapping[EntryKey, RemoteChange]
     hidden: frozenset[EntryKey]
     actions: tuple[Action, ...]
 
@@ -93,15 +92,15 @@ def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
     since = now - SETTLED
     asked = questions.open_of_practitioner(db, calendar.practitioner_id)
     wanted, known = _wanted(db, calendar, asked, since)
-    suspected = suspicions.of_calendar(db, calendar_id)
+    suspected = remote_changes.of_calendar(db, calendar_id)
     hidden = _hidden(asked.values(), known)
-    if calendars.connection(db, calendar.connection_id).state is ConnectionState.LEAVING:
-        wanted, actions = [], _farewell(wanted, known, now)
-    elif calendar.stopped is not None:
+    if calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING:
+        wanted, actions = [], _removals(wanted, known, now)
+    elif calendar.paused is not None:
         actions = []  # until somebody says how to go on
     elif calendar.role is CalendarRole.CLEARING:
         over = [entry for entry in wanted if entry.content.span.end <= now]
-        actions = _farewell(wanted, known, now) if _succeeded(db, calendar) else []
+        actions = _removals(wanted, known, now) if _succeeded(db, calendar) else []
         wanted = over
     elif calendar.role is CalendarRole.WATCHED:
         wanted, actions = [], []
@@ -112,7 +111,7 @@ def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
         calendar=calendar,
         wanted=tuple(wanted),
         mirrors={str(mirror.key): mirror for mirror in known},
-        suspicions=suspected,
+        remote_changes=suspected,
         hidden=hidden,
         actions=tuple(actions),
     )
@@ -120,7 +119,7 @@ def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
 
 def converge(
     database: Database,
-    terms: Terms,
+    policy: Policy,
     calendar_id: UUID,
     remote: RemoteCalendar,
     *,
@@ -134,7 +133,7 @@ def converge(
 
     Args:
         database: Where what is wanted and what is known stand.
-        terms: How this installation does things.
+        policy: How this installation does things.
         calendar_id: Which calendar.
         remote: The same calendar at its service.
         clock: For the instants that are noted.
@@ -149,13 +148,13 @@ def converge(
         if not now.actions:
             break
         count += len(now.actions)
-        done = _Work(database, terms, now, remote, clock, renew).carry_out()
+        done = _Work(database, policy, now, remote, clock, renew).carry_out()
         if not done.vanished:
             _raise_worst(database, calendar_id, done.errors, clock())
             break
     else:
         raise TransientError("events of ours kept vanishing from the calendar while they were written")
-    if now.calendar.role is CalendarRole.TARGET and now.calendar.stopped is None:
+    if now.calendar.role is CalendarRole.TARGET and now.calendar.paused is None:
         with database.begin() as db:
             calendars.note_written(db, calendar_id, now=clock())
             for before in calendars.being_cleared_for(db, calendar_id):
@@ -206,13 +205,13 @@ def _hidden(asked: Iterable[Question], known: Iterable[Mirror]) -> frozenset[Ent
 
 
 def _left(
-    wanted: Iterable[Entry], known: Iterable[Mirror], suspected: Mapping[EntryKey, Suspicion], now: datetime
+    wanted: Iterable[Entry], known: Iterable[Mirror], suspected: Mapping[EntryKey, RemoteChange], now: datetime
 ) -> Iterator[EntryKey]:
     """Yield what nothing is done about for now: what is suspected, and what is over and was tidied away."""
     gone = {mirror.key for mirror in known if mirror.state is MirrorState.ABSENT}
     for entry in wanted:
-        suspicion = suspected.get(entry.key)
-        unsettled = suspicion is not None and not suspicion.overruled(entry.content)
+        remote_change = suspected.get(entry.key)
+        unsettled = remote_change is not None and not remote_change.overruled(entry.content)
         tidied = entry.key in gone and entry.content.span.end <= now
         if unsettled or tidied:
             yield entry.key
@@ -223,11 +222,11 @@ def _succeeded(db: Connection, calendar: Calendar) -> bool:
     if calendar.successor_id is None:
         return True
     successor = calendars.calendar(db, calendar.successor_id)
-    filled = successor.written_at is not None and successor.stopped is None
+    filled = successor.written_at is not None and successor.paused is None
     return filled and successor.role is CalendarRole.TARGET
 
 
-def _farewell(wanted: Iterable[Entry], known: Iterable[Mirror], now: datetime) -> list[Action]:
+def _removals(wanted: Iterable[Entry], known: Iterable[Mirror], now: datetime) -> list[Action]:
     """Take out everything that is ours, but what is over and stands where it shall."""
     over = {entry.key for entry in wanted if entry.content.span.end <= now}
     return [
@@ -242,7 +241,7 @@ class _Work:
     """One round of actions, with all it takes to carry them out."""
 
     database: Database
-    terms: Terms
+    policy: Policy
     now: Picture
     remote: RemoteCalendar
     clock: Clock
@@ -316,23 +315,24 @@ class _Work:
         calendar, now, contents = self.now.calendar, self.clock(), self.now.contents
         keys = {mirror.key for mirror in landed}
         missed = [
-            Suspicion(key=key, act=Act.DELETED, since=now, wanted=contents[key].span) for key in self.done.missed & keys
+            RemoteChange(key=key, kind=ChangeKind.DELETED, since=now, wanted=contents[key].span)
+            for key in self.done.missed & keys
         ]
-        overruled = {key: one for key, one in self.now.suspicions.items() if key in self.done.written & keys}
+        overruled = {key: one for key, one in self.now.remote_changes.items() if key in self.done.written & keys}
         with self.database.begin() as db:
             people.practitioner(db, calendar.practitioner_id, lock=True)
             mirrors.record(db, calendar.id, landed)
-            suspicions.replace(db, calendar.id, [*overruled, *(one.key for one in missed)], missed)
+            remote_changes.replace(db, calendar.id, [*overruled, *(one.key for one in missed)], missed)
             if missed:
-                _look_again(db, calendar, due_at=now + self.terms.settling)
+                _look_again(db, calendar, due_at=now + self.policy.settling)
             for mirror in landed:
-                suspicion = overruled.get(mirror.key)
-                if suspicion is None and mirror.key not in self.done.overtaken:
+                remote_change = overruled.get(mirror.key)
+                if remote_change is None and mirror.key not in self.done.overtaken:
                     continue
-                found = suspicion.found if suspicion else None
-                deleted = suspicion is None or suspicion.act is Act.DELETED
-                reason = PutBack.DECIDED
-                reverts.put_back(db, self.terms, calendar, mirror, reason, found=found, deleted=deleted, now=now)
+                found = remote_change.found if remote_change else None
+                deleted = remote_change is None or remote_change.kind is ChangeKind.DELETED
+                reason = RevertReason.DECIDED
+                reverts.revert(db, self.policy, calendar, mirror, reason, found=found, deleted=deleted, now=now)
         self.done.overtaken.clear()
 
 

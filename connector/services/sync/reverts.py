@@ -8,22 +8,22 @@ from sqlalchemy import Connection
 
 from connector.domain.connection import Calendar
 from connector.domain.entry import EntryKind
-from connector.domain.facts import EntryTouched
-from connector.domain.notice import Notice, NoticeKind, PutBack, Recipient
+from connector.domain.facts import EntryReverted
+from connector.domain.notice import Notice, NoticeKind, Recipient, RevertReason
 from connector.domain.people import Actor, Role
 from connector.domain.reconcile import Mirror
 from connector.domain.span import Span, When
 from connector.services import notices
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.storage import people, sessions, timeline
 
 
-def put_back(
+def revert(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     calendar: Calendar,
     mirror: Mirror,
-    reason: PutBack,
+    reason: RevertReason,
     *,
     found: Span | None = None,
     deleted: bool = False,
@@ -36,7 +36,7 @@ def put_back(
     practitioner = people.practitioner(db, calendar.practitioner_id)
     session = sessions.get(db, mirror.session_id)
     moved_to = When.of(found, zone=session.when.zone) if found is not None else None
-    touched = EntryTouched(
+    touched = EntryReverted(
         at=now,
         by=Actor(role=Role.PRACTITIONER, name=practitioner.name),
         session_id=session.id,
@@ -48,7 +48,7 @@ def put_back(
     )
     timeline.append(db, practitioner.id, [touched])
     notice = Notice(
-        kind=NoticeKind.ENTRY_PUT_BACK,
+        kind=NoticeKind.ENTRY_REVERTED,
         to=Recipient.of(practitioner),
         practitioner_name=practitioner.name,
         client_name=people.client(db, session.client_id).name,
@@ -57,4 +57,4 @@ def put_back(
         reason=reason.value,
         moved_to=moved_to,
     )
-    notices.tell_practitioner(db, terms, practitioner, notice, now=now)
+    notices.tell_practitioner(db, policy, practitioner, notice, now=now)

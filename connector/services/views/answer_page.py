@@ -12,7 +12,7 @@ from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When
 from connector.errors import NotFoundError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.scheduling import answers
 from connector.services.sync import free_busy
 from connector.storage import people, sessions
@@ -58,7 +58,7 @@ class AnswerPage:
         raise NotFoundError("This time is not part of the offer.")
 
 
-def answer_page(db: Connection, terms: Terms, seal: Seal, token: str, *, now: datetime) -> AnswerPage:
+def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: datetime) -> AnswerPage:
     """Return what an answer link shows.
 
     Raises: NotFoundError as `answering.find` does.
@@ -66,7 +66,7 @@ def answer_page(db: Connection, terms: Terms, seal: Seal, token: str, *, now: da
     offer = answers.find(db, seal, token, now=now)
     session = sessions.get(db, offer.session_id)
     client = people.client(db, session.client_id)
-    choices = tuple(_choice(db, terms, alternative, session, now) for alternative in offer.alternatives)
+    choices = tuple(_choice(db, policy, alternative, session, now) for alternative in offer.alternatives)
     return AnswerPage(
         offer_id=offer.id,
         state=state_now(offer, now),
@@ -90,19 +90,19 @@ def state_now(offer: Offer, now: datetime) -> OfferState:
     return OfferState.LAPSED if overdue else offer.state
 
 
-def _choice(db: Connection, terms: Terms, alternative: Alternative, session: Session, now: datetime) -> Choice:
+def _choice(db: Connection, policy: Policy, alternative: Alternative, session: Session, now: datetime) -> Choice:
     return Choice(
         id=alternative.id,
         when=alternative.when,
         location=alternative.location or session.location,
-        gone=_gone(db, terms, alternative, session, now),
+        gone=_gone(db, policy, alternative, session, now),
     )
 
 
-def _gone(db: Connection, terms: Terms, alternative: Alternative, session: Session, now: datetime) -> str:
+def _gone(db: Connection, policy: Policy, alternative: Alternative, session: Session, now: datetime) -> str:
     if alternative.withdrawn:
         return "withdrawn"
     if alternative.when.span.start <= now:
         return "begun"
-    clashing = terms.refuse_clashes and free_busy.clashes(db, session.practitioner_id, alternative.when.span)
+    clashing = policy.refuse_conflicts and free_busy.conflicts(db, session.practitioner_id, alternative.when.span)
     return "taken" if clashing else ""

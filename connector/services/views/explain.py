@@ -9,16 +9,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.change import Act
+from connector.domain.change import ChangeKind
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import Fact, OfferSent, SessionBooked, SessionMoved
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.reconcile import Mirror, MirrorState
 from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.sync.push import Picture, picture
 from connector.services.views import timeline as narrating
 from connector.services.views.answer_page import state_now
@@ -52,7 +52,7 @@ class Explanation:
     history: tuple[Told, ...]
 
 
-def explain(db: Connection, terms: Terms, word: str, *, now: datetime) -> Sequence[Explanation]:
+def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequence[Explanation]:
     """Explain every event that goes by this word: its id, address or UID at its service, or a session's id or UID.
 
     Raises: NotFoundError if none of ours does, with what it then may be.
@@ -65,10 +65,10 @@ def explain(db: Connection, terms: Terms, word: str, *, now: datetime) -> Sequen
             f"Nothing of ours goes by “{word}”. An event that Pencilled did not write is not touched by it. Give the "
             "event's id, address or UID as the calendar service tells it, or the id of a session."
         )
-    return [_explained(db, terms, calendar_id, mirror, now) for calendar_id, mirror in found]
+    return [_explained(db, policy, calendar_id, mirror, now) for calendar_id, mirror in found]
 
 
-def _explained(db: Connection, terms: Terms, calendar_id: UUID, mirror: Mirror, now: datetime) -> Explanation:
+def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror, now: datetime) -> Explanation:
     session = sessions.get(db, mirror.session_id)
     client = people.client(db, session.client_id).name
     shown = picture(db, calendar_id, now=now)
@@ -86,7 +86,7 @@ def _explained(db: Connection, terms: Terms, calendar_id: UUID, mirror: Mirror, 
         kind=mirror.key.kind,
         what=_what(client, session, alternative),
         who=f"{brought.what}, by {brought.who} on {brought.at:%d %B %Y at %H:%M} UTC" if brought else "",
-        follows=tuple(_follows(db, terms, shown, mirror, session, offer, now)),
+        follows=tuple(_follows(db, policy, shown, mirror, session, offer, now)),
         history=tuple(narrating.told(fact) for fact in happened[-RECENT:]),
     )
 
@@ -109,19 +109,19 @@ def _what(client: str, session: Session, alternative: Alternative | None) -> str
 
 def _follows(
     db: Connection,
-    terms: Terms,
+    policy: Policy,
     shown: Picture,
     mirror: Mirror,
     session: Session,
     offer: Offer | None,
     now: datetime,
 ) -> Iterator[str]:
-    if shown.calendar.stopped is not None:
-        why = narrating.STOPS[Stop(shown.calendar.stopped)]
+    if shown.calendar.paused is not None:
+        why = narrating.PAUSES[PauseReason(shown.calendar.paused)]
         yield f"Nothing is done about this calendar until somebody says how to go on: {why}."
     if calendars.connection(db, shown.calendar.connection_id).state is ConnectionState.ACCESS_LOST:
         yield "The calendar no longer lets us in: nothing changes there until it is reconnected."
-    yield from _touched(db, terms, shown, mirror, session)
+    yield from _touched(db, policy, shown, mirror, session)
     content = shown.contents.get(mirror.key)
     if offer is not None and state_now(offer, now) is OfferState.OPEN and offer.expires_at and content is not None:
         yield f"It goes once the client has answered, and at the latest on {offer.expires_at:%d %B %Y at %H:%M} UTC."
@@ -130,20 +130,22 @@ def _follows(
         yield "It is not there any more, and is not wanted." if gone else "It is not wanted any more, and is removed."
     elif mirror.seen == content.fingerprint and mirror.state is MirrorState.PRESENT:
         yield "It stands as it shall; it moves when the session does, and goes when that is cancelled."
-    elif mirror.key not in shown.suspicions and mirror.key not in shown.hidden:
+    elif mirror.key not in shown.remote_changes and mirror.key not in shown.hidden:
         yield "It is about to be written as it shall be."
 
 
-def _touched(db: Connection, terms: Terms, shown: Picture, mirror: Mirror, session: Session) -> Iterator[str]:
-    suspicion = shown.suspicions.get(mirror.key)
-    if suspicion is not None:
-        done = {Act.DELETED: "deleted", Act.MOVED: "moved", Act.RESHAPED: "changed"}[suspicion.act]
-        counts = suspicion.since + terms.settling
-        seen = f"{suspicion.since:%d %B %Y at %H:%M:%S} UTC"
+def _touched(db: Connection, policy: Policy, shown: Picture, mirror: Mirror, session: Session) -> Iterator[str]:
+    remote_change = shown.remote_changes.get(mirror.key)
+    if remote_change is not None:
+        done = {ChangeKind.DELETED: "deleted", ChangeKind.MOVED: "moved", ChangeKind.RESHAPED: "changed"}[
+            remote_change.kind
+        ]
+        counts = remote_change.since + policy.settling
+        seen = f"{remote_change.since:%d %B %Y at %H:%M:%S} UTC"
         yield f"It was {done} in the calendar on {seen}; that counts from {counts:%H:%M:%S} on."
     question = questions.open_of(db, session.id)
     if question is not None and mirror.key == EntryKey(kind=EntryKind.SESSION, id=session.id):
-        doing = {Act.MOVED: "moving", Act.DELETED: "deleting"}[question.row.remote_change]
+        doing = {ChangeKind.MOVED: "moving", ChangeKind.DELETED: "deleting"}[question.row.remote_change]
         yield (
             f"The practitioner is asked what {doing} it means, and the question answers itself on "
             f"{question.answers_itself_at:%d %B %Y at %H:%M} UTC."

@@ -13,12 +13,12 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, entries_for
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import Alternative, Offer, OfferState
-from connector.domain.people import Channel, Client, Practitioner
+from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.question import Question
 from connector.domain.reconcile import Mirror, MirrorState
 from connector.domain.session import Location, Session
 from connector.errors import NotFoundError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.services.sync import free_busy
 from connector.services.views import timeline as narrating
 from connector.services.views.answer_page import state_now
@@ -46,7 +46,7 @@ class CalendarView:
     trouble: str
     since: datetime | None
     lost: bool
-    stopped: str
+    paused: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class AlternativeView:
     alternative: Alternative
     location: Location
     missing_in: tuple[str, ...]
-    clashes: tuple[str, ...]
+    conflicts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class MessageView:
     about: str
     to_client: bool
     to: str
-    channel: Channel
+    medium: Medium
     state: MessageState
     queued_at: datetime
     sent_at: datetime | None
@@ -133,7 +133,7 @@ class SessionPage:
     calendars: tuple[CalendarView, ...]
     missing_in: tuple[str, ...]
     question: Question | None
-    clashes: Mapping[UUID, tuple[str, ...]]
+    conflicts: Mapping[UUID, tuple[str, ...]]
     blind: tuple[BlindSpot, ...]
 
 
@@ -175,7 +175,7 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
 
 
 def session_page(
-    db: Connection, terms: Terms, practitioner_id: UUID, session_id: UUID, *, now: datetime
+    db: Connection, policy: Policy, practitioner_id: UUID, session_id: UUID, *, now: datetime
 ) -> SessionPage:
     """Return one session of this practitioner.
 
@@ -191,13 +191,13 @@ def session_page(
     missing = _missing(session, asking, question, client, connected, standing)
     draft = next((offer for offer in made if offer.state is OfferState.DRAFT), None)
     standing_times = [a for offer in (asking, draft) if offer is not None for a in offer.standing]
-    clashes = {a.id: free_busy.clashes(db, practitioner_id, a.when.span) for a in standing_times}
-    blind = free_busy.blind_spots(db, terms, practitioner_id, standing_times, now=now) if standing_times else ()
+    conflicts = {a.id: free_busy.conflicts(db, practitioner_id, a.when.span) for a in standing_times}
+    blind = free_busy.blind_spots(db, policy, practitioner_id, standing_times, now=now) if standing_times else ()
     return SessionPage(
         practitioner=people.practitioner(db, practitioner_id),
         client=client,
         session=session,
-        open=_offer_view(asking, session, missing, clashes) if asking else None,
+        open=_offer_view(asking, session, missing, conflicts) if asking else None,
         draft=draft,
         past=tuple(offer for offer in made if offer.sent_at is not None and offer is not asking),
         timeline=tuple(narrating.told(fact) for fact in timeline.of_session(db, session_id)),
@@ -205,7 +205,7 @@ def session_page(
         calendars=calendar_views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
-        clashes=clashes,
+        conflicts=conflicts,
         blind=tuple(blind),
     )
 
@@ -225,14 +225,14 @@ def _offer_view(
     offer: Offer,
     session: Session,
     missing: Mapping[EntryKey, tuple[str, ...]],
-    clashes: Mapping[UUID, tuple[str, ...]],
+    conflicts: Mapping[UUID, tuple[str, ...]],
 ) -> OfferView:
     parts = (
         AlternativeView(
             alternative=alternative,
             location=alternative.location or session.location,
             missing_in=missing.get(EntryKey(kind=EntryKind.HOLD, id=alternative.id), ()),
-            clashes=clashes.get(alternative.id, ()),
+            conflicts=conflicts.get(alternative.id, ()),
         )
         for alternative in offer.alternatives
     )
@@ -268,7 +268,7 @@ def _message_view(message: Message) -> MessageView:
         about=narrating.LETTERS[message.kind],
         to_client=message.to_client,
         to=message.notice.to.address,
-        channel=message.channel,
+        medium=message.medium,
         state=message.state,
         queued_at=message.queued_at,
         sent_at=message.sent_at,
@@ -287,7 +287,7 @@ def _calendars(db: Connection, practitioner_id: UUID) -> tuple[Sequence[Calendar
             trouble=calendar.trouble or "",
             since=calendar.trouble_since,
             lost=accounts[calendar.connection_id].state is ConnectionState.ACCESS_LOST,
-            stopped=calendar.stopped or "",
+            paused=calendar.paused or "",
         )
         for calendar in connected
     )

@@ -10,7 +10,7 @@ from typing import TypeVar, assert_never
 from connector.domain.entry import EntryKind
 from connector.domain.facts import (
     AccessLost,
-    AccessRestored,
+    AccessRegained,
     AlternativeFact,
     AlternativeMoved,
     AlternativeWithdrawn,
@@ -18,16 +18,16 @@ from connector.domain.facts import (
     AnyFact,
     Attestation,
     CalendarFact,
+    CalendarPaused,
     CalendarResumed,
-    CalendarStopped,
-    ClashFound,
+    ConflictFound,
     ConnectionAdded,
     ConnectionFact,
-    DisconnectAsked,
     Disconnected,
+    DisconnectRequested,
     Dropped,
     EntryFact,
-    EntryTouched,
+    EntryReverted,
     EventDeleted,
     EventMoved,
     FlagCleared,
@@ -61,7 +61,7 @@ from connector.domain.facts import (
     TargetChanged,
     UnknownFact,
 )
-from connector.domain.notice import NoticeKind, PutBack, Stop
+from connector.domain.notice import NoticeKind, PauseReason, RevertReason
 from connector.domain.people import Actor, Role
 from connector.domain.span import When
 
@@ -95,14 +95,14 @@ LETTERS = {
     NoticeKind.CLIENT_CANCELLED: "news that the session was cancelled",
     NoticeKind.OFFER_LAPSED: "news that the offer has lapsed",
     NoticeKind.DRAFT_WAITING: "reminder of an unsent draft",
-    NoticeKind.ENTRY_PUT_BACK: "news that a calendar entry was put back",
+    NoticeKind.ENTRY_REVERTED: "news that a calendar entry was put back",
     NoticeKind.MOVE_ASKED: "question about a session moved in a calendar",
     NoticeKind.REPLACE_ASKED: "question whether to replace the offer",
     NoticeKind.DELETE_ASKED: "question about a session deleted in a calendar",
     NoticeKind.OFFER_TAKEN_BACK: "news that the offer was taken back",
-    NoticeKind.CLASH_FOUND: "news that an offered time is no longer free",
-    NoticeKind.CALENDAR_STOPPED: "question about a calendar that looks wrong",
-    NoticeKind.OPERATOR_STOPPED: "news that a calendar was stopped",
+    NoticeKind.CONFLICT_FOUND: "news that an offered time is no longer free",
+    NoticeKind.CALENDAR_PAUSED: "question about a calendar that looks wrong",
+    NoticeKind.OPERATOR_PAUSED: "news that a calendar was stopped",
     NoticeKind.ACCESS_LOST: "request to reconnect a calendar",
     NoticeKind.NOT_DELIVERED: "news that a message did not arrive",
     NoticeKind.SIGN_IN: "sign-in link",
@@ -116,27 +116,27 @@ _REASONS = {
 ANSWERS = {
     Answer.ASK_CLIENT: "ask the client",
     Answer.AGREED: "the client has already agreed",
-    Answer.PUT_BACK: "put it back",
+    Answer.REVERT: "put it back",
     Answer.REPLACE: "replace the offer by this time",
     Answer.LEAVE: "leave the offer as it is",
     Answer.CANCEL: "cancel the session",
     Answer.OFFER_OTHERS: "offer other times",
 }
-STOPS = {
-    Stop.MISSING: "it is not there any more",
-    Stop.REFUSED: "it may not be read",
-    Stop.EMPTIED: "nothing of ours stands in it any more",
-    Stop.SHRUNKEN: "more is gone from it at once than a person deletes",
+PAUSES = {
+    PauseReason.MISSING: "it is not there any more",
+    PauseReason.REFUSED: "it may not be read",
+    PauseReason.EMPTIED: "nothing of ours stands in it any more",
+    PauseReason.SHRUNKEN: "more is gone from it at once than a person deletes",
 }
-PUT_BACK: Mapping[str, str] = {
-    PutBack.PAST: ": that time had passed",
-    PutBack.TAKEN: ": that time is kept for somebody else",
-    PutBack.BUSY: ": something else stands at that time",
-    PutBack.SHAPE: ": all-day, repeated or free entries cannot be kept",
-    PutBack.UNFIT: ": that time cannot be offered",
-    PutBack.DECIDED: ": its time was decided meanwhile",
-    PutBack.UNASKED: ": the client could not be asked",
-    PutBack.NO_ANSWER: ": nobody said what it meant",
+REVERT: Mapping[str, str] = {
+    RevertReason.PAST: ": that time had passed",
+    RevertReason.TAKEN: ": that time is kept for somebody else",
+    RevertReason.BUSY: ": something else stands at that time",
+    RevertReason.SHAPE: ": all-day, repeated or free entries cannot be kept",
+    RevertReason.UNFIT: ": that time cannot be offered",
+    RevertReason.DECIDED: ": its time was decided meanwhile",
+    RevertReason.UNASKED: ": the client could not be asked",
+    RevertReason.NO_ANSWER: ": nobody said what it meant",
 }
 _QUESTIONS = {
     QuestionKind.MOVED: "Asked the practitioner what moving the session{where} means",
@@ -265,7 +265,7 @@ def _of_alternative(fact: AlternativeFact) -> str:
             return f"Offered time taken back: {_time(fact.when)}"
         case AlternativeMoved():
             return f"Offered time moved from {_time(fact.old)} to {_time(fact.new)}"
-        case ClashFound():
+        case ConflictFound():
             return f"Something stands in “{fact.calendar}” at an offered time: {_time(fact.when)}"
         case _:
             assert_never(fact)
@@ -274,10 +274,10 @@ def _of_alternative(fact: AlternativeFact) -> str:
 def _of_entry(fact: EntryFact) -> str:
     entry = "hold" if fact.key.startswith(f"{EntryKind.HOLD}:") else "session"
     match fact:
-        case EntryTouched():
+        case EntryReverted():
             moved = f"moved to {_time(fact.moved_to)}" if fact.moved_to else "changed"
             done = "deleted" if fact.deleted else moved
-            why = PUT_BACK.get(fact.reason, "")
+            why = REVERT.get(fact.reason, "")
             return f"The {entry} was {done} in a calendar, and was put back{why}"
         case EventMoved():
             return f"The {entry} was moved to {_time(fact.to)} in the calendar “{fact.calendar}”"
@@ -302,9 +302,9 @@ def _of_question(fact: QuestionFact) -> str:
 
 def _of_calendar(fact: CalendarFact) -> str:
     match fact:
-        case CalendarStopped():
+        case CalendarPaused():
             gone = f" ({fact.count} entries)" if fact.count else ""
-            return f"Calendar “{fact.calendar}” stopped: {_named(STOPS, fact.reason)}{gone}"
+            return f"Calendar “{fact.calendar}” stopped: {_named(PAUSES, fact.reason)}{gone}"
         case CalendarResumed():
             return f"Calendar “{fact.calendar}” goes on: {_named(_RESUMED, fact.how)}"
         case TargetChanged():
@@ -321,9 +321,9 @@ def _of_connection(fact: ConnectionFact) -> str:
             return f"Calendar connected: {fact.label}"
         case AccessLost():
             return "The calendar no longer lets us in"
-        case AccessRestored():
+        case AccessRegained():
             return "The calendar lets us in again"
-        case DisconnectAsked():
+        case DisconnectRequested():
             return "Asked for the calendar to be disconnected"
         case Disconnected():
             kept = f"; {fact.left_behind} of our entries may still stand in it" if fact.left_behind else ""
@@ -336,9 +336,9 @@ def _of_notice(fact: NoticeFact) -> str:
     letter = _named(LETTERS, fact.kind)
     match fact:
         case NoticeSent():
-            return f"Sent by {fact.channel}: {letter}"
+            return f"Sent by {fact.medium}: {letter}"
         case NoticeRefused():
-            return f"Could not be delivered by {fact.channel}: {letter}"
+            return f"Could not be delivered by {fact.medium}: {letter}"
         case NoticeHeldBack():
             return f"Kept from leaving, because a correction made it wrong: {letter}"
         case _:

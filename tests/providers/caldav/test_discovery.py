@@ -14,7 +14,7 @@ import dns.rrset
 import pytest
 
 from connector.errors import AccessLostError, InnerAddressError, RuleError, TransientError
-from connector.ports import GivenTokens, Network
+from connector.ports import Network, UnsavedTokens
 from providers.caldav.discovery import _starts, discover
 from providers.caldav.provider import Caldav
 from tests.fakes.caldav_proxy import Proxy, Reply, Request, hang_up, says
@@ -178,7 +178,7 @@ def test_several_homes_are_all_looked_into(proxy: Proxy, server: Server) -> None
     provider = Caldav()
     credentials = provider.connect({"address": f"{proxy.url}kim/", **MINE}, LOOPBACK)
     assert credentials["homes"].split("\n") == [f"{proxy.url}kim/", f"{proxy.url}kim/twofold/"]
-    offered = [info.remote_id for info in provider.account(GivenTokens(credentials), LOOPBACK).calendars()]
+    offered = [info.remote_id for info in provider.account(UnsavedTokens(credentials), LOOPBACK).calendars()]
     assert offered.count(f"{proxy.url}kim/twofold/") == 1
     assert proxy.count("PROPFIND") == 3
     provider.close()
@@ -262,7 +262,7 @@ def test_digest_is_spoken_where_nothing_else_is_offered(proxy: Proxy, server: Se
     provider = Caldav()
     credentials = provider.connect({"address": proxy.url, **MINE}, LOOPBACK)
     assert credentials["scheme"] == "digest"
-    assert provider.account(GivenTokens(credentials), LOOPBACK).open(proxy.through(url)).changes(None).full
+    assert provider.account(UnsavedTokens(credentials), LOOPBACK).open(proxy.through(url)).changes(None).full
     provider.close()
     with pytest.raises(AccessLostError):
         discover({"address": proxy.url, **MINE, "password": "wrong"}, LOOPBACK)

@@ -11,7 +11,7 @@ import pytest
 
 from connector.domain.reconcile import Ref
 from connector.errors import AccessLostError, EditConflictError, MissingError, RefusedError, TransientError
-from connector.ports import Failed, GivenTokens, Removed
+from connector.ports import Failed, Removed, UnsavedTokens
 from providers.caldav.provider import Caldav
 from tests.fakes.caldav_proxy import Proxy, Reply, Request, hang_up, lose_answer, says, with_etag
 from tests.fakes.servers import Server
@@ -137,7 +137,7 @@ def test_a_server_that_is_not_there_is_a_passing_fault(server: Server) -> None:
     provider = Caldav()
     with Proxy(server.url) as proxy:
         form = {"address": proxy.url, "username": server.username, "password": server.password}
-        calendar = provider.account(GivenTokens(provider.connect(form, LOOPBACK)), LOOPBACK).open(
+        calendar = provider.account(UnsavedTokens(provider.connect(form, LOOPBACK)), LOOPBACK).open(
             f"{proxy.url}kim/work/"
         )
     with pytest.raises(TransientError):

@@ -27,7 +27,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.tables import connections
 from providers._wire import Http, Login
-from providers.caldav.push import LIFE, Bell
+from providers.caldav.push import LIFE, Push
 from tests.conftest import missing
 from tests.fakes import pushing
 from tests.fakes.caldav_proxy import Proxy, Reply, Script, says
@@ -59,14 +59,14 @@ def pusher(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> I
         yield server
 
 
-BellAt = Callable[[str], Bell]
+BellAt = Callable[[str], Push]
 
 
 @pytest.fixture
 def bell_at() -> Iterator[BellAt]:
     """Make bells of collections."""
     http = Http(LOOPBACK, Login(home="127.0.0.1", username="kim", password="secret"))
-    yield partial(Bell, http)
+    yield partial(Push, http)
     http.close()
 
 
@@ -127,7 +127,7 @@ def test_a_change_at_a_real_server_makes_the_pull_due(
     assert webhooks.counts().get(("caldav", "refused")) == before.get(("caldav", "refused"))
     with practice.database.read() as db:
         [channel] = channels.of_calendar(db, calendar.id)
-    assert channel.last_rang_at
+    assert channel.last_notified_at
     assert json.loads(channel.remote_id)["signer"]
     subscriptions.end(practice.database, SEAL, calendar.id, bell, renew=lambda: None, now=practice.now)  # type: ignore[arg-type]
     with pytest.raises(HTTPError, match="404"):
@@ -153,7 +153,7 @@ def test_a_server_without_push_is_asked_one_thing(server: Server, bell_at: BellA
         assert proxy.methods() == ["OPTIONS"]
 
 
-def _watch(bell: Bell) -> Channel:
+def _watch(bell: Push) -> Channel:
     return bell.watch(channel_id="one", secret="secret", address="https://pencilled.example/hooks/caldav", now=NOW)
 
 

@@ -37,7 +37,7 @@ def setting() -> Iterator[Setting]:
 )
 def test_what_google_calls_free_is_free(setting: Setting, more: dict[str, Any]) -> None:
     setting.hand.add(content().span, **more)
-    assert setting.calendar.agenda(DAY) == []
+    assert setting.calendar.list_busy(DAY) == []
     assert setting.calendar.busy(DAY) == []
 
 
@@ -53,7 +53,7 @@ def test_what_google_calls_free_is_free(setting: Setting, more: dict[str, Any]) 
 )
 def test_what_google_calls_busy_is_busy(setting: Setting, more: dict[str, Any]) -> None:
     href = setting.hand.add(content().span, **more)
-    assert [(one.href, one.span) for one in setting.calendar.agenda(DAY)] == [(href, content().span)]
+    assert [(one.href, one.span) for one in setting.calendar.list_busy(DAY)] == [(href, content().span)]
     assert [one.span for one in setting.calendar.busy(DAY)] == [content().span]
 
 
@@ -63,21 +63,21 @@ def test_a_day_lasts_from_midnight_to_midnight_where_the_calendar_is(setting: Se
     setting.hand.make_all_day(href)
     setting.hand.edit(href, transparency="opaque")
     whole = Span.of(datetime(2026, 12, 3, 5, tzinfo=UTC), timedelta(days=1))
-    assert [(one.href, one.span) for one in setting.calendar.agenda(DAY)] == [(href, whole)]
+    assert [(one.href, one.span) for one in setting.calendar.list_busy(DAY)] == [(href, whole)]
     assert [one.span for one in setting.calendar.busy(DAY)] == [whole]
 
 
 def test_a_day_without_a_known_zone_is_meant_in_utc(setting: Setting) -> None:
     edges = {"start": {"date": "2026-12-03"}, "end": {"date": "2026-12-04"}}
     setting.fake.once(LIST, answers(200, {"timeZone": "Nowhere/Land", "items": [{"id": "x", **edges}]}))
-    assert [one.span for one in setting.calendar.agenda(DAY)] == [
+    assert [one.span for one in setting.calendar.list_busy(DAY)] == [
         Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
     ]
 
 
 def test_every_event_of_a_series_bears_its_name(setting: Setting) -> None:
     series = setting.hand.add(content().span, recurrence=["RRULE:FREQ=WEEKLY"])
-    found = setting.calendar.agenda(WEEKS)
+    found = setting.calendar.list_busy(WEEKS)
     assert [one.href for one in found] == [series] * 3
     assert [one.span.start for one in found] == [NOON + timedelta(weeks=n) for n in range(3)]
 
@@ -87,13 +87,13 @@ def test_only_what_lies_in_the_span_is_told_over_all_pages(setting: Setting) -> 
     written(setting.calendar.apply([creation(content(hours=n)) for n in range(7)]))
     setting.hand.add(Span.of(NOON - timedelta(hours=1), timedelta(hours=1)))
     setting.fake.forget()
-    found = setting.calendar.agenda(Span.of(NOON, timedelta(hours=5)))
+    found = setting.calendar.list_busy(Span.of(NOON, timedelta(hours=5)))
     assert [one.span for one in found] == [content(hours=n).span for n in range(5)]
     assert setting.fake.count() == {LIST: 3}
 
 
 def test_nothing_is_asked_of_what_an_event_is_about(setting: Setting) -> None:
-    setting.calendar.agenda(DAY)
+    setting.calendar.list_busy(DAY)
     (request,) = setting.fake.requests
     asked = " ".join(request.query["fields"])
     assert all(word not in asked for word in ("summary", "description", "location", "email", "displayName"))
@@ -104,13 +104,13 @@ def test_tentative_events_are_named_even_where_they_count_as_free(setting: Setti
     outcomes = written(setting.calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
     setting.remote.tentative_is_free = True
     assert setting.calendar.busy(DAY) == []
-    assert [one.href for one in setting.calendar.agenda(DAY)] == [outcomes[0].ref.href]
+    assert [one.href for one in setting.calendar.list_busy(DAY)] == [outcomes[0].ref.href]
 
 
 def test_a_calendar_of_which_only_free_and_busy_may_be_seen_refuses(setting: Setting) -> None:
     other = setting.fake.add_calendar("team@group.calendar.google.com", role="freeBusyReader")
     with pytest.raises(RefusedError):
-        setting.account.open(other.id).agenda(DAY)
+        setting.account.open(other.id).list_busy(DAY)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_calendar_of_which_only_free_and_busy_may_be_seen_refuses(setting: Set
 def test_every_refusal_has_its_meaning(setting: Setting, status: int, reason: str, kind: type[ProviderError]) -> None:
     setting.fake.always(LIST, says(status, reason))
     with pytest.raises(kind):
-        setting.calendar.agenda(DAY)
+        setting.calendar.list_busy(DAY)
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ def test_every_refusal_has_its_meaning(setting: Setting, status: int, reason: st
 def test_times_that_cannot_be_told_are_never_free(setting: Setting, edges: dict[str, object]) -> None:
     setting.fake.once(LIST, answers(200, {"items": [{"id": "x", **edges}]}))
     with pytest.raises(TransientError):
-        setting.calendar.agenda(DAY)
+        setting.calendar.list_busy(DAY)
 
 
 def test_an_event_that_takes_no_time_leaves_it_free(setting: Setting) -> None:
     moment = {"dateTime": "2026-12-03T12:00:00Z"}
     setting.fake.once(LIST, answers(200, {"items": [{"id": "x", "start": moment, "end": moment}]}))
-    assert setting.calendar.agenda(DAY) == []
+    assert setting.calendar.list_busy(DAY) == []

@@ -11,7 +11,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from connector.errors import MissingError, RefusedError, TransientError
-from connector.ports import Ring
+from connector.ports import Notification
 from tests.fakes._google_wire import Reply, Request, Server
 from tests.fakes.google import answers, lose_answer, says
 from tests.providers.contract import creation, written
@@ -25,7 +25,7 @@ class Door:
     """Where pushes arrive."""
 
     def __init__(self) -> None:
-        self.rings: list[Ring] = []
+        self.notifications: list[Notification] = []
         self.states: list[str] = []
         self.server = Server(self.answer)
         self.lock = threading.Lock()
@@ -33,7 +33,7 @@ class Door:
     def answer(self, request: Request) -> Reply:
         headers = Headers(list(request.headers.items()))
         with self.lock:
-            self.rings += google.parse(headers, {}, request.body)
+            self.notifications += google.parse(headers, {}, request.body)
             self.states.append(headers["X-Goog-Resource-State"])
         return Reply(204)
 
@@ -66,7 +66,7 @@ def test_a_change_rings_the_channel_with_its_secret(setting: Setting, door: Door
     assert channel.expires_at == NOW + timedelta(days=7)
     written(setting.calendar.apply([creation()]))
     setting.fake.bell.settle()
-    assert door.rings == [Ring(channel_id="c-1", secret="s-1")] * 2
+    assert door.notifications == [Notification(channel_id="c-1", secret="s-1")] * 2
     assert door.states == ["sync", "exists"]
 
 
@@ -108,7 +108,7 @@ def test_a_channel_is_renewed_by_a_successor_before_it_is_closed(setting: Settin
     assert new.expires_at == old.expires_at + timedelta(days=5)
     written(setting.calendar.apply([creation()]))
     setting.fake.bell.settle()
-    assert {ring.channel_id for ring in door.rings} == {old.id, new.id}
+    assert {notification.channel_id for notification in door.notifications} == {old.id, new.id}
     setting.calendar.unwatch(old)
     assert setting.fake.bell.watches.keys() == {new.id}
     setting.calendar.unwatch(old)

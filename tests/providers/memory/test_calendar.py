@@ -11,7 +11,7 @@ import pytest
 from connector.domain.entry import Showing
 from connector.domain.reconcile import Action, Ref
 from connector.errors import AccessLostError, EditConflictError, MissingError, TransientError
-from connector.ports import Failed, GivenTokens, Network, Outcome, RemoteCalendar
+from connector.ports import Failed, Network, Outcome, RemoteCalendar, UnsavedTokens
 from providers.memory import provider as memory
 from providers.memory.provider import MemoryCalendar, MemoryStore
 from tests.fakes.memory_hand import MemoryHand
@@ -174,7 +174,7 @@ def test_a_changed_password_locks_out_until_somebody_reconnects(store: MemorySto
 def test_a_store_is_found_again_by_its_id(store: MemoryStore) -> None:
     credentials = {"store": store.id, "password": store.password}
     store.calendar().add_foreign(content().span)
-    opened = memory.PROVIDER.account(GivenTokens(credentials), Network()).open("calendar")
+    opened = memory.PROVIDER.account(UnsavedTokens(credentials), Network()).open("calendar")
     assert len(opened.changes(None).changed) == 1
 
 
@@ -183,7 +183,7 @@ def test_where_tentative_counts_as_free_a_hold_is_named_by_the_agenda_alone(cale
     (firm,) = written(calendar.apply([creation(content(hours=1, showing=Showing.FIRM))]))
     calendar.tentative_is_free = True
     assert [one.href for one in calendar.busy(DAY)] == [firm.ref.href]
-    assert [one.href for one in calendar.agenda(DAY)] == [hold.ref.href, firm.ref.href]
+    assert [one.href for one in calendar.list_busy(DAY)] == [hold.ref.href, firm.ref.href]
 
 
 def test_a_script_around_a_write_stands_between_us_and_the_service(calendar: MemoryCalendar) -> None:

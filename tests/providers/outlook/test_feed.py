@@ -309,13 +309,13 @@ def test_the_agenda_of_a_work_account_names_events_even_where_tentative_counts_a
     refs = made(calendar, 2)
     work.mailbox.tentative_is_free = True
     assert calendar.busy(DAY) == []
-    assert [one.href for one in calendar.agenda(DAY)] == [ref.href for ref in refs]
+    assert [one.href for one in calendar.list_busy(DAY)] == [ref.href for ref in refs]
 
 
 def test_every_event_of_a_series_bears_its_name(setting: Setting, calendar: OutlookCalendar) -> None:
     weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
     series = setting.mailbox.add(setting.remote_id, content().span, recurrence=weekly)
-    found = calendar.agenda(Span.of(DAY.start, timedelta(weeks=3)))
+    found = calendar.list_busy(Span.of(DAY.start, timedelta(weeks=3)))
     assert [one.href for one in found] == [series] * 3
 
 
@@ -332,7 +332,7 @@ def test_an_agenda_that_is_not_told_is_never_empty(
 ) -> None:
     setting.graph.once("GET", "/calendarView$", says(status, code))
     with pytest.raises(kind):
-        calendar.agenda(DAY)
+        calendar.list_busy(DAY)
 
 
 # Zones

@@ -13,7 +13,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError, RefusedError, TransientError
-from connector.ports import Channel, Lifecycle, Ring
+from connector.ports import Channel, Lifecycle, Notification
 from providers.outlook.provider import OutlookCalendar
 from tests.fakes.graph import lose_answer, says
 from tests.providers.contract import content, creation, written
@@ -28,7 +28,7 @@ class Door:
     """Our public address: takes apart what is posted, as the product's own door does."""
 
     def __init__(self) -> None:
-        self.rings: list[Ring] = []
+        self.notifications: list[Notification] = []
         self.handshakes = 0
         self.echoes = True
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -46,8 +46,12 @@ class Door:
         self._server.server_close()
         thread.join()
 
-    def genuine(self) -> list[Ring]:
-        return [ring for ring in self.rings if (ring.channel_id, ring.secret) == ("channel-1", SECRET)]
+    def genuine(self) -> list[Notification]:
+        return [
+            notification
+            for notification in self.notifications
+            if (notification.channel_id, notification.secret) == ("channel-1", SECRET)
+        ]
 
     def _answer(self, query: dict[str, str], body: bytes) -> tuple[int, str]:
         try:
@@ -57,7 +61,7 @@ class Door:
         if isinstance(found, Handshake):
             self.handshakes += 1
             return 200, found.text if self.echoes else "something else"
-        self.rings += found
+        self.notifications += found
         return 202, ""
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -113,7 +117,7 @@ def test_a_change_rings(setting: Setting, calendar: OutlookCalendar, door: Door)
     watched(calendar, door)
     written(calendar.apply([creation()]))
     setting.graph.bells.deliver(setting.mailbox.changed)
-    assert door.rings == [Ring(channel_id="channel-1", secret=SECRET)]
+    assert door.notifications == [Notification(channel_id="channel-1", secret=SECRET)]
     assert setting.graph.bells.answers == [202]
 
 
@@ -122,7 +126,7 @@ def test_doubled_and_forged_notices_are_told_apart(setting: Setting, calendar: O
     setting.hand.add(content().span)
     setting.graph.bells.deliver(setting.mailbox.changed, doubled=True)
     setting.graph.bells.deliver(setting.mailbox.changed, forged=True)
-    assert len(door.rings) == 3
+    assert len(door.notifications) == 3
     assert len(door.genuine()) == 2
 
 
@@ -130,7 +134,7 @@ def test_a_lost_notice_loses_nothing_of_the_feed(setting: Setting, calendar: Out
     token = calendar.changes(None).token
     watched(calendar, door)
     setting.hand.add(content().span)
-    assert door.rings == []
+    assert door.notifications == []
     assert len(calendar.changes(token).changed) == 1
 
 
@@ -155,7 +159,7 @@ def test_what_becomes_of_the_subscription_rings_too(
 ) -> None:
     watched(calendar, door)
     setting.graph.bells.lifecycle(event)
-    assert door.rings == [Ring(channel_id="channel-1", secret=SECRET, lifecycle=lifecycle)]
+    assert door.notifications == [Notification(channel_id="channel-1", secret=SECRET, lifecycle=lifecycle)]
 
 
 def test_a_subscription_is_renewed_in_its_place(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:

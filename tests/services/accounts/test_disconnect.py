@@ -75,13 +75,13 @@ def account(practice: Practice, calendar: Calendar, *faults: Exception) -> Grant
 
 def ask(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
-        disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+        disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
 
 
 def part(practice: Practice, calendar: Calendar, there: Account) -> None:
     disconnect.part(
         practice.database,
-        practice.terms,
+        practice.policy,
         SEAL,
         calendar.connection_id,
         there,
@@ -126,7 +126,7 @@ def test_what_is_to_come_goes_and_what_is_over_or_not_ours_stays(practice: Pract
     assert shown(practice) == ["Session: A. C.", "Dentist"]
     assert stored(practice) == {}
     assert there.revoked == 1
-    assert happened(practice, calendar)[-2:] == [("DisconnectAsked", None), ("Disconnected", 0)]
+    assert happened(practice, calendar)[-2:] == [("DisconnectRequested", None), ("Disconnected", 0)]
 
 
 def test_its_channels_are_closed(practice: Practice, calendar: Calendar) -> None:
@@ -143,7 +143,7 @@ def test_asking_makes_only_the_clearing_due(practice: Practice, calendar: Calend
     with practice.database.read() as db:
         query = sa.select(due.c.kind).where(due.c.id == str(calendar.id), due.c.due_at.is_not(None))
         assert db.execute(query).scalars().all() == ["calendar"]
-    assert [kind for kind, _ in happened(practice, calendar)].count("DisconnectAsked") == 1
+    assert [kind for kind, _ in happened(practice, calendar)].count("DisconnectRequested") == 1
 
 
 def test_nothing_more_is_written_to_a_calendar_that_is_leaving(practice: Practice, calendar: Calendar) -> None:
@@ -158,8 +158,8 @@ def test_nothing_more_is_written_to_a_calendar_that_is_leaving(practice: Practic
 def test_losing_access_does_not_stop_a_disconnection_nor_tell_anybody(practice: Practice, calendar: Calendar) -> None:
     ask(practice, calendar)
     with practice.database.begin() as db:
-        linking.access_lost(db, practice.terms, calendar.connection_id, now=practice.now)
-        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.LEAVING
+        linking.access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING
         assert db.execute(sa.select(tables.messages.c.kind)).scalars().all().count("access_lost") == 0
 
 
@@ -173,7 +173,7 @@ def test_access_that_is_lost_already_ends_it_at_once_and_the_number_left_is_kept
     practice: Practice, calendar: Calendar
 ) -> None:
     with practice.database.begin() as db:
-        linking.access_lost(db, practice.terms, calendar.connection_id, now=practice.now)
+        linking.access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
     remote(practice).requests.clear()
     ask(practice, calendar)
     assert stored(practice) == {}
@@ -205,7 +205,7 @@ def test_somebody_may_stop_waiting_for_a_calendar_that_never_answers(practice: P
     with pytest.raises(TransientError):
         leave(practice, calendar)
     with practice.database.begin() as db:
-        disconnect.give_up(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+        disconnect.give_up(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
     assert stored(practice) == {}
     assert happened(practice, calendar)[-1] == ("Disconnected", 4)
     part(practice, calendar, memory.PROVIDER.account(_Nothing(), NETWORK))  # the worker comes too late, quietly
@@ -301,7 +301,7 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
     database.revive()
     with practice.database.begin() as db:
         if calendars.connections_of(db):
-            disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+            disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
     part(practice, calendar, grant)
     assert shown(practice) == ["Session: A. C.", "Dentist"]
     assert there.channels == {}

@@ -10,9 +10,9 @@ import pytest
 
 from connector.domain.connection import Calendar
 from connector.errors import NotificationRejectedError
-from connector.ports import Lifecycle, Ring
-from connector.services.accounts import notifications
+from connector.ports import Lifecycle, Notification
 from connector.services.accounts.notifications import CALM, Received
+from connector.services.accounts.notifications import receive as receive_notifications
 from connector.storage import ledger
 from connector.storage.channels import ChannelState
 from connector.storage.ledger import Kind
@@ -26,15 +26,15 @@ def calendar(practice: Practice) -> Calendar:
     return channels.connected(practice)
 
 
-def receive(practice: Practice, *rings: Ring, provider: str = "memory") -> Received:
-    return notifications.receive(practice.database, rings, provider=provider, now=practice.now)
+def receive(practice: Practice, *notifications: Notification, provider: str = "memory") -> Received:
+    return receive_notifications(practice.database, notifications, provider=provider, now=practice.now)
 
 
 def test_a_ring_makes_the_pull_due_now_and_is_noted(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
-    assert receive(practice, ring) == Received(calendars=frozenset({calendar.id}), refused=0)
+    notification = opened(practice, calendar)
+    assert receive(practice, notification) == Received(calendars=frozenset({calendar.id}), refused=0)
     assert row(practice.database, calendar.id).due_at == practice.now
-    assert channels.known(practice, calendar)[0].last_rang_at == practice.now
+    assert channels.known(practice, calendar)[0].last_notified_at == practice.now
 
 
 @pytest.mark.parametrize("state", list(ChannelState))
@@ -46,22 +46,22 @@ def test_a_ring_counts_before_the_channel_is_open_and_while_it_closes(
 
 
 @pytest.mark.parametrize(
-    "ring",
+    "notification",
     [
-        Ring(channel_id="another", secret="secret of one"),
-        Ring(channel_id="one", secret="secret of another"),
-        Ring(channel_id="one", secret=""),
-        Ring(channel_id="one", secret="sécret of öne"),
+        Notification(channel_id="another", secret="secret of one"),
+        Notification(channel_id="one", secret="secret of another"),
+        Notification(channel_id="one", secret=""),
+        Notification(channel_id="one", secret="sécret of öne"),
     ],
     ids=["unknown channel", "wrong secret", "no secret", "not ASCII"],
 )
 def test_a_ring_that_proves_nothing_is_refused_and_changes_nothing(
-    practice: Practice, calendar: Calendar, ring: Ring
+    practice: Practice, calendar: Calendar, notification: Notification
 ) -> None:
     opened(practice, calendar)
     before = row(practice.database, calendar.id)
     with pytest.raises(NotificationRejectedError):
-        receive(practice, ring)
+        receive(practice, notification)
     assert row(practice.database, calendar.id) == before
 
 
@@ -74,7 +74,7 @@ def test_each_ring_of_a_bundle_is_judged_by_itself(practice: Practice, calendar:
     other = connected.connect(practice, name="other")
     pull(practice, other)
     practice.wait(minutes=1)
-    forged = Ring(channel_id=opened(practice, other, "two").channel_id, secret="guessed")
+    forged = Notification(channel_id=opened(practice, other, "two").channel_id, secret="guessed")
     before = row(practice.database, other.id)
     assert receive(practice, opened(practice, calendar), forged).refused == 1
     assert row(practice.database, calendar.id).due_at == practice.now
@@ -82,27 +82,27 @@ def test_each_ring_of_a_bundle_is_judged_by_itself(practice: Practice, calendar:
 
 
 def test_a_storm_writes_once(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
+    notification = opened(practice, calendar)
     before = row(practice.database, calendar.id).desired
     for _ in range(50):
-        receive(practice, ring)
+        receive(practice, notification)
     assert row(practice.database, calendar.id).desired == before + 1
 
 
 def test_a_ring_right_after_a_pull_waits_for_calm(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
-    receive(practice, ring)
+    notification = opened(practice, calendar)
+    receive(practice, notification)
     pull(practice, calendar)
-    receive(practice, ring)
+    receive(practice, notification)
     assert row(practice.database, calendar.id).due_at == practice.now + CALM
 
 
 def test_rings_during_a_pull_lead_to_one_more_after_a_pause(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
-    receive(practice, ring)
+    notification = opened(practice, calendar)
+    receive(practice, notification)
     claim = claimed(practice, calendar)
     for _ in range(10):
-        receive(practice, ring)
+        receive(practice, notification)
     finish_pull(practice, calendar, claim)
     assert row(practice.database, calendar.id).due_at == practice.now + CALM
     practice.wait(seconds=2)
@@ -111,49 +111,55 @@ def test_rings_during_a_pull_lead_to_one_more_after_a_pause(practice: Practice, 
 
 
 def test_rings_during_a_pull_that_dies_are_not_lost(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
-    receive(practice, ring)
+    notification = opened(practice, calendar)
+    receive(practice, notification)
     claimed(practice, calendar)
-    receive(practice, ring)
+    receive(practice, notification)
     ledger.clear_leases(practice.database)
     practice.wait(seconds=2)
     claimed(practice, calendar)
 
 
 def test_a_ring_does_not_disturb_a_service_that_asked_for_peace(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
-    receive(practice, ring)
+    notification = opened(practice, calendar)
+    receive(practice, notification)
     claim = claimed(practice, calendar)
     peace = timedelta(minutes=30)
     ledger.postpone(practice.database, claim, now=practice.now, retry_after=peace, error="busy")
     practice.wait(seconds=5)
     for _ in range(2):
-        receive(practice, ring)
+        receive(practice, notification)
     assert row(practice.database, calendar.id).due_at == practice.now + peace - timedelta(seconds=5)
 
 
 def test_a_parked_pull_is_tried_again_when_its_calendar_rings(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
-    receive(practice, ring)
+    notification = opened(practice, calendar)
+    receive(practice, notification)
     ledger.park(practice.database, claimed(practice, calendar), "refused")
-    receive(practice, ring)
+    receive(practice, notification)
     assert row(practice.database, calendar.id).due_at == practice.now
 
 
 def test_a_channel_to_be_reauthorized_is_due_for_renewal_and_nothing_is_pulled(
     practice: Practice, calendar: Calendar
 ) -> None:
-    ring = opened(practice, calendar)
+    notification = opened(practice, calendar)
     before = row(practice.database, calendar.id)
-    receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=Lifecycle.EXPIRING))
+    receive(
+        practice,
+        Notification(channel_id=notification.channel_id, secret=notification.secret, lifecycle=Lifecycle.EXPIRING),
+    )
     assert row(practice.database, calendar.id, Kind.CHANNEL).due_at == practice.now
     assert channels.known(practice, calendar)[0].renew_at == practice.now
     assert row(practice.database, calendar.id) == before
 
 
 def test_a_removed_channel_is_given_up_and_due_to_be_replaced(practice: Practice, calendar: Calendar) -> None:
-    ring = opened(practice, calendar)
-    receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=Lifecycle.REMOVED))
+    notification = opened(practice, calendar)
+    receive(
+        practice,
+        Notification(channel_id=notification.channel_id, secret=notification.secret, lifecycle=Lifecycle.REMOVED),
+    )
     assert row(practice.database, calendar.id, Kind.CHANNEL).due_at == practice.now
     assert channels.states(practice, calendar) == ["closing"]
 
@@ -162,8 +168,8 @@ def test_a_removed_channel_is_given_up_and_due_to_be_replaced(practice: Practice
 def test_missed_pushes_and_words_we_do_not_know_are_rings(
     practice: Practice, calendar: Calendar, lifecycle: Lifecycle | None
 ) -> None:
-    ring = opened(practice, calendar)
-    receive(practice, Ring(channel_id=ring.channel_id, secret=ring.secret, lifecycle=lifecycle))
+    notification = opened(practice, calendar)
+    receive(practice, Notification(channel_id=notification.channel_id, secret=notification.secret, lifecycle=lifecycle))
     assert row(practice.database, calendar.id).due_at == practice.now
 
 
@@ -175,8 +181,8 @@ def test_bundles_that_name_the_same_channels_in_any_order_do_not_block_each_othe
     practice: Practice, calendar: Calendar
 ) -> None:
     other = connected.connect(practice, name="other")
-    rings = [opened(practice, calendar), opened(practice, other, "two")]
-    bundle = [replace(ring, lifecycle=Lifecycle.EXPIRING) for ring in rings]
+    notifications = [opened(practice, calendar), opened(practice, other, "two")]
+    bundle = [replace(notification, lifecycle=Lifecycle.EXPIRING) for notification in notifications]
     with ThreadPoolExecutor(8) as pool:
         received = list(pool.map(lambda n: receive(practice, *bundle[:: 1 if n % 2 else -1]), range(64)))
     assert {one.refused for one in received} == {0}

@@ -149,7 +149,7 @@ def test_disconnecting_halfway_clears_both(practice: Practice, calendar: Calenda
     new = retarget(practice, calendar)
     work(practice, new)
     with practice.database.begin() as db:
-        disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+        disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
     practice.carry_out(Kind.CALENDAR)
     assert times(practice, "calendar") == times(practice, "second") == []
 

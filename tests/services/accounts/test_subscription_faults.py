@@ -16,7 +16,7 @@ from connector.errors import (
     RefusedError,
     TransientError,
 )
-from connector.ports import Ring
+from connector.ports import Notification
 from connector.services.accounts import disconnect, notifications, subscriptions
 from connector.storage import channels
 from connector.storage.database import Database
@@ -63,11 +63,11 @@ def test_an_opening_whose_answer_was_lost_is_given_up_for_another(
     with pytest.raises(TransientError):
         watch(practice, calendar)
     [orphan] = remote.channels.values()
-    ring = Ring(channel_id=orphan.id, secret=orphan.secret)
-    assert notifications.receive(practice.database, [ring], provider="memory", now=practice.now).calendars
+    notification = Notification(channel_id=orphan.id, secret=orphan.secret)
+    assert notifications.receive(practice.database, [notification], provider="memory", now=practice.now).calendars
     watch(practice, calendar)
     with pytest.raises(NotificationRejectedError):
-        notifications.receive(practice.database, [ring], provider="memory", now=practice.now)
+        notifications.receive(practice.database, [notification], provider="memory", now=practice.now)
     del remote.channels[orphan.id]
     one_channel(practice, calendar, remote)
 
@@ -118,9 +118,9 @@ def test_a_channel_that_could_not_be_closed_is_closed_the_next_time(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
     watch(practice, calendar)
-    ring = opened(practice, calendar, "old")
+    notification = opened(practice, calendar, "old")
     with practice.database.begin() as db:
-        channels.retire(db, [ring.channel_id])
+        channels.retire(db, [notification.channel_id])
     remote.fail_bell(TransientError("busy"))
     with pytest.raises(TransientError):
         watch(practice, calendar)
@@ -135,9 +135,9 @@ def test_a_channel_that_cannot_be_closed_is_forgotten(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar, error: MissingError | RefusedError
 ) -> None:
     watch(practice, calendar)
-    ring = opened(practice, calendar, "old")
+    notification = opened(practice, calendar, "old")
     with practice.database.begin() as db:
-        channels.retire(db, [ring.channel_id])
+        channels.retire(db, [notification.channel_id])
     remote.fail_bell(error)
     watch(practice, calendar)
     one_channel(practice, calendar, remote)
@@ -146,10 +146,10 @@ def test_a_channel_that_cannot_be_closed_is_forgotten(
 def test_a_worker_that_was_overtaken_closes_what_it_opened(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
-    def overtake(ring: Ring) -> None:
+    def overtake(notification: Notification) -> None:
         remote.heard = None
         with practice.database.begin() as db:
-            channels.remove(db, [ring.channel_id])
+            channels.remove(db, [notification.channel_id])
         watch(practice, calendar)
 
     remote.heard = overtake
@@ -180,15 +180,15 @@ def test_a_channel_opened_while_its_calendar_is_disconnected_leaves_none(
 
 def _leave(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
-        disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+        disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
 
 
 def test_a_channel_whose_secret_no_key_opens_is_replaced(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
-    ring = opened(practice, calendar, "old")
+    notification = opened(practice, calendar, "old")
     with practice.database.begin() as db:
-        old = channels.get(db, ring.channel_id)
+        old = channels.get(db, notification.channel_id)
         assert old
         channels.swap_secret(db, old, Seal(["another key of at least thirty-two characters"]).seal({"secret": "x"}))
     watch(practice, calendar)

@@ -10,7 +10,7 @@ import structlog.testing
 
 from connector.domain.connection import Calendar
 from connector.errors import RefusedError
-from connector.ports import Lifecycle, Ring
+from connector.ports import Lifecycle, Notification
 from connector.services.accounts import notifications, subscriptions
 from connector.services.accounts.subscriptions import ASK_AGAIN, LOOK_AGAIN, RENEW_AFTER
 from connector.storage.ledger import Kind
@@ -52,9 +52,9 @@ def test_the_first_ring_may_come_before_the_answer(
 ) -> None:
     heard = []
 
-    def hear(ring: Ring) -> None:
+    def hear(notification: Notification) -> None:
         heard.append(states(practice, calendar))
-        notifications.receive(practice.database, [ring], provider="memory", now=practice.now)
+        notifications.receive(practice.database, [notification], provider="memory", now=practice.now)
 
     remote.heard = hear
     watch(practice, calendar)
@@ -143,10 +143,10 @@ def test_what_the_service_says_of_the_channel_is_heeded(
 ) -> None:
     watch(practice, calendar)
     practice.wait(hours=1)
-    remote.heard = lambda ring: (
-        notifications.receive(practice.database, [ring], provider="memory", now=practice.now) and None
+    remote.heard = lambda notification: (
+        notifications.receive(practice.database, [notification], provider="memory", now=practice.now) and None
     )
-    remote.ring(lifecycle)
+    remote.notification(lifecycle)
     channels.claimed(practice, calendar, Kind.CHANNEL)
     watch(practice, calendar)
     assert remote.asked[1][0] == ("renew" if lifecycle is Lifecycle.EXPIRING else "watch")

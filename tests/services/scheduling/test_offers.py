@@ -9,7 +9,7 @@ import pytest
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.entry import Disclosure
 from connector.domain.facts import AccessLost, FlagReason, OfferLapsed
-from connector.domain.notice import NoticeKind, Stop
+from connector.domain.notice import NoticeKind, PauseReason
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Level
 from connector.domain.session import SessionState
@@ -52,7 +52,7 @@ def connected(practice: Practice, *, lost: bool = False) -> Calendar:
         calendars.add_connection(db, connection)
         calendars.add_calendar(db, calendar, now=NOW)
         if lost:
-            connect.access_lost(db, practice.terms, connection.id, now=NOW)
+            connect.access_lost(db, practice.policy, connection.id, now=NOW)
     return calendar
 
 
@@ -82,7 +82,7 @@ def test_a_draft_makes_no_calendar_due(practice: Practice) -> None:
 def test_an_unsent_draft_is_recalled_once(practice: Practice) -> None:
     booked = practice.book()
     draft = practice.draft(booked)
-    assert practice.come_due(draft) == practice.now + practice.terms.draft_reminder
+    assert practice.come_due(draft) == practice.now + practice.policy.draft_reminder
     practice.wait(hours=4)
     assert practice.come_due(draft) is None
     assert practice.kinds_told(booked, client=False) == ["draft_waiting"]
@@ -160,7 +160,7 @@ def test_a_calendar_that_is_stopped_stops_the_sending_and_says_so(practice: Prac
     draft = practice.draft(practice.book())
     calendar = connected(practice)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=NOW)
+        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
     with pytest.raises(RuleError, match="was stopped because it looks wrong"):
         practice.send(draft)
     assert practice.offer_now(draft).state is OfferState.DRAFT
@@ -169,10 +169,10 @@ def test_a_calendar_that_is_stopped_stops_the_sending_and_says_so(practice: Prac
 
 def test_the_operator_who_is_told_of_a_stopped_calendar_is_no_client(practice: Practice) -> None:
     """Else a refusal of that mail would be told to the practitioner as one of their client's."""
-    practice.terms = replace(practice.terms, operator="operator@sessions.example.org")
+    practice.policy = replace(practice.policy, operator="operator@sessions.example.org")
     calendar = connected(practice)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=NOW)
+        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
         told = {row.kind: row.to_client for row in db.execute(tables.messages.select())}
     assert told == {"calendar_stopped": False, "operator_stopped": False}
 
@@ -240,7 +240,7 @@ def test_a_stale_page_accepts_nothing(practice: Practice) -> None:
     offer = practice.offer(booked)
     with practice.database.begin() as db:
         offering.move_alternative(
-            db, practice.terms, offer.id, offer.alternatives[0].id, when(75), by=KIM, now=practice.now
+            db, practice.policy, offer.id, offer.alternatives[0].id, when(75), by=KIM, now=practice.now
         )
     with pytest.raises(StaleAnswerError):
         practice.accept(offer, 0, shown=offer.alternatives[0].when.span.start)
@@ -361,7 +361,7 @@ def test_one_alternative_taken_back_frees_only_that_one(practice: Practice) -> N
     for n in (0, 1):
         with practice.database.begin() as db:
             offering.withdraw_alternative(
-                db, practice.terms, offer.id, offer.alternatives[n].id, by=KIM, now=practice.now
+                db, practice.policy, offer.id, offer.alternatives[n].id, by=KIM, now=practice.now
             )
     assert len(practice.kept()) == 2
     assert practice.kinds_told(booked, client=True)[-2:] == ["offer_changed", "offer_changed"]
@@ -387,7 +387,7 @@ def test_moving_an_alternative_onto_somebody_else_is_refused(practice: Practice)
     practice.book(96, of=practice.another_client())
     with pytest.raises(TimeTakenError), practice.database.begin() as db:
         offering.move_alternative(
-            db, practice.terms, offer.id, offer.alternatives[0].id, when(96), by=KIM, now=practice.now
+            db, practice.policy, offer.id, offer.alternatives[0].id, when(96), by=KIM, now=practice.now
         )
 
 
@@ -395,7 +395,7 @@ def test_moving_an_alternative_into_the_past_is_refused(practice: Practice) -> N
     offer = practice.offer(practice.book(48), 72)
     with pytest.raises(PastSpanError), practice.database.begin() as db:
         offering.move_alternative(
-            db, practice.terms, offer.id, offer.alternatives[0].id, when(-1), by=KIM, now=practice.now
+            db, practice.policy, offer.id, offer.alternatives[0].id, when(-1), by=KIM, now=practice.now
         )
 
 
@@ -436,7 +436,7 @@ def test_access_is_told_lost_once(practice: Practice) -> None:
     calendar = connected(practice)
     for _ in range(3):
         with practice.database.begin() as db:
-            connect.access_lost(db, practice.terms, calendar.connection_id, now=NOW)
+            connect.access_lost(db, practice.policy, calendar.connection_id, now=NOW)
     with practice.database.read() as db:
         from connector.storage import timeline  # noqa: PLC0415
 

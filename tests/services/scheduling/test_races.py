@@ -19,9 +19,9 @@ CROWD = 50
 def at_once(acts: list[Callable[[], str]]) -> Counter[str]:
     barrier = Barrier(len(acts))
 
-    def run(act: Callable[[], str]) -> str:
+    def run(kind: Callable[[], str]) -> str:
         barrier.wait()
-        return act()
+        return kind()
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return Counter(pool.map(run, acts))
@@ -36,14 +36,14 @@ def test_fifty_clients_for_overlapping_times_are_booked_without_any_overlap(prac
     people = [practice.another_client() for _ in range(CROWD)]
 
     def book(n: int) -> Callable[[], str]:
-        def act() -> str:
+        def kind() -> str:
             try:
                 practice.book(48 + (n % 10) * 0.4, of=people[n])
             except TimeTakenError:
                 return "taken"
             return "booked"
 
-        return act
+        return kind
 
     outcome = at_once([book(n) for n in range(CROWD)])
     kept = practice.kept()
@@ -57,7 +57,7 @@ def test_fifty_answers_to_one_offer_have_one_winner(practice: Practice) -> None:
     offer = practice.offer(booked, 72, 96, 120)
 
     def answer(n: int) -> Callable[[], str]:
-        def act() -> str:
+        def kind() -> str:
             try:
                 match n % 5:
                     case 3:
@@ -72,10 +72,10 @@ def test_fifty_answers_to_one_offer_have_one_winner(practice: Practice) -> None:
             except OfferClosedError:
                 return "refused"
 
-        return act
+        return kind
 
     outcome = at_once([answer(n) for n in range(CROWD)])
-    winners = {act for act in outcome if act != "refused"}
+    winners = {kind for kind in outcome if kind != "refused"}
     assert len(winners) == 1, outcome
     assert outcome["refused"] == CROWD - 10  # those who gave the winning answer again were told the same
     ended = practice.offer_now(offer)
@@ -113,14 +113,14 @@ def test_two_offers_for_the_same_time_hold_it_once(practice: Practice) -> None:
     drafts = [practice.draft(practice.book(48 + n, of=practice.another_client()), 200, 210 + n) for n in range(10)]
 
     def send(n: int) -> Callable[[], str]:
-        def act() -> str:
+        def kind() -> str:
             try:
                 practice.send(drafts[n])
             except TimeTakenError:
                 return "taken"
             return "sent"
 
-        return act
+        return kind
 
     assert at_once([send(n) for n in range(10)]) == {"sent": 1, "taken": 9}
     assert [start for start, _, _ in practice.kept()].count(when(200).span.start) == 1

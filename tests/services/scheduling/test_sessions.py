@@ -7,10 +7,10 @@ import pytest
 
 from connector.domain.facts import MoveReason
 from connector.domain.notice import NoticeKind
-from connector.domain.people import Channel
+from connector.domain.people import Medium
 from connector.domain.session import Edit, Location, LocationKind, SessionState
 from connector.errors import NotFoundError, PastSpanError, RuleError, TimeTakenError
-from connector.services.policy import Terms
+from connector.services.policy import Policy
 from connector.storage import messages
 from connector.storage.database import Database
 from connector.storage.messages import MessageState
@@ -191,7 +191,7 @@ def test_one_session_of_a_series_leaves_its_neighbours_alone(practice: Practice)
 
 def test_a_client_without_an_address_is_booked_and_nobody_is_mailed(practice: Practice) -> None:
     quiet = client(email="", phone="+4930123456")
-    practice.another_client(replace(quiet, channels=frozenset({Channel.SMS})))
+    practice.another_client(replace(quiet, media=frozenset({Medium.SMS})))
     booked = practice.book(of=quiet)
     assert practice.told(booked) == []
 
@@ -210,4 +210,4 @@ def test_a_second_practitioner_with_the_same_address_is_refused(practice: Practi
 
 
 def test_terms_name_the_domain_of_messages() -> None:
-    assert Terms(organizer="a@b.example", window=timedelta(hours=1)).mail_domain == "b.example"
+    assert Policy(organizer="a@b.example", window=timedelta(hours=1)).mail_domain == "b.example"

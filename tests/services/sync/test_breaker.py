@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from connector.domain.connection import Calendar
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.errors import MissingError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
@@ -34,9 +34,9 @@ def calendar(practice: Practice) -> Calendar:
     return connect(practice)
 
 
-def stopped(practice: Practice, calendar: Calendar) -> str | None:
+def paused(practice: Practice, calendar: Calendar) -> str | None:
     with practice.database.read() as db:
-        return calendars.calendar(db, calendar.id).stopped
+        return calendars.calendar(db, calendar.id).paused
 
 
 def resume(practice: Practice, calendar: Calendar, how: How) -> None:
@@ -51,7 +51,7 @@ def test_deletions_that_were_meant_count_at_once_and_wait_for_no_poll(practice: 
     push(practice, calendar)
     remote(practice).wipe()
     push(practice, calendar)
-    assert stopped(practice, calendar) == Stop.EMPTIED.value
+    assert paused(practice, calendar) == PauseReason.EMPTIED.value
     practice.wait(minutes=2)
     look(practice, calendar)
     resume(practice, calendar, How.ACCEPT)
@@ -64,7 +64,7 @@ def test_deletions_that_were_meant_count_at_once_and_wait_for_no_poll(practice: 
 def test_everything_that_is_done_about_a_calendar_goes_on(practice: Practice, calendar: Calendar, kind: Kind) -> None:
     shown_first(practice, calendar)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=practice.now)
+        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
         for one in EVERYTHING:
             ledger.forget(db, Key(one, str(calendar.id)))
     resume(practice, calendar, How.RESTORE)
@@ -80,11 +80,11 @@ def test_a_calendar_that_refuses_our_writing_is_read_to_learn_whether_it_is_ther
     remote(practice).offline = MissingError("gone")
     assert work(practice, calendar) == ["parked"]
     look(practice, calendar)
-    assert stopped(practice, calendar) == Stop.MISSING.value
+    assert paused(practice, calendar) == PauseReason.MISSING.value
     remote(practice).offline = None
     practice.wait(minutes=10)
     look(practice, calendar)
     work(practice, calendar)
-    assert stopped(practice, calendar) is None
+    assert paused(practice, calendar) is None
     assert times(practice) == [when(48).span, when(60).span]
     assert href_at(practice, 60)

@@ -12,7 +12,7 @@ import pytest
 
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Answer, Dropped, EventMoved, QuestionDropped, QuestionKind
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.domain.people import Level
 from connector.domain.question import Question, QuestionState
 from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
@@ -60,7 +60,7 @@ def calendar(practice: Practice) -> Calendar:
 def answer(practice: Practice, asked: Question, chosen: Answer) -> None:
     attestation = ATTESTED if chosen is Answer.AGREED else None
     with practice.database.begin() as db:
-        asking.answer(db, practice.terms, asked.id, chosen, by=KIM, now=practice.now, attestation=attestation)
+        asking.answer(db, practice.policy, asked.id, chosen, by=KIM, now=practice.now, attestation=attestation)
 
 
 def come_due(practice: Practice) -> None:
@@ -90,7 +90,7 @@ def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice
         practice.book(60, of=practice.another_client())
     asked = question(practice, booked)
     assert asked is not None
-    answer(practice, asked, Answer.PUT_BACK)
+    answer(practice, asked, Answer.REVERT)
     practice.book(60, of=practice.another_client())
 
 
@@ -154,7 +154,7 @@ def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
 def test_a_push_that_is_lost_costs_one_polling_interval(practice: Practice, calendar: Calendar) -> None:
     booked = shown_first(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
-    for wait in (practice.terms.poll_idle, practice.terms.settling):
+    for wait in (practice.policy.poll_idle, practice.policy.settling):
         practice.now += wait
         look(practice, calendar)
     assert question(practice, booked) is not None
@@ -275,7 +275,7 @@ def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Pr
     answer(practice, asked, Answer.AGREED)
     answer(practice, asked, Answer.AGREED)
     with pytest.raises(QuestionClosedError):
-        answer(practice, asked, Answer.PUT_BACK)
+        answer(practice, asked, Answer.REVERT)
     assert practice.session(booked).revision == 1
 
 
@@ -286,7 +286,7 @@ def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calend
     asked = question(practice, booked)
     assert asked is not None
     with pytest.raises(RuleError, match="agreed"), practice.database.begin() as db:
-        asking.answer(db, practice.terms, asked.id, Answer.AGREED, by=KIM, now=practice.now)
+        asking.answer(db, practice.policy, asked.id, Answer.AGREED, by=KIM, now=practice.now)
     assert question(practice, booked) == asked
     assert practice.session(booked) == booked
 
@@ -322,8 +322,8 @@ def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_to
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     assert question(practice, booked) is None
-    put_back = [one.notice for one in practice.told(booked, client=False) if one.kind == "entry_put_back"]
-    assert [(one.reason, one.moved_to) for one in put_back] == [("decided", when(60))]
+    revert = [one.notice for one in practice.told(booked, client=False) if one.kind == "entry_put_back"]
+    assert [(one.reason, one.moved_to) for one in revert] == [("decided", when(60))]
 
 
 def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
@@ -410,9 +410,9 @@ def test_a_removal_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> 
 
 @pytest.mark.parametrize("n", range(3))
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("act", ["move the session", "delete the session", "move a hold", "delete a hold"])
+@pytest.mark.parametrize("kind", ["move the session", "delete the session", "move a hold", "delete a hold"])
 def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
-    sqlite_url: str, act: str, point: str, n: int
+    sqlite_url: str, kind: str, point: str, n: int
 ) -> None:
     """Killed between reading the feed and saving the token, and between applying and saving, in every look."""
     database = MortalDatabase(sqlite_url)
@@ -424,8 +424,8 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     work(practice, calendar)
     push(practice, calendar)
     before = len(practice.told(booked))
-    href = href_at(practice, 48 if "session" in act else 72)
-    if act.startswith("move"):
+    href = href_at(practice, 48 if "session" in kind else 72)
+    if kind.startswith("move"):
         remote(practice).move(href, when(60).span)
     else:
         remote(practice).delete(href)
@@ -445,7 +445,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
         "delete the session": (["delete_asked"], [], "deleted", [72, 96]),
         "move a hold": ([], ["offer_changed"], None, [60, 96]),
         "delete a hold": ([], ["offer_changed"], None, [96]),
-    }[act]
+    }[kind]
     assert [kind for to_client, kind in told if not to_client] == expected[0]
     assert [kind for to_client, kind in told if to_client] == expected[1]
     assert (asked.kind.value if asked else None) == expected[2]
@@ -495,7 +495,7 @@ def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Prac
     settle(practice, calendar)
     asked = question(practice, booked)
     assert asked is not None
-    answer(practice, asked, Answer.PUT_BACK)
+    answer(practice, asked, Answer.REVERT)
     work(practice, calendar)
     remote(practice).restore(event)
     assert len(remote(practice).events) == 2
@@ -604,7 +604,7 @@ def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Prac
     assert remote(practice).shown() == remote(practice, "second").shown() == []
     asked = question(practice, booked)
     assert asked is not None
-    answer(practice, asked, Answer.PUT_BACK)
+    answer(practice, asked, Answer.REVERT)
     for one, name in ((calendar, "calendar"), (other, "second")):
         work(practice, one)
         assert [content.span for content in remote(practice, name).shown()] == [when(48).span]
@@ -615,28 +615,28 @@ def test_disconnecting_ends_what_is_asked_about_that_calendar(practice: Practice
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     with practice.database.begin() as db:
-        disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+        disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
     assert question(practice, booked) is None
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(48).span.start]
     with practice.database.read() as db:
-        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.LEAVING
+        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING
 
 
 @pytest.mark.postgresql
-@pytest.mark.parametrize("act", ["resume", "write"])
-def test_whoever_judges_a_calendar_is_not_interrupted(postgresql_database: Database, act: str) -> None:
+@pytest.mark.parametrize("kind", ["resume", "write"])
+def test_whoever_judges_a_calendar_is_not_interrupted(postgresql_database: Database, kind: str) -> None:
     """Else what a person has said, or that a write of ours is under way, would be stored over by an older look."""
     practice = Practice(postgresql_database)
     calendar = connect(practice)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.terms, calendar, Stop.EMPTIED, now=practice.now)
-    if act == "write":
+        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
+    if kind == "write":
         resume(practice, calendar)
         practice.book(48)
     done = Event()
 
     def go() -> None:
-        (resume if act == "resume" else converge)(practice, calendar)
+        (resume if kind == "resume" else converge)(practice, calendar)
         done.set()
 
     with practice.database.begin() as db:
@@ -687,4 +687,4 @@ def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: 
 
 def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
     with pytest.raises(NotFoundError), practice.database.begin() as db:
-        asking.answer(db, practice.terms, uuid4(), Answer.PUT_BACK, by=KIM, now=practice.now)
+        asking.answer(db, practice.policy, uuid4(), Answer.REVERT, by=KIM, now=practice.now)

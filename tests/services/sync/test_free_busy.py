@@ -11,7 +11,7 @@ import pytest
 from connector.domain.connection import Calendar, CalendarRole
 from connector.domain.offer import OfferState
 from connector.errors import AccessLostError, NotFoundError, RefusedError, TimeTakenError, TransientError
-from connector.services.scheduling import conflicts
+from connector.services.scheduling.conflicts import PURPOSE, find, take_back
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
 from connector.storage.database import Database
@@ -47,12 +47,12 @@ def private(practice: Practice, calendar: Calendar) -> Calendar:
 
 def scan(practice: Practice, calendar: Calendar) -> datetime | None:
     there = remote(practice, calendar.remote_id)
-    return free_busy.scan(practice.database, practice.terms, calendar.id, there, now=practice.now)
+    return free_busy.scan(practice.database, practice.policy, calendar.id, there, now=practice.now)
 
 
-def clashes(practice: Practice, hours: float) -> tuple[str, ...]:
+def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:
     with practice.database.read() as db:
-        return free_busy.clashes(db, practice.kim.id, when(hours).span)
+        return free_busy.conflicts(db, practice.kim.id, when(hours).span)
 
 
 def test_a_clash_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
@@ -69,11 +69,11 @@ def test_a_clash_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
     scan(practice, private)
     (told,) = practice.told(booked, client=False)
     assert (told.kind.value, told.notice.about, told.notice.choices[0].when) == ("clash_found", "Private", when(72))
-    assert clashes(practice, 72) == ("Private",)
-    token = SEAL.token(conflicts.PURPOSE, told.notice.alternative_id or offer.id)
+    assert conflicts(practice, 72) == ("Private",)
+    token = SEAL.token(PURPOSE, told.notice.alternative_id or offer.id)
     with practice.database.begin() as db:
-        found, alternative = conflicts.find(db, SEAL, token, now=practice.now)
-        conflicts.take_back(db, practice.terms, found, alternative, by=KIM, now=practice.now)
+        found, alternative = find(db, SEAL, token, now=practice.now)
+        take_back(db, practice.policy, found, alternative, by=KIM, now=practice.now)
     assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
     assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
 
@@ -83,7 +83,7 @@ def test_our_own_entries_are_no_conflict(practice: Practice, calendar: Calendar)
     practice.offer(booked, 72, 96)
     work(practice, calendar)
     scan(practice, calendar)
-    assert clashes(practice, 48) == clashes(practice, 72) == ()
+    assert conflicts(practice, 48) == conflicts(practice, 72) == ()
 
 
 def test_something_under_our_own_hold_is_a_conflict_all_the_same(practice: Practice, calendar: Calendar) -> None:
@@ -92,7 +92,7 @@ def test_something_under_our_own_hold_is_a_conflict_all_the_same(practice: Pract
     work(practice, calendar)
     remote(practice).add_foreign(when(72, minutes=20).span)
     scan(practice, calendar)
-    assert clashes(practice, 72) == (calendar.name,)
+    assert conflicts(practice, 72) == (calendar.name,)
 
 
 def test_a_hold_that_stands_but_is_not_recorded_yet_is_no_conflict(practice: Practice, calendar: Calendar) -> None:
@@ -104,7 +104,7 @@ def test_a_hold_that_stands_but_is_not_recorded_yet_is_no_conflict(practice: Pra
         converge(practice, calendar)
     assert len(remote(practice).events) == 2
     scan(practice, calendar)
-    assert clashes(practice, 72) == ()
+    assert conflicts(practice, 72) == ()
     assert practice.kinds_told(booked, client=False) == []
 
 
@@ -112,7 +112,7 @@ def test_what_leaves_the_time_free_is_no_conflict(practice: Practice, private: C
     practice.offer(practice.book(48), 72)
     remote(practice, "private").add_foreign(when(72).span, busy=False)
     scan(practice, private)
-    assert clashes(practice, 72) == ()
+    assert conflicts(practice, 72) == ()
 
 
 def test_an_accepted_time_that_clashes_is_accepted_and_warned_of(practice: Practice, private: Calendar) -> None:
@@ -128,7 +128,7 @@ def test_an_accepted_time_that_clashes_is_accepted_and_warned_of(practice: Pract
 def test_an_installation_may_refuse_a_time_that_clashes_but_not_to_support(
     practice: Practice, private: Calendar
 ) -> None:
-    practice.terms = replace(practice.terms, refuse_clashes=True)
+    practice.policy = replace(practice.policy, refuse_conflicts=True)
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
     remote(practice, "private").add_foreign(when(72).span)
@@ -152,15 +152,15 @@ def test_a_calendar_that_cannot_be_read_is_a_blind_spot_with_its_age(
     practice.wait(minutes=1)
     remote(practice, "private").offline = error  # type: ignore[assignment]
     if isinstance(error, RefusedError):
-        assert scan(practice, private) == practice.now + practice.terms.poll_idle
+        assert scan(practice, private) == practice.now + practice.policy.poll_idle
     else:
         with pytest.raises(type(error)):
             scan(practice, private)
     with practice.database.read() as db:
-        found = free_busy.blind_spots(db, practice.terms, practice.kim.id, offer.alternatives, now=practice.now)
+        found = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
     (spot,) = [one for one in found if one.calendar == "Private"]
     assert (spot.since, spot.unreadable) == (read_at, True)
-    assert clashes(practice, 72) == ("Private",), "what was known stays, growing older"
+    assert conflicts(practice, 72) == ("Private",), "what was known stays, growing older"
     assert "so nobody knows" in free_busy.told(spot)
 
 
@@ -168,11 +168,11 @@ def test_a_time_beyond_what_was_looked_at_is_a_blind_spot(practice: Practice, pr
     scan(practice, private)
     offer = practice.draft(practice.book(48), 24 * 80)
     with practice.database.read() as db:
-        found = free_busy.blind_spots(db, practice.terms, practice.kim.id, offer.alternatives, now=practice.now)
+        found = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
     assert "Private" in [spot.calendar for spot in found]
     scan(practice, private)
     with practice.database.read() as db:
-        found = free_busy.blind_spots(db, practice.terms, practice.kim.id, offer.alternatives, now=practice.now)
+        found = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
     assert "Private" not in [spot.calendar for spot in found]
 
 
@@ -191,7 +191,7 @@ def test_watched_calendars_are_polled_while_an_offer_is_open_and_no_longer(
 ) -> None:
     assert scan(practice, private) is None
     offer = practice.offer(practice.book(48), 72)
-    assert scan(practice, private) == practice.now + practice.terms.poll_open
+    assert scan(practice, private) == practice.now + practice.policy.poll_open
     practice.withdraw(offer)
     assert scan(practice, private) is None
 
@@ -227,12 +227,12 @@ def test_a_calendar_connected_while_an_offer_is_open_is_looked_at_like_any_other
 
 
 def test_whoever_chooses_times_has_their_calendars_looked_at(practice: Practice, calendar: Calendar) -> None:
-    free_busy.refresh(practice.database, practice.terms, practice.kim.id, now=practice.now)
+    free_busy.refresh(practice.database, practice.policy, practice.kim.id, now=practice.now)
     assert busy_key(calendar) in ledger.due_keys(practice.database, practice.now)
     scan(practice, calendar)
     with practice.database.begin() as db:
         ledger.forget(db, busy_key(calendar))
-    free_busy.refresh(practice.database, practice.terms, practice.kim.id, now=practice.now)
+    free_busy.refresh(practice.database, practice.policy, practice.kim.id, now=practice.now)
     assert busy_key(calendar) not in ledger.due_keys(practice.database, practice.now)
 
 
@@ -267,13 +267,13 @@ def test_free_and_busy_without_events_has_our_own_taken_out(practice: Practice, 
 def test_a_link_to_take_back_ends_ninety_days_after_the_offer(practice: Practice) -> None:
     offer = practice.offer(practice.book(48), 72)
     practice.withdraw(offer)
-    token = SEAL.token(conflicts.PURPOSE, offer.alternatives[0].id)
+    token = SEAL.token(PURPOSE, offer.alternatives[0].id)
     practice.wait(days=89)
     with practice.database.read() as db:
-        assert conflicts.find(db, SEAL, token, now=practice.now)[0].id == offer.id
+        assert find(db, SEAL, token, now=practice.now)[0].id == offer.id
     practice.wait(days=2)
     with practice.database.read() as db, pytest.raises(NotFoundError):
-        conflicts.find(db, SEAL, token, now=practice.now)
+        find(db, SEAL, token, now=practice.now)
 
 
 def busy_key(calendar: Calendar) -> Key:

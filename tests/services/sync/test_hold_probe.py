@@ -11,7 +11,7 @@ import pytest
 from connector.domain.connection import Calendar
 from connector.domain.entry import Showing
 from connector.domain.facts import HoldsProved
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.domain.span import Span
 from connector.errors import TransientError
 from connector.services.sync import breaker, hold_probe
@@ -128,7 +128,7 @@ def test_the_probe_is_no_entry_and_nothing_that_is_told(practice: Practice, cale
 
 def test_a_stopped_calendar_is_not_tried(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
-        breaker.stop(db, practice.terms, calendar, Stop.MISSING, now=practice.now)
+        breaker.stop(db, practice.policy, calendar, PauseReason.MISSING, now=practice.now)
     remote(practice).requests.clear()
     assert probe(practice, calendar) == practice.now + timedelta(days=1)
     assert not remote(practice).requests

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.facts import Answer
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.domain.people import Level
 from connector.domain.reconcile import Put
 from connector.errors import AccessLostError, MissingError
@@ -199,7 +199,7 @@ def test_an_undone_session_event_after_put_back_is_no_double(practice: Practice,
     remote(practice).delete(href)
     settle(practice, calendar)
     with practice.database.begin() as db:
-        questions.answer(db, practice.terms, question(practice, booked).id, Answer.PUT_BACK, by=KIM, now=practice.now)
+        questions.answer(db, practice.policy, question(practice, booked).id, Answer.REVERT, by=KIM, now=practice.now)
     work(practice, calendar)
     push(practice, calendar)
     remote(practice).restore(event)
@@ -214,7 +214,7 @@ def test_an_undone_event_of_a_cancelled_session_goes(practice: Practice, calenda
     remote(practice).delete(href)
     settle(practice, calendar)
     with practice.database.begin() as db:
-        questions.answer(db, practice.terms, question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now)
+        questions.answer(db, practice.policy, question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now)
     work(practice, calendar)
     push(practice, calendar)
     remote(practice).restore(event)
@@ -237,7 +237,7 @@ def test_a_stopped_successor_does_not_count_as_filled(practice: Practice, calend
     shown_first(practice, calendar)
     second = retarget(practice, calendar, "second")
     with practice.database.begin() as db:
-        breaker.stop(db, practice.terms, second, Stop.MISSING, now=practice.now)
+        breaker.stop(db, practice.policy, second, PauseReason.MISSING, now=practice.now)
     work(practice, second)
     with practice.database.begin() as db:
         breaker.resume(db, second.id, How.RESTORE, by=KIM, now=practice.now)
@@ -288,7 +288,7 @@ def test_half_an_offer_and_a_session_are_not_an_emptied_calendar(practice: Pract
     remote(practice).delete(href_at(practice, 72))
     push(practice, calendar)
     with practice.database.read() as db:
-        assert calendars.calendar(db, calendar.id).stopped is None
+        assert calendars.calendar(db, calendar.id).paused is None
 
 
 def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Practice, calendar: Calendar) -> None:
@@ -300,7 +300,7 @@ def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Prac
         calendars.add_calendar(db, watched, now=practice.now)
     practice.offer(practice.book(48), 72)
     with practice.database.begin() as db:
-        linking.access_lost(db, practice.terms, calendar.connection_id, now=practice.now)
+        linking.access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
     practice.wait(minutes=1)
     practice.carry_out(*KINDS)  # each is claimed meanwhile and finds the access lost
     assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))
@@ -352,7 +352,7 @@ def test_undone_deletion_in_a_stopped_calendar_ends_its_question(practice: Pract
         remote(practice).delete(href_at(practice, 60 + 2 * n))
     push(practice, calendar)
     with practice.database.read() as db:
-        assert calendars.calendar(db, calendar.id).stopped
+        assert calendars.calendar(db, calendar.id).paused
     remote(practice).restore(event)
     push(practice, calendar)
     with practice.database.begin() as db:
@@ -369,7 +369,7 @@ def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice,
         if moment == "before" and not done:
             done.append(1)
             with practice.database.begin() as db:
-                disconnect.begin(db, practice.terms, calendar.connection_id, by=KIM, now=practice.now)
+                disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
             practice.carry_out(Kind.CALENDAR)
 
     there.hook = hook
@@ -451,7 +451,7 @@ def test_cannot_stand_elsewhere_leaves_the_other_question(practice: Practice, ca
 def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None:
     calendar = connect(practice, level=Level.BUSY)
     titles = []
-    remote(practice).hook = lambda _, act: titles.append(act.entry.content.title) if isinstance(act, Put) else None
+    remote(practice).hook = lambda _, kind: titles.append(kind.entry.content.title) if isinstance(kind, Put) else None
     hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
     assert set(titles) <= {"Busy"}
 
@@ -466,7 +466,7 @@ def test_proving_goes_on_once_a_calendar_is_there_again(practice: Practice, cale
     practice.wait(minutes=10)
     look(practice, calendar)
     with practice.database.read() as db:
-        assert calendars.calendar(db, calendar.id).stopped is None
+        assert calendars.calendar(db, calendar.id).paused is None
     assert is_due(practice, key)
 
 
@@ -555,4 +555,4 @@ def test_target_blind_spot_after_reconnect(practice: Practice, calendar: Calenda
     restored(practice, calendar)
     practice.carry_out(*KINDS)
     with practice.database.read() as db:
-        assert not free_busy.blind_spots(db, practice.terms, practice.kim.id, offer.alternatives, now=practice.now)
+        assert not free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)

@@ -31,7 +31,7 @@ class ClashPage:
     session: Session
     client: Client
     practitioner: Practitioner
-    clashes: tuple[str, ...]
+    conflicts: tuple[str, ...]
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +57,7 @@ def take_back(token: str) -> ResponseReturnValue:
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     try:
         with runtime.database.begin() as db:
-            conflicts.take_back(db, runtime.terms, page.offer, page.alternative, by=by, now=runtime.clock())
+            conflicts.take_back(db, runtime.policy, page.offer, page.alternative, by=by, now=runtime.clock())
     except OfferClosedError:
         return _show(token, notice=True, status=409)
     return redirect(url_for("clash.show", token=token), 303)
@@ -76,7 +76,7 @@ def _page(token: str) -> ClashPage:
             session=session,
             client=people.client(db, session.client_id),
             practitioner=people.practitioner(db, offer.practitioner_id),
-            clashes=free_busy.clashes(db, offer.practitioner_id, alternative.when.span),
+            conflicts=free_busy.conflicts(db, offer.practitioner_id, alternative.when.span),
         )
 
 

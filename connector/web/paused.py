@@ -8,11 +8,11 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from connector.domain.change import Act
+from connector.domain.change import ChangeKind
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.entry import EntryKind
 from connector.domain.facts import CalendarResumed
-from connector.domain.notice import Stop
+from connector.domain.notice import PauseReason
 from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
 from connector.services.sync import breaker
@@ -27,7 +27,7 @@ pages = Blueprint("stopped", __name__, url_prefix="/stopped/<token>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoppedPage:
+class PausedPage:
     """What a practitioner sees of a calendar that is, or was, stopped.
 
     Attributes:
@@ -40,7 +40,7 @@ class StoppedPage:
     calendar: Calendar
     connection: Connection
     practitioner: Practitioner
-    stop: Stop | None
+    stop: PauseReason | None
     sessions: int
     holds: int
     resumed: Told | None
@@ -48,7 +48,7 @@ class StoppedPage:
     @property
     def is_readable(self) -> bool:
         """Whether something is gone from it, rather than the whole calendar."""
-        return self.stop in (Stop.EMPTIED, Stop.SHRUNKEN)
+        return self.stop in (PauseReason.EMPTIED, PauseReason.SHRUNKEN)
 
     @property
     def is_lost(self) -> bool:
@@ -58,7 +58,7 @@ class StoppedPage:
     @property
     def shown(self) -> str:
         """What a form says it was about, so that nobody accepts more than they were shown."""
-        since = self.calendar.stopped_at.isoformat() if self.calendar.stopped_at else ""
+        since = self.calendar.paused_at.isoformat() if self.calendar.paused_at else ""
         return f"{since} {self.sessions} {self.holds}"
 
 
@@ -86,26 +86,28 @@ def resume(token: str) -> ResponseReturnValue:
         return _show(token, notice=True, status=409)
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     with runtime.database.begin() as db:
-        if calendars.calendar(db, page.calendar.id).stopped is not None:  # else it went on by itself a moment ago
+        if calendars.calendar(db, page.calendar.id).paused is not None:  # else it went on by itself a moment ago
             breaker.resume(db, page.calendar.id, How(how), by=by, now=runtime.clock())
     return redirect(url_for("stopped.show", token=token), 303)
 
 
-def _page(token: str) -> StoppedPage:
+def _page(token: str) -> PausedPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
         calendar = breaker.find(db, runtime.seal, token)
-        gone = [key for key, one in remote_changes.of_calendar(db, calendar.id).items() if one.act is Act.DELETED]
+        gone = [
+            key for key, one in remote_changes.of_calendar(db, calendar.id).items() if one.kind is ChangeKind.DELETED
+        ]
         resumed = [
             fact
             for fact in timeline.of_connection(db, calendar.connection_id)
             if isinstance(fact, CalendarResumed) and fact.calendar_id == calendar.id
         ]
-        return StoppedPage(
+        return PausedPage(
             calendar=calendar,
             connection=calendars.connection(db, calendar.connection_id),
             practitioner=people.practitioner(db, calendar.practitioner_id),
-            stop=Stop(calendar.stopped) if calendar.stopped else None,
+            stop=PauseReason(calendar.paused) if calendar.paused else None,
             sessions=sum(key.kind is EntryKind.SESSION for key in gone),
             holds=sum(key.kind is EntryKind.HOLD for key in gone),
             resumed=narrating.told(resumed[-1]) if resumed else None,

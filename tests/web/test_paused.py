@@ -23,7 +23,7 @@ def wiped(there: Desk) -> Desk:
     """A calendar with six sessions that is emptied at once, and so stopped."""
     crowd(there)
     wipe(there)
-    assert there.calendar.stopped == "emptied"
+    assert there.calendar.paused == "emptied"
     return there
 
 
@@ -92,7 +92,7 @@ def test_nobody_accepts_more_than_they_were_shown(there: Desk) -> None:
     for href in list(calendar.events)[:4]:
         calendar.delete(href)
     pull(there)
-    assert there.calendar.stopped == "shrunken"
+    assert there.calendar.paused == "shrunken"
     form, browser = _shown(there), there.stage.browser()
     later(there.stage, seconds=5)
     wipe(there)
@@ -129,11 +129,11 @@ def test_a_calendar_that_cannot_be_read_is_tried_again(there: Desk, error: Missi
     assert f'href="{own}/target"' in text
     assert f'href="{own}/reconnect"' in text
     assert browser.post(page, {"how": "accept"}).status_code == 409
-    assert there.calendar.stopped
+    assert there.calendar.paused
     hand(there).offline = None
     assert browser.post(page, {"how": "restore"}).status_code == 303
     pull(there)
-    assert there.calendar.stopped is None
+    assert there.calendar.paused is None
 
 
 def test_lost_access_is_to_be_mended_first(wiped: Desk) -> None:
@@ -150,7 +150,7 @@ def test_what_is_all_back_goes_on_by_itself_and_says_so(there: Desk) -> None:
     calendar.events.update(kept)
     calendar.expire_tokens()
     pull(there)
-    assert there.calendar.stopped is None
+    assert there.calendar.paused is None
     text = there.stage.browser().get(stopped_page(there)).text
     assert "everything is there again" in text
     assert "automatically" in text

@@ -74,17 +74,17 @@ def test_taking_back_the_only_one_takes_the_offer_back_and_says_so_before(there:
 
 def _accept(stage: Stage, offer: Offer, n: int) -> None:
     with stage.runtime.database.begin() as db:
-        answers.accept(db, stage.runtime.terms, offer.id, offer.alternatives[n].id, by=stage.by, now=stage.now)
+        answers.accept(db, stage.runtime.policy, offer.id, offer.alternatives[n].id, by=stage.by, now=stage.now)
 
 
 def _reject(stage: Stage, offer: Offer) -> None:
     with stage.runtime.database.begin() as db:
-        answers.reject(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
+        answers.reject(db, stage.runtime.policy, offer.id, by=stage.by, now=stage.now)
 
 
 def _withdraw(stage: Stage, offer: Offer) -> None:
     with stage.runtime.database.begin() as db:
-        offers.withdraw(db, stage.runtime.terms, offer.id, by=stage.by, now=stage.now)
+        offers.withdraw(db, stage.runtime.policy, offer.id, by=stage.by, now=stage.now)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_calendars_are_looked_at_while_times_are_chosen(there: Desk) -> None:
 def test_a_client_sees_that_a_time_is_taken_where_it_then_is_refused(there: Desk, language: str, told: str) -> None:
     begin(there)
     runtime, stage = there.stage.runtime, there.stage
-    runtime.terms = replace(runtime.terms, refuse_clashes=True)
+    runtime.policy = replace(runtime.policy, refuse_conflicts=True)
     session = stage.book(stage.at(8, 9), client=add_client(stage, locale=language))
     offer = stage.offer(stage.at(9, 9), stage.at(9, 11), session=session)
     add_foreign(there, stage.at(9, 9))
