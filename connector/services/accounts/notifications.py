@@ -1,4 +1,4 @@
-"""Receive rings: believe those that prove themselves, and make due what they ask for. Calls no calendar service."""
+"""Receive notifications: check that they are genuine, and make due what they ask for. Calls no calendar service."""
 
 from __future__ import annotations
 
@@ -18,96 +18,100 @@ from connector.storage.channels import Heard
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
-CALM = timedelta(seconds=2)  # between two pulls that were rung for: what rings meanwhile shares the second
+CALM = timedelta(seconds=2)  # between two pulls of a calendar: notifications that come meanwhile share the second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """What became of a push: the calendars its genuine rings are about, and how many of its rings were not believed."""
+class Receipt:
+    """What became of a push: which calendars its genuine notifications are about, and how many were refused."""
 
     calendars: frozenset[UUID]
     refused: int
 
 
-def receive(database: Database, notifications: Sequence[Notification], *, provider: str, now: datetime) -> Received:
-    """Make the pulls due that genuine rings ask for, in one transaction; none if they are due already.
+def receive(database: Database, notifications: Sequence[Notification], *, provider: str, now: datetime) -> Receipt:
+    """Make the pulls due that genuine notifications ask for, in one transaction; none if they are due already.
 
-    A ring about the channel itself makes the channel due: to be renewed, or opened again. Any other makes its calendar
-    due, one row a calendar, so that a storm is one pull or two.
+    A notification about the channel itself makes the channel due: to be renewed, or opened again. Any other makes its
+    calendar due, one row a calendar, so that many at once lead to one pull or two.
 
     Args:
-        database: Where channels and due work stand.
+        database: Where channels and due work are stored.
         notifications: Of one push; several, and of several accounts, where the service bundles them.
         provider: Whose door they came in by.
         now: Aware UTC.
-    Raises: NotificationRejectedError if there are rings and none is genuine.
+    Raises: NotificationRejectedError if there are notifications and none is genuine.
     """
+    channel_ids = {notification.channel_id for notification in notifications}
     with database.read() as db:
-        known = {one: channels.heard(db, one) for one in {notification.channel_id for notification in notifications}}
+        by_id = {channel_id: channels.heard(db, channel_id) for channel_id in channel_ids}
     genuine = [
-        (heard, notification.lifecycle)
+        (channel, notification.lifecycle)
         for notification in notifications
-        if (heard := known[notification.channel_id]) and heard.provider == provider and _proves(notification, heard)
+        if (channel := by_id[notification.channel_id])
+        and channel.provider == provider
+        and _is_genuine(notification, channel)
     ]
     if notifications and not genuine:
         raise NotificationRejectedError("no ring of a channel of ours")
     _make_due(database, genuine, now)
-    calendars = frozenset(heard.calendar_id for heard, _ in genuine)
-    return Received(calendars=calendars, refused=len(notifications) - len(genuine))
+    calendars = frozenset(channel.calendar_id for channel, _ in genuine)
+    return Receipt(calendars=calendars, refused=len(notifications) - len(genuine))
 
 
-def _proves(notification: Notification, heard: Heard) -> bool:
-    return compare_digest(channels.proof_of(notification.secret), heard.proof)
+def _is_genuine(notification: Notification, channel: Heard) -> bool:
+    return compare_digest(channels.proof_of(notification.secret), channel.proof)
 
 
 def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | None]], now: datetime) -> None:
-    """Write only what is not due already: a claim made after our look reads what rang before it."""
+    """Write only what is not due already: a claim made after we read that sees what the notifications are about."""
     pulls: dict[UUID, Heard] = {}
-    troubled: dict[UUID, Heard] = {}
-    expiring: set[str] = set()
-    removed: set[str] = set()
-    for heard, lifecycle in genuine:
+    renewals: dict[UUID, Heard] = {}
+    expiring_ids: set[str] = set()
+    removed_ids: set[str] = set()
+    for channel, lifecycle in genuine:
         match lifecycle:
             case Lifecycle.EXPIRING:
-                troubled[heard.calendar_id] = heard
-                expiring.add(heard.id)
+                renewals[channel.calendar_id] = channel
+                expiring_ids.add(channel.id)
             case Lifecycle.REMOVED:
-                troubled[heard.calendar_id] = heard
-                removed.add(heard.id)
+                renewals[channel.calendar_id] = channel
+                removed_ids.add(channel.id)
             case Lifecycle.MISSED | None:
-                if not _is_due(heard, now):
-                    pulls[heard.calendar_id] = heard
+                if not _is_due(channel, now):
+                    pulls[channel.calendar_id] = channel
             case _:
                 assert_never(lifecycle)
-    if not pulls and not troubled:
+    if not pulls and not renewals:
         return
     with database.begin() as db:
-        # Everybody in the same order, and what is due before the channels: else two of us could wait for each other.
+        # Every transaction in the same order, and due work before channels: else two could wait for each other.
         for calendar_id in sorted(pulls):
             _touch_pull(db, pulls[calendar_id], now)
-        for calendar_id in sorted(troubled):
-            ledger.touch(db, Key(Kind.CHANNEL, str(calendar_id)), due_at=now, lane=troubled[calendar_id].lane)
-        channels.renew_at(db, expiring, now)
-        channels.retire(db, removed)
-        channels.note_notified(db, sorted(heard.id for heard in pulls.values()), now=now)
+        for calendar_id in sorted(renewals):
+            ledger.touch(db, Key(Kind.CHANNEL, str(calendar_id)), due_at=now, lane=renewals[calendar_id].lane)
+        channels.renew_at(db, expiring_ids, now)
+        channels.retire(db, removed_ids)
+        channels.note_notified(db, sorted(channel.id for channel in pulls.values()), now=now)
 
 
-def _touch_pull(db: Connection, heard: Heard, now: datetime) -> None:
-    key = Key(Kind.PULL, str(heard.calendar_id))
-    ledger.touch(db, key, due_at=_when(heard, now), lane=heard.lane)
-    if heard.running:
+def _touch_pull(db: Connection, channel: Heard, now: datetime) -> None:
+    key = Key(Kind.PULL, str(channel.calendar_id))
+    ledger.touch(db, key, due_at=_soonest(channel, now), lane=channel.lane)
+    if channel.running:
         channels.pause_before_next(db, key, until=now + CALM, now=now)
 
 
-def _when(heard: Heard, now: datetime) -> datetime:
-    if heard.running:
+def _soonest(channel: Heard, now: datetime) -> datetime:
+    """When the next pull of a channel's calendar may begin, `CALM` after the last one."""
+    if channel.running:
         return now + CALM
-    return max(now, heard.read_at + CALM) if heard.read_at else now
+    return max(now, channel.read_at + CALM) if channel.read_at else now
 
 
-def _is_due(heard: Heard, now: datetime) -> bool:
+def _is_due(channel: Heard, now: datetime) -> bool:
     """Whether a pull will come as soon as it may. One that runs does not count: it may have read already."""
-    if heard.due_at is None or heard.running:
+    if channel.due_at is None or channel.running:
         return False
-    soonest = _when(heard, now)
-    return heard.due_at <= (max(soonest, heard.not_before) if heard.not_before else soonest)
+    soonest = _soonest(channel, now)
+    return channel.due_at <= (max(soonest, channel.not_before) if channel.not_before else soonest)

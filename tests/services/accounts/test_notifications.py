@@ -1,4 +1,4 @@
-"""Genuine rings make pulls due, however many they are; all others change nothing."""
+"""Genuine notifications make pulls due, however many they are; all others change nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from connector.domain.connection import Calendar
 from connector.errors import NotificationRejectedError
 from connector.ports import Lifecycle, Notification
-from connector.services.accounts.notifications import CALM, Received
+from connector.services.accounts.notifications import CALM, Receipt
 from connector.services.accounts.notifications import receive as receive_notifications
 from connector.storage import ledger
 from connector.storage.channels import ChannelState
@@ -26,19 +26,19 @@ def calendar(practice: Practice) -> Calendar:
     return channels.connected(practice)
 
 
-def receive(practice: Practice, *notifications: Notification, provider: str = "memory") -> Received:
+def receive(practice: Practice, *notifications: Notification, provider: str = "memory") -> Receipt:
     return receive_notifications(practice.database, notifications, provider=provider, now=practice.now)
 
 
-def test_a_ring_makes_the_pull_due_now_and_is_noted(practice: Practice, calendar: Calendar) -> None:
+def test_a_notification_makes_the_pull_due_now_and_is_noted(practice: Practice, calendar: Calendar) -> None:
     notification = opened(practice, calendar)
-    assert receive(practice, notification) == Received(calendars=frozenset({calendar.id}), refused=0)
+    assert receive(practice, notification) == Receipt(calendars=frozenset({calendar.id}), refused=0)
     assert row(practice.database, calendar.id).due_at == practice.now
     assert channels.known(practice, calendar)[0].last_notified_at == practice.now
 
 
 @pytest.mark.parametrize("state", list(ChannelState))
-def test_a_ring_counts_before_the_channel_is_open_and_while_it_closes(
+def test_a_notification_counts_before_the_channel_is_open_and_while_it_closes(
     practice: Practice, calendar: Calendar, state: ChannelState
 ) -> None:
     receive(practice, opened(practice, calendar, state=state))
@@ -55,7 +55,7 @@ def test_a_ring_counts_before_the_channel_is_open_and_while_it_closes(
     ],
     ids=["unknown channel", "wrong secret", "no secret", "not ASCII"],
 )
-def test_a_ring_that_proves_nothing_is_refused_and_changes_nothing(
+def test_a_notification_that_proves_nothing_is_refused_and_changes_nothing(
     practice: Practice, calendar: Calendar, notification: Notification
 ) -> None:
     opened(practice, calendar)
@@ -65,12 +65,12 @@ def test_a_ring_that_proves_nothing_is_refused_and_changes_nothing(
     assert row(practice.database, calendar.id) == before
 
 
-def test_a_ring_by_another_services_door_is_refused(practice: Practice, calendar: Calendar) -> None:
+def test_a_notification_by_another_services_door_is_refused(practice: Practice, calendar: Calendar) -> None:
     with pytest.raises(NotificationRejectedError):
         receive(practice, opened(practice, calendar), provider="google")
 
 
-def test_each_ring_of_a_bundle_is_judged_by_itself(practice: Practice, calendar: Calendar) -> None:
+def test_each_notification_of_a_bundle_is_checked_by_itself(practice: Practice, calendar: Calendar) -> None:
     other = connected.connect(practice, name="other")
     pull(practice, other)
     practice.wait(minutes=1)
@@ -81,7 +81,7 @@ def test_each_ring_of_a_bundle_is_judged_by_itself(practice: Practice, calendar:
     assert row(practice.database, other.id) == before
 
 
-def test_a_storm_writes_once(practice: Practice, calendar: Calendar) -> None:
+def test_many_notifications_at_once_write_once(practice: Practice, calendar: Calendar) -> None:
     notification = opened(practice, calendar)
     before = row(practice.database, calendar.id).desired
     for _ in range(50):
@@ -89,7 +89,7 @@ def test_a_storm_writes_once(practice: Practice, calendar: Calendar) -> None:
     assert row(practice.database, calendar.id).desired == before + 1
 
 
-def test_a_ring_right_after_a_pull_waits_for_calm(practice: Practice, calendar: Calendar) -> None:
+def test_a_notification_right_after_a_pull_waits_two_seconds(practice: Practice, calendar: Calendar) -> None:
     notification = opened(practice, calendar)
     receive(practice, notification)
     pull(practice, calendar)
@@ -97,7 +97,7 @@ def test_a_ring_right_after_a_pull_waits_for_calm(practice: Practice, calendar: 
     assert row(practice.database, calendar.id).due_at == practice.now + CALM
 
 
-def test_rings_during_a_pull_lead_to_one_more_after_a_pause(practice: Practice, calendar: Calendar) -> None:
+def test_notifications_during_a_pull_lead_to_one_more_after_a_pause(practice: Practice, calendar: Calendar) -> None:
     notification = opened(practice, calendar)
     receive(practice, notification)
     claim = claimed(practice, calendar)
@@ -110,7 +110,7 @@ def test_rings_during_a_pull_lead_to_one_more_after_a_pause(practice: Practice, 
     assert row(practice.database, calendar.id).due_at > practice.now + timedelta(minutes=1)
 
 
-def test_rings_during_a_pull_that_dies_are_not_lost(practice: Practice, calendar: Calendar) -> None:
+def test_notifications_during_a_pull_that_dies_are_not_lost(practice: Practice, calendar: Calendar) -> None:
     notification = opened(practice, calendar)
     receive(practice, notification)
     claimed(practice, calendar)
@@ -120,19 +120,21 @@ def test_rings_during_a_pull_that_dies_are_not_lost(practice: Practice, calendar
     claimed(practice, calendar)
 
 
-def test_a_ring_does_not_disturb_a_service_that_asked_for_peace(practice: Practice, calendar: Calendar) -> None:
+def test_a_notification_makes_no_pull_before_the_service_may_be_asked_again(
+    practice: Practice, calendar: Calendar
+) -> None:
     notification = opened(practice, calendar)
     receive(practice, notification)
     claim = claimed(practice, calendar)
-    peace = timedelta(minutes=30)
-    ledger.postpone(practice.database, claim, now=practice.now, retry_after=peace, error="busy")
+    retry_after = timedelta(minutes=30)
+    ledger.postpone(practice.database, claim, now=practice.now, retry_after=retry_after, error="busy")
     practice.wait(seconds=5)
     for _ in range(2):
         receive(practice, notification)
-    assert row(practice.database, calendar.id).due_at == practice.now + peace - timedelta(seconds=5)
+    assert row(practice.database, calendar.id).due_at == practice.now + retry_after - timedelta(seconds=5)
 
 
-def test_a_parked_pull_is_tried_again_when_its_calendar_rings(practice: Practice, calendar: Calendar) -> None:
+def test_a_parked_pull_is_tried_again_when_a_notification_comes(practice: Practice, calendar: Calendar) -> None:
     notification = opened(practice, calendar)
     receive(practice, notification)
     ledger.park(practice.database, claimed(practice, calendar), "refused")
@@ -165,7 +167,7 @@ def test_a_removed_channel_is_given_up_and_due_to_be_replaced(practice: Practice
 
 
 @pytest.mark.parametrize("lifecycle", [Lifecycle.MISSED, None])
-def test_missed_pushes_and_words_we_do_not_know_are_rings(
+def test_missed_pushes_and_words_we_do_not_know_make_the_pull_due(
     practice: Practice, calendar: Calendar, lifecycle: Lifecycle | None
 ) -> None:
     notification = opened(practice, calendar)
@@ -173,8 +175,8 @@ def test_missed_pushes_and_words_we_do_not_know_are_rings(
     assert row(practice.database, calendar.id).due_at == practice.now
 
 
-def test_a_push_without_rings_is_no_refusal(practice: Practice) -> None:
-    assert receive(practice) == Received(calendars=frozenset(), refused=0)
+def test_a_push_without_notifications_is_no_refusal(practice: Practice) -> None:
+    assert receive(practice) == Receipt(calendars=frozenset(), refused=0)
 
 
 def test_bundles_that_name_the_same_channels_in_any_order_do_not_block_each_other(
@@ -184,6 +186,6 @@ def test_bundles_that_name_the_same_channels_in_any_order_do_not_block_each_othe
     notifications = [opened(practice, calendar), opened(practice, other, "two")]
     bundle = [replace(notification, lifecycle=Lifecycle.EXPIRING) for notification in notifications]
     with ThreadPoolExecutor(8) as pool:
-        received = list(pool.map(lambda n: receive(practice, *bundle[:: 1 if n % 2 else -1]), range(64)))
-    assert {one.refused for one in received} == {0}
+        receipts = list(pool.map(lambda n: receive(practice, *bundle[:: 1 if n % 2 else -1]), range(64)))
+    assert {receipt.refused for receipt in receipts} == {0}
     assert row(practice.database, calendar.id, Kind.CHANNEL).desired == 64

@@ -24,7 +24,7 @@ from connector.storage.seal import Seal
 from providers.memory import provider as memory
 from providers.memory.provider import MemoryCalendar
 from tests.domain.examples import KIM
-from tests.services import channels as belling
+from tests.services import channels as channel_steps
 from tests.services import connected
 from tests.services.channels import URL, known, one_channel, opened, states, watch
 from tests.services.connected import SEAL
@@ -38,7 +38,7 @@ def practice(sqlite_database: Database) -> Practice:
 
 @pytest.fixture
 def calendar(practice: Practice) -> Calendar:
-    return belling.connected(practice)
+    return channel_steps.connected(practice)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_an_opening_whose_answer_was_lost_is_given_up_for_another(
     one_channel(practice, calendar, remote)
 
 
-def test_a_failed_renewal_leaves_the_channel_ringing_and_is_tried_again(
+def test_a_failed_renewal_leaves_the_channel_open_and_is_tried_again(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
     practice.now = watch(practice, calendar) or practice.now
@@ -84,7 +84,7 @@ def test_a_failed_renewal_leaves_the_channel_ringing_and_is_tried_again(
     one_channel(practice, calendar, remote)
 
 
-def test_a_calendar_that_cannot_ring_any_more_keeps_its_channel_until_that_expires(
+def test_a_calendar_that_no_longer_has_channels_keeps_the_open_one_until_that_expires(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
     practice.now = watch(practice, calendar) or practice.now
@@ -171,14 +171,14 @@ def test_a_channel_opened_while_its_calendar_is_disconnected_leaves_none(
             calendar.id,
             remote,
             public_url=URL,
-            renew=lambda: _leave(practice, calendar),
+            renew=lambda: _begin_disconnecting(practice, calendar),
             now=practice.now,
         )
     end(practice, calendar, remote)
     assert remote.channels == {}
 
 
-def _leave(practice: Practice, calendar: Calendar) -> None:
+def _begin_disconnecting(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
         disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
 

@@ -1,4 +1,4 @@
-"""One open channel for each calendar that can ring, renewed in time."""
+"""One open channel for each calendar that has channels, renewed in time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_channel_is_opened_and_what_happened_before_is_pulled(
     one_channel(practice, calendar, remote)
 
 
-def test_the_first_ring_may_come_before_the_answer(
+def test_the_first_notification_may_come_before_the_answer(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
     heard = []
@@ -138,7 +138,7 @@ def test_a_very_short_life_is_not_renewed_without_pause(
 
 
 @pytest.mark.parametrize("lifecycle", [Lifecycle.EXPIRING, Lifecycle.REMOVED])
-def test_what_the_service_says_of_the_channel_is_heeded(
+def test_what_the_service_says_of_the_channel_is_acted_on(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar, lifecycle: Lifecycle
 ) -> None:
     watch(practice, calendar)
@@ -153,7 +153,7 @@ def test_what_the_service_says_of_the_channel_is_heeded(
     one_channel(practice, calendar, remote)
 
 
-def test_a_calendar_that_cannot_ring_is_left_alone_for_a_week(
+def test_a_calendar_that_has_no_channels_is_left_alone_for_a_week(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
     remote.silent = True
