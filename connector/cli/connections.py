@@ -91,7 +91,7 @@ def add(
     with runtime.database.read() as db:
         person = find_practitioner(db, practitioner)
     form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
-    wish = connect.Wish(
+    request = connect.ConnectionRequest(
         provider=service,
         form=form,
         label=label,
@@ -100,7 +100,7 @@ def add(
         hold_level=level(hold_level),
     )
     made = connect.connect(
-        runtime.database, runtime.seal, runtime.network, person.id, wish, by=operator(), now=runtime.clock()
+        runtime.database, runtime.seal, runtime.network, person.id, request, by=operator(), now=runtime.clock()
     )
     if as_json:
         with runtime.database.read() as db:
@@ -186,9 +186,9 @@ def reconnect(
         account = find_connection(db, connection)
     service = _typed(runtime, runtime.load_provider(account.provider), address)
     form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
-    credentials = connect.reconnect(runtime.database, runtime.network, account.id, service, form)
+    credentials = connect.new_credentials(runtime.database, runtime.network, account.id, service, form)
     with runtime.database.begin() as db:
-        connect.restored(db, runtime.seal, account.id, credentials, by=operator(), now=runtime.clock())
+        connect.reauthorize(db, runtime.seal, account.id, credentials, by=operator(), now=runtime.clock())
     good(f"“{account.label}” is connected again. What waited for it is due now.")
 
 

@@ -18,7 +18,7 @@ from connector.ports import NamesServices, Provider, SignIn
 from connector.services.accounts import connect as linking
 from connector.services.accounts import disconnect as parting
 from connector.services.accounts import sign_in
-from connector.services.accounts.sign_in import Chosen, Installation
+from connector.services.accounts.sign_in import CalendarChoice, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
 from connector.storage import calendars as stored
@@ -110,7 +110,7 @@ def back(slug: str) -> ResponseReturnValue:
         with runtime.database.read() as db:
             by = visit.actor(db)
         answer = request.args.to_dict()
-        choice = sign_in.come_back(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
+        choice = sign_in.complete(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -132,8 +132,8 @@ def choose() -> ResponseReturnValue:
         try:
             with runtime.database.read() as db:
                 by = visit.actor(db)
-            chosen = Chosen(target=None if target == NEW else target or "", new_name=brand, watched=watched)
-            made = sign_in.settle(_here(), who, token, chosen, by=by, now=now)
+            choice = CalendarChoice(target=None if target == NEW else target or "", new_name=brand, watched=watched)
+            made = sign_in.connect_chosen(_here(), who, token, choice, by=by, now=now)
         except (RuleError, ProviderError) as problem:
             error = visit.sentence(problem)
         else:
@@ -141,7 +141,7 @@ def choose() -> ResponseReturnValue:
             flash(f"“{made.name}” is connected. Your sessions are being written to it now.", "done")
             return redirect(url_for("calendars.every"), 303)
     try:
-        found = sign_in.choices(_here(), who, token, now=now)
+        found = sign_in.options(_here(), who, token, now=now)
     except (RuleError, ProviderError) as problem:
         flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -243,13 +243,13 @@ def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
     """
     runtime = visit.runtime()
     try:
-        leaving = sign_in.depart(_here(), visit.practitioner_id(), way.slug, mending=mending, now=runtime.clock())
+        page = sign_in.begin(_here(), visit.practitioner_id(), way.slug, connection_id=mending, now=runtime.clock())
     except ProviderError as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
-    cookie[_STATE] = leaving.state
-    response = make_response(render_template("calendars/leave.html", way=way, url=leaving.url))
-    response.headers["Refresh"] = f"0; url={leaving.url}"
+    cookie[_STATE] = page.state
+    response = make_response(render_template("calendars/leave.html", way=way, url=page.url))
+    response.headers["Refresh"] = f"0; url={page.url}"
     return response
 
 
@@ -258,7 +258,7 @@ def _connect_typed(way: Way) -> ResponseReturnValue:
     try:
         provider = runtime.load_provider(way.slug)
         credentials = provider.connect(_checked(form), runtime.network)
-        token = sign_in.admit(_here(), visit.practitioner_id(), way.slug, credentials, now=runtime.clock())
+        token = sign_in.keep(_here(), visit.practitioner_id(), way.slug, credentials, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, error=error)
     cookie[_CHOICE] = token
@@ -269,9 +269,9 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
     runtime, form, connection_id = visit.runtime(), _access_typed(), view.connection.id
     try:
         provider = runtime.load_provider(way.slug)
-        fresh = linking.reconnect(runtime.database, runtime.network, connection_id, provider, _checked(form))
+        fresh = linking.new_credentials(runtime.database, runtime.network, connection_id, provider, _checked(form))
         with runtime.database.begin() as db:
-            linking.restored(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
+            linking.reauthorize(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, mending=view, error=error)
     flash("The calendar is connected again. What waited for it is being written now.", "done")

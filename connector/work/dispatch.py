@@ -108,7 +108,7 @@ def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Runn
     if claim.key.kind is Kind.CALENDAR:
         provider = runtime.load_provider(connection.provider)
         account = provider.account(runtime.tokens(connection.id), runtime.network)
-        disconnect.part(
+        disconnect.finish(
             runtime.database,
             runtime.policy,
             runtime.seal,

@@ -16,7 +16,7 @@ from connector import app
 from connector.domain.connection import Calendar
 from connector.runtime import Runtime
 from connector.services.accounts import connect as linking
-from connector.services.accounts.connect import Wish
+from connector.services.accounts.connect import ConnectionRequest
 from connector.storage import ledger
 from connector.work.engine import Engine
 from tests.domain.examples import KIM, NOW
@@ -144,13 +144,13 @@ class Stage(Installation):
             "username": self.server.username,
             "password": password or self.server.password,
         }
-        wish = Wish(provider=self.runtime.load_provider("caldav"), form=form, label="Kim's calendar")
+        request = ConnectionRequest(provider=self.runtime.load_provider("caldav"), form=form, label="Kim's calendar")
         self.calendar = linking.connect(
             self.runtime.database,
             self.runtime.seal,
             self.runtime.network,
             self.practice.kim.id,
-            wish,
+            request,
             by=KIM,
             now=self.now,
         )

@@ -277,7 +277,7 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
     account = provider.account(runtime.tokens(calendar.connection_id), runtime.network)
 
     def part(through: Account) -> None:
-        disconnect.part(
+        disconnect.finish(
             database,
             runtime.policy,
             runtime.seal,

@@ -13,7 +13,7 @@ from connector.domain.span import Span
 from connector.ports import Network, RemoteCalendarInfo
 from connector.services.accounts import connect as linking
 from connector.services.accounts import retarget as retargeting
-from connector.services.accounts.connect import Wish
+from connector.services.accounts.connect import ConnectionRequest
 from connector.services.sync import pull as pulling
 from connector.services.sync import push as mirroring
 from connector.storage import ledger, mirrors, questions
@@ -29,7 +29,7 @@ def connect(practice: Practice, *, name: str = "calendar", level: Level | None =
     """Connect a fresh memory calendar of that name."""
     identity = str(practice.kim.id)
     memory.store(identity).calendar(name)
-    wish = Wish(
+    request = ConnectionRequest(
         provider=memory.PROVIDER,
         form={"address": identity, "password": "secret"},
         label="Kim's calendar",
@@ -37,7 +37,7 @@ def connect(practice: Practice, *, name: str = "calendar", level: Level | None =
         session_level=level,
         hold_level=level,
     )
-    calendar = linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, wish, by=KIM, now=practice.now)
+    calendar = linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)
     with practice.database.begin() as db:  # watching is made due by the tests that are about it
         ledger.forget(db, Key(Kind.CHANNEL, str(calendar.id)))
     return calendar

@@ -1,4 +1,4 @@
-"""Connect calendar accounts, notice that access was lost, reconnect."""
+"""Connect accounts at calendar services, note that access was lost, and reauthorize them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.domain.connection import Calendar, CalendarRole, Connection, Conn
 from connector.domain.entry import Disclosure
 from connector.domain.facts import AccessLost, AccessRegained, ConnectionAdded
 from connector.domain.notice import Notice, NoticeKind, Recipient
-from connector.domain.people import CLOCK, Actor, Level
+from connector.domain.people import CLOCK, Actor, Level, Practitioner
 from connector.errors import RuleError
 from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
 from connector.services import notices
@@ -24,12 +24,21 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
-PROVED_AFTER = timedelta(minutes=1)  # once its entries stand there
+PROVED_AFTER = timedelta(minutes=1)  # how holds are shown is probed once its entries stand there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """Which account and which of its calendars somebody wants to connect; None means the practitioner's default."""
+class ConnectionRequest:
+    """Which account to connect, and which of its calendars.
+
+    Attributes:
+        provider: The calendar service.
+        form: What gives access to the account, as typed in.
+        label: What to call the connection; the calendar's name where it is empty.
+        calendar: Name or address of the calendar; may be empty, see `connect`.
+        session_level: How much entries of sessions show; None for the practitioner's default.
+        hold_level: How much holds show; None likewise.
+    """
 
     provider: Provider
     form: Mapping[str, str]
@@ -40,31 +49,48 @@ class Wish:
 
 
 def connect(
-    database: Database, seal: Seal, network: Network, practitioner_id: UUID, wish: Wish, *, by: Actor, now: datetime
+    database: Database,
+    seal: Seal,
+    network: Network,
+    practitioner_id: UUID,
+    request: ConnectionRequest,
+    *,
+    by: Actor,
+    now: datetime,
 ) -> Calendar:
-    """Sign in, choose the calendar, keep the credentials sealed, and have the calendar filled.
+    """Sign in, choose the calendar, store the credentials sealed, and have the calendar filled.
 
     Without a name the calendar is the one whose own address was given, or the only one there is.
 
     Raises: RuleError if there is no such calendar to write to, naming those there are; AccessLostError if the
-        credentials are refused; another ProviderError. Nothing is kept then.
+        credentials are refused; another ProviderError. Nothing is stored then.
     """
-    credentials = wish.provider.connect(wish.form, network)
-    offered = wish.provider.account(UnsavedTokens(credentials), network).calendars()
-    address = wish.form.get("address", "").rstrip("/")
-    itself = [info.remote_id for info in offered if info.remote_id.rstrip("/") == address]
-    chosen = choose(offered, wish.calendar or next(iter(itself), ""))
-    levels = (wish.session_level, wish.hold_level)
-    made = Made(provider=wish.provider, credentials=credentials, label=wish.label, target=chosen, levels=levels)
+    credentials = request.provider.connect(request.form, network)
+    infos = request.provider.account(UnsavedTokens(credentials), network).calendars()
+    address = request.form.get("address", "").rstrip("/")
+    by_address = [info.remote_id for info in infos if info.remote_id.rstrip("/") == address]
+    new = NewConnection(
+        provider=request.provider,
+        credentials=credentials,
+        label=request.label,
+        target=choose(infos, request.calendar or next(iter(by_address), "")),
+        levels=(request.session_level, request.hold_level),
+    )
     with database.begin() as db:
-        return add(db, seal, practitioner_id, made, by=by, now=now)
+        return add(db, seal, practitioner_id, new, by=by, now=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """An account that has let us in, and what was chosen of it.
+class NewConnection:
+    """An account that its credentials open, and which of its calendars to use.
 
-    `label` is the target's name where it is empty; `levels` are those of sessions and holds, None as in Wish.
+    Attributes:
+        provider: The calendar service.
+        credentials: What opens the account, not sealed.
+        label: What to call the connection; the target's name where it is empty.
+        target: The calendar that our entries go to.
+        watched: The calendars that are only read for conflicts.
+        levels: How much entries of sessions and holds show; None for the practitioner's default.
     """
 
     provider: Provider
@@ -75,99 +101,108 @@ class Made:
     levels: tuple[Level | None, Level | None] = (None, None)
 
 
-def add(db: Db, seal: Seal, practitioner_id: UUID, made: Made, *, by: Actor, now: datetime) -> Calendar:
+def add(db: Db, seal: Seal, practitioner_id: UUID, new: NewConnection, *, by: Actor, now: datetime) -> Calendar:
     """Store a connection with its calendars, have the target filled, and return it."""
     practitioner = people.practitioner(db, practitioner_id, lock=True)
     connection = Connection(
         id=uuid4(),
         practitioner_id=practitioner_id,
-        provider=made.provider.slug,
-        label=made.label or made.target.name,
-        credentials=seal.seal(made.credentials),
+        provider=new.provider.slug,
+        label=new.label or new.target.name,
+        credentials=seal.seal(new.credentials),
         state=ConnectionState.OK,
         created_at=now,
     )
     calendars.add_connection(db, connection)
-    session_level, hold_level = made.levels
-    target = Calendar(
-        id=uuid4(),
-        connection_id=connection.id,
-        practitioner_id=practitioner_id,
-        remote_id=made.target.remote_id,
-        name=made.target.name,
-        disclosure=Disclosure(
-            session_level=practitioner.session_level if session_level is None else session_level,
-            hold_level=practitioner.hold_level if hold_level is None else hold_level,
-        ),
-        lane=made.provider.lane,
-    )
-    calendars.add_calendar(db, target, now=now)
-    for info in made.watched:
-        watched = replace(target, id=uuid4(), remote_id=info.remote_id, name=info.name, role=CalendarRole.WATCHED)
-        calendars.add_calendar(db, watched, now=now)
-    added = ConnectionAdded(
+    target = _add_calendars(db, practitioner, connection, new, now=now)
+    fact = ConnectionAdded(
         at=now, by=by, connection_id=connection.id, provider=connection.provider, label=connection.label
     )
-    timeline.append(db, practitioner_id, [added])
+    timeline.append(db, practitioner_id, [fact])
     make_due(db, target, now)
     if offers.undecided(db, practitioner_id):
         make_busy_due(db, practitioner_id, now=now)
     return target
 
 
-def choose(offered: Sequence[RemoteCalendarInfo], wanted: str) -> RemoteCalendarInfo:
+def _add_calendars(
+    db: Db, practitioner: Practitioner, connection: Connection, new: NewConnection, *, now: datetime
+) -> Calendar:
+    """Store the target of a new connection and the calendars it watches, and return the target."""
+    session_level, hold_level = new.levels
+    target = Calendar(
+        id=uuid4(),
+        connection_id=connection.id,
+        practitioner_id=practitioner.id,
+        remote_id=new.target.remote_id,
+        name=new.target.name,
+        disclosure=Disclosure(
+            session_level=practitioner.session_level if session_level is None else session_level,
+            hold_level=practitioner.hold_level if hold_level is None else hold_level,
+        ),
+        lane=new.provider.lane,
+    )
+    calendars.add_calendar(db, target, now=now)
+    for info in new.watched:
+        watched = replace(target, id=uuid4(), remote_id=info.remote_id, name=info.name, role=CalendarRole.WATCHED)
+        calendars.add_calendar(db, watched, now=now)
+    return target
+
+
+def choose(infos: Sequence[RemoteCalendarInfo], name: str) -> RemoteCalendarInfo:
     """Return the calendar of that name or address; without a name, the only one there is.
 
     Raises: RuleError naming the calendars to choose from.
     """
-    writable = [info for info in offered if info.writable]
+    writable = [info for info in infos if info.writable]
     names = ", ".join(f"“{info.name}”" for info in writable)
     if not writable:
         raise RuleError("This account has no calendar that Pencilled may write to. Create one there first.")
-    found = [info for info in writable if not wanted or wanted in (info.name, info.remote_id)]
-    if not found:
-        raise RuleError(f"There is no calendar “{wanted}” to write to in this account. There are: {names}.")
-    if len(found) > 1:
+    matches = [info for info in writable if not name or name in (info.name, info.remote_id)]
+    if not matches:
+        raise RuleError(f"There is no calendar “{name}” to write to in this account. There are: {names}.")
+    if len(matches) > 1:
         raise RuleError(f"Which calendar shall it be? Choose one of: {names}.")
-    return found[0]
+    return matches[0]
 
 
-def reconnect(
+def new_credentials(
     database: Database, network: Network, connection_id: UUID, provider: Provider, form: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """Try new credentials for a connection whose calendar stays the same, and return them for `restored`.
+    """Return the credentials that what was typed in gives for a connection; they still lead to its calendar.
+
+    They are stored by `reauthorize`.
 
     Raises: RuleError if the account does not have the connected calendar; AccessLostError, another ProviderError.
     """
-    return same_account(database, network, connection_id, provider, provider.connect(form, network))
+    return check_account(database, network, connection_id, provider, provider.connect(form, network))
 
 
-def same_account(
+def check_account(
     database: Database, network: Network, connection_id: UUID, provider: Provider, credentials: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """Look whether these credentials lead to the calendar of a connection, and return them as they are then.
+    """Check that these credentials lead to the calendar of a connection, and return them as renewed meanwhile.
 
     Raises: RuleError if they do not; AccessLostError, another ProviderError.
     """
     tokens = UnsavedTokens(credentials)
-    offered = {info.remote_id for info in provider.account(tokens, network).calendars()}
+    remote_ids = {info.remote_id for info in provider.account(tokens, network).calendars()}
     with database.read() as db:
-        chosen = calendars.target(db, connection_id)
-    if chosen.remote_id not in offered:
-        raise RuleError(f"This account does not have the connected calendar “{chosen.name}”. Use the same account.")
+        target = calendars.target(db, connection_id)
+    if target.remote_id not in remote_ids:
+        raise RuleError(f"This account does not have the connected calendar “{target.name}”. Use the same account.")
     return tokens.load()
 
 
-def restored(
+def reauthorize(
     db: Db, seal: Seal, connection_id: UUID, credentials: Mapping[str, str], *, by: Actor, now: datetime
 ) -> None:
-    """Keep new credentials, and go on with everything that waited for them.
+    """Store new credentials of a connection, and make due everything that waited for them.
 
     Raises: NotFoundError; RuleError if it is being disconnected.
     """
     connection = calendars.connection(db, connection_id)
-    if connection.state is ConnectionState.DISCONNECTING:
-        raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
+    check_not_disconnecting(connection)
     calendars.set_credentials(db, connection_id, seal.seal(credentials), signed_in=True)
     if calendars.set_state(db, connection_id, ConnectionState.OK):
         fact = AccessRegained(at=now, by=by, connection_id=connection_id)
@@ -178,7 +213,7 @@ def restored(
 
 
 def access_lost(db: Db, policy: Policy, connection_id: UUID, *, now: datetime) -> None:
-    """Stop a connection whose credentials are refused, and tell the practitioner once."""
+    """Stop using a connection whose credentials are refused, and tell the practitioner once."""
     connection = calendars.connection(db, connection_id)
     if not calendars.set_state(db, connection_id, ConnectionState.ACCESS_LOST):
         return
@@ -204,18 +239,29 @@ def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level:
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
 
 
-def refuse_twice(db: Db, calendar: Calendar, provider: str) -> None:
+def check_not_disconnecting(connection: Connection) -> None:
+    """Raise RuleError if a connection is being disconnected."""
+    if connection.state is ConnectionState.DISCONNECTING:
+        raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
+
+
+def check_connected_once(db: Db, calendar: Calendar, provider: str) -> None:
     """Raise RuleError if another connection writes to this calendar: every entry would stand there twice."""
     for other in calendars.connections_of(db, calendar.practitioner_id):
-        going = other.state is ConnectionState.DISCONNECTING
-        if other.provider == provider and other.id != calendar.connection_id and not going:
-            known: Sequence[Calendar] = calendars.in_connection(db, other.id)
-            if any(one.remote_id == calendar.remote_id and one.role is calendar.role for one in known):
-                raise RuleError(f"The calendar “{calendar.name}” is connected already. If need be, reconnect it.")
+        if (
+            other.provider == provider
+            and other.id != calendar.connection_id
+            and other.state is not ConnectionState.DISCONNECTING
+            and any(
+                theirs.remote_id == calendar.remote_id and theirs.role is calendar.role
+                for theirs in calendars.in_connection(db, other.id)
+            )
+        ):
+            raise RuleError(f"The calendar “{calendar.name}” is connected already. If need be, reconnect it.")
 
 
 def make_due(db: Db, calendar: Calendar, now: datetime) -> None:
-    """Have a calendar filled, read and watched, and then proved."""
+    """Have a calendar filled, read and watched, and later probed for how holds are shown."""
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
         ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane)
     ledger.touch(db, Key(Kind.PROBE, str(calendar.id)), due_at=now + PROVED_AFTER, lane=calendar.lane)

@@ -1,6 +1,6 @@
-"""Disconnect a calendar account: take out what is ours, give back what we were given, forget the rest.
+"""Disconnect an account: remove our entries to come, close channels, revoke the permission, delete what is stored.
 
-Driven by the ledger, under the key of the calendar our entries go to, so that nothing is written there meanwhile.
+The ledger drives it, under the key of the calendar our entries go to, so that nothing is written there meanwhile.
 Each step leaves a state from which the whole can run again.
 """
 
@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection as Db
 
-from connector.domain import question as asking
+from connector.domain import question as question_rules
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
 from connector.domain.facts import Disconnected, DisconnectRequested, Dropped
 from connector.domain.people import CLOCK, Actor
@@ -29,7 +29,7 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
 AccountKey = Callable[[Mapping[str, str]], str | None]
-"""Tells accounts of one provider apart by their credentials: `Provider.account_key`."""
+"""Gives the key of the account that credentials open; None if they do not tell: `Provider.account_key`."""
 
 _READING = (Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
 
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: datetime) -> None:
-    """Have a connection disconnected; one whose access is lost is forgotten at once, its events left where they are.
+    """Have a connection disconnected; one whose access is lost is deleted at once, its events left where they are.
 
     Asking twice changes nothing. Raises: NotFoundError.
     """
@@ -45,8 +45,8 @@ def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: dateti
     connection = calendars.connection(db, connection_id)
     if connection.state is ConnectionState.DISCONNECTING:
         return
-    asked = DisconnectRequested(at=now, by=by, connection_id=connection_id)
-    timeline.append(db, connection.practitioner_id, [asked])
+    fact = DisconnectRequested(at=now, by=by, connection_id=connection_id)
+    timeline.append(db, connection.practitioner_id, [fact])
     if connection.state is ConnectionState.ACCESS_LOST:
         give_up(db, policy, connection_id, by=by, now=now)
         return
@@ -66,10 +66,10 @@ def give_up(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: date
     """
     for calendar in calendars.in_connection(db, connection_id):
         _drop_questions(db, policy, calendar, by=by, now=now)
-    _forget(db, calendars.connection(db, connection_id), by=by, now=now)
+    _delete(db, calendars.connection(db, connection_id), by=by, now=now)
 
 
-def part(
+def finish(
     database: Database,
     policy: Policy,
     seal: Seal,
@@ -82,8 +82,8 @@ def part(
 ) -> None:
     """Carry a disconnection out: events to come, channels, permission; then credentials and everything stored.
 
-    Run it under the claim of the target calendar's key. What is over stays in the calendar. If access turns out to be
-    lost, what is there stays there. A connection that is gone, or is not to go, is left alone.
+    Run it under the claim of the target calendar's key. Events that are over stay in the calendar. If access turns out
+    to be lost, all of them stay. A connection that is gone, or is not being disconnected, is left alone.
 
     Args:
         database: Where everything is kept.
@@ -100,26 +100,26 @@ def part(
     try:
         with database.read() as db:
             connection = calendars.connection(db, connection_id)
-            owned = calendars.in_connection(db, connection_id)
+            its_calendars = calendars.in_connection(db, connection_id)
     except NotFoundError:
         return
     if connection.state is not ConnectionState.DISCONNECTING:
         return
     try:
-        _clear(database, policy, seal, owned, account, clock, renew)
+        _clear(database, policy, seal, its_calendars, account, clock, renew)
         renew()
         _revoke(database, seal, connection, account, account_key)
     except AccessLostError:
         log.info("disconnected_without_access", connection=str(connection_id), provider=connection.provider)
     with database.begin() as db:
-        _forget(db, connection, by=CLOCK, now=clock())
+        _delete(db, connection, by=CLOCK, now=clock())
 
 
 def _drop_questions(db: Db, policy: Policy, calendar: Calendar, *, by: Actor, now: datetime) -> None:
-    """Ask no longer what was meant by something done in a calendar that is leaving."""
+    """End the questions about what was done in a calendar that is being disconnected."""
     for question in questions.open_in(db, calendar.id):
         case = load(db, policy, question.session_id, now=now)
-        ended, fact = asking.drop(question, Dropped.DISCONNECTED, by=by, now=now)
+        ended, fact = question_rules.drop(question, Dropped.DISCONNECTED, by=by, now=now)
         record(db, policy, case, Decision(session=case.session, questions=(ended,), facts=(fact,)), now=now)
 
 
@@ -127,12 +127,13 @@ def _clear(
     database: Database,
     policy: Policy,
     seal: Seal,
-    owned: Sequence[Calendar],
+    its_calendars: Sequence[Calendar],
     account: Account,
     clock: Clock,
     renew: Callable[[], None],
 ) -> None:
-    for calendar in owned:
+    """Remove what is ours from the calendars of a connection: entries to come, probes of holds, channels."""
+    for calendar in its_calendars:
         remote = account.open(calendar.remote_id)
         hold_probe.clear(database, calendar.id, remote)
         if calendar.role is not CalendarRole.WATCHED:
@@ -141,8 +142,8 @@ def _clear(
 
 
 def _revoke(database: Database, seal: Seal, connection: Connection, account: Account, account_key: AccountKey) -> None:
-    """Give the permission back where the service can take it, unless another connection lives on it."""
-    if not isinstance(account, Revocable) or _shared(database, seal, connection, account_key):
+    """Give the permission back where the service can take it, unless another connection depends on it."""
+    if not isinstance(account, Revocable) or _is_shared(database, seal, connection, account_key):
         return
     try:
         account.revoke()
@@ -150,15 +151,15 @@ def _revoke(database: Database, seal: Seal, connection: Connection, account: Acc
         log.info("permission_not_taken_back", connection=str(connection.id), provider=connection.provider)
 
 
-def _shared(database: Database, seal: Seal, connection: Connection, account_key: AccountKey) -> bool:
-    """Whether another connection uses the same account, or may: where that cannot be told, it does."""
+def _is_shared(database: Database, seal: Seal, connection: Connection, account_key: AccountKey) -> bool:
+    """Whether another connection uses the same account; where that cannot be told, it is taken to."""
     with database.read() as db:
-        others = [one for one in calendars.connections_of(db) if one.provider == connection.provider]
-    ours = _key_of(seal, connection, account_key)
+        others = [other for other in calendars.connections_of(db) if other.provider == connection.provider]
+    own_key = _key_of(seal, connection, account_key)
     return any(
-        ours is None or (theirs := _key_of(seal, one, account_key)) is None or theirs == ours
-        for one in others
-        if one.id != connection.id
+        own_key is None or (other_key := _key_of(seal, other, account_key)) is None or other_key == own_key
+        for other in others
+        if other.id != connection.id
     )
 
 
@@ -169,14 +170,14 @@ def _key_of(seal: Seal, connection: Connection, account_key: AccountKey) -> str 
         return None
 
 
-def _forget(db: Db, connection: Connection, *, by: Actor, now: datetime) -> None:
-    """Delete all that is stored of a connection, and note what of ours may still stand at its service."""
-    owned = calendars.in_connection(db, connection.id)
-    left = sum(mirror.ends_at > now for calendar in owned for mirror in mirrors.every(db, calendar.id))
-    for calendar in owned:
+def _delete(db: Db, connection: Connection, *, by: Actor, now: datetime) -> None:
+    """Delete all that is stored of a connection, and record how many of our entries may still stand at its service."""
+    its_calendars = calendars.in_connection(db, connection.id)
+    left_behind = sum(mirror.ends_at > now for calendar in its_calendars for mirror in mirrors.every(db, calendar.id))
+    for calendar in its_calendars:
         for kind in (Kind.CALENDAR, *_READING):
             ledger.forget(db, Key(kind, str(calendar.id)))
     if not calendars.remove_connection(db, connection.id):
         return
-    ended = Disconnected(at=now, by=by, connection_id=connection.id, label=connection.label, left_behind=left)
-    timeline.append(db, connection.practitioner_id, [ended])
+    fact = Disconnected(at=now, by=by, connection_id=connection.id, label=connection.label, left_behind=left_behind)
+    timeline.append(db, connection.practitioner_id, [fact])

@@ -1,6 +1,6 @@
 """Have the entries of a connection go to another of its calendars, without a moment in which one is missing.
 
-The new calendar is filled first; only once everything stands there is the old one cleared. Then it is only watched.
+The new calendar is filled first; the old one is cleared once everything stands there, and from then on only watched.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection as Db
 
-from connector.domain.connection import Calendar, CalendarRole, ConnectionState
+from connector.domain.connection import Calendar, CalendarRole
 from connector.domain.facts import TargetChanged
 from connector.domain.people import Actor
 from connector.errors import RuleError
@@ -20,8 +20,7 @@ from connector.ports import RemoteCalendar, RemoteCalendarInfo
 from connector.services.accounts import connect, subscriptions
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
-from connector.services.sync import hold_probe
-from connector.services.sync.push import picture
+from connector.services.sync import hold_probe, push
 from connector.storage import calendars, ledger, questions, remote_changes, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -29,48 +28,58 @@ from connector.storage.seal import Seal
 
 
 def retarget(
-    db: Db, policy: Policy, connection_id: UUID, chosen: RemoteCalendarInfo, *, by: Actor, now: datetime
+    db: Db, policy: Policy, connection_id: UUID, info: RemoteCalendarInfo, *, by: Actor, now: datetime
 ) -> Calendar:
-    """Make another calendar of the account the one our entries go to; choosing the present one changes nothing.
+    """Make another calendar of the account the one our entries go to; naming the present target changes nothing.
 
     Raises: NotFoundError; RuleError if it cannot be written, is being disconnected, or something is being asked about
         the old one.
     """
     connection = calendars.connection(db, connection_id)
     lock(db, policy, connection.practitioner_id, now=now)
-    if connection.state is ConnectionState.DISCONNECTING:
-        raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
-    if not chosen.writable:
-        raise RuleError(f"Pencilled may not write to “{chosen.name}”. Choose another calendar.")
+    connect.check_not_disconnecting(connection)
+    if not info.writable:
+        raise RuleError(f"Pencilled may not write to “{info.name}”. Choose another calendar.")
     old = calendars.target(db, connection_id)
-    if old.remote_id == chosen.remote_id:
+    if old.remote_id == info.remote_id:
         return old
     if questions.open_in(db, old.id):
         raise RuleError("You have been asked about something you changed in the present calendar. Answer that first.")
-    known = {calendar.remote_id: calendar for calendar in calendars.in_connection(db, connection_id)}
-    new = known.get(chosen.remote_id)
-    if new is None:
-        new = replace(
-            old,
-            id=uuid4(),
-            remote_id=chosen.remote_id,
-            name=chosen.name,
-            disclosure=replace(old.disclosure, firm_holds=False),
-        )
-        calendars.add_calendar(db, new, now=now)
-    connect.refuse_twice(db, replace(new, role=CalendarRole.TARGET), connection.provider)
-    calendars.set_role(db, new.id, CalendarRole.TARGET)
-    calendars.set_role(db, old.id, CalendarRole.CLEARING)
-    calendars.succeed(db, connection_id, new.id)
-    calendars.set_levels(db, new.id, session_level=old.disclosure.session_level, hold_level=old.disclosure.hold_level)
-    calendars.resume(db, old.id)
-    remote_changes.forget_all(db, old.id)
+    new = _calendar(db, old, info, now=now)
+    connect.check_connected_once(db, replace(new, role=CalendarRole.TARGET), connection.provider)
+    _swap_roles(db, old, new)
     fact = TargetChanged(at=now, by=by, connection_id=connection_id, old=old.name, new=new.name)
     timeline.append(db, connection.practitioner_id, [fact])
     connect.make_due(db, new, now)
     ledger.touch(db, Key(Kind.CALENDAR, str(old.id)), due_at=now, lane=old.lane)
     make_busy_due(db, connection.practitioner_id, now=now)  # the old one's feed is not read any more
     return new
+
+
+def _calendar(db: Db, old: Calendar, info: RemoteCalendarInfo, *, now: datetime) -> Calendar:
+    """Return the stored calendar that `info` names, in the connection of the old target; store it if it is new."""
+    by_remote_id = {calendar.remote_id: calendar for calendar in calendars.in_connection(db, old.connection_id)}
+    if info.remote_id in by_remote_id:
+        return by_remote_id[info.remote_id]
+    new = replace(
+        old,
+        id=uuid4(),
+        remote_id=info.remote_id,
+        name=info.name,
+        disclosure=replace(old.disclosure, firm_holds=False),
+    )
+    calendars.add_calendar(db, new, now=now)
+    return new
+
+
+def _swap_roles(db: Db, old: Calendar, new: Calendar) -> None:
+    """Make one calendar the target in place of another, of which nothing is in question any more."""
+    calendars.set_role(db, new.id, CalendarRole.TARGET)
+    calendars.set_role(db, old.id, CalendarRole.CLEARING)
+    calendars.succeed(db, old.connection_id, new.id)
+    calendars.set_levels(db, new.id, session_level=old.disclosure.session_level, hold_level=old.disclosure.hold_level)
+    calendars.resume(db, old.id)
+    remote_changes.forget_all(db, old.id)
 
 
 def cleared(
@@ -82,18 +91,20 @@ def cleared(
     renew: Callable[[], None],
     now: datetime,
 ) -> datetime | None:
-    """End what is left of a calendar once nothing of ours that is to come stands in it; from then on it is watched.
+    """Turn a calendar that is being cleared into a watched one, once nothing of ours that is to come stands in it.
 
-    Run it after `mirroring.converge`, under the same claim. Returns: When to look again if that still waits.
+    Its probes and channels are removed then. Run it after `push.converge`, under the same claim.
+
+    Returns: None; the successor makes this calendar due once everything stands there.
     """
     with database.read() as db:
-        shown = picture(db, calendar_id, now=now)
-        over = {entry.key for entry in shown.wanted}
-        waits = any(mirror.stands and mirror.key not in over for mirror in shown.mirrors.values())
-    if shown.calendar.role is not CalendarRole.CLEARING:
+        picture = push.picture(db, calendar_id, now=now)
+        wanted_keys = {entry.key for entry in picture.wanted}
+        holds_ours = any(mirror.stands and mirror.key not in wanted_keys for mirror in picture.mirrors.values())
+    if picture.calendar.role is not CalendarRole.CLEARING:
         return None
-    if waits or shown.actions:
-        return None  # its successor makes it due once everything stands there
+    if holds_ours or picture.actions:
+        return None
     hold_probe.clear(database, calendar_id, remote)
     subscriptions.end(database, seal, calendar_id, remote, renew=renew, now=now)
     with database.begin() as db:

@@ -1,4 +1,4 @@
-"""Let an account in: the person signs in at their calendar service, comes back, and chooses the calendars."""
+"""Connect an account by sign-in: the person signs in at their calendar service, returns, and chooses the calendars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector.domain.connection import Calendar, Connection
 from connector.domain.people import Actor
 from connector.errors import RuleError, SettingsError
 from connector.ports import (
@@ -21,7 +21,7 @@ from connector.ports import (
     UnsavedTokens,
 )
 from connector.services.accounts import connect
-from connector.services.accounts.connect import Made
+from connector.services.accounts.connect import NewConnection
 from connector.services.views import connections
 from connector.storage import calendars, pending_connections
 from connector.storage.database import Database
@@ -36,7 +36,7 @@ _TOO_LATE = "This sign-in took too long, was used already, or belongs to another
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What every step needs: where things are kept, how they are sealed, and whom we may reach."""
+    """What every step needs: the database, the seal, which hosts may be reached, and the providers."""
 
     database: Database
     seal: Seal
@@ -45,16 +45,16 @@ class Installation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
-    """Somebody on their way to a calendar service, at `url`; their browser keeps `state` until they return."""
+class SignInPage:
+    """The calendar service's page where a person signs in; their browser keeps `state` until they return."""
 
     url: str
     state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """What an account offers that has let us in; `can_create` if a calendar can be made there."""
+class CalendarOptions:
+    """What an account offers for choice; `can_create` if a calendar can be made there."""
 
     provider: str
     account: str
@@ -68,7 +68,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class CalendarChoice:
     """What somebody chose: the calendar our entries go to (None: a new one called `new_name`), and those to watch."""
 
     target: str | None
@@ -76,36 +76,41 @@ class Chosen:
     watched: frozenset[str] = frozenset()
 
 
-def depart(
-    at: Installation, practitioner_id: UUID, slug: str, *, mending: UUID | None = None, now: datetime
-) -> Departure:
-    """Start a sign-in; `mending` is the connection that needs a new one.
+def begin(
+    installation: Installation,
+    practitioner_id: UUID,
+    slug: str,
+    *,
+    connection_id: UUID | None = None,
+    now: datetime,
+) -> SignInPage:
+    """Begin a sign-in; `connection_id` names the connection that is to be reauthorized, None for a new one.
 
     Raises: NotFoundError; RuleError if nobody signs in there, or it is not set up here; a ProviderError.
     """
-    if mending is not None:
-        with at.database.read() as db:
-            connections.owned(db, practitioner_id, mending)
-    provider = at.load_provider(slug)
-    if not isinstance(provider, SignIn) or slug not in at.network.apps:
+    if connection_id is not None:
+        with installation.database.read() as db:
+            connections.owned(db, practitioner_id, connection_id)
+    provider = installation.load_provider(slug)
+    if not isinstance(provider, SignIn) or slug not in installation.network.apps:
         raise RuleError("This calendar service is not set up here. Please ask whoever runs this installation.")
     state = pending_connections.new_token()
-    begun = provider.begin(at.network, state)
+    begun = provider.begin(installation.network, state)
     pending = PendingConnection(
         practitioner_id=practitioner_id,
         provider=slug,
         stage=Stage.ASKED,
-        kept=at.seal.seal(begun.memory),
+        kept=installation.seal.seal(begun.memory),
         expires_at=now + SIGNING_IN,
-        connection_id=mending,
+        connection_id=connection_id,
     )
-    with at.database.begin() as db:
+    with installation.database.begin() as db:
         pending_connections.add(db, state, pending, now=now)
-    return Departure(url=begun.url, state=state)
+    return SignInPage(url=begun.url, state=state)
 
 
-def come_back(
-    at: Installation,
+def complete(
+    installation: Installation,
     practitioner_id: UUID,
     slug: str,
     state: str,
@@ -114,144 +119,179 @@ def come_back(
     by: Actor,
     now: datetime,
 ) -> str | None:
-    """Take in the answer of a sign-in that this browser began; no answer is taken twice.
+    """Complete a sign-in with the answer that this browser brings back; no answer is accepted twice.
 
-    Returns: The token of the choice that is to be made; None if a connection was mended, and nothing is to be chosen.
-    Raises: RuleError in words for the person; a ProviderError. Nothing is kept then.
+    Returns: The token of the choice that is to be made; None if a connection was reauthorized: nothing is to be chosen.
+    Raises: RuleError in words for the person; a ProviderError. Nothing is stored then.
     """
-    with at.database.begin() as db:
+    with installation.database.begin() as db:
         pending = pending_connections.take(db, state, practitioner_id, Stage.ASKED, now=now)
     if pending is None or pending.provider != slug:
         raise RuleError(_TOO_LATE)
-    provider = at.load_provider(slug)
+    provider = installation.load_provider(slug)
     if not isinstance(provider, SignIn):
         raise RuleError(_TOO_LATE)
-    fresh = provider.complete(at.network, _opened(at.seal, pending), answer)
+    credentials = provider.complete(installation.network, _open(installation.seal, pending), answer)
     if pending.connection_id is None:
-        return admit(at, practitioner_id, slug, _joined(provider, {}, fresh), now=now)
-    _mend(at, pending.connection_id, provider, fresh, by=by, now=now)
+        return keep(installation, practitioner_id, slug, _merged(provider, {}, credentials), now=now)
+    _reauthorize(installation, pending.connection_id, provider, credentials, by=by, now=now)
     return None
 
 
-def admit(at: Installation, practitioner_id: UUID, slug: str, credentials: Mapping[str, str], *, now: datetime) -> str:
-    """Keep credentials, sealed, until a calendar is chosen, and return the token of that choice."""
+def keep(
+    installation: Installation,
+    practitioner_id: UUID,
+    slug: str,
+    credentials: Mapping[str, str],
+    *,
+    now: datetime,
+) -> str:
+    """Keep the credentials of a new account, sealed, until its calendar is chosen; return the token of that choice."""
     token = pending_connections.new_token()
     pending = PendingConnection(
         practitioner_id=practitioner_id,
         provider=slug,
         stage=Stage.LET_IN,
-        kept=at.seal.seal(credentials),
+        kept=installation.seal.seal(credentials),
         expires_at=now + CHOOSING,
     )
-    with at.database.begin() as db:
+    with installation.database.begin() as db:
         pending_connections.add(db, token, pending, now=now)
     return token
 
 
-def choices(at: Installation, practitioner_id: UUID, token: str, *, now: datetime) -> Choices:
-    """Return what there is to choose from.
+def options(installation: Installation, practitioner_id: UUID, token: str, *, now: datetime) -> CalendarOptions:
+    """Return which calendars there are to choose from.
 
     Raises: RuleError if it is too late; a ProviderError.
     """
-    pending = _waiting(at, practitioner_id, token, now)
-    return _look(at, at.load_provider(pending.provider), pending, token)[0]
+    pending = _pending(installation, practitioner_id, token, now)
+    return _read_account(installation, installation.load_provider(pending.provider), pending, token).options
 
 
-def settle(
-    at: Installation, practitioner_id: UUID, token: str, chosen: Chosen, *, by: Actor, now: datetime
+def connect_chosen(
+    installation: Installation,
+    practitioner_id: UUID,
+    token: str,
+    choice: CalendarChoice,
+    *,
+    by: Actor,
+    now: datetime,
 ) -> Calendar:
     """Connect the account with the calendars that were chosen, once.
 
     Raises: RuleError if there is no such calendar, if it is connected already, or if it is too late; a ProviderError.
     """
-    pending = _waiting(at, practitioner_id, token, now)
-    provider = at.load_provider(pending.provider)
-    found, tokens, account = _look(at, provider, pending, token)
-    target = _target(found, account, chosen)
-    watched = [i for i in found.calendars if i.remote_id in chosen.watched and i.remote_id != target.remote_id]
-    credentials = tokens.load()
-    made = Made(provider=provider, credentials=credentials, label=found.account, target=target, watched=watched)
-    with at.database.begin() as db:
+    pending = _pending(installation, practitioner_id, token, now)
+    provider = installation.load_provider(pending.provider)
+    access = _read_account(installation, provider, pending, token)
+    infos = access.options.calendars
+    target = _target(access, choice)
+    new = NewConnection(
+        provider=provider,
+        credentials=access.tokens.load(),
+        label=access.options.account,
+        target=target,
+        watched=[i for i in infos if i.remote_id in choice.watched and i.remote_id != target.remote_id],
+    )
+    with installation.database.begin() as db:
         if pending_connections.take(db, token, practitioner_id, Stage.LET_IN, now=now) is None:
             raise RuleError(_TOO_LATE)
-        calendar = connect.add(db, at.seal, practitioner_id, made, by=by, now=now)
-        connect.refuse_twice(db, calendar, pending.provider)
+        calendar = connect.add(db, installation.seal, practitioner_id, new, by=by, now=now)
+        connect.check_connected_once(db, calendar, pending.provider)
         return calendar
 
 
-def _waiting(at: Installation, practitioner_id: UUID, token: str, now: datetime) -> PendingConnection:
-    with at.database.read() as db:
-        found = pending_connections.find(db, token, practitioner_id, Stage.LET_IN, now=now)
-    if found is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AccountAccess:
+    """An account that is not connected yet, the credentials that open it, and what it offers."""
+
+    account: Account
+    tokens: UnsavedTokens
+    options: CalendarOptions
+
+
+def _pending(installation: Installation, practitioner_id: UUID, token: str, now: datetime) -> PendingConnection:
+    with installation.database.read() as db:
+        pending = pending_connections.find(db, token, practitioner_id, Stage.LET_IN, now=now)
+    if pending is None:
         raise RuleError(_TOO_LATE)
-    return found
+    return pending
 
 
-def _look(
-    at: Installation, provider: Provider, pending: PendingConnection, token: str
-) -> tuple[Choices, UnsavedTokens, Account]:
-    """Ask the account for its calendars; credentials that it renews meanwhile are kept."""
-    kept = _opened(at.seal, pending)
-    tokens = UnsavedTokens(kept)
-    account = provider.account(tokens, at.network)
-    offered = account.calendars()
-    now = tokens.load()
-    if dict(now) != kept:
-        with at.database.begin() as db:
-            pending_connections.keep(db, token, at.seal.seal(now))
-    found = Choices(
+def _read_account(
+    installation: Installation, provider: Provider, pending: PendingConnection, token: str
+) -> _AccountAccess:
+    """Ask the account for its calendars; credentials that it renews meanwhile are stored."""
+    stored = _open(installation.seal, pending)
+    tokens = UnsavedTokens(stored)
+    account = provider.account(tokens, installation.network)
+    infos = account.calendars()
+    credentials = tokens.load()
+    if dict(credentials) != stored:
+        with installation.database.begin() as db:
+            pending_connections.keep(db, token, installation.seal.seal(credentials))
+    options = CalendarOptions(
         provider=provider.label,
-        account=now.get("email") or now.get("username") or "",
-        calendars=tuple(offered),
+        account=credentials.get("email") or credentials.get("username") or "",
+        calendars=tuple(infos),
         can_create=isinstance(account, CreatesCalendars),
     )
-    return found, tokens, account
+    return _AccountAccess(account=account, tokens=tokens, options=options)
 
 
-def _target(found: Choices, account: Account, chosen: Chosen) -> RemoteCalendarInfo:
-    if chosen.target is not None:
-        for info in found.writable:
-            if info.remote_id == chosen.target:
+def _target(access: _AccountAccess, choice: CalendarChoice) -> RemoteCalendarInfo:
+    """Return the calendar our entries go to, made now if a new one was chosen."""
+    if choice.target is not None:
+        for info in access.options.writable:
+            if info.remote_id == choice.target:
                 return info
         raise RuleError("Choose the calendar that your sessions shall go to.")
-    for info in found.writable:
-        if info.name == chosen.new_name:  # made a moment ago, by the same button
+    for info in access.options.writable:
+        if info.name == choice.new_name:  # made a moment ago, by the same button
             return info
-    if not isinstance(account, CreatesCalendars):
+    if not isinstance(access.account, CreatesCalendars):
         raise RuleError("No calendar can be made in this account. Choose one of those there are.")
-    return account.create_calendar(chosen.new_name)
+    return access.account.create_calendar(choice.new_name)
 
 
-def _mend(
-    at: Installation, connection_id: UUID, provider: Provider, fresh: Mapping[str, str], *, by: Actor, now: datetime
+def _reauthorize(
+    installation: Installation,
+    connection_id: UUID,
+    provider: Provider,
+    credentials: Mapping[str, str],
+    *,
+    by: Actor,
+    now: datetime,
 ) -> None:
-    with at.database.read() as db:
+    """Give a connection the credentials of a new sign-in, if they are of the same account."""
+    with installation.database.read() as db:
         connection = calendars.connection(db, connection_id)
-    if connection.state is ConnectionState.DISCONNECTING:
-        raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
-    kept = _kept(at.seal, connection)
-    known, given = provider.account_key(kept), provider.account_key(fresh)
-    joined = _joined(provider, kept, fresh)
-    if known and given and known != given:
+    connect.check_not_disconnecting(connection)
+    former = _former_credentials(installation.seal, connection)
+    former_key, key = provider.account_key(former), provider.account_key(credentials)
+    merged = _merged(provider, former, credentials)
+    if former_key and key and former_key != key:
         raise RuleError(f"This is another account than that of “{connection.label}”. Please sign in to the same one.")
-    credentials = connect.same_account(at.database, at.network, connection_id, provider, joined)
-    with at.database.begin() as db:
-        connect.restored(db, at.seal, connection_id, credentials, by=by, now=now)
+    renewed = connect.check_account(installation.database, installation.network, connection_id, provider, merged)
+    with installation.database.begin() as db:
+        connect.reauthorize(db, installation.seal, connection_id, renewed, by=by, now=now)
 
 
-def _joined(provider: Provider, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
-    """Let the provider say what of the former credentials stays good after a new sign-in."""
-    return provider.reauthorized(kept, fresh) if isinstance(provider, Reauthorizes) else fresh
+def _merged(provider: Provider, former: Mapping[str, str], credentials: Mapping[str, str]) -> Mapping[str, str]:
+    """Let the provider say what of the former credentials stays valid after a new sign-in."""
+    return provider.reauthorized(former, credentials) if isinstance(provider, Reauthorizes) else credentials
 
 
-def _kept(seal: Seal, connection: Connection) -> Mapping[str, str]:
+def _former_credentials(seal: Seal, connection: Connection) -> Mapping[str, str]:
     try:
         return seal.open(connection.credentials)
     except SettingsError:
-        return {}  # its key is gone: the new ones have to do
+        return {}  # their key is gone: the new ones have to do
 
 
-def _opened(seal: Seal, pending: PendingConnection) -> dict[str, str]:
+def _open(seal: Seal, pending: PendingConnection) -> dict[str, str]:
+    """Return what is kept of a pending connection."""
     try:
         return seal.open(pending.kept)
     except SettingsError as error:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from connector.ports import RemoteCalendarInfo
 from connector.services.accounts import connect
-from connector.services.accounts.connect import Made
+from connector.services.accounts.connect import NewConnection
 from connector.storage import calendars
 from connector.storage.database import Database
 from connector.storage.due import due
@@ -29,10 +29,10 @@ def practice(sqlite_database: Database) -> Practice:
 
 
 def test_calendars_and_their_work_wait_in_the_lane_of_their_provider(practice: Practice) -> None:
-    target, watched = (RemoteCalendarInfo(remote_id=one, name=one, writable=True) for one in ("work", "private"))
-    made = Made(provider=Elsewhere(), credentials={}, label="", target=target, watched=[watched])
+    target, watched = (RemoteCalendarInfo(remote_id=name, name=name, writable=True) for name in ("work", "private"))
+    new = NewConnection(provider=Elsewhere(), credentials={}, label="", target=target, watched=[watched])
     with practice.database.begin() as db:
-        calendar = connect.add(db, SEAL, practice.kim.id, made, by=KIM, now=practice.now)
+        calendar = connect.add(db, SEAL, practice.kim.id, new, by=KIM, now=practice.now)
     with practice.database.read() as db:
         owned = calendars.in_connection(db, calendar.connection_id)
         lanes = db.execute(sa.select(due.c.lane).where(due.c.id == str(calendar.id))).scalars().all()

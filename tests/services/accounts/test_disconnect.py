@@ -12,9 +12,8 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Disconnected
 from connector.errors import AccessLostError, MissingError, RefusedError, RuleError, TransientError
 from connector.ports import Account, RemoteCalendarInfo
-from connector.services.accounts import connect as linking
-from connector.services.accounts import disconnect
-from connector.services.accounts.connect import Made
+from connector.services.accounts import connect, disconnect
+from connector.services.accounts.connect import NewConnection
 from connector.services.sync import push
 from connector.storage import calendars, tables, timeline
 from connector.storage.database import Database
@@ -23,8 +22,9 @@ from connector.storage.ledger import Kind
 from connector.storage.tokens import StoredTokens
 from providers.memory import provider as memory
 from tests.domain.examples import KIM
+from tests.services import connected
 from tests.services.channels import watch
-from tests.services.connected import NETWORK, SEAL, connect, remote, work
+from tests.services.connected import NETWORK, SEAL, remote, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
@@ -45,9 +45,9 @@ class Grant:
 
 @pytest.fixture
 def practice(sqlite_database: Database) -> Iterator[Practice]:
-    made = Practice(sqlite_database)
-    yield made
-    memory.forget(str(made.kim.id))
+    practice = Practice(sqlite_database)
+    yield practice
+    memory.forget(str(practice.kim.id))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def calendar(practice: Practice) -> Calendar:
 
 
 def filled(practice: Practice) -> Calendar:
-    calendar = connect(practice)
+    calendar = connected.connect(practice)
     practice.book(2)
     booked = practice.book(48)
     work(practice, calendar)
@@ -73,142 +73,146 @@ def account(practice: Practice, calendar: Calendar, *faults: Exception) -> Grant
     return Grant(memory.PROVIDER.account(tokens, NETWORK), list(faults))
 
 
-def ask(practice: Practice, calendar: Calendar) -> None:
+def begin(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
         disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
 
 
-def part(practice: Practice, calendar: Calendar, there: Account) -> None:
-    disconnect.part(
+def finish(practice: Practice, calendar: Calendar, account: Account) -> None:
+    disconnect.finish(
         practice.database,
         practice.policy,
         SEAL,
         calendar.connection_id,
-        there,
+        account,
         account_key=memory.PROVIDER.account_key,
         clock=practice.clock,
         renew=lambda: None,
     )
 
 
-def leave(practice: Practice, calendar: Calendar, *faults: Exception) -> Grant:
-    ask(practice, calendar)
-    there = account(practice, calendar, *faults)
-    part(practice, calendar, there)
-    return there
+def disconnected(practice: Practice, calendar: Calendar, *faults: Exception) -> Grant:
+    begin(practice, calendar)
+    grant = account(practice, calendar, *faults)
+    finish(practice, calendar, grant)
+    return grant
 
 
-def shown(practice: Practice) -> list[str]:
+def titles(practice: Practice) -> list[str]:
+    """What stands in the calendar."""
     return [content.title for content in remote(practice).shown()]
 
 
-def stored(practice: Practice) -> dict[str, int]:
+def row_counts(practice: Practice) -> dict[str, int]:
     """How many rows there are of all that a connection leaves."""
-    found = {}
+    counts = {}
     with practice.database.read() as db:
         for table in (tables.connections, tables.calendars, tables.mirrors, tables.channels):
-            found[table.name] = db.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            counts[table.name] = db.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         kinds = [kind.value for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL)]
         work = sa.select(sa.func.count()).where(due.c.kind.in_(kinds), due.c.due_at.is_not(None))
-        found["due"] = db.execute(work).scalar_one()
-    return {name: number for name, number in found.items() if number}
+        counts["due"] = db.execute(work).scalar_one()
+    return {name: number for name, number in counts.items() if number}
 
 
-def happened(practice: Practice, calendar: Calendar) -> list[tuple[str, int | None]]:
+def recorded(practice: Practice, calendar: Calendar) -> list[tuple[str, int | None]]:
+    """The facts of its connection, each with how many entries were left behind."""
     with practice.database.read() as db:
         facts = timeline.of_connection(db, calendar.connection_id)
     return [(type(fact).__name__, fact.left_behind if isinstance(fact, Disconnected) else None) for fact in facts]
 
 
-def test_what_is_to_come_goes_and_what_is_over_or_not_ours_stays(practice: Practice, calendar: Calendar) -> None:
-    assert shown(practice) == ["Session: A. C.", "Dentist", "Session: A. C.", *["Hold: A. C."] * 3]
-    there = leave(practice, calendar)
-    assert shown(practice) == ["Session: A. C.", "Dentist"]
-    assert stored(practice) == {}
-    assert there.revoked == 1
-    assert happened(practice, calendar)[-2:] == [("DisconnectRequested", None), ("Disconnected", 0)]
+def test_entries_to_come_are_removed_and_those_over_or_not_ours_stay(practice: Practice, calendar: Calendar) -> None:
+    assert titles(practice) == ["Session: A. C.", "Dentist", "Session: A. C.", *["Hold: A. C."] * 3]
+    grant = disconnected(practice, calendar)
+    assert titles(practice) == ["Session: A. C.", "Dentist"]
+    assert row_counts(practice) == {}
+    assert grant.revoked == 1
+    assert recorded(practice, calendar)[-2:] == [("DisconnectRequested", None), ("Disconnected", 0)]
 
 
 def test_its_channels_are_closed(practice: Practice, calendar: Calendar) -> None:
     watch(practice, calendar)
     assert remote(practice).channels
-    leave(practice, calendar)
+    disconnected(practice, calendar)
     assert remote(practice).channels == {}
-    assert stored(practice) == {}
+    assert row_counts(practice) == {}
 
 
-def test_asking_makes_only_the_clearing_due(practice: Practice, calendar: Calendar) -> None:
-    ask(practice, calendar)
-    ask(practice, calendar)
+def test_beginning_makes_only_the_clearing_due(practice: Practice, calendar: Calendar) -> None:
+    begin(practice, calendar)
+    begin(practice, calendar)
     with practice.database.read() as db:
         query = sa.select(due.c.kind).where(due.c.id == str(calendar.id), due.c.due_at.is_not(None))
         assert db.execute(query).scalars().all() == ["calendar"]
-    assert [kind for kind, _ in happened(practice, calendar)].count("DisconnectRequested") == 1
+    assert [kind for kind, _ in recorded(practice, calendar)].count("DisconnectRequested") == 1
 
 
-def test_nothing_more_is_written_to_a_calendar_that_is_leaving(practice: Practice, calendar: Calendar) -> None:
-    ask(practice, calendar)
+def test_nothing_more_is_written_to_a_calendar_that_is_being_disconnected(
+    practice: Practice, calendar: Calendar
+) -> None:
+    begin(practice, calendar)
     practice.book(200)
     with practice.database.read() as db:
         assert push.picture(db, calendar.id, now=practice.now).wanted == ()
-    leave(practice, calendar)
-    assert shown(practice) == ["Session: A. C.", "Dentist"]
+    disconnected(practice, calendar)
+    assert titles(practice) == ["Session: A. C.", "Dentist"]
 
 
 def test_losing_access_does_not_stop_a_disconnection_nor_tell_anybody(practice: Practice, calendar: Calendar) -> None:
-    ask(practice, calendar)
+    begin(practice, calendar)
     with practice.database.begin() as db:
-        linking.access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+        connect.access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
         assert calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING
         assert db.execute(sa.select(tables.messages.c.kind)).scalars().all().count("access_lost") == 0
 
 
-def test_what_is_leaving_cannot_be_reconnected(practice: Practice, calendar: Calendar) -> None:
-    ask(practice, calendar)
+def test_what_is_being_disconnected_cannot_be_reauthorized(practice: Practice, calendar: Calendar) -> None:
+    begin(practice, calendar)
     with practice.database.begin() as db, pytest.raises(RuleError, match="being disconnected"):
-        linking.restored(db, SEAL, calendar.connection_id, {"a": "b"}, by=KIM, now=practice.now)
+        connect.reauthorize(db, SEAL, calendar.connection_id, {"a": "b"}, by=KIM, now=practice.now)
 
 
 def test_access_that_is_lost_already_ends_it_at_once_and_the_number_left_is_kept(
     practice: Practice, calendar: Calendar
 ) -> None:
     with practice.database.begin() as db:
-        linking.access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+        connect.access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
     remote(practice).requests.clear()
-    ask(practice, calendar)
-    assert stored(practice) == {}
+    begin(practice, calendar)
+    assert row_counts(practice) == {}
     assert not remote(practice).requests
-    assert happened(practice, calendar)[-1] == ("Disconnected", 4)
+    assert recorded(practice, calendar)[-1] == ("Disconnected", 4)
 
 
 def test_access_that_is_lost_on_the_way_ends_it_too(practice: Practice, calendar: Calendar) -> None:
     remote(practice).fail(AccessLostError("the token was revoked"), on="remove")
-    there = leave(practice, calendar)
-    assert stored(practice) == {}
-    assert there.revoked == 0
-    assert happened(practice, calendar)[-1] == ("Disconnected", 4)
+    grant = disconnected(practice, calendar)
+    assert row_counts(practice) == {}
+    assert grant.revoked == 0
+    assert recorded(practice, calendar)[-1] == ("Disconnected", 4)
 
 
 def test_an_outage_keeps_everything_for_the_next_try(practice: Practice, calendar: Calendar) -> None:
     remote(practice).offline = TransientError("down")
     with pytest.raises(TransientError):
-        leave(practice, calendar)
-    assert set(stored(practice)) == {"connections", "calendars", "mirrors", "due"}
+        disconnected(practice, calendar)
+    assert set(row_counts(practice)) == {"connections", "calendars", "mirrors", "due"}
     remote(practice).offline = None
-    leave(practice, calendar)
-    assert shown(practice) == ["Session: A. C.", "Dentist"]
-    assert stored(practice) == {}
+    disconnected(practice, calendar)
+    assert titles(practice) == ["Session: A. C.", "Dentist"]
+    assert row_counts(practice) == {}
 
 
 def test_somebody_may_stop_waiting_for_a_calendar_that_never_answers(practice: Practice, calendar: Calendar) -> None:
     remote(practice).offline = TransientError("down")
     with pytest.raises(TransientError):
-        leave(practice, calendar)
+        disconnected(practice, calendar)
     with practice.database.begin() as db:
         disconnect.give_up(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
-    assert stored(practice) == {}
-    assert happened(practice, calendar)[-1] == ("Disconnected", 4)
-    part(practice, calendar, memory.PROVIDER.account(_Nothing(), NETWORK))  # the worker comes too late, quietly
+    assert row_counts(practice) == {}
+    assert recorded(practice, calendar)[-1] == ("Disconnected", 4)
+    finish(practice, calendar, memory.PROVIDER.account(_Nothing(), NETWORK))  # the worker comes too late, quietly
 
 
 class _Nothing:
@@ -225,56 +229,58 @@ def test_a_calendar_that_was_deleted_at_the_service_has_nothing_to_clear(
     practice: Practice, calendar: Calendar
 ) -> None:
     remote(practice).offline = MissingError("gone")
-    leave(practice, calendar)
-    assert stored(practice) == {}
+    disconnected(practice, calendar)
+    assert row_counts(practice) == {}
 
 
 def test_an_event_that_may_not_be_removed_is_not_forgotten(practice: Practice, calendar: Calendar) -> None:
     remote(practice).fail(RefusedError("read-only"), on="remove", times=10)
     with pytest.raises(RefusedError):
-        leave(practice, calendar)
-    assert "mirrors" in stored(practice)
+        disconnected(practice, calendar)
+    assert "mirrors" in row_counts(practice)
 
 
-def test_a_connection_that_is_not_to_go_is_left_alone(practice: Practice, calendar: Calendar) -> None:
-    there = account(practice, calendar)
-    part(practice, calendar, there)
-    assert there.revoked == 0
-    assert "connections" in stored(practice)
+def test_a_connection_that_is_not_being_disconnected_is_left_alone(practice: Practice, calendar: Calendar) -> None:
+    grant = account(practice, calendar)
+    finish(practice, calendar, grant)
+    assert grant.revoked == 0
+    assert "connections" in row_counts(practice)
 
 
-def test_a_permission_another_connection_lives_on_is_not_given_back(practice: Practice, calendar: Calendar) -> None:
+def test_a_permission_another_connection_depends_on_is_not_given_back(practice: Practice, calendar: Calendar) -> None:
     other = RemoteCalendarInfo(remote_id="other", name="Other", writable=True)
     credentials = {"store": str(practice.kim.id), "password": "secret", "account_id": "kim"}
-    made = Made(provider=memory.PROVIDER, credentials=credentials, label="", target=other)
+    new = NewConnection(provider=memory.PROVIDER, credentials=credentials, label="", target=other)
     with practice.database.begin() as db:
         calendars.set_credentials(db, calendar.connection_id, SEAL.seal(credentials))
-        second = linking.add(db, SEAL, practice.kim.id, made, by=KIM, now=practice.now)
-    assert leave(practice, calendar).revoked == 0
+        second = connect.add(db, SEAL, practice.kim.id, new, by=KIM, now=practice.now)
+    assert disconnected(practice, calendar).revoked == 0
     remote(practice, "other")
-    assert leave(practice, second).revoked == 1
+    assert disconnected(practice, second).revoked == 1
 
 
 def test_a_permission_of_another_account_is_given_back_all_the_same(practice: Practice, calendar: Calendar) -> None:
     other = RemoteCalendarInfo(remote_id="other", name="Other", writable=True)
     credentials = {"store": str(practice.kim.id), "password": "secret"}
-    made = Made(provider=memory.PROVIDER, credentials=credentials | {"account_id": "ada"}, label="", target=other)
+    new = NewConnection(
+        provider=memory.PROVIDER, credentials=credentials | {"account_id": "ada"}, label="", target=other
+    )
     with practice.database.begin() as db:
         calendars.set_credentials(db, calendar.connection_id, SEAL.seal(credentials | {"account_id": "kim"}))
-        linking.add(db, SEAL, practice.kim.id, made, by=KIM, now=practice.now)
-    assert leave(practice, calendar).revoked == 1
+        connect.add(db, SEAL, practice.kim.id, new, by=KIM, now=practice.now)
+    assert disconnected(practice, calendar).revoked == 1
 
 
 def test_a_permission_the_service_does_not_take_back_is_forgotten_here(practice: Practice, calendar: Calendar) -> None:
-    leave(practice, calendar, RefusedError("no"))
-    assert stored(practice) == {}
+    disconnected(practice, calendar, RefusedError("no"))
+    assert row_counts(practice) == {}
 
 
 def test_a_revocation_that_failed_for_now_is_tried_again(practice: Practice, calendar: Calendar) -> None:
     with pytest.raises(TransientError):
-        leave(practice, calendar, TransientError("down"))
-    assert leave(practice, calendar).revoked == 1
-    assert stored(practice) == {}
+        disconnected(practice, calendar, TransientError("down"))
+    assert disconnected(practice, calendar).revoked == 1
+    assert row_counts(practice) == {}
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -296,15 +302,15 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
     grant = account(practice, calendar)
     database.die_at(point, n)
     with suppress(CrashError):
-        leave(practice, calendar)
+        disconnected(practice, calendar)
     died = database.dead
     database.revive()
     with practice.database.begin() as db:
         if calendars.connections_of(db):
             disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
-    part(practice, calendar, grant)
-    assert shown(practice) == ["Session: A. C.", "Dentist"]
+    finish(practice, calendar, grant)
+    assert titles(practice) == ["Session: A. C.", "Dentist"]
     assert there.channels == {}
-    assert stored(practice) == {}
+    assert row_counts(practice) == {}
     memory.forget(str(practice.kim.id))
     return died

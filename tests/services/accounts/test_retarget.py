@@ -25,18 +25,18 @@ TIMES = [when(h).span for h in (48, 72, 96)]
 
 @pytest.fixture
 def practice(database: Database) -> Iterator[Practice]:
-    made = Practice(database)
-    yield made
-    memory.forget(str(made.kim.id))
+    practice = Practice(database)
+    yield practice
+    memory.forget(str(practice.kim.id))
 
 
 @pytest.fixture
 def calendar(practice: Practice) -> Calendar:
-    made = connect(practice)
+    calendar = connect(practice)
     practice.offer(practice.book(48), 72, 96)
-    work(practice, made)
-    push(practice, made)
-    return made
+    work(practice, calendar)
+    push(practice, calendar)
+    return calendar
 
 
 def role(practice: Practice, calendar: Calendar) -> CalendarRole:
@@ -104,8 +104,8 @@ def test_back_again_halfway_is_as_if_nothing_had_been(practice: Practice, calend
     with practice.database.read() as db:
         target = calendars.target(db, calendar.connection_id)
     assert target.id == calendar.id
-    told = [one.kind.value for one in practice.told(practice.session(_only(practice)), client=False)]
-    assert told == []
+    messages = practice.told(practice.session(_only(practice)), client=False)
+    assert [message.kind.value for message in messages] == []
 
 
 def test_what_the_practitioner_does_in_the_old_calendar_meanwhile_counts_no_more(

@@ -391,5 +391,5 @@ def _connect_without_making(practice: Practice, name: str) -> Calendar:
     from tests.domain.examples import KIM  # noqa: PLC0415
 
     form = {"address": str(practice.kim.id), "password": "secret"}
-    wish = linking.Wish(provider=memory.PROVIDER, form=form, label="", calendar=name)
-    return linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, wish, by=KIM, now=practice.now)
+    request = linking.ConnectionRequest(provider=memory.PROVIDER, form=form, label="", calendar=name)
+    return linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)

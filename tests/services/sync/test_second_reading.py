@@ -66,7 +66,7 @@ def is_due(practice: Practice, key: Key) -> bool:
 def restored(practice: Practice, calendar: Calendar) -> None:
     credentials = {"store": str(practice.kim.id), "password": "secret"}
     with practice.database.begin() as db:
-        linking.restored(db, SEAL, calendar.connection_id, credentials, by=KIM, now=practice.now)
+        linking.reauthorize(db, SEAL, calendar.connection_id, credentials, by=KIM, now=practice.now)
 
 
 def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
