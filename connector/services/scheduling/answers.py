@@ -1,4 +1,4 @@
-"""What a client answers, on the page or through support. Exactly one answer wins."""
+"""A client answers an offer, on the page or through support. Exactly one answer wins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain import offer as offering
+from connector.domain import offer as offer_rules
 from connector.domain.offer import Offer, OfferState, Transition
 from connector.domain.people import Actor, Role
 from connector.errors import NotFoundError, TimeTakenError
@@ -46,43 +46,44 @@ def accept(
 ) -> Offer:
     """Move the session to one alternative and release the others; `shown` is the start the page showed, aware UTC.
 
-    Where something stands at that time in another calendar of the practitioner, it is as the installation has it: the
+    Where something stands at that time in another calendar of the practitioner, the installation's policy decides: the
     practitioner is warned, or the client has to choose another time.
 
     Raises: OfferClosedError, StaleAnswerError, PastSpanError, NotFoundError, RuleError; TimeTakenError for such a
-        clash, or if support answers after a lapse and somebody else has the time by now.
+        conflict, or if support answers after a lapse and somebody else has the time by then.
     """
     case, offer = _load(db, policy, offer_id, by, now)
-    transition = offering.accept(offer, case.session, alternative_id, by=by, now=now, shown=shown)
-    conflict = free_busy.conflicts(db, case.practitioner.id, transition.session.when.span) if transition.facts else ()
-    if conflict and policy.refuse_conflicts and by.role is Role.CLIENT:
+    transition = offer_rules.accept(offer, case.session, alternative_id, by=by, now=now, shown=shown)
+    names = free_busy.conflicts(db, case.practitioner.id, transition.session.when.span) if transition.facts else ()
+    if names and policy.refuse_conflicts and by.role is Role.CLIENT:
         raise TimeTakenError("This time is no longer free. Please choose another one.")
-    record(db, policy, case, replace(decided(transition, was=offer.state), conflict=", ".join(conflict)), now=now)
+    decision = replace(decided(transition, was=offer.state), conflict=", ".join(names))
+    record(db, policy, case, decision, now=now)
     return transition.offer
 
 
 def reject(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
-    """None of the times suits; the session keeps its time and is flagged.
+    """Say that none of the times suits; the session keeps its time and is flagged.
 
     Raises: OfferClosedError, NotFoundError.
     """
     case, offer = _load(db, policy, offer_id, by, now)
-    transition = offering.reject(offer, case.session, by=by, now=now)
+    transition = offer_rules.reject(offer, case.session, by=by, now=now)
     return _store(db, policy, case, transition, offer.state, now)
 
 
 def cancel_booking(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> Offer:
-    """The client ends the session itself.
+    """Cancel the session itself, for the client.
 
     Raises: OfferClosedError, NotFoundError.
     """
     case, offer = _load(db, policy, offer_id, by, now)
-    transition = offering.cancel_booking(offer, case.session, by=by, now=now)
+    transition = offer_rules.cancel_booking(offer, case.session, by=by, now=now)
     return _store(db, policy, case, transition, offer.state, now)
 
 
 def _load(db: Connection, policy: Policy, offer_id: UUID, by: Actor, now: datetime) -> tuple[Case, Offer]:
-    # Support may accept after the deadline, so their act does not first end the offer it is about.
+    # Support may accept after the deadline, so loading must not end the very offer they answer.
     besides = offer_id if by.role is Role.SUPPORT else None
     case = load(db, policy, offers.get(db, offer_id).session_id, now=now, besides=besides)
     return case, offers.get(db, offer_id)

@@ -1,4 +1,4 @@
-"""Take back an offered time at which something stands in another calendar, from the link in the mail that said so."""
+"""Take back an offered time at which another calendar has something, by the link in the mail that said so."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from connector.domain.offer import Alternative, Offer
 from connector.domain.people import Actor
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.services.scheduling import offers as offering
 from connector.services.scheduling.answers import LINKS_SHOW
+from connector.services.scheduling.offers import withdraw_alternative
 from connector.storage import offers
 from connector.storage.seal import Seal
 
@@ -33,8 +33,8 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Offe
 def take_back(
     db: Connection, policy: Policy, offer: Offer, alternative: Alternative, *, by: Actor, now: datetime
 ) -> None:
-    """Take it back; doing so twice changes nothing.
+    """Take the alternative back; doing so twice changes nothing.
 
     Raises: OfferClosedError if the offer has ended.
     """
-    offering.withdraw_alternative(db, policy, offer.id, alternative.id, by=by, now=now)
+    withdraw_alternative(db, policy, offer.id, alternative.id, by=by, now=now)

@@ -1,4 +1,4 @@
-"""Offer other times: draft, send, withdraw, move, replace, lapse. Each function is one use case in one transaction."""
+"""Offer other times: draft, send, withdraw, move, lapse. Each use case runs inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain import offer as offering
+from connector.domain import offer as offer_rules
 from connector.domain.connection import ConnectionState
 from connector.domain.facts import Fact
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
-from connector.domain.offer import Offer, OfferState
+from connector.domain.offer import Offer, OfferState, Transition
 from connector.domain.people import Actor, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
@@ -43,15 +43,15 @@ def draft(
     now: datetime,
     window: timedelta | None = None,
 ) -> Offer:
-    """Note down alternatives in place of any earlier draft; nobody is told and nothing is held.
+    """Store alternatives in place of any earlier draft; nobody is told and nothing is held.
 
-    Raises: NotFoundError, PastSpanError, TimeTakenError (as far as it can be known by now), RuleError.
+    Raises: NotFoundError, PastSpanError, TimeTakenError (a time that is free may still be taken later), RuleError.
     """
     case = load(db, policy, session_id, now=now)
-    transition = offering.draft(case.session, alternatives, window=window or policy.window, by=by, now=now)
+    transition = offer_rules.draft(case.session, alternatives, window=window or policy.window, by=by, now=now)
     _check_free(db, case.practitioner, transition.offer)
     if case.draft is not None:
-        earlier = offering.discard(case.draft, case.session, by=by, now=now)
+        earlier = offer_rules.discard(case.draft, case.session, by=by, now=now)
         record(db, policy, case, decided(earlier, was=OfferState.DRAFT), now=now)
     record(db, policy, case, decided(transition, was=None), now=now)
     return transition.offer
@@ -63,26 +63,32 @@ def discard(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: d
     Raises: NotFoundError, OfferClosedError if it is no draft.
     """
     case, offer = _load(db, policy, offer_id, now)
-    transition = offering.discard(offer, case.session, by=by, now=now)
+    transition = offer_rules.discard(offer, case.session, by=by, now=now)
     record(db, policy, case, decided(transition, was=offer.state), now=now)
 
 
 def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> Sent:
-    """Hold every alternative, ask the client and start the clock; an offer still open is replaced without a gap.
+    """Hold every alternative, ask the client, and let the deadline run; an offer still open is replaced without a gap.
 
     Raises: RuleError if the client cannot be reached or a calendar has lost its access: nothing is held then;
         TimeTakenError, PastSpanError, OfferClosedError.
     """
     case, offer = _load(db, policy, offer_id, now)
     check_can_ask(db, policy, case)
-    transition = offering.send(offer, case.session, by=by, now=now)
-    facts: tuple[Fact, ...] = transition.facts
-    touched: list[tuple[Offer, OfferState | None]] = [(transition.offer, offer.state)]
-    if case.open is not None:
-        ended = offering.replaced(case.open, transition.session, transition.offer, by=by, now=now)
-        facts, touched = (*ended.facts, *facts), [(ended.offer, case.open.state), *touched]
-    record(db, policy, case, Decision(session=transition.session, offers=tuple(touched), facts=facts), now=now)
+    transition = offer_rules.send(offer, case.session, by=by, now=now)
+    record(db, policy, case, sending(case, transition, was=offer.state, by=by, now=now), now=now)
     return Sent(offer=transition.offer, warnings=_warnings(db, policy, case, transition.offer, now))
+
+
+def sending(case: Case, transition: Transition, *, was: OfferState | None, by: Actor, now: datetime) -> Decision:
+    """Decide that an offer is sent, and with it that the one still open is replaced; `was` is the state it had."""
+    facts: tuple[Fact, ...] = transition.facts
+    offers_touched: tuple[tuple[Offer, OfferState | None], ...] = ((transition.offer, was),)
+    if case.open is not None:
+        ending = offer_rules.replaced(case.open, transition.session, transition.offer, by=by, now=now)
+        facts = (*ending.facts, *facts)
+        offers_touched = ((ending.offer, case.open.state), *offers_touched)
+    return Decision(session=transition.session, offers=offers_touched, facts=facts)
 
 
 def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
@@ -92,9 +98,8 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
             f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
             "they want to be reached at. Add one first. Nothing has been held."
         )
-    lost = [
-        c.label for c in calendars.connections_of(db, case.practitioner.id) if c.state is ConnectionState.ACCESS_LOST
-    ]
+    connections = calendars.connections_of(db, case.practitioner.id)
+    lost = [connection.label for connection in connections if connection.state is ConnectionState.ACCESS_LOST]
     if lost:
         raise RuleError(
             f"The calendar “{lost[0]}” no longer lets Pencilled in, so the times could not be kept visibly free. "
@@ -110,7 +115,7 @@ def withdraw(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: 
     Raises: NotFoundError, OfferClosedError.
     """
     case, offer = _load(db, policy, offer_id, now)
-    transition = offering.withdraw(offer, case.session, by=by, now=now, why=why)
+    transition = offer_rules.withdraw(offer, case.session, by=by, now=now, why=why)
     record(db, policy, case, decided(transition, was=offer.state), now=now)
     return transition.offer
 
@@ -123,7 +128,7 @@ def withdraw_alternative(
     Raises: NotFoundError, OfferClosedError.
     """
     case, offer = _load(db, policy, offer_id, now)
-    transition = offering.withdraw_alternative(offer, case.session, alternative_id, by=by, now=now)
+    transition = offer_rules.withdraw_alternative(offer, case.session, alternative_id, by=by, now=now)
     record(db, policy, case, decided(transition, was=offer.state), now=now)
     return transition.offer
 
@@ -136,26 +141,26 @@ def move_alternative(
     Raises: NotFoundError, OfferClosedError, TimeTakenError, PastSpanError, RuleError.
     """
     case, offer = _load(db, policy, offer_id, now)
-    transition = offering.move_alternative(offer, case.session, alternative_id, when, by=by, now=now)
+    transition = offer_rules.move_alternative(offer, case.session, alternative_id, when, by=by, now=now)
     record(db, policy, case, decided(transition, was=offer.state), now=now)
     return transition.offer
 
 
 def come_due(db: Connection, policy: Policy, offer_id: UUID, *, now: datetime) -> datetime | None:
-    """Do what the clock asks of an offer: lapse it at its deadline, or recall an unsent draft once.
+    """Lapse an offer at its deadline, or remind its practitioner of an unsent draft once.
 
     Returns: When to look again, aware UTC; None if never.
     """
     offer = offers.get(db, offer_id)
-    case = load(db, policy, offer.session_id, now=now)  # ends this one too, if it is overdue
+    case = load(db, policy, offer.session_id, now=now)  # lapses this one too, if it is overdue
     offer = offers.get(db, offer_id)
     if offer.state is OfferState.OPEN:
         return offer.expires_at
     if offer.state is OfferState.DRAFT:
-        due = offer.drafted_at + policy.draft_reminder
-        if now < due:
-            return due
-        _recall(db, policy, case, offer, now)
+        reminder_at = offer.drafted_at + policy.draft_reminder
+        if now < reminder_at:
+            return reminder_at
+        _remind(db, policy, case, offer, now)
     return None
 
 
@@ -165,6 +170,7 @@ def _load(db: Connection, policy: Policy, offer_id: UUID, now: datetime) -> tupl
 
 
 def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> None:
+    """Raise TimeTakenError if an alternative overlaps a time that is kept for another session."""
     for alternative in offer.alternatives:
         span = alternative.when.span.padded(practitioner.buffer)
         if occupancy.taken(db, practitioner.id, span, besides=offer.session_id):
@@ -175,27 +181,28 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
 
 
 def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> tuple[str, ...]:
-    chosen = calendars.calendars_of(db, case.practitioner.id)
-    if not chosen:
+    """Return what the practitioner should know of calendars and times, in words for them."""
+    targets = calendars.calendars_of(db, case.practitioner.id)
+    if not targets:
         return ("No calendar is connected: the times are kept free here, but you will not see them in a calendar.",)
     warnings = [
         f"“{calendar.name}” cannot be reached at the moment ({calendar.trouble}). The times are kept free here and "
         "will appear there as soon as it answers."
-        for calendar in chosen
+        for calendar in targets
         if calendar.trouble
     ]
-    early = [a for a in offer.held if offer.expires_at and a.when.span.start < offer.expires_at]
-    if early:
+    if any(offer.expires_at and alternative.when.span.start < offer.expires_at for alternative in offer.held):
         warnings.append("One of the times begins before the client's deadline; it can be chosen only until it begins.")
     for alternative in offer.standing:
         names = free_busy.conflicts(db, case.practitioner.id, alternative.when.span)
         if names:
             warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
-    blind = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
-    return (*warnings, *(free_busy.told(spot) for spot in blind if spot.unreadable))
+    blind_spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
+    return (*warnings, *(free_busy.told(spot) for spot in blind_spots if spot.unreadable))
 
 
-def _recall(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> None:
+def _remind(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> None:
+    """Tell the practitioner that a draft was not sent yet."""
     notice = Notice(
         kind=NoticeKind.DRAFT_WAITING,
         to=Recipient.of(case.practitioner),

@@ -1,4 +1,4 @@
-"""What a practitioner answers when asked about something they did in their calendar, or what is chosen for them."""
+"""A practitioner answers a question about what they did in their calendar, or the default is chosen for them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain import offer as offering
-from connector.domain import question as asking
-from connector.domain import session as sessions
+from connector.domain import offer as offer_rules
+from connector.domain import question as question_rules
+from connector.domain import session as session_rules
 from connector.domain.change import ChangeKind
-from connector.domain.facts import Answer, Attestation, Fact, MoveReason
+from connector.domain.facts import Answer, Attestation, MoveReason
 from connector.domain.notice import RevertReason
-from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK, Actor
 from connector.domain.question import Question
+from connector.domain.reconcile import Mirror
 from connector.domain.session import Edit
 from connector.domain.span import When
 from connector.errors import NotFoundError, PastSpanError, QuestionClosedError, RuleError, TimeTakenError
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, record
-from connector.services.scheduling import sessions as booking
-from connector.services.scheduling.offers import check_can_ask
+from connector.services.scheduling.offers import check_can_ask, sending
+from connector.services.scheduling.sessions import cancellation
 from connector.services.sync import reverts
-from connector.storage import calendars, mirrors, occupancy, questions
-from connector.storage import sessions as stored
+from connector.storage import calendars, mirrors, occupancy, questions, sessions
 from connector.storage.seal import Seal
 
 PURPOSE = "question"
@@ -48,39 +47,39 @@ def answer(
     db: Connection,
     policy: Policy,
     question_id: UUID,
-    chosen: Answer,
+    choice: Answer,
     *,
     by: Actor,
     now: datetime,
     attestation: Attestation | None = None,
 ) -> Question:
-    """Take an answer and do what follows from it, at once.
+    """Record an answer and carry out what follows from it.
 
     Args:
         db: The transaction.
         policy: How this installation does things.
         question_id: Which question.
-        chosen: The answer; giving the same one again changes nothing.
-        by: The practitioner; the clock when it answers itself.
+        choice: The answer; giving the same one again changes nothing.
+        by: The practitioner; the clock where the default is chosen.
         now: Aware UTC.
         attestation: Who says that the client has agreed, for AGREED only.
     Returns: The question as it stands then.
     Raises: NotFoundError; QuestionClosedError if it was answered otherwise, or decided in another way; RuleError if the
-        client cannot be asked, PastSpanError or TimeTakenError if the time is not to be had: nothing has changed then.
+        client cannot be asked, PastSpanError or TimeTakenError if the time is not free: nothing has changed then.
     """
     case = load(db, policy, questions.get(db, question_id).session_id, now=now)
     question = questions.get(db, question_id)
-    if question.answer is chosen:
+    if question.answer is choice:
         return question
-    ended, fact = asking.answer(question, chosen, by=by, now=now)
-    decision = _follow(db, policy, case, question, chosen, by=by, now=now, attestation=attestation)
-    decision = replace(decision, questions=(*decision.questions, ended), facts=(fact, *decision.facts))
+    answered, fact = question_rules.answer(question, choice, by=by, now=now)
+    decision = _decision(db, policy, case, question, choice, by=by, now=now, attestation=attestation)
+    decision = replace(decision, questions=(*decision.questions, answered), facts=(fact, *decision.facts))
     record(db, policy, case, decision, now=now)
-    return ended
+    return answered
 
 
 def come_due(db: Connection, policy: Policy, question_id: UUID, *, now: datetime) -> datetime | None:
-    """Choose the default of a question nobody has answered; what cannot be done is put back, and told.
+    """Choose the default of a question nobody has answered; if it cannot be done, the entry is reverted and that told.
 
     Returns: When to look again, aware UTC; None if never.
     """
@@ -91,84 +90,100 @@ def come_due(db: Connection, policy: Policy, question_id: UUID, *, now: datetime
         return None
     if now < question.answers_itself_at:
         return question.answers_itself_at
-    default, reason = question.row.default, RevertReason.NO_ANSWER
-    try:
-        if default is Answer.ASK_CLIENT:
-            _check_asking(db, policy, case, question, now)
-    except (PastSpanError, TimeTakenError) as error:
-        default, reason = Answer.REVERT, RevertReason.PAST if isinstance(error, PastSpanError) else RevertReason.TAKEN
-    except RuleError:
-        default, reason = Answer.REVERT, RevertReason.UNASKED
+    default, reason = _default(db, policy, case, question, now)
     answer(db, policy, question_id, default, by=CLOCK, now=now)
     if default is Answer.REVERT:
-        _tell(db, policy, question, reason, now)
+        _revert(db, policy, question, reason, now)
     return None
 
 
-def _follow(
+def _default(
+    db: Connection, policy: Policy, case: Case, question: Question, now: datetime
+) -> tuple[Answer, RevertReason]:
+    """Return the answer to choose, and why the entry is reverted if that is the answer."""
+    default = question.row.default
+    try:
+        if default is Answer.ASK_CLIENT:
+            _check_can_ask_for(db, policy, case, question, now)
+    except PastSpanError:
+        return Answer.REVERT, RevertReason.PAST
+    except TimeTakenError:
+        return Answer.REVERT, RevertReason.TAKEN
+    except RuleError:
+        return Answer.REVERT, RevertReason.UNASKED
+    return default, RevertReason.NO_ANSWER
+
+
+def _decision(
     db: Connection,
     policy: Policy,
     case: Case,
     question: Question,
-    chosen: Answer,
+    choice: Answer,
     *,
     by: Actor,
     now: datetime,
     attestation: Attestation | None,
 ) -> Decision:
     """Decide what an answer leads to."""
-    match chosen:
+    match choice:
         case Answer.ASK_CLIENT | Answer.REPLACE:
-            _check_asking(db, policy, case, question, now)
-            return _asking_client(policy, case, _place(question), by=by, now=now)
+            _check_can_ask_for(db, policy, case, question, now)
+            return _ask_client(policy, case, _moved_to(question), by=by, now=now)
         case Answer.AGREED:
-            edit = Edit(when=_place(question), reason=MoveReason.AGREED, attestation=attestation)
-            change = sessions.edit(case.session, edit, by=by, now=now)
-            return Decision(session=change.session, facts=change.facts)
+            edit = Edit(when=_moved_to(question), reason=MoveReason.AGREED, attestation=attestation)
+            transition = session_rules.edit(case.session, edit, by=by, now=now)
+            return Decision(session=transition.session, facts=transition.facts)
         case Answer.CANCEL:
-            return booking.cancelled(case, by=by, now=now)
+            return cancellation(case, by=by, now=now)
         case Answer.REVERT | Answer.LEAVE | Answer.OFFER_OTHERS:
             return Decision(session=case.session)
 
 
-def _asking_client(policy: Policy, case: Case, when: When, *, by: Actor, now: datetime) -> Decision:
-    """Make an offer of this one time, in place of one that is open; a draft stays what it is."""
-    noted = offering.draft(case.session, [(when, None)], window=policy.window, by=by, now=now)
-    sent = offering.send(noted.offer, noted.session, by=by, now=now)
-    facts: tuple[Fact, ...] = sent.facts
-    touched: list[tuple[Offer, OfferState | None]] = [(sent.offer, None)]
-    if case.open is not None:
-        ended = offering.replaced(case.open, sent.session, sent.offer, by=by, now=now)
-        facts, touched = (*ended.facts, *facts), [(ended.offer, case.open.state), *touched]
-    return Decision(session=sent.session, offers=tuple(touched), facts=facts)
+def _ask_client(policy: Policy, case: Case, when: When, *, by: Actor, now: datetime) -> Decision:
+    """Decide that this one time is offered, in place of an offer that is open; a draft stays as it is."""
+    drafting = offer_rules.draft(case.session, [(when, None)], window=policy.window, by=by, now=now)
+    transition = offer_rules.send(drafting.offer, drafting.session, by=by, now=now)
+    return sending(case, transition, was=None, by=by, now=now)
 
 
-def _check_asking(db: Connection, policy: Policy, case: Case, question: Question, now: datetime) -> None:
-    """Raise RuleError if the client cannot be asked for this time."""
-    when = _place(question)
+def _check_can_ask_for(db: Connection, policy: Policy, case: Case, question: Question, now: datetime) -> None:
+    """Raise RuleError if the client cannot be asked for the time a question is about."""
+    when = _moved_to(question)
     check_can_ask(db, policy, case)
-    sessions.check_future(when, now)
+    session_rules.check_future(when, now)
     if question.row.about_offer and (case.open is None or case.open.id != question.offer_id):
         raise QuestionClosedError("The offer this question was about has ended.")
     if occupancy.taken(db, case.practitioner.id, when.span.padded(case.practitioner.buffer), besides=case.session.id):
         raise TimeTakenError(occupancy.TAKEN)
 
 
-def _place(question: Question) -> When:
+def _moved_to(question: Question) -> When:
+    """Return the time the event was moved to.
+
+    Raises: RuleError if the question is about no such time.
+    """
     if question.moved_to is None:
         raise RuleError("This question names no time.")
     return question.moved_to
 
 
-def _tell(db: Connection, policy: Policy, question: Question, reason: RevertReason, now: datetime) -> None:
-    """Tell the practitioner that the entry they touched is put back; one that is over is not."""
-    if stored.get(db, question.session_id).when.span.end <= now:
+def _revert(db: Connection, policy: Policy, question: Question, reason: RevertReason, now: datetime) -> None:
+    """Revert the entry a question is about, and tell the practitioner; an entry of a session that is over stays."""
+    if sessions.get(db, question.session_id).when.span.end <= now:
         return
-    here = [m for calendar_id, m in mirrors.of_session(db, question.session_id) if calendar_id == question.calendar_id]
-    own = next((mirror for mirror in here if mirror.key.id == question.session_id), None)
-    if own is None:
-        return  # disconnected since
-    found = question.moved_to.span if question.moved_to else None
+    mirror = _mirror(db, question)
+    if mirror is None:
+        return  # the calendar has been disconnected since
+    moved_to = question.moved_to.span if question.moved_to else None
     calendar = calendars.calendar(db, question.calendar_id)
     deleted = question.row.remote_change is ChangeKind.DELETED
-    reverts.revert(db, policy, calendar, own, reason, found=found, deleted=deleted, now=now)
+    reverts.revert(db, policy, calendar, mirror, reason, found=moved_to, deleted=deleted, now=now)
+
+
+def _mirror(db: Connection, question: Question) -> Mirror | None:
+    """Return the mirror of the entry a question is about."""
+    for calendar_id, mirror in mirrors.of_session(db, question.session_id):
+        if calendar_id == question.calendar_id and mirror.key.id == question.session_id:
+            return mirror
+    return None

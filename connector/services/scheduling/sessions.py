@@ -1,4 +1,4 @@
-"""Take in sessions, change them, cancel them. Each function is one use case inside the caller's transaction."""
+"""Book sessions, change them, cancel them. Each use case runs inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain import offer as offering
-from connector.domain import session as sessions
+from connector.domain import offer as offer_rules
+from connector.domain import session as session_rules
 from connector.domain.facts import Fact, MoveReason, NoticeHeldBack, SessionMoved
 from connector.domain.notice_table import NOTICES
 from connector.domain.offer import Offer, OfferState
@@ -37,13 +37,13 @@ def book(
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
 ) -> Session:
-    """Take in a session, tell the client, and have it shown in the practitioner's calendars.
+    """Book a session, tell the client, and have it shown in the practitioner's calendars.
 
     Raises: NotFoundError, PastSpanError, TimeTakenError.
     """
     practitioner = lock(db, policy, practitioner_id, now=now)
     client = people.client(db, client_id)
-    change = sessions.book(
+    transition = session_rules.book(
         practitioner_id=practitioner_id,
         client_id=client_id,
         when=when,
@@ -54,33 +54,36 @@ def book(
         kind=kind,
         series_id=series_id,
     )
-    case = Case(practitioner=practitioner, client=client, session=change.session)
-    record(db, policy, case, Decision(session=change.session, facts=change.facts, new=True), now=now)
-    return change.session
+    case = Case(practitioner=practitioner, client=client, session=transition.session)
+    decision = Decision(session=transition.session, facts=transition.facts, new=True)
+    record(db, policy, case, decision, now=now)
+    return transition.session
 
 
 def edit(db: Connection, policy: Policy, session_id: UUID, edit: Edit, *, by: Actor, now: datetime) -> Session:
     """Change time, place or both at once; an open offer ends when the time changes.
 
-    A correction also keeps the notices from leaving that have not left yet: what they say is wrong.
+    A correction also holds back the notices that have not been sent yet: what they say is wrong.
 
     Raises: NotFoundError, PastSpanError, TimeTakenError, RuleError (no attestation, cancelled session).
     """
     case = load(db, policy, session_id, now=now)
-    change = sessions.edit(case.session, edit, by=by, now=now)
-    if not change.facts:
+    transition = session_rules.edit(case.session, edit, by=by, now=now)
+    if not transition.facts:
         return case.session
-    facts: tuple[Fact, ...] = change.facts
-    touched: tuple[tuple[Offer, OfferState | None], ...] = ()
-    if case.open is not None and any(isinstance(fact, SessionMoved) for fact in facts):
+    decision = Decision(session=transition.session, facts=transition.facts)
+    if case.open is not None and any(isinstance(fact, SessionMoved) for fact in transition.facts):
         why = "the session was moved"
-        transition = offering.withdraw(case.open, change.session, by=by, now=now, why=why)
-        facts, touched = (*transition.facts, *facts), ((transition.offer, case.open.state),)
-    decision = Decision(session=change.session, offers=touched, facts=facts)
+        withdrawal = offer_rules.withdraw(case.open, transition.session, by=by, now=now, why=why)
+        decision = replace(
+            decision,
+            offers=((withdrawal.offer, case.open.state),),
+            facts=(*withdrawal.facts, *transition.facts),
+        )
     if edit.reason is MoveReason.CORRECTION:
-        decision = _holding_back(db, decision, by=by, now=now)
+        decision = _hold_back(db, decision, by=by, now=now)
     record(db, policy, case, decision, now=now)
-    return change.session
+    return transition.session
 
 
 def cancel(db: Connection, policy: Policy, session_id: UUID, *, by: Actor, now: datetime, reason: str = "") -> Session:
@@ -89,43 +92,45 @@ def cancel(db: Connection, policy: Policy, session_id: UUID, *, by: Actor, now: 
     Raises: NotFoundError.
     """
     case = load(db, policy, session_id, now=now)
-    decision = cancelled(case, by=by, now=now, reason=reason)
+    decision = cancellation(case, by=by, now=now, reason=reason)
     record(db, policy, case, decision, now=now)
     return decision.session
 
 
-def cancelled(case: Case, *, by: Actor, now: datetime, reason: str = "") -> Decision:
+def cancellation(case: Case, *, by: Actor, now: datetime, reason: str = "") -> Decision:
     """Decide that a session ends, and its open offer and draft with it."""
     facts: tuple[Fact, ...] = ()
-    touched: list[tuple[Offer, OfferState | None]] = []
+    offers_touched: list[tuple[Offer, OfferState | None]] = []
     session = case.session
     if case.draft is not None:
-        transition = offering.discard(case.draft, session, by=by, now=now)
-        facts, touched = transition.facts, [(transition.offer, case.draft.state)]
+        discarding = offer_rules.discard(case.draft, session, by=by, now=now)
+        facts = discarding.facts
+        offers_touched.append((discarding.offer, case.draft.state))
     if case.open is not None:
-        transition = offering.end_with_session(case.open, session, by=by, now=now, reason=reason)
-        session, facts = transition.session, (*facts, *transition.facts)
-        touched.append((transition.offer, case.open.state))
+        ending = offer_rules.end_with_session(case.open, session, by=by, now=now, reason=reason)
+        session, facts = ending.session, (*facts, *ending.facts)
+        offers_touched.append((ending.offer, case.open.state))
     else:
-        change = sessions.cancel(session, by=by, now=now, reason=reason)
-        session, facts = change.session, (*facts, *change.facts)
-    return Decision(session=session, offers=tuple(touched), facts=facts)
+        transition = session_rules.cancel(session, by=by, now=now, reason=reason)
+        session, facts = transition.session, (*facts, *transition.facts)
+    return Decision(session=session, offers=tuple(offers_touched), facts=facts)
 
 
 def keep(db: Connection, policy: Policy, session_id: UUID, *, by: Actor, now: datetime) -> Session:
-    """Leave a flagged session as it stands: its practitioner has seen to it. Without a flag nothing changes.
+    """Keep a flagged session as it is: its flag goes. Without a flag nothing changes.
 
     Raises: NotFoundError.
     """
     case = load(db, policy, session_id, now=now)
-    change = sessions.unflagged(case.session, by=by, now=now)
-    record(db, policy, case, Decision(session=change.session, facts=change.facts), now=now)
-    return change.session
+    transition = session_rules.unflagged(case.session, by=by, now=now)
+    record(db, policy, case, Decision(session=transition.session, facts=transition.facts), now=now)
+    return transition.session
 
 
-def _holding_back(db: Connection, decision: Decision, *, by: Actor, now: datetime) -> Decision:
-    held = tuple(messages.hold_back(db, decision.session.id, _HOLDABLE))
-    for message in held:
+def _hold_back(db: Connection, decision: Decision, *, by: Actor, now: datetime) -> Decision:
+    """Hold back the messages about a session that have not been sent yet, and add that to the decision."""
+    held_back = tuple(messages.hold_back(db, decision.session.id, _HOLDABLE))
+    for message in held_back:
         ledger.forget(db, Key(Kind.MESSAGE, str(message.id)))
     facts = tuple(
         NoticeHeldBack(
@@ -135,6 +140,6 @@ def _holding_back(db: Connection, decision: Decision, *, by: Actor, now: datetim
             kind=message.kind.value,
             revision=message.notice.session.revision if message.notice.session else 0,
         )
-        for message in held
+        for message in held_back
     )
-    return replace(decision, facts=decision.facts + facts, held_back=held)
+    return replace(decision, facts=decision.facts + facts, held_back=held_back)

@@ -16,7 +16,7 @@ from connector.domain.session import SessionState
 from connector.errors import OfferClosedError, PastSpanError, RuleError, StaleAnswerError, TimeTakenError
 from connector.services.accounts import connect
 from connector.services.scheduling import answers
-from connector.services.scheduling import offers as offering
+from connector.services.scheduling.offers import move_alternative, withdraw_alternative
 from connector.services.sync import breaker
 from connector.storage import calendars, ledger, offers, tables
 from connector.storage.database import Database
@@ -79,7 +79,7 @@ def test_a_draft_makes_no_calendar_due(practice: Practice) -> None:
     assert str(calendar.id) not in due_now
 
 
-def test_an_unsent_draft_is_recalled_once(practice: Practice) -> None:
+def test_an_unsent_draft_is_reminded_of_once(practice: Practice) -> None:
     booked = practice.book()
     draft = practice.draft(booked)
     assert practice.come_due(draft) == practice.now + practice.policy.draft_reminder
@@ -129,7 +129,7 @@ def test_held_time_cannot_be_booked_or_offered_to_anybody_else(practice: Practic
         practice.draft(practice.book(60, of=other), 72)
 
 
-def test_a_time_taken_since_the_draft_stops_the_sending_whole(practice: Practice) -> None:
+def test_a_time_taken_since_the_draft_stops_the_whole_sending(practice: Practice) -> None:
     booked = practice.book(48)
     draft = practice.draft(booked, 72, 96)
     practice.book(96, of=practice.another_client())
@@ -156,7 +156,7 @@ def test_a_calendar_that_lost_its_access_stops_the_sending_and_says_how_to_recon
     assert len(practice.kept()) == 1
 
 
-def test_a_calendar_that_is_stopped_stops_the_sending_and_says_so(practice: Practice) -> None:
+def test_a_paused_calendar_stops_the_sending_and_says_so(practice: Practice) -> None:
     draft = practice.draft(practice.book())
     calendar = connected(practice)
     with practice.database.begin() as db:
@@ -167,14 +167,14 @@ def test_a_calendar_that_is_stopped_stops_the_sending_and_says_so(practice: Prac
     assert len(practice.kept()) == 1
 
 
-def test_the_operator_who_is_told_of_a_stopped_calendar_is_no_client(practice: Practice) -> None:
+def test_the_operator_who_is_told_of_a_paused_calendar_is_no_client(practice: Practice) -> None:
     """Else a refusal of that mail would be told to the practitioner as one of their client's."""
     practice.policy = replace(practice.policy, operator="operator@sessions.example.org")
     calendar = connected(practice)
     with practice.database.begin() as db:
         breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
-        told = {row.kind: row.to_client for row in db.execute(tables.messages.select())}
-    assert told == {"calendar_stopped": False, "operator_stopped": False}
+        to_client = {row.kind: row.to_client for row in db.execute(tables.messages.select())}
+    assert to_client == {"calendar_stopped": False, "operator_stopped": False}
 
 
 def test_nothing_is_offered_for_a_session_that_is_cancelled(practice: Practice) -> None:
@@ -211,7 +211,7 @@ def test_accepting_moves_the_session_and_frees_everything_else(practice: Practic
     assert practice.kinds_told(booked, client=False) == ["client_accepted"]
 
 
-def test_the_original_slot_is_free_again_after_an_accept(practice: Practice) -> None:
+def test_the_original_time_is_free_again_after_an_accept(practice: Practice) -> None:
     practice.accept(practice.offer(practice.book(48)), 0)
     practice.book(48, of=practice.another_client())
 
@@ -239,9 +239,7 @@ def test_a_stale_page_accepts_nothing(practice: Practice) -> None:
     booked = practice.book()
     offer = practice.offer(booked)
     with practice.database.begin() as db:
-        offering.move_alternative(
-            db, practice.policy, offer.id, offer.alternatives[0].id, when(75), by=KIM, now=practice.now
-        )
+        move_alternative(db, practice.policy, offer.id, offer.alternatives[0].id, when(75), by=KIM, now=practice.now)
     with pytest.raises(StaleAnswerError):
         practice.accept(offer, 0, shown=offer.alternatives[0].when.span.start)
     assert practice.session(booked) == booked
@@ -292,7 +290,7 @@ def test_an_offer_lapses_at_its_deadline_by_itself_with_no_calendar_to_look_at(p
     assert practice.kinds_told(booked, client=True)[-1] == "lapsed"
 
 
-def test_an_unsent_draft_is_recalled_by_itself(practice: Practice) -> None:
+def test_an_unsent_draft_is_reminded_of_by_itself(practice: Practice) -> None:
     booked = practice.book()
     practice.draft(booked)
     practice.wait(hours=4)
@@ -360,9 +358,7 @@ def test_one_alternative_taken_back_frees_only_that_one(practice: Practice) -> N
     offer = practice.offer(booked)
     for n in (0, 1):
         with practice.database.begin() as db:
-            offering.withdraw_alternative(
-                db, practice.policy, offer.id, offer.alternatives[n].id, by=KIM, now=practice.now
-            )
+            withdraw_alternative(db, practice.policy, offer.id, offer.alternatives[n].id, by=KIM, now=practice.now)
     assert len(practice.kept()) == 2
     assert practice.kinds_told(booked, client=True)[-2:] == ["offer_changed", "offer_changed"]
 
@@ -386,17 +382,13 @@ def test_moving_an_alternative_onto_somebody_else_is_refused(practice: Practice)
     offer = practice.offer(practice.book(48), 72)
     practice.book(96, of=practice.another_client())
     with pytest.raises(TimeTakenError), practice.database.begin() as db:
-        offering.move_alternative(
-            db, practice.policy, offer.id, offer.alternatives[0].id, when(96), by=KIM, now=practice.now
-        )
+        move_alternative(db, practice.policy, offer.id, offer.alternatives[0].id, when(96), by=KIM, now=practice.now)
 
 
 def test_moving_an_alternative_into_the_past_is_refused(practice: Practice) -> None:
     offer = practice.offer(practice.book(48), 72)
     with pytest.raises(PastSpanError), practice.database.begin() as db:
-        offering.move_alternative(
-            db, practice.policy, offer.id, offer.alternatives[0].id, when(-1), by=KIM, now=practice.now
-        )
+        move_alternative(db, practice.policy, offer.id, offer.alternatives[0].id, when(-1), by=KIM, now=practice.now)
 
 
 def test_an_answer_link_leads_to_its_offer_and_expires_after_ninety_days(practice: Practice) -> None:
@@ -432,7 +424,7 @@ def test_a_link_for_signing_in_answers_nothing(practice: Practice) -> None:
         answers.find(db, seal, seal.token("sign-in", offer.id), now=practice.now)
 
 
-def test_access_is_told_lost_once(practice: Practice) -> None:
+def test_lost_access_is_told_once(practice: Practice) -> None:
     calendar = connected(practice)
     for _ in range(3):
         with practice.database.begin() as db:
@@ -440,8 +432,8 @@ def test_access_is_told_lost_once(practice: Practice) -> None:
     with practice.database.read() as db:
         from connector.storage import timeline  # noqa: PLC0415
 
-        told = [type(fact) for fact in timeline.of_connection(db, calendar.connection_id)]
-    assert told == [AccessLost]
+        kinds = [type(fact) for fact in timeline.of_connection(db, calendar.connection_id)]
+    assert kinds == [AccessLost]
 
 
 def test_the_clock_is_named_as_who_ended_an_offer(database: Database) -> None:

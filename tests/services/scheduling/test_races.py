@@ -1,4 +1,4 @@
-"""Fifty at once: however they interleave, no time is sold twice and exactly one answer wins."""
+"""Fifty at once: however they interleave, no time is given twice and exactly one answer wins."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.services.practice import Practice
 CROWD = 50
 
 
-def at_once(acts: list[Callable[[], str]]) -> Counter[str]:
-    barrier = Barrier(len(acts))
+def at_once(attempts: list[Callable[[], str]]) -> Counter[str]:
+    barrier = Barrier(len(attempts))
 
-    def run(kind: Callable[[], str]) -> str:
+    def run(attempt: Callable[[], str]) -> str:
         barrier.wait()
-        return kind()
+        return attempt()
 
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return Counter(pool.map(run, acts))
+    with ThreadPoolExecutor(len(attempts)) as pool:
+        return Counter(pool.map(run, attempts))
 
 
 def overlaps(practice: Practice) -> list[object]:
@@ -36,14 +36,14 @@ def test_fifty_clients_for_overlapping_times_are_booked_without_any_overlap(prac
     people = [practice.another_client() for _ in range(CROWD)]
 
     def book(n: int) -> Callable[[], str]:
-        def kind() -> str:
+        def attempt() -> str:
             try:
                 practice.book(48 + (n % 10) * 0.4, of=people[n])
             except TimeTakenError:
                 return "taken"
             return "booked"
 
-        return kind
+        return attempt
 
     outcome = at_once([book(n) for n in range(CROWD)])
     kept = practice.kept()
@@ -57,7 +57,7 @@ def test_fifty_answers_to_one_offer_have_one_winner(practice: Practice) -> None:
     offer = practice.offer(booked, 72, 96, 120)
 
     def answer(n: int) -> Callable[[], str]:
-        def kind() -> str:
+        def attempt() -> str:
             try:
                 match n % 5:
                     case 3:
@@ -72,16 +72,16 @@ def test_fifty_answers_to_one_offer_have_one_winner(practice: Practice) -> None:
             except OfferClosedError:
                 return "refused"
 
-        return kind
+        return attempt
 
     outcome = at_once([answer(n) for n in range(CROWD)])
-    winners = {kind for kind in outcome if kind != "refused"}
+    winners = {answer for answer in outcome if answer != "refused"}
     assert len(winners) == 1, outcome
     assert outcome["refused"] == CROWD - 10  # those who gave the winning answer again were told the same
     ended = practice.offer_now(offer)
     assert ended.state is not OfferState.OPEN
-    told = practice.kinds_told(booked, client=True)
-    assert len(told) == 3, told
+    kinds = practice.kinds_told(booked, client=True)
+    assert len(kinds) == 3, kinds
     assert len(practice.kept()) == 1
 
 
@@ -113,14 +113,14 @@ def test_two_offers_for_the_same_time_hold_it_once(practice: Practice) -> None:
     drafts = [practice.draft(practice.book(48 + n, of=practice.another_client()), 200, 210 + n) for n in range(10)]
 
     def send(n: int) -> Callable[[], str]:
-        def kind() -> str:
+        def attempt() -> str:
             try:
                 practice.send(drafts[n])
             except TimeTakenError:
                 return "taken"
             return "sent"
 
-        return kind
+        return attempt
 
     assert at_once([send(n) for n in range(10)]) == {"sent": 1, "taken": 9}
     assert [start for start, _, _ in practice.kept()].count(when(200).span.start) == 1

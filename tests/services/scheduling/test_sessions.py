@@ -21,7 +21,7 @@ ONLINE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
 CORRECTION = MoveReason.CORRECTION
 
 
-def test_a_booked_session_is_kept_told_and_remembered(practice: Practice) -> None:
+def test_a_booked_session_is_stored_and_told(practice: Practice) -> None:
     booked = practice.book()
     assert practice.session(booked) == booked
     assert practice.kept() == [(booked.when.span.start, booked.when.span.end, "booked")]
@@ -69,9 +69,9 @@ def test_saving_the_same_values_is_no_mail_no_revision_no_fact(practice: Practic
 def test_time_and_place_in_one_save_are_one_mail(practice: Practice) -> None:
     booked = practice.book()
     practice.edit(booked, Edit(when=when(72), location=ONLINE, attestation=ATTESTED))
-    told = practice.told(booked, client=True)
-    assert [m.kind for m in told] == [NoticeKind.BOOKED, NoticeKind.MOVED]
-    assert told[-1].notice.old_location == booked.location
+    notices = practice.told(booked, client=True)
+    assert [m.kind for m in notices] == [NoticeKind.BOOKED, NoticeKind.MOVED]
+    assert notices[-1].notice.old_location == booked.location
 
 
 def test_a_place_alone_is_told(practice: Practice) -> None:
@@ -80,7 +80,7 @@ def test_a_place_alone_is_told(practice: Practice) -> None:
     assert practice.kinds_told(booked, client=True) == ["booked", "relocated"]
 
 
-def sent(practice: Practice, message_number: int) -> None:
+def send_message(practice: Practice, message_number: int) -> None:
     """Have one queued message leave."""
     with practice.database.begin() as db:
         every = [m for m in messages.of_session(db, practice_session(practice)) if m.to_client]
@@ -99,9 +99,9 @@ def practice_session(practice: Practice):  # type: ignore[no-untyped-def]  # noq
 
 def test_a_correction_names_what_was_told_by_mistake(practice: Practice) -> None:
     booked = practice.book()
-    sent(practice, 0)
+    send_message(practice, 0)
     practice.move(booked, when(72))
-    sent(practice, 1)
+    send_message(practice, 1)
     corrected = practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
     last = practice.told(booked, client=True)[-1].notice
     assert (last.kind, last.old_when, corrected.revision) == (NoticeKind.CORRECTED, when(72), 2)
@@ -110,20 +110,20 @@ def test_a_correction_names_what_was_told_by_mistake(practice: Practice) -> None
 
 def test_a_wrong_notice_that_has_not_left_never_leaves_and_its_revision_is_spent(practice: Practice) -> None:
     booked = practice.book()
-    sent(practice, 0)
+    send_message(practice, 0)
     wrong = practice.move(booked, when(72))
     corrected = practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
-    told = practice.told(booked, client=True)
-    assert [m.state for m in told] == [MessageState.SENT, MessageState.HELD_BACK, MessageState.QUEUED]
+    notices = practice.told(booked, client=True)
+    assert [m.state for m in notices] == [MessageState.SENT, MessageState.HELD_BACK, MessageState.QUEUED]
     assert corrected.revision == wrong.revision + 1
-    last = told[-1].notice
+    last = notices[-1].notice
     assert (last.kind, last.old_when) == (NoticeKind.MOVED, booked.when)  # from what the client really knows
     assert "NoticeHeldBack" in practice.happened(booked)
 
 
 def test_a_correction_back_to_what_the_client_knows_sends_nothing(practice: Practice) -> None:
     booked = practice.book()
-    sent(practice, 0)
+    send_message(practice, 0)
     practice.move(booked, when(72))
     practice.edit(booked, Edit(when=booked.when, reason=CORRECTION))
     assert [m.state for m in practice.told(booked, client=True)] == [MessageState.SENT, MessageState.HELD_BACK]
@@ -132,13 +132,13 @@ def test_a_correction_back_to_what_the_client_knows_sends_nothing(practice: Prac
 def test_a_booking_corrected_before_it_was_told_is_told_as_a_booking(practice: Practice) -> None:
     booked = practice.book()
     practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
-    told = practice.told(booked, client=True)
-    assert [(m.kind, m.state) for m in told] == [
+    notices = practice.told(booked, client=True)
+    assert [(m.kind, m.state) for m in notices] == [
         (NoticeKind.BOOKED, MessageState.HELD_BACK),
         (NoticeKind.BOOKED, MessageState.QUEUED),
     ]
-    assert told[-1].notice.session is not None
-    assert told[-1].notice.session.when == when(74)
+    assert notices[-1].notice.session is not None
+    assert notices[-1].notice.session.when == when(74)
 
 
 def test_a_past_time_is_refused_but_stands_as_a_correction(practice: Practice) -> None:
@@ -209,5 +209,5 @@ def test_a_second_practitioner_with_the_same_address_is_refused(practice: Practi
         people.add_practitioner(db, again, now=NOW)
 
 
-def test_terms_name_the_domain_of_messages() -> None:
+def test_the_policy_names_the_domain_of_messages() -> None:
     assert Policy(organizer="a@b.example", window=timedelta(hours=1)).mail_domain == "b.example"
