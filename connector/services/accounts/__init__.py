@@ -1,1 +1,1 @@
-"""Accounts at calendar services: connect, watch, hear from, disconnect."""
+"""Accounts at calendar services: sign in, connect, subscribe to changes, receive notifications, disconnect."""

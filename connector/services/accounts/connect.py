@@ -24,7 +24,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
-PROVED_AFTER = timedelta(minutes=1)  # how holds are shown is probed once its entries stand there
+PROBE_AFTER = timedelta(minutes=1)  # how holds are shown is probed once its entries stand there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,4 +264,4 @@ def make_due(db: Db, calendar: Calendar, now: datetime) -> None:
     """Have a calendar filled, read and watched, and later probed for how holds are shown."""
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
         ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane)
-    ledger.touch(db, Key(Kind.PROBE, str(calendar.id)), due_at=now + PROVED_AFTER, lane=calendar.lane)
+    ledger.touch(db, Key(Kind.PROBE, str(calendar.id)), due_at=now + PROBE_AFTER, lane=calendar.lane)

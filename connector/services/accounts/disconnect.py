@@ -86,7 +86,7 @@ def finish(
     to be lost, all of them stay. A connection that is gone, or is not being disconnected, is left alone.
 
     Args:
-        database: Where everything is kept.
+        database: Where everything is stored.
         policy: How this installation does things.
         seal: Opens credentials, to tell accounts apart.
         connection_id: Which connection.

@@ -28,8 +28,8 @@ from connector.storage.database import Database
 from connector.storage.pending_connections import PendingConnection, Stage
 from connector.storage.seal import Seal
 
-SIGNING_IN = timedelta(minutes=10)
-CHOOSING = timedelta(minutes=30)
+SIGN_IN_LASTS = timedelta(minutes=10)
+CHOICE_LASTS = timedelta(minutes=30)
 
 _TOO_LATE = "This sign-in took too long, was used already, or belongs to another browser. Please start again."
 
@@ -101,7 +101,7 @@ def begin(
         provider=slug,
         stage=Stage.ASKED,
         kept=installation.seal.seal(begun.memory),
-        expires_at=now + SIGNING_IN,
+        expires_at=now + SIGN_IN_LASTS,
         connection_id=connection_id,
     )
     with installation.database.begin() as db:
@@ -153,7 +153,7 @@ def keep(
         provider=slug,
         stage=Stage.LET_IN,
         kept=installation.seal.seal(credentials),
-        expires_at=now + CHOOSING,
+        expires_at=now + CHOICE_LASTS,
     )
     with installation.database.begin() as db:
         pending_connections.add(db, token, pending, now=now)

@@ -1,1 +1,1 @@
-"""What people decide about sessions: book, offer, answer, and what practitioners are asked."""
+"""What people decide about sessions: book, offer and answer, and the questions that practitioners answer."""
