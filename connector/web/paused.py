@@ -17,8 +17,7 @@ from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
-from connector.services.views import timeline as narrating
-from connector.services.views.timeline import Told
+from connector.services.views.timeline import Line, line_of
 from connector.storage import calendars, people, remote_changes, timeline
 from connector.web import visit
 from connector.web.times import Reader
@@ -43,7 +42,7 @@ class PausedPage:
     stop: PauseReason | None
     sessions: int
     holds: int
-    resumed: Told | None
+    resumed: Line | None
 
     @property
     def is_readable(self) -> bool:
@@ -110,7 +109,7 @@ def _page(token: str) -> PausedPage:
             stop=PauseReason(calendar.paused) if calendar.paused else None,
             sessions=sum(key.kind is EntryKind.SESSION for key in gone),
             holds=sum(key.kind is EntryKind.HOLD for key in gone),
-            resumed=narrating.told(resumed[-1]) if resumed else None,
+            resumed=line_of(resumed[-1]) if resumed else None,
         )
 
 

@@ -19,9 +19,8 @@ from connector.domain.question import Question, QuestionState
 from connector.domain.session import Session
 from connector.errors import NotFoundError, QuestionClosedError, RuleError
 from connector.services.scheduling import questions as asking
-from connector.services.views import timeline as narrating
 from connector.services.views.answer_page import state_now
-from connector.services.views.timeline import Told
+from connector.services.views.timeline import Line, line_of
 from connector.storage import calendars, offers, people, questions, sessions, timeline
 from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput
@@ -51,7 +50,7 @@ class QuestionPage:
     practitioner: Practitioner
     calendar: str
     offer: Offer | None
-    ended: Told | None
+    ended: Line | None
     by_itself: bool
     dropped: str
     newer: Question | None
@@ -129,7 +128,7 @@ def _page(token: str) -> QuestionPage:
             practitioner=people.practitioner(db, question.practitioner_id),
             calendar=_calendar(db, question.calendar_id),
             offer=offer,
-            ended=narrating.told(end) if end else None,
+            ended=line_of(end) if end else None,
             by_itself=end is not None and end.by.role is Role.CLOCK,
             dropped=end.dropped.value if isinstance(end, QuestionDropped) else "",
             newer=newer if newer is not None and newer.id != question.id else None,

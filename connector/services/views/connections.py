@@ -12,8 +12,7 @@ from connector.domain.connection import Calendar, Connection
 from connector.domain.facts import Disconnected
 from connector.domain.people import Practitioner
 from connector.errors import NotFoundError
-from connector.services.views import timeline as narrating
-from connector.services.views.timeline import Told
+from connector.services.views.timeline import Line, line_of
 from connector.storage import calendars, people, timeline
 
 MENTIONS = timedelta(days=30)  # for so long a disconnection that left something behind is told
@@ -34,7 +33,7 @@ class ConnectionPage:
 
     practitioner: Practitioner
     view: ConnectionView
-    timeline: tuple[Told, ...]
+    timeline: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ def connection_page(db: Db, practitioner_id: UUID, connection_id: UUID) -> Conne
     return ConnectionPage(
         practitioner=people.practitioner(db, practitioner_id),
         view=connection_view(db, practitioner_id, connection_id),
-        timeline=tuple(narrating.told(fact) for fact in timeline.of_connection(db, connection_id)),
+        timeline=tuple(line_of(fact) for fact in timeline.of_connection(db, connection_id)),
     )
 
 

@@ -20,9 +20,8 @@ from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.sync.push import Picture, picture
-from connector.services.views import timeline as narrating
 from connector.services.views.answer_page import state_now
-from connector.services.views.timeline import Told
+from connector.services.views.timeline import PAUSES, Line, line_of
 from connector.storage import calendars, mirrors, offers, people, questions, sessions, timeline
 
 RECENT = 20  # lines of the timeline, at most
@@ -49,7 +48,7 @@ class Explanation:
     what: str
     who: str
     follows: tuple[str, ...]
-    history: tuple[Told, ...]
+    history: tuple[Line, ...]
 
 
 def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequence[Explanation]:
@@ -76,7 +75,7 @@ def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror
     alternative = offer.alternative(mirror.key.id) if offer else None
     happened = timeline.of_session(db, session.id)
     causes = [fact for fact in happened if _caused(fact, offer)]
-    brought = narrating.told(causes[-1]) if causes else None
+    brought = line_of(causes[-1]) if causes else None
     return Explanation(
         session=session,
         client_name=client,
@@ -87,7 +86,7 @@ def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror
         what=_what(client, session, alternative),
         who=f"{brought.what}, by {brought.who} on {brought.at:%d %B %Y at %H:%M} UTC" if brought else "",
         follows=tuple(_follows(db, policy, shown, mirror, session, offer, now)),
-        history=tuple(narrating.told(fact) for fact in happened[-RECENT:]),
+        history=tuple(line_of(fact) for fact in happened[-RECENT:]),
     )
 
 
@@ -117,7 +116,7 @@ def _follows(
     now: datetime,
 ) -> Iterator[str]:
     if shown.calendar.paused is not None:
-        why = narrating.PAUSES[PauseReason(shown.calendar.paused)]
+        why = PAUSES[PauseReason(shown.calendar.paused)]
         yield f"Nothing is done about this calendar until somebody says how to go on: {why}."
     if calendars.connection(db, shown.calendar.connection_id).state is ConnectionState.ACCESS_LOST:
         yield "The calendar no longer lets us in: nothing changes there until it is reconnected."

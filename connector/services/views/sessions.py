@@ -20,9 +20,8 @@ from connector.domain.session import Location, Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
-from connector.services.views import timeline as narrating
 from connector.services.views.answer_page import state_now
-from connector.services.views.timeline import Told
+from connector.services.views.timeline import LETTERS, Line, line_of
 from connector.storage import calendars, messages, mirrors, offers, people, questions, sessions, timeline
 from connector.storage.busy import BlindSpot
 from connector.storage.messages import Message, MessageState
@@ -128,7 +127,7 @@ class SessionPage:
     open: OfferView | None
     draft: Offer | None
     past: tuple[Offer, ...]
-    timeline: tuple[Told, ...]
+    timeline: tuple[Line, ...]
     messages: tuple[MessageView, ...]
     calendars: tuple[CalendarView, ...]
     missing_in: tuple[str, ...]
@@ -200,7 +199,7 @@ def session_page(
         open=_offer_view(asking, session, missing, conflicts) if asking else None,
         draft=draft,
         past=tuple(offer for offer in made if offer.sent_at is not None and offer is not asking),
-        timeline=tuple(narrating.told(fact) for fact in timeline.of_session(db, session_id)),
+        timeline=tuple(line_of(fact) for fact in timeline.of_session(db, session_id)),
         messages=tuple(_message_view(message) for message in messages.of_session(db, session_id)),
         calendars=calendar_views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
@@ -265,7 +264,7 @@ def _missing(
 def _message_view(message: Message) -> MessageView:
     return MessageView(
         kind=message.kind,
-        about=narrating.LETTERS[message.kind],
+        about=LETTERS[message.kind],
         to_client=message.to_client,
         to=message.notice.to.address,
         medium=message.medium,
