@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import providers
+from connector import paths
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
@@ -152,7 +153,7 @@ def _sender(settings: Settings) -> SmtpSender:
 def _apps(settings: Settings) -> Iterator[tuple[str, OAuthApp]]:
     for slug, ours in settings.registrations.items():
         if ours.client_id:
-            back = f"{settings.public_url}/calendars/{slug}/back"
+            back = settings.public_url + paths.sign_in_answer(slug)
             app = OAuthApp(
                 client_id=ours.client_id, client_secret=ours.client_secret, redirect_uri=back, urls=ours.urls
             )

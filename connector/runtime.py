@@ -10,6 +10,7 @@ from threading import Lock
 from typing import assert_never
 from uuid import UUID
 
+from connector import paths
 from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
@@ -74,39 +75,33 @@ class Runtime:
     def link_for(self, notice: Notice) -> str | None:
         """Return the address a notice asks its reader to open, or None if it asks for nothing."""
         link = NOTICES[notice.kind].link
-        if link is Link.CALENDARS:
-            return f"{self.settings.public_url}/calendars"
-        identity = subject(link, notice) if link is not None else None
-        if link is None or identity is None:
+        if link is None:
             return None
+        if link is Link.CALENDARS:
+            return self._address(paths.CALENDARS)
+        identity = subject(link, notice)
+        return self.link(link, identity) if identity is not None else None
+
+    def link(self, link: Link, identity: UUID) -> str:
+        """Return the address of a page; `identity` is of what it is about, such as an offer."""
         match link:
             case Link.ANSWER:
-                return self.answer_link(identity)
+                path = paths.answer(self.seal.token(answers.PURPOSE, identity))
             case Link.QUESTION:
-                return self.question_link(identity)
+                path = paths.question(self.seal.token(questions.PURPOSE, identity))
             case Link.CONFLICT:
-                return f"{self.settings.public_url}/clash/{self.seal.token(conflicts.PURPOSE, identity)}"
+                path = paths.conflict(self.seal.token(conflicts.PURPOSE, identity))
             case Link.PAUSED:
-                return self.paused_link(identity)
+                path = paths.paused(self.seal.token(breaker.PURPOSE, identity))
             case Link.SIGN_IN:
-                return f"{self.settings.public_url}/signin/{self.seal.token(SIGN_IN, identity)}"
+                path = paths.sign_in(self.seal.token(SIGN_IN, identity))
             case Link.SESSION:
-                return self.session_link(identity)
+                path = paths.session(str(identity))
+            case Link.CALENDARS:
+                path = paths.CALENDARS
             case _:
                 assert_never(link)
+        return self._address(path)
 
-    def answer_link(self, offer_id: UUID) -> str:
-        """Return the address of the client's answer page."""
-        return f"{self.settings.public_url}/answer/{self.seal.token(answers.PURPOSE, offer_id)}"
-
-    def question_link(self, question_id: UUID) -> str:
-        """Return the address of the page on which the practitioner answers a question."""
-        return f"{self.settings.public_url}/question/{self.seal.token(questions.PURPOSE, question_id)}"
-
-    def paused_link(self, calendar_id: UUID) -> str:
-        """Return the address of the page on which the practitioner says how a stopped calendar goes on."""
-        return f"{self.settings.public_url}/stopped/{self.seal.token(breaker.PURPOSE, calendar_id)}"
-
-    def session_link(self, session_id: UUID) -> str:
-        """Return the address of the practitioner's page of a session."""
-        return f"{self.settings.public_url}/sessions/{session_id}"
+    def _address(self, path: str) -> str:
+        return self.settings.public_url + path

@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from connector import paths
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
 from connector.domain.span import instant
@@ -28,7 +29,7 @@ from connector.web import visit
 from connector.web.times import Reader
 from connector.web.words import words_in
 
-pages = Blueprint("answer", __name__, url_prefix="/answer/<token>")
+pages = Blueprint("answer", __name__, url_prefix=paths.answer("<token>"))
 
 _ANSWERED = (OfferState.ACCEPTED, OfferState.REJECTED, OfferState.CANCELLED)
 

@@ -11,6 +11,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
 from connector.errors import NotFoundError, ProviderError, RuleError
@@ -37,7 +38,7 @@ NEW = "+new"  # no calendar's id
 _STATE, _CHOICE = "arriving", "choosing"  # in the cookie: what proves that a step is this browser's own
 _LONGEST_PASSWORD = 1000
 
-pages = Blueprint("calendars", __name__, url_prefix="/calendars")
+pages = Blueprint("calendars", __name__, url_prefix=paths.CALENDARS)
 pages.before_request(visit.require)
 
 

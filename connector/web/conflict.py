@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.session import Session
@@ -18,7 +19,7 @@ from connector.storage import people, sessions
 from connector.web import visit
 from connector.web.times import Reader
 
-pages = Blueprint("clash", __name__, url_prefix="/clash/<token>")
+pages = Blueprint("clash", __name__, url_prefix=paths.conflict("<token>"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

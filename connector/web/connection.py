@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.connection import Connection
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.ports import RemoteCalendarInfo
@@ -17,7 +18,7 @@ from connector.services.views.connections import ConnectionPage
 from connector.web import visit
 from connector.web.times import Reader
 
-pages = Blueprint("connection", __name__, url_prefix="/calendars/<uuid:connection_id>")
+pages = Blueprint("connection", __name__, url_prefix=paths.connection("<uuid:connection_id>"))
 pages.before_request(visit.require)
 
 

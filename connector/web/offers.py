@@ -11,6 +11,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from connector import paths
 from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Offer
 from connector.domain.people import Actor
 from connector.domain.session import Location, Session
@@ -27,7 +28,7 @@ from connector.web.sessions import load, reader_of, to_session
 FIRST_ROWS, MORE_ROWS = 3, 3
 _HOUR = timedelta(hours=1)
 
-pages = Blueprint("offers", __name__, url_prefix="/sessions/<uuid:session_id>/offer")
+pages = Blueprint("offers", __name__, url_prefix=f"{paths.session('<uuid:session_id>')}/offer")
 pages.before_request(visit.require)
 
 

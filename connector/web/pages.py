@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from connector import paths
 from connector.errors import NotFoundError, RuleError
 from connector.runtime import Runtime
 from connector.storage.database import is_busy
@@ -182,4 +183,4 @@ def _page(kind: str, status: int) -> ResponseReturnValue:
 
 
 def _robots() -> Response:
-    return Response("User-agent: *\nAllow: /hooks/\nDisallow: /\n", mimetype="text/plain")
+    return Response(f"User-agent: *\nAllow: {paths.NOTIFICATIONS}/\nDisallow: /\n", mimetype="text/plain")

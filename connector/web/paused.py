@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.change import ChangeKind
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.entry import EntryKind
@@ -22,7 +23,7 @@ from connector.storage import calendars, people, remote_changes, timeline
 from connector.web import visit
 from connector.web.times import Reader
 
-pages = Blueprint("stopped", __name__, url_prefix="/stopped/<token>")
+pages = Blueprint("stopped", __name__, url_prefix=paths.paused("<token>"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from connector import paths
 from connector.domain.facts import Answer, PractitionerAnswered, QuestionDropped
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Client, Practitioner, Role
@@ -26,7 +27,7 @@ from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput
 from connector.web.times import Reader
 
-pages = Blueprint("questions", __name__, url_prefix="/question/<token>")
+pages = Blueprint("questions", __name__, url_prefix=paths.question("<token>"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

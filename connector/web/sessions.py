@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, Session
 from connector.domain.span import When
@@ -20,7 +21,7 @@ from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 from connector.web.times import Reader
 
-pages = Blueprint("sessions", __name__, url_prefix="/sessions")
+pages = Blueprint("sessions", __name__, url_prefix=paths.SESSIONS)
 pages.before_request(visit.require)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.runtime import SIGN_IN
 from connector.services import notices
 from connector.storage import signins
@@ -16,13 +17,13 @@ LONGEST_ADDRESS = 320
 pages = Blueprint("signin", __name__)
 
 
-@pages.get("/signin")
+@pages.get(paths.SIGN_IN)
 def ask() -> ResponseReturnValue:
     """Show the form that asks for the mail address."""
     return render_template("signin/ask.html")
 
 
-@pages.post("/signin")
+@pages.post(paths.SIGN_IN)
 def mail() -> ResponseReturnValue:
     """Mail a link if the address is a practitioner's; the answer does not tell whether it is."""
     runtime = visit.runtime()
@@ -33,7 +34,7 @@ def mail() -> ResponseReturnValue:
     return render_template("signin/asked.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.policy.sign_in))
 
 
-@pages.get("/signin/<token>")
+@pages.get(paths.sign_in("<token>"))
 def confirm(token: str) -> ResponseReturnValue:
     """Show the button that signs in: opening the link alone spends nothing."""
     runtime = visit.runtime()
@@ -43,7 +44,7 @@ def confirm(token: str) -> ResponseReturnValue:
     return render_template("signin/enter.html") if usable else _spent()
 
 
-@pages.post("/signin/<token>")
+@pages.post(paths.sign_in("<token>"))
 def enter(token: str) -> ResponseReturnValue:
     """Spend the link and sign in."""
     runtime = visit.runtime()

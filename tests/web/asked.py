@@ -7,6 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.notice_table import Link
 from connector.domain.question import Question
 from connector.domain.span import Span, When
 from connector.runtime import Runtime
@@ -119,7 +120,7 @@ def how_many(stage: Stage) -> int:
 
 def page_of(stage: Stage, question: Question) -> str:
     """Return the path of the page a question's letter leads to."""
-    return _path(stage.runtime, stage.runtime.question_link(question.id))
+    return _path(stage.runtime, stage.runtime.link(Link.QUESTION, question.id))
 
 
 def stopped_page(here: Desk) -> str:

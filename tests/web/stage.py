@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
+from connector.domain.notice_table import Link
 from connector.domain.offer import Offer
 from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.session import Location, LocationKind, Session
@@ -136,7 +137,7 @@ class Stage:
 
     def link(self, offer: Offer) -> str:
         """Return the path of the client's answer page."""
-        return self.runtime.answer_link(offer.id).removeprefix(self.runtime.settings.public_url)
+        return self.runtime.link(Link.ANSWER, offer.id).removeprefix(self.runtime.settings.public_url)
 
     def stored(self, offer: Offer) -> Offer:
         with self.runtime.database.read() as db:
