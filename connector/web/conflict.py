@@ -19,11 +19,11 @@ from connector.storage import people, sessions
 from connector.web import visit
 from connector.web.times import Reader
 
-pages = Blueprint("clash", __name__, url_prefix=paths.conflict("<token>"))
+pages = Blueprint("conflict", __name__, url_prefix=paths.conflict("<token>"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClashPage:
+class ConflictPage:
     """What a practitioner sees of an offered time that is no longer free; `state` of the offer is as of now."""
 
     offer: Offer
@@ -61,16 +61,16 @@ def take_back(token: str) -> ResponseReturnValue:
             conflicts.take_back(db, runtime.policy, page.offer, page.alternative, by=by, now=runtime.clock())
     except OfferClosedError:
         return _show(token, notice=True, status=409)
-    return redirect(url_for("clash.show", token=token), 303)
+    return redirect(url_for("conflict.show", token=token), 303)
 
 
-def _page(token: str) -> ClashPage:
+def _page(token: str) -> ConflictPage:
     runtime = visit.runtime()
     now = runtime.clock()
     with runtime.database.read() as db:
         offer, alternative = conflicts.find(db, runtime.seal, token, now=runtime.clock())
         session = sessions.get(db, offer.session_id)
-        return ClashPage(
+        return ConflictPage(
             offer=offer,
             alternative=alternative,
             state=state_now(offer, now),
@@ -84,4 +84,4 @@ def _page(token: str) -> ClashPage:
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:
     page = _page(token)
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template("clash/show.html", page=page, reader=reader, notice=notice), status
+    return render_template("conflict/show.html", page=page, reader=reader, notice=notice), status

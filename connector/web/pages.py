@@ -95,7 +95,7 @@ def create(runtime: Runtime) -> Flask:
         length=length,
         signed_in=visit.signed_in,
         question_address=questions.address,
-        stopped_address=paused.address,
+        paused_address=paused.address,
     )
     _limit(app, settings.broker_url)  # before anything else looks at the request
     CSRFProtect(app)

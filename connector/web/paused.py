@@ -23,7 +23,7 @@ from connector.storage import calendars, people, remote_changes, timeline
 from connector.web import visit
 from connector.web.times import Reader
 
-pages = Blueprint("stopped", __name__, url_prefix=paths.paused("<token>"))
+pages = Blueprint("paused", __name__, url_prefix=paths.paused("<token>"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class PausedPage:
 
 def address(calendar_id: UUID) -> str:
     """Return the path of a stopped calendar's page."""
-    return url_for("stopped.show", token=visit.runtime().seal.token(breaker.PURPOSE, calendar_id))
+    return url_for("paused.show", token=visit.runtime().seal.token(breaker.PURPOSE, calendar_id))
 
 
 @pages.get("")
@@ -81,14 +81,14 @@ def resume(token: str) -> ResponseReturnValue:
     if how not in (How.RESTORE, How.ACCEPT):
         raise RuleError("Choose how to go on with this calendar.")
     if page.stop is None:
-        return redirect(url_for("stopped.show", token=token), 303)
+        return redirect(url_for("paused.show", token=token), 303)
     if how == How.ACCEPT and (not page.is_readable or request.form.get("shown") != page.shown):
         return _show(token, notice=True, status=409)
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     with runtime.database.begin() as db:
         if calendars.calendar(db, page.calendar.id).paused is not None:  # else it went on by itself a moment ago
             breaker.resume(db, page.calendar.id, How(how), by=by, now=runtime.clock())
-    return redirect(url_for("stopped.show", token=token), 303)
+    return redirect(url_for("paused.show", token=token), 303)
 
 
 def _page(token: str) -> PausedPage:
@@ -117,4 +117,4 @@ def _page(token: str) -> PausedPage:
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:
     page = _page(token)
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template("stopped/show.html", page=page, reader=reader, notice=notice), status
+    return render_template("paused/show.html", page=page, reader=reader, notice=notice), status

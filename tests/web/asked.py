@@ -123,14 +123,14 @@ def page_of(stage: Stage, question: Question) -> str:
     return _path(stage.runtime, stage.runtime.link(Link.QUESTION, question.id))
 
 
-def stopped_page(here: Desk) -> str:
-    """Return the path of the page the letter about a stopped calendar leads to."""
+def paused_page(here: Desk) -> str:
+    """Return the path of the page the letter about a paused calendar leads to."""
     token = here.stage.runtime.seal.token(breaker.PURPOSE, here.calendar.id)
     return f"/stopped/{token}"
 
 
-def clash_page(here: Desk, n: int = 0) -> str:
-    """Return the path of the page the letter about a clash at the nth offered time leads to."""
+def conflict_page(here: Desk, n: int = 0) -> str:
+    """Return the path of the page the letter about a conflict at the nth offered time leads to."""
     with here.stage.runtime.database.read() as db:
         [offer] = [one for one in offers.of_session(db, here.stage.session.id) if one.sent_at][:1]
     return f"/clash/{here.stage.runtime.seal.token(conflicts.PURPOSE, offer.alternatives[n].id)}"

@@ -17,7 +17,7 @@ from connector.storage.ledger import Key, Kind
 from connector.web import pages
 from connector.web.pages import ANSWER_LIMIT, LARGEST_BODY, SIGN_IN_LIMIT
 from tests.conftest import Clock, free_port
-from tests.web.asked import moved, page_of, stopped_page
+from tests.web.asked import moved, page_of, paused_page
 from tests.web.desk import Desk
 from tests.web.stage import Browser, Stage, make_runtime, make_stage
 
@@ -76,7 +76,7 @@ def test_pages_load_nothing_from_elsewhere_and_need_no_script(stage: Stage) -> N
 
 def test_pages_a_letter_leads_to_carry_the_same_headers_and_load_nothing_either(stage: Stage, there: Desk) -> None:
     question = page_of(stage, moved(there))
-    for path in (question, f"{question}/ask", f"{question}/agreed", stopped_page(there)):
+    for path in (question, f"{question}/ask", f"{question}/agreed", paused_page(there)):
         answer = stage.browser().get(path)
         assert answer.status_code == 200
         assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED
