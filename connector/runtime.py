@@ -16,6 +16,7 @@ from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.observed import observed
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
+from connector.services.accounts import sign_in_links
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, conflicts, questions
 from connector.services.sync import breaker
@@ -24,8 +25,6 @@ from connector.storage import calendars
 from connector.storage.database import Database
 from connector.storage.seal import Seal
 from connector.storage.tokens import StoredTokens
-
-SIGN_IN = "sign-in"
 
 
 @dataclass(kw_only=True)
@@ -94,7 +93,7 @@ class Runtime:
             case Link.PAUSED:
                 path = paths.paused(self.seal.token(breaker.PURPOSE, identity))
             case Link.SIGN_IN:
-                path = paths.sign_in(self.seal.token(SIGN_IN, identity))
+                path = paths.sign_in(self.seal.token(sign_in_links.PURPOSE, identity))
             case Link.SESSION:
                 path = paths.session(str(identity))
             case Link.CALENDARS:

@@ -22,7 +22,6 @@ from connector.services.accounts import sign_in
 from connector.services.accounts.sign_in import Chosen, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
-from connector.storage import calendars as stored
 from connector.web import visit
 from connector.web.forms import one_line
 from connector.web.times import Reader
@@ -77,11 +76,8 @@ def every() -> ResponseReturnValue:
     now = runtime.clock()
     with runtime.database.read() as db:
         page = connections.connection_list(db, visit.practitioner_id(), now=now)
-        owned = {view.connection.id: stored.in_connection(db, view.connection.id) for view in page.connections}
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template(
-        "calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS, owned=owned, now=now
-    )
+    return render_template("calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS, now=now)
 
 
 @pages.route("/<slug>/connect", methods=["GET", "POST"])

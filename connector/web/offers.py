@@ -20,7 +20,8 @@ from connector.errors import NotFoundError, RuleError
 from connector.services.scheduling import offers
 from connector.services.sync import free_busy
 from connector.services.views import sessions
-from connector.services.views.sessions import AlternativeView, OfferView, SessionPage
+from connector.services.views.offers import AlternativeView, OfferView
+from connector.services.views.sessions import SessionPage
 from connector.web import visit
 from connector.web.forms import PlaceInput, TimeInput
 from connector.web.sessions import load, reader_of, to_session

@@ -5,24 +5,16 @@ Opening any of it decides nothing: only the POST of a confirmation does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from uuid import UUID
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Connection
 
 from connector import paths
-from connector.domain.facts import Answer, PractitionerAnswered, QuestionDropped
-from connector.domain.offer import Offer, OfferState
-from connector.domain.people import Actor, Client, Practitioner, Role
+from connector.domain.facts import Answer
+from connector.domain.people import Actor, Role
 from connector.domain.question import Question, QuestionState
-from connector.domain.session import Session
 from connector.errors import NotFoundError, QuestionClosedError, RuleError
-from connector.services.scheduling import questions as asking
-from connector.services.views.answer_page import state_now
-from connector.services.views.timeline import Line, line_of
-from connector.storage import calendars, offers, people, questions, sessions, timeline
+from connector.services.scheduling import questions
+from connector.services.views.questions import QuestionPage, question_page
 from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput
 from connector.web.times import Reader
@@ -30,41 +22,9 @@ from connector.web.times import Reader
 pages = Blueprint("questions", __name__, url_prefix=paths.question("<token>"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuestionPage:
-    """What a practitioner sees of a question.
-
-    Attributes:
-        state: As of now: a question about an offer that has ended is dropped, whether or not the clock has got to it.
-        calendar: The name of the calendar in which it was done; empty if it is disconnected.
-        offer: The offer that is open, if there is one.
-        ended: Who decided it, and when; None while it is open, or if that is not noted yet.
-        by_itself: Nobody decided it; the clock did.
-        dropped: What has decided it instead of its practitioner; empty if nothing has.
-        newer: The question about the same session that is open instead.
-    """
-
-    question: Question
-    state: QuestionState
-    session: Session
-    client: Client
-    practitioner: Practitioner
-    calendar: str
-    offer: Offer | None
-    ended: Line | None
-    by_itself: bool
-    dropped: str
-    newer: Question | None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it waits for an answer."""
-        return self.state is QuestionState.OPEN
-
-
 def address(question: Question, choice: Answer | None = None) -> str:
     """Return the path of a question's page, or of the page that confirms one answer."""
-    token = visit.runtime().seal.token(asking.PURPOSE, question.id)
+    token = visit.runtime().seal.token(questions.PURPOSE, question.id)
     if choice is None:
         return url_for("questions.show", token=token)
     return url_for("questions.confirm", token=token, choice=choice.value)
@@ -98,7 +58,7 @@ def _answer(token: str, page: QuestionPage, chosen: Answer) -> ResponseReturnVal
         agreed = chosen is Answer.AGREED and page.is_open
         attestation = typed.read(zone=page.session.when.zone, now=now) if agreed else None
         with runtime.database.begin() as db:
-            asking.answer(db, runtime.policy, page.question.id, chosen, by=by, now=now, attestation=attestation)
+            questions.answer(db, runtime.policy, page.question.id, chosen, by=by, now=now, attestation=attestation)
     except NotFoundError:
         raise
     except QuestionClosedError:
@@ -113,48 +73,8 @@ def _answer(token: str, page: QuestionPage, chosen: Answer) -> ResponseReturnVal
 
 def _page(token: str) -> QuestionPage:
     runtime = visit.runtime()
-    now = runtime.clock()
     with runtime.database.read() as db:
-        question = asking.find(db, runtime.seal, token, now=now)
-        session = sessions.get(db, question.session_id)
-        offer = offers.in_state(db, session.id, OfferState.OPEN)
-        if offer is not None and state_now(offer, now) is not OfferState.OPEN:
-            offer = None
-        newer, end = questions.open_of(db, session.id), _end_of(db, question)
-        return QuestionPage(
-            question=question,
-            state=_state(question, offer),
-            session=session,
-            client=people.client(db, session.client_id),
-            practitioner=people.practitioner(db, question.practitioner_id),
-            calendar=_calendar(db, question.calendar_id),
-            offer=offer,
-            ended=line_of(end) if end else None,
-            by_itself=end is not None and end.by.role is Role.CLOCK,
-            dropped=end.dropped.value if isinstance(end, QuestionDropped) else "",
-            newer=newer if newer is not None and newer.id != question.id else None,
-        )
-
-
-def _state(question: Question, open_offer: Offer | None) -> QuestionState:
-    if not question.is_open or question.offer_id is None:
-        return question.state
-    about = open_offer is not None and open_offer.id == question.offer_id
-    return QuestionState.OPEN if about else QuestionState.DROPPED
-
-
-def _calendar(db: Connection, calendar_id: UUID) -> str:
-    try:
-        return calendars.calendar(db, calendar_id).name
-    except NotFoundError:
-        return ""
-
-
-def _end_of(db: Connection, question: Question) -> PractitionerAnswered | QuestionDropped | None:
-    for fact in reversed(timeline.of_session(db, question.session_id)):
-        if isinstance(fact, PractitionerAnswered | QuestionDropped) and fact.question_id == question.id:
-            return fact
-    return None
+        return question_page(db, runtime.seal, token, now=runtime.clock())
 
 
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:

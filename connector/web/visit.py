@@ -9,7 +9,7 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from connector.domain.people import Actor, Role
+from connector.domain.people import Actor
 from connector.errors import (
     NotFoundError,
     OfferClosedError,
@@ -21,7 +21,7 @@ from connector.errors import (
     TimeTakenError,
 )
 from connector.runtime import Runtime
-from connector.storage import people
+from connector.services.views import practitioners
 from connector.web.words import Words, words_in
 
 EXTENSION = "pencilled"
@@ -77,7 +77,7 @@ def require() -> ResponseReturnValue | None:
 
 def actor(db: Connection) -> Actor:
     """Return the practitioner who is signed in as the one who acts."""
-    return Actor(role=Role.PRACTITIONER, name=people.practitioner(db, practitioner_id()).name)
+    return practitioners.actor(db, practitioner_id())
 
 
 def reader_words() -> Words:

@@ -22,7 +22,7 @@ from connector.domain.session import Location, LocationKind, Session
 from connector.domain.span import When
 from connector.errors import RuleError
 from connector.ports import Letter, Network, Provider
-from connector.runtime import SIGN_IN, Runtime
+from connector.runtime import Runtime
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.scheduling import offers as offering
@@ -161,7 +161,7 @@ class Stage:
             before = set(db.execute(sa.select(signins.c.id)).scalars())
             notices.queue_sign_in(db, self.runtime.policy, practitioner.email, now=self.now)
             (fresh,) = set(db.execute(sa.select(signins.c.id)).scalars()) - before
-        return f"/signin/{self.runtime.seal.token(SIGN_IN, fresh)}"
+        return self.runtime.link(Link.SIGN_IN, fresh).removeprefix(self.runtime.settings.public_url)
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return the content of every table."""

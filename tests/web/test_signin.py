@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from connector.runtime import SIGN_IN
+from connector.services.accounts.sign_in_links import PURPOSE
 from connector.storage.seal import Seal
 from tests.web.stage import Stage
 
@@ -59,7 +59,7 @@ def test_a_link_too_old_signs_nobody_in(stage: Stage) -> None:
 def test_forged_links_sign_nobody_in(stage: Stage) -> None:
     stranger = Seal(("another key that is long enough, really",))
     answer_token = stage.link(stage.offer()).removeprefix("/answer/")
-    for token in ("x", answer_token, stranger.token(SIGN_IN, uuid4())):
+    for token in ("x", answer_token, stranger.token(PURPOSE, uuid4())):
         browser = stage.browser()
         assert browser.get(f"/signin/{token}").status_code == 404
         assert browser.post(f"/signin/{token}", page="/signin").status_code == 404

@@ -20,11 +20,21 @@ MENTIONS = timedelta(days=30)  # for so long a disconnection that left something
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionView:
-    """A connected account with the calendar our entries go to, and the names of those that are only watched."""
+    """A connected account with its calendars.
+
+    Attributes:
+        target: The one our entries go to.
+        others: Those that are watched, or from which our entries are being removed.
+    """
 
     connection: Connection
     target: Calendar
-    watched: tuple[str, ...]
+    others: tuple[Calendar, ...]
+
+    @property
+    def calendars(self) -> tuple[Calendar, ...]:
+        """All of them, the target first."""
+        return (self.target, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +110,5 @@ def owned(db: Db, practitioner_id: UUID, connection_id: UUID) -> Connection:
 
 
 def _view(db: Db, connection: Connection) -> ConnectionView:
-    target, *watched = calendars.in_connection(db, connection.id)
-    names = tuple(calendar.name for calendar in watched)
-    return ConnectionView(connection=connection, target=target, watched=names)
+    target, *others = calendars.in_connection(db, connection.id)
+    return ConnectionView(connection=connection, target=target, others=tuple(others))

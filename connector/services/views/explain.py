@@ -14,13 +14,13 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import Fact, OfferSent, SessionBooked, SessionMoved
 from connector.domain.notice import PauseReason
-from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.offer import Alternative, Offer
 from connector.domain.reconcile import Mirror, MirrorState
 from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.sync.push import Picture, picture
-from connector.services.views.answer_page import state_now
+from connector.services.views.offers import is_open
 from connector.services.views.timeline import PAUSES, Line, line_of
 from connector.storage import calendars, mirrors, offers, people, questions, sessions, timeline
 
@@ -122,7 +122,7 @@ def _follows(
         yield "The calendar no longer lets us in: nothing changes there until it is reconnected."
     yield from _touched(db, policy, shown, mirror, session)
     content = shown.contents.get(mirror.key)
-    if offer is not None and state_now(offer, now) is OfferState.OPEN and offer.expires_at and content is not None:
+    if offer is not None and is_open(offer, now) and offer.expires_at and content is not None:
         yield f"It goes once the client has answered, and at the latest on {offer.expires_at:%d %B %Y at %H:%M} UTC."
     elif content is None:
         gone = mirror.state is MirrorState.ABSENT
