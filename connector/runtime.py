@@ -61,10 +61,11 @@ class Runtime:
             calendar = calendars.calendar(db, calendar_id)
             connection = calendars.connection(db, calendar.connection_id)
         with self._lock:
-            known = self._remotes.get(calendar_id)
-            if known is None or known[0] != connection.sign_ins:
-                known = self._remotes[calendar_id] = (connection.sign_ins, self._opened(connection, calendar))
-            return known[1]
+            sign_ins, remote = self._remotes.get(calendar_id, (None, None))
+            if remote is None or sign_ins != connection.sign_ins:
+                remote = self._opened(connection, calendar)
+                self._remotes[calendar_id] = (connection.sign_ins, remote)
+            return remote
 
     def _opened(self, connection: Connection, calendar: Calendar) -> RemoteCalendar:
         account = self.load_provider(connection.provider).account(self.tokens(connection.id), self.network)

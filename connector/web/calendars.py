@@ -71,7 +71,7 @@ class AccessForm:
 
 @pages.get("")
 def every() -> ResponseReturnValue:
-    """Show what is connected and how it fares, and what else can be connected."""
+    """Show what is connected and its state, and what else can be connected."""
     runtime = visit.runtime()
     now = runtime.clock()
     with runtime.database.read() as db:
@@ -180,18 +180,18 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
     runtime, view = visit.runtime(), _load(connection_id)
     if not visit.acting():
         return render_template("calendars/disconnect.html", view=view)
-    knowing = request.form.get("how") == "leave"  # that our entries stay there
+    leaves_entries = request.form.get("how") == "leave"
     with runtime.database.begin() as db:
         connection = connections.owned(db, visit.practitioner_id(), connection_id)
         by, now = visit.actor(db), runtime.clock()
-        gone = knowing and connection.state is not ConnectionState.OK
-        if gone:
+        without_access = leaves_entries and connection.state is not ConnectionState.OK
+        if without_access:
             parting.give_up(db, runtime.policy, connection_id, by=by, now=now)
         elif connection.state is ConnectionState.OK:
             parting.begin(db, runtime.policy, connection_id, by=by, now=now)
-    if not gone and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
+    if not without_access and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
         return render_template("calendars/disconnect.html", view=_load(connection_id)), 409
-    if gone:
+    if without_access:
         flash(f"“{view.connection.label}” is disconnected. What was written to it stays there.", "done")
     else:
         flash(f"“{view.connection.label}” is being disconnected. Its entries are being removed now.", "done")
@@ -208,11 +208,11 @@ def _here() -> Installation:
 def _ways() -> tuple[Way, ...]:
     """Return what can be connected here: a service people sign in at only if we are registered with it."""
     runtime = visit.runtime()
-    found = (_described(runtime.load_provider(slug)) for slug in runtime.settings.providers)
-    return tuple(way for way in found if not way.signs_in or way.slug in runtime.network.apps)
+    ways = (_way_of(runtime.load_provider(slug)) for slug in runtime.settings.providers)
+    return tuple(way for way in ways if not way.signs_in or way.slug in runtime.network.apps)
 
 
-def _described(provider: Provider) -> Way:
+def _way_of(provider: Provider) -> Way:
     button, services = f"Connect {provider.label}", ""
     if isinstance(provider, NamesServices):
         button, services = provider.button, provider.services
@@ -251,7 +251,7 @@ def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
 
 
 def _connect_typed(way: Way) -> ResponseReturnValue:
-    runtime, form = visit.runtime(), _access_typed()
+    runtime, form = visit.runtime(), _access_form()
     try:
         provider = runtime.load_provider(way.slug)
         credentials = provider.connect(_checked(form), runtime.network)
@@ -263,7 +263,7 @@ def _connect_typed(way: Way) -> ResponseReturnValue:
 
 
 def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
-    runtime, form, connection_id = visit.runtime(), _access_typed(), view.connection.id
+    runtime, form, connection_id = visit.runtime(), _access_form(), view.connection.id
     try:
         provider = runtime.load_provider(way.slug)
         fresh = linking.reconnect(runtime.database, runtime.network, connection_id, provider, _checked(form))
@@ -275,7 +275,7 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
     return redirect(url_for("calendars.every"), 303)
 
 
-def _access_typed() -> AccessForm:
+def _access_form() -> AccessForm:
     return AccessForm(address=request.form.get("address", ""), username=request.form.get("username", ""))
 
 
@@ -294,12 +294,12 @@ def _access_page(
     way: Way, form: AccessForm, *, mending: ConnectionView | None = None, error: RuleError | ProviderError | None = None
 ) -> ResponseReturnValue:
     words = visit.sentence(error) if error else ""
-    shown = render_template("calendars/access.html", way=way, form=form, error=words, mending=mending)
-    return shown, 422 if error else 200
+    body = render_template("calendars/access.html", way=way, form=form, error=words, mending=mending)
+    return body, 422 if error else 200
 
 
 def _level(name: str) -> Level:
-    typed = request.form.get(name, "")
-    if typed not in {str(int(level)) for level in Level}:
+    level = request.form.get(name, "")
+    if level not in {str(int(member)) for member in Level}:
         raise RuleError("Choose how much the calendar may show.")
-    return Level(int(typed))
+    return Level(int(level))

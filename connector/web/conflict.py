@@ -18,7 +18,7 @@ pages = Blueprint("conflict", __name__, url_prefix=paths.conflict("<token>"))
 
 @pages.get("")
 def show(token: str) -> ResponseReturnValue:
-    """Show what stands where, and ask whether the time shall be taken back; or show what happened."""
+    """Show what else stands at the time and ask whether to take it back, or show what became of it."""
     return _show(token)
 
 

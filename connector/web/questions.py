@@ -40,33 +40,33 @@ def show(token: str) -> ResponseReturnValue:
 def confirm(token: str, choice: str) -> ResponseReturnValue:
     """Ask once more and say what will happen; the POST does it."""
     page = _page(token)
-    chosen = next((one for one in page.question.row.answers if one.value == choice), None)
-    if chosen is None:
+    answer = next((answer for answer in page.question.row.answers if answer.value == choice), None)
+    if answer is None:
         raise NotFoundError("This is no answer to this question.")
     if not visit.acting():
         if not page.is_open:
             return _to_show(token)
         zone, now = page.session.when.zone, visit.runtime().clock()
-        return _confirm(token, page, chosen, AgreementInput.just_now(page.client.name, zone=zone, now=now))
-    return _answer(token, page, chosen)
+        return _confirm(token, page, answer, AgreementInput.just_now(page.client.name, zone=zone, now=now))
+    return _answer(token, page, answer)
 
 
-def _answer(token: str, page: QuestionPage, chosen: Answer) -> ResponseReturnValue:
-    runtime, typed = visit.runtime(), AgreementInput.typed(request.form)
+def _answer(token: str, page: QuestionPage, answer: Answer) -> ResponseReturnValue:
+    runtime, agreement = visit.runtime(), AgreementInput.from_form(request.form)
     now, by = runtime.clock(), Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     try:
-        agreed = chosen is Answer.AGREED and page.is_open
-        attestation = typed.read(zone=page.session.when.zone, now=now) if agreed else None
+        is_attested = answer is Answer.AGREED and page.is_open
+        attestation = agreement.read(zone=page.session.when.zone, now=now) if is_attested else None
         with runtime.database.begin() as db:
-            questions.answer(db, runtime.policy, page.question.id, chosen, by=by, now=now, attestation=attestation)
+            questions.answer(db, runtime.policy, page.question.id, answer, by=by, now=now, attestation=attestation)
     except NotFoundError:
         raise
     except QuestionClosedError:
-        answered = _page(token).question.state is QuestionState.ANSWERED
-        return _show(token, notice=True, status=409 if answered else 410)
+        is_answered = _page(token).question.state is QuestionState.ANSWERED
+        return _show(token, notice=True, status=409 if is_answered else 410)
     except RuleError as error:
-        return _confirm(token, page, chosen, typed, error=error)
-    if chosen is Answer.OFFER_OTHERS:
+        return _confirm(token, page, answer, agreement, error=error)
+    if answer is Answer.OFFER_OTHERS:
         return redirect(url_for("offers.draft", session_id=page.session.id), 303)
     return _to_show(token)
 
@@ -79,8 +79,8 @@ def _page(token: str) -> QuestionPage:
 
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:
     page = _page(token)
-    shown = render_template("question/show.html", token=token, page=page, reader=_reader(page), notice=notice)
-    return shown, status
+    body = render_template("question/show.html", token=token, page=page, reader=_reader(page), notice=notice)
+    return body, status
 
 
 def _to_show(token: str) -> ResponseReturnValue:
@@ -88,23 +88,23 @@ def _to_show(token: str) -> ResponseReturnValue:
 
 
 def _confirm(
-    token: str, page: QuestionPage, chosen: Answer, agreement: AgreementInput, *, error: RuleError | None = None
+    token: str, page: QuestionPage, answer: Answer, agreement: AgreementInput, *, error: RuleError | None = None
 ) -> ResponseReturnValue:
     policy, now = visit.runtime().policy, visit.runtime().clock()
-    shown = render_template(
+    body = render_template(
         "question/confirm.html",
         token=token,
         page=page,
         reader=_reader(page),
-        chosen=chosen.value,
+        answer=answer.value,
         agreement=agreement,
         channels=CHANNELS,
-        told_by=sorted(page.client.reachable & policy.media),
+        media=sorted(page.client.reachable & policy.media),
         window=policy.window,
         deadline=now + policy.window,
         error=str(error) if error else "",
     )
-    return shown, visit.status_of(error) if error else 200
+    return body, visit.status_of(error) if error else 200
 
 
 def _reader(page: QuestionPage) -> Reader:

@@ -226,7 +226,7 @@ def test_a_disconnection_that_cannot_be_read_is_not_taken_for_none(sqlite_databa
     with sqlite_database.begin() as db:
         timeline.append(db, practice.kim.id, [gone])
     with sqlite_database.read() as db:
-        assert len(connections.connection_list(db, practice.kim.id, now=practice.now).departed) == 1
+        assert len(connections.connection_list(db, practice.kim.id, now=practice.now).disconnected) == 1
     with sqlite_database.begin() as db:
         own = tables.facts.c.kind == Disconnected.tag
         db.execute(sa.update(tables.facts).where(own).values(details='{"label": "A", "left_behind": "some"}'))

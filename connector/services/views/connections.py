@@ -1,4 +1,4 @@
-"""What a practitioner has connected: every account with its calendars and how they fare."""
+"""What a practitioner has connected: every account with its calendars and their state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connector.errors import NotFoundError
 from connector.services.views.timeline import Line, line_of
 from connector.storage import calendars, people, timeline
 
-MENTIONS = timedelta(days=30)  # for so long a disconnection that left something behind is told
+MENTIONED_FOR = timedelta(days=30)  # how long the page mentions that entries were left behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class ConnectionPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Departed:
+class FormerConnection:
     """An account that was disconnected while `left_behind` of our entries stood in its calendar."""
 
     at: datetime
@@ -57,11 +57,11 @@ class Departed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionList:
-    """A practitioner's connections, and those that lately went without being cleared."""
+    """A practitioner's connections, and those disconnected lately without their entries being removed."""
 
     practitioner: Practitioner
     connections: tuple[ConnectionView, ...]
-    departed: tuple[Departed, ...]
+    disconnected: tuple[FormerConnection, ...]
 
 
 def connection_list(db: Db, practitioner_id: UUID, *, now: datetime) -> ConnectionList:
@@ -69,12 +69,15 @@ def connection_list(db: Db, practitioner_id: UUID, *, now: datetime) -> Connecti
 
     Raises: NotFoundError if there is no such practitioner.
     """
-    gone = timeline.of_kind(db, practitioner_id, Disconnected, since=now - MENTIONS)
-    departed = (Departed(at=fact.at, label=fact.label, left_behind=fact.left_behind) for fact in gone)
+    facts = timeline.of_kind(db, practitioner_id, Disconnected, since=now - MENTIONED_FOR)
     return ConnectionList(
         practitioner=people.practitioner(db, practitioner_id),
         connections=tuple(_view(db, connection) for connection in calendars.connections_of(db, practitioner_id)),
-        departed=tuple(one for one in departed if one.left_behind),
+        disconnected=tuple(
+            FormerConnection(at=fact.at, label=fact.label, left_behind=fact.left_behind)
+            for fact in facts
+            if fact.left_behind
+        ),
     )
 
 
