@@ -2,18 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 import structlog
 from werkzeug.test import TestResponse
 
 from connector.storage import database as database_module
-from connector.storage import ledger
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
 from connector.web import pages
 from connector.web.pages import ANSWER_LIMIT, LARGEST_BODY, SIGN_IN_LIMIT
 from tests.conftest import Clock, free_port
@@ -177,46 +172,6 @@ def test_a_busy_database_asks_to_come_back(stage: Stage, monkeypatch: pytest.Mon
         impatient.dispose()
     assert answer.status_code == 503
     assert "Please try again in a few minutes." in answer.text
-
-
-def test_alive_and_ready(stage: Stage) -> None:
-    browser = stage.browser()
-    assert browser.get("/healthz").json == {"alive": True}
-    assert browser.get("/readyz").json == {"ready": True, "reasons": []}
-
-
-def test_work_that_nobody_does_makes_it_unready(stage: Stage) -> None:
-    with stage.runtime.database.begin() as db:
-        ledger.touch(db, Key(Kind.MESSAGE, "x"), due_at=stage.now)
-    stage.clock.advance(timedelta(minutes=12))
-    answer = stage.browser().get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json == {
-        "ready": False,
-        "reasons": ["due work has been waiting for 12 minutes; is a worker running?"],
-    }
-
-
-def test_a_database_that_was_not_migrated_makes_it_unready(stage: Stage) -> None:
-    with stage.runtime.database.begin() as db:
-        db.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
-    answer = stage.browser().get("/readyz")
-    assert (answer.status_code, answer.json) == (
-        503,
-        {"ready": False, "reasons": ["the database needs `pencilled migrate`"]},
-    )
-
-
-def test_a_database_that_is_away_makes_it_unready_but_not_dead(clock: Clock, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/none.sqlite3"
-    away = Database(url)
-    app = pages.create(make_runtime(away, url, clock))
-    try:
-        answer = Browser(app.test_client()).get("/readyz")
-        assert answer.status_code == 503
-        assert Browser(app.test_client()).get("/healthz").status_code == 200
-    finally:
-        away.dispose()
 
 
 def test_robots_are_asked_to_stay_away(stage: Stage) -> None:

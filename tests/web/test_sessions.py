@@ -3,16 +3,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from connector.domain.notice import NoticeKind
 from connector.domain.session import LocationKind, SessionState
 from connector.services.scheduling import answers
-from connector.services.views import timeline
-from connector.services.views.sessions import session_list, session_page
 from connector.storage import messages, tables
 from tests.web.stage import PRACTICE, Browser, Stage
 
@@ -235,20 +231,6 @@ def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -
     for day in range(20, 32):
         stage.offer(stage.at(day, 12), session=stage.book(stage.at(day, 9)))
     assert queries() == few
-
-
-def test_what_is_shown_can_be_written_as_json(stage: Stage) -> None:
-    stage.offer()
-    with stage.runtime.database.read() as db:
-        page = session_page(db, stage.runtime.policy, stage.ada.id, stage.session.id, now=stage.now)
-        listed = session_list(db, stage.ada.id, now=stage.now)
-    assert b"Kim Noor" in msgspec.json.encode(page)
-    assert b"Kim Noor" in msgspec.json.encode(listed)
-
-
-def test_everything_that_can_happen_or_be_sent_has_plain_words() -> None:
-    """That every kind of fact has, mypy proves: whoever tells them matches over their union."""
-    assert timeline.LETTERS.keys() == set(NoticeKind)
 
 
 def test_what_a_newer_version_has_noted_breaks_no_page(stage: Stage) -> None:
