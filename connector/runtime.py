@@ -1,4 +1,4 @@
-"""What a door is handed: the parts of a running installation, put together by the composition root."""
+"""What every door works with: the parts of a running installation, put together by the composition root."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Runtime:
 
     Attributes:
         load_provider: Imports a calendar service's module on its first use.
-        observe: Told the provider and the name of every call of a calendar; what it returns is held during the call.
+        observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
     """
 
     settings: Settings
@@ -63,11 +63,11 @@ class Runtime:
         with self._lock:
             sign_ins, remote = self._remotes.get(calendar_id, (None, None))
             if remote is None or sign_ins != connection.sign_ins:
-                remote = self._opened(connection, calendar)
+                remote = self._open(connection, calendar)
                 self._remotes[calendar_id] = (connection.sign_ins, remote)
             return remote
 
-    def _opened(self, connection: Connection, calendar: Calendar) -> RemoteCalendar:
+    def _open(self, connection: Connection, calendar: Calendar) -> RemoteCalendar:
         account = self.load_provider(connection.provider).account(self.tokens(connection.id), self.network)
         remote = account.open(calendar.remote_id)
         return observed(remote, partial(self.observe, connection.provider)) if self.observe else remote

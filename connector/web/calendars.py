@@ -93,7 +93,7 @@ def connect(slug: str) -> ResponseReturnValue:
 
 @pages.get("/<slug>/back")
 def back(slug: str) -> ResponseReturnValue:
-    """Take in the answer of a calendar service; only the browser that went there may bring it, and once."""
+    """Take the answer of a calendar service; only the browser that was sent there may bring it, and only once."""
     expected = str(cookie.get(_STATE, ""))
     given = request.args.get("state", "")
     if request.method != "GET":
@@ -162,7 +162,7 @@ def privacy(connection_id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:connection_id>/reconnect", methods=["GET", "POST"])
 def reconnect(connection_id: UUID) -> ResponseReturnValue:
-    """Let a connection in again; its calendar stays the one that was chosen."""
+    """Reconnect an account; its calendar stays the one that was chosen."""
     view = _load(connection_id)
     way = _way(view.connection.provider)
     if way.signs_in:
@@ -176,7 +176,7 @@ def reconnect(connection_id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:connection_id>/disconnect", methods=["GET", "POST"])
 def disconnect(connection_id: UUID) -> ResponseReturnValue:
-    """Disconnect an account: what is ours is taken out of its calendar first, unless that cannot be."""
+    """Disconnect an account: our entries are removed from its calendar first, unless there is no access to it."""
     runtime, view = visit.runtime(), _load(connection_id)
     if not visit.acting():
         return render_template("calendars/disconnect.html", view=view)

@@ -118,7 +118,7 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
 
 @pages.post("/<uuid:session_id>/keep")
 def keep(session_id: UUID) -> ResponseReturnValue:
-    """Leave a flagged session as it is, and take the flag away."""
+    """Leave a flagged session as it is, and clear the flag."""
     runtime = visit.runtime()
     with runtime.database.begin() as db:
         own_session(db, visit.practitioner_id(), session_id)

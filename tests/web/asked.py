@@ -1,4 +1,4 @@
-"""What practitioners do in their calendar until they are asked about it, or it is stopped, as the worker finds it."""
+"""What practitioners do in their calendar until they are asked about it, or it is paused, as the worker finds it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pull(here: Desk) -> None:
     here.carry_out(Kind.PULL)
 
 
-def scan(here: Desk) -> None:
+def refresh_free_busy(here: Desk) -> None:
     """Look when the calendar is not free."""
     notify(here, Kind.BUSY)
     here.carry_out(Kind.BUSY)
@@ -103,9 +103,9 @@ def replacing(here: Desk, to: When | None = None) -> Question:
 def asked(stage: Stage) -> Question:
     """Return the open question about the stage's session."""
     with stage.runtime.database.read() as db:
-        found = questions.open_of(db, stage.session.id)
-    assert found
-    return found
+        question = questions.open_of(db, stage.session.id)
+    assert question
+    return question
 
 
 def question_now(stage: Stage, question: Question) -> Question:
@@ -164,7 +164,7 @@ def wipe(here: Desk) -> None:
 def add_foreign(here: Desk, when: When) -> None:
     """Have something of their own at that time, and let it be seen."""
     hand(here).add_foreign(Span.of(when.span.start, timedelta(minutes=30)))
-    scan(here)
+    refresh_free_busy(here)
 
 
 def _path(runtime: Runtime, link: str) -> str:

@@ -25,8 +25,8 @@ from connector.ports import Letter, Network, Provider
 from connector.runtime import Runtime
 from connector.services import notices
 from connector.services.policy import Policy
-from connector.services.scheduling import offers as offering
-from connector.services.scheduling import sessions as booking
+from connector.services.scheduling.offers import draft, send
+from connector.services.scheduling.sessions import book
 from connector.settings import Settings
 from connector.storage import offers, people, sessions
 from connector.storage.columns import metadata
@@ -119,13 +119,13 @@ class Stage:
         chosen = times or (self.at(9, 9), self.at(9, 11), self.at(10, 15))
         made = self.draft(*chosen, session=session, places=places)
         with self.runtime.database.begin() as db:
-            return offering.send(db, self.runtime.policy, made.id, by=self.by, now=self.now).offer
+            return send(db, self.runtime.policy, made.id, by=self.by, now=self.now).offer
 
     def draft(self, *times: When, session: Session | None = None, places: Places | None = None) -> Offer:
         alternatives = [(when, (places or {}).get(n)) for n, when in enumerate(times)]
         with self.runtime.database.begin() as db:
             target = (session or self.session).id
-            return offering.draft(db, self.runtime.policy, target, alternatives, by=self.by, now=self.now)
+            return draft(db, self.runtime.policy, target, alternatives, by=self.by, now=self.now)
 
     def book(self, when: When, *, client: Client | None = None, practitioner: Practitioner | None = None) -> Session:
         with self.runtime.database.begin() as db:
@@ -183,9 +183,9 @@ class Browser:
 
     def post(self, path: str, form: Mapping[str, str] | None = None, *, page: str | None = None) -> TestResponse:
         """Submit a form; `page` is where it was shown, by default the address it is sent to."""
-        found = _TOKEN.search(self.get(page or path).text) or _TOKEN.search(self.get("/signin").text)
-        assert found
-        return self.http.post(path, data={"csrf_token": found[1], **(form or {})})
+        match = _TOKEN.search(self.get(page or path).text) or _TOKEN.search(self.get("/signin").text)
+        assert match
+        return self.http.post(path, data={"csrf_token": match[1], **(form or {})})
 
 
 def make_stage(runtime: Runtime, clock: Clock) -> Stage:
@@ -220,7 +220,7 @@ def make_stage(runtime: Runtime, clock: Clock) -> Stage:
 
 
 def _book(db: sa.Connection, runtime: Runtime, practitioner: Practitioner, client: Client, when: When) -> Session:
-    return booking.book(
+    return book(
         db,
         runtime.policy,
         practitioner_id=practitioner.id,

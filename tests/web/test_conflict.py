@@ -13,7 +13,7 @@ from connector.domain.offer import Offer, OfferState
 from connector.services.scheduling import answers, offers
 from connector.services.scheduling.conflicts import PURPOSE
 from connector.storage import busy
-from tests.web.asked import add_foreign, begin, conflict_page, hand, is_link_of, scan
+from tests.web.asked import add_foreign, begin, conflict_page, hand, is_link_of, refresh_free_busy
 from tests.web.desk import Desk, alert, is_due, later
 from tests.web.stage import Stage, add_client
 
@@ -105,9 +105,9 @@ def test_an_offer_that_has_ended_is_told_as_it_ended(
     token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page).text)
     assert token
     end(there.stage, offer)
-    shown = browser.get(page)
-    assert told in shown.text
-    assert "<form" not in shown.text
+    answer = browser.get(page)
+    assert told in answer.text
+    assert "<form" not in answer.text
     session = there.stage.stored_session()
     late = browser.http.post(page, data={"csrf_token": token[1]})
     assert late.status_code == 409
@@ -121,10 +121,10 @@ def later_day(stage: Stage) -> None:
 
 
 @pytest.mark.usefixtures("offer")
-def test_what_went_away_again_is_not_called_a_clash(there: Desk) -> None:
+def test_what_went_away_again_is_not_called_a_conflict(there: Desk) -> None:
     [href] = [event.href for event in hand(there).events.values() if "Dentist" in repr(event)]
     hand(there).delete(href)
-    scan(there)
+    refresh_free_busy(there)
     assert "nothing else stands at this time any more" in there.stage.browser().get(conflict_page(there)).text
 
 
@@ -132,12 +132,12 @@ def test_a_strangers_link_reveals_nothing(there: Desk, offer: Offer) -> None:
     seal = there.stage.runtime.seal
     for token in ("x", seal.token(PURPOSE, uuid4()), seal.token("answer", offer.alternatives[0].id)):
         for method in ("GET", "POST"):
-            found = there.stage.browser().http.open(f"/clash/{token}", method=method)
-            assert found.status_code in (404, 400)
-            assert "Kim" not in found.text
+            answer = there.stage.browser().http.open(f"/clash/{token}", method=method)
+            assert answer.status_code in (404, 400)
+            assert "Kim" not in answer.text
 
 
-def test_clashes_are_seen_where_the_practitioner_chooses_and_waits(there: Desk, offer: Offer) -> None:
+def test_conflicts_are_seen_where_the_practitioner_chooses_and_waits(there: Desk, offer: Offer) -> None:
     own, told = f"/sessions/{there.stage.session.id}", "Something stands at this time in “work”"
     assert there.ada.get(own).text.count(told) == 1
     there.stage.draft(offer.alternatives[0].when, there.stage.at(12, 9))
@@ -150,12 +150,12 @@ def test_a_calendar_nobody_can_look_into_is_named_before_sending(there: Desk) ->
     there.stage.draft(there.stage.at(9, 9))
     review = f"/sessions/{there.stage.session.id}/offer/review"
     assert "“work” has never been looked at, so it is not known" in there.ada.get(review).text
-    scan(there)
+    refresh_free_busy(there)
     assert "it is not known whether" not in there.ada.get(review).text
     with there.stage.runtime.database.begin() as db:
         busy.note_trouble(db, there.calendar.id, "the server does not answer")
-    told = there.ada.get(review).text
-    assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 Central" in told
+    text = there.ada.get(review).text
+    assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 Central" in text
 
 
 def test_calendars_are_looked_at_while_times_are_chosen(there: Desk) -> None:

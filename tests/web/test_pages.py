@@ -48,10 +48,10 @@ def writing(url: str) -> Iterator[None]:
 def test_every_answer_carries_the_headers_that_protect_it(stage: Stage) -> None:
     link, ada = stage.link(stage.offer()), stage.signed_in()
     mailed = ("/answer/x", "/question/x", "/question/x/ask", "/clash/x", "/stopped/x")
-    found = [ada.get(path) for path in ("/", "/signin", link, "/sessions", *mailed, "/nowhere", "/readyz")]
-    found += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
-    assert {answer.status_code for answer in found} == {200, 303, 400, 404, 405}
-    for answer in found:
+    answers = [ada.get(path) for path in ("/", "/signin", link, "/sessions", *mailed, "/nowhere", "/readyz")]
+    answers += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
+    assert {answer.status_code for answer in answers} == {200, 303, 400, 404, 405}
+    for answer in answers:
         assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Strict-Transport-Security" not in answer.headers
@@ -82,12 +82,12 @@ def test_pages_a_letter_leads_to_carry_the_same_headers_and_load_nothing_either(
 def test_behind_tls_cookies_are_secure_and_forms_need_no_referer(secure: Stage) -> None:
     link, browser = secure.link(secure.offer()), secure.browser()
     https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
-    shown = browser.get(link + "/none", headers=https)
-    cookie = shown.headers["Set-Cookie"]
+    response = browser.get(link + "/none", headers=https)
+    cookie = response.headers["Set-Cookie"]
     for part in ("__Host-pencilled=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
         assert part in cookie
-    assert shown.headers["Strict-Transport-Security"].startswith("max-age=")
-    token = shown.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    assert response.headers["Strict-Transport-Security"].startswith("max-age=")
+    token = response.text.partition('name="csrf_token" value="')[2].partition('"')[0]
     headers = https | {"Cookie": cookie.partition(";")[0], "Origin": "null"}
     answer = secure.app.test_client(use_cookies=False).post(
         link + "/none", data={"csrf_token": token}, headers=headers, base_url="https://pencilled.example.org"

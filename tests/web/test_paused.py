@@ -64,9 +64,9 @@ def test_one_click_puts_everything_back(wiped: Desk) -> None:
 
 
 def _shown(wiped: Desk) -> dict[str, str]:
-    found = re.search(r'name="shown" value="([^"]+)"', wiped.stage.browser().get(paused_page(wiped)).text)
-    assert found
-    return {"how": "accept", "shown": found[1]}
+    match = re.search(r'name="shown" value="([^"]+)"', wiped.stage.browser().get(paused_page(wiped)).text)
+    assert match
+    return {"how": "accept", "shown": match[1]}
 
 
 def test_meant_deletions_are_asked_about_one_by_one(there: Desk) -> None:
@@ -80,9 +80,9 @@ def test_meant_deletions_are_asked_about_one_by_one(there: Desk) -> None:
     assert there.stage.browser().post(paused_page(there), _shown(there)).status_code == 303
     settle(there)
     with there.stage.runtime.database.read() as db:
-        asked = questions.open_of_practitioner(db, there.stage.ada.id)
-    assert {question.kind for question in asked.values()} == {QuestionKind.DELETED}
-    assert len(asked) == 6
+        open_questions = questions.open_of_practitioner(db, there.stage.ada.id)
+    assert {question.kind for question in open_questions.values()} == {QuestionKind.DELETED}
+    assert len(open_questions) == 6
     assert there.stage.stored(offer).state is OfferState.WITHDRAWN
 
 
@@ -180,7 +180,7 @@ def test_what_went_on_is_told_under_whatever_name_the_calendar_has_now(wiped: De
     assert "everything is put back" in text
 
 
-def test_a_calendar_that_never_was_stopped_has_nothing_to_decide(there: Desk) -> None:
+def test_a_calendar_that_never_was_paused_has_nothing_to_decide(there: Desk) -> None:
     there.connect()
     assert "There is nothing to decide." in there.stage.browser().get(paused_page(there)).text
 
@@ -188,12 +188,12 @@ def test_a_calendar_that_never_was_stopped_has_nothing_to_decide(there: Desk) ->
 def test_a_strangers_link_reveals_nothing(wiped: Desk) -> None:
     seal = wiped.stage.runtime.seal
     for token in ("x", seal.token(PURPOSE, uuid4()), seal.token("question", wiped.calendar.id)):
-        found = wiped.stage.browser().get(f"/stopped/{token}")
-        assert found.status_code == 404
-        assert "work" not in found.text.replace("does not work", "")
+        answer = wiped.stage.browser().get(f"/stopped/{token}")
+        assert answer.status_code == 404
+        assert "work" not in answer.text.replace("does not work", "")
 
 
-def test_a_stopped_calendar_is_loud_everywhere_and_leads_to_its_page(wiped: Desk) -> None:
+def test_a_paused_calendar_is_loud_everywhere_and_leads_to_its_page(wiped: Desk) -> None:
     page, own = f'href="{paused_page(wiped)}"', f"/sessions/{wiped.stage.session.id}"
     draft = wiped.stage.draft(wiped.stage.at(9, 9))
     for path in ("/sessions", "/calendars", own, f"{own}/offer/review"):

@@ -67,7 +67,7 @@ def test_a_practitioner_finds_the_question_among_the_sessions(page: Page, stage:
     assert question_now(stage, question).answer is Answer.OFFER_OTHERS
 
 
-def test_a_stopped_calendar_goes_on_by_one_press(page: Page, stage: Stage, there: Desk) -> None:
+def test_a_paused_calendar_goes_on_by_one_press(page: Page, stage: Stage, there: Desk) -> None:
     crowd(there)
     wipe(there)
     page.open(stage.sign_in_link(stage.ada))

@@ -58,11 +58,11 @@ def test_saving_unchanged_values_tells_nobody(stage: Stage) -> None:
 
 def test_a_correction_in_the_past_asks_first(stage: Stage) -> None:
     ada = stage.signed_in()
-    asked = move(stage, ada, date="2026-03-01", **WRONG)
-    assert asked.status_code == 422
-    assert 'name="override"' in asked.text
-    assert "If that is right, tick the box below and save again." in asked.text
-    assert 'value="correction" checked' in asked.text
+    answer = move(stage, ada, date="2026-03-01", **WRONG)
+    assert answer.status_code == 422
+    assert 'name="override"' in answer.text
+    assert "If that is right, tick the box below and save again." in answer.text
+    assert 'value="correction" checked' in answer.text
     assert move(stage, ada, date="2026-03-01", override="yes", **WRONG).status_code == 303
     assert stage.stored_session().when == stage.at(-1, 16)
 
@@ -106,13 +106,13 @@ def test_what_is_wrong_is_said_and_nothing_typed_is_lost(stage: Stage, changes: 
 
 def test_a_time_that_comes_twice_is_asked_about_and_then_taken(stage: Stage) -> None:
     ada = stage.signed_in()
-    asked = move(stage, ada, date="2026-10-25", time="02:30")
-    assert 'name="which" value="earlier"' in asked.text
+    answer = move(stage, ada, date="2026-10-25", time="02:30")
+    assert 'name="which" value="earlier"' in answer.text
     assert move(stage, ada, date="2026-10-25", time="02:30", which="later").status_code == 303
     later = stage.stored_session().when
     assert later.span.start.isoformat() == "2026-10-25T01:30:00+00:00"
-    shown = ada.get(f"/sessions/{stage.session.id}/time").text
-    assert 'name="which" value="later" checked' in shown
+    text = ada.get(f"/sessions/{stage.session.id}/time").text
+    assert 'name="which" value="later" checked' in text
     before = stage.everything()
     move(stage, ada, date="2026-10-25", time="02:30", which="later")
     assert stage.everything() == before
@@ -145,9 +145,9 @@ def test_cancelling_says_what_happens_and_then_does_it(stage: Stage) -> None:
     stage.offer()
     ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/cancel"
     before = stage.everything()
-    asked = ada.get(path).text
+    text = ada.get(path).text
     assert stage.everything() == before
-    assert "The open offer ends" in asked
+    assert "The open offer ends" in text
     too_long = ada.post(path, {"reason": "x" * 201})
     assert too_long.status_code == 422
     assert "x" * 201 in too_long.text

@@ -12,11 +12,11 @@ from tests.web.stage import Stage
 
 def test_the_answer_does_not_tell_whether_an_address_is_known(stage: Stage) -> None:
     browser = stage.browser()
-    known = browser.post("/signin", {"email": "ada@example.org"})
+    answer = browser.post("/signin", {"email": "ada@example.org"})
     unknown = browser.post("/signin", {"email": "eva@example.org"})
-    assert known.status_code == unknown.status_code == 200
-    assert known.text.replace("ada@", "eva@") == unknown.text
-    assert dict(known.headers).keys() == dict(unknown.headers).keys()
+    assert answer.status_code == unknown.status_code == 200
+    assert answer.text.replace("ada@", "eva@") == unknown.text
+    assert dict(answer.headers).keys() == dict(unknown.headers).keys()
 
 
 def test_upper_and_lower_case_of_the_address_do_not_matter(stage: Stage) -> None:
