@@ -6,10 +6,12 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import providers
+from connector import paths
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
@@ -43,7 +45,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 def typed_provider() -> str:
     """Return the slug of the provider that is meant where access is typed in and none is named."""
-    return next(one.slug for one in providers.declared() if one.by_default and one.registration is None)
+    return next(
+        declaration.slug
+        for declaration in providers.declared()
+        if declaration.by_default and declaration.registration is None
+    )
 
 
 def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
@@ -53,52 +59,32 @@ def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
     """
     inner_hosts = frozenset(host.lower() for host in settings.inner_hosts)
     network = Network(inner_hosts=inner_hosts, apps=dict(_apps(settings)))
-    policy = Policy(
-        organizer=settings.mail_from,
-        window=settings.offer_window,
-        draft_reminder=settings.draft_reminder,
-        poll_open=settings.poll_open,
-        poll_idle=settings.poll_idle,
-        sign_in=settings.sign_in,
-        settling=settings.settling,
-        move_answer=settings.move_answer,
-        delete_answer=settings.delete_answer,
-        refuse_conflicts=settings.clash_on_accept == "refuse",
-        operator=settings.operator_mail,
-    )
-
-    def load_provider(slug: str) -> Provider:
-        if slug not in settings.providers:
-            enabled = ", ".join(settings.providers)
-            raise RuleError(f"The calendar service “{slug}” is not in use here. In use: {enabled}.")
-        return providers.load(slug)
-
     return Runtime(
         settings=settings,
         database=Database(settings.database_url, careful=settings.database_careful),
         seal=Seal(_keys(settings)),
-        policy=policy,
+        policy=_policy(settings),
         network=network,
         sender=_sender(settings),
         clock=clock,
-        load_provider=load_provider,
+        load_provider=partial(_load_provider, settings),
     )
 
 
 def create_app(runtime: Runtime) -> Flask:
-    """Make the web application: the pages, the health checks, and the door for pushes."""
+    """Make the web application: the pages, the health checks, and the door for push notifications."""
     import webhooks  # noqa: PLC0415 - commands that serve nothing import no web framework
     from connector.web import pages  # noqa: PLC0415 - as above
 
     application = pages.create(runtime)
-    hooks = webhooks.blueprint(runtime)
-    application.extensions["csrf"].exempt(hooks)
-    application.register_blueprint(hooks)
+    notifications = webhooks.blueprint(runtime)
+    application.extensions["csrf"].exempt(notifications)
+    application.register_blueprint(notifications)
     return application
 
 
 def create_engine(runtime: Runtime) -> Engine:
-    """Make what carries out due work; the database rings it after every commit once it is started."""
+    """Make what carries out due work; the database wakes it after every commit once it is started."""
     from connector.work.dispatch import handler  # noqa: PLC0415 - as above
     from connector.work.engine import Engine  # noqa: PLC0415 - as above
 
@@ -116,7 +102,7 @@ def create_engine(runtime: Runtime) -> Engine:
 def check_mail(settings: Settings) -> None:
     """Connect to the mail server and log in as a letter would; sends nothing.
 
-    Raises: TransientError with what to mend; SettingsError.
+    Raises: TransientError with what to correct; SettingsError.
     """
     _sender(settings)
     try:
@@ -128,7 +114,7 @@ def check_mail(settings: Settings) -> None:
 def check_broker(settings: Settings) -> None:
     """Ask the Redis server whether it is there.
 
-    Raises: TransientError with what to mend; SettingsError.
+    Raises: TransientError with what to correct; SettingsError.
     """
     import redis  # noqa: PLC0415 - as above
 
@@ -142,6 +128,29 @@ def check_broker(settings: Settings) -> None:
         raise TransientError(f"Redis does not answer ({type(error).__name__}); see CONNECTOR_BROKER_URL") from error
 
 
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        organizer=settings.mail_from,
+        window=settings.offer_window,
+        draft_reminder=settings.draft_reminder,
+        poll_open=settings.poll_open,
+        poll_idle=settings.poll_idle,
+        sign_in=settings.sign_in,
+        settling=settings.settling,
+        move_answer=settings.move_answer,
+        delete_answer=settings.delete_answer,
+        refuse_conflicts=settings.clash_on_accept == "refuse",
+        operator=settings.operator_mail,
+    )
+
+
+def _load_provider(settings: Settings, slug: str) -> Provider:
+    if slug not in settings.providers:
+        enabled = ", ".join(settings.providers)
+        raise RuleError(f"The calendar service “{slug}” is not in use here. In use: {enabled}.")
+    return providers.load(slug)
+
+
 def _sender(settings: Settings) -> SmtpSender:
     try:
         return SmtpSender(settings.smtp_url, from_address=settings.mail_from, brand=settings.brand)
@@ -152,7 +161,7 @@ def _sender(settings: Settings) -> SmtpSender:
 def _apps(settings: Settings) -> Iterator[tuple[str, OAuthApp]]:
     for slug, ours in settings.registrations.items():
         if ours.client_id:
-            back = f"{settings.public_url}/calendars/{slug}/back"
+            back = settings.public_url + paths.sign_in_answer(slug)
             app = OAuthApp(
                 client_id=ours.client_id, client_secret=ours.client_secret, redirect_uri=back, urls=ours.urls
             )

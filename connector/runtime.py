@@ -1,4 +1,4 @@
-"""What a door is handed: the parts of a running installation, put together by the composition root."""
+"""What every door works with: the parts of a running installation, put together by the composition root."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from threading import Lock
 from typing import assert_never
 from uuid import UUID
 
+from connector import paths
 from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.observed import observed
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
+from connector.services.accounts import sign_in_links
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, conflicts, questions
 from connector.services.sync import breaker
@@ -24,8 +26,6 @@ from connector.storage.database import Database
 from connector.storage.seal import Seal
 from connector.storage.tokens import StoredTokens
 
-SIGN_IN = "sign-in"
-
 
 @dataclass(kw_only=True)
 class Runtime:
@@ -33,7 +33,7 @@ class Runtime:
 
     Attributes:
         load_provider: Imports a calendar service's module on its first use.
-        observe: Told the provider and the name of every call of a calendar; what it returns is held during the call.
+        observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
     """
 
     settings: Settings
@@ -61,12 +61,13 @@ class Runtime:
             calendar = calendars.calendar(db, calendar_id)
             connection = calendars.connection(db, calendar.connection_id)
         with self._lock:
-            known = self._remotes.get(calendar_id)
-            if known is None or known[0] != connection.sign_ins:
-                known = self._remotes[calendar_id] = (connection.sign_ins, self._opened(connection, calendar))
-            return known[1]
+            sign_ins, remote = self._remotes.get(calendar_id, (None, None))
+            if remote is None or sign_ins != connection.sign_ins:
+                remote = self._open(connection, calendar)
+                self._remotes[calendar_id] = (connection.sign_ins, remote)
+            return remote
 
-    def _opened(self, connection: Connection, calendar: Calendar) -> RemoteCalendar:
+    def _open(self, connection: Connection, calendar: Calendar) -> RemoteCalendar:
         account = self.load_provider(connection.provider).account(self.tokens(connection.id), self.network)
         remote = account.open(calendar.remote_id)
         return observed(remote, partial(self.observe, connection.provider)) if self.observe else remote
@@ -74,39 +75,33 @@ class Runtime:
     def link_for(self, notice: Notice) -> str | None:
         """Return the address a notice asks its reader to open, or None if it asks for nothing."""
         link = NOTICES[notice.kind].link
-        if link is Link.CALENDARS:
-            return f"{self.settings.public_url}/calendars"
-        identity = subject(link, notice) if link is not None else None
-        if link is None or identity is None:
+        if link is None:
             return None
+        if link is Link.CALENDARS:
+            return self._address(paths.CALENDARS)
+        identity = subject(link, notice)
+        return self.link(link, identity) if identity is not None else None
+
+    def link(self, link: Link, identity: UUID) -> str:
+        """Return the address of a page; `identity` is of what it is about, such as an offer."""
         match link:
             case Link.ANSWER:
-                return self.answer_link(identity)
+                path = paths.answer(self.seal.token(answers.PURPOSE, identity))
             case Link.QUESTION:
-                return self.question_link(identity)
+                path = paths.question(self.seal.token(questions.PURPOSE, identity))
             case Link.CONFLICT:
-                return f"{self.settings.public_url}/clash/{self.seal.token(conflicts.PURPOSE, identity)}"
+                path = paths.conflict(self.seal.token(conflicts.PURPOSE, identity))
             case Link.PAUSED:
-                return self.paused_link(identity)
+                path = paths.paused(self.seal.token(breaker.PURPOSE, identity))
             case Link.SIGN_IN:
-                return f"{self.settings.public_url}/signin/{self.seal.token(SIGN_IN, identity)}"
+                path = paths.sign_in(self.seal.token(sign_in_links.PURPOSE, identity))
             case Link.SESSION:
-                return self.session_link(identity)
+                path = paths.session(str(identity))
+            case Link.CALENDARS:
+                path = paths.CALENDARS
             case _:
                 assert_never(link)
+        return self._address(path)
 
-    def answer_link(self, offer_id: UUID) -> str:
-        """Return the address of the client's answer page."""
-        return f"{self.settings.public_url}/answer/{self.seal.token(answers.PURPOSE, offer_id)}"
-
-    def question_link(self, question_id: UUID) -> str:
-        """Return the address of the page on which the practitioner answers a question."""
-        return f"{self.settings.public_url}/question/{self.seal.token(questions.PURPOSE, question_id)}"
-
-    def paused_link(self, calendar_id: UUID) -> str:
-        """Return the address of the page on which the practitioner says how a stopped calendar goes on."""
-        return f"{self.settings.public_url}/stopped/{self.seal.token(breaker.PURPOSE, calendar_id)}"
-
-    def session_link(self, session_id: UUID) -> str:
-        """Return the address of the practitioner's page of a session."""
-        return f"{self.settings.public_url}/sessions/{session_id}"
+    def _address(self, path: str) -> str:
+        return self.settings.public_url + path

@@ -34,8 +34,8 @@ IDENTITY = UUID(int=9)
 PAGES = {
     Link.ANSWER: "answer.show",
     Link.QUESTION: "questions.show",
-    Link.CONFLICT: "clash.show",
-    Link.PAUSED: "stopped.show",
+    Link.CONFLICT: "conflict.show",
+    Link.PAUSED: "paused.show",
     Link.SIGN_IN: "signin.confirm",
     Link.SESSION: "sessions.show",
     Link.CALENDARS: "calendars.every",

@@ -68,5 +68,5 @@ def _json(one: Explanation) -> dict[str, object]:
         "calendar": one.calendar.name,
         "remote_name": one.mirror.ref.name,
         "remote_address": one.mirror.ref.href,
-        "timeline": [{"at": told.at, "who": told.who, "what": told.what, "why": told.why} for told in one.history],
+        "timeline": [{"at": line.at, "who": line.who, "what": line.what, "why": line.why} for line in one.history],
     }

@@ -25,7 +25,7 @@ from connector.domain.session import Location, Session
 from connector.errors import RuleError
 from connector.runtime import Runtime
 from connector.services.scheduling import offers as offering
-from connector.services.views.answer_page import state_now
+from connector.services.views.offers import state_now
 from connector.storage import offers as stored
 from connector.storage import people
 

@@ -225,8 +225,8 @@ def _print_page(page: SessionPage) -> None:
         click.echo(f"An offer is open until {until}: pencilled offers show {short(session.id)}")
     if page.draft is not None:
         click.echo(f"A draft has not been sent: pencilled offers show {short(session.id)}")
-    happened = ((said_at(told.at, zone), told.who, told.what, told.why) for told in page.timeline)
-    print_table(("at", "who", "what", "why"), happened, title="What happened")
+    lines = ((said_at(line.at, zone), line.who, line.what, line.why) for line in page.timeline)
+    print_table(("at", "who", "what", "why"), lines, title="What happened")
     letters = ((m.about, m.to, m.medium.value, m.state.value, m.error) for m in page.messages)
     print_table(("message", "to", "by", "state", "error"), letters, title="Messages")
 
@@ -250,7 +250,7 @@ def _page_json(page: SessionPage) -> dict[str, object]:
         "open_offer": offer_json(asking, session) if asking else None,
         "draft": offer_json(page.draft, session) if page.draft else None,
         "past_offers": [offer_json(offer, session) for offer in page.past],
-        "timeline": [{"at": t.at, "who": t.who, "what": t.what, "why": t.why} for t in page.timeline],
+        "timeline": [{"at": line.at, "who": line.who, "what": line.what, "why": line.why} for line in page.timeline],
         "messages": [
             {
                 "kind": m.kind,

@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from connector import paths
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
 from connector.domain.span import instant
@@ -22,13 +23,12 @@ from connector.errors import (
     TimeTakenError,
 )
 from connector.services.scheduling import answers
-from connector.services.views import answer_page
-from connector.services.views.answer_page import AnswerPage
+from connector.services.views.answer_page import AnswerPage, answer_page
 from connector.web import visit
 from connector.web.times import Reader
 from connector.web.words import words_in
 
-pages = Blueprint("answer", __name__, url_prefix="/answer/<token>")
+pages = Blueprint("answer", __name__, url_prefix=paths.answer("<token>"))
 
 _ANSWERED = (OfferState.ACCEPTED, OfferState.REJECTED, OfferState.CANCELLED)
 
@@ -41,23 +41,23 @@ def show(token: str) -> ResponseReturnValue:
 
 @pages.get("/choose/<uuid:alternative_id>")
 def choose(token: str, alternative_id: UUID) -> ResponseReturnValue:
-    """Ask whether it shall be this time."""
+    """Ask whether it should be this time."""
     page = _page(token)
-    chosen = page.choice(alternative_id)
-    if page.state is not OfferState.OPEN or chosen.gone:
+    choice = page.choice(alternative_id)
+    if page.state is not OfferState.OPEN or choice.gone:
         return _to_show(token)
-    return _render("answer/choose.html", token, page, chosen=chosen)
+    return _render("answer/choose.html", token, page, choice=choice)
 
 
 @pages.post("/choose/<uuid:alternative_id>")
 def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
     """Move the session to this time, provided that it is still the time the page showed."""
-    shown = _shown()
+    shown = _start_on_page()
 
-    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+    def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return answers.accept(db, visit.runtime().policy, offer_id, alternative_id, by=by, now=now, shown=shown)
 
-    return _answer(token, act, alternative_id=alternative_id)
+    return _answer(token, apply, alternative_id=alternative_id)
 
 
 @pages.get("/none")
@@ -71,15 +71,15 @@ def none(token: str) -> ResponseReturnValue:
 def reject(token: str) -> ResponseReturnValue:
     """None of the times suits: the session keeps its time."""
 
-    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+    def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return answers.reject(db, visit.runtime().policy, offer_id, by=by, now=now)
 
-    return _answer(token, act)
+    return _answer(token, apply)
 
 
 @pages.get("/cancel")
 def cancel(token: str) -> ResponseReturnValue:
-    """Ask whether the booking itself shall be cancelled."""
+    """Ask whether the booking itself should be cancelled."""
     page = _page(token)
     return _render("answer/cancel.html", token, page) if page.state is OfferState.OPEN else _to_show(token)
 
@@ -88,42 +88,42 @@ def cancel(token: str) -> ResponseReturnValue:
 def cancel_booking(token: str) -> ResponseReturnValue:
     """Cancel the booking itself."""
 
-    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+    def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return answers.cancel_booking(db, visit.runtime().policy, offer_id, by=by, now=now)
 
-    return _answer(token, act)
+    return _answer(token, apply)
 
 
 def _answer(
-    token: str, act: Callable[[Connection, UUID, Actor, datetime], Offer], *, alternative_id: UUID | None = None
+    token: str, apply: Callable[[Connection, UUID, Actor, datetime], Offer], *, alternative_id: UUID | None = None
 ) -> ResponseReturnValue:
     page = _page(token)
     runtime = visit.runtime()
     words = words_in(Reader(zone=page.zone, locale=page.locale).language)
     try:
         with runtime.database.begin() as db:
-            act(db, page.offer_id, Actor(role=Role.CLIENT, name=page.client_name), runtime.clock())
+            apply(db, page.offer_id, Actor(role=Role.CLIENT, name=page.client_name), runtime.clock())
     except NotFoundError:
         raise
     except OfferClosedError as error:
-        answered = error.state in _ANSWERED
-        return _show(token, notice=words.already if answered else "", status=409 if answered else 410)
+        is_answered = error.state in _ANSWERED
+        return _show(token, notice=words.already if is_answered else "", status=409 if is_answered else 410)
     except StaleAnswerError:
-        fresh = _page(token)
-        chosen = next((choice for choice in fresh.choices if choice.id == alternative_id), None)
-        return _render("answer/choose.html", token, fresh, notice=words.stale, chosen=chosen), 409
+        page = _page(token)
+        choice = next((choice for choice in page.choices if choice.id == alternative_id), None)
+        return _render("answer/choose.html", token, page, notice=words.stale, choice=choice), 409
     except PastSpanError:
         return _show(token, notice=words.begun, status=409)
     except TimeTakenError:
         return _show(token, notice=words.gone, status=409)
     except RuleError:
-        gone = alternative_id is not None and _page(token).choice(alternative_id).gone
-        return _show(token, notice=words.gone if gone else words.refused, status=409)
+        is_gone = alternative_id is not None and _page(token).choice(alternative_id).gone
+        return _show(token, notice=words.gone if is_gone else words.refused, status=409)
     return _to_show(token)
 
 
-def _shown() -> datetime:
-    """Return the start the form showed; a form that does not say it proves nothing, so it counts as long past."""
+def _start_on_page() -> datetime:
+    """Return the start that the page showed; one long past if the form names none, for then it proves nothing."""
     try:
         return instant(datetime.fromisoformat(request.form.get("shown", "")))
     except (ValueError, OverflowError):
@@ -133,7 +133,7 @@ def _shown() -> datetime:
 def _page(token: str) -> AnswerPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return answer_page.answer_page(db, runtime.policy, runtime.seal, token, now=runtime.clock())
+        return answer_page(db, runtime.policy, runtime.seal, token, now=runtime.clock())
 
 
 def _show(token: str, *, notice: str = "", status: int = 200) -> ResponseReturnValue:

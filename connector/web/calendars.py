@@ -11,6 +11,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
 from connector.errors import NotFoundError, ProviderError, RuleError
@@ -21,7 +22,6 @@ from connector.services.accounts import sign_in
 from connector.services.accounts.sign_in import CalendarChoice, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
-from connector.storage import calendars as stored
 from connector.web import visit
 from connector.web.forms import one_line
 from connector.web.times import Reader
@@ -37,7 +37,7 @@ NEW = "+new"  # no calendar's id
 _STATE, _CHOICE = "arriving", "choosing"  # in the cookie: what proves that a step is this browser's own
 _LONGEST_PASSWORD = 1000
 
-pages = Blueprint("calendars", __name__, url_prefix="/calendars")
+pages = Blueprint("calendars", __name__, url_prefix=paths.CALENDARS)
 pages.before_request(visit.require)
 
 
@@ -71,16 +71,13 @@ class AccessForm:
 
 @pages.get("")
 def every() -> ResponseReturnValue:
-    """Show what is connected and how it fares, and what else can be connected."""
+    """Show what is connected and its state, and what else can be connected."""
     runtime = visit.runtime()
     now = runtime.clock()
     with runtime.database.read() as db:
         page = connections.connection_list(db, visit.practitioner_id(), now=now)
-        owned = {view.connection.id: stored.in_connection(db, view.connection.id) for view in page.connections}
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template(
-        "calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS, owned=owned, now=now
-    )
+    return render_template("calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS, now=now)
 
 
 @pages.route("/<slug>/connect", methods=["GET", "POST"])
@@ -96,7 +93,7 @@ def connect(slug: str) -> ResponseReturnValue:
 
 @pages.get("/<slug>/back")
 def back(slug: str) -> ResponseReturnValue:
-    """Take in the answer of a calendar service; only the browser that went there may bring it, and once."""
+    """Take the answer of a calendar service; only the browser that was sent there may bring it, and only once."""
     expected = str(cookie.get(_STATE, ""))
     given = request.args.get("state", "")
     if request.method != "GET":
@@ -165,7 +162,7 @@ def privacy(connection_id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:connection_id>/reconnect", methods=["GET", "POST"])
 def reconnect(connection_id: UUID) -> ResponseReturnValue:
-    """Let a connection in again; its calendar stays the one that was chosen."""
+    """Reconnect an account; its calendar stays the one that was chosen."""
     view = _load(connection_id)
     way = _way(view.connection.provider)
     if way.signs_in:
@@ -179,22 +176,22 @@ def reconnect(connection_id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:connection_id>/disconnect", methods=["GET", "POST"])
 def disconnect(connection_id: UUID) -> ResponseReturnValue:
-    """Disconnect an account: what is ours is taken out of its calendar first, unless that cannot be."""
+    """Disconnect an account: our entries are removed from its calendar first, unless there is no access to it."""
     runtime, view = visit.runtime(), _load(connection_id)
     if not visit.acting():
         return render_template("calendars/disconnect.html", view=view)
-    knowing = request.form.get("how") == "leave"  # that our entries stay there
+    leaves_entries = request.form.get("how") == "leave"
     with runtime.database.begin() as db:
         connection = connections.owned(db, visit.practitioner_id(), connection_id)
         by, now = visit.actor(db), runtime.clock()
-        gone = knowing and connection.state is not ConnectionState.OK
-        if gone:
+        without_access = leaves_entries and connection.state is not ConnectionState.OK
+        if without_access:
             parting.give_up(db, runtime.policy, connection_id, by=by, now=now)
         elif connection.state is ConnectionState.OK:
             parting.begin(db, runtime.policy, connection_id, by=by, now=now)
-    if not gone and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
+    if not without_access and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
         return render_template("calendars/disconnect.html", view=_load(connection_id)), 409
-    if gone:
+    if without_access:
         flash(f"“{view.connection.label}” is disconnected. What was written to it stays there.", "done")
     else:
         flash(f"“{view.connection.label}” is being disconnected. Its entries are being removed now.", "done")
@@ -211,11 +208,11 @@ def _here() -> Installation:
 def _ways() -> tuple[Way, ...]:
     """Return what can be connected here: a service people sign in at only if we are registered with it."""
     runtime = visit.runtime()
-    found = (_described(runtime.load_provider(slug)) for slug in runtime.settings.providers)
-    return tuple(way for way in found if not way.signs_in or way.slug in runtime.network.apps)
+    ways = (_way_of(runtime.load_provider(slug)) for slug in runtime.settings.providers)
+    return tuple(way for way in ways if not way.signs_in or way.slug in runtime.network.apps)
 
 
-def _described(provider: Provider) -> Way:
+def _way_of(provider: Provider) -> Way:
     button, services = f"Connect {provider.label}", ""
     if isinstance(provider, NamesServices):
         button, services = provider.button, provider.services
@@ -254,7 +251,7 @@ def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
 
 
 def _connect_typed(way: Way) -> ResponseReturnValue:
-    runtime, form = visit.runtime(), _access_typed()
+    runtime, form = visit.runtime(), _access_form()
     try:
         provider = runtime.load_provider(way.slug)
         credentials = provider.connect(_checked(form), runtime.network)
@@ -266,7 +263,7 @@ def _connect_typed(way: Way) -> ResponseReturnValue:
 
 
 def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
-    runtime, form, connection_id = visit.runtime(), _access_typed(), view.connection.id
+    runtime, form, connection_id = visit.runtime(), _access_form(), view.connection.id
     try:
         provider = runtime.load_provider(way.slug)
         fresh = linking.new_credentials(runtime.database, runtime.network, connection_id, provider, _checked(form))
@@ -278,7 +275,7 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
     return redirect(url_for("calendars.every"), 303)
 
 
-def _access_typed() -> AccessForm:
+def _access_form() -> AccessForm:
     return AccessForm(address=request.form.get("address", ""), username=request.form.get("username", ""))
 
 
@@ -297,12 +294,12 @@ def _access_page(
     way: Way, form: AccessForm, *, mending: ConnectionView | None = None, error: RuleError | ProviderError | None = None
 ) -> ResponseReturnValue:
     words = visit.sentence(error) if error else ""
-    shown = render_template("calendars/access.html", way=way, form=form, error=words, mending=mending)
-    return shown, 422 if error else 200
+    body = render_template("calendars/access.html", way=way, form=form, error=words, mending=mending)
+    return body, 422 if error else 200
 
 
 def _level(name: str) -> Level:
-    typed = request.form.get(name, "")
-    if typed not in {str(int(level)) for level in Level}:
+    level = request.form.get(name, "")
+    if level not in {str(int(member)) for member in Level}:
         raise RuleError("Choose how much the calendar may show.")
-    return Level(int(typed))
+    return Level(int(level))

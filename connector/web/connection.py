@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.connection import Connection
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.ports import RemoteCalendarInfo
@@ -17,7 +18,7 @@ from connector.services.views.connections import ConnectionPage
 from connector.web import visit
 from connector.web.times import Reader
 
-pages = Blueprint("connection", __name__, url_prefix="/calendars/<uuid:connection_id>")
+pages = Blueprint("connection", __name__, url_prefix=paths.connection("<uuid:connection_id>"))
 pages.before_request(visit.require)
 
 
@@ -33,46 +34,48 @@ def target(connection_id: UUID) -> ResponseReturnValue:
     """Have the entries go to another calendar of the same account."""
     page = _load(connection_id)
     try:
-        found = [info for info in _offered(page.view.connection) if info.writable]
+        writable = [calendar for calendar in _calendars(page.view.connection) if calendar.writable]
     except (RuleError, ProviderError) as problem:
         flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
     if not visit.acting():
-        return render_template("calendars/target.html", page=page, found=found, chosen="", error="")
-    typed = request.form.get("target", "")
+        return render_template("calendars/target.html", page=page, calendars=writable, chosen="", error="")
+    remote_id = request.form.get("target", "")
     try:
-        return _retarget(page, _chosen(found, typed))
+        return _retarget(page, _calendar_of(writable, remote_id))
     except NotFoundError:
         raise
     except RuleError as error:
-        shown = render_template("calendars/target.html", page=page, found=found, chosen=typed, error=str(error))
-        return shown, visit.status_of(error)
+        body = render_template(
+            "calendars/target.html", page=page, calendars=writable, chosen=remote_id, error=str(error)
+        )
+        return body, visit.status_of(error)
 
 
-def _retarget(page: ConnectionPage, chosen: RemoteCalendarInfo) -> ResponseReturnValue:
+def _retarget(page: ConnectionPage, calendar: RemoteCalendarInfo) -> ResponseReturnValue:
     runtime, old = visit.runtime(), page.view.target
     with runtime.database.begin() as db:
         connection = connections.owned(db, visit.practitioner_id(), page.view.connection.id)
         by, now = visit.actor(db), runtime.clock()
-        new = retarget.retarget(db, runtime.policy, connection.id, chosen, by=by, now=now)
+        new = retarget.retarget(db, runtime.policy, connection.id, calendar, by=by, now=now)
     if new.id == old.id:
         flash(f"Your entries go to “{old.name}” already. Nothing has changed.", "done")
     else:
-        told = f"Your entries are being written to “{new.name}” now. Once all of them stand there, they go from"
-        flash(f"{told} “{old.name}”.", "done")
+        text = f"Your entries are being written to “{new.name}” now. Once all of them stand there, they go from"
+        flash(f"{text} “{old.name}”.", "done")
     return redirect(url_for("calendars.every"), 303)
 
 
-def _offered(connection: Connection) -> Sequence[RemoteCalendarInfo]:
+def _calendars(connection: Connection) -> Sequence[RemoteCalendarInfo]:
     runtime = visit.runtime()
     account = runtime.load_provider(connection.provider).account(runtime.tokens(connection.id), runtime.network)
     return account.calendars()
 
 
-def _chosen(found: Sequence[RemoteCalendarInfo], remote_id: str) -> RemoteCalendarInfo:
-    for info in found:
-        if info.remote_id == remote_id:
-            return info
+def _calendar_of(writable: Sequence[RemoteCalendarInfo], remote_id: str) -> RemoteCalendarInfo:
+    for calendar in writable:
+        if calendar.remote_id == remote_id:
+            return calendar
     raise RuleError("Choose the calendar that your sessions shall go to.")
 
 

@@ -35,16 +35,16 @@ class TimeInput:
     error: str = ""
 
     @classmethod
-    def typed(cls, form: Mapping[str, str], suffix: str = "") -> Self:
+    def from_form(cls, form: Mapping[str, str], suffix: str = "") -> Self:
         """Take what was typed into the fields with this suffix."""
         date, time, minutes, which = (form.get(f"{name}{suffix}", "").strip() for name in _TIME_FIELDS)
         return cls(date=date, time=time, minutes=minutes, which=which)
 
     @classmethod
-    def showing(cls, when: When) -> Self:
+    def of(cls, when: When) -> Self:
         """Fill the fields with a time."""
         exact = "minutes" if when.local.second == 0 else "seconds"
-        typed = cls(
+        fields = cls(
             date=when.local.date().isoformat(),
             time=when.local.time().isoformat(timespec=exact),
             minutes=f"{when.span.duration.total_seconds() / 60:g}",
@@ -53,10 +53,10 @@ class TimeInput:
             When.at(when.local, zone=when.zone, duration=when.span.duration)
         except WallTimeError as error:
             for which in error.choices:
-                again = When.at(when.local, zone=when.zone, duration=when.span.duration, fold=_FOLDS[which])
-                if again == when:
-                    return replace(typed, which=which, ask=True)
-        return typed
+                other = When.at(when.local, zone=when.zone, duration=when.span.duration, fold=_FOLDS[which])
+                if other == when:
+                    return replace(fields, which=which, ask=True)
+        return fields
 
     @property
     def blank(self) -> bool:
@@ -105,12 +105,12 @@ class PlaceInput:
     error: str = ""
 
     @classmethod
-    def typed(cls, form: Mapping[str, str], suffix: str = "") -> Self:
+    def from_form(cls, form: Mapping[str, str], suffix: str = "") -> Self:
         """Take what was typed into the fields with this suffix."""
         return cls(kind=form.get("place_kind" + suffix, ""), text=form.get("place_text" + suffix, "").strip())
 
     @classmethod
-    def showing(cls, location: Location) -> Self:
+    def of(cls, location: Location) -> Self:
         """Fill the fields with a place."""
         return cls(kind=location.kind.value, text=location.text)
 
@@ -152,7 +152,7 @@ class AgreementInput:
     channel: str = ""
 
     @classmethod
-    def typed(cls, form: Mapping[str, str]) -> Self:
+    def from_form(cls, form: Mapping[str, str]) -> Self:
         """Take what was typed."""
         return cls(who=form.get("who", ""), agreed_at=form.get("agreed_at", ""), channel=form.get("channel", ""))
 

@@ -11,6 +11,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from connector import paths
 from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Offer
 from connector.domain.people import Actor
 from connector.domain.session import Location, Session
@@ -18,8 +19,8 @@ from connector.domain.span import When
 from connector.errors import NotFoundError, RuleError
 from connector.services.scheduling import offers
 from connector.services.sync import free_busy
-from connector.services.views import sessions
-from connector.services.views.sessions import AlternativeView, OfferView, SessionPage
+from connector.services.views.offers import AlternativeView, OfferView
+from connector.services.views.sessions import SessionPage, own_session
 from connector.web import visit
 from connector.web.forms import PlaceInput, TimeInput
 from connector.web.sessions import load, reader_of, to_session
@@ -27,7 +28,7 @@ from connector.web.sessions import load, reader_of, to_session
 FIRST_ROWS, MORE_ROWS = 3, 3
 _HOUR = timedelta(hours=1)
 
-pages = Blueprint("offers", __name__, url_prefix="/sessions/<uuid:session_id>/offer")
+pages = Blueprint("offers", __name__, url_prefix=f"{paths.session('<uuid:session_id>')}/offer")
 pages.before_request(visit.require)
 
 
@@ -58,21 +59,21 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     """Note down times; nothing is sent and nothing is held."""
     page = load(session_id)
     if not visit.acting():
-        _look(page)
-        return _draft_form(page, _shown(page))
-    form = _typed(request.form, page.session)
+        _refresh_free_busy(page)
+        return _draft_form(page, _filled(page))
+    form = _from_form(request.form, page.session)
     if "more" in request.form:
         return _draft_form(page, replace(form, rows=form.rows + _blank_rows(page.session, MORE_ROWS)))
     runtime = visit.runtime()
     now = runtime.clock()
     form, alternatives = _read(form, page.session, now)
     if any(row.time.error or row.place.error for row in form.rows):
-        marked = "Please look at the marked times. Nothing has been saved yet."
-        return _draft_form(page, replace(form, error=marked), status=422)
+        error_text = "Please look at the marked times. Nothing has been saved yet."
+        return _draft_form(page, replace(form, error=error_text), status=422)
     try:
         window = _window(form.hours)
         with runtime.database.begin() as db:
-            sessions.own_session(db, visit.practitioner_id(), session_id)
+            own_session(db, visit.practitioner_id(), session_id)
             offers.draft(db, runtime.policy, session_id, alternatives, by=visit.actor(db), now=now, window=window)
     except NotFoundError:
         raise
@@ -85,7 +86,7 @@ def draft(session_id: UUID) -> ResponseReturnValue:
 def review(session_id: UUID) -> ResponseReturnValue:
     """Show what sending the draft will do."""
     page = load(session_id)
-    _look(page)
+    _refresh_free_busy(page)
     return _review(page)
 
 
@@ -96,7 +97,7 @@ def send(session_id: UUID) -> ResponseReturnValue:
     if page.open is not None and str(page.open.offer.id) == request.form.get("offer"):
         return to_session(session_id)  # the button was pressed twice
     try:
-        offer_id = _draft_named(page).id
+        offer_id = _draft_on_page(page).id
         with runtime.database.begin() as db:
             sent = offers.send(db, runtime.policy, offer_id, by=visit.actor(db), now=runtime.clock())
     except NotFoundError:
@@ -124,7 +125,7 @@ def discard(session_id: UUID) -> ResponseReturnValue:
 def withdraw(session_id: UUID) -> ResponseReturnValue:
     """Take the whole open offer back."""
 
-    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+    def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return offers.withdraw(db, visit.runtime().policy, offer_id, by=by, now=now)
 
     page = load(session_id)
@@ -132,23 +133,23 @@ def withdraw(session_id: UUID) -> ResponseReturnValue:
         return _closed(page)
     if not visit.acting():
         return render_template("offers/withdraw.html", page=page, reader=reader_of(page), alternative=None)
-    return _change(page, act, done="The offer is taken back, and the times are free again.")
+    return _change(page, apply, done="The offer is taken back, and the times are free again.")
 
 
 @pages.route("/<uuid:alternative_id>/withdraw", methods=["GET", "POST"])
-def withdraw_one(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
+def withdraw_alternative(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
     """Take one time of the open offer back."""
 
-    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+    def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return offers.withdraw_alternative(db, visit.runtime().policy, offer_id, alternative_id, by=by, now=now)
 
     page = load(session_id)
     if page.open is None:
         return _closed(page)
-    one = _alternative(page.open, alternative_id)
+    view = _alternative(page.open, alternative_id)
     if not visit.acting():
-        return render_template("offers/withdraw.html", page=page, reader=reader_of(page), alternative=one)
-    return _change(page, act, done="That time is taken back and free again.")
+        return render_template("offers/withdraw.html", page=page, reader=reader_of(page), alternative=view)
+    return _change(page, apply, done="That time is taken back and free again.")
 
 
 @pages.route("/<uuid:alternative_id>/move", methods=["GET", "POST"])
@@ -157,40 +158,40 @@ def move(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
     page = load(session_id)
     if page.open is None:
         return _closed(page)
-    one = _alternative(page.open, alternative_id)
+    view = _alternative(page.open, alternative_id)
     if not visit.acting():
-        return _move_form(page, one, TimeInput.showing(one.alternative.when))
-    when, typed = TimeInput.typed(request.form).checked(page.session.when.zone)
+        return _move_form(page, view, TimeInput.of(view.alternative.when))
+    when, time = TimeInput.from_form(request.form).checked(page.session.when.zone)
     if when is None:
-        return _move_form(page, one, typed, status=422)
-    moved = when
+        return _move_form(page, view, time, status=422)
+    new = when
 
-    def act(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offers.move_alternative(db, visit.runtime().policy, offer_id, alternative_id, moved, by=by, now=now)
+    def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
+        return offers.move_alternative(db, visit.runtime().policy, offer_id, alternative_id, new, by=by, now=now)
 
     try:
-        return _change(page, act, done="The time is moved. The deadline stays the same.")
+        return _change(page, apply, done="The time is moved. The deadline stays the same.")
     except NotFoundError:
         raise
     except RuleError as error:
-        return _move_form(page, one, typed.refused(error), status=visit.status_of(error))
+        return _move_form(page, view, time.refused(error), status=visit.status_of(error))
 
 
-def _look(page: SessionPage) -> None:
-    """Have the calendars looked at while times are being chosen; only for who reads the page."""
+def _refresh_free_busy(page: SessionPage) -> None:
+    """Have the calendars read again while times are being chosen; HEAD asks for no page, and so for no reading."""
     if request.method == "GET":
         runtime = visit.runtime()
         free_busy.refresh(runtime.database, runtime.policy, page.practitioner.id, now=runtime.clock())
 
 
 def _change(
-    page: SessionPage, act: Callable[[Connection, UUID, Actor, datetime], Offer], *, done: str
+    page: SessionPage, apply: Callable[[Connection, UUID, Actor, datetime], Offer], *, done: str
 ) -> ResponseReturnValue:
     if page.open is None:
         return _closed(page)
     runtime = visit.runtime()
     with runtime.database.begin() as db:
-        act(db, page.open.offer.id, visit.actor(db), runtime.clock())
+        apply(db, page.open.offer.id, visit.actor(db), runtime.clock())
     flash(done, "done")
     return to_session(page.session.id)
 
@@ -201,13 +202,13 @@ def _closed(page: SessionPage) -> ResponseReturnValue:
 
 
 def _alternative(open_offer: OfferView, alternative_id: UUID) -> AlternativeView:
-    for one in open_offer.alternatives:
-        if one.alternative.id == alternative_id:
-            return one
+    for view in open_offer.alternatives:
+        if view.alternative.id == alternative_id:
+            return view
     raise NotFoundError("This time is not part of the offer.")
 
 
-def _draft_named(page: SessionPage) -> Offer:
+def _draft_on_page(page: SessionPage) -> Offer:
     if page.draft is None or str(page.draft.id) != request.form.get("offer"):
         raise RuleError(
             "The draft has changed since you opened this page. Please look it over again; nothing was sent."
@@ -215,22 +216,24 @@ def _draft_named(page: SessionPage) -> Offer:
     return page.draft
 
 
-def _shown(page: SessionPage) -> DraftForm:
+def _filled(page: SessionPage) -> DraftForm:
     if page.draft is None:
         return DraftForm(rows=_blank_rows(page.session, FIRST_ROWS), hours=_hours(visit.runtime().policy.window))
     rows = tuple(
         Row(
-            time=TimeInput.showing(a.when),
-            place=PlaceInput.showing(a.location) if a.location else _no_place(page.session),
+            time=TimeInput.of(alternative.when),
+            place=PlaceInput.of(alternative.location) if alternative.location else _no_place(page.session),
         )
-        for a in page.draft.alternatives
+        for alternative in page.draft.alternatives
     )
     return DraftForm(rows=rows + _blank_rows(page.session, FIRST_ROWS - len(rows)), hours=_hours(page.draft.window))
 
 
-def _typed(form: Mapping[str, str], session: Session) -> DraftForm:
+def _from_form(form: Mapping[str, str], session: Session) -> DraftForm:
     numbers = [n for n in range(MOST_ALTERNATIVES) if f"date-{n}" in form]
-    rows = tuple(Row(time=TimeInput.typed(form, f"-{n}"), place=PlaceInput.typed(form, f"-{n}")) for n in numbers)
+    rows = tuple(
+        Row(time=TimeInput.from_form(form, f"-{n}"), place=PlaceInput.from_form(form, f"-{n}")) for n in numbers
+    )
     return DraftForm(rows=rows or _blank_rows(session, FIRST_ROWS), hours=form.get("hours", "").strip())
 
 
@@ -250,7 +253,7 @@ def _read(form: DraftForm, session: Session, now: datetime) -> tuple[DraftForm, 
 
 
 def _blank_rows(session: Session, count: int) -> tuple[Row, ...]:
-    minutes = TimeInput.showing(session.when).minutes
+    minutes = TimeInput.of(session.when).minutes
     return tuple(Row(time=TimeInput(minutes=minutes), place=_no_place(session)) for _ in range(count))
 
 
@@ -265,9 +268,9 @@ def _hours(window: timedelta) -> str:
 def _window(hours: str) -> timedelta | None:
     if not hours:
         return None
-    most = LONGEST_WINDOW // _HOUR
-    if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours[:6]) <= most:
-        raise RuleError(f"Give the client's time to answer in whole hours, from 1 to {most}.")
+    longest = LONGEST_WINDOW // _HOUR
+    if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours[:6]) <= longest:
+        raise RuleError(f"Give the client's time to answer in whole hours, from 1 to {longest}.")
     return int(hours) * _HOUR
 
 
@@ -275,12 +278,12 @@ def _draft_form(page: SessionPage, form: DraftForm, *, status: int = 200) -> Res
     form = replace(form, rows=form.rows[:MOST_ALTERNATIVES])
     usual = visit.runtime().policy.window
     full = len(form.rows) == MOST_ALTERNATIVES
-    shown = render_template("offers/draft.html", page=page, reader=reader_of(page), form=form, usual=usual, full=full)
-    return shown, status
+    body = render_template("offers/draft.html", page=page, reader=reader_of(page), form=form, usual=usual, full=full)
+    return body, status
 
 
-def _move_form(page: SessionPage, one: AlternativeView, time: TimeInput, *, status: int = 200) -> ResponseReturnValue:
-    return render_template("offers/move.html", page=page, reader=reader_of(page), one=one, time=time), status
+def _move_form(page: SessionPage, view: AlternativeView, time: TimeInput, *, status: int = 200) -> ResponseReturnValue:
+    return render_template("offers/move.html", page=page, reader=reader_of(page), view=view, time=time), status
 
 
 def _review(page: SessionPage, *, error: str = "", status: int = 200) -> ResponseReturnValue:
@@ -288,7 +291,7 @@ def _review(page: SessionPage, *, error: str = "", status: int = 200) -> Respons
         flash("There is no draft to send.", "warning")
         return to_session(page.session.id)
     runtime = visit.runtime()
-    shown = render_template(
+    body = render_template(
         "offers/review.html",
         page=page,
         reader=reader_of(page),
@@ -298,4 +301,4 @@ def _review(page: SessionPage, *, error: str = "", status: int = 200) -> Respons
         paused=[calendar for calendar in page.calendars if calendar.paused],
         error=error,
     )
-    return shown, status
+    return body, status

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from connector import paths
 from connector.errors import NotFoundError, RuleError
 from connector.runtime import Runtime
 from connector.storage.database import is_busy
@@ -45,6 +46,7 @@ SIGN_IN_LIMIT = "10 per minute"
 ANSWER_LIMIT = "30 per minute"
 
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_MAILED = (answer.pages, questions.pages, conflict.pages, paused.pages)  # reached from letters, without signing in
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +75,32 @@ def create(runtime: Runtime) -> Flask:
     secure = settings.public_url.startswith("https://")
     app = _Pages("connector.web")
     app.extensions[visit.EXTENSION] = runtime
+    _configure(app, runtime, secure=secure)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    _prepare_templates(app, brand=settings.brand)
+    _limit(app, settings.broker_url)  # before anything else looks at the request
+    CSRFProtect(app)
+    for part in (
+        *_MAILED,
+        signin.pages,
+        sessions.pages,
+        offers.pages,
+        calendars.pages,
+        connection.pages,
+        health.checks,
+    ):
+        app.register_blueprint(part)
+    app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
+    app.add_url_rule("/robots.txt", "robots", _robots)
+    app.register_error_handler(HTTPException, _fault)
+    app.register_error_handler(RuleError, _refusal)
+    app.after_request(_hardened(secure=secure))
+    return app
+
+
+def _configure(app: Flask, runtime: Runtime, *, secure: bool) -> None:
     app.config.update(
         SECRET_KEY=runtime.seal.token("cookie", UUID(int=0)),
         SESSION_COOKIE_NAME="__Host-pencilled" if secure else "pencilled",
@@ -84,29 +112,18 @@ def create(runtime: Runtime) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,  # a page may stay open as long as the offer
         WTF_CSRF_SSL_STRICT=False,  # wants a Referer, which no page of ours sends: answer links must not travel in one
     )
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+
+
+def _prepare_templates(app: Flask, *, brand: str) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        brand=settings.brand,
+        brand=brand,
         length=length,
         signed_in=visit.signed_in,
         question_address=questions.address,
-        stopped_address=paused.address,
+        paused_address=paused.address,
     )
-    _limit(app, settings.broker_url)  # before anything else looks at the request
-    CSRFProtect(app)
-    mailed = (answer.pages, questions.pages, conflict.pages, paused.pages)
-    for part in (*mailed, signin.pages, sessions.pages, offers.pages, calendars.pages, connection.pages, health.checks):
-        app.register_blueprint(part)
-    app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
-    app.add_url_rule("/robots.txt", "robots", _robots)
-    app.register_error_handler(HTTPException, _fault)
-    app.register_error_handler(RuleError, _refusal)
-    app.after_request(_hardened(secure=secure))
-    return app
 
 
 def _limit(app: Flask, broker_url: str) -> None:
@@ -120,7 +137,7 @@ def _limit(app: Flask, broker_url: str) -> None:
         key_prefix="pencilled",
     )
     limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
-    for part in (answer.pages, questions.pages, conflict.pages, paused.pages):
+    for part in _MAILED:
         limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
     for part in (calendars.pages, connection.pages):  # passwords can be tried there, and services be asked
         limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
@@ -182,4 +199,4 @@ def _page(kind: str, status: int) -> ResponseReturnValue:
 
 
 def _robots() -> Response:
-    return Response("User-agent: *\nAllow: /hooks/\nDisallow: /\n", mimetype="text/plain")
+    return Response(f"User-agent: *\nAllow: {paths.NOTIFICATIONS}/\nDisallow: /\n", mimetype="text/plain")

@@ -9,18 +9,18 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, Session
 from connector.domain.span import When
 from connector.errors import NotFoundError, PastSpanError, RuleError
 from connector.services.scheduling import sessions
-from connector.services.views import sessions as viewing
-from connector.services.views.sessions import SessionPage
+from connector.services.views.sessions import SessionPage, own_session, session_list, session_page
 from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 from connector.web.times import Reader
 
-pages = Blueprint("sessions", __name__, url_prefix="/sessions")
+pages = Blueprint("sessions", __name__, url_prefix=paths.SESSIONS)
 pages.before_request(visit.require)
 
 
@@ -43,7 +43,7 @@ def every() -> ResponseReturnValue:
     runtime = visit.runtime()
     now = runtime.clock()
     with runtime.database.read() as db:
-        page = viewing.session_list(db, visit.practitioner_id(), now=now)
+        page = session_list(db, visit.practitioner_id(), now=now)
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
     return render_template("sessions/list.html", page=page, reader=reader)
 
@@ -60,8 +60,8 @@ def time(session_id: UUID) -> ResponseReturnValue:
     """Enter a time the client has agreed to, or correct a mistake; the place can change in the same save."""
     page, now = load(session_id), visit.runtime().clock()
     if not visit.acting():
-        return _time_form(page, _time_shown(page, now))
-    form = _time_typed()
+        return _time_form(page, _time_filled(page, now))
+    form = _time_from_form()
     when, time_input = form.time.checked(page.session.when.zone)
     place, place_input = form.place.checked()
     form = replace(form, time=time_input, place=place_input)
@@ -73,10 +73,10 @@ def time(session_id: UUID) -> ResponseReturnValue:
         raise
     except RuleError as error:
         past = isinstance(error, PastSpanError) and form.reason == MoveReason.CORRECTION
-        told = (
+        text = (
             "This time lies in the past. If that is right, tick the box below and save again." if past else str(error)
         )
-        form = replace(form, error=told, ask_override=past or form.override)
+        form = replace(form, error=text, ask_override=past or form.override)
         return _time_form(page, form, status=visit.status_of(error))
 
 
@@ -85,8 +85,8 @@ def location(session_id: UUID) -> ResponseReturnValue:
     """Change the place alone; the client is told, and need not agree."""
     page = load(session_id)
     if not visit.acting():
-        return _location_form(page, PlaceInput.showing(page.session.location))
-    place = PlaceInput.typed(request.form)
+        return _location_form(page, PlaceInput.of(page.session.location))
+    place = PlaceInput.from_form(request.form)
     try:
         return _save(page.session, Edit(location=place.needed()))
     except NotFoundError:
@@ -101,29 +101,27 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
     page = load(session_id)
     if not visit.acting():
         return render_template("sessions/cancel.html", page=page, reader=reader_of(page), reason="", error="")
-    typed, runtime = request.form.get("reason", ""), visit.runtime()
+    text, runtime = request.form.get("reason", ""), visit.runtime()
     try:
-        reason = one_line(typed, name="Reason")
+        reason = one_line(text, name="Reason")
         with runtime.database.begin() as db:
-            viewing.own_session(db, visit.practitioner_id(), session_id)
+            own_session(db, visit.practitioner_id(), session_id)
             sessions.cancel(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock(), reason=reason)
     except NotFoundError:
         raise
     except RuleError as error:
-        shown = render_template(
-            "sessions/cancel.html", page=page, reader=reader_of(page), reason=typed, error=str(error)
-        )
-        return shown, visit.status_of(error)
+        body = render_template("sessions/cancel.html", page=page, reader=reader_of(page), reason=text, error=str(error))
+        return body, visit.status_of(error)
     flash("The session is cancelled.", "done")
     return to_session(session_id)
 
 
 @pages.post("/<uuid:session_id>/keep")
 def keep(session_id: UUID) -> ResponseReturnValue:
-    """Leave a flagged session as it is, and take the flag away."""
+    """Leave a flagged session as it is, and clear the flag."""
     runtime = visit.runtime()
     with runtime.database.begin() as db:
-        viewing.own_session(db, visit.practitioner_id(), session_id)
+        own_session(db, visit.practitioner_id(), session_id)
         sessions.keep(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock())
     flash("The session stays as it is, and is no longer marked.", "done")
     return to_session(session_id)
@@ -136,7 +134,7 @@ def load(session_id: UUID) -> SessionPage:
     """
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return viewing.session_page(db, runtime.policy, visit.practitioner_id(), session_id, now=runtime.clock())
+        return session_page(db, runtime.policy, visit.practitioner_id(), session_id, now=runtime.clock())
 
 
 def reader_of(page: SessionPage) -> Reader:
@@ -149,21 +147,21 @@ def to_session(session_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("sessions.show", session_id=session_id), 303)
 
 
-def _time_shown(page: SessionPage, now: datetime) -> TimeForm:
+def _time_filled(page: SessionPage, now: datetime) -> TimeForm:
     return TimeForm(
-        time=TimeInput.showing(page.session.when),
-        place=PlaceInput.showing(page.session.location),
+        time=TimeInput.of(page.session.when),
+        place=PlaceInput.of(page.session.location),
         agreement=AgreementInput.just_now(page.client.name, zone=page.session.when.zone, now=now),
     )
 
 
-def _time_typed() -> TimeForm:
+def _time_from_form() -> TimeForm:
     form = request.form
     return TimeForm(
-        time=TimeInput.typed(form),
-        place=PlaceInput.typed(form),
+        time=TimeInput.from_form(form),
+        place=PlaceInput.from_form(form),
         reason=form.get("reason", ""),
-        agreement=AgreementInput.typed(form),
+        agreement=AgreementInput.from_form(form),
         override="override" in form,
     )
 
@@ -188,7 +186,7 @@ def _edit(form: TimeForm, session: Session, when: When, now: datetime, *, place:
 def _save(session: Session, edit: Edit) -> ResponseReturnValue:
     runtime = visit.runtime()
     with runtime.database.begin() as db:
-        viewing.own_session(db, visit.practitioner_id(), session.id)
+        own_session(db, visit.practitioner_id(), session.id)
         saved = sessions.edit(db, runtime.policy, session.id, edit, by=visit.actor(db), now=runtime.clock())
     if saved == session:
         flash("Nothing has changed, so nobody was told.", "done")
@@ -198,8 +196,8 @@ def _save(session: Session, edit: Edit) -> ResponseReturnValue:
 
 
 def _time_form(page: SessionPage, form: TimeForm, *, status: int = 200) -> ResponseReturnValue:
-    shown = render_template("sessions/time.html", page=page, reader=reader_of(page), form=form, channels=CHANNELS)
-    return shown, status
+    body = render_template("sessions/time.html", page=page, reader=reader_of(page), form=form, channels=CHANNELS)
+    return body, status
 
 
 def _location_form(page: SessionPage, place: PlaceInput, *, status: int = 200) -> ResponseReturnValue:

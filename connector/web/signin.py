@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from connector.runtime import SIGN_IN
+from connector import paths
 from connector.services import notices
-from connector.storage import signins
+from connector.services.accounts import sign_in_links
 from connector.web import visit
 from connector.web.times import length
 
@@ -16,13 +16,13 @@ LONGEST_ADDRESS = 320
 pages = Blueprint("signin", __name__)
 
 
-@pages.get("/signin")
+@pages.get(paths.SIGN_IN)
 def ask() -> ResponseReturnValue:
     """Show the form that asks for the mail address."""
     return render_template("signin/ask.html")
 
 
-@pages.post("/signin")
+@pages.post(paths.SIGN_IN)
 def mail() -> ResponseReturnValue:
     """Mail a link if the address is a practitioner's; the answer does not tell whether it is."""
     runtime = visit.runtime()
@@ -30,28 +30,24 @@ def mail() -> ResponseReturnValue:
     if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
         with runtime.database.begin() as db:
             notices.queue_sign_in(db, runtime.policy, address, now=runtime.clock())
-    return render_template("signin/asked.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.policy.sign_in))
+    return render_template("signin/sent.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.policy.sign_in))
 
 
-@pages.get("/signin/<token>")
+@pages.get(paths.sign_in("<token>"))
 def confirm(token: str) -> ResponseReturnValue:
-    """Show the button that signs in: opening the link alone spends nothing."""
+    """Show the button that signs in: opening the link alone does not use it up."""
     runtime = visit.runtime()
-    signin_id = runtime.seal.identity(SIGN_IN, token)
-    with runtime.database.read() as db:
-        usable = signins.usable(db, signin_id, now=runtime.clock())
-    return render_template("signin/enter.html") if usable else _spent()
+    usable = sign_in_links.is_usable(runtime.database, runtime.seal, token, now=runtime.clock())
+    return render_template("signin/enter.html") if usable else _used()
 
 
-@pages.post("/signin/<token>")
+@pages.post(paths.sign_in("<token>"))
 def enter(token: str) -> ResponseReturnValue:
-    """Spend the link and sign in."""
+    """Use up the link and sign in."""
     runtime = visit.runtime()
-    signin_id = runtime.seal.identity(SIGN_IN, token)
-    with runtime.database.begin() as db:
-        practitioner_id = signins.use(db, signin_id, now=runtime.clock())
+    practitioner_id = sign_in_links.use(runtime.database, runtime.seal, token, now=runtime.clock())
     if practitioner_id is None:
-        return _spent()
+        return _used()
     return redirect(visit.sign_in(practitioner_id), 303)
 
 
@@ -62,5 +58,5 @@ def leave() -> ResponseReturnValue:
     return redirect(url_for("signin.ask"), 303)
 
 
-def _spent() -> ResponseReturnValue:
-    return render_template("signin/spent.html"), 410
+def _used() -> ResponseReturnValue:
+    return render_template("signin/used.html"), 410

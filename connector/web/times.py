@@ -1,4 +1,4 @@
-"""How times are told on a page: in the reader's zone and words, the zone always named."""
+"""Times as a page writes them: in the reader's zone and language, the zone always named."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NARROW_SPACES = str.maketrans({"\u202f": "\u00a0", "\u2009": "\u00a0"})  # some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class TimeText:
     """A session's time in words; `elsewhere` is the same in the other person's zone where their clocks differ."""
 
     day: str
@@ -31,7 +31,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Who reads: an IANA zone and a locale such as en, en_GB or de; languages the pages lack are told in English."""
+    """Who reads: an IANA zone and a locale such as en, en_GB or de; for a language the pages lack, English."""
 
     zone: str
     locale: str
@@ -41,8 +41,8 @@ class Reader:
         """The language of the page: en or de."""
         return str(self._locale.language)
 
-    def told(self, when: When, *, other: str = "") -> Told:
-        """Tell when something takes place.
+    def time(self, when: When, *, other: str = "") -> TimeText:
+        """Write when something takes place.
 
         Args:
             when: The time that was agreed.
@@ -51,31 +51,31 @@ class Reader:
         zone, there = zone_named(self.zone), zone_named(other or when.zone)
         start = when.span.start
         differs = start.astimezone(zone).replace(tzinfo=None) != start.astimezone(there).replace(tzinfo=None)
-        return Told(
+        return TimeText(
             day=self._day(start, zone),
             hours=self._hours(when.span, zone),
-            zone=self._zone(start, zone, exact=not _turned(when.span, zone)),
+            zone=self._zone(start, zone, exact=not _clocks_change(when.span, zone)),
             elsewhere=self._elsewhere(when.span, zone, there) if differs else "",
         )
 
     def line(self, when: When) -> str:
-        """Tell the same on one line."""
-        told = self.told(when)
-        return f"{told.day}, {told.hours} {told.zone}"
+        """Write the same on one line."""
+        text = self.time(when)
+        return f"{text.day}, {text.hours} {text.zone}"
 
     def moment(self, instant: datetime) -> str:
-        """Tell an instant with its day and zone: a deadline, an answer."""
+        """Write an instant with its day and zone: a deadline, an answer."""
         zone = zone_named(self.zone)
         local = instant.astimezone(zone)
         return f"{self._day(instant, zone)}, {self._clock(local)}{self._oclock} {self._zone(instant, zone)}"
 
     def brief(self, instant: datetime) -> str:
-        """Tell an instant where the zone is named nearby: a line in a table."""
+        """Write an instant where the zone is named nearby: a line in a table."""
         local = instant.astimezone(zone_named(self.zone))
         return f"{format_skeleton('yMMMd', local, locale=self._locale)}, {self._clock(local)}{self._oclock}"
 
     def zone_at(self, instant: datetime, zone: str = "") -> str:
-        """Name a zone as it is called at that instant, with the city it goes by."""
+        """Name a zone as it is called at that instant, with its city."""
         return self._zone(instant, zone_named(zone or self.zone))
 
     @property
@@ -97,9 +97,10 @@ class Reader:
 
     def _hours(self, span: Span, zone: ZoneInfo) -> str:
         start, end = span.start.astimezone(zone), span.end.astimezone(zone)
-        turned = _turned(span, zone)  # then 02:30 may well come before 02:20
+        clocks_change = _clocks_change(span, zone)  # then 02:30 may well come before 02:20
         first, last = (
-            f"{self._clock(local)} [{_offset(local)}]" if turned else self._clock(local) for local in (start, end)
+            f"{self._clock(local)} [{_offset(local)}]" if clocks_change else self._clock(local)
+            for local in (start, end)
         )
         if start.date() != end.date():
             return f"{first}{self._oclock} – {last}{self._oclock} ({self._date(end)})"  # noqa: RUF001 - as below
@@ -118,10 +119,10 @@ class Reader:
         return f"{_LOCAL[self.language] if '(' in general else general} ({city})"  # brackets: it has no name of its own
 
     def _elsewhere(self, span: Span, zone: ZoneInfo, there: ZoneInfo) -> str:
-        told = f"{self._hours(span, there)} {self._zone(span.start, there)}"
+        hours = f"{self._hours(span, there)} {self._zone(span.start, there)}"
         if span.start.astimezone(zone).date() == span.start.astimezone(there).date():
-            return told
-        return f"{self._date(span.start.astimezone(there))}, {told}"
+            return hours
+        return f"{self._date(span.start.astimezone(there))}, {hours}"
 
 
 def locale_of(tag: str) -> Locale:
@@ -136,7 +137,7 @@ def locale_of(tag: str) -> Locale:
 
 
 def length(value: timedelta) -> str:
-    """Tell a duration in English: 50 minutes, 24 hours, 3 days."""
+    """Write a duration in English: 50 minutes, 24 hours, 3 days."""
     seconds = int(value.total_seconds())
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if seconds % size == 0 and (seconds >= 2 * size or size < 86400):  # noqa: PLR2004 - one day is 24 hours
@@ -146,7 +147,7 @@ def length(value: timedelta) -> str:
     return "no time"
 
 
-def _turned(span: Span, zone: ZoneInfo) -> bool:
+def _clocks_change(span: Span, zone: ZoneInfo) -> bool:
     """Whether the clocks change meanwhile."""
     return span.start.astimezone(zone).utcoffset() != span.end.astimezone(zone).utcoffset()
 

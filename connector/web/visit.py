@@ -1,4 +1,4 @@
-"""Who is here: the installation a page belongs to, the practitioner who is signed in, the language to use."""
+"""What a request is about: the installation, the practitioner who is signed in, the language to use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from connector.domain.people import Actor, Role
+from connector.domain.people import Actor
 from connector.errors import (
     NotFoundError,
     OfferClosedError,
@@ -21,17 +21,17 @@ from connector.errors import (
     TimeTakenError,
 )
 from connector.runtime import Runtime
-from connector.storage import people
+from connector.services.views import practitioners
 from connector.web.words import Words, words_in
 
 EXTENSION = "pencilled"
-_WHO, _WANTED = "practitioner", "wanted"
+_PRACTITIONER, _NEXT_PAGE = "practitioner", "wanted"  # the keys in the cookie
 
 
 def runtime() -> Runtime:
     """Return the installation that this page belongs to."""
-    found: Runtime = current_app.extensions[EXTENSION]
-    return found
+    installation: Runtime = current_app.extensions[EXTENSION]
+    return installation
 
 
 def acting() -> bool:
@@ -41,11 +41,11 @@ def acting() -> bool:
 
 def sign_in(practitioner_id: UUID) -> str:
     """Remember who this browser belongs to, and return the page they wanted to see."""
-    wanted = str(cookie.get(_WANTED, ""))
+    next_page = str(cookie.get(_NEXT_PAGE, ""))
     cookie.clear()
     cookie.permanent = True
-    cookie[_WHO] = practitioner_id.hex
-    return wanted or url_for("sessions.every")
+    cookie[_PRACTITIONER] = practitioner_id.hex
+    return next_page or url_for("sessions.every")
 
 
 def sign_out() -> None:
@@ -55,15 +55,15 @@ def sign_out() -> None:
 
 def signed_in() -> UUID | None:
     """Return the practitioner this browser belongs to; None if nobody is signed in."""
-    return UUID(hex=cookie[_WHO]) if _WHO in cookie else None
+    return UUID(hex=cookie[_PRACTITIONER]) if _PRACTITIONER in cookie else None
 
 
 def practitioner_id() -> UUID:
     """Return the practitioner who is signed in, on a page that `require` guards."""
-    found = signed_in()
-    if found is None:
+    identity = signed_in()
+    if identity is None:
         raise NotFoundError("Nobody is signed in.")
-    return found
+    return identity
 
 
 def require() -> ResponseReturnValue | None:
@@ -71,13 +71,13 @@ def require() -> ResponseReturnValue | None:
     if signed_in() is not None:
         return None
     if request.method == "GET":
-        cookie[_WANTED] = request.path
+        cookie[_NEXT_PAGE] = request.path
     return redirect(url_for("signin.ask"), 303)
 
 
 def actor(db: Connection) -> Actor:
     """Return the practitioner who is signed in as the one who acts."""
-    return Actor(role=Role.PRACTITIONER, name=people.practitioner(db, practitioner_id()).name)
+    return practitioners.actor(db, practitioner_id())
 
 
 def reader_words() -> Words:
@@ -91,7 +91,7 @@ def reader_language() -> str:
 
 
 def status_of(error: RuleError) -> int:
-    """Return the HTTP status that says what kind of no this is."""
+    """Return the HTTP status for what the domain has refused."""
     match error:
         case NotFoundError():
             return 404
@@ -103,9 +103,9 @@ def status_of(error: RuleError) -> int:
 
 def sentence(error: RuleError | ProviderError) -> str:
     """Say what went wrong as a sentence, with what to do about it."""
-    said = str(error).strip() or "The calendar service did not do what was asked"
-    said = said[0].upper() + said[1:]
-    ended = said if said.endswith((".", "?", "!")) else f"{said}."
+    text = str(error).strip() or "The calendar service did not do what was asked"
+    text = text[0].upper() + text[1:]
+    full = text if text.endswith((".", "?", "!")) else f"{text}."
     if isinstance(error, RuleError | RefusedError):
-        return ended
-    return f"{ended} Please try again."
+        return full
+    return f"{full} Please try again."

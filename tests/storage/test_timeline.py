@@ -17,7 +17,7 @@ from alembic import command
 from connector.domain.facts import BY_TAG, AnyFact, CalendarResumed, Disconnected, Fact, OfferSent, UnknownFact
 from connector.domain.people import Actor, Role
 from connector.services.views import connections
-from connector.services.views import timeline as narrating
+from connector.services.views.timeline import line_of
 from connector.storage import migrations, people, tables, timeline
 from connector.storage.database import Database
 from tests.domain.examples import practitioner, when
@@ -95,9 +95,9 @@ def test_rows_of_the_version_before_read_as_facts_and_are_told_in_the_same_words
 
     happened = everything(database)
     assert {type(fact) for fact in happened} == set(BY_TAG.values())
-    told = [narrating.told(fact) for fact in happened]
-    assert [[one.who, one.what, one.why] for one in told] == [row["told"] for row in OLD_ROWS]
-    assert {one.at for one in told} == {NOW}
+    lines = [line_of(fact) for fact in happened]
+    assert [[line.who, line.what, line.why] for line in lines] == [row["told"] for row in OLD_ROWS]
+    assert {line.at for line in lines} == {NOW}
     ids = [[fact.session_id, fact.offer_id, fact.connection_id] for fact in happened]
     names = ("session_id", "offer_id", "connection_id")
     assert ids == [[UUID(row[name]) if row[name] else None for name in names] for row in OLD_ROWS]
@@ -207,9 +207,9 @@ def test_what_a_newer_version_has_noted_is_told_as_such_and_keeps_its_place(
         happened = timeline.of_session(db, booked.id)
 
     assert [type(fact).__name__ for fact in happened] == ["SessionBooked", "UnknownFact", "SessionCancelled"]
-    told = narrating.told(happened[1])
-    assert told.what == f"Something that a newer version has noted, and this one cannot tell: {kind}"
-    assert (told.who, told.at) == ("Kim", NOW)
+    line = line_of(happened[1])
+    assert line.what == f"Something that a newer version has noted, and this one cannot tell: {kind}"
+    assert (line.who, line.at) == ("Kim", NOW)
 
 
 def test_a_fact_nobody_could_read_is_never_stored_again(sqlite_database: Database) -> None:
@@ -226,7 +226,7 @@ def test_a_disconnection_that_cannot_be_read_is_not_taken_for_none(sqlite_databa
     with sqlite_database.begin() as db:
         timeline.append(db, practice.kim.id, [gone])
     with sqlite_database.read() as db:
-        assert len(connections.connection_list(db, practice.kim.id, now=practice.now).departed) == 1
+        assert len(connections.connection_list(db, practice.kim.id, now=practice.now).disconnected) == 1
     with sqlite_database.begin() as db:
         own = tables.facts.c.kind == Disconnected.tag
         db.execute(sa.update(tables.facts).where(own).values(details='{"label": "A", "left_behind": "some"}'))

@@ -1,4 +1,4 @@
-"""What practitioners do in their calendar until they are asked about it, or it is stopped, as the worker finds it."""
+"""What practitioners do in their calendar until they are asked about it, or it is paused, as the worker finds it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.notice_table import Link
 from connector.domain.question import Question
 from connector.domain.span import Span, When
 from connector.runtime import Runtime
@@ -42,7 +43,7 @@ def pull(here: Desk) -> None:
     here.carry_out(Kind.PULL)
 
 
-def scan(here: Desk) -> None:
+def refresh_free_busy(here: Desk) -> None:
     """Look when the calendar is not free."""
     notify(here, Kind.BUSY)
     here.carry_out(Kind.BUSY)
@@ -102,9 +103,9 @@ def replacing(here: Desk, to: When | None = None) -> Question:
 def asked(stage: Stage) -> Question:
     """Return the open question about the stage's session."""
     with stage.runtime.database.read() as db:
-        found = questions.open_of(db, stage.session.id)
-    assert found
-    return found
+        question = questions.open_of(db, stage.session.id)
+    assert question
+    return question
 
 
 def question_now(stage: Stage, question: Question) -> Question:
@@ -119,17 +120,17 @@ def how_many(stage: Stage) -> int:
 
 def page_of(stage: Stage, question: Question) -> str:
     """Return the path of the page a question's letter leads to."""
-    return _path(stage.runtime, stage.runtime.question_link(question.id))
+    return _path(stage.runtime, stage.runtime.link(Link.QUESTION, question.id))
 
 
-def stopped_page(here: Desk) -> str:
-    """Return the path of the page the letter about a stopped calendar leads to."""
+def paused_page(here: Desk) -> str:
+    """Return the path of the page the letter about a paused calendar leads to."""
     token = here.stage.runtime.seal.token(breaker.PURPOSE, here.calendar.id)
     return f"/stopped/{token}"
 
 
-def clash_page(here: Desk, n: int = 0) -> str:
-    """Return the path of the page the letter about a clash at the nth offered time leads to."""
+def conflict_page(here: Desk, n: int = 0) -> str:
+    """Return the path of the page the letter about a conflict at the nth offered time leads to."""
     with here.stage.runtime.database.read() as db:
         [offer] = [one for one in offers.of_session(db, here.stage.session.id) if one.sent_at][:1]
     return f"/clash/{here.stage.runtime.seal.token(conflicts.PURPOSE, offer.alternatives[n].id)}"
@@ -163,7 +164,7 @@ def wipe(here: Desk) -> None:
 def add_foreign(here: Desk, when: When) -> None:
     """Have something of their own at that time, and let it be seen."""
     hand(here).add_foreign(Span.of(when.span.start, timedelta(minutes=30)))
-    scan(here)
+    refresh_free_busy(here)
 
 
 def _path(runtime: Runtime, link: str) -> str:

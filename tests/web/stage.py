@@ -15,17 +15,18 @@ from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
+from connector.domain.notice_table import Link
 from connector.domain.offer import Offer
 from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.session import Location, LocationKind, Session
 from connector.domain.span import When
 from connector.errors import RuleError
 from connector.ports import Letter, Network, Provider
-from connector.runtime import SIGN_IN, Runtime
+from connector.runtime import Runtime
 from connector.services import notices
 from connector.services.policy import Policy
-from connector.services.scheduling import offers as offering
-from connector.services.scheduling import sessions as booking
+from connector.services.scheduling.offers import draft, send
+from connector.services.scheduling.sessions import book
 from connector.settings import Settings
 from connector.storage import offers, people, sessions
 from connector.storage.columns import metadata
@@ -118,13 +119,13 @@ class Stage:
         chosen = times or (self.at(9, 9), self.at(9, 11), self.at(10, 15))
         made = self.draft(*chosen, session=session, places=places)
         with self.runtime.database.begin() as db:
-            return offering.send(db, self.runtime.policy, made.id, by=self.by, now=self.now).offer
+            return send(db, self.runtime.policy, made.id, by=self.by, now=self.now).offer
 
     def draft(self, *times: When, session: Session | None = None, places: Places | None = None) -> Offer:
         alternatives = [(when, (places or {}).get(n)) for n, when in enumerate(times)]
         with self.runtime.database.begin() as db:
             target = (session or self.session).id
-            return offering.draft(db, self.runtime.policy, target, alternatives, by=self.by, now=self.now)
+            return draft(db, self.runtime.policy, target, alternatives, by=self.by, now=self.now)
 
     def book(self, when: When, *, client: Client | None = None, practitioner: Practitioner | None = None) -> Session:
         with self.runtime.database.begin() as db:
@@ -136,7 +137,7 @@ class Stage:
 
     def link(self, offer: Offer) -> str:
         """Return the path of the client's answer page."""
-        return self.runtime.answer_link(offer.id).removeprefix(self.runtime.settings.public_url)
+        return self.runtime.link(Link.ANSWER, offer.id).removeprefix(self.runtime.settings.public_url)
 
     def stored(self, offer: Offer) -> Offer:
         with self.runtime.database.read() as db:
@@ -160,7 +161,7 @@ class Stage:
             before = set(db.execute(sa.select(signins.c.id)).scalars())
             notices.queue_sign_in(db, self.runtime.policy, practitioner.email, now=self.now)
             (fresh,) = set(db.execute(sa.select(signins.c.id)).scalars()) - before
-        return f"/signin/{self.runtime.seal.token(SIGN_IN, fresh)}"
+        return self.runtime.link(Link.SIGN_IN, fresh).removeprefix(self.runtime.settings.public_url)
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return the content of every table."""
@@ -182,9 +183,9 @@ class Browser:
 
     def post(self, path: str, form: Mapping[str, str] | None = None, *, page: str | None = None) -> TestResponse:
         """Submit a form; `page` is where it was shown, by default the address it is sent to."""
-        found = _TOKEN.search(self.get(page or path).text) or _TOKEN.search(self.get("/signin").text)
-        assert found
-        return self.http.post(path, data={"csrf_token": found[1], **(form or {})})
+        match = _TOKEN.search(self.get(page or path).text) or _TOKEN.search(self.get("/signin").text)
+        assert match
+        return self.http.post(path, data={"csrf_token": match[1], **(form or {})})
 
 
 def make_stage(runtime: Runtime, clock: Clock) -> Stage:
@@ -219,7 +220,7 @@ def make_stage(runtime: Runtime, clock: Clock) -> Stage:
 
 
 def _book(db: sa.Connection, runtime: Runtime, practitioner: Practitioner, client: Client, when: When) -> Session:
-    return booking.book(
+    return book(
         db,
         runtime.policy,
         practitioner_id=practitioner.id,

@@ -110,9 +110,9 @@ def page(chromium: webdriver.Chrome, door: tuple[Door, str], stage: Stage) -> Pa
     served.app = stage.app
     chromium.get("about:blank")
     chromium.delete_all_cookies()
-    shown = Page(chromium, address)
-    shown.be(PHONE)
-    return shown
+    page = Page(chromium, address)
+    page.be(PHONE)
+    return page
 
 
 class Page:
@@ -240,9 +240,9 @@ def test_a_practitioner_signs_in_drafts_looks_over_and_sends(page: Page, stage: 
     page.check()
     assert "The offer is sent." in page.text
     with stage.runtime.database.read() as db:
-        shown = session_page(db, stage.runtime.policy, stage.ada.id, stage.session.id, now=stage.now)
-    assert shown.open is not None
-    assert [a.alternative.when for a in shown.open.alternatives] == [stage.at(9, 9), stage.at(9, 11, 30)]
+        session_page_ = session_page(db, stage.runtime.policy, stage.ada.id, stage.session.id, now=stage.now)
+    assert session_page_.open is not None
+    assert [a.alternative.when for a in session_page_.open.alternatives] == [stage.at(9, 9), stage.at(9, 11, 30)]
 
 
 def test_every_page_of_the_practitioner_can_be_used_by_everybody(page: Page, stage: Stage, tmp_path: Path) -> None:

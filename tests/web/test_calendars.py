@@ -29,16 +29,16 @@ def test_a_calendar_is_connected_by_signing_in_and_choosing(everywhere: Desk) ->
     assert "Choose a calendar" in page.text
     assert everywhere.connections == []
     assert everywhere.choose(everywhere.service.target, everywhere.service.other).location == "/calendars"
-    shown = everywhere.ada.get("/calendars").text
-    assert "All well" in shown
-    assert "is connected. Your sessions are being written to it now." in shown
+    text = everywhere.ada.get("/calendars").text
+    assert "All well" in text
+    assert "is connected. Your sessions are being written to it now." in text
     everywhere.work()
     assert everywhere.service.titles() == ["Session: K. N."]
     assert waiting(everywhere) == 0
     [connection] = everywhere.connections
     with everywhere.stage.runtime.database.read() as db:
-        found = [(one.remote_id, one.role) for one in calendars.in_connection(db, connection.id)]
-    assert found == [
+        rows = [(one.remote_id, one.role) for one in calendars.in_connection(db, connection.id)]
+    assert rows == [
         (everywhere.service.target, CalendarRole.TARGET),
         (everywhere.service.other, CalendarRole.WATCHED),
     ]
@@ -74,11 +74,11 @@ def test_no_secret_is_in_any_page_cookie_or_log(
     started = everywhere.ada.post(f"/calendars/{everywhere.service.slug}/connect", page="/calendars")
     answer = everywhere.service.consent(started.headers["Refresh"].removeprefix("0; url="))
     secrets = list(everywhere.service.secrets)
-    shown = [started, everywhere.back(answer), everywhere.choose(everywhere.service.target)]
-    shown += [everywhere.ada.get(path) for path in ("/calendars", "/sessions")]
+    answers = [started, everywhere.back(answer), everywhere.choose(everywhere.service.target)]
+    answers += [everywhere.ada.get(path) for path in ("/calendars", "/sessions")]
     secrets += everywhere.service.secrets
     assert secrets
-    seen = "".join(f"{page.text}{page.headers}" for page in shown) + caplog.text + "".join(capsys.readouterr())
+    seen = "".join(f"{page.text}{page.headers}" for page in answers) + caplog.text + "".join(capsys.readouterr())
     assert [secret for secret in secrets if secret in seen] == []
     for table in everywhere.stage.everything().values():
         assert [secret for secret in secrets if secret in repr(table)] == []

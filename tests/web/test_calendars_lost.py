@@ -25,8 +25,8 @@ def test_a_grant_that_is_taken_back_is_told_once_and_mended_by_signing_in_again(
     carry_out_calendar(everywhere)
     assert state(everywhere) == "access_lost"
     with everywhere.stage.runtime.database.read() as db:
-        told = db.execute(sa.select(messages.c.kind)).scalars().all()
-    assert told.count("access_lost") == 1
+        kinds = db.execute(sa.select(messages.c.kind)).scalars().all()
+    assert kinds.count("access_lost") == 1
     assert 'href="/calendars"' in everywhere.ada.get("/sessions").text
     page = everywhere.ada.get("/calendars").text
     own = f"/calendars/{everywhere.connections[0].id}/reconnect"

@@ -13,7 +13,7 @@ from connector.domain.offer import Offer, OfferState
 from connector.services.scheduling import answers, offers
 from connector.services.scheduling.conflicts import PURPOSE
 from connector.storage import busy
-from tests.web.asked import add_foreign, begin, clash_page, hand, is_link_of, scan
+from tests.web.asked import add_foreign, begin, conflict_page, hand, is_link_of, refresh_free_busy
 from tests.web.desk import Desk, alert, is_due, later
 from tests.web.stage import Stage, add_client
 
@@ -28,8 +28,8 @@ def offer(there: Desk) -> Offer:
 
 
 def test_the_letter_leads_to_the_time_and_what_stands_there(there: Desk, offer: Offer) -> None:
-    assert is_link_of(there, "clash_found", clash_page(there))
-    text = there.stage.browser().get(clash_page(there)).text
+    assert is_link_of(there, "clash_found", conflict_page(there))
+    text = there.stage.browser().get(conflict_page(there)).text
     assert "Take this time back?" in text
     assert "Something stands at this time in “work”" in text
     assert "Kim Noor can choose it until Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in text
@@ -42,14 +42,14 @@ def test_the_letter_leads_to_the_time_and_what_stands_there(there: Desk, offer: 
 @pytest.mark.usefixtures("offer")
 def test_opening_the_page_takes_nothing_back(there: Desk, method: str) -> None:
     before = there.stage.everything()
-    assert there.stage.browser().http.open(clash_page(there), method=method).status_code == 200
+    assert there.stage.browser().http.open(conflict_page(there), method=method).status_code == 200
     later(there.stage, days=2)
-    assert there.stage.browser().http.open(clash_page(there), method=method).status_code == 200
+    assert there.stage.browser().http.open(conflict_page(there), method=method).status_code == 200
     assert there.stage.everything() == before
 
 
 def test_one_click_takes_it_back_and_a_second_changes_nothing(there: Desk, offer: Offer) -> None:
-    browser, page = there.stage.browser(), clash_page(there)
+    browser, page = there.stage.browser(), conflict_page(there)
     done = browser.post(page)
     assert (done.status_code, done.location) == (303, page)
     after = there.stage.stored(offer)
@@ -66,10 +66,10 @@ def test_taking_back_the_only_one_takes_the_offer_back_and_says_so_before(there:
     offer = there.stage.offer(there.stage.at(9, 9))
     add_foreign(there, there.stage.at(9, 9))
     browser = there.stage.browser()
-    assert "the whole offer is taken back" in browser.get(clash_page(there)).text
-    browser.post(clash_page(there))
+    assert "the whole offer is taken back" in browser.get(conflict_page(there)).text
+    browser.post(conflict_page(there))
     assert there.stage.stored(offer).state is OfferState.WITHDRAWN
-    assert "so the whole offer is taken back" in browser.get(clash_page(there)).text
+    assert "so the whole offer is taken back" in browser.get(conflict_page(there)).text
 
 
 def _accept(stage: Stage, offer: Offer, n: int) -> None:
@@ -101,13 +101,13 @@ def _withdraw(stage: Stage, offer: Offer) -> None:
 def test_an_offer_that_has_ended_is_told_as_it_ended(
     there: Desk, offer: Offer, end: Callable[[Stage, Offer], object], told: str
 ) -> None:
-    browser, page = there.stage.browser(), clash_page(there)
+    browser, page = there.stage.browser(), conflict_page(there)
     token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page).text)
     assert token
     end(there.stage, offer)
-    shown = browser.get(page)
-    assert told in shown.text
-    assert "<form" not in shown.text
+    answer = browser.get(page)
+    assert told in answer.text
+    assert "<form" not in answer.text
     session = there.stage.stored_session()
     late = browser.http.post(page, data={"csrf_token": token[1]})
     assert late.status_code == 409
@@ -121,23 +121,23 @@ def later_day(stage: Stage) -> None:
 
 
 @pytest.mark.usefixtures("offer")
-def test_what_went_away_again_is_not_called_a_clash(there: Desk) -> None:
+def test_what_went_away_again_is_not_called_a_conflict(there: Desk) -> None:
     [href] = [event.href for event in hand(there).events.values() if "Dentist" in repr(event)]
     hand(there).delete(href)
-    scan(there)
-    assert "nothing else stands at this time any more" in there.stage.browser().get(clash_page(there)).text
+    refresh_free_busy(there)
+    assert "nothing else stands at this time any more" in there.stage.browser().get(conflict_page(there)).text
 
 
 def test_a_strangers_link_reveals_nothing(there: Desk, offer: Offer) -> None:
     seal = there.stage.runtime.seal
     for token in ("x", seal.token(PURPOSE, uuid4()), seal.token("answer", offer.alternatives[0].id)):
         for method in ("GET", "POST"):
-            found = there.stage.browser().http.open(f"/clash/{token}", method=method)
-            assert found.status_code in (404, 400)
-            assert "Kim" not in found.text
+            answer = there.stage.browser().http.open(f"/clash/{token}", method=method)
+            assert answer.status_code in (404, 400)
+            assert "Kim" not in answer.text
 
 
-def test_clashes_are_seen_where_the_practitioner_chooses_and_waits(there: Desk, offer: Offer) -> None:
+def test_conflicts_are_seen_where_the_practitioner_chooses_and_waits(there: Desk, offer: Offer) -> None:
     own, told = f"/sessions/{there.stage.session.id}", "Something stands at this time in “work”"
     assert there.ada.get(own).text.count(told) == 1
     there.stage.draft(offer.alternatives[0].when, there.stage.at(12, 9))
@@ -150,12 +150,12 @@ def test_a_calendar_nobody_can_look_into_is_named_before_sending(there: Desk) ->
     there.stage.draft(there.stage.at(9, 9))
     review = f"/sessions/{there.stage.session.id}/offer/review"
     assert "“work” has never been looked at, so it is not known" in there.ada.get(review).text
-    scan(there)
+    refresh_free_busy(there)
     assert "it is not known whether" not in there.ada.get(review).text
     with there.stage.runtime.database.begin() as db:
         busy.note_trouble(db, there.calendar.id, "the server does not answer")
-    told = there.ada.get(review).text
-    assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 Central" in told
+    text = there.ada.get(review).text
+    assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 Central" in text
 
 
 def test_calendars_are_looked_at_while_times_are_chosen(there: Desk) -> None:

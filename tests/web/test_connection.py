@@ -9,7 +9,7 @@ import pytest
 from connector.domain.connection import CalendarRole
 from connector.storage import busy, calendars
 from connector.storage.ledger import Kind
-from tests.web.asked import begin, hand, moved, scan, wipe
+from tests.web.asked import begin, hand, moved, refresh_free_busy, wipe
 from tests.web.desk import Desk, alert, later, lose
 from tests.web.services import MemoryService
 
@@ -45,22 +45,22 @@ def test_entries_go_to_another_calendar_and_only_then_from_the_old_one(there: De
     begin(there)
     own = f"/calendars/{there.connections[0].id}/target"
     assert f'href="{own}"' in there.ada.get("/calendars").text
-    asked = there.ada.get(own).text
-    assert "notes, colours and reminders on the old entries do not move along" in asked
-    assert 'value="private"' in asked
-    assert 'value="work"' not in asked
-    assert 'value="holidays"' not in asked
+    text = there.ada.get(own).text
+    assert "notes, colours and reminders on the old entries do not move along" in text
+    assert 'value="private"' in text
+    assert 'value="work"' not in text
+    assert 'value="holidays"' not in text
     assert there.ada.post(own, {"target": "private"}).location == "/calendars"
     assert titles(there, "work") == ["Session: K. N."]
-    shown = there.ada.get("/calendars").text
-    assert "are being written to “private” now" in shown
-    assert "Entries are moving here from “work”" in shown
+    text = there.ada.get("/calendars").text
+    assert "are being written to “private” now" in text
+    assert "Entries are moving here from “work”" in text
     there.carry_out(Kind.CALENDAR)
     assert titles(there, "private") == ["Session: K. N."]
     assert titles(there, "work") == []
-    shown = there.ada.get("/calendars").text
-    assert "Entries are moving here" not in shown
-    assert "busy times also from work" in shown
+    text = there.ada.get("/calendars").text
+    assert "Entries are moving here" not in text
+    assert "busy times also from work" in text
     assert "Entries go to “private” instead of “work”" in there.ada.get(f"/calendars/{there.connections[0].id}").text
 
 
@@ -107,7 +107,7 @@ def test_an_account_without_another_calendar_says_so(there: Desk) -> None:
     assert "no other calendar" in there.ada.get(f"/calendars/{there.connections[0].id}/target").text
 
 
-def test_a_stopped_calendar_is_left_for_another_one(there: Desk) -> None:
+def test_a_paused_calendar_is_left_for_another_one(there: Desk) -> None:
     there.stage.book(there.stage.at(20, 9))
     begin(there)
     wipe(there)
@@ -137,8 +137,8 @@ def test_how_offered_times_are_shown_is_said_once_it_is_proved(there: Desk) -> N
     assert "has not been tried out yet" in there.ada.get("/calendars").text
     later(there.stage, minutes=1)
     there.carry_out(Kind.PROBE)
-    shown = there.ada.get("/calendars").text
-    assert "shown here as <strong>tentative</strong>, and that keeps them busy. Tried out on 2 Mar 2026" in shown
+    text = there.ada.get("/calendars").text
+    assert "shown here as <strong>tentative</strong>, and that keeps them busy. Tried out on 2 Mar 2026" in text
     hand(there).tentative_is_free = True
     for wait in (timedelta(days=1), timedelta(seconds=30)):
         there.stage.clock.advance(wait)
@@ -151,14 +151,14 @@ def test_how_offered_times_are_shown_is_said_once_it_is_proved(there: Desk) -> N
 
 def test_when_each_calendar_was_looked_at_last_is_said(there: Desk) -> None:
     there.connect("work", "private")
-    shown = there.ada.get("/calendars").text
-    assert shown.count("not yet</span>") == 2
-    scan(there)
+    text = there.ada.get("/calendars").text
+    assert text.count("not yet</span>") == 2
+    refresh_free_busy(there)
     with there.stage.runtime.database.begin() as db:
         [private] = [
             one for one in calendars.in_connection(db, there.connections[0].id) if one.role is CalendarRole.WATCHED
         ]
         busy.note_trouble(db, private.id, "the server does not answer")
-    shown = there.ada.get("/calendars").text
-    assert "not yet; <strong>cannot be read</strong> at the moment: the server does not answer" in shown
-    assert '<span class="when">work</span> <span>2 Mar 2026, 10:00' in shown
+    text = there.ada.get("/calendars").text
+    assert "not yet; <strong>cannot be read</strong> at the moment: the server does not answer" in text
+    assert '<span class="when">work</span> <span>2 Mar 2026, 10:00' in text

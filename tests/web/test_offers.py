@@ -133,9 +133,9 @@ def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
 
 def test_a_time_that_comes_twice_is_asked_about_in_its_own_row(stage: Stage) -> None:
     ada = stage.signed_in()
-    asked = save(stage, ada, date_at_1="2026-10-25", time_at_1="02:30")
-    assert 'name="which-1" value="later"' in asked.text
-    assert 'name="which-0"' not in asked.text
+    answer = save(stage, ada, date_at_1="2026-10-25", time_at_1="02:30")
+    assert 'name="which-1" value="later"' in answer.text
+    assert 'name="which-0"' not in answer.text
     assert save(stage, ada, date_at_1="2026-10-25", time_at_1="02:30", which_at_1="earlier").status_code == 303
     assert newest(stage).alternatives[1].when.span.start.isoformat() == "2026-10-25T00:30:00+00:00"
 
@@ -144,25 +144,25 @@ def test_more_rows_keep_what_was_typed_up_to_ten(stage: Stage) -> None:
     ada = stage.signed_in()
     form, path = dict(THREE), f"/sessions/{stage.session.id}/offer"
     for rows in (6, 9, 10):
-        shown = ada.post(path, form | {"more": "yes"})
-        assert shown.status_code == 200
-        assert shown.text.count("<legend>Time ") == rows
-        assert 'name="time-1" value="11:00"' in shown.text
+        answer = ada.post(path, form | {"more": "yes"})
+        assert answer.status_code == 200
+        assert answer.text.count("<legend>Time ") == rows
+        assert 'name="time-1" value="11:00"' in answer.text
         form |= {f"date-{n}": "" for n in range(rows)} | {"date-0": "2026-03-11", "date-1": "2026-03-11"}
-    assert "More times" not in shown.text
+    assert "More times" not in answer.text
 
 
 def test_a_draft_comes_back_as_it_was_saved(stage: Stage) -> None:
     ada = stage.signed_in()
     save(stage, ada)
-    shown = ada.get(f"/sessions/{stage.session.id}/offer").text
+    text = ada.get(f"/sessions/{stage.session.id}/offer").text
     for field in (
         'name="date-0" value="2026-03-11"',
         'name="time-1" value="11:00"',
         'name="place_text-1" value="https://meet.example.org/kim"',
         'name="hours" value="24"',
     ):
-        assert field in shown
+        assert field in text
 
 
 def test_a_draft_can_be_thrown_away(stage: Stage) -> None:

@@ -101,8 +101,8 @@ def test_one_time_can_be_taken_back_and_the_last_takes_the_offer_with_it(stage: 
     offer, ada, own = stage.offer(), stage.signed_in(), f"/sessions/{stage.session.id}"
     for count, one in enumerate(offer.alternatives, start=1):
         path = f"{own}/offer/{one.id}/withdraw"
-        asked = ada.get(path).text
-        assert ("so the offer ends" in asked) == (count == len(offer.alternatives))
+        text = ada.get(path).text
+        assert ("so the offer ends" in text) == (count == len(offer.alternatives))
         assert ada.post(path).status_code == 303
     assert stage.stored(offer).state is OfferState.WITHDRAWN
     ended = ada.post(f"{own}/offer/withdraw", page=own)

@@ -2,22 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 import structlog
 from werkzeug.test import TestResponse
 
 from connector.storage import database as database_module
-from connector.storage import ledger
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
 from connector.web import pages
 from connector.web.pages import ANSWER_LIMIT, LARGEST_BODY, SIGN_IN_LIMIT
 from tests.conftest import Clock, free_port
-from tests.web.asked import moved, page_of, stopped_page
+from tests.web.asked import moved, page_of, paused_page
 from tests.web.desk import Desk
 from tests.web.stage import Browser, Stage, make_runtime, make_stage
 
@@ -53,10 +48,10 @@ def writing(url: str) -> Iterator[None]:
 def test_every_answer_carries_the_headers_that_protect_it(stage: Stage) -> None:
     link, ada = stage.link(stage.offer()), stage.signed_in()
     mailed = ("/answer/x", "/question/x", "/question/x/ask", "/clash/x", "/stopped/x")
-    found = [ada.get(path) for path in ("/", "/signin", link, "/sessions", *mailed, "/nowhere", "/readyz")]
-    found += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
-    assert {answer.status_code for answer in found} == {200, 303, 400, 404, 405}
-    for answer in found:
+    answers = [ada.get(path) for path in ("/", "/signin", link, "/sessions", *mailed, "/nowhere", "/readyz")]
+    answers += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
+    assert {answer.status_code for answer in answers} == {200, 303, 400, 404, 405}
+    for answer in answers:
         assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Strict-Transport-Security" not in answer.headers
@@ -76,7 +71,7 @@ def test_pages_load_nothing_from_elsewhere_and_need_no_script(stage: Stage) -> N
 
 def test_pages_a_letter_leads_to_carry_the_same_headers_and_load_nothing_either(stage: Stage, there: Desk) -> None:
     question = page_of(stage, moved(there))
-    for path in (question, f"{question}/ask", f"{question}/agreed", stopped_page(there)):
+    for path in (question, f"{question}/ask", f"{question}/agreed", paused_page(there)):
         answer = stage.browser().get(path)
         assert answer.status_code == 200
         assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED
@@ -87,12 +82,12 @@ def test_pages_a_letter_leads_to_carry_the_same_headers_and_load_nothing_either(
 def test_behind_tls_cookies_are_secure_and_forms_need_no_referer(secure: Stage) -> None:
     link, browser = secure.link(secure.offer()), secure.browser()
     https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
-    shown = browser.get(link + "/none", headers=https)
-    cookie = shown.headers["Set-Cookie"]
+    response = browser.get(link + "/none", headers=https)
+    cookie = response.headers["Set-Cookie"]
     for part in ("__Host-pencilled=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
         assert part in cookie
-    assert shown.headers["Strict-Transport-Security"].startswith("max-age=")
-    token = shown.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    assert response.headers["Strict-Transport-Security"].startswith("max-age=")
+    token = response.text.partition('name="csrf_token" value="')[2].partition('"')[0]
     headers = https | {"Cookie": cookie.partition(";")[0], "Origin": "null"}
     answer = secure.app.test_client(use_cookies=False).post(
         link + "/none", data={"csrf_token": token}, headers=headers, base_url="https://pencilled.example.org"
@@ -177,46 +172,6 @@ def test_a_busy_database_asks_to_come_back(stage: Stage, monkeypatch: pytest.Mon
         impatient.dispose()
     assert answer.status_code == 503
     assert "Please try again in a few minutes." in answer.text
-
-
-def test_alive_and_ready(stage: Stage) -> None:
-    browser = stage.browser()
-    assert browser.get("/healthz").json == {"alive": True}
-    assert browser.get("/readyz").json == {"ready": True, "reasons": []}
-
-
-def test_work_that_nobody_does_makes_it_unready(stage: Stage) -> None:
-    with stage.runtime.database.begin() as db:
-        ledger.touch(db, Key(Kind.MESSAGE, "x"), due_at=stage.now)
-    stage.clock.advance(timedelta(minutes=12))
-    answer = stage.browser().get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json == {
-        "ready": False,
-        "reasons": ["due work has been waiting for 12 minutes; is a worker running?"],
-    }
-
-
-def test_a_database_that_was_not_migrated_makes_it_unready(stage: Stage) -> None:
-    with stage.runtime.database.begin() as db:
-        db.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
-    answer = stage.browser().get("/readyz")
-    assert (answer.status_code, answer.json) == (
-        503,
-        {"ready": False, "reasons": ["the database needs `pencilled migrate`"]},
-    )
-
-
-def test_a_database_that_is_away_makes_it_unready_but_not_dead(clock: Clock, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/none.sqlite3"
-    away = Database(url)
-    app = pages.create(make_runtime(away, url, clock))
-    try:
-        answer = Browser(app.test_client()).get("/readyz")
-        assert answer.status_code == 503
-        assert Browser(app.test_client()).get("/healthz").status_code == 200
-    finally:
-        away.dispose()
 
 
 def test_robots_are_asked_to_stay_away(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from connector.domain.people import CLOCK
 from connector.errors import MissingError, RefusedError
 from connector.services.sync.breaker import PURPOSE, How
 from connector.storage import questions, tables, timeline
-from tests.web.asked import crowd, hand, is_link_of, pull, settle, stopped_page, wipe
+from tests.web.asked import crowd, hand, is_link_of, paused_page, pull, settle, wipe
 from tests.web.desk import Desk, alert, later, lose
 
 
@@ -28,8 +28,8 @@ def wiped(there: Desk) -> Desk:
 
 
 def test_the_letter_leads_to_what_is_wrong_since_when_and_how_it_can_go_on(wiped: Desk) -> None:
-    assert is_link_of(wiped, "calendar_stopped", stopped_page(wiped))
-    text = wiped.stage.browser().get(stopped_page(wiped)).text
+    assert is_link_of(wiped, "calendar_stopped", paused_page(wiped))
+    text = wiped.stage.browser().get(paused_page(wiped)).text
     assert "“work” is stopped" in text
     assert "nothing of ours stands in it any more" in text
     assert "6 entries are gone" in text
@@ -43,12 +43,12 @@ def test_the_letter_leads_to_what_is_wrong_since_when_and_how_it_can_go_on(wiped
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_opening_the_page_decides_nothing(wiped: Desk, method: str) -> None:
     before = wiped.stage.everything()
-    assert wiped.stage.browser().http.open(stopped_page(wiped), method=method).status_code == 200
+    assert wiped.stage.browser().http.open(paused_page(wiped), method=method).status_code == 200
     assert wiped.stage.everything() == before
 
 
 def test_one_click_puts_everything_back(wiped: Desk) -> None:
-    browser, page = wiped.stage.browser(), stopped_page(wiped)
+    browser, page = wiped.stage.browser(), paused_page(wiped)
     done = browser.post(page, {"how": "restore"})
     assert (done.status_code, done.location) == (303, page)
     wiped.work()
@@ -64,9 +64,9 @@ def test_one_click_puts_everything_back(wiped: Desk) -> None:
 
 
 def _shown(wiped: Desk) -> dict[str, str]:
-    found = re.search(r'name="shown" value="([^"]+)"', wiped.stage.browser().get(stopped_page(wiped)).text)
-    assert found
-    return {"how": "accept", "shown": found[1]}
+    match = re.search(r'name="shown" value="([^"]+)"', wiped.stage.browser().get(paused_page(wiped)).text)
+    assert match
+    return {"how": "accept", "shown": match[1]}
 
 
 def test_meant_deletions_are_asked_about_one_by_one(there: Desk) -> None:
@@ -75,14 +75,14 @@ def test_meant_deletions_are_asked_about_one_by_one(there: Desk) -> None:
     there.work()
     pull(there)
     wipe(there)
-    text = there.stage.browser().get(stopped_page(there)).text
+    text = there.stage.browser().get(paused_page(there)).text
     assert "2 offered times are taken back, and whoever was offered them is told." in text
-    assert there.stage.browser().post(stopped_page(there), _shown(there)).status_code == 303
+    assert there.stage.browser().post(paused_page(there), _shown(there)).status_code == 303
     settle(there)
     with there.stage.runtime.database.read() as db:
-        asked = questions.open_of_practitioner(db, there.stage.ada.id)
-    assert {question.kind for question in asked.values()} == {QuestionKind.DELETED}
-    assert len(asked) == 6
+        open_questions = questions.open_of_practitioner(db, there.stage.ada.id)
+    assert {question.kind for question in open_questions.values()} == {QuestionKind.DELETED}
+    assert len(open_questions) == 6
     assert there.stage.stored(offer).state is OfferState.WITHDRAWN
 
 
@@ -97,18 +97,18 @@ def test_nobody_accepts_more_than_they_were_shown(there: Desk) -> None:
     later(there.stage, seconds=5)
     wipe(there)
     before = there.stage.everything()
-    late = browser.post(stopped_page(there), form)
+    late = browser.post(paused_page(there), form)
     assert late.status_code == 409
     assert "More has changed" in alert(late)
-    assert browser.post(stopped_page(there), {"how": "accept"}).status_code == 409
+    assert browser.post(paused_page(there), {"how": "accept"}).status_code == 409
     assert there.stage.everything() == before
 
 
 @pytest.mark.parametrize("how", ["", "itself", "nonsense"])
 def test_only_the_two_buttons_are_taken(wiped: Desk, how: str) -> None:
     before = wiped.stage.everything()
-    assert wiped.stage.browser().post(stopped_page(wiped), {"how": how}).status_code == 422
-    assert wiped.stage.browser().http.post(stopped_page(wiped), data={"how": "restore"}).status_code == 400
+    assert wiped.stage.browser().post(paused_page(wiped), {"how": how}).status_code == 422
+    assert wiped.stage.browser().http.post(paused_page(wiped), data={"how": "restore"}).status_code == 400
     assert wiped.stage.everything() == before
 
 
@@ -120,7 +120,7 @@ def test_a_calendar_that_cannot_be_read_is_tried_again(there: Desk, error: Missi
     crowd(there)
     hand(there).offline = error
     pull(there)
-    browser, page = there.stage.browser(), stopped_page(there)
+    browser, page = there.stage.browser(), paused_page(there)
     text = browser.get(page).text
     assert told in text
     assert "Try again" in text
@@ -139,7 +139,7 @@ def test_a_calendar_that_cannot_be_read_is_tried_again(there: Desk, error: Missi
 def test_lost_access_is_to_be_mended_first(wiped: Desk) -> None:
     lose(wiped)
     own = f"/calendars/{wiped.connections[0].id}"
-    assert f'href="{own}/reconnect"' in wiped.stage.browser().get(stopped_page(wiped)).text
+    assert f'href="{own}/reconnect"' in wiped.stage.browser().get(paused_page(wiped)).text
 
 
 def test_what_is_all_back_goes_on_by_itself_and_says_so(there: Desk) -> None:
@@ -151,7 +151,7 @@ def test_what_is_all_back_goes_on_by_itself_and_says_so(there: Desk) -> None:
     calendar.expire_tokens()
     pull(there)
     assert there.calendar.paused is None
-    text = there.stage.browser().get(stopped_page(there)).text
+    text = there.stage.browser().get(paused_page(there)).text
     assert "everything is there again" in text
     assert "automatically" in text
 
@@ -168,33 +168,33 @@ def test_another_calendar_of_the_same_name_is_not_told_of(there: Desk) -> None:
     )
     with there.stage.runtime.database.begin() as db:
         timeline.append(db, there.stage.ada.id, [other])
-    assert "There is nothing to decide." in there.stage.browser().get(stopped_page(there)).text
+    assert "There is nothing to decide." in there.stage.browser().get(paused_page(there)).text
 
 
 def test_what_went_on_is_told_under_whatever_name_the_calendar_has_now(wiped: Desk) -> None:
-    wiped.stage.browser().post(stopped_page(wiped), {"how": "restore"})
+    wiped.stage.browser().post(paused_page(wiped), {"how": "restore"})
     with wiped.stage.runtime.database.begin() as db:
         db.execute(sa.update(tables.calendars).values(name="practice"))
-    text = wiped.stage.browser().get(stopped_page(wiped)).text
+    text = wiped.stage.browser().get(paused_page(wiped)).text
     assert "“practice” is not stopped" in text
     assert "everything is put back" in text
 
 
-def test_a_calendar_that_never_was_stopped_has_nothing_to_decide(there: Desk) -> None:
+def test_a_calendar_that_never_was_paused_has_nothing_to_decide(there: Desk) -> None:
     there.connect()
-    assert "There is nothing to decide." in there.stage.browser().get(stopped_page(there)).text
+    assert "There is nothing to decide." in there.stage.browser().get(paused_page(there)).text
 
 
 def test_a_strangers_link_reveals_nothing(wiped: Desk) -> None:
     seal = wiped.stage.runtime.seal
     for token in ("x", seal.token(PURPOSE, uuid4()), seal.token("question", wiped.calendar.id)):
-        found = wiped.stage.browser().get(f"/stopped/{token}")
-        assert found.status_code == 404
-        assert "work" not in found.text.replace("does not work", "")
+        answer = wiped.stage.browser().get(f"/stopped/{token}")
+        assert answer.status_code == 404
+        assert "work" not in answer.text.replace("does not work", "")
 
 
-def test_a_stopped_calendar_is_loud_everywhere_and_leads_to_its_page(wiped: Desk) -> None:
-    page, own = f'href="{stopped_page(wiped)}"', f"/sessions/{wiped.stage.session.id}"
+def test_a_paused_calendar_is_loud_everywhere_and_leads_to_its_page(wiped: Desk) -> None:
+    page, own = f'href="{paused_page(wiped)}"', f"/sessions/{wiped.stage.session.id}"
     draft = wiped.stage.draft(wiped.stage.at(9, 9))
     for path in ("/sessions", "/calendars", own, f"{own}/offer/review"):
         text = wiped.ada.get(path).text
@@ -203,6 +203,6 @@ def test_a_stopped_calendar_is_loud_everywhere_and_leads_to_its_page(wiped: Desk
     refused = wiped.ada.post(f"{own}/offer/send", {"offer": str(draft.id)}, page=own)
     assert refused.status_code == 422
     assert "was stopped because it looks wrong" in alert(refused)
-    wiped.stage.browser().post(stopped_page(wiped), {"how": "restore"})
+    wiped.stage.browser().post(paused_page(wiped), {"how": "restore"})
     for path in ("/sessions", "/calendars", own):
         assert page not in wiped.ada.get(path).text

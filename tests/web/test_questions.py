@@ -64,9 +64,9 @@ def told_to_client(stage: Stage) -> list[NoticeKind]:
 
 
 def token_of(browser: Browser, path: str) -> str:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(path).text)
-    assert found
-    return found[1]
+    match = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(path).text)
+    assert match
+    return match[1]
 
 
 def test_the_page_says_what_was_done_and_what_happens_by_itself_when(there: Desk) -> None:
@@ -117,18 +117,18 @@ def test_asking_the_client_offers_them_this_one_time(there: Desk) -> None:
     assert [a.when for a in offer.alternatives] == [question.moved_to]
     assert there.stage.stored_session() == there.stage.session
     assert told_to_client(there.stage)[-1] is NoticeKind.OFFERED
-    shown = there.stage.browser().get(done.location).text
-    assert "Decided: ask the client" in shown
-    assert "Decided by Dr. Ada Weiß on Monday, 2 March 2026, 10:01" in shown
-    assert f'href="/sessions/{there.stage.session.id}"' in shown
+    page_text = there.stage.browser().get(done.location).text
+    assert "Decided: ask the client" in page_text
+    assert "Decided by Dr. Ada Weiß on Monday, 2 March 2026, 10:01" in page_text
+    assert f'href="/sessions/{there.stage.session.id}"' in page_text
     there.work()
     assert there.service.titles() == ["Session: K. N.", "Hold: K. N."]
 
 
 def test_a_time_the_client_has_agreed_to_stands_at_once(there: Desk) -> None:
     question = moved(there)
-    shown = there.stage.browser().get(f"{page_of(there.stage, question)}/agreed").text
-    assert 'name="who" value="Kim Noor"' in shown
+    text = there.stage.browser().get(f"{page_of(there.stage, question)}/agreed").text
+    assert 'name="who" value="Kim Noor"' in text
     assert answer(there.stage, question, "agreed", AGREED).status_code == 303
     assert there.stage.stored_session().when == question.moved_to
     assert told_to_client(there.stage)[-1] is NoticeKind.MOVED
@@ -384,9 +384,9 @@ def test_a_session_in_question_is_among_those_that_need_somebody(there: Desk, qu
     assert f'href="{page}"' in needed
     assert "in your calendar" in needed
     assert "Waits for your answer until" in needed
-    shown = there.ada.get(f"/sessions/{there.stage.session.id}").text
+    text = there.ada.get(f"/sessions/{there.stage.session.id}").text
     for choice in question.row.answers:
-        assert f'href="{page}/{choice.value}"' in shown
+        assert f'href="{page}/{choice.value}"' in text
 
 
 def test_a_list_without_questions_is_calm(there: Desk) -> None:

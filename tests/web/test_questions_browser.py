@@ -10,13 +10,13 @@ from tests.web.asked import (
     add_foreign,
     asked,
     begin,
-    clash_page,
+    conflict_page,
     crowd,
     deleted,
     moved,
     page_of,
+    paused_page,
     question_now,
-    stopped_page,
     wipe,
 )
 from tests.web.desk import Desk
@@ -67,7 +67,7 @@ def test_a_practitioner_finds_the_question_among_the_sessions(page: Page, stage:
     assert question_now(stage, question).answer is Answer.OFFER_OTHERS
 
 
-def test_a_stopped_calendar_goes_on_by_one_press(page: Page, stage: Stage, there: Desk) -> None:
+def test_a_paused_calendar_goes_on_by_one_press(page: Page, stage: Stage, there: Desk) -> None:
     crowd(there)
     wipe(there)
     page.open(stage.sign_in_link(stage.ada))
@@ -87,7 +87,7 @@ def test_every_other_new_page_can_be_used_by_everybody(page: Page, stage: Stage,
     page.open(stage.sign_in_link(stage.ada))
     page.press("Sign in now", to="Your sessions")
     own = f"/calendars/{there.connections[0].id}"
-    for path in (clash_page(there), stopped_page(there), own, f"{own}/target", f"/sessions/{stage.session.id}"):
+    for path in (conflict_page(there), paused_page(there), own, f"{own}/target", f"/sessions/{stage.session.id}"):
         page.open(path)
         page.check()
     page.open("/calendars")

@@ -5,18 +5,18 @@ from uuid import uuid4
 
 import pytest
 
-from connector.runtime import SIGN_IN
+from connector.services.accounts.sign_in_links import PURPOSE
 from connector.storage.seal import Seal
 from tests.web.stage import Stage
 
 
 def test_the_answer_does_not_tell_whether_an_address_is_known(stage: Stage) -> None:
     browser = stage.browser()
-    known = browser.post("/signin", {"email": "ada@example.org"})
+    answer = browser.post("/signin", {"email": "ada@example.org"})
     unknown = browser.post("/signin", {"email": "eva@example.org"})
-    assert known.status_code == unknown.status_code == 200
-    assert known.text.replace("ada@", "eva@") == unknown.text
-    assert dict(known.headers).keys() == dict(unknown.headers).keys()
+    assert answer.status_code == unknown.status_code == 200
+    assert answer.text.replace("ada@", "eva@") == unknown.text
+    assert dict(answer.headers).keys() == dict(unknown.headers).keys()
 
 
 def test_upper_and_lower_case_of_the_address_do_not_matter(stage: Stage) -> None:
@@ -59,7 +59,7 @@ def test_a_link_too_old_signs_nobody_in(stage: Stage) -> None:
 def test_forged_links_sign_nobody_in(stage: Stage) -> None:
     stranger = Seal(("another key that is long enough, really",))
     answer_token = stage.link(stage.offer()).removeprefix("/answer/")
-    for token in ("x", answer_token, stranger.token(SIGN_IN, uuid4())):
+    for token in ("x", answer_token, stranger.token(PURPOSE, uuid4())):
         browser = stage.browser()
         assert browser.get(f"/signin/{token}").status_code == 404
         assert browser.post(f"/signin/{token}", page="/signin").status_code == 404

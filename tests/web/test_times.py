@@ -36,9 +36,9 @@ def test_a_time_is_told_on_the_readers_clock_with_its_zone(zone: str, locale: st
 
 
 def test_the_other_clock_is_told_only_where_it_shows_another_time() -> None:
-    assert Reader(zone="Europe/Paris", locale="en").told(at(2026, 11, 24, 15, 0)).elsewhere == ""
-    told = Reader(zone="Pacific/Auckland", locale="en").told(at(2026, 11, 24, 15, 0))
-    assert told.elsewhere == "Tue, 24 Nov, 15:00 – 16:00 Central European Time (Berlin)"
+    assert Reader(zone="Europe/Paris", locale="en").time(at(2026, 11, 24, 15, 0)).elsewhere == ""
+    text = Reader(zone="Pacific/Auckland", locale="en").time(at(2026, 11, 24, 15, 0))
+    assert text.elsewhere == "Tue, 24 Nov, 15:00 – 16:00 Central European Time (Berlin)"
 
 
 def test_a_time_that_comes_twice_in_berlin_is_told_exactly() -> None:
@@ -49,19 +49,19 @@ def test_a_time_that_comes_twice_in_berlin_is_told_exactly() -> None:
 
 
 def test_a_session_during_which_the_clocks_turn_names_both_offsets() -> None:
-    told = Reader(zone="Europe/Berlin", locale="en").told(at(2026, 10, 25, 2, 30, fold=0))
-    assert told.hours == "02:30 [UTC+02:00] – 02:30 [UTC+01:00]"
-    assert told.zone == "Central European Time (Berlin)"
+    text = Reader(zone="Europe/Berlin", locale="en").time(at(2026, 10, 25, 2, 30, fold=0))
+    assert text.hours == "02:30 [UTC+02:00] – 02:30 [UTC+01:00]"
+    assert text.zone == "Central European Time (Berlin)"
 
 
 def test_a_session_over_midnight_names_the_day_it_ends() -> None:
     assert (
-        Reader(zone="Europe/Berlin", locale="en").told(at(2026, 11, 24, 23, 30)).hours == "23:30 – 00:30 (Wed, 25 Nov)"
+        Reader(zone="Europe/Berlin", locale="en").time(at(2026, 11, 24, 23, 30)).hours == "23:30 – 00:30 (Wed, 25 Nov)"
     )
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [
         (timedelta(hours=24), "24 hours"),
         (timedelta(hours=48), "2 days"),
@@ -70,5 +70,5 @@ def test_a_session_over_midnight_names_the_day_it_ends() -> None:
         (timedelta(seconds=1), "1 second"),
     ],
 )
-def test_a_length_is_told_in_the_unit_that_fits(value: timedelta, told: str) -> None:
-    assert length(value) == told
+def test_a_length_is_told_in_the_unit_that_fits(value: timedelta, text: str) -> None:
+    assert length(value) == text

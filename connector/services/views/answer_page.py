@@ -8,13 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.offer import Alternative, OfferState
 from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.scheduling import answers
 from connector.services.sync import free_busy
+from connector.services.views.offers import state_now
 from connector.storage import people, sessions
 from connector.storage.seal import Seal
 
@@ -33,7 +34,7 @@ class Choice:
 class AnswerPage:
     """What a client may know of an offer made to them, and nothing else.
 
-    `state` is as of now: an open offer whose deadline has come is lapsed, whether or not the clock has got to it.
+    `state` is as of now: an open offer whose deadline has come is lapsed, even before that is recorded.
     """
 
     offer_id: UUID
@@ -61,7 +62,7 @@ class AnswerPage:
 def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: datetime) -> AnswerPage:
     """Return what an answer link shows.
 
-    Raises: NotFoundError as `answering.find` does.
+    Raises: NotFoundError as `answers.find` does.
     """
     offer = answers.find(db, seal, token, now=now)
     session = sessions.get(db, offer.session_id)
@@ -84,12 +85,6 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
     )
 
 
-def state_now(offer: Offer, now: datetime) -> OfferState:
-    """Return where an offer stands as people see it: past its deadline it is lapsed, done by the clock or not."""
-    overdue = offer.state is OfferState.OPEN and offer.expires_at is not None and offer.expires_at <= now
-    return OfferState.LAPSED if overdue else offer.state
-
-
 def _choice(db: Connection, policy: Policy, alternative: Alternative, session: Session, now: datetime) -> Choice:
     return Choice(
         id=alternative.id,
@@ -104,5 +99,5 @@ def _gone(db: Connection, policy: Policy, alternative: Alternative, session: Ses
         return "withdrawn"
     if alternative.when.span.start <= now:
         return "begun"
-    clashing = policy.refuse_conflicts and free_busy.conflicts(db, session.practitioner_id, alternative.when.span)
-    return "taken" if clashing else ""
+    is_taken = policy.refuse_conflicts and free_busy.conflicts(db, session.practitioner_id, alternative.when.span)
+    return "taken" if is_taken else ""

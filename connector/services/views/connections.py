@@ -1,4 +1,4 @@
-"""What a practitioner has connected: every account with its calendars and how they fare."""
+"""What a practitioner has connected: every account with its calendars and their state."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ from connector.domain.connection import Calendar, Connection
 from connector.domain.facts import Disconnected
 from connector.domain.people import Practitioner
 from connector.errors import NotFoundError
-from connector.services.views import timeline as narrating
-from connector.services.views.timeline import Told
+from connector.services.views.timeline import Line, line_of
 from connector.storage import calendars, people, timeline
 
-MENTIONS = timedelta(days=30)  # for so long a disconnection that left something behind is told
+MENTIONED_FOR = timedelta(days=30)  # how long the page mentions that entries were left behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionView:
-    """A connected account with the calendar our entries go to, and the names of those that are only watched."""
+    """A connected account with its calendars.
+
+    Attributes:
+        target: The one our entries go to.
+        others: Those that are watched, or from which our entries are being removed.
+    """
 
     connection: Connection
     target: Calendar
-    watched: tuple[str, ...]
+    others: tuple[Calendar, ...]
+
+    @property
+    def calendars(self) -> tuple[Calendar, ...]:
+        """All of them, the target first."""
+        return (self.target, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +43,11 @@ class ConnectionPage:
 
     practitioner: Practitioner
     view: ConnectionView
-    timeline: tuple[Told, ...]
+    timeline: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Departed:
+class FormerConnection:
     """An account that was disconnected while `left_behind` of our entries stood in its calendar."""
 
     at: datetime
@@ -48,11 +57,11 @@ class Departed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionList:
-    """A practitioner's connections, and those that lately went without being cleared."""
+    """A practitioner's connections, and those disconnected lately without their entries being removed."""
 
     practitioner: Practitioner
     connections: tuple[ConnectionView, ...]
-    departed: tuple[Departed, ...]
+    disconnected: tuple[FormerConnection, ...]
 
 
 def connection_list(db: Db, practitioner_id: UUID, *, now: datetime) -> ConnectionList:
@@ -60,12 +69,15 @@ def connection_list(db: Db, practitioner_id: UUID, *, now: datetime) -> Connecti
 
     Raises: NotFoundError if there is no such practitioner.
     """
-    gone = timeline.of_kind(db, practitioner_id, Disconnected, since=now - MENTIONS)
-    departed = (Departed(at=fact.at, label=fact.label, left_behind=fact.left_behind) for fact in gone)
+    facts = timeline.of_kind(db, practitioner_id, Disconnected, since=now - MENTIONED_FOR)
     return ConnectionList(
         practitioner=people.practitioner(db, practitioner_id),
         connections=tuple(_view(db, connection) for connection in calendars.connections_of(db, practitioner_id)),
-        departed=tuple(one for one in departed if one.left_behind),
+        disconnected=tuple(
+            FormerConnection(at=fact.at, label=fact.label, left_behind=fact.left_behind)
+            for fact in facts
+            if fact.left_behind
+        ),
     )
 
 
@@ -85,7 +97,7 @@ def connection_page(db: Db, practitioner_id: UUID, connection_id: UUID) -> Conne
     return ConnectionPage(
         practitioner=people.practitioner(db, practitioner_id),
         view=connection_view(db, practitioner_id, connection_id),
-        timeline=tuple(narrating.told(fact) for fact in timeline.of_connection(db, connection_id)),
+        timeline=tuple(line_of(fact) for fact in timeline.of_connection(db, connection_id)),
     )
 
 
@@ -101,6 +113,5 @@ def owned(db: Db, practitioner_id: UUID, connection_id: UUID) -> Connection:
 
 
 def _view(db: Db, connection: Connection) -> ConnectionView:
-    target, *watched = calendars.in_connection(db, connection.id)
-    names = tuple(calendar.name for calendar in watched)
-    return ConnectionView(connection=connection, target=target, watched=names)
+    target, *others = calendars.in_connection(db, connection.id)
+    return ConnectionView(connection=connection, target=target, others=tuple(others))

@@ -14,15 +14,15 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import Fact, OfferSent, SessionBooked, SessionMoved
 from connector.domain.notice import PauseReason
-from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.offer import Alternative, Offer
 from connector.domain.reconcile import Mirror, MirrorState
 from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.services.sync.push import Picture, picture
-from connector.services.views import timeline as narrating
-from connector.services.views.answer_page import state_now
-from connector.services.views.timeline import Told
+from connector.services.sync import push
+from connector.services.sync.push import Picture
+from connector.services.views.offers import is_open
+from connector.services.views.timeline import PAUSES, Line, line_of
 from connector.storage import calendars, mirrors, offers, people, questions, sessions, timeline
 
 RECENT = 20  # lines of the timeline, at most
@@ -49,7 +49,7 @@ class Explanation:
     what: str
     who: str
     follows: tuple[str, ...]
-    history: tuple[Told, ...]
+    history: tuple[Line, ...]
 
 
 def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequence[Explanation]:
@@ -57,37 +57,37 @@ def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequ
 
     Raises: NotFoundError if none of ours does, with what it then may be.
     """
-    found = list(mirrors.found(db, word.removesuffix(".ics"))) or list(mirrors.found(db, word))
-    if not found and (session := sessions.known_as(db, word)) is not None:
-        found = list(mirrors.of_session(db, session.id))
-    if not found:
+    events = list(mirrors.found(db, word.removesuffix(".ics"))) or list(mirrors.found(db, word))
+    if not events and (session := sessions.known_as(db, word)) is not None:
+        events = list(mirrors.of_session(db, session.id))
+    if not events:
         raise NotFoundError(
             f"Nothing of ours goes by “{word}”. An event that Pencilled did not write is not touched by it. Give the "
             "event's id, address or UID as the calendar service tells it, or the id of a session."
         )
-    return [_explained(db, policy, calendar_id, mirror, now) for calendar_id, mirror in found]
+    return [_explained(db, policy, calendar_id, mirror, now) for calendar_id, mirror in events]
 
 
 def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror, now: datetime) -> Explanation:
     session = sessions.get(db, mirror.session_id)
     client = people.client(db, session.client_id).name
-    shown = picture(db, calendar_id, now=now)
+    picture = push.picture(db, calendar_id, now=now)
     offer = offers.of_alternative(db, mirror.key.id) if mirror.key.kind is EntryKind.HOLD else None
     alternative = offer.alternative(mirror.key.id) if offer else None
-    happened = timeline.of_session(db, session.id)
-    causes = [fact for fact in happened if _caused(fact, offer)]
-    brought = narrating.told(causes[-1]) if causes else None
+    facts = timeline.of_session(db, session.id)
+    causes = [fact for fact in facts if _caused(fact, offer)]
+    cause = line_of(causes[-1]) if causes else None
     return Explanation(
         session=session,
         client_name=client,
         practitioner_name=people.practitioner(db, session.practitioner_id).name,
-        calendar=shown.calendar,
+        calendar=picture.calendar,
         mirror=mirror,
         kind=mirror.key.kind,
         what=_what(client, session, alternative),
-        who=f"{brought.what}, by {brought.who} on {brought.at:%d %B %Y at %H:%M} UTC" if brought else "",
-        follows=tuple(_follows(db, policy, shown, mirror, session, offer, now)),
-        history=tuple(narrating.told(fact) for fact in happened[-RECENT:]),
+        who=f"{cause.what}, by {cause.who} on {cause.at:%d %B %Y at %H:%M} UTC" if cause else "",
+        follows=tuple(_follows(db, policy, picture, mirror, session, offer, now)),
+        history=tuple(line_of(fact) for fact in facts[-RECENT:]),
     )
 
 
@@ -110,32 +110,38 @@ def _what(client: str, session: Session, alternative: Alternative | None) -> str
 def _follows(
     db: Connection,
     policy: Policy,
-    shown: Picture,
+    picture: Picture,
     mirror: Mirror,
     session: Session,
     offer: Offer | None,
     now: datetime,
 ) -> Iterator[str]:
-    if shown.calendar.paused is not None:
-        why = narrating.PAUSES[PauseReason(shown.calendar.paused)]
+    if picture.calendar.paused is not None:
+        why = PAUSES[PauseReason(picture.calendar.paused)]
         yield f"Nothing is done about this calendar until somebody says how to go on: {why}."
-    if calendars.connection(db, shown.calendar.connection_id).state is ConnectionState.ACCESS_LOST:
+    if calendars.connection(db, picture.calendar.connection_id).state is ConnectionState.ACCESS_LOST:
         yield "The calendar no longer lets us in: nothing changes there until it is reconnected."
-    yield from _touched(db, policy, shown, mirror, session)
-    content = shown.contents.get(mirror.key)
-    if offer is not None and state_now(offer, now) is OfferState.OPEN and offer.expires_at and content is not None:
+    yield from _follows_from_changes(db, policy, picture, mirror, session)
+    content = picture.contents.get(mirror.key)
+    if offer is not None and is_open(offer, now) and offer.expires_at and content is not None:
         yield f"It goes once the client has answered, and at the latest on {offer.expires_at:%d %B %Y at %H:%M} UTC."
     elif content is None:
-        gone = mirror.state is MirrorState.ABSENT
-        yield "It is not there any more, and is not wanted." if gone else "It is not wanted any more, and is removed."
+        is_absent = mirror.state is MirrorState.ABSENT
+        yield (
+            "It is not there any more, and is not wanted."
+            if is_absent
+            else "It is not wanted any more, and is removed."
+        )
     elif mirror.seen == content.fingerprint and mirror.state is MirrorState.PRESENT:
         yield "It stands as it shall; it moves when the session does, and goes when that is cancelled."
-    elif mirror.key not in shown.remote_changes and mirror.key not in shown.hidden:
+    elif mirror.key not in picture.remote_changes and mirror.key not in picture.hidden:
         yield "It is about to be written as it shall be."
 
 
-def _touched(db: Connection, policy: Policy, shown: Picture, mirror: Mirror, session: Session) -> Iterator[str]:
-    remote_change = shown.remote_changes.get(mirror.key)
+def _follows_from_changes(
+    db: Connection, policy: Policy, picture: Picture, mirror: Mirror, session: Session
+) -> Iterator[str]:
+    remote_change = picture.remote_changes.get(mirror.key)
     if remote_change is not None:
         done = {ChangeKind.DELETED: "deleted", ChangeKind.MOVED: "moved", ChangeKind.RESHAPED: "changed"}[
             remote_change.kind

@@ -1,4 +1,4 @@
-"""What a practitioner's pages and commands show: frozen pictures of what is stored, from a handful of queries."""
+"""What a practitioner and commands see of sessions: the list, and everything about one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from sqlalchemy import Connection, select
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, entries_for
 from connector.domain.notice import NoticeKind
-from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.question import Question
-from connector.domain.reconcile import Mirror, MirrorState
-from connector.domain.session import Location, Session
+from connector.domain.reconcile import MirrorState
+from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
-from connector.services.views import timeline as narrating
-from connector.services.views.answer_page import state_now
-from connector.services.views.timeline import Told
+from connector.services.views.offers import OfferView, is_open, offer_view
+from connector.services.views.timeline import LETTERS, Line, line_of
 from connector.storage import calendars, messages, mirrors, offers, people, questions, sessions, timeline
 from connector.storage.busy import BlindSpot
 from connector.storage.messages import Message, MessageState
@@ -36,8 +35,11 @@ LOOKS_BACK = timedelta(days=90)
 class CalendarView:
     """A connected calendar.
 
-    `trouble` is empty while all is well; `lost` says that it must be reconnected, `stopped` (a Stop) why nothing is
-    done about it.
+    Attributes:
+        trouble: Why it cannot be brought up to date; empty while it can.
+        since: When that began.
+        lost: Whether its account must be reconnected.
+        paused: Why nothing is done in it, the value of a PauseReason; empty while it is worked on.
     """
 
     id: UUID
@@ -53,8 +55,12 @@ class CalendarView:
 class SessionRow:
     """One session in a list.
 
-    `deadline` is its open offer's; `unheard` says that a message did not reach the client; `question` waits for the
-    practitioner's answer.
+    Attributes:
+        deadline: Of its open offer, if there is one.
+        offered: How many times that offer holds.
+        drafted: Whether an offer is noted down and not sent.
+        unheard: Whether a message did not reach the client.
+        question: The one that waits for the practitioner's answer.
     """
 
     session: Session
@@ -64,6 +70,11 @@ class SessionRow:
     drafted: bool
     unheard: bool
     question: Question | None
+
+    @property
+    def needs_practitioner(self) -> bool:
+        """Whether it is flagged, or waits for an answer of its practitioner."""
+        return self.session.flag is not None or self.question is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,28 +86,6 @@ class SessionList:
     upcoming: tuple[SessionRow, ...]
     past: tuple[SessionRow, ...]
     calendars: tuple[CalendarView, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlternativeView:
-    """One offered time.
-
-    `missing_in` names the connected calendars in which its hold does not stand yet, `clashes` those in which something
-    else stands at that time.
-    """
-
-    alternative: Alternative
-    location: Location
-    missing_in: tuple[str, ...]
-    conflicts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferView:
-    """An open offer with its alternatives, those that were taken back included."""
-
-    offer: Offer
-    alternatives: tuple[AlternativeView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +107,10 @@ class MessageView:
 class SessionPage:
     """Everything its practitioner sees of one session.
 
-    `missing_in` is as in AlternativeView, for the session's entry, and so is `clashes`, by the ids of alternatives
-    noted or offered; `blind` are calendars of which it is not known whether they are free at those times.
+    Attributes:
+        missing_in: The names of the connected calendars that do not show the session as it is wanted.
+        conflicts: By the alternatives noted down or offered, the names of the calendars in which something else stands.
+        blind: The calendars of which it is not known whether they are free at those times.
     """
 
     practitioner: Practitioner
@@ -128,7 +119,7 @@ class SessionPage:
     open: OfferView | None
     draft: Offer | None
     past: tuple[Offer, ...]
-    timeline: tuple[Told, ...]
+    timeline: tuple[Line, ...]
     messages: tuple[MessageView, ...]
     calendars: tuple[CalendarView, ...]
     missing_in: tuple[str, ...]
@@ -143,34 +134,15 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
     Raises: NotFoundError if there is no such practitioner.
     """
     practitioner = people.practitioner(db, practitioner_id)
-    found = sessions.of_practitioner(db, practitioner_id, since=now - LOOKS_BACK)
-    names = people.client_names(db, [session.client_id for session in found])
-    open_offers = {offer.session_id: offer for offer in offers.open_of_practitioner(db, practitioner_id)}
-    drafted, unheard = _drafted(db, practitioner_id), _unheard(db, practitioner_id)
-    asked = questions.open_of_practitioner(db, practitioner_id)
-    rows = []
-    for session in found:
-        offer = open_offers.get(session.id)
-        asking = offer if offer is not None and state_now(offer, now) is OfferState.OPEN else None
-        rows.append(
-            SessionRow(
-                session=session,
-                client_name=names[session.client_id],
-                deadline=asking.expires_at if asking else None,
-                offered=len(asking.held) if asking else 0,
-                drafted=session.id in drafted,
-                unheard=session.id in unheard,
-                question=asked.get(session.id),
-            )
-        )
-    loud = [row for row in rows if row.session.flag is not None or row.question is not None]
-    calm = [row for row in rows if row not in loud]
+    rows = _rows(db, practitioner_id, now)
+    others = [row for row in rows if not row.needs_practitioner]
+    connected = calendars.calendars_of(db, practitioner_id)
     return SessionList(
         practitioner=practitioner,
-        flagged=tuple(loud),
-        upcoming=tuple(row for row in calm if row.session.when.span.end > now),
-        past=tuple(reversed([row for row in calm if row.session.when.span.end <= now])),
-        calendars=_calendars(db, practitioner_id)[1],
+        flagged=tuple(row for row in rows if row.needs_practitioner),
+        upcoming=tuple(row for row in others if row.session.when.span.end > now),
+        past=tuple(row for row in reversed(others) if row.session.when.span.end <= now),
+        calendars=_calendar_views(db, practitioner_id, connected),
     )
 
 
@@ -183,26 +155,25 @@ def session_page(
     """
     session = own_session(db, practitioner_id, session_id)
     client = people.client(db, session.client_id)
-    made = offers.of_session(db, session_id)
-    asking = next((offer for offer in made if state_now(offer, now) is OfferState.OPEN), None)
-    connected, calendar_views = _calendars(db, practitioner_id)
-    standing = mirrors.of_session(db, session_id) if connected else ()
+    every_offer = offers.of_session(db, session_id)
+    open_offer = next((offer for offer in every_offer if is_open(offer, now)), None)
+    draft = next((offer for offer in every_offer if offer.state is OfferState.DRAFT), None)
     question = questions.open_of(db, session_id)
-    missing = _missing(session, asking, question, client, connected, standing)
-    draft = next((offer for offer in made if offer.state is OfferState.DRAFT), None)
-    standing_times = [a for offer in (asking, draft) if offer is not None for a in offer.standing]
-    conflicts = {a.id: free_busy.conflicts(db, practitioner_id, a.when.span) for a in standing_times}
-    blind = free_busy.blind_spots(db, policy, practitioner_id, standing_times, now=now) if standing_times else ()
+    connected = calendars.calendars_of(db, practitioner_id)
+    missing = _missing(db, session, open_offer, question, client, connected)
+    times = [alternative for offer in (open_offer, draft) if offer is not None for alternative in offer.standing]
+    conflicts = {time.id: free_busy.conflicts(db, practitioner_id, time.when.span) for time in times}
+    blind = free_busy.blind_spots(db, policy, practitioner_id, times, now=now) if times else ()
     return SessionPage(
         practitioner=people.practitioner(db, practitioner_id),
         client=client,
         session=session,
-        open=_offer_view(asking, session, missing, conflicts) if asking else None,
+        open=offer_view(open_offer, session, missing=missing, conflicts=conflicts) if open_offer else None,
         draft=draft,
-        past=tuple(offer for offer in made if offer.sent_at is not None and offer is not asking),
-        timeline=tuple(narrating.told(fact) for fact in timeline.of_session(db, session_id)),
+        past=tuple(offer for offer in every_offer if offer.sent_at is not None and offer is not open_offer),
+        timeline=tuple(line_of(fact) for fact in timeline.of_session(db, session_id)),
         messages=tuple(_message_view(message) for message in messages.of_session(db, session_id)),
-        calendars=calendar_views,
+        calendars=_calendar_views(db, practitioner_id, connected),
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
         conflicts=conflicts,
@@ -221,40 +192,45 @@ def own_session(db: Connection, practitioner_id: UUID, session_id: UUID) -> Sess
     return session
 
 
-def _offer_view(
-    offer: Offer,
-    session: Session,
-    missing: Mapping[EntryKey, tuple[str, ...]],
-    conflicts: Mapping[UUID, tuple[str, ...]],
-) -> OfferView:
-    parts = (
-        AlternativeView(
-            alternative=alternative,
-            location=alternative.location or session.location,
-            missing_in=missing.get(EntryKey(kind=EntryKind.HOLD, id=alternative.id), ()),
-            conflicts=conflicts.get(alternative.id, ()),
+def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionRow]:
+    listed = sessions.of_practitioner(db, practitioner_id, since=now - LOOKS_BACK)
+    names = people.client_names(db, [session.client_id for session in listed])
+    open_offers = {o.session_id: o for o in offers.open_of_practitioner(db, practitioner_id) if is_open(o, now)}
+    open_questions = questions.open_of_practitioner(db, practitioner_id)
+    with_draft, unheard = _with_draft(db, practitioner_id), _unheard(db, practitioner_id)
+    rows = []
+    for session in listed:
+        offer = open_offers.get(session.id)
+        row = SessionRow(
+            session=session,
+            client_name=names[session.client_id],
+            deadline=offer.expires_at if offer else None,
+            offered=len(offer.held) if offer else 0,
+            drafted=session.id in with_draft,
+            unheard=session.id in unheard,
+            question=open_questions.get(session.id),
         )
-        for alternative in offer.alternatives
-    )
-    return OfferView(offer=offer, alternatives=tuple(parts))
+        rows.append(row)
+    return rows
 
 
 def _missing(
+    db: Connection,
     session: Session,
-    asking: Offer | None,
+    open_offer: Offer | None,
     question: Question | None,
     client: Client,
-    connected: Iterable[Calendar],
-    standing: Sequence[tuple[UUID, Mirror]],
+    connected: Sequence[Calendar],
 ) -> dict[EntryKey, tuple[str, ...]]:
     """Return, by entry, the names of the calendars that do not show it as it is wanted.
 
     The session's own entry is left out while its practitioner is asked what they meant by changing it.
     """
-    seen = {(calendar_id, m.key): m.seen for calendar_id, m in standing if m.state is MirrorState.PRESENT}
+    written = mirrors.of_session(db, session.id) if connected else ()
+    seen = {(calendar_id, m.key): m.seen for calendar_id, m in written if m.state is MirrorState.PRESENT}
     missing: dict[EntryKey, tuple[str, ...]] = {}
     for calendar in connected:
-        for entry in entries_for(session, [asking] if asking else [], client.name, calendar.disclosure):
+        for entry in entries_for(session, [open_offer] if open_offer else [], client.name, calendar.disclosure):
             if question is not None and entry.key.kind is EntryKind.SESSION:
                 continue
             if seen.get((calendar.id, entry.key)) != entry.content.fingerprint:
@@ -265,7 +241,7 @@ def _missing(
 def _message_view(message: Message) -> MessageView:
     return MessageView(
         kind=message.kind,
-        about=narrating.LETTERS[message.kind],
+        about=LETTERS[message.kind],
         to_client=message.to_client,
         to=message.notice.to.address,
         medium=message.medium,
@@ -276,10 +252,9 @@ def _message_view(message: Message) -> MessageView:
     )
 
 
-def _calendars(db: Connection, practitioner_id: UUID) -> tuple[Sequence[Calendar], tuple[CalendarView, ...]]:
+def _calendar_views(db: Connection, practitioner_id: UUID, connected: Iterable[Calendar]) -> tuple[CalendarView, ...]:
     accounts = {connection.id: connection for connection in calendars.connections_of(db, practitioner_id)}
-    connected = calendars.calendars_of(db, practitioner_id)
-    views = (
+    return tuple(
         CalendarView(
             id=calendar.id,
             name=calendar.name,
@@ -291,15 +266,16 @@ def _calendars(db: Connection, practitioner_id: UUID) -> tuple[Sequence[Calendar
         )
         for calendar in connected
     )
-    return connected, tuple(views)
 
 
-def _drafted(db: Connection, practitioner_id: UUID) -> set[UUID]:
+def _with_draft(db: Connection, practitioner_id: UUID) -> set[UUID]:
+    """Return the sessions for which an offer is noted down and not sent."""
     own = (offer_rows.c.practitioner_id == practitioner_id) & (offer_rows.c.state == OfferState.DRAFT.value)
     return set(db.execute(select(offer_rows.c.session_id).where(own)).scalars())
 
 
 def _unheard(db: Connection, practitioner_id: UUID) -> set[UUID]:
+    """Return the sessions about which a message did not reach the client."""
     own = message_rows.c.practitioner_id == practitioner_id
     refused = message_rows.c.to_client & (message_rows.c.state == MessageState.REFUSED.value)
     return set(db.execute(select(message_rows.c.session_id).where(own, refused)).scalars()) - {None}

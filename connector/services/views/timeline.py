@@ -69,7 +69,7 @@ _Stored = TypeVar("_Stored", bound=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Line:
     """One line of a timeline as a person reads it; `why` is empty where nobody gave a reason."""
 
     at: datetime
@@ -166,9 +166,9 @@ _FLAGS = {
 }
 
 
-def told(fact: AnyFact | UnknownFact) -> Told:
+def line_of(fact: AnyFact | UnknownFact) -> Line:
     """Say one fact in plain words."""
-    return Told(at=fact.at, who=_who(fact.by), what=_what(fact), why=fact.by.reason or _why(fact))
+    return Line(at=fact.at, who=_who(fact.by), what=_what(fact), why=fact.by.reason or _why(fact))
 
 
 def _who(by: Actor) -> str:

@@ -1,0 +1,51 @@
+"""The paths of the pages, written once: pages are served at them, and letters and calendar services lead to them.
+
+Each function takes what names one page, or, for the web application, the placeholder of it (`<token>`).
+"""
+
+from __future__ import annotations
+
+SIGN_IN = "/signin"
+SESSIONS = "/sessions"
+CALENDARS = "/calendars"
+NOTIFICATIONS = "/hooks"
+
+
+def sign_in(token: str) -> str:
+    """Return the path at which a mailed sign-in link is used."""
+    return f"{SIGN_IN}/{token}"
+
+
+def answer(token: str) -> str:
+    """Return the path of the client's page of an offer."""
+    return f"/answer/{token}"
+
+
+def question(token: str) -> str:
+    """Return the path of the page on which a practitioner answers a question."""
+    return f"/question/{token}"
+
+
+def paused(token: str) -> str:
+    """Return the path of the page on which a practitioner says how a paused calendar goes on."""
+    return f"/stopped/{token}"
+
+
+def conflict(token: str) -> str:
+    """Return the path of the page on which a practitioner takes back an offered time that is no longer free."""
+    return f"/clash/{token}"
+
+
+def session(session_id: str) -> str:
+    """Return the path of the practitioner's page of a session."""
+    return f"{SESSIONS}/{session_id}"
+
+
+def connection(connection_id: str) -> str:
+    """Return the path of the practitioner's page of a connection."""
+    return f"{CALENDARS}/{connection_id}"
+
+
+def sign_in_answer(slug: str) -> str:
+    """Return the path to which a calendar service sends people back once they have signed in there."""
+    return f"{CALENDARS}/{slug}/back"

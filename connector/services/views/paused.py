@@ -1,0 +1,86 @@
+"""What a practitioner sees of a calendar that is, or was, paused because it looks wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection as Db
+
+from connector.domain.change import ChangeKind
+from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector.domain.entry import EntryKind
+from connector.domain.facts import CalendarResumed
+from connector.domain.notice import PauseReason
+from connector.domain.people import Practitioner
+from connector.services.sync.breaker import find
+from connector.services.views.timeline import Line, line_of
+from connector.storage import calendars, people, remote_changes, timeline
+from connector.storage.seal import Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedPage:
+    """What a practitioner sees of a calendar that is, or was, paused.
+
+    Attributes:
+        reason: Why it is paused; None if it is not any more.
+        sessions: How many sessions' entries are missing from it.
+        holds: How many holds are.
+        resumed: Who said last how to go on, and when.
+    """
+
+    calendar: Calendar
+    connection: Connection
+    practitioner: Practitioner
+    reason: PauseReason | None
+    sessions: int
+    holds: int
+    resumed: Line | None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether something is gone from it, rather than the whole calendar."""
+        return self.reason in (PauseReason.EMPTIED, PauseReason.SHRUNKEN)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its account has to be reconnected first."""
+        return self.connection.state is ConnectionState.ACCESS_LOST
+
+    @property
+    def version(self) -> str:
+        """What a form says it was about, so that nobody accepts more than the page said."""
+        since = self.calendar.paused_at.isoformat() if self.calendar.paused_at else ""
+        return f"{since} {self.sessions} {self.holds}"
+
+
+def paused_page(db: Db, seal: Seal, token: str) -> PausedPage:
+    """Return what the link in the letter about a paused calendar shows.
+
+    Raises: NotFoundError if the link is none of ours, or the calendar is disconnected.
+    """
+    calendar = find(db, seal, token)
+    changes = remote_changes.of_calendar(db, calendar.id)
+    missing = [key.kind for key, change in changes.items() if change.kind is ChangeKind.DELETED]
+    return PausedPage(
+        calendar=calendar,
+        connection=calendars.connection(db, calendar.connection_id),
+        practitioner=people.practitioner(db, calendar.practitioner_id),
+        reason=PauseReason(calendar.paused) if calendar.paused else None,
+        sessions=missing.count(EntryKind.SESSION),
+        holds=missing.count(EntryKind.HOLD),
+        resumed=_resumed(db, calendar),
+    )
+
+
+def is_paused(db: Db, calendar_id: UUID) -> bool:
+    """Whether a calendar is paused. Raises: NotFoundError if it is disconnected."""
+    return calendars.calendar(db, calendar_id).paused is not None
+
+
+def _resumed(db: Db, calendar: Calendar) -> Line | None:
+    for fact in reversed(timeline.of_connection(db, calendar.connection_id)):
+        if isinstance(fact, CalendarResumed) and fact.calendar_id == calendar.id:
+            return line_of(fact)
+    return None

@@ -1,0 +1,15 @@
+"""What pages need to know of the practitioner who is signed in."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain.people import Actor, Role
+from connector.storage import people
+
+
+def actor(db: Connection, practitioner_id: UUID) -> Actor:
+    """Return a practitioner as the one who acts. Raises: NotFoundError."""
+    return Actor(role=Role.PRACTITIONER, name=people.practitioner(db, practitioner_id).name)
