@@ -16,7 +16,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
-from tests.services.connected import connect, href_at, look, push, question, remote, shown_first, times, work
+from tests.services.connected import connect, href_at, look, push, question, remote, settle, shown_first, times, work
 from tests.services.practice import Practice
 
 EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
@@ -88,3 +88,39 @@ def test_a_calendar_that_refuses_our_writing_is_read_to_learn_whether_it_is_ther
     assert paused(practice, calendar) is None
     assert times(practice) == [when(48).span, when(60).span]
     assert href_at(practice, 60)
+
+
+def test_half_an_offer_and_a_session_are_not_an_emptied_calendar(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    practice.offer(booked, 72, 96, 120)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).delete(href_at(practice, 48))
+    remote(practice).delete(href_at(practice, 72))
+    push(practice, calendar)
+    with practice.database.read() as db:
+        assert calendars.calendar(db, calendar.id).paused is None
+
+
+def test_undone_deletion_in_a_paused_calendar_ends_its_question(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    for n in range(8):
+        practice.book(60 + 2 * n)
+    work(practice, calendar)
+    push(practice, calendar)
+    href = href_at(practice, 48)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    settle(practice, calendar)
+    assert question(practice, booked) is not None
+    for n in range(5):
+        remote(practice).delete(href_at(practice, 60 + 2 * n))
+    push(practice, calendar)
+    with practice.database.read() as db:
+        assert calendars.calendar(db, calendar.id).paused
+    remote(practice).restore(event)
+    push(practice, calendar)
+    with practice.database.begin() as db:
+        breaker.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
+    settle(practice, calendar)
+    assert question(practice, booked) is None

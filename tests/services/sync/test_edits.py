@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
 from uuid import uuid4
@@ -16,8 +17,8 @@ from connector.domain.notice import PauseReason
 from connector.domain.people import Level
 from connector.domain.question import Question, QuestionState
 from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
-from connector.services.accounts import connect as linking
 from connector.services.accounts import disconnect
+from connector.services.accounts.connect import set_levels
 from connector.services.scheduling import questions as asking
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
@@ -33,12 +34,14 @@ from tests.services.connected import (
     href_at,
     look,
     notify,
+    on_sqlite,
     pull,
     push,
     question,
     remote,
     settle,
     shown_first,
+    times,
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
@@ -167,7 +170,7 @@ def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
     practice.wait(minutes=1)
     remote(practice).delete(href_at(practice, 48))
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=Level(0), hold_level=Level(0), now=practice.now)
+        set_levels(db, calendar.connection_id, session_level=Level(0), hold_level=Level(0), now=practice.now)
     work(practice, calendar)
     practice.wait(seconds=59)
     assert look(practice, calendar) == []
@@ -346,7 +349,7 @@ def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice
     booked = shown_first(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+        set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
     assert work(practice, calendar) == ["postponed"]
     settle(practice, calendar)
     asked = question(practice, booked)
@@ -361,7 +364,7 @@ def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Prac
     push(practice, calendar)
     remote(practice).delete(href_at(practice, 72))
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+        set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
     work(practice, calendar)
     settle(practice, calendar)
     assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
@@ -688,3 +691,144 @@ def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: 
 def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
     with pytest.raises(NotFoundError), practice.database.begin() as db:
         asking.answer(db, practice.policy, uuid4(), Answer.REVERT, by=KIM, now=practice.now)
+
+
+@on_sqlite
+def test_undone_deletion_at_the_new_place_keeps_the_question(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    href = href_at(practice, 48)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    assert question(practice, booked).moved_to == when(60)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    push(practice, calendar)
+    practice.wait(seconds=20)
+    remote(practice).restore(event)
+    settle(practice, calendar)
+    assert times(practice) == [when(60).span]
+    assert question(practice, booked) is not None
+
+
+@on_sqlite
+def test_dragged_on_and_back_to_the_new_place_keeps_the_question(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    href = href_at(practice, 48)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    remote(practice).move(href, when(66).span)
+    push(practice, calendar)
+    practice.wait(seconds=20)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    assert times(practice) == [when(60).span]
+    assert question(practice, booked) is not None
+
+
+@on_sqlite
+def test_moved_back_in_another_calendar_leaves_the_question(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    work(practice, other)
+    push(practice, other)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    assert question(practice, booked) is not None
+    href = href_at(practice, 48, "second")
+    remote(practice, "second").move(href, when(70).span)
+    push(practice, other)
+    remote(practice, "second").move(href, when(48).span)
+    push(practice, other)
+    work(practice, calendar)
+    assert question(practice, booked) is not None
+    assert times(practice) == [when(60).span]
+
+
+@on_sqlite
+def test_a_deleted_event_that_returns_at_another_time_is_a_move(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    href = href_at(practice, 48)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    settle(practice, calendar)
+    assert question(practice, booked) is not None
+    told = len(practice.told(booked))
+    remote(practice).restore(replace(event, shown=replace(event.shown, span=when(60).span)))
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(60)
+    assert times(practice) == [when(60).span]
+    assert [one.kind.value for one in practice.told(booked)[told:]] == ["move_asked"]
+
+
+@on_sqlite
+def test_moved_then_deleted_then_undone_after_asked(practice: Practice, calendar: Calendar) -> None:
+    booked = shown_first(practice, calendar)
+    href = href_at(practice, 48)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    settle(practice, calendar)
+    assert question(practice, booked).kind.value == "deleted"
+    told = len(practice.told(booked))
+    remote(practice).restore(event)
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    assert asked is not None
+    assert asked.moved_to == when(60)
+    assert times(practice) == [when(60).span]
+    assert [one.kind.value for one in practice.told(booked)[told:]] == ["move_asked"]
+
+
+@on_sqlite
+def test_cannot_stand_elsewhere_leaves_the_other_question(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = shown_first(practice, calendar)
+    work(practice, other)
+    push(practice, other)
+    remote(practice).delete(href_at(practice, 48))
+    settle(practice, calendar)
+    assert question(practice, booked).kind.value == "deleted"
+    remote(practice, "second").move(href_at(practice, 48, "second"), when(-5).span)
+    settle(practice, other)
+    settle(practice, calendar)
+    assert question(practice, booked) is not None
+
+
+@on_sqlite
+def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    a, b = href_at(practice, 72), href_at(practice, 96)
+    remote(practice).delete(b)
+    remote(practice).move(a, when(96).span)
+    settle(practice, calendar)
+    n1 = [x.when for x in practice.offer_now(offer).standing]
+    booked2 = practice.book(49.5)
+    offer2 = practice.offer(booked2, 130, 140)
+    work(practice, calendar)
+    push(practice, calendar)
+    a, b = href_at(practice, 130), href_at(practice, 140)
+    remote(practice).delete(a)
+    remote(practice).move(b, when(130).span)
+    settle(practice, calendar)
+    n2 = [x.when for x in practice.offer_now(offer2).standing]
+    assert (n1, n2) == ([when(96)], [when(130)]), practice.kinds_told(booked, client=False)
+
+
+@on_sqlite
+def test_put_back_of_a_session_that_is_over_says_nothing(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(2)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).delete(href_at(practice, 2))
+    settle(practice, calendar)
+    asked = question(practice, booked)
+    practice.now = asked.answers_itself_at
+    practice.carry_out(Kind.QUESTION)
+    work(practice, calendar)
+    assert ("entry_put_back" in practice.kinds_told(booked, client=False)) == bool(times(practice))

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from connector.domain.connection import Calendar, CalendarRole
+from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.offer import OfferState
 from connector.errors import AccessLostError, NotFoundError, RefusedError, TimeTakenError, TransientError
+from connector.services.accounts.connect import access_lost, restored
 from connector.services.scheduling.conflicts import PURPOSE, find, take_back
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
@@ -18,8 +19,10 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, SUPPORT, when
-from tests.services.connected import SEAL, connect, converge, push, remote, work
+from tests.services.connected import SEAL, connect, converge, is_due, on_sqlite, push, remote, retarget, work
 from tests.services.practice import Practice
+
+EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.BUSY, Kind.PROBE)
 
 
 @pytest.fixture
@@ -276,5 +279,59 @@ def test_a_link_to_take_back_ends_ninety_days_after_the_offer(practice: Practice
         find(db, SEAL, token, now=practice.now)
 
 
+def reconnect(practice: Practice, calendar: Calendar) -> None:
+    credentials = {"store": str(practice.kim.id), "password": "secret"}
+    with practice.database.begin() as db:
+        restored(db, SEAL, calendar.connection_id, credentials, by=KIM, now=practice.now)
+
+
 def busy_key(calendar: Calendar) -> Key:
     return Key(Kind.BUSY, str(calendar.id))
+
+
+@on_sqlite
+def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Practice, calendar: Calendar) -> None:
+    memory.store(str(practice.kim.id)).calendar("private")
+    watched = replace(
+        calendar, id=practice.another_client().id, remote_id="private", name="Private", role=CalendarRole.WATCHED
+    )
+    with practice.database.begin() as db:
+        calendars.add_calendar(db, watched, now=practice.now)
+    practice.offer(practice.book(48), 72)
+    with practice.database.begin() as db:
+        access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+    practice.wait(minutes=1)
+    practice.carry_out(*EVERYTHING)  # each is claimed meanwhile and finds the access lost
+    assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))
+    reconnect(practice, calendar)
+    assert is_due(practice, Key(Kind.BUSY, str(watched.id)))
+
+
+@on_sqlite
+def test_the_old_target_is_still_looked_at_while_an_offer_is_open(practice: Practice, calendar: Calendar) -> None:
+    practice.offer(practice.book(48), 72)
+    work(practice, calendar)
+    push(practice, calendar)
+    key = Key(Kind.BUSY, str(calendar.id))
+    practice.carry_out(Kind.BUSY)
+    assert not is_due(practice, key)
+    second = retarget(practice, calendar, "second")
+    work(practice, second)
+    work(practice, calendar)
+    assert is_due(practice, key)
+
+
+@on_sqlite
+def test_target_blind_spot_after_reconnect(practice: Practice, calendar: Calendar) -> None:
+    offer = practice.offer(practice.book(48), 72)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).offline = AccessLostError("no")
+    practice.carry_out(*EVERYTHING)
+    with practice.database.read() as db:
+        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.ACCESS_LOST
+    remote(practice).offline = None
+    reconnect(practice, calendar)
+    practice.carry_out(*EVERYTHING)
+    with practice.database.read() as db:
+        assert not free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)

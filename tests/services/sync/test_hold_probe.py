@@ -12,13 +12,16 @@ from connector.domain.connection import Calendar
 from connector.domain.entry import Showing
 from connector.domain.facts import HoldsProved
 from connector.domain.notice import PauseReason
+from connector.domain.people import Level
+from connector.domain.reconcile import Put
 from connector.domain.span import Span
-from connector.errors import TransientError
+from connector.errors import MissingError, TransientError
 from connector.services.sync import breaker, hold_probe
 from connector.storage import calendars, timeline
 from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
-from tests.services.connected import connect, converge, push, remote, work
+from tests.services.connected import connect, converge, is_due, look, push, remote, retarget, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
@@ -140,3 +143,59 @@ def test_where_no_night_is_free_it_is_tried_another_day(practice: Practice, cale
     assert probe(practice, calendar) == practice.now + timedelta(days=1)
     assert remote(practice).requests["put"] == 0
     assert known(practice, calendar).probed_at is None
+
+
+def test_a_probe_left_by_a_change_of_target_goes(practice: Practice, calendar: Calendar) -> None:
+    remote(practice).tentative_is_free = True
+    practice.wait(minutes=1)
+    practice.carry_out(Kind.PROBE)
+    assert remote(practice).events
+    second = retarget(practice, calendar, "second")
+    for one in (second, calendar, second, calendar):
+        work(practice, one)
+    practice.wait(minutes=1)
+    practice.carry_out(Kind.PROBE)
+    assert remote(practice).events == {}
+
+
+def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar: Calendar) -> None:
+    """free/busy shows an event 5 seconds after it was written"""
+    there = remote(practice)
+    born = {}
+    real = there.busy
+
+    def hook(moment: str, _action: object) -> None:
+        if moment == "after":
+            for href in there.events:
+                born.setdefault(href, practice.now)
+
+    there.hook = hook
+    there.busy = lambda span: [b for b in real(span) if practice.now - born[b.href] >= timedelta(seconds=5)]
+    practice.wait(minutes=1)
+    for _ in range(3):
+        practice.carry_out(Kind.PROBE)
+        practice.wait(seconds=30)
+    with practice.database.read() as db:
+        assert not calendars.calendar(db, calendar.id).disclosure.firm_holds
+
+
+def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None:
+    calendar = connect(practice, level=Level.BUSY)
+    titles = []
+    remote(practice).hook = lambda _, kind: titles.append(kind.entry.content.title) if isinstance(kind, Put) else None
+    hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    assert set(titles) <= {"Busy"}
+
+
+def test_proving_goes_on_once_a_calendar_is_there_again(practice: Practice, calendar: Calendar) -> None:
+    key = Key(Kind.PROBE, str(calendar.id))
+    remote(practice).offline = MissingError("gone")
+    practice.wait(minutes=2)
+    assert [ending.how for ending in practice.carry_out(Kind.PROBE)] == ["parked"]
+    look(practice, calendar)
+    remote(practice).offline = None
+    practice.wait(minutes=10)
+    look(practice, calendar)
+    with practice.database.read() as db:
+        assert calendars.calendar(db, calendar.id).paused is None
+    assert is_due(practice, key)
