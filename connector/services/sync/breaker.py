@@ -139,5 +139,5 @@ def _tell_operator(db: Db, policy: Policy, calendar: Calendar, reason: PauseReas
         calendar_id=calendar.id,
         count=count,
     )
-    told = notices.Told(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
-    notices.queue(db, told, policy=policy, practitioner_id=calendar.practitioner_id, now=now)
+    queued = notices.QueuedNotice(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
+    notices.queue(db, queued, policy=policy, practitioner_id=calendar.practitioner_id, now=now)

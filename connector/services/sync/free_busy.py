@@ -203,5 +203,5 @@ def _tell_conflict(
         expires_at=offer.expires_at,
         about=calendar.name,
     )
-    told_once = notices.Told(notice=notice, key=key)
-    notices.queue(db, told_once, policy=policy, practitioner_id=practitioner.id, now=now)
+    queued = notices.QueuedNotice(notice=notice, key=key)
+    notices.queue(db, queued, policy=policy, practitioner_id=practitioner.id, now=now)
