@@ -282,7 +282,7 @@ class _Work:
             else:
                 new_mirrors.append(_intended(put))
         with self.database.begin() as db:
-            people.practitioner(db, self.picture.calendar.practitioner_id, lock=True)  # nobody else decides meanwhile
+            people.practitioner(db, self.picture.calendar.practitioner_id, lock=True)  # no pull decides meanwhile
             former = {mirror.key for mirror in mirrors_by_key.values()}
             mirrors.intend(db, self.picture.calendar.id, new_mirrors, former)
             mirrors.doubt(db, self.picture.calendar.id, rewritten)
