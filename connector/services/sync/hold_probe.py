@@ -22,7 +22,7 @@ from connector.storage.ledger import Key, Kind
 
 DAILY = timedelta(days=1)
 LAG = timedelta(seconds=30)  # free/busy may lag behind: what reads as free is read once more after so long
-_AHEAD = timedelta(days=190)  # where nobody looks, and few have plans
+_AHEAD = timedelta(days=190)  # so far ahead that few have plans
 _HOUR = 3  # at night
 _LENGTH = timedelta(minutes=15)
 _NIGHTS = 7
@@ -34,7 +34,7 @@ def probe(database: Database, calendar_id: UUID, remote: RemoteCalendar, *, now:
     The probe's name is stored before it is written, so that one left by a crash is found and removed. One that reads as
     free is left for a while and read again.
 
-    Returns: When to look again; None for a calendar nothing is written to.
+    Returns: When to probe again; None for a calendar nothing is written to.
     Raises: ProviderError; then call again later.
     """
     calendar = _load(database, calendar_id)

@@ -1,4 +1,4 @@
-"""Read what happened in a calendar since the last look, and keep the new sync token with what it covers."""
+"""Read what happened in a calendar since the last pull, and store the new sync token with what it covers."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def pull(
 
     A calendar that is not there, or may not be read, is paused, and so is one from which too much is gone at once.
 
-    Returns: When to look again, aware UTC; None if this calendar is not to be read any more.
+    Returns: When to pull again, aware UTC; None if this calendar is not to be read any more.
     Raises: ProviderError; the sync token then stays where it was, so nothing is lost. EditConflictError if our own
-        writing went on meanwhile, again and again: look again soon.
+        writing went on meanwhile, again and again: pull again soon.
     """
     for _ in range(ROUNDS):
         with database.read() as db:
@@ -341,7 +341,7 @@ def _next_pull_at(db: Connection, policy: Policy, calendar: Calendar, now: datet
 def _pause_unreadable(
     database: Database, policy: Policy, calendar: Calendar, error: MissingError | RefusedError, now: datetime
 ) -> datetime:
-    """Pause a calendar that cannot be read; it is looked at again, and resumes by itself once it can be."""
+    """Pause a calendar that cannot be read; it is pulled again, and resumes by itself once it can be."""
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
     with database.begin() as db:

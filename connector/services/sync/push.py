@@ -132,11 +132,11 @@ def converge(
     due.
 
     Args:
-        database: Where what is wanted and what is known stand.
+        database: Holds the sessions, offers and mirrors.
         policy: How this installation does things.
         calendar_id: Which calendar.
         remote: The same calendar at its service.
-        clock: For the instants that are noted.
+        clock: For the instants that are stored.
         renew: Called between batches; raises if this work is no longer ours to do.
     Raises: The worst of what went wrong once everything that could be done is done: AccessLostError, TransientError
         (bring it up again later) or RefusedError (ours to fix).
@@ -308,7 +308,7 @@ class _Work:
                     self._record(landed)
 
     def _record(self, landed: Sequence[Mirror]) -> None:
-        """Store what landed; whose own change is undone by it is told."""
+        """Store what landed; tell the practitioner of each edit of theirs that it undid."""
         calendar, now = self.picture.calendar, self.clock()
         keys = {mirror.key for mirror in landed}
         overruled = {
