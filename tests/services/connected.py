@@ -85,7 +85,7 @@ def settle(practice: Practice, calendar: Calendar) -> None:
 
 
 def converge(practice: Practice, calendar: Calendar) -> int:
-    """Bring it to what it shall show by hand, due or not: for what that costs, returns and raises."""
+    """Bring it to what it should show by hand, due or not: for what that costs, returns and raises."""
     there = remote(practice, calendar.remote_id)
     return sync_push.converge(
         practice.database, practice.policy, calendar.id, there, clock=practice.clock, renew=lambda: None
@@ -108,7 +108,7 @@ def times(practice: Practice, name: str = "calendar") -> list[Span]:
     return [content.span for content in remote(practice, name).shown()]
 
 
-def shown_first(practice: Practice, calendar: Calendar) -> Session:
+def book_and_show(practice: Practice, calendar: Calendar) -> Session:
     """Book a session, and have it stand in the calendar."""
     booked = practice.book(48)
     work(practice, calendar)
@@ -116,7 +116,7 @@ def shown_first(practice: Practice, calendar: Calendar) -> Session:
     return booked
 
 
-def question(practice: Practice, session: Session) -> Question | None:
+def open_question(practice: Practice, session: Session) -> Question | None:
     """What its practitioner is asked about a session."""
     with practice.database.read() as db:
         return questions.open_of(db, session.id)

@@ -20,6 +20,7 @@ from connector.storage.ledger import Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
 from tests.services.connected import (
+    book_and_show,
     connect,
     converge,
     on_sqlite,
@@ -27,7 +28,6 @@ from tests.services.connected import (
     remote,
     retarget,
     settle,
-    shown_first,
     times,
     work,
 )
@@ -171,7 +171,7 @@ def test_disconnecting_halfway_clears_both(practice: Practice, calendar: Calenda
 @on_sqlite
 def test_two_changes_of_target_in_a_row_never_leave_every_calendar_empty(practice: Practice) -> None:
     calendar = connect(practice)
-    shown_first(practice, calendar)
+    book_and_show(practice, calendar)
     second = retarget(practice, calendar, "second")
     retarget(practice, calendar, "third")
     for one in (second, calendar):
@@ -182,7 +182,7 @@ def test_two_changes_of_target_in_a_row_never_leave_every_calendar_empty(practic
 @on_sqlite
 def test_a_paused_successor_does_not_count_as_filled(practice: Practice) -> None:
     calendar = connect(practice)
-    shown_first(practice, calendar)
+    book_and_show(practice, calendar)
     second = retarget(practice, calendar, "second")
     with practice.database.begin() as db:
         breaker.stop(db, practice.policy, second, PauseReason.MISSING, now=practice.now)
@@ -196,7 +196,7 @@ def test_a_paused_successor_does_not_count_as_filled(practice: Practice) -> None
 @on_sqlite
 def test_the_first_of_three_targets_is_not_cleared_before_the_last_is_filled(practice: Practice) -> None:
     calendar = connect(practice)
-    shown_first(practice, calendar)
+    book_and_show(practice, calendar)
     second = retarget(practice, calendar, "second")
     retarget(practice, calendar, "third")
     work(practice, second)  # makes the first calendar due, which another thread takes at once
@@ -208,7 +208,7 @@ def test_the_first_of_three_targets_is_not_cleared_before_the_last_is_filled(pra
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
 def test_two_changes_of_target_end_with_one_copy(practice: Practice, order: tuple[int, ...]) -> None:
     calendar = connect(practice)
-    shown_first(practice, calendar)
+    book_and_show(practice, calendar)
     second = retarget(practice, calendar, "second")
     third = retarget(practice, calendar, "third")
     owned = [(calendar, second, third)[n] for n in order]

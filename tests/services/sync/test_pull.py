@@ -18,15 +18,15 @@ from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
 from tests.domain.examples import client as person
 from tests.services.connected import (
+    book_and_show,
     connect,
     converge,
     href_at,
+    open_question,
     pull,
     push,
-    question,
     remote,
     settle,
-    shown_first,
     times,
     work,
 )
@@ -56,7 +56,7 @@ def test_a_note_typed_by_the_practitioner_causes_nothing(practice: Practice, cal
     assert remote(practice).events[href].note == "blue folder"
 
 
-def test_our_own_echo_is_read_without_a_single_look(practice: Practice, calendar: Calendar) -> None:
+def test_our_own_echo_costs_no_direct_read(practice: Practice, calendar: Calendar) -> None:
     practice.offer(practice.book(48), 72, 96)
     work(practice, calendar)
     push(practice, calendar)
@@ -77,7 +77,7 @@ def test_deletions_are_found_after_a_lost_sync_token(practice: Practice, calenda
     assert len(remote(practice).events) == 1
 
 
-def test_a_failed_look_keeps_the_token_where_it_was(practice: Practice, calendar: Calendar) -> None:
+def test_a_failed_pull_keeps_the_token_where_it_was(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     work(practice, calendar)
     push(practice, calendar)
@@ -107,13 +107,15 @@ def test_an_undone_hold_that_is_no_longer_offered_goes(practice: Practice, calen
 
 
 def test_an_undone_session_event_after_put_back_is_no_double(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     href = href_at(practice, 48)
     event = remote(practice).events[href]
     remote(practice).delete(href)
     settle(practice, calendar)
     with practice.database.begin() as db:
-        questions.answer(db, practice.policy, question(practice, booked).id, Answer.REVERT, by=KIM, now=practice.now)
+        questions.answer(
+            db, practice.policy, open_question(practice, booked).id, Answer.REVERT, by=KIM, now=practice.now
+        )
     work(practice, calendar)
     push(practice, calendar)
     remote(practice).restore(event)
@@ -122,13 +124,15 @@ def test_an_undone_session_event_after_put_back_is_no_double(practice: Practice,
 
 
 def test_an_undone_event_of_a_cancelled_session_goes(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     href = href_at(practice, 48)
     event = remote(practice).events[href]
     remote(practice).delete(href)
     settle(practice, calendar)
     with practice.database.begin() as db:
-        questions.answer(db, practice.policy, question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now)
+        questions.answer(
+            db, practice.policy, open_question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now
+        )
     work(practice, calendar)
     push(practice, calendar)
     remote(practice).restore(event)
@@ -160,8 +164,10 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
 
     def hook(moment: str, _action: object) -> None:
         if moment == "after":
-            for href, e in list(there.events.items()):
-                there.events[href] = replace(e, shown=replace(e.shown, title=" ".join(e.shown.title.split())))
+            for href, event in list(there.events.items()):
+                there.events[href] = replace(
+                    event, shown=replace(event.shown, title=" ".join(event.shown.title.split()))
+                )
 
     there.hook = hook
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
@@ -175,14 +181,13 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
 
 
 def test_notes_on_many_events_cost_few_queries(practice: Practice, calendar: Calendar) -> None:
-
     for n in range(20):
         practice.book(48 + n)
     work(practice, calendar)
     push(practice, calendar)
     for href in list(remote(practice).events):
         remote(practice).note(href, "n")
-    n = []
-    sa.event.listen(practice.database._writers, "before_cursor_execute", lambda *_: n.append(1))
+    queries: list[int] = []
+    sa.event.listen(practice.database._writers, "before_cursor_execute", lambda *_: queries.append(1))
     push(practice, calendar)
-    assert len(n) < 40
+    assert len(queries) < 40

@@ -23,16 +23,16 @@ from tests.domain.examples import KIM, when
 from tests.services.connected import (
     NETWORK,
     SEAL,
+    book_and_show,
     connect,
     converge,
     doubtful,
     href_at,
     look,
+    open_question,
     push,
-    question,
     remote,
     settle,
-    shown_first,
     times,
     work,
 )
@@ -56,8 +56,8 @@ def test_a_booked_session_is_shown_once_and_a_second_run_does_nothing(practice: 
     practice.book(48)
     assert converge(practice, calendar) == 1
     assert converge(practice, calendar) == 0
-    (shown,) = remote(practice).shown()
-    assert (shown.title, shown.showing, shown.span) == ("Session: A. C.", Showing.CONFIRMED, when(48).span)
+    (content,) = remote(practice).shown()
+    assert (content.title, content.showing, content.span) == ("Session: A. C.", Showing.CONFIRMED, when(48).span)
 
 
 def test_an_offer_of_three_costs_three_writes_and_its_acceptance_four(practice: Practice, calendar: Calendar) -> None:
@@ -371,7 +371,7 @@ def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practi
     push(practice, calendar)
     practice.accept(offer, 1)
     href = href_at(practice, 48)
-    done = []
+    done: list[int] = []
 
     def hook(moment: str, _action: object) -> None:
         if moment == "before" and not done:
@@ -389,11 +389,11 @@ def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practi
 
 def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice, calendar: Calendar) -> None:
     """A push came while everything was being rewritten for privacy."""
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     with practice.database.begin() as db:
         set_levels(db, calendar.connection_id, session_level=Level(1), hold_level=Level(1), now=practice.now)
     href = href_at(practice, 48)
-    done = []
+    done: list[int] = []
 
     def hook(moment: str, _action: object) -> None:
         if moment == "before" and not done:
@@ -406,4 +406,4 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
         work(practice, calendar)
         look(practice, calendar)
         practice.wait(seconds=61)
-    assert question(practice, booked) is not None
+    assert open_question(practice, booked) is not None
