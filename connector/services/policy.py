@@ -16,14 +16,14 @@ class Policy:
         organizer: The mail address invitations come from; frozen into each session at booking.
         window: How long a client has to answer unless the offer says otherwise.
         draft_reminder: After how long an unsent draft is recalled to the practitioner, once.
-        poll_open: Between two looks at a calendar while one of its practitioner's offers is open.
-        poll_idle: Between two looks otherwise.
+        poll_open: Between two pulls of a calendar while one of its practitioner's offers is open.
+        poll_idle: Between two pulls otherwise.
         sign_in: How long a mailed sign-in can be used.
-        channels: The ways to reach clients for which a gateway is configured.
+        media: The media by which clients can be reached, those for which a gateway is configured.
         settling: How long something done in a calendar must last before it counts.
         move_answer: After how long the client is asked about a session that was moved in a calendar.
         delete_answer: After how long a session that was deleted in a calendar is put back.
-        refuse_clashes: Whether a time that is no longer free in another calendar can still be accepted.
+        refuse_conflicts: Whether a client is refused a time that is no longer free in another calendar.
         operator: The mail address of whoever runs the installation; empty for none.
     """
 

@@ -9,8 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain import offer as offering
-from connector.domain import question as asking
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import (
     Dropped,
@@ -26,9 +24,9 @@ from connector.domain.facts import (
     SessionCancelled,
     SessionMoved,
 )
-from connector.domain.offer import Offer, OfferState
+from connector.domain.offer import Offer, OfferState, Transition, lapse
 from connector.domain.people import Client, Practitioner
-from connector.domain.question import Question
+from connector.domain.question import Question, drop
 from connector.domain.session import Session, SessionState
 from connector.domain.span import When
 from connector.services import notices
@@ -37,8 +35,8 @@ from connector.storage import calendars, ledger, occupancy, offers, people, ques
 from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message
 
-_INERT = (OfferDrafted, OfferDiscarded)
-_OVERTAKING = (SessionMoved, SessionCancelled, OfferSent)  # whoever decides this has decided what was asked, too
+_INERT = (OfferDrafted, OfferDiscarded)  # no time is kept or released by these
+_ANSWERING = (SessionMoved, SessionCancelled, OfferSent)  # who decides this has answered an open question, too
 _ENDING = (
     OfferAccepted,
     OfferDiscarded,
@@ -66,8 +64,8 @@ class Case:
 class Decision:
     """A session and the offers a transition touched, each with the state it began in (None: new), and what happened.
 
-    `questions` are those that end or begin with it; `clash` names the calendars in which something stands at a time
-    that was accepted.
+    `questions` are those that end or begin with it; `held_back` are messages to the client that never left; `conflict`
+    names the calendars in which something else stands at a time that was accepted.
     """
 
     session: Session
@@ -103,20 +101,23 @@ def lock(
     practitioner = people.practitioner(db, practitioner_id, lock=True)
     for overdue in offers.overdue(db, practitioner_id, now=now):
         if overdue.id != besides:
-            session = sessions.get(db, overdue.session_id)
-            case = Case(
-                practitioner=practitioner,
-                client=people.client(db, session.client_id),
-                session=session,
-                open=overdue,
-                question=questions.open_of(db, session.id),
-            )
-            transition = offering.lapse(overdue, session, now=now)
-            record(db, policy, case, decided(transition, was=overdue.state), now=now)
+            _lapse(db, policy, practitioner, overdue, now)
     return practitioner
 
 
-def decided(transition: offering.Transition, *, was: OfferState | None) -> Decision:
+def _lapse(db: Connection, policy: Policy, practitioner: Practitioner, overdue: Offer, now: datetime) -> None:
+    session = sessions.get(db, overdue.session_id)
+    case = Case(
+        practitioner=practitioner,
+        client=people.client(db, session.client_id),
+        session=session,
+        open=overdue,
+        question=questions.open_of(db, session.id),
+    )
+    record(db, policy, case, decided(lapse(overdue, session, now=now), was=overdue.state), now=now)
+
+
+def decided(transition: Transition, *, was: OfferState | None) -> Decision:
     """Make a decision of one offer's transition."""
     return Decision(session=transition.session, offers=((transition.offer, was),), facts=transition.facts)
 
@@ -128,7 +129,28 @@ def record(db: Connection, policy: Policy, case: Case, decision: Decision, *, no
     """
     if not decision.facts:
         return
-    decision = _overtaking(case, decision, now)
+    decision = _with_question_ended(case, decision, now)
+    _store_state(db, case, decision)
+    if any(not isinstance(fact, _INERT) for fact in decision.facts):
+        _keep_times(db, case, decision.session)
+        make_calendars_due(db, case.practitioner.id, now=now)
+    timeline.append(db, case.practitioner.id, decision.facts)
+    _make_offers_due(db, policy, decision, case.practitioner.id, now)
+    _make_questions_due(db, decision)
+    for queued in notices.notices_of(
+        decision.facts,
+        case.session,
+        decision.session,
+        decision.offers,
+        case.practitioner,
+        case.client,
+        decision.held_back,
+        conflict=decision.conflict,
+    ):
+        notices.queue(db, queued, policy=policy, practitioner_id=case.practitioner.id, now=now)
+
+
+def _store_state(db: Connection, case: Case, decision: Decision) -> None:
     if decision.new:
         sessions.add(db, decision.session)
     elif decision.session != case.session:
@@ -139,28 +161,16 @@ def record(db: Connection, policy: Policy, case: Case, decision: Decision, *, no
             offers.add(db, offer)
         else:
             offers.save(db, offer, was=was)
-    for question in sorted(decision.questions, key=lambda one: one.is_open):  # likewise
+    for question in sorted(decision.questions, key=lambda question: question.is_open):  # likewise
         (questions.add if question.is_open else questions.end)(db, question)
-    if any(not isinstance(fact, _INERT) for fact in decision.facts):
-        open_offer = offers.in_state(db, decision.session.id, OfferState.OPEN)
-        asked = questions.open_of(db, decision.session.id)
-        times = _kept(decision.session, open_offer, asked, case.practitioner)
-        occupancy.settle(db, case.practitioner.id, decision.session.id, list(times))
-        make_calendars_due(db, case.practitioner.id, now=now)
-    timeline.append(db, case.practitioner.id, decision.facts)
-    _make_offers_due(db, policy, decision, case.practitioner.id, now)
-    _make_questions_due(db, decision)
-    for told in notices.told_by(
-        decision.facts,
-        case.session,
-        decision.session,
-        decision.offers,
-        case.practitioner,
-        case.client,
-        decision.held_back,
-        conflict=decision.conflict,
-    ):
-        notices.queue(db, told, policy=policy, practitioner_id=case.practitioner.id, now=now)
+
+
+def _keep_times(db: Connection, case: Case, session: Session) -> None:
+    """Keep the times that a session, its open offer and its open question need, and release all its others."""
+    open_offer = offers.in_state(db, session.id, OfferState.OPEN)
+    open_question = questions.open_of(db, session.id)
+    times = _occupied(session, open_offer, open_question, case.practitioner)
+    occupancy.settle(db, case.practitioner.id, session.id, list(times))
 
 
 def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
@@ -170,40 +180,41 @@ def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) 
 
 
 def make_busy_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
-    """Have it read when a practitioner's calendars are not free."""
+    """Have free/busy read in each of a practitioner's calendars."""
     for calendar in calendars.all_of(db, practitioner_id):
         ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
-def _overtaking(case: Case, decision: Decision, now: datetime) -> Decision:
+def _with_question_ended(case: Case, decision: Decision, now: datetime) -> Decision:
     """End the question that waits for the practitioner if this decides about the session in another way."""
     question = case.question
-    if question is None or any(one.id == question.id for one in decision.questions):
+    if question is None or any(other.id == question.id for other in decision.questions):
         return decision
-    deciding = _ENDING if question.row.about_offer else ()
-    overtaken = next((fact for fact in decision.facts if isinstance(fact, (*_OVERTAKING, *deciding))), None)
-    if overtaken is None:
+    answering = (*_ANSWERING, *_ENDING) if question.row.about_offer else _ANSWERING
+    cause = next((fact for fact in decision.facts if isinstance(fact, answering)), None)
+    if cause is None:
         return decision
-    ended, fact = asking.drop(question, Dropped.DECIDED, by=overtaken.by, now=now)
-    return replace(decision, questions=(*decision.questions, ended), facts=(*decision.facts, fact))
+    ended, dropped = drop(question, Dropped.DECIDED, by=cause.by, now=now)
+    return replace(decision, questions=(*decision.questions, ended), facts=(*decision.facts, dropped))
 
 
-def _kept(
-    session: Session, open_offer: Offer | None, asked: Question | None, practitioner: Practitioner
+def _occupied(
+    session: Session, open_offer: Offer | None, open_question: Question | None, practitioner: Practitioner
 ) -> Iterator[occupancy.Occupied]:
-    def kept(when: When, key: object, state: str) -> occupancy.Occupied:
+    def occupied(when: When, key: object, state: str) -> occupancy.Occupied:
         return occupancy.Occupied(key=str(key), span=when.span.padded(practitioner.buffer), state=state)
 
     if session.state is not SessionState.BOOKED:
         return
-    yield kept(session.when, EntryKey(kind=EntryKind.SESSION, id=session.id), "booked")
+    yield occupied(session.when, EntryKey(kind=EntryKind.SESSION, id=session.id), "booked")
     for alternative in open_offer.held if open_offer else ():
-        yield kept(alternative.when, EntryKey(kind=EntryKind.HOLD, id=alternative.id), "held")
-    if asked is not None and asked.keeps is not None:
-        yield kept(asked.keeps, f"question:{asked.id}", "held")
+        yield occupied(alternative.when, EntryKey(kind=EntryKind.HOLD, id=alternative.id), "held")
+    if open_question is not None and open_question.keeps is not None:
+        yield occupied(open_question.keeps, f"question:{open_question.id}", "held")
 
 
 def _make_offers_due(db: Connection, policy: Policy, decision: Decision, practitioner_id: UUID, now: datetime) -> None:
+    """Make what becomes of the offers due: deadline, draft reminder, more frequent pulls; an ended offer needs none."""
     for fact in decision.facts:
         match fact:
             case OfferSent(offer_id=UUID() as offer_id, expires_at=expires_at):

@@ -1,4 +1,4 @@
-"""Channels of a practice whose calendars are at the memory service, and the due work that rings leave."""
+"""Channels of a practice whose calendars are at the memory service, and the due work that notifications leave."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import sqlalchemy as sa
 from connector.domain.connection import Calendar
 from connector.ports import Notification
 from connector.services.accounts import notifications, subscriptions
-from connector.services.sync import pull as pulling
+from connector.services.sync import pull as sync_pull
 from connector.storage import channels, ledger
 from connector.storage.channels import Channel, ChannelState
 from connector.storage.database import Database
 from connector.storage.due import due
 from connector.storage.ledger import Claim, Key, Kind
 from providers.memory.provider import MemoryCalendar
-from tests.services import connected as connecting
-from tests.services.connected import SEAL
+from tests.services.connected import SEAL, connect, look
+from tests.services.connected import remote as remote_of
 from tests.services.practice import Practice
 
 URL = "https://pencilled.example"
@@ -29,7 +29,7 @@ URL = "https://pencilled.example"
 def opened(
     practice: Practice, calendar: Calendar, name: str = "one", *, state: ChannelState = ChannelState.OPEN
 ) -> Notification:
-    """Store a channel and return the ring it would send."""
+    """Store a channel and return the notification it would send."""
     secret = f"secret of {name}"
     channel = Channel(
         id=name,
@@ -52,7 +52,7 @@ def watch(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar | None = None, *, url: str = URL
 ) -> datetime | None:
     """Do what a worker does for the calendar's channel key."""
-    there = remote or connecting.remote(practice, calendar.remote_id)
+    there = remote or remote_of(practice, calendar.remote_id)
     return subscriptions.watch(
         practice.database, SEAL, calendar.id, there, public_url=url, renew=lambda: None, now=practice.now
     )
@@ -83,25 +83,25 @@ def claimed(practice: Practice, calendar: Calendar, kind: Kind = Kind.PULL) -> C
 
 def pull(practice: Practice, calendar: Calendar) -> None:
     """Carry out the pull, which is due."""
-    assert connecting.look(practice, calendar) == ["done"]
+    assert look(practice, calendar) == ["done"]
 
 
 def finish_pull(practice: Practice, calendar: Calendar, claim: Claim) -> None:
-    there = connecting.remote(practice, calendar.remote_id)
-    again_at = pulling.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    there = remote_of(practice, calendar.remote_id)
+    again_at = sync_pull.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
     assert ledger.finish(practice.database, claim, again_at=again_at)
 
 
 def connected(practice: Practice) -> Calendar:
     """Connect a calendar whose last pull is a minute ago; the next is nine minutes away."""
-    calendar = connecting.connect(practice)
+    calendar = connect(practice)
     pull(practice, calendar)
     practice.wait(minutes=1)
     return calendar
 
 
 def one_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
-    """Assert that one channel is open, that we and the service mean the same, and that its ring is believed."""
+    """Assert that one channel is open, that we and the service mean the same, and that its notification is believed."""
     [channel] = known(practice, calendar)
     [there] = remote.channels.values()
     assert (channel.id, channel.remote_id, channel.expires_at) == (there.id, there.remote_id, there.expires_at)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
+
 from connector.domain.connection import Calendar
 from connector.domain.people import Level
 from connector.domain.question import Question
@@ -11,11 +13,11 @@ from connector.domain.reconcile import MirrorState
 from connector.domain.session import Session
 from connector.domain.span import Span
 from connector.ports import Network, RemoteCalendarInfo
-from connector.services.accounts import connect as linking
-from connector.services.accounts import retarget as retargeting
+from connector.services.accounts import retarget as accounts_retarget
 from connector.services.accounts.connect import ConnectionRequest
-from connector.services.sync import pull as pulling
-from connector.services.sync import push as mirroring
+from connector.services.accounts.connect import connect as connect_account
+from connector.services.sync import pull as sync_pull
+from connector.services.sync import push as sync_push
 from connector.storage import ledger, mirrors, questions
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
@@ -23,6 +25,9 @@ from tests.domain.examples import KIM, when
 from tests.services.practice import SEAL, Practice
 
 NETWORK = Network()
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Runs a story once, where its file runs everything on each kind of database."""
 
 
 def connect(practice: Practice, *, name: str = "calendar", level: Level | None = None) -> Calendar:
@@ -37,7 +42,7 @@ def connect(practice: Practice, *, name: str = "calendar", level: Level | None =
         session_level=level,
         hold_level=level,
     )
-    calendar = linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)
+    calendar = connect_account(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)
     with practice.database.begin() as db:  # watching is made due by the tests that are about it
         ledger.forget(db, Key(Kind.CHANNEL, str(calendar.id)))
     return calendar
@@ -80,9 +85,9 @@ def settle(practice: Practice, calendar: Calendar) -> None:
 
 
 def converge(practice: Practice, calendar: Calendar) -> int:
-    """Bring it to what it shall show by hand, due or not: for what that costs, returns and raises."""
+    """Bring it to what it should show by hand, due or not: for what that costs, returns and raises."""
     there = remote(practice, calendar.remote_id)
-    return mirroring.converge(
+    return sync_push.converge(
         practice.database, practice.policy, calendar.id, there, clock=practice.clock, renew=lambda: None
     )
 
@@ -90,7 +95,7 @@ def converge(practice: Practice, calendar: Calendar) -> int:
 def pull(practice: Practice, calendar: Calendar) -> None:
     """Read what happened there by hand, due or not: for what that costs, stores and raises."""
     there = remote(practice, calendar.remote_id)
-    pulling.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    sync_pull.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
 
 
 def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
@@ -103,7 +108,7 @@ def times(practice: Practice, name: str = "calendar") -> list[Span]:
     return [content.span for content in remote(practice, name).shown()]
 
 
-def shown_first(practice: Practice, calendar: Calendar) -> Session:
+def book_and_show(practice: Practice, calendar: Calendar) -> Session:
     """Book a session, and have it stand in the calendar."""
     booked = practice.book(48)
     work(practice, calendar)
@@ -111,7 +116,7 @@ def shown_first(practice: Practice, calendar: Calendar) -> Session:
     return booked
 
 
-def question(practice: Practice, session: Session) -> Question | None:
+def open_question(practice: Practice, session: Session) -> Question | None:
     """What its practitioner is asked about a session."""
     with practice.database.read() as db:
         return questions.open_of(db, session.id)
@@ -122,7 +127,13 @@ def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, wr
     memory.store(str(practice.kim.id)).calendar(name)
     info = RemoteCalendarInfo(remote_id=name, name=name, writable=writable)
     with practice.database.begin() as db:
-        return retargeting.retarget(db, practice.policy, calendar.connection_id, info, by=KIM, now=practice.now)
+        return accounts_retarget.retarget(db, practice.policy, calendar.connection_id, info, by=KIM, now=practice.now)
+
+
+def is_due(practice: Practice, key: Key) -> bool:
+    """Whether this work waits to be done, now or later."""
+    with practice.database.read() as db:
+        return ledger.waits(db, key)
 
 
 def doubtful(practice: Practice, calendar_id: UUID) -> int:

@@ -40,7 +40,7 @@ class MortalDatabase(Database):
         self._writes = (point.removesuffix(" write"), n) if point.endswith(" write") else None
 
     def hook(self, moment: str, _action: Action) -> None:
-        """Stand at a memory calendar's writes."""
+        """Die at a write to a memory calendar if it is its turn; called before and after each."""
         if self._writes is not None and self._writes[0] == moment:
             left = self._count(self._writes[1])
             self._writes = None if left is None else (moment, left)

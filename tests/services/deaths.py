@@ -1,4 +1,4 @@
-"""A real calendar service, and a process that can die before a call reaches it or after it was done."""
+"""A real calendar service, used by a process that can die before a call reaches it or after it was done."""
 
 from __future__ import annotations
 

@@ -19,11 +19,11 @@ from connector.domain.span import When
 from connector.ports import Letter, Network
 from connector.runtime import Runtime
 from connector.services.policy import Policy
-from connector.services.scheduling import answers
-from connector.services.scheduling import offers as offering
-from connector.services.scheduling import sessions as booking
+from connector.services.scheduling import answers, offers, sessions
 from connector.settings import Settings
-from connector.storage import messages, offers, people, sessions, tables, timeline
+from connector.storage import messages, people, tables, timeline
+from connector.storage import offers as stored_offers
+from connector.storage import sessions as stored_sessions
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.storage.messages import Message
@@ -81,8 +81,8 @@ class Practice:
 
     def carry_out(self, *kinds: Kind, of: Iterable[Calendar] | None = None) -> list[Ending]:
         """Do what is due by now, as the worker does; narrowed to these kinds, and to the work of these calendars."""
-        now = replace(self.runtime, database=self.database, policy=self.policy, clock=self.clock)
-        return Driver(runtime=now).carry_out(*kinds, of=None if of is None else [one.id for one in of])
+        runtime = replace(self.runtime, database=self.database, policy=self.policy, clock=self.clock)
+        return Driver(runtime=runtime).carry_out(*kinds, of=None if of is None else [calendar.id for calendar in of])
 
     def clock(self) -> datetime:
         return self.now
@@ -98,7 +98,7 @@ class Practice:
 
     def book(self, hours: float = 48, *, of: Client | None = None) -> Session:
         with self.database.begin() as db:
-            return booking.book(
+            return sessions.book(
                 db,
                 self.policy,
                 practitioner_id=self.kim.id,
@@ -111,23 +111,23 @@ class Practice:
 
     def edit(self, session: Session, edit: Edit) -> Session:
         with self.database.begin() as db:
-            return booking.edit(db, self.policy, session.id, edit, by=KIM, now=self.now)
+            return sessions.edit(db, self.policy, session.id, edit, by=KIM, now=self.now)
 
     def move(self, session: Session, to: When, attestation: Attestation = ATTESTED) -> Session:
         return self.edit(session, Edit(when=to, attestation=attestation))
 
     def cancel(self, session: Session) -> Session:
         with self.database.begin() as db:
-            return booking.cancel(db, self.policy, session.id, by=KIM, now=self.now)
+            return sessions.cancel(db, self.policy, session.id, by=KIM, now=self.now)
 
     def draft(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
         chosen = [(when(h), None) for h in hours or (72, 96, 120)]
         with self.database.begin() as db:
-            return offering.draft(db, self.policy, session.id, chosen, by=KIM, now=self.now, window=window)
+            return offers.draft(db, self.policy, session.id, chosen, by=KIM, now=self.now, window=window)
 
-    def send(self, offer: Offer) -> offering.Sent:
+    def send(self, offer: Offer) -> offers.Sent:
         with self.database.begin() as db:
-            return offering.send(db, self.policy, offer.id, by=KIM, now=self.now)
+            return offers.send(db, self.policy, offer.id, by=KIM, now=self.now)
 
     def offer(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
         return self.send(self.draft(session, *hours, window=window)).offer
@@ -147,24 +147,24 @@ class Practice:
 
     def withdraw(self, offer: Offer) -> Offer:
         with self.database.begin() as db:
-            return offering.withdraw(db, self.policy, offer.id, by=KIM, now=self.now)
+            return offers.withdraw(db, self.policy, offer.id, by=KIM, now=self.now)
 
     def come_due(self, offer: Offer) -> datetime | None:
         with self.database.begin() as db:
-            return offering.come_due(db, self.policy, offer.id, now=self.now)
+            return offers.come_due(db, self.policy, offer.id, now=self.now)
 
     def session(self, session: Session) -> Session:
         with self.database.read() as db:
-            return sessions.get(db, session.id)
+            return stored_sessions.get(db, session.id)
 
     def offer_now(self, offer: Offer) -> Offer:
         with self.database.read() as db:
-            return offers.get(db, offer.id)
+            return stored_offers.get(db, offer.id)
 
     def told(self, session: Session, *, client: bool | None = None) -> list[Message]:
         with self.database.read() as db:
-            found = messages.of_session(db, session.id)
-        return [message for message in found if client is None or message.to_client is client]
+            sent = messages.of_session(db, session.id)
+        return [message for message in sent if client is None or message.to_client is client]
 
     def kinds_told(self, session: Session, *, client: bool) -> list[str]:
         return [message.kind.value for message in self.told(session, client=client)]

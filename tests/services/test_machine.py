@@ -1,6 +1,6 @@
-"""Any history of acts, faults and crashes: no client is moved or cancelled without a person deciding it.
+"""Any history of edits, faults and crashes: no client is moved or cancelled without a person deciding it.
 
-And once things are quiet, the calendar shows exactly what it shall, and nothing more is done.
+And once things are quiet, the calendar shows exactly what it should, and nothing more is done.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.domain.facts import Answer, QuestionKind
+from connector.domain.facts import Answer, EntryReverted, EventDeleted, EventMoved, PractitionerAsked, QuestionKind
 from connector.domain.offer import Offer
 from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.domain.span import Span
 from connector.errors import EditConflictError, MissingError, RefusedError, RuleError, TransientError
-from connector.services.scheduling import questions as asking
+from connector.services.scheduling.questions import answer as answer_question
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.sync.push import SETTLED
@@ -54,11 +54,11 @@ from tests.services.practice import Practice
 FAULTS = st.sampled_from(["transient", "lost answer", "meanwhile", "expired token", "stale read", "gone", "forbidden"])
 HOURS = st.integers(min_value=30, max_value=200)
 PICK = st.integers(min_value=0, max_value=9)
-ACTS = st.sampled_from(
+EDITS = st.sampled_from(
     ["note", "drag", "drag", "drag back", "delete", "delete", "undo", "rename", "all day", "foreign"]
 )
 EVERY_KEPT_TIME = sa.select(tables.occupancy)
-ABOUT_TOUCHES = ("EventMoved", "EventDeleted", "EntryReverted", "PractitionerAsked")
+ABOUT_EDITS = [fact.tag for fact in (EventMoved, EventDeleted, EntryReverted, PractitionerAsked)]
 WITH_CALENDAR = ("booked", "moved", "corrected", "relocated", "accepted")  # mails that write a client's calendar
 
 
@@ -129,8 +129,8 @@ class Life(RuleBasedStateMachine):
     def open_the_answer_page(self, pick: int) -> None:
         offer = self._offer(pick)
         if offer is not None:
-            now = self.practice.offer_now(offer)
-            self.pages[offer.id] = {a.id: a.when.span.start for a in now.alternatives}
+            current = self.practice.offer_now(offer)
+            self.pages[offer.id] = {a.id: a.when.span.start for a in current.alternatives}
 
     @rule(pick=PICK, n=st.integers(min_value=0, max_value=3), support=st.booleans())
     def accept(self, pick: int, n: int, support: bool) -> None:  # noqa: FBT001 - Hypothesis passes it
@@ -138,13 +138,13 @@ class Life(RuleBasedStateMachine):
         if offer is None or (not support and offer.id not in self.pages):
             return
         n %= len(offer.alternatives)
-        shown = None if support else self.pages[offer.id][offer.alternatives[n].id]
+        page_time = None if support else self.pages[offer.id][offer.alternatives[n].id]
         before = self.practice.session(self._of(offer))
         standing = self.practice.offer_now(offer).alternatives[n].when.span
-        kind = self.practice.accept
-        done = self._try(lambda: kind(offer, n, by=SUPPORT) if support else kind(offer, n, shown=shown))
+        accept = self.practice.accept
+        done = self._try(lambda: accept(offer, n, by=SUPPORT) if support else accept(offer, n, shown=page_time))
         if done and self.practice.session(self._of(offer)).revision > before.revision:
-            assert shown is None or shown == standing.start, "a time was accepted that the page did not show"
+            assert page_time is None or page_time == standing.start, "a time was accepted that the page did not show"
             self.agreed[offer.session_id] = standing
 
     @rule(pick=PICK, kind=st.sampled_from(["reject", "cancel_booking", "withdraw"]))
@@ -155,10 +155,10 @@ class Life(RuleBasedStateMachine):
 
     @rule(pick=PICK, choice=PICK)
     def answer(self, pick: int, choice: int) -> None:
-        waiting = self._questions()
-        if not waiting:
+        open_questions = self._questions()
+        if not open_questions:
             return
-        question = waiting[pick % len(waiting)]
+        question = open_questions[pick % len(open_questions)]
         chosen = question.row.answers[choice % len(question.row.answers)]
         if self._try(lambda: self._answer(question, chosen)):
             if chosen is Answer.AGREED and question.moved_to:
@@ -182,7 +182,7 @@ class Life(RuleBasedStateMachine):
 
     # What the practitioner does in their own calendar
 
-    @rule(pick=PICK, kind=ACTS, hours=HOURS)
+    @rule(pick=PICK, kind=EDITS, hours=HOURS)
     def touch(self, pick: int, kind: str, hours: int) -> None:
         if kind == "foreign":
             self.remote.add_foreign(when(hours).span)
@@ -255,19 +255,19 @@ class Life(RuleBasedStateMachine):
             return
         with self.database.read() as db:
             for booked in self.booked:
-                now = sessions.get(db, booked.id)
-                assert now.when.span == self.agreed[booked.id]
-                assert (now.state is SessionState.CANCELLED) == (booked.id in self.ended)
-                assert now.uid == booked.uid
-                assert now.revision >= self.revisions.get(booked.id, 0)
-                self.revisions[booked.id] = now.revision
+                current = sessions.get(db, booked.id)
+                assert current.when.span == self.agreed[booked.id]
+                assert (current.state is SessionState.CANCELLED) == (booked.id in self.ended)
+                assert current.uid == booked.uid
+                assert current.revision >= self.revisions.get(booked.id, 0)
+                self.revisions[booked.id] = current.revision
 
     @invariant()
     def nobody_is_asked_about_what_we_wrote_ourselves(self) -> None:
         if not hasattr(self, "practice"):
             return
         with self.database.read() as db:
-            facts = db.execute(sa.select(tables.facts.c.session_id).where(tables.facts.c.kind.in_(ABOUT_TOUCHES)))
+            facts = db.execute(sa.select(tables.facts.c.session_id).where(tables.facts.c.kind.in_(ABOUT_EDITS)))
             assert set(facts.scalars()) <= self.touched
 
     @invariant()
@@ -302,12 +302,12 @@ class Life(RuleBasedStateMachine):
         self._carry_out()
         ours = [self.remote.events[href] for href in self._ours()]
         since = self.practice.now - SETTLED  # what took place before stays as it is, shown or not
-        wanted = self._wanted()
-        missing = Counter(span for span in wanted if span.end > self.practice.now) - _spans(ours)
+        expected = self._wanted()
+        missing = Counter(span for span in expected if span.end > self.practice.now) - _spans(ours)
         assert not missing, "something is missing"
         holds = _spans([event for event in ours if _is_hold(event)])
         assert holds == Counter(self._offered()), "a hold without an open alternative, or the reverse"
-        surplus = _spans(ours) - Counter(wanted)
+        surplus = _spans(ours) - Counter(expected)
         assert not [span for span in surplus if span.end > since], "an orphan or a double"
         assert doubtful(self.practice, self.calendar.id) == 0
         for href, note in self.notes.items():
@@ -322,10 +322,10 @@ class Life(RuleBasedStateMachine):
 
     def _wanted(self) -> list[Span]:
         spans = self._offered()
-        asked = {question.session_id: question for question in self._questions()}
+        open_questions = {question.session_id: question for question in self._questions()}
         with self.database.read() as db:
             for booked in self.booked:
-                session, question = sessions.get(db, booked.id), asked.get(booked.id)
+                session, question = sessions.get(db, booked.id), open_questions.get(booked.id)
                 if session.state is not SessionState.BOOKED:
                     continue
                 if question is None or question.kind is QuestionKind.REPLACE:
@@ -336,20 +336,21 @@ class Life(RuleBasedStateMachine):
 
     def _offered(self) -> list[Span]:
         with self.database.read() as db:
-            waiting = offers.open_of_practitioner(db, self.practice.kim.id)
-        return [a.when.span for offer in waiting for a in offer.standing]
+            open_offers = offers.open_of_practitioner(db, self.practice.kim.id)
+        return [a.when.span for offer in open_offers for a in offer.standing]
 
     def _questions(self) -> list[Question]:
         with self.database.read() as db:
-            found = questions.open_of_practitioner(db, self.practice.kim.id)
+            open_questions = questions.open_of_practitioner(db, self.practice.kim.id)
         return sorted(
-            found.values(), key=lambda question: [session.id for session in self.booked].index(question.session_id)
+            open_questions.values(),
+            key=lambda question: [session.id for session in self.booked].index(question.session_id),
         )
 
     def _answer(self, question: Question, chosen: Answer) -> None:
         attestation = ATTESTED if chosen is Answer.AGREED else None
         with self.database.begin() as db:
-            asking.answer(
+            answer_question(
                 db,
                 self.practice.policy,
                 question.id,
@@ -406,9 +407,9 @@ class Life(RuleBasedStateMachine):
     def _ours(self) -> list[str]:
         return [href for href in self.remote.events if not href.startswith("foreign")]
 
-    def _try(self, kind: Callable[[], object]) -> bool:
+    def _try(self, use_case: Callable[[], object]) -> bool:
         with suppress(RuleError, TransientError, RefusedError, EditConflictError):
-            kind()
+            use_case()
             return True
         return False
 
@@ -421,8 +422,8 @@ class Life(RuleBasedStateMachine):
     def _offer(self, pick: int) -> Offer | None:
         """Return an offer, those that came of questions among them."""
         with self.database.read() as db:
-            made = [offer for session in self.booked for offer in reversed(offers.of_session(db, session.id))]
-        return made[pick % len(made)] if made else None
+            own_offers = [offer for session in self.booked for offer in reversed(offers.of_session(db, session.id))]
+        return own_offers[pick % len(own_offers)] if own_offers else None
 
 
 def _spans(events: list[Event]) -> Counter[Span]:
@@ -452,15 +453,15 @@ def run(template: Path, histories: int, steps: int, *, seed: int | None = None) 
     run_state_machine_as_test(machine, settings=chosen)
 
 
-def test_two_hundred_histories_of_acts_faults_and_crashes_converge(template: Path) -> None:
+def test_two_hundred_histories_of_edits_faults_and_crashes_converge(template: Path) -> None:
     run(template, 200, 25)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_ten_thousand_histories_of_acts_faults_and_crashes_converge(template: Path) -> None:
+def test_ten_thousand_histories_of_edits_faults_and_crashes_converge(template: Path) -> None:
     shares = os.cpu_count() or 1
     with ProcessPoolExecutor(shares, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(run, template, 10_000 // shares, 25, seed=seed) for seed in range(shares)]
-        for one in running:
-            one.result()
+        futures = [pool.submit(run, template, 10_000 // shares, 25, seed=seed) for seed in range(shares)]
+        for future in futures:
+            future.result()

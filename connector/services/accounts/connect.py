@@ -225,8 +225,8 @@ def access_lost(db: Db, policy: Policy, connection_id: UUID, *, now: datetime) -
         practitioner_name=practitioner.name,
         about=connection.label,
     )
-    told = notices.Told(notice=notice, key=f"{notice.kind}:{connection_id}:{uuid4()}")
-    notices.queue(db, told, policy=policy, practitioner_id=practitioner.id, now=now)
+    queued = notices.QueuedNotice(notice=notice, key=f"{notice.kind}:{connection_id}:{uuid4()}")
+    notices.queue(db, queued, policy=policy, practitioner_id=practitioner.id, now=now)
 
 
 def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level: Level, now: datetime) -> None:

@@ -212,5 +212,5 @@ def _remind(db: Connection, policy: Policy, case: Case, offer: Offer, now: datet
         offer_id=offer.id,
         choices=tuple(Choice(when=a.when, location=a.location or case.session.location) for a in offer.standing),
     )
-    told = notices.Told(notice=notice, key=f"{notice.kind}:{offer.id}")
-    notices.queue(db, told, policy=policy, practitioner_id=case.practitioner.id, now=now)
+    queued = notices.QueuedNotice(notice=notice, key=f"{notice.kind}:{offer.id}")
+    notices.queue(db, queued, policy=policy, practitioner_id=case.practitioner.id, now=now)

@@ -1,1 +1,1 @@
-"""The calendars: bring them to what they shall show, and take in what is done there."""
+"""The calendars: bring them to what they should show, and follow up what is done there."""

@@ -1,4 +1,4 @@
-"""Stop a calendar that looks wrong before anything reaches a client, and go on once a person has said how."""
+"""Pause a calendar that looks wrong before anything reaches a client, and resume once a person has said how."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from connector.storage import calendars, ledger, people, remote_changes, timelin
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
-PURPOSE = "stopped"  # of the tokens that lead to the page of a stopped calendar
+PURPOSE = "stopped"  # of the tokens that lead to the page of a paused calendar
 OPERATOR = "Operator"
 
 log = structlog.get_logger(__name__)
 
 
 class How(StrEnum):
-    """How work on a stopped calendar goes on."""
+    """How work on a paused calendar goes on."""
 
-    RESTORE = "restore"  # put back all that is gone or was moved; for one that could not be read: try again
+    RESTORE = "restore"  # revert all that is gone or was moved; for one that could not be read: try again
     ACCEPT = "accept"  # the deletions were meant; each counts as if it had been made alone
     ITSELF = "itself"  # all that was missing is back
 
 
 def reason_to_pause(
-    units: Mapping[EntryKey, object], suspected: Iterable[RemoteChange]
+    units: Mapping[EntryKey, object], unsettled: Iterable[RemoteChange]
 ) -> tuple[PauseReason, int] | None:
-    """Return why a calendar is to be stopped, and how much is gone from it; None if nothing is wrong.
+    """Return why a calendar should be paused, and how much is gone from it; None if nothing is wrong.
 
     Args:
-        units: As `toll` takes them.
-        suspected: Everything that is suspected in the calendar.
+        units: As `loss` takes them.
+        unsettled: Every remote change in the calendar that has not settled.
     """
-    found = loss(units, suspected)
-    if found.is_emptied:
-        return PauseReason.EMPTIED, found.gone
-    return (PauseReason.SHRUNKEN, found.gone) if found.is_shrunken else None
+    lost = loss(units, unsettled)
+    if lost.is_emptied:
+        return PauseReason.EMPTIED, lost.gone
+    return (PauseReason.SHRUNKEN, lost.gone) if lost.is_shrunken else None
 
 
 def stop(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, count: int = 0, now: datetime) -> None:
-    """Do nothing more about a calendar, and ask its practitioner and the operator, once."""
+    """Pause a calendar, and ask its practitioner and the operator how to go on, once."""
     if not calendars.stop(db, calendar.id, reason.value, count=count, now=now):
         return
     log.warning("calendar_stopped", calendar=str(calendar.id), reason=reason.value, count=count)
@@ -90,13 +90,15 @@ def find(db: Db, seal: Seal, token: str) -> Calendar:
 
 
 def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> None:
-    """Go on with a stopped calendar.
+    """Go on with a paused calendar.
 
-    Accepted deletions are read once more, and then count as any other: a hold takes its offered time back, a session's
-    is asked about. Raises: NotFoundError; RuleError if the calendar is not stopped.
+    Accepted deletions are read once more, and then count as any other: that of a hold withdraws its alternative, that
+    of a session's event is asked about.
+
+    Raises: NotFoundError; RuleError if the calendar is not paused.
     """
     calendar = calendars.calendar(db, calendar_id)
-    people.practitioner(db, calendar.practitioner_id, lock=True)  # nobody judges meanwhile
+    people.practitioner(db, calendar.practitioner_id, lock=True)  # no pull decides meanwhile
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
     match how:
@@ -120,7 +122,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
 
 
 def check_working(db: Db, practitioner_id: UUID) -> None:
-    """Raise RuleError if a calendar of the practitioner is stopped: nothing could be seen to be kept free there."""
+    """Raise RuleError if a calendar of the practitioner is paused: no time could be seen to be kept free there."""
     for calendar in calendars.calendars_of(db, practitioner_id):
         if calendar.paused is not None:
             raise RuleError(
@@ -139,5 +141,5 @@ def _tell_operator(db: Db, policy: Policy, calendar: Calendar, reason: PauseReas
         calendar_id=calendar.id,
         count=count,
     )
-    told = notices.Told(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
-    notices.queue(db, told, policy=policy, practitioner_id=calendar.practitioner_id, now=now)
+    queued = notices.QueuedNotice(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
+    notices.queue(db, queued, policy=policy, practitioner_id=calendar.practitioner_id, now=now)

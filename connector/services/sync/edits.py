@@ -11,15 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain import offer as offering
-from connector.domain import question as asking
 from connector.domain.change import ChangeKind, SettledChange
 from connector.domain.connection import Calendar
 from connector.domain.entry import EntryKind
 from connector.domain.facts import Dropped, EventDeleted, EventMoved, Fact, QuestionKind
 from connector.domain.notice import RevertReason
+from connector.domain.offer import Transition, move_alternative, withdraw_alternative
 from connector.domain.people import Actor, Practitioner, Role
-from connector.domain.question import QUESTIONS, Delay, Question
+from connector.domain.question import QUESTIONS, Delay, Question, ask, drop
 from connector.domain.session import SessionState
 from connector.domain.span import LONGEST, SHORTEST, Span, When
 from connector.errors import RuleError
@@ -32,22 +31,22 @@ from connector.storage import busy, occupancy
 def follow_up(
     db: Connection, policy: Policy, calendar: Calendar, settled_changes: Iterable[SettledChange], *, now: datetime
 ) -> None:
-    """Take in what counts, session by session; the holds of one offer together, so that its client is told once."""
+    """Do what follows from settled changes, session by session; the holds of one offer together: one notice for all."""
     by_session: dict[UUID, list[SettledChange]] = defaultdict(list)
-    for settled_change in settled_changes:
-        by_session[settled_change.mirror.session_id].append(settled_change)
-    for session_id, some in by_session.items():
-        holds = [one for one in some if one.mirror.key.kind is EntryKind.HOLD]
-        if holds:
-            _Heed(db, policy, calendar, load(db, policy, session_id, now=now), now).holds(holds)
-        for one in some:
-            if one.mirror.key.kind is EntryKind.SESSION:
-                _Heed(db, policy, calendar, load(db, policy, session_id, now=now), now).session(one)
+    for change in settled_changes:
+        by_session[change.mirror.session_id].append(change)
+    for session_id, changes in by_session.items():
+        hold_changes = [change for change in changes if change.mirror.key.kind is EntryKind.HOLD]
+        if hold_changes:
+            _Edits(db, policy, calendar, load(db, policy, session_id, now=now), now).of_holds(hold_changes)
+        for change in changes:
+            if change.mirror.key.kind is EntryKind.SESSION:
+                _Edits(db, policy, calendar, load(db, policy, session_id, now=now), now).of_session(change)
 
 
 @dataclass(frozen=True, slots=True)
-class _Heed:
-    """What was done to the entries of one session in one calendar."""
+class _Edits:
+    """What follows from edits of the entries of one session in one calendar."""
 
     db: Connection
     policy: Policy
@@ -57,96 +56,99 @@ class _Heed:
 
     @property
     def by(self) -> Actor:
-        """Who did it."""
+        """Who made them."""
         return Actor(role=Role.PRACTITIONER, name=self.case.practitioner.name)
 
-    def holds(self, settled_changes: Sequence[SettledChange]) -> None:
-        """A deleted hold takes its alternative back; a moved one moves it, or is put back."""
+    def of_holds(self, changes: Sequence[SettledChange]) -> None:
+        """Withdraw the alternative of each deleted hold; move that of each moved one, or put the hold back."""
         offer = self.case.open
-        facts: list[Fact] = []
         if offer is None:
             return  # answered or ended since: what is left of it is being removed
-        transition = offering.Transition(offer=offer, session=self.case.session)
-        for one in sorted(
-            settled_changes, key=lambda one: one.kind is not ChangeKind.DELETED
-        ):  # a time that goes makes room
-            match one.kind:
-                case ChangeKind.DELETED:
-                    facts.append(self._deleted(one))
-                    transition = self._withdrawn(transition, one)
-                case ChangeKind.MOVED if one.to is not None:
-                    moved = self._moved_alternative(transition, one, one.to)
-                    if moved is not None:
-                        facts.append(self._moved(one, one.to))
-                        transition = moved
-                case ChangeKind.RESHAPED:
-                    self._revert(one, RevertReason.SHAPE)
-                case ChangeKind.EDITED:
-                    self._revert(one, RevertReason.EDITED)
-                case _:
-                    pass
+        event_facts: list[Fact] = []
+        transition = Transition(offer=offer, session=self.case.session)
+        # Deletions come first: a time that is given up makes room.
+        for change in sorted(changes, key=lambda change: change.kind is not ChangeKind.DELETED):
+            event_fact, transition = self._of_hold(transition, change)
+            if event_fact is not None:
+                event_facts.append(event_fact)
         if transition.facts:
             decision = Decision(
-                session=transition.session, offers=((transition.offer, offer.state),), facts=(*facts, *transition.facts)
+                session=transition.session,
+                offers=((transition.offer, offer.state),),
+                facts=(*event_facts, *transition.facts),
             )
             record(self.db, self.policy, self.case, decision, now=self.now)
 
-    def session(self, one: SettledChange) -> None:
-        """What is done to the session's own event is asked about, or put back."""
+    def _of_hold(self, transition: Transition, change: SettledChange) -> tuple[Fact | None, Transition]:
+        """Return what happened to the event of a hold, if it has consequences, and the offer after it."""
+        match change.kind:
+            case ChangeKind.DELETED:
+                return self._event_deleted(change), self._withdraw(transition, change)
+            case ChangeKind.MOVED if change.to is not None:
+                after = self._move_alternative(transition, change, change.to)
+                if after is not None:
+                    return self._event_moved(change, change.to), after
+            case ChangeKind.RESHAPED:
+                self._revert(change, RevertReason.SHAPE)
+            case ChangeKind.EDITED:
+                self._revert(change, RevertReason.EDITED)
+            case _:
+                pass
+        return None, transition
+
+    def of_session(self, change: SettledChange) -> None:
+        """Ask what was meant by an edit of the session's own event, or put the event back."""
         if self.case.session.state is not SessionState.BOOKED:
             return
-        match one.kind:
+        match change.kind:
             case ChangeKind.DELETED:
-                self._ask_about_deletion(one)
-            case ChangeKind.MOVED if one.to is not None:
-                self._session_moved(one, one.to)
+                self._ask_about_deletion(change)
+            case ChangeKind.MOVED if change.to is not None:
+                self._ask_about_move(change, change.to)
             case ChangeKind.RETURNED:
-                self._end(Dropped.BROUGHT_BACK)
+                self._drop_question(Dropped.BROUGHT_BACK)
             case ChangeKind.RESHAPED:
-                self._revert(one, RevertReason.SHAPE)
+                self._revert(change, RevertReason.SHAPE)
             case ChangeKind.EDITED:
-                self._revert(one, RevertReason.EDITED)
+                self._revert(change, RevertReason.EDITED)
             case _:
                 pass
 
-    def _withdrawn(self, transition: offering.Transition, one: SettledChange) -> offering.Transition:
-        if transition.offer.alternative(one.mirror.key.id).withdrawn:
+    def _withdraw(self, transition: Transition, change: SettledChange) -> Transition:
+        alternative_id = change.mirror.key.id
+        if transition.offer.alternative(alternative_id).withdrawn:
             return transition
-        after = offering.withdraw_alternative(
-            transition.offer, transition.session, one.mirror.key.id, by=self.by, now=self.now
-        )
+        after = withdraw_alternative(transition.offer, transition.session, alternative_id, by=self.by, now=self.now)
         return replace(after, facts=(*transition.facts, *after.facts))
 
-    def _moved_alternative(
-        self, transition: offering.Transition, one: SettledChange, to: Span
-    ) -> offering.Transition | None:
+    def _move_alternative(self, transition: Transition, change: SettledChange, to: Span) -> Transition | None:
         """Move an alternative to where its hold was moved; None if that cannot be, and the hold is put back."""
-        when = _when(to, self.case)
         reason = self._hindrance(to)
         if reason is None:
+            when, alternative_id = _when(to, self.case), change.mirror.key.id
             try:
-                after = offering.move_alternative(
-                    transition.offer, transition.session, one.mirror.key.id, when, by=self.by, now=self.now
+                after = move_alternative(
+                    transition.offer, transition.session, alternative_id, when, by=self.by, now=self.now
                 )
             except RuleError:
                 reason = RevertReason.UNFIT
             else:
                 return replace(after, facts=(*transition.facts, *after.facts))
-        self._revert(one, reason, found=to)
+        self._revert(change, reason, moved_to=to)
         return None
 
-    def _session_moved(self, one: SettledChange, to: Span) -> None:
-        if to == self.case.session.when.span:  # back where the client has it, while we asked
-            self._end(Dropped.MOVED_BACK)
+    def _ask_about_move(self, change: SettledChange, to: Span) -> None:
+        if to == self.case.session.when.span:  # back where the client has it, while the practitioner was asked
+            self._drop_question(Dropped.MOVED_BACK)
             return
         reason = self._hindrance(to)
         if reason is not None:
-            self._revert(one, reason, found=to)
-            self._end(Dropped.CANNOT_STAND)
+            self._revert(change, reason, moved_to=to)
+            self._drop_question(Dropped.CANNOT_STAND)
             return
         offer = self.case.open
         kind = QuestionKind.MOVED if offer is None else QuestionKind.REPLACE
-        asked, fact = asking.ask(
+        question, fact = ask(
             self.case.session,
             kind,
             calendar_id=self.calendar.id,
@@ -155,27 +157,27 @@ class _Heed:
             moved_to=_when(to, self.case),
             offer_id=offer.id if offer else None,
         )
-        self._ask(asked, self._moved(one, to), fact)
+        self._ask(question, self._event_moved(change, to), fact)
 
-    def _ask_about_deletion(self, one: SettledChange) -> None:
-        question = self.case.question
-        if question is not None and question.kind is QuestionKind.DELETED:
+    def _ask_about_deletion(self, change: SettledChange) -> None:
+        open_question = self.case.question
+        if open_question is not None and open_question.kind is QuestionKind.DELETED:
             return  # from another calendar, too: the one question stands
-        asked, fact = asking.ask(
+        question, fact = ask(
             self.case.session,
             QuestionKind.DELETED,
             calendar_id=self.calendar.id,
             now=self.now,
             within=self._delay(QuestionKind.DELETED),
         )
-        self._ask(asked, self._deleted(one), fact)
+        self._ask(question, self._event_deleted(change), fact)
 
-    def _ask(self, asked: Question, *facts: Fact) -> None:
-        """Ask in place of what was asked before: the last act counts."""
-        decision = Decision(session=self.case.session, questions=(asked,), facts=facts)
+    def _ask(self, question: Question, *facts: Fact) -> None:
+        """Ask in place of what was asked before: the last edit counts."""
+        decision = Decision(session=self.case.session, questions=(question,), facts=facts)
         if self.case.question is not None:
-            ended, dropped = asking.drop(self.case.question, Dropped.CHANGED_AGAIN, by=self.by, now=self.now)
-            decision = replace(decision, questions=(ended, asked), facts=(dropped, *facts))
+            ended, dropped = drop(self.case.question, Dropped.CHANGED_AGAIN, by=self.by, now=self.now)
+            decision = replace(decision, questions=(ended, question), facts=(dropped, *facts))
         record(self.db, self.policy, self.case, decision, now=self.now)
 
     def _delay(self, kind: QuestionKind) -> timedelta:
@@ -192,12 +194,12 @@ class _Heed:
             case _:
                 assert_never(delay)
 
-    def _end(self, dropped: Dropped) -> None:
-        """End what is asked about the same event, if this decides it: it is no longer a question."""
+    def _drop_question(self, reason: Dropped) -> None:
+        """End the open question about the same event if this decides it."""
         question = self.case.question
-        if question is None or dropped not in question.row.dropped_by or question.calendar_id != self.calendar.id:
+        if question is None or reason not in question.row.dropped_by or question.calendar_id != self.calendar.id:
             return
-        ended, fact = asking.drop(question, dropped, by=self.by, now=self.now)
+        ended, fact = drop(question, reason, by=self.by, now=self.now)
         decision = Decision(session=self.case.session, questions=(ended,), facts=(fact,))
         record(self.db, self.policy, self.case, decision, now=self.now)
 
@@ -205,27 +207,27 @@ class _Heed:
         """Return why an entry cannot stand there; None if it can."""
         return hindrance(self.db, self.case.practitioner, self.case.session.id, to, now=self.now)
 
-    def _revert(self, one: SettledChange, reason: RevertReason, *, found: Span | None = None) -> None:
-        reverts.revert(self.db, self.policy, self.calendar, one.mirror, reason, found=found, now=self.now)
+    def _revert(self, change: SettledChange, reason: RevertReason, *, moved_to: Span | None = None) -> None:
+        reverts.revert(self.db, self.policy, self.calendar, change.mirror, reason, found=moved_to, now=self.now)
 
-    def _moved(self, one: SettledChange, to: Span) -> EventMoved:
+    def _event_moved(self, change: SettledChange, to: Span) -> EventMoved:
         return EventMoved(
             at=self.now,
             by=self.by,
             session_id=self.case.session.id,
             connection_id=self.calendar.connection_id,
-            key=str(one.mirror.key),
+            key=str(change.mirror.key),
             calendar=self.calendar.name,
             to=_when(to, self.case),
         )
 
-    def _deleted(self, one: SettledChange) -> EventDeleted:
+    def _event_deleted(self, change: SettledChange) -> EventDeleted:
         return EventDeleted(
             at=self.now,
             by=self.by,
             session_id=self.case.session.id,
             connection_id=self.calendar.connection_id,
-            key=str(one.mirror.key),
+            key=str(change.mirror.key),
             calendar=self.calendar.name,
         )
 

@@ -1,6 +1,6 @@
-"""Look when a practitioner's calendars are not free, and tell them when an offered time no longer is.
+"""Read when a practitioner's calendars are not free, and tell them of each conflict with an offered time.
 
-What is found is kept with its age. A calendar that cannot be read is a blind spot: never free, never busy.
+What was read is stored with its age. A calendar that cannot be read is a blind spot: never free, never busy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from connector.ports import Busy, ListsBusy, RemoteCalendar
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
-from connector.services.sync.push import picture
+from connector.services.sync import push
 from connector.storage import (
     busy,
     calendars,
@@ -38,9 +38,9 @@ from connector.storage import (
 from connector.storage.busy import BlindSpot
 from connector.storage.database import Database
 
-AHEAD = timedelta(days=60)  # how far is looked, at least
+AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
-FRESH = 4  # polling intervals after which what is known counts as a blind spot
+FRESH = 4  # polling intervals after which a calendar that was not read counts as a blind spot
 
 
 def scan(
@@ -48,44 +48,44 @@ def scan(
 ) -> datetime | None:
     """Read when a calendar is not free, and tell its practitioner of every offered time that no longer is.
 
-    A calendar whose change feed is read is looked at again when that tells of something; the others are polled.
+    A calendar whose change feed is read is read again when the feed tells of something; the others are polled.
 
-    Returns: When to look again; None while nothing depends on it.
-    Raises: AccessLostError, TransientError; what was known stays, growing older.
+    Returns: When to read again; None while nothing depends on it.
+    Raises: AccessLostError, TransientError; what was stored stays, growing older.
     """
     with database.read() as db:
         calendar = calendars.calendar(db, calendar_id)
         until = _until(db, calendar.practitioner_id, now)
     try:
-        found = _asked(remote, Span(start=now, end=until))
+        busy_times = _read(remote, Span(start=now, end=until))
     except ProviderError as error:
         with database.begin() as db:
             busy.note_trouble(db, calendar_id, str(error))
-            depended_on = _depended_on(db, calendar, now)
+            is_needed = _is_needed(db, calendar, now)
         if isinstance(error, MissingError | RefusedError):
-            return now + policy.poll_idle if depended_on else None
+            return now + policy.poll_idle if is_needed else None
         raise
     with database.begin() as db:
         lock(db, policy, calendar.practitioner_id, now=now)
-        busy.keep(db, calendar_id, _foreign(db, calendar, found, now), now=now, until=until)
+        busy.keep(db, calendar_id, _foreign(db, calendar, busy_times, now), now=now, until=until)
         _tell_conflicts(db, policy, calendar, now)
-        depended_on = _depended_on(db, calendar, now)
-    fed = calendar.role is CalendarRole.TARGET
-    return now + policy.poll_open if depended_on and not fed else None
+        is_needed = _is_needed(db, calendar, now)
+    has_feed = calendar.role is CalendarRole.TARGET
+    return now + policy.poll_open if is_needed and not has_feed else None
 
 
 def refresh(database: Database, policy: Policy, practitioner_id: UUID, *, now: datetime) -> None:
-    """Have a practitioner's calendars looked at if what is known is not of just now: they are choosing times."""
+    """Have a practitioner's calendars read if that was not done just now: they are choosing times."""
     with database.read() as db:
-        known = calendars.all_of(db, practitioner_id)
-    if any(one.busy_at is None or one.busy_at <= now - policy.poll_open for one in known):
+        own_calendars = calendars.all_of(db, practitioner_id)
+    if any(calendar.busy_at is None or calendar.busy_at <= now - policy.poll_open for calendar in own_calendars):
         with database.begin() as db:
             make_busy_due(db, practitioner_id, now=now)
 
 
 def conflicts(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
-    """Return the names of the practitioner's calendars in which something stands at that time, as far as is known."""
-    return tuple(sorted({found.calendar for found in busy.overlapping(db, practitioner_id, span)}))
+    """Return the names of the practitioner's calendars in which something stands at that time, as last read."""
+    return tuple(sorted({conflict.calendar for conflict in busy.overlapping(db, practitioner_id, span)}))
 
 
 def blind_spots(
@@ -98,40 +98,50 @@ def blind_spots(
 
 def told(spot: BlindSpot) -> str:
     """Say that a calendar is a blind spot."""
-    seen = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
-    cannot = "cannot be read at the moment and " if spot.unreadable else ""
-    return f"“{spot.calendar}” {cannot}{seen}, so nobody knows whether these times are free there."
+    age = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
+    trouble = "cannot be read at the moment and " if spot.unreadable else ""
+    return f"“{spot.calendar}” {trouble}{age}, so nobody knows whether these times are free there."
 
 
-def _depended_on(db: Db, calendar: Calendar, now: datetime) -> bool:
-    asking = offers.open_of_practitioner(db, calendar.practitioner_id)
-    moving = remote_changes.places(db, calendar.practitioner_id, after=now)
-    return bool(asking or moving)
+def _is_needed(db: Db, calendar: Calendar, now: datetime) -> bool:
+    """Whether something is decided by it: an open offer, or where a practitioner has moved an entry to."""
+    open_offers = offers.open_of_practitioner(db, calendar.practitioner_id)
+    moved_to = remote_changes.places(db, calendar.practitioner_id, after=now)
+    return bool(open_offers or moved_to)
 
 
 def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
     """Return how far ahead it matters whether the practitioner is free."""
-    offered = [a.when.span.end for offer in offers.undecided(db, practitioner_id) for a in offer.standing]
-    moved = [span.end for span in remote_changes.places(db, practitioner_id, after=now)]
-    asked = [q.moved_to.span.end for q in questions.open_of_practitioner(db, practitioner_id).values() if q.moved_to]
-    return min(max([now + AHEAD, *offered, *moved, *asked]), now + FURTHEST)
+    alternatives = [alternative for offer in offers.undecided(db, practitioner_id) for alternative in offer.standing]
+    places = remote_changes.places(db, practitioner_id, after=now)
+    open_questions = questions.open_of_practitioner(db, practitioner_id).values()
+    ends = [
+        *(alternative.when.span.end for alternative in alternatives),
+        *(span.end for span in places),
+        *(question.moved_to.span.end for question in open_questions if question.moved_to),
+    ]
+    return min(max([now + AHEAD, *ends]), now + FURTHEST)
 
 
-def _foreign(db: Db, calendar: Calendar, found: Iterable[Busy], now: datetime) -> Iterator[Span]:
+def _foreign(db: Db, calendar: Calendar, busy_times: Iterable[Busy], now: datetime) -> Iterator[Span]:
     """Yield when something that is not ours stands in a calendar."""
-    known = mirrors.hrefs(db, calendar.practitioner_id, since=now - AHEAD)
-    shown = picture(db, calendar.id, now=now)
-    own = [content.span for content in shown.contents.values()]
-    on_their_way = {
-        shown.contents[mirror.key].span
-        for mirror in shown.mirrors.values()
-        if mirror.ref.href is None and mirror.key in shown.contents  # written, perhaps, and not yet known by its href
+    hrefs = mirrors.hrefs(db, calendar.practitioner_id, since=now - AHEAD)
+    picture = push.picture(db, calendar.id, now=now)
+    own_spans = [content.span for content in picture.contents.values()]
+    spans_without_href = {
+        picture.contents[mirror.key].span
+        for mirror in picture.mirrors.values()
+        if mirror.ref.href is None and mirror.key in picture.contents  # perhaps written, and its href not yet stored
     }
-    for one in found:
-        if one.href is None:  # what is ours may be among it
-            yield from _without(one.span, own)
-        elif one.href not in known and one.span not in on_their_way and not _is_probe(shown.calendar, one.href):
-            yield one.span
+    for busy_time in busy_times:
+        if busy_time.href is None:  # what is ours may be among it
+            yield from _without(busy_time.span, own_spans)
+        elif (
+            busy_time.href not in hrefs
+            and busy_time.span not in spans_without_href
+            and not _is_probe(picture.calendar, busy_time.href)
+        ):
+            yield busy_time.span
 
 
 def _is_probe(calendar: Calendar, href: str) -> bool:
@@ -139,10 +149,10 @@ def _is_probe(calendar: Calendar, href: str) -> bool:
     return any(name in href for name in names)
 
 
-def _without(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
-    """Yield what is left of a span."""
+def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
+    """Yield what others leave of a span."""
     start = span.start
-    for other in sorted(taken):
+    for other in sorted(others):
         if other.overlaps(span):
             if start < other.start:
                 yield Span(start=start, end=other.start)
@@ -151,7 +161,7 @@ def _without(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
         yield Span(start=start, end=span.end)
 
 
-def _asked(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
+def _read(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
     if isinstance(remote, ListsBusy):
         try:
             return remote.list_busy(span)
@@ -163,18 +173,18 @@ def _asked(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
 def _tell_conflicts(db: Db, policy: Policy, calendar: Calendar, now: datetime) -> None:
     for offer in offers.open_of_practitioner(db, calendar.practitioner_id):
         for alternative in offer.held:
-            for found in busy.overlapping(db, calendar.practitioner_id, alternative.when.span):
-                if found.calendar_id == calendar.id:
-                    _tell_conflict(db, policy, calendar, offer, alternative, found.span, now)
+            for conflict in busy.overlapping(db, calendar.practitioner_id, alternative.when.span):
+                if conflict.calendar_id == calendar.id:
+                    _tell_conflict(db, policy, calendar, offer, alternative, conflict.span, now)
 
 
 def _tell_conflict(
-    db: Db, policy: Policy, calendar: Calendar, offer: Offer, alternative: Alternative, taken: Span, now: datetime
+    db: Db, policy: Policy, calendar: Calendar, offer: Offer, alternative: Alternative, other: Span, now: datetime
 ) -> None:
-    """Tell of one clash, once."""
+    """Tell of one conflict, once."""
     start = alternative.when.span.start
     key = (
-        f"{NoticeKind.CONFLICT_FOUND}:{alternative.id}:{start:%Y%m%dT%H%M%S}:{calendar.id}:{taken.start:%Y%m%dT%H%M%S}"
+        f"{NoticeKind.CONFLICT_FOUND}:{alternative.id}:{start:%Y%m%dT%H%M%S}:{calendar.id}:{other.start:%Y%m%dT%H%M%S}"
     )
     if messages.is_queued(db, key):
         return
@@ -203,5 +213,5 @@ def _tell_conflict(
         expires_at=offer.expires_at,
         about=calendar.name,
     )
-    told_once = notices.Told(notice=notice, key=key)
-    notices.queue(db, told_once, policy=policy, practitioner_id=practitioner.id, now=now)
+    queued = notices.QueuedNotice(notice=notice, key=key)
+    notices.queue(db, queued, policy=policy, practitioner_id=practitioner.id, now=now)

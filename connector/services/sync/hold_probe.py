@@ -1,4 +1,4 @@
-"""Prove how a calendar's holds must be shown: place a tentative event, ask for free and busy, take it away again."""
+"""Prove how a calendar's holds must be shown: write a tentative event, read free/busy, and remove it again."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
 DAILY = timedelta(days=1)
-LAG = timedelta(seconds=30)  # free and busy may lag behind: what reads as free is asked about once more after so long
-_AHEAD = timedelta(days=190)  # where nobody looks, and few have plans
+LAG = timedelta(seconds=30)  # free/busy may lag behind: what reads as free is read once more after so long
+_AHEAD = timedelta(days=190)  # so far ahead that few have plans
 _HOUR = 3  # at night
 _LENGTH = timedelta(minutes=15)
 _NIGHTS = 7
@@ -31,23 +31,23 @@ _NIGHTS = 7
 def probe(database: Database, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime) -> datetime | None:
     """Find out whether a tentative event keeps its time busy here; where it does not, holds are firm from now on.
 
-    The probe's name is stored before it is placed, so that one left by a crash is found and removed. One that reads as
-    free is left for a while and asked about again.
+    The probe's name is stored before it is written, so that one left by a crash is found and removed. One that reads as
+    free is left for a while and read again.
 
-    Returns: When to look again; None for a calendar nothing is written to.
+    Returns: When to probe again; None for a calendar nothing is written to.
     Raises: ProviderError; then call again later.
     """
     calendar = _load(database, calendar_id)
     if calendar is None:
         return None
-    waits = calendar.probe is not None and calendar.probe_tries > 0 and calendar.probe_at is not None
-    is_busy = waits and _reads_as_busy(remote, Span.of(calendar.probe_at or now, _LENGTH))
+    is_standing = calendar.probe is not None and calendar.probe_tries > 0 and calendar.probe_at is not None
+    is_busy = is_standing and _reads_as_busy(remote, Span.of(calendar.probe_at or now, _LENGTH))
     clear(database, calendar_id, remote)
     if not _is_written_to(database, calendar_id):
         return None
     if calendar.paused is not None:
         return now + DAILY
-    if not waits:
+    if not is_standing:
         span = _free_night(database, calendar, remote, now)
         if span is None:
             return now + DAILY
@@ -98,7 +98,7 @@ def _remove(calendar: Calendar, remote: RemoteCalendar, name: str) -> None:
 
 
 def _reads_as_busy(remote: RemoteCalendar, span: Span) -> bool:
-    return any(one.span.overlaps(span) for one in remote.busy(span))
+    return any(busy_time.span.overlaps(span) for busy_time in remote.busy(span))
 
 
 def _load(database: Database, calendar_id: UUID) -> Calendar | None:

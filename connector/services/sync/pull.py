@@ -1,4 +1,4 @@
-"""Read what happened in a calendar since the last look, and keep the new sync token with what it covers."""
+"""Read what happened in a calendar since the last pull, and store the new sync token with what it covers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.change import ChangeKind, Observation, RemoteChange, SettledChange, observations
+from connector.domain import change
+from connector.domain.change import ChangeKind, Observation, RemoteChange, SettledChange
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.notice import PauseReason
@@ -19,9 +20,9 @@ from connector.errors import EditConflictError, MissingError, RefusedError, Sync
 from connector.ports import Changes, Failed, RemoteCalendar
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
-from connector.services.sync import breaker, edits
+from connector.services.sync import breaker, edits, push
 from connector.services.sync.breaker import How
-from connector.services.sync.push import SETTLED, Picture, picture
+from connector.services.sync.push import SETTLED, Picture
 from connector.storage import busy, calendars, ledger, mirrors, offers, questions, remote_changes
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -31,75 +32,77 @@ LOOKS_BACK = timedelta(days=30)  # what ended longer ago may be moved or tidied 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """What was known of a calendar before it was read."""
+class _Snapshot:
+    """What is stored of a calendar at one moment."""
 
     calendar: Calendar
     mirrors: Sequence[Mirror]
     remote_changes: Mapping[EntryKey, RemoteChange]
 
     def due(self, now: datetime, settling: timedelta) -> Collection[EntryKey]:
-        """Return the entries whose suspicion is to be decided by a direct read now."""
+        """Return the entries whose remote change a direct read should settle now."""
         return {key for key, remote_change in self.remote_changes.items() if remote_change.is_due(now, settling)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What the calendar service returned, and what had been stored before it was asked."""
+
+    snapshot: _Snapshot
+    changes: Changes
+    sightings: Mapping[str, Sighting | None]
 
 
 def pull(
     database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
 ) -> datetime | None:
-    """Take in what the practitioner did to our entries, and do what follows from it.
+    """Store what the practitioner did to our entries, and do what follows from it.
 
-    A calendar that is not there, or may not be read, is stopped, and so is one from which too much is gone at once.
+    A calendar that is not there, or may not be read, is paused, and so is one from which too much is gone at once.
 
-    Returns: When to look again, aware UTC; None if this calendar is not to be read any more.
+    Returns: When to pull again, aware UTC; None if this calendar is not to be read any more.
     Raises: ProviderError; the sync token then stays where it was, so nothing is lost. EditConflictError if our own
-        writing went on meanwhile, again and again: look again soon.
+        writing went on meanwhile, again and again: pull again soon.
     """
     for _ in range(ROUNDS):
         with database.read() as db:
-            known = _known(db, calendar_id, now)
-        if known.calendar.role is not CalendarRole.TARGET:
+            snapshot = _snapshot(db, calendar_id, now)
+        if snapshot.calendar.role is not CalendarRole.TARGET:
             return None
         try:
-            changes = _changes(remote, known.calendar.sync_token)
-            known = _with_returned(database, known, changes, remote)
-            concerned = _concerning(known, changes, now, policy.settling)
-            sightings = _look(remote, concerned, changes, known.due(now, policy.settling))
+            reading = _read(database, snapshot, remote, policy.settling, now)
         except (MissingError, RefusedError) as error:
-            return _stop(database, policy, known.calendar, error, now)
+            return _pause_unreadable(database, policy, snapshot.calendar, error, now)
         with database.begin() as db:
-            if _take_in(db, policy, known, changes, sightings, now):
-                return _next_look(db, policy, known.calendar, now)
+            if _store(db, policy, reading, now):
+                return _next_pull_at(db, policy, snapshot.calendar, now)
     raise EditConflictError("the calendar was written while it was read")
 
 
-def _known(db: Connection, calendar_id: UUID, now: datetime) -> _Known:
+def _snapshot(db: Connection, calendar_id: UUID, now: datetime) -> _Snapshot:
     calendar = calendars.calendar(db, calendar_id)
-    suspected = remote_changes.of_calendar(db, calendar_id)
-    asked = questions.open_of_practitioner(db, calendar.practitioner_id)
-    keys = {EntryKey(kind=EntryKind.SESSION, id=session_id) for session_id in asked} | suspected.keys()
-    return _Known(
+    unsettled = remote_changes.of_calendar(db, calendar_id)
+    in_question = questions.open_of_practitioner(db, calendar.practitioner_id)
+    keys = {EntryKey(kind=EntryKind.SESSION, id=session_id) for session_id in in_question} | unsettled.keys()
+    return _Snapshot(
         calendar=calendar,
         mirrors=mirrors.every(db, calendar_id, or_keys=keys, since=now - LOOKS_BACK),
-        remote_changes=suspected,
+        remote_changes=unsettled,
     )
 
 
-def _with_returned(database: Database, known: _Known, changes: Changes, remote: RemoteCalendar) -> _Known:
-    """Return what is known with those mirrors whose events were gone and stand again; doubles are removed at once.
+def _read(
+    database: Database, snapshot: _Snapshot, remote: RemoteCalendar, settling: timedelta, now: datetime
+) -> _Reading:
+    """Read the change feed and, directly, each event of ours that it names or that has settled.
 
-    Whoever brings back an event of ours that has been made anew since has made a double of it.
-
-    Raises: ProviderError if a double could not be removed.
+    Raises: ProviderError.
     """
-    ours = {mirror.ref.href for mirror in known.mirrors}
-    others = [changed.href for changed in changes.changed if changed.href not in ours]
-    with database.read() as db:
-        returned = mirrors.absent_at(db, known.calendar.id, others)
-        doubles = mirrors.former_at(db, known.calendar.id, others)
-    for outcome in remote.apply(doubles) if doubles else ():
-        if isinstance(outcome, Failed):
-            raise outcome.error
-    return replace(known, mirrors=(*known.mirrors, *returned))
+    changes = _changes(remote, snapshot.calendar.sync_token)
+    snapshot = _with_returned(database, snapshot, changes, remote)
+    targets = _mirrors_to_read(snapshot, changes, now, settling)
+    sightings = _sightings(remote, targets, changes, snapshot.due(now, settling))
+    return _Reading(snapshot=snapshot, changes=changes, sightings=sightings)
 
 
 def _changes(remote: RemoteCalendar, token: str | None) -> Changes:
@@ -109,117 +112,164 @@ def _changes(remote: RemoteCalendar, token: str | None) -> Changes:
         return remote.changes(None)  # what is missing from it is gone
 
 
-def _concerning(known: _Known, changes: Changes, now: datetime, settling: timedelta) -> list[Mirror]:
+def _with_returned(database: Database, snapshot: _Snapshot, changes: Changes, remote: RemoteCalendar) -> _Snapshot:
+    """Add the mirrors whose events were gone and stand again; doubles are removed at once.
+
+    Whoever brings back an event of ours that has been created anew since has made a double of it.
+
+    Raises: ProviderError if a double could not be removed.
+    """
+    hrefs = {mirror.ref.href for mirror in snapshot.mirrors}
+    other_hrefs = [changed.href for changed in changes.changed if changed.href not in hrefs]
+    with database.read() as db:
+        returned = mirrors.absent_at(db, snapshot.calendar.id, other_hrefs)
+        doubles = mirrors.former_at(db, snapshot.calendar.id, other_hrefs)
+    for outcome in remote.apply(doubles) if doubles else ():
+        if isinstance(outcome, Failed):
+            raise outcome.error
+    return replace(snapshot, mirrors=(*snapshot.mirrors, *returned))
+
+
+def _mirrors_to_read(snapshot: _Snapshot, changes: Changes, now: datetime, settling: timedelta) -> list[Mirror]:
     """Return the mirrors of which there is something to learn; our own echoes are left out here."""
-    listed = {changed.href: changed.etag for changed in changes.changed}
-    due = known.due(now, settling)
-    concerned = []
-    for mirror in known.mirrors:
-        href = mirror.ref.href
-        if href is None:
-            continue
-        gone = mirror.state is MirrorState.ABSENT
-        if mirror.key in due:
-            concerned.append(mirror)
-        elif href in listed:
-            if gone or listed[href] is None or listed[href] != mirror.ref.etag:
-                concerned.append(mirror)
-        elif not gone and (href in changes.gone or (changes.full and mirror.ends_at > now - SETTLED)):
-            concerned.append(mirror)
-    return concerned
+    etags = {changed.href: changed.etag for changed in changes.changed}
+    due = snapshot.due(now, settling)
+    return [
+        mirror
+        for mirror in snapshot.mirrors
+        if mirror.ref.href is not None and (mirror.key in due or _differs(mirror, mirror.ref.href, etags, changes, now))
+    ]
 
 
-def _look(
-    remote: RemoteCalendar, concerned: Sequence[Mirror], changes: Changes, due: Collection[EntryKey]
+def _differs(mirror: Mirror, href: str, etags: Mapping[str, str | None], changes: Changes, now: datetime) -> bool:
+    """Whether the change feed says something of an event that its mirror does not; `etags` are those it names."""
+    absent = mirror.state is MirrorState.ABSENT
+    if href in etags:
+        return absent or etags[href] is None or etags[href] != mirror.ref.etag
+    return not absent and (href in changes.gone or (changes.full and mirror.ends_at > now - SETTLED))
+
+
+def _sightings(
+    remote: RemoteCalendar, targets: Sequence[Mirror], changes: Changes, due: Collection[EntryKey]
 ) -> Mapping[str, Sighting | None]:
-    """Read what is concerned, as far as the feed has not brought it along; what is to be decided is always read."""
-    brought = {changed.href: changed.sighting for changed in changes.changed if changed.sighting is not None}
-    found: dict[str, Sighting | None] = {
-        mirror.ref.name: brought[mirror.ref.href]
-        for mirror in concerned
-        if mirror.ref.href in brought and mirror.key not in due
+    """Return how each event stands, by its remote name; what the feed has not brought, or is due, is read directly."""
+    in_feed = {changed.href: changed.sighting for changed in changes.changed if changed.sighting is not None}
+    sightings: dict[str, Sighting | None] = {
+        mirror.ref.name: in_feed[mirror.ref.href]
+        for mirror in targets
+        if mirror.ref.href in in_feed and mirror.key not in due
     }
-    rest = [mirror.ref for mirror in concerned if mirror.ref.name not in found]
-    return found | dict(remote.read(rest)) if rest else found
+    rest = [mirror.ref for mirror in targets if mirror.ref.name not in sightings]
+    return sightings | dict(remote.read(rest)) if rest else sightings
 
 
-def _take_in(
-    db: Connection,
-    policy: Policy,
-    known: _Known,
-    changes: Changes,
-    sightings: Mapping[str, Sighting | None],
-    now: datetime,
-) -> bool:
-    """Store what was learned, and do what follows; False if somebody else wrote meanwhile: then nothing is stored."""
-    lock(db, policy, known.calendar.practitioner_id, now=now)
-    current = _known(db, known.calendar.id, now)
+def _store(db: Connection, policy: Policy, reading: _Reading, now: datetime) -> bool:
+    """Store what was read, and do what follows; False if our own writing went on meanwhile: then nothing is stored."""
+    lock(db, policy, reading.snapshot.calendar.practitioner_id, now=now)
+    current = _snapshot(db, reading.snapshot.calendar.id, now)
     if calendars.connection(db, current.calendar.connection_id).state is ConnectionState.DISCONNECTING:
         return True  # nothing there counts any more
-    told = {mirror.key for mirror in current.mirrors}
-    returned = [mirror for mirror in known.mirrors if mirror.key not in told]
-    current = replace(current, mirrors=(*current.mirrors, *mirrors.absent_of(db, current.calendar.id, returned)))
-    if _has_changed(known, current, changes, sightings, now, policy.settling):
+    current = _with_absent(db, current, reading.snapshot)
+    if _was_written(reading, current, now, policy.settling):
         return False
-    shown = picture(db, current.calendar.id, now=now)
-    learned = list(
-        observations(
+    picture = push.picture(db, current.calendar.id, now=now)
+    observations = list(
+        change.observations(
             current.mirrors,
-            sightings,
-            shown.contents,
+            reading.sightings,
+            picture.contents,
             current.remote_changes,
-            hidden=shown.hidden,
+            hidden=picture.hidden,
             now=now,
             settling=policy.settling,
         )
     )
-    mirrors.record(db, current.calendar.id, [observation.mirror for observation in learned])
-    looked_at = [observation.mirror.key for observation in learned]
-    suspected = [observation.remote_change for observation in learned if observation.remote_change is not None]
-    remote_changes.replace(db, current.calendar.id, looked_at, suspected)
-    calendars.note_read(db, current.calendar.id, changes.token, now=now)
-    if _goes_on(db, policy, current.calendar, shown, now):
-        _heed(db, policy, current, _ripe(db, policy, current.calendar, learned, now), now)
+    _store_observations(db, current.calendar, observations, reading.changes.token, now)
+    if _may_count(db, policy, current.calendar, picture, now):
+        _follow_up(db, policy, current.calendar, _settled_changes(db, policy, current.calendar, observations, now), now)
     else:
-        _heed(db, policy, current, _harmless(learned), now)
-    if any(observation.mirror.stands and observation.mirror.key not in shown.contents for observation in learned):
-        make_calendars_due(db, current.calendar.practitioner_id, now=now)  # to remove what has come back
-    if any(observation.remote_change is not None and observation.remote_change.found for observation in learned):
-        make_busy_due(db, current.calendar.practitioner_id, now=now)
-    _keep_busy_known(db, current, changes, now)
+        _follow_up(db, policy, current.calendar, _harmless_changes(observations), now)
+    _make_due(db, current.calendar, picture, observations, now)
+    _refresh_free_busy(db, current, reading.changes, now)
     return True
 
 
-def _heed(db: Connection, policy: Policy, known: _Known, counts: Iterable[SettledChange], now: datetime) -> None:
-    """Do what follows from what counts; it is not suspected any more."""
-    settled_changes = [settled_change for settled_change in counts if settled_change.kind is not ChangeKind.TOUCHED]
-    remote_changes.replace(db, known.calendar.id, [settled_change.mirror.key for settled_change in settled_changes], [])
-    if settled_changes:
-        edits.follow_up(db, policy, known.calendar, settled_changes, now=now)
-        make_calendars_due(db, known.calendar.practitioner_id, now=now)
+def _with_absent(db: Connection, current: _Snapshot, earlier: _Snapshot) -> _Snapshot:
+    """Add the mirrors that an earlier snapshot holds because their events stand again."""
+    keys = {mirror.key for mirror in current.mirrors}
+    returned = [mirror for mirror in earlier.mirrors if mirror.key not in keys]
+    return replace(current, mirrors=(*current.mirrors, *mirrors.absent_of(db, current.calendar.id, returned)))
 
 
-def _ripe(
-    db: Connection, policy: Policy, calendar: Calendar, learned: Iterable[Observation], now: datetime
+def _was_written(reading: _Reading, current: _Snapshot, now: datetime, settling: timedelta) -> bool:
+    """Whether our own writing went on during the reading: what was read may then be older than what is stored."""
+    earlier = reading.snapshot
+    if earlier.calendar.sync_token != current.calendar.sync_token or earlier.remote_changes != current.remote_changes:
+        return True
+    earlier_mirrors = {mirror.key: mirror for mirror in earlier.mirrors}
+    for mirror in current.mirrors:
+        if mirror.ref.name in reading.sightings and earlier_mirrors.get(mirror.key) != mirror:
+            return True
+    targets = _mirrors_to_read(current, reading.changes, now, settling)
+    return any(mirror.ref.name not in reading.sightings for mirror in targets)
+
+
+def _store_observations(
+    db: Connection, calendar: Calendar, observations: Sequence[Observation], token: str, now: datetime
+) -> None:
+    """Store each mirror as it was read, the remote changes that have not settled, and the new sync token."""
+    mirrors.record(db, calendar.id, [observation.mirror for observation in observations])
+    keys = [observation.mirror.key for observation in observations]
+    unsettled = [observation.remote_change for observation in observations if observation.remote_change is not None]
+    remote_changes.replace(db, calendar.id, keys, unsettled)
+    calendars.note_read(db, calendar.id, token, now=now)
+
+
+def _make_due(
+    db: Connection, calendar: Calendar, picture: Picture, observations: Iterable[Observation], now: datetime
+) -> None:
+    """Have what has come back removed, and free/busy read where an entry was moved to."""
+    if any(
+        observation.mirror.stands and observation.mirror.key not in picture.contents for observation in observations
+    ):
+        make_calendars_due(db, calendar.practitioner_id, now=now)
+    if any(observation.remote_change is not None and observation.remote_change.found for observation in observations):
+        make_busy_due(db, calendar.practitioner_id, now=now)
+
+
+def _follow_up(
+    db: Connection, policy: Policy, calendar: Calendar, settled_changes: Iterable[SettledChange], now: datetime
+) -> None:
+    """Do what follows from changes that have settled; they are no longer stored as unsettled."""
+    edited = [settled_change for settled_change in settled_changes if settled_change.kind is not ChangeKind.TOUCHED]
+    remote_changes.replace(db, calendar.id, [settled_change.mirror.key for settled_change in edited], [])
+    if edited:
+        edits.follow_up(db, policy, calendar, edited, now=now)
+        make_calendars_due(db, calendar.practitioner_id, now=now)
+
+
+def _settled_changes(
+    db: Connection, policy: Policy, calendar: Calendar, observations: Iterable[Observation], now: datetime
 ) -> Iterator[SettledChange]:
     """Yield what counts now; holds wait for the others of their offer, so that its client is told once."""
-    offer_of = _offers_by_alternative(db, calendar)
-    unsettled = {
-        offer_of.get(key.id)
+    offer_ids = _offer_ids(db, calendar)
+    unsettled_offer_ids = {
+        offer_ids.get(key.id)
         for key, remote_change in remote_changes.of_calendar(db, calendar.id).items()
         if key.kind is EntryKind.HOLD and not remote_change.is_due(now, policy.settling)
     }
-    for observation in learned:
+    for observation in observations:
         if observation.settled_change is None:
             continue
-        waits = observation.mirror.key.kind is EntryKind.HOLD and offer_of.get(observation.mirror.key.id) in unsettled
+        key = observation.mirror.key
+        waits = key.kind is EntryKind.HOLD and offer_ids.get(key.id) in unsettled_offer_ids
         if observation.remote_change is None or not waits:
             yield observation.settled_change
 
 
-def _harmless(learned: Iterable[Observation]) -> Iterator[SettledChange]:
-    """Yield what counts even in a calendar that is stopped: what nobody has to settle."""
-    for observation in learned:
+def _harmless_changes(observations: Iterable[Observation]) -> Iterator[SettledChange]:
+    """Yield what counts even in a calendar that is paused: what has no need to settle."""
+    for observation in observations:
         if observation.settled_change is not None and observation.settled_change.kind in (
             ChangeKind.RETURNED,
             ChangeKind.EDITED,
@@ -227,84 +277,71 @@ def _harmless(learned: Iterable[Observation]) -> Iterator[SettledChange]:
             yield observation.settled_change
 
 
-def _offers_by_alternative(db: Connection, calendar: Calendar) -> Mapping[UUID, UUID]:
-    waiting = offers.open_of_practitioner(db, calendar.practitioner_id)
-    return {alternative.id: offer.id for offer in waiting for alternative in offer.alternatives}
+def _offer_ids(db: Connection, calendar: Calendar) -> Mapping[UUID, UUID]:
+    """Return the open offer of each alternative."""
+    open_offers = offers.open_of_practitioner(db, calendar.practitioner_id)
+    return {alternative.id: offer.id for offer in open_offers for alternative in offer.alternatives}
 
 
-def _goes_on(db: Connection, policy: Policy, calendar: Calendar, shown: Picture, now: datetime) -> bool:
-    """Whether what was learned may count: not while the calendar is stopped, or looks wrong now."""
-    suspected = remote_changes.of_calendar(db, calendar.id)
-    wrong = breaker.reason_to_pause(_units(db, shown, suspected, now), suspected.values())
-    if wrong is not None:
-        breaker.stop(db, policy, calendar, wrong[0], count=wrong[1], now=now)
+def _may_count(db: Connection, policy: Policy, calendar: Calendar, picture: Picture, now: datetime) -> bool:
+    """Whether settled changes count: not while the calendar is paused, or looks wrong now; pauses or resumes it."""
+    unsettled = remote_changes.of_calendar(db, calendar.id)
+    pause = breaker.reason_to_pause(_units(db, picture, unsettled, now), unsettled.values())
+    if pause is not None:
+        reason, count = pause
+        breaker.stop(db, policy, calendar, reason, count=count, now=now)
         return False
     if calendar.paused is None:
         return True
-    unread = calendar.paused in (PauseReason.MISSING, PauseReason.REFUSED)
-    if not unread and any(s.kind is ChangeKind.DELETED and not s.accepted for s in suspected.values()):
+    unreadable = calendar.paused in (PauseReason.MISSING, PauseReason.REFUSED)
+    if not unreadable and any(
+        remote_change.kind is ChangeKind.DELETED and not remote_change.accepted for remote_change in unsettled.values()
+    ):
         return False
     breaker.resume(db, calendar.id, How.ITSELF, by=CLOCK, now=now)
     return True
 
 
 def _units(
-    db: Connection, shown: Picture, suspected: Mapping[EntryKey, RemoteChange], now: datetime
+    db: Connection, picture: Picture, unsettled: Mapping[EntryKey, RemoteChange], now: datetime
 ) -> Mapping[EntryKey, object]:
     """Return what stands or stood in the calendar and is to come: all holds of one offer count as one."""
-    offer_of = _offers_by_alternative(db, shown.calendar)
+    offer_ids = _offer_ids(db, picture.calendar)
     units: dict[EntryKey, object] = {}
-    for entry in shown.wanted:
-        mirror = shown.mirrors.get(str(entry.key))
-        stood = entry.key in suspected or (
+    for entry in picture.wanted:
+        mirror = picture.mirrors.get(str(entry.key))
+        stood = entry.key in unsettled or (
             mirror is not None and mirror.state is not MirrorState.ABSENT and mirror.ref.href
         )
-        if stood and entry.content.span.end > now and entry.key not in shown.hidden:
-            units[entry.key] = offer_of.get(entry.key.id, entry.key)
+        if stood and entry.content.span.end > now and entry.key not in picture.hidden:
+            units[entry.key] = offer_ids.get(entry.key.id, entry.key)
     return units
 
 
-def _has_changed(
-    known: _Known,
-    current: _Known,
-    changes: Changes,
-    sightings: Mapping[str, Sighting | None],
-    now: datetime,
-    settling: timedelta,
-) -> bool:
-    """Whether our own writing went on while the calendar was read: what was read may be older than what is known."""
-    before = {mirror.key: mirror for mirror in known.mirrors}
-    if known.calendar.sync_token != current.calendar.sync_token or known.remote_changes != current.remote_changes:
-        return True
-    for mirror in current.mirrors:
-        if mirror.ref.name in sightings and before.get(mirror.key) != mirror:
-            return True
-    return any(mirror.ref.name not in sightings for mirror in _concerning(current, changes, now, settling))
-
-
-def _keep_busy_known(db: Connection, known: _Known, changes: Changes, now: datetime) -> None:
-    """Have it read anew when the calendar is not free if something foreign has changed; else what is known holds on."""
-    ours = {mirror.ref.href for mirror in known.mirrors}
-    told = {changed.href for changed in changes.changed} | set(changes.gone)
-    key = Key(Kind.BUSY, str(known.calendar.id))
-    if told - ours or changes.full:
-        if offers.undecided(db, known.calendar.practitioner_id):
-            ledger.touch(db, key, due_at=now, lane=known.calendar.lane)
+def _refresh_free_busy(db: Connection, snapshot: _Snapshot, changes: Changes, now: datetime) -> None:
+    """Have free/busy read again if an event that is not ours has changed; else what is stored still holds."""
+    hrefs = {mirror.ref.href for mirror in snapshot.mirrors}
+    changed_hrefs = {changed.href for changed in changes.changed} | set(changes.gone)
+    key = Key(Kind.BUSY, str(snapshot.calendar.id))
+    if changed_hrefs - hrefs or changes.full:
+        if offers.undecided(db, snapshot.calendar.practitioner_id):
+            ledger.touch(db, key, due_at=now, lane=snapshot.calendar.lane)
     elif not ledger.waits(db, key):
-        busy.confirm(db, known.calendar.id, now=now)
+        busy.confirm(db, snapshot.calendar.id, now=now)
 
 
-def _next_look(db: Connection, policy: Policy, calendar: Calendar, now: datetime) -> datetime:
-    asking = bool(offers.open_of_practitioner(db, calendar.practitioner_id))
-    polled = now + (policy.poll_open if asking else policy.poll_idle)
-    settled = [one.since + policy.settling for one in remote_changes.of_calendar(db, calendar.id).values()]
-    return min([polled, *(at for at in settled if at > now)])
+def _next_pull_at(db: Connection, policy: Policy, calendar: Calendar, now: datetime) -> datetime:
+    has_open_offer = bool(offers.open_of_practitioner(db, calendar.practitioner_id))
+    polled_at = now + (policy.poll_open if has_open_offer else policy.poll_idle)
+    unsettled = remote_changes.of_calendar(db, calendar.id).values()
+    settled_at = [remote_change.since + policy.settling for remote_change in unsettled]
+    return min([polled_at, *(at for at in settled_at if at > now)])
 
 
-def _stop(
+def _pause_unreadable(
     database: Database, policy: Policy, calendar: Calendar, error: MissingError | RefusedError, now: datetime
 ) -> datetime:
-    """Stop a calendar that cannot be read; it is looked at again, and goes on by itself once it can be."""
+    """Pause a calendar that cannot be read; it is pulled again, and resumes by itself once it can be."""
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
     with database.begin() as db:

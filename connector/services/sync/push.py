@@ -1,4 +1,4 @@
-"""Bring a calendar to what it shall show: load, plan, note the intent, apply, record each outcome as it lands."""
+"""Bring a calendar to what it should show: load, plan, note the intent, apply, record each outcome as it lands."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """What a calendar shall show, what we know it shows, and the plan between the two.
+    """What a calendar should show, what we know it shows, and the plan between the two.
 
-    `hidden` are entries that the practitioner has deleted and not yet said why; they are left alone, like what is
-    suspected and not yet settled.
+    `hidden` are entries whose practitioner has deleted them and not yet said why; they are left alone, like those whose
+    remote change has not settled.
     """
 
     calendar: Calendar
@@ -56,20 +56,20 @@ class Picture:
 
     @property
     def contents(self) -> dict[EntryKey, Content]:
-        """What each wanted entry shall show."""
+        """What each wanted entry should show."""
         return {entry.key: entry.content for entry in self.wanted}
 
 
 @dataclass(slots=True)
-class _Round:
+class _Results:
     """What became of one round of actions.
 
     Attributes:
         errors: What went wrong.
         stuck: Sessions of which a put failed: their removals wait.
-        written: Entries that stand as they shall.
+        written: Entries that stand as they should.
         vanished: An event of ours was gone: plan again.
-        missed: Entries whose events somebody else has deleted: suspected from now on.
+        missing: Entries whose events somebody else has deleted: a remote change that has not settled.
         overtaken: The same, but it was decided meanwhile that they stand at another time: they are written again.
         contested: Entries that somebody else has changed: the feed must be read before they can be written.
     """
@@ -78,40 +78,40 @@ class _Round:
     stuck: set[UUID] = field(default_factory=set)
     written: set[EntryKey] = field(default_factory=set)
     vanished: bool = False
-    missed: set[EntryKey] = field(default_factory=set)
+    missing: set[EntryKey] = field(default_factory=set)
     overtaken: set[EntryKey] = field(default_factory=set)
     contested: set[EntryKey] = field(default_factory=set)
 
 
 def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
-    """Derive what a calendar shall show and plan how to get there; asks no calendar service.
+    """Derive what a calendar should show and plan how to get there; asks no calendar service.
 
     Raises: NotFoundError if there is no such calendar.
     """
     calendar = calendars.calendar(db, calendar_id)
-    since = now - SETTLED
-    asked = questions.open_of_practitioner(db, calendar.practitioner_id)
-    wanted, known = _wanted(db, calendar, asked, since)
-    suspected = remote_changes.of_calendar(db, calendar_id)
-    hidden = _hidden(asked.values(), known)
+    open_questions = questions.open_of_practitioner(db, calendar.practitioner_id)
+    entries, active_mirrors = _entries_and_mirrors(db, calendar, open_questions, now - SETTLED)
+    unsettled = remote_changes.of_calendar(db, calendar_id)
+    hidden = _hidden(open_questions.values(), active_mirrors)
+    actions: list[Action] = []
     if calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING:
-        wanted, actions = [], _removals(wanted, known, now)
+        entries, actions = [], _removals(entries, active_mirrors, now)
     elif calendar.paused is not None:
-        actions = []  # until somebody says how to go on
+        pass  # until somebody says how to go on
     elif calendar.role is CalendarRole.CLEARING:
-        over = [entry for entry in wanted if entry.content.span.end <= now]
-        actions = _removals(wanted, known, now) if _succeeded(db, calendar) else []
-        wanted = over
+        if _is_replaced(db, calendar):
+            actions = _removals(entries, active_mirrors, now)
+        entries = [entry for entry in entries if entry.content.span.end <= now]
     elif calendar.role is CalendarRole.WATCHED:
-        wanted, actions = [], []
+        entries = []
     else:
-        leave = hidden | set(_left(wanted, known, suspected, now))
-        actions = list(plan(wanted, known, calendar_id=calendar_id, leave=leave))
+        leave = hidden | set(_left_alone(entries, active_mirrors, unsettled, now))
+        actions = list(plan(entries, active_mirrors, calendar_id=calendar_id, leave=leave))
     return Picture(
         calendar=calendar,
-        wanted=tuple(wanted),
-        mirrors={str(mirror.key): mirror for mirror in known},
-        remote_changes=suspected,
+        wanted=tuple(entries),
+        mirrors={str(mirror.key): mirror for mirror in active_mirrors},
+        remote_changes=unsettled,
         hidden=hidden,
         actions=tuple(actions),
     )
@@ -126,17 +126,17 @@ def converge(
     clock: Clock,
     renew: Callable[[], None],
 ) -> int:
-    """Make a calendar show exactly what it shall, and return how many actions that took; a second run takes none.
+    """Make a calendar show exactly what it should, and return how many actions that took; a second run takes none.
 
-    What somebody else has changed or deleted meanwhile is not written over: it is for `pulling` to find out what it
-    means, which is then made due.
+    What somebody else has changed or deleted meanwhile is not written over: a pull finds out what it means, and is made
+    due.
 
     Args:
-        database: Where what is wanted and what is known stand.
+        database: Holds the sessions, offers and mirrors.
         policy: How this installation does things.
         calendar_id: Which calendar.
         remote: The same calendar at its service.
-        clock: For the instants that are noted.
+        clock: For the instants that are stored.
         renew: Called between batches; raises if this work is no longer ours to do.
     Raises: The worst of what went wrong once everything that could be done is done: AccessLostError, TransientError
         (bring it up again later) or RefusedError (ours to fix).
@@ -144,36 +144,37 @@ def converge(
     count = 0
     for _attempt in range(ROUNDS):
         with database.read() as db:
-            now = picture(db, calendar_id, now=clock())
-        if not now.actions:
+            current = picture(db, calendar_id, now=clock())
+        if not current.actions:
             break
-        count += len(now.actions)
-        done = _Work(database, policy, now, remote, clock, renew).carry_out()
-        if not done.vanished:
-            _raise_worst(database, calendar_id, done.errors, clock())
+        count += len(current.actions)
+        results = _Work(database, policy, current, remote, clock, renew).carry_out()
+        if not results.vanished:
+            _raise_worst(database, calendar_id, results.errors, clock())
             break
     else:
         raise TransientError("events of ours kept vanishing from the calendar while they were written")
-    if now.calendar.role is CalendarRole.TARGET and now.calendar.paused is None:
+    if current.calendar.role is CalendarRole.TARGET and current.calendar.paused is None:
         with database.begin() as db:
             calendars.note_written(db, calendar_id, now=clock())
-            for before in calendars.being_cleared_for(db, calendar_id):
-                ledger.touch(db, Key(Kind.CALENDAR, str(before.id)), due_at=clock(), lane=before.lane)
+            for predecessor in calendars.being_cleared_for(db, calendar_id):
+                ledger.touch(db, Key(Kind.CALENDAR, str(predecessor.id)), due_at=clock(), lane=predecessor.lane)
     return count
 
 
-def _wanted(
-    db: Connection, calendar: Calendar, asked: Mapping[UUID, Question], since: datetime
+def _entries_and_mirrors(
+    db: Connection, calendar: Calendar, open_questions: Mapping[UUID, Question], since: datetime
 ) -> tuple[list[Entry], list[Mirror]]:
+    """Return what a calendar should show of the sessions since then, and every mirror of these sessions in it."""
     open_offers: dict[UUID, list[Offer]] = defaultdict(list)
     for offer in offers.open_of_practitioner(db, calendar.practitioner_id):
         open_offers[offer.session_id].append(offer)
-    concerned = {mirror.session_id for mirror in mirrors.active(db, calendar.id, since=since)}
-    booked = sessions.booked(db, calendar.practitioner_id, since=since, or_among=concerned | open_offers.keys())
+    mirrored = {mirror.session_id for mirror in mirrors.active(db, calendar.id, since=since)}
+    booked = sessions.booked(db, calendar.practitioner_id, since=since, or_among=mirrored | open_offers.keys())
     # Whatever is wanted of a session, however long ago it took place, all its mirrors are needed to tell what is new.
-    known = mirrors.active(db, calendar.id, since=since, or_sessions=[session.id for session in booked])
+    active_mirrors = mirrors.active(db, calendar.id, since=since, or_sessions=[session.id for session in booked])
     names = people.client_names(db, [session.client_id for session in booked])
-    wanted = [
+    entries = [
         entry
         for session in booked
         for entry in entries_for(
@@ -181,10 +182,10 @@ def _wanted(
             open_offers.get(session.id, ()),
             names[session.client_id],
             calendar.disclosure,
-            put_at=_put_at(asked.get(session.id), calendar.id),
+            put_at=_put_at(open_questions.get(session.id), calendar.id),
         )
     ]
-    return wanted, list(known)
+    return entries, list(active_mirrors)
 
 
 def _put_at(question: Question | None, calendar_id: UUID) -> Span | None:
@@ -194,45 +195,48 @@ def _put_at(question: Question | None, calendar_id: UUID) -> Span | None:
     return question.keeps.span
 
 
-def _hidden(asked: Iterable[Question], known: Iterable[Mirror]) -> frozenset[EntryKey]:
+def _hidden(open_questions: Iterable[Question], active_mirrors: Iterable[Mirror]) -> frozenset[EntryKey]:
     """Return the sessions' entries that were deleted here, while their practitioner is asked what that meant."""
-    deleted = {one.session_id for one in asked if one.row.entry is Meanwhile.GONE}
+    session_ids = {question.session_id for question in open_questions if question.row.entry is Meanwhile.GONE}
     return frozenset(
         mirror.key
-        for mirror in known
-        if mirror.key.kind is EntryKind.SESSION and mirror.key.id in deleted and mirror.state is MirrorState.ABSENT
+        for mirror in active_mirrors
+        if mirror.key.kind is EntryKind.SESSION and mirror.key.id in session_ids and mirror.state is MirrorState.ABSENT
     )
 
 
-def _left(
-    wanted: Iterable[Entry], known: Iterable[Mirror], suspected: Mapping[EntryKey, RemoteChange], now: datetime
+def _left_alone(
+    entries: Iterable[Entry],
+    active_mirrors: Iterable[Mirror],
+    unsettled: Mapping[EntryKey, RemoteChange],
+    now: datetime,
 ) -> Iterator[EntryKey]:
-    """Yield what nothing is done about for now: what is suspected, and what is over and was tidied away."""
-    gone = {mirror.key for mirror in known if mirror.state is MirrorState.ABSENT}
-    for entry in wanted:
-        remote_change = suspected.get(entry.key)
-        unsettled = remote_change is not None and not remote_change.overruled(entry.content)
-        tidied = entry.key in gone and entry.content.span.end <= now
-        if unsettled or tidied:
+    """Yield what nothing is done about for now: changed there and not settled, or over and tidied away."""
+    absent = {mirror.key for mirror in active_mirrors if mirror.state is MirrorState.ABSENT}
+    for entry in entries:
+        remote_change = unsettled.get(entry.key)
+        is_unsettled = remote_change is not None and not remote_change.overruled(entry.content)
+        is_tidied = entry.key in absent and entry.content.span.end <= now
+        if is_unsettled or is_tidied:
             yield entry.key
 
 
-def _succeeded(db: Connection, calendar: Calendar) -> bool:
+def _is_replaced(db: Connection, calendar: Calendar) -> bool:
     """Whether everything that stands in a calendar being cleared stands in its successor, too."""
     if calendar.successor_id is None:
         return True
     successor = calendars.calendar(db, calendar.successor_id)
-    filled = successor.written_at is not None and successor.paused is None
-    return filled and successor.role is CalendarRole.TARGET
+    is_filled = successor.written_at is not None and successor.paused is None
+    return is_filled and successor.role is CalendarRole.TARGET
 
 
-def _removals(wanted: Iterable[Entry], known: Iterable[Mirror], now: datetime) -> list[Action]:
-    """Take out everything that is ours, but what is over and stands where it shall."""
-    over = {entry.key for entry in wanted if entry.content.span.end <= now}
+def _removals(entries: Iterable[Entry], active_mirrors: Iterable[Mirror], now: datetime) -> list[Action]:
+    """Take out everything that is ours, but what is over and stands where it should."""
+    past = {entry.key for entry in entries if entry.content.span.end <= now}
     return [
         Remove(key=mirror.key, session_id=mirror.session_id, at=mirror.ref)
-        for mirror in known
-        if mirror.state is not MirrorState.ABSENT and not (mirror.key in over and mirror.ends_at <= now)
+        for mirror in active_mirrors
+        if mirror.state is not MirrorState.ABSENT and not (mirror.key in past and mirror.ends_at <= now)
     ]
 
 
@@ -242,137 +246,159 @@ class _Work:
 
     database: Database
     policy: Policy
-    now: Picture
+    picture: Picture
     remote: RemoteCalendar
     clock: Clock
     renew: Callable[[], None]
-    done: _Round = field(default_factory=_Round)
+    results: _Results = field(default_factory=_Results)
 
-    def carry_out(self) -> _Round:
+    def carry_out(self) -> _Results:
         """Do everything, and store what became of it as it lands."""
-        puts = [action for action in self.now.actions if isinstance(action, Put)]
-        removes = [action for action in self.now.actions if isinstance(action, Remove)]
-        known = dict(self.now.mirrors)
-        self._intend(puts, removes, known)
-        for some in _in_turn(puts):
-            self._apply(some, known)
+        puts = [action for action in self.picture.actions if isinstance(action, Put)]
+        removes = [action for action in self.picture.actions if isinstance(action, Remove)]
+        mirrors_by_key = dict(self.picture.mirrors)
+        self._intend(puts, removes, mirrors_by_key)
+        for group in _ordered(puts):
+            self._apply(group, mirrors_by_key)
         # A time is released only after what takes its place stands: removals of a session whose put failed wait.
-        free = [action for action in removes if action.session_id not in self.done.stuck]
-        if not any(isinstance(error, AccessLostError) for error in self.done.errors):
-            self._apply(free, known)
-        if self.done.contested:
-            # A look that came while an event was in doubt has passed over the change: so everything is read again.
+        free = [action for action in removes if action.session_id not in self.results.stuck]
+        if not any(isinstance(error, AccessLostError) for error in self.results.errors):
+            self._apply(free, mirrors_by_key)
+        if self.results.contested:
+            # A pull while an event was in doubt has passed over the change: so everything is read again.
             with self.database.begin() as db:
-                calendars.forget_token(db, self.now.calendar.id)
-                _look_again(db, self.now.calendar, due_at=self.clock())
-        return self.done
+                calendars.forget_token(db, self.picture.calendar.id)
+                _make_pull_due(db, self.picture.calendar, due_at=self.clock())
+        return self.results
 
-    def _intend(self, puts: Iterable[Put], removes: Iterable[Remove], known: dict[str, Mirror]) -> None:
-        """Note what is about to be done; until it is known how that went, what stands there, or does not, is ours."""
-        fresh, changed = [], []
+    def _intend(self, puts: Iterable[Put], removes: Iterable[Remove], mirrors_by_key: dict[str, Mirror]) -> None:
+        """Store what is about to be done; until it is known how that went, what stands there, or does not, is ours."""
+        new_mirrors: list[Mirror] = []
+        rewritten: list[EntryKey] = []
         for put in puts:
-            earlier = known.get(str(put.key))
+            earlier = mirrors_by_key.get(str(put.key))
             if earlier is not None and earlier.ref.name == put.at.name:
-                changed.append(put.key)
-                continue
-            fresh.append(
-                Mirror(
-                    key=put.key,
-                    session_id=put.session_id,
-                    ref=put.at,
-                    seen=None,
-                    state=MirrorState.UNKNOWN,
-                    ends_at=put.entry.content.span.end,
-                )
-            )
+                rewritten.append(put.key)
+            else:
+                new_mirrors.append(_intended(put))
         with self.database.begin() as db:
-            people.practitioner(db, self.now.calendar.practitioner_id, lock=True)  # nobody judges meanwhile
-            mirrors.intend(db, self.now.calendar.id, fresh, {mirror.key for mirror in known.values()})
-            mirrors.doubt(db, self.now.calendar.id, changed)
-            mirrors.doubt(db, self.now.calendar.id, [remove.key for remove in removes], unseen=True)
-        known.update({str(mirror.key): mirror for mirror in fresh})
+            people.practitioner(db, self.picture.calendar.practitioner_id, lock=True)  # no pull decides meanwhile
+            former = {mirror.key for mirror in mirrors_by_key.values()}
+            mirrors.intend(db, self.picture.calendar.id, new_mirrors, former)
+            mirrors.doubt(db, self.picture.calendar.id, rewritten)
+            mirrors.doubt(db, self.picture.calendar.id, [remove.key for remove in removes], unseen=True)
+        mirrors_by_key.update({str(mirror.key): mirror for mirror in new_mirrors})
 
-    def _apply(self, actions: Sequence[Action], known: dict[str, Mirror]) -> None:
+    def _apply(self, actions: Sequence[Action], mirrors_by_key: Mapping[str, Mirror]) -> None:
         for start in range(0, len(actions), BATCH):
             if start:
                 self.renew()
-            some = actions[start : start + BATCH]
-            ends = {str(a.key): a.entry.content.span.end for a in some if isinstance(a, Put)}
+            batch = actions[start : start + BATCH]
+            ends = {str(action.key): action.entry.content.span.end for action in batch if isinstance(action, Put)}
             landed: list[Mirror] = []
             try:
-                for outcome in self.remote.apply(some):
-                    before = known[str(outcome.key)]
+                for outcome in self.remote.apply(batch):
+                    before = mirrors_by_key[str(outcome.key)]
                     end = ends.get(str(outcome.key), before.ends_at)
-                    changed = _landed(outcome, before, self.done, elsewhere=end != before.ends_at)
-                    if changed is not None:
-                        landed.append(replace(changed, ends_at=end) if changed != before else changed)
+                    mirror = _landed(outcome, before, self.results, elsewhere=end != before.ends_at)
+                    if mirror is not None:
+                        landed.append(replace(mirror, ends_at=end) if mirror != before else mirror)
             finally:
                 if landed:
                     self._record(landed)
 
     def _record(self, landed: Sequence[Mirror]) -> None:
-        """Store what landed; who finds their own change undone by it is told."""
-        calendar, now, contents = self.now.calendar, self.clock(), self.now.contents
+        """Store what landed; tell the practitioner of each edit of theirs that it undid."""
+        calendar, now = self.picture.calendar, self.clock()
         keys = {mirror.key for mirror in landed}
-        missed = [
-            RemoteChange(key=key, kind=ChangeKind.DELETED, since=now, wanted=contents[key].span)
-            for key in self.done.missed & keys
-        ]
-        overruled = {key: one for key, one in self.now.remote_changes.items() if key in self.done.written & keys}
+        overruled = {
+            key: remote_change
+            for key, remote_change in self.picture.remote_changes.items()
+            if key in self.results.written & keys
+        }
+        deletions = self._deletions(keys, now)
         with self.database.begin() as db:
             people.practitioner(db, calendar.practitioner_id, lock=True)
             mirrors.record(db, calendar.id, landed)
-            remote_changes.replace(db, calendar.id, [*overruled, *(one.key for one in missed)], missed)
-            if missed:
-                _look_again(db, calendar, due_at=now + self.policy.settling)
+            remote_changes.replace(db, calendar.id, [*overruled, *(deletion.key for deletion in deletions)], deletions)
+            if deletions:
+                _make_pull_due(db, calendar, due_at=now + self.policy.settling)
             for mirror in landed:
-                remote_change = overruled.get(mirror.key)
-                if remote_change is None and mirror.key not in self.done.overtaken:
-                    continue
-                found = remote_change.found if remote_change else None
-                deleted = remote_change is None or remote_change.kind is ChangeKind.DELETED
-                reason = RevertReason.DECIDED
-                reverts.revert(db, self.policy, calendar, mirror, reason, found=found, deleted=deleted, now=now)
-        self.done.overtaken.clear()
+                if mirror.key in overruled or mirror.key in self.results.overtaken:
+                    self._revert(db, mirror, overruled.get(mirror.key), now)
+        self.results.overtaken.clear()
+
+    def _deletions(self, keys: set[EntryKey], now: datetime) -> list[RemoteChange]:
+        """Return the remote change of each entry whose event was found to be missing."""
+        contents = self.picture.contents
+        return [
+            RemoteChange(key=key, kind=ChangeKind.DELETED, since=now, wanted=contents[key].span)
+            for key in self.results.missing & keys
+        ]
+
+    def _revert(self, db: Connection, mirror: Mirror, overruled: RemoteChange | None, now: datetime) -> None:
+        """Tell the practitioner that a decision has undone what they did to an event; None: they had deleted it."""
+        reverts.revert(
+            db,
+            self.policy,
+            self.picture.calendar,
+            mirror,
+            RevertReason.DECIDED,
+            found=overruled.found if overruled else None,
+            deleted=overruled is None or overruled.kind is ChangeKind.DELETED,
+            now=now,
+        )
 
 
-def _in_turn(puts: Sequence[Put]) -> Iterator[Sequence[Put]]:
+def _intended(put: Put) -> Mirror:
+    """Return the mirror of an event that is about to be created."""
+    return Mirror(
+        key=put.key,
+        session_id=put.session_id,
+        ref=put.at,
+        seen=None,
+        state=MirrorState.UNKNOWN,
+        ends_at=put.entry.content.span.end,
+    )
+
+
+def _ordered(puts: Sequence[Put]) -> Iterator[Sequence[Put]]:
     """Yield puts that may go side by side: what is created of a session before what is moved away."""
-    created = [put for put in puts if put.at.href is None]
-    changed = [put for put in puts if put.at.href is not None]
-    if {put.session_id for put in created} & {put.session_id for put in changed}:
-        yield created
-        yield changed
+    creations = [put for put in puts if put.at.href is None]
+    updates = [put for put in puts if put.at.href is not None]
+    if {put.session_id for put in creations} & {put.session_id for put in updates}:
+        yield creations
+        yield updates
     else:
         yield puts
 
 
-def _look_again(db: Connection, calendar: Calendar, *, due_at: datetime) -> None:
+def _make_pull_due(db: Connection, calendar: Calendar, *, due_at: datetime) -> None:
     ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=due_at, lane=calendar.lane)
 
 
-def _landed(outcome: Outcome, mirror: Mirror, done: _Round, *, elsewhere: bool) -> Mirror | None:
-    """Return how a mirror is known after an outcome; None if that is not known. `elsewhere`: its time has changed."""
+def _landed(outcome: Outcome, mirror: Mirror, results: _Results, *, elsewhere: bool) -> Mirror | None:
+    """Return how a mirror stands after an outcome; None if that is not known. `elsewhere`: its time has changed."""
     match outcome:
         case Written(key=key, ref=ref, seen=seen):
-            done.written.add(key)
+            results.written.add(key)
             return replace(mirror, ref=ref, seen=seen, state=MirrorState.PRESENT)
         case Removed():
             return replace(mirror, seen=None, state=MirrorState.ABSENT)
         case Failed(key=key, error=MissingError()):
-            done.vanished = True
-            done.stuck.add(mirror.session_id)
+            results.vanished = True
+            results.stuck.add(mirror.session_id)
             if mirror.seen is not None:  # it stood there, and nobody but its practitioner can have deleted it
-                (done.overtaken if elsewhere else done.missed).add(key)
+                (results.overtaken if elsewhere else results.missing).add(key)
             return replace(mirror, seen=None, state=MirrorState.ABSENT)
         case Failed(key=key, error=EditConflictError() as error):
-            done.contested.add(key)
-            done.errors.append(error)
-            done.stuck.add(mirror.session_id)
+            results.contested.add(key)
+            results.errors.append(error)
+            results.stuck.add(mirror.session_id)
             return mirror  # certainly not written
         case Failed(error=error):
-            done.errors.append(error)
-            done.stuck.add(mirror.session_id)
+            results.errors.append(error)
+            results.stuck.add(mirror.session_id)
             return mirror if isinstance(error, RefusedError) and mirror.state is MirrorState.PRESENT else None
         case _:
             assert_never(outcome)

@@ -29,14 +29,14 @@ def revert(
     deleted: bool = False,
     now: datetime,
 ) -> None:
-    """Note that an entry is put back, and tell its practitioner why.
+    """Store the fact that an entry is reverted, and tell its practitioner why.
 
     `found` is where it had been moved to; `deleted` says that it had been deleted.
     """
     practitioner = people.practitioner(db, calendar.practitioner_id)
     session = sessions.get(db, mirror.session_id)
     moved_to = When.of(found, zone=session.when.zone) if found is not None else None
-    touched = EntryReverted(
+    fact = EntryReverted(
         at=now,
         by=Actor(role=Role.PRACTITIONER, name=practitioner.name),
         session_id=session.id,
@@ -46,7 +46,7 @@ def revert(
         reason=reason.value,
         moved_to=moved_to,
     )
-    timeline.append(db, practitioner.id, [touched])
+    timeline.append(db, practitioner.id, [fact])
     notice = Notice(
         kind=NoticeKind.ENTRY_REVERTED,
         to=Recipient.of(practitioner),

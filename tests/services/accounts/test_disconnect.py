@@ -314,3 +314,22 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
     assert row_counts(practice) == {}
     memory.forget(str(practice.kim.id))
     return died
+
+
+def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice) -> None:
+    calendar = connected.connect(practice)
+    there = remote(practice)
+    done = []
+
+    def hook(moment: str, _action: object) -> None:
+        if moment == "before" and not done:
+            done.append(1)
+            with practice.database.begin() as db:
+                disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
+            practice.carry_out(Kind.CALENDAR)
+
+    there.hook = hook
+    practice.wait(minutes=1)
+    practice.carry_out(Kind.PROBE)
+    assert done
+    assert there.events == {}

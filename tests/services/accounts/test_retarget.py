@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import pytest
 
 from connector.domain.connection import Calendar, CalendarRole
+from connector.domain.notice import PauseReason
 from connector.domain.session import Session
 from connector.errors import RuleError, TransientError
 from connector.services.accounts import disconnect
+from connector.services.sync import breaker
+from connector.services.sync.breaker import How
 from connector.storage import calendars, sessions
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
-from tests.services.connected import connect, converge, push, remote, retarget, settle, times, work
+from tests.services.connected import (
+    book_and_show,
+    connect,
+    converge,
+    on_sqlite,
+    push,
+    remote,
+    retarget,
+    settle,
+    times,
+    work,
+)
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
@@ -152,6 +166,66 @@ def test_disconnecting_halfway_clears_both(practice: Practice, calendar: Calenda
         disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
     practice.carry_out(Kind.CALENDAR)
     assert times(practice, "calendar") == times(practice, "second") == []
+
+
+@on_sqlite
+def test_two_changes_of_target_in_a_row_never_leave_every_calendar_empty(practice: Practice) -> None:
+    calendar = connect(practice)
+    book_and_show(practice, calendar)
+    second = retarget(practice, calendar, "second")
+    retarget(practice, calendar, "third")
+    for one in (second, calendar):
+        work(practice, one)
+        assert [n for n in ("calendar", "second", "third") if times(practice, n)]
+
+
+@on_sqlite
+def test_a_paused_successor_does_not_count_as_filled(practice: Practice) -> None:
+    calendar = connect(practice)
+    book_and_show(practice, calendar)
+    second = retarget(practice, calendar, "second")
+    with practice.database.begin() as db:
+        breaker.stop(db, practice.policy, second, PauseReason.MISSING, now=practice.now)
+    work(practice, second)
+    with practice.database.begin() as db:
+        breaker.resume(db, second.id, How.RESTORE, by=KIM, now=practice.now)
+    work(practice, calendar)
+    assert [n for n in ("calendar", "second") if times(practice, n)]
+
+
+@on_sqlite
+def test_the_first_of_three_targets_is_not_cleared_before_the_last_is_filled(practice: Practice) -> None:
+    calendar = connect(practice)
+    book_and_show(practice, calendar)
+    second = retarget(practice, calendar, "second")
+    retarget(practice, calendar, "third")
+    work(practice, second)  # makes the first calendar due, which another thread takes at once
+    work(practice, calendar)
+    assert [n for n in ("calendar", "second", "third") if times(practice, n)]
+
+
+@on_sqlite
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_two_changes_of_target_end_with_one_copy(practice: Practice, order: tuple[int, ...]) -> None:
+    calendar = connect(practice)
+    book_and_show(practice, calendar)
+    second = retarget(practice, calendar, "second")
+    third = retarget(practice, calendar, "third")
+    owned = [(calendar, second, third)[n] for n in order]
+    drive(practice, owned)
+    assert {n: len(times(practice, n)) for n in ("calendar", "second", "third")} == {
+        "calendar": 0,
+        "second": 0,
+        "third": 1,
+    }
+
+
+def drive(practice: Practice, owned: Sequence[Calendar]) -> None:
+    """Write to each calendar what is due, in this order."""
+    for _ in range(12):
+        for one in owned:
+            work(practice, one)
+        practice.wait(minutes=5)
 
 
 def _only(practice: Practice) -> Session:

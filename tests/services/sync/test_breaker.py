@@ -1,4 +1,4 @@
-"""A stopped calendar goes on at once where a person says how, with all that is done about a calendar."""
+"""What pauses a calendar, and what makes all the work on it go on once a person says how."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
-from tests.services.connected import connect, href_at, look, push, question, remote, shown_first, times, work
+from tests.services.connected import (
+    book_and_show,
+    connect,
+    href_at,
+    look,
+    open_question,
+    push,
+    remote,
+    settle,
+    times,
+    work,
+)
 from tests.services.practice import Practice
 
 EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
@@ -45,7 +56,7 @@ def resume(practice: Practice, calendar: Calendar, how: How) -> None:
 
 
 def test_deletions_that_were_meant_count_at_once_and_wait_for_no_poll(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     other = practice.book(60, of=practice.another_client())
     work(practice, calendar)
     push(practice, calendar)
@@ -56,17 +67,17 @@ def test_deletions_that_were_meant_count_at_once_and_wait_for_no_poll(practice: 
     look(practice, calendar)
     resume(practice, calendar, How.ACCEPT)
     look(practice, calendar)
-    assert question(practice, booked) is not None
-    assert question(practice, other) is not None
+    assert open_question(practice, booked) is not None
+    assert open_question(practice, other) is not None
 
 
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_everything_that_is_done_about_a_calendar_goes_on(practice: Practice, calendar: Calendar, kind: Kind) -> None:
-    shown_first(practice, calendar)
+    book_and_show(practice, calendar)
     with practice.database.begin() as db:
         breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
-        for one in EVERYTHING:
-            ledger.forget(db, Key(one, str(calendar.id)))
+        for other in EVERYTHING:
+            ledger.forget(db, Key(other, str(calendar.id)))
     resume(practice, calendar, How.RESTORE)
     assert [ending.how for ending in practice.carry_out(kind, of=[calendar])] == ["done"]
 
@@ -74,7 +85,7 @@ def test_everything_that_is_done_about_a_calendar_goes_on(practice: Practice, ca
 def test_a_calendar_that_refuses_our_writing_is_read_to_learn_whether_it_is_there(
     practice: Practice, calendar: Calendar
 ) -> None:
-    shown_first(practice, calendar)
+    book_and_show(practice, calendar)
     assert look(practice, calendar) == [], "no look is due"
     practice.book(60, of=practice.another_client())
     remote(practice).offline = MissingError("gone")
@@ -88,3 +99,39 @@ def test_a_calendar_that_refuses_our_writing_is_read_to_learn_whether_it_is_ther
     assert paused(practice, calendar) is None
     assert times(practice) == [when(48).span, when(60).span]
     assert href_at(practice, 60)
+
+
+def test_half_an_offer_and_a_session_are_not_an_emptied_calendar(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    practice.offer(booked, 72, 96, 120)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).delete(href_at(practice, 48))
+    remote(practice).delete(href_at(practice, 72))
+    push(practice, calendar)
+    with practice.database.read() as db:
+        assert calendars.calendar(db, calendar.id).paused is None
+
+
+def test_undone_deletion_in_a_paused_calendar_ends_its_question(practice: Practice, calendar: Calendar) -> None:
+    booked = book_and_show(practice, calendar)
+    for n in range(8):
+        practice.book(60 + 2 * n)
+    work(practice, calendar)
+    push(practice, calendar)
+    href = href_at(practice, 48)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    settle(practice, calendar)
+    assert open_question(practice, booked) is not None
+    for n in range(5):
+        remote(practice).delete(href_at(practice, 60 + 2 * n))
+    push(practice, calendar)
+    with practice.database.read() as db:
+        assert calendars.calendar(db, calendar.id).paused
+    remote(practice).restore(event)
+    push(practice, calendar)
+    with practice.database.begin() as db:
+        breaker.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
+    settle(practice, calendar)
+    assert open_question(practice, booked) is None

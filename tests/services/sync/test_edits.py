@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
 from uuid import uuid4
@@ -16,9 +17,10 @@ from connector.domain.notice import PauseReason
 from connector.domain.people import Level
 from connector.domain.question import Question, QuestionState
 from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
-from connector.services.accounts import connect as linking
 from connector.services.accounts import disconnect
-from connector.services.scheduling import questions as asking
+from connector.services.accounts.connect import set_levels
+from connector.services.scheduling.questions import PURPOSE, find
+from connector.services.scheduling.questions import answer as answer_question
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.storage import busy, calendars, ledger, people, questions, tables, timeline
@@ -28,17 +30,19 @@ from providers.memory import provider as memory
 from tests.domain.examples import ATTESTED, KIM, client, when
 from tests.services.connected import (
     SEAL,
+    book_and_show,
     connect,
     converge,
     href_at,
     look,
     notify,
+    on_sqlite,
+    open_question,
     pull,
     push,
-    question,
     remote,
     settle,
-    shown_first,
+    times,
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
@@ -57,10 +61,10 @@ def calendar(practice: Practice) -> Calendar:
     return connect(practice)
 
 
-def answer(practice: Practice, asked: Question, chosen: Answer) -> None:
-    attestation = ATTESTED if chosen is Answer.AGREED else None
+def answer(practice: Practice, question: Question, choice: Answer) -> None:
+    attestation = ATTESTED if choice is Answer.AGREED else None
     with practice.database.begin() as db:
-        asking.answer(db, practice.policy, asked.id, chosen, by=KIM, now=practice.now, attestation=attestation)
+        answer_question(db, practice.policy, question.id, choice, by=KIM, now=practice.now, attestation=attestation)
 
 
 def come_due(practice: Practice) -> None:
@@ -68,64 +72,64 @@ def come_due(practice: Practice) -> None:
 
 
 def test_nothing_counts_before_it_has_lasted_the_settling_time(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     push(practice, calendar)
     practice.wait(seconds=59)
     push(practice, calendar)
-    assert question(practice, booked) is None
-    assert converge(practice, calendar) == 0, "what is suspected is left alone"
+    assert open_question(practice, booked) is None
+    assert converge(practice, calendar) == 0, "what has not settled is left alone"
     practice.wait(seconds=1)
     look(practice, calendar)
-    assert question(practice, booked) is not None
+    assert open_question(practice, booked) is not None
 
 
 def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    kept = [start for start, _, _ in practice.kept(booked.id)]
-    assert kept == [when(48).span.start, when(60).span.start]
+    starts = [start for start, _, _ in practice.kept(booked.id)]
+    assert starts == [when(48).span.start, when(60).span.start]
     with pytest.raises(TimeTakenError):
         practice.book(60, of=practice.another_client())
-    asked = question(practice, booked)
-    assert asked is not None
-    answer(practice, asked, Answer.REVERT)
+    question = open_question(practice, booked)
+    assert question is not None
+    answer(practice, question, Answer.REVERT)
     practice.book(60, of=practice.another_client())
 
 
 def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    answer(practice, asked, Answer.ASK_CLIENT)
-    taken: list[bool] = []
+    question = open_question(practice, booked)
+    assert question is not None
+    answer(practice, question, Answer.ASK_CLIENT)
+    is_taken: list[bool] = []
 
     def at_every_write(_moment: str, _action: object) -> None:
-        taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
+        is_taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
 
     remote(practice).hook = at_every_write
     work(practice, calendar)
-    assert taken
-    assert all(taken), "for a moment the time was seen free"
+    assert is_taken
+    assert all(is_taken), "for a moment the time was seen free"
 
 
 def test_a_move_onto_something_in_another_calendar_is_put_back(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     with practice.database.begin() as db:
         busy.keep(db, calendar.id, [when(60).span], now=practice.now, until=practice.now + timedelta(days=9))
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    (told,) = practice.told(booked, client=False)
-    assert (told.kind.value, told.notice.reason, told.notice.moved_to) == ("entry_put_back", "busy", when(60))
+    (message,) = practice.told(booked, client=False)
+    assert (message.kind.value, message.notice.reason, message.notice.moved_to) == ("entry_put_back", "busy", when(60))
     assert href_at(practice, 48)
 
 
 def test_where_a_session_was_moved_to_is_looked_at_while_that_settles(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second")
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     practice.carry_out(Kind.BUSY)
     remote(practice, other.remote_id).add_foreign(when(60).span)
     remote(practice).move(href_at(practice, 48), when(60).span)
@@ -133,14 +137,14 @@ def test_where_a_session_was_moved_to_is_looked_at_while_that_settles(practice: 
     practice.carry_out(Kind.BUSY)
     practice.wait(seconds=61)
     look(practice, calendar)
-    (told,) = practice.told(booked, client=False)
-    assert (told.kind.value, told.notice.reason) == ("entry_put_back", "busy")
+    (message,) = practice.told(booked, client=False)
+    assert (message.kind.value, message.notice.reason) == ("entry_put_back", "busy")
 
 
 def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
     practice: Practice, calendar: Calendar
 ) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     offer = practice.offer(booked, 72, 96, 120)
     work(practice, calendar)
     for hours in (72, 96):  # the first look is due since the sending, each further one since the look before
@@ -152,30 +156,30 @@ def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
 
 
 def test_a_push_that_is_lost_costs_one_polling_interval(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     for wait in (practice.policy.poll_idle, practice.policy.settling):
         practice.now += wait
         look(practice, calendar)
-    assert question(practice, booked) is not None
+    assert open_question(practice, booked) is not None
 
 
 def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
     practice: Practice, calendar: Calendar
 ) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     practice.wait(minutes=1)
     remote(practice).delete(href_at(practice, 48))
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=Level(0), hold_level=Level(0), now=practice.now)
+        set_levels(db, calendar.connection_id, session_level=Level(0), hold_level=Level(0), now=practice.now)
     work(practice, calendar)
     practice.wait(seconds=59)
     assert look(practice, calendar) == []
     practice.wait(seconds=1)
     look(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    assert asked.kind is QuestionKind.DELETED
+    question = open_question(practice, booked)
+    assert question is not None
+    assert question.kind is QuestionKind.DELETED
 
 
 def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> None:
@@ -187,44 +191,44 @@ def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> No
     push(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(61).span)  # ten minutes after the other one ends
     settle(practice, calendar)
-    (told,) = practice.told(booked, client=False)
-    assert told.notice.reason == "taken"
+    (message,) = practice.told(booked, client=False)
+    assert message.notice.reason == "taken"
 
 
 def test_a_session_stretched_beyond_a_day_is_put_back(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60, minutes=25 * 60).span)
     settle(practice, calendar)
-    (told,) = practice.told(booked, client=False)
-    assert told.notice.reason == "unfit"
+    (message,) = practice.told(booked, client=False)
+    assert message.notice.reason == "unfit"
 
 
 def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(48, minutes=80).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    assert asked.moved_to == when(48, minutes=80)
+    question = open_question(practice, booked)
+    assert question is not None
+    assert question.moved_to == when(48, minutes=80)
 
 
 def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken(
     practice: Practice, calendar: Calendar
 ) -> None:
     """The moved time itself is kept free; but the gap that is kept after each session has become longer since."""
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     practice.book(61, of=practice.another_client(client(email="bo@client.example")))
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
+    question = open_question(practice, booked)
+    assert question is not None
     with practice.database.begin() as db:
         own = tables.practitioners.c.id == practice.kim.id
         db.execute(tables.practitioners.update().where(own).values(buffer_seconds=1800))
-    practice.now = asked.answers_itself_at
+    practice.now = question.answers_itself_at
     come_due(practice)
-    told = practice.told(booked, client=False)[-1]
-    assert (told.kind.value, told.notice.reason, told.notice.moved_to) == ("entry_put_back", "taken", when(60))
+    message = practice.told(booked, client=False)[-1]
+    assert (message.kind.value, message.notice.reason, message.notice.moved_to) == ("entry_put_back", "taken", when(60))
     work(practice, calendar)
     assert href_at(practice, 48)
 
@@ -233,74 +237,74 @@ def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken
 def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
     practice: Practice, calendar: Calendar, kind: str, after: timedelta
 ) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     href = href_at(practice, 48)
     if kind == "moved":
         remote(practice).move(href, when(60).span)
     else:
         remote(practice).delete(href)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    assert asked.answers_itself_at == asked.asked_at + after
-    practice.now = asked.answers_itself_at - timedelta(seconds=1)
+    question = open_question(practice, booked)
+    assert question is not None
+    assert question.answers_itself_at == question.asked_at + after
+    practice.now = question.answers_itself_at - timedelta(seconds=1)
     come_due(practice)
-    assert question(practice, booked) == asked
+    assert open_question(practice, booked) == question
     practice.wait(seconds=1)
     come_due(practice)
-    assert question(practice, booked) is None
+    assert open_question(practice, booked) is None
 
 
 def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
+    question = open_question(practice, booked)
+    assert question is not None
     with practice.database.begin() as db:
-        ledger.touch(db, Key(Kind.QUESTION, str(asked.id)), due_at=practice.now)
+        ledger.touch(db, Key(Kind.QUESTION, str(question.id)), due_at=practice.now)
     come_due(practice)
-    assert question(practice, booked) == asked
-    practice.now = asked.answers_itself_at
+    assert open_question(practice, booked) == question
+    practice.now = question.answers_itself_at
     come_due(practice)
-    assert question(practice, booked) is None
+    assert open_question(practice, booked) is None
 
 
 def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    answer(practice, asked, Answer.AGREED)
-    answer(practice, asked, Answer.AGREED)
+    question = open_question(practice, booked)
+    assert question is not None
+    answer(practice, question, Answer.AGREED)
+    answer(practice, question, Answer.AGREED)
     with pytest.raises(QuestionClosedError):
-        answer(practice, asked, Answer.REVERT)
+        answer(practice, question, Answer.REVERT)
     assert practice.session(booked).revision == 1
 
 
 def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
+    question = open_question(practice, booked)
+    assert question is not None
     with pytest.raises(RuleError, match="agreed"), practice.database.begin() as db:
-        asking.answer(db, practice.policy, asked.id, Answer.AGREED, by=KIM, now=practice.now)
-    assert question(practice, booked) == asked
+        answer_question(db, practice.policy, question.id, Answer.AGREED, by=KIM, now=practice.now)
+    assert open_question(practice, booked) == question
     assert practice.session(booked) == booked
 
 
 def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
+    question = open_question(practice, booked)
+    assert question is not None
     practice.wait(minutes=3)
     practice.move(booked, when(96))
     with practice.database.read() as db:
-        dropped = questions.get(db, asked.id)
+        dropped = questions.get(db, question.id)
     assert (dropped.state, dropped.ended_at) == (QuestionState.DROPPED, practice.now)
     work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
@@ -321,9 +325,9 @@ def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_to
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
-    assert question(practice, booked) is None
-    revert = [one.notice for one in practice.told(booked, client=False) if one.kind == "entry_put_back"]
-    assert [(one.reason, one.moved_to) for one in revert] == [("decided", when(60))]
+    assert open_question(practice, booked) is None
+    notices = [message.notice for message in practice.told(booked, client=False) if message.kind == "entry_put_back"]
+    assert [(notice.reason, notice.moved_to) for notice in notices] == [("decided", when(60))]
 
 
 def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
@@ -343,15 +347,15 @@ def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: 
 
 
 def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+        set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
     assert work(practice, calendar) == ["postponed"]
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    assert asked.moved_to == when(60)
+    question = open_question(practice, booked)
+    assert question is not None
+    assert question.moved_to == when(60)
 
 
 def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Practice, calendar: Calendar) -> None:
@@ -361,19 +365,19 @@ def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Prac
     push(practice, calendar)
     remote(practice).delete(href_at(practice, 72))
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
+        set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
     work(practice, calendar)
     settle(practice, calendar)
     assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
 
 
-def test_our_own_write_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> None:
+def test_our_own_write_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str) -> None:
     """The event stands where a write of ours put it, and by now it is wanted elsewhere again."""
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
     remote(practice).hook = database.hook
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     practice.move(booked, when(60))
     database.die_at("after write", 0)
     with suppress(CrashError):
@@ -382,12 +386,12 @@ def test_our_own_write_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str)
     practice.move(booked, when(72))
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(72).span]
-    assert question(practice, booked) is None
+    assert open_question(practice, booked) is None
     assert practice.kinds_told(booked, client=False) == []
     database.dispose()
 
 
-def test_a_removal_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> None:
+def test_a_removal_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str) -> None:
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
@@ -401,9 +405,9 @@ def test_a_removal_whose_record_a_crash_took_is_nobodys_act(sqlite_url: str) -> 
     with suppress(CrashError):
         work(practice, calendar)
     database.revive()
-    told = practice.kinds_told(booked, client=False)
+    kinds = practice.kinds_told(booked, client=False)
     settle(practice, calendar)
-    assert practice.kinds_told(booked, client=False) == told
+    assert practice.kinds_told(booked, client=False) == kinds
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
     database.dispose()
 
@@ -423,7 +427,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     offer = practice.offer(booked, 72, 96)
     work(practice, calendar)
     push(practice, calendar)
-    before = len(practice.told(booked))
+    earlier = len(practice.told(booked))
     href = href_at(practice, 48 if "session" in kind else 72)
     if kind.startswith("move"):
         remote(practice).move(href, when(60).span)
@@ -438,17 +442,17 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
             database.revive()
             as_due(practice, calendar)
         practice.wait(seconds=61)
-    told = [(one.to_client, one.kind.value) for one in practice.told(booked)[before:]]
-    asked = question(practice, booked)
+    messages = [(message.to_client, message.kind.value) for message in practice.told(booked)[earlier:]]
+    question = open_question(practice, booked)
     expected = {
         "move the session": (["replace_asked"], [], "replace", [72, 96]),
         "delete the session": (["delete_asked"], [], "deleted", [72, 96]),
         "move a hold": ([], ["offer_changed"], None, [60, 96]),
         "delete a hold": ([], ["offer_changed"], None, [96]),
     }[kind]
-    assert [kind for to_client, kind in told if not to_client] == expected[0]
-    assert [kind for to_client, kind in told if to_client] == expected[1]
-    assert (asked.kind.value if asked else None) == expected[2]
+    assert [kind for to_client, kind in messages if not to_client] == expected[0]
+    assert [kind for to_client, kind in messages if to_client] == expected[1]
+    assert (question.kind.value if question else None) == expected[2]
     assert [a.when for a in practice.offer_now(offer).standing] == [when(h) for h in expected[3]]
     push(practice, calendar)
     assert converge(practice, calendar) == 0
@@ -489,33 +493,33 @@ def test_a_hold_brought_back_after_its_offer_has_ended_is_removed(practice: Prac
 
 
 def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     event = remote(practice).events[href_at(practice, 48)]
     remote(practice).delete(event.href)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    answer(practice, asked, Answer.REVERT)
+    question = open_question(practice, booked)
+    assert question is not None
+    answer(practice, question, Answer.REVERT)
     work(practice, calendar)
     remote(practice).restore(event)
     assert len(remote(practice).events) == 2
     push(practice, calendar)
-    (left,) = remote(practice).events
-    assert left != event.href
+    (href,) = remote(practice).events
+    assert href != event.href
     settle(practice, calendar)
-    assert question(practice, booked) is None
+    assert open_question(practice, booked) is None
     assert converge(practice, calendar) == 0
 
 
 def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     event = remote(practice).events[href_at(practice, 48)]
     remote(practice).delete(event.href)
     settle(practice, calendar)
-    assert question(practice, booked) is not None
+    assert open_question(practice, booked) is not None
     remote(practice).restore(event)
     push(practice, calendar)
-    assert question(practice, booked) is None
+    assert open_question(practice, booked) is None
     assert list(remote(practice).events) == [event.href]
     assert converge(practice, calendar) == 0
 
@@ -524,21 +528,21 @@ def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice
 def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put_back_and_asked_about_no_longer(
     practice: Practice, calendar: Calendar, first: str
 ) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     event = remote(practice).events[href_at(practice, 48)]
     if first == "moved":
         remote(practice).move(event.href, when(60).span)
     else:
         remote(practice).delete(event.href)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
-    assert asked.kind.value == first
+    question = open_question(practice, booked)
+    assert question is not None
+    assert question.kind.value == first
     if first == "deleted":
         remote(practice).restore(event)
     remote(practice).move(event.href, when(-30).span)
     settle(practice, calendar)
-    assert question(practice, booked) is None
+    assert open_question(practice, booked) is None
     assert practice.told(booked, client=False)[-1].notice.reason == "past"
     with practice.database.read() as db:
         [dropped] = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, QuestionDropped)]
@@ -573,18 +577,18 @@ def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calend
     assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
 
 
-def test_the_last_act_counts_whichever_calendar_it_was_made_in(practice: Practice, calendar: Calendar) -> None:
+def test_the_last_edit_counts_whichever_calendar_it_was_made_in(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second")
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     work(practice, other)
     push(practice, other)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     remote(practice, "second").move(href_at(practice, 48, "second"), when(66).span)
     settle(practice, other)
-    asked = question(practice, booked)
-    assert asked is not None
-    assert (asked.moved_to, asked.calendar_id) == (when(66), other.id)
+    question = open_question(practice, booked)
+    assert question is not None
+    assert (question.moved_to, question.calendar_id) == (when(66), other.id)
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
     assert [content.span for content in remote(practice, "second").shown()] == [when(66).span]
@@ -592,7 +596,7 @@ def test_the_last_act_counts_whichever_calendar_it_was_made_in(practice: Practic
 
 def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Practice, calendar: Calendar) -> None:
     other = connect(practice, name="second")
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     work(practice, other)
     push(practice, other)
     remote(practice).delete(href_at(practice, 48))
@@ -602,21 +606,21 @@ def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Prac
     settle(practice, calendar)
     assert practice.kinds_told(booked, client=False) == ["delete_asked"]
     assert remote(practice).shown() == remote(practice, "second").shown() == []
-    asked = question(practice, booked)
-    assert asked is not None
-    answer(practice, asked, Answer.REVERT)
-    for one, name in ((calendar, "calendar"), (other, "second")):
-        work(practice, one)
+    question = open_question(practice, booked)
+    assert question is not None
+    answer(practice, question, Answer.REVERT)
+    for place, name in ((calendar, "calendar"), (other, "second")):
+        work(practice, place)
         assert [content.span for content in remote(practice, name).shown()] == [when(48).span]
 
 
 def test_disconnecting_ends_what_is_asked_about_that_calendar(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     with practice.database.begin() as db:
         disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
-    assert question(practice, booked) is None
+    assert open_question(practice, booked) is None
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(48).span.start]
     with practice.database.read() as db:
         assert calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING
@@ -624,7 +628,7 @@ def test_disconnecting_ends_what_is_asked_about_that_calendar(practice: Practice
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("kind", ["resume", "write"])
-def test_whoever_judges_a_calendar_is_not_interrupted(postgresql_database: Database, kind: str) -> None:
+def test_a_decision_about_a_calendar_is_not_interrupted(postgresql_database: Database, kind: str) -> None:
     """Else what a person has said, or that a write of ours is under way, would be stored over by an older look."""
     practice = Practice(postgresql_database)
     calendar = connect(practice)
@@ -655,14 +659,14 @@ def resume(practice: Practice, calendar: Calendar) -> None:
 
 
 def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     assert practice.happened(booked)[-2:] == ["EventMoved", "PractitionerAsked"]
     with practice.database.read() as db:
-        moved = timeline.of_session(db, booked.id)[-2]
-    assert isinstance(moved, EventMoved)
-    assert (moved.by.name, moved.calendar, moved.connection_id) == (
+        fact = timeline.of_session(db, booked.id)[-2]
+    assert isinstance(fact, EventMoved)
+    assert (fact.by.name, fact.calendar, fact.connection_id) == (
         "Kim Beispiel",
         calendar.name,
         calendar.connection_id,
@@ -670,21 +674,170 @@ def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Cal
 
 
 def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: Practice, calendar: Calendar) -> None:
-    booked = shown_first(practice, calendar)
+    booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    asked = question(practice, booked)
-    assert asked is not None
+    question = open_question(practice, booked)
+    assert question is not None
     practice.move(booked, when(96))
-    token = SEAL.token(asking.PURPOSE, asked.id)
+    token = SEAL.token(PURPOSE, question.id)
     practice.wait(days=89)
     with practice.database.read() as db:
-        assert asking.find(db, SEAL, token, now=practice.now).id == asked.id
+        assert find(db, SEAL, token, now=practice.now).id == question.id
     practice.wait(days=1)
     with practice.database.read() as db, pytest.raises(NotFoundError):
-        asking.find(db, SEAL, token, now=practice.now)
+        find(db, SEAL, token, now=practice.now)
 
 
 def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
     with pytest.raises(NotFoundError), practice.database.begin() as db:
-        asking.answer(db, practice.policy, uuid4(), Answer.REVERT, by=KIM, now=practice.now)
+        answer_question(db, practice.policy, uuid4(), Answer.REVERT, by=KIM, now=practice.now)
+
+
+@on_sqlite
+def test_undone_deletion_at_the_new_place_keeps_the_question(practice: Practice, calendar: Calendar) -> None:
+    booked = book_and_show(practice, calendar)
+    href = href_at(practice, 48)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    assert open_question(practice, booked).moved_to == when(60)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    push(practice, calendar)
+    practice.wait(seconds=20)
+    remote(practice).restore(event)
+    settle(practice, calendar)
+    assert times(practice) == [when(60).span]
+    assert open_question(practice, booked) is not None
+
+
+@on_sqlite
+def test_an_event_dragged_on_and_back_to_the_new_place_keeps_the_question(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = book_and_show(practice, calendar)
+    href = href_at(practice, 48)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    remote(practice).move(href, when(66).span)
+    push(practice, calendar)
+    practice.wait(seconds=20)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    assert times(practice) == [when(60).span]
+    assert open_question(practice, booked) is not None
+
+
+@on_sqlite
+def test_an_event_moved_back_in_another_calendar_leaves_the_question(practice: Practice, calendar: Calendar) -> None:
+    other = connect(practice, name="second")
+    booked = book_and_show(practice, calendar)
+    work(practice, other)
+    push(practice, other)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    assert open_question(practice, booked) is not None
+    href = href_at(practice, 48, "second")
+    remote(practice, "second").move(href, when(70).span)
+    push(practice, other)
+    remote(practice, "second").move(href, when(48).span)
+    push(practice, other)
+    work(practice, calendar)
+    assert open_question(practice, booked) is not None
+    assert times(practice) == [when(60).span]
+
+
+@on_sqlite
+def test_a_deleted_event_that_returns_at_another_time_is_a_move(practice: Practice, calendar: Calendar) -> None:
+    booked = book_and_show(practice, calendar)
+    href = href_at(practice, 48)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    settle(practice, calendar)
+    assert open_question(practice, booked) is not None
+    earlier = len(practice.told(booked))
+    remote(practice).restore(replace(event, shown=replace(event.shown, span=when(60).span)))
+    settle(practice, calendar)
+    question = open_question(practice, booked)
+    assert question is not None
+    assert question.moved_to == when(60)
+    assert times(practice) == [when(60).span]
+    assert [message.kind.value for message in practice.told(booked)[earlier:]] == ["move_asked"]
+
+
+@on_sqlite
+def test_undoing_the_deletion_of_a_moved_event_asks_about_the_move_again(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = book_and_show(practice, calendar)
+    href = href_at(practice, 48)
+    remote(practice).move(href, when(60).span)
+    settle(practice, calendar)
+    event = remote(practice).events[href]
+    remote(practice).delete(href)
+    settle(practice, calendar)
+    assert open_question(practice, booked).kind.value == "deleted"
+    earlier = len(practice.told(booked))
+    remote(practice).restore(event)
+    settle(practice, calendar)
+    question = open_question(practice, booked)
+    assert question is not None
+    assert question.moved_to == when(60)
+    assert times(practice) == [when(60).span]
+    assert [message.kind.value for message in practice.told(booked)[earlier:]] == ["move_asked"]
+
+
+@on_sqlite
+def test_an_event_that_cannot_stand_in_another_calendar_leaves_the_question(
+    practice: Practice, calendar: Calendar
+) -> None:
+    other = connect(practice, name="second")
+    booked = book_and_show(practice, calendar)
+    work(practice, other)
+    push(practice, other)
+    remote(practice).delete(href_at(practice, 48))
+    settle(practice, calendar)
+    assert open_question(practice, booked).kind.value == "deleted"
+    remote(practice, "second").move(href_at(practice, 48, "second"), when(-5).span)
+    settle(practice, other)
+    settle(practice, calendar)
+    assert open_question(practice, booked) is not None
+
+
+@on_sqlite
+def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    first, second = href_at(practice, 72), href_at(practice, 96)
+    remote(practice).delete(second)
+    remote(practice).move(first, when(96).span)
+    settle(practice, calendar)
+    moved_later = [alternative.when for alternative in practice.offer_now(offer).standing]
+    other = practice.book(49.5)
+    other_offer = practice.offer(other, 130, 140)
+    work(practice, calendar)
+    push(practice, calendar)
+    first, second = href_at(practice, 130), href_at(practice, 140)
+    remote(practice).delete(first)
+    remote(practice).move(second, when(130).span)
+    settle(practice, calendar)
+    moved_earlier = [alternative.when for alternative in practice.offer_now(other_offer).standing]
+    assert (moved_later, moved_earlier) == ([when(96)], [when(130)]), practice.kinds_told(booked, client=False)
+
+
+@on_sqlite
+def test_a_question_answered_by_itself_once_the_session_is_over_tells_of_no_revert(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = practice.book(2)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).delete(href_at(practice, 2))
+    settle(practice, calendar)
+    question = open_question(practice, booked)
+    practice.now = question.answers_itself_at
+    practice.carry_out(Kind.QUESTION)
+    work(practice, calendar)
+    assert ("entry_put_back" in practice.kinds_told(booked, client=False)) == bool(times(practice))

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from connector.domain.connection import Calendar, CalendarRole
+from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.offer import OfferState
 from connector.errors import AccessLostError, NotFoundError, RefusedError, TimeTakenError, TransientError
+from connector.services.accounts.connect import access_lost, reauthorize
 from connector.services.scheduling.conflicts import PURPOSE, find, take_back
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
@@ -18,8 +19,10 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, SUPPORT, when
-from tests.services.connected import SEAL, connect, converge, push, remote, work
+from tests.services.connected import SEAL, connect, converge, is_due, on_sqlite, push, remote, retarget, work
 from tests.services.practice import Practice
+
+EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.BUSY, Kind.PROBE)
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:
         return free_busy.conflicts(db, practice.kim.id, when(hours).span)
 
 
-def test_a_clash_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
+def test_a_conflict_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
     practice: Practice, calendar: Calendar, private: Calendar
 ) -> None:
     booked = practice.book(48)
@@ -67,13 +70,17 @@ def test_a_clash_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
     scan(practice, private)
     practice.wait(seconds=30)
     scan(practice, private)
-    (told,) = practice.told(booked, client=False)
-    assert (told.kind.value, told.notice.about, told.notice.choices[0].when) == ("clash_found", "Private", when(72))
+    (message,) = practice.told(booked, client=False)
+    assert (message.kind.value, message.notice.about, message.notice.choices[0].when) == (
+        "clash_found",
+        "Private",
+        when(72),
+    )
     assert conflicts(practice, 72) == ("Private",)
-    token = SEAL.token(PURPOSE, told.notice.alternative_id or offer.id)
+    token = SEAL.token(PURPOSE, message.notice.alternative_id or offer.id)
     with practice.database.begin() as db:
-        found, alternative = find(db, SEAL, token, now=practice.now)
-        take_back(db, practice.policy, found, alternative, by=KIM, now=practice.now)
+        conflicting_offer, alternative = find(db, SEAL, token, now=practice.now)
+        take_back(db, practice.policy, conflicting_offer, alternative, by=KIM, now=practice.now)
     assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
     assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
 
@@ -96,7 +103,7 @@ def test_something_under_our_own_hold_is_a_conflict_all_the_same(practice: Pract
 
 
 def test_a_hold_that_stands_but_is_not_recorded_yet_is_no_conflict(practice: Practice, calendar: Calendar) -> None:
-    """Found by the demo: killed after the write, scanned before its record, a hold was told to clash with itself."""
+    """Found by the demo: killed after the write and read before its record, a hold was in conflict with itself."""
     booked = practice.book(48)
     practice.offer(booked, 72)
     remote(practice).fail(TransientError("no answer"), on="put", times=2, answer_lost=True)
@@ -115,7 +122,7 @@ def test_what_leaves_the_time_free_is_no_conflict(practice: Practice, private: C
     assert conflicts(practice, 72) == ()
 
 
-def test_an_accepted_time_that_clashes_is_accepted_and_warned_of(practice: Practice, private: Calendar) -> None:
+def test_an_accepted_time_in_conflict_is_accepted_and_warned_of(practice: Practice, private: Calendar) -> None:
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
     remote(practice, "private").add_foreign(when(72).span)
@@ -125,7 +132,7 @@ def test_an_accepted_time_that_clashes_is_accepted_and_warned_of(practice: Pract
     assert practice.told(booked, client=False)[-1].notice.about == "Private"
 
 
-def test_an_installation_may_refuse_a_time_that_clashes_but_not_to_support(
+def test_an_installation_may_refuse_a_time_in_conflict_but_not_to_support(
     practice: Practice, private: Calendar
 ) -> None:
     practice.policy = replace(practice.policy, refuse_conflicts=True)
@@ -157,8 +164,8 @@ def test_a_calendar_that_cannot_be_read_is_a_blind_spot_with_its_age(
         with pytest.raises(type(error)):
             scan(practice, private)
     with practice.database.read() as db:
-        found = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
-    (spot,) = [one for one in found if one.calendar == "Private"]
+        spots = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
+    (spot,) = [spot for spot in spots if spot.calendar == "Private"]
     assert (spot.since, spot.unreadable) == (read_at, True)
     assert conflicts(practice, 72) == ("Private",), "what was known stays, growing older"
     assert "so nobody knows" in free_busy.told(spot)
@@ -168,12 +175,12 @@ def test_a_time_beyond_what_was_looked_at_is_a_blind_spot(practice: Practice, pr
     scan(practice, private)
     offer = practice.draft(practice.book(48), 24 * 80)
     with practice.database.read() as db:
-        found = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
-    assert "Private" in [spot.calendar for spot in found]
+        spots = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
+    assert "Private" in [spot.calendar for spot in spots]
     scan(practice, private)
     with practice.database.read() as db:
-        found = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
-    assert "Private" not in [spot.calendar for spot in found]
+        spots = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
+    assert "Private" not in [spot.calendar for spot in spots]
 
 
 def test_a_draft_asks_no_calendar_and_a_sent_offer_asks_each(practice: Practice, calendar: Calendar) -> None:
@@ -222,8 +229,8 @@ def test_a_calendar_connected_while_an_offer_is_open_is_looked_at_like_any_other
     remote(practice, "second").add_foreign(when(72).span)
     other = connect(practice, name="second")
     practice.carry_out(Kind.BUSY)
-    (told,) = practice.told(booked, client=False)
-    assert (told.kind.value, told.notice.about) == ("clash_found", other.name)
+    (message,) = practice.told(booked, client=False)
+    assert (message.kind.value, message.notice.about) == ("clash_found", other.name)
 
 
 def test_whoever_chooses_times_has_their_calendars_looked_at(practice: Practice, calendar: Calendar) -> None:
@@ -236,7 +243,7 @@ def test_whoever_chooses_times_has_their_calendars_looked_at(practice: Practice,
     assert busy_key(calendar) not in ledger.due_keys(practice.database, practice.now)
 
 
-def test_sending_warns_of_clashes_and_of_calendars_that_cannot_be_read(practice: Practice, private: Calendar) -> None:
+def test_sending_warns_of_conflicts_and_of_calendars_that_cannot_be_read(practice: Practice, private: Calendar) -> None:
     remote(practice, "private").add_foreign(when(72).span)
     scan(practice, private)
     draft = practice.draft(practice.book(48), 72)
@@ -248,7 +255,7 @@ def test_sending_warns_of_clashes_and_of_calendars_that_cannot_be_read(practice:
     assert any("“Private” cannot be read at the moment" in warning for warning in sent.warnings)
 
 
-def test_free_and_busy_without_events_has_our_own_taken_out(practice: Practice, calendar: Calendar) -> None:
+def test_free_busy_without_events_has_our_own_taken_out(practice: Practice, calendar: Calendar) -> None:
     """Some services tell only when, and join what touches."""
     booked = practice.book(48)
     practice.offer(booked, 72)
@@ -256,12 +263,12 @@ def test_free_and_busy_without_events_has_our_own_taken_out(practice: Practice, 
     foreign = when(72.5, minutes=60).span
     joined = when(72, minutes=90).span
     with practice.database.begin() as db:
-        known = calendars.calendar(db, calendar.id)
-        found = [free_busy.Busy(span=joined), free_busy.Busy(span=when(48).span)]
-        left = list(free_busy._foreign(db, known, found, practice.now))
-        busy.keep(db, calendar.id, left, now=practice.now, until=practice.now + timedelta(days=9))
-    assert [span.end for span in left] == [foreign.end]
-    assert left[0].start == when(72).span.end
+        stored_calendar = calendars.calendar(db, calendar.id)
+        busy_times = [free_busy.Busy(span=joined), free_busy.Busy(span=when(48).span)]
+        spans = list(free_busy._foreign(db, stored_calendar, busy_times, practice.now))
+        busy.keep(db, calendar.id, spans, now=practice.now, until=practice.now + timedelta(days=9))
+    assert [span.end for span in spans] == [foreign.end]
+    assert spans[0].start == when(72).span.end
 
 
 def test_a_link_to_take_back_ends_ninety_days_after_the_offer(practice: Practice) -> None:
@@ -276,5 +283,59 @@ def test_a_link_to_take_back_ends_ninety_days_after_the_offer(practice: Practice
         find(db, SEAL, token, now=practice.now)
 
 
+def reconnect(practice: Practice, calendar: Calendar) -> None:
+    credentials = {"store": str(practice.kim.id), "password": "secret"}
+    with practice.database.begin() as db:
+        reauthorize(db, SEAL, calendar.connection_id, credentials, by=KIM, now=practice.now)
+
+
 def busy_key(calendar: Calendar) -> Key:
     return Key(Kind.BUSY, str(calendar.id))
+
+
+@on_sqlite
+def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Practice, calendar: Calendar) -> None:
+    memory.store(str(practice.kim.id)).calendar("private")
+    watched = replace(
+        calendar, id=practice.another_client().id, remote_id="private", name="Private", role=CalendarRole.WATCHED
+    )
+    with practice.database.begin() as db:
+        calendars.add_calendar(db, watched, now=practice.now)
+    practice.offer(practice.book(48), 72)
+    with practice.database.begin() as db:
+        access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+    practice.wait(minutes=1)
+    practice.carry_out(*EVERYTHING)  # each is claimed meanwhile and finds the access lost
+    assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))
+    reconnect(practice, calendar)
+    assert is_due(practice, Key(Kind.BUSY, str(watched.id)))
+
+
+@on_sqlite
+def test_the_old_target_is_still_looked_at_while_an_offer_is_open(practice: Practice, calendar: Calendar) -> None:
+    practice.offer(practice.book(48), 72)
+    work(practice, calendar)
+    push(practice, calendar)
+    key = Key(Kind.BUSY, str(calendar.id))
+    practice.carry_out(Kind.BUSY)
+    assert not is_due(practice, key)
+    second = retarget(practice, calendar, "second")
+    work(practice, second)
+    work(practice, calendar)
+    assert is_due(practice, key)
+
+
+@on_sqlite
+def test_a_reconnected_target_is_no_blind_spot(practice: Practice, calendar: Calendar) -> None:
+    offer = practice.offer(practice.book(48), 72)
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).offline = AccessLostError("no")
+    practice.carry_out(*EVERYTHING)
+    with practice.database.read() as db:
+        assert calendars.connection(db, calendar.connection_id).state is ConnectionState.ACCESS_LOST
+    remote(practice).offline = None
+    reconnect(practice, calendar)
+    practice.carry_out(*EVERYTHING)
+    with practice.database.read() as db:
+        assert not free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)

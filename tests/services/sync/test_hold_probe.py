@@ -12,13 +12,16 @@ from connector.domain.connection import Calendar
 from connector.domain.entry import Showing
 from connector.domain.facts import HoldsProved
 from connector.domain.notice import PauseReason
+from connector.domain.people import Level
+from connector.domain.reconcile import Put
 from connector.domain.span import Span
-from connector.errors import TransientError
+from connector.errors import MissingError, TransientError
 from connector.services.sync import breaker, hold_probe
 from connector.storage import calendars, timeline
 from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
-from tests.services.connected import connect, converge, push, remote, work
+from tests.services.connected import connect, converge, is_due, look, push, remote, retarget, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
@@ -39,7 +42,7 @@ def probe(practice: Practice, calendar: Calendar) -> datetime | None:
     return hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
 
 
-def known(practice: Practice, calendar: Calendar) -> Calendar:
+def stored(practice: Practice, calendar: Calendar) -> Calendar:
     with practice.database.read() as db:
         return calendars.calendar(db, calendar.id)
 
@@ -50,12 +53,12 @@ def holds(practice: Practice) -> set[Showing]:
 
 def test_where_tentative_keeps_the_time_busy_holds_stay_soft(practice: Practice, calendar: Calendar) -> None:
     assert probe(practice, calendar) == practice.now + timedelta(days=1)
-    assert not known(practice, calendar).disclosure.firm_holds
-    assert known(practice, calendar).probed_at == practice.now
+    assert not stored(practice, calendar).disclosure.firm_holds
+    assert stored(practice, calendar).probed_at == practice.now
     assert remote(practice).events == {}
     with practice.database.read() as db:
-        happened = timeline.of_connection(db, calendar.connection_id)
-    assert [fact.firm for fact in happened if isinstance(fact, HoldsProved)] == [False]
+        facts = timeline.of_connection(db, calendar.connection_id)
+    assert [fact.firm for fact in facts if isinstance(fact, HoldsProved)] == [False]
 
 
 def test_where_tentative_reads_as_free_holds_are_firm_and_those_that_stand_are_rewritten(
@@ -65,10 +68,10 @@ def test_where_tentative_reads_as_free_holds_are_firm_and_those_that_stand_are_r
     work(practice, calendar)
     assert holds(practice) == {Showing.TENTATIVE}
     remote(practice).tentative_is_free = True
-    assert probe(practice, calendar) == practice.now + hold_probe.LAG, "free and busy may lag: it is asked once more"
+    assert probe(practice, calendar) == practice.now + hold_probe.LAG, "free/busy may lag: it is read once more"
     practice.wait(seconds=30)
     assert probe(practice, calendar) == practice.now + timedelta(days=1)
-    assert known(practice, calendar).disclosure.firm_holds
+    assert stored(practice, calendar).disclosure.firm_holds
     work(practice, calendar)
     assert holds(practice) == {Showing.FIRM}
     push(practice, calendar)
@@ -84,7 +87,7 @@ def test_a_service_that_learns_better_gets_soft_holds_again(practice: Practice, 
     remote(practice).tentative_is_free = False
     practice.wait(days=1)
     probe(practice, calendar)
-    assert not known(practice, calendar).disclosure.firm_holds
+    assert not stored(practice, calendar).disclosure.firm_holds
 
 
 @pytest.mark.parametrize("n", range(5))
@@ -100,7 +103,7 @@ def test_a_crash_while_it_is_tried_leaves_no_probe(sqlite_url: str, point: str, 
     database.revive()
     probe(practice, calendar)
     assert remote(practice).events == {}
-    assert known(practice, calendar).probed_at == practice.now
+    assert stored(practice, calendar).probed_at == practice.now
     database.dispose()
 
 
@@ -111,7 +114,7 @@ def test_a_fault_while_it_is_tried_is_tried_again(practice: Practice, calendar: 
         probe(practice, calendar)
     probe(practice, calendar)
     assert remote(practice).events == {}
-    assert known(practice, calendar).probed_at == practice.now
+    assert stored(practice, calendar).probed_at == practice.now
 
 
 def test_the_probe_is_no_entry_and_nothing_that_is_told(practice: Practice, calendar: Calendar) -> None:
@@ -126,7 +129,7 @@ def test_the_probe_is_no_entry_and_nothing_that_is_told(practice: Practice, cale
     assert practice.kinds_told(booked, client=False) == []
 
 
-def test_a_stopped_calendar_is_not_tried(practice: Practice, calendar: Calendar) -> None:
+def test_a_paused_calendar_is_not_tried(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
         breaker.stop(db, practice.policy, calendar, PauseReason.MISSING, now=practice.now)
     remote(practice).requests.clear()
@@ -139,4 +142,64 @@ def test_where_no_night_is_free_it_is_tried_another_day(practice: Practice, cale
     remote(practice).add_foreign(Span.of(start, timedelta(days=9)))
     assert probe(practice, calendar) == practice.now + timedelta(days=1)
     assert remote(practice).requests["put"] == 0
-    assert known(practice, calendar).probed_at is None
+    assert stored(practice, calendar).probed_at is None
+
+
+def test_a_probe_left_by_a_change_of_target_goes(practice: Practice, calendar: Calendar) -> None:
+    remote(practice).tentative_is_free = True
+    practice.wait(minutes=1)
+    practice.carry_out(Kind.PROBE)
+    assert remote(practice).events
+    second = retarget(practice, calendar, "second")
+    for place in (second, calendar, second, calendar):
+        work(practice, place)
+    practice.wait(minutes=1)
+    practice.carry_out(Kind.PROBE)
+    assert remote(practice).events == {}
+
+
+def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar: Calendar) -> None:
+    """Free/busy shows an event five seconds after it was written."""
+    there = remote(practice)
+    written_at = {}
+    busy = there.busy
+
+    def hook(moment: str, _action: object) -> None:
+        if moment == "after":
+            for href in there.events:
+                written_at.setdefault(href, practice.now)
+
+    there.hook = hook
+    there.busy = lambda span: [
+        busy_time for busy_time in busy(span) if practice.now - written_at[busy_time.href] >= timedelta(seconds=5)
+    ]
+    practice.wait(minutes=1)
+    for _ in range(3):
+        practice.carry_out(Kind.PROBE)
+        practice.wait(seconds=30)
+    with practice.database.read() as db:
+        assert not calendars.calendar(db, calendar.id).disclosure.firm_holds
+
+
+def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None:
+    calendar = connect(practice, level=Level.BUSY)
+    titles = []
+    remote(practice).hook = lambda _, action: (
+        titles.append(action.entry.content.title) if isinstance(action, Put) else None
+    )
+    hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    assert set(titles) <= {"Busy"}
+
+
+def test_proving_goes_on_once_a_calendar_is_there_again(practice: Practice, calendar: Calendar) -> None:
+    key = Key(Kind.PROBE, str(calendar.id))
+    remote(practice).offline = MissingError("gone")
+    practice.wait(minutes=2)
+    assert [ending.how for ending in practice.carry_out(Kind.PROBE)] == ["parked"]
+    look(practice, calendar)
+    remote(practice).offline = None
+    practice.wait(minutes=10)
+    look(practice, calendar)
+    with practice.database.read() as db:
+        assert calendars.calendar(db, calendar.id).paused is None
+    assert is_due(practice, key)

@@ -13,12 +13,29 @@ from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
 from connector.domain.session import Edit
 from connector.errors import AccessLostError, EditConflictError, RefusedError, RuleError, TransientError
+from connector.services.accounts.connect import ConnectionRequest, set_levels
+from connector.services.accounts.connect import connect as connect_account
 from connector.storage import calendars, ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
-from tests.domain.examples import when
-from tests.services.connected import NETWORK, SEAL, connect, converge, doubtful, pull, push, remote, settle, work
+from tests.domain.examples import KIM, when
+from tests.services.connected import (
+    NETWORK,
+    SEAL,
+    book_and_show,
+    connect,
+    converge,
+    doubtful,
+    href_at,
+    look,
+    open_question,
+    push,
+    remote,
+    settle,
+    times,
+    work,
+)
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
@@ -39,8 +56,8 @@ def test_a_booked_session_is_shown_once_and_a_second_run_does_nothing(practice: 
     practice.book(48)
     assert converge(practice, calendar) == 1
     assert converge(practice, calendar) == 0
-    (shown,) = remote(practice).shown()
-    assert (shown.title, shown.showing, shown.span) == ("Session: A. C.", Showing.CONFIRMED, when(48).span)
+    (content,) = remote(practice).shown()
+    assert (content.title, content.showing, content.span) == ("Session: A. C.", Showing.CONFIRMED, when(48).span)
 
 
 def test_an_offer_of_three_costs_three_writes_and_its_acceptance_four(practice: Practice, calendar: Calendar) -> None:
@@ -286,26 +303,6 @@ def test_two_connections_show_the_same_times(practice: Practice, calendar: Calen
     assert {content.title for content in second} == {"Busy"}
 
 
-def test_a_note_typed_by_the_practitioner_causes_nothing(practice: Practice, calendar: Calendar) -> None:
-    practice.book(48)
-    work(practice, calendar)
-    push(practice, calendar)
-    (href,) = remote(practice).events
-    remote(practice).note(href, "blue folder")
-    push(practice, calendar)
-    assert converge(practice, calendar) == 0
-    assert remote(practice).events[href].note == "blue folder"
-
-
-def test_our_own_echo_is_read_without_a_single_look(practice: Practice, calendar: Calendar) -> None:
-    practice.offer(practice.book(48), 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
-    remote(practice).requests.clear()
-    push(practice, calendar)
-    assert remote(practice).requests == {"changes": 1}
-
-
 def test_an_event_dragged_into_the_past_is_put_back_and_the_practitioner_is_told(
     practice: Practice, calendar: Calendar
 ) -> None:
@@ -331,31 +328,6 @@ def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calenda
     remote(practice).make_all_day(href)
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
-
-
-def test_deletions_are_found_after_a_lost_sync_token(practice: Practice, calendar: Calendar) -> None:
-    first = practice.book(48)
-    practice.book(60)
-    work(practice, calendar)
-    push(practice, calendar)
-    remote(practice).delete(next(iter(remote(practice).events)))
-    remote(practice).expire_tokens()
-    settle(practice, calendar)
-    assert practice.kinds_told(first, client=False) == ["delete_asked"]
-    assert len(remote(practice).events) == 1
-
-
-def test_a_failed_look_keeps_the_token_where_it_was(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    work(practice, calendar)
-    push(practice, calendar)
-    (href,) = remote(practice).events
-    remote(practice).move(href, when(60).span)
-    remote(practice).fail(TransientError("no"), on="read")
-    with pytest.raises(TransientError):
-        pull(practice, calendar)
-    settle(practice, calendar)
-    assert practice.kinds_told(booked, client=False) == ["move_asked"]
 
 
 def test_an_account_without_that_calendar_names_those_it_has(practice: Practice) -> None:
@@ -387,9 +359,51 @@ def test_connecting_has_the_calendar_written_read_watched_and_proved(practice: P
 
 
 def _connect_without_making(practice: Practice, name: str) -> Calendar:
-    from connector.services.accounts import connect as linking  # noqa: PLC0415
-    from tests.domain.examples import KIM  # noqa: PLC0415
-
     form = {"address": str(practice.kim.id), "password": "secret"}
-    request = linking.ConnectionRequest(provider=memory.PROVIDER, form=form, label="", calendar=name)
-    return linking.connect(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)
+    request = ConnectionRequest(provider=memory.PROVIDER, form=form, label="", calendar=name)
+    return connect_account(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)
+
+
+def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    practice.accept(offer, 1)
+    href = href_at(practice, 48)
+    done: list[int] = []
+
+    def hook(moment: str, _action: object) -> None:
+        if moment == "before" and not done:
+            done.append(1)
+            remote(practice).move(href, when(60).span)
+            push(practice, calendar)
+
+    remote(practice).hook = hook
+    for _ in range(6):
+        work(practice, calendar)
+        look(practice, calendar)
+        practice.wait(seconds=61)
+    assert times(practice) == [when(96).span]
+
+
+def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice, calendar: Calendar) -> None:
+    """A push came while everything was being rewritten for privacy."""
+    booked = book_and_show(practice, calendar)
+    with practice.database.begin() as db:
+        set_levels(db, calendar.connection_id, session_level=Level(1), hold_level=Level(1), now=practice.now)
+    href = href_at(practice, 48)
+    done: list[int] = []
+
+    def hook(moment: str, _action: object) -> None:
+        if moment == "before" and not done:
+            done.append(1)
+            remote(practice).move(href, when(60).span)
+            push(practice, calendar)
+
+    remote(practice).hook = hook
+    for _ in range(8):
+        work(practice, calendar)
+        look(practice, calendar)
+        practice.wait(seconds=61)
+    assert open_question(practice, booked) is not None
