@@ -184,7 +184,7 @@ def _take_in(
         _heed(db, policy, current, _harmless(learned), now)
     if any(observation.mirror.stands and observation.mirror.key not in shown.contents for observation in learned):
         make_calendars_due(db, current.calendar.practitioner_id, now=now)  # to remove what has come back
-    if any(observation.remote_change is not None and observation.remote_change.found for observation in learned):
+    if any(observation.remote_change is not None and observation.remote_change.actual for observation in learned):
         make_busy_due(db, current.calendar.practitioner_id, now=now)
     _keep_busy_known(db, current, changes, now)
     return True

@@ -315,7 +315,7 @@ class _Work:
         calendar, now, contents = self.now.calendar, self.clock(), self.now.contents
         keys = {mirror.key for mirror in landed}
         missed = [
-            RemoteChange(key=key, kind=ChangeKind.DELETED, since=now, wanted=contents[key].span)
+            RemoteChange(key=key, kind=ChangeKind.DELETED, since=now, expected=contents[key].span)
             for key in self.done.missed & keys
         ]
         overruled = {key: one for key, one in self.now.remote_changes.items() if key in self.done.written & keys}
@@ -329,7 +329,7 @@ class _Work:
                 remote_change = overruled.get(mirror.key)
                 if remote_change is None and mirror.key not in self.done.overtaken:
                     continue
-                found = remote_change.found if remote_change else None
+                found = remote_change.actual if remote_change else None
                 deleted = remote_change is None or remote_change.kind is ChangeKind.DELETED
                 reason = RevertReason.DECIDED
                 reverts.revert(db, self.policy, calendar, mirror, reason, found=found, deleted=deleted, now=now)
