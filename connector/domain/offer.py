@@ -187,15 +187,9 @@ def accept(
     chosen = offer.alternative(alternative_id)
     if offer.state is OfferState.ACCEPTED and offer.accepted_id == alternative_id:
         return Transition(offer=offer, session=session)
-    late = by.role is Role.SUPPORT and offer.state in (OfferState.LAPSED, OfferState.REJECTED, OfferState.OPEN)
-    if not late:
-        check_open(offer, now)
+    _check_answerable(offer, by, now)
     sessions.check_stands(session)
-    if chosen.withdrawn:
-        raise RuleError("This time is no longer offered. Please choose one of the others.")
-    if shown is not None and shown != chosen.when.span.start:
-        raise StaleAnswerError("This time has changed since you opened the page. Please look at the new time.")
-    sessions.check_future(chosen.when, now)
+    _check_choice(chosen, shown, now)
     moved = sessions.revised(
         replace(session, when=chosen.when, location=chosen.location or session.location, flag=None), now=now
     )
@@ -335,6 +329,21 @@ def _check_draft(offer: Offer) -> None:
             "This offer is no longer a draft." if offer.state is OfferState.OPEN else _CLOSED[offer.state],
             state=offer.state,
         )
+
+
+def _check_answerable(offer: Offer, by: Actor, now: datetime) -> None:
+    """Raise OfferClosedError unless it can be accepted; support can do that after a lapse or a rejection, too."""
+    if by.role is Role.SUPPORT and offer.state in (OfferState.LAPSED, OfferState.REJECTED, OfferState.OPEN):
+        return
+    check_open(offer, now)
+
+
+def _check_choice(chosen: Alternative, shown: datetime | None, now: datetime) -> None:
+    if chosen.withdrawn:
+        raise RuleError("This time is no longer offered. Please choose one of the others.")
+    if shown is not None and shown != chosen.when.span.start:
+        raise StaleAnswerError("This time has changed since you opened the page. Please look at the new time.")
+    sessions.check_future(chosen.when, now)
 
 
 def _check_window(window: timedelta) -> None:

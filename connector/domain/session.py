@@ -151,13 +151,7 @@ def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Transitio
     location = edit.location if edit.location is not None and edit.location != session.location else None
     facts: list[Fact] = []
     if when is not None:
-        if not (edit.override_past and edit.reason is MoveReason.CORRECTION):
-            check_future(when, now)
-        if edit.reason is MoveReason.AGREED and edit.attestation is None:
-            raise RuleError(
-                "Only a time that the client has agreed to can be entered here. Say who agreed, when, and how they "
-                "told you; or offer the client this time instead."
-            )
+        _check_move(when, edit, now)
         facts.append(
             SessionMoved(
                 at=now,
@@ -224,6 +218,16 @@ def check_future(when: When, now: datetime) -> None:
     if when.span.start <= now:
         raise PastSpanError(
             f"{when.local:%A %d %B %Y, %H:%M} ({when.zone}) has already passed. Choose a time in the future."
+        )
+
+
+def _check_move(when: When, edit: Edit, now: datetime) -> None:
+    if not (edit.override_past and edit.reason is MoveReason.CORRECTION):
+        check_future(when, now)
+    if edit.reason is MoveReason.AGREED and edit.attestation is None:
+        raise RuleError(
+            "Only a time that the client has agreed to can be entered here. Say who agreed, when, and how they "
+            "told you; or offer the client this time instead."
         )
 
 

@@ -196,21 +196,25 @@ def _leveled(lines: Iterable[str]) -> Iterator[tuple[list[str], str]]:
 def _replaced(lines: list[str], ours: dict[str, str | None]) -> Iterator[str]:
     """Yield the lines with ours put in the place of their namesakes, and overrides of single occurrences left out."""
     missing = {name: line for name, line in ours.items() if line is not None}
-    overrides = _overrides(lines)
-    for number, (inside, line) in enumerate(_leveled(lines)):
-        if any(number in override for override in overrides):
-            continue
-        if inside == ["VCALENDAR"] and _name(line) == "METHOD":
-            continue
-        if inside == ["VCALENDAR"] and line.upper() == "END:VEVENT":
-            yield from missing.values()
-            missing = {}
+    for inside, line in _single_event(lines):
         name = _name(line)
         if inside == ["VCALENDAR", "VEVENT"] and name in ours:
             if name in missing:
                 yield missing.pop(name)
             continue
+        if inside == ["VCALENDAR"] and line.upper() == "END:VEVENT":
+            yield from missing.values()
+            missing = {}
         yield line
+
+
+def _single_event(lines: list[str]) -> Iterator[tuple[list[str], str]]:
+    """Yield the lines, each with the components it stands in, without METHOD and without all events but one."""
+    overrides = _overrides(lines)
+    for number, (inside, line) in enumerate(_leveled(lines)):
+        is_method = inside == ["VCALENDAR"] and _name(line) == "METHOD"
+        if not is_method and not any(number in override for override in overrides):
+            yield inside, line
 
 
 def _overrides(lines: list[str]) -> list[range]:

@@ -8,6 +8,7 @@ Dueness is judged by the `now` a caller gives.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -151,14 +152,12 @@ def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEA
     )
     with database.begin() as db:
         if not database.embedded:  # else two claims might each count the other's seat as free
-            turn = sa.func.pg_advisory_xact_lock(_LANE_LOCK, sa.func.hashtext(due.c.lane))
-            db.execute(select(turn).where(_is(key), due.c.lane != ""))
+            lane_lock = sa.func.pg_advisory_xact_lock(_LANE_LOCK, sa.func.hashtext(due.c.lane))
+            db.execute(select(lane_lock).where(_is(key), due.c.lane != ""))
         row = db.execute(query).first()
-    return (
-        row
-        if row is None
-        else Claim(key=key, token=row.token, desired=row.desired, attempts=row.attempts, lane=row.lane)
-    )
+    if row is None:
+        return None
+    return Claim(key=key, token=row.token, desired=row.desired, attempts=row.attempts, lane=row.lane)
 
 
 def renew(database: Database, held: Claim, *, lease: timedelta = LEASE) -> bool:
@@ -230,28 +229,39 @@ def clear_leases(database: Database) -> int:
 
 def due_keys(database: Database, now: datetime, limit: int = 500, *, seats: int = SEATS) -> list[Key]:
     """Return keys that could be claimed now, the longest due first, from each lane no more than it has seats."""
-    picked: dict[Key, None] = {}
-    ready = select(due.c.kind, due.c.id, due.c.lane).where(due.c.due_at <= now, _FREE)
+    keys: dict[Key, None] = {}
+    leases: dict[str, int] | None = None
+    full_lanes: list[str] = []
     with database.read() as db:
-        full: list[str] = []
-        taken: dict[str, int] | None = None
         while True:
-            query = ready.where(due.c.lane.not_in(full)) if full else ready
-            rows = db.execute(query.order_by(due.c.due_at).limit(limit)).all()
-            if taken is None:
-                taken = _seats_taken(db) if any(row.lane for row in rows) else {}
-            for kind, id_, lane in rows:
-                key = Key(Kind(kind), id_)
-                if key in picked or (lane and taken.get(lane, 0) >= seats):
-                    continue
-                picked[key] = None
-                taken[lane] = taken.get(lane, 0) + 1 if lane else 0
-            was_full, full = full, [lane for lane, count in taken.items() if count >= seats]
-            if len(rows) < limit or full == was_full:  # else others may wait behind a lane that is full now
-                return list(picked)[:limit]
+            rows = _claimable(db, now, limit, full_lanes=full_lanes)
+            if leases is None:
+                leases = _leases_by_lane(db) if any(row.lane for row in rows) else {}
+            _seat(rows, keys, leases, seats)
+            former_lanes, full_lanes = full_lanes, [lane for lane, count in leases.items() if count >= seats]
+            if len(rows) < limit or full_lanes == former_lanes:  # else others may wait behind a lane that is full now
+                return list(keys)[:limit]
 
 
-def _seats_taken(db: Connection) -> dict[str, int]:
+def _claimable(db: Connection, now: datetime, limit: int, *, full_lanes: list[str]) -> Sequence[sa.Row[str, str, str]]:
+    query = select(due.c.kind, due.c.id, due.c.lane).where(due.c.due_at <= now, _FREE)
+    if full_lanes:
+        query = query.where(due.c.lane.not_in(full_lanes))
+    return db.execute(query.order_by(due.c.due_at).limit(limit)).all()
+
+
+def _seat(rows: Iterable[sa.Row[str, str, str]], keys: dict[Key, None], leases: dict[str, int], seats: int) -> None:
+    """Add to `keys` each key whose lane has a seat for it, and count it in `leases`."""
+    for row in rows:
+        key = Key(Kind(row.kind), row.id)
+        if key in keys or (row.lane and leases.get(row.lane, 0) >= seats):
+            continue
+        keys[key] = None
+        leases[row.lane] = leases.get(row.lane, 0) + 1 if row.lane else 0
+
+
+def _leases_by_lane(db: Connection) -> dict[str, int]:
+    """Return how many live leases each lane has."""
     counts = select(due.c.lane, sa.func.count()).where(_LIVE, due.c.lane != "").group_by(due.c.lane)
     return {lane: count for lane, count in db.execute(counts)}  # noqa: C416 - rows are no tuples
 

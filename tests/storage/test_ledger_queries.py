@@ -139,7 +139,7 @@ def test_what_is_due_is_found_through_the_partial_index(database: Database) -> N
     with explained(database) as plans:
         assert len(ledger.due_keys(database, NOW)) == 50
         with database.read() as db:
-            ledger._seats_taken(db)
+            ledger._leases_by_lane(db)
         ledger.next_due(database, NOW)
         ledger.oldest_overdue(database, NOW)
         ledger.parked(database)
