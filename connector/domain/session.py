@@ -118,7 +118,7 @@ def book(
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
 ) -> Transition:
-    """Take in a session.
+    """Book a session.
 
     Raises: PastSpanError if it would already have begun.
     """
@@ -171,21 +171,23 @@ def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Transitio
         return Transition(session=session)
     if session.flag is not None and when is not None:
         facts.append(FlagCleared(at=now, by=by, session_id=session.id))
-    changed = replace(
+    new_session = replace(
         session,
         when=when or session.when,
         location=location or session.location,
         flag=None if when is not None else session.flag,
     )
-    return Transition(session=revised(changed, now=now), facts=tuple(facts))
+    return Transition(session=revised(new_session, now=now), facts=tuple(facts))
 
 
 def cancel(session: Session, *, by: Actor, now: datetime, reason: str = "") -> Transition:
     """End a session before it takes place; cancelling again changes nothing."""
     if session.state is SessionState.CANCELLED:
         return Transition(session=session)
-    ended = revised(replace(session, state=SessionState.CANCELLED, flag=None), now=now)
-    return Transition(session=ended, facts=(SessionCancelled(at=now, by=by, session_id=session.id, reason=reason),))
+    new_session = revised(replace(session, state=SessionState.CANCELLED, flag=None), now=now)
+    return Transition(
+        session=new_session, facts=(SessionCancelled(at=now, by=by, session_id=session.id, reason=reason),)
+    )
 
 
 def flagged(session: Session, reason: FlagReason, *, by: Actor, now: datetime) -> Transition:
@@ -195,7 +197,7 @@ def flagged(session: Session, reason: FlagReason, *, by: Actor, now: datetime) -
 
 
 def unflagged(session: Session, *, by: Actor, now: datetime) -> Transition:
-    """Take the mark away again."""
+    """Take that mark away."""
     if session.flag is None:
         return Transition(session=session)
     fact = FlagCleared(at=now, by=by, session_id=session.id)

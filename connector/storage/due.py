@@ -23,7 +23,7 @@ due = sa.Table(
     Column("desired", BigInteger, nullable=False),
     Column("applied", BigInteger, nullable=False),
     Column("due_at", UtcDateTime),
-    Column("not_before", UtcDateTime),  # the service asked for peace until then: a touch does not come earlier
+    Column("not_before", UtcDateTime),  # the service asked us to wait until then: a touch does not make it due earlier
     Column("lease_until", UtcDateTime),
     Column("token", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),  # failed in a row

@@ -1,4 +1,4 @@
-"""Times kept from everybody else. The database itself refuses an overlap; code only asks nicely first."""
+"""Times kept from everybody else. The database itself refuses an overlap, whatever code has checked before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Occupied:
     state: str
 
 
-def settle(db: Connection, practitioner_id: UUID, session_id: UUID, wanted: Collection[Occupied]) -> None:
+def settle(db: Connection, practitioner_id: UUID, session_id: UUID, times: Collection[Occupied]) -> None:
     """Make the times kept for one session exactly these; what is released goes before what is taken comes.
 
     Raises: TimeTakenError if the database finds an overlap with anything of another session.
@@ -35,9 +35,9 @@ def settle(db: Connection, practitioner_id: UUID, session_id: UUID, wanted: Coll
         row.key: (row.starts_at, row.ends_at, row.state)
         for row in db.execute(select(occupancy).where(occupancy.c.session_id == session_id))
     }
-    asked = {o.key: (o.span.start, o.span.end, o.state) for o in wanted}
-    stale = [key for key, value in stored.items() if asked.get(key) != value]
-    fresh = [(key, value) for key, value in asked.items() if stored.get(key) != value]
+    new = {time.key: (time.span.start, time.span.end, time.state) for time in times}
+    stale = [key for key, value in stored.items() if new.get(key) != value]
+    fresh = [(key, value) for key, value in new.items() if stored.get(key) != value]
     if stale:
         db.execute(delete(occupancy).where(occupancy.c.key.in_(stale)))
     if not fresh:

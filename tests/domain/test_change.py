@@ -107,11 +107,11 @@ def test_an_event_moved_back_in_time_was_never_moved() -> None:
 
 
 def test_a_deleted_event_brought_back_while_it_is_asked_about_is_noticed() -> None:
-    gone = replace(MIRROR, state=MirrorState.ABSENT, seen=None)
-    observation = look(sighted(ENTRY.content), before=gone, hidden=True)
+    absent = replace(MIRROR, state=MirrorState.ABSENT, seen=None)
+    observation = look(sighted(ENTRY.content), before=absent, hidden=True)
     assert observation.settled_change is not None
     assert observation.settled_change.kind is ChangeKind.RETURNED
-    assert look(None, before=gone, hidden=True).remote_change is None
+    assert look(None, before=absent, hidden=True).remote_change is None
 
 
 def test_another_title_counts_at_once() -> None:
@@ -177,10 +177,10 @@ def test_nothing_counts_that_was_not_seen_the_same_for_the_settling_time(
     looks: list[tuple[Sighting | None, int]],
 ) -> None:
     before, previous, now = MIRROR, None, NOW
-    seen: list[tuple[datetime, Sighting | None]] = []
+    reads: list[tuple[datetime, Sighting | None]] = []
     for sighting, seconds in looks:
         now += timedelta(seconds=seconds)
-        seen.append((now, sighting))
+        reads.append((now, sighting))
         observation = look(sighting, before=before, previous=previous, now=now)
         before, previous = observation.mirror, observation.remote_change
         if observation.settled_change is not None and observation.settled_change.kind in (
@@ -189,8 +189,8 @@ def test_nothing_counts_that_was_not_seen_the_same_for_the_settling_time(
             ChangeKind.RESHAPED,
         ):
             same = []
-            for moment, one in reversed(seen):
-                if one != sighting:
+            for moment, former in reversed(reads):
+                if former != sighting:
                     break
                 same.append(moment)
             assert same[0] - same[-1] >= MINUTE
@@ -225,13 +225,13 @@ def test_the_circuit_breaker_opens_beyond_three_and_a_fifth_or_when_nothing_is_l
 
 def test_all_holds_of_one_offer_count_as_one_and_what_was_meant_does_not_count() -> None:
     units = {KEYS[0]: "session", KEYS[1]: "offer", KEYS[2]: "offer"}
-    deleted = [replace(remote_change(ChangeKind.DELETED), key=key) for key in KEYS]
-    assert loss(units, deleted) == Loss(gone=2, known=2, left=0)
-    assert loss(units, deleted[1:]) == Loss(gone=1, known=2, left=1)
-    assert loss(units, deleted[:2]) == Loss(gone=2, known=2, left=1), "one hold still stands"
-    assert loss(units, [replace(one, accepted=True) for one in deleted]) == Loss(gone=0, known=2, left=3)
-    moved = [replace(one, kind=ChangeKind.MOVED, actual=when(60).span) for one in deleted]
-    assert loss(units, moved) == Loss(gone=0, known=2, left=3)
+    deletions = [replace(remote_change(ChangeKind.DELETED), key=key) for key in KEYS]
+    assert loss(units, deletions) == Loss(gone=2, known=2, left=0)
+    assert loss(units, deletions[1:]) == Loss(gone=1, known=2, left=1)
+    assert loss(units, deletions[:2]) == Loss(gone=2, known=2, left=1), "one hold still stands"
+    assert loss(units, [replace(change, accepted=True) for change in deletions]) == Loss(gone=0, known=2, left=3)
+    moves = [replace(change, kind=ChangeKind.MOVED, actual=when(60).span) for change in deletions]
+    assert loss(units, moves) == Loss(gone=0, known=2, left=3)
 
 
 def test_a_firm_hold_that_reads_as_busy_is_an_echo() -> None:

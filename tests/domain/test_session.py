@@ -77,9 +77,9 @@ def test_cancelling_twice_is_once() -> None:
 
 
 def test_a_cancelled_session_cannot_be_moved() -> None:
-    ended = replace(session(), state=SessionState.CANCELLED)
+    cancelled = replace(session(), state=SessionState.CANCELLED)
     with pytest.raises(RuleError, match="has been cancelled"):
-        sessions.edit(ended, Edit(when=when(72), attestation=ATTESTED), by=KIM, now=NOW)
+        sessions.edit(cancelled, Edit(when=when(72), attestation=ATTESTED), by=KIM, now=NOW)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\nb", "x" * 501])

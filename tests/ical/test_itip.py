@@ -41,9 +41,9 @@ def cancel(session: Session = SESSION) -> bytes:
 
 
 def event(text: bytes) -> Event:
-    (found,) = Calendar.from_ical(text).walk("VEVENT")
-    assert isinstance(found, Event)
-    return found
+    (vevent,) = Calendar.from_ical(text).walk("VEVENT")
+    assert isinstance(vevent, Event)
+    return vevent
 
 
 def lines(text: bytes) -> list[str]:
@@ -115,10 +115,10 @@ def test_life_of_a_session_keeps_its_identity_and_only_ever_counts_up() -> None:
 
 
 def test_client_is_asked_unless_they_chose_the_time_themselves() -> None:
-    asked = event(request())["ATTENDEE"].params
+    parameters = event(request())["ATTENDEE"].params
     chosen = event(request(accepted=True))["ATTENDEE"].params
 
-    assert (asked["PARTSTAT"], asked["RSVP"]) == ("NEEDS-ACTION", "TRUE")
+    assert (parameters["PARTSTAT"], parameters["RSVP"]) == ("NEEDS-ACTION", "TRUE")
     assert (chosen["PARTSTAT"], chosen["RSVP"]) == ("ACCEPTED", "FALSE")
 
 

@@ -87,8 +87,8 @@ def test_a_finished_key_is_due_no_more(database: Database) -> None:
     assert ledger.finish(database, claimed(database))
     assert ledger.claim(database, KEY, now=NOW + timedelta(days=365)) is None
     assert ledger.next_due(database, NOW - SECOND) is None
-    found = row(database)
-    assert (found.applied, found.due_at, found.lease_until) == (1, None, None)
+    stored = row(database)
+    assert (stored.applied, stored.due_at, stored.lease_until) == (1, None, None)
 
 
 def test_a_finished_key_may_come_back_by_itself(database: Database) -> None:

@@ -16,7 +16,7 @@ from connector.storage.ledger import Claim
 from connector.work.engine import Engine, Handler, LeaseLostError, Running
 
 MARKS = "CREATE TABLE marks (id TEXT PRIMARY KEY)"
-CLASHES = "CREATE TABLE clashes (id TEXT)"
+DOUBLES = "CREATE TABLE doubles (id TEXT)"
 
 
 def real_time() -> datetime:
@@ -51,7 +51,7 @@ def marking(database: Database) -> Handler:
                 db.execute(sa.text("INSERT INTO marks VALUES (:id)"), identity)
         except sa.exc.IntegrityError:
             with database.begin() as db:
-                db.execute(sa.text("INSERT INTO clashes VALUES (:id)"), identity)
+                db.execute(sa.text("INSERT INTO doubles VALUES (:id)"), identity)
             return
         running.renew()
         with database.begin() as db:

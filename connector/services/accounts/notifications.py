@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from connector.errors import NotificationRejectedError
 from connector.ports import Lifecycle, Notification
 from connector.storage import channels, ledger
-from connector.storage.channels import Heard
+from connector.storage.channels import ChannelStatus
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
@@ -43,7 +43,7 @@ def receive(database: Database, notifications: Sequence[Notification], *, provid
     Raises: NotificationRejectedError if there are rings and none is genuine.
     """
     with database.read() as db:
-        known = {one: channels.heard(db, one) for one in {notification.channel_id for notification in notifications}}
+        known = {one: channels.status(db, one) for one in {notification.channel_id for notification in notifications}}
     genuine = [
         (heard, notification.lifecycle)
         for notification in notifications
@@ -56,14 +56,14 @@ def receive(database: Database, notifications: Sequence[Notification], *, provid
     return Received(calendars=calendars, refused=len(notifications) - len(genuine))
 
 
-def _proves(notification: Notification, heard: Heard) -> bool:
+def _proves(notification: Notification, heard: ChannelStatus) -> bool:
     return compare_digest(channels.proof_of(notification.secret), heard.proof)
 
 
-def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | None]], now: datetime) -> None:
+def _make_due(database: Database, genuine: Iterable[tuple[ChannelStatus, Lifecycle | None]], now: datetime) -> None:
     """Write only what is not due already: a claim made after our look reads what rang before it."""
-    pulls: dict[UUID, Heard] = {}
-    troubled: dict[UUID, Heard] = {}
+    pulls: dict[UUID, ChannelStatus] = {}
+    troubled: dict[UUID, ChannelStatus] = {}
     expiring: set[str] = set()
     removed: set[str] = set()
     for heard, lifecycle in genuine:
@@ -92,20 +92,20 @@ def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | Non
         channels.note_notified(db, sorted(heard.id for heard in pulls.values()), now=now)
 
 
-def _touch_pull(db: Connection, heard: Heard, now: datetime) -> None:
+def _touch_pull(db: Connection, heard: ChannelStatus, now: datetime) -> None:
     key = Key(Kind.PULL, str(heard.calendar_id))
     ledger.touch(db, key, due_at=_when(heard, now), lane=heard.lane)
     if heard.running:
         channels.pause_before_next(db, key, until=now + CALM, now=now)
 
 
-def _when(heard: Heard, now: datetime) -> datetime:
+def _when(heard: ChannelStatus, now: datetime) -> datetime:
     if heard.running:
         return now + CALM
     return max(now, heard.read_at + CALM) if heard.read_at else now
 
 
-def _is_due(heard: Heard, now: datetime) -> bool:
+def _is_due(heard: ChannelStatus, now: datetime) -> bool:
     """Whether a pull will come as soon as it may. One that runs does not count: it may have read already."""
     if heard.due_at is None or heard.running:
         return False
