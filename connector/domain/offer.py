@@ -192,7 +192,18 @@ def accept(
     new_session = sessions.revised(
         replace(session, when=chosen.when, location=chosen.location or session.location, flag=None), now=now
     )
-    facts = (
+    facts = _acceptance_facts(offer, session, chosen, by=by, now=now)
+    return Transition(
+        offer=replace(offer, state=OfferState.ACCEPTED, ended_at=now, accepted_id=chosen.id),
+        session=new_session,
+        facts=facts,
+    )
+
+
+def _acceptance_facts(
+    offer: Offer, session: Session, chosen: Alternative, *, by: Actor, now: datetime
+) -> tuple[Fact, ...]:
+    return (
         OfferAccepted(
             at=now,
             by=by,
@@ -210,11 +221,6 @@ def accept(
             new=chosen.when,
             reason=MoveReason.ACCEPTED,
         ),
-    )
-    return Transition(
-        offer=replace(offer, state=OfferState.ACCEPTED, ended_at=now, accepted_id=chosen.id),
-        session=new_session,
-        facts=facts,
     )
 
 

@@ -76,7 +76,7 @@ def overlapping(db: Connection, practitioner_id: UUID, span: Span) -> Sequence[B
 
 def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, until: datetime) -> Sequence[BlindSpot]:
     """Return the calendars that could not be read, not since `read_since`, or not as far ahead as `until`."""
-    stale = or_(
+    is_stale = or_(
         calendars.c.busy_at.is_(None),
         calendars.c.busy_at < read_since,
         calendars.c.busy_until < until,
@@ -89,7 +89,7 @@ def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, 
         .where(
             calendars.c.practitioner_id == practitioner_id,
             connections.c.state != ConnectionState.DISCONNECTING.value,
-            stale,
+            is_stale,
         )
         .order_by(calendars.c.name)
     )

@@ -30,8 +30,8 @@ due = sa.Table(
     Column("parked_at", UtcDateTime),
     Column("last_error", Text),
     *(
-        sa.Index(f"ix_due_{name}", column, sqlite_where=sa.text(held), postgresql_where=sa.text(held))
-        for name, column, held in (
+        sa.Index(f"ix_due_{name}", column, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+        for name, column, where in (
             ("due_at", "due_at", "due_at IS NOT NULL"),
             ("leased", "lane", "lease_until IS NOT NULL"),
             ("parked", "parked_at", "parked_at IS NOT NULL"),

@@ -31,16 +31,16 @@ def settle(db: Connection, practitioner_id: UUID, session_id: UUID, times: Colle
 
     Raises: TimeTakenError if the database finds an overlap with anything of another session.
     """
-    stored = {
+    old = {
         row.key: (row.starts_at, row.ends_at, row.state)
         for row in db.execute(select(occupancy).where(occupancy.c.session_id == session_id))
     }
     new = {time.key: (time.span.start, time.span.end, time.state) for time in times}
-    stale = [key for key, value in stored.items() if new.get(key) != value]
-    fresh = [(key, value) for key, value in new.items() if stored.get(key) != value]
-    if stale:
-        db.execute(delete(occupancy).where(occupancy.c.key.in_(stale)))
-    if not fresh:
+    released_keys = [key for key, value in old.items() if new.get(key) != value]
+    additions = [(key, value) for key, value in new.items() if old.get(key) != value]
+    if released_keys:
+        db.execute(delete(occupancy).where(occupancy.c.key.in_(released_keys)))
+    if not additions:
         return
     rows = [
         {
@@ -51,7 +51,7 @@ def settle(db: Connection, practitioner_id: UUID, session_id: UUID, times: Colle
             "ends_at": ends_at,
             "state": state,
         }
-        for key, (starts_at, ends_at, state) in fresh
+        for key, (starts_at, ends_at, state) in additions
     ]
     try:
         db.execute(insert(occupancy), rows)

@@ -95,16 +95,16 @@ def test_instant_is_right_where_the_clocks_change(when: sessions.When, start: st
 
 def test_life_of_a_session_keeps_its_identity_and_only_ever_counts_up() -> None:
     now = datetime(2026, 11, 24, 9, tzinfo=UTC)
-    told = [SESSION]
+    revisions = [SESSION]
     for edit in (
         Edit(when=at("2026-12-02T14:00"), reason=MoveReason.CORRECTION),
         Edit(location=VIDEO),
         Edit(when=at("2026-12-03T14:00"), location=PRACTICE, reason=MoveReason.CORRECTION),
     ):
-        told.append(sessions.edit(told[-1], edit, by=HOST, now=now).session)
-    ended = sessions.cancel(told[-1], by=HOST, now=now - timedelta(seconds=30)).session
+        revisions.append(sessions.edit(revisions[-1], edit, by=HOST, now=now).session)
+    ended = sessions.cancel(revisions[-1], by=HOST, now=now - timedelta(seconds=30)).session
 
-    events = [event(request(session)) for session in told] + [event(cancel(ended))]
+    events = [event(request(session)) for session in revisions] + [event(cancel(ended))]
 
     assert len({str(each["UID"]) for each in events}) == 1
     assert len({str(each["ORGANIZER"]) for each in events}) == 1

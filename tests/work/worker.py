@@ -66,11 +66,11 @@ def main(url: str, broker_url: str, name: str, lease_ms: str) -> None:
     handlers: dict[str, Handler] = {"hang": hang, "freeze": freeze, "mark": marking(database)}
     lease, tick = timedelta(milliseconds=int(lease_ms)), timedelta(milliseconds=50)
     engine = Engine(database, handlers[name], broker_url=broker_url, clock=real_time, threads=4, lease=lease, tick=tick)
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    termination = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: termination.set())
     engine.start()
     print("ready", flush=True)
-    ended.wait()
+    termination.wait()
     engine.stop()
     database.dispose()
 
