@@ -122,8 +122,8 @@ def former_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequ
     for chunk in _chunks(hrefs):
         own = (formers.c.calendar_id == calendar_id) & formers.c.href.in_(chunk)
         for row in db.execute(select(formers).where(own)):
-            at = Ref(name=row.href, href=row.href)
-            removes.append(Remove(key=EntryKey.parse(row.key), session_id=row.session_id, at=at))
+            ref = Ref(name=row.href, href=row.href)
+            removes.append(Remove(key=EntryKey.parse(row.key), session_id=row.session_id, at=ref))
     return removes
 
 
