@@ -1,7 +1,7 @@
-"""A calendar at its service with an observer at every call, such as one who counts them.
+"""A remote calendar with an observer at every call, such as one that counts them.
 
-What takes the calendar's place has the abilities of that calendar and no others: its class is put together from the
-four verbs and one part for each ability. A new ability of calendars needs a part here.
+What takes the calendar's place has the abilities of that calendar and no others: its class inherits the four calls that
+every calendar has, and those of each ability. A new ability of calendars needs a class and a row of _ABILITIES here.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _T = TypeVar("_T")
 def observed(remote: RemoteCalendar, observer: Observer) -> RemoteCalendar:
     """Return a calendar that does what `remote` does, each call within a context of the observer's.
 
-    That of `apply` is left when its outcomes have been taken, so it holds the time of whoever takes them, too.
+    The context of `apply` is left when the last outcome has been taken, so it includes what the caller does in between.
     """
-    able = tuple(part for ability, part in _ABILITIES if isinstance(remote, ability))
-    calendar: RemoteCalendar = _class_of((_Verbs, *able))(remote, observer)
+    abilities = tuple(calls for ability, calls in _ABILITIES if isinstance(remote, ability))
+    calendar: RemoteCalendar = _class_of((_CalendarCalls, *abilities))(remote, observer)
     return calendar
 
 
-class _Part(Generic[_T]):
+class _Calls(Generic[_T]):
     """Some calls of one calendar."""
 
     def __init__(self, remote: _T, observer: Observer) -> None:
@@ -40,8 +40,8 @@ class _Part(Generic[_T]):
         self._observer = observer
 
 
-class _Verbs(_Part[RemoteCalendar]):
-    """What every calendar can do."""
+class _CalendarCalls(_Calls[RemoteCalendar]):
+    """The calls that every calendar has."""
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
         with self._observer("apply"):
@@ -60,13 +60,13 @@ class _Verbs(_Part[RemoteCalendar]):
             return self._remote.busy(span)
 
 
-class _ListingBusy(_Part[ListsBusy]):
+class _ListsBusyCalls(_Calls[ListsBusy]):
     def list_busy(self, span: Span) -> Sequence[Busy]:
         with self._observer("list_busy"):
             return self._remote.list_busy(span)
 
 
-class _Watching(_Part[Watchable]):
+class _WatchableCalls(_Calls[Watchable]):
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         with self._observer("watch"):
             return self._remote.watch(channel_id=channel_id, secret=secret, address=address, now=now)
@@ -80,9 +80,9 @@ class _Watching(_Part[Watchable]):
             self._remote.unwatch(channel)
 
 
-_ABILITIES: tuple[tuple[type, type[_Part[Any]]], ...] = ((ListsBusy, _ListingBusy), (Watchable, _Watching))
+_ABILITIES: tuple[tuple[type, type[_Calls[Any]]], ...] = ((ListsBusy, _ListsBusyCalls), (Watchable, _WatchableCalls))
 
 
 @cache
-def _class_of(parts: tuple[type[_Part[Any]], ...]) -> type[Any]:
-    return type("ObservedCalendar", parts, {})
+def _class_of(bases: tuple[type[_Calls[Any]], ...]) -> type[Any]:
+    return type("ObservedCalendar", bases, {})

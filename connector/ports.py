@@ -261,11 +261,11 @@ class TokenStore(Protocol):
         ...
 
     def renew(
-        self, seen: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
+        self, former: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
     ) -> Mapping[str, str]:
         """Replace credentials that are no longer good, one caller at a time across all processes.
 
-        If somebody has replaced `seen` meanwhile, theirs are returned and `refresh` is not called. What `refresh`
+        If somebody has replaced `former` meanwhile, theirs are returned and `refresh` is not called. What `refresh`
         returns is stored before anybody else gets in; what it raises goes through and changes nothing.
         """
         ...
@@ -282,11 +282,11 @@ class UnsavedTokens:
         return self.credentials
 
     def renew(
-        self, seen: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
+        self, former: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
     ) -> Mapping[str, str]:
         """Replace them in place."""
-        if dict(self.credentials) == dict(seen):
-            self.credentials = refresh(seen)
+        if dict(self.credentials) == dict(former):
+            self.credentials = refresh(former)
         return self.credentials
 
 
@@ -307,7 +307,7 @@ class SignIn(Protocol):
         ...
 
     def complete(self, network: Network, memory: Mapping[str, str], answer: Mapping[str, str]) -> Mapping[str, str]:
-        """Turn the answer's query into the credentials to keep.
+        """Exchange the answer's query for the credentials to keep.
 
         Raises: RuleError with words for the person if they said no or left a needed permission out.
         """
@@ -345,7 +345,8 @@ class NamesServices(Protocol):
 class Channel:
     """One subscription to pushes about a calendar.
 
-    `id` is ours, `remote_id` whatever the service needs to end it; `secret` proves a ring; `expires_at` is aware UTC.
+    `id` is ours, `remote_id` whatever the service needs to end it; `secret` proves a notification genuine;
+    `expires_at` is aware UTC.
     """
 
     id: str
@@ -366,7 +367,7 @@ class Lifecycle(Enum):
 class Notification:
     """One push as it came in, not yet believed: which channel it claims to be, and the secret it shows.
 
-    `lifecycle` is None for an ordinary ring, and where a service says something we have no word for.
+    `lifecycle` is None for an ordinary one, and where a service says something we have no word for.
     """
 
     channel_id: str
@@ -376,17 +377,17 @@ class Notification:
 
 @runtime_checkable
 class Watchable(Protocol):
-    """A calendar that can ring when something in it changes."""
+    """A calendar that can notify us when something in it changes."""
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
-        """Open a channel that rings at `address` (our public https URL for this provider).
+        """Open a channel that notifies `address` (our public https URL for this provider).
 
-        A first ring may come before this returns. Raises: RefusedError if this calendar cannot ring at all.
+        A first notification may come before this returns. Raises: RefusedError if this calendar can send none at all.
         """
         ...
 
     def renew(self, channel: Channel, *, address: str, now: datetime) -> Channel:
-        """Make a channel last longer, or open its successor; both may ring until the old one is unwatched."""
+        """Make a channel last longer, or open its successor; both may notify us until the old one is unwatched."""
         ...
 
     def unwatch(self, channel: Channel) -> None:

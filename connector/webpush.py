@@ -49,7 +49,7 @@ class Keys:
 
     @classmethod
     def of(cls, secret: str) -> Keys:
-        """Derive a channel's keys from its secret; so a message can be read before its registration is stored."""
+        """Derive a channel's keys from its secret, so that a message can be read before its registration is stored."""
         seed = int.from_bytes(hashlib.sha512(f"webdav-push key {secret}".encode()).digest())
         private = ec.derive_private_key(seed % (_CURVE_ORDER - 1) + 1, ec.SECP256R1())
         return cls(private=private, auth=hashlib.sha256(f"webdav-push auth {secret}".encode()).digest()[:16])
@@ -79,20 +79,20 @@ def decrypt(body: bytes, keys: Keys) -> bytes:
     try:
         sender = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         shared = keys.private.exchange(ec.ECDH(), sender)
-        mixed = _hkdf(keys.auth, shared, b"WebPush: info\0" + keys.public + point, 32)
-        key = _hkdf(salt, mixed, b"Content-Encoding: aes128gcm\0", 16)
-        nonce = _hkdf(salt, mixed, b"Content-Encoding: nonce\0", 12)
-        padded = AESGCM(key).decrypt(nonce, sealed, None)
+        key_material = _hkdf(keys.auth, shared, b"WebPush: info\0" + keys.public + point, 32)
+        key = _hkdf(salt, key_material, b"Content-Encoding: aes128gcm\0", 16)
+        nonce = _hkdf(salt, key_material, b"Content-Encoding: nonce\0", 12)
+        record = AESGCM(key).decrypt(nonce, sealed, None)
     except (ValueError, InvalidTag) as error:
         raise NotificationRejectedError("not encrypted for this channel") from error
-    text = padded.rstrip(b"\0")
+    text = record.rstrip(b"\0")
     if not text or text[-1] != _LAST_RECORD:
         raise NotificationRejectedError("padded in a way nobody pads")
     return text[:-1]
 
 
 def check_signer(authorization: str, key: str, *, origin: str, now: datetime) -> None:
-    """Check that a message was signed for, to us and lately, by the key a server has announced.
+    """Check that a message was signed lately, for us, by the key that the server has announced.
 
     Args:
         authorization: The header, `vapid t=<token>, k=<key>`.
@@ -102,21 +102,21 @@ def check_signer(authorization: str, key: str, *, origin: str, now: datetime) ->
     Raises: NotificationRejectedError.
     """
     scheme, _, rest = authorization.partition(" ")
-    given = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in rest.split(","))}
-    if scheme.lower() != SCHEME or _bytes(given.get("k", "")) != _bytes(key):
+    parameters = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in rest.split(","))}
+    if scheme.lower() != SCHEME or _bytes(parameters.get("k", "")) != _bytes(key):
         raise NotificationRejectedError("not signed by the key that was announced")
-    signed, _, signature = given.get("t", "").rpartition(".")
-    head, _, claims = signed.partition(".")
-    if _json(head).get("alg") != "ES256" or not _verifies(_bytes(key), signed.encode(), _bytes(signature)):
+    signed_text, _, signature = parameters.get("t", "").rpartition(".")
+    header_text, _, claims_text = signed_text.partition(".")
+    if _json(header_text).get("alg") != "ES256" or not _verifies(_bytes(key), signed_text.encode(), _bytes(signature)):
         raise NotificationRejectedError("the signature does not fit")
-    told = _json(claims)
-    if told.get("aud") != origin:
+    claims = _json(claims_text)
+    if claims.get("aud") != origin:
         raise NotificationRejectedError("signed for somebody else")
     try:
-        until = datetime.fromtimestamp(float(told["exp"]), UTC)
+        expires_at = datetime.fromtimestamp(float(claims["exp"]), UTC)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise NotificationRejectedError("signed without a date") from error
-    if not now - _LEEWAY < until < now + _LONGEST_LIFE + _LEEWAY:
+    if not now - _LEEWAY < expires_at < now + _LONGEST_LIFE + _LEEWAY:
         raise NotificationRejectedError("signed long ago, or for too long")
 
 
@@ -134,10 +134,10 @@ def _bytes(text: str) -> bytes:
 
 def _json(text: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(_bytes(text))
+        value = json.loads(_bytes(text))
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _verifies(point: bytes, signed: bytes, signature: bytes) -> bool:

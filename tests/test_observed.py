@@ -1,4 +1,4 @@
-"""A calendar can be observed, and loses and wins nothing by it."""
+"""A calendar can be observed, and can do no more and no less by it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Counted:
 
 @dataclass
 class There:
-    """A calendar that can ring at `address`, and the same observed."""
+    """A calendar that can notify `address`, and the same observed."""
 
     plain: RemoteCalendar
     address: str
@@ -74,14 +74,14 @@ def there(request: pytest.FixtureRequest) -> Iterator[There]:
         yield there
 
 
-def test_the_four_verbs_do_what_they_do_and_are_counted(there: There) -> None:
+def test_the_four_calls_do_what_they_do_and_are_counted(there: There) -> None:
     put = creation()
     [done] = written(there.calendar.apply([put]))
     sighting = there.calendar.read([done.ref])[done.ref.name]
     assert sighting is not None
     assert sighting.content == content()
-    assert [one.href for one in there.calendar.changes(None).changed] == [done.ref.href]
-    assert [one.span for one in there.calendar.busy(DAY)] == [content().span]
+    assert [changed.href for changed in there.calendar.changes(None).changed] == [done.ref.href]
+    assert [busy.span for busy in there.calendar.busy(DAY)] == [content().span]
     list(there.calendar.apply([removal(put, done.ref)]))
     assert there.plain.changes(None).changed == ()
     assert there.counted.calls == Counter(apply=2, read=1, changes=1, busy=1)
@@ -90,7 +90,7 @@ def test_the_four_verbs_do_what_they_do_and_are_counted(there: There) -> None:
 def test_its_events_can_be_listed(there: There) -> None:
     [done] = written(there.calendar.apply([creation()]))
     assert isinstance(there.calendar, ListsBusy)
-    assert [one.href for one in there.calendar.list_busy(DAY)] == [done.ref.href]
+    assert [busy.href for busy in there.calendar.list_busy(DAY)] == [done.ref.href]
     assert there.counted.calls["list_busy"] == 1
 
 

@@ -59,7 +59,7 @@ def test_keys_follow_from_the_secret_alone() -> None:
 
 
 @pytest.mark.parametrize("padding", [0, 1, 500])
-def test_what_was_encrypted_for_a_channel_is_its_ring(padding: int) -> None:
+def test_what_was_encrypted_for_a_channel_is_its_notification(padding: int) -> None:
     assert unseal(message(padding)) == Notification(channel_id="one", secret=SECRET)
 
 
@@ -115,9 +115,9 @@ def _with_delimiter(delimiter: bytes) -> bytes:
     """Encrypt nothing but zeros and a delimiter; the sender's own is cut off by making it part of the padding."""
     sender = ec.generate_private_key(ec.SECP256R1())
     shared = sender.exchange(ec.ECDH(), KEYS.private.public_key())
-    mixed = webpush._hkdf(KEYS.auth, shared, b"WebPush: info\0" + KEYS.public + point(sender), 32)
-    key = webpush._hkdf(bytes(16), mixed, b"Content-Encoding: aes128gcm\0", 16)
-    nonce = webpush._hkdf(bytes(16), mixed, b"Content-Encoding: nonce\0", 12)
+    key_material = webpush._hkdf(KEYS.auth, shared, b"WebPush: info\0" + KEYS.public + point(sender), 32)
+    key = webpush._hkdf(bytes(16), key_material, b"Content-Encoding: aes128gcm\0", 16)
+    nonce = webpush._hkdf(bytes(16), key_material, b"Content-Encoding: nonce\0", 12)
     sealed = webpush.AESGCM(key).encrypt(nonce, delimiter + bytes(20), None)
     return bytes(16) + (4096).to_bytes(4) + bytes([65]) + point(sender) + sealed
 

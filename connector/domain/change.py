@@ -1,8 +1,8 @@
-"""What a change feed means: a look at our events becomes a suspicion and, once that has settled, something that counts.
+"""What a change feed means: a read of our events yields remote changes, and those that have settled count.
 
 What a practitioner does in their calendar comes in bits: an event is dragged, dropped, dragged on, or deleted and
-brought back. So a move or a deletion is only suspected at first. It counts when a direct read after the settling time
-finds the same. An echo of our own write means nothing, and a touch of what is not ours is kept.
+brought back. So a move or a deletion does not count at first: it is settling. It counts when a direct read after the
+settling time finds the same. An echo of our own write means nothing, and a touch of what is not ours is kept.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteChange:
-    """An act that does not count yet.
+    """A change that is settling: it does not count yet.
 
     Attributes:
-        act: DELETED, MOVED or RESHAPED.
+        kind: DELETED, MOVED or RESHAPED.
         since: When it was first seen so, aware UTC.
-        wanted: Where the event should have stood then. A decision that changes this overrules what is suspected.
-        found: Where it stands; None unless it was moved.
-        accepted: The practitioner has said that they meant it, so it does not put on the brake.
+        expected: Where the event should have stood then. A decision that changes this overrules the change.
+        actual: Where it stands; None unless it was moved.
+        accepted: The practitioner has said that they meant it, so it does not count for the circuit breaker.
     """
 
     key: EntryKey
     kind: ChangeKind
     since: datetime
-    wanted: Span
-    found: Span | None = None
+    expected: Span
+    actual: Span | None = None
     accepted: bool = False
 
     def overruled(self, content: Content | None) -> bool:
         """Whether it was decided since that the event stands elsewhere, or nowhere: then it is written all the same."""
-        return content is None or content.span != self.wanted
+        return content is None or content.span != self.expected
 
     def is_due(self, now: datetime, settling: timedelta) -> bool:
         """Whether it is time for the direct read that decides."""
@@ -58,7 +58,7 @@ class RemoteChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettledChange:
-    """Something that counts: `act` was done to the event of `mirror`; `to` is where it stands if it was moved."""
+    """A change that counts: `kind` is what was done to the event of `mirror`, `to` where it stands if it was moved."""
 
     mirror: Mirror
     kind: ChangeKind
@@ -67,7 +67,7 @@ class SettledChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What was learned of one event: how it is known now, what is suspected of it, and what counts."""
+    """What a read says of one event: its mirror from now on, the change that is settling, and the one that counts."""
 
     mirror: Mirror
     remote_change: RemoteChange | None = None
@@ -77,118 +77,134 @@ class Observation:
 def observations(
     mirrors: Iterable[Mirror],
     sightings: Mapping[str, Sighting | None],
-    wanted: Mapping[EntryKey, Content],
+    contents: Mapping[EntryKey, Content],
     remote_changes: Mapping[EntryKey, RemoteChange],
     *,
     hidden: Collection[EntryKey] = (),
     now: datetime,
     settling: timedelta,
 ) -> Iterator[Observation]:
-    """Yield what was learned of each mirror that was read.
+    """Yield one observation for each mirror whose event was read.
 
     Args:
-        mirrors: What we knew. One in doubt is left alone: what stands there may be a write of our own.
+        mirrors: As they were before the read. One in doubt is left alone: its event may be a write of our own.
         sightings: By remote name, what a direct read found; None is a confirmed absence. Only names that were read.
-        wanted: What each entry shall show now; an entry that is not wanted is missing.
-        remote_changes: What is suspected so far.
+        contents: What each entry should show now; an entry that is not wanted is missing.
+        remote_changes: The changes that are settling so far.
         hidden: Entries that their practitioner has deleted and not yet said why.
         now: Aware UTC, not later than the read.
-        settling: How long an act must last before it counts.
+        settling: How long a change must last before it counts.
     """
     for mirror in mirrors:
         if mirror.ref.name not in sightings or mirror.state is MirrorState.UNKNOWN:
             continue
         sighting = sightings[mirror.ref.name]
-        content, earlier = wanted.get(mirror.key), remote_changes.get(mirror.key)
+        content, previous = contents.get(mirror.key), remote_changes.get(mirror.key)
         if sighting is None:
-            yield _absent(mirror, content, earlier, hidden=mirror.key in hidden, now=now, settling=settling)
+            yield _absent(mirror, content, previous, hidden=mirror.key in hidden, now=now, settling=settling)
         else:
-            yield _present(mirror, sighting, content, earlier, hidden=mirror.key in hidden, now=now, settling=settling)
+            yield _present(mirror, sighting, content, previous, hidden=mirror.key in hidden, now=now, settling=settling)
 
 
 def _absent(
     mirror: Mirror,
     content: Content | None,
-    earlier: RemoteChange | None,
+    previous: RemoteChange | None,
     *,
     hidden: bool,
     now: datetime,
     settling: timedelta,
 ) -> Observation:
-    gone = replace(mirror, seen=None, state=MirrorState.ABSENT)
+    """Say what it means that the event of `mirror` is not there."""
+    new_mirror = replace(mirror, seen=None, state=MirrorState.ABSENT)
     if content is None or hidden or content.span.end <= now:  # what is over may be tidied away
-        return Observation(mirror=gone)
-    if mirror.state is MirrorState.ABSENT and earlier is None:
-        return Observation(mirror=gone)
-    if earlier is not None and earlier.overruled(content) and mirror.state is MirrorState.ABSENT:
-        return Observation(mirror=gone, remote_change=earlier)  # about to be written again
-    fresh = RemoteChange(key=mirror.key, kind=ChangeKind.DELETED, since=now, wanted=_stood(mirror, content))
-    return _weighed(gone, fresh, earlier, now, settling)
+        return Observation(mirror=new_mirror)
+    was_absent = mirror.state is MirrorState.ABSENT
+    if was_absent and previous is None:
+        return Observation(mirror=new_mirror)
+    if was_absent and previous is not None and previous.overruled(content):
+        return Observation(mirror=new_mirror, remote_change=previous)  # about to be written again
+    expected = _expected_span(mirror, content)
+    new_change = RemoteChange(key=mirror.key, kind=ChangeKind.DELETED, since=now, expected=expected)
+    return _settle(new_mirror, new_change, previous, now, settling)
 
 
 def _present(
     mirror: Mirror,
     sighting: Sighting,
     content: Content | None,
-    earlier: RemoteChange | None,
+    previous: RemoteChange | None,
     *,
     hidden: bool,
     now: datetime,
     settling: timedelta,
 ) -> Observation:
-    back = hidden and mirror.state is MirrorState.ABSENT
-    if back and content is not None:
+    """Say what it means that the event of `mirror` is there and reads as `sighting`."""
+    if content is None:
+        return Observation(mirror=_mirror_of(mirror, sighting))
+    is_back = hidden and mirror.state is MirrorState.ABSENT
+    if is_back:
         mirror = replace(mirror, ends_at=content.span.end)  # nothing was to be written there meanwhile
-    found = sighting.content
-    seen = found.fingerprint if found is not None else ""
-    read = replace(
+    new_mirror = _mirror_of(mirror, sighting)
+    if is_back and sighting.content is not None and sighting.content.span == content.span:
+        return Observation(mirror=new_mirror, settled_change=SettledChange(mirror=new_mirror, kind=ChangeKind.RETURNED))
+    if new_mirror.seen == content.fingerprint:
+        return _as_expected(mirror, replace(new_mirror, ends_at=content.span.end))
+    if new_mirror.seen == mirror.seen and (previous is None or previous.overruled(content)):
+        # Nobody has changed the event: what it should show has changed, and is about to be written.
+        return Observation(mirror=new_mirror, remote_change=previous)
+    new_change = _change_of(mirror, sighting.content, content, now)
+    if new_change is None:
+        return Observation(mirror=new_mirror, settled_change=SettledChange(mirror=new_mirror, kind=ChangeKind.EDITED))
+    return _settle(new_mirror, new_change, previous, now, settling)
+
+
+def _mirror_of(mirror: Mirror, sighting: Sighting) -> Mirror:
+    """Return the mirror of an event that was read."""
+    return replace(
         mirror,
         ref=replace(mirror.ref, href=sighting.href, etag=sighting.etag),
-        seen=seen,
+        seen=sighting.content.fingerprint if sighting.content is not None else "",
         state=MirrorState.PRESENT,
     )
-    if content is None:
-        return Observation(mirror=read)
-    if back and found is not None and found.span == content.span:
-        return Observation(mirror=read, settled_change=SettledChange(mirror=read, kind=ChangeKind.RETURNED))
-    if seen == content.fingerprint:
-        read = replace(read, ends_at=content.span.end)
-        return Observation(
-            mirror=read, settled_change=SettledChange(mirror=read, kind=ChangeKind.TOUCHED) if read != mirror else None
-        )
-    if seen == mirror.seen and (earlier is None or earlier.overruled(content)):
-        return Observation(
-            mirror=read, remote_change=earlier
-        )  # what is wanted has changed since, and is about to be written
-    if found is None:
-        fresh = RemoteChange(key=mirror.key, kind=ChangeKind.RESHAPED, since=now, wanted=_stood(mirror, content))
-        return _weighed(read, fresh, earlier, now, settling)
-    if found.span != content.span:
-        stood = _stood(mirror, content)
-        fresh = RemoteChange(key=mirror.key, kind=ChangeKind.MOVED, since=now, wanted=stood, found=found.span)
-        return _weighed(read, fresh, earlier, now, settling)
-    return Observation(mirror=read, settled_change=SettledChange(mirror=read, kind=ChangeKind.EDITED))
 
 
-def _weighed(
-    mirror: Mirror, fresh: RemoteChange, earlier: RemoteChange | None, now: datetime, settling: timedelta
+def _as_expected(mirror: Mirror, new_mirror: Mirror) -> Observation:
+    """Say what it means that an event shows what it should: it was touched at most."""
+    if new_mirror == mirror:
+        return Observation(mirror=new_mirror)
+    return Observation(mirror=new_mirror, settled_change=SettledChange(mirror=new_mirror, kind=ChangeKind.TOUCHED))
+
+
+def _change_of(mirror: Mirror, actual: Content | None, content: Content, now: datetime) -> RemoteChange | None:
+    """Return the change by which an event shows `actual` instead of `content`; None for an edit: it counts at once."""
+    expected = _expected_span(mirror, content)
+    if actual is None:
+        return RemoteChange(key=mirror.key, kind=ChangeKind.RESHAPED, since=now, expected=expected)
+    if actual.span != content.span:
+        return RemoteChange(key=mirror.key, kind=ChangeKind.MOVED, since=now, expected=expected, actual=actual.span)
+    return None
+
+
+def _settle(
+    mirror: Mirror, new_change: RemoteChange, previous: RemoteChange | None, now: datetime, settling: timedelta
 ) -> Observation:
-    """Go on with a suspicion that is still the same, or begin anew: the last place counts."""
-    if earlier is None or replace(fresh, since=earlier.since, accepted=earlier.accepted) != earlier:
-        return Observation(mirror=mirror, remote_change=fresh)
-    if not earlier.is_due(now, settling):
-        return Observation(mirror=mirror, remote_change=earlier)
-    if fresh.found is not None:
-        mirror = replace(mirror, ends_at=fresh.found.end)
+    """Let a change that is still the same go on settling, or begin anew: the last place counts."""
+    if previous is None or replace(new_change, since=previous.since, accepted=previous.accepted) != previous:
+        return Observation(mirror=mirror, remote_change=new_change)
+    if not previous.is_due(now, settling):
+        return Observation(mirror=mirror, remote_change=previous)
+    if new_change.actual is not None:
+        mirror = replace(mirror, ends_at=new_change.actual.end)
     return Observation(
         mirror=mirror,
-        remote_change=earlier,
-        settled_change=SettledChange(mirror=mirror, kind=fresh.kind, to=fresh.found),
+        remote_change=previous,
+        settled_change=SettledChange(mirror=mirror, kind=new_change.kind, to=new_change.actual),
     )
 
 
-def _stood(mirror: Mirror, content: Content) -> Span:
-    """Return where an event should have stood when it was touched: elsewhere, if a decision is still to be written."""
+def _expected_span(mirror: Mirror, content: Content) -> Span:
+    """Return where an event should have stood when it was changed: elsewhere, if a decision is still to be written."""
     if mirror.ends_at == content.span.end:
         return content.span
     return Span.of(mirror.ends_at - content.span.duration, mirror.ends_at)
@@ -224,8 +240,9 @@ def loss(units: Mapping[EntryKey, object], remote_changes: Iterable[RemoteChange
 
     Args:
         units: By the key of each entry that is to come and was known to stand in the calendar: what it is counted with.
-        remote_changes: What is suspected; only deletions count, and not those the practitioner has accepted.
+        remote_changes: Those that are settling; only deletions count, and not those the practitioner has accepted.
     """
-    gone = {s.key for s in remote_changes if s.kind is ChangeKind.DELETED and not s.accepted and s.key in units}
-    units_gone = {units[key] for key in gone}
-    return Loss(gone=len(units_gone), known=len(set(units.values())), left=len(units) - len(gone))
+    deletions = [change for change in remote_changes if change.kind is ChangeKind.DELETED and not change.accepted]
+    keys = {change.key for change in deletions if change.key in units}
+    units_gone = {units[key] for key in keys}
+    return Loss(gone=len(units_gone), known=len(set(units.values())), left=len(units) - len(keys))

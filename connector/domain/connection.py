@@ -47,7 +47,7 @@ class Calendar:
     Attributes:
         trouble: What went wrong last, in plain words.
         successor_id: The calendar that takes over, while this one is being cleared.
-        stopped: Why nothing is done about it until somebody says so (a Stop); `stopped_count` entries were gone.
+        paused: Why nothing is done about it until somebody says so (a PauseReason); `paused_count` entries were gone.
         busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
             not be since.
         probe: The remote name of a probe hold that may stand there at `probe_at`; `probe_tries` times it read as free.

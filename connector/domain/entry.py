@@ -1,4 +1,4 @@
-"""What a calendar shall show: the entry of a session, or the hold of an offered alternative."""
+"""What a calendar should show: the entry of a session, or the hold of an offered alternative."""
 
 from __future__ import annotations
 
@@ -95,9 +95,10 @@ def entries_for(
     *,
     put_at: Span | None = None,
 ) -> Iterator[Entry]:
-    """Yield what a calendar shall show for one session: its own entry while it stands, and its holds.
+    """Yield what a calendar should show for one session: its own entry while it stands, and its holds.
 
-    `put_at` is where the practitioner has put the session's own event in this calendar and is asked about; it stays.
+    `put_at` is where the practitioner has moved the session's own event in this calendar: it stays there while they are
+    asked about it.
     """
     if session.state is not SessionState.BOOKED:
         return
@@ -134,10 +135,10 @@ def _title(kind: EntryKind, client_name: str, level: Level) -> str:
     if level is Level.BUSY:
         return "Busy"
     word = {EntryKind.SESSION: "Session", EntryKind.HOLD: "Hold"}[kind]
-    shown = {
+    name = {
         Level.NEUTRAL: "",
         Level.INITIALS: ". ".join(part[0].upper() for part in client_name.split()) + ".",
         Level.FIRST_NAME: client_name.split(maxsplit=1)[0],
         Level.FULL: client_name,
     }[level]
-    return f"{word}: {shown}" if shown else word
+    return f"{word}: {name}" if name else word

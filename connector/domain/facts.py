@@ -34,9 +34,9 @@ class FlagReason(StrEnum):
 class QuestionKind(StrEnum):
     """What the practitioner is asked about a session whose event they changed in their calendar."""
 
-    MOVED = "moved"  # they moved it: ask the client, already agreed, or put it back
-    REPLACE = "replace"  # they moved it while an offer was open: shall this time replace the offer
-    DELETED = "deleted"  # they deleted it: cancel the session, put it back, or offer other times
+    MOVED = "moved"  # they moved it: ask the client, already agreed, or revert it
+    REPLACE = "replace"  # they moved it while an offer was open: should this time replace the offer
+    DELETED = "deleted"  # they deleted it: cancel the session, revert it, or offer other times
 
 
 class Answer(StrEnum):
@@ -56,8 +56,8 @@ class Dropped(StrEnum):
 
     MOVED_BACK = "moved_back"
     BROUGHT_BACK = "brought_back"
-    CHANGED_AGAIN = "changed_again"  # the last act counts, and is asked about
-    CANNOT_STAND = "cannot_stand"  # moved on to a time that cannot be, and so put back
+    CHANGED_AGAIN = "changed_again"  # the last change counts, and is asked about
+    CANNOT_STAND = "cannot_stand"  # moved on to a time that cannot be, and so reverted
     DECIDED = "decided"  # on a page, by the client, or by the end of the offer it was about
     DISCONNECTED = "disconnected"  # the calendar it was done in
 
@@ -86,7 +86,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionBooked(Fact):
-    """A session was taken in."""
+    """A session was booked."""
 
     tag: ClassVar[str] = "session_booked"
 
@@ -232,9 +232,9 @@ class AlternativeMoved(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryReverted(Fact):
-    """The practitioner changed or deleted one of our entries in their own calendar, and it was put back.
+    """The practitioner changed or deleted one of our entries in their own calendar, and it was reverted.
 
-    `reason` is a PutBack of the notice; `moved_to` where they had put it.
+    `reason` is the RevertReason of the notice; `moved_to` where they had put it.
     """
 
     tag: ClassVar[str] = "entry_reverted"
@@ -312,7 +312,7 @@ class ConflictFound(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarPaused(Fact):
-    """A calendar looked wrong, so nothing is done about it until somebody says so; `reason` is a Stop."""
+    """A calendar looked wrong, so nothing is done about it until somebody says so; `reason` is a PauseReason."""
 
     tag: ClassVar[str] = "calendar_paused"
 

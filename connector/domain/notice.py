@@ -34,12 +34,10 @@ class NoticeKind(StrEnum):
     CLIENT_CANCELLED = "client_cancelled"
     OFFER_LAPSED = "offer_lapsed"
     DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
-    ENTRY_REVERTED = (
-        "entry_put_back"  # our event was changed in their calendar and has been put back; `reason` says why
-    )
-    MOVE_ASKED = "move_asked"  # they moved a session in their calendar: ask the client, already agreed, put it back
-    REPLACE_ASKED = "replace_asked"  # the same while an offer was open: put back; shall the offer be replaced by it
-    DELETE_ASKED = "delete_asked"  # they deleted a session in their calendar: cancel, put it back, offer other times
+    ENTRY_REVERTED = "entry_put_back"  # they changed our event in their calendar, and it was reverted; see `reason`
+    MOVE_ASKED = "move_asked"  # they moved a session in their calendar: ask the client, already agreed, revert it
+    REPLACE_ASKED = "replace_asked"  # the same while an offer was open: reverted; should it replace the offer
+    DELETE_ASKED = "delete_asked"  # they deleted a session in their calendar: cancel, revert it, offer other times
     OFFER_TAKEN_BACK = "offer_taken_back"  # they deleted the last hold, and so the offer is withdrawn
     CONFLICT_FOUND = "clash_found"  # an offered time is no longer free in another calendar of theirs
     CALENDAR_PAUSED = "calendar_stopped"  # a calendar looks wrong, so nothing is done about it until somebody says so
@@ -50,7 +48,7 @@ class NoticeKind(StrEnum):
 
 
 class RevertReason(StrEnum):
-    """Why an entry that was changed in a calendar has been put back; `reason` of an ENTRY_PUT_BACK."""
+    """Why an entry that was changed in a calendar has been reverted; `reason` of an ENTRY_REVERTED."""
 
     EDITED = "edited"  # title, place or status, which are ours
     PAST = "past"  # moved to a time that has begun
@@ -64,7 +62,7 @@ class RevertReason(StrEnum):
 
 
 class PauseReason(StrEnum):
-    """Why a calendar was stopped; `reason` of a CALENDAR_STOPPED."""
+    """Why a calendar was paused; `reason` of a CALENDAR_PAUSED."""
 
     MISSING = "missing"  # the calendar is not there
     REFUSED = "refused"  # it may not be read
@@ -114,11 +112,11 @@ class Notice:
         offer_withdrawn: The same change also took an open offer back.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
-        reason: A PutBack or a Stop.
+        reason: A RevertReason or a PauseReason.
         moved_to: Where the practitioner has put an entry in their calendar.
         question_id: The question that the practitioner is asked.
         alternative_id: The alternative that a link takes back.
-        calendar_id: The calendar that was stopped.
+        calendar_id: The calendar that was paused.
         count: How many entries are gone from it.
     """
 

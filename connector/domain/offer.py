@@ -118,26 +118,25 @@ def draft(
     Raises: RuleError for none or too many, doubles, or the session's own time; PastSpanError for a past one.
     """
     sessions.check_stands(session)
-    chosen = tuple(Alternative(id=uuid4(), when=when, location=place) for when, place in alternatives)
+    new_alternatives = tuple(Alternative(id=uuid4(), when=when, location=place) for when, place in alternatives)
     _check_window(window)
-    _check_alternatives(session, chosen, now)
+    _check_alternatives(session, new_alternatives, now)
     offer = Offer(
         id=uuid4(),
         session_id=session.id,
         practitioner_id=session.practitioner_id,
         state=OfferState.DRAFT,
-        alternatives=chosen,
+        alternatives=new_alternatives,
         window=window,
         drafted_at=now,
     )
-    fact = OfferDrafted(
-        at=now, by=by, session_id=session.id, offer_id=offer.id, alternatives=tuple(a.when for a in chosen)
-    )
+    times = tuple(alternative.when for alternative in new_alternatives)
+    fact = OfferDrafted(at=now, by=by, session_id=session.id, offer_id=offer.id, alternatives=times)
     return Transition(offer=offer, session=session, facts=(fact,))
 
 
 def discard(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
-    """Throw a draft away; nobody ever knew of it."""
+    """Discard a draft; nobody but its author ever knew of it."""
     _check_draft(offer)
     fact = OfferDiscarded(at=now, by=by, session_id=session.id, offer_id=offer.id)
     return _ended(offer, session, OfferState.DISCARDED, now, fact)
@@ -161,11 +160,11 @@ def send(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transit
         expires_at=expires_at,
         window=offer.window,
     )
-    cleared = sessions.unflagged(session, by=by, now=now)
+    of_session = sessions.unflagged(session, by=by, now=now)
     return Transition(
         offer=replace(offer, state=OfferState.OPEN, sent_at=now, expires_at=expires_at),
-        session=cleared.session,
-        facts=(fact, *cleared.facts),
+        session=of_session.session,
+        facts=(fact, *of_session.facts),
     )
 
 
@@ -187,19 +186,24 @@ def accept(
     chosen = offer.alternative(alternative_id)
     if offer.state is OfferState.ACCEPTED and offer.accepted_id == alternative_id:
         return Transition(offer=offer, session=session)
-    late = by.role is Role.SUPPORT and offer.state in (OfferState.LAPSED, OfferState.REJECTED, OfferState.OPEN)
-    if not late:
-        check_open(offer, now)
+    _check_answerable(offer, by, now)
     sessions.check_stands(session)
-    if chosen.withdrawn:
-        raise RuleError("This time is no longer offered. Please choose one of the others.")
-    if shown is not None and shown != chosen.when.span.start:
-        raise StaleAnswerError("This time has changed since you opened the page. Please look at the new time.")
-    sessions.check_future(chosen.when, now)
-    moved = sessions.revised(
+    _check_choice(chosen, shown, now)
+    new_session = sessions.revised(
         replace(session, when=chosen.when, location=chosen.location or session.location, flag=None), now=now
     )
-    facts = (
+    facts = _acceptance_facts(offer, session, chosen, by=by, now=now)
+    return Transition(
+        offer=replace(offer, state=OfferState.ACCEPTED, ended_at=now, accepted_id=chosen.id),
+        session=new_session,
+        facts=facts,
+    )
+
+
+def _acceptance_facts(
+    offer: Offer, session: Session, chosen: Alternative, *, by: Actor, now: datetime
+) -> tuple[Fact, ...]:
+    return (
         OfferAccepted(
             at=now,
             by=by,
@@ -218,9 +222,6 @@ def accept(
             reason=MoveReason.ACCEPTED,
         ),
     )
-    return Transition(
-        offer=replace(offer, state=OfferState.ACCEPTED, ended_at=now, accepted_id=chosen.id), session=moved, facts=facts
-    )
 
 
 def reject(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
@@ -229,8 +230,8 @@ def reject(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Trans
         return Transition(offer=offer, session=session)
     check_open(offer, now)
     fact = OfferRejected(at=now, by=by, session_id=session.id, offer_id=offer.id)
-    marked = sessions.flagged(session, FlagReason.REJECTED, by=by, now=now)
-    return _ended(offer, marked.session, OfferState.REJECTED, now, fact, *marked.facts)
+    of_session = sessions.flagged(session, FlagReason.REJECTED, by=by, now=now)
+    return _ended(offer, of_session.session, OfferState.REJECTED, now, fact, *of_session.facts)
 
 
 def cancel_booking(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
@@ -243,8 +244,8 @@ def cancel_booking(offer: Offer, session: Session, *, by: Actor, now: datetime) 
 
 def end_with_session(offer: Offer, session: Session, *, by: Actor, now: datetime, reason: str = "") -> Transition:
     """Cancel a session whose offer is still open; whoever cancels, both end together."""
-    ended = sessions.cancel(session, by=by, now=now, reason=reason)
-    return _ended(offer, ended.session, OfferState.CANCELLED, now, *ended.facts)
+    of_session = sessions.cancel(session, by=by, now=now, reason=reason)
+    return _ended(offer, of_session.session, OfferState.CANCELLED, now, *of_session.facts)
 
 
 def lapse(offer: Offer, session: Session, *, now: datetime) -> Transition:
@@ -252,8 +253,8 @@ def lapse(offer: Offer, session: Session, *, now: datetime) -> Transition:
     if offer.state is not OfferState.OPEN or offer.expires_at is None or now < offer.expires_at:
         return Transition(offer=offer, session=session)
     fact = OfferLapsed(at=now, by=CLOCK, session_id=session.id, offer_id=offer.id)
-    marked = sessions.flagged(session, FlagReason.LAPSED, by=CLOCK, now=now)
-    return _ended(offer, marked.session, OfferState.LAPSED, now, fact, *marked.facts)
+    of_session = sessions.flagged(session, FlagReason.LAPSED, by=CLOCK, now=now)
+    return _ended(offer, of_session.session, OfferState.LAPSED, now, fact, *of_session.facts)
 
 
 def withdraw(offer: Offer, session: Session, *, by: Actor, now: datetime, why: str = "") -> Transition:
@@ -273,15 +274,14 @@ def withdraw_alternative(
     if target.withdrawn:
         return Transition(offer=offer, session=session)
     check_open(offer, now)
-    gone = replace(target, withdrawn=True)
-    rest = replace(offer, alternatives=_swapped(offer, gone))
+    new_offer = replace(offer, alternatives=_swapped(offer, replace(target, withdrawn=True)))
     fact = AlternativeWithdrawn(
-        at=now, by=by, session_id=session.id, offer_id=offer.id, alternative_id=gone.id, when=gone.when
+        at=now, by=by, session_id=session.id, offer_id=offer.id, alternative_id=target.id, when=target.when
     )
-    if not rest.standing:
-        last = withdraw(rest, session, by=by, now=now)
-        return replace(last, facts=(fact, *last.facts))
-    return Transition(offer=rest, session=session, facts=(fact,))
+    if not new_offer.standing:
+        withdrawal = withdraw(new_offer, session, by=by, now=now)
+        return replace(withdrawal, facts=(fact, *withdrawal.facts))
+    return Transition(offer=new_offer, session=session, facts=(fact,))
 
 
 def move_alternative(
@@ -294,12 +294,12 @@ def move_alternative(
         raise RuleError("This time is no longer offered, so it cannot be moved.")
     if target.when == when:
         return Transition(offer=offer, session=session)
-    moved = replace(offer, alternatives=_swapped(offer, replace(target, when=when)))
-    _check_alternatives(session, moved.standing, now)
+    new_offer = replace(offer, alternatives=_swapped(offer, replace(target, when=when)))
+    _check_alternatives(session, new_offer.standing, now)
     fact = AlternativeMoved(
         at=now, by=by, session_id=session.id, offer_id=offer.id, alternative_id=target.id, old=target.when, new=when
     )
-    return Transition(offer=moved, session=session, facts=(fact,))
+    return Transition(offer=new_offer, session=session, facts=(fact,))
 
 
 def replaced(offer: Offer, session: Session, by_offer: Offer, *, by: Actor, now: datetime) -> Transition:
@@ -337,6 +337,21 @@ def _check_draft(offer: Offer) -> None:
         )
 
 
+def _check_answerable(offer: Offer, by: Actor, now: datetime) -> None:
+    """Raise OfferClosedError unless it can be accepted; support can do that after a lapse or a rejection, too."""
+    if by.role is Role.SUPPORT and offer.state in (OfferState.LAPSED, OfferState.REJECTED, OfferState.OPEN):
+        return
+    check_open(offer, now)
+
+
+def _check_choice(chosen: Alternative, shown: datetime | None, now: datetime) -> None:
+    if chosen.withdrawn:
+        raise RuleError("This time is no longer offered. Please choose one of the others.")
+    if shown is not None and shown != chosen.when.span.start:
+        raise StaleAnswerError("This time has changed since you opened the page. Please look at the new time.")
+    sessions.check_future(chosen.when, now)
+
+
 def _check_window(window: timedelta) -> None:
     if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
         raise RuleError("The client's time to answer lies between 1 second and 30 days.")
@@ -354,8 +369,8 @@ def _check_alternatives(session: Session, alternatives: tuple[Alternative, ...],
             raise RuleError("One of the times is the session's own time. Offer only other times.")
 
 
-def _swapped(offer: Offer, changed: Alternative) -> tuple[Alternative, ...]:
-    return tuple(changed if a.id == changed.id else a for a in offer.alternatives)
+def _swapped(offer: Offer, new: Alternative) -> tuple[Alternative, ...]:
+    return tuple(new if alternative.id == new.id else alternative for alternative in offer.alternatives)
 
 
 def _ended(offer: Offer, session: Session, state: OfferState, now: datetime, *facts: Fact) -> Transition:

@@ -84,7 +84,7 @@ class Practitioner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Who receives sessions; told through the `channels` preferred that their contact data allow."""
+    """Who receives sessions; told by those of the `media` they prefer that their contact data allow."""
 
     id: UUID
     name: str
@@ -103,9 +103,9 @@ class Client:
 
     @property
     def reachable(self) -> frozenset[Medium]:
-        """The preferred channels for which there is an address or number."""
-        known = {Medium.EMAIL: self.email, Medium.SMS: self.phone}
-        return frozenset(medium for medium in self.media if known[medium])
+        """The preferred media for which there is an address or number."""
+        addresses = {Medium.EMAIL: self.email, Medium.SMS: self.phone}
+        return frozenset(medium for medium in self.media if addresses[medium])
 
 
 def check_address(address: str) -> str:

@@ -202,8 +202,8 @@ def answer(question: Question, chosen: Answer, *, by: Actor, now: datetime) -> t
     check_open(question)
     if chosen not in question.row.answers:
         raise RuleError("This is no answer to this question. Choose one of those that are offered.")
-    ended = replace(question, state=QuestionState.ANSWERED, answer=chosen, ended_at=now)
-    return ended, PractitionerAnswered(
+    new_question = replace(question, state=QuestionState.ANSWERED, answer=chosen, ended_at=now)
+    return new_question, PractitionerAnswered(
         at=now,
         by=by,
         session_id=question.session_id,
@@ -216,8 +216,8 @@ def answer(question: Question, chosen: Answer, *, by: Actor, now: datetime) -> t
 
 def drop(question: Question, dropped: Dropped, *, by: Actor, now: datetime) -> tuple[Question, Fact]:
     """End a question that something else has decided."""
-    ended = replace(question, state=QuestionState.DROPPED, ended_at=now)
-    return ended, QuestionDropped(
+    new_question = replace(question, state=QuestionState.DROPPED, ended_at=now)
+    return new_question, QuestionDropped(
         at=now,
         by=by,
         session_id=question.session_id,

@@ -1,4 +1,4 @@
-"""Compare what a calendar shall show with what we know it shows, and say what to do. Decides; never does."""
+"""Compare what a calendar should show with what we know it shows, and say what to do. Nothing is done here."""
 
 from __future__ import annotations
 
@@ -109,28 +109,39 @@ def name_for(calendar_id: UUID, key: EntryKey, generation: int) -> str:
 
 
 def plan(
-    wanted: Iterable[Entry], mirrors: Iterable[Mirror], *, calendar_id: UUID, leave: Collection[EntryKey] = ()
+    entries: Iterable[Entry], mirrors: Iterable[Mirror], *, calendar_id: UUID, leave: Collection[EntryKey] = ()
 ) -> Iterator[Action]:
     """Yield creations, then changes, then removals: a time is never seen free while it changes hands.
 
-    `leave` names entries that nothing is done about for now: somebody has touched them, and it is not yet known what
+    `leave` names entries that nothing is done about for now: somebody has changed them, and it is not yet known what
     that means.
     """
-    entries = {entry.key: entry for entry in wanted}
-    known = {mirror.key: mirror for mirror in mirrors}
+    entry_by_key = {entry.key: entry for entry in entries}
+    mirror_by_key = {mirror.key: mirror for mirror in mirrors}
     changes: list[Put] = []
-    for key, entry in entries.items():
-        mirror = known.get(key)
+    for key, entry in entry_by_key.items():
         if key in leave:
             continue
+        mirror = mirror_by_key.get(key)
         if mirror is None or mirror.state is MirrorState.ABSENT:
-            generation = mirror.ref.generation + 1 if mirror else 1
-            yield Put(entry=entry, at=Ref(name=name_for(calendar_id, key, generation), generation=generation))
-        elif mirror.state is MirrorState.UNKNOWN:
-            changes.append(Put(entry=entry, at=mirror.ref))
-        elif mirror.seen != entry.content.fingerprint:
-            changes.append(Put(entry=entry, at=mirror.ref, over=mirror.seen))
+            yield _creation(entry, calendar_id, generation=mirror.ref.generation + 1 if mirror else 1)
+        elif (change := _change(entry, mirror)) is not None:
+            changes.append(change)
     yield from changes
-    for key, mirror in known.items():
-        if key not in entries and mirror.state is not MirrorState.ABSENT:
+    for key, mirror in mirror_by_key.items():
+        if key not in entry_by_key and mirror.state is not MirrorState.ABSENT:
             yield Remove(key=key, session_id=mirror.session_id, at=mirror.ref)
+
+
+def _creation(entry: Entry, calendar_id: UUID, *, generation: int) -> Put:
+    name = name_for(calendar_id, entry.key, generation)
+    return Put(entry=entry, at=Ref(name=name, generation=generation))
+
+
+def _change(entry: Entry, mirror: Mirror) -> Put | None:
+    """Return what makes an event show its entry; None if it does already."""
+    if mirror.state is MirrorState.UNKNOWN:
+        return Put(entry=entry, at=mirror.ref)
+    if mirror.seen != entry.content.fingerprint:
+        return Put(entry=entry, at=mirror.ref, over=mirror.seen)
+    return None

@@ -118,7 +118,7 @@ def book(
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
 ) -> Transition:
-    """Take in a session.
+    """Book a session.
 
     Raises: PastSpanError if it would already have begun.
     """
@@ -151,13 +151,7 @@ def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Transitio
     location = edit.location if edit.location is not None and edit.location != session.location else None
     facts: list[Fact] = []
     if when is not None:
-        if not (edit.override_past and edit.reason is MoveReason.CORRECTION):
-            check_future(when, now)
-        if edit.reason is MoveReason.AGREED and edit.attestation is None:
-            raise RuleError(
-                "Only a time that the client has agreed to can be entered here. Say who agreed, when, and how they "
-                "told you; or offer the client this time instead."
-            )
+        _check_move(when, edit, now)
         facts.append(
             SessionMoved(
                 at=now,
@@ -177,21 +171,23 @@ def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Transitio
         return Transition(session=session)
     if session.flag is not None and when is not None:
         facts.append(FlagCleared(at=now, by=by, session_id=session.id))
-    changed = replace(
+    new_session = replace(
         session,
         when=when or session.when,
         location=location or session.location,
         flag=None if when is not None else session.flag,
     )
-    return Transition(session=revised(changed, now=now), facts=tuple(facts))
+    return Transition(session=revised(new_session, now=now), facts=tuple(facts))
 
 
 def cancel(session: Session, *, by: Actor, now: datetime, reason: str = "") -> Transition:
     """End a session before it takes place; cancelling again changes nothing."""
     if session.state is SessionState.CANCELLED:
         return Transition(session=session)
-    ended = revised(replace(session, state=SessionState.CANCELLED, flag=None), now=now)
-    return Transition(session=ended, facts=(SessionCancelled(at=now, by=by, session_id=session.id, reason=reason),))
+    new_session = revised(replace(session, state=SessionState.CANCELLED, flag=None), now=now)
+    return Transition(
+        session=new_session, facts=(SessionCancelled(at=now, by=by, session_id=session.id, reason=reason),)
+    )
 
 
 def flagged(session: Session, reason: FlagReason, *, by: Actor, now: datetime) -> Transition:
@@ -201,7 +197,7 @@ def flagged(session: Session, reason: FlagReason, *, by: Actor, now: datetime) -
 
 
 def unflagged(session: Session, *, by: Actor, now: datetime) -> Transition:
-    """Take the mark away again."""
+    """Take that mark away."""
     if session.flag is None:
         return Transition(session=session)
     fact = FlagCleared(at=now, by=by, session_id=session.id)
@@ -224,6 +220,16 @@ def check_future(when: When, now: datetime) -> None:
     if when.span.start <= now:
         raise PastSpanError(
             f"{when.local:%A %d %B %Y, %H:%M} ({when.zone}) has already passed. Choose a time in the future."
+        )
+
+
+def _check_move(when: When, edit: Edit, now: datetime) -> None:
+    if not (edit.override_past and edit.reason is MoveReason.CORRECTION):
+        check_future(when, now)
+    if edit.reason is MoveReason.AGREED and edit.attestation is None:
+        raise RuleError(
+            "Only a time that the client has agreed to can be entered here. Say who agreed, when, and how they "
+            "told you; or offer the client this time instead."
         )
 
 

@@ -69,7 +69,7 @@ class When:
     """A span together with the wall time people agreed on.
 
     `local` is the naive start on the clock of `zone` (an IANA name). Both are kept because people agree on a wall
-    time: when a country changes its rules, `again` finds the new instant.
+    time: when a country changes its rules, the wall time stays and its instant is another.
     """
 
     span: Span

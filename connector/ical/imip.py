@@ -68,12 +68,16 @@ def message(
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     if calendar is not None:
-        method = _method(calendar)
-        mail.add_alternative(calendar.decode(), subtype="calendar", params={"method": method}, cte="base64")
-        name = _FILE[method]
-        # Not a second text/calendar with a method: some servers would process the invitation twice.
-        mail.add_attachment(calendar, maintype="application", subtype="ics", filename=name, params={"name": name})
+        _add_calendar(mail, calendar)
     return mail
+
+
+def _add_calendar(mail: EmailMessage, calendar: bytes) -> None:
+    method = _method(calendar)
+    mail.add_alternative(calendar.decode(), subtype="calendar", params={"method": method}, cte="base64")
+    name = _FILE[method]
+    # Not a second text/calendar with a method: some servers would process the invitation twice.
+    mail.add_attachment(calendar, maintype="application", subtype="ics", filename=name, params={"name": name})
 
 
 def _address(mailbox: Mailbox) -> Address:
@@ -93,8 +97,8 @@ def _checked_id(message_id: str) -> str:
 
 
 def _method(calendar: bytes) -> str:
-    head, found, _ = calendar.partition(b"BEGIN:VEVENT")
+    head, event, _ = calendar.partition(b"BEGIN:VEVENT")
     method = _METHOD.search(head)
-    if method is None or not found:
+    if method is None or not event:
         raise ValueError("a calendar message needs its METHOD, REQUEST or CANCEL, above the event")
     return method[1].decode()

@@ -1,6 +1,6 @@
 """A session as the message that keeps a client's calendar right (iTIP, RFC 5546).
 
-Times go out in UTC and without a zone block: every reader tried reads them right, on every change of the clocks.
+Times go out in UTC, so without a VTIMEZONE: all mail programs we tried show them right across clock changes.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def _event(session: Session, *, practitioner_name: str, client: Recipient, answe
 
 def _person(name: str, address: str, parameters: Mapping[str, str]) -> vCalAddress:
     person = vCalAddress(f"mailto:{check_address(address)}")
-    if shown := one_line(_UNFIT_FOR_CN.sub(" ", name))[:_LONGEST_NAME]:
-        person.params["CN"] = shown
+    if common_name := one_line(_UNFIT_FOR_CN.sub(" ", name))[:_LONGEST_NAME]:
+        person.params["CN"] = common_name
     person.params.update(parameters)
     return person
 

@@ -16,9 +16,9 @@ from icalendar.prop import vText
 from connector.domain.entry import Content, Showing
 from connector.domain.span import Span
 
-LONGEST = 256 * 1024  # bytes of one event; a calendar is a foreign place, and parsing is where it could hurt us
+LONGEST = 256 * 1024  # bytes of one event; others write to calendars, too, and a huge event would be slow to parse
 MARK = "X-PENCILLED"
-_UNFOLDED = 74  # characters a line may have without a second thought
+_UNFOLDED = 74  # an ASCII line of so many characters needs no folding
 PRODID = "-//Pencilled//Pencilled//EN"
 
 _STATUS = {Showing.CONFIRMED: "CONFIRMED", Showing.TENTATIVE: "TENTATIVE", Showing.FIRM: "CONFIRMED"}
@@ -37,7 +37,7 @@ _MARK = {Showing.CONFIRMED: Mark.SESSION, Showing.TENTATIVE: Mark.HOLD, Showing.
 
 
 class UnreadableError(ValueError):
-    """The text is not one calendar event, or is longer than any event has a right to be."""
+    """The text is not one calendar event, or is too long."""
 
 
 def build(name: str, content: Content, *, stamp: datetime) -> bytes:
@@ -49,16 +49,16 @@ def build(name: str, content: Content, *, stamp: datetime) -> bytes:
         stamp: Aware UTC, whole seconds; when it was written.
     Returns: One VCALENDAR holding one VEVENT, without organizer, attendees, alarms or METHOD.
     """
-    now = _utc(stamp)
+    utc_stamp = _utc(stamp)
     lines = (
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         f"PRODID:{PRODID}",
         "BEGIN:VEVENT",
         _text("UID", name),
-        f"DTSTAMP:{now}",
-        f"CREATED:{now}",
-        f"LAST-MODIFIED:{now}",
+        f"DTSTAMP:{utc_stamp}",
+        f"CREATED:{utc_stamp}",
+        f"LAST-MODIFIED:{utc_stamp}",
         "SEQUENCE:0",
         *_times(content.span),
         *_words(content),
@@ -107,7 +107,7 @@ def read(data: bytes) -> Content | None:
             return None
         return _content(events[0])
     except (ValueError, ArithmeticError, AttributeError, KeyError, IndexError, TypeError):
-        return None  # icalendar meets broken values with any of these
+        return None  # icalendar raises any of these for a broken value
 
 
 def uid(data: bytes) -> str | None:
@@ -141,15 +141,19 @@ def _content(event: Event) -> Content | None:
 
 
 def _same(lines: list[str], stored: bytes, content: Content) -> tuple[bool, bool]:
-    """Whether time and status stand as wanted; parses only what was written by somebody else."""
-    own = {_name(line): line for inside, line in _leveled(lines) if inside == ["VCALENDAR", "VEVENT"]}
-    if own.get("DTSTART", "").startswith("DTSTART:") and not _RECURRENCE & own.keys() and "DTEND" in own:
-        same_time = (own["DTSTART"], own["DTEND"]) == _times(content.span)
-        return same_time, all(own.get(_name(line)) == line for line in _status(content))
-    standing = read(stored)
-    if standing is None:
+    """Whether time and status are those of `content`; parses only what was written by somebody else."""
+    properties = {_name(line): line for inside, line in _leveled(lines) if inside == ["VCALENDAR", "VEVENT"]}
+    if (
+        properties.get("DTSTART", "").startswith("DTSTART:")
+        and not _RECURRENCE & properties.keys()
+        and "DTEND" in properties
+    ):
+        same_time = (properties["DTSTART"], properties["DTEND"]) == _times(content.span)
+        return same_time, all(properties.get(_name(line)) == line for line in _status(content))
+    actual = read(stored)
+    if actual is None:
         return False, False
-    return standing.span == content.span, standing.showing is content.showing
+    return actual.span == content.span, actual.showing is content.showing
 
 
 def _parsed(data: bytes) -> Calendar:
@@ -196,36 +200,40 @@ def _leveled(lines: Iterable[str]) -> Iterator[tuple[list[str], str]]:
 def _replaced(lines: list[str], ours: dict[str, str | None]) -> Iterator[str]:
     """Yield the lines with ours put in the place of their namesakes, and overrides of single occurrences left out."""
     missing = {name: line for name, line in ours.items() if line is not None}
-    overrides = _overrides(lines)
-    for number, (inside, line) in enumerate(_leveled(lines)):
-        if any(number in override for override in overrides):
-            continue
-        if inside == ["VCALENDAR"] and _name(line) == "METHOD":
-            continue
-        if inside == ["VCALENDAR"] and line.upper() == "END:VEVENT":
-            yield from missing.values()
-            missing = {}
+    for inside, line in _single_event(lines):
         name = _name(line)
         if inside == ["VCALENDAR", "VEVENT"] and name in ours:
             if name in missing:
                 yield missing.pop(name)
             continue
+        if inside == ["VCALENDAR"] and line.upper() == "END:VEVENT":
+            yield from missing.values()
+            missing = {}
         yield line
 
 
+def _single_event(lines: list[str]) -> Iterator[tuple[list[str], str]]:
+    """Yield the lines, each with the components it stands in, without METHOD and without all events but one."""
+    overrides = _overrides(lines)
+    for number, (inside, line) in enumerate(_leveled(lines)):
+        is_method = inside == ["VCALENDAR"] and _name(line) == "METHOD"
+        if not is_method and not any(number in override for override in overrides):
+            yield inside, line
+
+
 def _overrides(lines: list[str]) -> list[range]:
-    """Return where all events but one stand; the one is the first that is not a single occurrence of a series."""
+    """Return the lines of all events but the main one: the first that is not a single occurrence of a series."""
     events: list[tuple[range, bool]] = []
-    start, occurrence = 0, False
+    start, is_occurrence = 0, False
     for number, (inside, line) in enumerate(_leveled(lines)):
         if inside == ["VCALENDAR"] and line.upper() == "BEGIN:VEVENT":
-            start, occurrence = number, False
+            start, is_occurrence = number, False
         elif inside == ["VCALENDAR"] and line.upper() == "END:VEVENT":
-            events.append((range(start, number + 1), occurrence))
+            events.append((range(start, number + 1), is_occurrence))
         elif inside == ["VCALENDAR", "VEVENT"] and _name(line) == "RECURRENCE-ID":
-            occurrence = True
-    kept = next((where for where, single in events if not single), events[0][0])
-    return [where for where, _ in events if where is not kept]
+            is_occurrence = True
+    main = next((place for place, is_occurrence in events if not is_occurrence), events[0][0])
+    return [place for place, _ in events if place is not main]
 
 
 def _sequence(lines: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""When the calendars of practitioners are not free, with the age of that knowledge; our own entries are left out."""
+"""Free/busy: when the calendars of practitioners are not free, and as of when; our own entries are left out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BlindSpot:
 
 
 def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datetime, until: datetime) -> None:
-    """Store when a calendar is not free from now until then, in place of what was known."""
+    """Store when a calendar is not free from now until then, in place of what was stored."""
     db.execute(delete(busy_times).where(busy_times.c.calendar_id == calendar_id))
     rows = [{"calendar_id": calendar_id, "starts_at": span.start, "ends_at": span.end} for span in sorted(set(spans))]
     if rows:
@@ -47,8 +47,8 @@ def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datet
 
 def confirm(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
     """Note that what is known of a calendar still holds: its change feed has told of nothing since."""
-    known = calendars.c.busy_at.is_not(None) & calendars.c.busy_trouble.is_(None)
-    db.execute(update(calendars).where(calendars.c.id == calendar_id, known).values(busy_at=now))
+    is_known = calendars.c.busy_at.is_not(None) & calendars.c.busy_trouble.is_(None)
+    db.execute(update(calendars).where(calendars.c.id == calendar_id, is_known).values(busy_at=now))
 
 
 def note_trouble(db: Connection, calendar_id: UUID, trouble: str) -> None:
@@ -76,7 +76,7 @@ def overlapping(db: Connection, practitioner_id: UUID, span: Span) -> Sequence[B
 
 def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, until: datetime) -> Sequence[BlindSpot]:
     """Return the calendars that could not be read, not since `read_since`, or not as far ahead as `until`."""
-    stale = or_(
+    is_stale = or_(
         calendars.c.busy_at.is_(None),
         calendars.c.busy_at < read_since,
         calendars.c.busy_until < until,
@@ -89,7 +89,7 @@ def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, 
         .where(
             calendars.c.practitioner_id == practitioner_id,
             connections.c.state != ConnectionState.DISCONNECTING.value,
-            stale,
+            is_stale,
         )
         .order_by(calendars.c.name)
     )

@@ -82,11 +82,11 @@ def connections_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Conn
 
 def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calendar]:
     """Return the calendars of a practitioner that our entries go to, or everybody's; not those being disconnected."""
-    staying = connections.c.state != ConnectionState.DISCONNECTING.value
+    is_connected = connections.c.state != ConnectionState.DISCONNECTING.value
     query = (
         select(calendars)
         .join(connections, connections.c.id == calendars.c.connection_id)
-        .where(calendars.c.role == CalendarRole.TARGET.value, staying)
+        .where(calendars.c.role == CalendarRole.TARGET.value, is_connected)
         .order_by(calendars.c.created_at)
     )
     if practitioner_id is not None:
@@ -96,11 +96,11 @@ def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calend
 
 def all_of(db: Db, practitioner_id: UUID) -> Sequence[Calendar]:
     """Return every calendar of a practitioner whose busy times count, whatever its role; not those disconnected."""
-    staying = connections.c.state != ConnectionState.DISCONNECTING.value
+    is_connected = connections.c.state != ConnectionState.DISCONNECTING.value
     query = (
         select(calendars)
         .join(connections, connections.c.id == calendars.c.connection_id)
-        .where(calendars.c.practitioner_id == practitioner_id, staying)
+        .where(calendars.c.practitioner_id == practitioner_id, is_connected)
         .order_by(calendars.c.created_at)
     )
     return [_calendar(row) for row in db.execute(query)]
@@ -115,8 +115,8 @@ def being_cleared_for(db: Db, calendar_id: UUID) -> Sequence[Calendar]:
 def in_connection(db: Db, connection_id: UUID) -> Sequence[Calendar]:
     """Return every calendar of a connection, the one our entries go to first."""
     query = select(calendars).where(calendars.c.connection_id == connection_id)
-    found = [_calendar(row) for row in db.execute(query.order_by(calendars.c.name, calendars.c.id))]
-    return sorted(found, key=lambda calendar: calendar.role is not CalendarRole.TARGET)
+    by_name = [_calendar(row) for row in db.execute(query.order_by(calendars.c.name, calendars.c.id))]
+    return sorted(by_name, key=lambda calendar: calendar.role is not CalendarRole.TARGET)
 
 
 def target(db: Db, connection_id: UUID) -> Calendar:
@@ -124,10 +124,10 @@ def target(db: Db, connection_id: UUID) -> Calendar:
 
     Raises: NotFoundError.
     """
-    found = in_connection(db, connection_id)
-    if not found or found[0].role is not CalendarRole.TARGET:
-        raise NotFoundError("There is no such calendar.")
-    return found[0]
+    for calendar in in_connection(db, connection_id):
+        if calendar.role is CalendarRole.TARGET:
+            return calendar
+    raise NotFoundError("There is no such calendar.")
 
 
 def set_role(db: Db, calendar_id: UUID, role: CalendarRole, *, successor_id: UUID | None = None) -> None:
@@ -143,14 +143,14 @@ def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
 
 
 def stop(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
-    """Do nothing more about a calendar until somebody says so; False if it was stopped already."""
+    """Pause a calendar: nothing is done about it until somebody says so; False if it was paused already."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_(None)
     values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None}
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 
 def resume(db: Db, calendar_id: UUID) -> bool:
-    """Go on with a calendar that was stopped; False if it was not."""
+    """Go on with a calendar that was paused; False if it was not."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_not(None)
     values = {"paused": None, "paused_at": None, "paused_count": None, "trouble": None, "trouble_since": None}
     values["written_at"] = None  # what stood there may not any more
@@ -176,7 +176,7 @@ def set_levels(db: Db, calendar_id: UUID, *, session_level: Level, hold_level: L
 
 
 def remove_connection(db: Db, connection_id: UUID) -> bool:
-    """Delete a connection with its credentials and calendars, and with all that hangs on those; False if it is gone."""
+    """Delete a connection with its credentials, its calendars and their rows; False if it was deleted before."""
     db.execute(delete(calendars).where(calendars.c.connection_id == connection_id))
     return db.execute(delete(connections).where(connections.c.id == connection_id)).rowcount == 1
 

@@ -1,4 +1,4 @@
-"""Channels: which calendar each stands for, what proves its rings, and how far along it is."""
+"""Push channels: which calendar each stands for, what proves its notifications, and how far along it is."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from connector.storage.tables import calendars, channels
 
 
 class ChannelState(StrEnum):
-    """How far along a channel is. A ring counts in every one of them."""
+    """How far along a channel is. A notification counts in every one of them."""
 
-    OPENING = "opening"  # stored before the service is asked: its first ring may precede the answer
+    OPENING = "opening"  # stored before the service is asked: its first notification may precede the answer
     OPEN = "open"
     CLOSING = "closing"  # replaced or no longer wanted, not yet confirmed to be closed
 
@@ -53,14 +53,14 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """What a ring is judged by: the channel it claims to be, and how the next pull of its calendar stands.
+class ChannelStatus:
+    """What a notification is checked against: its channel, and how the next pull of the channel's calendar stands.
 
     Attributes:
         lane: Of the calendar's work.
         read_at: When the last pull began.
         due_at: When the next pull is due; None if it is not.
-        not_before: The service asked for peace until then.
+        not_before: The service asked us to wait until then.
         running: Whether a pull is under way.
     """
 
@@ -94,8 +94,8 @@ def _dashed_sqlite(element: dashed, compiler: Any, **kw: Any) -> str:
     return "(" + " || '-' || ".join(f"substr({column}, {start}, {length})" for start, length in parts) + ")"
 
 
-# A ring must cost little: these are built once.
-_HEARD = (
+# A notification must cost little: these are built once.
+_STATUS = (
     select(
         channels.c.id,
         channels.c.calendar_id,
@@ -114,7 +114,7 @@ _HEARD = (
 _NOTIFIED = (
     sa.update(channels).where(channels.c.id == bindparam("channel_id")).values(last_notified_at=bindparam("now"))
 )
-_PAUSE = (
+_DELAY = (
     sa.update(due)
     .where(due.c.kind == bindparam("b_kind"), due.c.id == bindparam("b_id"))
     .where(due.c.lease_until > ahead(0.0), due.c.due_at <= bindparam("now", type_=UtcDateTime()))
@@ -123,7 +123,7 @@ _PAUSE = (
 
 
 def proof_of(secret: str) -> bytes:
-    """Return what is kept of a secret to compare rings with."""
+    """Return what is kept of a secret to compare notifications with."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -133,10 +133,10 @@ def add(db: Connection, channel: Channel) -> None:
     db.execute(sa.insert(channels).values(columns | {"state": channel.state.value}))
 
 
-def heard(db: Connection, channel_id: str) -> Heard | None:
-    """Return what a ring of that channel is judged by; None if it is none of ours."""
-    row = db.execute(_HEARD, {"channel_id": channel_id}).first()
-    return Heard(**row._asdict()) if row is not None else None
+def status(db: Connection, channel_id: str) -> ChannelStatus | None:
+    """Return what a notification of that channel is checked against; None if the channel is none of ours."""
+    row = db.execute(_STATUS, {"channel_id": channel_id}).first()
+    return ChannelStatus(**row._asdict()) if row is not None else None
 
 
 def get(db: Connection, channel_id: str) -> Channel | None:
@@ -157,10 +157,10 @@ def every(db: Connection) -> Sequence[Channel]:
 
 
 def opened(db: Connection, channel_id: str, *, remote_id: str, renew_at: datetime, expires_at: datetime) -> bool:
-    """Note what the service granted; False if the channel was given up meanwhile."""
-    granted = {"remote_id": remote_id, "renew_at": renew_at, "expires_at": expires_at}
+    """Note what the service values; False if the channel was given up meanwhile."""
+    values = {"remote_id": remote_id, "renew_at": renew_at, "expires_at": expires_at}
     query = sa.update(channels).where(channels.c.id == channel_id)
-    return db.execute(query.values(granted | {"state": ChannelState.OPEN.value})).rowcount == 1
+    return db.execute(query.values(values | {"state": ChannelState.OPEN.value})).rowcount == 1
 
 
 def retire(db: Connection, ids: Collection[str]) -> None:
@@ -169,7 +169,7 @@ def retire(db: Connection, ids: Collection[str]) -> None:
 
 
 def remove(db: Connection, ids: Collection[str]) -> None:
-    """Forget channels: their rings are refused from here on."""
+    """Forget channels: their notifications are refused from here on."""
     db.execute(sa.delete(channels).where(channels.c.id.in_(ids)))
 
 
@@ -179,9 +179,9 @@ def renew_at(db: Connection, ids: Collection[str], at: datetime) -> None:
 
 
 def note_notified(db: Connection, ids: Sequence[str], *, now: datetime) -> None:
-    """Note that channels have rung."""
+    """Note that channels have sent a notification."""
     if ids:
-        db.execute(_NOTIFIED, [{"channel_id": one, "now": now} for one in ids])
+        db.execute(_NOTIFIED, [{"channel_id": channel_id, "now": now} for channel_id in ids])
 
 
 def swap_secret(db: Connection, channel: Channel, sealed: bytes) -> None:
@@ -194,7 +194,7 @@ def pause_before_next(db: Connection, key: Key, *, until: datetime, now: datetim
 
     Only after a touch in the same transaction: `desired` has then moved, so the run under way does not count for it.
     """
-    db.execute(_PAUSE, {"b_kind": key.kind.value, "b_id": key.id, "until": until, "now": now})
+    db.execute(_DELAY, {"b_kind": key.kind.value, "b_id": key.id, "until": until, "now": now})
 
 
 def _change(db: Connection, ids: Collection[str], **values: Any) -> None:

@@ -21,7 +21,7 @@ from connector.errors import SettingsError
 from connector.storage.due import Key
 
 BUSY_TIMEOUT_MS = 5000
-_TURN_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
+_WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _POOL = 16
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
 
@@ -60,14 +60,14 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = ()) -> Engin
     engine = create_engine(url, hide_parameters=True, pool_size=_POOL, max_overflow=_POOL)
 
     @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions of its own
+    def _connect(dbapi: Any, _record: object) -> None:
+        dbapi.isolation_level = None  # the driver must not begin transactions of its own
         for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", *pragmas, "journal_mode=WAL"):
-            connection.execute(f"PRAGMA {pragma}")
+            dbapi.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    def _begin(db: Connection) -> None:
+        db.exec_driver_sql(begin)
 
     return engine
 
@@ -98,8 +98,8 @@ class Database:
         else:
             self._readers = self._writers.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         # SQLite has one writer. Its own waiting polls and is unfair; a lock wakes the next thread at once.
-        self._turn = threading.Lock() if self.embedded else None
-        self._mine = threading.local()
+        self._writer_lock = threading.Lock() if self.embedded else None
+        self._thread_local = threading.local()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -107,22 +107,22 @@ class Database:
 
         Raises: RuntimeError if this thread already writes.
         """
-        if getattr(self._mine, "writing", False):
+        if getattr(self._thread_local, "writing", False):
             raise RuntimeError("a write transaction is open in this thread: pass its connection on")
         touched: dict[Key, datetime] = {}
-        with self._taking_turn() if self._turn else nullcontext():
-            self._mine.writing = True
+        with self._writer() if self._writer_lock else nullcontext():
+            self._thread_local.writing = True
             try:
                 with self._writers.begin() as db:
                     db.info["touched"] = touched
                     yield db
             finally:
-                self._mine.writing = False
+                self._thread_local.writing = False
         if touched and self.on_touched:
             try:
                 self.on_touched(touched)
-            except Exception as error:  # noqa: BLE001 - the change is committed; the pump rings in our place
-                log.warning("ring_failed", keys=len(touched), error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - committed all the same; the pump wakes in our place
+                log.warning("wake_failed", keys=len(touched), error=type(error).__name__)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -141,14 +141,14 @@ class Database:
         self._writers.dispose()
 
     @contextmanager
-    def _taking_turn(self) -> Iterator[None]:
-        assert self._turn  # noqa: S101 - for the type checker: only SQLite comes here
-        if not self._turn.acquire(timeout=_TURN_TIMEOUT_SECONDS):
-            raise WaitedTooLongError(f"another thread has been writing for {_TURN_TIMEOUT_SECONDS} s")
+    def _writer(self) -> Iterator[None]:
+        assert self._writer_lock  # noqa: S101 - for the type checker: only SQLite comes here
+        if not self._writer_lock.acquire(timeout=_WRITER_TIMEOUT_SECONDS):
+            raise WaitedTooLongError(f"another thread has been writing for {_WRITER_TIMEOUT_SECONDS} s")
         try:
             yield
         finally:
-            self._turn.release()
+            self._writer_lock.release()
 
 
 class Baton:
@@ -161,7 +161,7 @@ class Baton:
         self._engine = engine
         self._number = number
         self._silence_ms = round(silence / timedelta(milliseconds=1))
-        self._connection: Connection | None = None
+        self._db: Connection | None = None
         self._locked = False
 
     def held(self) -> bool:
@@ -172,12 +172,12 @@ class Baton:
         if self._engine is None:
             return True
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                self._connection.detach()
-                self._connection.execute(text(f"SET idle_session_timeout = {self._silence_ms:d}"))
+            if self._db is None:
+                self._db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._db.detach()
+                self._db.execute(text(f"SET idle_session_timeout = {self._silence_ms:d}"))
             query = "SELECT true" if self._locked else f"SELECT pg_try_advisory_lock({self._number:d})"
-            self._locked = bool(self._connection.execute(text(query)).scalar_one())
+            self._locked = bool(self._db.execute(text(query)).scalar_one())
         except DBAPIError:
             self.close()
             raise
@@ -185,16 +185,16 @@ class Baton:
 
     def close(self) -> None:
         """Give it back; `held` may take it again."""
-        connection, self._connection, locked, self._locked = self._connection, None, self._locked, False
-        if connection is None:
+        db, self._db, locked, self._locked = self._db, None, self._locked, False
+        if db is None:
             return
         try:
-            if locked and not connection.invalidated:  # else the next would have to wait for the server to notice
-                connection.execute(text(f"SELECT pg_advisory_unlock({self._number:d})"))
+            if locked and not db.invalidated:  # else the next would have to wait for the server to notice
+                db.execute(text(f"SELECT pg_advisory_unlock({self._number:d})"))
         except DBAPIError as error:
             log.info("baton_lost", error=type(error).__name__)  # with its connection
         finally:
-            connection.close()
+            db.close()
 
 
 def is_time_taken(error: IntegrityError) -> bool:

@@ -23,15 +23,15 @@ due = sa.Table(
     Column("desired", BigInteger, nullable=False),
     Column("applied", BigInteger, nullable=False),
     Column("due_at", UtcDateTime),
-    Column("not_before", UtcDateTime),  # the service asked for peace until then: a touch does not come earlier
+    Column("not_before", UtcDateTime),  # the service asked us to wait until then: a touch does not make it due earlier
     Column("lease_until", UtcDateTime),
     Column("token", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),  # failed in a row
     Column("parked_at", UtcDateTime),
     Column("last_error", Text),
     *(
-        sa.Index(f"ix_due_{name}", column, sqlite_where=sa.text(held), postgresql_where=sa.text(held))
-        for name, column, held in (
+        sa.Index(f"ix_due_{name}", column, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+        for name, column, where in (
             ("due_at", "due_at", "due_at IS NOT NULL"),
             ("leased", "lane", "lease_until IS NOT NULL"),
             ("parked", "parked_at", "parked_at IS NOT NULL"),

@@ -8,6 +8,7 @@ Dueness is judged by the `now` a caller gives.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -100,21 +101,23 @@ def _held_by(claim: Claim) -> ColumnElement[bool]:
 def touch(db: Connection, key: Key, *, due_at: datetime, lane: str = "") -> None:
     """Make a key due, no later than it already is and no earlier than its service allows; unparks it.
 
-    An empty `lane` leaves the key in the lane it has. After the commit the broker is rung.
+    An empty `lane` leaves the key in the lane it has. After the commit wake-ups are sent.
     """
     token = secrets.randbits(48)  # so that no claim on an earlier row of this name can pass for one on this
     values = {"kind": key.kind.value, "id": key.id, "lane": lane, "due_at": due_at, "token": token}
-    db.execute(_touching(db.dialect.name), values)
-    touched = db.info.setdefault("touched", {})
-    touched[key] = min(due_at, touched.get(key, due_at))
+    db.execute(_touch_statement(db.dialect.name), values)
+    due_times = db.info.setdefault("touched", {})
+    due_times[key] = min(due_at, due_times.get(key, due_at))
 
 
 @cache
-def _touching(dialect: str) -> sa.Insert:
+def _touch_statement(dialect: str) -> sa.Insert:
     """Build the statement once: building it costs five times what it takes to carry it out."""
     insert = postgresql.insert(due) if dialect == "postgresql" else sqlite.insert(due)
-    given = {name: sa.bindparam(name, type_=due.c[name].type) for name in ("kind", "id", "lane", "due_at", "token")}
-    new = insert.values(**given, desired=1, applied=0, attempts=0)
+    parameters = {
+        name: sa.bindparam(name, type_=due.c[name].type) for name in ("kind", "id", "lane", "due_at", "token")
+    }
+    new = insert.values(**parameters, desired=1, applied=0, attempts=0)
     soonest = case((due.c.due_at < new.excluded.due_at, due.c.due_at), else_=new.excluded.due_at)
     changes = {
         "desired": due.c.desired + 1,
@@ -134,8 +137,8 @@ def waits(db: Connection, key: Key) -> bool:
 def forget(db: Connection, key: Key) -> None:
     """Make a key not due. A run that is under way keeps its lease to its end, so a new touch cannot overlap it."""
     db.execute(sa.delete(due).where(_is(key), _FREE))
-    paused = {"due_at": None, "not_before": None, "parked_at": None, "desired": due.c.desired + 1}
-    db.execute(sa.update(due).where(_is(key)).values(paused))
+    idle = {"due_at": None, "not_before": None, "parked_at": None, "desired": due.c.desired + 1}
+    db.execute(sa.update(due).where(_is(key)).values(idle))
     db.info.setdefault("touched", {}).pop(key, None)
 
 
@@ -151,74 +154,72 @@ def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEA
     )
     with database.begin() as db:
         if not database.embedded:  # else two claims might each count the other's seat as free
-            turn = sa.func.pg_advisory_xact_lock(_LANE_LOCK, sa.func.hashtext(due.c.lane))
-            db.execute(select(turn).where(_is(key), due.c.lane != ""))
+            lane_lock = sa.func.pg_advisory_xact_lock(_LANE_LOCK, sa.func.hashtext(due.c.lane))
+            db.execute(select(lane_lock).where(_is(key), due.c.lane != ""))
         row = db.execute(query).first()
-    return (
-        row
-        if row is None
-        else Claim(key=key, token=row.token, desired=row.desired, attempts=row.attempts, lane=row.lane)
-    )
+    if row is None:
+        return None
+    return Claim(key=key, token=row.token, desired=row.desired, attempts=row.attempts, lane=row.lane)
 
 
-def renew(database: Database, held: Claim, *, lease: timedelta = LEASE) -> bool:
+def renew(database: Database, claim: Claim, *, lease: timedelta = LEASE) -> bool:
     """Extend a lease; False if the claim is gone, and then its holder stops at once."""
-    return _settle(database, held, lease_until=ahead(lease.total_seconds()))
+    return _update(database, claim, lease_until=ahead(lease.total_seconds()))
 
 
-def finish(database: Database, held: Claim, *, again_at: datetime | None = None) -> bool:
+def finish(database: Database, claim: Claim, *, again_at: datetime | None = None) -> bool:
     """End a claim whose work is done, until `again_at` or the next touch; False if it was gone.
 
     A key touched meanwhile stays due.
     """
-    moved = due.c.desired != held.desired
-    next_at = case((moved, due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
-    cleared = {"lease_until": None, "attempts": 0, "last_error": None, "not_before": None}
-    return _settle(database, held, applied=held.desired, due_at=next_at, **cleared)
+    is_touched = due.c.desired != claim.desired
+    next_at = case((is_touched, due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
+    clean = {"lease_until": None, "attempts": 0, "last_error": None, "not_before": None}
+    return _update(database, claim, applied=claim.desired, due_at=next_at, **clean)
 
 
 def postpone(
-    database: Database, held: Claim, *, now: datetime, retry_after: timedelta | None, error: str
+    database: Database, claim: Claim, *, now: datetime, retry_after: timedelta | None, error: str
 ) -> datetime | None:
     """End a claim whose work failed and try again later; return when, None if the claim was gone.
 
     `error` must not name or quote anybody. A key forgotten meanwhile stays forgotten.
     """
-    peace = min(retry_after, RETRY_AFTER_LONGEST) if retry_after is not None else None
-    again_at = now + max(peace or timedelta(), _backoff(held.attempts))
+    wait = min(retry_after, RETRY_AFTER_LONGEST) if retry_after is not None else None
+    again_at = now + max(wait or timedelta(), _backoff(claim.attempts))
     still_due = case((due.c.due_at.is_(None), None), else_=sa.literal(again_at, UtcDateTime()))
-    kept = _settle(
+    still_ours = _update(
         database,
-        held,
+        claim,
         lease_until=None,
         attempts=due.c.attempts + 1,
         due_at=still_due,
-        not_before=None if peace is None else now + peace,
+        not_before=None if wait is None else now + wait,
         last_error=error[:_ERROR_LENGTH],
     )
-    return again_at if kept else None
+    return again_at if still_ours else None
 
 
-def park(database: Database, held: Claim, error: str) -> bool:
+def park(database: Database, claim: Claim, error: str) -> bool:
     """End a claim that only the operator can help, visibly; False if it was gone. `error` must not name anybody.
 
     A key touched meanwhile is not parked: what was asked for since has not been tried.
     """
-    moved = due.c.desired != held.desired
-    return _settle(
+    is_touched = due.c.desired != claim.desired
+    return _update(
         database,
-        held,
+        claim,
         lease_until=None,
         attempts=due.c.attempts + 1,
-        due_at=case((moved, due.c.due_at), else_=None),
-        parked_at=case((moved, None), else_=ahead(0.0)),
+        due_at=case((is_touched, due.c.due_at), else_=None),
+        parked_at=case((is_touched, None), else_=ahead(0.0)),
         last_error=error[:_ERROR_LENGTH],
     )
 
 
-def release(database: Database, held: Claim) -> bool:
+def release(database: Database, claim: Claim) -> bool:
     """Give a lease back with the work undone: the key is as due as before; False if the claim was gone."""
-    return _settle(database, held, lease_until=None)
+    return _update(database, claim, lease_until=None)
 
 
 def clear_leases(database: Database) -> int:
@@ -230,36 +231,47 @@ def clear_leases(database: Database) -> int:
 
 def due_keys(database: Database, now: datetime, limit: int = 500, *, seats: int = SEATS) -> list[Key]:
     """Return keys that could be claimed now, the longest due first, from each lane no more than it has seats."""
-    picked: dict[Key, None] = {}
-    ready = select(due.c.kind, due.c.id, due.c.lane).where(due.c.due_at <= now, _FREE)
+    keys: dict[Key, None] = {}
+    leases: dict[str, int] | None = None
+    full_lanes: list[str] = []
     with database.read() as db:
-        full: list[str] = []
-        taken: dict[str, int] | None = None
         while True:
-            query = ready.where(due.c.lane.not_in(full)) if full else ready
-            rows = db.execute(query.order_by(due.c.due_at).limit(limit)).all()
-            if taken is None:
-                taken = _seats_taken(db) if any(row.lane for row in rows) else {}
-            for kind, id_, lane in rows:
-                key = Key(Kind(kind), id_)
-                if key in picked or (lane and taken.get(lane, 0) >= seats):
-                    continue
-                picked[key] = None
-                taken[lane] = taken.get(lane, 0) + 1 if lane else 0
-            was_full, full = full, [lane for lane, count in taken.items() if count >= seats]
-            if len(rows) < limit or full == was_full:  # else others may wait behind a lane that is full now
-                return list(picked)[:limit]
+            rows = _claimable(db, now, limit, full_lanes=full_lanes)
+            if leases is None:
+                leases = _leases_by_lane(db) if any(row.lane for row in rows) else {}
+            _seat(rows, keys, leases, seats)
+            former_lanes, full_lanes = full_lanes, [lane for lane, count in leases.items() if count >= seats]
+            if len(rows) < limit or full_lanes == former_lanes:  # else others may wait behind a lane that is full now
+                return list(keys)[:limit]
 
 
-def _seats_taken(db: Connection) -> dict[str, int]:
+def _claimable(db: Connection, now: datetime, limit: int, *, full_lanes: list[str]) -> Sequence[sa.Row[str, str, str]]:
+    query = select(due.c.kind, due.c.id, due.c.lane).where(due.c.due_at <= now, _FREE)
+    if full_lanes:
+        query = query.where(due.c.lane.not_in(full_lanes))
+    return db.execute(query.order_by(due.c.due_at).limit(limit)).all()
+
+
+def _seat(rows: Iterable[sa.Row[str, str, str]], keys: dict[Key, None], leases: dict[str, int], seats: int) -> None:
+    """Add to `keys` each key whose lane has a seat for it, and count it in `leases`."""
+    for row in rows:
+        key = Key(Kind(row.kind), row.id)
+        if key in keys or (row.lane and leases.get(row.lane, 0) >= seats):
+            continue
+        keys[key] = None
+        leases[row.lane] = leases.get(row.lane, 0) + 1 if row.lane else 0
+
+
+def _leases_by_lane(db: Connection) -> dict[str, int]:
+    """Return how many live leases each lane has."""
     counts = select(due.c.lane, sa.func.count()).where(_LIVE, due.c.lane != "").group_by(due.c.lane)
     return {lane: count for lane, count in db.execute(counts)}  # noqa: C416 - rows are no tuples
 
 
-def follower(database: Database, ended: Claim, now: datetime) -> Key | None:
+def follower(database: Database, claim: Claim, now: datetime) -> Key | None:
     """Return what to look at after a claim has ended: its own key if that is due again, or the next in its lane."""
-    same_lane = and_(due.c.lane == ended.lane, due.c.lane != "")
-    query = select(due.c.kind, due.c.id).where(due.c.due_at <= now, _FREE, or_(_is(ended.key), same_lane))
+    same_lane = and_(due.c.lane == claim.lane, due.c.lane != "")
+    query = select(due.c.kind, due.c.id).where(due.c.due_at <= now, _FREE, or_(_is(claim.key), same_lane))
     with database.read() as db:
         row = db.execute(query.order_by(due.c.due_at).limit(1)).first()
     return row if row is None else Key(Kind(row.kind), row.id)
@@ -286,9 +298,9 @@ def parked(database: Database, limit: int = 500) -> list[Parked]:
         ]
 
 
-def _settle(database: Database, held: Claim, **values: Any) -> bool:
+def _update(database: Database, claim: Claim, **values: Any) -> bool:
     with database.begin() as db:
-        return db.execute(sa.update(due).where(_held_by(held)).values(**values)).rowcount == 1
+        return db.execute(sa.update(due).where(_held_by(claim)).values(**values)).rowcount == 1
 
 
 def _read_one(database: Database, query: sa.Select[datetime]) -> datetime | None:

@@ -56,9 +56,9 @@ def queue(
     now: datetime,
 ) -> UUID:
     """Store one mail to be sent and return its id; the same key twice is a programming error and fails."""
-    message = uuid4()
+    identity = uuid4()
     values = {
-        "id": message,
+        "id": identity,
         "idempotency_key": idempotency_key,
         "practitioner_id": practitioner_id,
         "session_id": notice.session.id if notice.session else None,
@@ -66,12 +66,12 @@ def queue(
         "medium": Medium.EMAIL.value,
         "to_client": to_client,
         "notice": msgspec.json.encode(notice).decode(),
-        "message_id": f"<{message}@{mail_domain}>",
+        "message_id": f"<{identity}@{mail_domain}>",
         "state": MessageState.QUEUED.value,
         "queued_at": now,
     }
     db.execute(insert(messages).values(values))
-    return message
+    return identity
 
 
 def get(db: Connection, message_id: UUID) -> Message | None:
@@ -87,8 +87,8 @@ def is_queued(db: Connection, idempotency_key: str) -> bool:
 
 def begin_sending(db: Connection, message_id: UUID) -> Message | None:
     """Note that a message is about to leave; None if it has left, was refused or was held back."""
-    may = messages.c.state.in_([MessageState.QUEUED.value, MessageState.SENDING.value])
-    query = update(messages).where(messages.c.id == message_id, may).values(state=MessageState.SENDING.value)
+    can_leave = messages.c.state.in_([MessageState.QUEUED.value, MessageState.SENDING.value])
+    query = update(messages).where(messages.c.id == message_id, can_leave).values(state=MessageState.SENDING.value)
     row = db.execute(query.returning(*messages.c)).first()
     return _message(row) if row else None
 
@@ -147,8 +147,7 @@ def thread_start(db: Connection, message: Message) -> str | None:
 def of_session(db: Connection, session_id: UUID) -> Sequence[Message]:
     """Return every message about a session, oldest first."""
     query = select(messages).where(messages.c.session_id == session_id)
-    found = [_message(row) for row in db.execute(query)]
-    return sorted(found, key=lambda message: (message.queued_at, _revision(message)))
+    return sorted(map(_message, db.execute(query)), key=lambda message: (message.queued_at, _revision(message)))
 
 
 def _revision(message: Message) -> tuple[int, datetime]:

@@ -20,24 +20,24 @@ _CHUNK = 500  # hrefs in one query
 def active(
     db: Connection, calendar_id: UUID, *, since: datetime, or_sessions: Collection[UUID] = ()
 ) -> Sequence[Mirror]:
-    """Return the mirrors that work can concern; what took place before `since` and stands where it shall is left out.
+    """Return the mirrors that work can concern; what took place before `since` and stands where it should is left out.
 
-    That is: ending after `since`, in doubt, of one of these sessions, or strayed however long ago: a hold that still
+    That is: ending after `since`, in doubt, of one of these sessions, or astray, however long ago: a hold that still
     stands, the event of a session that was cancelled, or one that stands at another time than its session.
     """
-    strayed = or_(
+    is_astray = or_(
         mirrors.c.key.startswith(f"{EntryKind.HOLD}:"),
         sessions.c.state != SessionState.BOOKED.value,
         sessions.c.ends_at != mirrors.c.ends_at,
     )
-    concerned = or_(
+    is_concerned = or_(
         mirrors.c.ends_at > since,
         mirrors.c.state == MirrorState.UNKNOWN.value,
         mirrors.c.session_id.in_(or_sessions),
-        and_(mirrors.c.state == MirrorState.PRESENT.value, strayed),
+        and_(mirrors.c.state == MirrorState.PRESENT.value, is_astray),
     )
     joined = mirrors.join(sessions, sessions.c.id == mirrors.c.session_id)
-    rows = db.execute(select(mirrors).select_from(joined).where(mirrors.c.calendar_id == calendar_id, concerned))
+    rows = db.execute(select(mirrors).select_from(joined).where(mirrors.c.calendar_id == calendar_id, is_concerned))
     return [_mirror(row) for row in rows]
 
 
@@ -48,22 +48,24 @@ def every(
 
     With `since`, what ended before is left out.
     """
-    alive = mirrors.c.state != MirrorState.ABSENT.value
+    is_alive = mirrors.c.state != MirrorState.ABSENT.value
     if since is not None:
-        alive = and_(alive, mirrors.c.ends_at > since)
-    concerned = or_(alive, mirrors.c.key.in_([str(key) for key in or_keys])) if or_keys else alive
-    return [_mirror(row) for row in db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, concerned))]
+        is_alive = and_(is_alive, mirrors.c.ends_at > since)
+    is_concerned = or_(is_alive, mirrors.c.key.in_([str(key) for key in or_keys])) if or_keys else is_alive
+    return [
+        _mirror(row) for row in db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, is_concerned))
+    ]
 
 
 def found(db: Connection, word: str) -> Sequence[tuple[UUID, Mirror]]:
     """Return the mirrors, each with its calendar, whose event goes by this name, id or address at its service."""
-    known = or_(
+    is_named = or_(
         mirrors.c.name == word,
         mirrors.c.href == word,
         mirrors.c.key == word,
         mirrors.c.href.endswith(f"/{word}", autoescape=True),
     )
-    return [(row.calendar_id, _mirror(row)) for row in db.execute(select(mirrors).where(known))]
+    return [(row.calendar_id, _mirror(row)) for row in db.execute(select(mirrors).where(is_named))]
 
 
 def hrefs(db: Connection, practitioner_id: UUID, *, since: datetime) -> Collection[str]:
@@ -87,26 +89,26 @@ def of_session(db: Connection, session_id: UUID) -> Sequence[tuple[UUID, Mirror]
     return [(row.calendar_id, _mirror(row)) for row in rows]
 
 
-def intend(db: Connection, calendar_id: UUID, fresh: Iterable[Mirror], known: Collection[EntryKey]) -> None:
+def intend(db: Connection, calendar_id: UUID, creations: Iterable[Mirror], stored_keys: Collection[EntryKey]) -> None:
     """Note, before the first call, what is about to be created: rows in state unknown, new or with a new generation."""
-    new: list[dict[str, Any]] = []
-    again: list[dict[str, Any]] = []
-    for mirror in fresh:
-        (again if mirror.key in known else new).append({"calendar_id": calendar_id} | _columns(mirror))
-    if new:
-        db.execute(insert(mirrors), new)
-    _remember(db, calendar_id, [row["key"] for row in again])
-    _rewrite(db, again)
+    new_rows: list[dict[str, Any]] = []
+    stored_rows: list[dict[str, Any]] = []
+    for mirror in creations:
+        (stored_rows if mirror.key in stored_keys else new_rows).append({"calendar_id": calendar_id} | _columns(mirror))
+    if new_rows:
+        db.execute(insert(mirrors), new_rows)
+    _keep_formers(db, calendar_id, [row["key"] for row in stored_rows])
+    _update(db, stored_rows)
 
 
 def absent_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequence[Mirror]:
     """Return the mirrors whose event was confirmed to be gone, but which are told to stand at one of these hrefs."""
-    found: list[Mirror] = []
-    for some in _chunks(hrefs):
-        gone = (mirrors.c.state == MirrorState.ABSENT.value) & mirrors.c.href.in_(some)
-        rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, gone))
-        found += [_mirror(row) for row in rows]
-    return found
+    absent: list[Mirror] = []
+    for chunk in _chunks(hrefs):
+        is_absent = (mirrors.c.state == MirrorState.ABSENT.value) & mirrors.c.href.in_(chunk)
+        rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, is_absent))
+        absent += [_mirror(row) for row in rows]
+    return absent
 
 
 def absent_of(db: Connection, calendar_id: UUID, among: Iterable[Mirror]) -> Sequence[Mirror]:
@@ -116,39 +118,39 @@ def absent_of(db: Connection, calendar_id: UUID, among: Iterable[Mirror]) -> Seq
 
 def former_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequence[Remove]:
     """Return how to remove the events at these hrefs that were made anew since: somebody has brought them back."""
-    found: list[Remove] = []
-    for some in _chunks(hrefs):
-        own = (formers.c.calendar_id == calendar_id) & formers.c.href.in_(some)
+    removes: list[Remove] = []
+    for chunk in _chunks(hrefs):
+        own = (formers.c.calendar_id == calendar_id) & formers.c.href.in_(chunk)
         for row in db.execute(select(formers).where(own)):
-            at = Ref(name=row.href, href=row.href)
-            found.append(Remove(key=EntryKey.parse(row.key), session_id=row.session_id, at=at))
-    return found
+            ref = Ref(name=row.href, href=row.href)
+            removes.append(Remove(key=EntryKey.parse(row.key), session_id=row.session_id, at=ref))
+    return removes
 
 
 def record(db: Connection, calendar_id: UUID, changed: Iterable[Mirror]) -> None:
     """Store what became of mirrors that are known."""
-    _rewrite(db, [{"calendar_id": calendar_id} | _columns(mirror) for mirror in changed])
+    _update(db, [{"calendar_id": calendar_id} | _columns(mirror) for mirror in changed])
 
 
-def _remember(db: Connection, calendar_id: UUID, keys: Sequence[str]) -> None:
+def _keep_formers(db: Connection, calendar_id: UUID, keys: Sequence[str]) -> None:
     """Keep where events stood that are about to be made anew."""
     own = (mirrors.c.calendar_id == calendar_id) & mirrors.c.key.in_(keys) & mirrors.c.href.is_not(None)
     columns = (mirrors.c.calendar_id, mirrors.c.href, mirrors.c.key, mirrors.c.session_id)
     rows = [row._asdict() for row in db.execute(select(*columns).where(own))] if keys else []
     if rows:
-        known = {remove.at.href for remove in former_at(db, calendar_id, [row["href"] for row in rows])}
-        fresh = [row for row in rows if row["href"] not in known]
-        if fresh:
-            db.execute(insert(formers), fresh)
+        former_hrefs = {remove.at.href for remove in former_at(db, calendar_id, [row["href"] for row in rows])}
+        new_rows = [row for row in rows if row["href"] not in former_hrefs]
+        if new_rows:
+            db.execute(insert(formers), new_rows)
 
 
 def _chunks(hrefs: Collection[str]) -> Iterator[Sequence[str]]:
-    listed = list(hrefs)
-    for start in range(0, len(listed), _CHUNK):
-        yield listed[start : start + _CHUNK]
+    sequence = list(hrefs)
+    for start in range(0, len(sequence), _CHUNK):
+        yield sequence[start : start + _CHUNK]
 
 
-def _rewrite(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
+def _update(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     names = [name for name in rows[0] if name not in {"calendar_id", "key"}]

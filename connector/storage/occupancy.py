@@ -1,4 +1,4 @@
-"""Times kept from everybody else. The database itself refuses an overlap; code only asks nicely first."""
+"""Times kept from everybody else. The database itself refuses an overlap, whatever code has checked before."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class Occupied:
     state: str
 
 
-def settle(db: Connection, practitioner_id: UUID, session_id: UUID, wanted: Collection[Occupied]) -> None:
+def settle(db: Connection, practitioner_id: UUID, session_id: UUID, times: Collection[Occupied]) -> None:
     """Make the times kept for one session exactly these; what is released goes before what is taken comes.
 
     Raises: TimeTakenError if the database finds an overlap with anything of another session.
     """
-    stored = {
+    old = {
         row.key: (row.starts_at, row.ends_at, row.state)
         for row in db.execute(select(occupancy).where(occupancy.c.session_id == session_id))
     }
-    asked = {o.key: (o.span.start, o.span.end, o.state) for o in wanted}
-    stale = [key for key, value in stored.items() if asked.get(key) != value]
-    fresh = [(key, value) for key, value in asked.items() if stored.get(key) != value]
-    if stale:
-        db.execute(delete(occupancy).where(occupancy.c.key.in_(stale)))
-    if not fresh:
+    new = {time.key: (time.span.start, time.span.end, time.state) for time in times}
+    released_keys = [key for key, value in old.items() if new.get(key) != value]
+    additions = [(key, value) for key, value in new.items() if old.get(key) != value]
+    if released_keys:
+        db.execute(delete(occupancy).where(occupancy.c.key.in_(released_keys)))
+    if not additions:
         return
     rows = [
         {
@@ -51,7 +51,7 @@ def settle(db: Connection, practitioner_id: UUID, session_id: UUID, wanted: Coll
             "ends_at": ends_at,
             "state": state,
         }
-        for key, (starts_at, ends_at, state) in fresh
+        for key, (starts_at, ends_at, state) in additions
     ]
     try:
         db.execute(insert(occupancy), rows)

@@ -42,12 +42,12 @@ def save(db: Connection, offer: Offer, *, was: OfferState) -> None:
 
     Raises: OfferClosedError if somebody else was faster; RuleError if the session has another open offer.
     """
-    guarded = update(offers).where(offers.c.id == offer.id, offers.c.state == was.value).values(_changing(offer))
+    query = update(offers).where(offers.c.id == offer.id, offers.c.state == was.value).values(_changing(offer))
     try:
-        changed = db.execute(guarded.returning(offers.c.id)).first()
+        row = db.execute(query.returning(offers.c.id)).first()
     except IntegrityError as error:
         raise RuleError("This session already has an open offer. Withdraw or replace that one.") from error
-    if changed is None:
+    if row is None:
         raise OfferClosedError("This offer was answered or ended a moment ago.", state=get(db, offer.id).state)
     db.execute(delete(alternatives).where(alternatives.c.offer_id == offer.id))
     _write_alternatives(db, offer)
@@ -58,10 +58,10 @@ def get(db: Connection, offer_id: UUID) -> Offer:
 
     Raises: NotFoundError.
     """
-    found = _load(db, offers.c.id == offer_id)
-    if not found:
+    offer = next(iter(_load(db, offers.c.id == offer_id)), None)
+    if offer is None:
         raise NotFoundError("There is no such offer.")
-    return found[0]
+    return offer
 
 
 def of_alternative(db: Connection, alternative_id: UUID) -> Offer:
@@ -78,8 +78,8 @@ def of_alternative(db: Connection, alternative_id: UUID) -> Offer:
 
 def undecided(db: Connection, practitioner_id: UUID) -> Sequence[Offer]:
     """Return the drafts and open offers of a practitioner."""
-    waiting = offers.c.state.in_([OfferState.DRAFT.value, OfferState.OPEN.value])
-    return _load(db, offers.c.practitioner_id == practitioner_id, waiting)
+    is_undecided = offers.c.state.in_([OfferState.DRAFT.value, OfferState.OPEN.value])
+    return _load(db, offers.c.practitioner_id == practitioner_id, is_undecided)
 
 
 def of_session(db: Connection, session_id: UUID) -> Sequence[Offer]:
@@ -89,8 +89,7 @@ def of_session(db: Connection, session_id: UUID) -> Sequence[Offer]:
 
 def in_state(db: Connection, session_id: UUID, state: OfferState) -> Offer | None:
     """Return a session's newest offer in that state."""
-    found = _load(db, offers.c.session_id == session_id, offers.c.state == state.value)
-    return found[0] if found else None
+    return next(iter(_load(db, offers.c.session_id == session_id, offers.c.state == state.value)), None)
 
 
 def open_of_practitioner(db: Connection, practitioner_id: UUID) -> Sequence[Offer]:
@@ -112,11 +111,11 @@ def _load(db: Connection, *where: ColumnElement[bool]) -> list[Offer]:
     rows = db.execute(select(offers).where(*where).order_by(offers.c.drafted_at.desc())).all()
     if not rows:
         return []
-    parts: dict[UUID, list[Alternative]] = defaultdict(list)
-    listed = select(alternatives).where(alternatives.c.offer_id.in_([row.id for row in rows]))
-    for row in db.execute(listed.order_by(alternatives.c.position)):
-        parts[row.offer_id].append(_alternative(row))
-    return [_offer(row, tuple(parts[row.id])) for row in rows]
+    by_offer: dict[UUID, list[Alternative]] = defaultdict(list)
+    query = select(alternatives).where(alternatives.c.offer_id.in_([row.id for row in rows]))
+    for row in db.execute(query.order_by(alternatives.c.position)):
+        by_offer[row.offer_id].append(_alternative(row))
+    return [_offer(row, tuple(by_offer[row.id])) for row in rows]
 
 
 def _write_alternatives(db: Connection, offer: Offer) -> None:
@@ -145,13 +144,13 @@ def _changing(offer: Offer) -> dict[str, Any]:
     }
 
 
-def _offer(row: Row[Any], parts: tuple[Alternative, ...]) -> Offer:
+def _offer(row: Row[Any], its_alternatives: tuple[Alternative, ...]) -> Offer:
     return Offer(
         id=row.id,
         session_id=row.session_id,
         practitioner_id=row.practitioner_id,
         state=OfferState(row.state),
-        alternatives=parts,
+        alternatives=its_alternatives,
         window=timedelta(seconds=row.window_seconds),
         drafted_at=row.drafted_at,
         sent_at=row.sent_at,

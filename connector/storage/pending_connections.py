@@ -1,4 +1,4 @@
-"""Accounts on their way in: sign-ins under way, and credentials whose calendar is not chosen yet.
+"""Pending connections: sign-ins under way, and credentials whose calendar is not chosen yet.
 
 The browser holds a random token; here stands only its digest, so that nobody who reads the table can go on with it.
 """
@@ -19,15 +19,15 @@ from connector.storage.tables import pending_connections
 
 
 class Stage(StrEnum):
-    """How far an account has come."""
+    """How far a pending connection has come."""
 
     ASKED = "asked"  # its person is at the calendar service
-    LET_IN = "let_in"  # the service has let us in; the calendar is to be chosen
+    LET_IN = "let_in"  # the service has given us its credentials; the calendar is to be chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingConnection:
-    """One account on its way in; `kept` is sealed, `connection_id` the connection that it is to mend."""
+    """One account that is being connected; `kept` is sealed, `connection_id` is set to reconnect that connection."""
 
     practitioner_id: UUID
     provider: str
@@ -43,7 +43,7 @@ def new_token() -> str:
 
 
 def add(db: Connection, token: str, pending: PendingConnection, *, now: datetime) -> None:
-    """Store an arrival under its token, and clear away those that took too long."""
+    """Store a pending connection under its token, and delete those that took too long."""
     db.execute(delete(pending_connections).where(pending_connections.c.expires_at <= now))
     values = {
         "id": _digest(token),
@@ -58,20 +58,20 @@ def add(db: Connection, token: str, pending: PendingConnection, *, now: datetime
 
 
 def find(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:
-    """Return an arrival of this practitioner; None if there is none, or not any more."""
+    """Return a pending connection of this practitioner; None if there is none, or not any more."""
     row = db.execute(select(pending_connections).where(_is(token, practitioner_id, stage, now))).first()
     return _pending(row) if row else None
 
 
 def take(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:
-    """Use an arrival up and return it; only one caller ever gets it."""
+    """Use a pending connection up and return it; only one caller ever gets it."""
     query = delete(pending_connections).where(_is(token, practitioner_id, stage, now)).returning(pending_connections)
     row = db.execute(query).first()
     return _pending(row) if row else None
 
 
 def keep(db: Connection, token: str, sealed: bytes) -> None:
-    """Replace what is kept for an arrival."""
+    """Replace what is kept for a pending connection."""
     db.execute(update(pending_connections).where(pending_connections.c.id == _digest(token)).values(kept=sealed))
 
 

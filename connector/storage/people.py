@@ -91,8 +91,8 @@ def clients_by_email(db: Connection, email: str) -> Sequence[Client]:
 
 def client_names(db: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
     """Return the names of these clients in one query."""
-    found = db.execute(select(clients.c.id, clients.c.name).where(clients.c.id.in_(set(ids))))
-    return {row.id: row.name for row in found}
+    rows = db.execute(select(clients.c.id, clients.c.name).where(clients.c.id.in_(set(ids))))
+    return {row.id: row.name for row in rows}
 
 
 def _practitioner(row: Row[Any]) -> Practitioner:

@@ -27,8 +27,8 @@ def add(db: Connection, question: Question) -> None:
         "asked_at": question.asked_at,
         "answers_itself_at": question.answers_itself_at,
     }
-    moved = when_columns(question.moved_to) if question.moved_to else {}
-    db.execute(insert(questions).values(fixed | moved | _changing(question)))
+    place = when_columns(question.moved_to) if question.moved_to else {}
+    db.execute(insert(questions).values(fixed | place | _changing(question)))
 
 
 def end(db: Connection, question: Question) -> None:
@@ -37,8 +37,8 @@ def end(db: Connection, question: Question) -> None:
     Raises: QuestionClosedError if it had ended already.
     """
     still_open = (questions.c.id == question.id) & (questions.c.state == QuestionState.OPEN.value)
-    changed = update(questions).where(still_open).values(_changing(question)).returning(questions.c.id)
-    if db.execute(changed).first() is None:
+    query = update(questions).where(still_open).values(_changing(question)).returning(questions.c.id)
+    if db.execute(query).first() is None:
         raise QuestionClosedError("This question was answered a moment ago.")
 
 
@@ -55,13 +55,12 @@ def get(db: Connection, question_id: UUID) -> Question:
 
 def open_of(db: Connection, session_id: UUID) -> Question | None:
     """Return the question about a session that waits for an answer."""
-    found = _open(db, questions.c.session_id == session_id)
-    return found[0] if found else None
+    return next(iter(_open(db, questions.c.session_id == session_id)), None)
 
 
 def open_of_practitioner(db: Connection, practitioner_id: UUID) -> Mapping[UUID, Question]:
     """Return the questions that wait for a practitioner's answer, by session."""
-    return {found.session_id: found for found in _open(db, questions.c.practitioner_id == practitioner_id)}
+    return {question.session_id: question for question in _open(db, questions.c.practitioner_id == practitioner_id)}
 
 
 def open_in(db: Connection, calendar_id: UUID) -> Sequence[Question]:

@@ -1,4 +1,4 @@
-"""Credentials sealed at rest, and links that prove themselves; both under keys that can be rotated."""
+"""Sealed credentials, and signed tokens for links; both under keys that can be rotated."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ formers = Table(
     Column("session_id", Uuid, nullable=False),
 )
 
-# What somebody did to an event of ours, and how long ago it was first seen: it does not count yet.
+# Changes to events of ours that are settling: what was done, and since when; none of them counts yet.
 remote_changes = Table(
     "remote_changes",
     metadata,
@@ -317,12 +317,12 @@ signins = Table(
 channels = Table(
     "channels",
     metadata,
-    Column("id", Text, primary_key=True),  # ours, random; echoed in every ring
+    Column("id", Text, primary_key=True),  # ours, random; echoed in every notification
     Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("provider", String(32), nullable=False),
     Column("remote_id", Text, nullable=False),  # what the service needs to end it; empty until it has answered
     Column("secret", LargeBinary, nullable=False),  # sealed
-    Column("proof", LargeBinary, nullable=False),  # SHA-256 of the secret: what a ring is compared with
+    Column("proof", LargeBinary, nullable=False),  # SHA-256 of the secret: what a notification is compared with
     Column("state", String(16), nullable=False),  # opening, open or closing
     Column("opened_at", UtcDateTime, nullable=False),
     Column("renew_at", UtcDateTime),
@@ -330,7 +330,7 @@ channels = Table(
     Column("last_notified_at", UtcDateTime),
 )
 
-# Accounts on their way in: a sign-in at a calendar service, or credentials whose calendar is not chosen yet.
+# Accounts that are being connected: a sign-in under way, or credentials whose calendar is not chosen yet.
 pending_connections = Table(
     "pending_connections",
     metadata,

@@ -24,7 +24,7 @@ _COMMON = {field.name for field in fields(Fact)}
 _OneFact = TypeVar("_OneFact", bound=Fact)
 
 
-def append(db: Connection, practitioner_id: UUID, happened: Iterable[Fact]) -> None:
+def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> None:
     """Store facts in their order."""
     rows = [
         {
@@ -41,7 +41,7 @@ def append(db: Connection, practitioner_id: UUID, happened: Iterable[Fact]) -> N
                 {field.name: getattr(fact, field.name) for field in fields(fact) if field.name not in _COMMON}
             ).decode(),
         }
-        for fact in happened
+        for fact in new_facts
     ]
     if rows:
         db.execute(insert(facts), rows)

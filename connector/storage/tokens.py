@@ -37,35 +37,35 @@ class StoredTokens:
             return self._seal.open(calendars.connection(db, self._id).credentials)
 
     def renew(
-        self, seen: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
+        self, former: Mapping[str, str], refresh: Callable[[Mapping[str, str]], Mapping[str, str]]
     ) -> Mapping[str, str]:
         """Replace credentials that are no longer good, one caller at a time; no transaction is open meanwhile.
 
         Raises: whatever `refresh` raises; TransientError if another process takes too long.
         """
         with self._alone():
-            now = self.load()
-            if dict(now) != dict(seen):
-                return now
-            fresh = dict(refresh(now))
-            sealed = self._seal.seal(fresh)
+            current = self.load()
+            if dict(current) != dict(former):
+                return current
+            credentials = dict(refresh(current))
+            sealed = self._seal.seal(credentials)
             with self._database.begin() as db:
                 calendars.set_credentials(db, self._id, sealed)
-            return fresh
+            return credentials
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        lock = _lock_of(self._id)  # held by name: the table of locks forgets what nobody refers to
+        lock = _lock_of(self._id)  # kept in a variable: the table of locks forgets what nobody refers to
         with lock.mutex:
             baton = self._database.baton(self._id.int >> 65, silence=_PATIENCE)
             try:
                 pause = threading.Event()
-                left = _PATIENCE.total_seconds()
+                seconds_left = _PATIENCE.total_seconds()
                 while not baton.held():
-                    if left <= 0:
+                    if seconds_left <= 0:
                         raise TransientError("another process is renewing the same credentials")
                     pause.wait(_STEP_SECONDS)
-                    left -= _STEP_SECONDS
+                    seconds_left -= _STEP_SECONDS
                 yield
             finally:
                 baton.close()

@@ -1,1 +1,1 @@
-"""The door of time: carries the ledger's due work to the use cases."""
+"""Due work: carries what the ledger says is due to the use cases."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
-from connector.domain.connection import Connection, ConnectionState
+from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import (
     AccessLostError,
     EditConflictError,
@@ -60,16 +60,25 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
             connection = calendars.connection(db, calendar.connection_id)
     except NotFoundError:
         return None  # disconnected meanwhile
-    if connection.state is ConnectionState.ACCESS_LOST:
-        return None  # reconnecting makes the calendar due again
-    if connection.state is ConnectionState.DISCONNECTING:
-        _leave(runtime, claim, connection, running)
-        return None
+    match connection.state:
+        case ConnectionState.ACCESS_LOST:
+            return None  # reconnecting makes the calendar due again
+        case ConnectionState.DISCONNECTING:
+            _disconnect(runtime, claim, connection, running)
+            return None
+        case ConnectionState.OK:
+            return _connected_calendar(runtime, claim, calendar, running)
+        case _:
+            assert_never(connection.state)
+
+
+def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, running: Running) -> datetime | None:
+    """Carry out work on a calendar that can be reached, as far as we know; say what its errors mean for the work."""
     try:
-        return _with_remote(runtime, claim, calendar_id, runtime.remote(calendar_id), running)
+        return _with_remote(runtime, claim, calendar.id, runtime.remote(calendar.id), running)
     except AccessLostError:
         with runtime.database.begin() as db:
-            connect.access_lost(db, runtime.policy, connection.id, now=runtime.clock())
+            connect.access_lost(db, runtime.policy, calendar.connection_id, now=runtime.clock())
         return None
     except MissingError as error:
         raise RefusedError("the calendar is no longer there") from error
@@ -103,8 +112,8 @@ def _with_remote(
             return pull.pull(database, policy, calendar_id, remote, now=now)
 
 
-def _leave(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
-    """Take leave of an account, once and under one key; it is neither read nor watched any more."""
+def _disconnect(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
+    """Disconnect an account, under its calendar's own key alone; it is neither read nor watched any more."""
     if claim.key.kind is Kind.CALENDAR:
         provider = runtime.load_provider(connection.provider)
         account = provider.account(runtime.tokens(connection.id), runtime.network)

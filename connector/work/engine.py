@@ -37,7 +37,7 @@ PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed messag
 WAKE = timedelta(milliseconds=250)
 _FULL_SECONDS = 0.02  # a consumer whose threads have enough to do looks again after this
 _WAKEUPS_KEPT = 64
-_MUTED_SECONDS = 2.0  # after a ring failed, nobody waits for the broker again for so long
+_MUTED_SECONDS = 2.0  # after a failed wake-up nobody waits for the broker again for so long
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class Ending:
     Attributes:
         how: done, postponed, failed, parked, lost or stopped.
         again_at: When the key is due again by what was decided here, aware UTC; None for not before the next touch.
-        error: What was raised; of ours to mend if the claim has failed.
+        error: What was raised; a fault of ours if the claim has failed.
     """
 
     how: str
@@ -123,18 +123,18 @@ def _put_off(database: Database, claim: Claim, how: str, error: Exception, *, cl
     return _ending(Ending(how=how, again_at=again_at, error=error), still_ours=again_at is not None)
 
 
-def _ending(meant: Ending, *, still_ours: bool) -> Ending:
-    return meant if still_ours else Ending(how="lost", error=meant.error)
+def _ending(ending: Ending, *, still_ours: bool) -> Ending:
+    return ending if still_ours else Ending(how="lost", error=ending.error)
 
 
 class Engine:
-    """Threads that carry out what is due, and the bell that wakes them.
+    """Threads that carry out what is due, and the wake-ups that reach them through the broker.
 
     Args:
         broker_url: `memory://` for threads of this process alone, `redis://` for many processes.
         threads: How many claims to carry out at a time, two at least.
         lane_limit: Live claims a lane across all processes; never so many that one lane takes every thread here.
-        wake: How often an idle thread looks up; how long a stop takes.
+        wake: How often an idle thread looks whether it has to stop, so how long a stop takes.
         lease: The life of a claim between renewals.
         tick: The pump's longest sleep.
     """
@@ -159,7 +159,7 @@ class Engine:
         self._threads = max(2, threads)
         self._seats = max(1, min(lane_limit, self._threads - 1))
         self._stop = threading.Event()
-        self._counting = threading.Lock()
+        self._counts_lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._broker, self._wakeups = _open_broker(broker_url)
         self._wake = wake
@@ -171,11 +171,11 @@ class Engine:
     @property
     def counts(self) -> Mapping[str, int]:
         """How often a claim ended as done, postponed, failed, parked, lost or stopped; failed is a fault of ours."""
-        with self._counting:
+        with self._counts_lock:
             return dict(self._counts)
 
     def attach(self) -> None:
-        """Let the database ring after every commit, without carrying out anything in this process."""
+        """Have wake-ups sent after every commit, without carrying out anything in this process."""
         self._database.on_touched = self.wake
 
     def start(self) -> None:
@@ -197,14 +197,14 @@ class Engine:
         self._broker.close()
 
     def wake(self, due: Mapping[Key, datetime]) -> None:
-        """Send word of keys that have become due, or will within half a minute.
+        """Send wake-ups for keys that have become due, or will within half a minute.
 
-        Raises: whatever keeps the broker from taking it; the pump will ring then.
+        Raises: whatever keeps the broker from taking them; the pump sends them then.
         """
         self._send(due.items(), again=False)
 
     def wake_again(self, keys: Iterable[Key]) -> None:
-        """Send word of due keys unless word of them is still on its way."""
+        """Send wake-ups for due keys, but for those whose wake-up is still on its way."""
         now = self._clock()
         self._send(((key, now) for key in keys), again=True)
 
@@ -220,7 +220,7 @@ class Engine:
             try:
                 self._broker.enqueue(message, delay=round(delay / timedelta(milliseconds=1)) if delay else None)
             except Exception:
-                self._wakeups.answered(key)
+                self._wakeups.forget(key)
                 self._muted_until = time.monotonic() + _MUTED_SECONDS
                 raise
 
@@ -230,11 +230,11 @@ class Engine:
             key: Key | None = Key(Kind(kind), identity)
             first = key
             while key is not None and key == first and not self._stop.is_set():
-                self._wakeups.answered(key)
+                self._wakeups.forget(key)
                 key = self._carry_out(key)
             if key is not None:
                 self.wake({key: self._clock()})
-        except Exception as error:  # noqa: BLE001 - the key stays due, or its lease ends; the pump rings again
+        except Exception as error:  # noqa: BLE001 - the key stays due, or its lease ends; the pump wakes again
             self._count("failed")
             log.error("look_failed", kind=kind, id=identity, error=describe(error))  # noqa: TRY400 - words may reveal
 
@@ -247,7 +247,7 @@ class Engine:
         return self._ended(claim, carry_out(self._database, claim, self._handle, running, clock=self._clock))
 
     def _ended(self, claim: Claim, ending: Ending) -> Key | None:
-        """Count how a claim has ended, ring for when its key is due again, and return the key to go on with."""
+        """Count how a claim has ended, send the wake-up for its next time, and return the key to go on with."""
         self._count(ending.how)
         if ending.how not in {"done", "failed"}:
             log.info("work_ended", how=ending.how, kind=claim.key.kind, id=claim.key.id, attempts=claim.attempts)
@@ -256,51 +256,52 @@ class Engine:
         if ending.again_at is not None:
             try:
                 self.wake({claim.key: ending.again_at})
-            except Exception as error:  # noqa: BLE001 - the pump rings in our place
-                log.warning("ring_failed", keys=1, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the pump sends it in our place
+                log.warning("wake_failed", keys=1, error=type(error).__name__)
         return ledger.follower(self._database, claim, self._clock())
 
     def _count(self, how: str) -> None:
-        with self._counting:
+        with self._counts_lock:
             self._counts[how] += 1
 
 
 class _Redis(RedisBroker):
-    """Rings beside every message, so that idle workers can wait instead of asking Redis fifty times a second."""
+    """Wakes a consumer with every message, so that idle ones wait instead of asking Redis fifty times a second."""
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         sent: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
         if delay is None:
             with self.client.pipeline(transaction=False) as pipeline:
-                pipeline.rpush(self.bell(message.queue_name), 1)
-                pipeline.ltrim(self.bell(message.queue_name), -_WAKEUPS_KEPT, -1)
+                pipeline.rpush(self.wakeup_list(message.queue_name), 1)
+                pipeline.ltrim(self.wakeup_list(message.queue_name), -_WAKEUPS_KEPT, -1)
                 pipeline.execute()
         return sent
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         if queue_name in self.delay_queues:
             return super().consume(queue_name, prefetch, timeout)
-        return _Waiting(self, queue_name, prefetch, timeout)
+        return _WaitingConsumer(self, queue_name, prefetch, timeout)
 
-    def bell(self, queue_name: str) -> str:
-        return f"{self.namespace}:{queue_name}.bell"
+    def wakeup_list(self, queue_name: str) -> str:
+        """Return the name of the list that holds one item for each wake-up nobody has taken yet."""
+        return f"{self.namespace}:{queue_name}.wakeups"
 
 
-class _Waiting(_RedisConsumer):
-    """Fetches as its parent does, but waits for the bell when there is nothing."""
+class _WaitingConsumer(_RedisConsumer):
+    """Fetches as its parent does, but waits for a wake-up when there is nothing."""
 
     def __init__(self, broker: _Redis, queue_name: str, prefetch: int, timeout: int) -> None:
         super().__init__(broker, queue_name, prefetch, timeout=1)  # type: ignore[no-untyped-call]
-        self._bell = broker.bell(queue_name)
+        self._wakeup_list = broker.wakeup_list(queue_name)
         self._wait_seconds = timeout / 1000
 
     def __next__(self) -> dramatiq.MessageProxy | None:
         message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         if message is None and self.outstanding_message_count >= self.prefetch:
-            time.sleep(_FULL_SECONDS)  # the bell is for those that have room
+            time.sleep(_FULL_SECONDS)  # wake-ups are for consumers that have room
         elif message is None:
             try:
-                self.broker.client.blpop(self._bell, timeout=self._wait_seconds)
+                self.broker.client.blpop(self._wakeup_list, timeout=self._wait_seconds)
             except redis.ConnectionError as error:
                 raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         return message
@@ -310,7 +311,7 @@ def _open_broker(url: str) -> tuple[dramatiq.Broker, WakeUps]:
     if url == "memory://":
         return StubBroker(middleware=[]), WakeUps(shared=False)
     if url.startswith(("redis://", "rediss://", "unix://")):
-        # A request waits for the ring after its commit: give up soon, for the pump rings as well.
+        # A request waits until its wake-ups are sent: give up soon, for the pump sends them as well.
         api = redis.Redis.from_url(
             url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 1), health_check_interval=30
         )

@@ -1,4 +1,4 @@
-"""What may be told of an error: its kind and where it arose. Its words may carry somebody's data."""
+"""What may be logged and stored of an error: its kind and where it arose. Its message may carry personal data."""
 
 from __future__ import annotations
 

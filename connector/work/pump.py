@@ -1,4 +1,4 @@
-"""Rings what is due. Whatever message was lost, and whatever was never sent, is found here within a second."""
+"""Sends wake-ups for what is due: whatever message was lost or never sent, its key is found here within a second."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Key
 
-LIMIT = 500  # keys rung at a time
+LIMIT = 500  # keys woken at a time
 _BATON = 0x70756D70  # the advisory lock of the one process that pumps
 _SHORTEST = timedelta(milliseconds=20)
-_BACKLOG = timedelta(milliseconds=100)  # the sleep while there is more than can be rung at a time
+_BACKLOG = timedelta(milliseconds=100)  # the sleep while there is more than can be woken at a time
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ class Pump:
     """One thread that looks for due keys, in one process of all those on the database.
 
     Args:
-        ring: Told which keys are due and free.
+        wake: Called with the keys that are due and free.
         tick: The longest sleep; it wakes earlier when something becomes due earlier.
         seats: Live claims a lane has room for.
         silence: After so long without a sign of life from the pump, another process takes over.
@@ -42,7 +42,7 @@ class Pump:
         silence: timedelta = ledger.LEASE / 2,
     ) -> None:
         self._database = database
-        self._ring = wake
+        self._wake = wake
         self._clock = clock
         self._tick = tick
         self._seats = seats
@@ -72,11 +72,11 @@ class Pump:
             self._stop.wait(sleep.total_seconds())
 
     def _pump(self) -> timedelta:
-        """Ring what is due and return how long to sleep."""
+        """Send wake-ups for what is due and return how long to sleep."""
         now = self._clock()
         keys = ledger.due_keys(self._database, now, LIMIT, seats=self._seats)
         if keys:
-            self._ring(keys)
+            self._wake(keys)
         if len(keys) == LIMIT:
             return min(_BACKLOG, self._tick)
         following = ledger.next_due(self._database, now)

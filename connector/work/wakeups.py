@@ -1,4 +1,4 @@
-"""For which keys word is on its way."""
+"""Which keys have a wake-up on its way: a message that has workers look at the key."""
 
 from __future__ import annotations
 
@@ -8,38 +8,43 @@ from math import inf
 
 from connector.storage.ledger import Key
 
-_PATIENCE_SECONDS = {"memory": 60.0, "redis": 5.0}  # before the pump rings again for a key nobody has looked at
+_PATIENCE_SECONDS = {"memory": 60.0, "redis": 5.0}  # before the pump wakes again for a key nobody has looked at
 _REMEMBERED = 10_000
 
 
 class WakeUps:
-    """Remembers for which keys word is on its way, so that a queue nobody empties does not grow."""
+    """Remembers which wake-ups are on their way, so that a queue nobody empties does not grow."""
 
     def __init__(self, *, shared: bool) -> None:
         self._shared = shared
         self._patience = _PATIENCE_SECONDS["redis" if shared else "memory"]
-        self._arriving: dict[Key, float] = {}  # monotonic seconds at which the earliest message arrives
+        self._delivery_seconds: dict[Key, float] = {}  # when the earliest message arrives, on the monotonic clock
         self._lock = threading.Lock()
 
     def may_wake(self, key: Key, delay_seconds: float, *, again: bool) -> bool:
         """Whether a message for the key is needed; if so, it counts as sent.
 
         A message in a shared queue may have been taken by another process, unseen by us: only one that cannot have
-        arrived yet keeps a touch from ringing.
+        arrived yet keeps a touch from waking.
         """
-        now = time.monotonic()
-        arrives = now + delay_seconds
+        monotonic = time.monotonic()
+        delivery = monotonic + delay_seconds
         with self._lock:
-            earliest = self._arriving.get(key, inf)
+            earliest = self._delivery_seconds.get(key, inf)
             patience = self._patience if again or not self._shared else 0.0
-            if earliest <= arrives and now < earliest + patience:
+            if earliest <= delivery and monotonic < earliest + patience:
                 return False
-            if len(self._arriving) >= _REMEMBERED:
-                self._arriving = {k: at for k, at in self._arriving.items() if now < at + self._patience}
-            self._arriving[key] = min(arrives, earliest) if now < earliest else arrives
+            if len(self._delivery_seconds) >= _REMEMBERED:
+                self._forget_lost(monotonic)
+            self._delivery_seconds[key] = min(delivery, earliest) if monotonic < earliest else delivery
             return True
 
-    def answered(self, key: Key) -> None:
-        """Somebody is about to look at the key: what becomes due from here on needs a new ring."""
+    def forget(self, key: Key) -> None:
+        """Forget the wake-up for a key that is about to be looked at: what becomes due from here on needs a new one."""
         with self._lock:
-            self._arriving.pop(key, None)
+            self._delivery_seconds.pop(key, None)
+
+    def _forget_lost(self, monotonic: float) -> None:
+        """Forget the wake-ups that nobody has looked at for too long."""
+        waiting = self._delivery_seconds.items()
+        self._delivery_seconds = {key: delivery for key, delivery in waiting if monotonic < delivery + self._patience}

@@ -1,4 +1,4 @@
-"""What a look at our events means, case by case, and in any order of looks."""
+"""What a read of our events means, case by case, and in any order of reads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.domain.examples import NOW, when
 from tests.domain.test_reconcile import KEYS, entry, mirror
 
 MINUTE = timedelta(seconds=60)
-WANTED = entry(KEYS[0])
-KNOWN = mirror(WANTED)
-KEY = WANTED.key
+ENTRY = entry(KEYS[0])
+MIRROR = mirror(ENTRY)
+KEY = ENTRY.key
 
 
 def at(hours: float, **changes: object) -> Content:
-    return replace(WANTED.content, span=when(hours).span, **changes)  # type: ignore[arg-type]
+    return replace(ENTRY.content, span=when(hours).span, **changes)  # type: ignore[arg-type]
 
 
 def sighted(content: Content | None, etag: str = '"2"') -> Sighting:
@@ -33,37 +33,41 @@ def sighted(content: Content | None, etag: str = '"2"') -> Sighting:
 def look(
     sighting: Sighting | None,
     *,
-    known: Mirror = KNOWN,
-    wanted: Content | None = WANTED.content,
-    earlier: RemoteChange | None = None,
+    before: Mirror = MIRROR,
+    content: Content | None = ENTRY.content,
+    previous: RemoteChange | None = None,
     now: datetime = NOW,
     hidden: bool = False,
 ) -> Observation:
-    (found,) = observations(
-        [known],
-        {known.ref.name: sighting},
-        {KEY: wanted} if wanted else {},
-        {KEY: earlier} if earlier else {},
+    (observation,) = observations(
+        [before],
+        {before.ref.name: sighting},
+        {KEY: content} if content else {},
+        {KEY: previous} if previous else {},
         hidden={KEY} if hidden else (),
         now=now,
         settling=MINUTE,
     )
-    return found
+    return observation
 
 
-def remote_change(kind: ChangeKind, *, found: Span | None = None, wanted: Content = WANTED.content) -> RemoteChange:
-    return RemoteChange(key=KEY, kind=kind, since=NOW, wanted=wanted.span, found=found)
+def remote_change(kind: ChangeKind, *, actual: Span | None = None) -> RemoteChange:
+    return RemoteChange(key=KEY, kind=kind, since=NOW, expected=ENTRY.content.span, actual=actual)
 
 
 def test_our_own_echo_means_nothing() -> None:
-    found = look(sighted(WANTED.content, '"1"'))
-    assert (found.mirror, found.remote_change, found.settled_change) == (KNOWN, None, None)
+    observation = look(sighted(ENTRY.content, '"1"'))
+    assert (observation.mirror, observation.remote_change, observation.settled_change) == (MIRROR, None, None)
 
 
 def test_a_touch_of_what_is_theirs_is_kept_and_only_the_version_is_learned() -> None:
-    found = look(sighted(WANTED.content))
-    assert found.settled_change is not None
-    assert (found.settled_change.kind, found.remote_change, found.mirror.ref.etag) == (ChangeKind.TOUCHED, None, '"2"')
+    observation = look(sighted(ENTRY.content))
+    assert observation.settled_change is not None
+    assert (observation.settled_change.kind, observation.remote_change, observation.mirror.ref.etag) == (
+        ChangeKind.TOUCHED,
+        None,
+        '"2"',
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,90 +78,94 @@ def test_a_touch_of_what_is_theirs_is_kept_and_only_the_version_is_learned() -> 
         (sighted(None), ChangeKind.RESHAPED, None),
     ],
 )
-def test_an_act_is_suspected_first_and_counts_after_the_settling_time(
+def test_a_change_is_settling_first_and_counts_after_the_settling_time(
     sighting: Sighting | None, kind: ChangeKind, to: Span | None
 ) -> None:
     first = look(sighting)
-    assert first.remote_change == remote_change(kind, found=to)
+    assert first.remote_change == remote_change(kind, actual=to)
     assert first.settled_change is None
-    early = look(sighting, known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE - timedelta(seconds=1))
+    early = look(sighting, before=first.mirror, previous=first.remote_change, now=NOW + MINUTE - timedelta(seconds=1))
     assert (early.remote_change, early.settled_change) == (first.remote_change, None)
-    settled = look(sighting, known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE)
+    settled = look(sighting, before=first.mirror, previous=first.remote_change, now=NOW + MINUTE)
     assert settled.settled_change is not None
     assert (settled.settled_change.kind, settled.settled_change.to) == (kind, to)
 
 
-def test_an_event_dragged_on_is_suspected_anew_from_the_last_place() -> None:
+def test_an_event_dragged_on_settles_anew_from_the_last_place() -> None:
     first = look(sighted(at(60)))
-    later = look(sighted(at(66)), known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE)
+    later = look(sighted(at(66)), before=first.mirror, previous=first.remote_change, now=NOW + MINUTE)
     assert later.settled_change is None
-    assert later.remote_change == replace(remote_change(ChangeKind.MOVED, found=when(66).span), since=NOW + MINUTE)
+    assert later.remote_change == replace(remote_change(ChangeKind.MOVED, actual=when(66).span), since=NOW + MINUTE)
 
 
 def test_an_event_moved_back_in_time_was_never_moved() -> None:
     first = look(sighted(at(60)))
-    back = look(sighted(WANTED.content, '"3"'), known=first.mirror, earlier=first.remote_change, now=NOW + MINUTE)
+    back = look(sighted(ENTRY.content, '"3"'), before=first.mirror, previous=first.remote_change, now=NOW + MINUTE)
     assert back.remote_change is None
     assert back.settled_change is not None
     assert back.settled_change.kind is ChangeKind.TOUCHED
 
 
 def test_a_deleted_event_brought_back_while_it_is_asked_about_is_noticed() -> None:
-    gone = replace(KNOWN, state=MirrorState.ABSENT, seen=None)
-    found = look(sighted(WANTED.content), known=gone, hidden=True)
-    assert found.settled_change is not None
-    assert found.settled_change.kind is ChangeKind.RETURNED
-    assert look(None, known=gone, hidden=True).remote_change is None
+    absent = replace(MIRROR, state=MirrorState.ABSENT, seen=None)
+    observation = look(sighted(ENTRY.content), before=absent, hidden=True)
+    assert observation.settled_change is not None
+    assert observation.settled_change.kind is ChangeKind.RETURNED
+    assert look(None, before=absent, hidden=True).remote_change is None
 
 
 def test_another_title_counts_at_once() -> None:
-    found = look(sighted(at(48, title="Lunch")))
-    assert found.settled_change is not None
-    assert (found.settled_change.kind, found.remote_change) == (ChangeKind.EDITED, None)
+    observation = look(sighted(at(48, title="Lunch")))
+    assert observation.settled_change is not None
+    assert (observation.settled_change.kind, observation.remote_change) == (ChangeKind.EDITED, None)
 
 
-def test_what_was_decided_since_is_no_act_of_anybody() -> None:
+def test_what_was_decided_since_is_no_change_of_anybody() -> None:
     """We have not written the new time yet, so the event still stands at the old one."""
-    found = look(sighted(WANTED.content), wanted=at(72))
-    assert (found.remote_change, found.settled_change) == (None, None)
+    observation = look(sighted(ENTRY.content), content=at(72))
+    assert (observation.remote_change, observation.settled_change) == (None, None)
 
 
-def test_a_decision_overrules_what_is_suspected() -> None:
+def test_a_decision_overrules_a_change_that_is_settling() -> None:
     first = look(sighted(at(60)))
     assert first.remote_change is not None
     assert first.remote_change.overruled(at(72))
     assert first.remote_change.overruled(None)
     assert not first.remote_change.overruled(at(48, title="Another title"))
-    later = look(sighted(at(60)), known=first.mirror, earlier=first.remote_change, wanted=at(72), now=NOW + MINUTE)
+    later = look(sighted(at(60)), before=first.mirror, previous=first.remote_change, content=at(72), now=NOW + MINUTE)
     assert (later.remote_change, later.settled_change) == (first.remote_change, None)
 
 
 def test_a_mirror_in_doubt_is_left_alone() -> None:
     """What stands there may be a write of our own whose record a crash has taken."""
-    doubtful = replace(KNOWN, state=MirrorState.UNKNOWN)
-    for sighting in (None, sighted(at(60)), sighted(WANTED.content)):
+    doubtful = replace(MIRROR, state=MirrorState.UNKNOWN)
+    for sighting in (None, sighted(at(60)), sighted(ENTRY.content)):
         assert not list(
             observations([doubtful], {doubtful.ref.name: sighting}, {KEY: at(72)}, {}, now=NOW, settling=MINUTE)
         )
 
 
 def test_what_was_not_read_is_not_judged() -> None:
-    assert not list(observations([KNOWN], {}, {KEY: WANTED.content}, {}, now=NOW, settling=MINUTE))
+    assert not list(observations([MIRROR], {}, {KEY: ENTRY.content}, {}, now=NOW, settling=MINUTE))
 
 
 def test_what_is_not_wanted_any_more_may_go() -> None:
-    found = look(None, wanted=None)
-    assert (found.remote_change, found.settled_change, found.mirror.state) == (None, None, MirrorState.ABSENT)
+    observation = look(None, content=None)
+    assert (observation.remote_change, observation.settled_change, observation.mirror.state) == (
+        None,
+        None,
+        MirrorState.ABSENT,
+    )
 
 
 def test_what_is_over_may_be_tidied_away() -> None:
-    found = look(None, now=WANTED.content.span.end)
-    assert (found.remote_change, found.settled_change) == (None, None)
+    observation = look(None, now=ENTRY.content.span.end)
+    assert (observation.remote_change, observation.settled_change) == (None, None)
 
 
 LOOKS = st.lists(
     st.tuples(
-        st.sampled_from([None, sighted(None), sighted(WANTED.content), *(sighted(at(h)) for h in (60, 66, 72))]),
+        st.sampled_from([None, sighted(None), sighted(ENTRY.content), *(sighted(at(h)) for h in (60, 66, 72))]),
         st.integers(min_value=0, max_value=90),
     ),
     max_size=12,
@@ -168,25 +176,25 @@ LOOKS = st.lists(
 def test_nothing_counts_that_was_not_seen_the_same_for_the_settling_time(
     looks: list[tuple[Sighting | None, int]],
 ) -> None:
-    known, earlier, now = KNOWN, None, NOW
-    seen: list[tuple[datetime, Sighting | None]] = []
+    before, previous, now = MIRROR, None, NOW
+    reads: list[tuple[datetime, Sighting | None]] = []
     for sighting, seconds in looks:
         now += timedelta(seconds=seconds)
-        seen.append((now, sighting))
-        found = look(sighting, known=known, earlier=earlier, now=now)
-        known, earlier = found.mirror, found.remote_change
-        if found.settled_change is not None and found.settled_change.kind in (
+        reads.append((now, sighting))
+        observation = look(sighting, before=before, previous=previous, now=now)
+        before, previous = observation.mirror, observation.remote_change
+        if observation.settled_change is not None and observation.settled_change.kind in (
             ChangeKind.DELETED,
             ChangeKind.MOVED,
             ChangeKind.RESHAPED,
         ):
             same = []
-            for moment, one in reversed(seen):
-                if one != sighting:
+            for moment, former in reversed(reads):
+                if former != sighting:
                     break
                 same.append(moment)
             assert same[0] - same[-1] >= MINUTE
-            earlier = None
+            previous = None
             break
 
 
@@ -205,28 +213,28 @@ def test_nothing_counts_that_was_not_seen_the_same_for_the_settling_time(
         (0, 0, False, False),
     ],
 )
-def test_the_brake_goes_on_beyond_three_and_a_fifth_or_when_nothing_is_left(
+def test_the_circuit_breaker_opens_beyond_three_and_a_fifth_or_when_nothing_is_left(
     gone: int,
     known: int,
     shrunken: bool,  # noqa: FBT001 - a row of the table
     emptied: bool,  # noqa: FBT001 - likewise
 ) -> None:
-    found = Loss(gone=gone, known=known, left=known - gone)
-    assert (found.is_shrunken, found.is_emptied) == (shrunken, emptied)
+    missing = Loss(gone=gone, known=known, left=known - gone)
+    assert (missing.is_shrunken, missing.is_emptied) == (shrunken, emptied)
 
 
 def test_all_holds_of_one_offer_count_as_one_and_what_was_meant_does_not_count() -> None:
     units = {KEYS[0]: "session", KEYS[1]: "offer", KEYS[2]: "offer"}
-    deleted = [replace(remote_change(ChangeKind.DELETED), key=key) for key in KEYS]
-    assert loss(units, deleted) == Loss(gone=2, known=2, left=0)
-    assert loss(units, deleted[1:]) == Loss(gone=1, known=2, left=1)
-    assert loss(units, deleted[:2]) == Loss(gone=2, known=2, left=1), "one hold still stands"
-    assert loss(units, [replace(one, accepted=True) for one in deleted]) == Loss(gone=0, known=2, left=3)
-    moved = [replace(one, kind=ChangeKind.MOVED, found=when(60).span) for one in deleted]
-    assert loss(units, moved) == Loss(gone=0, known=2, left=3)
+    deletions = [replace(remote_change(ChangeKind.DELETED), key=key) for key in KEYS]
+    assert loss(units, deletions) == Loss(gone=2, known=2, left=0)
+    assert loss(units, deletions[1:]) == Loss(gone=1, known=2, left=1)
+    assert loss(units, deletions[:2]) == Loss(gone=2, known=2, left=1), "one hold still stands"
+    assert loss(units, [replace(change, accepted=True) for change in deletions]) == Loss(gone=0, known=2, left=3)
+    moves = [replace(change, kind=ChangeKind.MOVED, actual=when(60).span) for change in deletions]
+    assert loss(units, moves) == Loss(gone=0, known=2, left=3)
 
 
 def test_a_firm_hold_that_reads_as_busy_is_an_echo() -> None:
-    firm = replace(WANTED.content, showing=Showing.FIRM)
-    known = replace(KNOWN, seen=firm.fingerprint)
-    assert look(sighted(firm, '"1"'), known=known, wanted=firm).settled_change is None
+    firm = replace(ENTRY.content, showing=Showing.FIRM)
+    before = replace(MIRROR, seen=firm.fingerprint)
+    assert look(sighted(firm, '"1"'), before=before, content=firm).settled_change is None

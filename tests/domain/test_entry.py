@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from connector.domain import offer as offering
 from connector.domain.entry import Disclosure, Entry, EntryKey, EntryKind, Showing, entries_for
+from connector.domain.offer import accept, draft, send
 from connector.domain.people import Level
 from connector.domain.session import SessionState
 from tests.domain.examples import ALEX, KIM, NOW, session, when
@@ -16,8 +16,8 @@ DAY = timedelta(hours=24)
 
 def entries(level: Level, *, firm: bool = False, name: str = "Alex Client") -> list[Entry]:
     own = session()
-    drafted = offering.draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
-    offer = offering.send(drafted, own, by=KIM, now=NOW).offer
+    drafted = draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
+    offer = send(drafted, own, by=KIM, now=NOW).offer
     disclosure = Disclosure(session_level=level, hold_level=level, firm_holds=firm)
     return list(entries_for(own, [offer], name, disclosure))
 
@@ -52,16 +52,16 @@ def test_holds_are_firm_where_tentative_would_be_read_as_free() -> None:
 
 def test_a_draft_puts_nothing_in_the_calendar() -> None:
     own = session()
-    drafted = offering.draft(own, [(when(72), None)], window=DAY, by=KIM, now=NOW).offer
+    drafted = draft(own, [(when(72), None)], window=DAY, by=KIM, now=NOW).offer
     disclosure = Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS)
     assert [e.key.kind for e in entries_for(own, [drafted], "Alex", disclosure)] == [EntryKind.SESSION]
 
 
 def test_an_accepted_offer_leaves_the_sessions_own_entry_under_the_same_key() -> None:
     own = session()
-    drafted = offering.draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
-    offer = offering.send(drafted, own, by=KIM, now=NOW).offer
-    transition = offering.accept(offer, own, offer.alternatives[1].id, by=ALEX, now=NOW)
+    drafted = draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
+    offer = send(drafted, own, by=KIM, now=NOW).offer
+    transition = accept(offer, own, offer.alternatives[1].id, by=ALEX, now=NOW)
     disclosure = Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS)
     (entry,) = entries_for(transition.session, [transition.offer], "Alex", disclosure)
     assert entry.key == EntryKey(kind=EntryKind.SESSION, id=own.id)
@@ -69,9 +69,9 @@ def test_an_accepted_offer_leaves_the_sessions_own_entry_under_the_same_key() ->
 
 
 def test_a_cancelled_session_is_not_shown() -> None:
-    ended = replace(session(), state=SessionState.CANCELLED)
+    cancelled = replace(session(), state=SessionState.CANCELLED)
     disclosure = Disclosure(session_level=Level.FULL, hold_level=Level.FULL)
-    assert list(entries_for(ended, [], "Alex", disclosure)) == []
+    assert list(entries_for(cancelled, [], "Alex", disclosure)) == []
 
 
 def test_a_key_reads_back_from_its_text() -> None:

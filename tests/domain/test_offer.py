@@ -8,9 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.domain import offer as offering
 from connector.domain.facts import AlternativeWithdrawn, FlagReason, OfferWithdrawn
-from connector.domain.offer import Offer, OfferState
+from connector.domain.offer import (
+    Offer,
+    OfferState,
+    Transition,
+    accept,
+    cancel_booking,
+    draft,
+    lapse,
+    move_alternative,
+    reject,
+    replaced,
+    send,
+    withdraw,
+    withdraw_alternative,
+)
 from connector.domain.session import Location, LocationKind, Session, SessionState, cancel
 from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
 from tests.domain.examples import ALEX, KIM, NOW, SUPPORT, session, when
@@ -22,13 +35,13 @@ SECOND = timedelta(seconds=1)
 def sent(*hours: float) -> tuple[Offer, Session]:
     own = session(48)
     alternatives = [(when(h), None) for h in hours or (72, 96, 120)]
-    drafted = offering.draft(own, alternatives, window=DAY, by=KIM, now=NOW)
-    transition = offering.send(drafted.offer, own, by=KIM, now=NOW)
+    drafted = draft(own, alternatives, window=DAY, by=KIM, now=NOW)
+    transition = send(drafted.offer, own, by=KIM, now=NOW)
     return transition.offer, transition.session
 
 
 def test_a_draft_is_inert() -> None:
-    transition = offering.draft(session(), [(when(72), None)], window=DAY, by=KIM, now=NOW)
+    transition = draft(session(), [(when(72), None)], window=DAY, by=KIM, now=NOW)
     assert transition.offer.held == ()
     assert transition.offer.expires_at is None
 
@@ -42,35 +55,35 @@ def test_sending_holds_every_alternative_and_starts_the_clock() -> None:
 @pytest.mark.parametrize("count", [0, 11])
 def test_an_offer_has_one_to_ten_alternatives(count: int) -> None:
     with pytest.raises(RuleError, match="at least one time and at most 10"):
-        offering.draft(session(), [(when(72 + n), None) for n in range(count)], window=DAY, by=KIM, now=NOW)
+        draft(session(), [(when(72 + n), None) for n in range(count)], window=DAY, by=KIM, now=NOW)
 
 
 def test_a_time_offered_twice_is_refused() -> None:
     with pytest.raises(RuleError, match="offered twice"):
-        offering.draft(session(), [(when(72), None), (when(72), None)], window=DAY, by=KIM, now=NOW)
+        draft(session(), [(when(72), None), (when(72), None)], window=DAY, by=KIM, now=NOW)
 
 
 def test_the_sessions_own_time_is_no_alternative() -> None:
     with pytest.raises(RuleError, match="own time"):
-        offering.draft(session(48), [(when(48), None)], window=DAY, by=KIM, now=NOW)
+        draft(session(48), [(when(48), None)], window=DAY, by=KIM, now=NOW)
 
 
 def test_a_past_alternative_is_refused() -> None:
     with pytest.raises(PastSpanError):
-        offering.draft(session(), [(when(-1), None)], window=DAY, by=KIM, now=NOW)
+        draft(session(), [(when(-1), None)], window=DAY, by=KIM, now=NOW)
 
 
 def test_an_alternative_that_has_passed_since_drafting_stops_the_sending() -> None:
     own = session()
-    drafted = offering.draft(own, [(when(1), None)], window=DAY, by=KIM, now=NOW).offer
+    drafted = draft(own, [(when(1), None)], window=DAY, by=KIM, now=NOW).offer
     with pytest.raises(PastSpanError):
-        offering.send(drafted, own, by=KIM, now=NOW + timedelta(hours=2))
+        send(drafted, own, by=KIM, now=NOW + timedelta(hours=2))
 
 
 def test_accepting_moves_the_session_and_releases_the_rest() -> None:
     offer, own = sent()
     chosen = offer.alternatives[1]
-    transition = offering.accept(offer, own, chosen.id, by=ALEX, now=NOW)
+    transition = accept(offer, own, chosen.id, by=ALEX, now=NOW)
     assert transition.session.when == chosen.when
     assert transition.session.revision == own.revision + 1
     assert transition.offer.held == ()
@@ -80,68 +93,68 @@ def test_accepting_moves_the_session_and_releases_the_rest() -> None:
 def test_an_alternative_takes_its_own_place_along() -> None:
     own = session(48)
     there = Location(kind=LocationKind.PHONE, text="We call you")
-    drafted = offering.draft(own, [(when(72), there)], window=DAY, by=KIM, now=NOW).offer
-    offer = offering.send(drafted, own, by=KIM, now=NOW).offer
-    assert offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW).session.location == there
+    drafted = draft(own, [(when(72), there)], window=DAY, by=KIM, now=NOW).offer
+    offer = send(drafted, own, by=KIM, now=NOW).offer
+    assert accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW).session.location == there
 
 
 def test_an_answer_counts_strictly_before_the_deadline() -> None:
     offer, own = sent()
     chosen = offer.alternatives[0].id
-    assert offering.accept(offer, own, chosen, by=ALEX, now=NOW + DAY - SECOND).facts
+    assert accept(offer, own, chosen, by=ALEX, now=NOW + DAY - SECOND).facts
     with pytest.raises(OfferClosedError) as late:
-        offering.accept(offer, own, chosen, by=ALEX, now=NOW + DAY)
+        accept(offer, own, chosen, by=ALEX, now=NOW + DAY)
     assert late.value.state == OfferState.LAPSED
 
 
 def test_the_same_answer_again_is_harmless() -> None:
     offer, own = sent()
-    first = offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW)
-    again = offering.accept(first.offer, first.session, offer.alternatives[0].id, by=ALEX, now=NOW)
+    first = accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW)
+    again = accept(first.offer, first.session, offer.alternatives[0].id, by=ALEX, now=NOW)
     assert again.facts == ()
     assert again.session == first.session
 
 
 def test_a_different_second_answer_is_refused() -> None:
     offer, own = sent()
-    first = offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW)
+    first = accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW)
     with pytest.raises(OfferClosedError, match="already been answered"):
-        offering.accept(first.offer, first.session, offer.alternatives[1].id, by=ALEX, now=NOW)
+        accept(first.offer, first.session, offer.alternatives[1].id, by=ALEX, now=NOW)
     with pytest.raises(OfferClosedError):
-        offering.reject(first.offer, first.session, by=ALEX, now=NOW)
+        reject(first.offer, first.session, by=ALEX, now=NOW)
 
 
 def test_a_stale_page_accepts_nothing() -> None:
     offer, own = sent()
     target = offer.alternatives[0]
-    moved = offering.move_alternative(offer, own, target.id, when(75), by=KIM, now=NOW).offer
+    moved = move_alternative(offer, own, target.id, when(75), by=KIM, now=NOW).offer
     with pytest.raises(StaleAnswerError, match="changed since"):
-        offering.accept(moved, own, target.id, by=ALEX, now=NOW, shown=target.when.span.start)
-    assert offering.accept(moved, own, target.id, by=ALEX, now=NOW, shown=when(75).span.start).facts
+        accept(moved, own, target.id, by=ALEX, now=NOW, shown=target.when.span.start)
+    assert accept(moved, own, target.id, by=ALEX, now=NOW, shown=when(75).span.start).facts
 
 
 def test_moving_an_alternative_does_not_restart_the_clock() -> None:
     offer, own = sent()
     later = NOW + timedelta(hours=5)
-    moved = offering.move_alternative(offer, own, offer.alternatives[0].id, when(75), by=KIM, now=later).offer
+    moved = move_alternative(offer, own, offer.alternatives[0].id, when(75), by=KIM, now=later).offer
     assert moved.expires_at == offer.expires_at
 
 
 def test_an_alternative_of_another_offer_is_unknown() -> None:
     offer, own = sent()
     with pytest.raises(NotFoundError):
-        offering.accept(offer, own, uuid4(), by=ALEX, now=NOW)
+        accept(offer, own, uuid4(), by=ALEX, now=NOW)
 
 
 def test_an_alternative_that_has_begun_cannot_be_accepted() -> None:
     offer, own = sent(1, 72)
     with pytest.raises(PastSpanError):
-        offering.accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW + timedelta(hours=1))
+        accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW + timedelta(hours=1))
 
 
 def test_rejecting_keeps_the_session_and_flags_it() -> None:
     offer, own = sent()
-    transition = offering.reject(offer, own, by=ALEX, now=NOW)
+    transition = reject(offer, own, by=ALEX, now=NOW)
     assert transition.session.when == own.when
     assert transition.session.flag is FlagReason.REJECTED
     assert transition.session.revision == own.revision
@@ -150,7 +163,7 @@ def test_rejecting_keeps_the_session_and_flags_it() -> None:
 
 def test_cancelling_the_booking_ends_the_session() -> None:
     offer, own = sent()
-    transition = offering.cancel_booking(offer, own, by=ALEX, now=NOW)
+    transition = cancel_booking(offer, own, by=ALEX, now=NOW)
     assert transition.session.state is SessionState.CANCELLED
     assert transition.session.revision == own.revision + 1
     assert transition.offer.state is OfferState.CANCELLED
@@ -158,59 +171,59 @@ def test_cancelling_the_booking_ends_the_session() -> None:
 
 def test_an_offer_lapses_at_its_deadline_and_not_before() -> None:
     offer, own = sent()
-    assert offering.lapse(offer, own, now=NOW + DAY - SECOND).facts == ()
-    transition = offering.lapse(offer, own, now=NOW + DAY)
+    assert lapse(offer, own, now=NOW + DAY - SECOND).facts == ()
+    transition = lapse(offer, own, now=NOW + DAY)
     assert transition.offer.state is OfferState.LAPSED
     assert transition.session.flag is FlagReason.LAPSED
     assert transition.session.when == own.when
 
 
-@pytest.mark.parametrize("act", ["reject", "withdraw", "cancel", "accept", "lapse", "replace"])
-def test_an_offer_that_has_ended_does_not_lapse(act: str) -> None:
+@pytest.mark.parametrize("step", ["reject", "withdraw", "cancel", "accept", "lapse", "replace"])
+def test_an_offer_that_has_ended_does_not_lapse(step: str) -> None:
     offer, session = sent(72, 96)
     ended = {
-        "reject": lambda: offering.reject(offer, session, by=ALEX, now=NOW),
-        "withdraw": lambda: offering.withdraw(offer, session, by=KIM, now=NOW),
-        "cancel": lambda: offering.cancel_booking(offer, session, by=ALEX, now=NOW),
-        "accept": lambda: offering.accept(offer, session, offer.alternatives[0].id, by=ALEX, now=NOW),
-        "lapse": lambda: offering.lapse(offer, session, now=NOW + timedelta(hours=24)),
-        "replace": lambda: offering.replaced(offer, session, sent(120)[0], by=KIM, now=NOW),
-    }[act]()
-    again = offering.lapse(ended.offer, ended.session, now=NOW + timedelta(hours=48))
-    assert again == offering.Transition(offer=ended.offer, session=ended.session)
+        "reject": lambda: reject(offer, session, by=ALEX, now=NOW),
+        "withdraw": lambda: withdraw(offer, session, by=KIM, now=NOW),
+        "cancel": lambda: cancel_booking(offer, session, by=ALEX, now=NOW),
+        "accept": lambda: accept(offer, session, offer.alternatives[0].id, by=ALEX, now=NOW),
+        "lapse": lambda: lapse(offer, session, now=NOW + timedelta(hours=24)),
+        "replace": lambda: replaced(offer, session, sent(120)[0], by=KIM, now=NOW),
+    }[step]()
+    again = lapse(ended.offer, ended.session, now=NOW + timedelta(hours=48))
+    assert again == Transition(offer=ended.offer, session=ended.session)
 
 
 def test_nothing_is_offered_for_a_session_that_is_cancelled() -> None:
     cancelled = cancel(session(48), by=KIM, now=NOW).session
     with pytest.raises(RuleError, match="cancelled"):
-        offering.draft(cancelled, [(when(72), None)], window=timedelta(hours=24), by=KIM, now=NOW)
+        draft(cancelled, [(when(72), None)], window=timedelta(hours=24), by=KIM, now=NOW)
 
 
 def test_support_can_accept_after_a_lapse() -> None:
     offer, own = sent()
-    lapsed = offering.lapse(offer, own, now=NOW + DAY)
-    transition = offering.accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=SUPPORT, now=NOW + DAY)
+    lapsed = lapse(offer, own, now=NOW + DAY)
+    transition = accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=SUPPORT, now=NOW + DAY)
     assert transition.session.when == offer.alternatives[0].when
     assert transition.session.flag is None
 
 
 def test_a_client_cannot_accept_after_a_lapse() -> None:
     offer, own = sent()
-    lapsed = offering.lapse(offer, own, now=NOW + DAY)
+    lapsed = lapse(offer, own, now=NOW + DAY)
     with pytest.raises(OfferClosedError, match="has passed"):
-        offering.accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=ALEX, now=NOW + DAY)
+        accept(lapsed.offer, lapsed.session, offer.alternatives[0].id, by=ALEX, now=NOW + DAY)
 
 
 def test_support_cannot_accept_a_withdrawn_offer() -> None:
     offer, own = sent()
-    gone = offering.withdraw(offer, own, by=KIM, now=NOW)
+    withdrawal = withdraw(offer, own, by=KIM, now=NOW)
     with pytest.raises(OfferClosedError, match="taken back"):
-        offering.accept(gone.offer, gone.session, offer.alternatives[0].id, by=SUPPORT, now=NOW)
+        accept(withdrawal.offer, withdrawal.session, offer.alternatives[0].id, by=SUPPORT, now=NOW)
 
 
 def test_taking_back_the_last_alternative_withdraws_the_offer() -> None:
     offer, own = sent(72)
-    transition = offering.withdraw_alternative(offer, own, offer.alternatives[0].id, by=KIM, now=NOW)
+    transition = withdraw_alternative(offer, own, offer.alternatives[0].id, by=KIM, now=NOW)
     assert transition.offer.state is OfferState.WITHDRAWN
     assert [type(fact) for fact in transition.facts] == [AlternativeWithdrawn, OfferWithdrawn]
 
@@ -218,9 +231,9 @@ def test_taking_back_the_last_alternative_withdraws_the_offer() -> None:
 def test_a_withdrawn_alternative_cannot_be_accepted() -> None:
     offer, own = sent()
     target = offer.alternatives[0]
-    rest = offering.withdraw_alternative(offer, own, target.id, by=KIM, now=NOW).offer
+    rest = withdraw_alternative(offer, own, target.id, by=KIM, now=NOW).offer
     with pytest.raises(RuleError, match="no longer offered"):
-        offering.accept(rest, own, target.id, by=ALEX, now=NOW)
+        accept(rest, own, target.id, by=ALEX, now=NOW)
 
 
 def test_twenty_four_hours_are_elapsed_hours_across_the_change_of_clocks() -> None:
@@ -229,11 +242,11 @@ def test_twenty_four_hours_are_elapsed_hours_across_the_change_of_clocks() -> No
 
     noon = datetime(2026, 10, 24, 10, 0, tzinfo=UTC)
     own = replace(session(48), created_at=noon)
-    drafted = offering.draft(own, [(when(72), None)], window=DAY, by=KIM, now=noon).offer
-    assert offering.send(drafted, own, by=KIM, now=noon).offer.expires_at == datetime(2026, 10, 25, 10, 0, tzinfo=UTC)
+    drafted = draft(own, [(when(72), None)], window=DAY, by=KIM, now=noon).offer
+    assert send(drafted, own, by=KIM, now=noon).offer.expires_at == datetime(2026, 10, 25, 10, 0, tzinfo=UTC)
 
 
-ACTS = st.lists(
+STEPS = st.lists(
     st.tuples(
         st.sampled_from(
             ["accept", "support", "reject", "cancel", "lapse", "withdraw", "withdraw one", "move one", "wait"]
@@ -244,33 +257,31 @@ ACTS = st.lists(
 )
 
 
-@given(ACTS)
+@given(STEPS)
 @settings(max_examples=300)
-def test_any_sequence_of_acts_keeps_the_rules(acts: list[tuple[str, int]]) -> None:
+def test_any_sequence_of_steps_keeps_the_rules(steps: list[tuple[str, int]]) -> None:
     offer, own = sent()
     now, accepted = NOW, set()
-    for act, n in acts:
+    for step, n in steps:
         target = offer.alternatives[n].id
         calls = {
-            "accept": lambda t=target, o=offer, s=own, at=now: offering.accept(o, s, t, by=ALEX, now=at),
-            "support": lambda t=target, o=offer, s=own, at=now: offering.accept(o, s, t, by=SUPPORT, now=at),
-            "reject": lambda o=offer, s=own, at=now: offering.reject(o, s, by=ALEX, now=at),
-            "cancel": lambda o=offer, s=own, at=now: offering.cancel_booking(o, s, by=ALEX, now=at),
-            "lapse": lambda o=offer, s=own, at=now: offering.lapse(o, s, now=at),
-            "withdraw": lambda o=offer, s=own, at=now: offering.withdraw(o, s, by=KIM, now=at),
-            "withdraw one": lambda t=target, o=offer, s=own, at=now: offering.withdraw_alternative(
-                o, s, t, by=KIM, now=at
-            ),
-            "move one": lambda t=target, o=offer, s=own, at=now, k=n: offering.move_alternative(
+            "accept": lambda t=target, o=offer, s=own, at=now: accept(o, s, t, by=ALEX, now=at),
+            "support": lambda t=target, o=offer, s=own, at=now: accept(o, s, t, by=SUPPORT, now=at),
+            "reject": lambda o=offer, s=own, at=now: reject(o, s, by=ALEX, now=at),
+            "cancel": lambda o=offer, s=own, at=now: cancel_booking(o, s, by=ALEX, now=at),
+            "lapse": lambda o=offer, s=own, at=now: lapse(o, s, now=at),
+            "withdraw": lambda o=offer, s=own, at=now: withdraw(o, s, by=KIM, now=at),
+            "withdraw one": lambda t=target, o=offer, s=own, at=now: withdraw_alternative(o, s, t, by=KIM, now=at),
+            "move one": lambda t=target, o=offer, s=own, at=now, k=n: move_alternative(
                 o, s, t, when(200 + k), by=KIM, now=at
             ),
         }
-        if act == "wait":
+        if step == "wait":
             now += timedelta(hours=10)
             continue
         before, was = own, offer
         try:
-            transition = calls[act]()
+            transition = calls[step]()
         except RuleError:
             continue
         offer, own = transition.offer, transition.session

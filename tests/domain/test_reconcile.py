@@ -28,31 +28,31 @@ def mirror(of: Entry, state: MirrorState = MirrorState.PRESENT, *, generation: i
 def applied(actions: list[Action], mirrors: dict[EntryKey, Mirror]) -> dict[EntryKey, Mirror]:
     for action in actions:
         match action:
-            case Put(entry=wanted, at=ref):
-                mirrors[wanted.key] = Mirror(
-                    key=wanted.key,
-                    session_id=wanted.session_id,
-                    ref=ref,
-                    seen=wanted.content.fingerprint,
+            case Put() as put:
+                mirrors[put.key] = Mirror(
+                    key=put.key,
+                    session_id=put.session_id,
+                    ref=put.at,
+                    seen=put.entry.content.fingerprint,
                     state=MirrorState.PRESENT,
-                    ends_at=wanted.content.span.end,
+                    ends_at=put.entry.content.span.end,
                 )
             case Remove(key=key):
-                gone = mirrors[key]
+                before = mirrors[key]
                 mirrors[key] = Mirror(
                     key=key,
-                    session_id=gone.session_id,
-                    ref=gone.ref,
+                    session_id=before.session_id,
+                    ref=before.ref,
                     seen=None,
                     state=MirrorState.ABSENT,
-                    ends_at=gone.ends_at,
+                    ends_at=before.ends_at,
                 )
     return mirrors
 
 
 def test_an_unchanged_entry_is_left_alone() -> None:
-    wanted = entry(KEYS[0])
-    assert list(plan([wanted], [mirror(wanted)], calendar_id=CALENDAR)) == []
+    own = entry(KEYS[0])
+    assert list(plan([own], [mirror(own)], calendar_id=CALENDAR)) == []
 
 
 def test_every_put_comes_before_the_first_removal() -> None:
@@ -62,9 +62,9 @@ def test_every_put_comes_before_the_first_removal() -> None:
 
 
 def test_what_is_in_doubt_is_written_again_under_the_same_name() -> None:
-    wanted = entry(KEYS[0])
-    doubtful = mirror(wanted, MirrorState.UNKNOWN)
-    (action,) = plan([wanted], [doubtful], calendar_id=CALENDAR)
+    own = entry(KEYS[0])
+    doubtful = mirror(own, MirrorState.UNKNOWN)
+    (action,) = plan([own], [doubtful], calendar_id=CALENDAR)
     assert isinstance(action, Put)
     assert action.at == doubtful.ref
 
@@ -75,10 +75,10 @@ def test_what_is_in_doubt_and_not_wanted_is_removed() -> None:
 
 
 def test_what_was_deleted_comes_back_under_a_new_name() -> None:
-    wanted = entry(KEYS[0])
-    (action,) = plan([wanted], [mirror(wanted, MirrorState.ABSENT, generation=3)], calendar_id=CALENDAR)
+    own = entry(KEYS[0])
+    (action,) = plan([own], [mirror(own, MirrorState.ABSENT, generation=3)], calendar_id=CALENDAR)
     assert action.at.generation == 4
-    assert action.at.name != name_for(CALENDAR, wanted.key, 3)
+    assert action.at.name != name_for(CALENDAR, own.key, 3)
     assert action.at.href is None
 
 
@@ -93,15 +93,15 @@ HISTORY = st.lists(st.dictionaries(st.sampled_from(KEYS), st.integers(min_value=
 def test_any_plan_applied_leaves_nothing_to_do(history: list[dict[EntryKey, int]]) -> None:
     mirrors: dict[EntryKey, Mirror] = {}
     names: set[tuple[EntryKey, str]] = set()
-    for wanted in history:
-        entries = [entry(key, hours=hours) for key, hours in wanted.items()]
+    for hours_by_key in history:
+        entries = [entry(key, hours=hours) for key, hours in hours_by_key.items()]
         actions = list(plan(entries, mirrors.values(), calendar_id=CALENDAR))
         for action in actions:
-            earlier = mirrors.get(action.key)
-            if isinstance(action, Put) and (earlier is None or earlier.state is MirrorState.ABSENT):
+            before = mirrors.get(action.key)
+            if isinstance(action, Put) and (before is None or before.state is MirrorState.ABSENT):
                 assert (action.key, action.at.name) not in names, "a spent name was used again"
             names.add((action.key, action.at.name))
         mirrors = applied(actions, mirrors)
         assert list(plan(entries, mirrors.values(), calendar_id=CALENDAR)) == []
         present = {key for key, m in mirrors.items() if m.state is MirrorState.PRESENT}
-        assert present == set(wanted)
+        assert present == set(hours_by_key)

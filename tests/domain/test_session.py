@@ -25,16 +25,16 @@ def test_moving_keeps_id_and_uid_and_raises_the_revision_by_one() -> None:
 
 def test_saving_unchanged_values_is_nothing() -> None:
     before = session()
-    change = sessions.edit(before, Edit(when=before.when, location=before.location), by=KIM, now=NOW)
-    assert change.session is before
-    assert change.facts == ()
+    transition = sessions.edit(before, Edit(when=before.when, location=before.location), by=KIM, now=NOW)
+    assert transition.session is before
+    assert transition.facts == ()
 
 
 def test_several_fields_in_one_save_are_one_revision() -> None:
     before = session()
-    change = sessions.edit(before, Edit(when=when(72), location=ELSEWHERE, attestation=ATTESTED), by=KIM, now=NOW)
-    assert change.session.revision == before.revision + 1
-    assert [type(fact) for fact in change.facts] == [SessionMoved, LocationChanged]
+    transition = sessions.edit(before, Edit(when=when(72), location=ELSEWHERE, attestation=ATTESTED), by=KIM, now=NOW)
+    assert transition.session.revision == before.revision + 1
+    assert [type(fact) for fact in transition.facts] == [SessionMoved, LocationChanged]
 
 
 def test_a_move_without_an_attestation_is_refused() -> None:
@@ -77,9 +77,9 @@ def test_cancelling_twice_is_once() -> None:
 
 
 def test_a_cancelled_session_cannot_be_moved() -> None:
-    ended = replace(session(), state=SessionState.CANCELLED)
+    cancelled = replace(session(), state=SessionState.CANCELLED)
     with pytest.raises(RuleError, match="has been cancelled"):
-        sessions.edit(ended, Edit(when=when(72), attestation=ATTESTED), by=KIM, now=NOW)
+        sessions.edit(cancelled, Edit(when=when(72), attestation=ATTESTED), by=KIM, now=NOW)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\nb", "x" * 501])

@@ -82,8 +82,8 @@ def test_a_naive_instant_is_a_programming_error() -> None:
 def test_every_wall_time_that_resolves_reads_back_as_itself(local: datetime, zone: str, fold: int) -> None:
     local = local.replace(second=0, microsecond=0, fold=0)
     try:
-        found = When.at(local, zone=zone, duration=HOUR, fold=0 if fold == 0 else 1)
+        resolved = When.at(local, zone=zone, duration=HOUR, fold=0 if fold == 0 else 1)
     except WallTimeError:
         return
-    assert found.span.start.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0) == local
-    assert When.of(found.span, zone=zone) == found
+    assert resolved.span.start.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0) == local
+    assert When.of(resolved.span, zone=zone) == resolved

@@ -41,9 +41,9 @@ def cancel(session: Session = SESSION) -> bytes:
 
 
 def event(text: bytes) -> Event:
-    (found,) = Calendar.from_ical(text).walk("VEVENT")
-    assert isinstance(found, Event)
-    return found
+    (vevent,) = Calendar.from_ical(text).walk("VEVENT")
+    assert isinstance(vevent, Event)
+    return vevent
 
 
 def lines(text: bytes) -> list[str]:
@@ -95,16 +95,16 @@ def test_instant_is_right_where_the_clocks_change(when: sessions.When, start: st
 
 def test_life_of_a_session_keeps_its_identity_and_only_ever_counts_up() -> None:
     now = datetime(2026, 11, 24, 9, tzinfo=UTC)
-    told = [SESSION]
+    revisions = [SESSION]
     for edit in (
         Edit(when=at("2026-12-02T14:00"), reason=MoveReason.CORRECTION),
         Edit(location=VIDEO),
         Edit(when=at("2026-12-03T14:00"), location=PRACTICE, reason=MoveReason.CORRECTION),
     ):
-        told.append(sessions.edit(told[-1], edit, by=HOST, now=now).session)
-    ended = sessions.cancel(told[-1], by=HOST, now=now - timedelta(seconds=30)).session
+        revisions.append(sessions.edit(revisions[-1], edit, by=HOST, now=now).session)
+    ended = sessions.cancel(revisions[-1], by=HOST, now=now - timedelta(seconds=30)).session
 
-    events = [event(request(session)) for session in told] + [event(cancel(ended))]
+    events = [event(request(session)) for session in revisions] + [event(cancel(ended))]
 
     assert len({str(each["UID"]) for each in events}) == 1
     assert len({str(each["ORGANIZER"]) for each in events}) == 1
@@ -115,10 +115,10 @@ def test_life_of_a_session_keeps_its_identity_and_only_ever_counts_up() -> None:
 
 
 def test_client_is_asked_unless_they_chose_the_time_themselves() -> None:
-    asked = event(request())["ATTENDEE"].params
+    parameters = event(request())["ATTENDEE"].params
     chosen = event(request(accepted=True))["ATTENDEE"].params
 
-    assert (asked["PARTSTAT"], asked["RSVP"]) == ("NEEDS-ACTION", "TRUE")
+    assert (parameters["PARTSTAT"], parameters["RSVP"]) == ("NEEDS-ACTION", "TRUE")
     assert (chosen["PARTSTAT"], chosen["RSVP"]) == ("ACCEPTED", "FALSE")
 
 

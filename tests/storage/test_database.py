@@ -25,7 +25,7 @@ KEY = Key(Kind.CALENDAR, "one")
 OTHER = Key(Kind.OFFER, "two")
 
 
-def heard(database: Database) -> list[dict[Key, datetime]]:
+def wakes(database: Database) -> list[dict[Key, datetime]]:
     calls: list[dict[Key, datetime]] = []
     database.on_touched = lambda touched: calls.append(dict(touched))
     return calls
@@ -37,8 +37,8 @@ def rows(database: Database) -> int:
     return count
 
 
-def test_a_commit_rings_once_for_all_the_keys_it_made_due(database: Database) -> None:
-    calls = heard(database)
+def test_a_commit_wakes_once_for_all_the_keys_it_made_due(database: Database) -> None:
+    calls = wakes(database)
     with database.begin() as db:
         ledger.touch(db, KEY, due_at=NOW)
         ledger.touch(db, KEY, due_at=NOW)
@@ -47,8 +47,8 @@ def test_a_commit_rings_once_for_all_the_keys_it_made_due(database: Database) ->
     assert calls == [{KEY: NOW, OTHER: NOW}]
 
 
-def test_a_commit_that_touched_nothing_rings_nobody(database: Database) -> None:
-    calls = heard(database)
+def test_a_commit_that_touched_nothing_wakes_nobody(database: Database) -> None:
+    calls = wakes(database)
     with database.begin() as db:
         ledger.touch(db, KEY, due_at=NOW)
     with database.begin() as db:
@@ -56,8 +56,8 @@ def test_a_commit_that_touched_nothing_rings_nobody(database: Database) -> None:
     assert len(calls) == 1
 
 
-def test_what_was_rolled_back_is_neither_kept_nor_rung(database: Database) -> None:
-    calls = heard(database)
+def test_what_was_rolled_back_is_neither_kept_nor_woken_for(database: Database) -> None:
+    calls = wakes(database)
     with pytest.raises(LookupError), database.begin() as db:  # noqa: PT012 - the write must come before the fault
         ledger.touch(db, KEY, due_at=NOW)
         raise LookupError
@@ -65,7 +65,7 @@ def test_what_was_rolled_back_is_neither_kept_nor_rung(database: Database) -> No
     assert rows(database) == 0
 
 
-def test_a_bell_that_fails_does_not_fail_the_change(database: Database) -> None:
+def test_a_wake_up_that_fails_does_not_fail_the_change(database: Database) -> None:
     def broken(_touched: Mapping[Key, datetime]) -> None:
         raise ConnectionError("somebody@example.org")
 
@@ -73,7 +73,7 @@ def test_a_bell_that_fails_does_not_fail_the_change(database: Database) -> None:
     with structlog.testing.capture_logs() as logs, database.begin() as db:
         ledger.touch(db, KEY, due_at=NOW)
     assert rows(database) == 1
-    assert logs == [{"event": "ring_failed", "keys": 1, "error": "ConnectionError", "log_level": "warning"}]
+    assert logs == [{"event": "wake_failed", "keys": 1, "error": "ConnectionError", "log_level": "warning"}]
 
 
 def test_a_second_write_transaction_in_one_thread_is_refused_at_once(database: Database) -> None:
@@ -120,9 +120,9 @@ def test_sqlite_is_set_up_for_one_writer_and_many_readers(sqlite_url: str, synch
     database = Database(sqlite_url, careful=careful)
     expected = {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000, "synchronous": synchronous}
     with database.begin() as db:
-        found = {name: db.exec_driver_sql(f"PRAGMA {name}").scalar() for name in expected}
+        values = {name: db.exec_driver_sql(f"PRAGMA {name}").scalar() for name in expected}
     database.dispose()
-    assert found == expected
+    assert values == expected
 
 
 def test_another_programs_lock_on_sqlite_is_known_as_busy(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,8 +87,8 @@ def test_a_finished_key_is_due_no_more(database: Database) -> None:
     assert ledger.finish(database, claimed(database))
     assert ledger.claim(database, KEY, now=NOW + timedelta(days=365)) is None
     assert ledger.next_due(database, NOW - SECOND) is None
-    found = row(database)
-    assert (found.applied, found.due_at, found.lease_until) == (1, None, None)
+    stored = row(database)
+    assert (stored.applied, stored.due_at, stored.lease_until) == (1, None, None)
 
 
 def test_a_finished_key_may_come_back_by_itself(database: Database) -> None:
@@ -190,8 +190,8 @@ def test_a_touch_brings_postponed_work_forward_but_never_before_the_service_allo
 
 def test_a_service_may_not_keep_us_away_for_longer_than_a_day(database: Database) -> None:
     touch(database)
-    asked = timedelta(days=10_000)
-    assert ledger.postpone(database, claimed(database), now=NOW, retry_after=asked, error="x") == NOW + timedelta(1)
+    request = timedelta(days=10_000)
+    assert ledger.postpone(database, claimed(database), now=NOW, retry_after=request, error="x") == NOW + timedelta(1)
 
 
 def test_a_parked_key_waits_visibly_until_it_is_touched(database: Database) -> None:

@@ -28,12 +28,12 @@ def test_a_lane_has_so_many_seats_and_who_finds_it_full_stays_due(database: Data
     other = Key(Kind.CALENDAR, "other")
     touch(database, other, lane="caldav:two.example")
     assert ledger.due_keys(database, NOW, seats=2) == [*keys[:2], other]
-    held = [ledger.claim(database, key, now=NOW, seats=2) for key in keys]
-    assert [claim is not None for claim in held] == [True, True, False, False, False, False]
+    claims = [ledger.claim(database, key, now=NOW, seats=2) for key in keys]
+    assert [claim is not None for claim in claims] == [True, True, False, False, False, False]
     assert ledger.due_keys(database, NOW, seats=2) == [other]
-    assert held[0]
-    ledger.finish(database, held[0])
-    assert ledger.follower(database, held[0], NOW) == keys[2]
+    assert claims[0]
+    ledger.finish(database, claims[0])
+    assert ledger.follower(database, claims[0], NOW) == keys[2]
     assert ledger.claim(database, keys[2], now=NOW, seats=2)
 
 
@@ -139,12 +139,12 @@ def test_what_is_due_is_found_through_the_partial_index(database: Database) -> N
     with explained(database) as plans:
         assert len(ledger.due_keys(database, NOW)) == 50
         with database.read() as db:
-            ledger._seats_taken(db)
+            ledger._leases_by_lane(db)
         ledger.next_due(database, NOW)
         ledger.oldest_overdue(database, NOW)
         ledger.parked(database)
-    used = [re.findall(r"ix_due_\w+", plan) for plan in plans]
-    assert used == [["ix_due_due_at"], ["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_parked"]]
+    indexes = [re.findall(r"ix_due_\w+", plan) for plan in plans]
+    assert indexes == [["ix_due_due_at"], ["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_parked"]]
     assert not any("Seq Scan" in plan or "SCAN due\n" in plan + "\n" for plan in plans)
 
 

@@ -47,8 +47,8 @@ def test_sqlite_has_both_triggers_of_the_overlap_guard(sqlite_database: Database
 @pytest.mark.postgresql
 def test_postgresql_has_the_exclusion_constraint(postgresql_database: Database) -> None:
     with postgresql_database.read() as db:
-        found = db.execute(sa.text("SELECT contype::text FROM pg_constraint WHERE conname = 'no_overlap'")).scalar()
-    assert found == "x"
+        kind = db.execute(sa.text("SELECT contype::text FROM pg_constraint WHERE conname = 'no_overlap'")).scalar()
+    assert kind == "x"
 
 
 def test_looking_whether_anything_is_pending_creates_no_file(tmp_path: Path) -> None:

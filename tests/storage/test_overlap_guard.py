@@ -109,22 +109,22 @@ def test_other_faults_are_not_taken_for_an_overlap(database: Database, two: tupl
     assert not is_time_taken(caught.value)
 
 
-def race(database: Database, *, in_turn: bool) -> dict[str, list[tuple[int, int]]]:
+def race(database: Database, *, locking: bool) -> dict[str, list[tuple[int, int]]]:
     """Let fifty bookings of one practitioner race; return their minutes by how they ended."""
     chance = random.Random(7)
     with database.begin() as db:
         who = practitioner(db)
         starts = [chance.randrange(0, 400, 10) for _ in range(50)]
-        wanted = [(session(db, who), (start, start + chance.choice((20, 40, 60)))) for start in starts]
-    barrier = Barrier(len(wanted))
-    turn = sa.select(practitioners.c.id).where(practitioners.c.id == who).with_for_update()
+        bookings = [(session(db, who), (start, start + chance.choice((20, 40, 60)))) for start in starts]
+    barrier = Barrier(len(bookings))
+    lock = sa.select(practitioners.c.id).where(practitioners.c.id == who).with_for_update()
 
     def book(what: UUID, minutes: tuple[int, int]) -> str:
         barrier.wait(30)
         try:
             with database.begin() as db:
-                if in_turn:
-                    db.execute(turn)
+                if locking:
+                    db.execute(lock)
                 occupy(db, who, what, minutes)
         except sa.exc.IntegrityError as error:
             return "refused" if is_time_taken(error) else repr(error)
@@ -132,14 +132,14 @@ def race(database: Database, *, in_turn: bool) -> dict[str, list[tuple[int, int]
             return "gave way" if is_busy(error) else repr(error)
         return "kept"
 
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        ends = list(pool.map(lambda one: book(*one), wanted))
-    ended: dict[str, list[tuple[int, int]]] = {"kept": [], "refused": []}
-    for (_, minutes), end in zip(wanted, ends, strict=True):
-        ended.setdefault(end, []).append(minutes)
+    with ThreadPoolExecutor(len(bookings)) as pool:
+        ends = list(pool.map(lambda booking: book(*booking), bookings))
+    by_end: dict[str, list[tuple[int, int]]] = {"kept": [], "refused": []}
+    for (_, minutes), end in zip(bookings, ends, strict=True):
+        by_end.setdefault(end, []).append(minutes)
     with database.read() as db:
-        assert db.execute(sa.select(sa.func.count()).select_from(occupancy)).scalar_one() == len(ended["kept"])
-    return ended
+        assert db.execute(sa.select(sa.func.count()).select_from(occupancy)).scalar_one() == len(by_end["kept"])
+    return by_end
 
 
 def none_overlap(kept: list[tuple[int, int]]) -> bool:
@@ -150,18 +150,20 @@ def each_overlaps_one(refused: list[tuple[int, int]], kept: list[tuple[int, int]
     return all(any(a < end and start < b for a, b in kept) for start, end in refused)
 
 
-def test_of_fifty_bookings_that_take_turns_exactly_a_set_without_overlap_survives(database: Database) -> None:
-    """Taking turns is locking the practitioner's row first, as every use case does."""
-    ended = race(database, in_turn=True)
-    assert set(ended) == {"kept", "refused"}
-    assert none_overlap(ended["kept"])
-    assert each_overlaps_one(ended["refused"], ended["kept"])
+def test_of_fifty_bookings_that_lock_their_practitioner_exactly_a_set_without_overlap_survives(
+    database: Database,
+) -> None:
+    """Every use case locks the practitioner's row first."""
+    by_end = race(database, locking=True)
+    assert set(by_end) == {"kept", "refused"}
+    assert none_overlap(by_end["kept"])
+    assert each_overlaps_one(by_end["refused"], by_end["kept"])
 
 
-def test_of_fifty_bookings_that_do_not_take_turns_no_overlap_survives_either(database: Database) -> None:
+def test_of_fifty_bookings_that_lock_nobody_no_overlap_survives_either(database: Database) -> None:
     """The guard stands alone. On PostgreSQL racing inserts may wait for each other until one gives way."""
-    ended = race(database, in_turn=False)
-    assert set(ended) <= ({"kept", "refused"} if database.embedded else {"kept", "refused", "gave way"})
-    assert ended["kept"]
-    assert none_overlap(ended["kept"])
-    assert each_overlaps_one(ended["refused"], ended["kept"])
+    by_end = race(database, locking=False)
+    assert set(by_end) <= ({"kept", "refused"} if database.embedded else {"kept", "refused", "gave way"})
+    assert by_end["kept"]
+    assert none_overlap(by_end["kept"])
+    assert each_overlaps_one(by_end["refused"], by_end["kept"])

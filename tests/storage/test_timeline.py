@@ -63,8 +63,8 @@ def old_calendars(database: Database, practitioner_id: UUID, *names: str) -> Non
         db.execute(sa.insert(tables.connections).values(id=CONNECTION, **owner, **connection))
         for number, name in enumerate(names):
             fixed = {"remote_id": "", "session_level": 2, "hold_level": 2, "firm_holds": False, "lane": ""}
-            one = {"id": UUID(int=CALENDAR.int + number), "connection_id": CONNECTION, "name": name, "created_at": NOW}
-            db.execute(sa.insert(tables.calendars).values(**one, **owner, **fixed))
+            own = {"id": UUID(int=CALENDAR.int + number), "connection_id": CONNECTION, "name": name, "created_at": NOW}
+            db.execute(sa.insert(tables.calendars).values(**own, **owner, **fixed))
 
 
 @pytest.fixture
@@ -93,12 +93,12 @@ def test_rows_of_the_version_before_read_as_facts_and_are_told_in_the_same_words
 
     migrations.migrate(database_url)
 
-    happened = everything(database)
-    assert {type(fact) for fact in happened} == set(BY_TAG.values())
-    lines = [line_of(fact) for fact in happened]
+    stored_facts = everything(database)
+    assert {type(fact) for fact in stored_facts} == set(BY_TAG.values())
+    lines = [line_of(fact) for fact in stored_facts]
     assert [[line.who, line.what, line.why] for line in lines] == [row["told"] for row in OLD_ROWS]
     assert {line.at for line in lines} == {NOW}
-    ids = [[fact.session_id, fact.offer_id, fact.connection_id] for fact in happened]
+    ids = [[fact.session_id, fact.offer_id, fact.connection_id] for fact in stored_facts]
     names = ("session_id", "offer_id", "connection_id")
     assert ids == [[UUID(row[name]) if row[name] else None for name in names] for row in OLD_ROWS]
 
@@ -124,10 +124,10 @@ def test_a_word_no_version_knows_is_left_as_it_is(database: Database, database_u
 
 
 @pytest.mark.parametrize(
-    ("names", "found"), [(("Work", "Family"), CALENDAR), (("Work", "Work"), None), (("Job",), None)]
+    ("names", "calendar_id"), [(("Work", "Family"), CALENDAR), (("Work", "Work"), None), (("Job",), None)]
 )
 def test_an_old_row_learns_which_calendar_goes_on_where_its_name_is_certain(
-    database: Database, database_url: str, owner: UUID, names: tuple[str, ...], found: UUID | None
+    database: Database, database_url: str, owner: UUID, names: tuple[str, ...], calendar_id: UUID | None
 ) -> None:
     to_version(database_url, "0004")
     old_calendars(database, owner, *names)
@@ -137,7 +137,7 @@ def test_an_old_row_learns_which_calendar_goes_on_where_its_name_is_certain(
 
     [resumed] = everything(database)
     assert isinstance(resumed, CalendarResumed)
-    assert resumed.calendar_id == found
+    assert resumed.calendar_id == calendar_id
     assert resumed.calendar == "Work"
 
 
@@ -146,11 +146,11 @@ def test_every_fact_comes_back_as_it_was_stored(database: Database, database_url
     insert(database, owner, OLD_ROWS)
     migrations.migrate(database_url)
     before = everything(database)
-    known = [fact for fact in before if not isinstance(fact, UnknownFact)]
+    readable = [fact for fact in before if not isinstance(fact, UnknownFact)]
 
     with database.begin() as db:
         db.execute(sa.delete(tables.facts))
-        timeline.append(db, owner, known)
+        timeline.append(db, owner, readable)
 
     assert everything(database) == before
 
@@ -204,10 +204,10 @@ def test_what_a_newer_version_has_noted_is_told_as_such_and_keeps_its_place(
     practice.cancel(booked)
 
     with sqlite_database.read() as db:
-        happened = timeline.of_session(db, booked.id)
+        stored_facts = timeline.of_session(db, booked.id)
 
-    assert [type(fact).__name__ for fact in happened] == ["SessionBooked", "UnknownFact", "SessionCancelled"]
-    line = line_of(happened[1])
+    assert [type(fact).__name__ for fact in stored_facts] == ["SessionBooked", "UnknownFact", "SessionCancelled"]
+    line = line_of(stored_facts[1])
     assert line.what == f"Something that a newer version has noted, and this one cannot tell: {kind}"
     assert (line.who, line.at) == ("Kim", NOW)
 
@@ -222,9 +222,9 @@ def test_a_fact_nobody_could_read_is_never_stored_again(sqlite_database: Databas
 def test_a_disconnection_that_cannot_be_read_is_not_taken_for_none(sqlite_database: Database) -> None:
     practice = Practice(sqlite_database)
     connection = connect(practice).connection_id
-    gone = Disconnected(at=practice.now, by=Actor(role=Role.CLOCK), connection_id=connection, label="A", left_behind=2)
+    fact = Disconnected(at=practice.now, by=Actor(role=Role.CLOCK), connection_id=connection, label="A", left_behind=2)
     with sqlite_database.begin() as db:
-        timeline.append(db, practice.kim.id, [gone])
+        timeline.append(db, practice.kim.id, [fact])
     with sqlite_database.read() as db:
         assert len(connections.connection_list(db, practice.kim.id, now=practice.now).disconnected) == 1
     with sqlite_database.begin() as db:

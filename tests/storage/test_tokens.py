@@ -43,15 +43,15 @@ def test_workers_of_two_processes_refresh_once_and_none_loses_the_new_token(
     calls: list[str] = []
     barrier = Barrier(16)
 
-    def refresh(now: Mapping[str, str]) -> Mapping[str, str]:
-        calls.append(now["refresh"])
+    def refresh(credentials: Mapping[str, str]) -> Mapping[str, str]:
+        calls.append(credentials["refresh"])
         return {"refresh": f"r{len(calls) + 1}", "access": f"a{len(calls) + 1}"}
 
     def work(n: int) -> str:
         tokens = StoredTokens((database, other)[n % 2], SEAL, connection)
-        seen = tokens.load()
+        former = tokens.load()
         barrier.wait()
-        return tokens.renew(seen, refresh)["access"]
+        return tokens.renew(former, refresh)["access"]
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(work, range(16))) == {"a2"}
@@ -69,4 +69,4 @@ def test_a_refresh_that_is_refused_changes_nothing(database: Database, connectio
     with pytest.raises(AccessLostError):
         tokens.renew(tokens.load(), refused)
     assert tokens.load() == {"refresh": "r1", "access": "a1"}
-    assert tokens.renew(tokens.load(), lambda now: {**now, "access": "a2"})["access"] == "a2"
+    assert tokens.renew(tokens.load(), lambda former: {**former, "access": "a2"})["access"] == "a2"

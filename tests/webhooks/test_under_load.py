@@ -172,6 +172,6 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(practice: Pract
         one.result()
     assert 150 <= len(acknowledged) < len(notifications)
     with practice.database.read() as db:
-        found = [channels.heard(db, notification.channel_id) for notification in acknowledged]
+        found = [channels.status(db, notification.channel_id) for notification in acknowledged]
     later = real_time()
     assert [one for one in found if one is None or one.due_at is None or one.due_at > later] == []

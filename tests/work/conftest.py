@@ -44,7 +44,7 @@ def settled(database: Database) -> None:
         if not left:
             return
         assert time.monotonic() < deadline, left
-        time.sleep(0.02)  # the end of the last claim rings nobody
+        time.sleep(0.02)  # the end of the last claim wakes nobody
 
 
 class Recorder:
@@ -68,8 +68,8 @@ class Recorder:
 
     def wait_for_keys(self, keys: set[Key]) -> None:
         with self._changed:
-            seen = self._changed.wait_for(lambda: keys <= {claim.key for claim in self.claims}, WAIT_SECONDS)
-            assert seen, keys - {claim.key for claim in self.claims}
+            complete = self._changed.wait_for(lambda: keys <= {claim.key for claim in self.claims}, WAIT_SECONDS)
+            assert complete, keys - {claim.key for claim in self.claims}
 
 
 class StartEngine(Protocol):

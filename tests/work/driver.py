@@ -40,7 +40,7 @@ class Driver:
         raise AssertionError(f"the work does not end: {keys} are due again and again")
 
     def _due(self, kinds: Collection[Kind], of: Collection[UUID] | None) -> Iterator[Key]:
-        identities = None if of is None else {str(one) for one in of}
+        identities = None if of is None else {str(identity) for identity in of}
         for key in ledger.due_keys(self.runtime.database, self.runtime.clock(), _EVERY, seats=_EVERY):
             if (not kinds or key.kind in kinds) and (identities is None or key.id in identities):
                 yield key

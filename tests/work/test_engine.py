@@ -28,7 +28,7 @@ def counted(engine: Engine, how: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not engine.counts.get(how):
         assert time.monotonic() < deadline, engine.counts
-        time.sleep(0.005)  # the end of a claim rings nobody
+        time.sleep(0.005)  # the end of a claim wakes nobody
 
 
 def test_a_touch_is_carried_out_without_the_pump(sqlite_database: Database, start_engine: StartEngine) -> None:
@@ -39,7 +39,9 @@ def test_a_touch_is_carried_out_without_the_pump(sqlite_database: Database, star
         assert handled.wait_for(number)[-1].desired == number
 
 
-def test_a_commit_nobody_rang_for_is_found_by_the_pump(sqlite_database: Database, start_engine: StartEngine) -> None:
+def test_a_commit_nobody_was_woken_for_is_found_by_the_pump(
+    sqlite_database: Database, start_engine: StartEngine
+) -> None:
     handled = Recorder()
     start_engine(sqlite_database, handled, tick=OFTEN)
     sqlite_database.on_touched = None
@@ -154,19 +156,19 @@ def test_stopping_gives_the_lease_back_with_the_work_undone(
 def test_whoever_has_lost_the_claim_is_told_at_the_next_batch(
     sqlite_database: Database, start_engine: StartEngine
 ) -> None:
-    told = threading.Event()
+    lost = threading.Event()
 
     def work(_claim: Claim, running: Running) -> None:
         ledger.clear_leases(sqlite_database)
         try:
             running.renew()
         except LeaseLostError:
-            told.set()
+            lost.set()
             raise
 
     engine = start_engine(sqlite_database, work)
     touch(sqlite_database, KEY)
-    assert told.wait(WAIT_SECONDS)
+    assert lost.wait(WAIT_SECONDS)
     counted(engine, "lost")
 
 
@@ -196,7 +198,7 @@ def test_a_full_lane_is_worked_off_without_the_pump(sqlite_database: Database, s
     handled.wait_for_keys(keys)
 
 
-def test_keys_that_wait_for_a_thread_are_not_rung_again_and_again(
+def test_keys_that_wait_for_a_thread_are_not_woken_for_again_and_again(
     sqlite_database: Database, start_engine: StartEngine
 ) -> None:
     release = threading.Event()

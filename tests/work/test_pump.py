@@ -1,4 +1,4 @@
-"""The pump looks, rings so many keys at a time, and looks again soon while there are more."""
+"""The pump looks, wakes for so many keys at a time, and looks again soon while there are more."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from connector.work.pump import LIMIT, Pump
 from tests.conftest import Clock
 
 
-def test_more_due_keys_than_one_look_takes_are_rung_look_by_look(sqlite_database: Database, clock: Clock) -> None:
+def test_more_due_keys_than_one_look_takes_are_woken_for_look_by_look(sqlite_database: Database, clock: Clock) -> None:
     keys = [Key(Kind.OFFER, f"{number:04}") for number in range(LIMIT + 3)]
     with sqlite_database.begin() as db:
         for number, key in enumerate(keys):
             ledger.touch(db, key, due_at=clock() - timedelta(hours=1) + timedelta(seconds=number))
-    rung: list[Sequence[Key]] = []
+    wakes: list[Sequence[Key]] = []
 
-    def wake(some: Sequence[Key]) -> None:
-        rung.append(some)
-        for key in some:
+    def wake(due_keys: Sequence[Key]) -> None:
+        wakes.append(due_keys)
+        for key in due_keys:
             claim = ledger.claim(sqlite_database, key, now=clock())
             assert claim
             assert ledger.finish(sqlite_database, claim)
@@ -30,4 +30,4 @@ def test_more_due_keys_than_one_look_takes_are_rung_look_by_look(sqlite_database
     assert pump._pump() < timedelta(seconds=1), "others wait"
     assert pump._pump() == timedelta(seconds=1)
     pump.stop()
-    assert [list(some) for some in rung] == [keys[:LIMIT], keys[LIMIT:]]
+    assert [list(due_keys) for due_keys in wakes] == [keys[:LIMIT], keys[LIMIT:]]

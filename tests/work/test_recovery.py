@@ -18,7 +18,7 @@ from connector.storage.ledger import Key, Kind
 from connector.work.engine import Engine
 
 from .conftest import OFTEN, Recorder, StartEngine, Worker, settled, touch
-from .worker import CLASHES, MARKS, real_time
+from .worker import DOUBLES, MARKS, real_time
 
 KEY = Key(Kind.CALENDAR, "one")
 SHORT = timedelta(milliseconds=400)
@@ -121,7 +121,7 @@ def test_two_workers_never_run_one_key_at_the_same_time_and_lose_no_change(
 ) -> None:
     with postgresql_database.begin() as db:
         db.execute(sa.text(MARKS))
-        db.execute(sa.text(CLASHES))
+        db.execute(sa.text(DOUBLES))
     workers = [start_worker(postgresql_url, redis_url, "mark", timedelta(seconds=5)) for _ in range(2)]
     assert [worker.hear() for worker in workers] == ["ready", "ready"]
     web = Engine(postgresql_database, Recorder(), broker_url=redis_url, clock=real_time)
@@ -141,7 +141,7 @@ def test_two_workers_never_run_one_key_at_the_same_time_and_lose_no_change(
     settled(postgresql_database)
     with postgresql_database.read() as db:
         assert db.execute(sa.select(due.c.desired, due.c.applied)).all() == [(40, 40)] * 5
-        assert db.execute(sa.text("SELECT count(*) FROM clashes")).scalar_one() == 0
+        assert db.execute(sa.text("SELECT count(*) FROM doubles")).scalar_one() == 0
         assert db.execute(sa.text("SELECT count(*) FROM marks")).scalar_one() == 0
     web.stop()
     for worker in workers:

@@ -16,7 +16,7 @@ from connector.storage.ledger import Claim
 from connector.work.engine import Engine, Handler, LeaseLostError, Running
 
 MARKS = "CREATE TABLE marks (id TEXT PRIMARY KEY)"
-CLASHES = "CREATE TABLE clashes (id TEXT)"
+DOUBLES = "CREATE TABLE doubles (id TEXT)"
 
 
 def real_time() -> datetime:
@@ -51,7 +51,7 @@ def marking(database: Database) -> Handler:
                 db.execute(sa.text("INSERT INTO marks VALUES (:id)"), identity)
         except sa.exc.IntegrityError:
             with database.begin() as db:
-                db.execute(sa.text("INSERT INTO clashes VALUES (:id)"), identity)
+                db.execute(sa.text("INSERT INTO doubles VALUES (:id)"), identity)
             return
         running.renew()
         with database.begin() as db:
@@ -66,11 +66,11 @@ def main(url: str, broker_url: str, name: str, lease_ms: str) -> None:
     handlers: dict[str, Handler] = {"hang": hang, "freeze": freeze, "mark": marking(database)}
     lease, tick = timedelta(milliseconds=int(lease_ms)), timedelta(milliseconds=50)
     engine = Engine(database, handlers[name], broker_url=broker_url, clock=real_time, threads=4, lease=lease, tick=tick)
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    termination = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: termination.set())
     engine.start()
     print("ready", flush=True)
-    ended.wait()
+    termination.wait()
     engine.stop()
     database.dispose()
 

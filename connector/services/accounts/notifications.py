@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from connector.errors import NotificationRejectedError
 from connector.ports import Lifecycle, Notification
 from connector.storage import channels, ledger
-from connector.storage.channels import Heard
+from connector.storage.channels import ChannelStatus
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
@@ -44,7 +44,7 @@ def receive(database: Database, notifications: Sequence[Notification], *, provid
     """
     channel_ids = {notification.channel_id for notification in notifications}
     with database.read() as db:
-        by_id = {channel_id: channels.heard(db, channel_id) for channel_id in channel_ids}
+        by_id = {channel_id: channels.status(db, channel_id) for channel_id in channel_ids}
     genuine = [
         (channel, notification.lifecycle)
         for notification in notifications
@@ -59,14 +59,14 @@ def receive(database: Database, notifications: Sequence[Notification], *, provid
     return Receipt(calendars=calendars, refused=len(notifications) - len(genuine))
 
 
-def _is_genuine(notification: Notification, channel: Heard) -> bool:
+def _is_genuine(notification: Notification, channel: ChannelStatus) -> bool:
     return compare_digest(channels.proof_of(notification.secret), channel.proof)
 
 
-def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | None]], now: datetime) -> None:
+def _make_due(database: Database, genuine: Iterable[tuple[ChannelStatus, Lifecycle | None]], now: datetime) -> None:
     """Write only what is not due already: a claim made after we read that sees what the notifications are about."""
-    pulls: dict[UUID, Heard] = {}
-    renewals: dict[UUID, Heard] = {}
+    pulls: dict[UUID, ChannelStatus] = {}
+    renewals: dict[UUID, ChannelStatus] = {}
     expiring_ids: set[str] = set()
     removed_ids: set[str] = set()
     for channel, lifecycle in genuine:
@@ -95,21 +95,21 @@ def _make_due(database: Database, genuine: Iterable[tuple[Heard, Lifecycle | Non
         channels.note_notified(db, sorted(channel.id for channel in pulls.values()), now=now)
 
 
-def _touch_pull(db: Connection, channel: Heard, now: datetime) -> None:
+def _touch_pull(db: Connection, channel: ChannelStatus, now: datetime) -> None:
     key = Key(Kind.PULL, str(channel.calendar_id))
     ledger.touch(db, key, due_at=_soonest(channel, now), lane=channel.lane)
     if channel.running:
         channels.pause_before_next(db, key, until=now + CALM, now=now)
 
 
-def _soonest(channel: Heard, now: datetime) -> datetime:
+def _soonest(channel: ChannelStatus, now: datetime) -> datetime:
     """When the next pull of a channel's calendar may begin, `CALM` after the last one."""
     if channel.running:
         return now + CALM
     return max(now, channel.read_at + CALM) if channel.read_at else now
 
 
-def _is_due(channel: Heard, now: datetime) -> bool:
+def _is_due(channel: ChannelStatus, now: datetime) -> bool:
     """Whether a pull will come as soon as it may. One that runs does not count: it may have read already."""
     if channel.due_at is None or channel.running:
         return False

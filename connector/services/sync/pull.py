@@ -233,7 +233,7 @@ def _make_due(
         observation.mirror.stands and observation.mirror.key not in picture.contents for observation in observations
     ):
         make_calendars_due(db, calendar.practitioner_id, now=now)
-    if any(observation.remote_change is not None and observation.remote_change.found for observation in observations):
+    if any(observation.remote_change is not None and observation.remote_change.actual for observation in observations):
         make_busy_due(db, calendar.practitioner_id, now=now)
 
 

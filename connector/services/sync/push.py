@@ -332,7 +332,7 @@ class _Work:
         """Return the remote change of each entry whose event was found to be missing."""
         contents = self.picture.contents
         return [
-            RemoteChange(key=key, kind=ChangeKind.DELETED, since=now, wanted=contents[key].span)
+            RemoteChange(key=key, kind=ChangeKind.DELETED, since=now, expected=contents[key].span)
             for key in self.results.missing & keys
         ]
 
@@ -344,7 +344,7 @@ class _Work:
             self.picture.calendar,
             mirror,
             RevertReason.DECIDED,
-            found=overruled.found if overruled else None,
+            found=overruled.actual if overruled else None,
             deleted=overruled is None or overruled.kind is ChangeKind.DELETED,
             now=now,
         )
