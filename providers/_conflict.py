@@ -1,4 +1,4 @@
-"""Whether a write would go over what somebody else has changed; asked wherever an adapter has read before it writes."""
+"""Whether a write would overwrite what somebody else has changed; every adapter asks that reads before it writes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def follow_up(put: Put, standing: Content | None) -> None:
     """
     if put.over is None:
         return
-    found = standing.fingerprint if standing else ""
-    if found in (put.over, put.entry.content.fingerprint):
+    fingerprint = standing.fingerprint if standing else ""
+    if fingerprint in (put.over, put.entry.content.fingerprint):
         return
     raise EditConflictError(f"somebody else has changed {put.at.href or put.at.name} since it was last seen")
 

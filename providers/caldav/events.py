@@ -99,8 +99,8 @@ class Events:
         if put.at.href is None and put.at.etag is None:
             return self._create(put)
         href = self.href(put.at)
-        known = self._known(href, put.at.etag)
-        written = self._replace(put, known) if known else None
+        stored = self._remembered(href, put.at.etag)
+        written = self._replace(put, stored) if stored else None
         return written or self._update(put, href)
 
     def remove(self, action: Remove) -> Removed:
@@ -153,11 +153,11 @@ class Events:
             self._forget(stored)
             return None
         if answer.status == _CREATED and self._says_no_content:
-            # Some servers take If-Match on a name that is not there for a creation: undo it, it was deleted.
+            # Some servers take If-Match on a name that is not there as a creation: undo it, the event was deleted.
             self.http.request("DELETE", self.address(stored.href), headers={})
             raise MissingError(f"{stored.href} is not there any more")
         self._says_no_content = self._says_no_content or answer.status == _NO_CONTENT
-        if answer.status < 300:  # noqa: PLR2004 - a success, so what we knew is the past
+        if answer.status < 300:  # noqa: PLR2004 - a success, so what is remembered is out of date
             self._forget(stored)
         return self._written(put, replace(stored, body=body), answer)
 
@@ -220,7 +220,7 @@ class Events:
         answer = self.http.request("PROPFIND", url, headers=_dav.headers(0), body=_dav.propfind(dav.GetEtag))
         return next((etag for row in _dav.multistatus(answer).rows if (etag := row.text(dav.GetEtag))), None)
 
-    def _known(self, href: str, etag: str | None) -> Stored | None:
+    def _remembered(self, href: str, etag: str | None) -> Stored | None:
         if etag is None or _is_weak(etag):
             return None
         with self._lock:

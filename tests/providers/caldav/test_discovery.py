@@ -15,7 +15,7 @@ import pytest
 
 from connector.errors import AccessLostError, InnerAddressError, RuleError, TransientError
 from connector.ports import Network, UnsavedTokens
-from providers.caldav.discovery import _starts, discover
+from providers.caldav.discovery import _Entered, _starts, discover
 from providers.caldav.provider import Caldav
 from tests.fakes.caldav_proxy import Proxy, Reply, Request, hang_up, says
 from tests.fakes.servers import Server
@@ -36,27 +36,27 @@ def name_server(*records: str) -> Iterator[dns.resolver.Resolver]:
     """Answer DNS on loopback from lines such as `name TTL IN TYPE value`."""
     sets = [dns.rrset.from_text(*record.split(maxsplit=4)) for record in records]
     stopped = threading.Event()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        one.settimeout(0.05)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.05)
 
         def serve() -> None:
             while not stopped.is_set():
                 try:
-                    data, sender = one.recvfrom(4096)
+                    data, sender = server.recvfrom(4096)
                 except TimeoutError:
                     continue
                 query = dns.message.from_wire(data)
                 reply = dns.message.make_response(query)
-                asked = query.question[0]
-                reply.answer = [one for one in sets if (one.name, one.rdtype) == (asked.name, asked.rdtype)]
-                one.sendto(reply.to_wire(), sender)
+                question = query.question[0]
+                reply.answer = [rows for rows in sets if (rows.name, rows.rdtype) == (question.name, question.rdtype)]
+                server.sendto(reply.to_wire(), sender)
 
         thread = threading.Thread(target=serve)
         thread.start()
         resolver = dns.resolver.Resolver(configure=False)
         resolver.nameservers = ["127.0.0.1"]
-        resolver.port = one.getsockname()[1]
+        resolver.port = server.getsockname()[1]
         try:
             yield resolver
         finally:
@@ -65,7 +65,8 @@ def name_server(*records: str) -> Iterator[dns.resolver.Resolver]:
 
 
 def starts(address: str, host: str, resolver: dns.resolver.Resolver, *, is_mail: bool) -> list[str]:
-    return list(_starts(address, host, is_mail=is_mail, network=Network(), resolver=resolver))
+    entered = _Entered(address=address, is_mail=is_mail, host=host, username="kim", password="secret")
+    return list(_starts(entered, Network(), resolver))
 
 
 # Where to begin
