@@ -28,7 +28,7 @@ _NEEDED = {
     f"{_AUTH}calendar.freebusy": "see when you are busy",
 }
 _OWN_CALENDAR = f"{_AUTH}calendar.app.created"  # may be left out: then we cannot make a calendar of our own
-_WHO = ("openid", "email")  # so that two connections of one account are known for what they are
+_WHO = ("openid", "email")  # so that two connections of one account are recognised
 SCOPES = (*_NEEDED, _OWN_CALENDAR, *_WHO)
 
 logging.getLogger("requests_oauthlib").setLevel(logging.INFO)  # below that it logs codes and tokens
@@ -63,13 +63,13 @@ def complete(
         raise TransientError(f"Google's sign-in service could not be reached ({type(error).__name__})") from error
     finally:
         flow.oauth2session.close()
-    granted = _words(token.get("scope"))
-    missing = [words for scope, words in _NEEDED.items() if scope not in granted]
+    scopes = _scopes(token.get("scope"))
+    missing = [words for scope, words in _NEEDED.items() if scope not in scopes]
     if missing:
         raise RuleError(
             f"Google says that we may not {', '.join(missing)}. Please connect again, and leave the boxes ticked."
         )
-    return lasting(token, now=now) | {"scopes": " ".join(sorted(granted))} | _identity(token.get("id_token"))
+    return lasting(token, now=now) | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
 
 
 def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:
@@ -77,8 +77,8 @@ def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str,
 
     Raises: RuleError if there is none, or the sign-in was to another account.
     """
-    known, given = kept.get("account_id"), fresh.get("account_id")
-    if known and given and known != given:
+    earlier, later = kept.get("account_id"), fresh.get("account_id")
+    if earlier and later and earlier != later:
         raise RuleError(
             f"This is another Google account ({fresh.get('email', 'unnamed')}). "
             f"Please sign in to {kept.get('email', 'the first one')}."
@@ -120,13 +120,13 @@ def _secure(url: str) -> str:
 
 def _refused(error: OAuth2Error) -> Exception:
     name = error.error if isinstance(error.error, str) and not error.error.startswith("missing_token") else ""
-    meant = denied(error.status_code or 400, name)
-    if isinstance(meant, AccessLostError):  # the code was used, or is too old
+    refusal = denied(error.status_code or 400, name)
+    if isinstance(refusal, AccessLostError):  # the code was used, or is too old
         return RuleError("The sign-in took too long, or was used already. Please connect again.")
-    return meant
+    return refusal
 
 
-def _words(scope: object) -> set[str]:
+def _scopes(scope: object) -> set[str]:
     return set(scope.split() if isinstance(scope, str) else scope) if isinstance(scope, str | list) else set()
 
 
@@ -135,7 +135,7 @@ def _identity(token: object) -> dict[str, str]:
     try:
         payload = str(token).split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        found = {"account_id": claims["sub"], "email": claims.get("email", "")}
+        identity = {"account_id": claims["sub"], "email": claims.get("email", "")}
     except (ValueError, LookupError, TypeError):
         return {}
-    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+    return {name: value for name, value in identity.items() if isinstance(value, str) and value}

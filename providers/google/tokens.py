@@ -128,10 +128,10 @@ def revoke(kept: Mapping[str, str], site: Site, post: Post, *, now: datetime) ->
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
