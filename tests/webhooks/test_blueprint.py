@@ -24,7 +24,7 @@ from tests.fakes.web_push import encrypt, point, signed_for, text
 from tests.services import connected
 from tests.services.channels import pull, row
 from tests.services.practice import Practice
-from webhooks._door import ChannelAddress, SharedAddress
+from webhooks._addresses import ChannelAddress, SharedAddress
 
 from .stage import URL, add_channel, google_headers, hooks_alone, runtime_of
 
@@ -93,7 +93,7 @@ def test_a_genuine_ring_is_answered_with_nothing_and_its_pull_is_due(
     assert (answer.status_code, answer.data) == (204, b"")
     assert "Set-Cookie" not in answer.headers
     assert is_due(practice, calendar)
-    assert counted() == {("google", "rung"): 1}
+    assert counted() == {("google", "received"): 1}
 
 
 def test_a_ring_that_is_sent_again_does_no_harm(
@@ -195,7 +195,7 @@ def test_in_a_bundle_of_outlooks_each_notice_is_judged_by_itself(
     body = outlook_push((forged, {"changeType": "updated"}), (notification, {"changeType": "updated"}))
     assert client.post("/hooks/outlook", data=body).status_code == 204
     assert is_due(practice, calendar)
-    assert counted() == {("outlook", "rung"): 1, ("outlook", "refused"): 1}
+    assert counted() == {("outlook", "received"): 1, ("outlook", "refused"): 1}
 
 
 def test_a_bundle_in_which_nothing_is_genuine_is_refused_and_each_notice_counted(
@@ -241,7 +241,7 @@ def test_an_encrypted_push_makes_the_pull_due(
     answer = client.post(path, headers=headers, data=body)
     assert (answer.status_code, answer.data) == (201, b"")
     assert is_due(practice, calendar)
-    assert counted() == {("caldav", "rung"): 1}
+    assert counted() == {("caldav", "received"): 1}
 
 
 def test_a_push_that_was_not_encrypted_for_the_channel_is_refused(
