@@ -105,9 +105,9 @@ def add(
     if as_json:
         with runtime.database.read() as db:
             print_json(_json(calendars.connection(db, target.connection_id), target))
-        return
-    good(f"Connected “{target.name}” of {person.name} ({short(target.connection_id)}).")
-    click.echo("Their sessions appear in it as soon as `pencilled serve` or `pencilled worker` runs.")
+    else:
+        good(f"Connected “{target.name}” of {person.name} ({short(target.connection_id)}).")
+        click.echo("Their sessions appear in it as soon as `pencilled serve` or `pencilled worker` runs.")
 
 
 @connections.command("list")
