@@ -201,7 +201,7 @@ def test_what_the_practitioner_adds_survives_our_writes(setting: Setting, calend
     assert after["_properties"]["String {aa} Name Theirs"] == "kept"
 
 
-def test_a_hold_does_not_ring_and_is_private(setting: Setting, calendar: OutlookCalendar) -> None:
+def test_a_hold_has_no_reminder_and_is_private(setting: Setting, calendar: OutlookCalendar) -> None:
     ((_, ref),) = made(calendar)
     shown = event(setting, ref)
     assert (shown["isReminderOn"], shown["sensitivity"], shown["showAs"]) == (False, "private", "tentative")

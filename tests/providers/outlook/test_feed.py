@@ -327,7 +327,7 @@ def test_every_event_of_a_series_bears_its_name(setting: Setting, calendar: Outl
         (500, "ErrorInternalServerError", TransientError),
     ],
 )
-def test_an_agenda_that_is_not_told_is_never_empty(
+def test_a_listing_that_is_not_given_is_never_empty(
     setting: Setting, calendar: OutlookCalendar, status: int, code: str, kind: type[ProviderError]
 ) -> None:
     setting.graph.once("GET", "/calendarView$", says(status, code))
