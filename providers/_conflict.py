@@ -8,7 +8,7 @@ from connector.errors import EditConflictError
 
 
 def follow_up(put: Put, standing: Content | None) -> None:
-    """Let a put go on unless what stands there is news to whoever planned it: see `Put.over`.
+    """Let a put go on unless somebody else has changed what stands there since it was planned: see `Put.over`.
 
     Args:
         put: What was planned.

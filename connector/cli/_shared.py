@@ -95,7 +95,7 @@ def operator() -> Actor:
 
 
 def entered_for(practitioner: Practitioner) -> Actor:
-    """Return who acts on a session: its practitioner, whose wish it is, with the name of whoever typed it in."""
+    """Return who acts on a session: its practitioner, whose wish it is, with the name of whoever entered it."""
     return Actor(role=Role.PRACTITIONER, name=f"{practitioner.name} (entered by {_user()})")
 
 

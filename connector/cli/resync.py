@@ -148,7 +148,7 @@ def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
 
 
 def _alone(runtime: Runtime, stack: ExitStack) -> bool:
-    """Whether the work can be done here: on PostgreSQL beside whoever works, on SQLite if nobody serves."""
+    """Whether the work can be done here: on PostgreSQL beside other workers, on SQLite if no server runs."""
     if not runtime.settings.embedded:
         return True
     try:

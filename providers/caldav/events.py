@@ -104,7 +104,7 @@ class Events:
         return written or self._update(put, href)
 
     def remove(self, action: Remove) -> Removed:
-        """Make sure the event is not there; whoever changed it in between changed what was to go anyway.
+        """Make sure the event is not there, also if it was changed in between.
 
         Raises: ProviderError.
         """
@@ -128,7 +128,7 @@ class Events:
     def _update(self, put: Put, href: str, stored: Stored | None = None) -> Written:
         """Read, merge and write until nobody has written in between; writes nothing if all is as it should be.
 
-        Raises: ProviderError; EditConflictError if what stands there is news.
+        Raises: ProviderError; EditConflictError if somebody else has changed what stands there.
         """
         for _ in range(_ROUNDS):
             stored = stored or self.get(href)
@@ -178,7 +178,7 @@ class Events:
             return self._done(put, href, etag)
         try:
             return self._done(put, href, self._asked_etag(href))
-        except MissingError as error:  # somebody in between answered in the server's place
+        except MissingError as error:  # a proxy may have answered in the server's place
             raise TransientError("the write was answered with success, and yet nothing is there") from error
         except ProviderError:
             return self._done(put, href, None)

@@ -46,7 +46,7 @@ class CaldavCalendar(Push):
         self._lanes = Lanes()
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
-        """Do the actions, a few at once as far as the server bears it; one alone is a plain call."""
+        """Do the actions, as many at once as the server accepts; one alone is a plain call."""
         if len(actions) == 1:
             yield self._do_alone(actions[0])
             return

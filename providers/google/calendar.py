@@ -195,7 +195,7 @@ class GoogleAccount:
         self._tokens = tokens
         self._pool = pool
         self._clock = clock
-        bearer = Bearer(tokens, lambda kept: _google_tokens.refreshed(kept, site, pool.post, now=clock()), clock)
+        bearer = Bearer(tokens, lambda kept: _google_tokens.refresh(kept, site, pool.post, now=clock()), clock)
         self._api = Api(site, pool, bearer, clock)
 
     def calendars(self) -> Sequence[RemoteCalendarInfo]:

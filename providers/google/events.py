@@ -128,7 +128,7 @@ class Procedures:
         """Make an event show the entry: one request, unless somebody else has touched it or it was there before.
 
         Raises: ProviderError; MissingError if an event that was there is gone, or its id is spent; EditConflictError
-            if what stands there is news.
+            if somebody else has changed what stands there.
         """
         identity = event_id(put.at)
         if put.at.etag is not None:
@@ -158,7 +158,7 @@ class Procedures:
         raise EditConflictError(f"the event {identity} was changed under our hands {_ROUNDS} times")
 
     def remove(self, remove: Remove) -> Procedure[Removed]:
-        """Make sure an event is not there; whoever changed it in between changed what was to go anyway.
+        """Make sure an event is not there, also if it was changed in between.
 
         Raises: ProviderError.
         """

@@ -134,7 +134,7 @@ def resources(api: str) -> Resources:
 
 
 class _Signed:
-    """What the library takes for an Http and its credentials: signs each request, and again once if it is refused."""
+    """An Http and its credentials in one, as the library asks for them: signs each request, twice if it is refused."""
 
     access_token_expired = False
 
@@ -150,7 +150,7 @@ class _Signed:
 
     def refresh(self, _: object) -> None:
         """Get another token than the last."""
-        self.access_token = self._bearer.replaced(self.access_token)
+        self.access_token = self._bearer.replace(self.access_token)
 
     def request(self, uri: str, method: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, bytes]:
         """Send a request."""

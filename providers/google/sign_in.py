@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from connector.errors import AccessLostError, RuleError, TransientError
 from connector.ports import SignInBegun
-from providers.google.tokens import Site, denied, lasting
+from providers.google.tokens import Site, credentials_of, token_error
 
 _AUTH = "https://www.googleapis.com/auth/"
 _NEEDED = {
@@ -58,7 +58,7 @@ def complete(
     try:
         token = flow.fetch_token(code=answer["code"], timeout=timeout.total_seconds())
     except OAuth2Error as error:
-        raise _refused(error) from error
+        raise _sign_in_error(error) from error
     except (RequestException, ValueError) as error:
         raise TransientError(f"Google's sign-in service could not be reached ({type(error).__name__})") from error
     finally:
@@ -69,7 +69,7 @@ def complete(
         raise RuleError(
             f"Google says that we may not {', '.join(missing)}. Please connect again, and leave the boxes ticked."
         )
-    return lasting(token, now=now) | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
+    return credentials_of(token, now=now) | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
 
 
 def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +90,7 @@ def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str,
 
 
 def _flow(site: Site, *, scopes: tuple[str, ...] | None, code_verifier: str | None = None) -> Any:
-    """Make the library's flow, which insists on https: what the operator allowed to be plain http is named so to it."""
+    """Make the library's flow. It insists on https, so an address allowed to be plain http is named https to it."""
     web = {
         "client_id": site.client_id,
         "client_secret": site.client_secret,
@@ -118,9 +118,9 @@ def _secure(url: str) -> str:
     return "https" + url.removeprefix(url.partition(":")[0])
 
 
-def _refused(error: OAuth2Error) -> Exception:
+def _sign_in_error(error: OAuth2Error) -> Exception:
     name = error.error if isinstance(error.error, str) and not error.error.startswith("missing_token") else ""
-    refusal = denied(error.status_code or 400, name)
+    refusal = token_error(error.status_code or 400, name)
     if isinstance(refusal, AccessLostError):  # the code was used, or is too old
         return RuleError("The sign-in took too long, or was used already. Please connect again.")
     return refusal

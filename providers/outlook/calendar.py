@@ -98,7 +98,7 @@ class OutlookCalendar:
         return changes
 
     def busy(self, span: Span) -> Sequence[Busy]:
-        """Return when the calendar is not free: a work account's default one as its colleagues are told.
+        """Return when the calendar is not free: of a work account's default one, what its colleagues see.
 
         Raises: ProviderError.
         """
@@ -196,7 +196,7 @@ class OutlookCalendar:
     def _updated(self, put: Put, href: str, event: Mapping[str, Any] | None) -> Written:
         """Compare and write until nobody has written in between; writes nothing if all is as it should be.
 
-        Raises: ProviderError; EditConflictError if what stands there is news.
+        Raises: ProviderError; EditConflictError if somebody else has changed what stands there.
         """
         for _ in range(_ROUNDS):
             if event is None:

@@ -65,7 +65,7 @@ def update(href: str, etag: str, content: Content, *, single: bool = False) -> C
 
 
 def delete(href: str) -> Call:
-    """Remove an event; whoever changed it in between changed what was to go anyway."""
+    """Remove an event, also if it was changed in between."""
     return Call(method="DELETE", path=path(href))
 
 

@@ -163,7 +163,7 @@ class Pages:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Says nothing on the terminal, on which the story is told."""
+    """Logs nothing: the terminal shows the story."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass

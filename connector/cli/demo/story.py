@@ -209,7 +209,7 @@ class Story:
         _check(_recipients(mails) == {ALEX, KIM}, "both are told that the offer was taken back")
 
     def drag(self) -> None:
-        """Nobody's client is moved by it: the practitioner is asked, and has the client asked."""
+        """The session does not move by itself: the practitioner is asked, and has the client asked."""
         event = self._only(self.calendar.events())
         self.calendar.drag(event.href, self._when(10, 15))
         (mail,) = self._mails(1)
