@@ -79,14 +79,14 @@ def test_service_records_come_first_and_only_those_with_tls() -> None:
         '_caldavs._tcp.example.org. 60 IN TXT "path=/calendars/"',
         "_caldav._tcp.example.org. 60 IN SRV 0 0 80 plain.example.org.",
     ) as resolver:
-        found = starts("kim@example.org", "example.org", resolver, is_mail=True)
-    assert found[0] == "https://dav.example.org:8443/calendars/"
-    assert found[-3:] == [
+        urls = starts("kim@example.org", "example.org", resolver, is_mail=True)
+    assert urls[0] == "https://dav.example.org:8443/calendars/"
+    assert urls[-3:] == [
         "https://example.org/.well-known/caldav",
         "https://example.org/",
         "https://example.org/remote.php/dav/",
     ]
-    assert not any("plain" in url or url.startswith("http:") for url in found)
+    assert not any("plain" in url or url.startswith("http:") for url in urls)
 
 
 def test_a_service_record_that_leads_to_strangers_is_asked_about() -> None:
@@ -153,15 +153,15 @@ def test_every_request_carries_the_password_from_the_first(proxy: Proxy) -> None
 
 
 def test_the_well_known_address_is_followed(proxy: Proxy) -> None:
-    found = discover({"address": f"{proxy.url}.well-known/caldav", **MINE}, LOOPBACK)
-    assert found["homes"] == f"{proxy.url}kim/"
-    assert found["principal"] == f"{proxy.url}kim/"
+    credentials = discover({"address": f"{proxy.url}.well-known/caldav", **MINE}, LOOPBACK)
+    assert credentials["homes"] == f"{proxy.url}kim/"
+    assert credentials["principal"] == f"{proxy.url}kim/"
 
 
 def test_the_url_of_one_calendar_is_enough(proxy: Proxy, server: Server) -> None:
     url = server.make_calendar("single")
-    found = discover({"address": proxy.through(url), **MINE}, LOOPBACK)
-    assert found["homes"] == f"{proxy.url}kim/"
+    credentials = discover({"address": proxy.through(url), **MINE}, LOOPBACK)
+    assert credentials["homes"] == f"{proxy.url}kim/"
 
 
 def homes(*hrefs: str) -> bytes:
@@ -252,8 +252,8 @@ def test_nextcloud_is_found_below_its_usual_path(proxy: Proxy) -> None:
         return proxy.pass_on(Request("PROPFIND", "/", request.headers, request.body))
 
     proxy.once("PROPFIND", nextcloud, times=4)
-    found = discover({"address": proxy.url, **MINE}, LOOPBACK)
-    assert found["homes"] == f"{proxy.url}kim/"
+    credentials = discover({"address": proxy.url, **MINE}, LOOPBACK)
+    assert credentials["homes"] == f"{proxy.url}kim/"
 
 
 def test_digest_is_spoken_where_nothing_else_is_offered(proxy: Proxy, server: Server) -> None:

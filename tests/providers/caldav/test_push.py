@@ -201,7 +201,7 @@ def test_the_registration_is_what_the_draft_asks_for(proxy: Proxy, push_at: Push
     assert (request.path, request.headers["content-type"].split(";")[0]) == ("/dav/work/", "application/xml")
     push = "{https://bitfire.at/webdav-push}"
     root = etree.fromstring(request.body)
-    told = {str(one.tag).removeprefix(push): one.text for one in root.iter() if len(one) == 0}
+    told = {str(element.tag).removeprefix(push): element.text for element in root.iter() if len(element) == 0}
     assert root.tag == f"{push}push-register"
     assert told.pop("subscription-public-key", "")[0] == "B"
     assert len(told.pop("auth-secret", "") or "") == 22
