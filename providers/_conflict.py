@@ -7,17 +7,17 @@ from connector.domain.reconcile import Put
 from connector.errors import EditConflictError
 
 
-def follow_up(put: Put, standing: Content | None) -> None:
+def check_overwrite(put: Put, current: Content | None) -> None:
     """Let a put go on unless somebody else has changed what stands there since it was planned: see `Put.over`.
 
     Args:
         put: What was planned.
-        standing: What was read; None is what we never write.
+        current: What was read; None is what we never write.
     Raises: EditConflictError.
     """
     if put.over is None:
         return
-    fingerprint = standing.fingerprint if standing else ""
+    fingerprint = current.fingerprint if current else ""
     if fingerprint in (put.over, put.entry.content.fingerprint):
         return
     raise EditConflictError(f"somebody else has changed {put.at.href or put.at.name} since it was last seen")

@@ -226,7 +226,7 @@ def headers(depth: int | None = None) -> dict[str, str]:
 
 
 def propfind(*props: type[BaseElement]) -> bytes:
-    """Ask for some properties (RFC 4918 section 9.1)."""
+    """Ask for properties (RFC 4918 section 9.1)."""
     return _xml(_with(dav.Propfind(), _with(dav.Prop(), *(prop() for prop in props))))
 
 

@@ -18,7 +18,7 @@ from connector.domain.reconcile import Put, Ref, Remove
 from connector.errors import EditConflictError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ical import vevent
 from connector.ports import Removed, Written
-from providers import _conflict
+from providers._conflict import check_overwrite
 from providers._wire import Answer, Http
 from providers.caldav import dav as _dav
 
@@ -134,10 +134,10 @@ class Events:
             stored = stored or self.get(href)
             if stored is None:
                 raise MissingError(f"{href} is not there any more")
-            standing = vevent.read(stored.body)
-            if standing == put.entry.content and stored.etag:
+            content = vevent.read(stored.body)
+            if content == put.entry.content and stored.etag:
                 return self._done(put, stored.href, stored.etag)
-            _conflict.follow_up(put, standing)
+            check_overwrite(put, content)
             written = self._replace(put, stored)
             if written:
                 return written

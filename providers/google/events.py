@@ -24,7 +24,7 @@ from connector.errors import (
     RuleError,
 )
 from connector.ports import Removed, Written
-from providers._conflict import follow_up
+from providers._conflict import check_overwrite
 from providers.google.errors import Fault, meaning, text
 from providers.google.http import Api, Reply
 
@@ -149,7 +149,7 @@ class Procedures:
             if event is not None:
                 if read(event) == content:
                     return _written(put, event)
-                follow_up(put, read(event))
+                check_overwrite(put, read(event))
                 etag = text(event, "etag")
             try:
                 return _written(put, (yield self._patch(identity, content, etag)))

@@ -33,7 +33,7 @@ from connector.ports import (
     TokenStore,
     Written,
 )
-from providers._conflict import follow_up
+from providers._conflict import check_overwrite
 from providers.memory.events import Event, MemoryEvents
 from providers.memory.push import MemoryPush
 
@@ -201,7 +201,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
             elif put.at.etag is None or put.at.etag != self._etag(event):  # so it must be read before it is written
                 if event.content == put.entry.content:
                     return event
-                follow_up(put, event.content)
+                check_overwrite(put, event.content)
             if not self._interruptions:
                 return event
             self._interruptions.popleft()()

@@ -18,7 +18,7 @@ from connector.errors import (
     RefusedError,
 )
 from connector.ports import Busy, Changes, Channel, Failed, Outcome, Removed, Written
-from providers._conflict import follow_up
+from providers._conflict import check_overwrite
 from providers.outlook import events, feed, free_busy, push
 from providers.outlook.http import BATCH, Graph
 from providers.outlook.protocol import Answer, Call, ThrottledError, UnreachableError, meaning, nonsense, wait
@@ -203,7 +203,7 @@ class OutlookCalendar:
                 raise MissingError(f"{href} is not there any more")
             if events.content_of(event) == put.entry.content:
                 return _written(put, event)
-            follow_up(put, events.content_of(event))
+            check_overwrite(put, events.content_of(event))
             single = events.is_series(event)
             call = events.update(href, _etag(event), put.entry.content, single=single)
             written = self._patched(put, href, self._graph.call(call))

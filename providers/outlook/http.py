@@ -122,7 +122,7 @@ class Graph:
         if answer.status == UNAUTHORIZED:
             answer = self._sent(call, self._tokens.bearer(refused=token), places)
         if answer.status == UNAUTHORIZED or answer.status in {LOCKED, TOO_MANY} or answer.status >= ERROR:
-            self.follow_up(answer)
+            self.note_pause(answer)
             raise meaning(answer)
         return answer
 
@@ -142,7 +142,7 @@ class Graph:
         by_id = {str(part.get("id")): _part(part) for part in parts if isinstance(part, Mapping)}
         answers = [by_id.get(str(number), Answer(0)) for number in range(len(calls))]
         for answer in answers:
-            self.follow_up(answer)
+            self.note_pause(answer)
         return answers
 
     def pages(self, first: Call, *, most: int) -> Iterator[Answer]:
@@ -161,7 +161,7 @@ class Graph:
         if call is not None:
             raise RefusedError(f"Outlook has more than {most} pages of an answer")
 
-    def follow_up(self, answer: Answer) -> None:
+    def note_pause(self, answer: Answer) -> None:
         """Note an instant before which the service wants no more requests."""
         if answer.status == TOO_MANY or answer.status > ERROR:
             pause = wait(answer)

@@ -21,7 +21,7 @@ _PAGES = 20
 
 
 def watch(graph: Graph, calendar: str, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
-    """Subscribe, in the place of a subscription to the same address that was forgotten.
+    """Subscribe; an earlier subscription to the same address that we no longer know is ended first.
 
     `clientState` carries our channel id before the secret: a notification may come before we know the service's own id.
 

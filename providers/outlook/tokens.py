@@ -163,7 +163,7 @@ class _Client:
 
 
 def through_msal(call: Callable[[], Any]) -> Any:
-    """Do something with msal and let only our own errors out; its messages may quote an answer, so none is repeated."""
+    """Call msal and let only our own errors out; its messages may quote an answer, so none is repeated."""
     try:
         return call()
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError) as error:
