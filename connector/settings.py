@@ -43,10 +43,10 @@ def _duration(value: str) -> timedelta:
 
 
 def _flag(value: str) -> bool:
-    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if value.strip().lower() not in known:
+    flags = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if value.strip().lower() not in flags:
         raise ValueError("use true or false")
-    return known[value.strip().lower()]
+    return flags[value.strip().lower()]
 
 
 def _count(value: str) -> int:
@@ -123,8 +123,8 @@ def _setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
 class Settings:
     """The settings, each with its default; the variable of a field is `CONNECTOR_` and its name in capitals.
 
-    `registrations` has what was set for each provider that declares a registration, by slug. Which providers there are
-    is not known here: whoever reads the environment brings along what they declare.
+    `registrations` has what was set for each provider that declares a registration, by slug. Which providers there
+    are is not known here: whoever reads the environment passes what they declare.
     """
 
     database_url: str = _setting(
@@ -220,31 +220,12 @@ class Settings:
             declared: What the providers there are say of themselves.
         Raises: SettingsError naming every unknown name and unusable value.
         """
-        known = {PREFIX + variable.name: variable for variable in variables(declared)}
-        faults, values = [], dict[str, Any]()
-        for name, raw in sorted(environ.items()):
-            if not name.startswith(PREFIX) or name.startswith(PREFIX + "TEST_"):
-                continue
-            base = name.removesuffix("_FILE") if name not in known else name
-            if base not in known:
-                faults.append(f"{name}: there is no such setting")
-                continue
-            if base != name and base in environ:
-                faults.append(f"{name}: {base} is set as well; keep one of them")
-                continue
-            try:
-                text = raw if base == name else Path(raw).read_text(encoding="utf-8").strip()
-                values[base] = known[base].read(text)
-            except OSError as error:
-                faults.append(f"{name}: the file cannot be read ({error.strerror})")
-            except ValueError as error:
-                faults.append(f"{name}: {error}")
-        if faults:
-            raise SettingsError(faults)
-        read = {name: values[name] if name in values else one.read(one.default) for name, one in known.items()}
-        plain = {f.name: read[PREFIX + f.name.upper()] for f in fields(cls) if f.metadata}
-        settings = cls(**plain, registrations=dict(_registered(read, declared)))
-        faults = _together(settings, declared)
+        by_name = {PREFIX + variable.name: variable for variable in variables(declared)}
+        values = {name: variable.read(variable.default) for name, variable in by_name.items()}
+        values |= _values(environ, by_name)
+        plain = {f.name: values[PREFIX + f.name.upper()] for f in fields(cls) if f.metadata}
+        settings = cls(**plain, registrations=dict(_registrations(values, declared)))
+        faults = _contradictions(settings, declared)
         if faults:
             raise SettingsError(faults)
         return settings
@@ -255,17 +236,54 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
 
+def _values(environ: Mapping[str, str], by_name: Mapping[str, Variable]) -> Mapping[str, Any]:
+    """Return what the environment sets, by full name.
+
+    Raises: SettingsError naming every fault at once.
+    """
+    faults, values = [], dict[str, Any]()
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name.startswith(PREFIX + "TEST_"):
+            continue
+        base = name if name in by_name else name.removesuffix("_FILE")
+        try:
+            text = _raw_text(name, base, environ, by_name)
+            values[base] = by_name[base].read(text)
+        except ValueError as error:
+            faults.append(f"{name}: {error}")
+    if faults:
+        raise SettingsError(faults)
+    return values
+
+
+def _raw_text(name: str, base: str, environ: Mapping[str, str], by_name: Mapping[str, Variable]) -> str:
+    """Return the text that a name sets for the variable `base`, from a file where the two differ.
+
+    Raises: ValueError saying what is wrong.
+    """
+    if base not in by_name:
+        raise ValueError("there is no such setting")
+    if base == name:
+        return environ[name]
+    if base in environ:
+        raise ValueError(f"{base} is set as well; keep one of them")
+    try:
+        return Path(environ[name]).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"the file cannot be read ({error.strerror})") from error
+
+
 def variables(declared: Sequence[Declaration]) -> tuple[Variable, ...]:
     """Return every variable there is, in the order of the README; those of registrations by provider."""
-    found: list[Variable] = []
+    listing: list[Variable] = []
     for f in fields(Settings):
         if f.name == "registrations":
-            found += [one for declaration in declared for one in _variables_of(declaration.registration)]
+            listing += [item for declaration in declared for item in _variables_of(declaration.registration)]
             continue
         variable = Variable(name=f.name.upper(), **f.metadata)
         by_default = ",".join(declaration.slug for declaration in declared if declaration.by_default)
-        found.append(replace(variable, default=by_default) if f.name == "providers" else variable)
-    return tuple(found)
+        listing.append(replace(variable, default=by_default) if f.name == "providers" else variable)
+    return tuple(listing)
 
 
 def address_of(listen: str) -> str:
@@ -273,8 +291,8 @@ def address_of(listen: str) -> str:
 
     Listening on every address (0.0.0.0, [::]) is reached on the loopback of the same family.
     """
-    named, _, port = listen.rpartition(":")
-    host = _loopback_for(named.strip("[]"))
+    name, _, port = listen.rpartition(":")
+    host = _loopback_for(name.strip("[]"))
     place = f"[{host}]" if ":" in host else host
     return f"http://{place}" if int(port) == HTTP_PORT else f"http://{place}:{int(port)}"
 
@@ -312,20 +330,21 @@ def _variables_of(registration: Registration | None) -> tuple[Variable, ...]:
     )
 
 
-def _registered(values: Mapping[str, Any], declared: Sequence[Declaration]) -> Iterator[tuple[str, Registered]]:
+def _registrations(values: Mapping[str, Any], declared: Sequence[Declaration]) -> Iterator[tuple[str, Registered]]:
     """Yield what is set for each provider with a registration, by slug."""
-    for one in declared:
-        if one.registration is not None:
-            start = f"{PREFIX}{one.registration.prefix}_"
+    for declaration in declared:
+        if declaration.registration is not None:
+            start = f"{PREFIX}{declaration.registration.prefix}_"
             registered = Registered(
                 client_id=values[f"{start}CLIENT_ID"],
                 client_secret=values[f"{start}CLIENT_SECRET"],
                 urls=values[f"{start}URLS"],
             )
-            yield one.slug, registered
+            yield declaration.slug, registered
 
 
-def _together(settings: Settings, declared: Sequence[Declaration]) -> list[str]:
+def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list[str]:
+    """Say which settings do not go together, or leave out what others need."""
     faults = []
     if not settings.embedded and not settings.secret_keys:
         faults.append("CONNECTOR_SECRET_KEYS: needed with PostgreSQL, since several processes share it")
@@ -335,10 +354,10 @@ def _together(settings: Settings, declared: Sequence[Declaration]) -> list[str]:
         faults.append("CONNECTOR_BROKER_URL: with PostgreSQL, name a Redis server: redis://host:6379/0")
     if settings.worker_threads < 1 or settings.lane_limit < 1:
         faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
-    for one in declared:
-        if one.registration is not None:
-            faults += one.registration.faults(settings.registrations[one.slug])
+    for declaration in declared:
+        if declaration.registration is not None:
+            faults += declaration.registration.faults(settings.registrations[declaration.slug])
     if not settings.providers:
-        example = next(one.slug for one in declared if one.by_default)
+        example = next(declaration.slug for declaration in declared if declaration.by_default)
         faults.append(f"CONNECTOR_PROVIDERS: name at least one, such as {example}")
     return faults

@@ -1,7 +1,7 @@
 """One package for each kind of calendar service.
 
 The package itself holds what has to be known of every provider at the start, such as the settings of its registration,
-and imports no library of a service. Its module `provider` is imported when it is first needed.
+and imports no library of a service. Its module `provider` is imported when first needed.
 """
 
 from __future__ import annotations

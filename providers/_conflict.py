@@ -1,4 +1,4 @@
-"""Whether a write would go over what somebody else has changed; asked wherever an adapter has read before it writes."""
+"""Whether a write would overwrite what somebody else has changed; every adapter asks that reads before it writes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from connector.domain.reconcile import Put
 from connector.errors import EditConflictError
 
 
-def follow_up(put: Put, standing: Content | None) -> None:
-    """Let a put go on unless what stands there is news to whoever planned it: see `Put.over`.
+def check_overwrite(put: Put, current: Content | None) -> None:
+    """Let a put go on unless somebody else has changed what stands there since it was planned: see `Put.over`.
 
     Args:
         put: What was planned.
-        standing: What was read; None is what we never write.
+        current: What was read; None is what we never write.
     Raises: EditConflictError.
     """
     if put.over is None:
         return
-    found = standing.fingerprint if standing else ""
-    if found in (put.over, put.entry.content.fingerprint):
+    fingerprint = current.fingerprint if current else ""
+    if fingerprint in (put.over, put.entry.content.fingerprint):
         return
     raise EditConflictError(f"somebody else has changed {put.at.href or put.at.name} since it was last seen")
 

@@ -22,7 +22,7 @@ class InnerHostError(OSError):
 
 
 def is_public(address: str) -> bool:
-    """Whether a literal IP address, zone index allowed, lies in the public internet."""
+    """Whether a literal IP address, zone index allowed, is in the public internet."""
     try:
         ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     except ValueError:
@@ -45,7 +45,7 @@ def allowed(host: str, network: Network) -> bool:
 
 
 class GuardedResolver(SystemResolver):  # type: ignore[misc]
-    """Resolves as the system does and refuses a host if only one of its addresses is inner.
+    """Resolves as the system does, and refuses a host if any of its addresses is inner.
 
     The connection is made to the very addresses that were checked.
     """
@@ -55,7 +55,7 @@ class GuardedResolver(SystemResolver):  # type: ignore[misc]
         self._network = network
 
     def recycle(self) -> GuardedResolver:
-        """Return itself: it holds nothing that could wear out."""
+        """Return itself: it holds nothing that expires."""
         return self
 
     def getaddrinfo(self, host: bytes | str | None, *args: Any, **options: Any) -> list[Any]:
@@ -64,10 +64,10 @@ class GuardedResolver(SystemResolver):  # type: ignore[misc]
         Raises: InnerHostError, or socket.gaierror for an unknown host.
         """
         name = host.decode("ascii") if isinstance(host, bytes) else host or ""
-        found: list[Any] = super().getaddrinfo(name, *args, **options)
+        rows: list[Any] = super().getaddrinfo(name, *args, **options)
         if not allowed(name, self._network):
-            refuse_inner(name, (str(address[0]) for _, _, _, _, address in found))
-        return found
+            refuse_inner(name, (str(address[0]) for _, _, _, _, address in rows))
+        return rows
 
 
 def refuse_inner(host: str, addresses: Iterable[str]) -> None:

@@ -1,9 +1,9 @@
-"""HTTP as a guest in other people's calendars: kept-alive, bounded, guarded, and never redirected behind our back."""
+"""HTTP to servers that are not ours: kept-alive, bounded in time and size, guarded, and without following redirects."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,7 +34,7 @@ _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "gv", "ne", "
 
 
 class UnreachableError(TransientError):
-    """The server could not be reached, or hung up, or took too long: the next request would fare alike."""
+    """The server could not be reached, or hung up, or took too long: the next request would fail as well."""
 
 
 class UnknownHostError(UnreachableError):
@@ -46,7 +46,7 @@ class Login:
     """What to authenticate with, from the first request on.
 
     Attributes:
-        home: The host the person named; the password goes to it and its kin only.
+        home: The host the person named; the password goes to it and hosts of its family only.
         digest: Use Digest instead of Basic, because the server offers nothing else.
     """
 
@@ -69,7 +69,7 @@ class Answer:
 class Http:
     """A few kept-alive connections to one account's servers; safe to share between threads.
 
-    While `connecting`, a person is there to be told of an inner address; later on it is one of the provider's errors.
+    While `connecting`, an inner address is an InnerAddressError, for the person; later on it is a RefusedError.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Http:
         self._connecting = connecting
         self._timeout = timeout
         self._largest = largest
-        self.accepted = False  # whether the password was good the last time it was shown
+        self.accepted = False  # whether the password was accepted when it was last sent
         self._digest = HTTPDigestAuth(login.username, login.password) if login.digest else None
         pair = f"{login.username}:{login.password}".encode()
         self._basic = "Basic " + base64.b64encode(pair).decode()
@@ -95,7 +95,7 @@ class Http:
             pool_connections=CONNECTIONS,
             pool_maxsize=CONNECTIONS,
             headers={"User-Agent": "Pencilled", "Accept-Encoding": "identity", "Accept": "*/*"},
-            disable_http2=True,  # plain HTTP/1.1 is what the servers are tested with, and what a retry is sure about
+            disable_http2=True,  # plain HTTP/1.1 is what the servers are tested with, and where a retry is safe
             disable_http3=True,
             allow_incoming_cookies=False,
             revocation_configuration=None,  # would ask an address named by the certificate, past the guard
@@ -106,7 +106,7 @@ class Http:
         """Send one request and read its whole answer, whatever its status; follows no redirect.
 
         Ends within `timeout`. A connection that breaks before any byte of the answer is replaced once, so what is
-        sent must bear repeating.
+        sent must be safe to repeat.
 
         Raises: UnreachableError; RefusedError for an answer or an address that cannot be accepted; InnerAddressError
             while connecting.
@@ -116,11 +116,11 @@ class Http:
         host = urlsplit(url).hostname or ""
         if not same_family(host, self.login.home):
             raise RefusedError(f"{host} is a stranger to {self.login.home}, so the password is not shown to it")
-        sent = dict(headers) if self._digest else {**headers, "Authorization": self._basic}
+        all_headers = dict(headers) if self._digest else {**headers, "Authorization": self._basic}
         for attempt in (1, 2):
             with _faults(host, InnerAddressError if self._connecting else RefusedError):
                 try:
-                    return self._send(method, url, sent, body, deadline)
+                    return self._send(method, url, all_headers, body, deadline)
                 except RequestException as error:
                     if attempt == 2 or not _hung_up(error):  # noqa: PLR2004 - the second and last
                         raise
@@ -167,9 +167,9 @@ class Http:
             raw.close()
             raise
         raw.release_conn()
-        found = {name.lower(): value for name, value in response.headers.items()}
+        answer_headers = {name.lower(): value for name, value in response.headers.items()}
         self.accepted = response.status_code != 401  # noqa: PLR2004 - Unauthorized
-        return Answer(response.status_code or 0, found, bytes(body), url)
+        return Answer(response.status_code or 0, answer_headers, bytes(body), url)
 
     def _keep_within(self, size: int, deadline: float) -> None:
         if size > self._largest:
@@ -180,10 +180,9 @@ class Http:
 
 def same_family(host: str, other: str) -> bool:
     """Whether two hosts are one, share a registrable domain, or belong to the same known provider."""
-    one, two = plain(host), plain(other)
-    if one == two:
+    if plain(host) == plain(other):
         return True
-    domains = {registrable(one), registrable(two)}
+    domains = {registrable(host), registrable(other)}
     if None in domains:
         return False
     return len(domains) == 1 or any(domains <= family for family in _FAMILIES)
@@ -203,22 +202,22 @@ def registrable(host: str) -> str | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all it was made of; niquests and urllib3 wrap in several ways."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    """Yield an error and every other one inside it; niquests and urllib3 wrap in several ways."""
+    candidates: list[object] = [error]
+    visited: set[int] = set()
+    while candidates:
+        link = candidates.pop()
+        if isinstance(link, BaseException) and id(link) not in visited:
+            visited.add(id(link))
+            yield link
+            candidates += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
 def _hung_up(error: RequestException) -> bool:
-    """Whether a connection that had been made broke before the answer began, so that a new one may do."""
+    """Whether a connection that had been made broke before the answer began, so that a new one may succeed."""
     if isinstance(error, Timeout | SSLError):
         return False
-    return not any(isinstance(one, NewConnectionError | InnerHostError) for one in _chain(error))
+    return not any(isinstance(link, NewConnectionError | InnerHostError) for link in _chain(error))
 
 
 @contextmanager
@@ -227,18 +226,19 @@ def _faults(host: str, inner: type[ConnectorError]) -> Iterator[None]:
     try:
         yield
     except (RequestException, HTTPError, OSError) as error:
-        chain = list(_chain(error))
-        if any(isinstance(one, InnerHostError) for one in chain):
-            raise inner(
-                f"“{host}” leads into an inner network. If that is meant, ask the operator to allow it by name."
-            ) from error
-        if any(is_unknown_host(one) for one in chain):
-            raise UnknownHostError(f"There is no server called “{host}”.") from error
-        if any(isinstance(one, SSLError) for one in chain):
-            raise UnreachableError(f"“{host}” has no valid certificate, so the password was not sent.") from error
-        if any(isinstance(one, Timeout | RawTimeoutError) and not isinstance(one, NewConnectionError) for one in chain):
-            raise UnreachableError(f"“{host}” did not answer in time.") from error
-        raise UnreachableError(f"“{host}” could not be reached.") from error
+        raise _meaning(list(_chain(error)), host, inner) from error
+
+
+def _meaning(chain: Sequence[BaseException], host: str, inner: type[ConnectorError]) -> ConnectorError:
+    if any(isinstance(link, InnerHostError) for link in chain):
+        return inner(f"“{host}” leads into an inner network. If that is meant, ask the operator to allow it by name.")
+    if any(is_unknown_host(link) for link in chain):
+        return UnknownHostError(f"There is no server called “{host}”.")
+    if any(isinstance(link, SSLError) for link in chain):
+        return UnreachableError(f"“{host}” has no valid certificate, so the password was not sent.")
+    if any(isinstance(link, Timeout | RawTimeoutError) and not isinstance(link, NewConnectionError) for link in chain):
+        return UnreachableError(f"“{host}” did not answer in time.")
+    return UnreachableError(f"“{host}” could not be reached.")
 
 
 class Lanes:

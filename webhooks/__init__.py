@@ -1,4 +1,4 @@
-"""The calendar services' door: whoever rings is checked, what they ask for is made due, and the answer is empty."""
+"""The calendar services' door: a notification is checked and makes a pull due; the answer is empty."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from connector.runtime import Runtime
 from connector.services.accounts import subscriptions
 from connector.services.accounts.notifications import receive
 from connector.storage import channels
-from webhooks._door import ChannelAddress, Parse, SharedAddress, Unseal, Webhook
+from webhooks._addresses import ChannelAddress, Parse, SharedAddress, Unseal, Webhook
 from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
@@ -33,7 +33,7 @@ _counts: Counter[tuple[str, str]] = Counter()
 
 
 def available() -> frozenset[str]:
-    """Return the slugs of the providers that can ring, by file name; imports none of them."""
+    """Return the slugs of the providers that can push, by file name; imports none of them."""
     return frozenset(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -44,9 +44,10 @@ def load(slug: str) -> Webhook:
 
 
 def counts() -> Mapping[tuple[str, str], int]:
-    """Return how often, by provider, something was rung, refused, too_large, handshake or failed in this process.
+    """Return how often, by provider, each of these happened in this process.
 
-    Rings are counted one by one, however many came in one push. A push for no provider in use counts as `unknown`.
+    `received` and `refused` count notifications, however many came in one push; `too_large`, `handshake` and `failed`
+    count pushes. A push for no provider in use counts as `unknown`.
     """
     with _counting:
         return dict(_counts)
@@ -57,30 +58,30 @@ def blueprint(runtime: Runtime) -> Blueprint:
 
     A provider's module is imported at its first push.
     """
-    hooks = Blueprint("hooks", __name__, url_prefix="/hooks")
+    routes = Blueprint("hooks", __name__, url_prefix="/hooks")
     enabled = available() & set(runtime.settings.providers)
 
-    @hooks.post("/<slug>")
+    @routes.post("/<slug>")
     def notification(slug: str) -> Response:
         """Take in a push to the address all of a provider's channels share."""
         webhook = load(slug) if slug in enabled else None
         if not isinstance(webhook, SharedAddress):
             return _empty(_NOT_FOUND, "", "unknown")
-        return _answered(slug, lambda body: _rung(runtime, slug, webhook.parse, body))
+        return _answer(slug, lambda body: _parsed(runtime, slug, webhook.parse, body))
 
-    @hooks.post("/<slug>/<channel_id>")
+    @routes.post("/<slug>/<channel_id>")
     def sealed(slug: str, channel_id: str) -> Response:
         """Take in a push to the address of one channel."""
         webhook = load(slug) if slug in enabled else None
         if not isinstance(webhook, ChannelAddress):
             return _empty(_NOT_FOUND, "", "unknown")
-        return _answered(slug, lambda body: _opened(runtime, slug, webhook.unseal, channel_id, body))
+        return _answer(slug, lambda body: _unsealed(runtime, slug, webhook.unseal, channel_id, body))
 
-    return hooks
+    return routes
 
 
-def _answered(slug: str, take_in: Callable[[bytes], Response]) -> Response:
-    """Answer what was taken in; a refusal tells nothing, and what could not be stored is to be sent again."""
+def _answer(slug: str, take_in: Callable[[bytes], Response]) -> Response:
+    """Answer a push; a refusal gives no reason, and what cannot be stored is to be sent again."""
     request.max_content_length = LARGEST
     try:
         return take_in(request.get_data(cache=False))
@@ -94,32 +95,31 @@ def _answered(slug: str, take_in: Callable[[bytes], Response]) -> Response:
         return _empty(_UNAVAILABLE, slug, "failed")
 
 
-def _rung(runtime: Runtime, slug: str, parse: Parse, body: bytes) -> Response:
-    found = parse(request.headers, request.args.to_dict(), body)
-    if isinstance(found, Handshake):
+def _parsed(runtime: Runtime, slug: str, parse: Parse, body: bytes) -> Response:
+    push = parse(request.headers, request.args.to_dict(), body)
+    if isinstance(push, Handshake):
         _count(slug, "handshake")
-        answer = Response(found.text, mimetype="text/plain")
+        answer = Response(push.text, mimetype="text/plain")
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
-    _receive(runtime, slug, found)
+    _receive(runtime, slug, push)
     return Response(status=_NO_CONTENT)
 
 
-def _opened(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: bytes) -> Response:
+def _unsealed(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: bytes) -> Response:
     with runtime.database.read() as db:
-        channel = channels.get(db, channel_id)
-    if channel is None or channel.provider != slug:
+        row = channels.get(db, channel_id)
+    if row is None or row.provider != slug:
         raise NotificationRejectedError("no channel of ours")
+    channel = Channel(
+        id=row.id,
+        remote_id=row.remote_id,
+        secret=subscriptions.secret_of(runtime.seal, row),
+        expires_at=row.expires_at or row.opened_at,
+    )
     address = urlsplit(runtime.settings.public_url)
-    known = Channel(
-        id=channel.id,
-        remote_id=channel.remote_id,
-        secret=subscriptions.secret_of(runtime.seal, channel),
-        expires_at=channel.expires_at or channel.opened_at,
-    )
-    notification = unseal(
-        known, request.headers, body, origin=f"{address.scheme}://{address.netloc}", now=runtime.clock()
-    )
+    origin = f"{address.scheme}://{address.netloc}"
+    notification = unseal(channel, request.headers, body, origin=origin, now=runtime.clock())
     _receive(runtime, slug, (notification,))
     return Response(status=_CREATED)
 
@@ -130,7 +130,7 @@ def _receive(runtime: Runtime, slug: str, notifications: tuple[Notification, ...
     except NotificationRejectedError:
         _count(slug, "refused", len(notifications) - 1)  # one is counted with the answer
         raise
-    _count(slug, "rung", len(notifications) - received.refused)
+    _count(slug, "received", len(notifications) - received.refused)
     _count(slug, "refused", received.refused)
 
 

@@ -13,13 +13,13 @@ from werkzeug.datastructures import Headers
 from connector.errors import NotificationRejectedError
 from connector.ports import Channel, Notification
 from connector.webpush import SCHEME, Keys, check_signer, decrypt
-from webhooks._door import ChannelAddress
+from webhooks._addresses import ChannelAddress
 
 LARGEST = 8 * 1024  # bytes; push services need not take more than four thousand (RFC 8030 section 7.2)
 
 
 def unseal(channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Notification:
-    """Return a ring for a message that could be decrypted; what it says decides nothing and is not read.
+    """Return a notification for a message that can be decrypted; its content decides nothing and is not read.
 
     `channel.remote_id` is as the provider's module wrote it: JSON with `signer`, the key the server has announced.
 

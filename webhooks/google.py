@@ -11,14 +11,14 @@ from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
 from connector.ports import Notification
-from webhooks._door import SharedAddress
+from webhooks._addresses import SharedAddress
 
 _STATES = frozenset({"sync", "exists", "not_exists"})  # the first one after opening; a change; the resource is gone
 _LONGEST_ID, _LONGEST_TOKEN = 64, 256
 
 
 def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> tuple[Notification, ...]:  # noqa: ARG001 - one shape for all
-    """Read one push; a channel's very first one is a ring like any other.
+    """Read one push; a channel's very first one is a notification like any other.
 
     Raises: NotificationRejectedError if it cannot be a push of a channel of ours.
     """

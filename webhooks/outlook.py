@@ -1,4 +1,4 @@
-"""What Outlook posts to our address, taken apart without believing any of it.
+"""What Outlook posts to our address: parsed here, checked elsewhere.
 
 Source: https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
 """
@@ -13,11 +13,11 @@ from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
 from connector.ports import Lifecycle, Notification
-from webhooks._door import SharedAddress
+from webhooks._addresses import SharedAddress
 from webhooks._handshake import Handshake
 
-LARGEST = 256 * 1024  # bytes of one post; a notice takes about one kilobyte
-MOST = 1000  # notices in one post
+LARGEST = 256 * 1024  # bytes of one post; an item takes about one kilobyte
+MOST = 1000  # items in one post
 _LONGEST_TOKEN = 2048
 _LONGEST = 128  # characters of an id or a clientState
 _LIFECYCLE = {
@@ -28,18 +28,18 @@ _LIFECYCLE = {
 
 
 def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Notification, ...]:  # noqa: ARG001 - signed by nothing
-    """Read one post: the question whether the address is ours, or notices, each to be believed or not by itself.
+    """Read one post: the question whether the address is ours, or notifications, each to be checked by itself.
 
-    What makes no sense among several notices is left out; it must not silence the others.
+    An item that makes no sense is left out; it must not silence the others.
 
-    Raises: NotificationRejectedError if there is no notice in it that could be one.
+    Raises: NotificationRejectedError if no item in it can be a notification.
     """
     token = query.get("validationToken")
     if token is not None:
         if not 0 < len(token) <= _LONGEST_TOKEN or not token.isprintable():
             raise NotificationRejectedError("no validation token of Microsoft's looks like this")
         return Handshake(text=token)
-    notifications = tuple(notification for item in _items(body) if (notification := _ring(item)))
+    notifications = tuple(notification for item in _items(body) if (notification := _notification(item)))
     if not notifications:
         raise NotificationRejectedError("no notice in it")
     return notifications
@@ -58,14 +58,14 @@ def _items(body: bytes) -> list[Any]:
     return items
 
 
-def _ring(item: object) -> Notification | None:
-    """Return the ring of one notice; `clientState` is our channel id, a dot and its secret."""
+def _notification(item: object) -> Notification | None:
+    """Return one item as a notification; `clientState` is our channel id, a dot and its secret."""
     if not isinstance(item, dict):
         return None
-    told, lifecycle = item.get("clientState"), item.get("lifecycleEvent", "")
-    if not isinstance(item.get("subscriptionId"), str) or not isinstance(told, str) or len(told) > _LONGEST:
+    state, lifecycle = item.get("clientState"), item.get("lifecycleEvent", "")
+    if not isinstance(item.get("subscriptionId"), str) or not isinstance(state, str) or len(state) > _LONGEST:
         return None
-    channel_id, _, secret = told.partition(".")
+    channel_id, _, secret = state.partition(".")
     if not channel_id or not secret or not isinstance(lifecycle, str) or len(lifecycle) > _LONGEST:
         return None
     return Notification(channel_id=channel_id, secret=secret, lifecycle=_LIFECYCLE.get(lifecycle))

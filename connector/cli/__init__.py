@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 class Refusal(click.ClickException):
-    """A fault that a person can mend, told in red on standard error, without a traceback."""
+    """A fault that a person can correct, printed in red on standard error, without a traceback."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it."""

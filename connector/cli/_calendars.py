@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
@@ -25,34 +26,51 @@ def look(runtime: Runtime, connection: Connection) -> State:
     reconnect = f"pencilled connections reconnect {connection.id.hex[:8]}"
     with runtime.database.read() as db:
         owned = calendars.in_connection(db, connection.id)
-        chosen = [calendar for calendar in owned if calendar.role is CalendarRole.TARGET]
+    targets = [calendar for calendar in owned if calendar.role is CalendarRole.TARGET]
     try:
-        provider = runtime.load_provider(connection.provider)
-        account = provider.account(runtime.tokens(connection.id), runtime.network)
-        writable = {info.remote_id: info.writable for info in account.calendars()}
+        writable = _writable(runtime, connection)
     except AccessLostError as error:
         return State(ok=False, words=f"the access is no longer accepted ({error}). Reconnect: {reconnect}")
     except ConnectorError as error:
         return State(ok=False, words=str(error))
-    for calendar in chosen:
-        if calendar.paused is not None and connection.state is ConnectionState.OK:
-            resume = f"pencilled connections resume {connection.id.hex[:8]}"
-            words = f"“{calendar.name}” is stopped: {why_paused(calendar)}. Say how it goes on: {resume}"
-            return State(ok=False, words=words)
-    for calendar in owned:
-        if calendar.remote_id not in writable:
-            return State(ok=False, words=f"the calendar “{calendar.name}” is no longer there")
-        if calendar in chosen and not writable[calendar.remote_id]:
-            return State(ok=False, words=f"the calendar “{calendar.name}” can no longer be written to")
+    fault = _pause(connection, targets) or _absence(owned, targets, writable)
+    if fault:
+        return State(ok=False, words=fault)
     if connection.state is ConnectionState.ACCESS_LOST:
         return State(ok=False, words=f"stopped when its access was refused; it would be let in now: {reconnect}")
     if connection.state is ConnectionState.DISCONNECTING:
         return State(ok=True, words="being disconnected; a running worker removes what is ours first")
-    return _standing(chosen)
+    return _standing(targets)
+
+
+def _writable(runtime: Runtime, connection: Connection) -> Mapping[str, bool]:
+    """Ask the service which calendars there are, by remote id, and whether each can be written to."""
+    provider = runtime.load_provider(connection.provider)
+    account = provider.account(runtime.tokens(connection.id), runtime.network)
+    return {info.remote_id: info.writable for info in account.calendars()}
+
+
+def _pause(connection: Connection, targets: Sequence[Calendar]) -> str:
+    """Say which calendar is paused and how to go on; empty if none is."""
+    for calendar in targets:
+        if calendar.paused is not None and connection.state is ConnectionState.OK:
+            resume = f"pencilled connections resume {connection.id.hex[:8]}"
+            return f"“{calendar.name}” is stopped: {why_paused(calendar)}. Say how it goes on: {resume}"
+    return ""
+
+
+def _absence(owned: Sequence[Calendar], targets: Sequence[Calendar], writable: Mapping[str, bool]) -> str:
+    """Say which calendar is gone, or can no longer be written to; empty if all are as they should be."""
+    for calendar in owned:
+        if calendar.remote_id not in writable:
+            return f"the calendar “{calendar.name}” is no longer there"
+        if calendar in targets and not writable[calendar.remote_id]:
+            return f"the calendar “{calendar.name}” can no longer be written to"
+    return ""
 
 
 def why_paused(calendar: Calendar) -> str:
-    """Say why a stopped calendar is; empty for one that is not."""
+    """Say why a calendar is paused; empty for one that is not."""
     if calendar.paused is None:
         return ""
     gone = f" ({calendar.paused_count} gone)" if calendar.paused_count else ""
@@ -66,9 +84,9 @@ def strength(calendar: Calendar) -> str:
     return "busy: tentative reads as free" if calendar.disclosure.firm_holds else "tentative"
 
 
-def _standing(chosen: list[Calendar]) -> State:
-    troubled = [calendar for calendar in chosen if calendar.trouble]
+def _standing(targets: Sequence[Calendar]) -> State:
+    troubled = [calendar for calendar in targets if calendar.trouble]
     if troubled:
         words = f"reached just now, but “{troubled[0].name}” was in trouble last: {troubled[0].trouble}"
         return State(ok=False, words=words)
-    return State(ok=True, words="reached, and can be written to: " + ", ".join(f"“{c.name}”" for c in chosen))
+    return State(ok=True, words="reached, and can be written to: " + ", ".join(f"“{c.name}”" for c in targets))

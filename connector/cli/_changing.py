@@ -8,7 +8,7 @@ import click
 
 from connector.cli._finding import find_answerable, find_session, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed
-from connector.cli._shapes import said, said_place
+from connector.cli._shapes import place_text, when_text
 from connector.cli._shared import entered_for, example, good, open_runtime
 from connector.domain.facts import Attestation, MoveReason
 from connector.domain.people import Actor, Role
@@ -53,13 +53,13 @@ def reschedule(
     Exit codes: 0 moved, or it stood there already; 1 refused.
     """
     runtime = open_runtime()
-    found, zone = _found(runtime, session)
-    agreed = _instant(agreed_at, zone) if agreed_at else runtime.clock()
-    if agreed > runtime.clock():
+    subject, zone = _session_and_zone(runtime, session)
+    agreement = _instant(agreed_at, zone) if agreed_at else runtime.clock()
+    if agreement > runtime.clock():
         raise RuleError("The client cannot have agreed in the future. Correct --agreed-at.")
-    when = _moved(found, start, zone, minutes, fold)
-    attestation = Attestation(who=agreed_by, at=agreed, channel=channel)
-    _save(runtime, found, Edit(when=when, location=location, attestation=attestation))
+    when = _when(subject, start, zone, minutes, fold)
+    attestation = Attestation(who=agreed_by, at=agreement, channel=channel)
+    _save(runtime, subject, Edit(when=when, location=location, attestation=attestation))
 
 
 @click.command()
@@ -86,10 +86,10 @@ def correct(
     Exit codes: 0 corrected, or it stood there already; 1 refused.
     """
     runtime = open_runtime()
-    found, zone = _found(runtime, session)
-    when = _moved(found, start, zone, minutes, fold)
+    subject, zone = _session_and_zone(runtime, session)
+    when = _when(subject, start, zone, minutes, fold)
     edit = Edit(when=when, location=location, reason=MoveReason.CORRECTION, override_past=override_past)
-    _save(runtime, found, edit)
+    _save(runtime, subject, edit)
 
 
 @click.command()
@@ -103,8 +103,8 @@ def relocate(*, session: str, location: Location | None) -> None:
     """
     place = needed(location)
     runtime = open_runtime()
-    found, _ = _found(runtime, session)
-    _save(runtime, found, Edit(location=place))
+    subject, _ = _session_and_zone(runtime, session)
+    _save(runtime, subject, Edit(location=place))
 
 
 @click.command()
@@ -118,13 +118,13 @@ def cancel(*, session: str, reason: str, yes: bool) -> None:
     Exit codes: 0 cancelled, or it was already; 1 refused, or not confirmed.
     """
     runtime = open_runtime()
-    found, _ = _found(runtime, session)
+    subject, _ = _session_and_zone(runtime, session)
     if not yes:
-        click.confirm(f"Cancel {said(found.when)}? The client is told at once", abort=True)
+        click.confirm(f"Cancel {when_text(subject.when)}? The client is told at once", abort=True)
     with runtime.database.begin() as db:
-        by = entered_for(people.practitioner(db, found.practitioner_id))
-        sessions.cancel(db, runtime.policy, found.id, by=by, now=runtime.clock(), reason=reason)
-    good(f"Cancelled {short(found.id)}: {said(found.when)}.")
+        by = entered_for(people.practitioner(db, subject.practitioner_id))
+        sessions.cancel(db, runtime.policy, subject.id, by=by, now=runtime.clock(), reason=reason)
+    good(f"Cancelled {short(subject.id)}: {when_text(subject.when)}.")
 
 
 @click.command()
@@ -149,26 +149,25 @@ def answer(*, session: str, support: str, reason: str, number: int | None, verdi
     runtime = open_runtime()
     now = runtime.clock()
     with runtime.database.begin() as db:
-        found = find_session(db, session)
-        offer = find_answerable(db, found)
+        offer = find_answerable(db, find_session(db, session))
         if number is None:
-            act = answers.reject if verdict == "reject" else answers.cancel_booking
-            act(db, runtime.policy, offer.id, by=by, now=now)
+            give = answers.reject if verdict == "reject" else answers.cancel_booking
+            give(db, runtime.policy, offer.id, by=by, now=now)
         elif number > len(offer.alternatives):
             raise RuleError(f"The offer has {len(offer.alternatives)} alternatives: pencilled offers show {session}")
         else:
             answers.accept(db, runtime.policy, offer.id, offer.alternatives[number - 1].id, by=by, now=now)
         after = find_session(db, session)
-    good(f"Answered for the client. The session is {after.state.value}: {said(after.when)}.")
+    good(f"Answered for the client. The session is {after.state.value}: {when_text(after.when)}.")
 
 
-def _found(runtime: Runtime, named: str) -> tuple[Session, str]:
+def _session_and_zone(runtime: Runtime, named: str) -> tuple[Session, str]:
     with runtime.database.read() as db:
         session = find_session(db, named)
         return session, people.practitioner(db, session.practitioner_id).zone
 
 
-def _moved(session: Session, start: datetime, zone: str, minutes: int | None, fold: str | None) -> When:
+def _when(session: Session, start: datetime, zone: str, minutes: int | None, fold: str | None) -> When:
     length = timedelta(minutes=minutes) if minutes else session.when.span.duration
     return at(start, zone=zone, length=length, fold=fold)
 
@@ -185,4 +184,4 @@ def _save(runtime: Runtime, session: Session, edit: Edit) -> None:
     if after == session:
         click.echo(_UNCHANGED)
     else:
-        good(f"{short(after.id)} is now {said(after.when)}, {said_place(after.location)}. The client is told.")
+        good(f"{short(after.id)} is now {when_text(after.when)}, {place_text(after.location)}. The client is told.")

@@ -28,10 +28,10 @@ def find_practitioner(db: Db, named: str | None) -> Practitioner:
     if named is None:
         return _only_practitioner(db)
     if "@" in named:
-        found = people.practitioner_by_email(db, named)
-        if found is None:
+        person = people.practitioner_by_email(db, named)
+        if person is None:
             raise NotFoundError(f"No practitioner has the address {named}. See `pencilled practitioners list`.")
-        return found
+        return person
     return people.practitioner(db, _by_id(db, tables.practitioners, named, "practitioner"))
 
 
@@ -42,13 +42,13 @@ def find_client(db: Db, named: str) -> Client:
     """
     if "@" not in named:
         return people.client(db, _by_id(db, tables.clients, named, "client"))
-    found = people.clients_by_email(db, named)
-    if not found:
+    clients = people.clients_by_email(db, named)
+    if not clients:
         raise NotFoundError(f"No client has the address {named}. See `pencilled clients list`.")
-    if len(found) > 1:
-        named_ids = ", ".join(f"{client.name} ({short(client.id)})" for client in found)
+    if len(clients) > 1:
+        named_ids = ", ".join(f"{client.name} ({short(client.id)})" for client in clients)
         raise RuleError(f"Several clients share the address {named}: {named_ids}. Name one by its id.")
-    return found[0]
+    return clients[0]
 
 
 def find_session(db: Db, named: str) -> Session:
@@ -72,10 +72,10 @@ def find_draft(db: Db, session: Session) -> Offer:
 
     Raises: NotFoundError.
     """
-    found = offers.in_state(db, session.id, OfferState.DRAFT)
-    if found is None:
+    draft = offers.in_state(db, session.id, OfferState.DRAFT)
+    if draft is None:
         raise NotFoundError(f"Session {short(session.id)} has no draft. {_draft_one(session)}")
-    return found
+    return draft
 
 
 def find_answerable(db: Db, session: Session) -> Offer:
@@ -86,8 +86,8 @@ def find_answerable(db: Db, session: Session) -> Offer:
     sent = [offer for offer in offers.of_session(db, session.id) if offer.sent_at is not None]
     if not sent:
         raise NotFoundError(f"Session {short(session.id)} has no offer that was sent. {_draft_one(session)}")
-    standing = [offer for offer in sent if offer.state is OfferState.OPEN]
-    return (standing or sent)[0]
+    still_open = [offer for offer in sent if offer.state is OfferState.OPEN]
+    return (still_open or sent)[0]
 
 
 def short(identity: UUID) -> str:
@@ -117,10 +117,10 @@ def _by_id(db: Db, table: Table, named: str, what: str) -> UUID:
             f"`pencilled {what}s list` shows them."
         )
     first, last = UUID(hex=digits.ljust(32, "0")), UUID(hex=digits.ljust(32, "f"))
-    found = db.execute(select(table.c.id).where(table.c.id.between(first, last)).limit(2)).scalars().all()
-    if not found:
+    matches = db.execute(select(table.c.id).where(table.c.id.between(first, last)).limit(2)).scalars().all()
+    if not matches:
         raise NotFoundError(f"There is no {what} whose id begins with “{named}”. See `pencilled {what}s list`.")
-    if len(found) > 1:
+    if len(matches) > 1:
         raise RuleError(f"More than one {what} has an id that begins with “{named}”. Give more of it.")
-    identity: UUID = found[0]
+    identity: UUID = matches[0]
     return identity

@@ -25,7 +25,7 @@ _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
 
 
 class LocalTime(click.ParamType[datetime]):
-    """A wall time such as 2026-12-01 14:00; whose clock is meant is said elsewhere."""
+    """A wall time such as 2026-12-01 14:00; the command says on whose clock."""
 
     name = "yyyy-mm-dd hh:mm"
 
@@ -104,8 +104,8 @@ def located(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def wrapper(*args: Any, in_person: str | None, online: str | None, phone: str | None, **kwargs: Any) -> Any:
-        given = {LocationKind.IN_PERSON: in_person, LocationKind.ONLINE: online, LocationKind.PHONE: phone}
-        places = [Location(kind=kind, text=text) for kind, text in given.items() if text is not None]
+        texts = {LocationKind.IN_PERSON: in_person, LocationKind.ONLINE: online, LocationKind.PHONE: phone}
+        places = [Location(kind=kind, text=text) for kind, text in texts.items() if text is not None]
         if len(places) > 1:
             raise click.UsageError("Give one place: --in-person, --online or --phone.")
         return function(*args, location=places[0] if places else None, **kwargs)

@@ -66,23 +66,23 @@ def location_json(location: Location) -> dict[str, str]:
     return {"kind": location.kind.value, "text": location.text}
 
 
-def said(when: When) -> str:
-    """Say a time in words, its zone named."""
+def when_text(when: When) -> str:
+    """Return a time in words, its zone named."""
     minutes = int(when.span.duration.total_seconds() // 60)
     return f"{when.local:%a %d %b %Y, %H:%M} ({when.zone}), {minutes} min"
 
 
-def said_place(location: Location) -> str:
-    """Say a place in words."""
+def place_text(location: Location) -> str:
+    """Return a place in words."""
     return f"{_PLACES[location.kind]}: {location.text}"
 
 
-def said_at(instant: datetime | None, zone: str) -> str:
-    """Say an instant in words, on the clock of a zone."""
+def instant_text(instant: datetime | None, zone: str) -> str:
+    """Return an instant in words, on the clock of a zone."""
     return f"{instant.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})" if instant else ""
 
 
 def alternative_row(number: int, alternative: Alternative, offer: Offer, session: Session) -> tuple[str, ...]:
     """Return an alternative as the row of a table."""
     note = "chosen" if alternative.id == offer.accepted_id else "taken back" if alternative.withdrawn else ""
-    return (str(number), said(alternative.when), said_place(alternative.location or session.location), note)
+    return (str(number), when_text(alternative.when), place_text(alternative.location or session.location), note)

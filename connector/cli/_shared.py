@@ -27,7 +27,7 @@ from connector.settings import Settings
 from connector.storage.database import Database, read_url
 
 NOT_MIGRATED = "The database is not up to date. Run `pencilled migrate` first."
-_WIDE = 200  # columns where nobody watches: a program that reads a table wants whole lines
+_WIDE = 200  # columns where no person watches: a program that reads a table needs whole lines
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
@@ -71,8 +71,8 @@ def refuse_missing_file(settings: Settings) -> None:
 def refuse_unmigrated(database: Database) -> None:
     """Raise Refusal unless the schema is the newest; asks the files of the steps, since Alembic imports slowly."""
     with database.read() as db:
-        known = sa.inspect(db).has_table("alembic_version")
-        revision = db.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+        has_revision = sa.inspect(db).has_table("alembic_version")
+        revision = db.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if has_revision else None
     if revision != newest_step():
         raise Refusal(f"Error: {NOT_MIGRATED}")
 
@@ -95,7 +95,7 @@ def operator() -> Actor:
 
 
 def entered_for(practitioner: Practitioner) -> Actor:
-    """Return who acts on a session: its practitioner, whose wish it is, with the name of whoever typed it in."""
+    """Return who acts on a session: its practitioner, whose wish it is, with the name of whoever entered it."""
     return Actor(role=Role.PRACTITIONER, name=f"{practitioner.name} (entered by {_user()})")
 
 
@@ -123,10 +123,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
 
 def console(*, err: bool = False) -> Console:
     """Return a console on standard output or error; wide where it is no terminal."""
-    made = Console(stderr=err, highlight=False)
-    if not made.is_terminal:
-        made.width = _WIDE
-    return made
+    console = Console(stderr=err, highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    return console
 
 
 def progress(*, shown: bool = True) -> Progress:
@@ -152,10 +152,10 @@ def warn(words: str) -> None:
 
 def stacked(options: Iterable[Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make one decorator of several click options, in the order they are to appear in --help."""
-    listed = list(options)
+    in_order = list(options)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(listed):
+        for option in reversed(in_order):
             function = option(function)
         return function
 
@@ -166,8 +166,8 @@ def example(*lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """End a command's help with an example, its lines kept as they are; goes below the command's own decorator."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        shown = "\n".join(f"  {line}" for line in lines)
-        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n\b\nExample:\n{shown}"
+        text = "\n".join(f"  {line}" for line in lines)
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n\b\nExample:\n{text}"
         return function
 
     return decorate

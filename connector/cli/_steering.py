@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from connector.cli._finding import find_connection, short
-from connector.cli._shapes import said_at
+from connector.cli._shapes import instant_text
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.notice import PauseReason
 from connector.errors import RuleError
@@ -72,8 +72,8 @@ def target(*, connection: str, calendar: str, as_json: bool) -> None:
         account = find_connection(db, connection)
         old = calendars.target(db, account.id)
     service = runtime.load_provider(account.provider)
-    offered = service.account(runtime.tokens(account.id), runtime.network).calendars()
-    chosen = connect.choose(offered, calendar)
+    available = service.account(runtime.tokens(account.id), runtime.network).calendars()
+    chosen = connect.choose(available, calendar)
     with runtime.database.begin() as db:
         new = retarget.retarget(db, runtime.policy, account.id, chosen, by=operator(), now=runtime.clock())
     if as_json:
@@ -102,9 +102,9 @@ def history(*, connection: str, as_json: bool) -> None:
         account = find_connection(db, connection)
         page = connections.connection_page(db, account.practitioner_id, account.id)
     if as_json:
-        print_json([{"at": told.at, "who": told.who, "what": told.what, "why": told.why} for told in page.timeline])
+        print_json([{"at": line.at, "who": line.who, "what": line.what, "why": line.why} for line in page.timeline])
         return
     zone = page.practitioner.zone
-    happened = ((said_at(told.at, zone), told.who, told.what, told.why) for told in page.timeline)
+    rows = ((instant_text(line.at, zone), line.who, line.what, line.why) for line in page.timeline)
     title = f"What happened to “{account.label}” ({short(account.id)})"
-    print_table(("at", "who", "what", "why"), happened, title=title)
+    print_table(("at", "who", "what", "why"), rows, title=title)

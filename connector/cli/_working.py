@@ -1,4 +1,4 @@
-"""Do a calendar's due work in the process of a command, under the same claims as any worker."""
+"""Carry out a calendar's due work in the process of a command, under the same claims as any worker."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from connector.errors import RefusedError, TransientError
 from connector.runtime import Runtime
 from connector.services.sync import push
 from connector.storage import calendars, ledger
-from connector.storage.ledger import Claim, Key, Kind
-from connector.work.dispatch import handler
-from connector.work.engine import Running
-from connector.work.faults import describe
+from connector.storage.ledger import Key, Kind
+from connector.work import dispatch, engine
 
-_PATIENCE_SECONDS = 0.5  # between two looks at work that somebody else is at
+_PATIENCE_SECONDS = 0.5  # between two looks at work that another process has claimed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How far a calendar is: whether somebody has work to do or is at it, actions left, and what went wrong."""
+    """How far a calendar is: whether work is due or under way, how many actions are left, and what went wrong."""
 
     busy: bool
     left: int
@@ -32,36 +30,27 @@ class Standing:
 
 
 def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
-    """Bring one calendar to what it shall show, or wait until whoever is at it has; errors go to the ledger."""
+    """Bring one calendar to what it should show, or wait until whoever has claimed it has done so.
+
+    Raises: what is neither a refusal nor a passing fault; those two are recorded in the ledger.
+    """
+    key, handle = Key(Kind.CALENDAR, str(calendar_id)), dispatch.handler(runtime)
     while not stop.is_set() and standing(runtime, calendar_id).busy:
-        claim = ledger.claim(runtime.database, Key(Kind.CALENDAR, str(calendar_id)), now=runtime.clock())
+        claim = ledger.claim(runtime.database, key, now=runtime.clock())
         if claim is None:
             stop.wait(_PATIENCE_SECONDS)
-        else:
-            _settle(runtime, claim, stop)
-
-
-def _settle(runtime: Runtime, claim: Claim, stop: Event) -> None:
-    running = Running(runtime.database, claim, lease=ledger.LEASE, stop=stop)
-    try:
-        again_at = handler(runtime)(claim, running)
-    except TransientError as error:
-        wait, words = error.retry_after, describe(error)
-        ledger.postpone(runtime.database, claim, now=runtime.clock(), retry_after=wait, error=words)
-    except RefusedError as error:
-        ledger.park(runtime.database, claim, describe(error))
-    except BaseException:
-        ledger.release(runtime.database, claim)
-        raise
-    else:
-        ledger.finish(runtime.database, claim, again_at=again_at)
+            continue
+        running = engine.Running(runtime.database, claim, lease=ledger.LEASE, stop=stop)
+        ending = engine.carry_out(runtime.database, claim, handle, running, clock=runtime.clock)
+        if ending.error is not None and not isinstance(ending.error, RefusedError | TransientError):
+            raise ending.error
 
 
 def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     """Look how far a calendar is."""
-    row_of = (ledger.due.c.kind == Kind.CALENDAR.value) & (ledger.due.c.id == str(calendar_id))
+    is_its_row = (ledger.due.c.kind == Kind.CALENDAR.value) & (ledger.due.c.id == str(calendar_id))
     with runtime.database.read() as db:
-        row = db.execute(sa.select(ledger.due).where(row_of)).first()
+        row = db.execute(sa.select(ledger.due).where(is_its_row)).first()
         picture = push.picture(db, calendar_id, now=runtime.clock())
         connection = calendars.connection(db, picture.calendar.connection_id)
     left = len(picture.actions)

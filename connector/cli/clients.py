@@ -64,8 +64,10 @@ def add(
     if not person.reachable & runtime.policy.media:
         warn("Note: with these data the client cannot be told anything, so no offer can be sent to them.")
     if as_json:
-        told = sorted(medium.value for medium in person.media)
-        print_json({"id": person.id, "name": name, "email": email, "phone": phone, "zone": zone, "channels": told})
+        media_names = sorted(medium.value for medium in person.media)
+        print_json(
+            {"id": person.id, "name": name, "email": email, "phone": phone, "zone": zone, "channels": media_names}
+        )
     else:
         good(f"Added {person.name} ({person.id}).")
 
@@ -77,12 +79,12 @@ def list_(*, as_json: bool) -> None:
     """List the clients by name."""
     runtime = open_runtime()
     with runtime.database.read() as db:
-        found = db.execute(select(tables.clients).order_by(tables.clients.c.name)).all()
+        everybody = db.execute(select(tables.clients).order_by(tables.clients.c.name)).all()
     if as_json:
-        listed = ("id", "name", "email", "phone", "zone")
-        print_json([{n: getattr(row, n) for n in listed} | {"channels": row.media.split(",")} for row in found])
-    elif not found:
+        names = ("id", "name", "email", "phone", "zone")
+        print_json([{n: getattr(row, n) for n in names} | {"channels": row.media.split(",")} for row in everybody])
+    elif not everybody:
         click.echo("There is no client yet. Add one: pencilled clients add --help")
     else:
-        rows = ((row.email or "-", row.name, row.phone or "-", row.zone, row.media, str(row.id)) for row in found)
+        rows = ((row.email or "-", row.name, row.phone or "-", row.zone, row.media, str(row.id)) for row in everybody)
         print_table(("e-mail", "name", "phone", "zone", "told by", "id"), rows)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 import click
 
 from connector.app import typed_provider
-from connector.cli import Refusal
+from connector.cli import Refusal, _steering
 from connector.cli._calendars import State, look, strength, why_paused
 from connector.cli._finding import find_connection, find_practitioner, short
 from connector.cli._options import level, level_options, only_of, practitioner
-from connector.cli._shapes import said_at
+from connector.cli._shapes import instant_text
 from connector.cli._shared import (
     as_json,
     example,
@@ -23,12 +24,11 @@ from connector.cli._shared import (
     print_table,
     stacked,
 )
-from connector.cli._steering import history, resume, target
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.ports import Provider, SignIn
 from connector.runtime import Runtime
 from connector.services.accounts import connect
-from connector.services.accounts import disconnect as parting
+from connector.services.accounts.disconnect import begin, give_up
 from connector.storage import calendars, people
 
 password_options = stacked(
@@ -44,7 +44,7 @@ def connections() -> None:
     """Connect practitioners' calendars, test, reconnect and disconnect them."""
 
 
-for _command in (resume, target, history):
+for _command in (_steering.resume, _steering.target, _steering.history):
     connections.add_command(_command)
 
 
@@ -90,7 +90,7 @@ def add(
     service = _typed(runtime, runtime.load_provider(provider), address)
     with runtime.database.read() as db:
         person = find_practitioner(db, practitioner)
-    form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
+    form = _form(address, username, password_file, from_stdin=password_stdin)
     request = connect.ConnectionRequest(
         provider=service,
         form=form,
@@ -99,15 +99,15 @@ def add(
         session_level=level(session_level),
         hold_level=level(hold_level),
     )
-    made = connect.connect(
+    target = connect.connect(
         runtime.database, runtime.seal, runtime.network, person.id, request, by=operator(), now=runtime.clock()
     )
     if as_json:
         with runtime.database.read() as db:
-            print_json(_json(calendars.connection(db, made.connection_id), made))
-        return
-    good(f"Connected “{made.name}” of {person.name} ({short(made.connection_id)}).")
-    click.echo("Their sessions appear in it as soon as `pencilled serve` or `pencilled worker` runs.")
+            print_json(_json(calendars.connection(db, target.connection_id), target))
+    else:
+        good(f"Connected “{target.name}” of {person.name} ({short(target.connection_id)}).")
+        click.echo("Their sessions appear in it as soon as `pencilled serve` or `pencilled worker` runs.")
 
 
 @connections.command("list")
@@ -120,11 +120,11 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
     with runtime.database.read() as db:
         owner = find_practitioner(db, practitioner).id if practitioner else None
         names = {person.id: person for person in people.all_practitioners(db)}
-        found = [(account, calendars.target(db, account.id)) for account in calendars.connections_of(db, owner)]
+        targets = [(account, calendars.target(db, account.id)) for account in calendars.connections_of(db, owner)]
     if as_json:
-        print_json([_json(account, calendar) for account, calendar in found])
+        print_json([_json(account, calendar) for account, calendar in targets])
         return
-    if not found:
+    if not targets:
         click.echo("No calendar is connected yet. Connect one: pencilled connections add --help")
         return
     rows = (
@@ -136,9 +136,9 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
             account.provider,
             _state(account, calendar),
             strength(calendar),
-            said_at(calendar.written_at, names[account.practitioner_id].zone) or "never",
+            instant_text(calendar.written_at, names[account.practitioner_id].zone) or "never",
         )
-        for account, calendar in found
+        for account, calendar in targets
     )
     print_table(("id", "practitioner", "label", "calendar", "service", "state", "holds", "last written"), rows)
 
@@ -185,7 +185,7 @@ def reconnect(
     with runtime.database.read() as db:
         account = find_connection(db, connection)
     service = _typed(runtime, runtime.load_provider(account.provider), address)
-    form = {"address": address, "username": username, "password": _password(password_file, from_stdin=password_stdin)}
+    form = _form(address, username, password_file, from_stdin=password_stdin)
     credentials = connect.new_credentials(runtime.database, runtime.network, account.id, service, form)
     with runtime.database.begin() as db:
         connect.reauthorize(db, runtime.seal, account.id, credentials, by=operator(), now=runtime.clock())
@@ -211,19 +211,19 @@ def disconnect(*, connection: str, leave_entries: bool, as_json: bool) -> None:
     runtime = open_runtime()
     with runtime.database.begin() as db:
         account = find_connection(db, connection)
-        act = parting.give_up if leave_entries else parting.begin
-        act(db, runtime.policy, account.id, by=operator(), now=runtime.clock())
-        ending = account.id in {one.id for one in calendars.connections_of(db, account.practitioner_id)}
+        end = give_up if leave_entries else begin
+        end(db, runtime.policy, account.id, by=operator(), now=runtime.clock())
+        in_progress = account.id in {other.id for other in calendars.connections_of(db, account.practitioner_id)}
     if as_json:
-        print_json({"id": account.id, "disconnected": not ending})
-    elif ending:
+        print_json({"id": account.id, "disconnected": not in_progress})
+    elif in_progress:
         good(f"“{account.label}” is being disconnected; a running server removes its entries within a minute.")
     else:
         good(f"“{account.label}” is disconnected. Entries that were written to it stay there.")
 
 
 def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
-    """Return a provider that is connected by what is typed in here.
+    """Return a provider that is connected by what is entered here.
 
     Raises: Refusal that names the page if people sign in at the service itself; UsageError without an address.
     """
@@ -243,6 +243,10 @@ def _state(account: Connection, calendar: Calendar) -> str:
     if calendar.paused is not None:
         return f"STOPPED: {why_paused(calendar)}"
     return calendar.trouble or "ok"
+
+
+def _form(address: str, username: str, password_file: TextIO | None, *, from_stdin: bool) -> Mapping[str, str]:
+    return {"address": address, "username": username, "password": _password(password_file, from_stdin=from_stdin)}
 
 
 def _password(file: TextIO | None, *, from_stdin: bool) -> str:

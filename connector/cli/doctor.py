@@ -23,7 +23,7 @@ from connector.settings import Settings
 from connector.storage import calendars, ledger, migrations, offers
 from connector.storage.database import read_url
 
-OVERDUE = timedelta(minutes=5)  # as long as readiness bears
+OVERDUE = timedelta(minutes=5)  # as long as readiness allows
 PROVED = timedelta(days=2)  # a calendar's holds are tried out daily; one day may be missed
 
 
@@ -73,10 +73,10 @@ def _checks(context: click.Context, settings: Settings) -> Iterator[Check]:
     runtime = app.build(settings)
     context.call_on_close(runtime.database.dispose)
     with runtime.database.read() as db:
-        connected = calendars.connections_of(db)
-    if not connected:
+        connections = calendars.connections_of(db)
+    if not connections:
         yield Check(name="calendars", ok=True, words="none is connected yet")
-    for connection in connected:
+    for connection in connections:
         state = look(runtime, connection)
         yield Check(name=f"calendar {short(connection.id)} “{connection.label}”", ok=state.ok, words=state.words)
         yield from _holds(runtime, connection)
@@ -96,8 +96,8 @@ def _holds(runtime: Runtime, connection: Connection) -> Iterator[Check]:
         yield Check(name=name, ok=True, words=words)
     since = target.probed_at or target.created_at
     if target.paused is None and since is not None and since < now - PROVED:
-        tried = f"not since {since:%d %b %Y, %H:%M} UTC" if target.probed_at else "never"
-        words = f"tried out {tried}, whether tentative holds keep their time busy, which is done daily"
+        last_try = f"not since {since:%d %b %Y, %H:%M} UTC" if target.probed_at else "never"
+        words = f"tried out {last_try}, whether tentative holds keep their time busy, which is done daily"
         yield Check(name=name, ok=False, words=words)
 
 
@@ -108,20 +108,20 @@ def _conflicts(runtime: Runtime, connection: Connection) -> Iterator[Check]:
     with runtime.database.read() as db:
         owned = calendars.in_connection(db, connection.id)
         open_offers = offers.open_of_practitioner(db, connection.practitioner_id)
-        offered = [alternative for offer in open_offers for alternative in offer.held]
-        spots = free_busy.blind_spots(db, runtime.policy, connection.practitioner_id, offered, now=runtime.clock())
+        held = [alternative for offer in open_offers for alternative in offer.held]
+        spots = free_busy.blind_spots(db, runtime.policy, connection.practitioner_id, held, now=runtime.clock())
     blind = {spot.calendar for spot in spots}
     for calendar in owned:
         name = f"conflicts {short(connection.id)} “{calendar.name}”"
         if calendar.busy_trouble is not None:
-            words = f"a blind spot, {_looked(calendar)}: {calendar.busy_trouble}"
+            words = f"a blind spot, {_last_reading(calendar)}: {calendar.busy_trouble}"
             yield Check(name=name, ok=False, words=words)
         elif open_offers and calendar.name in blind:
-            words = f"a blind spot while an offer is open, {_looked(calendar)}"
+            words = f"a blind spot while an offer is open, {_last_reading(calendar)}"
             yield Check(name=name, ok=False, words=words)
 
 
-def _looked(calendar: Calendar) -> str:
+def _last_reading(calendar: Calendar) -> str:
     return f"last read on {calendar.busy_at:%d %b %Y, %H:%M} UTC" if calendar.busy_at else "never read yet"
 
 
@@ -157,12 +157,12 @@ def _mail(settings: Settings) -> Check:
 
 def _work(runtime: Runtime) -> Iterator[Check]:
     parked = ledger.parked(runtime.database)
-    for one in parked:
-        name = f"parked {one.key.kind.value} {one.key.id[:8]}"
-        yield Check(name=name, ok=False, words=f"given up {one.since:%d %b %Y, %H:%M} UTC: {one.error}")
-    waiting = ledger.oldest_overdue(runtime.database, runtime.clock())
-    if waiting > OVERDUE:
-        minutes = int(waiting.total_seconds() // 60)
+    for row in parked:
+        name = f"parked {row.key.kind.value} {row.key.id[:8]}"
+        yield Check(name=name, ok=False, words=f"given up {row.since:%d %b %Y, %H:%M} UTC: {row.error}")
+    delay = ledger.oldest_overdue(runtime.database, runtime.clock())
+    if delay > OVERDUE:
+        minutes = int(delay.total_seconds() // 60)
         start = "pencilled serve" if runtime.settings.embedded else "pencilled worker"
         yield Check(name="due work", ok=False, words=f"waiting for {minutes} minutes. Is `{start}` running?")
     elif not parked:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
-from connector.cli._shapes import said_at
+from connector.cli._shapes import instant_text
 from connector.cli._shared import as_json, example, open_runtime, print_json, print_table
-from connector.services.views import explain as explaining
 from connector.services.views.explain import Explanation
+from connector.services.views.explain import explain as explain_word
 from connector.storage import people
 
 
@@ -27,46 +25,46 @@ def explain(*, word: str, as_json: bool) -> None:
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
-        found = explaining.explain(db, runtime.policy, word, now=runtime.clock())
+        explanations = explain_word(db, runtime.policy, word, now=runtime.clock())
         zones = {person.id: person.zone for person in people.all_practitioners(db)}
     if as_json:
-        print_json([_json(one) for one in found])
+        print_json([_json(explanation) for explanation in explanations])
         return
-    for one in found:
-        _print(one)
-    for session_id, told in {one.session.id: one for one in found}.items():
-        title = f"What happened to session {session_id}" if _several(found) else "What happened"
-        zone = zones[told.calendar.practitioner_id]
-        rows = ((said_at(line.at, zone), line.who, line.what, line.why) for line in told.history)
+    for explanation in explanations:
+        _print(explanation)
+    by_session = {explanation.session.id: explanation for explanation in explanations}
+    for session_id, explanation in by_session.items():
+        title = f"What happened to session {session_id}" if len(by_session) > 1 else "What happened"
+        zone = zones[explanation.calendar.practitioner_id]
+        rows = ((instant_text(line.at, zone), line.who, line.what, line.why) for line in explanation.history)
         print_table(("at", "who", "what", "why"), rows, title=title)
 
 
-def _several(found: Sequence[Explanation]) -> bool:
-    return len({one.session.id for one in found}) > 1
-
-
-def _print(one: Explanation) -> None:
-    click.secho(one.what, bold=True)
-    click.echo(f"In the calendar “{one.calendar.name}” of {one.practitioner_name}; session {one.session.id}.")
-    if one.who:
-        click.echo(f"{one.who}.")
-    for sentence in one.follows:
+def _print(explanation: Explanation) -> None:
+    click.secho(explanation.what, bold=True)
+    calendar, owner = explanation.calendar.name, explanation.practitioner_name
+    click.echo(f"In the calendar “{calendar}” of {owner}; session {explanation.session.id}.")
+    if explanation.who:
+        click.echo(f"{explanation.who}.")
+    for sentence in explanation.follows:
         click.echo(sentence)
     click.echo()
 
 
-def _json(one: Explanation) -> dict[str, object]:
+def _json(explanation: Explanation) -> dict[str, object]:
     return {
-        "kind": one.kind,
-        "what": one.what,
-        "who": one.who,
-        "follows": one.follows,
-        "session_id": one.session.id,
-        "client_name": one.client_name,
-        "practitioner_name": one.practitioner_name,
-        "calendar_id": one.calendar.id,
-        "calendar": one.calendar.name,
-        "remote_name": one.mirror.ref.name,
-        "remote_address": one.mirror.ref.href,
-        "timeline": [{"at": line.at, "who": line.who, "what": line.what, "why": line.why} for line in one.history],
+        "kind": explanation.kind,
+        "what": explanation.what,
+        "who": explanation.who,
+        "follows": explanation.follows,
+        "session_id": explanation.session.id,
+        "client_name": explanation.client_name,
+        "practitioner_name": explanation.practitioner_name,
+        "calendar_id": explanation.calendar.id,
+        "calendar": explanation.calendar.name,
+        "remote_name": explanation.mirror.ref.name,
+        "remote_address": explanation.mirror.ref.href,
+        "timeline": [
+            {"at": line.at, "who": line.who, "what": line.what, "why": line.why} for line in explanation.history
+        ],
     }

@@ -36,17 +36,17 @@ def rotate() -> None:
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
-        found = calendars.connections_of(db)
-    with progress(shown=bool(found)) as bar:
-        task = bar.add_task("Sealing credentials", total=len(found))
-        for connection in found:
-            runtime.seal.open(connection.credentials)  # says which setting to mend if no key fits
+        stored = calendars.connections_of(db)
+    with progress(shown=bool(stored)) as bar:
+        task = bar.add_task("Sealing credentials", total=len(stored))
+        for connection in stored:
+            runtime.seal.open(connection.credentials)  # names the setting to correct if no key fits
             _swap(runtime.database, connection, runtime.seal.reseal(connection.credentials))
             bar.advance(task)
     with runtime.database.begin() as db:
         for channel in channels.every(db):
             channels.swap_secret(db, channel, runtime.seal.reseal(channel.secret))
-    good(f"The credentials of {_counted(len(found))} are sealed under the newest key.")
+    good(f"The credentials of {_count(len(stored))} are sealed under the newest key.")
 
 
 def _swap(database: Database, connection: Connection, sealed: bytes) -> None:
@@ -56,5 +56,5 @@ def _swap(database: Database, connection: Connection, sealed: bytes) -> None:
         db.execute(sa.update(connections).where(as_read).values(credentials=sealed))
 
 
-def _counted(number: int) -> str:
+def _count(number: int) -> str:
     return "1 connection" if number == 1 else f"{number} connections"

@@ -33,9 +33,9 @@ def migrate(*, check: bool) -> None:
     if check:
         where = f"at step {before}" if before else "empty"
         raise Refusal(f"The database is {where} and has to be brought up to date: pencilled migrate")
-    with ExitStack() as held:
+    with ExitStack() as stack:
         if settings.embedded:
-            held.callback(lock_embedded(url).close)  # nobody serves from a schema while it changes
-        held.enter_context(console(err=True).status("Bringing the database up to date …"))
+            stack.callback(lock_embedded(url).close)  # no server runs on a schema while it changes
+        stack.enter_context(console(err=True).status("Bringing the database up to date …"))
         migrations.migrate(url)
     good(f"Brought the database up to date: from {before or 'nothing'} to step {migrations.current(url)}.")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection as Db
 
 from connector.cli._finding import find_answerable, find_draft, find_session, short
 from connector.cli._options import LocalTime, Window, at, fold, located, minutes
-from connector.cli._shapes import alternative_row, offer_json, said, said_at
+from connector.cli._shapes import alternative_row, instant_text, offer_json, when_text
 from connector.cli._shared import (
     as_json,
     entered_for,
@@ -24,9 +24,9 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.session import Location, Session
 from connector.errors import RuleError
 from connector.runtime import Runtime
-from connector.services.scheduling import offers as offering
+from connector.services.scheduling import offers as offer_service
 from connector.services.views.offers import state_now
-from connector.storage import offers as stored
+from connector.storage import offers as offer_rows
 from connector.storage import people
 
 
@@ -67,18 +67,18 @@ def draft(
     """
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        found = find_session(db, session)
-        person = people.practitioner(db, found.practitioner_id)
-        length = timedelta(minutes=minutes) if minutes else found.when.span.duration
+        subject = find_session(db, session)
+        person = people.practitioner(db, subject.practitioner_id)
+        length = timedelta(minutes=minutes) if minutes else subject.when.span.duration
         times = [(at(start, zone=person.zone, length=length, fold=fold), location) for start in starts]
-        made = offering.draft(
-            db, runtime.policy, found.id, times, by=entered_for(person), now=runtime.clock(), window=window
+        offer = offer_service.draft(
+            db, runtime.policy, subject.id, times, by=entered_for(person), now=runtime.clock(), window=window
         )
     if as_json:
-        print_json(offer_json(made, found))
+        print_json(offer_json(offer, subject))
         return
-    _print(made, found, person.zone)
-    click.echo(f"Nothing has been sent and nothing is held. To send it: pencilled offers send {short(found.id)}")
+    _print(offer, subject, person.zone)
+    click.echo(f"Nothing has been sent and nothing is held. To send it: pencilled offers send {short(subject.id)}")
 
 
 @offers.command()
@@ -92,18 +92,18 @@ def show(*, session: str, as_json: bool) -> None:
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
-        found = find_session(db, session)
-        zone = people.practitioner(db, found.practitioner_id).zone
-        made = stored.of_session(db, found.id)
-        listed = [offer for offer in made if offer.state is OfferState.DRAFT]
-        if not listed or any(offer.sent_at for offer in made):
-            listed.append(find_answerable(db, found))
+        subject = find_session(db, session)
+        zone = people.practitioner(db, subject.practitioner_id).zone
+        offers_of_session = offer_rows.of_session(db, subject.id)
+        rows = [offer for offer in offers_of_session if offer.state is OfferState.DRAFT]
+        if not rows or any(offer.sent_at for offer in offers_of_session):
+            rows.append(find_answerable(db, subject))
     if as_json:
         now = runtime.clock()
-        print_json([offer_json(offer, found) | {"state": state_now(offer, now)} for offer in listed])
+        print_json([offer_json(offer, subject) | {"state": state_now(offer, now)} for offer in rows])
         return
-    for offer in listed:
-        _print(offer, found, zone, now=runtime.clock())
+    for offer in rows:
+        _print(offer, subject, zone, now=runtime.clock())
 
 
 @offers.command()
@@ -120,18 +120,18 @@ def send(*, session: str, as_json: bool) -> None:
     """
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        found = find_session(db, session)
-        person = people.practitioner(db, found.practitioner_id)
-        made = find_draft(db, found)
-        sent = offering.send(db, runtime.policy, made.id, by=entered_for(person), now=runtime.clock())
+        subject = find_session(db, session)
+        person = people.practitioner(db, subject.practitioner_id)
+        offer = find_draft(db, subject)
+        sent = offer_service.send(db, runtime.policy, offer.id, by=entered_for(person), now=runtime.clock())
     if as_json:
-        print_json(offer_json(sent.offer, found) | {"warnings": sent.warnings})
+        print_json(offer_json(sent.offer, subject) | {"warnings": sent.warnings})
         return
     for warning in sent.warnings:
         warn(warning)
     count = len(sent.offer.held)
     times = "1 time is held" if count == 1 else f"{count} times are held"
-    good(f"Sent. {times}, and the client can answer until {said_at(sent.offer.expires_at, person.zone)}.")
+    good(f"Sent. {times}, and the client can answer until {instant_text(sent.offer.expires_at, person.zone)}.")
 
 
 @offers.command()
@@ -149,27 +149,27 @@ def withdraw(*, session: str, number: int | None, why: str) -> None:
     """
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        found = find_session(db, session)
-        words = _withdraw(db, runtime, found, number, why)
+        subject = find_session(db, session)
+        words = _withdraw(db, runtime, subject, number, why)
     good(words)
 
 
 def _withdraw(db: Db, runtime: Runtime, session: Session, number: int | None, why: str) -> str:
     """Take back what stands, and say what that was."""
     by, now = entered_for(people.practitioner(db, session.practitioner_id)), runtime.clock()
-    asking = stored.in_state(db, session.id, OfferState.OPEN)
-    waiting = stored.in_state(db, session.id, OfferState.DRAFT)
-    if asking is None and waiting is not None and number is None:
-        offering.discard(db, runtime.policy, waiting.id, by=by, now=now)
+    open_offer = offer_rows.in_state(db, session.id, OfferState.OPEN)
+    draft_offer = offer_rows.in_state(db, session.id, OfferState.DRAFT)
+    if open_offer is None and draft_offer is not None and number is None:
+        offer_service.discard(db, runtime.policy, draft_offer.id, by=by, now=now)
         return "The draft is thrown away. Nobody knew of it."
-    offer = asking or find_answerable(db, session)
+    offer = open_offer or find_answerable(db, session)
     if number is None:
-        offering.withdraw(db, runtime.policy, offer.id, by=by, now=now, why=why)
+        offer_service.withdraw(db, runtime.policy, offer.id, by=by, now=now, why=why)
         return "The offer is taken back: its times are free again, and the client is told."
     if number > len(offer.alternatives):
         raise RuleError(f"The offer has {len(offer.alternatives)} alternatives, numbered from 1.")
     chosen = offer.alternatives[number - 1]
-    after = offering.withdraw_alternative(db, runtime.policy, offer.id, chosen.id, by=by, now=now)
+    after = offer_service.withdraw_alternative(db, runtime.policy, offer.id, chosen.id, by=by, now=now)
     rest = f"{len(after.held)} still offered" if after.held else "it was the last one, so the offer has ended"
     return f"Alternative {number} is taken back ({rest}), and the client is told."
 
@@ -178,10 +178,10 @@ def _print(offer: Offer, session: Session, zone: str, *, now: datetime | None = 
     state = state_now(offer, now) if now else offer.state
     words = {
         OfferState.DRAFT: "Draft: nothing sent, nothing held",
-        OfferState.OPEN: f"Open: the client can answer until {said_at(offer.expires_at, zone)}",
+        OfferState.OPEN: f"Open: the client can answer until {instant_text(offer.expires_at, zone)}",
     }
-    title = words.get(state, f"{state.value.capitalize()} {said_at(offer.ended_at or offer.expires_at, zone)}")
-    click.echo(f"Session {short(session.id)}, {session.state.value} for {said(session.when)}")
+    title = words.get(state, f"{state.value.capitalize()} {instant_text(offer.ended_at or offer.expires_at, zone)}")
+    click.echo(f"Session {short(session.id)}, {session.state.value} for {when_text(session.when)}")
     rows = (
         alternative_row(number, alternative, offer, session) for number, alternative in enumerate(offer.alternatives, 1)
     )

@@ -1,4 +1,4 @@
-"""`pencilled resync`: what calendars shall show, against what we know they show."""
+"""`pencilled resync`: what calendars should show, against what they are known to show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connector.cli import Refusal
 from connector.cli._calendars import why_paused
 from connector.cli._finding import find_practitioner
 from connector.cli._options import only_of
-from connector.cli._shapes import said, when_json
+from connector.cli._shapes import when_json, when_text
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, progress
 from connector.cli._working import carry_out, standing
 from connector.domain.entry import Showing
@@ -31,7 +31,7 @@ from connector.storage.ledger import Key, Kind
 
 _LOOK_SECONDS = 0.1
 _AT_ONCE = 4
-_SHOWN = {Showing.CONFIRMED: "busy", Showing.TENTATIVE: "tentative", Showing.FIRM: "busy"}
+_SHOWING_WORDS = {Showing.CONFIRMED: "busy", Showing.TENTATIVE: "tentative", Showing.FIRM: "busy"}
 
 
 @click.command()
@@ -73,8 +73,7 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
 def _pictures(runtime: Runtime, named: str | None) -> list[Picture]:
     with runtime.database.read() as db:
         owner = find_practitioner(db, named).id if named else None
-        found = calendars.calendars_of(db, owner)
-        return [push.picture(db, calendar.id, now=runtime.clock()) for calendar in found]
+        return [push.picture(db, calendar.id, now=runtime.clock()) for calendar in calendars.calendars_of(db, owner)]
 
 
 def _show(runtime: Runtime, pictures: Sequence[Picture], *, as_json: bool) -> None:
@@ -102,21 +101,21 @@ def _row(number: int, action: Action, zone: str) -> tuple[str, ...]:
     if not isinstance(action, Put):
         return (str(number), "remove", what, "", "", "", action.at.name)
     content = action.entry.content
-    when = said(When.of(content.span, zone=zone))
-    return (str(number), _verb(action), what, when, content.title, _SHOWN[content.showing], action.at.name)
+    when = when_text(When.of(content.span, zone=zone))
+    return (str(number), _verb(action), what, when, content.title, _SHOWING_WORDS[content.showing], action.at.name)
 
 
 def _json(picture: Picture, zone: str) -> dict[str, object]:
     actions = []
     for action in picture.actions:
-        told: dict[str, object] = {"do": _verb(action), "entry": str(action.key), "remote_name": action.at.name}
+        row: dict[str, object] = {"do": _verb(action), "entry": str(action.key), "remote_name": action.at.name}
         if isinstance(action, Put):
             content = action.entry.content
-            told |= {"title": content.title, "location": content.location, "shown_as": _SHOWN[content.showing]}
-            told |= when_json(When.of(content.span, zone=zone))
-        actions.append(told)
-    known = picture.calendar
-    return {"calendar_id": known.id, "calendar": known.name, "stopped": known.paused, "actions": actions}
+            row |= {"title": content.title, "location": content.location, "shown_as": _SHOWING_WORDS[content.showing]}
+            row |= when_json(When.of(content.span, zone=zone))
+        actions.append(row)
+    calendar = picture.calendar
+    return {"calendar_id": calendar.id, "calendar": calendar.name, "stopped": calendar.paused, "actions": actions}
 
 
 def _verb(action: Action) -> str:
@@ -126,44 +125,44 @@ def _verb(action: Action) -> str:
 
 
 def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
-    """See the calendars through, with a bar of what is left to do; the work is ours if no server is there for it.
+    """Wait for the calendars, with a bar of what is left to do; the work is done here if no server is there for it.
 
-    Raises: Refusal naming each calendar that could not be brought to what it shall show.
+    Raises: Refusal naming each calendar that could not be brought to what it should show.
     """
-    ids = {picture.calendar.id: picture.calendar.name for picture in pictures}
+    names = {picture.calendar.id: picture.calendar.name for picture in pictures}
     total = sum(len(picture.actions) for picture in pictures)
-    with ExitStack() as held:
-        running = _start(runtime, ids, held) if _alone(runtime, held) else []
-        bar = held.enter_context(progress(shown=total > 0))
+    with ExitStack() as stack:
+        running = _start(runtime, names, stack) if _alone(runtime, stack) else []
+        bar = stack.enter_context(progress(shown=total > 0))
         task = bar.add_task("Bringing calendars up to date", total=total)
         while True:
-            found = {one: standing(runtime, one) for one in ids}
-            bar.update(task, completed=total - sum(state.left for state in found.values()))
+            standings = {calendar_id: standing(runtime, calendar_id) for calendar_id in names}
+            bar.update(task, completed=total - sum(state.left for state in standings.values()))
             _check(running)
-            if not any(state.busy for state in found.values()):
+            if not any(state.busy for state in standings.values()):
                 break
             time.sleep(_LOOK_SECONDS)
-    failed = [f"  “{ids[one]}”: {state.error}" for one, state in found.items() if state.error]
+    failed = [f"  “{names[calendar_id]}”: {state.error}" for calendar_id, state in standings.items() if state.error]
     if failed:
         raise Refusal("\n".join(("Error: Not every calendar could be brought there:", *failed)))
 
 
-def _alone(runtime: Runtime, held: ExitStack) -> bool:
-    """Whether the work can be done here: on PostgreSQL beside whoever works, on SQLite if nobody serves."""
+def _alone(runtime: Runtime, stack: ExitStack) -> bool:
+    """Whether the work can be done here: on PostgreSQL beside other workers, on SQLite if no server runs."""
     if not runtime.settings.embedded:
         return True
     try:
-        held.callback(lock_embedded(runtime.settings.database_url).close)
+        stack.callback(lock_embedded(runtime.settings.database_url).close)
     except SettingsError:
         return False
     ledger.clear_leases(runtime.database)  # of a server that was killed
     return True
 
 
-def _start(runtime: Runtime, ids: Iterable[UUID], held: ExitStack) -> list[Future[None]]:
-    pool, stop = held.enter_context(ThreadPoolExecutor(max_workers=_AT_ONCE)), Event()
-    held.callback(stop.set)
-    return [pool.submit(carry_out, runtime, one, stop) for one in ids]
+def _start(runtime: Runtime, ids: Iterable[UUID], stack: ExitStack) -> list[Future[None]]:
+    pool, stop = stack.enter_context(ThreadPoolExecutor(max_workers=_AT_ONCE)), Event()
+    stack.callback(stop.set)
+    return [pool.submit(carry_out, runtime, calendar_id, stop) for calendar_id in ids]
 
 
 def _check(running: Sequence[Future[None]]) -> None:

@@ -1,4 +1,4 @@
-"""`pencilled sessions`: book and look; what changes a session stands in a module of its own."""
+"""`pencilled sessions`: book and look; the commands that change a session are in `_changing`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from connector.cli._changing import answer, cancel, correct, relocate, reschedule
 from connector.cli._finding import find_client, find_practitioner, find_session, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed, practitioner
-from connector.cli._shapes import offer_json, said, said_at, said_place, session_json, when_json
+from connector.cli._shapes import instant_text, offer_json, place_text, session_json, when_json, when_text
 from connector.cli._shared import (
     as_json,
     entered_for,
@@ -28,9 +28,8 @@ from connector.domain.session import Location, Session, SessionKind, SessionStat
 from connector.domain.span import When
 from connector.errors import TimeTakenError
 from connector.runtime import Runtime
-from connector.services.scheduling import sessions as booking
-from connector.services.views import sessions as viewing
-from connector.services.views.sessions import SessionPage, SessionRow
+from connector.services.scheduling.sessions import book as book_session
+from connector.services.views.sessions import SessionPage, SessionRow, session_list, session_page
 
 _LENGTH = timedelta(minutes=50)
 _ASKED = {ChangeKind.MOVED: "MOVED IN THE CALENDAR", ChangeKind.DELETED: "DELETED IN THE CALENDAR"}
@@ -102,7 +101,7 @@ def book(
         print_json({"sessions": [session_json(session, receiver.name) for session in booked]})
         return
     for session in booked:
-        good(f"Booked {short(session.id)}: {said(session.when)}, {receiver.name}, {said_place(session.location)}.")
+        good(f"Booked {short(session.id)}: {when_text(session.when)}, {receiver.name}, {place_text(session.location)}.")
 
 
 def _book(
@@ -115,7 +114,7 @@ def _book(
         task = bar.add_task("Booking the series", total=len(times))
         for when in times:
             try:
-                session = booking.book(
+                session = book_session(
                     db,
                     runtime.policy,
                     practitioner_id=person.id,
@@ -128,7 +127,7 @@ def _book(
                     series_id=series,
                 )
             except TimeTakenError as error:
-                raise TimeTakenError(f"{said(when)}: {error} Nothing has been booked.") from error
+                raise TimeTakenError(f"{when_text(when)}: {error} Nothing has been booked.") from error
             booked.append(session)
             bar.advance(task)
     return booked
@@ -146,23 +145,14 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
     runtime = open_runtime()
     with runtime.database.read() as db:
         person = find_practitioner(db, practitioner)
-        found = viewing.session_list(db, person.id, now=runtime.clock())
-    rows = (*found.flagged, *found.upcoming, *found.past)
+        page = session_list(db, person.id, now=runtime.clock())
+    rows = (*page.flagged, *page.upcoming, *page.past)
     if as_json:
         print_json([session_json(row.session, row.client_name) | {"offer_expires_at": row.deadline} for row in rows])
     elif not rows:
         click.echo(f"{person.name} has no session yet. Book one: pencilled sessions book --help")
     else:
-        cells = (
-            (
-                short(r.session.id),
-                said(r.session.when),
-                r.client_name,
-                _standing(r, person.zone),
-                said_place(r.session.location),
-            )
-            for r in rows
-        )
+        cells = (_cells(row, person.zone) for row in rows)
         print_table(("id", "when", "client", "state", "place"), cells)
 
 
@@ -177,8 +167,8 @@ def show(*, session: str, as_json: bool) -> None:
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
-        found = find_session(db, session)
-        page = viewing.session_page(db, runtime.policy, found.practitioner_id, found.id, now=runtime.clock())
+        subject = find_session(db, session)
+        page = session_page(db, runtime.policy, subject.practitioner_id, subject.id, now=runtime.clock())
     if as_json:
         print_json(_page_json(page))
     else:
@@ -187,7 +177,13 @@ def show(*, session: str, as_json: bool) -> None:
 
 def _cells(row: SessionRow, zone: str) -> tuple[str, ...]:
     session = row.session
-    return (short(session.id), said(session.when), row.client_name, _standing(row, zone), said_place(session.location))
+    return (
+        short(session.id),
+        when_text(session.when),
+        row.client_name,
+        _standing(row, zone),
+        place_text(session.location),
+    )
 
 
 def _standing(row: SessionRow, zone: str) -> str:
@@ -195,10 +191,10 @@ def _standing(row: SessionRow, zone: str) -> str:
     if row.session.flag is not None:
         words.append(f"NEEDS ATTENTION: offer {row.session.flag.value}")
     if row.question is not None:
-        until = said_at(row.question.answers_itself_at, zone)
+        until = instant_text(row.question.answers_itself_at, zone)
         words.append(f"{_ASKED[row.question.row.remote_change]}: THE PRACTITIONER IS ASKED, until {until}")
     if row.deadline is not None:
-        words.append(f"{row.offered} offered until {said_at(row.deadline, zone)}")
+        words.append(f"{row.offered} offered until {instant_text(row.deadline, zone)}")
     if row.drafted:
         words.append("draft not sent")
     if row.unheard:
@@ -209,26 +205,32 @@ def _standing(row: SessionRow, zone: str) -> str:
 def _print_page(page: SessionPage) -> None:
     session, zone = page.session, page.practitioner.zone
     standing = "cancelled" if session.state is SessionState.CANCELLED else session.state.value
-    click.secho(f"{said(session.when)}: {page.client.name} with {page.practitioner.name}", bold=True)
-    click.echo(f"{session.kind.value}, {standing}, {said_place(session.location)}, revision {session.revision}")
+    click.secho(f"{when_text(session.when)}: {page.client.name} with {page.practitioner.name}", bold=True)
+    click.echo(f"{session.kind.value}, {standing}, {place_text(session.location)}, revision {session.revision}")
     click.echo(f"id {session.id}" + (f", in series {session.series_id}" if session.series_id else ""))
+    _print_attention(page)
+    history = ((instant_text(line.at, zone), line.who, line.what, line.why) for line in page.timeline)
+    print_table(("at", "who", "what", "why"), history, title="What happened")
+    letters = ((m.about, m.to, m.medium.value, m.state.value, m.error) for m in page.messages)
+    print_table(("message", "to", "by", "state", "error"), letters, title="Messages")
+
+
+def _print_attention(page: SessionPage) -> None:
+    """Print what is open about a session, a line each."""
+    session, zone = page.session, page.practitioner.zone
     if session.flag is not None:
         click.secho(f"Needs attention: the offer {session.flag.value}.", fg="yellow")
     if page.question is not None:
-        until = said_at(page.question.answers_itself_at, zone)
-        asked = _ASKED[page.question.row.remote_change].capitalize()
-        click.secho(f"{asked}: its practitioner is asked, until {until}", fg="yellow")
+        until = instant_text(page.question.answers_itself_at, zone)
+        change = _ASKED[page.question.row.remote_change].capitalize()
+        click.secho(f"{change}: its practitioner is asked, until {until}", fg="yellow")
     if page.missing_in:
         click.secho(f"Not yet in: {', '.join(page.missing_in)}", fg="yellow")
     if page.open is not None:
-        until = said_at(page.open.offer.expires_at, zone)
+        until = instant_text(page.open.offer.expires_at, zone)
         click.echo(f"An offer is open until {until}: pencilled offers show {short(session.id)}")
     if page.draft is not None:
         click.echo(f"A draft has not been sent: pencilled offers show {short(session.id)}")
-    lines = ((said_at(line.at, zone), line.who, line.what, line.why) for line in page.timeline)
-    print_table(("at", "who", "what", "why"), lines, title="What happened")
-    letters = ((m.about, m.to, m.medium.value, m.state.value, m.error) for m in page.messages)
-    print_table(("message", "to", "by", "state", "error"), letters, title="Messages")
 
 
 def _question_json(question: Question) -> dict[str, object]:
@@ -243,11 +245,11 @@ def _question_json(question: Question) -> dict[str, object]:
 
 def _page_json(page: SessionPage) -> dict[str, object]:
     session = page.session
-    asking = page.open.offer if page.open else None
+    open_offer = page.open.offer if page.open else None
     return session_json(session, page.client.name) | {
         "missing_in": page.missing_in,
         "question": _question_json(page.question) if page.question else None,
-        "open_offer": offer_json(asking, session) if asking else None,
+        "open_offer": offer_json(open_offer, session) if open_offer else None,
         "draft": offer_json(page.draft, session) if page.draft else None,
         "past_offers": [offer_json(offer, session) for offer in page.past],
         "timeline": [{"at": line.at, "who": line.who, "what": line.what, "why": line.why} for line in page.timeline],

@@ -78,7 +78,7 @@ def _free_address(settings: Settings) -> tuple[str, int]:
 
 
 def application() -> Flask:
-    """Make the application of one worker process; every commit rings the workers."""
+    """Make the application of one worker process; every commit wakes the workers."""
     settings = read_settings()
     logs.configure(level=settings.log_level, style=settings.log_format)
     runtime = app.build(settings)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from connector.domain.notice import Choice, Notice
 from connector.domain.notice_table import NOTICES, Audience, Method
-from connector.domain.session import Location, LocationKind, Session, SessionState
+from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
 from connector.outbox.telling import Teller
 from connector.outbox.wording import Words, notice_name, phrase, render
@@ -28,7 +28,7 @@ def compose(letter: Letter, *, brand: str, from_address: str, counter_allowed: b
         brand: The product's name as people know it.
         from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
         counter_allowed: As in `itip.request`.
-    Returns: One mail to one person; its From is the address that bounces shall return to.
+    Returns: One mail to one person; its From is the address to which bounces return.
     Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
     """
     notice = letter.notice
@@ -91,32 +91,71 @@ def _calendar(notice: Notice, teller: Teller, *, counter_allowed: bool) -> bytes
 
 
 def _words(letter: Letter, teller: Teller, brand: str) -> Words:
-    notice, session, language = letter.notice, letter.notice.session, teller.language
-    row = NOTICES[notice.kind]
-    practitioner, name = itip.one_line(notice.practitioner_name), itip.one_line(notice.to.name)
-    client = itip.one_line(notice.client_name) or phrase(language, "a_client")
+    notice = letter.notice
     text: dict[str, Any] = {
-        "name": name,
-        "practitioner": practitioner,
+        **_people(notice, teller.language, brand),
+        **_session_words(notice, teller),
+        **_change_words(notice, teller),
+        **_offer_words(notice, teller),
+        **_other_words(notice, teller.language),
+    }
+    html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about")}
+    html |= dict(_places_in_html(notice, teller))
+    choices = [_choice(choice, teller) for choice in notice.choices]
+    return Words(text=text, html=html, choices=choices, link=letter.link)
+
+
+def _people(notice: Notice, language: str, brand: str) -> dict[str, Any]:
+    """Return who is concerned, and who has acted for whom."""
+    client = itip.one_line(notice.client_name) or phrase(language, "a_client")
+    return {
+        "name": itip.one_line(notice.to.name),
+        "practitioner": itip.one_line(notice.practitioner_name),
         "client": client,
         "initials": _initials(client) if notice.client_name else client,
         "brand": itip.one_line(brand),
-        "to_client": row.to is Audience.CLIENT,
+        "to_client": NOTICES[notice.kind].to is Audience.CLIENT,
+        "by_support": notice.by_support,
+        "support": phrase(language, "support", brand=itip.one_line(brand)),
+        "support_for_client": phrase(language, "support_for_client"),
+    }
+
+
+def _session_words(notice: Notice, teller: Teller) -> dict[str, Any]:
+    """Return where the session stands, if the notice is about one."""
+    session = notice.session
+    return {
         "when": teller.when(session.when) if session else "",
         "brief": teller.brief(session.when.span.start) if session else "",
         "place": teller.place(session.location) if session else "",
+        "cancelled": session is not None and session.state is SessionState.CANCELLED,
+    }
+
+
+def _change_words(notice: Notice, teller: Teller) -> dict[str, Any]:
+    """Return what no longer applies, and the time a session was moved to in a calendar."""
+    return {
         "old": teller.when(notice.old_when) if notice.old_when else "",
         "old_place": teller.place(notice.old_location) if notice.old_location else "",
         "moved": teller.when(notice.moved_to) if notice.moved_to else "",
+    }
+
+
+def _offer_words(notice: Notice, teller: Teller) -> dict[str, Any]:
+    """Return what holds of the offer: how many times, until when, and whether it was withdrawn."""
+    is_cancellation = NOTICES[notice.kind].method is Method.CANCEL
+    return {
         "deadline": teller.instant(notice.expires_at) if notice.expires_at else "",
         "deadline_brief": teller.brief(notice.expires_at) if notice.expires_at else "",
         "offered": bool(notice.choices),
         "several": len(notice.choices) > 1,
-        "cancelled": session is not None and session.state is SessionState.CANCELLED,
-        "by_support": notice.by_support,
-        "support": phrase(language, "support", brand=itip.one_line(brand)),
-        "support_for_client": phrase(language, "support_for_client"),
-        "offer_withdrawn": notice.offer_withdrawn or (row.method is Method.CANCEL and notice.offer_id is not None),
+        "offer_withdrawn": notice.offer_withdrawn or (is_cancellation and notice.offer_id is not None),
+    }
+
+
+def _other_words(notice: Notice, language: str) -> dict[str, Any]:
+    """Return the details that only some kinds of notice have."""
+    return {
         "about": itip.one_line(notice.about),
         "reason": notice.reason,
         "calendar": str(notice.calendar_id or ""),
@@ -124,13 +163,11 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         "what": notice_name(language, notice.about),
         "minutes": notice.about if notice.about.isdecimal() else _USUAL_MINUTES,
     }
-    html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about")}
-    html |= dict(_linked(notice, session, teller))
-    return Words(text=text, html=html, choices=[_choice(c, teller) for c in notice.choices], link=letter.link)
 
 
-def _linked(notice: Notice, session: Session | None, teller: Teller) -> Iterator[tuple[str, Markup]]:
-    for key, place in (("place", session.location if session else None), ("old_place", notice.old_location)):
+def _places_in_html(notice: Notice, teller: Teller) -> Iterator[tuple[str, Markup]]:
+    location = notice.session.location if notice.session else None
+    for key, place in (("place", location), ("old_place", notice.old_location)):
         if place is not None:
             yield key, _place_in_html(place, teller)
 
@@ -142,14 +179,14 @@ def _choice(choice: Choice, teller: Teller) -> tuple[Mapping[str, Any], Mapping[
 
 
 def _place_in_html(location: Location, teller: Teller) -> Markup:
-    told = Markup.escape(teller.place(location))
+    place = Markup.escape(teller.place(location))
     if location.kind is not LocationKind.ONLINE:
-        return told
-    return told.replace(Markup.escape(location.text), Markup('<a href="{0}">{0}</a>').format(location.text))
+        return place
+    return place.replace(Markup.escape(location.text), Markup('<a href="{0}">{0}</a>').format(location.text))
 
 
 def _isolated(name: str) -> Markup:
-    """Keep a name's writing direction to itself: an Arabic name must not turn the sentence around it."""
+    """Keep a name's writing direction to itself: an Arabic name must not reverse the sentence around it."""
     return Markup("<bdi>{}</bdi>").format(name) if name else Markup()
 
 

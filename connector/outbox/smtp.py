@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from connector.domain.people import check_address
 from connector.errors import RuleError
@@ -27,6 +27,13 @@ _SHORTEST_WAIT = 0.001  # seconds; zero would mean not to wait at all
 _ENHANCED = re.compile(rb"^([245]\.\d{1,3}\.\d{1,3})\b")  # RFC 3463
 _AUTHENTICATION_REQUIRED = 530  # RFC 4954 section 6
 _PERMANENT = range(500, 600)
+_MISSING_FEATURE = {  # by the step that needs it
+    "STARTTLS": "the mail server offers no STARTTLS: use smtps://, or smtp:// on a trusted network",
+    "AUTH": (
+        "the mail server offers no login here: use smtp+starttls:// or smtps://, "
+        "or leave user and password out of the URL"
+    ),
+}
 
 
 class Security(Enum):
@@ -53,9 +60,7 @@ def parse_url(url: str) -> Server:
 
     Raises: ValueError with what to write instead; it never quotes the URL, which may hold a password.
     """
-    security = next((s for s in Security if url.lower().startswith(f"{s.value[0]}://")), None)
-    if security is None:
-        raise ValueError("a mail server's URL begins with smtp://, smtp+starttls:// or smtps://")
+    security = _security_of(url)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or security.value[1]
@@ -66,12 +71,25 @@ def parse_url(url: str) -> Server:
             "a mail server's URL is scheme://host:port or scheme://user:password@host:port and nothing more; "
             "write special characters in user and password percent-encoded, such as %40 for @ and %2F for /"
         )
+    user, password = _credentials(parts)
+    return Server(host=host, port=port, security=security, user=user, password=password)
+
+
+def _security_of(url: str) -> Security:
+    for security in Security:
+        scheme, _ = security.value
+        if url.lower().startswith(f"{scheme}://"):
+            return security
+    raise ValueError("a mail server's URL begins with smtp://, smtp+starttls:// or smtps://")
+
+
+def _credentials(parts: SplitResult) -> tuple[str, str]:
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if bool(user) != bool(password):
         raise ValueError("a mail server's URL names both user and password, or neither")
     if not (user + password).isascii():
         raise ValueError("the mail server's user and password must be ASCII")
-    return Server(host=host, port=port, security=security, user=user, password=password)
+    return user, password
 
 
 class SmtpSender:
@@ -144,21 +162,21 @@ def check(url: str, *, timeout: timedelta = TIMEOUT, ca_file: str | None = None)
 
 
 def _attempt(
-    server: Server, act: Callable[[smtplib.SMTP], object], *, name: str, timeout: timedelta, ca_file: str | None
+    server: Server, use: Callable[[smtplib.SMTP], object], *, name: str, timeout: timedelta, ca_file: str | None
 ) -> None:
     """Open a connection and do one thing with it; let only NotSentError leave, with nothing chained to it."""
     steps = _Steps()
     try:
         api = _open(server, name=name, timeout=timeout, ca_file=ca_file, steps=steps)
         try:
-            steps.now = "sending"
-            act(api)
+            steps.current = "sending"
+            use(api)
             with suppress(smtplib.SMTPException, OSError):
                 api.quit()  # the mail has been accepted by now: whatever goes wrong here must not send it again
         finally:
             api.close()
     except (smtplib.SMTPException, OSError) as error:
-        fault = _meaning(error, steps.now, server)
+        fault = _meaning(error, steps.current, server)
     else:
         return
     raise fault
@@ -168,7 +186,7 @@ def _attempt(
 class _Steps:
     """Which step an attempt has come to; a refusal means something else at each."""
 
-    now: str = "connecting"
+    current: str = "connecting"
 
 
 def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None, steps: _Steps) -> smtplib.SMTP:
@@ -182,11 +200,11 @@ def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None,
     try:
         api.ehlo_or_helo_if_needed()
         if server.security is Security.STARTTLS:
-            steps.now = "STARTTLS"
+            steps.current = "STARTTLS"
             api.starttls(context=ssl.create_default_context(cafile=ca_file))
             api.ehlo_or_helo_if_needed()
         if server.user:
-            steps.now = "AUTH"
+            steps.current = "AUTH"
             api.login(server.user, server.password)
     except BaseException:
         api.close()
@@ -202,14 +220,14 @@ class _Bounded(smtplib.SMTP):
         super().__init__(host, port, name, timeout=timeout)
 
     def send(self, s: object) -> None:
-        self._wind()
+        self._limit_wait()
         super().send(s)  # type: ignore[arg-type]  # whatever the library hands to itself
 
     def getreply(self) -> tuple[int, bytes]:
-        self._wind()
+        self._limit_wait()
         return super().getreply()
 
-    def _wind(self) -> None:
+    def _limit_wait(self) -> None:
         if self.sock is not None:
             self.sock.settimeout(max(self._ends_at - time.monotonic(), _SHORTEST_WAIT))
 
@@ -225,33 +243,10 @@ class _BoundedTls(_Bounded, smtplib.SMTP_SSL):
 def _meaning(error: smtplib.SMTPException | OSError, step: str, server: Server) -> NotSentError:
     """Say what a failure means for this letter, in words fit for a log."""
     match error:
-        case smtplib.SMTPRecipientsRefused():
-            code, reply = next(iter(error.recipients.values()))
-            return _refusal("the recipient", code, reply)
-        case smtplib.SMTPDataError():
-            return _refusal("the message", error.smtp_code, error.smtp_error)
-        case smtplib.SMTPSenderRefused():
-            said = _said(error.smtp_code, error.smtp_error)
-            advice = "check that it may send from the configured address, and the credentials in the mail server's URL"
-            return NotSentError(f"the mail server refused the sender ({said}): {advice}", permanent=False)
-        case smtplib.SMTPAuthenticationError():
-            said = _said(error.smtp_code, error.smtp_error)
-            advice = "check user and password in the mail server's URL"
-            return NotSentError(f"the mail server refused to let us log in ({said}): {advice}", permanent=False)
-        case smtplib.SMTPNotSupportedError() if step == "STARTTLS":
-            return NotSentError(
-                "the mail server offers no STARTTLS: use smtps://, or smtp:// on a trusted network", permanent=False
-            )
-        case smtplib.SMTPNotSupportedError() if step == "AUTH":
-            return NotSentError(
-                "the mail server offers no login here: use smtp+starttls:// or smtps://, "
-                "or leave user and password out of the URL",
-                permanent=False,
-            )
-        case smtplib.SMTPResponseException():
-            said = _said(error.smtp_code, error.smtp_error)
-            advice = "check scheme, host and port in the mail server's URL"
-            return NotSentError(f"the mail server turned us away while {step} ({said}): {advice}", permanent=False)
+        case smtplib.SMTPResponseException() | smtplib.SMTPRecipientsRefused():
+            return _reply_meaning(error, step)
+        case smtplib.SMTPNotSupportedError() if step in _MISSING_FEATURE:
+            return NotSentError(_MISSING_FEATURE[step], permanent=False)
         case ssl.SSLCertVerificationError():
             return NotSentError(
                 f"the mail server's certificate cannot be trusted ({error.verify_message}): "
@@ -263,19 +258,39 @@ def _meaning(error: smtplib.SMTPException | OSError, step: str, server: Server) 
                 "no encrypted connection to the mail server: check scheme and port in its URL", permanent=False
             )
     where = f"the connection to the mail server at {server.host}:{server.port}"
-    late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
-    why = "took too long" if late else f"failed ({type(error).__name__})"
+    is_late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+    why = "took too long" if is_late else f"failed ({type(error).__name__})"
     return NotSentError(f"{where} {why} while {step}", permanent=False)
+
+
+def _reply_meaning(error: smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused, step: str) -> NotSentError:
+    """Say what a server's own refusal means: only of this recipient or message, or of everything we send."""
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            code, reply = next(iter(error.recipients.values()))
+            return _refusal("the recipient", code, reply)
+        case smtplib.SMTPDataError():
+            return _refusal("the message", error.smtp_code, error.smtp_error)
+        case smtplib.SMTPSenderRefused():
+            what = "refused the sender"
+            advice = "check that it may send from the configured address, and the credentials in the mail server's URL"
+        case smtplib.SMTPAuthenticationError():
+            what, advice = "refused to let us log in", "check user and password in the mail server's URL"
+        case _:
+            what = f"turned us away while {step}"
+            advice = "check scheme, host and port in the mail server's URL"
+    numbers = _numbers(error.smtp_code, error.smtp_error)
+    return NotSentError(f"the mail server {what} ({numbers}): {advice}", permanent=False)
 
 
 def _refusal(what: str, code: int, reply: bytes | str) -> NotSentError:
     if code == _AUTHENTICATION_REQUIRED:
         advice = "put user and password into its URL"
         return NotSentError(f"the mail server wants us to log in ({code}): {advice}", permanent=False)
-    return NotSentError(f"the mail server refused {what} ({_said(code, reply)})", permanent=code in _PERMANENT)
+    return NotSentError(f"the mail server refused {what} ({_numbers(code, reply)})", permanent=code in _PERMANENT)
 
 
-def _said(code: int, reply: bytes | str) -> str:
+def _numbers(code: int, reply: bytes | str) -> str:
     """Return the reply's numbers alone: its text may quote the address."""
     enhanced = _ENHANCED.match(reply if isinstance(reply, bytes) else reply.encode(errors="replace"))
     return f"{code} {enhanced[1].decode()}" if enhanced else str(code)

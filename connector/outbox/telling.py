@@ -33,15 +33,15 @@ class Teller:
         return language_of(self.locale)
 
     def when(self, when: When) -> str:
-        """Tell a stretch of time in full; beside it on the clock it was agreed on, if that shows another hour."""
+        """Tell a stretch of time in full; also on the clock it was agreed on, if that shows another hour."""
         start, end = when.span.start, when.span.end
         here, there = zone_named(self.zone), zone_named(when.zone)
-        told = self._span(when, here)
+        on_own_clock = self._span(when, here)
         if all(t.astimezone(here).utcoffset() == t.astimezone(there).utcoffset() for t in (start, end)):
-            return told
+            return on_own_clock
         same_day = start.astimezone(here).date() == start.astimezone(there).date()
         other = self._span(when, there, day_named=not same_day)
-        return phrase(self.language, "elsewhere", here=told, there=other)
+        return phrase(self.language, "elsewhere", here=on_own_clock, there=other)
 
     def instant(self, at: datetime) -> str:
         """Tell an instant in full."""
@@ -62,15 +62,15 @@ class Teller:
 
     def _span(self, when: When, zone: ZoneInfo, *, day_named: bool = True) -> str:
         start, end = (t.astimezone(zone) for t in (when.span.start, when.span.end))
-        doubtful = _comes_twice(start) or _comes_twice(end)
-        turns = doubtful and start.utcoffset() != end.utcoffset()
-        first, last = (self._time(t) + (f" [{_offset(t)}]" if turns else "") for t in (start, end))
+        is_ambiguous = _comes_twice(start) or _comes_twice(end)
+        clock_changes = is_ambiguous and start.utcoffset() != end.utcoffset()
+        first, last = (self._time(t) + (f" [{_offset(t)}]" if clock_changes else "") for t in (start, end))
         if start.date() == end.date():
             times = phrase(self.language, "times", start=first, end=last)
         else:
             times = phrase(self.language, "times_over_midnight", start=first, end=last, day=self._date(end))
         day = f"{self._date(start)}, " if day_named else ""
-        return f"{day}{times} ({self._zone_name(zone, start, exact=doubtful and not turns)})"
+        return f"{day}{times} ({self._zone_name(zone, start, exact=is_ambiguous and not clock_changes)})"
 
     def _date(self, local: datetime) -> str:
         return format_date(local, "full", locale=_formats(self.locale)).translate(_PLAINER)

@@ -1,6 +1,6 @@
 """The words of a letter: one short template a kind and language, rendered once as text and once as HTML.
 
-A template reads like the letter it becomes. Blank lines part its blocks; how a block begins tells what it is:
+A template reads like the letter it becomes. Blank lines separate its blocks; how a block begins tells what it is:
 
     Subject: ...     the subject, always first
     # ...            the heading
@@ -128,15 +128,26 @@ def _fill(environment: Environment, blocks: Sequence[Block], words: Words, *, ma
     for block in blocks:
         if block.shape in _BUTTONS and not words.link:
             continue
-        lines: list[tuple[str, _Line]] = []
-        for mark, (left, right) in block.lines:
-            for one in [choice[marked_up] for choice in words.choices] if mark == "*" else [{}]:
-                line = (_filled(environment, left, {**values, **one}), _filled(environment, right, {**values, **one}))
-                if line[1]:
-                    lines.append((mark, line))
+        choices = [choice[marked_up] for choice in words.choices]
+        lines = tuple(line for source in block.lines for line in _filled_lines(environment, source, values, choices))
         text = _filled(environment, block.text, values)
         if text or lines:
-            yield Block(shape=block.shape, text=text, lines=tuple(lines))
+            yield Block(shape=block.shape, text=text, lines=lines)
+
+
+def _filled_lines(
+    environment: Environment,
+    source: tuple[str, _Line],
+    values: Mapping[str, Any],
+    choices: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[str, _Line]]:
+    """Yield what becomes of one line: one for each choice if it is an offered time; none where its value is empty."""
+    mark, (left, right) = source
+    for choice in choices if mark == "*" else [{}]:
+        content = {**values, **choice}
+        label, value = _filled(environment, left, content), _filled(environment, right, content)
+        if value:
+            yield mark, (label, value)
 
 
 @cache
@@ -146,14 +157,18 @@ def _blocks(language: str, kind: str) -> tuple[Block, ...]:
 
 
 def _block(lines: Sequence[str]) -> Block:
-    first = lines[0]
-    if first[0] in ">~*":
-        separator = " | " if first[0] == "*" else ": "
-        return Block(shape="choices" if first[0] == "*" else "facts", lines=tuple(_line(x, separator) for x in lines))
+    mark = lines[0][0]
+    if mark == "*":
+        return Block(shape="choices", lines=tuple(_line(line, " | ") for line in lines))
+    if mark in ">~":
+        return Block(shape="facts", lines=tuple(_line(line, ": ") for line in lines))
     buttons = [_CHOICE.fullmatch(line) for line in lines]
     if all(buttons):
         return Block(shape="buttons", lines=tuple((b["path"], (b["label"], b["outcome"])) for b in buttons if b))
-    text = " ".join(line.strip() for line in lines)
+    return _text_block(" ".join(line.strip() for line in lines))
+
+
+def _text_block(text: str) -> Block:
     if text.startswith("Subject: "):
         return Block(shape="subject", text=text.removeprefix("Subject: "))
     if text.startswith("# "):

@@ -41,11 +41,11 @@ _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
 class CrowdedError(TransientError):
-    """Too many at once, by the server's own word: fewer in flight may do."""
+    """Too many requests at once, as the server says: fewer in flight may succeed."""
 
 
 class LockedError(CrowdedError):
-    """Somebody else is writing at this very moment, and will have done in another (RFC 4918 section 11.3)."""
+    """Somebody else is writing at this moment, and will soon have finished (RFC 4918 section 11.3)."""
 
 
 class GetCtag(BaseElement):
@@ -75,18 +75,18 @@ class Row:
 
     def text(self, element: type[BaseElement]) -> str | None:
         """Return the text of a property; None if it is absent or empty."""
-        found = self.props.get(element.tag or "")
-        return (found.text or "").strip() or None if found is not None else None
+        prop = self.props.get(element.tag or "")
+        return (prop.text or "").strip() or None if prop is not None else None
 
     def hrefs(self, element: type[BaseElement]) -> list[str]:
         """Return the addresses inside a property."""
-        found = self.props.get(element.tag or "")
-        return [] if found is None else [href.text.strip() for href in found.iter(dav.Href.tag) if href.text]
+        prop = self.props.get(element.tag or "")
+        return [] if prop is None else [href.text.strip() for href in prop.iter(dav.Href.tag) if href.text]
 
     def tags(self, element: type[BaseElement]) -> frozenset[str]:
         """Return the names of all elements inside a property."""
-        found = self.props.get(element.tag or "")
-        return frozenset() if found is None else frozenset(str(one.tag) for one in found.iterdescendants())
+        prop = self.props.get(element.tag or "")
+        return frozenset() if prop is None else frozenset(str(child.tag) for child in prop.iterdescendants())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Multistatus:
 
 
 def parse(body: bytes) -> Any:
-    """Parse XML from a stranger: no entities, no document type, nothing fetched, no giants.
+    """Parse XML that is not trusted: no entities, no document type, nothing fetched, within the parser's limits.
 
     Raises: RefusedError.
     """
@@ -123,7 +123,7 @@ def multistatus(answer: Answer) -> Multistatus:
     if root.tag != dav.MultiStatus.tag:
         raise RefusedError("the answer is no multistatus")
     return Multistatus(
-        tuple(_row(one) for one in root.iterchildren(dav.Response.tag)),
+        tuple(_row(response) for response in root.iterchildren(dav.Response.tag)),
         (root.findtext(dav.SyncToken.tag) or "").strip() or None,
     )
 
@@ -162,7 +162,7 @@ def preconditions(answer: Answer) -> frozenset[str]:
         root = parse(answer.body)
     except RefusedError:
         return frozenset()
-    return frozenset(str(one.tag) for one in root) if root.tag == "{DAV:}error" else frozenset()
+    return frozenset(str(child.tag) for child in root) if root.tag == "{DAV:}error" else frozenset()
 
 
 _MEANING: dict[int, tuple[type[ProviderError], str]] = {
@@ -202,8 +202,8 @@ def _retry_after(answer: Answer) -> timedelta | None:
     if value.isdecimal():
         return min(timedelta(seconds=int(value[:9])), _LONGEST_WAIT)
     try:
-        until, now = (parsedate_to_datetime(text) for text in (value, answer.headers.get("date", "")))
-        return max(timedelta(), min(until - now, _LONGEST_WAIT))
+        until, sent_at = (parsedate_to_datetime(text) for text in (value, answer.headers.get("date", "")))
+        return max(timedelta(), min(until - sent_at, _LONGEST_WAIT))
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -226,7 +226,7 @@ def headers(depth: int | None = None) -> dict[str, str]:
 
 
 def propfind(*props: type[BaseElement]) -> bytes:
-    """Ask for some properties (RFC 4918 section 9.1)."""
+    """Ask for properties (RFC 4918 section 9.1)."""
     return _xml(_with(dav.Propfind(), _with(dav.Prop(), *(prop() for prop in props))))
 
 
@@ -248,8 +248,8 @@ def sync(token: str) -> bytes:
 def query(span: Span) -> bytes:
     """Ask for the events that touch a span, recurring ones as a whole (RFC 4791 section 7.8)."""
     during = _with(cdav.CompFilter("VEVENT"), cdav.TimeRange(span.start, span.end))
-    wanted = _with(dav.Prop(), dav.GetEtag(), cdav.CalendarData())
-    return _xml(_with(cdav.CalendarQuery(), wanted, _with(cdav.Filter(), _with(cdav.CompFilter("VCALENDAR"), during))))
+    prop = _with(dav.Prop(), dav.GetEtag(), cdav.CalendarData())
+    return _xml(_with(cdav.CalendarQuery(), prop, _with(cdav.Filter(), _with(cdav.CompFilter("VCALENDAR"), during))))
 
 
 def _with(element: BaseElement, *children: BaseElement) -> BaseElement:

@@ -1,9 +1,10 @@
-"""From what a person types in to their calendars: RFC 6764, with the password shown to the named host's kin only."""
+"""From what a person enters to their calendars (RFC 6764); the password goes to the named host's family only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin, urlsplit
 
 import dns.exception
@@ -35,10 +36,10 @@ _MICROSOFT = frozenset({"outlook.com", "hotmail.com", "live.com", "msn.com", "of
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What a server tells about the person it has let in."""
+class _Principal:
+    """What a server says of the person who has logged in: their own URL, and those of their calendar homes."""
 
-    principal: str
+    url: str
     homes: tuple[str, ...]
 
 
@@ -57,33 +58,59 @@ def discover(
         resolver: Whom to ask for SRV and TXT records; None for the system's name servers.
     Raises: As in `Caldav.connect`.
     """
-    address, password = form.get("address", "").strip(), form.get("password", "")
-    is_mail = "@" in address and "://" not in address
-    username = form.get("username", "").strip() or (address if is_mail else "")
-    if not (address and username and password):
-        raise RuleError("Enter the address of the calendar server, the user name and the password.")
-    host = address.rpartition("@")[2] if is_mail else _host(address)
-    _refuse_known(host)
-    starts = _starts(address, host, is_mail=is_mail, network=network, resolver=resolver)
-    for url in starts:
-        home = host if same_family(host, urlsplit(url).hostname or "") else urlsplit(url).hostname or ""
-        login = Login(home=home, username=username, password=password)
+    entered = _Entered.of(form)
+    _refuse_known(entered.host)
+    for url in _starts(entered, network, resolver):
+        target = urlsplit(url).hostname or ""
+        home = entered.host if same_family(entered.host, target) else target
+        login = Login(home=home, username=entered.username, password=entered.password)
         try:
-            found, digest = _try(url, network, login)
+            principal, scheme = _try(url, network, login)
         except _NotHereError:
             continue
         except UnknownHostError as error:
             raise RuleError(f"There is no server called “{urlsplit(url).hostname}”. Check the address.") from error
         return {
-            "username": username,
-            "password": password,
-            "scheme": "digest" if digest else "basic",
-            "principal": found.principal,
-            "homes": "\n".join(found.homes),
+            "username": entered.username,
+            "password": entered.password,
+            "scheme": scheme,
+            "principal": principal.url,
+            "homes": "\n".join(principal.homes),
         }
     raise RuleError(
-        f"“{host}” answers, but not as a calendar server. Enter the CalDAV address named in the help of your provider."
+        f"“{entered.host}” answers, but not as a calendar server. "
+        "Enter the CalDAV address named in the help of your provider."
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entered:
+    """What a person has entered.
+
+    Attributes:
+        address: A URL, a host, or a mail address as `is_mail` tells.
+        host: The host the address names.
+    """
+
+    address: str
+    is_mail: bool
+    host: str
+    username: str
+    password: str = field(repr=False)
+
+    @classmethod
+    def of(cls, form: Mapping[str, str]) -> _Entered:
+        """Read the form.
+
+        Raises: RuleError if something is missing, or the address is none.
+        """
+        address, password = form.get("address", "").strip(), form.get("password", "")
+        is_mail = "@" in address and "://" not in address
+        username = form.get("username", "").strip() or (address if is_mail else "")
+        if not (address and username and password):
+            raise RuleError("Enter the address of the calendar server, the user name and the password.")
+        host = address.rpartition("@")[2] if is_mail else _host(address)
+        return cls(address=address, is_mail=is_mail, host=host, username=username, password=password)
 
 
 def _host(address: str) -> str:
@@ -105,24 +132,27 @@ def _refuse_known(host: str) -> None:
         raise RuleError("Outlook has no CalDAV: choose Outlook, and sign in with Microsoft.")
 
 
-def _starts(
-    address: str, host: str, *, is_mail: bool, network: Network, resolver: dns.resolver.Resolver | None
-) -> Iterator[str]:
+def _starts(entered: _Entered, network: Network, resolver: dns.resolver.Resolver | None) -> Iterator[str]:
     """Yield the URLs to try, the likeliest first."""
-    if "://" in address and not is_mail:
+    address, host = entered.address, entered.host
+    if "://" in address and not entered.is_mail:
         yield address
         parts = urlsplit(address)
-        base = f"{parts.scheme}://{parts.netloc}"
-    else:
-        if known := _KNOWN.get(registrable(host) or ""):
-            yield known
-            return
-        if registrable(host) and not allowed(host, network):
-            yield from _from_dns(plain(host), resolver or dns.resolver.get_default_resolver())
-        base = f"https://{host if is_mail else address.rstrip('/')}"
-        if urlsplit(base).path:
-            yield base
-            base = base[: -len(urlsplit(base).path)]
+        yield from _usual_places(f"{parts.scheme}://{parts.netloc}")
+        return
+    if url := _KNOWN.get(registrable(host) or ""):
+        yield url
+        return
+    if registrable(host) and not allowed(host, network):
+        yield from _from_dns(plain(host), resolver or dns.resolver.get_default_resolver())
+    base = f"https://{host if entered.is_mail else address.rstrip('/')}"
+    if path := urlsplit(base).path:
+        yield base
+        base = base[: -len(path)]
+    yield from _usual_places(base)
+
+
+def _usual_places(base: str) -> Iterator[str]:
     yield f"{base}{_WELL_KNOWN}"
     yield f"{base}/"
     yield f"{base}{_NEXTCLOUD}"
@@ -135,14 +165,7 @@ def _from_dns(domain: str, resolver: dns.resolver.Resolver) -> Iterator[str]:
         records = sorted(resolver.resolve(name, "SRV", lifetime=_DNS_SECONDS), key=lambda r: (r.priority, -r.weight))
     except (dns.exception.DNSException, OSError):
         return
-    path = _WELL_KNOWN
-    try:
-        for record in resolver.resolve(name, "TXT", lifetime=_DNS_SECONDS):
-            key, _, value = b"".join(record.strings).decode(errors="replace").partition("=")
-            if key == "path" and value.startswith("/"):
-                path = value
-    except (dns.exception.DNSException, OSError):
-        pass
+    path = _dns_path(name, resolver)
     for record in records:
         target = plain(record.target.to_text())
         if not target:
@@ -154,41 +177,58 @@ def _from_dns(domain: str, resolver: dns.resolver.Resolver) -> Iterator[str]:
         yield f"https://{target}:{record.port}{path}" if record.port != 443 else f"https://{target}{path}"  # noqa: PLR2004
 
 
-def _try(url: str, network: Network, login: Login) -> tuple[_Found, bool]:
-    """Ask one address; whether Digest was needed. A refused password is never sent again."""
+def _dns_path(name: str, resolver: dns.resolver.Resolver) -> str:
+    """Return the path that a TXT record names, or the well-known one."""
+    path = _WELL_KNOWN
+    with suppress(dns.exception.DNSException, OSError):
+        for record in resolver.resolve(name, "TXT", lifetime=_DNS_SECONDS):
+            key, _, value = b"".join(record.strings).decode(errors="replace").partition("=")
+            if key == "path" and value.startswith("/"):
+                path = value
+    return path
+
+
+def _try(url: str, network: Network, login: Login) -> tuple[_Principal, str]:
+    """Ask one address; return whom it has let in, by which scheme. A refused password is never sent again."""
     try:
-        return _ask(url, network, login), False
+        return _ask(url, network, login), "basic"
     except _DigestOnlyError:
-        return _ask(
-            url, network, Login(home=login.home, username=login.username, password=login.password, digest=True)
-        ), True
+        return _ask(url, network, replace(login, digest=True)), "digest"
 
 
 class _DigestOnlyError(Exception):
     """The server does not look at Basic, so the password has not been judged."""
 
 
-def _ask(url: str, network: Network, login: Login) -> _Found:
+def _ask(url: str, network: Network, login: Login) -> _Principal:
     http = Http(network, login, connecting=True)
     try:
-        wanted = _dav.propfind(dav.CurrentUserPrincipal, cdav.CalendarHomeSet, dav.ResourceType)
-        answer = _follow(http, url, wanted)
-        homes, principal = _homes(answer), _first(answer, dav.CurrentUserPrincipal)
-        if principal and not homes:
-            answer = _follow(http, principal, _dav.propfind(cdav.CalendarHomeSet))
-            homes = _homes(answer)
-        if not homes and _is_calendar(answer):
-            homes = (answer.url,)
-        if not homes:
-            raise _NotHereError
-        for home in homes:
-            if not same_family(urlsplit(home).hostname or "", login.home):
-                raise RuleError(
-                    f"The calendars live at “{urlsplit(home).hostname}”: enter that address, if you trust it."
-                )
-        return _Found(principal or answer.url, homes)
+        principal = _principal(http, url)
     finally:
         http.close()
+    for home in principal.homes:
+        host = urlsplit(home).hostname
+        if not same_family(host or "", login.home):
+            raise RuleError(f"The calendars live at “{host}”: enter that address, if you trust it.")
+    return principal
+
+
+def _principal(http: Http, url: str) -> _Principal:
+    """Return whom a server has let in.
+
+    Raises: _NotHereError if it names no calendar home and is no calendar itself.
+    """
+    properties = _dav.propfind(dav.CurrentUserPrincipal, cdav.CalendarHomeSet, dav.ResourceType)
+    answer = _follow(http, url, properties)
+    homes, principal = _homes(answer), _first(answer, dav.CurrentUserPrincipal)
+    if principal and not homes:
+        answer = _follow(http, principal, _dav.propfind(cdav.CalendarHomeSet))
+        homes = _homes(answer)
+    if not homes and _is_calendar(answer):
+        homes = (answer.url,)
+    if not homes:
+        raise _NotHereError
+    return _Principal(principal or answer.url, homes)
 
 
 def _follow(http: Http, url: str, body: bytes) -> Answer:
@@ -210,8 +250,8 @@ def _understood(http: Http, answer: Answer) -> Answer:
     Raises: AccessLostError or TransientError where the server says so, else _NotHereError.
     """
     if answer.status == 401:  # noqa: PLR2004 - Unauthorized
-        offered = answer.headers.get("www-authenticate", "").lower()
-        if not http.login.digest and "digest" in offered and "basic" not in offered:
+        schemes = answer.headers.get("www-authenticate", "").lower()
+        if not http.login.digest and "digest" in schemes and "basic" not in schemes:
             raise _DigestOnlyError
         raise AccessLostError(
             "The server does not accept this user name and password. "

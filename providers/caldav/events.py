@@ -18,7 +18,7 @@ from connector.domain.reconcile import Put, Ref, Remove
 from connector.errors import EditConflictError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ical import vevent
 from connector.ports import Removed, Written
-from providers import _conflict
+from providers._conflict import check_overwrite
 from providers._wire import Answer, Http
 from providers.caldav import dav as _dav
 
@@ -99,12 +99,12 @@ class Events:
         if put.at.href is None and put.at.etag is None:
             return self._create(put)
         href = self.href(put.at)
-        known = self._known(href, put.at.etag)
-        written = self._replace(put, known) if known else None
+        stored = self._remembered(href, put.at.etag)
+        written = self._replace(put, stored) if stored else None
         return written or self._update(put, href)
 
     def remove(self, action: Remove) -> Removed:
-        """Make sure the event is not there; whoever changed it in between changed what was to go anyway.
+        """Make sure the event is not there, also if it was changed in between.
 
         Raises: ProviderError.
         """
@@ -128,16 +128,16 @@ class Events:
     def _update(self, put: Put, href: str, stored: Stored | None = None) -> Written:
         """Read, merge and write until nobody has written in between; writes nothing if all is as it should be.
 
-        Raises: ProviderError; EditConflictError if what stands there is news.
+        Raises: ProviderError; EditConflictError if somebody else has changed what stands there.
         """
         for _ in range(_ROUNDS):
             stored = stored or self.get(href)
             if stored is None:
                 raise MissingError(f"{href} is not there any more")
-            standing = vevent.read(stored.body)
-            if standing == put.entry.content and stored.etag:
+            content = vevent.read(stored.body)
+            if content == put.entry.content and stored.etag:
                 return self._done(put, stored.href, stored.etag)
-            _conflict.follow_up(put, standing)
+            check_overwrite(put, content)
             written = self._replace(put, stored)
             if written:
                 return written
@@ -153,11 +153,11 @@ class Events:
             self._forget(stored)
             return None
         if answer.status == _CREATED and self._says_no_content:
-            # Some servers take If-Match on a name that is not there for a creation: undo it, it was deleted.
+            # Some servers take If-Match on a name that is not there as a creation: undo it, the event was deleted.
             self.http.request("DELETE", self.address(stored.href), headers={})
             raise MissingError(f"{stored.href} is not there any more")
         self._says_no_content = self._says_no_content or answer.status == _NO_CONTENT
-        if answer.status < 300:  # noqa: PLR2004 - a success, so what we knew is the past
+        if answer.status < 300:  # noqa: PLR2004 - a success, so what is remembered is out of date
             self._forget(stored)
         return self._written(put, replace(stored, body=body), answer)
 
@@ -178,7 +178,7 @@ class Events:
             return self._done(put, href, etag)
         try:
             return self._done(put, href, self._asked_etag(href))
-        except MissingError as error:  # somebody in between answered in the server's place
+        except MissingError as error:  # a proxy may have answered in the server's place
             raise TransientError("the write was answered with success, and yet nothing is there") from error
         except ProviderError:
             return self._done(put, href, None)
@@ -220,7 +220,7 @@ class Events:
         answer = self.http.request("PROPFIND", url, headers=_dav.headers(0), body=_dav.propfind(dav.GetEtag))
         return next((etag for row in _dav.multistatus(answer).rows if (etag := row.text(dav.GetEtag))), None)
 
-    def _known(self, href: str, etag: str | None) -> Stored | None:
+    def _remembered(self, href: str, etag: str | None) -> Stored | None:
         if etag is None or _is_weak(etag):
             return None
         with self._lock:

@@ -31,68 +31,76 @@ def changes(events: Events, since: str | None) -> Changes:
     """
     kind, _, value = (since or "").partition(":")
     if since is None:
-        return _sync(events, None) or _listed(events, None)
-    if kind == "sync":
-        return _synced(events, value)
-    return _listed(events, since)
+        return _sync(events, None) or _listing(events, None)
+    if kind != "sync":
+        return _listing(events, since)
+    update = _sync(events, value)
+    if update is None:
+        raise SyncTokenExpiredError(f"{events.url} has forgotten how to tell changes")
+    return update
 
 
 def _sync(events: Events, token: str | None) -> Changes | None:
     """Follow sync-collection to its end; None if the server cannot do it and was not asked by token."""
     changed: dict[str, str | None] = {}
     gone: set[str] = set()
-    now = token or ""
+    page_token = token or ""
     for _ in range(_PAGES):
-        answer = events.http.request("REPORT", events.url, headers=_dav.headers(0), body=_dav.sync(now))
-        if answer.status in _UNABLE and token is None:
+        page = _page(events, page_token, is_first_sync=token is None)
+        if page is None:
             return None
-        if token is not None and _is_expired(answer):
-            raise SyncTokenExpiredError(f"{events.url} does not know the sync token any more")
-        page = _dav.multistatus(answer)
-        if page.sync_token is None:
-            if token is None:
-                return None
-            raise SyncTokenExpiredError(f"{events.url} gives no new sync token")
-        if own := next((row for row in page.rows if _is_own(events, row) and row.refused and row.status != _CUT), None):
-            raise _dav.meaning(replace(answer, status=own.status or 0))
-        cut = _take(events, page, changed, gone)
-        if not cut or page.sync_token == now:
+        next_token, is_cut = page.sync_token or "", _take(events, page, changed, gone)
+        if not is_cut or next_token == page_token:
             break
-        now = page.sync_token
+        page_token = next_token
     else:
         raise RefusedError(f"{events.url} has more than {_PAGES} pages of changes")
     return Changes(
         changed=tuple(Changed(href=href, etag=etag) for href, etag in changed.items()),
         gone=() if token is None else tuple(sorted(gone)),
-        token=f"sync:{page.sync_token}",
+        token=f"sync:{next_token}",
         full=token is None,
     )
 
 
-def _synced(events: Events, token: str) -> Changes:
-    found = _sync(events, token)
-    if found is None:
-        raise SyncTokenExpiredError(f"{events.url} has forgotten how to tell changes")
-    return found
+def _page(events: Events, token: str, *, is_first_sync: bool) -> _dav.Multistatus | None:
+    """Ask for what follows a token; None if the server cannot do that, as only a first sync may learn.
+
+    Raises: SyncTokenExpiredError; another ProviderError.
+    """
+    answer = events.http.request("REPORT", events.url, headers=_dav.headers(0), body=_dav.sync(token))
+    if is_first_sync and answer.status in _UNABLE:
+        return None
+    if not is_first_sync and _is_expired(answer):
+        raise SyncTokenExpiredError(f"{events.url} does not know the sync token any more")
+    page = _dav.multistatus(answer)
+    if page.sync_token is None:
+        if is_first_sync:
+            return None
+        raise SyncTokenExpiredError(f"{events.url} gives no new sync token")
+    for row in page.rows:
+        if _is_own(events, row) and row.refused and row.status != _CUT:
+            raise _dav.meaning(replace(answer, status=row.status or 0))
+    return page
 
 
 def _take(events: Events, page: _dav.Multistatus, changed: dict[str, str | None], gone: set[str]) -> bool:
-    """Add one page to what is known; whether it was cut short (RFC 6578 section 3.6)."""
-    cut, here, lost = False, {}, set()
+    """Add one page to what the pages before have named; whether it was cut short (RFC 6578 section 3.6)."""
+    is_cut, here, lost = False, {}, set()
     for row in page.rows:
         href = events.canonical(row.href)
         if _is_own(events, row):
-            cut = cut or row.status == _CUT
+            is_cut = is_cut or row.status == _CUT
         elif row.status == _NOT_FOUND or (row.status is not None and not row.props):
             lost.add(href)
         elif not href.endswith("/"):
             here[href] = row.text(dav.GetEtag)
-    for href in lost - here.keys():  # one that is named both ways is there
+    for href in lost - here.keys():  # an event that is named both ways is there
         changed.pop(href, None)
         gone.add(href)
     changed.update(here)
     gone.difference_update(here)
-    return cut
+    return is_cut
 
 
 def _is_own(events: Events, row: _dav.Row) -> bool:
@@ -106,31 +114,38 @@ def _is_expired(answer: Answer) -> bool:
     return answer.status in _MAYBE_EXPIRED and _dav.VALID_SYNC_TOKEN in _dav.preconditions(answer)
 
 
-def _listed(events: Events, since: str | None) -> Changes:
+def _listing(events: Events, since: str | None) -> Changes:
     """List everything, unless the collection's ctag says that nothing has changed."""
-    if since is None or since.startswith("ctag:"):
-        token = _ctag(events)
-        if token is not None and token == since:
-            return Changes(changed=(), gone=(), token=token, full=False)
-    else:
-        token = None
+    token = _ctag(events) if since is None or since.startswith("ctag:") else None
+    if token is not None and token == since:
+        return _nothing_new(token)
+    etags = _etags(events)
+    if token is None:
+        token = "etags:" + hashlib.sha256(repr(sorted(etags.items())).encode()).hexdigest()
+        if token == since:
+            return _nothing_new(token)
+    changed = tuple(Changed(href=href, etag=etag) for href, etag in etags.items())
+    return Changes(changed=changed, gone=(), token=token, full=True)
+
+
+def _nothing_new(token: str) -> Changes:
+    return Changes(changed=(), gone=(), token=token, full=False)
+
+
+def _etags(events: Events) -> dict[str, str | None]:
+    """Return the ETag of every event of the collection, by href."""
     body = _dav.propfind(dav.GetEtag, dav.ResourceType)
     answer = events.http.request("PROPFIND", events.url, headers=_dav.headers(1), body=body)
-    found: dict[str, str | None] = {}
+    etags: dict[str, str | None] = {}
     for row in _dav.rows_about(answer):
         if dav.Collection.tag not in row.tags(dav.ResourceType) and row.status is None:
-            found[events.canonical(row.href)] = row.text(dav.GetEtag)
-    found.pop(events.path, None)
-    if token is None:
-        token = "etags:" + hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
-        if token == since:
-            return Changes(changed=(), gone=(), token=token, full=False)
-    changed = tuple(Changed(href=href, etag=etag) for href, etag in found.items())
-    return Changes(changed=changed, gone=(), token=token, full=True)
+            etags[events.canonical(row.href)] = row.text(dav.GetEtag)
+    etags.pop(events.path, None)
+    return etags
 
 
 def _ctag(events: Events) -> str | None:
     body = _dav.propfind(_dav.GetCtag)
     answer = events.http.request("PROPFIND", events.url, headers=_dav.headers(0), body=body)
-    tag = next((found for row in _dav.rows_about(answer) if (found := row.text(_dav.GetCtag))), None)
+    tag = next((text for row in _dav.rows_about(answer) if (text := row.text(_dav.GetCtag))), None)
     return f"ctag:{tag}" if tag else None

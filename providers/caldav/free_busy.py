@@ -32,22 +32,23 @@ def busy(events: Events, span: Span) -> list[Busy]:
     """
     answer = events.http.request("REPORT", events.url, headers=dav.headers(1), body=dav.query(span))
     zone: tzinfo | None = None
-    found = []
+    intervals = []
     for row in dav.multistatus(answer).rows:
         text = row.text(cdav.CalendarData) or ""
         if not text or len(text) > _LONGEST:
             continue
         if zone is None and not _is_anchored(text):
             zone = _zone(events)
-        found += [Busy(span=one, href=events.canonical(row.href)) for one in _occupied(text, span, zone or UTC)]
-    return sorted(found, key=lambda one: one.span)
+        href = events.canonical(row.href)
+        intervals += [Busy(span=occurrence, href=href) for occurrence in _occupied(text, span, zone or UTC)]
+    return sorted(intervals, key=lambda interval: interval.span)
 
 
 def _occupied(text: str, span: Span, zone: tzinfo) -> Iterator[Span]:
     try:
         calendar = Calendar.from_ical(text)
         if any(_TOO_OFTEN & set(_frequencies(event)) for event in calendar.walk("VEVENT")):
-            yield span  # nobody counts these: somebody keeps the whole time
+            yield span  # too many to expand: the whole time counts as not free
             return
         occurrences = recurring_ical_events.of(calendar, skip_bad_series=True).between(
             span.start - _DAY, span.end + _DAY
@@ -56,11 +57,11 @@ def _occupied(text: str, span: Span, zone: tzinfo) -> Iterator[Span]:
         return
     for event in occurrences:
         try:
-            found = _span(event, zone)
+            occurrence = _span(event, zone)
         except _NONSENSE:
             continue
-        if found and found.overlaps(span):
-            yield found
+        if occurrence and occurrence.overlaps(span):
+            yield occurrence
 
 
 def _span(event: Any, zone: tzinfo) -> Span | None:
@@ -80,7 +81,7 @@ def _instant(value: date, zone: tzinfo) -> datetime:
 def _frequencies(event: Any) -> Iterator[str]:
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
-        yield from (str(one).upper() for one in rule.get("FREQ", []))
+        yield from (str(frequency).upper() for frequency in rule.get("FREQ", []))
 
 
 def _is_anchored(text: str) -> bool:
@@ -93,8 +94,8 @@ def _zone(events: Events) -> tzinfo:
     """Return the collection's own zone (RFC 4791 section 5.2.2), by which its all-day events are meant; else UTC."""
     body = dav.propfind(cdav.CalendarTimeZone)
     answer = events.http.request("PROPFIND", events.url, headers=dav.headers(0), body=body)
-    text = next((found for row in dav.rows_about(answer) if (found := row.text(cdav.CalendarTimeZone))), "")
-    for line in text.splitlines():
+    texts = (row.text(cdav.CalendarTimeZone) for row in dav.rows_about(answer))
+    for line in next(filter(None, texts), "").splitlines():
         name, _, value = line.partition(":")
         if name.upper() == "TZID":
             try:

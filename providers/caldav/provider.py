@@ -46,58 +46,61 @@ class CaldavCalendar(Push):
         self._lanes = Lanes()
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
-        """Do the actions, a few at once as far as the server bears it; one alone is a plain call."""
-        waiting = deque(_Flight(action) for action in actions)
+        """Do the actions, as many at once as the server accepts; one alone is a plain call."""
         if len(actions) == 1:
-            flight = waiting[0]
-            while _may_try_again(flight, outcome := self._settle(self._do(flight.action))):
-                flight.attempt += 1
-            yield outcome
+            yield self._do_alone(actions[0])
             return
+        waiting = deque(_Flight(action) for action in actions)
         running: dict[Future[Outcome], _Flight] = {}
-        landed: list[Outcome] = []
-        stopped: ProviderError | None = None
+        outcomes: list[Outcome] = []
+        fatal: ProviderError | None = None
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
-            while waiting or running or landed:
-                if stopped:
-                    landed += [Failed(key=flight.action.key, error=stopped) for flight in waiting]
+            while waiting or running or outcomes:
+                if fatal:
+                    outcomes += [Failed(key=flight.action.key, error=fatal) for flight in waiting]
                     waiting.clear()
                 self._start(pool, waiting, running)
-                yield from landed  # while the next ones are under way
-                landed.clear()
+                yield from outcomes  # while the next requests are under way
+                outcomes.clear()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    flight, outcome = running.pop(future), self._settle(future.result())
-                    if not stopped and _may_try_again(flight, outcome):
+                    flight, outcome = running.pop(future), self._learn(future.result())
+                    if not fatal and _may_try_again(flight, outcome):
                         waiting.appendleft(_Flight(flight.action, attempt=flight.attempt + 1))
                         continue
-                    stopped = stopped or _stops(outcome)
-                    landed.append(outcome)
+                    fatal = fatal or _fatal_error(outcome)
+                    outcomes.append(outcome)
+
+    def _do_alone(self, action: Action) -> Outcome:
+        flight = _Flight(action)
+        while _may_try_again(flight, outcome := self._learn(self._do(action))):
+            flight.attempt += 1
+        return outcome
 
     def _start(
         self, pool: ThreadPoolExecutor, waiting: deque[_Flight], running: dict[Future[Outcome], _Flight]
     ) -> None:
         """Send as many as may be in flight: in order for each entry, the first one alone."""
-        under_way = {flight.action.key for flight in running.values()}
+        keys = {flight.action.key for flight in running.values()}
         limit = self._lanes.limit if self._events.http.accepted else 1
-        while waiting and len(running) < limit and waiting[0].action.key not in under_way:
+        while waiting and len(running) < limit and waiting[0].action.key not in keys:
             flight = waiting.popleft()
             running[pool.submit(self._do, flight.action)] = flight
-            under_way.add(flight.action.key)
+            keys.add(flight.action.key)
             if len(running) > 1:
-                for one in running.values():
-                    one.in_company = True
+                for other in running.values():
+                    other.in_company = True
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there; whatever an answer leaves out is asked for by itself before it is called absent."""
         places = {self._events.href(ref): ref.name for ref in refs}
         hrefs = list(places)
-        found: dict[str, Stored] = {}
+        stored_events: dict[str, Stored] = {}
         if len(hrefs) > 1:
             for start in range(0, len(hrefs), _CHUNK):
-                found |= self._multiget(hrefs[start : start + _CHUNK])
+                stored_events |= self._multiget(hrefs[start : start + _CHUNK])
         sightings: dict[str, Sighting | None] = {}
         for href, name in places.items():
-            stored = found.get(href) or self._events.get(href)
+            stored = stored_events.get(href) or self._events.get(href)
             sightings[name] = None
             if stored:
                 sightings[name] = Sighting(href=href, etag=stored.etag, content=vevent.read(stored.body))
@@ -117,7 +120,7 @@ class CaldavCalendar(Push):
         except ProviderError as error:
             return Failed(key=action.key, error=error)
 
-    def _settle(self, outcome: Outcome) -> Outcome:
+    def _learn(self, outcome: Outcome) -> Outcome:
         """Let the number of requests in flight learn from an outcome."""
         if not isinstance(outcome, Failed):
             self._lanes.success()
@@ -129,14 +132,14 @@ class CaldavCalendar(Push):
         events = self._events
         body = _dav.multiget(urlsplit(events.address(href)).path for href in hrefs)
         answer = events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
-        found = {}
+        stored_events = {}
         for row in _dav.multistatus(answer).rows:
             text, href = row.text(cdav.CalendarData), events.canonical(row.href)
             if text is not None and href in hrefs:
                 stored = Stored(href, row.text(dav.GetEtag), text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
                 events.remember(stored)
-                found[href] = stored
-        return found
+                stored_events[href] = stored
+        return stored_events
 
 
 @dataclass(slots=True)
@@ -161,7 +164,7 @@ def _may_try_again(flight: _Flight, outcome: Outcome) -> bool:
     return flight.in_company or isinstance(error, _dav.LockedError)
 
 
-def _stops(outcome: Outcome) -> ProviderError | None:
+def _fatal_error(outcome: Outcome) -> ProviderError | None:
     """Return the error after which nothing else is tried: a password is never shown twice once it was refused."""
     error = outcome.error if isinstance(outcome, Failed) else None
     return error if isinstance(error, AccessLostError | UnreachableError | _dav.CrowdedError) else None
@@ -177,8 +180,8 @@ class CaldavAccount:
         self._open: dict[str, CaldavCalendar] = {}
 
     def calendars(self) -> Sequence[RemoteCalendarInfo]:
-        """Return the collections that hold events; without word on privileges they count as writable."""
-        found: dict[str, RemoteCalendarInfo] = {}
+        """Return the collections that hold events; where the server tells no privileges they count as writable."""
+        calendars: dict[str, RemoteCalendarInfo] = {}
         body = _dav.propfind(
             dav.ResourceType, dav.DisplayName, dav.CurrentUserPrivilegeSet, cdav.SupportedCalendarComponentSet
         )
@@ -186,8 +189,8 @@ class CaldavAccount:
             answer = self._http.request("PROPFIND", home, headers=_dav.headers(1), body=body)
             for row in _dav.rows_about(answer):
                 if info := _info(row, home):
-                    found.setdefault(info.remote_id, info)
-        return tuple(found.values())
+                    calendars.setdefault(info.remote_id, info)
+        return tuple(calendars.values())
 
     def open(self, remote_id: str) -> CaldavCalendar:
         """Return one collection by its URL."""
@@ -204,7 +207,7 @@ def _info(row: _dav.Row, home: str) -> RemoteCalendarInfo | None:
     if cdav.Calendar.tag not in row.tags(dav.ResourceType):
         return None
     components = row.props.get(cdav.SupportedCalendarComponentSet.tag or "")
-    names = {str(one.get("name", "")).upper() for one in components} if components is not None else set()
+    names = {str(item.get("name", "")).upper() for item in components} if components is not None else set()
     if names and "VEVENT" not in names:
         return None
     privileges = row.tags(dav.CurrentUserPrivilegeSet)
@@ -214,7 +217,7 @@ def _info(row: _dav.Row, home: str) -> RemoteCalendarInfo | None:
 
 
 class Caldav:
-    """CalDAV as a provider. Accounts that were lately used keep their connections."""
+    """CalDAV as a provider. Accounts that were used lately keep their connections."""
 
     slug = "caldav"
     lane = "caldav"
@@ -233,7 +236,7 @@ class Caldav:
         return credentials.get("principal") or None
 
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:
-        """Find the calendars behind what a person typed in.
+        """Find the calendars behind what a person has entered.
 
         Args:
             form: `address` (a URL, a host or a mail address), `username` (may be left out beside a mail address)

@@ -1,4 +1,4 @@
-"""WebDAV-Push: how a CalDAV server rings when a collection changes, where it can.
+"""WebDAV-Push: how a CalDAV server that can notifies us when a collection changes.
 
 The server encrypts what it sends for a key of the channel's own; we are our own push service.
 Source: draft-bitfire-webdav-push-00
@@ -43,10 +43,10 @@ class SupportedTriggers(BaseElement):
 
 
 class Push:
-    """One collection that may be able to ring."""
+    """The push channels of one collection, where its server has any."""
 
     def __init__(self, http: Http, url: str) -> None:
-        self._bell = http
+        self._http = http
         self._collection = url
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
@@ -58,7 +58,7 @@ class Push:
         """
         signer = self._signer()
         body = _registration(f"{address}/{channel_id}", Keys.of(secret), until=now + LIFE)
-        answer = self._bell.request("POST", self._collection, headers=dav.headers(), body=body)
+        answer = self._http.request("POST", self._collection, headers=dav.headers(), body=body)
         if answer.status not in _DONE:
             raise _refusal(answer)
         location = answer.headers.get("location", "")
@@ -78,7 +78,7 @@ class Push:
 
         Raises: ProviderError.
         """
-        answer = self._bell.request("DELETE", json.loads(channel.remote_id)["url"], headers={})
+        answer = self._http.request("DELETE", json.loads(channel.remote_id)["url"], headers={})
         if answer.status not in _DONE | _GONE:
             raise dav.meaning(answer)
 
@@ -87,21 +87,21 @@ class Push:
 
         Raises: RefusedError if it cannot.
         """
-        answer = self._bell.request("OPTIONS", self._collection, headers={})
+        answer = self._http.request("OPTIONS", self._collection, headers={})
         if answer.status not in _DONE:
             raise _refusal(answer)
         if _FEATURE not in {feature.strip().lower() for feature in answer.headers.get("dav", "").split(",")}:
             raise RefusedError("the server has no WebDAV-Push")
         body = dav.propfind(Transports, SupportedTriggers)
-        answer = self._bell.request("PROPFIND", self._collection, headers=dav.headers(0), body=body)
+        answer = self._http.request("PROPFIND", self._collection, headers=dav.headers(0), body=body)
         for row in dav.rows_about(answer):
-            known = row.tags(Transports), row.tags(SupportedTriggers)
-            if f"{_PUSH}web-push" in known[0] and f"{_PUSH}content-update" in known[1]:
-                return _announced(row.props)
+            transports, triggers = row.tags(Transports), row.tags(SupportedTriggers)
+            if f"{_PUSH}web-push" in transports and f"{_PUSH}content-update" in triggers:
+                return _public_key(row.props)
         raise RefusedError("the server has WebDAV-Push, but not for this calendar")
 
 
-def _announced(props: Mapping[str, Any]) -> str:
+def _public_key(props: Mapping[str, Any]) -> str:
     for key in props[Transports.tag].iter(f"{_PUSH}vapid-public-key"):
         if key.get("type", "p256ecdsa") == "p256ecdsa":
             return (key.text or "").strip()
@@ -109,13 +109,13 @@ def _announced(props: Mapping[str, Any]) -> str:
 
 
 def _registration(address: str, keys: Keys, *, until: datetime) -> bytes:
-    """Ask to be told of every change to the members of a collection."""
+    """Ask to be notified of every change to the members of a collection."""
     root = etree.Element(f"{_PUSH}push-register", nsmap={"P": _PUSH.strip("{}"), "D": "DAV:"})
-    ways = etree.SubElement(etree.SubElement(root, f"{_PUSH}subscription"), f"{_PUSH}web-push-subscription")
-    etree.SubElement(ways, f"{_PUSH}push-resource").text = address
-    etree.SubElement(ways, f"{_PUSH}content-encoding").text = "aes128gcm"
-    etree.SubElement(ways, f"{_PUSH}subscription-public-key", type="p256dh").text = _text(keys.public)
-    etree.SubElement(ways, f"{_PUSH}auth-secret").text = _text(keys.auth)
+    target = etree.SubElement(etree.SubElement(root, f"{_PUSH}subscription"), f"{_PUSH}web-push-subscription")
+    etree.SubElement(target, f"{_PUSH}push-resource").text = address
+    etree.SubElement(target, f"{_PUSH}content-encoding").text = "aes128gcm"
+    etree.SubElement(target, f"{_PUSH}subscription-public-key", type="p256dh").text = _text(keys.public)
+    etree.SubElement(target, f"{_PUSH}auth-secret").text = _text(keys.auth)
     update = etree.SubElement(etree.SubElement(root, f"{_PUSH}trigger"), f"{_PUSH}content-update")
     etree.SubElement(update, "{DAV:}depth").text = "1"
     etree.SubElement(root, f"{_PUSH}expires").text = format_datetime(until.astimezone(UTC), usegmt=True)
@@ -138,7 +138,7 @@ def _refusal(answer: Answer) -> ProviderError:
 
 def _expiry(answer: Answer, *, default: datetime) -> datetime:
     try:
-        told = parsedate_to_datetime(answer.headers.get("expires", ""))
+        expires_at = parsedate_to_datetime(answer.headers.get("expires", ""))
     except (ValueError, TypeError):
         return default
-    return told.replace(tzinfo=told.tzinfo or UTC).astimezone(UTC)
+    return expires_at.replace(tzinfo=expires_at.tzinfo or UTC).astimezone(UTC)

@@ -24,7 +24,7 @@ from connector.ports import (
 from providers.google import free_busy
 from providers.google import tokens as _google_tokens
 from providers.google.errors import Fault, garbled, instant, meaning, members, text
-from providers.google.events import Talks, converse, mark, sighting
+from providers.google.events import Procedures, carry_out, mark, sighting
 from providers.google.http import Api, Pool
 from providers.google.tokens import Bearer, Site
 
@@ -46,8 +46,8 @@ class GoogleCalendar:
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
         """Do the actions: one alone in a plain request, several in batches."""
-        talks = self._talks
-        for key, result in converse(self._api, ((action.key, talks.act(action)) for action in actions)):
+        procedures = self._procedures
+        for key, result in carry_out(self._api, ((action.key, procedures.apply(action)) for action in actions)):
             yield Failed(key=key, error=result) if isinstance(result, ProviderError) else result.value
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
@@ -55,13 +55,13 @@ class GoogleCalendar:
 
         Raises: ProviderError if any of it could not be read.
         """
-        talks = self._talks
-        found: dict[str, Sighting | None] = {}
-        for name, result in converse(self._api, ((ref.name, talks.look(ref)) for ref in refs)):
+        procedures = self._procedures
+        sightings: dict[str, Sighting | None] = {}
+        for name, result in carry_out(self._api, ((ref.name, procedures.look(ref)) for ref in refs)):
             if isinstance(result, ProviderError):
                 raise result
-            found[name] = result.value
-        return found
+            sightings[name] = result.value
+        return sightings
 
     def changes(self, since: str | None) -> Changes:
         """Read the change feed; the events of ours that it names come along.
@@ -71,10 +71,10 @@ class GoogleCalendar:
         Raises: SyncTokenExpiredError; MissingError if the calendar is not there; another ProviderError.
         Source: https://developers.google.com/workspace/calendar/api/guides/sync
         """
-        asked = {"timeMin": f"{self._api.now - _PAST:%Y-%m-%dT%H:%M:%SZ}"} if since is None else {"syncToken": since}
+        query = {"timeMin": f"{self._api.now - _PAST:%Y-%m-%dT%H:%M:%SZ}"} if since is None else {"syncToken": since}
         for _ in range(_ROUNDS):
             try:
-                return self._feed(asked)
+                return self._feed(query)
             except _PageLostError:
                 continue
         raise TransientError("Google lost the place in its own list, again and again")
@@ -91,14 +91,15 @@ class GoogleCalendar:
         }
         answer = self._api.call("busy", self._api.resources.freebusy.query(body=body))
         calendars = answer.get("calendars")
-        found = calendars.get(self._id) if isinstance(calendars, dict) else None
-        if faults := members(found, "errors"):
-            reasons = {str(one.get("reason")) for one in faults}
+        calendar = calendars.get(self._id) if isinstance(calendars, dict) else None
+        if faults := members(calendar, "errors"):
+            reasons = {str(fault.get("reason")) for fault in faults}
             if "notFound" in reasons:
                 raise MissingError("the calendar itself is not there, or not to be seen")
             raise TransientError(f"Google cannot tell when the calendar is busy: {', '.join(sorted(reasons))}")
-        taken = (Span.of(instant(text(one, "start")), instant(text(one, "end"))) for one in members(found, "busy"))
-        return [Busy(span=one) for one in sorted(taken)]
+        rows = members(calendar, "busy")
+        spans = (Span.of(instant(text(row, "start")), instant(text(row, "end"))) for row in rows)
+        return [Busy(span=busy) for busy in sorted(spans)]
 
     def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free.
@@ -113,24 +114,25 @@ class GoogleCalendar:
         Raises: RefusedError if this calendar is one whose changes Google does not push; another ProviderError.
         Source: https://developers.google.com/workspace/calendar/api/guides/push
         """
-        asked = now + _CHANNEL_LIFE
+        expires_at = now + _CHANNEL_LIFE
         body = {
             "id": channel_id,
             "type": "web_hook",
             "address": address,
             "token": secret,
-            "expiration": str((asked - _EPOCH) // _MILLISECOND),
+            "expiration": str((expires_at - _EPOCH) // _MILLISECOND),
         }
         answer = self._api.call("watch", self._api.resources.events.watch(calendarId=self._id, body=body))
         granted = str(answer.get("expiration", ""))
         if granted and not granted.isdecimal():
             raise garbled()
-        until = _EPOCH + int(granted) * _MILLISECOND if granted else asked
+        if granted:
+            expires_at = _EPOCH + int(granted) * _MILLISECOND
         return Channel(
             id=channel_id,
             remote_id=text(answer, "resourceId"),
             secret=secret,
-            expires_at=until.replace(microsecond=0),
+            expires_at=expires_at.replace(microsecond=0),
         )
 
     def renew(self, channel: Channel, *, address: str, now: datetime) -> Channel:  # noqa: ARG002 - the port's
@@ -145,16 +147,16 @@ class GoogleCalendar:
             raise meaning("stop", reply) from reply
 
     @property
-    def _talks(self) -> Talks:
-        return Talks(self._api.resources.events, self._id)
+    def _procedures(self) -> Procedures:
+        return Procedures(self._api.resources.events, self._id)
 
-    def _feed(self, asked: Mapping[str, str]) -> Changes:
+    def _feed(self, query: Mapping[str, str]) -> Changes:
         items: dict[str, Mapping[str, Any]] = {}  # an event that changes meanwhile may come twice: the last one counts
         page: Mapping[str, Any] | None = None
         while page is None or page.get("nextPageToken"):
-            page = self._page(asked, page)
+            page = self._page(query, page)
             items |= {text(item, "id"): item for item in members(page, "items")}
-        full = "syncToken" not in asked
+        full = "syncToken" not in query
         gone = [name for name, item in items.items() if item.get("status") == "cancelled"]
         return Changes(
             changed=tuple(_changed(item) for item in items.values() if item.get("status") != "cancelled"),
@@ -163,26 +165,26 @@ class GoogleCalendar:
             full=full,
         )
 
-    def _page(self, asked: Mapping[str, str], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    def _page(self, query: Mapping[str, str], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
         place = {"pageToken": text(before, "nextPageToken")} if before is not None else {}
         request = self._api.resources.events.list(
-            calendarId=self._id, maxResults=_PAGE, showDeleted=True, **asked, **place
+            calendarId=self._id, maxResults=_PAGE, showDeleted=True, **query, **place
         )
         (reply,) = self._api.exchange([request])
         if not isinstance(reply, Fault):
             return reply
         if before is not None and reply.status in {_BAD, _GONE} and "fullSyncRequired" not in reply.reasons:
             raise _PageLostError
-        raise meaning("list" if "syncToken" in asked else "full", reply) from reply
+        raise meaning("list" if "syncToken" in query else "full", reply) from reply
 
 
 class _PageLostError(Exception):
-    """Google does not know a page token it gave: the round begins anew."""
+    """Google does not know a page token it gave: the reading begins again."""
 
 
 def _changed(item: Mapping[str, Any]) -> Changed:
-    seen = sighting(item)
-    return Changed(href=seen.href, etag=seen.etag, sighting=seen if mark(item) else None)
+    event = sighting(item)
+    return Changed(href=event.href, etag=event.etag, sighting=event if mark(item) else None)
 
 
 class GoogleAccount:
@@ -193,7 +195,7 @@ class GoogleAccount:
         self._tokens = tokens
         self._pool = pool
         self._clock = clock
-        bearer = Bearer(tokens, lambda kept: _google_tokens.refreshed(kept, site, pool.post, now=clock()), clock)
+        bearer = Bearer(tokens, lambda kept: _google_tokens.refresh(kept, site, pool.post, now=clock()), clock)
         self._api = Api(site, pool, bearer, clock)
 
     def calendars(self) -> Sequence[RemoteCalendarInfo]:
@@ -201,13 +203,13 @@ class GoogleAccount:
 
         Raises: ProviderError.
         """
-        found: list[RemoteCalendarInfo] = []
+        calendars: list[RemoteCalendarInfo] = []
         page: Mapping[str, Any] | None = None
         while page is None or page.get("nextPageToken"):
             place = {"pageToken": text(page, "nextPageToken")} if page is not None else {}
             page = self._api.call("calendars", self._api.resources.calendar_list.list(maxResults=250, **place))
-            found += [self._info(item) for item in members(page, "items")]
-        return tuple(found)
+            calendars += [self._info(item) for item in members(page, "items")]
+        return tuple(calendars)
 
     def create_calendar(self, name: str) -> RemoteCalendarInfo:
         """Make a calendar of our own in the account.

@@ -1,4 +1,4 @@
-"""What Google's refusals mean to us: one table by operation, status and reason (403 and 410 mean several things).
+"""What Google's refusals mean: one table by operation, status and reason (403 and 410 mean several things).
 
 Source: https://developers.google.com/workspace/calendar/api/guides/errors
 """
@@ -27,7 +27,7 @@ Operation = Literal[
     "get",
     "list",  # the change feed from a token
     "full",  # the change feed from its beginning
-    "agenda",
+    "list_busy",  # the events that are not free
     "busy",
     "watch",
     "stop",
@@ -36,7 +36,7 @@ Operation = Literal[
     "batch",
 ]
 
-_ACCOUNT_BLOCK = timedelta(hours=1)  # at least: asking on prolongs it
+_ACCOUNT_BLOCK = timedelta(hours=1)  # at least: asking again prolongs it
 _LONGEST_WAIT = timedelta(days=1)
 _PACE = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 _BLOCK = frozenset({"quotaExceeded", "dailyLimitExceeded"})
@@ -56,10 +56,10 @@ _MEANING: Mapping[tuple[str, int, str], type[ProviderError]] = {
     ("full", 410, "fullSyncRequired"): TransientError,  # of a reading under way
     ("full", 410, "any"): MissingError,
     ("full", 404, "any"): MissingError,
-    ("agenda", 403, "insufficientPermissions"): RefusedError,  # where we may only see free and busy
-    ("agenda", 403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): RefusedError,
-    ("agenda", 410, "any"): MissingError,
-    ("agenda", 404, "any"): MissingError,
+    ("list_busy", 403, "insufficientPermissions"): RefusedError,  # where we may only see free and busy
+    ("list_busy", 403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): RefusedError,
+    ("list_busy", 410, "any"): MissingError,
+    ("list_busy", 404, "any"): MissingError,
     ("busy", 404, "any"): MissingError,
     ("watch", 404, "any"): MissingError,
     ("watch", 400, "channelIdNotUnique"): TransientError,  # the answer was lost; a new channel has a new id
@@ -101,9 +101,9 @@ class Fault(Exception):  # noqa: N818 - not yet an error: what it means depends 
 
     @property
     def throttled(self) -> bool:
-        """Whether we asked too much, so that asking anything else now makes it worse."""
-        paced = self.status == _FORBIDDEN and bool(self.reasons & _PACE)
-        return self.status == _TOO_MANY or paced or self.blocked
+        """Whether we have sent too many requests, so that another one now would prolong the wait."""
+        is_too_fast = self.status == _FORBIDDEN and bool(self.reasons & _PACE)
+        return self.status == _TOO_MANY or is_too_fast or self.blocked
 
 
 def meaning(operation: Operation, fault: Fault) -> ProviderError:
@@ -112,7 +112,7 @@ def meaning(operation: Operation, fault: Fault) -> ProviderError:
     message = f"Google answered {fault}" + (f": {words}" if words else "")
     if fault.throttled:
         return TransientError(message, retry_after=fault.wait)
-    kind = _known(operation, fault)
+    kind = _kind(operation, fault)
     if kind is None:
         if operation in {"insert", "get"} and fault.status == 404:  # noqa: PLR2004 - Not Found
             return RefusedError("the calendar itself is not there any more, or not to be seen")
@@ -120,10 +120,10 @@ def meaning(operation: Operation, fault: Fault) -> ProviderError:
     return TransientError(message, retry_after=fault.wait) if kind is TransientError else kind(message)
 
 
-def _known(operation: Operation, fault: Fault) -> type[ProviderError] | None:
-    for asked in (operation, "any"):
+def _kind(operation: Operation, fault: Fault) -> type[ProviderError] | None:
+    for name in (operation, "any"):
         for reason in (*sorted(fault.reasons), "any"):
-            if kind := _MEANING.get((asked, fault.status, reason)):
+            if kind := _MEANING.get((name, fault.status, reason)):
                 return kind
     return None
 
@@ -135,10 +135,10 @@ def _reasons(body: bytes) -> frozenset[str]:
         if isinstance(error, str):
             return frozenset({error})
         rows = [*error.get("errors", ()), *error.get("details", ())]
-        found = {row.get(name) for row in rows for name in ("reason", "location")}
+        words = {row.get(name) for row in rows for name in ("reason", "location")}
     except (ValueError, LookupError, TypeError, AttributeError):
         return frozenset()
-    return frozenset(one for one in found if isinstance(one, str))
+    return frozenset(word for word in words if isinstance(word, str))
 
 
 def _wait(value: str, now: datetime) -> timedelta | None:
@@ -155,10 +155,10 @@ def members(value: object, name: str) -> list[dict[str, Any]]:
 
     Raises: TransientError if the answer is not of the agreed form.
     """
-    found = value.get(name, []) if isinstance(value, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    rows = value.get(name, []) if isinstance(value, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise garbled()
-    return cast("list[dict[str, Any]]", found)
+    return cast("list[dict[str, Any]]", rows)
 
 
 def text(value: object, name: str) -> str:
@@ -166,10 +166,10 @@ def text(value: object, name: str) -> str:
 
     Raises: TransientError if it has none.
     """
-    found = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(found, str) or not found:
+    member = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(member, str) or not member:
         raise garbled()
-    return found
+    return member
 
 
 def instant(value: str) -> datetime:
@@ -178,12 +178,12 @@ def instant(value: str) -> datetime:
     Raises: TransientError.
     """
     try:
-        found = datetime.fromisoformat(value)
+        at = datetime.fromisoformat(value)
     except ValueError as error:
         raise garbled() from error
-    if found.tzinfo is None:
+    if at.tzinfo is None:
         raise garbled()
-    return found.astimezone(UTC)
+    return at.astimezone(UTC)
 
 
 def garbled() -> TransientError:

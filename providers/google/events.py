@@ -1,6 +1,6 @@
 """Our events in a Google calendar: how an entry is written and read, and the requests that takes.
 
-A talk is one action as a generator of requests: it does no I/O itself, so that what several ask can travel together.
+A procedure is one action as a generator of requests: it does no I/O itself, so that several can share a batch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from connector.errors import (
     RuleError,
 )
 from connector.ports import Removed, Written
-from providers._conflict import follow_up
+from providers._conflict import check_overwrite
 from providers.google.errors import Fault, meaning, text
 from providers.google.http import Api, Reply
 
@@ -37,8 +37,8 @@ _FORBIDDEN, _NOT_FOUND, _CONFLICT, _GONE, _CHANGED = 403, 404, 409, 410, 412
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 Body = dict[str, Any]
-Talk = Generator[Any, Body, T]
-"""Yields requests, is sent their answers or thrown their Fault, and returns what came of it."""
+Procedure = Generator[Any, Body, T]
+"""Yields requests, is sent their answers or thrown their Fault, and returns its result."""
 
 
 def event_id(ref: Ref) -> str:
@@ -76,8 +76,8 @@ def mark(event: Mapping[str, Any]) -> str | None:
     """Return the word by which we know an event as ours."""
     properties = event.get("extendedProperties")
     private = properties.get("private") if isinstance(properties, dict) else None
-    found = private.get(MARK) if isinstance(private, dict) else None
-    return found if isinstance(found, str) else None
+    word = private.get(MARK) if isinstance(private, dict) else None
+    return word if isinstance(word, str) else None
 
 
 def _changed(content: Content) -> Body:
@@ -111,48 +111,54 @@ def _utc(at: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Talks:
+class Procedures:
     """The requests about events of one calendar. `events` is the library's resource."""
 
     events: Any
     calendar_id: str
 
-    def act(self, action: Action) -> Talk[Written | Removed]:
+    def apply(self, action: Action) -> Procedure[Written | Removed]:
         """Do one action.
 
         Raises: ProviderError.
         """
         return self.put(action) if isinstance(action, Put) else self.remove(action)
 
-    def put(self, put: Put) -> Talk[Written]:
+    def put(self, put: Put) -> Procedure[Written]:
         """Make an event show the entry: one request, unless somebody else has touched it or it was there before.
 
         Raises: ProviderError; MissingError if an event that was there is gone, or its id is spent; EditConflictError
-            if what stands there is news.
+            if somebody else has changed what stands there.
         """
-        identity, etag, standing = event_id(put.at), put.at.etag, None
-        if put.at.href is None and etag is None:
+        identity = event_id(put.at)
+        if put.at.etag is not None:
+            return (yield from self._update(put, identity, None))
+        if put.at.href is None:
             try:
                 return _written(put, (yield self._insert(identity, put.entry.content)))
             except Fault as fault:
                 if fault.status != _CONFLICT:
                     raise meaning("insert", fault) from fault
-        if etag is None:
-            standing = yield from self._ours(identity)
+        return (yield from self._update(put, identity, (yield from self._ours(identity))))
+
+    def _update(self, put: Put, identity: str, event: Body | None) -> Procedure[Written]:
+        """Compare and patch until nobody has written in between; an event not read yet has the etag last seen."""
+        content = put.entry.content
         for _ in range(_ROUNDS):
-            if standing is not None:
-                if read(standing) == put.entry.content:
-                    return _written(put, standing)
-                follow_up(put, read(standing))
-                etag = text(standing, "etag")
+            etag = put.at.etag
+            if event is not None:
+                if read(event) == content:
+                    return _written(put, event)
+                check_overwrite(put, read(event))
+                etag = text(event, "etag")
             try:
-                return _written(put, (yield self._patch(identity, put.entry.content, etag)))
+                return _written(put, (yield self._patch(identity, content, etag)))
             except Fault as fault:
-                standing = yield from self._after(fault, identity)
+                event = yield from self._after(fault, identity)
         raise EditConflictError(f"the event {identity} was changed under our hands {_ROUNDS} times")
 
-    def remove(self, remove: Remove) -> Talk[Removed]:
-        """Make sure an event is not there; whoever changed it in between changed what was to go anyway.
+    def remove(self, remove: Remove) -> Procedure[Removed]:
+        """Make sure an event is not there, also if it was changed in between.
 
         Raises: ProviderError.
         """
@@ -164,7 +170,7 @@ class Talks:
                 raise meaning("delete", fault) from fault
         return Removed(key=remove.key)
 
-    def look(self, ref: Ref) -> Talk[Sighting | None]:
+    def look(self, ref: Ref) -> Procedure[Sighting | None]:
         """Read one event; None if it is confirmed not to be there.
 
         Raises: ProviderError.
@@ -172,7 +178,7 @@ class Talks:
         event = yield from self._get(event_id(ref))
         return sighting(event) if event else None
 
-    def _get(self, identity: str) -> Talk[Body | None]:
+    def _get(self, identity: str) -> Procedure[Body | None]:
         """Read an event. One that Google does not know is not there only if the calendar itself is."""
         try:
             event: Body = yield self.events.get(calendarId=self.calendar_id, eventId=identity)
@@ -187,7 +193,7 @@ class Talks:
             raise meaning("get", fault) from fault
         return None
 
-    def _ours(self, identity: str) -> Talk[Body]:
+    def _ours(self, identity: str) -> Procedure[Body]:
         event = yield from self._get(identity)
         if event is None:
             raise MissingError(f"the event {identity} is not there, and its id is spent")
@@ -195,7 +201,7 @@ class Talks:
             raise RefusedError("another event stands where ours belongs")
         return event
 
-    def _after(self, fault: Fault, identity: str) -> Talk[Body]:
+    def _after(self, fault: Fault, identity: str) -> Procedure[Body]:
         """Look what stands there after a patch was refused; a deleted event refuses every one."""
         if fault.status in {_CHANGED, _NOT_FOUND, _GONE}:
             return (yield from self._ours(identity))
@@ -222,60 +228,60 @@ def _written(put: Put, event: Body) -> Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended(Generic[T]):
-    """What a talk returned."""
+class Result(Generic[T]):
+    """What a procedure has returned."""
 
     value: T
 
 
-def converse(api: Api, talks: Iterable[tuple[K, Talk[T]]]) -> Iterator[tuple[K, Ended[T] | ProviderError]]:
-    """Hold talks side by side, each key's one after the other, and yield what came of each as it ends.
+def carry_out(api: Api, procedures: Iterable[tuple[K, Procedure[T]]]) -> Iterator[tuple[K, Result[T] | ProviderError]]:
+    """Carry out procedures side by side, each key's one after the other, and yield the result of each as it ends.
 
-    What is asked at the same time travels in one request. Once Google asks to be left alone, refuses the credentials
-    or cannot be reached, nothing more is sent and the rest end alike.
+    Requests made at the same time share a batch. Once Google throttles us, refuses the credentials or cannot be
+    reached, nothing more is sent and the rest end with the same error.
     """
-    waiting = deque(talks)
-    held: list[_Held[K, T]] = []
-    stopped: ProviderError | None = None
-    while waiting or held:
-        while waiting and len(held) < BATCH and all(one.key != waiting[0][0] for one in held):
-            held.append(_Held(*waiting.popleft()))
+    waiting = deque(procedures)
+    running: list[_Running[K, T]] = []
+    fatal: ProviderError | None = None
+    while waiting or running:
+        while waiting and len(running) < BATCH and all(other.key != waiting[0][0] for other in running):
+            running.append(_Running(*waiting.popleft()))
         try:
-            replies = api.exchange([one.request for one in held])
+            replies = api.exchange([procedure.request for procedure in running])
         except ProviderError as error:
-            stopped, replies = error, []
-        for one, reply in zip(held, replies, strict=False):
-            one.hear(reply)
-            stopped = stopped or _stops(one, reply)
-        yield from ((one.key, one.result) for one in held if one.result is not None)
-        held = [one for one in held if one.result is None]
-        if stopped:
-            keys = [*(one.key for one in held), *(key for key, _ in waiting)]
-            yield from ((key, stopped) for key in keys)
+            fatal, replies = error, []
+        for procedure, reply in zip(running, replies, strict=False):
+            procedure.advance(reply)
+            fatal = fatal or _fatal_error(procedure, reply)
+        yield from ((procedure.key, procedure.result) for procedure in running if procedure.result is not None)
+        running = [procedure for procedure in running if procedure.result is None]
+        if fatal:
+            keys = [*(procedure.key for procedure in running), *(key for key, _ in waiting)]
+            yield from ((key, fatal) for key in keys)
             return
 
 
-class _Held(Generic[K, T]):
-    """A talk under way, with what it asks next or what came of it."""
+class _Running(Generic[K, T]):
+    """A procedure under way, with its next request or its result."""
 
-    def __init__(self, key: K, talk: Talk[T]) -> None:
+    def __init__(self, key: K, procedure: Procedure[T]) -> None:
         self.key = key
-        self.request = next(talk)
-        self.result: Ended[T] | ProviderError | None = None
-        self._talk = talk
+        self.request = next(procedure)
+        self.result: Result[T] | ProviderError | None = None
+        self._procedure = procedure
 
-    def hear(self, reply: Reply) -> None:
-        """Go on with the answer to what was asked."""
+    def advance(self, reply: Reply) -> None:
+        """Go on with the answer to the last request."""
         try:
-            self.request = self._talk.throw(reply) if isinstance(reply, Fault) else self._talk.send(reply)
+            self.request = self._procedure.throw(reply) if isinstance(reply, Fault) else self._procedure.send(reply)
         except StopIteration as end:
-            self.result = Ended(end.value)
+            self.result = Result(end.value)
         except ProviderError as error:
             self.result = error
 
 
-def _stops(one: _Held[K, T], reply: Reply) -> ProviderError | None:
+def _fatal_error(procedure: _Running[K, T], reply: Reply) -> ProviderError | None:
     """Return the error after which nothing else is sent."""
     if isinstance(reply, Fault) and reply.throttled:
         return meaning("batch", reply)
-    return one.result if isinstance(one.result, AccessLostError) else None
+    return procedure.result if isinstance(procedure.result, AccessLostError) else None

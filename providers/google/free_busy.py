@@ -1,4 +1,4 @@
-"""What of a Google calendar's events keeps its owner from being free."""
+"""Which of a Google calendar's events keep its owner from being free."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _ELSEWHERE = "workingLocation"  # where somebody works, not that they do
 
 
 def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
-    """Return each event in `span` that is not free, by time; nothing of what it is about is asked for.
+    """Return each event in `span` that is not free, by time; what it is about is not asked for.
 
-    An event of a series bears the series' id, so that one of ours is known whatever was made of it. A day begins at
+    An event of a series bears the series' id, so that ours is recognised whatever was made of it. A day begins at
     midnight in the calendar's zone. Free is what free/busy calls so: transparent, cancelled and declined events.
 
     Raises: RefusedError where only free and busy may be seen; another ProviderError.
     Source: Google Calendar API v3, events.list and freebusy.query.
     """
-    found: list[Busy] = []
+    busy: list[Busy] = []
     page: Mapping[str, Any] | None = None
     while page is None or page.get("nextPageToken"):
         place = {"pageToken": text(page, "nextPageToken")} if page is not None else {}
@@ -44,26 +44,26 @@ def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
             fields=_FIELDS,
             **place,
         )
-        page = api.call("agenda", request)
-        found += _taken(page, span)
-    return sorted(found, key=lambda one: one.span)
+        page = api.call("list_busy", request)
+        busy += _busy(page, span)
+    return sorted(busy, key=lambda event: event.span)
 
 
-def _taken(page: Mapping[str, Any], span: Span) -> Iterator[Busy]:
+def _busy(page: Mapping[str, Any], span: Span) -> Iterator[Busy]:
     zone = _zone(str(page.get("timeZone", "")))
     for event in members(page, "items"):
         if _is_free(event):
             continue
-        taken = _span(event, zone)
-        if taken and taken.overlaps(span):
-            yield Busy(span=taken, href=text(event, "recurringEventId" if "recurringEventId" in event else "id"))
+        event_span = _span(event, zone)
+        if event_span and event_span.overlaps(span):
+            yield Busy(span=event_span, href=text(event, "recurringEventId" if "recurringEventId" in event else "id"))
 
 
 def _is_free(event: Mapping[str, Any]) -> bool:
     if event.get("status") == "cancelled" or event.get("transparency") == "transparent":
         return True
-    own = (one for one in members(event, "attendees") if one.get("self"))
-    return event.get("eventType") == _ELSEWHERE or any(one.get("responseStatus") == "declined" for one in own)
+    own = (attendee for attendee in members(event, "attendees") if attendee.get("self"))
+    return event.get("eventType") == _ELSEWHERE or any(row.get("responseStatus") == "declined" for row in own)
 
 
 def _span(event: Mapping[str, Any], zone: tzinfo) -> Span | None:

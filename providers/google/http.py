@@ -1,4 +1,4 @@
-"""Google's client library on our terms: one resource kept, a connection a thread, our token, no sleeping, no retries.
+"""Google's client library: one resource kept, a connection a thread, our own tokens, no sleeping, no retries.
 
 The library is given an `Http` of ours that carries the bearer token; everything else of it is used as it comes.
 """
@@ -29,11 +29,11 @@ _UNAUTHORIZED = 401
 
 
 class UnreachableError(TransientError):
-    """Google could not be reached, or hung up, or took too long: the next request would fare alike."""
+    """Google could not be reached, or hung up, or took too long: the next request would fail as well."""
 
 
 class PausedError(TransientError):
-    """Google asked to be left alone, and that time is not over: nothing was sent."""
+    """Google has asked for a pause, which is not over: nothing was sent."""
 
 
 class Http(httplib2.Http):  # type: ignore[misc]
@@ -46,7 +46,7 @@ class Http(httplib2.Http):  # type: ignore[misc]
     def request(self, *args: Any, **kwargs: Any) -> tuple[Any, bytes]:
         """Send a request; once more where a kept connection turns out to have been closed in the middle of sending.
 
-        httplib2 itself sees only those that were closed before, so whatever is sent must bear repeating.
+        httplib2 itself sees only those that were closed before, so whatever is sent must be safe to repeat.
         """
         try:
             answer: tuple[Any, bytes] = super().request(*args, **kwargs)
@@ -72,19 +72,19 @@ class Pool:
 
     def http(self) -> Http:
         """Return this thread's."""
-        found: Http | None = getattr(self._own, "http", None)
-        if found is None:
-            found = self._own.http = Http(self._timeout)
+        http: Http | None = getattr(self._own, "http", None)
+        if http is None:
+            http = self._own.http = Http(self._timeout)
             with self._lock:
-                self._all.add(found)
-        return found
+                self._all.add(http)
+        return http
 
     def close(self) -> None:
         """Close the connections of every thread; nobody may be using them."""
         with self._lock:
-            found = list(self._all)
-        for one in found:
-            one.close()
+            connections = list(self._all)
+        for connection in connections:
+            connection.close()
 
     def post(self, url: str, form: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Send a form.
@@ -134,7 +134,7 @@ def resources(api: str) -> Resources:
 
 
 class _Signed:
-    """What the library takes for an Http and its credentials: signs each request, and again once if it is refused."""
+    """An Http and its credentials in one, as the library asks for them: signs each request, twice if it is refused."""
 
     access_token_expired = False
 
@@ -150,7 +150,7 @@ class _Signed:
 
     def refresh(self, _: object) -> None:
         """Get another token than the last."""
-        self.access_token = self._bearer.replaced(self.access_token)
+        self.access_token = self._bearer.replace(self.access_token)
 
     def request(self, uri: str, method: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, bytes]:
         """Send a request."""
@@ -166,7 +166,7 @@ class _Signed:
 
 
 class Api:
-    """One account's way to Google, silent while Google wants to be left alone; safe to share between threads."""
+    """The API for one account; sends nothing while Google wants a pause; safe to share between threads."""
 
     def __init__(self, site: Site, pool: Pool, bearer: Bearer, clock: Callable[[], datetime]) -> None:
         self._site = site
@@ -212,19 +212,19 @@ class Api:
             return self._fault(error)
 
     def _batch(self, http: _Signed, requests: Sequence[Any]) -> list[Reply]:
-        found: dict[str, Reply] = {}
+        replies: dict[str, Reply] = {}
 
-        def landed(number: str, answer: Any, error: HttpError | None) -> None:
-            found[number] = self._fault(error) if error else _object(answer)
+        def keep(number: str, answer: Any, error: HttpError | None) -> None:
+            replies[number] = self._fault(error) if error else _object(answer)
 
-        batch = BatchHttpRequest(callback=landed, batch_uri=self._site.batch)
+        batch = BatchHttpRequest(callback=keep, batch_uri=self._site.batch)
         for number, request in enumerate(requests):
             batch.add(request, request_id=str(number))
         try:
             batch.execute(http=http)
         except HttpError as error:
             raise meaning("batch", self._fault(error)) from error
-        return [found[str(number)] for number in range(len(requests))]
+        return [replies[str(number)] for number in range(len(requests))]
 
     def _fault(self, error: HttpError) -> Fault:
         now = self._clock()
@@ -250,7 +250,7 @@ def _reading() -> Iterator[None]:
 
 
 def _object(answer: object) -> dict[str, Any]:
-    """Return an answer as an object; a body there is none of is an empty one."""
+    """Return an answer as an object; an empty one where there is no body."""
     if answer in ("", b""):
         return {}
     if not isinstance(answer, dict):

@@ -65,11 +65,11 @@ class Google:
         return sign_in.reauthorized(kept, fresh)
 
     def account_key(self, credentials: Mapping[str, str]) -> str | None:
-        """Return the id Google has for the person, if it told."""
+        """Return the id Google has for the person, if we know it."""
         return credentials.get("account_id") or None
 
     def connect(self, form: Mapping[str, str], network: Network) -> Mapping[str, str]:  # noqa: ARG002 - the port's
-        """Refuse: nothing is typed in.
+        """Refuse: there is no form.
 
         Raises: RuleError.
         """

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from connector.errors import AccessLostError, RuleError, TransientError
 from connector.ports import SignInBegun
-from providers.google.tokens import Site, denied, lasting
+from providers.google.tokens import Site, credentials_of, token_error
 
 _AUTH = "https://www.googleapis.com/auth/"
 _NEEDED = {
@@ -28,7 +28,7 @@ _NEEDED = {
     f"{_AUTH}calendar.freebusy": "see when you are busy",
 }
 _OWN_CALENDAR = f"{_AUTH}calendar.app.created"  # may be left out: then we cannot make a calendar of our own
-_WHO = ("openid", "email")  # so that two connections of one account are known for what they are
+_WHO = ("openid", "email")  # so that two connections of one account are recognised
 SCOPES = (*_NEEDED, _OWN_CALENDAR, *_WHO)
 
 logging.getLogger("requests_oauthlib").setLevel(logging.INFO)  # below that it logs codes and tokens
@@ -58,18 +58,18 @@ def complete(
     try:
         token = flow.fetch_token(code=answer["code"], timeout=timeout.total_seconds())
     except OAuth2Error as error:
-        raise _refused(error) from error
+        raise _sign_in_error(error) from error
     except (RequestException, ValueError) as error:
         raise TransientError(f"Google's sign-in service could not be reached ({type(error).__name__})") from error
     finally:
         flow.oauth2session.close()
-    granted = _words(token.get("scope"))
-    missing = [words for scope, words in _NEEDED.items() if scope not in granted]
+    scopes = _scopes(token.get("scope"))
+    missing = [words for scope, words in _NEEDED.items() if scope not in scopes]
     if missing:
         raise RuleError(
             f"Google says that we may not {', '.join(missing)}. Please connect again, and leave the boxes ticked."
         )
-    return lasting(token, now=now) | {"scopes": " ".join(sorted(granted))} | _identity(token.get("id_token"))
+    return credentials_of(token, now=now) | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
 
 
 def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:
@@ -77,8 +77,8 @@ def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str,
 
     Raises: RuleError if there is none, or the sign-in was to another account.
     """
-    known, given = kept.get("account_id"), fresh.get("account_id")
-    if known and given and known != given:
+    earlier, later = kept.get("account_id"), fresh.get("account_id")
+    if earlier and later and earlier != later:
         raise RuleError(
             f"This is another Google account ({fresh.get('email', 'unnamed')}). "
             f"Please sign in to {kept.get('email', 'the first one')}."
@@ -90,7 +90,7 @@ def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str,
 
 
 def _flow(site: Site, *, scopes: tuple[str, ...] | None, code_verifier: str | None = None) -> Any:
-    """Make the library's flow, which insists on https: what the operator allowed to be plain http is named so to it."""
+    """Make the library's flow. It insists on https, so an address allowed to be plain http is named https to it."""
     web = {
         "client_id": site.client_id,
         "client_secret": site.client_secret,
@@ -118,15 +118,15 @@ def _secure(url: str) -> str:
     return "https" + url.removeprefix(url.partition(":")[0])
 
 
-def _refused(error: OAuth2Error) -> Exception:
+def _sign_in_error(error: OAuth2Error) -> Exception:
     name = error.error if isinstance(error.error, str) and not error.error.startswith("missing_token") else ""
-    meant = denied(error.status_code or 400, name)
-    if isinstance(meant, AccessLostError):  # the code was used, or is too old
+    refusal = token_error(error.status_code or 400, name)
+    if isinstance(refusal, AccessLostError):  # the code was used, or is too old
         return RuleError("The sign-in took too long, or was used already. Please connect again.")
-    return meant
+    return refusal
 
 
-def _words(scope: object) -> set[str]:
+def _scopes(scope: object) -> set[str]:
     return set(scope.split() if isinstance(scope, str) else scope) if isinstance(scope, str | list) else set()
 
 
@@ -135,7 +135,7 @@ def _identity(token: object) -> dict[str, str]:
     try:
         payload = str(token).split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        found = {"account_id": claims["sub"], "email": claims.get("email", "")}
+        identity = {"account_id": claims["sub"], "email": claims.get("email", "")}
     except (ValueError, LookupError, TypeError):
         return {}
-    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+    return {name: value for name, value in identity.items() if isinstance(value, str) and value}

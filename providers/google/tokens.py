@@ -64,7 +64,7 @@ class Site:
         return cls(client_id=app.client_id, client_secret=app.client_secret, redirect_uri=app.redirect_uri, **urls)
 
 
-def lasting(answer: Mapping[str, Any], *, now: datetime) -> dict[str, str]:
+def credentials_of(answer: Mapping[str, Any], *, now: datetime) -> dict[str, str]:
     """Return what to keep of a token endpoint's answer (RFC 6749 section 5.1).
 
     Raises: TransientError if it is none.
@@ -72,34 +72,34 @@ def lasting(answer: Mapping[str, Any], *, now: datetime) -> dict[str, str]:
     token, life = answer.get("access_token"), answer.get("expires_in", 0)
     if not isinstance(token, str) or not token or not isinstance(life, int | float):
         raise garbled()
-    kept = {"access_token": token, "expires_at": (now + timedelta(seconds=int(life))).isoformat()}
+    credentials = {"access_token": token, "expires_at": (now + timedelta(seconds=int(life))).isoformat()}
     rotated = answer.get("refresh_token")
-    return kept | ({"refresh_token": rotated} if isinstance(rotated, str) and rotated else {})
+    return credentials | ({"refresh_token": rotated} if isinstance(rotated, str) and rotated else {})
 
 
-def refreshed(kept: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> dict[str, str]:
+def refresh(credentials: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> dict[str, str]:
     """Ask for a new access token; everything else in the credentials stays, unless Google replaces the refresh token.
 
     Raises: AccessLostError if the grant is gone; RefusedError if our own registration is at fault; TransientError.
     Source: RFC 6749 section 6.
     """
-    if not kept.get("refresh_token"):
+    if not credentials.get("refresh_token"):
         raise AccessLostError("Google gave no lasting permission")
     form = {
         "grant_type": "refresh_token",
-        "refresh_token": kept["refresh_token"],
+        "refresh_token": credentials["refresh_token"],
         "client_id": site.client_id,
         "client_secret": site.client_secret,
     }
     status, headers, body = post(site.token, urlencode(form).encode())
     answer = _object(body)
     if status == _OK:
-        return {**kept, **lasting(answer, now=now)}
+        return {**credentials, **credentials_of(answer, now=now)}
     fault = Fault.of(status, headers, body, now=now)
-    raise denied(status, str(answer.get("error", "")), wait=fault.wait)
+    raise token_error(status, str(answer.get("error", "")), wait=fault.wait)
 
 
-def denied(status: int, error: str, *, wait: timedelta | None = None) -> ProviderError:
+def token_error(status: int, error: str, *, wait: timedelta | None = None) -> ProviderError:
     """Return what a refusal of the token endpoint means (RFC 6749 section 5.2)."""
     if status == _TOO_MANY or status >= _SERVER or not error or error in _PASSING:
         return TransientError(f"Google's sign-in service answered {status} {error}".rstrip(), retry_after=wait)
@@ -108,13 +108,13 @@ def denied(status: int, error: str, *, wait: timedelta | None = None) -> Provide
     return AccessLostError(f"Google no longer accepts the connection ({error})")
 
 
-def revoke(kept: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> None:
+def revoke(credentials: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> None:
     """Withdraw the grant, for every connection of this Google account; one that is gone already is fine.
 
     Raises: TransientError; RefusedError.
     Source: https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke
     """
-    token = kept.get("refresh_token") or kept.get("access_token")
+    token = credentials.get("refresh_token") or credentials.get("access_token")
     if not token:
         return
     status, headers, body = post(site.revoke, urlencode({"token": token}).encode())
@@ -128,29 +128,29 @@ def revoke(kept: Mapping[str, str], site: Site, post: Post, *, now: datetime) ->
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """Credentials as they were stored, with what is needed of them at every call."""
+class _AccessToken:
+    """An access token, and the stored credentials it comes from."""
 
-    kept: Mapping[str, str]
+    credentials: Mapping[str, str]
     token: str
     good_until: datetime
 
     @classmethod
-    def of(cls, kept: Mapping[str, str]) -> _Held:
+    def of(cls, credentials: Mapping[str, str]) -> _AccessToken:
         try:
-            end = datetime.fromisoformat(kept.get("expires_at", "")).astimezone(UTC)
+            end = datetime.fromisoformat(credentials.get("expires_at", "")).astimezone(UTC)
         except ValueError:
             end = datetime.min.replace(tzinfo=UTC) + _MARGIN
-        return cls(kept, kept.get("access_token", ""), end - _MARGIN)
+        return cls(credentials, credentials.get("access_token", ""), end - _MARGIN)
 
-    def good(self, now: datetime) -> bool:
+    def is_good(self, now: datetime) -> bool:
         return bool(self.token) and now < self.good_until
 
 
@@ -172,22 +172,22 @@ class Bearer:
         self._tokens = tokens
         self._refresh = refresh
         self._clock = clock
-        self._held: _Held | None = None
+        self._current: _AccessToken | None = None
         self._lost: tuple[Mapping[str, str], str] | None = None
         self._lock = Lock()
 
     def token(self) -> str:
-        """Return an access token that is good for a while; asks nobody while the one in hand is.
+        """Return an access token that is good for a while; asks nobody while the current one is.
 
         Raises: AccessLostError; RefusedError; TransientError.
         """
-        held = self._held
-        if held is not None and held.good(self._clock()):
-            return held.token
+        current = self._current
+        if current is not None and current.is_good(self._clock()):
+            return current.token
         with self._lock:
             return self._usable(refused=None)
 
-    def replaced(self, refused: str) -> str:
+    def replace(self, refused: str) -> str:
         """Return another access token than the one Google has just refused.
 
         Raises: AccessLostError; RefusedError; TransientError.
@@ -196,31 +196,31 @@ class Bearer:
             return self._usable(refused=refused)
 
     def _usable(self, refused: str | None) -> str:
-        held = self._held or _Held.of(self._tokens.load())
+        access = self._current or _AccessToken.of(self._tokens.load())
         now = self._clock()
-        if held.token == refused or not held.good(now):
-            held = self._renewed(held)
-            if held.token == refused or not held.good(now):  # another process had renewed it, long ago
-                held = self._renewed(held)
-        self._held = held
-        return held.token
+        if access.token == refused or not access.is_good(now):
+            access = self._renew(access)
+            if access.token == refused or not access.is_good(now):  # another process had renewed it, long ago
+                access = self._renew(access)
+        self._current = access
+        return access.token
 
-    def _renewed(self, held: _Held) -> _Held:
-        """Renew what is held; credentials that Google has given up on are not shown to it again."""
+    def _renew(self, access: _AccessToken) -> _AccessToken:
+        """Renew an access token; credentials that Google no longer accepts are not sent to it again."""
         if self._lost:
-            kept, words = self._lost
-            if dict(self._tokens.load()) == dict(kept):
+            lost_credentials, words = self._lost
+            if dict(self._tokens.load()) == dict(lost_credentials):
                 raise AccessLostError(words)
             self._lost = None
-        tried = held.kept
+        last_try = access.credentials
 
-        def refresh(current: Mapping[str, str]) -> Mapping[str, str]:
-            nonlocal tried
-            tried = current
-            return self._refresh(current)
+        def refresh(credentials: Mapping[str, str]) -> Mapping[str, str]:
+            nonlocal last_try
+            last_try = credentials
+            return self._refresh(credentials)
 
         try:
-            return _Held.of(self._tokens.renew(held.kept, refresh))
+            return _AccessToken.of(self._tokens.renew(access.credentials, refresh))
         except AccessLostError as error:
-            self._lost = (tried, str(error))
+            self._lost = (last_try, str(error))
             raise

@@ -33,7 +33,7 @@ from connector.ports import (
     TokenStore,
     Written,
 )
-from providers._conflict import follow_up
+from providers._conflict import check_overwrite
 from providers.memory.events import Event, MemoryEvents
 from providers.memory.push import MemoryPush
 
@@ -41,18 +41,18 @@ Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
 Moment = Literal["before", "after"]
 Hook = Callable[[Moment, Action], None]
 Around = Callable[[Action, Callable[[], Outcome]], Outcome]
-"""Does one write, or more or less than that; a ProviderError it raises is what the caller is told."""
+"""Does one write, or more or less than that; a ProviderError it raises is what the caller gets."""
 
 _ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One request that shall fail.
+    """One request that is to fail.
 
     Attributes:
         on: The verb it waits for.
-        error: What the caller is told.
+        error: What the caller gets.
         done: Whether a write is done all the same, so that only its answer is lost.
     """
 
@@ -97,24 +97,24 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
         """Do the actions one after the other."""
-        stopped: ProviderError | None = None
+        fatal: ProviderError | None = None
         for action in actions:
-            if stopped:
-                yield Failed(key=action.key, error=stopped)
+            if fatal:
+                yield Failed(key=action.key, error=fatal)
                 continue
             outcome = self._do(action)
             if isinstance(outcome, Failed) and (self.offline or isinstance(outcome.error, AccessLostError)):
-                stopped = outcome.error
+                fatal = outcome.error
             yield outcome
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there."""
         with self._lock:
             self._ask("read")
-            found = {ref.name: self.events.get(ref.href or ref.name) for ref in refs}
+            events = {ref.name: self.events.get(ref.href or ref.name) for ref in refs}
             return {
-                name: Sighting(href=event.href, etag=self._told(event), content=event.content) if event else None
-                for name, event in found.items()
+                name: Sighting(href=event.href, etag=self._etag(event), content=event.content) if event else None
+                for name, event in events.items()
             }
 
     def changes(self, since: str | None) -> Changes:
@@ -127,21 +127,22 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
             era, _, version = since.partition(":")
             if era != str(self._era):
                 raise SyncTokenExpiredError("the token is from before")
-            lost = () if self.lists_nothing else self._tombstones.items()
-            gone = tuple(sorted(href for href, when in lost if when > int(version)))
+            deletions = () if self.lists_nothing else self._tombstones.items()
+            gone = tuple(sorted(href for href, deleted_in in deletions if deleted_in > int(version)))
             return Changes(changed=self._changed(int(version)), gone=gone, token=token, full=False)
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when it is not free."""
         with self._lock:
             self._ask("busy")
-            return [one for one in self._taken(span) if not (self.tentative_is_free and self._is_tentative(one))]
+            intervals = self._busy_events(span)
+            return [busy for busy in intervals if not (self.tentative_is_free and self._is_tentative(busy))]
 
     def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free, tentative ones too; asks as `busy` does."""
         with self._lock:
             self._ask("busy")
-            return self._taken(span)
+            return self._busy_events(span)
 
     # What goes wrong: the tests' own handles.
 
@@ -149,9 +150,9 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         """Let the next matching requests fail, before anything is done or with only the answer lost."""
         self._faults += [Fault(on=on, error=error, done=answer_lost)] * times
 
-    def meanwhile(self, act: Callable[[], None], *, times: int = 1) -> None:
-        """Let somebody else act between an adapter's look at an event and its write, which then meets a new ETag."""
-        self._interruptions.extend([act] * times)
+    def meanwhile(self, edit: Callable[[], None], *, times: int = 1) -> None:
+        """Let somebody else edit between an adapter's look at an event and its write, which then meets a new ETag."""
+        self._interruptions.extend([edit] * times)
 
     def empty_feed(self) -> None:
         """Let the change feed forget every token and list nothing, until `lists_nothing` is unset."""
@@ -168,47 +169,61 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         if self.hook:
             self.hook("before", action)
         try:
-            outcome = self.around(action, lambda: self._done(action)) if self.around else self._done(action)
+            outcome = self.around(action, lambda: self._outcome(action)) if self.around else self._outcome(action)
         except ProviderError as error:
             outcome = Failed(key=action.key, error=error)
         if self.hook:
             self.hook("after", action)
         return outcome
 
-    def _done(self, action: Action) -> Outcome:
+    def _outcome(self, action: Action) -> Outcome:
         with self._lock:
             return self._put(action) if isinstance(action, Put) else self._remove(action)
 
     def _put(self, put: Put) -> Outcome:
         lost = self._ask("put")
+        event = self._written(put, self._writable(put))
+        if lost:
+            return Failed(key=put.key, error=lost)
+        ref = replace(put.at, href=event.href, etag=self._etag(event))
+        return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
+
+    def _writable(self, put: Put) -> Event | None:
+        """Return the event to be written over, once nobody interferes; None if it is to be created.
+
+        Raises: ProviderError.
+        """
         href = put.at.href or put.at.name
         for _ in range(_ROUNDS):
             event = self.events.get(href)
             if event is None:
-                if put.at.href is not None:
-                    raise MissingError(f"{href} is not there")
-                if href in self._tombstones:
-                    self.spent_names.append(href)
-                    raise MissingError(f"the name {href} is spent")
-            elif put.at.etag is None or put.at.etag != self._told(event):  # so it must be read before it is written
+                self._check_creatable(put, href)
+            elif put.at.etag is None or put.at.etag != self._etag(event):  # so it must be read before it is written
                 if event.content == put.entry.content:
-                    break
-                follow_up(put, event.content)
+                    return event
+                check_overwrite(put, event.content)
             if not self._interruptions:
-                break
+                return event
             self._interruptions.popleft()()
-        else:
-            raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+        raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+
+    def _check_creatable(self, put: Put, href: str) -> None:
+        if put.at.href is not None:
+            raise MissingError(f"{href} is not there")
+        if href in self._tombstones:
+            self.spent_names.append(href)
+            raise MissingError(f"the name {href} is spent")
+
+    def _written(self, put: Put, event: Event | None) -> Event:
+        """Return the event as it stands after the write, which changes nothing if it shows the entry already."""
         content = put.entry.content
-        if event is None or event.content != content:
-            version = self._next()
-            base = event or Event(href=href, version=version, shown=content)
-            event = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
-            self.events[href] = event
-        if lost:
-            return Failed(key=put.key, error=lost)
-        ref = replace(put.at, href=href, etag=self._told(event))
-        return Written(key=put.key, ref=ref, seen=content.fingerprint)
+        if event is not None and event.content == content:
+            return event
+        version = self._next()
+        base = event or Event(href=put.at.href or put.at.name, version=version, shown=content)
+        written = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
+        self.events[written.href] = written
+        return written
 
     def _remove(self, remove: Remove) -> Outcome:
         if isinstance(self.offline, MissingError):
@@ -220,12 +235,12 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         return Failed(key=remove.key, error=lost) if lost else Removed(key=remove.key)
 
     def _ask(self, verb: Verb) -> ProviderError | None:
-        """Count a request and meet its fault; return the error to tell once the write is done."""
+        """Count a request and raise its fault, if any; return the error to answer with once the write is done."""
         self.requests[verb] += 1
         if self.offline:
             gone = isinstance(self.offline, MissingError) and verb == "put"
             raise RefusedError("the calendar itself is not there any more") if gone else self.offline
-        fault = next((one for one in self._faults if one.on in {verb, "any"}), None)
+        fault = next((fault for fault in self._faults if fault.on in {verb, "any"}), None)
         if fault is None:
             return None
         self._faults.remove(fault)
@@ -233,20 +248,20 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
             raise fault.error
         return fault.error
 
-    def _taken(self, span: Span) -> list[Busy]:
-        taken = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
-        return [Busy(span=event.span, href=event.href) for event in sorted(taken, key=lambda one: one.span)]
+    def _busy_events(self, span: Span) -> list[Busy]:
+        events = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
+        return [Busy(span=event.span, href=event.href) for event in sorted(events, key=lambda event: event.span)]
 
-    def _is_tentative(self, one: Busy) -> bool:
-        return self.events[one.href or ""].shown.showing is Showing.TENTATIVE
+    def _is_tentative(self, busy: Busy) -> bool:
+        return self.events[busy.href or ""].shown.showing is Showing.TENTATIVE
 
     def _changed(self, since: int) -> tuple[Changed, ...]:
         if self.lists_nothing:
             return ()
         newer = (event for event in self.events.values() if event.version > since)
-        return tuple(Changed(href=event.href, etag=self._told(event)) for event in newer)
+        return tuple(Changed(href=event.href, etag=self._etag(event)) for event in newer)
 
-    def _told(self, event: Event) -> str | None:
+    def _etag(self, event: Event) -> str | None:
         return {"strong": event.etag, "weak": f"W/{event.etag}", "none": None}[self.etags]
 
 
@@ -301,11 +316,11 @@ class MemoryAccount:
 
     def open(self, remote_id: str) -> MemoryCalendar:
         """Return one calendar; one that is not there, or not to be seen, fails when it is used."""
-        found = self._store.calendars.get(remote_id)
-        if found and self._password == self._store.password:
-            return found
+        calendar = self._store.calendars.get(remote_id)
+        if calendar and self._password == self._store.password:
+            return calendar
         closed = MemoryCalendar(remote_id)
-        closed.offline = MissingError(f"there is no calendar {remote_id}") if found is None else _refused()
+        closed.offline = MissingError(f"there is no calendar {remote_id}") if calendar is None else _refused()
         return closed
 
 
@@ -326,11 +341,11 @@ class Memory:
         Returns: `store` and `password`.
         Raises: AccessLostError.
         """
-        found, password = store(form["address"]), form.get("password", "")
-        MemoryAccount(found, password).calendars()
-        for calendar in found.calendars.values():
+        account, password = store(form["address"]), form.get("password", "")
+        MemoryAccount(account, password).calendars()
+        for calendar in account.calendars.values():
             calendar.offline = None
-        return {"store": found.id, "password": password}
+        return {"store": account.id, "password": password}
 
     def account(self, tokens: TokenStore, network: Network) -> MemoryAccount:  # noqa: ARG002 - reaches none
         """Return the account of that store."""

@@ -1,4 +1,4 @@
-"""How the calendar service that lives in this process rings: whoever opens a channel is told by a plain call."""
+"""How the calendar service that lives in this process pushes: by a plain call to whoever has opened a channel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MemoryPush:
         channels: Those that are open at the service, by our id; an address each in `addresses`.
         heard: Called with what the service pushes; whoever wants to lose, double or delay pushes does it here.
         asked: What was asked, in order: verb and channel.
-        faults: Met by the next requests, one each; with `answer_lost` the request is carried out all the same.
+        faults: Answers to the next requests, one each; with `answer_lost` the request is carried out all the same.
     """
 
     silent: bool = False
@@ -38,11 +38,11 @@ class MemoryPush:
     faults: list[tuple[ProviderError, bool]] = field(default_factory=list)
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
-        """Open a channel; its first ring precedes the answer. An id can be used once.
+        """Open a channel; its first notification precedes the answer. An id can be used once.
 
         Raises: RefusedError.
         """
-        lost = self._meet("watch", channel_id)
+        lost = self._ask_for("watch", channel_id)
         if self.silent:
             raise RefusedError("this calendar cannot ring")
         if channel_id in self.addresses:
@@ -60,7 +60,7 @@ class MemoryPush:
 
         Raises: RefusedError.
         """
-        lost = self._meet("renew", channel.id)
+        lost = self._ask_for("renew", channel.id)
         if self.renewal == "refused" or self.silent:
             raise RefusedError("a channel cannot be renewed here")
         if self.renewal == "succeeds":
@@ -74,7 +74,7 @@ class MemoryPush:
 
     def unwatch(self, channel: Channel) -> None:
         """Close a channel."""
-        lost = self._meet("unwatch", channel.id)
+        lost = self._ask_for("unwatch", channel.id)
         self.channels.pop(channel.id, None)
         if lost:
             raise lost
@@ -92,8 +92,8 @@ class MemoryPush:
         if self.heard is not None:
             self.heard(Notification(channel_id=channel.id, secret=channel.secret, lifecycle=lifecycle))
 
-    def _meet(self, verb: str, channel_id: str) -> ProviderError | None:
-        """Count a request and meet its fault; return the error to tell once the request is carried out."""
+    def _ask_for(self, verb: str, channel_id: str) -> ProviderError | None:
+        """Count a request and raise its fault, if any; return the error to answer with once it is carried out."""
         self.asked.append((verb, channel_id))
         error, answer_lost = self.faults.pop(0) if self.faults else (None, False)
         if error is not None and not answer_lost:

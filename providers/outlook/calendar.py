@@ -1,4 +1,4 @@
-"""One Outlook calendar: its events written, removed and read, one request each or twenty in one."""
+"""One Outlook calendar: its events written, removed and read, one request each or up to twenty in a batch."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from connector.errors import (
     RefusedError,
 )
 from connector.ports import Busy, Changes, Channel, Failed, Outcome, Removed, Written
-from providers._conflict import follow_up
+from providers._conflict import check_overwrite
 from providers.outlook import events, feed, free_busy, push
-from providers.outlook.answers import Answer, Call, ThrottledError, UnreachableError, meaning, nonsense, wait
 from providers.outlook.http import BATCH, Graph
+from providers.outlook.protocol import Answer, Call, ThrottledError, UnreachableError, meaning, nonsense, wait
 from providers.outlook.tokens import WORK, Tokens
 
 _ROUNDS = 3
 _PAGES = 200
-_DOUBTS = 1000
+_MOST_LEFT = 1000  # events kept in mind as having left the window
 _CHANGED = frozenset({409, 412})
 _UNAUTHORIZED, _TOO_MANY = 401, 429
 _DUPLICATE = "errorduplicatetransactionid"
-_STOPS = (AccessLostError, UnreachableError, ThrottledError)
+_FATAL = (AccessLostError, UnreachableError, ThrottledError)
 
 
 class OutlookCalendar:
@@ -46,61 +46,67 @@ class OutlookCalendar:
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
         """Do the actions: one alone is one request, up to twenty are one `$batch`."""
-        stopped: ProviderError | None = None
+        fatal: ProviderError | None = None
         for start in range(0, len(actions), BATCH):
-            chunk = actions[start : start + BATCH]
-            try:
-                answers = [] if stopped else self._asked([self._first(one) for one in chunk], _in_order(chunk))
-            except ProviderError as error:
-                stopped = error if isinstance(error, _STOPS) else None
-                yield from (Failed(key=action.key, error=error) for action in chunk)
-                continue
-            if stopped:
-                yield from (Failed(key=action.key, error=stopped) for action in chunk)
-                continue
-            for action, answer in sorted(zip(chunk, answers, strict=True), key=lambda pair: not pair[1].ok):
-                outcome = self._finished(action, answer, stopped)
-                if isinstance(outcome, Failed) and isinstance(outcome.error, _STOPS):
-                    stopped = outcome.error
+            for outcome in self._apply_batch(actions[start : start + BATCH], fatal):
+                if isinstance(outcome, Failed) and isinstance(outcome.error, _FATAL):
+                    fatal = outcome.error
                 yield outcome
+
+    def _apply_batch(self, actions: Sequence[Action], fatal: ProviderError | None) -> Iterator[Outcome]:
+        """Do up to twenty actions, those first that succeed; with a fatal error from before they fail unasked."""
+        cause, answers = fatal, list[Answer]()
+        if cause is None:
+            try:
+                answers = self._answers([self._first(action) for action in actions], _in_order(actions))
+            except ProviderError as error:
+                cause = error
+        if cause is not None:
+            yield from (Failed(key=action.key, error=cause) for action in actions)
+            return
+        for action, answer in sorted(zip(actions, answers, strict=True), key=lambda pair: not pair[1].ok):
+            outcome = self._outcome(action, answer, fatal)
+            if isinstance(outcome, Failed) and isinstance(outcome.error, _FATAL):
+                fatal = outcome.error
+            yield outcome
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there, twenty at a time.
 
         Raises: ProviderError.
         """
-        found: dict[str, Sighting | None] = {}
-        known = {ref.href: ref.name for ref in refs if ref.href is not None}
-        hrefs = list(known)
+        sightings: dict[str, Sighting | None] = {}
+        names = {ref.href: ref.name for ref in refs if ref.href is not None}
+        hrefs = list(names)
         for start in range(0, len(hrefs), BATCH):
-            some = hrefs[start : start + BATCH]
-            for href, answer in zip(some, self._asked([events.get(one) for one in some]), strict=True):
-                found[known[href]] = self._sighted(None if answer.absent else answer.done().body)
+            chunk = hrefs[start : start + BATCH]
+            for href, answer in zip(chunk, self._answers([events.get(href) for href in chunk]), strict=True):
+                sightings[names[href]] = self._sighting(None if answer.absent else answer.done().body)
         for ref in refs:
             if ref.href is None:
-                found[ref.name] = self._sighted(self._find(ref.name))
-        return found
+                sightings[ref.name] = self._sighting(self._find(ref.name))
+        return sightings
 
     def changes(self, since: str | None) -> Changes:
         """Read the change feed."""
-        found = feed.changes(self._graph, self._path, since, now=self._clock())
-        for one in found.changed:
-            self._left.pop(one.href, None)
-        self._left |= dict.fromkeys(found.gone)
-        while len(self._left) > _DOUBTS:
+        changes = feed.changes(self._graph, self._path, since, now=self._clock())
+        for changed in changes.changed:
+            self._left.pop(changed.href, None)
+        self._left |= dict.fromkeys(changes.gone)
+        while len(self._left) > _MOST_LEFT:
             self._left.pop(next(iter(self._left)), None)
-        return found
+        return changes
 
     def busy(self, span: Span) -> Sequence[Busy]:
-        """Return when the calendar is not free: a work account's default one as its colleagues are told.
+        """Return when the calendar is not free: of a work account's default one, what its colleagues see.
 
         Raises: ProviderError.
         """
         credentials = self._tokens.credentials()
         if credentials.get("tenant") == WORK and credentials.get("username") and self._is_default():
-            told = free_busy.scheduled(self._graph, credentials["username"], span)
-            if told is not None:
-                return told
+            busy = free_busy.scheduled(self._graph, credentials["username"], span)
+            if busy is not None:
+                return busy
         return self.list_busy(span)
 
     def list_busy(self, span: Span) -> Sequence[Busy]:
@@ -136,7 +142,7 @@ class OutlookCalendar:
             return events.get(at.href)
         return events.update(at.href, at.etag, action.entry.content)
 
-    def _asked(self, calls: Sequence[Call], after: Mapping[int, int] | None = None) -> list[Answer]:
+    def _answers(self, calls: Sequence[Call], after: Mapping[int, int] | None = None) -> list[Answer]:
         """Ask, all in one request; what was turned away inside it for no named time is asked again by itself."""
         if len(calls) == 1:
             return [self._graph.call(calls[0])]
@@ -145,9 +151,10 @@ class OutlookCalendar:
             for call, answer in zip(calls, self._graph.batch(calls, after=after), strict=True)
         ]
 
-    def _finished(self, action: Action, answer: Answer, stopped: ProviderError | None) -> Outcome:
-        if stopped and not answer.ok:
-            return Failed(key=action.key, error=stopped)
+    def _outcome(self, action: Action, answer: Answer, fatal: ProviderError | None) -> Outcome:
+        """Finish what an answer has begun; after a fatal error nothing more is asked."""
+        if fatal and not answer.ok:
+            return Failed(key=action.key, error=fatal)
         try:
             if isinstance(action, Remove):
                 return self._removed(action, answer)
@@ -178,31 +185,31 @@ class OutlookCalendar:
         Raises: MissingError if it was deleted: the name is spent.
         """
         href = answer.error.get("@event.existingEventId")
-        event = self._got(str(href)) if href else self._find(put.at.name)
+        event = self._event(str(href)) if href else self._find(put.at.name)
         if event is None:
             raise MissingError(f"the name {put.at.name} is spent: its event was deleted")
         return self._updated(put, _id(event), event)
 
     def _again(self, put: Put, href: str) -> Written:
-        return self._updated(put, href, self._got(href))
+        return self._updated(put, href, self._event(href))
 
     def _updated(self, put: Put, href: str, event: Mapping[str, Any] | None) -> Written:
         """Compare and write until nobody has written in between; writes nothing if all is as it should be.
 
-        Raises: ProviderError; EditConflictError if what stands there is news.
+        Raises: ProviderError; EditConflictError if somebody else has changed what stands there.
         """
         for _ in range(_ROUNDS):
             if event is None:
                 raise MissingError(f"{href} is not there any more")
             if events.content_of(event) == put.entry.content:
                 return _written(put, event)
-            follow_up(put, events.content_of(event))
+            check_overwrite(put, events.content_of(event))
             single = events.is_series(event)
             call = events.update(href, _etag(event), put.entry.content, single=single)
             written = self._patched(put, href, self._graph.call(call))
             if written:
                 return written
-            event = self._got(href)
+            event = self._event(href)
         raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
 
     def _patched(self, put: Put, href: str, answer: Answer) -> Written | None:
@@ -226,22 +233,22 @@ class OutlookCalendar:
             raise meaning(answer)
         return Removed(key=remove.key)
 
-    def _got(self, href: str) -> Mapping[str, Any] | None:
+    def _event(self, href: str) -> Mapping[str, Any] | None:
         answer = self._graph.call(events.get(href))
         return None if answer.absent else answer.done().body
 
-    def _find(self, name: str, searched: Answer | None = None) -> Mapping[str, Any] | None:
-        """Return the event of a name of ours whose id we never learned; None is a confirmed absence.
+    def _find(self, name: str, search: Answer | None = None) -> Mapping[str, Any] | None:
+        """Return the event of a name of ours whose id we do not know; None is a confirmed absence.
 
-        Where the search does not know it, the whole calendar is looked through: a search index may lag.
+        Where the search does not find it, the whole calendar is looked through: a search index may lag.
         """
         try:
-            answer = searched or self._graph.call(events.search(self._path, name))
+            answer = search or self._graph.call(events.search(self._path, name))
             if answer.absent:
                 return None  # gone with its calendar
-            if found := answer.value():
-                return found[0]
-        except _STOPS:
+            if matches := answer.value():
+                return matches[0]
+        except _FATAL:
             raise
         except ProviderError:
             pass  # some mailboxes cannot search at all
@@ -249,10 +256,10 @@ class OutlookCalendar:
         for page in self._graph.pages(listing, most=_PAGES):
             for event in page.value():
                 if event.get("transactionId") == name:
-                    return self._got(_id(event))
+                    return self._event(_id(event))
         return None
 
-    def _sighted(self, event: Mapping[str, Any] | None) -> Sighting | None:
+    def _sighting(self, event: Mapping[str, Any] | None) -> Sighting | None:
         if event is None or not self._stands_here(event):
             return None
         return Sighting(href=_id(event), etag=_etag(event), content=events.content_of(event))
@@ -268,7 +275,7 @@ class OutlookCalendar:
         now = self._clock()
         if span is None or span.end <= now - feed.BEHIND or span.start >= now + feed.LEAST_AHEAD:
             return True
-        return any(one.href == _id(event) for one in free_busy.viewed(self._graph, self._path, span, free=True))
+        return any(busy.href == _id(event) for busy in free_busy.viewed(self._graph, self._path, span, free=True))
 
     def _is_default(self) -> bool:
         if self._default is None:

@@ -16,7 +16,7 @@ from connector.domain.span import Span
 from connector.errors import RuleError
 from providers._conflict import tidy
 from providers.outlook import zones
-from providers.outlook.answers import Call
+from providers.outlook.protocol import Call
 
 _OURS = "String {9d2c4bd4-53c1-4a0e-8f0b-6a5a3c1e7d42} Name "
 NAME = f"{_OURS}PencilledName"
@@ -40,7 +40,7 @@ def get(href: str) -> Call:
 def create(calendar: str, ref: Ref, content: Content) -> Call:
     """Create an event under our own name: repeated, it gives the same event again.
 
-    No attendee, ever: Exchange would write to them. No reminder: a hold would ring.
+    No attendee, ever: Exchange would write to them. No reminder: a hold would announce itself.
     """
     body = _own(content) | {
         "body": {"contentType": "text", "content": ""},
@@ -65,14 +65,14 @@ def update(href: str, etag: str, content: Content, *, single: bool = False) -> C
 
 
 def delete(href: str) -> Call:
-    """Remove an event; whoever changed it in between changed what was to go anyway."""
+    """Remove an event, also if it was changed in between."""
     return Call(method="DELETE", path=path(href))
 
 
 def search(calendar: str, name: str) -> Call:
     """Look for the event of a name of ours by its mark; the index behind it may lag, or fail altogether."""
-    wanted = f"singleValueExtendedProperties/Any(ep: ep/id eq '{NAME}' and ep/value eq '{name}')"
-    return Call(method="GET", path=f"{calendar}/events?$filter={quote(wanted, safe='()$=')}&{FIELDS}")
+    condition = f"singleValueExtendedProperties/Any(ep: ep/id eq '{NAME}' and ep/value eq '{name}')"
+    return Call(method="GET", path=f"{calendar}/events?$filter={quote(condition, safe='()$=')}&{FIELDS}")
 
 
 def content_of(event: Mapping[str, Any]) -> Content | None:
@@ -101,19 +101,19 @@ def is_series(event: Mapping[str, Any]) -> bool:
     return bool(event.get("recurrence")) or event.get("type", "singleInstance") != "singleInstance"
 
 
-def shows(event: Mapping[str, Any], wanted: Content) -> bool:
-    """Whether a write's own answer shows what was wanted, however the service tidies blanks.
+def shows(event: Mapping[str, Any], content: Content) -> bool:
+    """Whether a write's own answer shows what was written, however the service tidies blanks.
 
     Such an answer does not tell extended properties, and so not which kind of busy it is.
     """
-    found = content_of(event)
-    if found is None:
+    actual = content_of(event)
+    if actual is None:
         return False
     return (
-        found.span == wanted.span
-        and tidy(found.title) == tidy(wanted.title)
-        and tidy(found.location) == tidy(wanted.location)
-        and _SHOW_AS[found.showing] == _SHOW_AS[wanted.showing]
+        actual.span == content.span
+        and tidy(actual.title) == tidy(content.title)
+        and tidy(actual.location) == tidy(content.location)
+        and _SHOW_AS[actual.showing] == _SHOW_AS[content.showing]
     )
 
 
@@ -162,7 +162,7 @@ def _instant(value: object, zone: tzinfo | None) -> datetime | None:
 
 def _marked(event: Mapping[str, Any]) -> str:
     properties = event.get("singleValueExtendedProperties")
-    for one in properties if isinstance(properties, list) else ():
-        if isinstance(one, Mapping) and str(one.get("id", "")).lower() == _SHOWING.lower():
-            return str(one.get("value", ""))
+    for item in properties if isinstance(properties, list) else ():
+        if isinstance(item, Mapping) and str(item.get("id", "")).lower() == _SHOWING.lower():
+            return str(item.get("value", ""))
     return ""

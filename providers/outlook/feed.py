@@ -14,8 +14,8 @@ from typing import Any
 
 from connector.errors import ProviderError, SyncTokenExpiredError, TransientError
 from connector.ports import Changed, Changes
-from providers.outlook.answers import Answer, Call, meaning, nonsense
 from providers.outlook.http import Graph
+from providers.outlook.protocol import Answer, Call, meaning, nonsense
 
 BEHIND = timedelta(days=7)
 AHEAD = timedelta(days=400)
@@ -28,7 +28,7 @@ _BAD, _GONE = 400, 410
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """Where a reading ended."""
+    """Where a round of the feed ended, and where its window does."""
 
     link: str
     until: datetime
@@ -40,9 +40,9 @@ class Token:
         Raises: SyncTokenExpiredError.
         """
         try:
-            found = json.loads(text)
-            until = datetime.fromisoformat(found["until"])
-            return cls(link=str(found["link"]), until=until.replace(tzinfo=until.tzinfo or UTC))
+            fields = json.loads(text)
+            until = datetime.fromisoformat(fields["until"])
+            return cls(link=str(fields["link"]), until=until.replace(tzinfo=until.tzinfo or UTC))
         except (ValueError, LookupError, TypeError) as error:
             raise SyncTokenExpiredError("this is no token of Outlook's change feed") from error
 
@@ -53,7 +53,7 @@ class Token:
 def changes(graph: Graph, calendar: str, since: str | None, *, now: datetime) -> Changes:
     """Read a round to its end, or a whole new one where there is no token or its window ends too soon.
 
-    Nothing is told of what an event shows: the feed lags and repeats old news, so a direct read must find that.
+    It does not say what an event shows: the feed lags and repeats what is out of date, so that takes a direct read.
 
     Raises: SyncTokenExpiredError; MissingError if the calendar is not there; another ProviderError.
     """
@@ -89,7 +89,7 @@ def _round(graph: Graph, first: Call, until: datetime, *, full: bool) -> Changes
 
 
 def _take(item: Mapping[str, Any], changed: dict[str, str | None], gone: dict[str, None]) -> None:
-    """Add one item to what is known; named more than once, the last word counts.
+    """Add one item to what earlier ones have named; the last one about an event counts.
 
     `@removed` says that an event is no longer in the window: moved out of it, or deleted.
     """
@@ -105,7 +105,7 @@ def _take(item: Mapping[str, Any], changed: dict[str, str | None], gone: dict[st
 
 
 def _refusal(page: Answer, *, full: bool) -> ProviderError:
-    """Say why a page was refused; a link that is not understood any more has had its time."""
+    """Say why a page was refused; a link that the service does not understand any more has expired."""
     if page.absent:
         return meaning(page)  # the calendar itself
     expired = page.status == _GONE or any(word in page.code for word in _EXPIRED)

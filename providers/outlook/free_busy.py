@@ -9,8 +9,8 @@ from connector.domain.span import Span
 from connector.errors import AccessLostError, ProviderError, TransientError
 from connector.ports import Busy
 from providers.outlook import events
-from providers.outlook.answers import Call
 from providers.outlook.http import Graph
+from providers.outlook.protocol import Call
 
 _FREE = "free"
 _PAGES = 100
@@ -20,20 +20,20 @@ _SELECT = "$select=id,seriesMasterId,start,end,showAs,isCancelled,isAllDay,origi
 def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> list[Busy]:
     """Return what the events of one calendar take, series expanded; with `free`, also those that leave it free.
 
-    An event of a series bears the series' id, so that one of ours is known whatever was made of it.
+    An event of a series bears the series' id, so that one of ours is recognised whatever was made of it.
 
     Raises: ProviderError. Source: https://learn.microsoft.com/graph/api/calendar-list-calendarview
     """
     window = f"startDateTime={span.start:%Y-%m-%dT%H:%M:%SZ}&endDateTime={span.end:%Y-%m-%dT%H:%M:%SZ}"
     first = Call(method="GET", path=f"{calendar}/calendarView?{window}&{_SELECT}")
-    found = []
+    busy = []
     for page in graph.pages(first, most=_PAGES):
         for event in page.value():
-            taken = events.span_of(event)
+            event_span = events.span_of(event)
             counts = free or (event.get("showAs") != _FREE and not event.get("isCancelled"))
-            if counts and taken and taken.overlaps(span):
-                found.append(Busy(span=taken, href=str(event.get("seriesMasterId") or event.get("id"))))
-    return sorted(found, key=lambda one: one.span)
+            if counts and event_span and event_span.overlaps(span):
+                busy.append(Busy(span=event_span, href=str(event.get("seriesMasterId") or event.get("id"))))
+    return sorted(busy, key=lambda event: event.span)
 
 
 def scheduled(graph: Graph, username: str, span: Span) -> list[Busy] | None:
@@ -58,9 +58,9 @@ def scheduled(graph: Graph, username: str, span: Span) -> list[Busy] | None:
         return None
     if len(schedules) != 1 or schedules[0].get("error") or not isinstance(schedules[0].get("scheduleItems"), list):
         return None
-    taken = (_taken(item) for item in schedules[0]["scheduleItems"])
-    return [Busy(span=one) for one in sorted(one for one in taken if one and one.overlaps(span))]
+    spans = (_span(item) for item in schedules[0]["scheduleItems"])
+    return [Busy(span=busy) for busy in sorted(busy for busy in spans if busy and busy.overlaps(span))]
 
 
-def _taken(item: Mapping[str, Any]) -> Span | None:
+def _span(item: Mapping[str, Any]) -> Span | None:
     return None if item.get("status") == _FREE else events.span_of(item)

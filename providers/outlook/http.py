@@ -1,4 +1,4 @@
-"""HTTP to Microsoft Graph: kept connections, batches, and one mailbox's patience."""
+"""HTTP to Microsoft Graph: kept connections, batches, and the limits of one mailbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from connector.errors import RefusedError
 from connector.ports import HTTP_TIMEOUT
-from providers.outlook.answers import (
+from providers.outlook.protocol import (
     ERROR,
     LOCKED,
     READ_SECONDS,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import httpx2
 
 BATCH = 20  # requests in one $batch
-CONCURRENT = 4  # requests Outlook bears at once for one mailbox; those inside a batch count
+CONCURRENT = 4  # requests Outlook accepts at once for one mailbox; those inside a batch count
 _POOL_SECONDS, _KEPT_SECONDS = 15.0, 60.0
 
 
@@ -83,7 +83,7 @@ class Web:
             raise UnreachableError("Microsoft could not be reached") from error
 
     def hung_up(self, error: UnreachableError) -> bool:
-        """Whether a kept connection broke before the answer began, so that a new one may do."""
+        """Whether a kept connection broke before the answer began, so that a new one may succeed."""
         import httpx2  # noqa: PLC0415 - as above
 
         return isinstance(error.__cause__, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError)
@@ -122,7 +122,7 @@ class Graph:
         if answer.status == UNAUTHORIZED:
             answer = self._sent(call, self._tokens.bearer(refused=token), places)
         if answer.status == UNAUTHORIZED or answer.status in {LOCKED, TOO_MANY} or answer.status >= ERROR:
-            self.follow_up(answer)
+            self.note_pause(answer)
             raise meaning(answer)
         return answer
 
@@ -133,29 +133,16 @@ class Graph:
             calls: What to ask, with paths below the root.
             after: By position, the request that must have been done before; else the service runs four at once.
         """
-        requests: list[dict[str, object]] = []
-        for number, call in enumerate(calls):
-            one: dict[str, object] = {
-                "id": str(number),
-                "method": call.method,
-                "url": call.path,
-                "headers": call.head,
-            }
-            if call.body is not None:
-                one["body"] = call.body
-            if after and number in after:
-                one["dependsOn"] = [str(after[number])]
-            requests.append(one)
-        whole = self.call(
-            Call(method="POST", path="/$batch", body={"requests": requests}), places=min(len(calls), CONCURRENT)
-        ).done()
-        parts = whole.body.get("responses")
+        predecessors = after or {}
+        requests = [_batched(number, call, predecessors.get(number)) for number, call in enumerate(calls)]
+        batch = Call(method="POST", path="/$batch", body={"requests": requests})
+        parts = self.call(batch, places=min(len(calls), CONCURRENT)).done().body.get("responses")
         if not isinstance(parts, list):
             raise nonsense()
-        found = {str(part.get("id")): _part(part) for part in parts if isinstance(part, Mapping)}
-        answers = [found.get(str(number), Answer(0)) for number in range(len(calls))]
+        by_id = {str(part.get("id")): _part(part) for part in parts if isinstance(part, Mapping)}
+        answers = [by_id.get(str(number), Answer(0)) for number in range(len(calls))]
         for answer in answers:
-            self.follow_up(answer)
+            self.note_pause(answer)
         return answers
 
     def pages(self, first: Call, *, most: int) -> Iterator[Answer]:
@@ -174,7 +161,7 @@ class Graph:
         if call is not None:
             raise RefusedError(f"Outlook has more than {most} pages of an answer")
 
-    def follow_up(self, answer: Answer) -> None:
+    def note_pause(self, answer: Answer) -> None:
         """Note an instant before which the service wants no more requests."""
         if answer.status == TOO_MANY or answer.status > ERROR:
             pause = wait(answer)
@@ -210,8 +197,8 @@ class Graph:
                     raise
                 response = self._web.send(call.method, url, seconds=call.seconds, headers=headers, content=content)
         body, sound = _object(response.content)
-        found = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, found, body, sound)
+        answer_headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, answer_headers, body, sound)
 
     def leads_here(self, link: str) -> bool:
         """Whether a link leads to the service itself."""
@@ -227,12 +214,27 @@ class Graph:
         return path
 
 
+def _batched(number: int, call: Call, predecessor: int | None) -> dict[str, object]:
+    """Return a request as one of a batch, to be carried out after its predecessor."""
+    request: dict[str, object] = {
+        "id": str(number),
+        "method": call.method,
+        "url": call.path,
+        "headers": call.head,
+    }
+    if call.body is not None:
+        request["body"] = call.body
+    if predecessor is not None:
+        request["dependsOn"] = [str(predecessor)]
+    return request
+
+
 def _part(part: Mapping[str, Any]) -> Answer:
     status, headers, body = part.get("status"), part.get("headers"), part.get("body")
     if not isinstance(status, int):
         return Answer(0)
-    found = {str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else {}
-    return Answer(status, found, body if isinstance(body, Mapping) else {}, body is None or isinstance(body, Mapping))
+    fields = {str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else {}
+    return Answer(status, fields, body if isinstance(body, Mapping) else {}, body is None or isinstance(body, Mapping))
 
 
 def _object(content: bytes) -> tuple[Mapping[str, Any], bool]:

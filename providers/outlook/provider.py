@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from connector.errors import RefusedError, RuleError
 from connector.ports import Network, RemoteCalendarInfo, SignInBegun, TokenStore
 from providers.outlook import tokens as _graph_tokens
-from providers.outlook.answers import Call, nonsense
 from providers.outlook.calendar import OutlookCalendar
 from providers.outlook.http import Graph, Web
+from providers.outlook.protocol import Call, nonsense
 from providers.outlook.tokens import Authority, Directory, Tokens
 
 _PAGES = 20
@@ -38,10 +38,10 @@ class OutlookAccount:
         first = Call(method="GET", path="/me/calendars?$select=id,name,canEdit&$top=100")
         return tuple(
             RemoteCalendarInfo(
-                remote_id=str(one.get("id")), name=str(one.get("name") or ""), writable=bool(one.get("canEdit"))
+                remote_id=str(item.get("id")), name=str(item.get("name") or ""), writable=bool(item.get("canEdit"))
             )
             for page in self._graph.pages(first, most=_PAGES)
-            for one in page.value()
+            for item in page.value()
         )
 
     def create_calendar(self, name: str) -> RemoteCalendarInfo:
@@ -51,13 +51,13 @@ class OutlookAccount:
 
         Raises: ProviderError.
         """
-        found = self._named(name)
-        if found is None:
+        calendar = self._named(name)
+        if calendar is None:
             self._graph.call(Call(method="POST", path="/me/calendars", body={"name": name}, repeatable=False)).done()
-            found = self._named(name)
-        if found is None:
+            calendar = self._named(name)
+        if calendar is None:
             raise nonsense()
-        return found
+        return calendar
 
     def open(self, remote_id: str) -> OutlookCalendar:
         """Return one calendar by its id."""
@@ -66,7 +66,7 @@ class OutlookAccount:
         return self._open[remote_id]
 
     def _named(self, name: str) -> RemoteCalendarInfo | None:
-        return next((one for one in self.calendars() if one.name == name and one.writable), None)
+        return next((info for info in self.calendars() if info.name == name and info.writable), None)
 
 
 class Outlook:

@@ -1,4 +1,4 @@
-"""Subscriptions: how Outlook rings when a calendar changes.
+"""Subscriptions: how Outlook notifies us when a calendar changes.
 
 The service proves our address while the subscription is being made: it posts a token there, which must be answered by
 another thread or process meanwhile. Source: https://learn.microsoft.com/graph/api/subscription-post-subscriptions
@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from connector.errors import RefusedError
 from connector.ports import Channel
-from providers.outlook.answers import Answer, Call, meaning, nonsense
 from providers.outlook.http import Graph
+from providers.outlook.protocol import Answer, Call, meaning, nonsense
 
 LIFE = timedelta(days=6)  # the service grants 10,080 minutes at most
 _HANDSHAKE_SECONDS = 20.0
@@ -21,32 +21,18 @@ _PAGES = 20
 
 
 def watch(graph: Graph, calendar: str, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
-    """Subscribe, in the place of a subscription to the same address that was forgotten.
+    """Subscribe; an earlier subscription to the same address that we no longer know is ended first.
 
-    `clientState` carries our channel id before the secret: a ring may come before the service has told its own id.
+    `clientState` carries our channel id before the secret: a notification may come before we know the service's own id.
 
-    Raises: RefusedError if the calendar cannot ring, or our address did not prove itself; another ProviderError.
+    Raises: RefusedError if the calendar cannot push, or our address did not prove itself; another ProviderError.
     """
     resource = f"{calendar}/events"
-    wanted = Call(
-        method="POST",
-        path="/subscriptions",
-        body={
-            "changeType": "created,updated,deleted",
-            "resource": resource,
-            "notificationUrl": address,
-            "lifecycleNotificationUrl": address,
-            "clientState": f"{channel_id}.{secret}",
-            "expirationDateTime": _written(now + LIFE),
-            "latestSupportedTlsVersion": "v1_2",
-        },
-        seconds=_HANDSHAKE_SECONDS,
-        repeatable=False,
-    )
-    answer = graph.call(wanted)
+    subscription = _subscription(resource, address, f"{channel_id}.{secret}", until=now + LIFE)
+    answer = graph.call(subscription)
     if answer.status == _CONFLICT:
-        _forget_others(graph, resource, address)
-        answer = graph.call(wanted)
+        _end_others(graph, resource, address)
+        answer = graph.call(subscription)
     if not answer.ok:
         raise RefusedError(f"Outlook will not ring: {meaning(answer)}")
     remote_id = answer.done().body.get("id")
@@ -60,7 +46,7 @@ def renew(graph: Graph, channel: Channel, *, now: datetime) -> Channel | None:
 
     Raises: ProviderError.
     """
-    body = {"expirationDateTime": _written(now + LIFE)}
+    body = {"expirationDateTime": _timestamp(now + LIFE)}
     answer = graph.call(Call(method="PATCH", path=_path(channel.remote_id), body=body))
     if answer.status == _NOT_FOUND:
         return None
@@ -78,11 +64,31 @@ def unwatch(graph: Graph, remote_id: str) -> None:
         raise meaning(answer)
 
 
-def _forget_others(graph: Graph, resource: str, address: str) -> None:
+def _subscription(resource: str, address: str, client_state: str, *, until: datetime) -> Call:
+    return Call(
+        method="POST",
+        path="/subscriptions",
+        body={
+            "changeType": "created,updated,deleted",
+            "resource": resource,
+            "notificationUrl": address,
+            "lifecycleNotificationUrl": address,
+            "clientState": client_state,
+            "expirationDateTime": _timestamp(until),
+            "latestSupportedTlsVersion": "v1_2",
+        },
+        seconds=_HANDSHAKE_SECONDS,
+        repeatable=False,
+    )
+
+
+def _end_others(graph: Graph, resource: str, address: str) -> None:
+    """End the subscriptions to the same resource that push to the same address."""
     for page in graph.pages(Call(method="GET", path="/subscriptions"), most=_PAGES):
-        for one in page.value():
-            if one.get("notificationUrl") == address and str(one.get("resource", "")).strip("/") == resource.strip("/"):
-                unwatch(graph, str(one.get("id")))
+        for item in page.value():
+            path = str(item.get("resource", "")).strip("/")
+            if item.get("notificationUrl") == address and path == resource.strip("/"):
+                unwatch(graph, str(item.get("id")))
 
 
 def _granted(answer: Answer, now: datetime) -> datetime:
@@ -93,7 +99,7 @@ def _granted(answer: Answer, now: datetime) -> datetime:
     return granted.replace(tzinfo=granted.tzinfo or UTC).astimezone(UTC).replace(microsecond=0)
 
 
-def _written(value: datetime) -> str:
+def _timestamp(value: datetime) -> str:
     return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

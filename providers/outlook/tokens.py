@@ -19,8 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from connector.errors import AccessLostError, ProviderError, RefusedError, RuleError, TransientError
 from connector.ports import Network, OAuthApp, SignInBegun, TokenStore
-from providers.outlook.answers import Answer, wait
 from providers.outlook.http import Web
+from providers.outlook.protocol import Answer, wait
 
 AUTHORITY = "https://login.microsoftonline.com/common"  # work, school and personal accounts alike
 ROOT = "https://graph.microsoft.com/v1.0"
@@ -81,7 +81,7 @@ class _Reply:
 
 
 class Authority:
-    """Carries msal's requests over the kept connections, with their time limits.
+    """Sends msal's requests over the kept connections, with their time limits.
 
     What the authority tells about itself is kept for a day; errors are not, as msal's own memory would (for 60 s).
     msal insists on https, so an authority that the operator allowed to be plain http is named to it as https.
@@ -90,7 +90,7 @@ class Authority:
     def __init__(self, web: Web, *, monotonic: Callable[[], float]) -> None:
         self._web = web
         self._monotonic = monotonic
-        self._known: dict[str, tuple[float, _Reply]] = {}
+        self._replies: dict[str, tuple[float, _Reply]] = {}
 
     def app(self, directory: Directory, cache: str | None) -> tuple[Any, Any]:
         """Return a new msal application and its token cache; asks the authority about itself at most once a day.
@@ -104,7 +104,7 @@ class Authority:
         if cache is not None:
             tokens.deserialize(cache)
         secure = urlunsplit(("https", *urlsplit(directory.authority)[1:]))
-        application = told(
+        application = through_msal(
             lambda: msal.ConfidentialClientApplication(
                 directory.client_id,
                 client_credential=directory.client_secret,
@@ -117,13 +117,13 @@ class Authority:
         return application, tokens
 
     def get(self, url: str, **parts: Any) -> _Reply:
-        """Ask, or remember the answer of today."""
-        known = self._known.get(url)
-        if known and known[0] > self._monotonic():
-            return known[1]
+        """Ask, or give the reply that was kept from the last day."""
+        expires_at, reply = self._replies.get(url, (0.0, None))
+        if reply is not None and expires_at > self._monotonic():
+            return reply
         reply = self._send("GET", url, **parts)
         if reply.status_code == 200:  # noqa: PLR2004 - OK
-            self._known[url] = (self._monotonic() + _KEPT, reply)
+            self._replies[url] = (self._monotonic() + _KEPT, reply)
         return reply
 
     def post(self, url: str, **parts: Any) -> _Reply:
@@ -131,8 +131,8 @@ class Authority:
         return self._send("POST", url, **parts)
 
     def _send(self, method: str, url: str, **parts: Any) -> _Reply:
-        taken = {name: parts[name] for name in ("params", "data", "headers") if parts.get(name)}
-        response = self._web.send(method, url, **taken)
+        usable = {name: parts[name] for name in ("params", "data", "headers") if parts.get(name)}
+        response = self._web.send(method, url, **usable)
         headers = {name.lower(): value for name, value in response.headers.items()}
         if response.status_code == _TOO_MANY or response.status_code >= _ERROR:
             pause = wait(Answer(response.status_code, headers))
@@ -162,10 +162,10 @@ class _Client:
         return urlunsplit((self._scheme, *urlsplit(url)[1:]))
 
 
-def told(act: Callable[[], Any]) -> Any:
-    """Do something with msal and let only our own errors out; its messages may quote an answer, so none is repeated."""
+def through_msal(call: Callable[[], Any]) -> Any:
+    """Call msal and let only our own errors out; its messages may quote an answer, so none is repeated."""
     try:
-        return act()
+        return call()
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError) as error:
         kind = type(error).__name__
         raise TransientError(f"Microsoft's sign-in gave an answer that makes no sense ({kind})") from error
@@ -178,7 +178,7 @@ def begin(authority: Authority, directory: Directory, state: str) -> SignInBegun
     """
     app, _ = authority.app(directory, None)
     warnings.filterwarnings("ignore", message="response_mode='form_post' is recommended")  # see above
-    flow = told(
+    flow = through_msal(
         lambda: app.initiate_auth_code_flow(
             [_SCOPE],
             redirect_uri=directory.redirect_uri,
@@ -202,26 +202,27 @@ def complete(
     if not answer.get("state") or answer.get("state") != flow.get("state"):
         raise RuleError("This answer belongs to another sign-in. Please start again.")
     app, cache = authority.app(directory, None)
-    result = told(lambda: app.acquire_token_by_auth_code_flow(flow, dict(answer)))
+    result = through_msal(lambda: app.acquire_token_by_auth_code_flow(flow, dict(answer)))
     if "access_token" not in result:
-        raise _unfinished(str(result.get("error", "")))
-    granted = {scope.rpartition("/")[2].lower() for scope in str(result.get("scope", "")).split()}
-    if _SCOPE.lower() not in granted:
+        raise _sign_in_error(str(result.get("error", "")))
+    scopes = {scope.rpartition("/")[2].lower() for scope in str(result.get("scope", "")).split()}
+    if _SCOPE.lower() not in scopes:
         raise RuleError("Pencilled may not read and write your calendars. Please start again and allow it.")
     accounts = app.get_accounts()
     if "refresh_token" not in result or len(accounts) != 1:
         raise RuleError("Microsoft did not allow Pencilled to stay connected. Please start again.")
-    claims = result.get("id_token_claims", {})
-    personal = claims.get("tid") == _PERSONAL_TENANT
-    kept = {
-        "cache": cache.serialize(),
-        "home_account_id": str(accounts[0]["home_account_id"]),
-        "tenant": PERSONAL if personal else WORK,
-    }
-    return kept if personal else kept | {"username": str(claims.get("preferred_username", ""))}
+    return _credentials(cache.serialize(), str(accounts[0]["home_account_id"]), result.get("id_token_claims", {}))
 
 
-def _unfinished(error: str) -> RuleError | ProviderError:
+def _credentials(cache: str, home_account_id: str, claims: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what to keep of an account; a personal one has no user name that free/busy could be asked by."""
+    credentials = {"cache": cache, "home_account_id": home_account_id}
+    if claims.get("tid") == _PERSONAL_TENANT:
+        return credentials | {"tenant": PERSONAL}
+    return credentials | {"tenant": WORK, "username": str(claims.get("preferred_username", ""))}
+
+
+def _sign_in_error(error: str) -> RuleError | ProviderError:
     if error in _DECLINED:
         return RuleError("You, or your organisation, did not allow Pencilled to use your calendars. Nothing was kept.")
     if error in _SPENT:
@@ -266,13 +267,13 @@ class Tokens:
         return None
 
     def _fetched(self, refused: str | None) -> str:
-        seen = self._store.load()
-        found = self._cached(seen, refused, least=_MARGIN)
-        if found is None:
-            found = self._cached(self._store.renew(seen, self._refreshed), refused, least=0)
-        if found is None:
+        credentials = self._store.load()
+        cached = self._cached(credentials, refused, least=_MARGIN)
+        if cached is None:
+            cached = self._cached(self._store.renew(credentials, self._refreshed), refused, least=0)
+        if cached is None:
             raise AccessLostError("Microsoft gives no new access to this account")
-        token, seconds = found
+        token, seconds = cached
         self._warm = (token, self._monotonic() + seconds - _MARGIN)
         return token
 
@@ -281,20 +282,20 @@ class Tokens:
         import msal  # noqa: PLC0415 - as above
 
         cache = msal.SerializableTokenCache()
-        told(lambda: cache.deserialize(credentials.get("cache")))
+        through_msal(lambda: cache.deserialize(credentials.get("cache")))
         query = {"client_id": self._directory.client_id, "home_account_id": credentials.get("home_account_id")}
-        rows = told(lambda: list(cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN, query=query)))
+        rows = through_msal(lambda: list(cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN, query=query)))
         left = {str(row["secret"]): float(row["expires_on"]) - time.time() for row in rows}
         left.pop(refused or "", None)
-        token = max(left, key=lambda one: left[one], default=None)
+        token = max(left, key=left.__getitem__, default=None)
         return (token, left[token]) if token is not None and left[token] > least else None
 
     def _refreshed(self, credentials: Mapping[str, str]) -> Mapping[str, str]:
         """Spend the refresh token; the one that comes back with the answer is kept with it."""
         app, cache = self._authority.app(self._directory, credentials.get("cache"))
         home = credentials.get("home_account_id")
-        account = next((one for one in told(app.get_accounts) if one["home_account_id"] == home), None)
-        result = told(lambda: app.acquire_token_silent_with_error([_SCOPE], account, force_refresh=True))
+        account = next((item for item in through_msal(app.get_accounts) if item["home_account_id"] == home), None)
+        result = through_msal(lambda: app.acquire_token_silent_with_error([_SCOPE], account, force_refresh=True))
         if not result:
             raise AccessLostError("no way is kept to reach this account: it must be connected anew")
         if "access_token" not in result:

@@ -26,7 +26,7 @@ def listen(calendar: MemoryCalendar) -> list[tuple[str, str]]:
 
 def planned(shown: Any) -> list[tuple[str, str]]:
     [plan] = shown
-    return [("remove" if one["do"] == "remove" else "put", one["remote_name"]) for one in plan["actions"]]
+    return [("remove" if action["do"] == "remove" else "put", action["remote_name"]) for action in plan["actions"]]
 
 
 def test_a_dry_run_shows_the_very_calls_of_the_real_run(practice: Cli, calendar: MemoryCalendar) -> None:
@@ -46,7 +46,7 @@ def test_a_dry_run_shows_the_very_calls_of_the_real_run(practice: Cli, calendar:
 def test_the_plan_tells_what_the_calendar_will_show(practice: Cli, calendar: MemoryCalendar) -> None:
     practice.offer(practice.book(), ahead(8))
     [plan] = practice.json("resync", "--dry-run")
-    told = [(one["do"], one["title"], one["shown_as"]) for one in plan["actions"]]
+    told = [(action["do"], action["title"], action["shown_as"]) for action in plan["actions"]]
     assert told == [("write", "Session: A. O.", "busy"), ("write", "Hold: A. O.", "tentative")]
     table = practice.ok("resync", "--dry-run")
     assert "Session: A. O." in table

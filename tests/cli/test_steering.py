@@ -30,7 +30,7 @@ def connection(cli: Cli) -> Any:
     return found
 
 
-def test_a_stopped_calendar_is_told_with_the_reason(paused: Cli) -> None:
+def test_a_paused_calendar_is_told_with_the_reason(paused: Cli) -> None:
     found = connection(paused)["calendar"]
     assert (found["stopped"], found["stopped_count"]) == ("emptied", 5)
     assert "STOPPED: nothing of ours stands in it any more (5 gone)" in paused.ok("connections", "list")

@@ -194,7 +194,7 @@ def test_offer_of_a_single_time_speaks_of_one() -> None:
     assert "these times" not in said
 
 
-def test_held_time_that_was_put_back_is_told_from_a_session() -> None:
+def test_reverted_hold_is_told_from_a_session() -> None:
     written = mail(letter(NoticeKind.ENTRY_REVERTED, about="hold", reason=""))
 
     assert written["Subject"] == "A. S.: a held time was put back"
@@ -297,7 +297,7 @@ def test_warning_in_a_subject_leaves_it_on_the_line_of_its_header(locale: str) -
     assert b"\r\nSubject:\r\n" not in compose(sent, brand=BRAND, from_address=FROM).as_bytes()
 
 
-def test_clash_names_the_time_the_calendar_and_how_long_it_can_be_chosen() -> None:
+def test_conflict_names_the_time_the_calendar_and_how_long_it_can_be_chosen() -> None:
     said = text(mail(letter(NoticeKind.CONFLICT_FOUND)))
 
     assert "- Thursday, 3 December 2026, 10:00–10:50 (Central European Time, Berlin)" in said
@@ -315,7 +315,7 @@ def test_clash_names_the_time_the_calendar_and_how_long_it_can_be_chosen() -> No
         (PauseReason.SHRUNKEN, "put everything back, or accept that the entries were deleted"),
     ],
 )
-def test_stopped_calendar_says_that_nobody_was_told_and_what_can_be_chosen(reason: PauseReason, choices: str) -> None:
+def test_paused_calendar_says_that_nobody_was_told_and_what_can_be_chosen(reason: PauseReason, choices: str) -> None:
     said = text(mail(letter(NoticeKind.CALENDAR_PAUSED, reason=reason)))
 
     assert "No client has been told anything, and nobody's session has been changed." in said

@@ -100,9 +100,9 @@ def removal(put: Put, ref: Ref) -> Remove:
 
 def written(outcomes: Iterable[Outcome]) -> list[Written]:
     """Return the outcomes, all of which are writes that were done."""
-    found = list(outcomes)
-    assert all(isinstance(outcome, Written) for outcome in found), found
-    return [outcome for outcome in found if isinstance(outcome, Written)]
+    results = list(outcomes)
+    assert all(isinstance(result, Written) for result in results), results
+    return [result for result in results if isinstance(result, Written)]
 
 
 def failure(outcomes: Iterable[Outcome]) -> Exception:
@@ -298,13 +298,13 @@ class ProviderContract:
     def test_a_read_confirms_what_is_there_and_what_is_not(self, calendar: RemoteCalendar) -> None:
         refs = [self.create(calendar, content(hours=n))[1] for n in range(3)]
         absent = Ref(name=str(uuid4()))
-        found = calendar.read([*refs, absent])
-        assert found.keys() == {ref.name for ref in refs} | {absent.name}
-        assert found[absent.name] is None
-        assert [sighting.content for ref in refs if (sighting := found[ref.name])] == [
+        sightings = calendar.read([*refs, absent])
+        assert sightings.keys() == {ref.name for ref in refs} | {absent.name}
+        assert sightings[absent.name] is None
+        assert [sighting.content for ref in refs if (sighting := sightings[ref.name])] == [
             content(hours=n) for n in range(3)
         ]
-        assert [sighting.etag for ref in refs if (sighting := found[ref.name])] == [ref.etag for ref in refs]
+        assert [sighting.etag for ref in refs if (sighting := sightings[ref.name])] == [ref.etag for ref in refs]
         assert calendar.read([absent]) == {absent.name: None}
         assert calendar.read([]) == {}
 
@@ -432,7 +432,7 @@ class ProviderContract:
         assert feed.full
         assert feed.gone == ()
         assert len(feed.changed) == 2
-        assert (ref.href, ref.etag) in {(one.href, one.etag) for one in feed.changed}
+        assert (ref.href, ref.etag) in {(event.href, event.etag) for event in feed.changed}
 
     def test_nothing_new_is_an_empty_answer(self, calendar: RemoteCalendar) -> None:
         self.create(calendar)
@@ -443,7 +443,7 @@ class ProviderContract:
         token = calendar.changes(None).token
         _, ref = self.create(calendar)
         feed = calendar.changes(token)
-        assert [(one.href, one.etag) for one in feed.changed] == [(ref.href, ref.etag)]
+        assert [(event.href, event.etag) for event in feed.changed] == [(ref.href, ref.etag)]
 
     def test_only_what_changed_since_the_token_is_named(
         self, calendar: RemoteCalendar, practitioner: Practitioner
@@ -456,7 +456,7 @@ class ProviderContract:
         practitioner.move(hrefs[2], content(hours=8).span)
         feed = calendar.changes(token)
         assert not feed.full
-        assert {one.href for one in feed.changed} == {hrefs[0], hrefs[2]}
+        assert {event.href for event in feed.changed} == {hrefs[0], hrefs[2]}
         assert feed.gone == (hrefs[1],)
         assert calendar.changes(feed.token).changed == ()
 
@@ -464,7 +464,7 @@ class ProviderContract:
         _, ref = self.create(calendar)
         with pytest.raises(SyncTokenExpiredError):
             calendar.changes(self.old_token(calendar))
-        assert [one.href for one in calendar.changes(None).changed] == [ref.href]
+        assert [event.href for event in calendar.changes(None).changed] == [ref.href]
 
     def old_token(self, calendar: RemoteCalendar) -> str:
         """Return a token this service does not know (any more)."""
@@ -476,14 +476,17 @@ class ProviderContract:
     def test_holds_and_sessions_keep_their_time_busy(
         self, calendar: RemoteCalendar, practitioner: Practitioner
     ) -> None:
-        wanted = [content(hours=2 * n, showing=showing) for n, showing in enumerate(Showing)]
-        for one in wanted:
-            self.create(calendar, one)
+        contents = [content(hours=2 * n, showing=showing) for n, showing in enumerate(Showing)]
+        for entry_content in contents:
+            self.create(calendar, entry_content)
         practitioner.add(content(hours=6).span)
         practitioner.add(content(hours=8).span, busy=False)
         practitioner.add(content(hours=48).span)
-        found = calendar.busy(DAY)
-        assert [one.span for one in found] == [*(one.span for one in wanted), content(hours=6).span]
+        events = calendar.busy(DAY)
+        assert [event.span for event in events] == [
+            *(entry_content.span for entry_content in contents),
+            content(hours=6).span,
+        ]
 
     def test_events_at_the_same_time_are_told_apart_by_their_href(
         self, calendar: RemoteCalendar, practitioner: Practitioner
@@ -492,13 +495,13 @@ class ProviderContract:
         _, later = self.create(calendar, content(hours=2))
         foreign = practitioner.add(content().span)
         practitioner.add(content().span, busy=False)
-        found = _one_by_one(calendar, DAY)
-        assert {(one.span, one.href) for one in found} == {
+        events = _one_by_one(calendar, DAY)
+        assert {(event.span, event.href) for event in events} == {
             *((content().span, ref.href) for ref in refs),
             (content().span, foreign),
             (content(hours=2).span, later.href),
         }
-        assert [one.span for one in found] == sorted(one.span for one in found)
+        assert [event.span for event in events] == sorted(event.span for event in events)
 
     def test_an_event_of_ours_made_recurring_keeps_its_href_at_every_time(
         self, calendar: RemoteCalendar, practitioner: Practitioner
@@ -506,17 +509,17 @@ class ProviderContract:
         _, ref = self.create(calendar)
         assert ref.href
         practitioner.make_recurring(ref.href)
-        found = (calendar.list_busy if isinstance(calendar, ListsBusy) else calendar.busy)(
+        events = (calendar.list_busy if isinstance(calendar, ListsBusy) else calendar.busy)(
             Span.of(DAY.start, timedelta(days=8))
         )
-        assert {one.href for one in found} == {ref.href}
+        assert {event.href for event in events} == {ref.href}
 
     def test_an_empty_stretch_is_free(self, calendar: RemoteCalendar) -> None:
         self.create(calendar)
         self.assert_free(calendar.busy(content(hours=1).span))
 
-    def assert_free(self, found: Sequence[object]) -> None:
-        assert list(found) == []
+    def assert_free(self, events: Sequence[object]) -> None:
+        assert list(events) == []
 
 
 def _one_by_one(calendar: RemoteCalendar, span: Span) -> Sequence[Busy]:

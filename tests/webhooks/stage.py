@@ -1,4 +1,4 @@
-"""An installation whose hooks are reached over HTTP: memory calendars that ring as if they were Google's."""
+"""An installation whose webhooks are reached over HTTP: memory calendars that push as if they were Google's."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ THREADS = 8
 
 def runtime_of(practice: Practice, url: str, **choices: object) -> Runtime:
     """Make the runtime of a practice's installation."""
-    made = make_runtime(practice.database, url, Clock(practice.now), **{"public_url": URL} | choices)
-    return replace(made, seal=SEAL, policy=practice.policy, clock=practice.clock, load_provider=providers.load)
+    runtime = make_runtime(practice.database, url, Clock(practice.now), **{"public_url": URL} | choices)
+    return replace(runtime, seal=SEAL, policy=practice.policy, clock=practice.clock, load_provider=providers.load)
 
 
 def live(runtime: Runtime) -> Runtime:
@@ -48,17 +48,17 @@ def hooks_alone(runtime: Runtime) -> Flask:
     return app
 
 
-def ringing_calendars(practice: Practice, like: Calendar, count: int) -> list[Notification]:
-    """Add calendars beside `like` in the same connection, each with an open channel, and return their rings."""
-    added = [replace(like, id=uuid4(), sync_token=None, read_at=None) for _ in range(count)]
+def pushing_calendars(practice: Practice, like: Calendar, count: int) -> list[Notification]:
+    """Add calendars beside `like` in the same connection, each with an open channel, and return their notifications."""
+    new_calendars = [replace(like, id=uuid4(), sync_token=None, read_at=None) for _ in range(count)]
     with practice.database.begin() as db:
-        for calendar in added:
+        for calendar in new_calendars:
             calendars.add_calendar(db, calendar, now=practice.now)
-        return [_channel(db, practice, calendar, "google") for calendar in added]
+        return [_channel(db, practice, calendar, "google") for calendar in new_calendars]
 
 
 def add_channel(practice: Practice, calendar: Calendar, *, provider: str = "google") -> Notification:
-    """Store an open channel of a calendar and return the ring it sends."""
+    """Store an open channel of a calendar and return the notification it sends."""
     with practice.database.begin() as db:
         return _channel(db, practice, calendar, provider)
 

@@ -1,4 +1,4 @@
-"""The door calendar services ring at: what proves itself makes a pull due, all else is refused without a word."""
+"""The address calendar services push to: what is genuine makes a pull due, all else is refused without detail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.fakes.web_push import encrypt, point, signed_for, text
 from tests.services import connected
 from tests.services.channels import pull, row
 from tests.services.practice import Practice
-from webhooks._door import ChannelAddress, SharedAddress
+from webhooks._addresses import ChannelAddress, SharedAddress
 
 from .stage import URL, add_channel, google_headers, hooks_alone, runtime_of
 
@@ -72,8 +72,10 @@ class Counted:
         self._before = dict(webhooks.counts())
 
     def __call__(self) -> dict[tuple[str, str], int]:
-        now = webhooks.counts()
-        return {key: count - self._before.get(key, 0) for key, count in now.items() if count != self._before.get(key)}
+        counts = webhooks.counts()
+        return {
+            key: count - self._before.get(key, 0) for key, count in counts.items() if count != self._before.get(key)
+        }
 
 
 @pytest.fixture
@@ -82,21 +84,21 @@ def counted() -> Counted:
 
 
 def is_due(practice: Practice, calendar: Calendar, kind: Kind = Kind.PULL) -> bool:
-    found = row(practice.database, calendar.id, kind)
-    return found is not None and found.due_at is not None and found.due_at <= practice.now
+    work = row(practice.database, calendar.id, kind)
+    return work is not None and work.due_at is not None and work.due_at <= practice.now
 
 
-def test_a_genuine_ring_is_answered_with_nothing_and_its_pull_is_due(
+def test_a_genuine_notification_is_answered_with_nothing_and_its_pull_is_due(
     client: FlaskClient, practice: Practice, calendar: Calendar, notification: Notification, counted: Counted
 ) -> None:
     answer = client.post("/hooks/google", headers=google_headers(notification))
     assert (answer.status_code, answer.data) == (204, b"")
     assert "Set-Cookie" not in answer.headers
     assert is_due(practice, calendar)
-    assert counted() == {("google", "rung"): 1}
+    assert counted() == {("google", "received"): 1}
 
 
-def test_a_ring_that_is_sent_again_does_no_harm(
+def test_a_notification_that_is_sent_again_does_no_harm(
     client: FlaskClient, practice: Practice, calendar: Calendar, notification: Notification
 ) -> None:
     before = row(practice.database, calendar.id).desired
@@ -115,7 +117,7 @@ def test_a_ring_that_is_sent_again_does_no_harm(
         {"X-Goog-Resource-State": "nonsense"},
     ],
 )
-def test_a_forged_ring_is_refused_without_detail_and_counted(
+def test_a_forged_notification_is_refused_without_detail_and_counted(
     client: FlaskClient,
     practice: Practice,
     calendar: Calendar,
@@ -129,7 +131,7 @@ def test_a_forged_ring_is_refused_without_detail_and_counted(
     assert counted() == {("google", "refused"): 1}
 
 
-def test_a_ring_of_a_closed_channel_is_refused(
+def test_a_notification_of_a_closed_channel_is_refused(
     client: FlaskClient, practice: Practice, calendar: Calendar, notification: Notification
 ) -> None:
     with practice.database.begin() as db:
@@ -142,13 +144,13 @@ def test_a_ring_of_a_closed_channel_is_refused(
     "path",
     ["/hooks/nobody", "/hooks/_handshake", "/hooks/memory", "/hooks/caldav", "/hooks/google/x", "/hooks/os.path"],
 )
-def test_who_cannot_ring_has_no_door(client: FlaskClient, counted: Counted, path: str) -> None:
+def test_who_cannot_push_has_no_address(client: FlaskClient, counted: Counted, path: str) -> None:
     answer = client.post(path)
     assert (answer.status_code, answer.data) == (404, b"")
     assert counted() == {("", "unknown"): 1}
 
 
-def test_a_provider_that_is_not_in_use_has_no_door(
+def test_a_provider_that_is_not_in_use_has_no_address(
     practice: Practice, sqlite_url: str, notification: Notification
 ) -> None:
     client = hooks_alone(runtime_of(practice, sqlite_url, providers=("caldav",))).test_client()
@@ -195,7 +197,7 @@ def test_in_a_bundle_of_outlooks_each_notice_is_judged_by_itself(
     body = outlook_push((forged, {"changeType": "updated"}), (notification, {"changeType": "updated"}))
     assert client.post("/hooks/outlook", data=body).status_code == 204
     assert is_due(practice, calendar)
-    assert counted() == {("outlook", "rung"): 1, ("outlook", "refused"): 1}
+    assert counted() == {("outlook", "received"): 1, ("outlook", "refused"): 1}
 
 
 def test_a_bundle_in_which_nothing_is_genuine_is_refused_and_each_notice_counted(
@@ -241,7 +243,7 @@ def test_an_encrypted_push_makes_the_pull_due(
     answer = client.post(path, headers=headers, data=body)
     assert (answer.status_code, answer.data) == (201, b"")
     assert is_due(practice, calendar)
-    assert counted() == {("caldav", "rung"): 1}
+    assert counted() == {("caldav", "received"): 1}
 
 
 def test_a_push_that_was_not_encrypted_for_the_channel_is_refused(
@@ -269,7 +271,7 @@ def test_a_push_whose_keys_cannot_be_opened_is_to_be_sent_again(
     assert hooks_alone(runtime).test_client().post(path, headers=headers, data=body).status_code == 503
 
 
-def test_a_ring_that_could_not_be_stored_is_to_be_sent_again(
+def test_a_notification_that_cannot_be_stored_is_to_be_sent_again(
     runtime: Runtime, practice: Practice, notification: Notification, counted: Counted
 ) -> None:
     with practice.database.begin() as db:
@@ -281,7 +283,7 @@ def test_a_ring_that_could_not_be_stored_is_to_be_sent_again(
     assert counted() == {("google", "failed"): 1}
 
 
-def test_no_calendar_service_is_imported_to_answer_a_ring(notification: Notification, sqlite_url: str) -> None:
+def test_no_calendar_service_is_imported_to_answer_a_push(notification: Notification, sqlite_url: str) -> None:
     script = (
         "import sys, flask, webhooks\n"
         "from connector import app\n"

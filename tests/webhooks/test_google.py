@@ -1,4 +1,4 @@
-"""What Google rings with, and what only looks like it."""
+"""What Google pushes, and what only looks like it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ PUSH = {
     "X-Goog-Resource-State": "exists",
     "X-Goog-Message-Number": "10",
 }
-RING = Notification(channel_id=PUSH["X-Goog-Channel-ID"], secret="k1-9f2c")
+NOTIFICATION = Notification(channel_id=PUSH["X-Goog-Channel-ID"], secret="k1-9f2c")
 
 
-def test_a_push_is_one_ring() -> None:
-    assert google.parse(Headers(PUSH), {}, b"") == (RING,)
+def test_a_push_is_one_notification() -> None:
+    assert google.parse(Headers(PUSH), {}, b"") == (NOTIFICATION,)
 
 
 @pytest.mark.parametrize("state", ["sync", "not_exists"])
-def test_the_first_push_and_the_last_are_rings_too(state: str) -> None:
-    assert google.parse(Headers(PUSH | {"X-Goog-Resource-State": state}), {}, b"") == (RING,)
+def test_the_first_push_and_the_last_are_notifications_too(state: str) -> None:
+    assert google.parse(Headers(PUSH | {"X-Goog-Resource-State": state}), {}, b"") == (NOTIFICATION,)
 
 
 def test_the_case_of_header_names_does_not_matter() -> None:
-    assert google.parse(Headers({name.lower(): value for name, value in PUSH.items()}), {}, b"") == (RING,)
+    assert google.parse(Headers({name.lower(): value for name, value in PUSH.items()}), {}, b"") == (NOTIFICATION,)
 
 
 def test_a_body_decides_nothing() -> None:
-    assert google.parse(Headers(PUSH), {"channel": "other"}, b'{"id": "other"}') == (RING,)
+    assert google.parse(Headers(PUSH), {"channel": "other"}, b'{"id": "other"}') == (NOTIFICATION,)
 
 
 @pytest.mark.parametrize("name", ["X-Goog-Channel-ID", "X-Goog-Channel-Token", "X-Goog-Resource-State"])

@@ -31,24 +31,24 @@ def posted(*items: object) -> bytes:
     return json.dumps({"value": items}).encode()
 
 
-RING = Notification(channel_id="channel-1", secret="secret.with.dots")
+NOTIFICATION = Notification(channel_id="channel-1", secret="secret.with.dots")
 
 
-def test_a_notice_names_its_channel_and_shows_its_secret() -> None:
-    assert parse(Headers(), {}, posted(notice())) == (RING,)
+def test_an_item_names_its_channel_and_shows_its_secret() -> None:
+    assert parse(Headers(), {}, posted(notice())) == (NOTIFICATION,)
 
 
-def test_the_secret_of_a_ring_is_all_that_is_kept_of_the_letter() -> None:
+def test_the_secret_is_all_that_is_kept_of_what_is_posted() -> None:
     (notification,) = parse(Headers(), {}, posted(notice(changeType="deleted", resource="Users/2/Events/other")))  # type: ignore[misc]
-    assert notification == RING
+    assert notification == NOTIFICATION
 
 
-def test_each_of_several_notices_stands_for_itself() -> None:
+def test_each_of_several_items_stands_for_itself() -> None:
     notifications = parse(
         Headers(), {}, posted(notice(), notice(clientState="channel-2.other"), notice(clientState="forged.x"))
     )
     assert notifications == (
-        RING,
+        NOTIFICATION,
         Notification(channel_id="channel-2", secret="other"),
         Notification(channel_id="forged", secret="x"),
     )
@@ -102,7 +102,7 @@ def test_a_token_that_is_none_is_not_echoed(token: str) -> None:
     ],
 )
 def test_what_makes_no_sense_is_left_out_and_silences_nobody(item: object) -> None:
-    assert parse(Headers(), {}, posted(item, notice())) == (RING,)
+    assert parse(Headers(), {}, posted(item, notice())) == (NOTIFICATION,)
     with pytest.raises(NotificationRejectedError):
         parse(Headers(), {}, posted(item))
 

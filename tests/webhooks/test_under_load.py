@@ -1,4 +1,4 @@
-"""Storms become a few pulls, and a ring that was acknowledged is never lost, not even by a process that is killed."""
+"""Storms become a few pulls, and no acknowledged notification is lost, not even by a process that is killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.services.channels import pull
 from tests.services.practice import Practice
 from tests.work.worker import real_time
 
-from .stage import Caller, add_channel, google_headers, hooks_alone, live, ringing_calendars, runtime_of, served
+from .stage import Caller, add_channel, google_headers, hooks_alone, live, pushing_calendars, runtime_of, served
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 120.0
@@ -48,7 +48,7 @@ def practice(sqlite_database: Database) -> Iterator[Practice]:
 
 
 class Storm:
-    """Calendars in which things happen, each told by a ring, and an engine that pulls."""
+    """Calendars in which things happen, each with a notification, and an engine that pulls."""
 
     def __init__(self, practice: Practice, runtime: Runtime, calendars: int) -> None:
         self.practice = practice
@@ -63,7 +63,7 @@ class Storm:
         return connected.remote(self.practice, calendar.remote_id)
 
     def happen(self, n: int) -> Notification:
-        """Let something happen in one of the calendars and return the ring that tells."""
+        """Let something happen in one of the calendars and return its notification."""
         which = n % len(self.calendars)
         start = NOW + timedelta(hours=next(self._hours))
         self.remote(self.calendars[which]).add_foreign(Span.of(start, timedelta(hours=1)))
@@ -95,7 +95,7 @@ class Storm:
 
 
 def storm(runtime: Runtime, practice: Practice, *, notifications: int, calendars: int) -> tuple[list[int], int]:
-    """Ring over HTTP as fast as several connections can.
+    """Push over HTTP as fast as several connections can.
 
     Returns: How often each calendar was pulled for it, and how many pauses between two pulls the storm outlasted.
     """
@@ -115,9 +115,9 @@ def storm(runtime: Runtime, practice: Practice, *, notifications: int, calendars
                 return statuses
 
             with ThreadPoolExecutor(CALLERS) as pool:
-                told = list(pool.map(call, (range(start, notifications, CALLERS) for start in range(CALLERS))))
-            assert {status for statuses in told for status in statuses} == {204}
-            assert sum(len(statuses) for statuses in told) == notifications
+                responses = list(pool.map(call, (range(start, notifications, CALLERS) for start in range(CALLERS))))
+            assert {status for statuses in responses for status in statuses} == {204}
+            assert sum(len(statuses) for statuses in responses) == notifications
             scene.wait()
             pauses = (real_time() - began) // CALM
             return [after - earlier for earlier, after in zip(before, scene.pulls(), strict=True)], pauses
@@ -143,7 +143,7 @@ def test_a_burst_for_one_calendar_is_two_pulls_or_three(practice: Practice, sqli
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(practice: Practice, sqlite_url: str, run: int) -> None:
     like = connected.connect(practice)
     pull(practice, like)
-    notifications = ringing_calendars(practice, like, 500 + 120 * run)
+    notifications = pushing_calendars(practice, like, 500 + 120 * run)
     acknowledged: list[Notification] = []
     enough = threading.Event()
 
@@ -168,10 +168,10 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(practice: Pract
             calls = [pool.submit(call, notifications[start::CALLERS]) for start in range(CALLERS)]
             assert enough.wait(WAIT_SECONDS)
             process.send_signal(signal.SIGKILL)
-    for one in calls:
-        one.result()
+    for future in calls:
+        future.result()
     assert 150 <= len(acknowledged) < len(notifications)
     with practice.database.read() as db:
-        found = [channels.status(db, notification.channel_id) for notification in acknowledged]
+        work = [channels.status(db, notification.channel_id) for notification in acknowledged]
     later = real_time()
-    assert [one for one in found if one is None or one.due_at is None or one.due_at > later] == []
+    assert [row for row in work if row is None or row.due_at is None or row.due_at > later] == []

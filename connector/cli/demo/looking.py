@@ -1,4 +1,4 @@
-"""How the demo looks at the world without asking Pencilled: plain requests to the server, the mails as caught."""
+"""How the demo checks without asking Pencilled: plain requests to the calendar server, the mails as caught."""
 
 from __future__ import annotations
 
@@ -64,18 +64,18 @@ class CalendarServer:
         """Return what stands in the calendar, earliest first."""
         listing = ET.fromstring(self._listing())  # noqa: S314 - our own server
         hrefs = [node.text or "" for node in listing.iter("{DAV:}href")]
-        found = [self.event(href) for href in hrefs if href.endswith(".ics")]
-        # Half a year ahead Pencilled places a hold for a moment, to prove that it keeps its time: another story.
+        events = [self.event(href) for href in hrefs if href.endswith(".ics")]
+        # Half a year ahead Pencilled places a hold for a moment, to prove that it keeps its time: left out here.
         horizon = datetime.now(UTC) + _HORIZON  # noqa: TID251 - the demo plays today
-        near = (seen for seen in found if seen is not None and seen.start < horizon)
-        return sorted(near, key=lambda seen: seen.start)
+        near = (event for event in events if event is not None and event.start < horizon)
+        return sorted(near, key=lambda event: event.start)
 
     def _listing(self) -> bytes:
         for _ in range(_LOOKS):
             try:
                 return self._ask("PROPFIND", self.url, {"Depth": "1"}, _LIST)
-            except urllib.error.HTTPError as stumbled:  # Radicale does, over an event that goes while it lists
-                if stumbled.code != http.client.INTERNAL_SERVER_ERROR:
+            except urllib.error.HTTPError as error:  # Radicale fails where an event goes while it lists
+                if error.code != http.client.INTERNAL_SERVER_ERROR:
                     raise
         return self._ask("PROPFIND", self.url, {"Depth": "1"}, _LIST)
 
@@ -83,8 +83,8 @@ class CalendarServer:
         """Return one event; None if it has gone since it was listed."""
         try:
             content = self._ask("GET", self._absolute(href), {})
-        except urllib.error.HTTPError as missing:
-            if missing.code in (http.client.NOT_FOUND, http.client.GONE):
+        except urllib.error.HTTPError as error:
+            if error.code in (http.client.NOT_FOUND, http.client.GONE):
                 return None
             raise
         calendar = icalendar.Calendar.from_ical(content)
@@ -112,9 +112,9 @@ class CalendarServer:
         calendar = icalendar.Calendar.from_ical(self._ask("GET", self._absolute(href), {}))
         (event,) = calendar.walk("VEVENT")
         length = event.decoded("DTEND") - event.decoded("DTSTART")
-        for name, at in (("DTSTART", start), ("DTEND", start + length)):
+        for name, instant in (("DTSTART", start), ("DTEND", start + length)):
             del event[name]
-            event.add(name, at.astimezone(UTC))
+            event.add(name, instant.astimezone(UTC))
         headers = {"Content-Type": "text/calendar; charset=utf-8"}
         self._ask("PUT", self._absolute(href), headers, calendar.to_ical())
 
@@ -161,12 +161,12 @@ def links_in(mail: EmailMessage, containing: str) -> list[str]:
 
 
 def eventually(look: Callable[[], T], right: Callable[[T], bool], *, seconds: float = 20) -> T:
-    """Look again and again until it is right, or return what was seen last."""
+    """Look again and again until it is right, or return what was there last."""
     deadline = time.monotonic() + seconds
     while True:
-        seen = look()
-        if right(seen) or time.monotonic() > deadline:
-            return seen
+        value = look()
+        if right(value) or time.monotonic() > deadline:
+            return value
         time.sleep(0.05)
 
 

@@ -125,7 +125,7 @@ class Pages:
             if page.status != HTTPStatus.OK:
                 raise NoLinkError(page.text)
             links = eventually(
-                lambda: self._links_to(self._practitioner, "/signin/"), lambda now: len(now) > len(before)
+                lambda: self._links_to(self._practitioner, "/signin/"), lambda links: len(links) > len(before)
             )
         if len(links) == len(before):
             raise NoLinkError("No sign-in link has been mailed. Is Pencilled still running?")
@@ -163,7 +163,7 @@ class Pages:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Says nothing on the terminal, on which the story is told."""
+    """Logs nothing: the terminal shows the story."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass

@@ -21,7 +21,7 @@ from connector.cli.demo.story import ALEX, KIM, Story, StoryError
 def run(*, keep: bool) -> None:
     """Play the story; with `keep`, stay up afterwards until interrupted (KeyboardInterrupt) or terminated (SystemExit).
 
-    Raises: ClickException if a step is not as told.
+    Raises: ClickException if a step does not end as the story says.
     """
     console = Console(highlight=False)
     with contextlib.ExitStack() as stack:

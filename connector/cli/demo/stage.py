@@ -48,7 +48,7 @@ class Mailbox:
         """Keep one mail; one that comes again after a crash is the same mail, as its Message-ID says."""
         mail = message_from_bytes(envelope.content, policy=policy.default)
         with self._arrived:
-            if mail["Message-ID"] not in [known["Message-ID"] for known in self.mails]:
+            if mail["Message-ID"] not in [other["Message-ID"] for other in self.mails]:
                 self.mails.append(mail)
             self._arrived.notify_all()
         return "250 kept"
@@ -76,7 +76,7 @@ class Wire:
         self._target = port
         self._armed = False
         self._spent = False
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._dead = threading.Event()
         self.landed = threading.Event()
         wire = self
@@ -107,7 +107,7 @@ class Wire:
         self._spent = False
         self._armed = True
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Carry everything again."""
         self._armed = False
         self._dead.set()
@@ -115,19 +115,12 @@ class Wire:
 
     def carry(self, request: BaseHTTPRequestHandler) -> None:
         """Forward one request and its answer."""
-        last = self._is_last(request)
-        if self._armed and not last:
+        is_last = self._is_last(request)
+        if self._armed and not is_last:
             self._hang(request)
             return
-        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        upstream = http.client.HTTPConnection("127.0.0.1", self._target, timeout=20)
-        try:
-            upstream.request(request.command, request.path, body=body, headers=dict(request.headers))
-            answer = upstream.getresponse()
-            content = answer.read()
-        finally:
-            upstream.close()
-        if last:
+        answer, content = self._forward(request)
+        if is_last:
             self.landed.set()
             self._hang(request)
             return
@@ -139,8 +132,18 @@ class Wire:
         request.end_headers()
         request.wfile.write(content)
 
+    def _forward(self, request: BaseHTTPRequestHandler) -> tuple[http.client.HTTPResponse, bytes]:
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        upstream = http.client.HTTPConnection("127.0.0.1", self._target, timeout=20)
+        try:
+            upstream.request(request.command, request.path, body=body, headers=dict(request.headers))
+            answer = upstream.getresponse()
+            return answer, answer.read()
+        finally:
+            upstream.close()
+
     def _is_last(self, request: BaseHTTPRequestHandler) -> bool:
-        with self._turn:
+        with self._lock:
             if not self._armed or self._spent or request.command != "PUT":
                 return False
             self._spent = True
@@ -173,7 +176,7 @@ class Product:
             "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
             "CONNECTOR_INNER_HOSTS": "127.0.0.1",
             "CONNECTOR_LOG_LEVEL": "info",
-            "CONNECTOR_SETTLING": f"{SETTLING_SECONDS}s",  # a minute, where nobody is watching
+            "CONNECTOR_SETTLING": f"{SETTLING_SECONDS}s",  # a minute by default
             "CONNECTOR_POLL_OPEN": "1s",
             "CONNECTOR_POLL_IDLE": "1s",
         }
@@ -259,16 +262,16 @@ def radicale(folder: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put Ctrl-C and SIGTERM off until the block is done: a child whose start they cut short would be nobody's."""
-    asked: list[int] = []
-    handlers = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in _STOPS}
+    """Put Ctrl-C and SIGTERM off until the block is done: a child whose start they cut short would be left running."""
+    signals: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: signals.append(number)) for number in _STOPS}
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if asked:
-        signal.raise_signal(asked[0])
+    if signals:
+        signal.raise_signal(signals[0])
 
 
 def free_port() -> int:

@@ -27,12 +27,12 @@ _OK = 200
 
 
 class StoryError(Exception):
-    """A step did not turn out as told."""
+    """A step did not end as the story says."""
 
 
 @dataclass
 class Story:
-    """Everybody in it, and what they remember of the steps before."""
+    """Everybody in it, and what is kept from the steps before."""
 
     product: Product
     mailbox: Mailbox
@@ -44,15 +44,15 @@ class Story:
     kim: Visitor = field(default_factory=Visitor)
     session: str = ""
     event: Seen | None = None
-    invited: str = ""
-    mails_told: int = 0
+    invitation_uid: str = ""
+    mails_read: int = 0
 
     # The steps
 
     def play(self) -> None:
         """Play every step.
 
-        Raises: StoryError at the first that is not as told.
+        Raises: StoryError at the first that does not end as the story says.
         """
         self._introduce()
         steps: Sequence[tuple[str, Callable[[], None]]] = (
@@ -74,18 +74,18 @@ class Story:
         """One confirmed event; the client is invited."""
         at = self._at(0, 14)
         words = ["sessions", "book", "--client", ALEX, "--at", at, "--duration", "50"]
-        booked = json.loads(self.product.command(*words, "--in-person", "Lindenstr. 3, Berlin", "--json"))
-        self.session = booked["sessions"][0]["id"]
-        events = self._events(lambda seen: len(seen) == 1)
+        answer = json.loads(self.product.command(*words, "--in-person", "Lindenstr. 3, Berlin", "--json"))
+        self.session = answer["sessions"][0]["id"]
+        events = self._events(lambda events: len(events) == 1)
         (mail,) = self._mails(1)
         self._show(events)
         _check(len(by_status(events, "CONFIRMED")) == 1 == len(events), "one confirmed event stands in the calendar")
         _check(local(events[0].start, ZONE).endswith("14:00"), "it stands at 14:00")
         self.event = events[0]
-        self._invited(mail, "REQUEST", 0, events[0].start)
-        invited = invitation(mail)
-        self.invited = invited.uid if invited else ""
-        _check(self.invited != self.event.uid, "the invitation has a UID of its own")
+        self._check_invitation(mail, "REQUEST", 0, events[0].start)
+        update = invitation(mail)
+        self.invitation_uid = update.uid if update else ""
+        _check(self.invitation_uid != self.event.uid, "the invitation has a UID of its own")
         self.calendar.type_note(self.event.href, NOTE)
         self.console.print(f"   The practitioner types into the event: “{NOTE}”")
 
@@ -101,28 +101,28 @@ class Story:
         events = self.calendar.events()
         self._show(events)
         _check(len(events) == 1, "the calendar is as it was")
-        _check(len(self.mailbox.mails) == self.mails_told, "no mail was sent")
+        _check(len(self.mailbox.mails) == self.mails_read, "no mail was sent")
 
     def send(self) -> None:
         """Three tentative, busy holds; the link is in the letter, and opening it changes nothing."""
         page = self.kim.open(f"{self.product.url}/sessions/{self.session}/offer/review")
-        started = time.monotonic()
+        start_seconds = time.monotonic()
         page = self.kim.press(page, "Send to")
-        events = self._events(lambda seen: len(by_status(seen, "TENTATIVE")) == 3)
-        took = time.monotonic() - started
+        events = self._events(lambda events: len(by_status(events, "TENTATIVE")) == 3)
+        delay_seconds = time.monotonic() - start_seconds
         _check("The offer is sent" in page.text, "the page says that it is sent")
         holds = by_status(events, "TENTATIVE")
         (mail,) = self._mails(1)
         self._show(events)
         _check(len(holds) == 3 and len(events) == 4, "three tentative holds stand beside the session")
         _check({hold.transparency for hold in holds} == {"OPAQUE"}, "each of them keeps the time busy")
-        self.console.print(f"   All holds were visible {took:.2f} s after the button was pressed.")
+        self.console.print(f"   All holds were visible {delay_seconds:.2f} s after the button was pressed.")
         _check(invitation(mail) is None, "the offer travels as a link, not as calendar entries")
         page = Visitor().open(link_in(mail, "/answer/"))
         _check(page.status == _OK, "the link opens the answer page")
         time.sleep(_QUIET_SECONDS)
         _check(self.calendar.events() == events, "opening the link changed nothing")
-        _check(len(self.mailbox.mails) == self.mails_told, "and no mail was sent")
+        _check(len(self.mailbox.mails) == self.mails_read, "and no mail was sent")
 
     def accept(self) -> None:
         """The session's own event moves, its note with it; the holds go; the client's entry moves."""
@@ -132,14 +132,14 @@ class Story:
         page = client.follow(page, "Choose this time", nth=1)
         page = client.press(page, "Yes, take this time")
         _check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
-        events = self._events(lambda seen: len(seen) == 1 and seen[0].start.day == self._when(2, 10).day)
+        events = self._events(lambda events: len(events) == 1 and events[0].start.day == self._when(2, 10).day)
         mails = self._mails(2)
         self._show(events)
-        moved = self._only(events)
-        _check(moved.start == self._when(2, 10), "it stands at the accepted time")
-        _check(NOTE in moved.notes, "the practitioner's note is still in it")
+        event = self._only(events)
+        _check(event.start == self._when(2, 10), "it stands at the accepted time")
+        _check(NOTE in event.notes, "the practitioner's note is still in it")
         (to_client,) = [mail for mail in mails if ALEX in str(mail["To"])]
-        self._invited(to_client, "REQUEST", 1, moved.start)
+        self._check_invitation(to_client, "REQUEST", 1, event.start)
 
     def change(self) -> None:
         """One mail each, the revision rising by one."""
@@ -147,33 +147,32 @@ class Story:
         page = self.kim.follow(page, "Edit location")
         self.kim.press(page, "Save and tell", fill={"place_text": "Lindenstr. 5, Berlin"})
         (mail,) = self._mails(1)
-        self._invited(mail, "REQUEST", 2, self._when(2, 10))
+        self._check_invitation(mail, "REQUEST", 2, self._when(2, 10))
         words = ["sessions", "reschedule", self.session, "--at", self._at(4, 16)]
         self.product.command(*words, "--agreed-by", "Alex Client", "--channel", "on the phone")
         (mail,) = self._mails(1)
-        events = self._events(lambda seen: len(seen) == 1 and seen[0].start == self._when(4, 16))
+        events = self._events(lambda events: len(events) == 1 and events[0].start == self._when(4, 16))
         self._show(events)
-        moved = self._only(events)
-        _check(moved.start == self._when(4, 16), "it stands at the agreed time")
-        self._invited(mail, "REQUEST", 3, moved.start)
+        event = self._only(events)
+        _check(event.start == self._when(4, 16), "it stands at the agreed time")
+        self._check_invitation(mail, "REQUEST", 3, event.start)
 
     def lapse(self) -> None:
         """The holds go at the deadline; the session is where it was, and flagged; both are told."""
         at = [word for day in (5, 6) for word in ("--at", self._at(day, 11))]
         self.product.command("offers", "draft", self.session, *at, "--window", f"{WINDOW_SECONDS}s")
         self.product.command("offers", "send", self.session)
-        events = self._events(lambda seen: len(by_status(seen, "TENTATIVE")) == 2)
+        events = self._events(lambda events: len(by_status(events, "TENTATIVE")) == 2)
         _check(len(by_status(events, "TENTATIVE")) == 2, "two holds stand in the calendar")
         self._mails(1)
-        events = self._events(lambda seen: len(seen) == 1)
+        events = self._events(lambda events: len(events) == 1)
         mails = self._mails(2)
         self._show(events)
-        left = self._only(events)
-        _check(left.start == self._when(4, 16), "the session has not moved")
-        shown = json.loads(self.product.command("sessions", "show", self.session, "--json"))
-        _check(shown["needs_attention"] == "lapsed", "the session is flagged: the offer lapsed")
-        told = {ALEX, KIM} == {address for address in (ALEX, KIM) for mail in mails if address in str(mail["To"])}
-        _check(told, "both are told")
+        event = self._only(events)
+        _check(event.start == self._when(4, 16), "the session has not moved")
+        session = json.loads(self.product.command("sessions", "show", self.session, "--json"))
+        _check(session["needs_attention"] == "lapsed", "the session is flagged: the offer lapsed")
+        _check(_recipients(mails) == {ALEX, KIM}, "both are told")
 
     def kill(self) -> None:
         """SIGKILL after the first hold has landed: after the restart exactly the wanted events stand, none twice."""
@@ -186,16 +185,16 @@ class Story:
         between = self.calendar.events()
         self.console.print(f"   Killed. In the calendar at this moment: {len(between)} of 4 events.")
         _check(len(between) < 4, "the kill came in the middle")
-        self.wire.mend()
+        self.wire.repair()
         self.product.start()
-        events = self._events(lambda seen: len(seen) == 4)
+        events = self._events(lambda events: len(events) == 4)
         time.sleep(_QUIET_SECONDS)
         events = self.calendar.events()
         self._show(events)
-        wanted = sorted([self._when(4, 16), *(self._when(day, 9) for day in (7, 8, 9))])
-        _check([seen.start for seen in events] == wanted, "exactly the wanted events stand there")
-        _check(len({seen.uid for seen in events}) == 4, "none of them twice")
-        session = next(seen for seen in events if seen.status == "CONFIRMED")
+        starts = sorted([self._when(4, 16), *(self._when(day, 9) for day in (7, 8, 9))])
+        _check([event.start for event in events] == starts, "exactly the wanted events stand there")
+        _check(len({event.uid for event in events}) == 4, "none of them twice")
+        session = next(event for event in events if event.status == "CONFIRMED")
         _check(self.event is not None and session.href == self.event.href, "the session's event is still the same one")
         self._mails(1)
 
@@ -204,30 +203,31 @@ class Story:
         for hold in by_status(self.calendar.events(), "TENTATIVE"):
             self.calendar.delete(hold.href)
         mails = self._mails(2)
-        events = self._events(lambda seen: len(seen) == 1)
+        events = self._events(lambda events: len(events) == 1)
         self._show(events)
         self._only(events)
-        told = {ALEX, KIM} == {address for address in (ALEX, KIM) for mail in mails if address in str(mail["To"])}
-        _check(told, "both are told that the offer was taken back")
+        _check(_recipients(mails) == {ALEX, KIM}, "both are told that the offer was taken back")
 
     def drag(self) -> None:
-        """Nobody's client is moved by it: the practitioner is asked, and has the client asked."""
+        """The session does not move by itself: the practitioner is asked, and has the client asked."""
         event = self._only(self.calendar.events())
         self.calendar.drag(event.href, self._when(10, 15))
         (mail,) = self._mails(1)
         _check(KIM in str(mail["To"]), "the practitioner is asked what they meant, and nobody else hears of it")
-        self._show(self._events(lambda seen: [one.start for one in seen] == [self._when(10, 15)]))
+        self._show(self._events(lambda events: [event.start for event in events] == [self._when(10, 15)]))
         kim = Visitor()
         page = kim.open(link_in(mail, "/ask"))
         time.sleep(_QUIET_SECONDS)
-        _check(len(self.mailbox.mails) == self.mails_told, "opening the link decided nothing")
+        _check(len(self.mailbox.mails) == self.mails_read, "opening the link decided nothing")
         page = kim.press(page, "Yes, ask")
         _check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
         (mail,) = self._mails(1)
         _check(ALEX in str(mail["To"]) and invitation(mail) is None, "now the client is asked")
-        events = self._events(lambda seen: [one.start for one in seen] == [self._when(4, 16), self._when(10, 15)])
+        events = self._events(
+            lambda events: [event.start for event in events] == [self._when(4, 16), self._when(10, 15)]
+        )
         self._show(events)
-        _check([one.status for one in events] == ["CONFIRMED", "TENTATIVE"], "the session is back, beside a hold")
+        _check([event.status for event in events] == ["CONFIRMED", "TENTATIVE"], "the session is back, beside a hold")
 
     # What they share
 
@@ -249,8 +249,8 @@ class Story:
     def _only(self, events: Sequence[Seen]) -> Seen:
         _check(len(events) == 1, f"one event is left (there are {len(events)})")
         event = events[0]
-        same = self.event is not None and (event.href, event.uid) == (self.event.href, self.event.uid)
-        _check(same, "it is the session's own event, same href and UID as in step 1")
+        is_same = self.event is not None and (event.href, event.uid) == (self.event.href, self.event.uid)
+        _check(is_same, "it is the session's own event, same href and UID as in step 1")
         _check(event.status == "CONFIRMED", "it is confirmed")
         return event
 
@@ -258,8 +258,8 @@ class Story:
         return eventually(self.calendar.events, right)
 
     def _mails(self, count: int) -> list[EmailMessage]:
-        mails = self.mailbox.wait_for(self.mails_told + count)[self.mails_told :]
-        self.mails_told += len(mails)
+        mails = self.mailbox.wait_for(self.mails_read + count)[self.mails_read :]
+        self.mails_read += len(mails)
         for mail in mails:
             self._tell(mail)
         _check(len(mails) == count, f"{count} mail{'s' if count > 1 else ''} arrived (there came {len(mails)})")
@@ -272,24 +272,23 @@ class Story:
 
         return next(mail for mail in reversed(self.mailbox.mails) if has_link(mail))
 
-    def _invited(self, mail: EmailMessage, method: str, sequence: int, start: datetime) -> None:
-        found = invitation(mail)
-        _check(found is not None, "the mail has an iCalendar part")
-        if found is None:
+    def _check_invitation(self, mail: EmailMessage, method: str, sequence: int, start: datetime) -> None:
+        update = invitation(mail)
+        _check(update is not None, "the mail has an iCalendar part")
+        if update is None:
             return
-        told = (found.method, found.sequence, found.start)
-        _check(
-            told == (method, sequence, start), f"it carries {method}, SEQUENCE {sequence} and the right time ({told})"
-        )
-        if self.invited:
-            _check(found.uid == self.invited, "it has the invitation UID of step 1")
+        actual = (update.method, update.sequence, update.start)
+        words = f"it carries {method}, SEQUENCE {sequence} and the right time ({actual})"
+        _check(actual == (method, sequence, start), words)
+        if self.invitation_uid:
+            _check(update.uid == self.invitation_uid, "it has the invitation UID of step 1")
 
     def _tell(self, mail: EmailMessage) -> None:
-        found = invitation(mail)
+        update = invitation(mail)
         line = f"   Mail to {mail['To']}: [italic]{str(mail['Subject']).strip()}[/italic]"
-        if found is not None:
-            when = local(found.start, ZONE)
-            line += f"\n      {found.method}, UID {found.uid[:8]}…, SEQUENCE {found.sequence}, {when} {ZONE}"
+        if update is not None:
+            when = local(update.start, ZONE)
+            line += f"\n      {update.method}, UID {update.uid[:8]}…, SEQUENCE {update.sequence}, {when} {ZONE}"
         self.console.print(line, highlight=False)
 
     def _show(self, events: Sequence[Seen]) -> None:
@@ -309,6 +308,11 @@ class Story:
     def _when(self, days: int, hour: int) -> datetime:
         naive = datetime.fromisoformat(self._at(days, hour))
         return naive.replace(tzinfo=ZoneInfo(ZONE))
+
+
+def _recipients(mails: Sequence[EmailMessage]) -> set[str]:
+    """Return which of the two people the mails went to."""
+    return {address for address in (ALEX, KIM) for mail in mails if address in str(mail["To"])}
 
 
 def _check(holds: bool, words: str) -> None:  # noqa: FBT001 - reads as a sentence at each use

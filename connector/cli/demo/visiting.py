@@ -70,5 +70,5 @@ class Visitor:
         try:
             with self._opener.open(request, timeout=20) as answer:
                 return Page(url=answer.url, status=answer.status, tree=lxml.html.fromstring(answer.read()))
-        except urllib.error.HTTPError as refused:
-            return Page(url=refused.url or "", status=refused.code, tree=lxml.html.fromstring(refused.read()))
+        except urllib.error.HTTPError as error:
+            return Page(url=error.url or "", status=error.code, tree=lxml.html.fromstring(error.read()))

@@ -15,7 +15,7 @@ import pytest
 
 from connector.errors import AccessLostError, InnerAddressError, RuleError, TransientError
 from connector.ports import Network, UnsavedTokens
-from providers.caldav.discovery import _starts, discover
+from providers.caldav.discovery import _Entered, _starts, discover
 from providers.caldav.provider import Caldav
 from tests.fakes.caldav_proxy import Proxy, Reply, Request, hang_up, says
 from tests.fakes.servers import Server
@@ -36,27 +36,27 @@ def name_server(*records: str) -> Iterator[dns.resolver.Resolver]:
     """Answer DNS on loopback from lines such as `name TTL IN TYPE value`."""
     sets = [dns.rrset.from_text(*record.split(maxsplit=4)) for record in records]
     stopped = threading.Event()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        one.settimeout(0.05)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.05)
 
         def serve() -> None:
             while not stopped.is_set():
                 try:
-                    data, sender = one.recvfrom(4096)
+                    data, sender = server.recvfrom(4096)
                 except TimeoutError:
                     continue
                 query = dns.message.from_wire(data)
                 reply = dns.message.make_response(query)
-                asked = query.question[0]
-                reply.answer = [one for one in sets if (one.name, one.rdtype) == (asked.name, asked.rdtype)]
-                one.sendto(reply.to_wire(), sender)
+                question = query.question[0]
+                reply.answer = [rows for rows in sets if (rows.name, rows.rdtype) == (question.name, question.rdtype)]
+                server.sendto(reply.to_wire(), sender)
 
         thread = threading.Thread(target=serve)
         thread.start()
         resolver = dns.resolver.Resolver(configure=False)
         resolver.nameservers = ["127.0.0.1"]
-        resolver.port = one.getsockname()[1]
+        resolver.port = server.getsockname()[1]
         try:
             yield resolver
         finally:
@@ -65,7 +65,8 @@ def name_server(*records: str) -> Iterator[dns.resolver.Resolver]:
 
 
 def starts(address: str, host: str, resolver: dns.resolver.Resolver, *, is_mail: bool) -> list[str]:
-    return list(_starts(address, host, is_mail=is_mail, network=Network(), resolver=resolver))
+    entered = _Entered(address=address, is_mail=is_mail, host=host, username="kim", password="secret")
+    return list(_starts(entered, Network(), resolver))
 
 
 # Where to begin
@@ -78,14 +79,14 @@ def test_service_records_come_first_and_only_those_with_tls() -> None:
         '_caldavs._tcp.example.org. 60 IN TXT "path=/calendars/"',
         "_caldav._tcp.example.org. 60 IN SRV 0 0 80 plain.example.org.",
     ) as resolver:
-        found = starts("kim@example.org", "example.org", resolver, is_mail=True)
-    assert found[0] == "https://dav.example.org:8443/calendars/"
-    assert found[-3:] == [
+        urls = starts("kim@example.org", "example.org", resolver, is_mail=True)
+    assert urls[0] == "https://dav.example.org:8443/calendars/"
+    assert urls[-3:] == [
         "https://example.org/.well-known/caldav",
         "https://example.org/",
         "https://example.org/remote.php/dav/",
     ]
-    assert not any("plain" in url or url.startswith("http:") for url in found)
+    assert not any("plain" in url or url.startswith("http:") for url in urls)
 
 
 def test_a_service_record_that_leads_to_strangers_is_asked_about() -> None:
@@ -152,15 +153,15 @@ def test_every_request_carries_the_password_from_the_first(proxy: Proxy) -> None
 
 
 def test_the_well_known_address_is_followed(proxy: Proxy) -> None:
-    found = discover({"address": f"{proxy.url}.well-known/caldav", **MINE}, LOOPBACK)
-    assert found["homes"] == f"{proxy.url}kim/"
-    assert found["principal"] == f"{proxy.url}kim/"
+    credentials = discover({"address": f"{proxy.url}.well-known/caldav", **MINE}, LOOPBACK)
+    assert credentials["homes"] == f"{proxy.url}kim/"
+    assert credentials["principal"] == f"{proxy.url}kim/"
 
 
 def test_the_url_of_one_calendar_is_enough(proxy: Proxy, server: Server) -> None:
     url = server.make_calendar("single")
-    found = discover({"address": proxy.through(url), **MINE}, LOOPBACK)
-    assert found["homes"] == f"{proxy.url}kim/"
+    credentials = discover({"address": proxy.through(url), **MINE}, LOOPBACK)
+    assert credentials["homes"] == f"{proxy.url}kim/"
 
 
 def homes(*hrefs: str) -> bytes:
@@ -251,8 +252,8 @@ def test_nextcloud_is_found_below_its_usual_path(proxy: Proxy) -> None:
         return proxy.pass_on(Request("PROPFIND", "/", request.headers, request.body))
 
     proxy.once("PROPFIND", nextcloud, times=4)
-    found = discover({"address": proxy.url, **MINE}, LOOPBACK)
-    assert found["homes"] == f"{proxy.url}kim/"
+    credentials = discover({"address": proxy.url, **MINE}, LOOPBACK)
+    assert credentials["homes"] == f"{proxy.url}kim/"
 
 
 def test_digest_is_spoken_where_nothing_else_is_offered(proxy: Proxy, server: Server) -> None:

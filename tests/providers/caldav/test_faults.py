@@ -128,7 +128,7 @@ def test_a_kept_connection_that_was_dropped_is_replaced_unnoticed(setting: Setti
 def test_a_server_that_always_hangs_up_is_unreachable_and_the_rest_is_not_tried(setting: Setting) -> None:
     setting.proxy.always("PUT", hang_up)
     outcomes = list(setting.calendar.apply([creation() for _ in range(8)]))
-    assert all(isinstance(one, Failed) and isinstance(one.error, TransientError) for one in outcomes)
+    assert all(isinstance(outcome, Failed) and isinstance(outcome.error, TransientError) for outcome in outcomes)
     assert len(outcomes) == 8
     assert setting.proxy.count("PUT") <= 4
 
@@ -151,7 +151,7 @@ def test_a_server_that_fails_once_fails_one_entry(setting: Setting, status: int)
     setting.proxy.once("PUT", says(status))
     puts = [creation() for _ in range(3)]
     outcomes = list(setting.calendar.apply(puts))
-    (failed,) = [one for one in outcomes if isinstance(one, Failed)]
+    (failed,) = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     assert type(failed.error) is TransientError
     assert setting.owner.size() == 2
 
@@ -174,7 +174,7 @@ def test_a_refused_password_is_not_shown_again(setting: Setting) -> None:
     setting.proxy.always("PUT", says(401))
     calendar = setting.reopened()
     outcomes = list(calendar.apply([creation() for _ in range(6)]))
-    assert all(isinstance(one, Failed) and isinstance(one.error, AccessLostError) for one in outcomes)
+    assert all(isinstance(outcome, Failed) and isinstance(outcome.error, AccessLostError) for outcome in outcomes)
     assert len(outcomes) == 6
     assert setting.proxy.count("PUT") == 1
 
@@ -399,9 +399,9 @@ def test_the_writes_of_one_entry_keep_their_order_even_when_the_first_must_be_re
 def test_a_server_that_asks_for_a_pause_gets_it(setting: Setting, status: int, wait: str) -> None:
     setting.proxy.always("PUT", says(status, Retry_After=wait))
     outcomes = list(setting.calendar.apply([creation() for _ in range(9)]))
-    errors = [one.error for one in outcomes if isinstance(one, Failed)]
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
     assert len(errors) == 9
-    assert all(isinstance(one, TransientError) and one.retry_after == timedelta(minutes=2) for one in errors)
+    assert all(isinstance(error, TransientError) and error.retry_after == timedelta(minutes=2) for error in errors)
     assert setting.proxy.count("PUT") <= 2
 
 

@@ -108,12 +108,12 @@ def test_a_listing_that_was_cut_short_is_followed_to_its_end(setting: Setting) -
     ]
     for page in pages:
         setting.proxy.once("REPORT", says(207, page))
-    found = setting.calendar.changes("sync:t0")
-    assert {(one.href, one.etag) for one in found.changed} == {(f"{here}a.ics", '"2"'), (f"{here}c.ics", '"1"')}
-    assert found.gone == (f"{here}b.ics",)
-    assert found.token == "sync:t3"
-    asked = [request.body.decode().partition("sync-token>")[2].partition("<")[0] for request in setting.proxy.requests]
-    assert asked == ["t0", "t1", "t2"]
+    changes = setting.calendar.changes("sync:t0")
+    assert {(event.href, event.etag) for event in changes.changed} == {(f"{here}a.ics", '"2"'), (f"{here}c.ics", '"1"')}
+    assert changes.gone == (f"{here}b.ics",)
+    assert changes.token == "sync:t3"
+    tokens = [request.body.decode().partition("sync-token>")[2].partition("<")[0] for request in setting.proxy.requests]
+    assert tokens == ["t0", "t1", "t2"]
     assert b"limit" not in setting.proxy.requests[0].body
 
 
@@ -128,9 +128,9 @@ def test_odd_members_of_a_feed_are_understood(setting: Setting) -> None:
         token="t",
     )
     setting.proxy.once("REPORT", says(207, page))
-    found = setting.calendar.changes("sync:t0")
-    assert {one.href for one in found.changed} == {f"{here}both.ics", f"{here}whole-url.ics"}
-    assert found.gone == (f"{here}unknown.ics",)
+    changes = setting.calendar.changes("sync:t0")
+    assert {event.href for event in changes.changed} == {f"{here}both.ics", f"{here}whole-url.ics"}
+    assert changes.gone == (f"{here}unknown.ics",)
 
 
 @pytest.mark.parametrize("status", [403, 405, 415, 501])
@@ -139,7 +139,7 @@ def test_a_server_without_sync_tokens_is_read_by_its_ctag(setting: Setting, stat
     (outcome,) = written(setting.calendar.apply([creation()]))
     first = setting.calendar.changes(None)
     assert first.full
-    assert [(one.href, one.etag) for one in first.changed] == [(outcome.ref.href, outcome.ref.etag)]
+    assert [(event.href, event.etag) for event in first.changed] == [(outcome.ref.href, outcome.ref.etag)]
     setting.proxy.forget()
     quiet = setting.calendar.changes(first.token)
     assert (quiet.changed, quiet.full, quiet.token) == ((), False, first.token)
@@ -172,8 +172,8 @@ def test_what_a_multiget_leaves_out_is_asked_for_before_it_is_called_absent(sett
     refs = [outcome.ref for outcome in written(setting.calendar.apply(puts))]
     setting.proxy.forget()
     setting.proxy.once("REPORT", says(207, b'<d:multistatus xmlns:d="DAV:"/>'))
-    found = setting.calendar.read(refs)
-    assert all(found.values())
+    sightings = setting.calendar.read(refs)
+    assert all(sightings.values())
     assert setting.proxy.methods() == ["REPORT", "GET", "GET"]
 
 
@@ -206,8 +206,8 @@ def test_nonsense_in_one_event_hides_no_other(setting: Setting) -> None:
     )
     page = f'<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav">{rows}</d:multistatus>'
     setting.proxy.once("REPORT", says(207, page.encode()))
-    found = setting.calendar.busy(content().span)
-    assert f"{here}4.ics" in {one.href for one in found}
+    events = setting.calendar.busy(content().span)
+    assert f"{here}4.ics" in {event.href for event in events}
 
 
 def test_an_event_of_every_second_takes_the_whole_time_and_none_of_ours(setting: Setting) -> None:
@@ -220,4 +220,4 @@ def test_an_event_of_every_second_takes_the_whole_time_and_none_of_ours(setting:
         f"<d:propstat><d:prop><c:calendar-data>{text}</c:calendar-data></d:prop></d:propstat></d:response></d:multistatus>"
     )
     setting.proxy.once("REPORT", says(207, page.encode()))
-    assert [one.span for one in setting.calendar.busy(content().span)] == [content().span]
+    assert [event.span for event in setting.calendar.busy(content().span)] == [content().span]

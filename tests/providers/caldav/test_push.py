@@ -1,4 +1,4 @@
-"""WebDAV-Push: a real server's rings reach us and make pulls due, and what servers may answer else is understood."""
+"""WebDAV-Push: a real server's notifications make pulls due, and other answers of servers are understood."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def pusher(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> I
         yield server
 
 
-BellAt = Callable[[str], Push]
+PushAt = Callable[[str], Push]
 
 
 @pytest.fixture
-def bell_at() -> Iterator[BellAt]:
-    """Make bells of collections."""
+def push_at() -> Iterator[PushAt]:
+    """Make push channels of collections."""
     http = Http(LOOPBACK, Login(home="127.0.0.1", username="kim", password="secret"))
     yield partial(Push, http)
     http.close()
@@ -85,22 +85,22 @@ def calendar(practice: Practice) -> Calendar:
     return calendar
 
 
-class Rung:
-    """Hears when the calendar's pull becomes due."""
+class WakeUp:
+    """Waits until the calendar's pull becomes due."""
 
     def __init__(self, database: Database, calendar: Calendar) -> None:
         self._key = Key(Kind.PULL, str(calendar.id))
-        self._heard = threading.Event()
-        database.on_touched = lambda due: self._heard.set() if self._key in due else None
+        self._touched = threading.Event()
+        database.on_touched = lambda due: self._touched.set() if self._key in due else None
 
     def wait(self) -> bool:
-        heard = self._heard.wait(WAIT_SECONDS)
-        self._heard.clear()
-        return heard
+        touched = self._touched.wait(WAIT_SECONDS)
+        self._touched.clear()
+        return touched
 
 
 def test_a_change_at_a_real_server_makes_the_pull_due(
-    pusher: Server, authority: trustme.CA, practice: Practice, calendar: Calendar, sqlite_url: str, bell_at: BellAt
+    pusher: Server, authority: trustme.CA, practice: Practice, calendar: Calendar, sqlite_url: str, push_at: PushAt
 ) -> None:
     """Real all the way: registration, VAPID key, encryption, signature and TLS are the server's own."""
     url = pusher.make_calendar(f"work-{uuid4().hex[:8]}")
@@ -109,52 +109,52 @@ def test_a_change_at_a_real_server_makes_the_pull_due(
     before = dict(webhooks.counts())
     with pushing.served_by_tls(hooks_alone(runtime), authority, port):
         public_url = runtime.settings.public_url
-        bell = bell_at(url)
+        push = push_at(url)
         subscriptions.watch(
             practice.database,
             SEAL,
             calendar.id,
-            bell,  # type: ignore[arg-type]  # of the calendar only its bell is wanted here
+            push,  # type: ignore[arg-type]  # of the calendar only its push is needed here
             public_url=public_url,
             renew=lambda: None,
             now=practice.now,
         )
         pull(practice, calendar)
-        rung = Rung(practice.database, calendar)
+        wake_up = WakeUp(practice.database, calendar)
         Owner(pusher, url).add(Span.of(NOW, timedelta(hours=1)))
-        assert rung.wait()
-    assert webhooks.counts()["caldav", "rung"] == before.get(("caldav", "rung"), 0) + 1
+        assert wake_up.wait()
+    assert webhooks.counts()["caldav", "received"] == before.get(("caldav", "received"), 0) + 1
     assert webhooks.counts().get(("caldav", "refused")) == before.get(("caldav", "refused"))
     with practice.database.read() as db:
         [channel] = channels.of_calendar(db, calendar.id)
     assert channel.last_notified_at
     assert json.loads(channel.remote_id)["signer"]
-    subscriptions.end(practice.database, SEAL, calendar.id, bell, renew=lambda: None, now=practice.now)  # type: ignore[arg-type]
+    subscriptions.end(practice.database, SEAL, calendar.id, push, renew=lambda: None, now=practice.now)  # type: ignore[arg-type]
     with pytest.raises(HTTPError, match="404"):
         pusher.send("DELETE", json.loads(channel.remote_id)["url"])
 
 
-def test_a_registration_is_prolonged_in_its_place_and_ended_once(pusher: Server, bell_at: BellAt) -> None:
-    bell = bell_at(pusher.make_calendar(f"work-{uuid4().hex[:8]}"))
+def test_a_registration_is_prolonged_in_its_place_and_ended_once(pusher: Server, push_at: PushAt) -> None:
+    push = push_at(pusher.make_calendar(f"work-{uuid4().hex[:8]}"))
     address = "https://127.0.0.1:1/hooks/caldav"
-    first = bell.watch(channel_id="one", secret="secret", address=address, now=NOW)
+    first = push.watch(channel_id="one", secret="secret", address=address, now=NOW)
     assert first.expires_at == NOW + LIFE
     later = NOW + timedelta(days=5)
-    assert bell.renew(first, address=address, now=later) == replace(first, expires_at=later + LIFE)
-    bell.unwatch(first)
-    bell.unwatch(first)
+    assert push.renew(first, address=address, now=later) == replace(first, expires_at=later + LIFE)
+    push.unwatch(first)
+    push.unwatch(first)
 
 
-def test_a_server_without_push_is_asked_one_thing(server: Server, bell_at: BellAt) -> None:
+def test_a_server_without_push_is_asked_one_thing(server: Server, push_at: PushAt) -> None:
     url = server.make_calendar(f"work-{uuid4().hex[:8]}")
     with Proxy(server.url) as proxy:
         with pytest.raises(RefusedError, match="no WebDAV-Push"):
-            _watch(bell_at(proxy.through(url)))
+            _watch(push_at(proxy.through(url)))
         assert proxy.methods() == ["OPTIONS"]
 
 
-def _watch(bell: Push) -> Channel:
-    return bell.watch(channel_id="one", secret="secret", address="https://pencilled.example/hooks/caldav", now=NOW)
+def _watch(push: Push) -> Channel:
+    return push.watch(channel_id="one", secret="secret", address="https://pencilled.example/hooks/caldav", now=NOW)
 
 
 _PROPS = """<?xml version="1.0"?>
@@ -189,19 +189,19 @@ def proxy() -> Iterator[Proxy]:
         yield proxy
 
 
-def test_what_the_server_grants_is_kept(proxy: Proxy, bell_at: BellAt) -> None:
-    channel = _watch(bell_at(f"{proxy.url}dav/work/"))
+def test_what_the_server_grants_is_kept(proxy: Proxy, push_at: PushAt) -> None:
+    channel = _watch(push_at(f"{proxy.url}dav/work/"))
     assert json.loads(channel.remote_id) == {"url": f"{proxy.url}reg/1", "signer": "BCVx"}
     assert channel.expires_at == NOW + timedelta(days=2)
 
 
-def test_the_registration_is_what_the_draft_asks_for(proxy: Proxy, bell_at: BellAt) -> None:
-    _watch(bell_at(f"{proxy.url}dav/work/"))
+def test_the_registration_is_what_the_draft_asks_for(proxy: Proxy, push_at: PushAt) -> None:
+    _watch(push_at(f"{proxy.url}dav/work/"))
     request = proxy.requests[-1]
     assert (request.path, request.headers["content-type"].split(";")[0]) == ("/dav/work/", "application/xml")
     push = "{https://bitfire.at/webdav-push}"
     root = etree.fromstring(request.body)
-    told = {str(one.tag).removeprefix(push): one.text for one in root.iter() if len(one) == 0}
+    told = {str(element.tag).removeprefix(push): element.text for element in root.iter() if len(element) == 0}
     assert root.tag == f"{push}push-register"
     assert told.pop("subscription-public-key", "")[0] == "B"
     assert len(told.pop("auth-secret", "") or "") == 22
@@ -214,14 +214,14 @@ def test_the_registration_is_what_the_draft_asks_for(proxy: Proxy, bell_at: Bell
 
 
 @pytest.mark.parametrize("expires", ["", "soon", "Wed, 99 Nov 2026 09:00:00 GMT"])
-def test_without_an_end_it_is_the_one_that_was_asked_for(proxy: Proxy, bell_at: BellAt, expires: str) -> None:
+def test_without_an_end_it_is_the_one_that_was_asked_for(proxy: Proxy, push_at: PushAt, expires: str) -> None:
     proxy.once("POST", says(204, Location="/reg/1", Expires=expires))
-    assert _watch(bell_at(proxy.url)).expires_at == NOW + LIFE
+    assert _watch(push_at(proxy.url)).expires_at == NOW + LIFE
 
 
-def test_a_server_need_not_sign(proxy: Proxy, bell_at: BellAt) -> None:
+def test_a_server_need_not_sign(proxy: Proxy, push_at: PushAt) -> None:
     proxy.once("PROPFIND", _props(_WEB_PUSH, _CONTENT))
-    assert json.loads(_watch(bell_at(proxy.url)).remote_id)["signer"] == ""
+    assert json.loads(_watch(push_at(proxy.url)).remote_id)["signer"] == ""
 
 
 @pytest.mark.parametrize(
@@ -245,33 +245,33 @@ def test_a_server_need_not_sign(proxy: Proxy, bell_at: BellAt) -> None:
     ],
 )
 def test_whatever_else_a_server_answers_is_understood(
-    proxy: Proxy, bell_at: BellAt, method: str, script: Script, error: type[ProviderError]
+    proxy: Proxy, push_at: PushAt, method: str, script: Script, error: type[ProviderError]
 ) -> None:
     proxy.once(method, script)
     with pytest.raises(error):
-        _watch(bell_at(proxy.url))
+        _watch(push_at(proxy.url))
 
 
 @pytest.mark.parametrize("status", [200, 204, 404, 410])
-def test_a_registration_that_is_gone_is_ended(proxy: Proxy, bell_at: BellAt, status: int) -> None:
-    bell = bell_at(proxy.url)
-    channel = _watch(bell)
+def test_a_registration_that_is_gone_is_ended(proxy: Proxy, push_at: PushAt, status: int) -> None:
+    push = push_at(proxy.url)
+    channel = _watch(push)
     proxy.once("DELETE", says(status))
-    bell.unwatch(channel)
+    push.unwatch(channel)
     assert proxy.requests[-1].path == "/reg/1"
 
 
-def test_an_ending_that_failed_is_told(proxy: Proxy, bell_at: BellAt) -> None:
-    bell = bell_at(proxy.url)
-    channel = _watch(bell)
+def test_an_ending_that_failed_is_told(proxy: Proxy, push_at: PushAt) -> None:
+    push = push_at(proxy.url)
+    channel = _watch(push)
     proxy.once("DELETE", lambda _, __: Reply(503))
     with pytest.raises(TransientError):
-        bell.unwatch(channel)
+        push.unwatch(channel)
 
 
-def test_the_password_is_not_shown_to_a_stranger_who_holds_the_registration(proxy: Proxy, bell_at: BellAt) -> None:
+def test_the_password_is_not_shown_to_a_stranger_who_holds_the_registration(proxy: Proxy, push_at: PushAt) -> None:
     proxy.once("POST", says(201, Location="https://stranger.example/reg/1"))
-    bell = bell_at(proxy.url)
-    channel = _watch(bell)
+    push = push_at(proxy.url)
+    channel = _watch(push)
     with pytest.raises(RefusedError, match="stranger"):
-        bell.unwatch(channel)
+        push.unwatch(channel)

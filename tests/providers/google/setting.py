@@ -63,7 +63,7 @@ class Hand:
         return str(self.calendar.events[href])
 
     def move(self, href: str, span: Span) -> None:
-        start, end = ({"dateTime": one.isoformat(), "date": None} for one in (span.start, span.end))
+        start, end = ({"dateTime": edge.isoformat(), "date": None} for edge in (span.start, span.end))
         self.edit(href, start=start, end=end)
 
     def retitle(self, href: str, title: str) -> None:
@@ -72,7 +72,7 @@ class Hand:
     def make_all_day(self, href: str) -> None:
         start, _ = self.calendar.extent(self.calendar.events[href])
         day = start.astimezone(ZoneInfo(self.calendar.zone)).date()
-        edges = ({"date": f"{one}", "dateTime": None, "timeZone": None} for one in (day, day + timedelta(days=1)))
+        edges = ({"date": f"{edge}", "dateTime": None, "timeZone": None} for edge in (day, day + timedelta(days=1)))
         self.edit(href, **dict(zip(("start", "end"), edges, strict=True)), transparency="transparent")
 
     def make_recurring(self, href: str) -> None:
@@ -80,7 +80,7 @@ class Hand:
 
     def rezone(self, href: str, zone: str) -> None:
         edges = (one.astimezone(ZoneInfo(zone)) for one in self.calendar.extent(self.calendar.events[href]))
-        times = ({"dateTime": one.isoformat(), "timeZone": zone} for one in edges)
+        times = ({"dateTime": edge.isoformat(), "timeZone": zone} for edge in edges)
         self.edit(href, **dict(zip(("start", "end"), times, strict=True)))
 
     def colour(self, href: str) -> None:

@@ -80,7 +80,7 @@ def test_one_entry_is_one_plain_request(setting: Setting) -> None:
     (outcome,) = written(setting.calendar.apply([put]))
     (outcome,) = written(setting.calendar.apply([again(put, outcome.ref, content(hours=1))]))
     list(setting.calendar.apply([removal(put, outcome.ref)]))
-    assert [(one.verb, one.in_batch) for one in setting.fake.requests] == [
+    assert [(request.verb, request.in_batch) for request in setting.fake.requests] == [
         ("POST", False),
         ("PATCH", False),
         ("DELETE", False),
@@ -243,9 +243,9 @@ def test_only_calendars_of_the_accounts_own_can_be_written(setting: Setting) -> 
 
 
 def test_a_calendar_of_our_own_can_be_made(setting: Setting) -> None:
-    made = setting.account.create_calendar("Sessions")
-    assert made in setting.account.calendars()
-    written(setting.account.open(made.remote_id).apply([creation()]))
+    created = setting.account.create_calendar("Sessions")
+    assert created in setting.account.calendars()
+    written(setting.account.open(created.remote_id).apply([creation()]))
 
 
 def test_another_calendars_busy_times_can_be_read_without_its_events(setting: Setting) -> None:

@@ -40,7 +40,7 @@ def five(setting: Setting) -> set[str]:
 def test_a_feed_is_read_to_its_last_page(setting: Setting) -> None:
     hrefs = five(setting)
     feed = setting.calendar.changes(None)
-    assert {one.href for one in feed.changed} == hrefs
+    assert {event.href for event in feed.changed} == hrefs
     assert setting.fake.count() == {LIST: 3}
     assert setting.calendar.changes(feed.token).changed == ()
 
@@ -57,7 +57,7 @@ def test_the_first_round_starts_a_week_back_and_later_ones_ask_the_same_without_
 def test_what_is_long_past_is_not_listed(setting: Setting) -> None:
     setting.hand.add(Span.of(NOW - timedelta(days=30), timedelta(hours=1)))
     recent = setting.hand.add(Span.of(NOW - timedelta(days=3), timedelta(hours=1)))
-    assert [one.href for one in setting.calendar.changes(None).changed] == [recent]
+    assert [event.href for event in setting.calendar.changes(None).changed] == [recent]
 
 
 def test_tombstones_are_no_events_of_a_full_listing(setting: Setting) -> None:
@@ -65,7 +65,7 @@ def test_tombstones_are_no_events_of_a_full_listing(setting: Setting) -> None:
     dead = hrefs.pop()
     setting.hand.delete(dead)
     feed = setting.calendar.changes(None)
-    assert {one.href for one in feed.changed} == hrefs
+    assert {event.href for event in feed.changed} == hrefs
     assert feed.gone == ()
 
 
@@ -73,7 +73,7 @@ def test_our_events_come_along_and_foreign_ones_stay_unread(setting: Setting) ->
     (outcome,) = written(setting.calendar.apply([creation()]))
     foreign = setting.hand.add(content(hours=3).span)
     feed = setting.calendar.changes(None)
-    seen = {one.href: one.sighting for one in feed.changed}
+    seen = {event.href: event.sighting for event in feed.changed}
     ours = seen[outcome.ref.href or ""]
     assert ours
     assert (ours.href, ours.etag, ours.content) == (outcome.ref.href, outcome.ref.etag, content())
@@ -93,14 +93,14 @@ def test_a_page_that_fails_leaves_the_old_token_good(setting: Setting, status: i
     setting.fake.once(LIST, says(status, "backendError"))
     with pytest.raises(TransientError):
         setting.calendar.changes(token)
-    assert {one.href for one in setting.calendar.changes(token).changed} == hrefs
+    assert {event.href for event in setting.calendar.changes(token).changed} == hrefs
 
 
 def test_a_page_token_that_is_lost_starts_the_round_anew(setting: Setting) -> None:
     hrefs = five(setting)
     setting.fake.once(LIST, as_usual)
     setting.fake.once(LIST, after(setting.remote.pages.clear))
-    assert {one.href for one in setting.calendar.changes(None).changed} == hrefs
+    assert {event.href for event in setting.calendar.changes(None).changed} == hrefs
     assert setting.fake.count() == {LIST: 5}
 
 

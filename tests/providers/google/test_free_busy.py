@@ -53,8 +53,8 @@ def test_what_google_calls_free_is_free(setting: Setting, more: dict[str, Any]) 
 )
 def test_what_google_calls_busy_is_busy(setting: Setting, more: dict[str, Any]) -> None:
     href = setting.hand.add(content().span, **more)
-    assert [(one.href, one.span) for one in setting.calendar.list_busy(DAY)] == [(href, content().span)]
-    assert [one.span for one in setting.calendar.busy(DAY)] == [content().span]
+    assert [(event.href, event.span) for event in setting.calendar.list_busy(DAY)] == [(href, content().span)]
+    assert [event.span for event in setting.calendar.busy(DAY)] == [content().span]
 
 
 def test_a_day_lasts_from_midnight_to_midnight_where_the_calendar_is(setting: Setting) -> None:
@@ -63,23 +63,23 @@ def test_a_day_lasts_from_midnight_to_midnight_where_the_calendar_is(setting: Se
     setting.hand.make_all_day(href)
     setting.hand.edit(href, transparency="opaque")
     whole = Span.of(datetime(2026, 12, 3, 5, tzinfo=UTC), timedelta(days=1))
-    assert [(one.href, one.span) for one in setting.calendar.list_busy(DAY)] == [(href, whole)]
-    assert [one.span for one in setting.calendar.busy(DAY)] == [whole]
+    assert [(event.href, event.span) for event in setting.calendar.list_busy(DAY)] == [(href, whole)]
+    assert [event.span for event in setting.calendar.busy(DAY)] == [whole]
 
 
 def test_a_day_without_a_known_zone_is_meant_in_utc(setting: Setting) -> None:
     edges = {"start": {"date": "2026-12-03"}, "end": {"date": "2026-12-04"}}
     setting.fake.once(LIST, answers(200, {"timeZone": "Nowhere/Land", "items": [{"id": "x", **edges}]}))
-    assert [one.span for one in setting.calendar.list_busy(DAY)] == [
+    assert [event.span for event in setting.calendar.list_busy(DAY)] == [
         Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
     ]
 
 
 def test_every_event_of_a_series_bears_its_name(setting: Setting) -> None:
     series = setting.hand.add(content().span, recurrence=["RRULE:FREQ=WEEKLY"])
-    found = setting.calendar.list_busy(WEEKS)
-    assert [one.href for one in found] == [series] * 3
-    assert [one.span.start for one in found] == [NOON + timedelta(weeks=n) for n in range(3)]
+    events = setting.calendar.list_busy(WEEKS)
+    assert [event.href for event in events] == [series] * 3
+    assert [event.span.start for event in events] == [NOON + timedelta(weeks=n) for n in range(3)]
 
 
 def test_only_what_lies_in_the_span_is_told_over_all_pages(setting: Setting) -> None:
@@ -87,8 +87,8 @@ def test_only_what_lies_in_the_span_is_told_over_all_pages(setting: Setting) -> 
     written(setting.calendar.apply([creation(content(hours=n)) for n in range(7)]))
     setting.hand.add(Span.of(NOON - timedelta(hours=1), timedelta(hours=1)))
     setting.fake.forget()
-    found = setting.calendar.list_busy(Span.of(NOON, timedelta(hours=5)))
-    assert [one.span for one in found] == [content(hours=n).span for n in range(5)]
+    events = setting.calendar.list_busy(Span.of(NOON, timedelta(hours=5)))
+    assert [event.span for event in events] == [content(hours=n).span for n in range(5)]
     assert setting.fake.count() == {LIST: 3}
 
 
@@ -104,7 +104,7 @@ def test_tentative_events_are_named_even_where_they_count_as_free(setting: Setti
     outcomes = written(setting.calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
     setting.remote.tentative_is_free = True
     assert setting.calendar.busy(DAY) == []
-    assert [one.href for one in setting.calendar.list_busy(DAY)] == [outcomes[0].ref.href]
+    assert [event.href for event in setting.calendar.list_busy(DAY)] == [outcomes[0].ref.href]
 
 
 def test_a_calendar_of_which_only_free_and_busy_may_be_seen_refuses(setting: Setting) -> None:

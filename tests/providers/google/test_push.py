@@ -1,4 +1,4 @@
-"""Google's channels: they ring at a real address, are renewed without a gap, and are closed again."""
+"""Google's channels: they push to a real address, are renewed without a gap, and are closed again."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def door() -> Iterator[Door]:
         yield door
 
 
-def test_a_change_rings_the_channel_with_its_secret(setting: Setting, door: Door) -> None:
+def test_a_change_is_pushed_with_the_channels_secret(setting: Setting, door: Door) -> None:
     channel = setting.calendar.watch(channel_id="c-1", secret="s-1", address=door.server.url, now=NOW)
     assert (channel.id, channel.secret) == ("c-1", "s-1")
     assert channel.expires_at == NOW + timedelta(days=7)
@@ -82,7 +82,7 @@ def test_the_end_of_a_channel_is_asked_for_in_milliseconds(setting: Setting, doo
     }
 
 
-def test_a_channel_may_ring_before_it_is_known_to_be_open(setting: Setting, door: Door) -> None:
+def test_a_channel_may_push_before_it_is_known_to_be_open(setting: Setting, door: Door) -> None:
     setting.fake.bell.sync_first = True
     setting.calendar.watch(channel_id="c-1", secret="s-1", address=door.server.url, now=NOW)
     assert door.states == ["sync"]
@@ -114,7 +114,7 @@ def test_a_channel_is_renewed_by_a_successor_before_it_is_closed(setting: Settin
     setting.calendar.unwatch(old)
 
 
-def test_a_channel_that_ends_rings_no_more(setting: Setting, door: Door) -> None:
+def test_a_channel_that_ends_pushes_no_more(setting: Setting, door: Door) -> None:
     setting.calendar.watch(channel_id="c-1", secret="s-1", address=door.server.url, now=NOW)
     setting.clock.advance(timedelta(days=7))
     written(setting.calendar.apply([creation()]))
@@ -132,7 +132,7 @@ def test_pushes_may_be_lost_or_come_twice(setting: Setting, door: Door) -> None:
     assert door.states == ["sync", "exists", "exists"]
 
 
-def test_a_calendar_that_cannot_ring_is_told_for_good(setting: Setting) -> None:
+def test_a_calendar_that_cannot_push_is_refused_for_good(setting: Setting) -> None:
     setting.remote.pushes = False
     with pytest.raises(RefusedError, match="does not push"):
         setting.calendar.watch(channel_id="c-1", secret="s-1", address="https://pencilled.example/g", now=NOW)

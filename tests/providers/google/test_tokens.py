@@ -209,7 +209,7 @@ def test_a_batch_whose_token_is_refused_is_done_with_another(setting: Setting, *
 def test_a_token_that_is_refused_again_and_again_is_lost_access(setting: Setting, count: int) -> None:
     setting.fake.always("events.insert", says(401, "authError"))
     outcomes = list(setting.calendar.apply([creation(content(hours=n)) for n in range(count)]))
-    assert [type(one.error) for one in outcomes if isinstance(one, Failed)] == [AccessLostError] * count
+    assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [AccessLostError] * count
     assert setting.fake.oauth.refreshes == 1
 
 

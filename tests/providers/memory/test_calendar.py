@@ -101,7 +101,7 @@ def test_a_lost_answer_is_a_failure_although_the_write_was_done(calendar: Memory
 def test_lost_access_stops_the_rest(calendar: MemoryCalendar) -> None:
     calendar.fail(AccessLostError("revoked"), on="put")
     outcomes = list(calendar.apply([creation(), creation()]))
-    assert all(isinstance(one, Failed) and isinstance(one.error, AccessLostError) for one in outcomes)
+    assert all(isinstance(outcome, Failed) and isinstance(outcome.error, AccessLostError) for outcome in outcomes)
     assert calendar.requests["put"] == 1
 
 
@@ -182,8 +182,8 @@ def test_where_tentative_counts_as_free_a_hold_is_named_by_the_agenda_alone(cale
     (hold,) = written(calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
     (firm,) = written(calendar.apply([creation(content(hours=1, showing=Showing.FIRM))]))
     calendar.tentative_is_free = True
-    assert [one.href for one in calendar.busy(DAY)] == [firm.ref.href]
-    assert [one.href for one in calendar.list_busy(DAY)] == [hold.ref.href, firm.ref.href]
+    assert [event.href for event in calendar.busy(DAY)] == [firm.ref.href]
+    assert [event.href for event in calendar.list_busy(DAY)] == [hold.ref.href, firm.ref.href]
 
 
 def test_a_script_around_a_write_stands_between_us_and_the_service(calendar: MemoryCalendar) -> None:

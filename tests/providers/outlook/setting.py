@@ -79,7 +79,7 @@ class Hand:
 
     def rezone(self, href: str, zone: str) -> None:
         edges = (one.astimezone(ZoneInfo(zone)) for one in self.mailbox.events[href]["_span"])
-        start, end = ({"dateTime": f"{one:%Y-%m-%dT%H:%M:%S}", "timeZone": zone} for one in edges)
+        start, end = ({"dateTime": f"{edge:%Y-%m-%dT%H:%M:%S}", "timeZone": zone} for edge in edges)
         self.mailbox.touch(href, start=start, end=end, originalStartTimeZone=zone)
 
     def colour(self, href: str) -> None:

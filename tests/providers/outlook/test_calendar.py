@@ -103,7 +103,7 @@ def test_an_offer_of_three_is_one_request_and_its_acceptance_two(setting: Settin
     assert setting.graph.methods() == ["BATCH"]
     setting.graph.forget()
     written(calendar.apply([again(session, at, content(hours=20, showing=Showing.CONFIRMED))]))
-    assert all(isinstance(one, Removed) for one in calendar.apply([removal(put, ref) for put, ref in holds]))
+    assert all(isinstance(outcome, Removed) for outcome in calendar.apply([removal(put, ref) for put, ref in holds]))
     assert setting.graph.methods() == ["PATCH", "BATCH"]
 
 
@@ -125,8 +125,8 @@ def test_sixty_writes_are_three_requests_and_keep_to_the_mailbox_limit(
 def test_forty_events_are_read_in_two_requests(setting: Setting, calendar: OutlookCalendar) -> None:
     refs = [ref for _, ref in made(calendar, 40)]
     setting.graph.forget()
-    found = calendar.read(refs)
-    assert all(found[ref.name] for ref in refs)
+    sightings = calendar.read(refs)
+    assert all(sightings[ref.name] for ref in refs)
     assert setting.graph.methods() == ["BATCH"] * 2
 
 
@@ -201,7 +201,7 @@ def test_what_the_practitioner_adds_survives_our_writes(setting: Setting, calend
     assert after["_properties"]["String {aa} Name Theirs"] == "kept"
 
 
-def test_a_hold_does_not_ring_and_is_private(setting: Setting, calendar: OutlookCalendar) -> None:
+def test_a_hold_has_no_reminder_and_is_private(setting: Setting, calendar: OutlookCalendar) -> None:
     ((_, ref),) = made(calendar)
     shown = event(setting, ref)
     assert (shown["isReminderOn"], shown["sensitivity"], shown["showAs"]) == (False, "private", "tentative")
@@ -254,7 +254,7 @@ def test_all_calendars_are_listed_over_pages_and_those_only_read_are_told(settin
     for number in range(4):
         setting.mailbox.add_calendar(f"Other {number}", editable=number != 3)
     offered = setting.account().calendars()
-    assert [(one.name, one.writable) for one in offered] == [
+    assert [(calendar.name, calendar.writable) for calendar in offered] == [
         ("Calendar", True),
         ("Other 0", True),
         ("Other 1", True),
@@ -267,7 +267,7 @@ def test_a_calendar_is_created_once(setting: Setting) -> None:
     account = setting.account()
     made_one = account.create_calendar("Sessions")
     assert account.create_calendar("Sessions") == made_one
-    assert [one.name for one in account.calendars()] == ["Calendar", "Sessions"]
+    assert [calendar.name for calendar in account.calendars()] == ["Calendar", "Sessions"]
     written(account.open(made_one.remote_id).apply([creation()]))
 
 

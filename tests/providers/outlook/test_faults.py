@@ -63,7 +63,7 @@ def test_a_batch_whose_answer_is_lost_is_adopted_later(setting: Setting, calenda
     setting.graph.once("POST", BATCH, lose_answer, times=2)
     puts = [creation(content(hours=n)) for n in range(3)]
     outcomes = list(calendar.apply(puts))
-    assert all(isinstance(one, Failed) and isinstance(one.error, TransientError) for one in outcomes)
+    assert all(isinstance(outcome, Failed) and isinstance(outcome.error, TransientError) for outcome in outcomes)
     assert len(written(calendar.apply(puts))) == 3
     assert setting.hand.size() == 3
 
@@ -105,11 +105,11 @@ def test_an_event_whose_id_was_never_learned_is_read_and_removed_all_the_same(
     setting.mailbox.search = search  # type: ignore[assignment]
     put, other = creation(), creation(content(hours=3))
     written(calendar.apply([put, other]))
-    found = calendar.read([put.at])[put.at.name]
-    assert found
-    assert found.content == put.entry.content
+    sighting = calendar.read([put.at])[put.at.name]
+    assert sighting
+    assert sighting.content == put.entry.content
     removals = [removal(put, put.at), removal(other, other.at)]
-    assert all(isinstance(one, Removed) for one in calendar.apply(removals))
+    assert all(isinstance(outcome, Removed) for outcome in calendar.apply(removals))
     assert setting.hand.size() == 0
 
 
@@ -163,9 +163,9 @@ def test_a_title_that_outlook_tidied_is_rewritten_like_one_that_nobody_touched(
     setting.mailbox.touch(outcome.ref.href or "", subject="Hold: K.")
     renamed = content("Session: K.")
     written(calendar.apply([again(put, outcome.ref, renamed, over=put.entry.content.fingerprint)]))
-    seen = calendar.read([outcome.ref])[put.at.name]
-    assert seen
-    assert seen.content == renamed
+    sighting = calendar.read([outcome.ref])[put.at.name]
+    assert sighting
+    assert sighting.content == renamed
 
 
 def test_which_kind_of_busy_an_adopted_event_is_is_read_before_it_is_judged(
@@ -175,11 +175,11 @@ def test_which_kind_of_busy_an_adopted_event_is_is_read_before_it_is_judged(
     put = creation(content(showing=Showing.FIRM))
     (outcome,) = written(calendar.apply([put]))
     setting.hand.move(outcome.ref.href or "", content(hours=9).span)
-    seen = calendar.read([outcome.ref])[put.at.name]
-    assert seen
-    assert seen.content
+    sighting = calendar.read([outcome.ref])[put.at.name]
+    assert sighting
+    assert sighting.content
     assert isinstance(failure(calendar.apply([replace(put, over="")])), EditConflictError)
-    (again_there,) = written(calendar.apply([replace(put, over=seen.content.fingerprint)]))
+    (again_there,) = written(calendar.apply([replace(put, over=sighting.content.fingerprint)]))
     restored = calendar.read([again_there.ref])[put.at.name]
     assert restored
     assert restored.content == put.entry.content
@@ -243,8 +243,8 @@ def test_a_throttled_part_of_a_batch_waits_alone_and_nothing_is_asked_early(
     puts = [creation(content(hours=n)) for n in range(4)]
     setting.graph.once("POST", EVENTS, says(429, "ApplicationThrottled", Retry_After="30"))
     outcomes = list(calendar.apply(puts))
-    assert sum(isinstance(one, Written) for one in outcomes) == 3
-    (failed,) = [one for one in outcomes if isinstance(one, Failed)]
+    assert sum(isinstance(outcome, Written) for outcome in outcomes) == 3
+    (failed,) = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     assert isinstance(failed.error, TransientError)
     assert failed.error.retry_after == timedelta(seconds=30)
     setting.graph.forget()
@@ -267,9 +267,9 @@ def test_a_part_turned_away_for_no_named_time_is_asked_again_by_itself(
 def test_a_named_wait_is_told_and_stops_the_rest(setting: Setting, calendar: OutlookCalendar, status: int) -> None:
     setting.graph.once("POST", BATCH, says(status, "TooManyRequests", Retry_After="12"))
     outcomes = list(calendar.apply([creation(content(hours=n)) for n in range(45)]))
-    errors = [one.error for one in outcomes if isinstance(one, Failed)]
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
     assert len(errors) == 45
-    assert all(isinstance(one, TransientError) and one.retry_after == timedelta(seconds=12) for one in errors)
+    assert all(isinstance(error, TransientError) and error.retry_after == timedelta(seconds=12) for error in errors)
     assert setting.graph.methods() == ["BATCH"]
 
 
@@ -288,7 +288,7 @@ def test_with_every_third_operation_throttled_all_is_written_and_no_call_comes_e
     waiting = [creation(content(hours=n)) for n in range(30)]
     for _ in range(30):
         outcomes = list(calendar.apply(waiting))
-        failed = {one.key: one.error for one in outcomes if isinstance(one, Failed)}
+        failed = {outcome.key: outcome.error for outcome in outcomes if isinstance(outcome, Failed)}
         waits = [e.retry_after for e in failed.values() if isinstance(e, TransientError) and e.retry_after]
         waiting = [put for put in waiting if put.key in failed]
         if not waiting:
@@ -375,7 +375,7 @@ def test_an_answer_without_sense_is_no_success_and_no_crash(
     setting.graph.once("GET", EVENT, said)
     put = creation()
     assert isinstance(failure(calendar.apply([put])), TransientError)
-    assert all(isinstance(one, Failed) for one in calendar.apply([creation(), creation()]))
+    assert all(isinstance(outcome, Failed) for outcome in calendar.apply([creation(), creation()]))
     with pytest.raises(TransientError):
         calendar.changes(None)
     with pytest.raises(TransientError):
@@ -395,7 +395,7 @@ def test_a_part_of_a_batch_without_an_answer_is_not_done(setting: Setting, calen
     setting.graph.once("POST", BATCH, forgetful)
     puts = [creation(content(hours=n)) for n in range(3)]
     outcomes = list(calendar.apply(puts))
-    assert [type(one.error) for one in outcomes if isinstance(one, Failed)] == [TransientError]
+    assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [TransientError]
     assert len(written(calendar.apply(puts))) == 3
     assert setting.hand.size() == 3
 
@@ -404,16 +404,19 @@ def test_what_waited_for_something_that_failed_is_tried_later(setting: Setting, 
     put = creation()
     setting.graph.once("POST", EVENTS, says(403, "ErrorAccessDenied"))
     outcomes = list(calendar.apply([put, again(put, put.at, content(hours=1))]))
-    assert {type(one.error) for one in outcomes if isinstance(one, Failed)} == {RefusedError, TransientError}
+    assert {type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)} == {
+        RefusedError,
+        TransientError,
+    }
 
 
 def test_a_service_that_is_gone_stops_everything_at_once(setting: Setting, calendar: OutlookCalendar) -> None:
     calendar.changes(None)
     setting.graph.stop()
     outcomes = list(calendar.apply([creation(content(hours=n)) for n in range(45)]))
-    errors = [one.error for one in outcomes if isinstance(one, Failed)]
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
     assert len(errors) == 45
-    assert len({id(one) for one in errors}) == 1
+    assert len({id(error) for error in errors}) == 1
     assert isinstance(errors[0], TransientError)
 
 
@@ -442,7 +445,7 @@ def test_a_token_refused_once_is_replaced_and_nobody_notices(setting: Setting, c
 def test_a_token_refused_again_is_lost_access_and_stops_the_rest(setting: Setting, calendar: OutlookCalendar) -> None:
     setting.graph.once("POST", BATCH, says(401, "InvalidAuthenticationToken"), times=2)
     outcomes = list(calendar.apply([creation(content(hours=n)) for n in range(45)]))
-    assert [type(one.error) for one in outcomes if isinstance(one, Failed)] == [AccessLostError] * 45
+    assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [AccessLostError] * 45
     assert setting.graph.methods() == ["BATCH"] * 2
 
 
@@ -455,7 +458,7 @@ def test_access_lost_while_a_write_is_looked_into_spares_the_others(
     setting.graph.once("GET", EVENT, says(401, "InvalidAuthenticationToken"), times=2)
     setting.graph.forget()
     outcomes = list(calendar.apply([again(put, refs[put.key], content(hours=9)) for put in puts]))
-    assert [type(one.error) for one in outcomes if isinstance(one, Failed)] == [AccessLostError] * 2
+    assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [AccessLostError] * 2
     assert isinstance(outcomes[0], Written)
     assert setting.graph.methods() == ["BATCH", "GET", "GET"]
 

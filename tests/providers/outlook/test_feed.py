@@ -61,7 +61,7 @@ def test_a_long_round_is_read_page_by_page_to_its_token(setting: Setting, calend
     setting.mailbox.page_size = 3
     setting.graph.forget()
     feed = calendar.changes(None)
-    assert {one.href for one in feed.changed} == {ref.href for ref in refs}
+    assert {event.href for event in feed.changed} == {ref.href for ref in refs}
     assert setting.graph.methods() == ["GET"] * 3
     setting.graph.forget()
     assert calendar.changes(feed.token).changed == ()
@@ -73,7 +73,7 @@ def test_one_change_is_one_request(setting: Setting, calendar: OutlookCalendar) 
     token = calendar.changes(None).token
     setting.hand.note(refs[1].href or "", "a note")
     setting.graph.forget()
-    assert [one.href for one in calendar.changes(token).changed] == [refs[1].href]
+    assert [event.href for event in calendar.changes(token).changed] == [refs[1].href]
     assert len(setting.graph.requests) == 1
 
 
@@ -85,7 +85,7 @@ def test_a_page_that_fails_leaves_the_old_token_good(setting: Setting, calendar:
     setting.graph.once("GET", DELTA, says(500, "ErrorInternalServerError"))
     with pytest.raises(TransientError):
         calendar.changes(token)
-    assert {one.href for one in calendar.changes(token).changed} == {ref.href for ref in refs}
+    assert {event.href for event in calendar.changes(token).changed} == {ref.href for ref in refs}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_token_that_is_not_known_any_more_is_told(
     setting.mailbox.expire_tokens()
     with pytest.raises(SyncTokenExpiredError):
         calendar.changes(token)
-    assert [one.href for one in calendar.changes(None).changed] == [ref.href]
+    assert [event.href for event in calendar.changes(None).changed] == [ref.href]
 
 
 @pytest.mark.parametrize("read_before", [True, False])
@@ -175,9 +175,9 @@ def test_a_deleted_event_that_can_still_be_read_by_its_id_is_not_there(
     token = calendar.changes(None).token
     setting.hand.delete(ref.href or "")
     assert calendar.changes(token).gone == (ref.href,)
-    found = calendar.read([ref, other])
-    assert found[ref.name] is None
-    assert found[other.name]
+    sightings = calendar.read([ref, other])
+    assert sightings[ref.name] is None
+    assert sightings[other.name]
 
 
 def test_an_event_named_gone_although_it_stands_there_is_found(setting: Setting, calendar: OutlookCalendar) -> None:
@@ -208,7 +208,7 @@ def test_of_an_event_named_twice_the_last_word_counts(setting: Setting, calendar
     }
     setting.graph.once("GET", DELTA, says(200, body=page))
     feed = calendar.changes(token)
-    assert [(one.href, one.etag) for one in feed.changed] == [("b", "2"), ("c", "4")]
+    assert [(event.href, event.etag) for event in feed.changed] == [("b", "2"), ("c", "4")]
     assert feed.gone == ("a",)
 
 
@@ -222,7 +222,7 @@ def test_as_time_goes_by_the_window_moves_on_with_a_full_round(setting: Setting,
     setting.clock.advance(timedelta(days=1))
     moved = calendar.changes(feed.token)
     assert moved.full
-    assert [one.href for one in moved.changed] == [href]
+    assert [event.href for event in moved.changed] == [href]
     assert not calendar.changes(moved.token).full
 
 
@@ -240,18 +240,18 @@ def test_a_work_account_is_asked_what_its_colleagues_are_told(work: Setting) -> 
     made(calendar, 2)
     calendar.busy(DAY)
     work.graph.forget()
-    found = calendar.busy(DAY)
-    assert [(one.span, one.href) for one in found] == [(content(hours=n).span, None) for n in range(2)]
-    assert [one.path for one in work.graph.requests] == ["/me/calendar/getSchedule"]
+    events = calendar.busy(DAY)
+    assert [(event.span, event.href) for event in events] == [(content(hours=n).span, None) for n in range(2)]
+    assert [request.path for request in work.graph.requests] == ["/me/calendar/getSchedule"]
 
 
 def test_where_colleagues_are_told_nothing_the_calendar_itself_is_read(work: Setting) -> None:
     calendar = work.calendar()
     refs = made(calendar, 2)
     work.mailbox.schedule_error = {"responseCode": "5006"}
-    assert [one.href for one in calendar.busy(DAY)] == [ref.href for ref in refs]
+    assert [event.href for event in calendar.busy(DAY)] == [ref.href for ref in refs]
     work.graph.once("POST", "/getSchedule$", says(403, "ErrorAccessDenied"))
-    assert [one.href for one in calendar.busy(DAY)] == [ref.href for ref in refs]
+    assert [event.href for event in calendar.busy(DAY)] == [ref.href for ref in refs]
 
 
 def test_a_throttled_question_is_not_asked_in_another_way(work: Setting) -> None:
@@ -264,7 +264,7 @@ def test_of_another_calendar_than_the_default_one_colleagues_know_nothing(work: 
     other = work.mailbox.add_calendar("Sessions")
     calendar = work.account().open(other["id"])
     refs = made(calendar, 2)
-    assert [one.href for one in calendar.busy(DAY)] == [ref.href for ref in refs]
+    assert [event.href for event in calendar.busy(DAY)] == [ref.href for ref in refs]
 
 
 def test_series_are_expanded_and_cancelled_events_leave_the_time_free(
@@ -275,7 +275,7 @@ def test_series_are_expanded_and_cancelled_events_leave_the_time_free(
     setting.mailbox.add(setting.remote_id, Span.of(start, timedelta(hours=1)), recurrence=weekly)
     setting.mailbox.add(setting.remote_id, content(hours=3).span, isCancelled=True)
     setting.mailbox.add(setting.remote_id, content(hours=5).span, showAs="workingElsewhere")
-    found = [one.span for one in calendar.busy(DAY)]
+    found = [event.span for event in calendar.busy(DAY)]
     assert found == [Span.of(NOON, timedelta(hours=1)), content(hours=5).span]
 
 
@@ -293,7 +293,7 @@ def test_an_all_day_event_takes_the_day_of_where_it_was_made(
 ) -> None:
     day = Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
     setting.mailbox.add(setting.remote_id, day, isAllDay=True, originalStartTimeZone=zone)
-    assert [one.span for one in calendar.busy(DAY)] == [Span.of(start, timedelta(days=1))]
+    assert [event.span for event in calendar.busy(DAY)] == [Span.of(start, timedelta(days=1))]
 
 
 def test_many_events_are_read_over_pages(setting: Setting, calendar: OutlookCalendar) -> None:
@@ -309,14 +309,14 @@ def test_the_agenda_of_a_work_account_names_events_even_where_tentative_counts_a
     refs = made(calendar, 2)
     work.mailbox.tentative_is_free = True
     assert calendar.busy(DAY) == []
-    assert [one.href for one in calendar.list_busy(DAY)] == [ref.href for ref in refs]
+    assert [event.href for event in calendar.list_busy(DAY)] == [ref.href for ref in refs]
 
 
 def test_every_event_of_a_series_bears_its_name(setting: Setting, calendar: OutlookCalendar) -> None:
     weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
     series = setting.mailbox.add(setting.remote_id, content().span, recurrence=weekly)
-    found = calendar.list_busy(Span.of(DAY.start, timedelta(weeks=3)))
-    assert [one.href for one in found] == [series] * 3
+    events = calendar.list_busy(Span.of(DAY.start, timedelta(weeks=3)))
+    assert [event.href for event in events] == [series] * 3
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_every_event_of_a_series_bears_its_name(setting: Setting, calendar: Outl
         (500, "ErrorInternalServerError", TransientError),
     ],
 )
-def test_an_agenda_that_is_not_told_is_never_empty(
+def test_a_listing_that_is_not_given_is_never_empty(
     setting: Setting, calendar: OutlookCalendar, status: int, code: str, kind: type[ProviderError]
 ) -> None:
     setting.graph.once("GET", "/calendarView$", says(status, code))

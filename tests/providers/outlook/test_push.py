@@ -1,4 +1,4 @@
-"""Outlook rings: subscriptions made while a real endpoint of ours answers, and what is posted to it."""
+"""Outlook's subscriptions: made while a real endpoint of ours answers, and what is posted to it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_subscription_is_made_while_our_address_proves_itself(
     assert timedelta(days=1) < channel.expires_at - NOW <= timedelta(minutes=10_080)
 
 
-def test_a_change_rings(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:
+def test_a_change_is_pushed(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:
     watched(calendar, door)
     written(calendar.apply([creation()]))
     setting.graph.bells.deliver(setting.mailbox.changed)
@@ -121,7 +121,9 @@ def test_a_change_rings(setting: Setting, calendar: OutlookCalendar, door: Door)
     assert setting.graph.bells.answers == [202]
 
 
-def test_doubled_and_forged_notices_are_told_apart(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:
+def test_doubled_and_forged_notifications_are_told_apart(
+    setting: Setting, calendar: OutlookCalendar, door: Door
+) -> None:
     watched(calendar, door)
     setting.hand.add(content().span)
     setting.graph.bells.deliver(setting.mailbox.changed, doubled=True)
@@ -138,7 +140,7 @@ def test_a_lost_notice_loses_nothing_of_the_feed(setting: Setting, calendar: Out
     assert len(calendar.changes(token).changed) == 1
 
 
-def test_a_ring_before_the_subscription_is_answered_is_already_known(
+def test_a_notification_before_the_subscription_is_answered_is_recognised(
     setting: Setting, calendar: OutlookCalendar, door: Door
 ) -> None:
     setting.graph.bells.ring_first = True
@@ -154,7 +156,7 @@ def test_a_ring_before_the_subscription_is_answered_is_already_known(
         ("subscriptionRemoved", Lifecycle.REMOVED),
     ],
 )
-def test_what_becomes_of_the_subscription_rings_too(
+def test_what_becomes_of_the_subscription_is_pushed_too(
     setting: Setting, calendar: OutlookCalendar, door: Door, event: str, lifecycle: Lifecycle
 ) -> None:
     watched(calendar, door)
@@ -200,7 +202,7 @@ def test_an_address_that_does_not_prove_itself_is_told(setting: Setting, calenda
     assert setting.graph.bells.subscriptions == {}
 
 
-def test_a_calendar_that_is_not_there_cannot_ring(setting: Setting, door: Door) -> None:
+def test_a_calendar_that_is_not_there_cannot_push(setting: Setting, door: Door) -> None:
     with pytest.raises(RefusedError):
         watched(setting.account().open("AQMkNowhere="), door)
 

@@ -1,4 +1,4 @@
-"""The two ways pushes come in, one of which each module of this package exports as `WEBHOOK`."""
+"""The two kinds of address that pushes come to; each module of this package exports one as `WEBHOOK`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Parse(Protocol):
     """Reads a push."""
 
     def __call__(self, headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake | tuple[Notification, ...]:
-        """Return what came in: the question whether the address is ours, or rings, none of them believed yet.
+        """Return what came in: the question whether the address is ours, or notifications, none of them checked yet.
 
         Raises: NotificationRejectedError if it cannot be a push of a channel of ours.
         """
@@ -25,10 +25,10 @@ class Parse(Protocol):
 
 
 class Unseal(Protocol):
-    """Opens what was sealed for one channel."""
+    """Opens a push that was encrypted for one channel."""
 
     def __call__(self, channel: Channel, headers: Headers, body: bytes, *, origin: str, now: datetime) -> Notification:
-        """Return the ring of the channel that a push proves itself to be by being readable.
+        """Return the notification of the channel; that the push could be decrypted proves it genuine.
 
         Raises: NotificationRejectedError.
         """

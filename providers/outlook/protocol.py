@@ -1,4 +1,4 @@
-"""What is asked of Microsoft Graph, what comes back, and what its refusals mean."""
+"""The language of Microsoft Graph: a request, its answer, and the error that a refusal means."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAILBOX_FULL = frozenset({"errorquotaexceeded"})
 
 
 class UnreachableError(TransientError):
-    """Microsoft could not be reached, or did not answer in time: the next request would fare alike."""
+    """Microsoft could not be reached, or did not answer in time: the next request would fail as well."""
 
 
 class ThrottledError(TransientError):
@@ -95,7 +95,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The service's own code for what went wrong, in lower case: its spelling is not dependable."""
+        """The service's own code for what went wrong, in lower case: its spelling varies."""
         return str(self.error.get("code", "")).lower()
 
     def value(self) -> list[Mapping[str, Any]]:
@@ -131,7 +131,7 @@ def meaning(answer: Answer) -> ProviderError:
     Codes and their spelling: https://learn.microsoft.com/graph/errors; some are only known from reports.
     """
     status, code = answer.status, answer.code
-    said = f"Outlook answered {status} {answer.error.get('code', '')}".rstrip()
+    words = f"Outlook answered {status} {answer.error.get('code', '')}".rstrip()
     if code in _MAILBOX_GONE:
         return RefusedError("this mailbox is not in Microsoft's cloud, or has no licence, so it cannot be reached")
     if code in _MAILBOX_FULL or status == _FULL:
@@ -139,14 +139,14 @@ def meaning(answer: Answer) -> ProviderError:
     if status == UNAUTHORIZED:
         return AccessLostError("Microsoft no longer accepts our access to this account")
     if answer.absent:
-        return MissingError(said)
+        return MissingError(words)
     if status in {_CONFLICT, _CHANGED} or code in _CONFLICTS:
-        return EditConflictError(said)
+        return EditConflictError(words)
     if status == TOO_MANY or (status > ERROR and wait(answer)):
-        return ThrottledError(said, retry_after=wait(answer))
+        return ThrottledError(words, retry_after=wait(answer))
     if status in _PASSING or status >= ERROR or not status:
-        return TransientError(said if status else "Outlook left a request of a batch unanswered")
-    return RefusedError(said)
+        return TransientError(words if status else "Outlook left a request of a batch unanswered")
+    return RefusedError(words)
 
 
 def wait(answer: Answer) -> timedelta | None:
