@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector.domain import offer as offering
 from connector.domain.facts import AlternativeWithdrawn, FlagReason, OfferWithdrawn
-from connector.domain.offer import Offer, OfferState
+from connector.domain.offer import Offer, OfferState, Transition
 from connector.domain.session import Location, LocationKind, Session, SessionState, cancel
 from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
 from tests.domain.examples import ALEX, KIM, NOW, SUPPORT, session, when
@@ -251,19 +253,15 @@ def test_any_sequence_of_acts_keeps_the_rules(acts: list[tuple[str, int]]) -> No
     now, accepted = NOW, set()
     for act, n in acts:
         target = offer.alternatives[n].id
-        calls = {
-            "accept": lambda t=target, o=offer, s=own, at=now: offering.accept(o, s, t, by=ALEX, now=at),
-            "support": lambda t=target, o=offer, s=own, at=now: offering.accept(o, s, t, by=SUPPORT, now=at),
-            "reject": lambda o=offer, s=own, at=now: offering.reject(o, s, by=ALEX, now=at),
-            "cancel": lambda o=offer, s=own, at=now: offering.cancel_booking(o, s, by=ALEX, now=at),
-            "lapse": lambda o=offer, s=own, at=now: offering.lapse(o, s, now=at),
-            "withdraw": lambda o=offer, s=own, at=now: offering.withdraw(o, s, by=KIM, now=at),
-            "withdraw one": lambda t=target, o=offer, s=own, at=now: offering.withdraw_alternative(
-                o, s, t, by=KIM, now=at
-            ),
-            "move one": lambda t=target, o=offer, s=own, at=now, k=n: offering.move_alternative(
-                o, s, t, when(200 + k), by=KIM, now=at
-            ),
+        calls: dict[str, Callable[[], Transition]] = {
+            "accept": partial(offering.accept, offer, own, target, by=ALEX, now=now),
+            "support": partial(offering.accept, offer, own, target, by=SUPPORT, now=now),
+            "reject": partial(offering.reject, offer, own, by=ALEX, now=now),
+            "cancel": partial(offering.cancel_booking, offer, own, by=ALEX, now=now),
+            "lapse": partial(offering.lapse, offer, own, now=now),
+            "withdraw": partial(offering.withdraw, offer, own, by=KIM, now=now),
+            "withdraw one": partial(offering.withdraw_alternative, offer, own, target, by=KIM, now=now),
+            "move one": partial(offering.move_alternative, offer, own, target, when(200 + n), by=KIM, now=now),
         }
         if act == "wait":
             now += timedelta(hours=10)

@@ -20,8 +20,7 @@ from connector.storage.due import due
 from connector.storage.ledger import Claim, Key, Kind
 from providers.memory.provider import MemoryCalendar
 from tests.services import connected as connecting
-from tests.services.connected import SEAL
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 URL = "https://pencilled.example"
 

@@ -117,6 +117,13 @@ def question(practice: Practice, session: Session) -> Question | None:
         return questions.open_of(db, session.id)
 
 
+def open_question(practice: Practice, session: Session) -> Question:
+    """The question its practitioner is asked about a session; there must be one."""
+    asked = question(practice, session)
+    assert asked is not None
+    return asked
+
+
 def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, writable: bool = True) -> Calendar:
     """Have the entries go to another calendar of the account."""
     memory.store(str(practice.kim.id)).calendar(name)

@@ -45,7 +45,7 @@ from connector.services.sync.push import SETTLED
 from connector.storage import messages, mirrors, offers, questions, sessions, tables
 from connector.storage.ledger import BACKOFF_LONGEST, Kind
 from providers.memory import provider as memory
-from providers.memory.provider import Event
+from providers.memory.events import Event
 from tests.domain.examples import ATTESTED, KIM, SUPPORT, when
 from tests.services.connected import connect, converge, doubtful, look, notify, pull, push, remote, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase

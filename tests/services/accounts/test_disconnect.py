@@ -24,9 +24,9 @@ from connector.storage.tokens import StoredTokens
 from providers.memory import provider as memory
 from tests.domain.examples import KIM
 from tests.services.channels import watch
-from tests.services.connected import NETWORK, SEAL, connect, remote, work
+from tests.services.connected import NETWORK, connect, remote, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 class Grant:

@@ -27,7 +27,6 @@ from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import ATTESTED, KIM, client, when
 from tests.services.connected import (
-    SEAL,
     connect,
     converge,
     href_at,
@@ -42,7 +41,7 @@ from tests.services.connected import (
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 @pytest.fixture

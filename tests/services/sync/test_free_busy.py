@@ -11,6 +11,7 @@ import pytest
 from connector.domain.connection import Calendar, CalendarRole
 from connector.domain.offer import OfferState
 from connector.errors import AccessLostError, NotFoundError, RefusedError, TimeTakenError, TransientError
+from connector.ports import Busy
 from connector.services.scheduling.conflicts import PURPOSE, find, take_back
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
@@ -18,8 +19,8 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, SUPPORT, when
-from tests.services.connected import SEAL, connect, converge, push, remote, work
-from tests.services.practice import Practice
+from tests.services.connected import connect, converge, push, remote, work
+from tests.services.practice import SEAL, Practice
 
 
 @pytest.fixture
@@ -257,7 +258,7 @@ def test_free_and_busy_without_events_has_our_own_taken_out(practice: Practice, 
     joined = when(72, minutes=90).span
     with practice.database.begin() as db:
         known = calendars.calendar(db, calendar.id)
-        found = [free_busy.Busy(span=joined), free_busy.Busy(span=when(48).span)]
+        found = [Busy(span=joined), Busy(span=when(48).span)]
         left = list(free_busy._foreign(db, known, found, practice.now))
         busy.keep(db, calendar.id, left, now=practice.now, until=practice.now + timedelta(days=9))
     assert [span.end for span in left] == [foreign.end]

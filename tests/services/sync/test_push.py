@@ -18,9 +18,9 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import when
-from tests.services.connected import NETWORK, SEAL, connect, converge, doubtful, pull, push, remote, settle, work
+from tests.services.connected import NETWORK, connect, converge, doubtful, pull, push, remote, settle, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 @pytest.fixture

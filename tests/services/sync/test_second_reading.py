@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +14,9 @@ from connector.domain.facts import Answer
 from connector.domain.notice import PauseReason
 from connector.domain.people import Level
 from connector.domain.reconcile import Put
+from connector.domain.span import Span
 from connector.errors import AccessLostError, MissingError
+from connector.ports import Busy
 from connector.services.accounts import connect as linking
 from connector.services.accounts import disconnect
 from connector.services.scheduling import questions
@@ -27,11 +29,11 @@ from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
 from tests.domain.examples import client as person
 from tests.services.connected import (
-    SEAL,
     connect,
     converge,
     href_at,
     look,
+    open_question,
     push,
     question,
     remote,
@@ -41,7 +43,7 @@ from tests.services.connected import (
     times,
     work,
 )
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 KINDS = (Kind.CALENDAR, Kind.PULL, Kind.BUSY, Kind.PROBE)
 
@@ -76,7 +78,7 @@ def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practi
     push(practice, calendar)
     practice.accept(offer, 1)
     href = href_at(practice, 48)
-    done = []
+    done: list[int] = []
 
     def hook(moment: str, _action: object) -> None:
         if moment == "before" and not done:
@@ -97,7 +99,7 @@ def test_undone_deletion_at_the_new_place_keeps_the_question(practice: Practice,
     href = href_at(practice, 48)
     remote(practice).move(href, when(60).span)
     settle(practice, calendar)
-    assert question(practice, booked).moved_to == when(60)
+    assert open_question(practice, booked).moved_to == when(60)
     event = remote(practice).events[href]
     remote(practice).delete(href)
     push(practice, calendar)
@@ -165,7 +167,7 @@ def test_moved_then_deleted_then_undone_after_asked(practice: Practice, calendar
     event = remote(practice).events[href]
     remote(practice).delete(href)
     settle(practice, calendar)
-    assert question(practice, booked).kind.value == "deleted"
+    assert open_question(practice, booked).kind.value == "deleted"
     told = len(practice.told(booked))
     remote(practice).restore(event)
     settle(practice, calendar)
@@ -199,7 +201,9 @@ def test_an_undone_session_event_after_put_back_is_no_double(practice: Practice,
     remote(practice).delete(href)
     settle(practice, calendar)
     with practice.database.begin() as db:
-        questions.answer(db, practice.policy, question(practice, booked).id, Answer.REVERT, by=KIM, now=practice.now)
+        questions.answer(
+            db, practice.policy, open_question(practice, booked).id, Answer.REVERT, by=KIM, now=practice.now
+        )
     work(practice, calendar)
     push(practice, calendar)
     remote(practice).restore(event)
@@ -214,7 +218,9 @@ def test_an_undone_event_of_a_cancelled_session_goes(practice: Practice, calenda
     remote(practice).delete(href)
     settle(practice, calendar)
     with practice.database.begin() as db:
-        questions.answer(db, practice.policy, question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now)
+        questions.answer(
+            db, practice.policy, open_question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now
+        )
     work(practice, calendar)
     push(practice, calendar)
     remote(practice).restore(event)
@@ -261,7 +267,7 @@ def test_a_probe_left_by_a_change_of_target_goes(practice: Practice, calendar: C
 def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar: Calendar) -> None:
     """free/busy shows an event 5 seconds after it was written"""
     there = remote(practice)
-    born = {}
+    born: dict[str | None, datetime] = {}
     real = there.busy
 
     def hook(moment: str, _action: object) -> None:
@@ -270,7 +276,11 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
                 born.setdefault(href, practice.now)
 
     there.hook = hook
-    there.busy = lambda span: [b for b in real(span) if practice.now - born[b.href] >= timedelta(seconds=5)]
+
+    def late(span: Span) -> list[Busy]:
+        return [busy for busy in real(span) if practice.now - born[busy.href] >= timedelta(seconds=5)]
+
+    there.busy = late  # type: ignore[method-assign]  # the service's own answer, some seconds behind
     practice.wait(minutes=1)
     for _ in range(3):
         practice.carry_out(Kind.PROBE)
@@ -324,7 +334,7 @@ def test_the_old_target_is_still_looked_at_while_an_offer_is_open(practice: Prac
 def test_a_service_that_tidies_blanks_causes_no_mail(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=4, hold_level=4, now=practice.now)
+        linking.set_levels(db, calendar.connection_id, session_level=Level(4), hold_level=Level(4), now=practice.now)
     work(practice, calendar)
     href = href_at(practice, 48)
     there = remote(practice)
@@ -363,7 +373,7 @@ def test_undone_deletion_in_a_stopped_calendar_ends_its_question(practice: Pract
 
 def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice, calendar: Calendar) -> None:
     there = remote(practice)
-    done = []
+    done: list[int] = []
 
     def hook(moment: str, _action: object) -> None:
         if moment == "before" and not done:
@@ -385,7 +395,7 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
     with practice.database.begin() as db:
         linking.set_levels(db, calendar.connection_id, session_level=Level(1), hold_level=Level(1), now=practice.now)
     href = href_at(practice, 48)
-    done = []
+    done: list[int] = []
 
     def hook(moment: str, _action: object) -> None:
         if moment == "before" and not done:
@@ -426,7 +436,7 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
     there.hook = hook
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
     with practice.database.begin() as db:
-        linking.set_levels(db, calendar.connection_id, session_level=4, hold_level=4, now=practice.now)
+        linking.set_levels(db, calendar.connection_id, session_level=Level(4), hold_level=Level(4), now=practice.now)
     for _ in range(8):
         converge(practice, calendar)
     push(practice, calendar)
@@ -441,7 +451,7 @@ def test_cannot_stand_elsewhere_leaves_the_other_question(practice: Practice, ca
     push(practice, other)
     remote(practice).delete(href_at(practice, 48))
     settle(practice, calendar)
-    assert question(practice, booked).kind.value == "deleted"
+    assert open_question(practice, booked).kind.value == "deleted"
     remote(practice, "second").move(href_at(practice, 48, "second"), when(-5).span)
     settle(practice, other)
     settle(practice, calendar)
@@ -498,7 +508,7 @@ def test_put_back_of_a_session_that_is_over_says_nothing(practice: Practice, cal
     push(practice, calendar)
     remote(practice).delete(href_at(practice, 2))
     settle(practice, calendar)
-    asked = question(practice, booked)
+    asked = open_question(practice, booked)
     practice.now = asked.answers_itself_at
     practice.carry_out(Kind.QUESTION)
     work(practice, calendar)
@@ -506,17 +516,16 @@ def test_put_back_of_a_session_that_is_over_says_nothing(practice: Practice, cal
 
 
 def test_notes_on_many_events_cost_few_queries(practice: Practice, calendar: Calendar) -> None:
-
     for n in range(20):
         practice.book(48 + n)
     work(practice, calendar)
     push(practice, calendar)
     for href in list(remote(practice).events):
         remote(practice).note(href, "n")
-    n = []
-    sa.event.listen(practice.database._writers, "before_cursor_execute", lambda *_: n.append(1))
+    statements: list[int] = []
+    sa.event.listen(practice.database._writers, "before_cursor_execute", lambda *_: statements.append(1))
     push(practice, calendar)
-    assert len(n) < 40
+    assert len(statements) < 40
 
 
 def drive(practice: Practice, owned: Sequence[Calendar]) -> None:
