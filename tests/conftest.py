@@ -26,6 +26,7 @@ import sqlalchemy as sa
 
 from connector.storage import migrations
 from connector.storage.database import Database
+from tests.compiled import share_compiled_statements
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
@@ -39,6 +40,7 @@ _numbers = count()
 def pytest_configure(config: pytest.Config) -> None:
     long = config.getoption("markexpr") == "long"
     hypothesis.settings.load_profile("long" if long else _ENVIRONMENT.get("HYPOTHESIS_PROFILE", "default"))
+    share_compiled_statements()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -100,7 +100,7 @@ def test_an_application_waits_with_the_calendar_services_until_it_needs_them(tmp
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The names of the files in the wheel."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     [made] = folder.glob("pencilled-*.whl")

@@ -9,6 +9,7 @@ import tomllib
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from importlib.resources import files
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -75,9 +76,9 @@ def test_every_kind_of_notice_has_a_name_in_the_timeline() -> None:
 def test_what_a_letter_needs_are_fields_of_its_notice_and_it_is_not_written_without(row: NoticeRow) -> None:
     assert set(row.needs) <= {field.name for field in fields(Notice)}
     for name in row.needs:
-        nothing = () if name == "choices" else None
+        lacking: dict[str, Any] = {name: () if name == "choices" else None}
         with pytest.raises(ValueError, match=f"lacks {name}"):
-            compose(letter(row.kind, **{name: nothing}), brand=BRAND, from_address=FROM)
+            compose(letter(row.kind, **lacking), brand=BRAND, from_address=FROM)
 
 
 @every_row

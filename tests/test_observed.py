@@ -23,8 +23,7 @@ from tests.providers.contract import DAY, content, creation, failure, removal, w
 from tests.providers.google.setting import NOW, signed_in
 from tests.providers.google.test_push import opened
 from tests.services import connected
-from tests.services.connected import SEAL
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 from tests.web.stage import make_runtime
 
 

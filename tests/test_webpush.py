@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from werkzeug.datastructures import Headers
 
 from connector import webpush
@@ -118,7 +119,7 @@ def _with_delimiter(delimiter: bytes) -> bytes:
     key_material = webpush._hkdf(KEYS.auth, shared, b"WebPush: info\0" + KEYS.public + point(sender), 32)
     key = webpush._hkdf(bytes(16), key_material, b"Content-Encoding: aes128gcm\0", 16)
     nonce = webpush._hkdf(bytes(16), key_material, b"Content-Encoding: nonce\0", 12)
-    sealed = webpush.AESGCM(key).encrypt(nonce, delimiter + bytes(20), None)
+    sealed = AESGCM(key).encrypt(nonce, delimiter + bytes(20), None)
     return bytes(16) + (4096).to_bytes(4) + bytes([65]) + point(sender) + sealed
 
 

@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import click
-from waitress.server import create_server  # type: ignore[import-untyped]
+from waitress.server import create_server
 
 from connector import app
 from connector.cli._shared import cannot_listen, example, open_runtime, read_settings

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -264,17 +266,15 @@ def test_any_sequence_of_steps_keeps_the_rules(steps: list[tuple[str, int]]) -> 
     now, accepted = NOW, set()
     for step, n in steps:
         target = offer.alternatives[n].id
-        calls = {
-            "accept": lambda t=target, o=offer, s=own, at=now: accept(o, s, t, by=ALEX, now=at),
-            "support": lambda t=target, o=offer, s=own, at=now: accept(o, s, t, by=SUPPORT, now=at),
-            "reject": lambda o=offer, s=own, at=now: reject(o, s, by=ALEX, now=at),
-            "cancel": lambda o=offer, s=own, at=now: cancel_booking(o, s, by=ALEX, now=at),
-            "lapse": lambda o=offer, s=own, at=now: lapse(o, s, now=at),
-            "withdraw": lambda o=offer, s=own, at=now: withdraw(o, s, by=KIM, now=at),
-            "withdraw one": lambda t=target, o=offer, s=own, at=now: withdraw_alternative(o, s, t, by=KIM, now=at),
-            "move one": lambda t=target, o=offer, s=own, at=now, k=n: move_alternative(
-                o, s, t, when(200 + k), by=KIM, now=at
-            ),
+        calls: dict[str, Callable[[], Transition]] = {
+            "accept": partial(accept, offer, own, target, by=ALEX, now=now),
+            "support": partial(accept, offer, own, target, by=SUPPORT, now=now),
+            "reject": partial(reject, offer, own, by=ALEX, now=now),
+            "cancel": partial(cancel_booking, offer, own, by=ALEX, now=now),
+            "lapse": partial(lapse, offer, own, now=now),
+            "withdraw": partial(withdraw, offer, own, by=KIM, now=now),
+            "withdraw one": partial(withdraw_alternative, offer, own, target, by=KIM, now=now),
+            "move one": partial(move_alternative, offer, own, target, when(200 + n), by=KIM, now=now),
         }
         if step == "wait":
             now += timedelta(hours=10)

@@ -133,7 +133,7 @@ class Calendar:
         del self.events[identity]
         self.purged.add(identity)
 
-    def list(self, query: dict[str, str], now: datetime) -> dict[str, Any]:
+    def page(self, query: dict[str, str], now: datetime) -> dict[str, Any]:
         """Answer a full or an incremental round, a page at a time."""
         if "pageToken" in query:
             if query["pageToken"] not in self.pages:

@@ -237,8 +237,8 @@ class Google:
                 return refusal(401, "authError")
             if not grant.scopes & method.scopes:
                 return refusal(403, "insufficientPermissions")
-            if self._too_much():
-                return refusal(429, "rateLimitExceeded", retry_after=self.throttle and self.throttle.retry_after)
+            if self.throttle is not None and self._is_too_much(self.throttle):
+                return refusal(429, "rateLimitExceeded", retry_after=self.throttle.retry_after)
             query = {name: values[0] for name, values in request.query.items()}
             try:
                 reply = self._done(method, place, query, body, request.headers.get("if-match"))
@@ -250,13 +250,11 @@ class Google:
                 return Reply(reply.status, selected(reply.body, mask(query["fields"])), reply.headers)
             return reply
 
-    def _too_much(self) -> bool:
-        if self.throttle is None:
+    def _is_too_much(self, throttle: Throttle) -> bool:
+        throttle.calls += 1
+        if throttle.calls % throttle.every:
             return False
-        self.throttle.calls += 1
-        if self.throttle.calls % self.throttle.every:
-            return False
-        self._not_before = self.clock() + timedelta(seconds=self.throttle.retry_after)
+        self._not_before = self.clock() + timedelta(seconds=throttle.retry_after)
         return True
 
     def _done(
@@ -273,7 +271,7 @@ class Google:
         calendar = self._calendar(place["calendarId"], writing=method.verb != "GET" and method.id != "events.watch")
         match method.id:
             case "events.list":
-                return Reply(200, calendar.list(query, self.clock()))
+                return Reply(200, calendar.page(query, self.clock()))
             case "events.get":
                 return Reply(200, calendar.shown(calendar.found(place["eventId"])))
             case "events.watch":

@@ -123,7 +123,7 @@ class Mailbox:
     # What the service does.
 
     def add_calendar(self, name: str, *, default: bool = False, editable: bool = True) -> Json:
-        calendar = {
+        calendar: Json = {
             "id": f"AQMkAD/{len(self.calendars)}+{uuid4().hex}=",
             "name": name,
             "canEdit": editable,
@@ -368,8 +368,8 @@ def _utc(moment: datetime) -> Json:
 
 
 def _instant(value: Json) -> datetime:
-    zones = {"W. Europe Standard Time": "Europe/Berlin"}
-    name = zones.get(value["timeZone"], value["timeZone"])
+    zone: str = value["timeZone"]
+    name = {"W. Europe Standard Time": "Europe/Berlin"}.get(zone, zone)
     return datetime.fromisoformat(value["dateTime"]).replace(tzinfo=ZoneInfo(name)).astimezone(UTC)
 
 

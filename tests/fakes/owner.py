@@ -137,8 +137,8 @@ class Owner:
 
 @cache
 def _rules(zone: str) -> str:
-    years = {"first_date": date(2026, 1, 1), "last_date": date(2028, 1, 1)}
-    return Timezone.from_tzid(zone, **years).to_ical().decode().replace("\r\n", "\n")
+    rules: bytes = Timezone.from_tzid(zone, first_date=date(2026, 1, 1), last_date=date(2028, 1, 1)).to_ical()
+    return rules.decode().replace("\r\n", "\n")
 
 
 def instant(value: date) -> datetime:

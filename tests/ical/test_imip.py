@@ -16,7 +16,7 @@ from connector.errors import RuleError
 from connector.ical import imip
 from tests.ical.test_itip import cancel, request
 
-names = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 

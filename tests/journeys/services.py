@@ -26,10 +26,10 @@ from connector.storage.ledger import Key, Kind
 from providers.caldav.provider import Caldav
 from providers.memory import provider as memory
 from tests.fakes import caldav_proxy, graph
+from tests.fakes._google_store import Calendar as GoogleCalendar
+from tests.fakes._google_wire import HangUp as GoogleHangUp
 from tests.fakes.caldav_gate import CaldavGate
 from tests.fakes.caldav_proxy import Proxy
-from tests.fakes.google import Calendar as GoogleCalendar
-from tests.fakes.google import HangUp as GoogleHangUp
 from tests.fakes.memory_hand import MemoryHand
 from tests.fakes.owner import Owner, instant
 from tests.fakes.servers import Server
@@ -89,9 +89,13 @@ class Service(Protocol):
     slug: str
     provider: Provider
     network: Network
-    credentials: Mapping[str, str]
     remote_id: str
-    hand: Hand
+
+    @property
+    def credentials(self) -> Mapping[str, str]: ...
+
+    @property
+    def hand(self) -> Hand: ...
 
     def shown(self) -> list[Shown]: ...
 

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from urllib.error import HTTPError
 
 from icalendar import Calendar as ICalendar
+from sqlalchemy import or_
 
 from connector import app
 from connector.domain.connection import Calendar
@@ -18,6 +19,7 @@ from connector.runtime import Runtime
 from connector.services.accounts import connect as linking
 from connector.services.accounts.connect import ConnectionRequest
 from connector.storage import ledger
+from connector.storage.ledger import Key, Kind
 from connector.work.engine import Engine
 from tests.domain.examples import KIM, NOW
 from tests.fakes.caldav_proxy import Proxy
@@ -91,9 +93,11 @@ class Installation:
             self.engine = None
 
     def wait(self, **by: float) -> None:
-        """Let virtual time pass."""
+        """Let virtual time pass; the pump would notice within a second, but here it looks at once."""
         self.now += timedelta(**by)
         self.practice.now = self.now
+        if self.engine is not None:
+            self.engine.wake_again(ledger.due_keys(self.runtime.database, self.now))
 
     def until(self, look: Callable[[], T], right: Callable[[T], bool]) -> T:
         """Look until it is right; fail with what was seen last."""
@@ -108,13 +112,15 @@ class Installation:
 
     def settled(self) -> None:
         """Wait until nothing is due and nobody works."""
-        soon = self.now + timedelta(seconds=1)
-        self.until(lambda: ledger.oldest_overdue(self.runtime.database, soon), lambda overdue: not overdue)
-        self.until(self._leases, lambda count: count == 0)
+        self.until(self.unfinished, lambda keys: not keys)
 
-    def _leases(self) -> int:
+    def unfinished(self, now: datetime | None = None) -> list[Key]:
+        """Return what is due or being carried out, seen at one moment: work that ends may make other work due."""
+        due = ledger.due
+        soon = due.c.due_at <= (now or self.now) + timedelta(seconds=1)
         with self.runtime.database.read() as db:
-            return len(db.execute(ledger.due.select().where(ledger.due.c.lease_until.is_not(None))).all())
+            rows = db.execute(due.select().where(or_(soon, due.c.lease_until.is_not(None)))).all()
+        return [Key(Kind(row.kind), row.id) for row in rows]
 
 
 @dataclass(kw_only=True)

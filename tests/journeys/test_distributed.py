@@ -154,13 +154,14 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
         assert confirmed.start == after.start
 
         # Whichever of them keeps watch: the other one goes on when it is killed, with nobody ringing.
+        spares: list[subprocess.Popen[bytes]] = []
         for more, worker in enumerate(workers, 1):
             worker.send_signal(signal.SIGKILL)
             worker.wait(120)
-            spare = held.enter_context(site.running("worker"))
+            spares.append(held.enter_context(site.running("worker")))
             site.ok("sessions", "book", "--client", "alex@example.org", "--at", ahead(20 + more), *place)
             settle(site, work, sessions=1 + more, holds=0)
-        for process in (web, spare):
+        for process in (web, *spares):
             process.send_signal(signal.SIGTERM)
             assert process.wait(120) == 0, site.told()
     assert "Traceback" not in site.told()

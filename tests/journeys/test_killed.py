@@ -117,10 +117,7 @@ def await_all(installation: Installation, there: Service, process: subprocess.Po
 
 
 def settled(installation: Installation) -> bool:
-    from connector.storage import ledger  # noqa: PLC0415
-
-    now = datetime.now(UTC) + timedelta(seconds=1)  # noqa: TID251 - as above
-    return not ledger.oldest_overdue(installation.runtime.database, now) and installation._leases() == 0
+    return not installation.unfinished(datetime.now(UTC))  # noqa: TID251 - as above
 
 
 def lapsed(practice: Practice, offer: Offer) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from connector.domain.reconcile import Ref
 from connector.domain.span import Span
 from connector.errors import AccessLostError, MissingError, RefusedError, SyncTokenExpiredError, TransientError
-from connector.ports import Account, Changes, Failed, RemoteCalendar, Removed, UnsavedTokens
+from connector.ports import Account, Changes, Failed, ListsBusy, RemoteCalendar, Removed, UnsavedTokens
 from tests.fakes.servers import Server
 from tests.journeys import services
 from tests.journeys.services import Hand, Service, Shown
@@ -176,7 +176,7 @@ def test_a_vanished_calendar_is_missing_until_it_is_back(
     for since in (token, None):
         with pytest.raises(MissingError):
             remote.changes(since)
-    for look in (remote.busy, getattr(remote, "agenda", remote.busy)):
+    for look in (remote.busy, remote.list_busy if isinstance(remote, ListsBusy) else remote.busy):
         with pytest.raises(MissingError):
             look(content().span)
     assert isinstance(failure(remote.apply([put])), RefusedError)

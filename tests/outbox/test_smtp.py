@@ -85,6 +85,7 @@ def test_calendar_part_survives_the_journey_byte_for_byte(mailbox: Mailbox) -> N
         if part.get_content_type() in ("text/calendar", "application/ics")
     )
     assert invitation == attachment
+    assert isinstance(invitation, bytes)
     assert invitation.startswith(b"BEGIN:VCALENDAR\r\n")
     assert caught.raw.isascii()
     assert b"\r\r\n" not in caught.raw

@@ -19,9 +19,9 @@ from connector.storage.database import Database
 from connector.storage.due import due
 from connector.storage.ledger import Claim, Key, Kind
 from providers.memory.provider import MemoryCalendar
-from tests.services.connected import SEAL, connect, look
+from tests.services.connected import connect, look
 from tests.services.connected import remote as remote_of
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 URL = "https://pencilled.example"
 

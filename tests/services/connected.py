@@ -116,10 +116,17 @@ def book_and_show(practice: Practice, calendar: Calendar) -> Session:
     return booked
 
 
-def open_question(practice: Practice, session: Session) -> Question | None:
+def question_or_none(practice: Practice, session: Session) -> Question | None:
     """What its practitioner is asked about a session."""
     with practice.database.read() as db:
         return questions.open_of(db, session.id)
+
+
+def open_question(practice: Practice, session: Session) -> Question:
+    """The question its practitioner is asked about a session; there must be one."""
+    question = question_or_none(practice, session)
+    assert question is not None
+    return question
 
 
 def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, writable: bool = True) -> Calendar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -39,7 +39,7 @@ def to_version(url: str, version: str) -> None:
         (command.downgrade if version < "0005" else command.upgrade)(config, version)
 
 
-def insert(database: Database, practitioner_id: UUID, rows: list[Mapping[str, Any]]) -> None:
+def insert(database: Database, practitioner_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
     """Store rows in plain SQL, word for word."""
     names = ("kind", "session_id", "offer_id", "connection_id", "actor_role", "actor_name", "actor_reason", "details")
     columns = ", ".join(("at", "practitioner_id", *names))

@@ -141,7 +141,7 @@ def is_link_of(here: Desk, kind: str, path: str) -> bool:
     runtime = here.stage.runtime
     with runtime.database.read() as db:
         ids = db.execute(sa.select(message_rows.c.id).where(message_rows.c.kind == kind)).scalars().all()
-        notices = [messages.get(db, one).notice for one in ids]
+        notices = [message.notice for one in ids if (message := messages.get(db, one))]
     return {runtime.link_for(notice) for notice in notices} == {runtime.settings.public_url + path}
 
 

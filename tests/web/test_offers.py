@@ -122,7 +122,7 @@ def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
     stage.offer(stage.at(18, 9), session=other)
     ada = stage.signed_in()
     before = stage.everything()
-    form = THREE | changes
+    form = {**THREE, **changes}
     refused = ada.post(f"/sessions/{stage.session.id}/offer", form)
     assert refused.status_code == status
     assert told in refused.text
@@ -148,8 +148,8 @@ def test_more_rows_keep_what_was_typed_up_to_ten(stage: Stage) -> None:
         assert answer.status_code == 200
         assert answer.text.count("<legend>Time ") == rows
         assert 'name="time-1" value="11:00"' in answer.text
+        assert ("More times" in answer.text) == (rows < 10)
         form |= {f"date-{n}": "" for n in range(rows)} | {"date-0": "2026-03-11", "date-1": "2026-03-11"}
-    assert "More times" not in answer.text
 
 
 def test_a_draft_comes_back_as_it_was_saved(stage: Stage) -> None:

@@ -148,7 +148,7 @@ def test_a_time_the_client_has_agreed_to_stands_at_once(there: Desk) -> None:
 def test_nobody_is_moved_without_an_attestation(there: Desk, changes: Mapping[str, str], told: str) -> None:
     question = moved(there)
     before = there.stage.everything()
-    typed = AGREED | changes
+    typed = {**AGREED, **changes}
     refused = answer(there.stage, question, "agreed", typed)
     assert refused.status_code == 422
     assert alert(refused) == told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from waitress.server import create_server  # type: ignore[import-untyped]  # the package ships no types
+from waitress.server import create_server
 
 from connector import app
 from tests.webhooks.stage import THREADS, hooks_alone

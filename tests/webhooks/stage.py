@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from flask import Flask
 from sqlalchemy import Connection
-from waitress.server import create_server  # type: ignore[import-untyped]  # the package ships no types
+from waitress.server import create_server
 
 import providers
 import webhooks
@@ -21,8 +21,7 @@ from connector.runtime import Runtime
 from connector.storage import calendars, channels
 from connector.storage.channels import Channel, ChannelState
 from tests.conftest import Clock
-from tests.services.connected import SEAL
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 from tests.web.stage import make_runtime
 from tests.work.worker import real_time
 

@@ -31,6 +31,7 @@ class Driver:
             of: Only keys of these identities, mostly calendars; None for all.
         """
         endings: list[Ending] = []
+        keys: list[Key] = []
         for _ in range(ROUNDS):
             keys = list(self._due(kinds, of))
             if not keys:

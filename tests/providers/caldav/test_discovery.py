@@ -34,7 +34,8 @@ def proxy(server: Server) -> Iterator[Proxy]:
 @contextmanager
 def name_server(*records: str) -> Iterator[dns.resolver.Resolver]:
     """Answer DNS on loopback from lines such as `name TTL IN TYPE value`."""
-    sets = [dns.rrset.from_text(*record.split(maxsplit=4)) for record in records]
+    fields = [record.split(maxsplit=4) for record in records]
+    sets = [dns.rrset.from_text(name, int(ttl), kind, *rest) for name, ttl, kind, *rest in fields]
     stopped = threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
@@ -275,7 +276,7 @@ def digest(proxy: Proxy) -> Callable[[Request, Callable[[], Reply]], Reply]:
     def hashed(text: str) -> str:
         return md5(text.encode()).hexdigest()  # noqa: S324 - the scheme's own
 
-    def script(request: Request, _: Callable[[], Reply]) -> Reply:
+    def script(request: Request, _forward: Callable[[], Reply]) -> Reply:
         kind, _, rest = request.headers.get("authorization", "").partition(" ")
         if kind == "Digest":
             given = dict(part.strip().replace('"', "").split("=", 1) for part in rest.split(", "))

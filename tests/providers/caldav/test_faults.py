@@ -406,8 +406,8 @@ def test_a_server_that_asks_for_a_pause_gets_it(setting: Setting, status: int, w
 
 
 def test_a_pause_until_a_date_is_counted_from_the_servers_own_clock(setting: Setting) -> None:
-    headers = {"Date": "Sun, 22 Nov 2026 10:00:00 GMT", "Retry_After": "Sun, 22 Nov 2026 10:01:30 GMT"}
-    setting.proxy.once("PUT", says(503, **headers))
+    until = says(503, Date="Sun, 22 Nov 2026 10:00:00 GMT", Retry_After="Sun, 22 Nov 2026 10:01:30 GMT")
+    setting.proxy.once("PUT", until)
     error = failure(setting.calendar.apply([creation()]))
     assert isinstance(error, TransientError)
     assert error.retry_after == timedelta(seconds=90)

@@ -36,8 +36,7 @@ from tests.fakes.servers import Server, free_port
 from tests.providers.conftest import LOOPBACK
 from tests.services import connected
 from tests.services.channels import pull
-from tests.services.connected import SEAL
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 from tests.webhooks.stage import hooks_alone, live, runtime_of
 from tests.work.worker import real_time
 

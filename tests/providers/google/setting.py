@@ -16,7 +16,8 @@ from connector.ports import Network
 from providers.google.calendar import GoogleAccount, GoogleCalendar
 from providers.google.provider import Google as Provider
 from tests.conftest import Clock
-from tests.fakes.google import Calendar, Google
+from tests.fakes._google_store import Calendar
+from tests.fakes.google import Google
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

@@ -13,6 +13,7 @@ import providers
 from connector.domain.entry import Showing
 from connector.errors import AccessLostError, RefusedError, RuleError
 from connector.ports import Account, Failed, Network, Removed, TokenStore
+from tests.fakes._google_oauth import OAuth
 from tests.providers.contract import (
     ProviderContract,
     Service,
@@ -31,6 +32,7 @@ class SignedIn(Service):
     """A service whose accounts are signed in to."""
 
     tokens: TokenStore
+    oauth: OAuth
 
     def account(self) -> Account:
         return self.provider.account(self.tokens, self.network)
@@ -48,10 +50,11 @@ class TestGoogle(ProviderContract):
         with pytest.raises(RuleError, match="signing in"):
             service.provider.connect({"password": "wrong"}, service.network)
 
-    def test_a_password_that_is_no_longer_accepted_stops_everything(self, service: Service, setting: Setting) -> None:
+    def test_a_password_that_is_no_longer_accepted_stops_everything(self, service: Service) -> None:
         """The permission takes the password's place."""
+        assert isinstance(service, SignedIn)
         calendar = service.calendar()
-        setting.fake.oauth.withdraw(setting.fake.oauth.account)
+        service.oauth.withdraw(service.oauth.account)
         outcomes = list(calendar.apply([creation(content(hours=n)) for n in range(5)]))
         assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [AccessLostError] * 5
         with pytest.raises(AccessLostError):
@@ -69,6 +72,7 @@ class TestGoogle(ProviderContract):
             "gone@group.calendar.google.com",
             setting.hand,
             tokens=setting.tokens,
+            oauth=setting.fake.oauth,
         )
 
 

@@ -21,8 +21,9 @@ from connector.errors import (
 )
 from connector.ports import Failed, Outcome, Removed, Written
 from providers.google.provider import Google as Provider
+from tests.fakes._google_store import refusal
 from tests.fakes._google_wire import Reply, Request
-from tests.fakes.google import Script, Throttle, after, answers, as_usual, hang_up, lose_answer, refusal, says
+from tests.fakes.google import Script, Throttle, after, answers, as_usual, hang_up, lose_answer, says
 from tests.providers.contract import again, content, creation, failure, removal, written
 from tests.providers.google.setting import Setting, signed_in
 

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from connector.domain.span import Span
 from connector.ports import Account
+from providers.outlook.calendar import OutlookCalendar
 from providers.outlook.http import Web
-from providers.outlook.provider import Outlook, OutlookAccount, OutlookCalendar
+from providers.outlook.provider import Outlook, OutlookAccount
 from tests.conftest import Clock
 from tests.fakes.graph import Graph, Ticks
 from tests.fakes.graph_mailbox import Mailbox

@@ -20,7 +20,7 @@ from connector.domain.reconcile import Put, Ref
 from connector.domain.span import Span
 from connector.errors import RefusedError, RuleError
 from connector.ports import Removed
-from providers.outlook.provider import OutlookCalendar
+from providers.outlook.calendar import OutlookCalendar
 from tests.providers.contract import (
     DAY,
     NOON,

@@ -19,7 +19,8 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Failed, Removed, Written
-from providers.outlook.provider import Outlook, OutlookCalendar
+from providers.outlook.calendar import OutlookCalendar
+from providers.outlook.provider import Outlook
 from tests.fakes.graph import Reply, Script, hang_up, lose_answer, says
 from tests.providers.contract import DAY, again, content, creation, failure, removal, written
 from tests.providers.outlook.setting import Setting, outlook

@@ -21,8 +21,8 @@ from connector.errors import (
     TransientError,
 )
 from providers.outlook import zones
+from providers.outlook.calendar import OutlookCalendar
 from providers.outlook.feed import AHEAD, LEAST_AHEAD
-from providers.outlook.provider import OutlookCalendar
 from tests.fakes.graph import says
 from tests.providers.contract import DAY, NOON, content, creation, written
 from tests.providers.outlook.setting import Setting, outlook

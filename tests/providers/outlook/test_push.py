@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError, RefusedError, TransientError
 from connector.ports import Channel, Lifecycle, Notification
-from providers.outlook.provider import OutlookCalendar
+from providers.outlook.calendar import OutlookCalendar
 from tests.fakes.graph import lose_answer, says
 from tests.providers.contract import content, creation, written
 from tests.providers.outlook.setting import NOW, Setting, outlook

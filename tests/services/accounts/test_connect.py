@@ -13,8 +13,7 @@ from connector.storage.database import Database
 from connector.storage.due import due
 from providers.memory import provider as memory
 from tests.domain.examples import KIM
-from tests.services.connected import SEAL
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 class Elsewhere(memory.Memory):

@@ -24,9 +24,9 @@ from providers.memory import provider as memory
 from tests.domain.examples import KIM
 from tests.services import connected
 from tests.services.channels import watch
-from tests.services.connected import NETWORK, SEAL, remote, work
+from tests.services.connected import NETWORK, remote, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 class Grant:
@@ -319,7 +319,7 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
 def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice) -> None:
     calendar = connected.connect(practice)
     there = remote(practice)
-    done = []
+    done: list[int] = []
 
     def hook(moment: str, _action: object) -> None:
         if moment == "before" and not done:

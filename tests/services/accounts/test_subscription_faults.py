@@ -27,8 +27,7 @@ from tests.domain.examples import KIM
 from tests.services import channels as channel_steps
 from tests.services import connected
 from tests.services.channels import URL, known, one_channel, opened, states, watch
-from tests.services.connected import SEAL
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from providers.memory.provider import MemoryCalendar
 from providers.memory.push import LIFE
 from tests.services import channels, connected
 from tests.services.channels import URL, known, one_channel, pull, row, states, watch
-from tests.services.connected import SEAL
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 @pytest.fixture
@@ -143,9 +142,11 @@ def test_what_the_service_says_of_the_channel_is_acted_on(
 ) -> None:
     watch(practice, calendar)
     practice.wait(hours=1)
-    remote.heard = lambda notification: (
-        notifications.receive(practice.database, [notification], provider="memory", now=practice.now) and None
-    )
+
+    def receive(notification: Notification) -> None:
+        notifications.receive(practice.database, [notification], provider="memory", now=practice.now)
+
+    remote.heard = receive
     remote.notification(lifecycle)
     channels.claimed(practice, calendar, Kind.CHANNEL)
     watch(practice, calendar)

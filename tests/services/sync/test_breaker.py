@@ -21,8 +21,8 @@ from tests.services.connected import (
     connect,
     href_at,
     look,
-    open_question,
     push,
+    question_or_none,
     remote,
     settle,
     times,
@@ -67,8 +67,8 @@ def test_deletions_that_were_meant_count_at_once_and_wait_for_no_poll(practice: 
     look(practice, calendar)
     resume(practice, calendar, How.ACCEPT)
     look(practice, calendar)
-    assert open_question(practice, booked) is not None
-    assert open_question(practice, other) is not None
+    assert question_or_none(practice, booked) is not None
+    assert question_or_none(practice, other) is not None
 
 
 @pytest.mark.parametrize("kind", EVERYTHING)
@@ -123,7 +123,7 @@ def test_undone_deletion_in_a_paused_calendar_ends_its_question(practice: Practi
     event = remote(practice).events[href]
     remote(practice).delete(href)
     settle(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
     for n in range(5):
         remote(practice).delete(href_at(practice, 60 + 2 * n))
     push(practice, calendar)
@@ -134,4 +134,4 @@ def test_undone_deletion_in_a_paused_calendar_ends_its_question(practice: Practi
     with practice.database.begin() as db:
         breaker.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
     settle(practice, calendar)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None

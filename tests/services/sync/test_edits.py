@@ -29,7 +29,6 @@ from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import ATTESTED, KIM, client, when
 from tests.services.connected import (
-    SEAL,
     book_and_show,
     connect,
     converge,
@@ -40,13 +39,14 @@ from tests.services.connected import (
     open_question,
     pull,
     push,
+    question_or_none,
     remote,
     settle,
     times,
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 @pytest.fixture
@@ -77,11 +77,11 @@ def test_nothing_counts_before_it_has_lasted_the_settling_time(practice: Practic
     push(practice, calendar)
     practice.wait(seconds=59)
     push(practice, calendar)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
     assert converge(practice, calendar) == 0, "what has not settled is left alone"
     practice.wait(seconds=1)
     look(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
 
 
 def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice, calendar: Calendar) -> None:
@@ -161,7 +161,7 @@ def test_a_push_that_is_lost_costs_one_polling_interval(practice: Practice, cale
     for wait in (practice.policy.poll_idle, practice.policy.settling):
         practice.now += wait
         look(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
 
 
 def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
@@ -252,7 +252,7 @@ def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
     assert open_question(practice, booked) == question
     practice.wait(seconds=1)
     come_due(practice)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
 
 
 def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practice, calendar: Calendar) -> None:
@@ -267,7 +267,7 @@ def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practic
     assert open_question(practice, booked) == question
     practice.now = question.answers_itself_at
     come_due(practice)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
 
 
 def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Practice, calendar: Calendar) -> None:
@@ -325,7 +325,7 @@ def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_to
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
     notices = [message.notice for message in practice.told(booked, client=False) if message.kind == "entry_put_back"]
     assert [(notice.reason, notice.moved_to) for notice in notices] == [("decided", when(60))]
 
@@ -386,7 +386,7 @@ def test_our_own_write_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str
     practice.move(booked, when(72))
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(72).span]
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
     assert practice.kinds_told(booked, client=False) == []
     database.dispose()
 
@@ -507,7 +507,7 @@ def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Prac
     (href,) = remote(practice).events
     assert href != event.href
     settle(practice, calendar)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
     assert converge(practice, calendar) == 0
 
 
@@ -516,10 +516,10 @@ def test_a_session_brought_back_while_it_is_asked_about_needs_no_answer(practice
     event = remote(practice).events[href_at(practice, 48)]
     remote(practice).delete(event.href)
     settle(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
     remote(practice).restore(event)
     push(practice, calendar)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
     assert list(remote(practice).events) == [event.href]
     assert converge(practice, calendar) == 0
 
@@ -542,7 +542,7 @@ def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put
         remote(practice).restore(event)
     remote(practice).move(event.href, when(-30).span)
     settle(practice, calendar)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
     assert practice.told(booked, client=False)[-1].notice.reason == "past"
     with practice.database.read() as db:
         [dropped] = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, QuestionDropped)]
@@ -620,7 +620,7 @@ def test_disconnecting_ends_what_is_asked_about_that_calendar(practice: Practice
     settle(practice, calendar)
     with practice.database.begin() as db:
         disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
-    assert open_question(practice, booked) is None
+    assert question_or_none(practice, booked) is None
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(48).span.start]
     with practice.database.read() as db:
         assert calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING
@@ -708,7 +708,7 @@ def test_undone_deletion_at_the_new_place_keeps_the_question(practice: Practice,
     remote(practice).restore(event)
     settle(practice, calendar)
     assert times(practice) == [when(60).span]
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
 
 
 @on_sqlite
@@ -725,7 +725,7 @@ def test_an_event_dragged_on_and_back_to_the_new_place_keeps_the_question(
     remote(practice).move(href, when(60).span)
     settle(practice, calendar)
     assert times(practice) == [when(60).span]
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
 
 
 @on_sqlite
@@ -736,14 +736,14 @@ def test_an_event_moved_back_in_another_calendar_leaves_the_question(practice: P
     push(practice, other)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
     href = href_at(practice, 48, "second")
     remote(practice, "second").move(href, when(70).span)
     push(practice, other)
     remote(practice, "second").move(href, when(48).span)
     push(practice, other)
     work(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
     assert times(practice) == [when(60).span]
 
 
@@ -754,7 +754,7 @@ def test_a_deleted_event_that_returns_at_another_time_is_a_move(practice: Practi
     event = remote(practice).events[href]
     remote(practice).delete(href)
     settle(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
     earlier = len(practice.told(booked))
     remote(practice).restore(replace(event, shown=replace(event.shown, span=when(60).span)))
     settle(practice, calendar)
@@ -801,7 +801,7 @@ def test_an_event_that_cannot_stand_in_another_calendar_leaves_the_question(
     remote(practice, "second").move(href_at(practice, 48, "second"), when(-5).span)
     settle(practice, other)
     settle(practice, calendar)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
 
 
 @on_sqlite

@@ -11,6 +11,7 @@ import pytest
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.offer import OfferState
 from connector.errors import AccessLostError, NotFoundError, RefusedError, TimeTakenError, TransientError
+from connector.ports import Busy
 from connector.services.accounts.connect import access_lost, reauthorize
 from connector.services.scheduling.conflicts import PURPOSE, find, take_back
 from connector.services.sync import free_busy
@@ -19,8 +20,8 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, SUPPORT, when
-from tests.services.connected import SEAL, connect, converge, is_due, on_sqlite, push, remote, retarget, work
-from tests.services.practice import Practice
+from tests.services.connected import connect, converge, is_due, on_sqlite, push, remote, retarget, work
+from tests.services.practice import SEAL, Practice
 
 EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.BUSY, Kind.PROBE)
 
@@ -264,7 +265,7 @@ def test_free_busy_without_events_has_our_own_taken_out(practice: Practice, cale
     joined = when(72, minutes=90).span
     with practice.database.begin() as db:
         stored_calendar = calendars.calendar(db, calendar.id)
-        busy_times = [free_busy.Busy(span=joined), free_busy.Busy(span=when(48).span)]
+        busy_times = [Busy(span=joined), Busy(span=when(48).span)]
         spans = list(free_busy._foreign(db, stored_calendar, busy_times, practice.now))
         busy.keep(db, calendar.id, spans, now=practice.now, until=practice.now + timedelta(days=9))
     assert [span.end for span in spans] == [foreign.end]

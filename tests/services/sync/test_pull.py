@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from connector.domain.connection import Calendar
 from connector.domain.facts import Answer
+from connector.domain.people import Level
 from connector.errors import TransientError
 from connector.services.accounts.connect import set_levels
 from connector.services.scheduling import questions
@@ -143,7 +144,7 @@ def test_an_undone_event_of_a_cancelled_session_goes(practice: Practice, calenda
 def test_a_service_that_tidies_blanks_causes_no_mail(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
     with practice.database.begin() as db:
-        set_levels(db, calendar.connection_id, session_level=4, hold_level=4, now=practice.now)
+        set_levels(db, calendar.connection_id, session_level=Level(4), hold_level=Level(4), now=practice.now)
     work(practice, calendar)
     href = href_at(practice, 48)
     there = remote(practice)
@@ -172,7 +173,7 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
     there.hook = hook
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
     with practice.database.begin() as db:
-        set_levels(db, calendar.connection_id, session_level=4, hold_level=4, now=practice.now)
+        set_levels(db, calendar.connection_id, session_level=Level(4), hold_level=Level(4), now=practice.now)
     for _ in range(8):
         converge(practice, calendar)
     push(practice, calendar)

@@ -22,22 +22,21 @@ from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
 from tests.services.connected import (
     NETWORK,
-    SEAL,
     book_and_show,
     connect,
     converge,
     doubtful,
     href_at,
     look,
-    open_question,
     push,
+    question_or_none,
     remote,
     settle,
     times,
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 
 @pytest.fixture
@@ -406,4 +405,4 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
         work(practice, calendar)
         look(practice, calendar)
         practice.wait(seconds=61)
-    assert open_question(practice, booked) is not None
+    assert question_or_none(practice, booked) is not None
