@@ -47,5 +47,5 @@ def share_compiled_statements() -> None:
     statements = CompiledStatements()
 
     @sa.event.listens_for(sa.Engine, "engine_connect")
-    def _use(connection: sa.Connection) -> None:
-        connection.execution_options(compiled_cache=statements)
+    def _use(db: sa.Connection) -> None:
+        db.execution_options(compiled_cache=statements)

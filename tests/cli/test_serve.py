@@ -19,6 +19,8 @@ from tests.cli.keyboard import Cli, ahead, run_process, start_process
 from tests.conftest import free_port
 from tests.fakes.servers import radicale
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Serving:

@@ -17,7 +17,7 @@ from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.ports import RemoteCalendar
 from connector.runtime import Runtime
-from connector.services.scheduling import questions as asking
+from connector.services.scheduling.questions import answer
 from connector.services.sync import pull, push
 from connector.storage import ledger, offers, questions, tables
 from connector.storage.ledger import Key, Kind
@@ -205,9 +205,7 @@ class Desk:
             return
         attestation = ATTESTED if word == "agreed" else None
         with practice.database.begin() as db:
-            asking.answer(
-                db, practice.policy, question.id, Answer(word), by=KIM, now=practice.now, attestation=attestation
-            )
+            answer(db, practice.policy, question.id, Answer(word), by=KIM, now=practice.now, attestation=attestation)
 
     def _silence_client(self) -> None:
         own = tables.clients.c.id == self.practice.alex.id

@@ -16,7 +16,7 @@ from sqlalchemy import or_
 from connector import app
 from connector.domain.connection import Calendar
 from connector.runtime import Runtime
-from connector.services.accounts import connect as linking
+from connector.services.accounts import connect
 from connector.services.accounts.connect import ConnectionRequest
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
@@ -151,7 +151,7 @@ class Stage(Installation):
             "password": password or self.server.password,
         }
         request = ConnectionRequest(provider=self.runtime.load_provider("caldav"), form=form, label="Kim's calendar")
-        self.calendar = linking.connect(
+        self.calendar = connect.connect(
             self.runtime.database,
             self.runtime.seal,
             self.runtime.network,

@@ -13,6 +13,8 @@ from tests.journeys import services
 from tests.journeys.acts import Desk, desk, rows
 from tests.services.crashes import CrashError, MortalDatabase
 
+pytestmark = pytest.mark.slow
+
 DONE, ANSWERED = rows("done.txt"), rows("answered.txt")
 SLUGS = ["caldav", "google", "outlook", pytest.param("xandikos", marks=pytest.mark.long)]
 

@@ -61,7 +61,7 @@ WRONGS: dict[str, Callable[[Service], None]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONGS)
-def test_a_calendar_that_looks_wrong_is_stopped_and_no_client_hears_of_it(sitting: Desk, wrong: str) -> None:
+def test_a_calendar_that_looks_wrong_is_paused_and_no_client_hears_of_it(sitting: Desk, wrong: str) -> None:
     before = sitting.practice.kept()
     WRONGS[wrong](sitting.there)
     patiently(sitting)

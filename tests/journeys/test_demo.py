@@ -20,7 +20,10 @@ from connector.cli.demo.looking import eventually
 from connector.cli.demo.visiting import Page, Visitor
 from tests.cli.keyboard import PENCILLED
 
-pytestmark = pytest.mark.timeout(300)  # the story takes half a minute on a quiet machine
+pytestmark = [
+    pytest.mark.timeout(300),  # the story takes half a minute on a quiet machine
+    pytest.mark.slow,
+]
 
 _COLUMNS = 80
 

@@ -20,7 +20,7 @@ from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
 from tests.fakes.servers import Server, radicale
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.redis]
+pytestmark = [pytest.mark.postgresql, pytest.mark.redis, pytest.mark.slow]
 
 
 @dataclass

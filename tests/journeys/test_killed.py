@@ -27,6 +27,8 @@ from tests.journeys.services import Service, Shown, connect, use
 from tests.journeys.stage import Installation
 from tests.services.practice import Practice
 
+pytestmark = pytest.mark.slow
+
 SLUGS = ["caldav", "google", "outlook"]
 _INHERITED = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}  # noqa: TID251 - a child's
 

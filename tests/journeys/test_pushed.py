@@ -1,4 +1,4 @@
-"""Pushes: the channel is opened by the ledger, the ring comes through our door, and the change is seen at once."""
+"""Pushes: the ledger opens the channel, our door takes the notification, and the change is seen at once."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tests.journeys import services
 from tests.journeys.services import GoogleService, OutlookService, connect, use
 from tests.journeys.stage import Installation
 
-NEVER_SENT = 1_000_000  # the fake's own pushes: the address is nobody's, and the ring is carried by hand
+NEVER_SENT = 1_000_000  # the fake's own pushes: the address is nobody's, and the notification is carried by hand
 
 
 def asked(installation: Installation) -> None:
     """Await the question to the practitioner: the settling time may pass, and some seconds, but no polling interval."""
-    rung = installation.now
+    notified_at = installation.now
 
     def a_little_later() -> int:
         installation.wait(seconds=1)
         return len(installation.mailbox.messages)
 
     installation.until(a_little_later, lambda count: count == 2)
-    assert timedelta(seconds=60) <= installation.now - rung < timedelta(minutes=9)
+    assert timedelta(seconds=60) <= installation.now - notified_at < timedelta(minutes=9)
     assert installation.mailbox.messages[1].recipients == (installation.practice.kim.email,)
 
 
-def test_a_ring_brings_a_change_in_long_before_the_next_look(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_notification_brings_a_change_in_long_before_the_next_look(sqlite_url: str, tmp_path: Path) -> None:
     with (
         services.service("google", tmp_path) as there,
         Installation(sqlite_url, public_url="https://pages.example") as installation,

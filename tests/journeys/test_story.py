@@ -115,7 +115,7 @@ def test_a_quiet_look_is_one_request_and_changes_nothing(stage: Stage) -> None:
     assert stage.proxy.methods() == ["REPORT"]
 
 
-def test_an_event_dragged_into_the_past_is_put_back_and_only_the_practitioner_is_told(stage: Stage) -> None:
+def test_an_event_dragged_into_the_past_is_reverted_and_only_the_practitioner_is_told(stage: Stage) -> None:
     stage.connect()
     stage.start()
     booked = stage.practice.book(48)

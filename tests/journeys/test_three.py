@@ -29,6 +29,8 @@ from tests.journeys.stage import Installation
 from tests.services.crashes import CrashError, MortalDatabase
 from tests.services.deaths import DyingAccount, DyingCalendar
 
+pytestmark = pytest.mark.slow
+
 SLUGS = ["caldav", "google", "outlook"]
 
 

@@ -65,7 +65,7 @@ return [...document.querySelectorAll("main *")].filter(e => [...e.childNodes].so
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5; }).map(e => e.outerHTML)
 """
 
-pytestmark = pytest.mark.chromium
+pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 
 
 class Door:

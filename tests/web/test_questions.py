@@ -39,6 +39,8 @@ from tests.web.asked import (
 from tests.web.desk import Desk, alert, later
 from tests.web.stage import Browser, Stage
 
+pytestmark = pytest.mark.slow
+
 AGREED = {"who": "Kim Noor", "agreed_at": "2026-03-02T09:30", "channel": "by phone"}
 KINDS: Mapping[str, Callable[[Desk], Question]] = {"moved": moved, "replace": replacing, "deleted": deleted}
 

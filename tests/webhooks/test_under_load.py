@@ -35,6 +35,8 @@ from tests.work.worker import real_time
 
 from .stage import Caller, add_channel, google_headers, hooks_alone, live, pushing_calendars, runtime_of, served
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 120.0
 CALLERS = 8

@@ -20,6 +20,8 @@ from connector.work.engine import Engine
 from .conftest import OFTEN, Recorder, StartEngine, Worker, settled, touch
 from .worker import DOUBLES, MARKS, real_time
 
+pytestmark = pytest.mark.slow
+
 KEY = Key(Kind.CALENDAR, "one")
 SHORT = timedelta(milliseconds=400)
 StartWorker = Callable[[str, str, str, timedelta], Worker]

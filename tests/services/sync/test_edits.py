@@ -48,6 +48,8 @@ from tests.services.connected import (
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import SEAL, Practice
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def practice(database: Database) -> Iterator[Practice]:
