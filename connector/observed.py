@@ -51,9 +51,9 @@ class _CalendarCalls(_Calls[RemoteCalendar]):
         with self._observer("read"):
             return self._remote.read(refs)
 
-    def changes(self, since: str | None) -> Changes:
+    def changes(self, token: str | None) -> Changes:
         with self._observer("changes"):
-            return self._remote.changes(since)
+            return self._remote.changes(token)
 
     def busy(self, span: Span) -> Sequence[Busy]:
         with self._observer("busy"):

@@ -110,7 +110,7 @@ class RemoteCalendar(Protocol):
         """Return what stands at each ref's `name`, as a direct read finds it; None is a confirmed absence."""
         ...
 
-    def changes(self, since: str | None) -> Changes:
+    def changes(self, token: str | None) -> Changes:
         """Read the change feed from a sync token, or everything from None.
 
         Raises: SyncTokenExpiredError, MissingError if the calendar itself is not there, or another ProviderError.

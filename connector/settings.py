@@ -138,7 +138,7 @@ class Settings:
     broker_url: str = _setting(
         _url("memory", "redis", "rediss"),
         "memory://",
-        "What carries rings to the workers: `memory://` within one process, `redis://…` between several.",
+        "What carries wake-ups to the workers: `memory://` within one process, `redis://…` between several.",
     )
     secret_keys: tuple[str, ...] = _setting(
         _keys,

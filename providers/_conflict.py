@@ -20,7 +20,7 @@ def check_overwrite(put: Put, current: Content | None) -> None:
     fingerprint = current.fingerprint if current else ""
     if fingerprint in (put.over, put.entry.content.fingerprint):
         return
-    raise EditConflictError(f"somebody else has changed {put.at.href or put.at.name} since it was last seen")
+    raise EditConflictError(f"somebody else has changed {put.ref.href or put.ref.name} since it was last seen")
 
 
 def tidy(text: str) -> str:

@@ -144,7 +144,7 @@ def test_an_installation_hands_out_calendars_that_are_observed(sqlite_database: 
     )
     remote = runtime.remote(calendar.id)
     assert remote is runtime.remote(calendar.id)
-    free_busy.scan(practice.database, practice.policy, calendar.id, remote, now=practice.now)
+    free_busy.read(practice.database, practice.policy, calendar.id, remote, now=practice.now)
     url = "https://pencilled.example"
     subscriptions.watch(
         practice.database, SEAL, calendar.id, remote, public_url=url, renew=lambda: None, now=practice.now

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from connector import paths
 from connector.errors import NotificationRejectedError, SettingsError
 from connector.ports import Channel, Notification
 from connector.runtime import Runtime
@@ -58,7 +59,7 @@ def blueprint(runtime: Runtime) -> Blueprint:
 
     A provider's module is imported at its first push.
     """
-    routes = Blueprint("hooks", __name__, url_prefix="/hooks")
+    routes = Blueprint("hooks", __name__, url_prefix=paths.NOTIFICATIONS)
     enabled = available() & set(runtime.settings.providers)
 
     @routes.post("/<slug>")

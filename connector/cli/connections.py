@@ -8,6 +8,7 @@ from typing import TextIO
 
 import click
 
+from connector import paths
 from connector.app import typed_provider
 from connector.cli import Refusal, _steering
 from connector.cli._calendars import State, look, strength, why_paused
@@ -228,7 +229,7 @@ def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
     Raises: Refusal that names the page if people sign in at the service itself; UsageError without an address.
     """
     if isinstance(service, SignIn):
-        page = f"{runtime.settings.public_url}/calendars"
+        page = f"{runtime.settings.public_url}{paths.CALENDARS}"
         raise Refusal(f"{service.label} is connected by its practitioner, who signs in there. Open {page}")
     if not address:
         raise click.UsageError("Missing option '--address'.")

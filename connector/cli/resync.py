@@ -99,16 +99,16 @@ def _show(runtime: Runtime, pictures: Sequence[Picture], *, as_json: bool) -> No
 def _row(number: int, action: Action, zone: str) -> tuple[str, ...]:
     what = f"{action.key.kind.value} {action.key.id.hex[:8]}"
     if not isinstance(action, Put):
-        return (str(number), "remove", what, "", "", "", action.at.name)
+        return (str(number), "remove", what, "", "", "", action.ref.name)
     content = action.entry.content
     when = when_text(When.of(content.span, zone=zone))
-    return (str(number), _verb(action), what, when, content.title, _SHOWING_WORDS[content.showing], action.at.name)
+    return (str(number), _verb(action), what, when, content.title, _SHOWING_WORDS[content.showing], action.ref.name)
 
 
 def _json(picture: Picture, zone: str) -> dict[str, object]:
     actions = []
     for action in picture.actions:
-        row: dict[str, object] = {"do": _verb(action), "entry": str(action.key), "remote_name": action.at.name}
+        row: dict[str, object] = {"do": _verb(action), "entry": str(action.key), "remote_name": action.ref.name}
         if isinstance(action, Put):
             content = action.entry.content
             row |= {"title": content.title, "location": content.location, "shown_as": _SHOWING_WORDS[content.showing]}
@@ -121,7 +121,7 @@ def _json(picture: Picture, zone: str) -> dict[str, object]:
 def _verb(action: Action) -> str:
     if not isinstance(action, Put):
         return "remove"
-    return "change" if action.at.href else "write"
+    return "change" if action.ref.href else "write"
 
 
 def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:

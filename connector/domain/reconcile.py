@@ -65,7 +65,7 @@ class Put:
     """
 
     entry: Entry
-    at: Ref
+    ref: Ref
     over: str | None = None
 
     @property
@@ -85,7 +85,7 @@ class Remove:
 
     key: EntryKey
     session_id: UUID
-    at: Ref
+    ref: Ref
 
 
 Action = Put | Remove
@@ -130,18 +130,18 @@ def plan(
     yield from changes
     for key, mirror in mirror_by_key.items():
         if key not in entry_by_key and mirror.state is not MirrorState.ABSENT:
-            yield Remove(key=key, session_id=mirror.session_id, at=mirror.ref)
+            yield Remove(key=key, session_id=mirror.session_id, ref=mirror.ref)
 
 
 def _creation(entry: Entry, calendar_id: UUID, *, generation: int) -> Put:
     name = name_for(calendar_id, entry.key, generation)
-    return Put(entry=entry, at=Ref(name=name, generation=generation))
+    return Put(entry=entry, ref=Ref(name=name, generation=generation))
 
 
 def _change(entry: Entry, mirror: Mirror) -> Put | None:
     """Return what makes an event show its entry; None if it does already."""
     if mirror.state is MirrorState.UNKNOWN:
-        return Put(entry=entry, at=mirror.ref)
+        return Put(entry=entry, ref=mirror.ref)
     if mirror.seen != entry.content.fingerprint:
-        return Put(entry=entry, at=mirror.ref, over=mirror.seen)
+        return Put(entry=entry, ref=mirror.ref, over=mirror.seen)
     return None

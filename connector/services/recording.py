@@ -114,10 +114,10 @@ def _lapse(db: Connection, policy: Policy, practitioner: Practitioner, overdue: 
         open=overdue,
         question=questions.open_of(db, session.id),
     )
-    record(db, policy, case, decided(lapse(overdue, session, now=now), was=overdue.state), now=now)
+    record(db, policy, case, decision_of(lapse(overdue, session, now=now), was=overdue.state), now=now)
 
 
-def decided(transition: Transition, *, was: OfferState | None) -> Decision:
+def decision_of(transition: Transition, *, was: OfferState | None) -> Decision:
     """Make a decision of one offer's transition."""
     return Decision(session=transition.session, offers=((transition.offer, was),), facts=transition.facts)
 
@@ -170,7 +170,7 @@ def _keep_times(db: Connection, case: Case, session: Session) -> None:
     open_offer = offers.in_state(db, session.id, OfferState.OPEN)
     open_question = questions.open_of(db, session.id)
     times = _occupied(session, open_offer, open_question, case.practitioner)
-    occupancy.settle(db, case.practitioner.id, session.id, list(times))
+    occupancy.keep(db, case.practitioner.id, session.id, list(times))
 
 
 def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:

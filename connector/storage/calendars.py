@@ -142,7 +142,7 @@ def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
     db.execute(update(calendars).where(clearing).values(successor_id=successor_id))
 
 
-def stop(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
+def pause(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
     """Pause a calendar: nothing is done about it until somebody says so; False if it was paused already."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_(None)
     values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None}
@@ -163,7 +163,7 @@ def note_probe(db: Db, calendar_id: UUID, name: str | None, *, at: datetime | No
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
-def note_strength(db: Db, calendar_id: UUID, *, firm: bool, now: datetime) -> None:
+def note_hold_strength(db: Db, calendar_id: UUID, *, firm: bool, now: datetime) -> None:
     """Note how holds must be shown in a calendar, as it was just proved."""
     values = {"firm_holds": firm, "probed_at": now, "probe": None, "probe_at": None, "probe_tries": 0}
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))

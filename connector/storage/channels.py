@@ -189,7 +189,7 @@ def swap_secret(db: Connection, channel: Channel, sealed: bytes) -> None:
     _change(db, [channel.id], secret=sealed)
 
 
-def pause_before_next(db: Connection, key: Key, *, until: datetime, now: datetime) -> None:
+def delay_next(db: Connection, key: Key, *, until: datetime, now: datetime) -> None:
     """Let work that was touched while it runs begin again no sooner than `until`, instead of at once.
 
     Only after a touch in the same transaction: `desired` has then moved, so the run under way does not count for it.

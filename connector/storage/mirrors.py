@@ -57,7 +57,7 @@ def every(
     ]
 
 
-def found(db: Connection, word: str) -> Sequence[tuple[UUID, Mirror]]:
+def named(db: Connection, word: str) -> Sequence[tuple[UUID, Mirror]]:
     """Return the mirrors, each with its calendar, whose event goes by this name, id or address at its service."""
     is_named = or_(
         mirrors.c.name == word,
@@ -123,7 +123,7 @@ def former_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequ
         own = (formers.c.calendar_id == calendar_id) & formers.c.href.in_(chunk)
         for row in db.execute(select(formers).where(own)):
             ref = Ref(name=row.href, href=row.href)
-            removes.append(Remove(key=EntryKey.parse(row.key), session_id=row.session_id, at=ref))
+            removes.append(Remove(key=EntryKey.parse(row.key), session_id=row.session_id, ref=ref))
     return removes
 
 
@@ -138,7 +138,7 @@ def _keep_formers(db: Connection, calendar_id: UUID, keys: Sequence[str]) -> Non
     columns = (mirrors.c.calendar_id, mirrors.c.href, mirrors.c.key, mirrors.c.session_id)
     rows = [row._asdict() for row in db.execute(select(*columns).where(own))] if keys else []
     if rows:
-        former_hrefs = {remove.at.href for remove in former_at(db, calendar_id, [row["href"] for row in rows])}
+        former_hrefs = {remove.ref.href for remove in former_at(db, calendar_id, [row["href"] for row in rows])}
         new_rows = [row for row in rows if row["href"] not in former_hrefs]
         if new_rows:
             db.execute(insert(formers), new_rows)

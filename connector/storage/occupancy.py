@@ -26,7 +26,7 @@ class Occupied:
     state: str
 
 
-def settle(db: Connection, practitioner_id: UUID, session_id: UUID, times: Collection[Occupied]) -> None:
+def keep(db: Connection, practitioner_id: UUID, session_id: UUID, times: Collection[Occupied]) -> None:
     """Make the times kept for one session exactly these; what is released goes before what is taken comes.
 
     Raises: TimeTakenError if the database finds an overlap with anything of another session.

@@ -21,8 +21,8 @@ from connector.storage.tables import pending_connections
 class Stage(StrEnum):
     """How far a pending connection has come."""
 
-    ASKED = "asked"  # its person is at the calendar service
-    LET_IN = "let_in"  # the service has given us its credentials; the calendar is to be chosen
+    SIGNING_IN = "asked"  # its person is at the calendar service
+    CHOOSING = "let_in"  # the service has given us its credentials; the calendar is to be chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

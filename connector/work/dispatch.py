@@ -78,7 +78,7 @@ def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, runn
         return _with_remote(runtime, claim, calendar.id, runtime.remote(calendar.id), running)
     except AccessLostError:
         with runtime.database.begin() as db:
-            connect.access_lost(db, runtime.policy, calendar.connection_id, now=runtime.clock())
+            connect.note_access_lost(db, runtime.policy, calendar.connection_id, now=runtime.clock())
         return None
     except MissingError as error:
         raise RefusedError("the calendar is no longer there") from error
@@ -98,14 +98,14 @@ def _with_remote(
     match claim.key.kind:
         case Kind.CALENDAR:
             push.converge(database, policy, calendar_id, remote, clock=runtime.clock, renew=running.renew)
-            return retarget.cleared(database, runtime.seal, calendar_id, remote, renew=running.renew, now=now)
+            return retarget.finish_clearing(database, runtime.seal, calendar_id, remote, renew=running.renew, now=now)
         case Kind.CHANNEL:
             url, renew = runtime.settings.public_url, running.renew
             return subscriptions.watch(
                 database, runtime.seal, calendar_id, remote, public_url=url, renew=renew, now=now
             )
         case Kind.BUSY:
-            return free_busy.scan(database, policy, calendar_id, remote, now=now)
+            return free_busy.read(database, policy, calendar_id, remote, now=now)
         case Kind.PROBE:
             return hold_probe.probe(database, calendar_id, remote, now=now)
         case _:

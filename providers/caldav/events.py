@@ -96,10 +96,10 @@ class Events:
 
         Raises: ProviderError; MissingError if an event that was there is gone, or its name is spent.
         """
-        if put.at.href is None and put.at.etag is None:
+        if put.ref.href is None and put.ref.etag is None:
             return self._create(put)
-        href = self.href(put.at)
-        stored = self._remembered(href, put.at.etag)
+        href = self.href(put.ref)
+        stored = self._remembered(href, put.ref.etag)
         written = self._replace(put, stored) if stored else None
         return written or self._update(put, href)
 
@@ -108,14 +108,14 @@ class Events:
 
         Raises: ProviderError.
         """
-        answer = self.http.request("DELETE", self.address(self.href(action.at)), headers={})
+        answer = self.http.request("DELETE", self.address(self.href(action.ref)), headers={})
         if not 200 <= answer.status < 300 and answer.status not in _GONE:  # noqa: PLR2004 - success
             raise _dav.meaning(answer)
         return Removed(key=action.key)
 
     def _create(self, put: Put) -> Written:
-        href = self.href(put.at)
-        body = vevent.build(put.at.name, put.entry.content, stamp=self._clock())
+        href = self.href(put.ref)
+        body = vevent.build(put.ref.name, put.entry.content, stamp=self._clock())
         answer = self._put(href, body, {"If-None-Match": "*"})
         uid_taken = answer.status == _FORBIDDEN and _dav.UID_TAKEN & _dav.preconditions(answer)
         if uid_taken or answer.status in _TAKEN | _GONE:
@@ -184,17 +184,17 @@ class Events:
             return self._done(put, href, None)
 
     def _done(self, put: Put, href: str, etag: str | None) -> Written:
-        ref = replace(put.at, href=href, etag=etag)
+        ref = replace(put.ref, href=href, etag=etag)
         return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
 
     def _merged(self, stored: bytes, put: Put) -> bytes:
         """Merge into what is ours; whatever cannot be read at our own unguessable address is replaced."""
         content, stamp = put.entry.content, self._clock()
         try:
-            if vevent.uid(stored) == put.at.name:
+            if vevent.uid(stored) == put.ref.name:
                 return vevent.merge(stored, content, stamp=stamp)
         except vevent.UnreadableError:
-            return vevent.build(put.at.name, content, stamp=stamp)
+            return vevent.build(put.ref.name, content, stamp=stamp)
         raise RefusedError("another event stands where ours belongs")
 
     def _unusable(self, put: Put) -> ProviderError:
@@ -206,7 +206,7 @@ class Events:
             return RefusedError("the calendar itself is not there any more")
         except ProviderError as error:
             return error
-        return MissingError(f"the name {put.at.name} is spent: nothing is there, and it cannot be used again")
+        return MissingError(f"the name {put.ref.name} is spent: nothing is there, and it cannot be used again")
 
     def _put(self, href: str, body: bytes, condition: Mapping[str, str]) -> Answer:
         return self.http.request("PUT", self.address(href), headers={**_CALENDAR, **condition}, body=body)

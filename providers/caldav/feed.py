@@ -24,16 +24,16 @@ _EXPIRED = frozenset({400, 409, 412})
 _MAYBE_EXPIRED = frozenset({403, 410})
 
 
-def changes(events: Events, since: str | None) -> Changes:
+def changes(events: Events, last_token: str | None) -> Changes:
     """Read the feed from a token, or everything from None.
 
     Raises: SyncTokenExpiredError; MissingError if the collection is not there; another ProviderError.
     """
-    kind, _, value = (since or "").partition(":")
-    if since is None:
+    kind, _, value = (last_token or "").partition(":")
+    if last_token is None:
         return _sync(events, None) or _listing(events, None)
     if kind != "sync":
-        return _listing(events, since)
+        return _listing(events, last_token)
     update = _sync(events, value)
     if update is None:
         raise SyncTokenExpiredError(f"{events.url} has forgotten how to tell changes")
@@ -114,15 +114,15 @@ def _is_expired(answer: Answer) -> bool:
     return answer.status in _MAYBE_EXPIRED and _dav.VALID_SYNC_TOKEN in _dav.preconditions(answer)
 
 
-def _listing(events: Events, since: str | None) -> Changes:
+def _listing(events: Events, last_token: str | None) -> Changes:
     """List everything, unless the collection's ctag says that nothing has changed."""
-    token = _ctag(events) if since is None or since.startswith("ctag:") else None
-    if token is not None and token == since:
+    token = _ctag(events) if last_token is None or last_token.startswith("ctag:") else None
+    if token is not None and token == last_token:
         return _nothing_new(token)
     etags = _etags(events)
     if token is None:
         token = "etags:" + hashlib.sha256(repr(sorted(etags.items())).encode()).hexdigest()
-        if token == since:
+        if token == last_token:
             return _nothing_new(token)
     changed = tuple(Changed(href=href, etag=etag) for href, etag in etags.items())
     return Changes(changed=changed, gone=(), token=token, full=True)

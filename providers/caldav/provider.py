@@ -106,9 +106,9 @@ class CaldavCalendar(Push):
                 sightings[name] = Sighting(href=href, etag=stored.etag, content=vevent.read(stored.body))
         return sightings
 
-    def changes(self, since: str | None) -> Changes:
+    def changes(self, token: str | None) -> Changes:
         """Read the change feed."""
-        return feed.changes(self._events, since)
+        return feed.changes(self._events, token)
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when the collection is not free."""

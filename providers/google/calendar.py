@@ -63,7 +63,7 @@ class GoogleCalendar:
             sightings[name] = result.value
         return sightings
 
-    def changes(self, since: str | None) -> Changes:
+    def changes(self, token: str | None) -> Changes:
         """Read the change feed; the events of ours that it names come along.
 
         A full listing leaves out what ended a week ago, so absence from it is for a direct read to confirm.
@@ -71,7 +71,7 @@ class GoogleCalendar:
         Raises: SyncTokenExpiredError; MissingError if the calendar is not there; another ProviderError.
         Source: https://developers.google.com/workspace/calendar/api/guides/sync
         """
-        query = {"timeMin": f"{self._api.now - _PAST:%Y-%m-%dT%H:%M:%SZ}"} if since is None else {"syncToken": since}
+        query = {"timeMin": f"{self._api.now - _PAST:%Y-%m-%dT%H:%M:%SZ}"} if token is None else {"syncToken": token}
         for _ in range(_ROUNDS):
             try:
                 return self._feed(query)

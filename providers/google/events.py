@@ -130,10 +130,10 @@ class Procedures:
         Raises: ProviderError; MissingError if an event that was there is gone, or its id is spent; EditConflictError
             if somebody else has changed what stands there.
         """
-        identity = event_id(put.at)
-        if put.at.etag is not None:
+        identity = event_id(put.ref)
+        if put.ref.etag is not None:
             return (yield from self._update(put, identity, None))
-        if put.at.href is None:
+        if put.ref.href is None:
             try:
                 return _written(put, (yield self._insert(identity, put.entry.content)))
             except Fault as fault:
@@ -145,7 +145,7 @@ class Procedures:
         """Compare and patch until nobody has written in between; an event not read yet has the etag last seen."""
         content = put.entry.content
         for _ in range(_ROUNDS):
-            etag = put.at.etag
+            etag = put.ref.etag
             if event is not None:
                 if read(event) == content:
                     return _written(put, event)
@@ -162,7 +162,7 @@ class Procedures:
 
         Raises: ProviderError.
         """
-        request = self.events.delete(calendarId=self.calendar_id, eventId=event_id(remove.at), sendUpdates="none")
+        request = self.events.delete(calendarId=self.calendar_id, eventId=event_id(remove.ref), sendUpdates="none")
         try:
             yield request
         except Fault as fault:
@@ -223,7 +223,7 @@ class Procedures:
 
 def _written(put: Put, event: Body) -> Written:
     etag = text(event, "etag")
-    ref = replace(put.at, href=text(event, "id"), etag=etag)
+    ref = replace(put.ref, href=text(event, "id"), etag=etag)
     return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
 
 

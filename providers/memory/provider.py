@@ -117,19 +117,19 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
                 for name, event in events.items()
             }
 
-    def changes(self, since: str | None) -> Changes:
+    def changes(self, token: str | None) -> Changes:
         """Read the feed from a token."""
         with self._lock:
             self._ask("changes")
-            token = f"{self._era}:{self._version}"
-            if since is None or not self.feed:
-                return Changes(changed=self._changed(0), gone=(), token=token, full=True)
-            era, _, version = since.partition(":")
+            current = f"{self._era}:{self._version}"
+            if token is None or not self.feed:
+                return Changes(changed=self._changed(0), gone=(), token=current, full=True)
+            era, _, version = token.partition(":")
             if era != str(self._era):
                 raise SyncTokenExpiredError("the token is from before")
             deletions = () if self.lists_nothing else self._tombstones.items()
             gone = tuple(sorted(href for href, deleted_in in deletions if deleted_in > int(version)))
-            return Changes(changed=self._changed(int(version)), gone=gone, token=token, full=False)
+            return Changes(changed=self._changed(int(version)), gone=gone, token=current, full=False)
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when it is not free."""
@@ -185,7 +185,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         event = self._written(put, self._writable(put))
         if lost:
             return Failed(key=put.key, error=lost)
-        ref = replace(put.at, href=event.href, etag=self._etag(event))
+        ref = replace(put.ref, href=event.href, etag=self._etag(event))
         return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
 
     def _writable(self, put: Put) -> Event | None:
@@ -193,12 +193,12 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
         Raises: ProviderError.
         """
-        href = put.at.href or put.at.name
+        href = put.ref.href or put.ref.name
         for _ in range(_ROUNDS):
             event = self.events.get(href)
             if event is None:
                 self._check_creatable(put, href)
-            elif put.at.etag is None or put.at.etag != self._etag(event):  # so it must be read before it is written
+            elif put.ref.etag is None or put.ref.etag != self._etag(event):  # so it must be read before it is written
                 if event.content == put.entry.content:
                     return event
                 check_overwrite(put, event.content)
@@ -208,7 +208,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
 
     def _check_creatable(self, put: Put, href: str) -> None:
-        if put.at.href is not None:
+        if put.ref.href is not None:
             raise MissingError(f"{href} is not there")
         if href in self._tombstones:
             self.spent_names.append(href)
@@ -220,7 +220,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         if event is not None and event.content == content:
             return event
         version = self._next()
-        base = event or Event(href=put.at.href or put.at.name, version=version, shown=content)
+        base = event or Event(href=put.ref.href or put.ref.name, version=version, shown=content)
         written = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
         self.events[written.href] = written
         return written
@@ -229,7 +229,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         if isinstance(self.offline, MissingError):
             return Removed(key=remove.key)  # gone with its calendar
         lost = self._ask("remove")
-        href = remove.at.href or remove.at.name
+        href = remove.ref.href or remove.ref.name
         if href in self.events:
             self.delete(href)
         return Failed(key=remove.key, error=lost) if lost else Removed(key=remove.key)

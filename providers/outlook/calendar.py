@@ -87,9 +87,9 @@ class OutlookCalendar:
                 sightings[ref.name] = self._sighting(self._find(ref.name))
         return sightings
 
-    def changes(self, since: str | None) -> Changes:
+    def changes(self, token: str | None) -> Changes:
         """Read the change feed."""
-        changes = feed.changes(self._graph, self._path, since, now=self._clock())
+        changes = feed.changes(self._graph, self._path, token, now=self._clock())
         for changed in changes.changed:
             self._left.pop(changed.href, None)
         self._left |= dict.fromkeys(changes.gone)
@@ -131,7 +131,7 @@ class OutlookCalendar:
 
     def _first(self, action: Action) -> Call:
         """Return the one request that usually does it."""
-        at = action.at
+        at = action.ref
         if at.href is None:
             if isinstance(action, Put):
                 return events.create(self._path, at, action.entry.content)
@@ -158,11 +158,11 @@ class OutlookCalendar:
         try:
             if isinstance(action, Remove):
                 return self._removed(action, answer)
-            if action.at.href is None:
+            if action.ref.href is None:
                 return self._created(action, answer)
-            if action.at.etag is None:
-                return self._updated(action, action.at.href, None if answer.absent else answer.done().body)
-            return self._patched(action, action.at.href, answer) or self._again(action, action.at.href)
+            if action.ref.etag is None:
+                return self._updated(action, action.ref.href, None if answer.absent else answer.done().body)
+            return self._patched(action, action.ref.href, answer) or self._again(action, action.ref.href)
         except ProviderError as error:
             return Failed(key=action.key, error=error)
 
@@ -185,9 +185,9 @@ class OutlookCalendar:
         Raises: MissingError if it was deleted: the name is spent.
         """
         href = answer.error.get("@event.existingEventId")
-        event = self._event(str(href)) if href else self._find(put.at.name)
+        event = self._event(str(href)) if href else self._find(put.ref.name)
         if event is None:
-            raise MissingError(f"the name {put.at.name} is spent: its event was deleted")
+            raise MissingError(f"the name {put.ref.name} is spent: its event was deleted")
         return self._updated(put, _id(event), event)
 
     def _again(self, put: Put, href: str) -> Written:
@@ -224,8 +224,8 @@ class OutlookCalendar:
         return _written(put, event)
 
     def _removed(self, remove: Remove, answer: Answer) -> Removed:
-        if remove.at.href is None:
-            event = self._find(remove.at.name, answer)
+        if remove.ref.href is None:
+            event = self._find(remove.ref.name, answer)
             if event is None:
                 return Removed(key=remove.key)
             answer = self._graph.call(events.delete(_id(event)))
@@ -301,7 +301,7 @@ def _was_crowded(answer: Answer) -> bool:
 
 
 def _written(put: Put, event: Mapping[str, Any]) -> Written:
-    ref = replace(put.at, href=_id(event), etag=_etag(event))
+    ref = replace(put.ref, href=_id(event), etag=_etag(event))
     return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
 
 

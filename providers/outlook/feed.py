@@ -50,14 +50,14 @@ class Token:
         return json.dumps({"link": self.link, "until": self.until.isoformat()})
 
 
-def changes(graph: Graph, calendar: str, since: str | None, *, now: datetime) -> Changes:
+def changes(graph: Graph, calendar: str, last_token: str | None, *, now: datetime) -> Changes:
     """Read a round to its end, or a whole new one where there is no token or its window ends too soon.
 
     It does not say what an event shows: the feed lags and repeats what is out of date, so that takes a direct read.
 
     Raises: SyncTokenExpiredError; MissingError if the calendar is not there; another ProviderError.
     """
-    token = Token.parse(since) if since is not None else None
+    token = Token.parse(last_token) if last_token is not None else None
     if token and not graph.leads_here(token.link):
         raise SyncTokenExpiredError("the token is of another service")
     if token and token.until - now >= LEAST_AHEAD:

@@ -18,7 +18,7 @@ def listen(calendar: MemoryCalendar) -> list[tuple[str, str]]:
 
     def hook(moment: str, action: Action) -> None:
         if moment == "before":
-            calls.append(("put" if isinstance(action, Put) else "remove", action.at.name))
+            calls.append(("put" if isinstance(action, Put) else "remove", action.ref.name))
 
     calendar.hook = hook
     return calls

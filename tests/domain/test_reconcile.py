@@ -32,7 +32,7 @@ def applied(actions: list[Action], mirrors: dict[EntryKey, Mirror]) -> dict[Entr
                 mirrors[put.key] = Mirror(
                     key=put.key,
                     session_id=put.session_id,
-                    ref=put.at,
+                    ref=put.ref,
                     seen=put.entry.content.fingerprint,
                     state=MirrorState.PRESENT,
                     ends_at=put.entry.content.span.end,
@@ -66,7 +66,7 @@ def test_what_is_in_doubt_is_written_again_under_the_same_name() -> None:
     doubtful = mirror(own, MirrorState.UNKNOWN)
     (action,) = plan([own], [doubtful], calendar_id=CALENDAR)
     assert isinstance(action, Put)
-    assert action.at == doubtful.ref
+    assert action.ref == doubtful.ref
 
 
 def test_what_is_in_doubt_and_not_wanted_is_removed() -> None:
@@ -77,9 +77,9 @@ def test_what_is_in_doubt_and_not_wanted_is_removed() -> None:
 def test_what_was_deleted_comes_back_under_a_new_name() -> None:
     own = entry(KEYS[0])
     (action,) = plan([own], [mirror(own, MirrorState.ABSENT, generation=3)], calendar_id=CALENDAR)
-    assert action.at.generation == 4
-    assert action.at.name != name_for(CALENDAR, own.key, 3)
-    assert action.at.href is None
+    assert action.ref.generation == 4
+    assert action.ref.name != name_for(CALENDAR, own.key, 3)
+    assert action.ref.href is None
 
 
 def test_a_name_is_different_in_every_calendar() -> None:
@@ -99,8 +99,8 @@ def test_any_plan_applied_leaves_nothing_to_do(history: list[dict[EntryKey, int]
         for action in actions:
             before = mirrors.get(action.key)
             if isinstance(action, Put) and (before is None or before.state is MirrorState.ABSENT):
-                assert (action.key, action.at.name) not in names, "a spent name was used again"
-            names.add((action.key, action.at.name))
+                assert (action.key, action.ref.name) not in names, "a spent name was used again"
+            names.add((action.key, action.ref.name))
         mirrors = applied(actions, mirrors)
         assert list(plan(entries, mirrors.values(), calendar_id=CALENDAR)) == []
         present = {key for key, m in mirrors.items() if m.state is MirrorState.PRESENT}

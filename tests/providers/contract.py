@@ -86,16 +86,16 @@ def creation(wanted: Content | None = None) -> Put:
     key = EntryKey(kind=EntryKind.HOLD, id=uuid4())
     return Put(
         entry=Entry(key=key, session_id=uuid4(), content=wanted or content()),
-        at=Ref(name=str(uuid4())),
+        ref=Ref(name=str(uuid4())),
     )
 
 
 def again(put: Put, ref: Ref, wanted: Content, *, over: str | None = None) -> Put:
-    return replace(put, entry=replace(put.entry, content=wanted), at=ref, over=over)
+    return replace(put, entry=replace(put.entry, content=wanted), ref=ref, over=over)
 
 
 def removal(put: Put, ref: Ref) -> Remove:
-    return Remove(key=put.key, session_id=put.session_id, at=ref)
+    return Remove(key=put.key, session_id=put.session_id, ref=ref)
 
 
 def written(outcomes: Iterable[Outcome]) -> list[Written]:
@@ -264,7 +264,7 @@ class ProviderContract:
         second = {outcome.key: outcome for outcome in written(calendar.apply(updates))}
         refs = [outcome.ref for outcome in second.values()]
         assert {name: sighting and sighting.content for name, sighting in calendar.read(refs).items()} == {
-            put.at.name: content(hours=n / 2) for n, put in enumerate(puts)
+            put.ref.name: content(hours=n / 2) for n, put in enumerate(puts)
         }
         removals = [removal(put, second[put.key].ref) for put in puts]
         assert {outcome.key for outcome in calendar.apply(removals) if isinstance(outcome, Removed)} == first.keys()
@@ -279,7 +279,7 @@ class ProviderContract:
 
     def test_removing_what_may_never_have_been_created_is_done(self, calendar: RemoteCalendar) -> None:
         put = creation()
-        assert list(calendar.apply([removal(put, put.at)])) == [Removed(key=put.key)]
+        assert list(calendar.apply([removal(put, put.ref)])) == [Removed(key=put.key)]
 
     def test_an_event_is_removed_although_somebody_has_edited_it(
         self, calendar: RemoteCalendar, practitioner: Practitioner
@@ -393,7 +393,7 @@ class ProviderContract:
         put, ref = self.create(calendar)
         assert ref.href
         practitioner.move(ref.href, content(hours=20).span)
-        creation_again = again(put, put.at, content(hours=2), over=put.entry.content.fingerprint)
+        creation_again = again(put, put.ref, content(hours=2), over=put.entry.content.fingerprint)
         assert isinstance(failure(calendar.apply([creation_again])), EditConflictError)
         assert self.shown(calendar, ref) == content(hours=20)
 

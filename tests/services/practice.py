@@ -125,7 +125,7 @@ class Practice:
         with self.database.begin() as db:
             return offers.draft(db, self.policy, session.id, chosen, by=KIM, now=self.now, window=window)
 
-    def send(self, offer: Offer) -> offers.Sent:
+    def send(self, offer: Offer) -> offers.SentOffer:
         with self.database.begin() as db:
             return offers.send(db, self.policy, offer.id, by=KIM, now=self.now)
 

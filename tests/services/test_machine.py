@@ -375,7 +375,7 @@ class Life(RuleBasedStateMachine):
 
     def _do(self, kind: str, href: str, hours: int) -> None:
         with self.database.read() as db:
-            self.touched |= {mirror.session_id for _, mirror in mirrors.found(db, href)}
+            self.touched |= {mirror.session_id for _, mirror in mirrors.named(db, href)}
         match kind:
             case "note":
                 self.notes[href] = f"note {hours}"

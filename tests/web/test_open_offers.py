@@ -47,7 +47,7 @@ def written(stage: Stage, calendar: Calendar) -> None:
             Mirror(
                 key=put.key,
                 session_id=put.session_id,
-                ref=put.at,
+                ref=put.ref,
                 seen=put.entry.content.fingerprint,
                 state=MirrorState.PRESENT,
                 ends_at=put.entry.content.span.end,

@@ -19,7 +19,7 @@ from connector.domain.connection import Calendar
 from connector.domain.span import Span
 from connector.ports import Notification
 from connector.runtime import Runtime
-from connector.services.accounts.notifications import CALM
+from connector.services.accounts.notifications import PULL_GAP
 from connector.storage import calendars, channels
 from connector.storage.database import Database
 from connector.storage.ledger import Claim
@@ -121,7 +121,7 @@ def storm(runtime: Runtime, practice: Practice, *, notifications: int, calendars
             assert {status for statuses in responses for status in statuses} == {204}
             assert sum(len(statuses) for statuses in responses) == notifications
             scene.wait()
-            pauses = (real_time() - began) // CALM
+            pauses = (real_time() - began) // PULL_GAP
             return [after - earlier for earlier, after in zip(before, scene.pulls(), strict=True)], pauses
         finally:
             engine.stop()

@@ -212,7 +212,7 @@ def reauthorize(
         ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
-def access_lost(db: Db, policy: Policy, connection_id: UUID, *, now: datetime) -> None:
+def note_access_lost(db: Db, policy: Policy, connection_id: UUID, *, now: datetime) -> None:
     """Stop using a connection whose credentials are refused, and tell the practitioner once."""
     connection = calendars.connection(db, connection_id)
     if not calendars.set_state(db, connection_id, ConnectionState.ACCESS_LOST):

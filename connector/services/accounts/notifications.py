@@ -18,7 +18,7 @@ from connector.storage.channels import ChannelStatus
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
-CALM = timedelta(seconds=2)  # between two pulls of a calendar: notifications that come meanwhile share the second
+PULL_GAP = timedelta(seconds=2)  # between two pulls of a calendar: notifications that come meanwhile share the second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +99,14 @@ def _touch_pull(db: Connection, channel: ChannelStatus, now: datetime) -> None:
     key = Key(Kind.PULL, str(channel.calendar_id))
     ledger.touch(db, key, due_at=_soonest(channel, now), lane=channel.lane)
     if channel.running:
-        channels.pause_before_next(db, key, until=now + CALM, now=now)
+        channels.delay_next(db, key, until=now + PULL_GAP, now=now)
 
 
 def _soonest(channel: ChannelStatus, now: datetime) -> datetime:
-    """When the next pull of a channel's calendar may begin, `CALM` after the last one."""
+    """When the next pull of a channel's calendar may begin, `PULL_GAP` after the last one."""
     if channel.running:
-        return now + CALM
-    return max(now, channel.read_at + CALM) if channel.read_at else now
+        return now + PULL_GAP
+    return max(now, channel.read_at + PULL_GAP) if channel.read_at else now
 
 
 def _is_due(channel: ChannelStatus, now: datetime) -> bool:

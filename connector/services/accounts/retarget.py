@@ -82,7 +82,7 @@ def _swap_roles(db: Db, old: Calendar, new: Calendar) -> None:
     remote_changes.forget_all(db, old.id)
 
 
-def cleared(
+def finish_clearing(
     database: Database,
     seal: Seal,
     calendar_id: UUID,

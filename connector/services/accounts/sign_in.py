@@ -99,7 +99,7 @@ def begin(
     pending = PendingConnection(
         practitioner_id=practitioner_id,
         provider=slug,
-        stage=Stage.ASKED,
+        stage=Stage.SIGNING_IN,
         kept=installation.seal.seal(begun.memory),
         expires_at=now + SIGN_IN_LASTS,
         connection_id=connection_id,
@@ -125,7 +125,7 @@ def complete(
     Raises: RuleError in words for the person; a ProviderError. Nothing is stored then.
     """
     with installation.database.begin() as db:
-        pending = pending_connections.take(db, state, practitioner_id, Stage.ASKED, now=now)
+        pending = pending_connections.take(db, state, practitioner_id, Stage.SIGNING_IN, now=now)
     if pending is None or pending.provider != slug:
         raise RuleError(_TOO_LATE)
     provider = installation.load_provider(slug)
@@ -151,7 +151,7 @@ def keep(
     pending = PendingConnection(
         practitioner_id=practitioner_id,
         provider=slug,
-        stage=Stage.LET_IN,
+        stage=Stage.CHOOSING,
         kept=installation.seal.seal(credentials),
         expires_at=now + CHOICE_LASTS,
     )
@@ -195,7 +195,7 @@ def connect_chosen(
         watched=[i for i in infos if i.remote_id in choice.watched and i.remote_id != target.remote_id],
     )
     with installation.database.begin() as db:
-        if pending_connections.take(db, token, practitioner_id, Stage.LET_IN, now=now) is None:
+        if pending_connections.take(db, token, practitioner_id, Stage.CHOOSING, now=now) is None:
             raise RuleError(_TOO_LATE)
         calendar = connect.add(db, installation.seal, practitioner_id, new, by=by, now=now)
         connect.check_connected_once(db, calendar, pending.provider)
@@ -213,7 +213,7 @@ class _AccountAccess:
 
 def _pending(installation: Installation, practitioner_id: UUID, token: str, now: datetime) -> PendingConnection:
     with installation.database.read() as db:
-        pending = pending_connections.find(db, token, practitioner_id, Stage.LET_IN, now=now)
+        pending = pending_connections.find(db, token, practitioner_id, Stage.CHOOSING, now=now)
     if pending is None:
         raise RuleError(_TOO_LATE)
     return pending

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from connector import ports
+from connector import paths, ports
 from connector.domain.connection import ConnectionState
 from connector.errors import MissingError, NotFoundError, RefusedError, SettingsError, TransientError
 from connector.ports import RemoteCalendar, Watchable
@@ -107,7 +107,7 @@ def end(
 
 def address_of(public_url: str, provider: str) -> str | None:
     """Return where a provider's notifications come in; None if no service would send them there."""
-    return f"{public_url.rstrip('/')}/hooks/{provider}" if public_url.startswith("https://") else None
+    return f"{public_url.rstrip('/')}{paths.NOTIFICATIONS}/{provider}" if public_url.startswith("https://") else None
 
 
 def secret_of(seal: Seal, channel: Channel) -> str:

@@ -13,7 +13,7 @@ from connector.domain.offer import Offer, OfferState, Transition
 from connector.domain.people import Actor, Role
 from connector.errors import NotFoundError, TimeTakenError
 from connector.services.policy import Policy
-from connector.services.recording import Case, decided, load, record
+from connector.services.recording import Case, decision_of, load, record
 from connector.services.sync import free_busy
 from connector.storage import offers
 from connector.storage.seal import Seal
@@ -57,7 +57,7 @@ def accept(
     names = free_busy.conflicts(db, case.practitioner.id, transition.session.when.span) if transition.facts else ()
     if names and policy.refuse_conflicts and by.role is Role.CLIENT:
         raise TimeTakenError("This time is no longer free. Please choose another one.")
-    decision = replace(decided(transition, was=offer.state), conflict=", ".join(names))
+    decision = replace(decision_of(transition, was=offer.state), conflict=", ".join(names))
     record(db, policy, case, decision, now=now)
     return transition.offer
 
@@ -90,5 +90,5 @@ def _load(db: Connection, policy: Policy, offer_id: UUID, by: Actor, now: dateti
 
 
 def _store(db: Connection, policy: Policy, case: Case, transition: Transition, was: OfferState, now: datetime) -> Offer:
-    record(db, policy, case, decided(transition, was=was), now=now)
+    record(db, policy, case, decision_of(transition, was=was), now=now)
     return transition.offer

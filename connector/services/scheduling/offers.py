@@ -20,13 +20,13 @@ from connector.domain.span import When
 from connector.errors import RuleError, TimeTakenError
 from connector.services import notices
 from connector.services.policy import Policy
-from connector.services.recording import Case, Decision, decided, load, record
+from connector.services.recording import Case, Decision, decision_of, load, record
 from connector.services.sync import breaker, free_busy
 from connector.storage import calendars, occupancy, offers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SentOffer:
     """An offer that was sent, and what the practitioner should know about it."""
 
     offer: Offer
@@ -52,8 +52,8 @@ def draft(
     _check_free(db, case.practitioner, transition.offer)
     if case.draft is not None:
         earlier = offer_rules.discard(case.draft, case.session, by=by, now=now)
-        record(db, policy, case, decided(earlier, was=OfferState.DRAFT), now=now)
-    record(db, policy, case, decided(transition, was=None), now=now)
+        record(db, policy, case, decision_of(earlier, was=OfferState.DRAFT), now=now)
+    record(db, policy, case, decision_of(transition, was=None), now=now)
     return transition.offer
 
 
@@ -64,10 +64,10 @@ def discard(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: d
     """
     case, offer = _load(db, policy, offer_id, now)
     transition = offer_rules.discard(offer, case.session, by=by, now=now)
-    record(db, policy, case, decided(transition, was=offer.state), now=now)
+    record(db, policy, case, decision_of(transition, was=offer.state), now=now)
 
 
-def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> Sent:
+def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> SentOffer:
     """Hold every alternative, ask the client, and let the deadline run; an offer still open is replaced without a gap.
 
     Raises: RuleError if the client cannot be reached or a calendar has lost its access: nothing is held then;
@@ -77,7 +77,7 @@ def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: date
     check_can_ask(db, policy, case)
     transition = offer_rules.send(offer, case.session, by=by, now=now)
     record(db, policy, case, sending(case, transition, was=offer.state, by=by, now=now), now=now)
-    return Sent(offer=transition.offer, warnings=_warnings(db, policy, case, transition.offer, now))
+    return SentOffer(offer=transition.offer, warnings=_warnings(db, policy, case, transition.offer, now))
 
 
 def sending(case: Case, transition: Transition, *, was: OfferState | None, by: Actor, now: datetime) -> Decision:
@@ -116,7 +116,7 @@ def withdraw(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: 
     """
     case, offer = _load(db, policy, offer_id, now)
     transition = offer_rules.withdraw(offer, case.session, by=by, now=now, why=why)
-    record(db, policy, case, decided(transition, was=offer.state), now=now)
+    record(db, policy, case, decision_of(transition, was=offer.state), now=now)
     return transition.offer
 
 
@@ -129,7 +129,7 @@ def withdraw_alternative(
     """
     case, offer = _load(db, policy, offer_id, now)
     transition = offer_rules.withdraw_alternative(offer, case.session, alternative_id, by=by, now=now)
-    record(db, policy, case, decided(transition, was=offer.state), now=now)
+    record(db, policy, case, decision_of(transition, was=offer.state), now=now)
     return transition.offer
 
 
@@ -142,7 +142,7 @@ def move_alternative(
     """
     case, offer = _load(db, policy, offer_id, now)
     transition = offer_rules.move_alternative(offer, case.session, alternative_id, when, by=by, now=now)
-    record(db, policy, case, decided(transition, was=offer.state), now=now)
+    record(db, policy, case, decision_of(transition, was=offer.state), now=now)
     return transition.offer
 
 
@@ -198,7 +198,7 @@ def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: dat
         if names:
             warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
     blind_spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
-    return (*warnings, *(free_busy.told(spot) for spot in blind_spots if spot.unreadable))
+    return (*warnings, *(free_busy.words_of(spot) for spot in blind_spots if spot.unreadable))
 
 
 def _remind(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> None:

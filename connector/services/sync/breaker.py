@@ -52,9 +52,9 @@ def reason_to_pause(
     return (PauseReason.SHRUNKEN, lost.gone) if lost.is_shrunken else None
 
 
-def stop(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, count: int = 0, now: datetime) -> None:
+def pause(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, count: int = 0, now: datetime) -> None:
     """Pause a calendar, and ask its practitioner and the operator how to go on, once."""
-    if not calendars.stop(db, calendar.id, reason.value, count=count, now=now):
+    if not calendars.pause(db, calendar.id, reason.value, count=count, now=now):
         return
     log.warning("calendar_stopped", calendar=str(calendar.id), reason=reason.value, count=count)
     fact = CalendarPaused(

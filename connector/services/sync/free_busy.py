@@ -43,7 +43,7 @@ FURTHEST = timedelta(days=400)
 FRESH = 4  # polling intervals after which a calendar that was not read counts as a blind spot
 
 
-def scan(
+def read(
     database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
 ) -> datetime | None:
     """Read when a calendar is not free, and tell its practitioner of every offered time that no longer is.
@@ -96,7 +96,7 @@ def blind_spots(
     return busy.blind_spots(db, practitioner_id, read_since=now - FRESH * policy.poll_open, until=until)
 
 
-def told(spot: BlindSpot) -> str:
+def words_of(spot: BlindSpot) -> str:
     """Say that a calendar is a blind spot."""
     age = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
     trouble = "cannot be read at the moment and " if spot.unreadable else ""

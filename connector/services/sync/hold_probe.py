@@ -77,7 +77,7 @@ def _place(database: Database, calendar: Calendar, remote: RemoteCalendar, span:
     name = str(uuid4())
     with database.begin() as db:
         calendars.note_probe(db, calendar.id, name, at=span.start)
-    (outcome,) = remote.apply([Put(entry=_entry(calendar, span), at=Ref(name=name))])
+    (outcome,) = remote.apply([Put(entry=_entry(calendar, span), ref=Ref(name=name))])
     if isinstance(outcome, Failed):
         raise outcome.error
     is_busy = _reads_as_busy(remote, span)
@@ -92,7 +92,7 @@ def _place(database: Database, calendar: Calendar, remote: RemoteCalendar, span:
 
 
 def _remove(calendar: Calendar, remote: RemoteCalendar, name: str) -> None:
-    (outcome,) = remote.apply([Remove(key=_key(calendar), session_id=calendar.id, at=Ref(name=name))])
+    (outcome,) = remote.apply([Remove(key=_key(calendar), session_id=calendar.id, ref=Ref(name=name))])
     if isinstance(outcome, Failed):
         raise outcome.error
 
@@ -119,7 +119,7 @@ def _is_written_to(database: Database, calendar_id: UUID) -> bool:
 
 
 def _note(db: Db, calendar: Calendar, *, firm: bool, now: datetime) -> None:
-    calendars.note_strength(db, calendar.id, firm=firm, now=now)
+    calendars.note_hold_strength(db, calendar.id, firm=firm, now=now)
     if firm != calendar.disclosure.firm_holds or calendar.probed_at is None:
         fact = HoldsProved(at=now, by=CLOCK, connection_id=calendar.connection_id, calendar=calendar.name, firm=firm)
         timeline.append(db, calendar.practitioner_id, [fact])

@@ -289,7 +289,7 @@ def _may_count(db: Connection, policy: Policy, calendar: Calendar, picture: Pict
     pause = breaker.reason_to_pause(_units(db, picture, unsettled, now), unsettled.values())
     if pause is not None:
         reason, count = pause
-        breaker.stop(db, policy, calendar, reason, count=count, now=now)
+        breaker.pause(db, policy, calendar, reason, count=count, now=now)
         return False
     if calendar.paused is None:
         return True
@@ -346,5 +346,5 @@ def _pause_unreadable(
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
     with database.begin() as db:
         calendars.note_trouble(db, calendar.id, words, now=now)
-        breaker.stop(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
+        breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
     return now + policy.poll_idle

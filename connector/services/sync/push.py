@@ -234,7 +234,7 @@ def _removals(entries: Iterable[Entry], active_mirrors: Iterable[Mirror], now: d
     """Take out everything that is ours, but what is over and stands where it should."""
     past = {entry.key for entry in entries if entry.content.span.end <= now}
     return [
-        Remove(key=mirror.key, session_id=mirror.session_id, at=mirror.ref)
+        Remove(key=mirror.key, session_id=mirror.session_id, ref=mirror.ref)
         for mirror in active_mirrors
         if mirror.state is not MirrorState.ABSENT and not (mirror.key in past and mirror.ends_at <= now)
     ]
@@ -277,7 +277,7 @@ class _Work:
         rewritten: list[EntryKey] = []
         for put in puts:
             earlier = mirrors_by_key.get(str(put.key))
-            if earlier is not None and earlier.ref.name == put.at.name:
+            if earlier is not None and earlier.ref.name == put.ref.name:
                 rewritten.append(put.key)
             else:
                 new_mirrors.append(_intended(put))
@@ -355,7 +355,7 @@ def _intended(put: Put) -> Mirror:
     return Mirror(
         key=put.key,
         session_id=put.session_id,
-        ref=put.at,
+        ref=put.ref,
         seen=None,
         state=MirrorState.UNKNOWN,
         ends_at=put.entry.content.span.end,
@@ -364,8 +364,8 @@ def _intended(put: Put) -> Mirror:
 
 def _ordered(puts: Sequence[Put]) -> Iterator[Sequence[Put]]:
     """Yield puts that may go side by side: what is created of a session before what is moved away."""
-    creations = [put for put in puts if put.at.href is None]
-    updates = [put for put in puts if put.at.href is not None]
+    creations = [put for put in puts if put.ref.href is None]
+    updates = [put for put in puts if put.ref.href is not None]
     if {put.session_id for put in creations} & {put.session_id for put in updates}:
         yield creations
         yield updates

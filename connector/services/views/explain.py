@@ -57,7 +57,7 @@ def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequ
 
     Raises: NotFoundError if none of ours does, with what it then may be.
     """
-    events = list(mirrors.found(db, word.removesuffix(".ics"))) or list(mirrors.found(db, word))
+    events = list(mirrors.named(db, word.removesuffix(".ics"))) or list(mirrors.named(db, word))
     if not events and (session := sessions.known_as(db, word)) is not None:
         events = list(mirrors.of_session(db, session.id))
     if not events:

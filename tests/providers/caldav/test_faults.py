@@ -287,7 +287,7 @@ def test_a_foreign_event_at_our_address_is_left_alone(setting: Setting) -> None:
     setting.owner.add(content().span)
     (foreign,) = setting.calendar.changes(None).changed
     put = creation()
-    stolen = again(put, Ref(name=put.at.name, href=foreign.href, etag=foreign.etag), content(hours=1))
+    stolen = again(put, Ref(name=put.ref.name, href=foreign.href, etag=foreign.etag), content(hours=1))
     before = setting.owner.text(foreign.href)
     assert isinstance(failure(setting.calendar.apply([stolen])), RefusedError)
     assert setting.owner.text(foreign.href) == before
@@ -388,9 +388,9 @@ def test_a_lock_held_by_somebody_else_is_waited_for_by_asking_again_a_few_times(
 def test_the_writes_of_one_entry_keep_their_order_even_when_the_first_must_be_repeated(setting: Setting) -> None:
     setting.proxy.once("PUT", says(423))
     put = creation()
-    later = again(put, put.at, content(hours=9))
+    later = again(put, put.ref, content(hours=9))
     written(setting.calendar.apply([put, later, creation(), creation()]))
-    sighting = setting.calendar.read([put.at])[put.at.name]
+    sighting = setting.calendar.read([put.ref])[put.ref.name]
     assert sighting
     assert sighting.content == content(hours=9)
 

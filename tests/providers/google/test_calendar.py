@@ -60,7 +60,7 @@ class TestGoogle(ProviderContract):
         with pytest.raises(AccessLostError):
             calendar.changes(None)
         with pytest.raises(AccessLostError):
-            calendar.read([creation().at])
+            calendar.read([creation().ref])
 
     @pytest.fixture
     def service(self, setting: Setting) -> Service:
@@ -146,7 +146,7 @@ def test_a_new_event_carries_nothing_but_the_entry(setting: Setting) -> None:
     (outcome,) = written(setting.calendar.apply([put]))
     (request,) = setting.fake.requests
     assert request.object == {
-        "id": put.at.name.replace("-", ""),
+        "id": put.ref.name.replace("-", ""),
         "summary": "Session: K.",
         "location": "Room 2",
         "start": {"dateTime": "2026-12-03T12:00:00Z", "timeZone": "UTC"},
@@ -157,7 +157,7 @@ def test_a_new_event_carries_nothing_but_the_entry(setting: Setting) -> None:
         "reminders": {"useDefault": False, "overrides": []},
         "extendedProperties": {"private": {"pencilled": "session"}},
     }
-    assert outcome.ref.href == put.at.name.replace("-", "")
+    assert outcome.ref.href == put.ref.name.replace("-", "")
 
 
 def test_a_change_names_only_what_is_ours(setting: Setting) -> None:

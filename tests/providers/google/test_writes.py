@@ -100,7 +100,7 @@ def test_an_id_whose_event_was_deleted_is_spent_and_another_one_does(setting: Se
     setting.hand.delete(href(outcome.ref))
     assert isinstance(failure(setting.calendar.apply([put])), MissingError)
     assert setting.hand.size() == 0
-    written(setting.calendar.apply([again(put, replace(creation().at, generation=2), content())]))
+    written(setting.calendar.apply([again(put, replace(creation().ref, generation=2), content())]))
     assert setting.hand.size() == 1
 
 
@@ -110,12 +110,12 @@ def test_an_id_stays_spent_when_the_tombstone_is_gone(setting: Setting) -> None:
     setting.hand.delete(href(outcome.ref))
     setting.remote.purge(href(outcome.ref))
     assert isinstance(failure(setting.calendar.apply([put])), MissingError)
-    assert setting.calendar.read([outcome.ref]) == {put.at.name: None}
+    assert setting.calendar.read([outcome.ref]) == {put.ref.name: None}
 
 
 def test_an_event_of_somebody_else_under_our_id_is_left_alone(setting: Setting) -> None:
     put = creation()
-    setting.hand.add(content().span, id=put.at.name.replace("-", ""))
+    setting.hand.add(content().span, id=put.ref.name.replace("-", ""))
     assert isinstance(failure(setting.calendar.apply([put])), RefusedError)
     assert setting.fake.count()[PATCH] == 0
 
@@ -210,7 +210,7 @@ def test_writes_of_one_entry_keep_their_order(setting: Setting) -> None:
     (outcome,) = written(setting.calendar.apply([put]))
     updates = [again(put, outcome.ref, content(hours=n)) for n in (1, 2, 3)]
     written(setting.calendar.apply([*updates, creation(content(hours=9))]))
-    sighting = setting.calendar.read([outcome.ref])[put.at.name]
+    sighting = setting.calendar.read([outcome.ref])[put.ref.name]
     assert sighting
     assert sighting.content == content(hours=3)
 
@@ -247,7 +247,7 @@ def test_a_part_of_a_batch_fails_alone(setting: Setting, status: int, reason: st
     puts = [creation(content(hours=n)) for n in range(4)]
 
     def one_of_them(request: Request, forward: Callable[[], Reply]) -> Reply:
-        return refusal(status, reason) if request.object["id"] == puts[1].at.name.replace("-", "") else forward()
+        return refusal(status, reason) if request.object["id"] == puts[1].ref.name.replace("-", "") else forward()
 
     setting.fake.always(INSERT, one_of_them)
     outcomes = {outcome.key: outcome for outcome in setting.calendar.apply(puts)}
@@ -380,7 +380,7 @@ def test_every_third_call_turned_away_ends_with_everything_done_and_nobody_early
                 del left[outcome.key]
         if not left:
             break
-        list(setting.calendar.apply([removal(creation(), creation().at)]))  # held back, not sent
+        list(setting.calendar.apply([removal(creation(), creation().ref)]))  # held back, not sent
         setting.clock.advance(max(wait for wait in waits if wait))
     assert left == {}
     assert setting.hand.size() == 30

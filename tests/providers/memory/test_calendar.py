@@ -110,22 +110,22 @@ def test_a_name_that_was_deleted_cannot_be_used_again(calendar: MemoryCalendar) 
     (outcome,) = written(calendar.apply([put]))
     list(calendar.apply([removal(put, outcome.ref)]))
     assert isinstance(failure(calendar.apply([put])), MissingError)
-    assert calendar.spent_names == [put.at.name]
+    assert calendar.spent_names == [put.ref.name]
     written(calendar.apply([again(put, Ref(name="another", generation=2), content())]))
 
 
 def test_an_edit_in_between_keeps_its_note(calendar: MemoryCalendar) -> None:
     put = creation()
     (outcome,) = written(calendar.apply([put]))
-    calendar.meanwhile(lambda: calendar.note(put.at.name, "mine"))
+    calendar.meanwhile(lambda: calendar.note(put.ref.name, "mine"))
     written(calendar.apply([again(put, outcome.ref, content(hours=1))]))
-    assert calendar.events[put.at.name].note == "mine"
+    assert calendar.events[put.ref.name].note == "mine"
 
 
 def test_a_move_in_between_is_not_written_over_by_who_knows_what_was_there(calendar: MemoryCalendar) -> None:
     put = creation()
     (outcome,) = written(calendar.apply([put]))
-    calendar.meanwhile(lambda: calendar.move(put.at.name, content(hours=9).span))
+    calendar.meanwhile(lambda: calendar.move(put.ref.name, content(hours=9).span))
     update = again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)
     assert isinstance(failure(calendar.apply([update])), EditConflictError)
     assert calendar.shown() == [content(hours=9)]
@@ -136,15 +136,15 @@ def test_a_note_in_between_stops_nobody(calendar: MemoryCalendar, etags: str) ->
     calendar.etags = etags  # type: ignore[assignment]
     put = creation()
     (outcome,) = written(calendar.apply([put]))
-    calendar.meanwhile(lambda: calendar.note(put.at.name, "mine"))
+    calendar.meanwhile(lambda: calendar.note(put.ref.name, "mine"))
     written(calendar.apply([again(put, outcome.ref, content(hours=1), over=put.entry.content.fingerprint)]))
-    assert calendar.events[put.at.name].note == "mine"
+    assert calendar.events[put.ref.name].note == "mine"
 
 
 def test_edits_without_end_are_a_conflict(calendar: MemoryCalendar) -> None:
     put = creation()
     (outcome,) = written(calendar.apply([put]))
-    calendar.meanwhile(lambda: calendar.note(put.at.name, "mine"), times=3)
+    calendar.meanwhile(lambda: calendar.note(put.ref.name, "mine"), times=3)
     assert isinstance(failure(calendar.apply([again(put, outcome.ref, content(hours=1))])), EditConflictError)
 
 

@@ -144,7 +144,7 @@ def test_no_more_than_four_requests_are_under_way_for_one_mailbox(setting: Setti
 
 def test_writes_of_one_entry_stay_in_order_inside_a_batch(setting: Setting, calendar: OutlookCalendar) -> None:
     first, other = creation(), creation(content(hours=4))
-    last = again(first, first.at, content(hours=1))
+    last = again(first, first.ref, content(hours=1))
     calendar_outcomes = list(calendar.apply([first, other, last]))
     assert len(calendar_outcomes) == 3
     batch = setting.graph.requests[0].body["requests"]
@@ -157,7 +157,7 @@ def test_writes_of_one_entry_stay_in_order_inside_a_batch(setting: Setting, cale
 @pytest.mark.parametrize("name", ["create", "update"])
 def test_what_is_sent_is_what_a_person_has_read(setting: Setting, calendar: OutlookCalendar, name: str) -> None:
     put = creation(content("Hold: K.", showing=Showing.TENTATIVE))
-    put = replace(put, at=Ref(name="0f5d2c1e-5b1a-5e0c-9b54-2f6f0f1c7d10"))
+    put = replace(put, ref=Ref(name="0f5d2c1e-5b1a-5e0c-9b54-2f6f0f1c7d10"))
     (outcome,) = written(calendar.apply([put]))
     written(calendar.apply([again(put, outcome.ref, content("Session: K.", showing=Showing.FIRM, location=""))]))
     sent = setting.graph.requests[{"create": 0, "update": 1}[name]]

@@ -106,10 +106,10 @@ def test_an_event_whose_id_was_never_learned_is_read_and_removed_all_the_same(
     setting.mailbox.search = search  # type: ignore[assignment]
     put, other = creation(), creation(content(hours=3))
     written(calendar.apply([put, other]))
-    sighting = calendar.read([put.at])[put.at.name]
+    sighting = calendar.read([put.ref])[put.ref.name]
     assert sighting
     assert sighting.content == put.entry.content
-    removals = [removal(put, put.at), removal(other, other.at)]
+    removals = [removal(put, put.ref), removal(other, other.ref)]
     assert all(isinstance(outcome, Removed) for outcome in calendar.apply(removals))
     assert setting.hand.size() == 0
 
@@ -164,7 +164,7 @@ def test_a_title_that_outlook_tidied_is_rewritten_like_one_that_nobody_touched(
     setting.mailbox.touch(outcome.ref.href or "", subject="Hold: K.")
     renamed = content("Session: K.")
     written(calendar.apply([again(put, outcome.ref, renamed, over=put.entry.content.fingerprint)]))
-    sighting = calendar.read([outcome.ref])[put.at.name]
+    sighting = calendar.read([outcome.ref])[put.ref.name]
     assert sighting
     assert sighting.content == renamed
 
@@ -176,12 +176,12 @@ def test_which_kind_of_busy_an_adopted_event_is_is_read_before_it_is_judged(
     put = creation(content(showing=Showing.FIRM))
     (outcome,) = written(calendar.apply([put]))
     setting.hand.move(outcome.ref.href or "", content(hours=9).span)
-    sighting = calendar.read([outcome.ref])[put.at.name]
+    sighting = calendar.read([outcome.ref])[put.ref.name]
     assert sighting
     assert sighting.content
     assert isinstance(failure(calendar.apply([replace(put, over="")])), EditConflictError)
     (again_there,) = written(calendar.apply([replace(put, over=sighting.content.fingerprint)]))
-    restored = calendar.read([again_there.ref])[put.at.name]
+    restored = calendar.read([again_there.ref])[put.ref.name]
     assert restored
     assert restored.content == put.entry.content
 
@@ -232,7 +232,7 @@ def test_an_event_deleted_while_it_is_changed_is_missing(setting: Setting, calen
 def test_what_was_never_created_in_a_calendar_that_is_gone_is_removed(setting: Setting) -> None:
     put = creation()
     gone = setting.account().open("AQMkNowhere=")
-    assert list(gone.apply([removal(put, put.at)])) == [Removed(key=put.key)]
+    assert list(gone.apply([removal(put, put.ref)])) == [Removed(key=put.key)]
 
 
 # Being told to wait
@@ -382,7 +382,7 @@ def test_an_answer_without_sense_is_no_success_and_no_crash(
     with pytest.raises(TransientError):
         calendar.busy(DAY)
     with pytest.raises(TransientError):
-        calendar.read([replace(put.at, href="AAkA=")])
+        calendar.read([replace(put.ref, href="AAkA=")])
     written(calendar.apply([put]))
     assert setting.hand.size() == 1
 
@@ -404,7 +404,7 @@ def test_a_part_of_a_batch_without_an_answer_is_not_done(setting: Setting, calen
 def test_what_waited_for_something_that_failed_is_tried_later(setting: Setting, calendar: OutlookCalendar) -> None:
     put = creation()
     setting.graph.once("POST", EVENTS, says(403, "ErrorAccessDenied"))
-    outcomes = list(calendar.apply([put, again(put, put.at, content(hours=1))]))
+    outcomes = list(calendar.apply([put, again(put, put.ref, content(hours=1))]))
     assert {type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)} == {
         RefusedError,
         TransientError,

@@ -11,7 +11,7 @@ import pytest
 from connector.domain.connection import Calendar
 from connector.errors import NotificationRejectedError
 from connector.ports import Lifecycle, Notification
-from connector.services.accounts.notifications import CALM, Receipt
+from connector.services.accounts.notifications import PULL_GAP, Receipt
 from connector.services.accounts.notifications import receive as receive_notifications
 from connector.storage import ledger
 from connector.storage.channels import ChannelState
@@ -94,7 +94,7 @@ def test_a_notification_right_after_a_pull_waits_two_seconds(practice: Practice,
     receive(practice, notification)
     pull(practice, calendar)
     receive(practice, notification)
-    assert row(practice.database, calendar.id).due_at == practice.now + CALM
+    assert row(practice.database, calendar.id).due_at == practice.now + PULL_GAP
 
 
 def test_notifications_during_a_pull_lead_to_one_more_after_a_pause(practice: Practice, calendar: Calendar) -> None:
@@ -104,7 +104,7 @@ def test_notifications_during_a_pull_lead_to_one_more_after_a_pause(practice: Pr
     for _ in range(10):
         receive(practice, notification)
     finish_pull(practice, calendar, claim)
-    assert row(practice.database, calendar.id).due_at == practice.now + CALM
+    assert row(practice.database, calendar.id).due_at == practice.now + PULL_GAP
     practice.wait(seconds=2)
     pull(practice, calendar)
     assert row(practice.database, calendar.id).due_at > practice.now + timedelta(minutes=1)

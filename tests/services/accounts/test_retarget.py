@@ -185,7 +185,7 @@ def test_a_paused_successor_does_not_count_as_filled(practice: Practice) -> None
     book_and_show(practice, calendar)
     second = retarget(practice, calendar, "second")
     with practice.database.begin() as db:
-        breaker.stop(db, practice.policy, second, PauseReason.MISSING, now=practice.now)
+        breaker.pause(db, practice.policy, second, PauseReason.MISSING, now=practice.now)
     work(practice, second)
     with practice.database.begin() as db:
         breaker.resume(db, second.id, How.RESTORE, by=KIM, now=practice.now)

@@ -52,7 +52,7 @@ def connected(practice: Practice, *, lost: bool = False) -> Calendar:
         calendars.add_connection(db, connection)
         calendars.add_calendar(db, calendar, now=NOW)
         if lost:
-            connect.access_lost(db, practice.policy, connection.id, now=NOW)
+            connect.note_access_lost(db, practice.policy, connection.id, now=NOW)
     return calendar
 
 
@@ -160,7 +160,7 @@ def test_a_paused_calendar_stops_the_sending_and_says_so(practice: Practice) -> 
     draft = practice.draft(practice.book())
     calendar = connected(practice)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
+        breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
     with pytest.raises(RuleError, match="was stopped because it looks wrong"):
         practice.send(draft)
     assert practice.offer_now(draft).state is OfferState.DRAFT
@@ -172,7 +172,7 @@ def test_the_operator_who_is_told_of_a_paused_calendar_is_no_client(practice: Pr
     practice.policy = replace(practice.policy, operator="operator@sessions.example.org")
     calendar = connected(practice)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
+        breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
         to_client = {row.kind: row.to_client for row in db.execute(tables.messages.select())}
     assert to_client == {"calendar_stopped": False, "operator_stopped": False}
 
@@ -428,7 +428,7 @@ def test_lost_access_is_told_once(practice: Practice) -> None:
     calendar = connected(practice)
     for _ in range(3):
         with practice.database.begin() as db:
-            connect.access_lost(db, practice.policy, calendar.connection_id, now=NOW)
+            connect.note_access_lost(db, practice.policy, calendar.connection_id, now=NOW)
     with practice.database.read() as db:
         from connector.storage import timeline  # noqa: PLC0415
 

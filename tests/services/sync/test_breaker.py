@@ -75,7 +75,7 @@ def test_deletions_that_were_meant_count_at_once_and_wait_for_no_poll(practice: 
 def test_everything_that_is_done_about_a_calendar_goes_on(practice: Practice, calendar: Calendar, kind: Kind) -> None:
     book_and_show(practice, calendar)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
+        breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
         for other in EVERYTHING:
             ledger.forget(db, Key(other, str(calendar.id)))
     resume(practice, calendar, How.RESTORE)

@@ -635,7 +635,7 @@ def test_a_decision_about_a_calendar_is_not_interrupted(postgresql_database: Dat
     practice = Practice(postgresql_database)
     calendar = connect(practice)
     with practice.database.begin() as db:
-        breaker.stop(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
+        breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
     if kind == "write":
         resume(practice, calendar)
         practice.book(48)

@@ -12,7 +12,7 @@ from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.offer import OfferState
 from connector.errors import AccessLostError, NotFoundError, RefusedError, TimeTakenError, TransientError
 from connector.ports import Busy
-from connector.services.accounts.connect import access_lost, reauthorize
+from connector.services.accounts.connect import note_access_lost, reauthorize
 from connector.services.scheduling.conflicts import PURPOSE, find, take_back
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
@@ -51,7 +51,7 @@ def private(practice: Practice, calendar: Calendar) -> Calendar:
 
 def scan(practice: Practice, calendar: Calendar) -> datetime | None:
     there = remote(practice, calendar.remote_id)
-    return free_busy.scan(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    return free_busy.read(practice.database, practice.policy, calendar.id, there, now=practice.now)
 
 
 def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def test_a_calendar_that_cannot_be_read_is_a_blind_spot_with_its_age(
     (spot,) = [spot for spot in spots if spot.calendar == "Private"]
     assert (spot.since, spot.unreadable) == (read_at, True)
     assert conflicts(practice, 72) == ("Private",), "what was known stays, growing older"
-    assert "so nobody knows" in free_busy.told(spot)
+    assert "so nobody knows" in free_busy.words_of(spot)
 
 
 def test_a_time_beyond_what_was_looked_at_is_a_blind_spot(practice: Practice, private: Calendar) -> None:
@@ -304,7 +304,7 @@ def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Prac
         calendars.add_calendar(db, watched, now=practice.now)
     practice.offer(practice.book(48), 72)
     with practice.database.begin() as db:
-        access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+        note_access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
     practice.wait(minutes=1)
     practice.carry_out(*EVERYTHING)  # each is claimed meanwhile and finds the access lost
     assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))

@@ -132,7 +132,7 @@ def test_the_probe_is_no_entry_and_nothing_that_is_told(practice: Practice, cale
 
 def test_a_paused_calendar_is_not_tried(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
-        breaker.stop(db, practice.policy, calendar, PauseReason.MISSING, now=practice.now)
+        breaker.pause(db, practice.policy, calendar, PauseReason.MISSING, now=practice.now)
     remote(practice).requests.clear()
     assert probe(practice, calendar) == practice.now + timedelta(days=1)
     assert not remote(practice).requests
