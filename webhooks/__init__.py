@@ -89,10 +89,10 @@ def _answer(slug: str, take_in: Callable[[bytes], Response]) -> Response:
     except RequestEntityTooLarge:
         return _empty(_TOO_LARGE, slug, "too_large")
     except NotificationRejectedError as error:
-        log.debug("ring_refused", provider=slug, reason=str(error))
+        log.debug("notification_refused", provider=slug, reason=str(error))
         return _empty(_NOT_FOUND, slug, "refused")
     except (DBAPIError, WaitedTooLongError, SettingsError) as error:
-        log.warning("ring_not_stored", provider=slug, error=type(error).__name__)
+        log.warning("notification_not_stored", provider=slug, error=type(error).__name__)
         return _empty(_UNAVAILABLE, slug, "failed")
 
 

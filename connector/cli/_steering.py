@@ -34,7 +34,7 @@ def resume(*, connection: str, accept_deletions: bool) -> None:
     Exit codes: 0 it goes on; 1 refused, such as a calendar that is not stopped.
     """
     runtime = open_runtime()
-    how = How.ACCEPT if accept_deletions else How.RESTORE
+    how = How.ACCEPT if accept_deletions else How.REVERT
     with runtime.database.begin() as db:
         target = calendars.target(db, find_connection(db, connection).id)
         unread = target.paused is not None and PauseReason(target.paused) in _UNREAD

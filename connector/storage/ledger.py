@@ -1,4 +1,4 @@
-"""The ledger: what is due, in the same transaction as the change that made it due. See docs on the engine.
+"""The ledger: what is due, in the same transaction as the change that made it due. See docs/decisions/0002.
 
 A row is one unit to converge. `desired` counts what was asked for, `applied` what was done; `due_at` is NULL when
 nothing is to be done. A lease is timed by the database's own clock, and its token fences off whoever held it before.

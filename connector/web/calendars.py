@@ -16,9 +16,10 @@ from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.ports import NamesServices, Provider, SignIn
-from connector.services.accounts import connect as linking
-from connector.services.accounts import disconnect as parting
 from connector.services.accounts import sign_in
+from connector.services.accounts.connect import new_credentials, reauthorize, set_levels
+from connector.services.accounts.disconnect import begin as begin_disconnecting
+from connector.services.accounts.disconnect import give_up
 from connector.services.accounts.sign_in import CalendarChoice, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
@@ -155,7 +156,7 @@ def privacy(connection_id: UUID) -> ResponseReturnValue:
     session_level, hold_level = _level("session_level"), _level("hold_level")
     with runtime.database.begin() as db:
         connections.owned(db, visit.practitioner_id(), connection_id)
-        linking.set_levels(db, connection_id, session_level=session_level, hold_level=hold_level, now=runtime.clock())
+        set_levels(db, connection_id, session_level=session_level, hold_level=hold_level, now=runtime.clock())
     flash("Saved. The entries in this calendar are being rewritten.", "done")
     return redirect(url_for("calendars.every"), 303)
 
@@ -186,9 +187,9 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
         by, now = visit.actor(db), runtime.clock()
         without_access = leaves_entries and connection.state is not ConnectionState.OK
         if without_access:
-            parting.give_up(db, runtime.policy, connection_id, by=by, now=now)
+            give_up(db, runtime.policy, connection_id, by=by, now=now)
         elif connection.state is ConnectionState.OK:
-            parting.begin(db, runtime.policy, connection_id, by=by, now=now)
+            begin_disconnecting(db, runtime.policy, connection_id, by=by, now=now)
     if not without_access and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
         return render_template("calendars/disconnect.html", view=_load(connection_id)), 409
     if without_access:
@@ -266,9 +267,9 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
     runtime, form, connection_id = visit.runtime(), _access_form(), view.connection.id
     try:
         provider = runtime.load_provider(way.slug)
-        fresh = linking.new_credentials(runtime.database, runtime.network, connection_id, provider, _checked(form))
+        fresh = new_credentials(runtime.database, runtime.network, connection_id, provider, _checked(form))
         with runtime.database.begin() as db:
-            linking.reauthorize(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
+            reauthorize(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, mending=view, error=error)
     flash("The calendar is connected again. What waited for it is being written now.", "done")

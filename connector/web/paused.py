@@ -35,7 +35,7 @@ def resume(token: str) -> ResponseReturnValue:
     """Go on as the button says; one that comes too late changes nothing."""
     page, runtime = _page(token), visit.runtime()
     how = request.form.get("how", "")
-    if how not in (How.RESTORE, How.ACCEPT):
+    if how not in (How.REVERT, How.ACCEPT):
         raise RuleError("Choose how to go on with this calendar.")
     if page.reason is None:
         return redirect(url_for("paused.show", token=token), 303)

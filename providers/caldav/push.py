@@ -132,7 +132,7 @@ def _refusal(answer: Answer) -> ProviderError:
     reasons = sorted(name.removeprefix(_PUSH) for name in dav.preconditions(answer) if name.startswith(_PUSH))
     error = dav.meaning(answer)
     if reasons or isinstance(error, MissingError):
-        return RefusedError(f"the server will not ring: {', '.join(reasons) or error}")
+        return RefusedError(f"the server will not push: {', '.join(reasons) or error}")
     return error
 
 

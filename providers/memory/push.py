@@ -44,7 +44,7 @@ class MemoryPush:
         """
         lost = self._ask_for("watch", channel_id)
         if self.silent:
-            raise RefusedError("this calendar cannot ring")
+            raise RefusedError("this calendar cannot push")
         if channel_id in self.addresses:
             raise RefusedError(f"the channel id {channel_id} is taken")
         channel = Channel(id=channel_id, remote_id=f"remote-{uuid4()}", secret=secret, expires_at=now + self.life)
@@ -79,7 +79,7 @@ class MemoryPush:
         if lost:
             raise lost
 
-    def fail_bell(self, error: ProviderError, *, answer_lost: bool = False) -> None:
+    def fail_channel(self, error: ProviderError, *, answer_lost: bool = False) -> None:
         """Let the next request about a channel fail, or only its answer be lost."""
         self.faults.append((error, answer_lost))
 

@@ -34,7 +34,7 @@ def watch(graph: Graph, calendar: str, *, channel_id: str, secret: str, address:
         _end_others(graph, resource, address)
         answer = graph.call(subscription)
     if not answer.ok:
-        raise RefusedError(f"Outlook will not ring: {meaning(answer)}")
+        raise RefusedError(f"Outlook will not push: {meaning(answer)}")
     remote_id = answer.done().body.get("id")
     if not isinstance(remote_id, str):
         raise nonsense()

@@ -15,7 +15,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
-from tests.cli.worker import probe, pull, scan
+from tests.cli.worker import probe, pull, read_free_busy
 from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
 
@@ -95,10 +95,10 @@ def test_a_blind_spot_fails_where_somebody_relies_on_it(practice: Cli, calendar:
     practice.offer(session, ahead(8))
     practice.ok("resync", "--wait")
     assert "a blind spot while an offer is open, never read yet" in practice.run("doctor").stdout
-    scan(practice)
+    read_free_busy(practice)
     assert "blind spot" not in practice.run("doctor").stdout
     calendar.fail(TransientError("the server does not answer"), on="busy")
-    scan(practice)
+    read_free_busy(practice)
     result = practice.run("doctor")
     assert result.exit_code == 1
     assert "a blind spot, last read on" in result.stdout

@@ -49,7 +49,7 @@ def probe(cli: Cli, *, later: timedelta = timedelta(), times: int = 1) -> None:
                 ledger.forget(db, Key(Kind.PROBE, str(target(runtime, cli).id)))
 
 
-def scan(cli: Cli) -> None:
+def read_free_busy(cli: Cli) -> None:
     """Look when the calendar is not free."""
     with server(cli) as runtime:
         carry_out(runtime, cli, Kind.BUSY)

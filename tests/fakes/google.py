@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from connector.ports import Network, OAuthApp
-from tests.fakes._google_bell import Push
+from tests.fakes._google_channels import Channels
 from tests.fakes._google_oauth import OAuth
 from tests.fakes._google_schema import Method, discovery, mask, selected
 from tests.fakes._google_store import Calendar, RefusedByGoogle, refusal, refuse
@@ -90,7 +90,7 @@ class Google:
         calls: Calls of methods, parts of batches one by one.
         violations: What came in that Google's description does not allow, or that we must never send.
         early: Requests that came before the time Google had named.
-        bell: Channels and pushes, with switches of their own.
+        channels: Channels and pushes, with switches of their own.
         lock: Whoever changes something beside the requests holds it.
     """
 
@@ -108,7 +108,7 @@ class Google:
         self._scripts: list[tuple[str, Script]] = []
         self._always: list[tuple[str, Script]] = []
         self.lock = threading.RLock()
-        self.bell = Push(clock, self.lock)
+        self.channels = Channels(clock, self.lock)
         self._server = Server(self._answer)
         self.add_calendar(account, summary="Kim Beispiel")
 
@@ -163,11 +163,11 @@ class Google:
 
     def __enter__(self) -> Self:
         self._server.begin()
-        self.bell.begin()
+        self.channels.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bell.end()
+        self.channels.end()
         self._server.end()
 
     def hang_up(self) -> None:
@@ -267,7 +267,7 @@ class Google:
         if method.id == "freebusy.query":
             return Reply(200, self._free_busy(body))
         if method.id == "channels.stop":
-            return self.bell.stop(body)
+            return self.channels.stop(body)
         calendar = self._calendar(place["calendarId"], writing=method.verb != "GET" and method.id != "events.watch")
         match method.id:
             case "events.list":
@@ -275,9 +275,9 @@ class Google:
             case "events.get":
                 return Reply(200, calendar.shown(calendar.found(place["eventId"])))
             case "events.watch":
-                return Reply(200, self.bell.watch(calendar, body))
+                return Reply(200, self.channels.watch(calendar, body))
         event = self._write(calendar, method.id, place, body, match)
-        self.bell.changed(calendar)
+        self.channels.changed(calendar)
         return Reply(204) if event is None else Reply(200, calendar.shown(event), {"ETag": event["etag"]})
 
     def _write(

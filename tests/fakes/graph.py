@@ -20,8 +20,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from connector.ports import Network, OAuthApp
 from tests.fakes.entra import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, Entra
-from tests.fakes.graph_bells import WakeUps
 from tests.fakes.graph_mailbox import Asked, GraphError, Json, Mailbox
+from tests.fakes.graph_subscriptions import Subscriptions
 
 _BATCH = 20
 _VERSION = "/v1.0"
@@ -96,7 +96,7 @@ class Graph:
         self.mailbox = mailbox
         self.entra = Entra()
         self.ticks = ticks
-        self.bells = WakeUps(clock)
+        self.subscriptions = Subscriptions(clock)
         self.requests: list[Request] = []
         self.operations: list[Request] = []
         self.faults: list[str] = []
@@ -141,7 +141,7 @@ class Graph:
         return json.dumps([(one.path, one.query, one.body) for one in self.operations], ensure_ascii=False)
 
     def all_faults(self) -> list[str]:
-        return self.faults + self.mailbox.faults + self.entra.faults + self.bells.faults
+        return self.faults + self.mailbox.faults + self.entra.faults + self.subscriptions.faults
 
     def answer(self, request: Request) -> Reply:
         """Answer one HTTP request to Graph."""
@@ -198,7 +198,7 @@ class Graph:
                 for one in self.mailbox.calendars
                 if one not in self.mailbox.closed
             ]
-            return Reply(*self.bells.answer(request.method, path[1:], request.body, known, self.mailbox.types))
+            return Reply(*self.subscriptions.answer(request.method, path[1:], request.body, known, self.mailbox.types))
         return self._me(request, path[1:])
 
     def _me(self, request: Request, path: list[str]) -> Reply:

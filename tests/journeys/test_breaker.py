@@ -107,7 +107,7 @@ def test_more_deletions_than_a_person_makes_stop_the_calendar_however_they_are_f
 def test_one_click_puts_everything_back(sitting: Desk) -> None:
     sitting.there.wipe()
     patiently(sitting)
-    resume(sitting, How.RESTORE)
+    resume(sitting, How.REVERT)
     sitting.settle()
     assert paused(sitting) is None
     assert sitting.told_calendar() == "S48 S210 S220 S230 S240 H72 H96 H120"

@@ -38,13 +38,13 @@ def test_a_notification_brings_a_change_in_long_before_the_next_look(sqlite_url:
     ):
         assert isinstance(there, GoogleService)
         fake = there.setting.fake
-        fake.bell.lost = NEVER_SENT
+        fake.channels.lost = NEVER_SENT
         use(installation.runtime, there)
         calendar = connect(installation.practice, installation.runtime, there)
         with installation.runtime.database.begin() as db:
             ledger.touch(db, Key(Kind.CHANNEL, str(calendar.id)), due_at=installation.now)
         installation.start()
-        (watch,) = installation.until(lambda: list(fake.bell.watches.values()), bool)
+        (watch,) = installation.until(lambda: list(fake.channels.watches.values()), bool)
         assert watch.address == "https://pages.example/hooks/google"
         installation.practice.book(48)
         (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
@@ -84,7 +84,7 @@ def test_a_notice_of_graph_comes_through_our_own_handshake_and_door(sqlite_url: 
             with installation.runtime.database.begin() as db:
                 ledger.touch(db, Key(Kind.CHANNEL, str(calendar.id)), due_at=installation.now)
             installation.start()
-            installation.until(lambda: len(graph.bells.subscriptions), lambda count: count == 1)
+            installation.until(lambda: len(graph.subscriptions.subscriptions), lambda count: count == 1)
             installation.practice.book(48)
             (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
             installation.wait(minutes=11)  # one look, so that the feed knows of the event before it goes
@@ -92,8 +92,8 @@ def test_a_notice_of_graph_comes_through_our_own_handshake_and_door(sqlite_url: 
             installation.wait(minutes=1)
             graph.mailbox.changed.clear()
             there.hand.delete(session.href)
-            graph.bells.deliver(graph.mailbox.changed)
-            assert graph.bells.answers == [204]
+            graph.subscriptions.deliver(graph.mailbox.changed)
+            assert graph.subscriptions.answers == [204]
             asked(installation)
         finally:
             installation.stop()

@@ -41,7 +41,7 @@ from connector.errors import EditConflictError, MissingError, RefusedError, Rule
 from connector.services.scheduling.questions import answer as answer_question
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
-from connector.services.sync.push import SETTLED
+from connector.services.sync.push import LONG_OVER
 from connector.storage import messages, mirrors, offers, questions, sessions, tables
 from connector.storage.ledger import BACKOFF_LONGEST, Kind
 from providers.memory import provider as memory
@@ -167,7 +167,7 @@ class Life(RuleBasedStateMachine):
             if chosen is Answer.CANCEL:
                 self.ended.add(question.session_id)
 
-    @rule(how=st.sampled_from([How.RESTORE, How.ACCEPT]))
+    @rule(how=st.sampled_from([How.REVERT, How.ACCEPT]))
     def say_how_to_go_on(self, how: How) -> None:
         self._try(lambda: self._resume(how))
 
@@ -296,13 +296,13 @@ class Life(RuleBasedStateMachine):
         for _ in range(4):
             self._carry_out()
             with suppress(RuleError):
-                self._resume(How.RESTORE)
+                self._resume(How.REVERT)
             self._carry_out()
             self.practice.now += BACKOFF_LONGEST
         self._clock_strikes()
         self._carry_out()
         ours = [self.remote.events[href] for href in self._ours()]
-        since = self.practice.now - SETTLED  # what took place before stays as it is, shown or not
+        since = self.practice.now - LONG_OVER  # what took place before stays as it is, shown or not
         expected = self._wanted()
         missing = Counter(span for span in expected if span.end > self.practice.now) - _spans(ours)
         assert not missing, "something is missing"

@@ -7,12 +7,12 @@ import sys
 from waitress.server import create_server
 
 from connector import app
-from tests.webhooks.stage import THREADS, hooks_alone
+from tests.webhooks.stage import THREADS, webhooks_alone
 
 
 def main(url: str) -> None:
     settings = app.read_settings({"CONNECTOR_DATABASE_URL": url})
-    server = create_server(hooks_alone(app.build(settings)), host="127.0.0.1", port=0, threads=THREADS)
+    server = create_server(webhooks_alone(app.build(settings)), host="127.0.0.1", port=0, threads=THREADS)
     print(server.effective_port, flush=True)
     server.run()
 

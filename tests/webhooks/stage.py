@@ -40,7 +40,7 @@ def live(runtime: Runtime) -> Runtime:
     return replace(runtime, clock=lambda: real_time().replace(microsecond=0))
 
 
-def hooks_alone(runtime: Runtime) -> Flask:
+def webhooks_alone(runtime: Runtime) -> Flask:
     """The smallest application there is around the hooks."""
     app = Flask("hooks alone")
     app.register_blueprint(webhooks.blueprint(runtime))

@@ -26,7 +26,7 @@ from tests.services.channels import pull, row
 from tests.services.practice import Practice
 from webhooks._addresses import ChannelAddress, SharedAddress
 
-from .stage import URL, add_channel, google_headers, hooks_alone, runtime_of
+from .stage import URL, add_channel, google_headers, runtime_of, webhooks_alone
 
 SERVER = ec.generate_private_key(ec.SECP256R1())
 
@@ -153,7 +153,7 @@ def test_who_cannot_push_has_no_address(client: FlaskClient, counted: Counted, p
 def test_a_provider_that_is_not_in_use_has_no_address(
     practice: Practice, sqlite_url: str, notification: Notification
 ) -> None:
-    client = hooks_alone(runtime_of(practice, sqlite_url, providers=("caldav",))).test_client()
+    client = webhooks_alone(runtime_of(practice, sqlite_url, providers=("caldav",))).test_client()
     assert client.post("/hooks/google", headers=google_headers(notification)).status_code == 404
 
 
@@ -268,7 +268,7 @@ def test_a_push_whose_keys_cannot_be_opened_is_to_be_sent_again(
     path, headers, body = pushed
     with practice.database.begin() as db:
         db.execute(sa.text("UPDATE channels SET secret = :bad"), {"bad": b"sealed by nobody"})
-    assert hooks_alone(runtime).test_client().post(path, headers=headers, data=body).status_code == 503
+    assert webhooks_alone(runtime).test_client().post(path, headers=headers, data=body).status_code == 503
 
 
 def test_a_notification_that_cannot_be_stored_is_to_be_sent_again(
@@ -277,7 +277,7 @@ def test_a_notification_that_cannot_be_stored_is_to_be_sent_again(
     with practice.database.begin() as db:
         db.execute(sa.text("DROP TABLE due"))
     assert (
-        hooks_alone(runtime).test_client().post("/hooks/google", headers=google_headers(notification)).status_code
+        webhooks_alone(runtime).test_client().post("/hooks/google", headers=google_headers(notification)).status_code
         == 503
     )
     assert counted() == {("google", "failed"): 1}

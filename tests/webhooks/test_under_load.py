@@ -33,7 +33,7 @@ from tests.services.channels import pull
 from tests.services.practice import Practice
 from tests.work.worker import real_time
 
-from .stage import Caller, add_channel, google_headers, hooks_alone, live, pushing_calendars, runtime_of, served
+from .stage import Caller, add_channel, google_headers, live, pushing_calendars, runtime_of, served, webhooks_alone
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ def storm(runtime: Runtime, practice: Practice, *, notifications: int, calendars
     """
     scene = Storm(practice, live(runtime), calendars)
     engine = Engine(practice.database, scene.handle, broker_url="memory://", clock=scene.runtime.clock, threads=4)
-    with served(hooks_alone(scene.runtime)) as port:
+    with served(webhooks_alone(scene.runtime)) as port:
         engine.start()
         try:
             scene.wait()

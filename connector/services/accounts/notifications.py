@@ -53,7 +53,7 @@ def receive(database: Database, notifications: Sequence[Notification], *, provid
         and _is_genuine(notification, channel)
     ]
     if notifications and not genuine:
-        raise NotificationRejectedError("no ring of a channel of ours")
+        raise NotificationRejectedError("no notification from a channel of ours")
     _make_due(database, genuine, now)
     calendars = frozenset(channel.calendar_id for channel, _ in genuine)
     return Receipt(calendars=calendars, refused=len(notifications) - len(genuine))

@@ -138,7 +138,7 @@ def _load(
 
 @cache
 def _log_without_address(public_url: str) -> None:
-    reason = "only an https address can be rung at; changes are found by polling"
+    reason = "only an https address can be notified; changes are found by polling"
     log.info("no_channels", setting="CONNECTOR_PUBLIC_URL", scheme=public_url.partition(":")[0], reason=reason)
 
 

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 class How(StrEnum):
     """How work on a paused calendar goes on."""
 
-    RESTORE = "restore"  # revert all that is gone or was moved; for one that could not be read: try again
+    REVERT = "restore"  # revert all that is gone or was moved; for one that could not be read: try again
     ACCEPT = "accept"  # the deletions were meant; each counts as if it had been made alone
     ITSELF = "itself"  # all that was missing is back
 
@@ -102,7 +102,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
     match how:
-        case How.RESTORE:
+        case How.REVERT:
             remote_changes.forget_all(db, calendar_id)
         case How.ACCEPT:
             remote_changes.accept_deletions(db, calendar_id)

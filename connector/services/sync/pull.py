@@ -22,7 +22,7 @@ from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.sync import breaker, edits, push
 from connector.services.sync.breaker import How
-from connector.services.sync.push import SETTLED, Picture
+from connector.services.sync.push import LONG_OVER, Picture
 from connector.storage import busy, calendars, ledger, mirrors, offers, questions, remote_changes
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -146,7 +146,7 @@ def _differs(mirror: Mirror, href: str, etags: Mapping[str, str | None], changes
     absent = mirror.state is MirrorState.ABSENT
     if href in etags:
         return absent or etags[href] is None or etags[href] != mirror.ref.etag
-    return not absent and (href in changes.gone or (changes.full and mirror.ends_at > now - SETTLED))
+    return not absent and (href in changes.gone or (changes.full and mirror.ends_at > now - LONG_OVER))
 
 
 def _sightings(

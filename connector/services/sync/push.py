@@ -34,7 +34,7 @@ from connector.storage import calendars, ledger, mirrors, offers, people, questi
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 
-SETTLED = timedelta(days=1)  # what ended longer ago stays in the calendar as it is
+LONG_OVER = timedelta(days=1)  # what ended longer ago stays in the calendar as it is
 BATCH = 50
 ROUNDS = 3
 
@@ -90,7 +90,7 @@ def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
     """
     calendar = calendars.calendar(db, calendar_id)
     open_questions = questions.open_of_practitioner(db, calendar.practitioner_id)
-    entries, active_mirrors = _entries_and_mirrors(db, calendar, open_questions, now - SETTLED)
+    entries, active_mirrors = _entries_and_mirrors(db, calendar, open_questions, now - LONG_OVER)
     unsettled = remote_changes.of_calendar(db, calendar_id)
     hidden = _hidden(open_questions.values(), active_mirrors)
     actions: list[Action] = []

@@ -37,7 +37,7 @@ from tests.providers.conftest import LOOPBACK
 from tests.services import connected
 from tests.services.channels import pull
 from tests.services.practice import SEAL, Practice
-from tests.webhooks.stage import hooks_alone, live, runtime_of
+from tests.webhooks.stage import live, runtime_of, webhooks_alone
 from tests.work.worker import real_time
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -106,7 +106,7 @@ def test_a_change_at_a_real_server_makes_the_pull_due(
     port = free_port()
     runtime = live(runtime_of(practice, sqlite_url, public_url=f"https://localhost:{port}"))
     before = dict(webhooks.counts())
-    with pushing.served_by_tls(hooks_alone(runtime), authority, port):
+    with pushing.served_by_tls(webhooks_alone(runtime), authority, port):
         public_url = runtime.settings.public_url
         push = push_at(url)
         subscriptions.watch(

@@ -55,7 +55,7 @@ class Hand:
     def edit(self, href: str, **changes: Any) -> None:
         with self.fake.lock:
             self.calendar.patch(href, changes, None, self.fake.clock())
-            self.fake.bell.changed(self.calendar)
+            self.fake.channels.changed(self.calendar)
 
     def note(self, href: str, text: str) -> None:
         self.edit(href, description=text, colorId="7", reminders={"useDefault": True, "overrides": None})
@@ -93,7 +93,7 @@ class Hand:
     def delete(self, href: str) -> None:
         with self.fake.lock:
             self.calendar.delete(href, None, self.fake.clock())
-            self.fake.bell.changed(self.calendar)
+            self.fake.channels.changed(self.calendar)
 
     def wipe(self) -> None:
         """Delete every event."""
@@ -110,7 +110,7 @@ class Hand:
         }
         with self.fake.lock:
             event = self.calendar.insert(body, self.fake.clock())
-            self.fake.bell.changed(self.calendar)
+            self.fake.channels.changed(self.calendar)
         return str(event["id"])
 
     def size(self) -> int:

@@ -65,7 +65,7 @@ def test_a_change_is_pushed_with_the_channels_secret(setting: Setting, door: Doo
     assert (channel.id, channel.secret) == ("c-1", "s-1")
     assert channel.expires_at == NOW + timedelta(days=7)
     written(setting.calendar.apply([creation()]))
-    setting.fake.bell.settle()
+    setting.fake.channels.settle()
     assert door.notifications == [Notification(channel_id="c-1", secret="s-1")] * 2
     assert door.states == ["sync", "exists"]
 
@@ -83,7 +83,7 @@ def test_the_end_of_a_channel_is_asked_for_in_milliseconds(setting: Setting, doo
 
 
 def test_a_channel_may_push_before_it_is_known_to_be_open(setting: Setting, door: Door) -> None:
-    setting.fake.bell.sync_first = True
+    setting.fake.channels.sync_first = True
     setting.calendar.watch(channel_id="c-1", secret="s-1", address=door.server.url, now=NOW)
     assert door.states == ["sync"]
 
@@ -107,10 +107,10 @@ def test_a_channel_is_renewed_by_a_successor_before_it_is_closed(setting: Settin
     assert new.secret != old.secret
     assert new.expires_at == old.expires_at + timedelta(days=5)
     written(setting.calendar.apply([creation()]))
-    setting.fake.bell.settle()
+    setting.fake.channels.settle()
     assert {notification.channel_id for notification in door.notifications} == {old.id, new.id}
     setting.calendar.unwatch(old)
-    assert setting.fake.bell.watches.keys() == {new.id}
+    assert setting.fake.channels.watches.keys() == {new.id}
     setting.calendar.unwatch(old)
 
 
@@ -118,17 +118,17 @@ def test_a_channel_that_ends_pushes_no_more(setting: Setting, door: Door) -> Non
     setting.calendar.watch(channel_id="c-1", secret="s-1", address=door.server.url, now=NOW)
     setting.clock.advance(timedelta(days=7))
     written(setting.calendar.apply([creation()]))
-    setting.fake.bell.settle()
+    setting.fake.channels.settle()
     assert door.states == ["sync"]
 
 
 def test_pushes_may_be_lost_or_come_twice(setting: Setting, door: Door) -> None:
     setting.calendar.watch(channel_id="c-1", secret="s-1", address=door.server.url, now=NOW)
-    setting.fake.bell.lost = 1
+    setting.fake.channels.lost = 1
     written(setting.calendar.apply([creation()]))
-    setting.fake.bell.doubled = 1
+    setting.fake.channels.doubled = 1
     written(setting.calendar.apply([creation()]))
-    setting.fake.bell.settle()
+    setting.fake.channels.settle()
     assert door.states == ["sync", "exists", "exists"]
 
 

@@ -109,16 +109,16 @@ def test_a_subscription_is_made_while_our_address_proves_itself(
     channel = watched(calendar, door)
     assert door.handshakes == 2  # one for changes, one for what becomes of the subscription
     assert channel.id == "channel-1"
-    assert channel.remote_id in setting.graph.bells.subscriptions
+    assert channel.remote_id in setting.graph.subscriptions.subscriptions
     assert timedelta(days=1) < channel.expires_at - NOW <= timedelta(minutes=10_080)
 
 
 def test_a_change_is_pushed(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:
     watched(calendar, door)
     written(calendar.apply([creation()]))
-    setting.graph.bells.deliver(setting.mailbox.changed)
+    setting.graph.subscriptions.deliver(setting.mailbox.changed)
     assert door.notifications == [Notification(channel_id="channel-1", secret=SECRET)]
-    assert setting.graph.bells.answers == [202]
+    assert setting.graph.subscriptions.answers == [202]
 
 
 def test_doubled_and_forged_notifications_are_told_apart(
@@ -126,8 +126,8 @@ def test_doubled_and_forged_notifications_are_told_apart(
 ) -> None:
     watched(calendar, door)
     setting.hand.add(content().span)
-    setting.graph.bells.deliver(setting.mailbox.changed, doubled=True)
-    setting.graph.bells.deliver(setting.mailbox.changed, forged=True)
+    setting.graph.subscriptions.deliver(setting.mailbox.changed, doubled=True)
+    setting.graph.subscriptions.deliver(setting.mailbox.changed, forged=True)
     assert len(door.notifications) == 3
     assert len(door.genuine()) == 2
 
@@ -143,7 +143,7 @@ def test_a_lost_notice_loses_nothing_of_the_feed(setting: Setting, calendar: Out
 def test_a_notification_before_the_subscription_is_answered_is_recognised(
     setting: Setting, calendar: OutlookCalendar, door: Door
 ) -> None:
-    setting.graph.bells.ring_first = True
+    setting.graph.subscriptions.notifies_first = True
     watched(calendar, door)
     assert len(door.genuine()) == 1
 
@@ -160,7 +160,7 @@ def test_what_becomes_of_the_subscription_is_pushed_too(
     setting: Setting, calendar: OutlookCalendar, door: Door, event: str, lifecycle: Lifecycle
 ) -> None:
     watched(calendar, door)
-    setting.graph.bells.lifecycle(event)
+    setting.graph.subscriptions.lifecycle(event)
     assert door.notifications == [Notification(channel_id="channel-1", secret=SECRET, lifecycle=lifecycle)]
 
 
@@ -174,7 +174,7 @@ def test_a_subscription_is_renewed_in_its_place(setting: Setting, calendar: Outl
 
 def test_a_subscription_that_is_gone_is_opened_anew(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:
     channel = watched(calendar, door)
-    setting.graph.bells.lifecycle("subscriptionRemoved")
+    setting.graph.subscriptions.lifecycle("subscriptionRemoved")
     anew = calendar.renew(channel, address=door.address, now=NOW)
     assert anew.remote_id != channel.remote_id
     assert (anew.id, anew.secret) == (channel.id, channel.secret)
@@ -184,22 +184,22 @@ def test_ending_a_subscription_twice_is_harmless(setting: Setting, calendar: Out
     channel = watched(calendar, door)
     calendar.unwatch(channel)
     calendar.unwatch(channel)
-    assert setting.graph.bells.subscriptions == {}
+    assert setting.graph.subscriptions.subscriptions == {}
 
 
 def test_a_forgotten_subscription_of_ours_is_replaced(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:
-    setting.graph.bells.unique = True
+    setting.graph.subscriptions.unique = True
     old = watched(calendar, door)
     new = watched(calendar, door)
-    assert list(setting.graph.bells.subscriptions) == [new.remote_id]
+    assert list(setting.graph.subscriptions.subscriptions) == [new.remote_id]
     assert new.remote_id != old.remote_id
 
 
 def test_an_address_that_does_not_prove_itself_is_told(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:
     door.echoes = False
-    with pytest.raises(RefusedError, match="will not ring"):
+    with pytest.raises(RefusedError, match="will not push"):
         watched(calendar, door)
-    assert setting.graph.bells.subscriptions == {}
+    assert setting.graph.subscriptions.subscriptions == {}
 
 
 def test_a_calendar_that_is_not_there_cannot_push(setting: Setting, door: Door) -> None:
@@ -213,7 +213,7 @@ def test_a_subscription_whose_answer_is_lost_is_not_asked_for_twice(
     setting.graph.once("POST", "/subscriptions$", lose_answer)
     with pytest.raises(TransientError):
         watched(calendar, door)
-    assert len(setting.graph.bells.subscriptions) == 1
+    assert len(setting.graph.subscriptions.subscriptions) == 1
 
 
 def test_a_throttled_renewal_names_its_wait(setting: Setting, calendar: OutlookCalendar, door: Door) -> None:

@@ -188,7 +188,7 @@ def test_a_paused_successor_does_not_count_as_filled(practice: Practice) -> None
         breaker.pause(db, practice.policy, second, PauseReason.MISSING, now=practice.now)
     work(practice, second)
     with practice.database.begin() as db:
-        breaker.resume(db, second.id, How.RESTORE, by=KIM, now=practice.now)
+        breaker.resume(db, second.id, How.REVERT, by=KIM, now=practice.now)
     work(practice, calendar)
     assert [n for n in ("calendar", "second") if times(practice, n)]
 

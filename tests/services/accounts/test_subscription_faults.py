@@ -50,7 +50,7 @@ def remote(practice: Practice, calendar: Calendar) -> Iterator[MemoryCalendar]:
 def test_other_errors_pass_through(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar, error: ProviderError
 ) -> None:
-    remote.fail_bell(error)
+    remote.fail_channel(error)
     with pytest.raises(type(error)):
         watch(practice, calendar)
 
@@ -58,7 +58,7 @@ def test_other_errors_pass_through(
 def test_an_opening_whose_answer_was_lost_is_given_up_for_another(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
-    remote.fail_bell(TransientError("lost"), answer_lost=True)
+    remote.fail_channel(TransientError("lost"), answer_lost=True)
     with pytest.raises(TransientError):
         watch(practice, calendar)
     [orphan] = remote.channels.values()
@@ -75,7 +75,7 @@ def test_a_failed_renewal_leaves_the_channel_open_and_is_tried_again(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
     practice.now = watch(practice, calendar) or practice.now
-    remote.fail_bell(TransientError("busy"))
+    remote.fail_channel(TransientError("busy"))
     with pytest.raises(TransientError):
         watch(practice, calendar)
     assert states(practice, calendar) == ["open"]
@@ -120,7 +120,7 @@ def test_a_channel_that_could_not_be_closed_is_closed_the_next_time(
     notification = opened(practice, calendar, "old")
     with practice.database.begin() as db:
         channels.retire(db, [notification.channel_id])
-    remote.fail_bell(TransientError("busy"))
+    remote.fail_channel(TransientError("busy"))
     with pytest.raises(TransientError):
         watch(practice, calendar)
     assert sorted(states(practice, calendar)) == ["closing", "open"]
@@ -137,7 +137,7 @@ def test_a_channel_that_cannot_be_closed_is_forgotten(
     notification = opened(practice, calendar, "old")
     with practice.database.begin() as db:
         channels.retire(db, [notification.channel_id])
-    remote.fail_bell(error)
+    remote.fail_channel(error)
     watch(practice, calendar)
     one_channel(practice, calendar, remote)
 
@@ -196,7 +196,7 @@ def test_a_channel_whose_secret_no_key_opens_is_replaced(
 
 def test_disconnecting_leaves_no_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
     watch(practice, calendar)
-    remote.fail_bell(TransientError("busy"))
+    remote.fail_channel(TransientError("busy"))
     with pytest.raises(TransientError):
         end(practice, calendar, remote)
     end(practice, calendar, remote)

@@ -178,10 +178,10 @@ def test_a_calendar_of_a_service_without_channels_is_left_alone(practice: Practi
 def test_the_words_of_a_refusal_are_logged_without_addresses(
     practice: Practice, calendar: Calendar, remote: MemoryCalendar
 ) -> None:
-    remote.fail_bell(RefusedError("kim@practice.example: https://dav.example/kim cannot ring"))
+    remote.fail_channel(RefusedError("kim@practice.example: https://dav.example/kim cannot push"))
     with structlog.testing.capture_logs() as logs:
         watch(practice, calendar)
-    assert [line["reason"] for line in logs] == ["… … cannot ring"]
+    assert [line["reason"] for line in logs] == ["… … cannot push"]
 
 
 def test_without_an_https_address_nothing_is_opened_and_it_is_said_once(

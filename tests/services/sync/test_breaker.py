@@ -78,7 +78,7 @@ def test_everything_that_is_done_about_a_calendar_goes_on(practice: Practice, ca
         breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
         for other in EVERYTHING:
             ledger.forget(db, Key(other, str(calendar.id)))
-    resume(practice, calendar, How.RESTORE)
+    resume(practice, calendar, How.REVERT)
     assert [ending.how for ending in practice.carry_out(kind, of=[calendar])] == ["done"]
 
 
@@ -132,6 +132,6 @@ def test_undone_deletion_in_a_paused_calendar_ends_its_question(practice: Practi
     remote(practice).restore(event)
     push(practice, calendar)
     with practice.database.begin() as db:
-        breaker.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
+        breaker.resume(db, calendar.id, How.REVERT, by=KIM, now=practice.now)
     settle(practice, calendar)
     assert question_or_none(practice, booked) is None

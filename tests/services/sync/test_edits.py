@@ -657,7 +657,7 @@ def test_a_decision_about_a_calendar_is_not_interrupted(postgresql_database: Dat
 
 def resume(practice: Practice, calendar: Calendar) -> None:
     with practice.database.begin() as db:
-        breaker.resume(db, calendar.id, How.RESTORE, by=KIM, now=practice.now)
+        breaker.resume(db, calendar.id, How.REVERT, by=KIM, now=practice.now)
 
 
 def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Calendar) -> None:

@@ -1,4 +1,4 @@
-"""Tables and columns are called what the field calls them; what stands in them stays."""
+"""Tables and columns are called what the field calls them, and so is the medium in the facts of messages."""
 
 from __future__ import annotations
 

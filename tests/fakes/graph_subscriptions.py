@@ -18,14 +18,14 @@ _LONGEST = timedelta(minutes=10_080)
 
 
 @dataclass
-class WakeUps:
+class Subscriptions:
     """Who is to be told of changes. `answers` keeps the status each notice was answered with."""
 
     clock: Callable[[], datetime]
     subscriptions: dict[str, Json] = field(default_factory=dict)
     answers: list[int] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    ring_first: bool = False  # a change is told of before the subscription's own answer
+    notifies_first: bool = False  # a change is told of before the subscription's own answer
     unique: bool = False  # a second subscription to the same calendar is refused
 
     def answer(
@@ -90,7 +90,7 @@ class WakeUps:
             if (status, kind.partition(";")[0], text) != (200, "text/plain", token):
                 raise GraphError(400, "ValidationError", "Subscription validation request failed.")
         self.subscriptions[subscription["id"]] = subscription
-        if self.ring_first:
+        if self.notifies_first:
             self.deliver([("updated", {"id": "x", "@odata.etag": "y"})])
         return subscription
 

@@ -32,8 +32,8 @@ class Watch:
     number: int = 0
 
 
-class Push:
-    """Opens and closes channels, and rings them; `lock` is held by whoever calls in.
+class Channels:
+    """Opens and closes channels, and notifies through them; `lock` is held by whoever calls in.
 
     Attributes:
         watches: By channel id.
@@ -63,11 +63,11 @@ class Push:
         self._outbox.join()
 
     def changed(self, calendar: Calendar) -> None:
-        """Ring every channel of a calendar."""
+        """Notify through every channel of a calendar."""
         with self._lock:
             for watch in self.watches.values():
                 if watch.calendar is calendar and self._clock() < watch.expires_at:
-                    self._ring(watch, "exists")
+                    self._notify(watch, "exists")
 
     def watch(self, calendar: Calendar, body: dict[str, Any]) -> dict[str, Any]:
         if not calendar.pushes:
@@ -83,7 +83,7 @@ class Push:
         until = min(asked, self._clock() + _WEEK)
         watch = Watch(body["id"], f"r-{calendar.id}", calendar, body["address"], body["token"], until)
         self.watches[watch.id] = watch
-        self._ring(watch, "sync")
+        self._notify(watch, "sync")
         if self.sync_first:
             self._lock.release()
             try:
@@ -106,7 +106,7 @@ class Push:
         del self.watches[watch.id]
         return Reply(204)
 
-    def _ring(self, watch: Watch, state: str) -> None:
+    def _notify(self, watch: Watch, state: str) -> None:
         watch.number += 1
         headers = {
             "X-Goog-Channel-ID": watch.id,
