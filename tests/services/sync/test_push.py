@@ -406,3 +406,17 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
         look(practice, calendar)
         practice.wait(seconds=61)
     assert question_or_none(practice, booked) is not None
+
+
+def test_holds_wait_while_somebody_elses_change_of_the_sessions_event_is_not_read(
+    practice: Practice, calendar: Calendar
+) -> None:
+    offer = practice.offer(practice.book(48), 72, 96)
+    work(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(50).span)
+    practice.accept(offer, 1)
+    with pytest.raises(TransientError):
+        converge(practice, calendar)
+    assert times(practice) == [when(h).span for h in (50, 72, 96)]
+    settle(practice, calendar)
+    assert times(practice) == [when(96).span]
