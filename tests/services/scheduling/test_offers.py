@@ -447,3 +447,11 @@ def test_the_clock_is_named_as_who_ended_an_offer(database: Database) -> None:
 
         lapsed = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, OfferLapsed)]
     assert [fact.by for fact in lapsed] == [CLOCK]
+
+
+def test_a_time_that_begins_at_the_deadline_can_be_chosen_to_the_end(practice: Practice) -> None:
+    connected(practice)
+    at_the_deadline = practice.draft(practice.book(48), 72, window=timedelta(hours=72))
+    assert not [words for words in practice.send(at_the_deadline).warnings if "deadline" in words]
+    before_it = practice.draft(practice.book(200), 96, window=timedelta(hours=96, seconds=1))
+    assert [words for words in practice.send(before_it).warnings if "deadline" in words]
