@@ -157,7 +157,7 @@ def every(db: Connection) -> Sequence[Channel]:
 
 
 def opened(db: Connection, channel_id: str, *, remote_id: str, renew_at: datetime, expires_at: datetime) -> bool:
-    """Note what the service values; False if the channel was given up meanwhile."""
+    """Note what the service has granted; False if the channel was given up meanwhile."""
     values = {"remote_id": remote_id, "renew_at": renew_at, "expires_at": expires_at}
     query = sa.update(channels).where(channels.c.id == channel_id)
     return db.execute(query.values(values | {"state": ChannelState.OPEN.value})).rowcount == 1

@@ -73,9 +73,10 @@ def _fact(row: Row[Any]) -> AnyFact | UnknownFact:
     if kind is not None:
         try:
             return _read(row, kind)
-        except (msgspec.DecodeError, RuleError):
+        except (msgspec.DecodeError, RuleError, ValueError, TypeError):
             pass  # a word in it is newer than we are
-    return UnknownFact(**_common(row), stored_tag=row.kind)
+    by = Actor(role=Role.OPERATOR, name=row.actor_name or row.actor_role)  # whoever it was: the role may be new as well
+    return UnknownFact(**{**_ids(row), "by": by}, stored_tag=row.kind)
 
 
 def _read(row: Row[Any], kind: type[_OneFact]) -> _OneFact:
@@ -83,9 +84,13 @@ def _read(row: Row[Any], kind: type[_OneFact]) -> _OneFact:
 
 
 def _common(row: Row[Any]) -> dict[str, Any]:
+    by = Actor(role=Role(row.actor_role), name=row.actor_name, reason=row.actor_reason)
+    return {**_ids(row), "by": by}
+
+
+def _ids(row: Row[Any]) -> dict[str, Any]:
     return {
         "at": row.at,
-        "by": Actor(role=Role(row.actor_role), name=row.actor_name, reason=row.actor_reason),
         "session_id": row.session_id,
         "offer_id": row.offer_id,
         "connection_id": row.connection_id,

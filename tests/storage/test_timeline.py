@@ -212,6 +212,19 @@ def test_what_a_newer_version_has_noted_is_told_as_such_and_keeps_its_place(
     assert (line.who, line.at) == ("Kim", NOW)
 
 
+@pytest.mark.parametrize(("role", "details"), [("assistant", "{}"), ("support", "{}"), ("practitioner", "[]")])
+def test_what_an_unknown_actor_did_keeps_its_place_too(sqlite_database: Database, role: str, details: str) -> None:
+    practice = Practice(sqlite_database)
+    booked = practice.book()
+    by = {"actor_role": role, "actor_name": "", "actor_reason": "", "offer_id": None}
+    row = {"kind": "flag_cleared", "session_id": str(booked.id), "connection_id": None, "details": details, **by}
+    insert(sqlite_database, practice.kim.id, [row])
+    with sqlite_database.read() as db:
+        last = timeline.of_session(db, booked.id)[-1]
+    assert isinstance(last, UnknownFact)
+    assert line_of(last).who == role
+
+
 def test_a_fact_nobody_could_read_is_never_stored_again(sqlite_database: Database) -> None:
     practice = Practice(sqlite_database)
     unknown = UnknownFact(at=NOW, by=Actor(role=Role.OPERATOR), stored_tag="session_split")
