@@ -430,11 +430,12 @@ class Provider(Protocol):
 
 
 class NotSentError(Exception):
-    """A message did not leave. `permanent` means that trying again cannot help."""
+    """A message did not leave. `permanent`: trying again cannot help; `unknown`: perhaps it did leave."""
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    def __init__(self, message: str, *, permanent: bool, unknown: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.unknown = unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     # To the client, links and words only.
     OFFERED = "offered"
     OFFER_CHANGED = "offer_changed"  # an alternative was taken back or moved; the rest stands until the same deadline
+    OFFER_REMINDER = "offer_reminder"  # no answer yet, and the time to answer is soon over
     REJECTED = "rejected"  # thank you; the session keeps its time for now
     LAPSED = "lapsed"
     WITHDRAWN = "withdrawn"
@@ -44,6 +45,7 @@ class NoticeKind(StrEnum):
     OPERATOR_PAUSED = "operator_stopped"  # the same, to whoever runs the installation
     ACCESS_LOST = "access_lost"  # a calendar must be reconnected
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
+    NOT_TOLD = "not_told"  # a message to the client could not leave before the session began
     SIGN_IN = "sign_in"
 
 
@@ -109,7 +111,8 @@ class Notice:
         choices: The alternatives that stand, for an offer.
         expires_at: The deadline, aware UTC.
         by_support: Somebody from support acted for the client.
-        offer_withdrawn: The same change also took an open offer back.
+        offer_withdrawn: An offer of which the reader knows has ended with it.
+        unasked: The client never learnt of the offer that has lapsed.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
         reason: A RevertReason or a PauseReason.
@@ -132,6 +135,7 @@ class Notice:
     expires_at: datetime | None = None
     by_support: bool = False
     offer_withdrawn: bool = False
+    unasked: bool = False
     signin_id: UUID | None = None
     about: str = ""
     reason: str = ""

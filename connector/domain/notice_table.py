@@ -30,6 +30,16 @@ class Method(StrEnum):
     CANCEL = "CANCEL"
 
 
+class Effect(Enum):
+    """What a client believes who has read it."""
+
+    NONE = "none"
+    SESSION_STANDS = "session_stands"  # the session takes place when and where the notice says
+    SESSION_ENDS = "session_ends"
+    OFFER_STANDS = "offer_stands"  # the offer is open as the notice says
+    OFFER_ENDS = "offer_ends"
+
+
 class Link(Enum):
     """Which page a notice leads to."""
 
@@ -58,7 +68,8 @@ class NoticeRow:
         needs: The fields of Notice without which its letter cannot be written.
         method: What its iCalendar part asks for; None if it has no such part.
         chosen_by_client: The client has chosen the time, so their calendar does not ask them again.
-        holdable: A correction keeps it from leaving: a later notice tells everything that it would have.
+        effect: What a client believes who has read it.
+        reminds_after: It reminds of an open offer that has not been answered, after this share of the time to answer.
     """
 
     kind: NoticeKind
@@ -68,7 +79,8 @@ class NoticeRow:
     needs: tuple[str, ...] = ()
     method: Method | None = None
     chosen_by_client: bool = False
-    holdable: bool = False
+    effect: Effect = Effect.NONE
+    reminds_after: float | None = None
 
 
 def subject(link: Link, notice: Notice) -> UUID | None:
@@ -99,7 +111,7 @@ ROWS = (
         template="booked",
         needs=("session",),
         method=Method.REQUEST,
-        holdable=True,
+        effect=Effect.SESSION_STANDS,
     ),
     NoticeRow(
         kind=NoticeKind.MOVED,
@@ -107,7 +119,7 @@ ROWS = (
         template="moved",
         needs=("session",),
         method=Method.REQUEST,
-        holdable=True,
+        effect=Effect.SESSION_STANDS,
     ),
     NoticeRow(
         kind=NoticeKind.CORRECTED,
@@ -115,7 +127,7 @@ ROWS = (
         template="corrected",
         needs=("session", "old_when"),
         method=Method.REQUEST,
-        holdable=True,
+        effect=Effect.SESSION_STANDS,
     ),
     NoticeRow(
         kind=NoticeKind.RELOCATED,
@@ -123,7 +135,7 @@ ROWS = (
         template="relocated",
         needs=("session",),
         method=Method.REQUEST,
-        holdable=True,
+        effect=Effect.SESSION_STANDS,
     ),
     NoticeRow(
         kind=NoticeKind.ACCEPTED,
@@ -132,6 +144,7 @@ ROWS = (
         needs=("session",),
         method=Method.REQUEST,
         chosen_by_client=True,
+        effect=Effect.SESSION_STANDS,
     ),
     NoticeRow(
         kind=NoticeKind.CANCELLED,
@@ -139,6 +152,7 @@ ROWS = (
         template="cancelled",
         needs=("session",),
         method=Method.CANCEL,
+        effect=Effect.SESSION_ENDS,
     ),
     NoticeRow(
         kind=NoticeKind.OFFERED,
@@ -146,6 +160,7 @@ ROWS = (
         template="offered",
         link=Link.ANSWER,
         needs=("session", "choices", "expires_at"),
+        effect=Effect.OFFER_STANDS,
     ),
     NoticeRow(
         kind=NoticeKind.OFFER_CHANGED,
@@ -153,10 +168,38 @@ ROWS = (
         template="offer_changed",
         link=Link.ANSWER,
         needs=("session", "choices", "expires_at"),
+        effect=Effect.OFFER_STANDS,
     ),
-    NoticeRow(kind=NoticeKind.REJECTED, to=Audience.CLIENT, template="rejected", needs=("session",)),
-    NoticeRow(kind=NoticeKind.LAPSED, to=Audience.CLIENT, template="lapsed", needs=("session",)),
-    NoticeRow(kind=NoticeKind.WITHDRAWN, to=Audience.CLIENT, template="withdrawn", needs=("session",)),
+    NoticeRow(
+        kind=NoticeKind.OFFER_REMINDER,
+        to=Audience.CLIENT,
+        template="offer_reminder",
+        link=Link.ANSWER,
+        needs=("session", "choices", "expires_at"),
+        effect=Effect.OFFER_STANDS,
+        reminds_after=0.75,
+    ),
+    NoticeRow(
+        kind=NoticeKind.REJECTED,
+        to=Audience.CLIENT,
+        template="rejected",
+        needs=("session",),
+        effect=Effect.OFFER_ENDS,
+    ),
+    NoticeRow(
+        kind=NoticeKind.LAPSED,
+        to=Audience.CLIENT,
+        template="lapsed",
+        needs=("session",),
+        effect=Effect.OFFER_ENDS,
+    ),
+    NoticeRow(
+        kind=NoticeKind.WITHDRAWN,
+        to=Audience.CLIENT,
+        template="withdrawn",
+        needs=("session",),
+        effect=Effect.OFFER_ENDS,
+    ),
     NoticeRow(
         kind=NoticeKind.CLIENT_ACCEPTED,
         to=Audience.PRACTITIONER,
@@ -256,6 +299,13 @@ ROWS = (
         kind=NoticeKind.NOT_DELIVERED,
         to=Audience.PRACTITIONER,
         template="not_delivered",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.NOT_TOLD,
+        to=Audience.PRACTITIONER,
+        template="not_told",
         link=Link.SESSION,
         needs=("session",),
     ),

@@ -28,7 +28,7 @@ def request(
     summary: str,
     description: str,
     accepted: bool = False,
-    counter_allowed: bool = False,
+    answers_read: bool = False,
 ) -> bytes:
     """Build the message that tells a client where a session now stands.
 
@@ -39,12 +39,13 @@ def request(
         summary: Neutral: it shows on lock screens and in shared calendars.
         description: As neutral, and short.
         accepted: The client has already chosen this time on our page, so nobody asks again.
-        counter_allowed: Somebody reads proposals for another time that a calendar program sends back.
+        answers_read: Somebody reads what a calendar program sends back: yes, no, or another time.
     Returns: One VCALENDAR with one VEVENT, in CRLF lines of at most 75 octets.
     Raises: RuleError if an address could not stand bare in a property.
     Source: RFC 5546 section 3.2.2; SEQUENCE in RFC 5545 section 3.8.7.4.
     """
-    answer = {"PARTSTAT": "ACCEPTED", "RSVP": "FALSE"} if accepted else {"PARTSTAT": "NEEDS-ACTION", "RSVP": "TRUE"}
+    asked = "TRUE" if answers_read and not accepted else "FALSE"
+    answer = {"PARTSTAT": "ACCEPTED" if accepted else "NEEDS-ACTION", "RSVP": asked}
     event = _event(session, practitioner_name=practitioner_name, client=client, answer=answer)
     event.add("summary", one_line(summary))
     event.add("description", description)
@@ -52,7 +53,7 @@ def request(
     event.add("status", "CONFIRMED")
     event.add("transp", "OPAQUE")
     event.add("x-microsoft-cdo-busystatus", "BUSY")
-    if not counter_allowed:
+    if not answers_read:
         event.add("x-microsoft-disallow-counter", "TRUE")
     return _message("REQUEST", event)
 

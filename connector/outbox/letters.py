@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.message import EmailMessage
 from typing import Any, assert_never
 
@@ -20,14 +20,14 @@ _MOST_INITIALS = 3
 _USUAL_MINUTES = "15"
 
 
-def compose(letter: Letter, *, brand: str, from_address: str, counter_allowed: bool = False) -> EmailMessage:
+def compose(letter: Letter, *, brand: str, from_address: str, answers_read: bool = False) -> EmailMessage:
     """Write the mail for one letter.
 
     Args:
         letter: What to tell, to whom, and the link to open.
         brand: The product's name as people know it.
         from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
-        counter_allowed: As in `itip.request`.
+        answers_read: As in `itip.request`.
     Returns: One mail to one person; its From is the address to which bounces return.
     Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
     """
@@ -44,7 +44,7 @@ def compose(letter: Letter, *, brand: str, from_address: str, counter_allowed: b
         message_id=letter.message_id,
         thread_id=letter.thread_id,
         date=letter.date,
-        calendar=_calendar(notice, teller, counter_allowed=counter_allowed),
+        calendar=_calendar(notice, teller, answers_read=answers_read),
     )
 
 
@@ -65,7 +65,7 @@ def _sender(notice: Notice, language: str, *, brand: str, from_address: str) -> 
     return imip.Mailbox(name=name, address=organizer or from_address)
 
 
-def _calendar(notice: Notice, teller: Teller, *, counter_allowed: bool) -> bytes | None:
+def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | None:
     row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
     if session is None:
         return None
@@ -84,7 +84,7 @@ def _calendar(notice: Notice, teller: Teller, *, counter_allowed: bool) -> bytes
                 summary=summary,
                 description=phrase(teller.language, "description", practitioner=practitioner, place=place),
                 accepted=row.chosen_by_client and not notice.by_support,
-                counter_allowed=counter_allowed,
+                answers_read=answers_read,
             )
         case _:
             assert_never(row.method)
@@ -94,14 +94,14 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
     notice = letter.notice
     text: dict[str, Any] = {
         **_people(notice, teller.language, brand),
-        **_session_words(notice, teller),
+        **_session_words(letter, teller),
         **_change_words(notice, teller),
-        **_offer_words(notice, teller),
+        **_offer_words(letter, teller),
         **_other_words(notice, teller.language),
     }
     html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about")}
     html |= dict(_places_in_html(notice, teller))
-    choices = [_choice(choice, teller) for choice in notice.choices]
+    choices = [_choice(choice, teller) for choice in _choices(letter)]
     return Words(text=text, html=html, choices=choices, link=letter.link)
 
 
@@ -121,13 +121,21 @@ def _people(notice: Notice, language: str, brand: str) -> dict[str, Any]:
     }
 
 
-def _session_words(notice: Notice, teller: Teller) -> dict[str, Any]:
+def _choices(letter: Letter) -> Sequence[Choice]:
+    """Return the offered times that are still to come, for a client; a practitioner sees what was offered."""
+    if NOTICES[letter.notice.kind].to is not Audience.CLIENT:
+        return letter.notice.choices
+    return [choice for choice in letter.notice.choices if choice.when.span.start > letter.date]
+
+
+def _session_words(letter: Letter, teller: Teller) -> dict[str, Any]:
     """Return where the session stands, if the notice is about one."""
-    session = notice.session
+    session = letter.notice.session
     return {
         "when": teller.when(session.when) if session else "",
         "brief": teller.brief(session.when.span.start) if session else "",
         "place": teller.place(session.location) if session else "",
+        "past": session is not None and session.when.span.start <= letter.date,
         "cancelled": session is not None and session.state is SessionState.CANCELLED,
     }
 
@@ -141,14 +149,16 @@ def _change_words(notice: Notice, teller: Teller) -> dict[str, Any]:
     }
 
 
-def _offer_words(notice: Notice, teller: Teller) -> dict[str, Any]:
+def _offer_words(letter: Letter, teller: Teller) -> dict[str, Any]:
     """Return what holds of the offer: how many times, until when, and whether it was withdrawn."""
+    notice, choices = letter.notice, _choices(letter)
     is_cancellation = NOTICES[notice.kind].method is Method.CANCEL
     return {
         "deadline": teller.instant(notice.expires_at) if notice.expires_at else "",
         "deadline_brief": teller.brief(notice.expires_at) if notice.expires_at else "",
-        "offered": bool(notice.choices),
-        "several": len(notice.choices) > 1,
+        "offered": bool(choices),
+        "several": len(choices) > 1,
+        "unasked": notice.unasked,
         "offer_withdrawn": notice.offer_withdrawn or (is_cancellation and notice.offer_id is not None),
     }
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from connector.domain.people import check_address
@@ -103,7 +104,7 @@ class SmtpSender:
         brand: str,
         timeout: timedelta = TIMEOUT,
         ca_file: str | None = None,
-        counter_allowed: bool = False,
+        answers_read: bool = False,
     ) -> None:
         """Take the settings; reaches for nothing yet.
 
@@ -113,7 +114,7 @@ class SmtpSender:
             brand: The product's name as people know it.
             timeout: For a whole attempt.
             ca_file: Trust this certificate authority (PEM) instead of the system's.
-            counter_allowed: Somebody reads the proposals for another time that calendar programs send back.
+            answers_read: Somebody reads what calendar programs send back.
         Raises: ValueError for a bad URL; RuleError for a bad address.
         """
         self._server = parse_url(url)
@@ -121,7 +122,7 @@ class SmtpSender:
         self._brand = brand
         self._timeout = timeout
         self._ca_file = ca_file
-        self._counter_allowed = counter_allowed
+        self._answers_read = answers_read
 
     def send(self, letter: Letter) -> None:
         """Hand one letter over to be delivered to `letter.notice.to.address`.
@@ -131,9 +132,7 @@ class SmtpSender:
         from connector.outbox.letters import compose  # noqa: PLC0415  brings Babel: only who sends mail pays for it
 
         try:
-            mail = compose(
-                letter, brand=self._brand, from_address=self._from_address, counter_allowed=self._counter_allowed
-            )
+            mail = compose(letter, brand=self._brand, from_address=self._from_address, answers_read=self._answers_read)
         except (ValueError, RuleError) as error:
             kind = letter.notice.kind
             unfit = NotSentError(f"a letter of kind {kind} cannot be written ({type(error).__name__})", permanent=True)
@@ -166,6 +165,7 @@ def _attempt(
 ) -> None:
     """Open a connection and do one thing with it; let only NotSentError leave, with nothing chained to it."""
     steps = _Steps()
+    api: _Bounded | None = None
     try:
         api = _open(server, name=name, timeout=timeout, ca_file=ca_file, steps=steps)
         try:
@@ -177,6 +177,8 @@ def _attempt(
             api.close()
     except (smtplib.SMTPException, OSError) as error:
         fault = _meaning(error, steps.current, server)
+        is_answered = isinstance(error, smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused)
+        fault.unknown = api is not None and api.letter_begun and not is_answered
     else:
         return
     raise fault
@@ -189,9 +191,9 @@ class _Steps:
     current: str = "connecting"
 
 
-def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None, steps: _Steps) -> smtplib.SMTP:
+def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None, steps: _Steps) -> _Bounded:
     seconds = timeout.total_seconds()
-    api: smtplib.SMTP
+    api: _Bounded
     if server.security is Security.TLS:
         context = ssl.create_default_context(cafile=ca_file)
         api = _BoundedTls(server.host, server.port, name, timeout=seconds, context=context)
@@ -213,7 +215,12 @@ def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None,
 
 
 class _Bounded(smtplib.SMTP):
-    """Ends the whole conversation at one deadline, where the library would grant the timeout anew to every step."""
+    """Ends the whole conversation at one deadline, where the library would grant the timeout anew to every step.
+
+    `letter_begun` says whether the server has perhaps been given the letter itself.
+    """
+
+    letter_begun = False
 
     def __init__(self, host: str, port: int, name: str, *, timeout: float) -> None:
         self._ends_at = time.monotonic() + timeout
@@ -222,6 +229,10 @@ class _Bounded(smtplib.SMTP):
     def send(self, s: object) -> None:
         self._limit_wait()
         super().send(s)  # type: ignore[arg-type]  # whatever the library hands to itself
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.letter_begun = True
+        return super().data(msg)
 
     def getreply(self) -> tuple[int, bytes]:
         self._limit_wait()

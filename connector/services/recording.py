@@ -29,11 +29,10 @@ from connector.domain.people import Client, Practitioner
 from connector.domain.question import Question, drop
 from connector.domain.session import Session, SessionState
 from connector.domain.span import When
-from connector.services import notices
+from connector.services import conversations, notices
 from connector.services.policy import Policy
 from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
 from connector.storage.ledger import Key, Kind
-from connector.storage.messages import Message
 
 _INERT = (OfferDrafted, OfferDiscarded)  # no time is kept or released by these
 _ANSWERING = (SessionMoved, SessionCancelled, OfferSent)  # who decides this has answered an open question, too
@@ -64,15 +63,14 @@ class Case:
 class Decision:
     """A session and the offers a transition touched, each with the state it began in (None: new), and what happened.
 
-    `questions` are those that end or begin with it; `held_back` are messages to the client that never left; `conflict`
-    names the calendars in which something else stands at a time that was accepted.
+    `questions` are those that end or begin with it; `conflict` names the calendars in which something else stands at a
+    time that was accepted.
     """
 
     session: Session
     offers: tuple[tuple[Offer, OfferState | None], ...] = ()
     facts: tuple[Fact, ...] = ()
     questions: tuple[Question, ...] = ()
-    held_back: tuple[Message, ...] = ()
     conflict: str = ""
     new: bool = False
 
@@ -137,17 +135,24 @@ def record(db: Connection, policy: Policy, case: Case, decision: Decision, *, no
     timeline.append(db, case.practitioner.id, decision.facts)
     _make_offers_due(db, policy, decision, case.practitioner.id, now)
     _make_questions_due(db, decision)
-    for queued in notices.notices_of(
+    _tell(db, case, decision, now)
+
+
+def _tell(db: Connection, case: Case, decision: Decision, now: datetime) -> None:
+    """Have client and practitioner told; each by a conversation of theirs, in which it finds its place."""
+    conversations.witness(db, case.client, decision.session, decision.facts, now=now)
+    lapsed = next((fact.offer_id for fact in decision.facts if isinstance(fact, OfferLapsed)), None)
+    notice = notices.for_practitioner(
         decision.facts,
-        case.session,
         decision.session,
         decision.offers,
         case.practitioner,
         case.client,
-        decision.held_back,
         conflict=decision.conflict,
-    ):
-        notices.queue(db, queued, policy=policy, practitioner_id=case.practitioner.id, now=now)
+        unasked=lapsed is not None and not conversations.was_asked(db, case.client, decision.session, lapsed),
+    )
+    if notice is not None:
+        notices.tell(db, notice, key=notices.key_of(notice), practitioner_id=case.practitioner.id, now=now)
 
 
 def _store_state(db: Connection, case: Case, decision: Decision) -> None:

@@ -35,6 +35,7 @@ due = sa.Table(
             ("due_at", "due_at", "due_at IS NOT NULL"),
             ("leased", "lane", "lease_until IS NOT NULL"),
             ("parked", "parked_at", "parked_at IS NOT NULL"),
+            ("failing", "kind", "attempts > 0"),
         )
     ),
 )
@@ -50,7 +51,7 @@ class Kind(StrEnum):
     QUESTION = "question"  # when it answers itself
     BUSY = "busy"  # read when a calendar is not free
     PROBE = "probe"  # prove how a calendar's holds must be shown
-    MESSAGE = "message"  # one mail or SMS
+    CONVERSATION = "conversation"  # what one reader is told about one session, by one medium
     OUTCOME = "outcome"  # one webhook to the host
     UPKEEP = "upkeep"  # periodic, re-arms itself
 

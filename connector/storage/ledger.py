@@ -38,6 +38,7 @@ __all__ = [
     "clear_leases",
     "due",
     "due_keys",
+    "failing",
     "finish",
     "follower",
     "forget",
@@ -185,6 +186,12 @@ def finish(database: Database, claim: Claim, *, again_at: datetime | None = None
     next_at = case((is_touched, due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
     clean = {"lease_until": None, "attempts": 0, "last_error": None, "not_before": None}
     return _update(database, claim, applied=claim.desired, due_at=next_at, **clean)
+
+
+def failing(db: Connection, kind: Kind, *, now: datetime, limit: int = 500) -> list[str]:
+    """Return the ids of the keys that have failed and wait to be tried again, the longest waiting first."""
+    waits = and_(due.c.kind == kind.value, due.c.attempts > 0, due.c.due_at > now, _FREE)
+    return list(db.execute(select(due.c.id).where(waits).order_by(due.c.due_at).limit(limit)).scalars())
 
 
 def postpone(

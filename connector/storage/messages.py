@@ -1,8 +1,8 @@
-"""Messages on their way to people: written in the transaction of the change, sent later, at least once."""
+"""The log of letters: each was handed over, or is about to be, at least once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,18 +13,21 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from connector.domain.notice import Notice, NoticeKind
+from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.people import Medium
+from connector.storage.conversations import StoredConversation
 from connector.storage.tables import messages
 
 
 class MessageState(StrEnum):
     """Where a message is."""
 
-    QUEUED = "queued"
-    SENDING = "sending"  # it may have left already
+    QUEUED = "queued"  # it was begun, and has certainly not left
+    SENDING = "sending"  # it may have left already, and is tried again as it is
     SENT = "sent"
+    UNKNOWN = "unknown"  # it may have left; it was overtaken, so nobody tries again
     REFUSED = "refused"
-    HELD_BACK = "held_back"  # a correction made it wrong before it left
+    HELD_BACK = "held_back"  # overtaken before it left: it never will
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +35,14 @@ class Message:
     """One notice for one person over one medium; `message_id` is its fixed Message-ID, brackets included."""
 
     id: UUID
+    conversation_id: UUID | None
     practitioner_id: UUID
     session_id: UUID | None
     kind: NoticeKind
     medium: Medium
     to_client: bool
     notice: Notice
+    key: str
     message_id: str
     state: MessageState
     queued_at: datetime
@@ -45,33 +50,35 @@ class Message:
     error: str | None
 
 
-def queue(
+def begin(
     db: Connection,
     notice: Notice,
     *,
-    practitioner_id: UUID,
-    to_client: bool,
-    idempotency_key: str,
+    conversation: StoredConversation,
+    key: str | None,
     mail_domain: str,
     now: datetime,
-) -> UUID:
-    """Store one mail to be sent and return its id; the same key twice is a programming error and fails."""
+) -> Message:
+    """Log a letter that is about to be handed over for the first time.
+
+    The same `key` twice is a programming error and fails; None for letters that are made from what stands.
+    """
     identity = uuid4()
     values = {
         "id": identity,
-        "idempotency_key": idempotency_key,
-        "practitioner_id": practitioner_id,
+        "idempotency_key": key or f"letter:{identity}",
+        "conversation_id": conversation.id,
+        "practitioner_id": conversation.practitioner_id,
         "session_id": notice.session.id if notice.session else None,
         "kind": notice.kind.value,
-        "medium": Medium.EMAIL.value,
-        "to_client": to_client,
+        "medium": conversation.medium.value,
+        "to_client": NOTICES[notice.kind].to is Audience.CLIENT,
         "notice": msgspec.json.encode(notice).decode(),
         "message_id": f"<{identity}@{mail_domain}>",
-        "state": MessageState.QUEUED.value,
+        "state": MessageState.SENDING.value,
         "queued_at": now,
     }
-    db.execute(insert(messages).values(values))
-    return identity
+    return _message(db.execute(insert(messages).values(values).returning(*messages.c)).one())
 
 
 def get(db: Connection, message_id: UUID) -> Message | None:
@@ -80,50 +87,19 @@ def get(db: Connection, message_id: UUID) -> Message | None:
     return _message(row) if row else None
 
 
-def is_queued(db: Connection, idempotency_key: str) -> bool:
-    """Whether a message of this key was ever stored."""
-    return db.execute(select(messages.c.id).where(messages.c.idempotency_key == idempotency_key)).first() is not None
-
-
-def begin_sending(db: Connection, message_id: UUID) -> Message | None:
-    """Note that a message is about to leave; None if it has left, was refused or was held back."""
-    can_leave = messages.c.state.in_([MessageState.QUEUED.value, MessageState.SENDING.value])
-    query = update(messages).where(messages.c.id == message_id, can_leave).values(state=MessageState.SENDING.value)
-    row = db.execute(query.returning(*messages.c)).first()
-    return _message(row) if row else None
-
-
-def requeue(db: Connection, message_id: UUID, *, error: str) -> None:
-    """Note that a message has certainly not left yet, and why."""
-    db.execute(update(messages).where(messages.c.id == message_id).values(state=MessageState.QUEUED.value, error=error))
-
-
-def sent(db: Connection, message_id: UUID, *, now: datetime) -> None:
-    """Note that a message has left."""
-    values = {"state": MessageState.SENT.value, "sent_at": now, "error": None}
+def set_state(
+    db: Connection, message_id: UUID, state: MessageState, *, sent_at: datetime | None = None, error: str | None = None
+) -> None:
+    """Note how far a message is, and why it is no further; `error` must not name or quote anybody."""
+    values = {"state": state.value, "sent_at": sent_at, "error": error}
     db.execute(update(messages).where(messages.c.id == message_id).values(values))
 
 
-def refused(db: Connection, message_id: UUID, *, error: str) -> None:
-    """Note that a message was refused for good."""
-    values = {"state": MessageState.REFUSED.value, "error": error}
-    db.execute(update(messages).where(messages.c.id == message_id).values(values))
-
-
-def hold_back(db: Connection, session_id: UUID, kinds: Collection[NoticeKind]) -> Sequence[Message]:
-    """Keep what has certainly not left to the client from ever leaving; returns it, oldest first."""
-    query = (
-        update(messages)
-        .where(
-            messages.c.session_id == session_id,
-            messages.c.to_client,
-            messages.c.state == MessageState.QUEUED.value,
-            messages.c.kind.in_([kind.value for kind in kinds]),
-        )
-        .values(state=MessageState.HELD_BACK.value)
-        .returning(*messages.c)
-    )
-    return sorted((_message(row) for row in db.execute(query)), key=_revision)
+def hold_back(db: Connection, session_id: UUID) -> None:
+    """Keep what is queued to a client, by a version that had no conversations, from ever leaving."""
+    queued = messages.c.to_client & (messages.c.state == MessageState.QUEUED.value)
+    own = (messages.c.session_id == session_id) & messages.c.conversation_id.is_(None)
+    db.execute(update(messages).where(own, queued).values(state=MessageState.HELD_BACK.value))
 
 
 def thread_start(db: Connection, message: Message) -> str | None:
@@ -157,12 +133,14 @@ def _revision(message: Message) -> tuple[int, datetime]:
 def _message(row: Row[Any]) -> Message:
     return Message(
         id=row.id,
+        conversation_id=row.conversation_id,
         practitioner_id=row.practitioner_id,
         session_id=row.session_id,
         kind=NoticeKind(row.kind),
         medium=Medium(row.medium),
         to_client=row.to_client,
         notice=msgspec.json.decode(row.notice, type=Notice),
+        key=row.idempotency_key,
         message_id=row.message_id,
         state=MessageState(row.state),
         queued_at=row.queued_at,

@@ -68,6 +68,12 @@ def of_practitioner(db: Connection, practitioner_id: UUID, *, since: datetime) -
     return [session_of(row) for row in db.execute(query)]
 
 
+def of_client(db: Connection, client_id: UUID, *, since: datetime) -> Sequence[Session]:
+    """Return a client's sessions that end after `since`."""
+    own = (sessions.c.client_id == client_id) & (sessions.c.ends_at > since)
+    return [session_of(row) for row in db.execute(select(sessions).where(own).order_by(sessions.c.starts_at))]
+
+
 def booked(
     db: Connection, practitioner_id: UUID, *, since: datetime, or_among: Collection[UUID] = ()
 ) -> Sequence[Session]:

@@ -157,19 +157,63 @@ facts = Table(
     Column("details", Text, nullable=False),  # JSON of what the kind of fact adds
 )
 
+# One reader, one subject, one medium: whom to tell something, in which order.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("session_id", Uuid),
+    Column("reader", String(16), nullable=False),  # client, practitioner or operator
+    Column("medium", String(8), nullable=False),
+    Column("address", Text, nullable=False),  # whose reader the beliefs are of
+    Column("beliefs", Text),  # JSON of a Conversation; NULL for what the log of messages tells
+    Column("letter_id", Uuid),  # the message that was begun: it may have left, or certainly has not
+    Column("tried_at", UtcDateTime),  # when something was last handed over, or could not be
+    Column("refused", Text),  # why the last letter was refused for good; NULL when one has left since
+    Index(
+        "uq_conversations_session",
+        "session_id",
+        "reader",
+        "medium",
+        unique=True,
+        sqlite_where=text("session_id IS NOT NULL"),
+        postgresql_where=text("session_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_conversations_refused",
+        "practitioner_id",
+        sqlite_where=text("refused IS NOT NULL"),
+        postgresql_where=text("refused IS NOT NULL"),
+    ),
+)
+
+# What practitioners and operators are still to be told, in the order of the ids.
+pending_notices = Table(
+    "pending_notices",
+    metadata,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("conversation_id", Uuid, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("notice", Text, nullable=False),  # JSON of the Notice
+    Column("made_at", UtcDateTime, nullable=False),
+)
+
+# The log of letters, each begun when it was first handed over.
 messages = Table(
     "messages",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("idempotency_key", Text, nullable=False, unique=True),
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("conversation_id", Uuid),  # NULL in what was sent before there were any
     Column("session_id", Uuid, index=True),
     Column("kind", String(32), nullable=False),
     Column("medium", String(8), nullable=False),
     Column("to_client", Boolean, nullable=False),
     Column("notice", Text, nullable=False),  # JSON of the Notice
     Column("message_id", Text, nullable=False),
-    Column("state", String(16), nullable=False),  # queued, sending, sent, refused, held_back
+    Column("state", String(16), nullable=False),  # queued, sending, sent, unknown, refused, held_back
     Column("queued_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("error", Text),

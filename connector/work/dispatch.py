@@ -17,7 +17,7 @@ from connector.errors import (
 )
 from connector.ports import RemoteCalendar
 from connector.runtime import Runtime
-from connector.services import notices
+from connector.services import conversations
 from connector.services.accounts import connect, disconnect, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.sync import free_busy, hold_probe, pull, push
@@ -40,11 +40,16 @@ def handler(runtime: Runtime) -> Handler:
             case Kind.QUESTION:
                 with runtime.database.begin() as db:
                     return questions.come_due(db, runtime.policy, identity, now=runtime.clock())
-            case Kind.MESSAGE:
-                notices.deliver(
-                    runtime.database, runtime.policy, runtime.sender, runtime.link_for, identity, now=runtime.clock()
+            case Kind.CONVERSATION:
+                return conversations.converse(
+                    runtime.database,
+                    runtime.policy,
+                    runtime.sender,
+                    runtime.link_for,
+                    identity,
+                    clock=runtime.clock,
+                    fence=running,
                 )
-                return None
             case Kind.OUTCOME | Kind.UPKEEP:
                 raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
             case _:
@@ -78,7 +83,7 @@ def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, runn
         return _with_remote(runtime, claim, calendar.id, runtime.remote(calendar.id), running)
     except AccessLostError:
         with runtime.database.begin() as db:
-            connect.note_access_lost(db, runtime.policy, calendar.connection_id, now=runtime.clock())
+            connect.note_access_lost(db, calendar.connection_id, now=runtime.clock())
         return None
     except MissingError as error:
         raise RefusedError("the calendar is no longer there") from error

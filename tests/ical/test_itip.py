@@ -125,9 +125,7 @@ def test_client_is_asked_unless_they_chose_the_time_themselves() -> None:
 
 def test_counter_proposals_are_invited_only_where_somebody_reads_them() -> None:
     silent = itip.request(SESSION, practitioner_name="K", client=CLIENT, summary="S", description="D")
-    read = itip.request(
-        SESSION, practitioner_name="K", client=CLIENT, summary="S", description="D", counter_allowed=True
-    )
+    read = itip.request(SESSION, practitioner_name="K", client=CLIENT, summary="S", description="D", answers_read=True)
 
     assert "X-MICROSOFT-DISALLOW-COUNTER:TRUE" in lines(silent)
     assert "X-MICROSOFT-DISALLOW-COUNTER:TRUE" not in lines(read)

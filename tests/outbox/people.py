@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason
+from connector.domain.notice_table import ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
 from connector.ports import Letter
@@ -27,8 +28,8 @@ WITH_CALENDAR = (
     NoticeKind.ACCEPTED,
     NoticeKind.CANCELLED,
 )
-WITH_CHOICES = (NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED, NoticeKind.DRAFT_WAITING)
-TO_PRACTITIONER = KINDS[KINDS.index(NoticeKind.CLIENT_ACCEPTED) :]
+WITH_CHOICES = (NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED, NoticeKind.OFFER_REMINDER, NoticeKind.DRAFT_WAITING)
+TO_PRACTITIONER = tuple(row.kind for row in ROWS if row.to is not Audience.CLIENT)
 PATHS = {  # below the link of a question: what happens by itself comes first
     NoticeKind.MOVE_ASKED: ("/ask", "/agreed", "/back"),
     NoticeKind.REPLACE_ASKED: ("/leave", "/replace"),
@@ -65,6 +66,7 @@ _ABOUT = {
     NoticeKind.CALENDAR_PAUSED: "Fastmail, kim@practice.example",
     NoticeKind.ACCESS_LOST: "Fastmail, kim@practice.example",
     NoticeKind.NOT_DELIVERED: "offered",
+    NoticeKind.NOT_TOLD: "moved",
     NoticeKind.SIGN_IN: "15",
 }
 _REASON = {

@@ -62,8 +62,8 @@ printable = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, ma
 )
 
 
-def mail(sent: Letter, *, counter_allowed: bool = False) -> EmailMessage:
-    written = compose(sent, brand=BRAND, from_address=FROM, counter_allowed=counter_allowed).as_bytes()
+def mail(sent: Letter, *, answers_read: bool = False) -> EmailMessage:
+    written = compose(sent, brand=BRAND, from_address=FROM, answers_read=answers_read).as_bytes()
     parsed = message_from_bytes(written, policy=default)
     assert isinstance(parsed, EmailMessage)
     return parsed

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 import providers
 from connector.domain.connection import Calendar
@@ -51,13 +53,14 @@ class Practice:
     """One practitioner with one client, and a hand on the clock.
 
     `runtime` is the installation whose due work is carried out; where none is given, the calendars are those of the
-    memory service and letters are kept.
+    memory service and letters are kept. `prompt`: the mail server takes every letter at once.
     """
 
     database: Database
     policy: Policy = field(default_factory=lambda: Policy(organizer="sessions@pencilled.example"))
     now: datetime = NOW
     buffer: int = 0
+    prompt: bool = True
     runtime: Runtime = None  # type: ignore[assignment]  # made below
     kim: Practitioner = field(init=False)
     alex: Client = field(init=False)
@@ -84,6 +87,18 @@ class Practice:
         runtime = replace(self.runtime, database=self.database, policy=self.policy, clock=self.clock)
         return Driver(runtime=runtime).carry_out(*kinds, of=None if of is None else [calendar.id for calendar in of])
 
+    def mail(self) -> None:
+        """Have everybody told what they are to be told by now."""
+        self.carry_out(Kind.CONVERSATION)
+
+    @contextmanager
+    def _act(self) -> Iterator[Connection]:
+        """Open the transaction of one act, and have people told of it afterwards."""
+        with self.database.begin() as db:
+            yield db
+        if self.prompt:
+            self.mail()
+
     def clock(self) -> datetime:
         return self.now
 
@@ -97,7 +112,7 @@ class Practice:
         return person
 
     def book(self, hours: float = 48, *, of: Client | None = None) -> Session:
-        with self.database.begin() as db:
+        with self._act() as db:
             return sessions.book(
                 db,
                 self.policy,
@@ -110,23 +125,23 @@ class Practice:
             )
 
     def edit(self, session: Session, edit: Edit) -> Session:
-        with self.database.begin() as db:
+        with self._act() as db:
             return sessions.edit(db, self.policy, session.id, edit, by=KIM, now=self.now)
 
     def move(self, session: Session, to: When, attestation: Attestation = ATTESTED) -> Session:
         return self.edit(session, Edit(when=to, attestation=attestation))
 
     def cancel(self, session: Session) -> Session:
-        with self.database.begin() as db:
+        with self._act() as db:
             return sessions.cancel(db, self.policy, session.id, by=KIM, now=self.now)
 
     def draft(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
         chosen = [(when(h), None) for h in hours or (72, 96, 120)]
-        with self.database.begin() as db:
+        with self._act() as db:
             return offers.draft(db, self.policy, session.id, chosen, by=KIM, now=self.now, window=window)
 
     def send(self, offer: Offer) -> offers.SentOffer:
-        with self.database.begin() as db:
+        with self._act() as db:
             return offers.send(db, self.policy, offer.id, by=KIM, now=self.now)
 
     def offer(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
@@ -134,23 +149,23 @@ class Practice:
 
     def accept(self, offer: Offer, n: int = 0, *, by: Actor = ALEX, shown: datetime | None = None) -> Offer:
         chosen = offer.alternatives[n].id
-        with self.database.begin() as db:
+        with self._act() as db:
             return answers.accept(db, self.policy, offer.id, chosen, by=by, now=self.now, shown=shown)
 
     def reject(self, offer: Offer) -> Offer:
-        with self.database.begin() as db:
+        with self._act() as db:
             return answers.reject(db, self.policy, offer.id, by=ALEX, now=self.now)
 
     def cancel_booking(self, offer: Offer) -> Offer:
-        with self.database.begin() as db:
+        with self._act() as db:
             return answers.cancel_booking(db, self.policy, offer.id, by=ALEX, now=self.now)
 
     def withdraw(self, offer: Offer) -> Offer:
-        with self.database.begin() as db:
+        with self._act() as db:
             return offers.withdraw(db, self.policy, offer.id, by=KIM, now=self.now)
 
     def come_due(self, offer: Offer) -> datetime | None:
-        with self.database.begin() as db:
+        with self._act() as db:
             return offers.come_due(db, self.policy, offer.id, now=self.now)
 
     def session(self, session: Session) -> Session:

@@ -106,7 +106,7 @@ def is_due(here: Desk, kind: str = "calendar") -> bool:
 def lose(here: Desk) -> None:
     runtime = here.stage.runtime
     with runtime.database.begin() as db:
-        linking.note_access_lost(db, runtime.policy, here.connections[0].id, now=here.stage.now)
+        linking.note_access_lost(db, here.connections[0].id, now=here.stage.now)
 
 
 def alert(page: TestResponse) -> str:

@@ -220,7 +220,7 @@ def test_a_new_password_mends_a_connection(caldav: Typed) -> None:
     [connection] = caldav.connections
     runtime = caldav.stage.runtime
     with runtime.database.begin() as db:
-        connect.note_access_lost(db, runtime.policy, connection.id, now=caldav.stage.now)
+        connect.note_access_lost(db, connection.id, now=caldav.stage.now)
     caldav.store.change_password("fresh")
     own = f"/calendars/{connection.id}/reconnect"
     assert "new app password" in caldav.ada.get(own).text

@@ -17,7 +17,6 @@ from connector.domain.people import CLOCK, Actor, Level, Practitioner
 from connector.errors import RuleError
 from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
 from connector.services import notices
-from connector.services.policy import Policy
 from connector.services.recording import make_busy_due
 from connector.storage import calendars, ledger, offers, people, timeline
 from connector.storage.database import Database
@@ -212,7 +211,7 @@ def reauthorize(
         ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
-def note_access_lost(db: Db, policy: Policy, connection_id: UUID, *, now: datetime) -> None:
+def note_access_lost(db: Db, connection_id: UUID, *, now: datetime) -> None:
     """Stop using a connection whose credentials are refused, and tell the practitioner once."""
     connection = calendars.connection(db, connection_id)
     if not calendars.set_state(db, connection_id, ConnectionState.ACCESS_LOST):
@@ -225,8 +224,8 @@ def note_access_lost(db: Db, policy: Policy, connection_id: UUID, *, now: dateti
         practitioner_name=practitioner.name,
         about=connection.label,
     )
-    queued = notices.QueuedNotice(notice=notice, key=f"{notice.kind}:{connection_id}:{uuid4()}")
-    notices.queue(db, queued, policy=policy, practitioner_id=practitioner.id, now=now)
+    key = f"{notice.kind}:{connection_id}:{uuid4()}"
+    notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
 
 
 def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level: Level, now: datetime) -> None:

@@ -160,7 +160,7 @@ def come_due(db: Connection, policy: Policy, offer_id: UUID, *, now: datetime) -
         reminder_at = offer.drafted_at + policy.draft_reminder
         if now < reminder_at:
             return reminder_at
-        _remind(db, policy, case, offer, now)
+        _remind(db, case, offer, now)
     return None
 
 
@@ -201,7 +201,7 @@ def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: dat
     return (*warnings, *(free_busy.words_of(spot) for spot in blind_spots if spot.unreadable))
 
 
-def _remind(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> None:
+def _remind(db: Connection, case: Case, offer: Offer, now: datetime) -> None:
     """Tell the practitioner that a draft was not sent yet."""
     notice = Notice(
         kind=NoticeKind.DRAFT_WAITING,
@@ -212,5 +212,4 @@ def _remind(db: Connection, policy: Policy, case: Case, offer: Offer, now: datet
         offer_id=offer.id,
         choices=tuple(Choice(when=a.when, location=a.location or case.session.location) for a in offer.standing),
     )
-    queued = notices.QueuedNotice(notice=notice, key=f"{notice.kind}:{offer.id}")
-    notices.queue(db, queued, policy=policy, practitioner_id=case.practitioner.id, now=now)
+    notices.tell(db, notice, key=f"{notice.kind}:{offer.id}", practitioner_id=case.practitioner.id, now=now)

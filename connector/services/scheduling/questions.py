@@ -93,7 +93,7 @@ def come_due(db: Connection, policy: Policy, question_id: UUID, *, now: datetime
     default, reason = _default(db, policy, case, question, now)
     answer(db, policy, question_id, default, by=CLOCK, now=now)
     if default is Answer.REVERT:
-        _revert(db, policy, question, reason, now)
+        _revert(db, question, reason, now)
     return None
 
 
@@ -168,7 +168,7 @@ def _moved_to(question: Question) -> When:
     return question.moved_to
 
 
-def _revert(db: Connection, policy: Policy, question: Question, reason: RevertReason, now: datetime) -> None:
+def _revert(db: Connection, question: Question, reason: RevertReason, now: datetime) -> None:
     """Revert the entry a question is about, and tell the practitioner; an entry of a session that is over stays."""
     if sessions.get(db, question.session_id).when.span.end <= now:
         return
@@ -178,7 +178,7 @@ def _revert(db: Connection, policy: Policy, question: Question, reason: RevertRe
     moved_to = question.moved_to.span if question.moved_to else None
     calendar = calendars.calendar(db, question.calendar_id)
     deleted = question.row.remote_change is ChangeKind.DELETED
-    reverts.revert(db, policy, calendar, mirror, reason, found=moved_to, deleted=deleted, now=now)
+    reverts.revert(db, calendar, mirror, reason, found=moved_to, deleted=deleted, now=now)
 
 
 def _mirror(db: Connection, question: Question) -> Mirror | None:

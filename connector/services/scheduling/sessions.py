@@ -10,18 +10,14 @@ from sqlalchemy import Connection
 
 from connector.domain import offer as offer_rules
 from connector.domain import session as session_rules
-from connector.domain.facts import Fact, MoveReason, NoticeHeldBack, SessionMoved
-from connector.domain.notice_table import NOTICES
+from connector.domain.facts import Fact, SessionMoved
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind
 from connector.domain.span import When
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, lock, record
-from connector.storage import ledger, messages, people
-from connector.storage.ledger import Key, Kind
-
-_HOLDABLE = tuple(kind for kind, row in NOTICES.items() if row.holdable)
+from connector.storage import people
 
 
 def book(
@@ -63,8 +59,6 @@ def book(
 def edit(db: Connection, policy: Policy, session_id: UUID, edit: Edit, *, by: Actor, now: datetime) -> Session:
     """Change time, place or both at once; an open offer ends when the time changes.
 
-    A correction also holds back the notices that have not been sent yet: what they say is wrong.
-
     Raises: NotFoundError, PastSpanError, TimeTakenError, RuleError (no attestation, cancelled session).
     """
     case = load(db, policy, session_id, now=now)
@@ -80,8 +74,6 @@ def edit(db: Connection, policy: Policy, session_id: UUID, edit: Edit, *, by: Ac
             offers=((withdrawal.offer, case.open.state),),
             facts=(*withdrawal.facts, *transition.facts),
         )
-    if edit.reason is MoveReason.CORRECTION:
-        decision = _hold_back(db, decision, by=by, now=now)
     record(db, policy, case, decision, now=now)
     return transition.session
 
@@ -125,21 +117,3 @@ def keep(db: Connection, policy: Policy, session_id: UUID, *, by: Actor, now: da
     transition = session_rules.unflagged(case.session, by=by, now=now)
     record(db, policy, case, Decision(session=transition.session, facts=transition.facts), now=now)
     return transition.session
-
-
-def _hold_back(db: Connection, decision: Decision, *, by: Actor, now: datetime) -> Decision:
-    """Hold back the messages about a session that have not been sent yet, and add that to the decision."""
-    held_back = tuple(messages.hold_back(db, decision.session.id, _HOLDABLE))
-    for message in held_back:
-        ledger.forget(db, Key(Kind.MESSAGE, str(message.id)))
-    facts = tuple(
-        NoticeHeldBack(
-            at=now,
-            by=by,
-            session_id=decision.session.id,
-            kind=message.kind.value,
-            revision=message.notice.session.revision if message.notice.session else 0,
-        )
-        for message in held_back
-    )
-    return replace(decision, facts=decision.facts + facts, held_back=held_back)

@@ -76,7 +76,7 @@ def pause(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, co
         calendar_id=calendar.id,
         count=count,
     )
-    notices.tell_practitioner(db, policy, practitioner, notice, now=now)
+    notices.tell_practitioner(db, practitioner, notice, now=now)
     if policy.operator:
         _tell_operator(db, policy, calendar, reason, count, now)
 
@@ -141,5 +141,5 @@ def _tell_operator(db: Db, policy: Policy, calendar: Calendar, reason: PauseReas
         calendar_id=calendar.id,
         count=count,
     )
-    queued = notices.QueuedNotice(notice=notice, key=f"{notice.kind}:{calendar.id}:{uuid4()}")
-    notices.queue(db, queued, policy=policy, practitioner_id=calendar.practitioner_id, now=now)
+    key = f"{notice.kind}:{calendar.id}:{uuid4()}"
+    notices.tell(db, notice, key=key, practitioner_id=calendar.practitioner_id, now=now)

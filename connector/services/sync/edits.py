@@ -208,7 +208,7 @@ class _Edits:
         return hindrance(self.db, self.case.practitioner, self.case.session.id, to, now=self.now)
 
     def _revert(self, change: SettledChange, reason: RevertReason, *, moved_to: Span | None = None) -> None:
-        reverts.revert(self.db, self.policy, self.calendar, change.mirror, reason, found=moved_to, now=self.now)
+        reverts.revert(self.db, self.calendar, change.mirror, reason, found=moved_to, now=self.now)
 
     def _event_moved(self, change: SettledChange, to: Span) -> EventMoved:
         return EventMoved(

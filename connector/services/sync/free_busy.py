@@ -26,7 +26,7 @@ from connector.services.sync import push
 from connector.storage import (
     busy,
     calendars,
-    messages,
+    conversations,
     mirrors,
     offers,
     people,
@@ -68,7 +68,7 @@ def read(
     with database.begin() as db:
         lock(db, policy, calendar.practitioner_id, now=now)
         busy.keep(db, calendar_id, _foreign(db, calendar, busy_times, now), now=now, until=until)
-        _tell_conflicts(db, policy, calendar, now)
+        _tell_conflicts(db, calendar, now)
         is_needed = _is_needed(db, calendar, now)
     has_feed = calendar.role is CalendarRole.TARGET
     return now + policy.poll_open if is_needed and not has_feed else None
@@ -170,23 +170,23 @@ def _read(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
     return remote.busy(span)
 
 
-def _tell_conflicts(db: Db, policy: Policy, calendar: Calendar, now: datetime) -> None:
+def _tell_conflicts(db: Db, calendar: Calendar, now: datetime) -> None:
     for offer in offers.open_of_practitioner(db, calendar.practitioner_id):
         for alternative in offer.held:
             for conflict in busy.overlapping(db, calendar.practitioner_id, alternative.when.span):
                 if conflict.calendar_id == calendar.id:
-                    _tell_conflict(db, policy, calendar, offer, alternative, conflict.span, now)
+                    _tell_conflict(db, calendar, offer, alternative, conflict.span, now)
 
 
 def _tell_conflict(
-    db: Db, policy: Policy, calendar: Calendar, offer: Offer, alternative: Alternative, other: Span, now: datetime
+    db: Db, calendar: Calendar, offer: Offer, alternative: Alternative, other: Span, now: datetime
 ) -> None:
     """Tell of one conflict, once."""
     start = alternative.when.span.start
     key = (
         f"{NoticeKind.CONFLICT_FOUND}:{alternative.id}:{start:%Y%m%dT%H%M%S}:{calendar.id}:{other.start:%Y%m%dT%H%M%S}"
     )
-    if messages.is_queued(db, key):
+    if conversations.was_told(db, key):
         return
     practitioner = people.practitioner(db, calendar.practitioner_id)
     session = sessions.get(db, offer.session_id)
@@ -213,5 +213,4 @@ def _tell_conflict(
         expires_at=offer.expires_at,
         about=calendar.name,
     )
-    queued = notices.QueuedNotice(notice=notice, key=key)
-    notices.queue(db, queued, policy=policy, practitioner_id=practitioner.id, now=now)
+    notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)

@@ -340,7 +340,6 @@ class _Work:
         """Tell the practitioner that a decision has undone what they did to an event; None: they had deleted it."""
         reverts.revert(
             db,
-            self.policy,
             self.picture.calendar,
             mirror,
             RevertReason.DECIDED,

@@ -14,13 +14,11 @@ from connector.domain.people import Actor, Role
 from connector.domain.reconcile import Mirror
 from connector.domain.span import Span, When
 from connector.services import notices
-from connector.services.policy import Policy
 from connector.storage import people, sessions, timeline
 
 
 def revert(
     db: Connection,
-    policy: Policy,
     calendar: Calendar,
     mirror: Mirror,
     reason: RevertReason,
@@ -57,4 +55,4 @@ def revert(
         reason=reason.value,
         moved_to=moved_to,
     )
-    notices.tell_practitioner(db, policy, practitioner, notice, now=now)
+    notices.tell_practitioner(db, practitioner, notice, now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,20 +12,21 @@ from sqlalchemy import Connection, select
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, entries_for
 from connector.domain.notice import NoticeKind
+from connector.domain.notice_table import Audience
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.question import Question
 from connector.domain.reconcile import MirrorState
 from connector.domain.session import Session
 from connector.errors import NotFoundError
+from connector.services import conversations as conversing
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
 from connector.services.views.offers import OfferView, is_open, offer_view
 from connector.services.views.timeline import LETTERS, Line, line_of
-from connector.storage import calendars, messages, mirrors, offers, people, questions, sessions, timeline
+from connector.storage import calendars, conversations, messages, mirrors, offers, people, questions, sessions, timeline
 from connector.storage.busy import BlindSpot
 from connector.storage.messages import Message, MessageState
-from connector.storage.tables import messages as message_rows
 from connector.storage.tables import offers as offer_rows
 
 LOOKS_BACK = timedelta(days=90)
@@ -59,7 +60,7 @@ class SessionRow:
         deadline: Of its open offer, if there is one.
         offered: How many times that offer holds.
         drafted: Whether an offer is noted down and not sent.
-        unheard: Whether a message did not reach the client.
+        unheard: Whether the session is still to come, and its client did not get the last message about it.
         question: The one that waits for the practitioner's answer.
     """
 
@@ -73,8 +74,8 @@ class SessionRow:
 
     @property
     def needs_practitioner(self) -> bool:
-        """Whether it is flagged, or waits for an answer of its practitioner."""
-        return self.session.flag is not None or self.question is not None
+        """Whether it is flagged, waits for an answer of its practitioner, or its client does not know of something."""
+        return self.session.flag is not None or self.question is not None or self.unheard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class SessionList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageView:
-    """One message about a session and how far it got."""
+    """One message about a session and how far it got; one that waits has not been begun, and is made when it can go."""
 
     kind: NoticeKind
     about: str
@@ -98,7 +99,7 @@ class MessageView:
     to: str
     medium: Medium
     state: MessageState
-    queued_at: datetime
+    begun_at: datetime | None
     sent_at: datetime | None
     error: str
 
@@ -172,7 +173,7 @@ def session_page(
         draft=draft,
         past=tuple(offer for offer in every_offer if offer.sent_at is not None and offer is not open_offer),
         timeline=tuple(line_of(fact) for fact in timeline.of_session(db, session_id)),
-        messages=tuple(_message_view(message) for message in messages.of_session(db, session_id)),
+        messages=tuple(_message_views(db, session_id, now)),
         calendars=_calendar_views(db, practitioner_id, connected),
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
@@ -197,7 +198,7 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
     names = people.client_names(db, [session.client_id for session in listed])
     open_offers = {o.session_id: o for o in offers.open_of_practitioner(db, practitioner_id) if is_open(o, now)}
     open_questions = questions.open_of_practitioner(db, practitioner_id)
-    with_draft, unheard = _with_draft(db, practitioner_id), _unheard(db, practitioner_id)
+    with_draft, unheard = _with_draft(db, practitioner_id), conversations.unheard(db, practitioner_id)
     rows = []
     for session in listed:
         offer = open_offers.get(session.id)
@@ -207,7 +208,7 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
             deadline=offer.expires_at if offer else None,
             offered=len(offer.held) if offer else 0,
             drafted=session.id in with_draft,
-            unheard=session.id in unheard,
+            unheard=session.id in unheard and session.when.span.start > now,
             question=open_questions.get(session.id),
         )
         rows.append(row)
@@ -238,6 +239,26 @@ def _missing(
     return missing
 
 
+def _message_views(db: Connection, session_id: UUID, now: datetime) -> Iterator[MessageView]:
+    """Yield what was handed over, or begun, oldest first; then what each reader is to be told next."""
+    for message in messages.of_session(db, session_id):
+        yield _message_view(message)
+    for conversation in conversations.of_session(db, session_id):
+        notice = None if conversation.letter_id else conversing.waiting(db, conversation, now=now)
+        if notice is not None:
+            yield MessageView(
+                kind=notice.kind,
+                about=LETTERS[notice.kind],
+                to_client=conversation.reader is Audience.CLIENT,
+                to=notice.to.address,
+                medium=conversation.medium,
+                state=MessageState.QUEUED,
+                begun_at=None,
+                sent_at=None,
+                error="",
+            )
+
+
 def _message_view(message: Message) -> MessageView:
     return MessageView(
         kind=message.kind,
@@ -246,7 +267,7 @@ def _message_view(message: Message) -> MessageView:
         to=message.notice.to.address,
         medium=message.medium,
         state=message.state,
-        queued_at=message.queued_at,
+        begun_at=message.queued_at,
         sent_at=message.sent_at,
         error=message.error or "",
     )
@@ -272,10 +293,3 @@ def _with_draft(db: Connection, practitioner_id: UUID) -> set[UUID]:
     """Return the sessions for which an offer is noted down and not sent."""
     own = (offer_rows.c.practitioner_id == practitioner_id) & (offer_rows.c.state == OfferState.DRAFT.value)
     return set(db.execute(select(offer_rows.c.session_id).where(own)).scalars())
-
-
-def _unheard(db: Connection, practitioner_id: UUID) -> set[UUID]:
-    """Return the sessions about which a message did not reach the client."""
-    own = message_rows.c.practitioner_id == practitioner_id
-    refused = message_rows.c.to_client & (message_rows.c.state == MessageState.REFUSED.value)
-    return set(db.execute(select(message_rows.c.session_id).where(own, refused)).scalars()) - {None}

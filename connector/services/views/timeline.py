@@ -87,6 +87,7 @@ LETTERS = {
     NoticeKind.CANCELLED: "cancellation",
     NoticeKind.OFFERED: "offer of other times",
     NoticeKind.OFFER_CHANGED: "notice that the offer has changed",
+    NoticeKind.OFFER_REMINDER: "reminder of the offer",
     NoticeKind.REJECTED: "receipt for the answer that no time suits",
     NoticeKind.LAPSED: "notice that the offer has lapsed",
     NoticeKind.WITHDRAWN: "notice that the offer was taken back",
@@ -105,6 +106,7 @@ LETTERS = {
     NoticeKind.OPERATOR_PAUSED: "news that a calendar was stopped",
     NoticeKind.ACCESS_LOST: "request to reconnect a calendar",
     NoticeKind.NOT_DELIVERED: "news that a message did not arrive",
+    NoticeKind.NOT_TOLD: "news that a message could not be sent in time",
     NoticeKind.SIGN_IN: "sign-in link",
 }
 

@@ -162,7 +162,7 @@ def test_nothing_more_is_written_to_a_calendar_that_is_being_disconnected(
 def test_losing_access_does_not_stop_a_disconnection_nor_tell_anybody(practice: Practice, calendar: Calendar) -> None:
     begin(practice, calendar)
     with practice.database.begin() as db:
-        connect.note_access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+        connect.note_access_lost(db, calendar.connection_id, now=practice.now)
         assert calendars.connection(db, calendar.connection_id).state is ConnectionState.DISCONNECTING
         assert db.execute(sa.select(tables.messages.c.kind)).scalars().all().count("access_lost") == 0
 
@@ -177,7 +177,7 @@ def test_access_that_is_lost_already_ends_it_at_once_and_the_number_left_is_kept
     practice: Practice, calendar: Calendar
 ) -> None:
     with practice.database.begin() as db:
-        connect.note_access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+        connect.note_access_lost(db, calendar.connection_id, now=practice.now)
     remote(practice).requests.clear()
     begin(practice, calendar)
     assert row_counts(practice) == {}

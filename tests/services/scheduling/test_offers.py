@@ -52,7 +52,7 @@ def connected(practice: Practice, *, lost: bool = False) -> Calendar:
         calendars.add_connection(db, connection)
         calendars.add_calendar(db, calendar, now=NOW)
         if lost:
-            connect.note_access_lost(db, practice.policy, connection.id, now=NOW)
+            connect.note_access_lost(db, connection.id, now=NOW)
     return calendar
 
 
@@ -428,7 +428,7 @@ def test_lost_access_is_told_once(practice: Practice) -> None:
     calendar = connected(practice)
     for _ in range(3):
         with practice.database.begin() as db:
-            connect.note_access_lost(db, practice.policy, calendar.connection_id, now=NOW)
+            connect.note_access_lost(db, calendar.connection_id, now=NOW)
     with practice.database.read() as db:
         from connector.storage import timeline  # noqa: PLC0415
 

@@ -304,7 +304,7 @@ def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Prac
         calendars.add_calendar(db, watched, now=practice.now)
     practice.offer(practice.book(48), 72)
     with practice.database.begin() as db:
-        note_access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
+        note_access_lost(db, calendar.connection_id, now=practice.now)
     practice.wait(minutes=1)
     practice.carry_out(*EVERYTHING)  # each is claimed meanwhile and finds the access lost
     assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))

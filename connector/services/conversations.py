@@ -1,0 +1,359 @@
+"""Tell people what is to be told: one conversation at a time, one letter after another, made when it can leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from connector.domain import conversation as rules
+from connector.domain.conversation import Conversation, Next, Standing
+from connector.domain.facts import Fact, NoticeRefused, NoticeSent
+from connector.domain.notice import Notice, NoticeKind, Recipient
+from connector.domain.notice_table import Audience
+from connector.domain.offer import OfferState
+from connector.domain.people import CLOCK, Client, Medium, Practitioner
+from connector.domain.session import Session
+from connector.errors import TransientError
+from connector.ports import Clock, Letter, NotSentError, Sender
+from connector.services import notices
+from connector.services.policy import Policy
+from connector.storage import conversations, ledger, messages, offers, people, sessions, timeline
+from connector.storage.conversations import PendingNotice, StoredConversation
+from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
+from connector.storage.ledger import Key, Kind
+from connector.storage.messages import Message, MessageState
+
+RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
+
+log = structlog.get_logger(__name__)
+
+
+def witness(db: Connection, client: Client, session: Session, facts: Iterable[Fact] = (), *, now: datetime) -> None:
+    """Note what has happened in every conversation with a client about a session, and make due what they must be told.
+
+    In the transaction of the change, once everything is stored that it changes.
+    """
+    for medium in sorted(client.reachable & {Medium.EMAIL}):
+        address = client.email
+        stored = conversations.about(db, session.practitioner_id, session.id, Audience.CLIENT, medium, address=address)
+        beliefs = _beliefs(db, stored, client)
+        after = rules.witnessed(beliefs, facts)
+        if after != stored.beliefs or stored.address != address:
+            _forget_queued(db, stored)
+            stored = _readdressed(replace(stored, beliefs=after), address)
+            conversations.save(db, stored)
+        _make_due(db, stored, _next(db, stored, client, now), now)
+
+
+def readdress(db: Connection, client: Client, *, now: datetime) -> None:
+    """Tell a client whose address has changed what is still true, at the new one."""
+    for session in sessions.of_client(db, client.id, since=now):
+        witness(db, client, session, now=now)
+
+
+def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
+    """Whether a client may have learnt of an offer, by any medium."""
+    return any(
+        rules.has_heard_of(_beliefs(db, stored, client), offer_id)
+        for stored in conversations.of_session(db, session.id)
+        if stored.reader is Audience.CLIENT
+    )
+
+
+def waiting(db: Connection, stored: StoredConversation, *, now: datetime) -> Notice | None:
+    """Return what a reader would be told if it could be sent now; None if nothing waits."""
+    if stored.reader is not Audience.CLIENT or stored.session_id is None:
+        return next((one.notice for one in conversations.pending(db, stored.id)), None)
+    client = people.client(db, sessions.get(db, stored.session_id).client_id)
+    begun = messages.get(db, stored.letter_id) if stored.letter_id else None
+    stored = _without(replace(stored, beliefs=_beliefs(db, stored, client)), begun)
+    return _next(db, stored, client, now).notice
+
+
+def converse(
+    database: Database,
+    policy: Policy,
+    sender: Sender,
+    link_for: Callable[[Notice], str | None],
+    conversation_id: UUID,
+    *,
+    clock: Clock,
+    fence: Fence,
+) -> datetime | None:
+    """Tell a reader everything they are to be told, one letter after another.
+
+    Returns: When there may be something to tell although nothing happens, aware UTC; None for not before that.
+    Raises: TransientError to be tried again later. A refusal for good ends one letter: it is noted, and if it was for a
+        client, their practitioner is told.
+    """
+    while True:
+        fence.renew()
+        with fenced(database, fence) as db:
+            turn = _begin(db, policy, conversation_id, clock())
+        if turn.message is None:
+            return turn.again_at
+        try:
+            sender.send(_letter(turn.message, turn.thread_id, link_for))
+        except NotSentError as error:
+            with fenced(database, fence) as db:
+                _not_sent(db, conversation_id, turn.message, error, clock())
+            if not error.permanent:
+                raise TransientError(str(error)) from error
+        else:
+            with fenced(database, fence) as db:
+                _sent(db, conversation_id, turn.message, clock())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """The letter that is handed over next, or when to look again."""
+
+    message: Message | None = None
+    thread_id: str | None = None
+    again_at: datetime | None = None
+
+
+def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime) -> _Turn:
+    """Make the next letter and note that it is about to leave."""
+    stored = conversations.locked(db, conversation_id)
+    if stored is None:
+        return _Turn()
+    begun = messages.get(db, stored.letter_id) if stored.letter_id else None
+    if stored.reader is Audience.CLIENT and stored.session_id is not None:
+        message, again_at = _to_client(db, policy, stored, begun, now)
+    else:
+        message, again_at = _to_others(db, policy, stored, begun, now), None
+    if message is None:
+        return _Turn(again_at=again_at)
+    return _Turn(message=message, thread_id=messages.thread_start(db, message))
+
+
+def _to_client(
+    db: Connection, policy: Policy, stored: StoredConversation, begun: Message | None, now: datetime
+) -> tuple[Message | None, datetime | None]:
+    session = sessions.get(db, stored.session_id) if stored.session_id else None
+    if session is None:
+        return None, None
+    client = people.client(db, session.client_id)
+    if not client.email:
+        return None, None
+    remembered_before = _beliefs(db, stored, client)
+    _forget_queued(db, stored)
+    stored = _readdressed(replace(stored, beliefs=remembered_before), client.email)
+    begun = begun if stored.letter_id else None
+    before = _without(stored, begun)
+    following = _next(db, before, client, now)
+    if begun is not None and following.notice != begun.notice:
+        before = _overtaken(db, stored, begun)
+        following = _next(db, before, client, now)
+        begun = None
+    if following.untold is not None and before.beliefs is not None:
+        _tell_untold(db, session, following.untold, now)
+        before = replace(before, beliefs=replace(before.beliefs, untold=session.revision))
+    if following.notice is None:
+        refused = before.refused if following.is_refused else ""
+        conversations.save(db, replace(before, letter_id=None, refused=refused))
+        return None, following.again_at
+    message = begun or messages.begin(
+        db, following.notice, conversation=before, key=None, mail_domain=policy.mail_domain, now=now
+    )
+    messages.set_state(db, message.id, MessageState.SENDING)
+    beliefs = rules.handed_over(before.beliefs or Conversation(), following.notice, message.id, now=now)
+    conversations.save(db, replace(before, beliefs=beliefs, letter_id=message.id, tried_at=now))
+    return message, None
+
+
+def _to_others(
+    db: Connection, policy: Policy, stored: StoredConversation, begun: Message | None, now: datetime
+) -> Message | None:
+    """Return the first letter to a practitioner or operator that still says what is so."""
+    waiting = conversations.pending(db, stored.id)
+    overtaken = [one for one in waiting if not notices.is_current(db, one.notice, now=now)]
+    conversations.drop(db, [one.id for one in overtaken])
+    first: PendingNotice | None = next((one for one in waiting if one not in overtaken), None)
+    if begun is not None and (first is None or begun.key != first.key):
+        is_unsent = begun.state is MessageState.QUEUED
+        messages.set_state(db, begun.id, MessageState.HELD_BACK if is_unsent else MessageState.UNKNOWN)
+        begun = None
+    if first is None:
+        conversations.save(db, replace(stored, letter_id=None))
+        return None
+    message = begun or messages.begin(
+        db, first.notice, conversation=stored, key=first.key, mail_domain=policy.mail_domain, now=now
+    )
+    messages.set_state(db, message.id, MessageState.SENDING)
+    conversations.save(db, replace(stored, letter_id=message.id, tried_at=now))
+    return message
+
+
+def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice], str | None]) -> Letter:
+    return Letter(
+        notice=message.notice,
+        link=link_for(message.notice),
+        message_id=message.message_id,
+        thread_id=thread_id,
+        date=message.queued_at,
+    )
+
+
+def _sent(db: Connection, conversation_id: UUID, message: Message, now: datetime) -> None:
+    """Note that a letter has left, and have those tried again that could not leave before."""
+    messages.set_state(db, message.id, MessageState.SENT, sent_at=now)
+    fact = NoticeSent(
+        at=now, by=CLOCK, session_id=message.session_id, kind=message.kind.value, medium=message.medium.value
+    )
+    timeline.append(db, message.practitioner_id, [fact])
+    stored = conversations.locked(db, conversation_id)
+    if stored is not None and stored.letter_id == message.id:
+        beliefs = rules.arrived(stored.beliefs, message.id) if stored.beliefs else None
+        conversations.save(db, replace(stored, beliefs=beliefs, letter_id=None, refused="", tried_at=now))
+    _forget_pending(db, conversation_id, message)
+    _hasten_others(db, now)
+
+
+def _hasten_others(db: Connection, now: datetime) -> None:
+    """Have the letters tried again that could not leave before: the mail server takes letters by now."""
+    failing = [UUID(identity) for identity in ledger.failing(db, Kind.CONVERSATION, now=now)]
+    for conversation_id in conversations.tried_before(db, failing, now - RECENT) if failing else ():
+        ledger.touch(db, Key(Kind.CONVERSATION, str(conversation_id)), due_at=now)
+
+
+def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: NotSentError, now: datetime) -> None:
+    """Note why a letter has not left, or may have left, or never will."""
+    stored = conversations.locked(db, conversation_id)
+    is_own = stored is not None and stored.letter_id == message.id
+    if not error.permanent:
+        state = MessageState.SENDING if error.unknown else MessageState.QUEUED
+        messages.set_state(db, message.id, state, error=str(error))
+        return
+    messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
+    fact = NoticeRefused(
+        at=now,
+        by=CLOCK,
+        session_id=message.session_id,
+        kind=message.kind.value,
+        medium=message.medium.value,
+        why=str(error),
+    )
+    timeline.append(db, message.practitioner_id, [fact])
+    if stored is not None and is_own:
+        beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None
+        conversations.save(db, replace(stored, beliefs=beliefs, letter_id=None, refused=str(error), tried_at=now))
+    _forget_pending(db, conversation_id, message)
+    if message.to_client:
+        practitioner = people.practitioner(db, message.practitioner_id)
+        notice = replace(
+            message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
+        )
+        notices.tell(db, notice, key=f"{notice.kind}:{message.id}", practitioner_id=practitioner.id, now=now)
+
+
+def _forget_pending(db: Connection, conversation_id: UUID, message: Message) -> None:
+    conversations.drop(db, [one.id for one in conversations.pending(db, conversation_id) if one.key == message.key])
+
+
+def _tell_untold(db: Connection, session: Session, untold: Notice, now: datetime) -> None:
+    """Tell a practitioner that their client was not told something in time."""
+    practitioner = people.practitioner(db, session.practitioner_id)
+    notice = replace(untold, kind=NoticeKind.NOT_TOLD, to=Recipient.of(practitioner), about=untold.kind.value)
+    key = f"{notice.kind}:{session.id}:{session.revision}"
+    if not conversations.was_told(db, key):
+        notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
+
+
+def _next(db: Connection, stored: StoredConversation, client: Client, now: datetime) -> Next:
+    session = sessions.get(db, stored.session_id) if stored.session_id else None
+    if session is None or stored.beliefs is None:
+        return Next()
+    every_offer = offers.of_session(db, session.id)
+    standing = Standing(
+        session=session,
+        open=next((offer for offer in every_offer if offer.state is OfferState.OPEN), None),
+        ends=tuple((offer.id, offer.state) for offer in every_offer),
+    )
+    practitioner = people.practitioner(db, session.practitioner_id)
+    return rules.next_letter(stored.beliefs, standing, _basis(practitioner, client), now=now)
+
+
+def _basis(practitioner: Practitioner, client: Client) -> Notice:
+    return Notice(
+        kind=NoticeKind.BOOKED,
+        to=Recipient.of(client),
+        practitioner_name=practitioner.name,
+        client_name=client.name,
+    )
+
+
+def _make_due(db: Connection, stored: StoredConversation, following: Next, now: datetime) -> None:
+    is_due = following.notice is not None or following.untold is not None or stored.letter_id is not None
+    due_at = now if is_due else following.again_at
+    if due_at is not None:
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=due_at, lane=notices.LANE)
+
+
+def _beliefs(db: Connection, stored: StoredConversation, client: Client) -> Conversation:
+    """Return what a reader may believe; the log of messages tells it where nothing was stored yet."""
+    if stored.address != client.email:
+        return Conversation()
+    if stored.beliefs is not None:
+        return stored.beliefs
+    logged = messages.of_session(db, stored.session_id) if stored.session_id else ()
+    return remembered(message for message in logged if message.to_client)
+
+
+def _forget_queued(db: Connection, stored: StoredConversation) -> None:
+    """Keep from ever leaving what was queued before there were conversations: it is made anew if it is needed."""
+    if stored.beliefs is None and stored.session_id is not None:
+        messages.hold_back(db, stored.session_id)
+
+
+def remembered(logged: Iterable[Message]) -> Conversation:
+    """Return what somebody may believe who was sent these messages, oldest first, before there were conversations.
+
+    Those that have not left never will; what they would have taken back, or confirmed, is still to be told.
+    """
+    conversation = Conversation()
+    for message in logged:
+        match message.state:
+            case MessageState.SENT:
+                conversation = rules.handed_over(conversation, message.notice, message.id, now=message.queued_at)
+                conversation = rules.arrived(conversation, message.id)
+            case MessageState.SENDING | MessageState.UNKNOWN:
+                conversation = rules.doubted(conversation)
+                conversation = rules.handed_over(conversation, message.notice, message.id, now=message.queued_at)
+            case MessageState.QUEUED:
+                conversation = rules.owing(conversation, message.notice)
+            case MessageState.REFUSED:
+                conversation = replace(conversation, refused=message.notice)
+            case MessageState.HELD_BACK:
+                pass
+    return conversation
+
+
+def _readdressed(stored: StoredConversation, address: str) -> StoredConversation:
+    """Return a conversation with whoever has this address; what was told to another counts for nothing."""
+    if stored.address == address:
+        return stored
+    return replace(stored, address=address, letter_id=None, refused="")
+
+
+def _without(stored: StoredConversation, begun: Message | None) -> StoredConversation:
+    """Return a conversation as it was before its letter was begun."""
+    if begun is None or stored.beliefs is None:
+        return stored
+    return replace(stored, beliefs=rules.not_sent(stored.beliefs, begun.id))
+
+
+def _overtaken(db: Connection, stored: StoredConversation, begun: Message) -> StoredConversation:
+    """Give up a letter that no longer says what is so; whether it has left may never be known."""
+    is_unsent = begun.state is MessageState.QUEUED
+    messages.set_state(db, begun.id, MessageState.HELD_BACK if is_unsent else MessageState.UNKNOWN)
+    beliefs = stored.beliefs or Conversation()
+    beliefs = rules.not_sent(beliefs, begun.id) if is_unsent else rules.doubted(beliefs)
+    return replace(stored, beliefs=beliefs, letter_id=None)

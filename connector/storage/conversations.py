@@ -1,0 +1,174 @@
+"""Conversations in the database: what each reader may believe, and what practitioners are still to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from connector.domain.conversation import Conversation
+from connector.domain.notice import Notice
+from connector.domain.notice_table import Audience
+from connector.domain.people import Medium
+from connector.storage.tables import conversations, messages, pending_notices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConversation:
+    """A conversation's row.
+
+    Attributes:
+        session_id: What it is about; None for what concerns no one session.
+        address: Whose beliefs these are; another address has been told nothing.
+        beliefs: None for what the log of messages tells.
+        letter_id: The message that was begun and neither sent nor refused.
+        tried_at: When something was last handed over, or could not be, aware UTC.
+        refused: Why the last letter was refused for good; empty when one has left since.
+    """
+
+    id: UUID
+    practitioner_id: UUID
+    session_id: UUID | None
+    reader: Audience
+    medium: Medium
+    address: str
+    beliefs: Conversation | None
+    letter_id: UUID | None
+    tried_at: datetime | None
+    refused: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingNotice:
+    """Something that a practitioner or an operator is still to be told; `key` makes sure that it is told once."""
+
+    id: int
+    key: str
+    notice: Notice
+    made_at: datetime
+
+
+def locked(db: Connection, conversation_id: UUID) -> StoredConversation | None:
+    """Return a conversation that nobody else changes until the transaction ends; None if there is none."""
+    row = db.execute(select(conversations).where(conversations.c.id == conversation_id).with_for_update()).first()
+    return _conversation(row) if row else None
+
+
+def about(
+    db: Connection, practitioner_id: UUID, session_id: UUID | None, reader: Audience, medium: Medium, *, address: str
+) -> StoredConversation:
+    """Return the conversation about a session, or a new one about nothing in particular; locked as above."""
+    if session_id is not None:
+        known = (
+            (conversations.c.session_id == session_id)
+            & (conversations.c.reader == reader.value)
+            & (conversations.c.medium == medium.value)
+        )
+        row = db.execute(select(conversations).where(known).with_for_update()).first()
+        if row is not None:
+            return _conversation(row)
+    values = {
+        "id": uuid4(),
+        "practitioner_id": practitioner_id,
+        "session_id": session_id,
+        "reader": reader.value,
+        "medium": medium.value,
+        "address": address,
+    }
+    row = db.execute(insert(conversations).values(values).returning(*conversations.c)).one()
+    return _conversation(row)
+
+
+def of_session(db: Connection, session_id: UUID) -> Sequence[StoredConversation]:
+    """Return every conversation about a session."""
+    rows = db.execute(select(conversations).where(conversations.c.session_id == session_id))
+    return [_conversation(row) for row in rows]
+
+
+def of_client(db: Connection, session_ids: Iterable[UUID]) -> Sequence[StoredConversation]:
+    """Return the conversations with clients about these sessions."""
+    query = select(conversations).where(
+        conversations.c.session_id.in_(list(session_ids)), conversations.c.reader == Audience.CLIENT.value
+    )
+    return [_conversation(row) for row in db.execute(query)]
+
+
+def save(db: Connection, conversation: StoredConversation) -> None:
+    """Store what a reader may believe now, and how far the letter is that was begun."""
+    values = {
+        "address": conversation.address,
+        "beliefs": None if conversation.beliefs is None else msgspec.json.encode(conversation.beliefs).decode(),
+        "letter_id": conversation.letter_id,
+        "tried_at": conversation.tried_at,
+        "refused": conversation.refused or None,
+    }
+    db.execute(update(conversations).where(conversations.c.id == conversation.id).values(values))
+
+
+def unheard(db: Connection, practitioner_id: UUID) -> set[UUID]:
+    """Return the sessions about which a letter to the client was refused, and none has left since."""
+    query = select(conversations.c.session_id).where(
+        conversations.c.practitioner_id == practitioner_id,
+        conversations.c.refused.is_not(None),
+        conversations.c.reader == Audience.CLIENT.value,
+    )
+    return {session_id for session_id in db.execute(query).scalars() if session_id is not None}
+
+
+def tried_before(db: Connection, ids: Iterable[UUID], before: datetime) -> Sequence[UUID]:
+    """Return those of these conversations of which nothing was tried since."""
+    query = select(conversations.c.id).where(conversations.c.id.in_(list(ids)), conversations.c.tried_at <= before)
+    return list(db.execute(query).scalars())
+
+
+def add_notice(db: Connection, conversation_id: UUID, notice: Notice, *, key: str, now: datetime) -> None:
+    """Have a notice told after those that wait already; the same key twice is a programming error and fails."""
+    values = {
+        "conversation_id": conversation_id,
+        "key": key,
+        "notice": msgspec.json.encode(notice).decode(),
+        "made_at": now,
+    }
+    db.execute(insert(pending_notices).values(values))
+
+
+def pending(db: Connection, conversation_id: UUID) -> Sequence[PendingNotice]:
+    """Return what waits to be told, oldest first."""
+    own = pending_notices.c.conversation_id == conversation_id
+    rows = db.execute(select(pending_notices).where(own).order_by(pending_notices.c.id))
+    return [
+        PendingNotice(id=row.id, key=row.key, notice=msgspec.json.decode(row.notice, type=Notice), made_at=row.made_at)
+        for row in rows
+    ]
+
+
+def drop(db: Connection, notice_ids: Iterable[int]) -> None:
+    """Forget notices: they were told, or have been overtaken."""
+    db.execute(delete(pending_notices).where(pending_notices.c.id.in_(list(notice_ids))))
+
+
+def was_told(db: Connection, key: str) -> bool:
+    """Whether a notice of this key waits, or was told."""
+    waiting = select(pending_notices.c.id).where(pending_notices.c.key == key)
+    logged = select(messages.c.id).where(messages.c.idempotency_key == key)
+    return db.execute(waiting).first() is not None or db.execute(logged).first() is not None
+
+
+def _conversation(row: Row[Any]) -> StoredConversation:
+    return StoredConversation(
+        id=row.id,
+        practitioner_id=row.practitioner_id,
+        session_id=row.session_id,
+        reader=Audience(row.reader),
+        medium=Medium(row.medium),
+        address=row.address,
+        beliefs=None if row.beliefs is None else msgspec.json.decode(row.beliefs, type=Conversation),
+        letter_id=row.letter_id,
+        tried_at=row.tried_at,
+        refused=row.refused or "",
+    )
