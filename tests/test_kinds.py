@@ -18,7 +18,7 @@ from connector.cli import sessions
 from connector.domain.change import ChangeKind
 from connector.domain.facts import Answer, Dropped, QuestionKind
 from connector.domain.notice import Notice, NoticeKind
-from connector.domain.notice_table import NOTICES, ROWS, Audience, Link, Method, NoticeRow
+from connector.domain.notice_table import NOTICES, ROWS, Audience, Effect, Link, Method, NoticeRow
 from connector.domain.question import QUESTIONS, Delay, Meanwhile, QuestionRow
 from connector.domain.question import ROWS as QUESTION_ROWS
 from connector.outbox import wording
@@ -98,8 +98,17 @@ def test_a_letter_has_the_calendar_part_that_its_row_names(row: NoticeRow) -> No
 
 
 @every_row
-def test_only_an_invitation_can_be_agreed_to_or_held_back_for_a_later_one(row: NoticeRow) -> None:
-    assert not (row.chosen_by_client or row.holdable) or row.method is Method.REQUEST
+def test_only_an_invitation_can_be_agreed_to(row: NoticeRow) -> None:
+    assert not row.chosen_by_client or row.method is Method.REQUEST
+
+
+@every_row
+def test_what_a_client_believes_who_has_read_it_is_said_by_its_row(row: NoticeRow) -> None:
+    assert (row.effect is Effect.NONE) == (row.to is not Audience.CLIENT)
+    assert (row.effect is Effect.SESSION_STANDS) == (row.method is Method.REQUEST)
+    assert (row.effect is Effect.SESSION_ENDS) == (row.method is Method.CANCEL)
+    assert (row.effect is Effect.OFFER_STANDS) == (row.link is Link.ANSWER)
+    assert row.reminds_after is None or row.effect is Effect.OFFER_STANDS
 
 
 @every_row

@@ -114,7 +114,8 @@ def test_a_correction_keeps_the_wrong_notice_from_leaving(practice: Cli) -> None
     session = practice.book()
     practice.ok("sessions", "correct", session, "--at", ahead(9))
     shown = practice.json("sessions", "show", session)
-    assert [message["state"] for message in shown["messages"]] == ["held_back", "queued"]
+    assert [message["state"] for message in shown["messages"]] == ["queued"]
+    assert [message["kind"] for message in shown["messages"]] == ["booked"]
     assert any("to correct a mistake" in line["what"] for line in shown["timeline"])
 
 
@@ -143,11 +144,11 @@ def test_cancelling_asks_first(practice: Cli) -> None:
     practice.ok("sessions", "cancel", session, "--yes")
 
 
-def test_the_practitioner_is_not_told_of_their_own_cancelling(practice: Cli) -> None:
+def test_nobody_is_told_of_a_booking_that_was_cancelled_before_word_of_it_left(practice: Cli) -> None:
     session = practice.book()
+    assert [m["to_client"] for m in practice.json("sessions", "show", session)["messages"]] == [True]
     practice.ok("sessions", "cancel", session, "--yes", "--reason", "closed")
-    messages = practice.json("sessions", "show", session)["messages"]
-    assert [message["to_client"] for message in messages] == [True, True]
+    assert practice.json("sessions", "show", session)["messages"] == []
 
 
 def test_support_accepts_for_a_client_and_is_named(practice: Cli) -> None:

@@ -115,12 +115,24 @@ def test_life_of_a_session_keeps_its_identity_and_only_ever_counts_up() -> None:
     assert stamps == sorted(set(stamps))
 
 
-def test_client_is_asked_unless_they_chose_the_time_themselves() -> None:
-    parameters = event(request())["ATTENDEE"].params
-    chosen = event(request(accepted=True))["ATTENDEE"].params
+def answer(*, accepted: bool = False, answers_read: bool = False) -> tuple[str, str]:
+    built = itip.request(
+        SESSION,
+        practitioner_name="K",
+        client=CLIENT,
+        summary="S",
+        description="D",
+        accepted=accepted,
+        answers_read=answers_read,
+    )
+    parameters = event(built)["ATTENDEE"].params
+    return parameters["PARTSTAT"], parameters["RSVP"]
 
-    assert (parameters["PARTSTAT"], parameters["RSVP"]) == ("NEEDS-ACTION", "TRUE")
-    assert (chosen["PARTSTAT"], chosen["RSVP"]) == ("ACCEPTED", "FALSE")
+
+def test_client_is_asked_only_where_somebody_reads_the_answer_and_they_have_not_chosen_the_time_themselves() -> None:
+    assert answer() == ("NEEDS-ACTION", "FALSE")
+    assert answer(answers_read=True) == ("NEEDS-ACTION", "TRUE")
+    assert answer(accepted=True, answers_read=True) == ("ACCEPTED", "FALSE")
 
 
 def test_counter_proposals_are_invited_only_where_somebody_reads_them() -> None:

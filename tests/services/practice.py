@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 import providers
 from connector.domain.connection import Calendar
-from connector.domain.facts import Attestation
+from connector.domain.facts import Attestation, NoticeSent
 from connector.domain.offer import Offer
 from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Edit, Session
@@ -177,6 +177,8 @@ class Practice:
             return stored_offers.get(db, offer.id)
 
     def told(self, session: Session, *, client: bool | None = None) -> list[Message]:
+        if self.prompt:
+            self.mail()
         with self.database.read() as db:
             sent = messages.of_session(db, session.id)
         return [message for message in sent if client is None or message.to_client is client]
@@ -186,7 +188,8 @@ class Practice:
 
     def happened(self, session: Session) -> list[str]:
         with self.database.read() as db:
-            return [type(fact).__name__ for fact in timeline.of_session(db, session.id)]
+            facts = timeline.of_session(db, session.id)
+        return [type(fact).__name__ for fact in facts if not isinstance(fact, NoticeSent)]
 
     def kept(self, session_id: UUID | None = None) -> list[tuple[datetime, datetime, str]]:
         own = tables.occupancy.c.practitioner_id == self.kim.id

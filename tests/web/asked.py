@@ -139,6 +139,7 @@ def conflict_page(here: Desk, n: int = 0) -> str:
 def is_link_of(here: Desk, kind: str, path: str) -> bool:
     """Whether the letters of that kind lead to that page."""
     runtime = here.stage.runtime
+    here.stage.mail()
     with runtime.database.read() as db:
         ids = db.execute(sa.select(message_rows.c.id).where(message_rows.c.kind == kind)).scalars().all()
         notices = [message.notice for one in ids if (message := messages.get(db, one))]

@@ -21,7 +21,7 @@ from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.session import Location, LocationKind, Session
 from connector.domain.span import When
 from connector.errors import RuleError
-from connector.ports import Letter, Network, Provider
+from connector.ports import Letter, Network, NotSentError, Provider
 from connector.runtime import Runtime
 from connector.services import notices
 from connector.services.policy import Policy
@@ -31,10 +31,12 @@ from connector.settings import Settings
 from connector.storage import offers, people, sessions
 from connector.storage.columns import metadata
 from connector.storage.database import Database
+from connector.storage.ledger import Kind
 from connector.storage.seal import Seal
 from connector.storage.tables import signins
 from connector.web import pages
 from tests.conftest import Clock
+from tests.work.driver import Driver
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 PRACTICE = Location(kind=LocationKind.IN_PERSON, text="Lindenstraße 7, Berlin")
@@ -62,11 +64,14 @@ _TEMPLATES = KeptTemplates()
 
 @dataclass
 class NotedMail:
-    """A Sender that keeps what it is given."""
+    """A Sender that keeps what it is given, or refuses it for good."""
 
     letters: list[Letter] = field(default_factory=list)
+    refusal: str = ""
 
     def send(self, letter: Letter) -> None:
+        if self.refusal:
+            raise NotSentError(self.refusal, permanent=True)
         self.letters.append(letter)
 
 
@@ -130,6 +135,10 @@ class Stage:
     def book(self, when: When, *, client: Client | None = None, practitioner: Practitioner | None = None) -> Session:
         with self.runtime.database.begin() as db:
             return _book(db, self.runtime, practitioner or self.ada, client or self.kim, when)
+
+    def mail(self) -> None:
+        """Have everybody told what they are to be told by now."""
+        Driver(runtime=self.runtime).carry_out(Kind.CONVERSATION)
 
     @property
     def by(self) -> Actor:
@@ -206,7 +215,7 @@ def make_stage(runtime: Runtime, clock: Clock) -> Stage:
         bobs = _book(db, runtime, bob, lou, when)
     app = pages.create(runtime)
     app.jinja_env.bytecode_cache = _TEMPLATES
-    return Stage(
+    stage = Stage(
         runtime=runtime,
         clock=clock,
         app=app,
@@ -217,6 +226,8 @@ def make_stage(runtime: Runtime, clock: Clock) -> Stage:
         lou=lou,
         bobs=bobs,
     )
+    stage.mail()
+    return stage
 
 
 def _book(db: sa.Connection, runtime: Runtime, practitioner: Practitioner, client: Client, when: When) -> Session:

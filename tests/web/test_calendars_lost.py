@@ -24,6 +24,7 @@ def test_a_grant_that_is_taken_back_is_told_once_and_mended_by_signing_in_again(
     carry_out_calendar(everywhere)
     carry_out_calendar(everywhere)
     assert state(everywhere) == "access_lost"
+    everywhere.stage.mail()
     with everywhere.stage.runtime.database.read() as db:
         kinds = db.execute(sa.select(messages.c.kind)).scalars().all()
     assert kinds.count("access_lost") == 1

@@ -21,7 +21,7 @@ def test_alive_and_ready(stage: Stage) -> None:
 
 def test_work_that_nobody_does_makes_it_unready(stage: Stage) -> None:
     with stage.runtime.database.begin() as db:
-        ledger.touch(db, Key(Kind.MESSAGE, "x"), due_at=stage.now)
+        ledger.touch(db, Key(Kind.CONVERSATION, "x"), due_at=stage.now)
     stage.clock.advance(timedelta(minutes=12))
     answer = stage.browser().get("/readyz")
     assert answer.status_code == 503

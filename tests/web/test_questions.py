@@ -61,6 +61,7 @@ def open_offer(stage: Stage) -> Offer | None:
 
 
 def told_to_client(stage: Stage) -> list[NoticeKind]:
+    stage.mail()
     with stage.runtime.database.read() as db:
         return [message.kind for message in messages.of_session(db, stage.session.id) if message.to_client]
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from connector.domain.session import LocationKind, SessionState
 from connector.services.scheduling import answers
 from connector.storage import messages, tables
-from tests.web.stage import PRACTICE, Browser, Stage
+from tests.web.stage import PRACTICE, Browser, NotedMail, Stage
 
 AGREED = {"reason": "agreed", "who": "Kim", "agreed_at": "2026-03-02T09:30", "channel": "by phone"}
 WRONG = {"reason": "correction"}
@@ -23,6 +23,7 @@ def move(stage: Stage, browser: Browser, **changes: str) -> TestResponse:
 
 
 def kinds(stage: Stage) -> list[str]:
+    stage.mail()
     with stage.runtime.database.read() as db:
         return [message.kind.value for message in messages.of_session(db, stage.session.id)]
 
@@ -186,11 +187,11 @@ def test_a_lapse_the_clock_has_not_got_to_yet_is_shown_as_one(stage: Stage) -> N
 
 
 def test_a_message_that_did_not_arrive_is_seen(stage: Stage) -> None:
-    with stage.runtime.database.begin() as db:
-        (booked,) = messages.of_session(db, stage.session.id)
-        messages.refused(db, booked.id, error="550 no such user")
+    stage.runtime.sender = NotedMail(refusal="550 no such user")
+    booked = stage.book(stage.at(3, 9))
+    stage.mail()
     ada = stage.signed_in()
-    page = ada.get(f"/sessions/{stage.session.id}").text
+    page = ada.get(f"/sessions/{booked.id}").text
     assert "<strong>did not arrive</strong> (550 no such user). Please reach Kim Noor another way" in page
     assert "A message did not reach Kim Noor" in ada.get("/sessions").text
 

@@ -173,6 +173,8 @@ def test_the_operator_who_is_told_of_a_paused_calendar_is_no_client(practice: Pr
     calendar = connected(practice)
     with practice.database.begin() as db:
         breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=NOW)
+    practice.mail()
+    with practice.database.read() as db:
         to_client = {row.kind: row.to_client for row in db.execute(tables.messages.select())}
     assert to_client == {"calendar_stopped": False, "operator_stopped": False}
 
@@ -359,6 +361,7 @@ def test_one_alternative_taken_back_frees_only_that_one(practice: Practice) -> N
     for n in (0, 1):
         with practice.database.begin() as db:
             withdraw_alternative(db, practice.policy, offer.id, offer.alternatives[n].id, by=KIM, now=practice.now)
+        practice.mail()
     assert len(practice.kept()) == 2
     assert practice.kinds_told(booked, client=True)[-2:] == ["offer_changed", "offer_changed"]
 

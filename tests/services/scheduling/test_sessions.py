@@ -9,9 +9,8 @@ from connector.domain.facts import MoveReason
 from connector.domain.notice import NoticeKind
 from connector.domain.people import Medium
 from connector.domain.session import Edit, Location, LocationKind, SessionState
-from connector.errors import NotFoundError, PastSpanError, RuleError, TimeTakenError
+from connector.errors import NotFoundError, RuleError, TimeTakenError
 from connector.services.policy import Policy
-from connector.storage import messages
 from connector.storage.database import Database
 from connector.storage.messages import MessageState
 from tests.domain.examples import ATTESTED, NOW, client, session, when
@@ -80,28 +79,9 @@ def test_a_place_alone_is_told(practice: Practice) -> None:
     assert practice.kinds_told(booked, client=True) == ["booked", "relocated"]
 
 
-def send_message(practice: Practice, message_number: int) -> None:
-    """Have one queued message leave."""
-    with practice.database.begin() as db:
-        every = [m for m in messages.of_session(db, practice_session(practice)) if m.to_client]
-        assert messages.begin_sending(db, every[message_number].id) is not None
-        messages.sent(db, every[message_number].id, now=practice.now)
-
-
-def practice_session(practice: Practice):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    import sqlalchemy as sa  # noqa: PLC0415
-
-    from connector.storage import tables  # noqa: PLC0415
-
-    with practice.database.read() as db:
-        return db.execute(sa.select(tables.sessions.c.id)).scalar_one()
-
-
 def test_a_correction_names_what_was_told_by_mistake(practice: Practice) -> None:
     booked = practice.book()
-    send_message(practice, 0)
     practice.move(booked, when(72))
-    send_message(practice, 1)
     corrected = practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
     last = practice.told(booked, client=True)[-1].notice
     assert (last.kind, last.old_when, corrected.revision) == (NoticeKind.CORRECTED, when(72), 2)
@@ -110,43 +90,15 @@ def test_a_correction_names_what_was_told_by_mistake(practice: Practice) -> None
 
 def test_a_wrong_notice_that_has_not_left_never_leaves_and_its_revision_is_spent(practice: Practice) -> None:
     booked = practice.book()
-    send_message(practice, 0)
+    practice.prompt = False
     wrong = practice.move(booked, when(72))
     corrected = practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
+    practice.mail()
     notices = practice.told(booked, client=True)
-    assert [m.state for m in notices] == [MessageState.SENT, MessageState.HELD_BACK, MessageState.QUEUED]
+    assert [m.state for m in notices] == [MessageState.SENT, MessageState.SENT]
     assert corrected.revision == wrong.revision + 1
     last = notices[-1].notice
     assert (last.kind, last.old_when) == (NoticeKind.MOVED, booked.when)  # from what the client really knows
-    assert "NoticeHeldBack" in practice.happened(booked)
-
-
-def test_a_correction_back_to_what_the_client_knows_sends_nothing(practice: Practice) -> None:
-    booked = practice.book()
-    send_message(practice, 0)
-    practice.move(booked, when(72))
-    practice.edit(booked, Edit(when=booked.when, reason=CORRECTION))
-    assert [m.state for m in practice.told(booked, client=True)] == [MessageState.SENT, MessageState.HELD_BACK]
-
-
-def test_a_booking_corrected_before_it_was_told_is_told_as_a_booking(practice: Practice) -> None:
-    booked = practice.book()
-    practice.edit(booked, Edit(when=when(74), reason=CORRECTION))
-    notices = practice.told(booked, client=True)
-    assert [(m.kind, m.state) for m in notices] == [
-        (NoticeKind.BOOKED, MessageState.HELD_BACK),
-        (NoticeKind.BOOKED, MessageState.QUEUED),
-    ]
-    assert notices[-1].notice.session is not None
-    assert notices[-1].notice.session.when == when(74)
-
-
-def test_a_past_time_is_refused_but_stands_as_a_correction(practice: Practice) -> None:
-    booked = practice.book()
-    with pytest.raises(PastSpanError):
-        practice.move(booked, when(-3))
-    edit = Edit(when=when(-3), reason=CORRECTION, override_past=True)
-    assert practice.edit(booked, edit).when == when(-3)
 
 
 def test_moving_onto_somebody_else_is_refused_and_changes_nothing(practice: Practice) -> None:
