@@ -16,7 +16,7 @@ from connector.domain.facts import Fact, NoticeRefused, NoticeSent
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
 from connector.domain.offer import OfferState
-from connector.domain.people import CLOCK, Client, Medium, Practitioner
+from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
 from connector.errors import TransientError
 from connector.ports import Clock, Letter, NotSentError, Sender
@@ -51,10 +51,16 @@ def witness(db: Connection, client: Client, session: Session, facts: Iterable[Fa
         _make_due(db, stored, _next(db, stored, client, now), now)
 
 
-def readdress(db: Connection, client: Client, *, now: datetime) -> None:
-    """Tell a client whose address has changed what is still true, at the new one."""
+def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> Client:
+    """Correct a client's mail address, and tell them there what is still true.
+
+    Raises: NotFoundError; RuleError for something that is no address.
+    """
+    client = replace(people.client(db, client_id), email=check_address(email))
+    people.readdress_client(db, client.id, email)
     for session in sessions.of_client(db, client.id, since=now):
         witness(db, client, session, now=now)
+    return client
 
 
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
@@ -231,6 +237,8 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     if not error.permanent:
         state = MessageState.SENDING if error.unknown else MessageState.QUEUED
         messages.set_state(db, message.id, state, error=str(error))
+        if stored is not None and is_own and stored.beliefs and not error.unknown:
+            conversations.save(db, replace(stored, beliefs=rules.not_sent(stored.beliefs, message.id)))
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
     fact = NoticeRefused(
@@ -287,6 +295,7 @@ def _basis(practitioner: Practitioner, client: Client) -> Notice:
         to=Recipient.of(client),
         practitioner_name=practitioner.name,
         client_name=client.name,
+        reply_to=practitioner.email if practitioner.takes_replies else "",
     )
 
 
@@ -304,7 +313,8 @@ def _beliefs(db: Connection, stored: StoredConversation, client: Client) -> Conv
     if stored.beliefs is not None:
         return stored.beliefs
     logged = messages.of_session(db, stored.session_id) if stored.session_id else ()
-    return remembered(message for message in logged if message.to_client)
+    conversation = remembered(message for message in logged if message.to_client)
+    return conversation if stored.letter_id is not None else rules.doubted(conversation)
 
 
 def _forget_queued(db: Connection, stored: StoredConversation) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
     text,
 )
 
@@ -37,6 +38,7 @@ practitioners = Table(
     Column("buffer_seconds", Integer, nullable=False),
     Column("session_level", Integer, nullable=False),
     Column("hold_level", Integer, nullable=False),
+    Column("takes_replies", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
