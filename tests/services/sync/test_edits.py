@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from threading import Event, Thread
-from uuid import uuid4
 
 import pytest
 
@@ -15,20 +12,19 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Answer, Dropped, EventMoved, QuestionDropped, QuestionKind
 from connector.domain.notice import PauseReason
 from connector.domain.people import Level
-from connector.domain.question import Question, QuestionState
-from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
+from connector.domain.question import QuestionState
+from connector.errors import TimeTakenError, TransientError
 from connector.services.accounts import disconnect
 from connector.services.accounts.connect import set_levels
-from connector.services.scheduling.questions import PURPOSE, find
-from connector.services.scheduling.questions import answer as answer_question
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
-from connector.storage import busy, calendars, ledger, people, questions, tables, timeline
+from connector.storage import calendars, people, questions, timeline
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Kind
 from providers.memory import provider as memory
-from tests.domain.examples import ATTESTED, KIM, client, when
+from tests.domain.examples import KIM, when
 from tests.services.connected import (
+    answer,
     book_and_show,
     connect,
     converge,
@@ -46,27 +42,9 @@ from tests.services.connected import (
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import SEAL, Practice
+from tests.services.practice import Practice
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def practice(database: Database) -> Iterator[Practice]:
-    made = Practice(database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
-
-
-def answer(practice: Practice, question: Question, choice: Answer) -> None:
-    attestation = ATTESTED if choice is Answer.AGREED else None
-    with practice.database.begin() as db:
-        answer_question(db, practice.policy, question.id, choice, by=KIM, now=practice.now, attestation=attestation)
 
 
 def come_due(practice: Practice) -> None:
@@ -98,49 +76,6 @@ def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice
     assert question is not None
     answer(practice, question, Answer.REVERT)
     practice.book(60, of=practice.another_client())
-
-
-def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    answer(practice, question, Answer.ASK_CLIENT)
-    is_taken: list[bool] = []
-
-    def at_every_write(_moment: str, _action: object) -> None:
-        is_taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
-
-    remote(practice).hook = at_every_write
-    work(practice, calendar)
-    assert is_taken
-    assert all(is_taken), "for a moment the time was seen free"
-
-
-def test_a_move_onto_something_in_another_calendar_is_put_back(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    with practice.database.begin() as db:
-        busy.keep(db, calendar.id, [when(60).span], now=practice.now, until=practice.now + timedelta(days=9))
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert (message.kind.value, message.notice.reason, message.notice.moved_to) == ("entry_put_back", "busy", when(60))
-    assert href_at(practice, 48)
-
-
-def test_where_a_session_was_moved_to_is_looked_at_while_that_settles(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    practice.carry_out(Kind.BUSY)
-    remote(practice, other.remote_id).add_foreign(when(60).span)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    push(practice, calendar)
-    practice.carry_out(Kind.BUSY)
-    practice.wait(seconds=61)
-    look(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert (message.kind.value, message.notice.reason) == ("entry_put_back", "busy")
 
 
 def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
@@ -184,27 +119,6 @@ def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
     assert question.kind is QuestionKind.DELETED
 
 
-def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> None:
-    practice = Practice(database, buffer=15)
-    calendar = connect(practice)
-    booked = practice.book(48)
-    practice.book(60, of=practice.another_client(client(email="bo@client.example")))
-    work(practice, calendar)
-    push(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(61).span)  # ten minutes after the other one ends
-    settle(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert message.notice.reason == "taken"
-
-
-def test_a_session_stretched_beyond_a_day_is_put_back(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60, minutes=25 * 60).span)
-    settle(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert message.notice.reason == "unfit"
-
-
 def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, calendar: Calendar) -> None:
     booked = book_and_show(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(48, minutes=80).span)
@@ -212,89 +126,6 @@ def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, ca
     question = open_question(practice, booked)
     assert question is not None
     assert question.moved_to == when(48, minutes=80)
-
-
-def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken(
-    practice: Practice, calendar: Calendar
-) -> None:
-    """The moved time itself is kept free; but the gap that is kept after each session has become longer since."""
-    booked = book_and_show(practice, calendar)
-    practice.book(61, of=practice.another_client(client(email="bo@client.example")))
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    with practice.database.begin() as db:
-        own = tables.practitioners.c.id == practice.kim.id
-        db.execute(tables.practitioners.update().where(own).values(buffer_seconds=1800))
-    practice.now = question.answers_itself_at
-    come_due(practice)
-    message = practice.told(booked, client=False)[-1]
-    assert (message.kind.value, message.notice.reason, message.notice.moved_to) == ("entry_put_back", "taken", when(60))
-    work(practice, calendar)
-    assert href_at(practice, 48)
-
-
-@pytest.mark.parametrize(("kind", "after"), [("moved", timedelta(minutes=30)), ("deleted", timedelta(hours=24))])
-def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
-    practice: Practice, calendar: Calendar, kind: str, after: timedelta
-) -> None:
-    booked = book_and_show(practice, calendar)
-    href = href_at(practice, 48)
-    if kind == "moved":
-        remote(practice).move(href, when(60).span)
-    else:
-        remote(practice).delete(href)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    assert question.answers_itself_at == question.asked_at + after
-    practice.now = question.answers_itself_at - timedelta(seconds=1)
-    come_due(practice)
-    assert open_question(practice, booked) == question
-    practice.wait(seconds=1)
-    come_due(practice)
-    assert question_or_none(practice, booked) is None
-
-
-def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    with practice.database.begin() as db:
-        ledger.touch(db, Key(Kind.QUESTION, str(question.id)), due_at=practice.now)
-    come_due(practice)
-    assert open_question(practice, booked) == question
-    practice.now = question.answers_itself_at
-    come_due(practice)
-    assert question_or_none(practice, booked) is None
-
-
-def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    answer(practice, question, Answer.AGREED)
-    answer(practice, question, Answer.AGREED)
-    with pytest.raises(QuestionClosedError):
-        answer(practice, question, Answer.REVERT)
-    assert practice.session(booked).revision == 1
-
-
-def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    with pytest.raises(RuleError, match="agreed"), practice.database.begin() as db:
-        answer_question(db, practice.policy, question.id, Answer.AGREED, by=KIM, now=practice.now)
-    assert open_question(practice, booked) == question
-    assert practice.session(booked) == booked
 
 
 def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calendar: Calendar) -> None:
@@ -675,27 +506,6 @@ def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Cal
     )
 
 
-def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    practice.move(booked, when(96))
-    token = SEAL.token(PURPOSE, question.id)
-    practice.wait(days=89)
-    with practice.database.read() as db:
-        assert find(db, SEAL, token, now=practice.now).id == question.id
-    practice.wait(days=1)
-    with practice.database.read() as db, pytest.raises(NotFoundError):
-        find(db, SEAL, token, now=practice.now)
-
-
-def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
-    with pytest.raises(NotFoundError), practice.database.begin() as db:
-        answer_question(db, practice.policy, uuid4(), Answer.REVERT, by=KIM, now=practice.now)
-
-
 @on_sqlite
 def test_undone_deletion_at_the_new_place_keeps_the_question(practice: Practice, calendar: Calendar) -> None:
     booked = book_and_show(practice, calendar)
@@ -827,19 +637,3 @@ def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Pr
     settle(practice, calendar)
     moved_earlier = [alternative.when for alternative in practice.offer_now(other_offer).standing]
     assert (moved_later, moved_earlier) == ([when(96)], [when(130)]), practice.kinds_told(booked, client=False)
-
-
-@on_sqlite
-def test_a_question_answered_by_itself_once_the_session_is_over_tells_of_no_revert(
-    practice: Practice, calendar: Calendar
-) -> None:
-    booked = practice.book(2)
-    work(practice, calendar)
-    push(practice, calendar)
-    remote(practice).delete(href_at(practice, 2))
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    practice.now = question.answers_itself_at
-    practice.carry_out(Kind.QUESTION)
-    work(practice, calendar)
-    assert ("entry_put_back" in practice.kinds_told(booked, client=False)) == bool(times(practice))

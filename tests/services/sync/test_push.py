@@ -302,33 +302,6 @@ def test_two_connections_show_the_same_times(practice: Practice, calendar: Calen
     assert {content.title for content in second} == {"Busy"}
 
 
-def test_an_event_dragged_into_the_past_is_put_back_and_the_practitioner_is_told(
-    practice: Practice, calendar: Calendar
-) -> None:
-    booked = practice.book(48)
-    work(practice, calendar)
-    push(practice, calendar)
-    (href,) = remote(practice).events
-    remote(practice).note(href, "mine")
-    remote(practice).move(href, when(-1).span)
-    settle(practice, calendar)
-    assert remote(practice).events[href].span == when(48).span
-    assert remote(practice).events[href].note == "mine"
-    assert practice.kinds_told(booked, client=False) == ["entry_put_back"]
-    assert practice.kinds_told(booked, client=True) == ["booked"]
-    assert practice.session(booked) == booked
-
-
-def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calendar) -> None:
-    practice.book(48)
-    work(practice, calendar)
-    push(practice, calendar)
-    (href,) = remote(practice).events
-    remote(practice).make_all_day(href)
-    settle(practice, calendar)
-    assert [content.span for content in remote(practice).shown()] == [when(48).span]
-
-
 def test_an_account_without_that_calendar_names_those_it_has(practice: Practice) -> None:
     memory.store(str(practice.kim.id)).calendar("Work")
     memory.store(str(practice.kim.id)).calendar("Family", writable=False)
