@@ -9,6 +9,7 @@ import pytest
 
 from connector.domain.connection import Calendar
 from connector.domain.facts import Answer
+from connector.domain.offer import Offer
 from connector.domain.people import Level
 from connector.domain.question import Question
 from connector.domain.reconcile import MirrorState
@@ -32,7 +33,7 @@ from tests.services.practice import SEAL, Practice
 NETWORK = Network()
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""Runs a story once, where its file runs everything on each kind of database."""
+"""Runs a story, or all of a file, on SQLite only."""
 
 
 def connect(practice: Practice, *, name: str = "calendar", level: Level | None = None) -> Calendar:
@@ -119,6 +120,32 @@ def book_and_show(practice: Practice, calendar: Calendar) -> Session:
     work(practice, calendar)
     push(practice, calendar)
     return booked
+
+
+def offer_and_show(practice: Practice, calendar: Calendar, *hours: float) -> tuple[Session, Offer]:
+    """Book a session and offer other times for it, and have all of it stand in the calendar."""
+    booked = practice.book(48)
+    offer = practice.offer(booked, *hours)
+    work(practice, calendar)
+    push(practice, calendar)
+    return booked, offer
+
+
+def book_and_show_in_two(practice: Practice, calendar: Calendar) -> tuple[Session, Calendar]:
+    """Book a session, and have it stand in the calendar and in a second one of the same account."""
+    second = connect(practice, name="second")
+    booked = book_and_show(practice, calendar)
+    work(practice, second)
+    push(practice, second)
+    return booked, second
+
+
+def move_and_settle(practice: Practice, calendar: Calendar) -> tuple[Session, Question]:
+    """Book a session, and have its practitioner asked about the move of its event by twelve hours."""
+    booked = book_and_show(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    return booked, open_question(practice, booked)
 
 
 def question_or_none(practice: Practice, session: Session) -> Question | None:

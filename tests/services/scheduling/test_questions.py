@@ -19,6 +19,7 @@ from tests.services.connected import (
     answer,
     book_and_show,
     href_at,
+    move_and_settle,
     on_sqlite,
     open_question,
     push,
@@ -38,11 +39,7 @@ def come_due(practice: Practice) -> None:
 
 
 def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
+    _, question = move_and_settle(practice, calendar)
     answer(practice, question, Answer.ASK_CLIENT)
     is_taken: list[bool] = []
 
@@ -64,7 +61,6 @@ def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     with practice.database.begin() as db:
         own = tables.practitioners.c.id == practice.kim.id
         db.execute(tables.practitioners.update().where(own).values(buffer_seconds=1800))
@@ -88,7 +84,6 @@ def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
         remote(practice).delete(href)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.answers_itself_at == question.asked_at + after
     practice.now = question.answers_itself_at - timedelta(seconds=1)
     come_due(practice)
@@ -99,11 +94,7 @@ def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
 
 
 def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
+    booked, question = move_and_settle(practice, calendar)
     with practice.database.begin() as db:
         ledger.touch(db, Key(Kind.QUESTION, str(question.id)), due_at=practice.now)
     come_due(practice)
@@ -114,11 +105,7 @@ def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practic
 
 
 def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
+    booked, question = move_and_settle(practice, calendar)
     answer(practice, question, Answer.AGREED)
     answer(practice, question, Answer.AGREED)
     with pytest.raises(QuestionClosedError):
@@ -127,11 +114,7 @@ def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Pr
 
 
 def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
+    booked, question = move_and_settle(practice, calendar)
     with pytest.raises(RuleError, match="agreed"), practice.database.begin() as db:
         answer_question(db, practice.policy, question.id, Answer.AGREED, by=KIM, now=practice.now)
     assert open_question(practice, booked) == question
@@ -139,11 +122,7 @@ def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calend
 
 
 def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
+    booked, question = move_and_settle(practice, calendar)
     practice.move(booked, when(96))
     token = SEAL.token(PURPOSE, question.id)
     practice.wait(days=89)

@@ -26,11 +26,14 @@ from tests.domain.examples import KIM, when
 from tests.services.connected import (
     answer,
     book_and_show,
+    book_and_show_in_two,
     connect,
     converge,
     href_at,
     look,
+    move_and_settle,
     notify,
+    offer_and_show,
     on_sqlite,
     open_question,
     pull,
@@ -73,7 +76,6 @@ def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice
     with pytest.raises(TimeTakenError):
         practice.book(60, of=practice.another_client())
     question = open_question(practice, booked)
-    assert question is not None
     answer(practice, question, Answer.REVERT)
     practice.book(60, of=practice.another_client())
 
@@ -115,7 +117,6 @@ def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
     practice.wait(seconds=1)
     look(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.kind is QuestionKind.DELETED
 
 
@@ -124,16 +125,11 @@ def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, ca
     remote(practice).move(href_at(practice, 48), when(48, minutes=80).span)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(48, minutes=80)
 
 
 def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
+    booked, question = move_and_settle(practice, calendar)
     practice.wait(minutes=3)
     practice.move(booked, when(96))
     with practice.database.read() as db:
@@ -147,10 +143,7 @@ def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calenda
 def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_told(
     practice: Practice, calendar: Calendar
 ) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).move(href_at(practice, 48), when(60).span)
     push(practice, calendar)
     practice.accept(offer, 1)
@@ -165,10 +158,7 @@ def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_to
 
 def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
     """The write meets a version it does not know: it is not written over before it is known what was changed."""
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).move(href_at(practice, 48), when(60).span)
     practice.accept(offer, 1)
     assert work(practice, calendar) == ["postponed"]
@@ -187,15 +177,11 @@ def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice
     assert work(practice, calendar) == ["postponed"]
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(60)
 
 
 def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    _, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).delete(href_at(practice, 72))
     with practice.database.begin() as db:
         set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
@@ -229,10 +215,7 @@ def test_a_removal_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str) ->
     practice = Practice(database)
     calendar = connect(practice)
     remote(practice).hook = database.hook
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     practice.withdraw(offer)
     database.die_at("after write", 0)
     with suppress(CrashError):
@@ -256,10 +239,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     practice = Practice(database)
     calendar = connect(practice)
     remote(practice).hook = database.hook
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     earlier = len(practice.told(booked))
     href = href_at(practice, 48 if "session" in kind else 72)
     if kind.startswith("move"):
@@ -293,10 +273,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
 
 
 def test_holds_of_an_offer_that_go_one_after_another_are_told_once(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96, 120)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96, 120)
     for hours in (72, 96, 120):
         remote(practice).delete(href_at(practice, hours))
         push(practice, calendar)
@@ -331,7 +308,6 @@ def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Prac
     remote(practice).delete(event.href)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     answer(practice, question, Answer.REVERT)
     work(practice, calendar)
     remote(practice).restore(event)
@@ -369,7 +345,6 @@ def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put
         remote(practice).delete(event.href)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.kind.value == first
     if first == "deleted":
         remote(practice).restore(event)
@@ -383,10 +358,7 @@ def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put
 
 
 def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    _, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).delete(href_at(practice, 72))
     remote(practice).expire_tokens()
     settle(practice, calendar)
@@ -394,10 +366,7 @@ def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, c
 
 
 def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).delete(href_at(practice, 72))
     push(practice, calendar)
     practice.wait(hours=1)
@@ -411,16 +380,12 @@ def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calend
 
 
 def test_the_last_edit_counts_whichever_calendar_it_was_made_in(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     remote(practice, "second").move(href_at(practice, 48, "second"), when(66).span)
     settle(practice, other)
     question = open_question(practice, booked)
-    assert question is not None
     assert (question.moved_to, question.calendar_id) == (when(66), other.id)
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
@@ -428,10 +393,7 @@ def test_the_last_edit_counts_whichever_calendar_it_was_made_in(practice: Practi
 
 
 def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).delete(href_at(practice, 48))
     remote(practice, "second").delete(href_at(practice, 48, "second"))
     settle(practice, calendar)
@@ -440,7 +402,6 @@ def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Prac
     assert practice.kinds_told(booked, client=False) == ["delete_asked"]
     assert remote(practice).shown() == remote(practice, "second").shown() == []
     question = open_question(practice, booked)
-    assert question is not None
     answer(practice, question, Answer.REVERT)
     for place, name in ((calendar, "calendar"), (other, "second")):
         work(practice, place)
@@ -542,10 +503,7 @@ def test_an_event_dragged_on_and_back_to_the_new_place_keeps_the_question(
 
 @on_sqlite
 def test_an_event_moved_back_in_another_calendar_leaves_the_question(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     assert question_or_none(practice, booked) is not None
@@ -571,7 +529,6 @@ def test_a_deleted_event_that_returns_at_another_time_is_a_move(practice: Practi
     remote(practice).restore(replace(event, shown=replace(event.shown, span=when(60).span)))
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(60)
     assert times(practice) == [when(60).span]
     assert [message.kind.value for message in practice.told(booked)[earlier:]] == ["move_asked"]
@@ -593,7 +550,6 @@ def test_undoing_the_deletion_of_a_moved_event_asks_about_the_move_again(
     remote(practice).restore(event)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(60)
     assert times(practice) == [when(60).span]
     assert [message.kind.value for message in practice.told(booked)[earlier:]] == ["move_asked"]
@@ -603,10 +559,7 @@ def test_undoing_the_deletion_of_a_moved_event_asks_about_the_move_again(
 def test_an_event_that_cannot_stand_in_another_calendar_leaves_the_question(
     practice: Practice, calendar: Calendar
 ) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).delete(href_at(practice, 48))
     settle(practice, calendar)
     assert open_question(practice, booked).kind.value == "deleted"
@@ -618,10 +571,7 @@ def test_an_event_that_cannot_stand_in_another_calendar_leaves_the_question(
 
 @on_sqlite
 def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     first, second = href_at(practice, 72), href_at(practice, 96)
     remote(practice).delete(second)
     remote(practice).move(first, when(96).span)

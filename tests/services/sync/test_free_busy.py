@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from connector.domain.connection import Calendar, CalendarRole, ConnectionState
+from connector.domain.connection import Calendar, ConnectionState
 from connector.errors import AccessLostError, RefusedError, TransientError
 from connector.ports import Busy
 from connector.services.accounts.connect import note_access_lost, reauthorize
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
 from connector.storage.ledger import Key, Kind
-from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
 from tests.services.connected import (
     conflicts,
@@ -204,21 +202,17 @@ def busy_key(calendar: Calendar) -> Key:
 
 
 @on_sqlite
-def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Practice, calendar: Calendar) -> None:
-    memory.store(str(practice.kim.id)).calendar("private")
-    watched = replace(
-        calendar, id=practice.another_client().id, remote_id="private", name="Private", role=CalendarRole.WATCHED
-    )
-    with practice.database.begin() as db:
-        calendars.add_calendar(db, watched, now=practice.now)
+def test_watched_calendars_are_looked_at_again_after_reconnecting(
+    practice: Practice, calendar: Calendar, private: Calendar
+) -> None:
     practice.offer(practice.book(48), 72)
     with practice.database.begin() as db:
         note_access_lost(db, practice.policy, calendar.connection_id, now=practice.now)
     practice.wait(minutes=1)
     practice.carry_out(*EVERYTHING)  # each is claimed meanwhile and finds the access lost
-    assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))
+    assert not is_due(practice, Key(Kind.BUSY, str(private.id)))
     reconnect(practice, calendar)
-    assert is_due(practice, Key(Kind.BUSY, str(watched.id)))
+    assert is_due(practice, Key(Kind.BUSY, str(private.id)))
 
 
 @on_sqlite

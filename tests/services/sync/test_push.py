@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -16,7 +15,6 @@ from connector.errors import AccessLostError, EditConflictError, RefusedError, R
 from connector.services.accounts.connect import ConnectionRequest, set_levels
 from connector.services.accounts.connect import connect as connect_account
 from connector.storage import calendars, ledger
-from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
@@ -28,6 +26,8 @@ from tests.services.connected import (
     doubtful,
     href_at,
     look,
+    offer_and_show,
+    on_sqlite,
     push,
     question_or_none,
     remote,
@@ -38,17 +38,7 @@ from tests.services.connected import (
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import SEAL, Practice
 
-
-@pytest.fixture
-def practice(sqlite_database: Database) -> Iterator[Practice]:
-    made = Practice(sqlite_database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
+pytestmark = on_sqlite
 
 
 def test_a_booked_session_is_shown_once_and_a_second_run_does_nothing(practice: Practice, calendar: Calendar) -> None:
@@ -129,9 +119,9 @@ def test_a_passing_fault_beside_a_refusal_is_tried_again(practice: Practice, cal
 @pytest.mark.parametrize("n", range(4))
 @pytest.mark.parametrize("point", POINTS)
 def test_a_crash_anywhere_in_a_send_or_an_accept_leaves_no_double_and_no_orphan(
-    sqlite_url: str, point: str, n: int
+    database_url: str, point: str, n: int
 ) -> None:
-    database = MortalDatabase(sqlite_url)
+    database = MortalDatabase(database_url)
     practice = Practice(database)
     calendar = connect(practice)
     remote(practice).hook = database.hook
@@ -336,22 +326,25 @@ def _connect_without_making(practice: Practice, name: str) -> Calendar:
     return connect_account(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)
 
 
-def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
-    practice.accept(offer, 1)
+def move_before_the_next_write(practice: Practice, calendar: Calendar) -> None:
+    """Have the session's event moved, and that noticed, between the next reading of it and its writing."""
     href = href_at(practice, 48)
-    done: list[int] = []
+    is_moved = False
 
     def hook(moment: str, _action: object) -> None:
-        if moment == "before" and not done:
-            done.append(1)
+        nonlocal is_moved
+        if moment == "before" and not is_moved:
+            is_moved = True
             remote(practice).move(href, when(60).span)
             push(practice, calendar)
 
     remote(practice).hook = hook
+
+
+def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
+    _, offer = offer_and_show(practice, calendar, 72, 96)
+    practice.accept(offer, 1)
+    move_before_the_next_write(practice, calendar)
     for _ in range(6):
         work(practice, calendar)
         look(practice, calendar)
@@ -364,16 +357,7 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
     booked = book_and_show(practice, calendar)
     with practice.database.begin() as db:
         set_levels(db, calendar.connection_id, session_level=Level(1), hold_level=Level(1), now=practice.now)
-    href = href_at(practice, 48)
-    done: list[int] = []
-
-    def hook(moment: str, _action: object) -> None:
-        if moment == "before" and not done:
-            done.append(1)
-            remote(practice).move(href, when(60).span)
-            push(practice, calendar)
-
-    remote(practice).hook = hook
+    move_before_the_next_write(practice, calendar)
     for _ in range(8):
         work(practice, calendar)
         look(practice, calendar)
