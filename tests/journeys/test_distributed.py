@@ -153,7 +153,7 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
         assert (confirmed.method, confirmed.uid, confirmed.sequence) == ("REQUEST", session["uid"], 1)
         assert confirmed.start == after.start
 
-        # Whichever of them keeps watch: the other one goes on when it is killed, with nobody ringing.
+        # Whichever of them keeps watch: the other one goes on when it is killed, without a wake-up.
         spares: list[subprocess.Popen[bytes]] = []
         for more, worker in enumerate(workers, 1):
             worker.send_signal(signal.SIGKILL)

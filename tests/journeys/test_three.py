@@ -263,14 +263,16 @@ def test_a_crash_at_any_point_of_a_send_an_accept_a_lapse_and_a_disconnect_leave
         assert [one.start for one in there.shown()] == [when(120).span.start]
         practice.offer(booked, 170, 180)
         converge(installation, calendar, remote)
-        leave(installation, calendar, database, point, n)
+        disconnect_and_die(installation, calendar, database, point, n)
         assert there.shown() == []
         with database.read() as db:
             assert calendars.connections_of(db) == []
     database.dispose()
 
 
-def leave(installation: Installation, calendar: Calendar, database: MortalDatabase, point: str, n: int) -> None:
+def disconnect_and_die(
+    installation: Installation, calendar: Calendar, database: MortalDatabase, point: str, n: int
+) -> None:
     """Disconnect, die on the way, and let another process finish it."""
     runtime = installation.runtime
     with database.begin() as db:
@@ -278,7 +280,7 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
     provider = runtime.load_provider("")
     account = provider.account(runtime.tokens(calendar.connection_id), runtime.network)
 
-    def part(through: Account) -> None:
+    def finish(through: Account) -> None:
         disconnect.finish(
             database,
             runtime.policy,
@@ -292,9 +294,9 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
 
     database.die_at(point, n)
     with suppress(CrashError, TransientError):
-        part(DyingAccount(account, database))
+        finish(DyingAccount(account, database))
     database.revive()
-    part(account)
+    finish(account)
 
 
 def converge(installation: Installation, calendar: Calendar, remote: RemoteCalendar) -> int:

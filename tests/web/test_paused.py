@@ -14,8 +14,8 @@ from connector.domain.people import CLOCK
 from connector.errors import MissingError, RefusedError
 from connector.services.sync.breaker import PURPOSE, How
 from connector.storage import questions, tables, timeline
-from tests.web.asked import crowd, hand, is_link_of, paused_page, pull, settle, wipe
 from tests.web.desk import Desk, alert, later, lose
+from tests.web.remote_changes import crowd, hand, is_link_of, paused_page, pull, settle, wipe
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_a_calendar_that_cannot_be_read_is_tried_again(there: Desk, error: Missi
     assert there.calendar.paused is None
 
 
-def test_lost_access_is_to_be_mended_first(wiped: Desk) -> None:
+def test_lost_access_is_to_be_regained_first(wiped: Desk) -> None:
     lose(wiped)
     own = f"/calendars/{wiped.connections[0].id}"
     assert f'href="{own}/reconnect"' in wiped.stage.browser().get(paused_page(wiped)).text

@@ -88,7 +88,7 @@ def test_an_event_dragged_into_the_past_is_put_back_and_the_practitioner_is_told
 
 
 @on_sqlite
-def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calendar) -> None:
+def test_an_event_made_all_day_is_reverted(practice: Practice, calendar: Calendar) -> None:
     practice.book(48)
     work(practice, calendar)
     push(practice, calendar)

@@ -1,4 +1,4 @@
-"""A practitioner who does things in their calendar, told in the words of the tables in tests/data/acts."""
+"""A practitioner who does things in their calendar, told in the words of the tables in tests/data/remote_changes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.journeys.services import Service, Shown, connect, use
 from tests.journeys.stage import Installation
 from tests.services.practice import Practice
 
-ACTS = Path(__file__).parents[1] / "data" / "acts"
+TABLES = Path(__file__).parents[1] / "data" / "remote_changes"
 HOLDS = {"hold": 0, "second": 1, "third": 2}
 ELSEWHERE = 200
 
 
 def rows(name: str) -> list[dict[str, str]]:
     """Read a table: one dict a row, by the names in its first line."""
-    lines = [line for line in (ACTS / name).read_text().splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in (TABLES / name).read_text().splitlines() if line.strip() and not line.startswith("#")]
     heads = [head.strip() for head in lines[0].split("|")]
     return [dict(zip(heads, (cell.strip() for cell in line.split("|")), strict=True)) for line in lines[1:]]
 
@@ -140,12 +140,12 @@ class Desk:
         self.look()
         self.work()
 
-    def act(self, words: str) -> None:
-        """Do what a row says, one act after the other."""
+    def change(self, words: str) -> None:
+        """Do what a row says, one change after the other."""
         for one in (part.strip() for part in words.split(",")):
-            self._act(one.split())
+            self._change(one.split())
 
-    def _act(self, words: list[str]) -> None:
+    def _change(self, words: list[str]) -> None:
         hand = self.there.hand
         if words == ["look"]:
             self.notify()
