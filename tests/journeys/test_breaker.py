@@ -125,8 +125,8 @@ def test_deletions_that_were_meant_count_each_as_one(sitting: Desk) -> None:
     assert sitting.told_calendar() == ""
     assert sitting.told_offer() == "withdrawn"
     assert told(sitting, to_client=True) == ["withdrawn"]
-    asked = told(sitting, to_client=False)
-    assert sorted(asked) == ["calendar_stopped", *["delete_asked"] * 6, "offer_taken_back"]
+    letters = told(sitting, to_client=False)
+    assert sorted(letters) == ["calendar_stopped", *["delete_asked"] * 6, "offer_taken_back"]
 
 
 def resume(sitting: Desk, how: How) -> None:

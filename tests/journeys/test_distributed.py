@@ -36,9 +36,9 @@ class Site:
 
     def ok(self, *words: str, stdin: Path | None = None) -> str:
         more = ("--password-file", str(stdin)) if stdin else ()
-        done = run_process(*words, *more, settings=self.settings)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        process = run_process(*words, *more, settings=self.settings)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     def json(self, *words: str) -> Any:
         return json.loads(self.ok(*words, "--json"))

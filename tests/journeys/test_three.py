@@ -146,14 +146,14 @@ def test_nothing_of_a_client_above_the_level_is_ever_sent(there: Service, sqlite
         converge(installation, calendar, remote)
         practice.accept(offer, 0)
         converge(installation, calendar, remote)
-        sent = there.everything_sent()
+        traffic = there.everything_sent()
     canaries = {"Alex Client": Level.FULL, "Lindenstr": Level.FULL, "Alex": Level.FIRST_NAME, "A. C.": Level.INITIALS}
     for canary, from_level in canaries.items():
-        assert canary not in sent or level >= from_level, canary
-    shown = {Level.BUSY: "Busy", Level.NEUTRAL: "Session", Level.INITIALS: "A. C.", Level.FIRST_NAME: "Alex"}
-    assert shown.get(level, "Alex Client") in sent
+        assert canary not in traffic or level >= from_level, canary
+    titles = {Level.BUSY: "Busy", Level.NEUTRAL: "Session", Level.INITIALS: "A. C.", Level.FIRST_NAME: "Alex"}
+    assert titles.get(level, "Alex Client") in traffic
     for never in ("alex@client.example", "Client@", "/answer/"):
-        assert never not in sent
+        assert never not in traffic
 
 
 def test_answers_lost_after_every_write_leave_no_double_and_no_orphan(

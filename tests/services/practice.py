@@ -163,8 +163,8 @@ class Practice:
 
     def told(self, session: Session, *, client: bool | None = None) -> list[Message]:
         with self.database.read() as db:
-            sent = messages.of_session(db, session.id)
-        return [message for message in sent if client is None or message.to_client is client]
+            rows = messages.of_session(db, session.id)
+        return [message for message in rows if client is None or message.to_client is client]
 
     def kinds_told(self, session: Session, *, client: bool) -> list[str]:
         return [message.kind.value for message in self.told(session, client=client)]

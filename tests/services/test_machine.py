@@ -245,9 +245,9 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "practice"):
             return
         with self.database.read() as db:
-            kept = sorted((row.starts_at, row.ends_at, str(row.session_id)) for row in db.execute(EVERY_KEPT_TIME))
-        for n, (_, end, session) in enumerate(kept):
-            for start, _, other in kept[n + 1 :]:
+            times = sorted((row.starts_at, row.ends_at, str(row.session_id)) for row in db.execute(EVERY_KEPT_TIME))
+        for n, (_, end, session) in enumerate(times):
+            for start, _, other in times[n + 1 :]:
                 assert other == session or start >= end
 
     @invariant()

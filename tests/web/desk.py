@@ -110,8 +110,8 @@ def lose(here: Desk) -> None:
 
 
 def alert(page: TestResponse) -> str:
-    _, found, rest = page.text.partition('class="note error"')
-    assert found, page.text
+    _, mark, rest = page.text.partition('class="note error"')
+    assert mark, page.text
     return rest.partition(">")[2].partition("</p>")[0]
 
 

@@ -28,8 +28,8 @@ def pages_of(link: str, offer: Offer) -> list[str]:
 def test_the_page_shows_the_times_the_place_and_the_deadline(stage: Stage) -> None:
     offer = stage.offer()
     text = stage.browser().get(stage.link(offer)).text
-    for shown in ("Dr. Ada Weiß", "09:00 – 09:50", "11:00 – 11:50", "15:00 – 15:50", "Lindenstraße 7, Berlin"):
-        assert shown in text
+    for words in ("Dr. Ada Weiß", "09:00 – 09:50", "11:00 – 11:50", "15:00 – 15:50", "Lindenstraße 7, Berlin"):
+        assert words in text
     assert "Please answer before Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in text
     assert "It stays yours until you choose another one." in text
     assert '<meta name="robots" content="noindex, nofollow">' in text

@@ -78,8 +78,8 @@ def test_no_secret_is_in_any_page_cookie_or_log(
     answers += [everywhere.ada.get(path) for path in ("/calendars", "/sessions")]
     secrets += everywhere.service.secrets
     assert secrets
-    seen = "".join(f"{page.text}{page.headers}" for page in answers) + caplog.text + "".join(capsys.readouterr())
-    assert [secret for secret in secrets if secret in seen] == []
+    everything = "".join(f"{page.text}{page.headers}" for page in answers) + caplog.text + "".join(capsys.readouterr())
+    assert [secret for secret in secrets if secret in everything] == []
     for table in everywhere.stage.everything().values():
         assert [secret for secret in secrets if secret in repr(table)] == []
 

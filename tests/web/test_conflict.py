@@ -50,8 +50,8 @@ def test_opening_the_page_takes_nothing_back(there: Desk, method: str) -> None:
 
 def test_one_click_takes_it_back_and_a_second_changes_nothing(there: Desk, offer: Offer) -> None:
     browser, page = there.stage.browser(), conflict_page(there)
-    done = browser.post(page)
-    assert (done.status_code, done.location) == (303, page)
+    answer = browser.post(page)
+    assert (answer.status_code, answer.location) == (303, page)
     after = there.stage.stored(offer)
     assert after.state is OfferState.OPEN
     assert [a.withdrawn for a in after.alternatives] == [True, False, False]

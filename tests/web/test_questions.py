@@ -78,8 +78,8 @@ def token_of(browser: Browser, path: str) -> str:
 def test_the_page_says_what_was_done_and_what_happens_by_itself_when(there: Desk) -> None:
     question = question_about_move(there)
     text = there.stage.browser().get(page_of(there.stage, question)).text
-    for shown in ("Kim Noor", "15:00 – 15:50", "16:00 – 16:50", "“work”", "Tuesday, 10 March 2026"):
-        assert shown in text
+    for words in ("Kim Noor", "15:00 – 15:50", "16:00 – 16:50", "“work”", "Tuesday, 10 March 2026"):
+        assert words in text
     by_itself = "Happens by itself on Monday, 2 March 2026, 10:31 Central European Time (Berlin) if you choose nothing."
     assert by_itself in text
     assert text.index("Ask the client") < text.index(by_itself) < text.index("The client has already agreed")
@@ -116,14 +116,14 @@ def test_asking_the_client_offers_them_this_one_time(there: Desk) -> None:
     assert "Kim Noor is asked by e-mail." in text
     assert "has 24 hours to answer" in text
     assert "goes back to the agreed time, and a hold stands at the new one until they answer" in text
-    done = answer(there.stage, question, "ask")
-    assert (done.status_code, done.location) == (303, page_of(there.stage, question))
+    reply = answer(there.stage, question, "ask")
+    assert (reply.status_code, reply.location) == (303, page_of(there.stage, question))
     offer = open_offer(there.stage)
     assert offer
     assert [a.when for a in offer.alternatives] == [question.moved_to]
     assert there.stage.stored_session() == there.stage.session
     assert told_to_client(there.stage)[-1] is NoticeKind.OFFERED
-    page_text = there.stage.browser().get(done.location).text
+    page_text = there.stage.browser().get(reply.location).text
     assert "Decided: ask the client" in page_text
     assert "Decided by Dr. Ada Weiß on Monday, 2 March 2026, 10:01" in page_text
     assert f'href="/sessions/{there.stage.session.id}"' in page_text
@@ -193,9 +193,9 @@ def test_cancelling_cancels(there: Desk) -> None:
 
 def test_offering_other_times_leads_to_the_draft_after_signing_in(there: Desk) -> None:
     question = question_about_deletion(there)
-    done = answer(there.stage, question, "offer")
+    reply = answer(there.stage, question, "offer")
     draft = f"/sessions/{there.stage.session.id}/offer"
-    assert (done.status_code, done.location) == (303, draft)
+    assert (reply.status_code, reply.location) == (303, draft)
     assert there.stage.browser().get(draft).location == "/signin"
     assert there.ada.get(draft).status_code == 200
     there.work()
@@ -344,8 +344,8 @@ def test_unknown_and_forged_links_reveal_nothing(there: Desk, path: str) -> None
         f"/question/{seal.token(PURPOSE, stage.session.id)}",
     ]
     answers = [stage.browser().get(link + path) for link in forged]
-    assert {found.status_code for found in answers} == {404}
-    assert len({found.text for found in answers}) == 1
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.text for answer in answers}) == 1
     assert "Ada" not in answers[0].text
 
 

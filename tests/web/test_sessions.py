@@ -211,11 +211,11 @@ def test_looking_changes_nothing(stage: Stage) -> None:
 
 def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -> None:
     def queries() -> int:
-        seen: list[str] = []
+        statements: list[str] = []
         engine = stage.runtime.database._readers
 
         def count(*arguments: object) -> None:
-            seen.append(str(arguments[2]))
+            statements.append(str(arguments[2]))
 
         sa.event.listen(engine, "before_cursor_execute", count)
         try:
@@ -223,7 +223,7 @@ def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -
             assert stage_browser.get(f"/sessions/{stage.session.id}").status_code == 200
         finally:
             sa.event.remove(engine, "before_cursor_execute", count)
-        return len(seen)
+        return len(statements)
 
     stage_browser = stage.signed_in()
     stage.offer()

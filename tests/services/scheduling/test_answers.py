@@ -27,10 +27,10 @@ def test_accepting_moves_the_session_and_frees_everything_else(practice: Practic
     booked = practice.book()
     offer = practice.offer(booked)
     practice.accept(offer, 1)
-    moved = practice.session(booked)
-    assert (moved.id, moved.uid, moved.revision) == (booked.id, booked.uid, 1)
-    assert moved.when == offer.alternatives[1].when
-    assert practice.kept() == [(moved.when.span.start, moved.when.span.end, "booked")]
+    session = practice.session(booked)
+    assert (session.id, session.uid, session.revision) == (booked.id, booked.uid, 1)
+    assert session.when == offer.alternatives[1].when
+    assert practice.kept() == [(session.when.span.start, session.when.span.end, "booked")]
     assert practice.kinds_told(booked, client=True) == ["booked", "offered", "accepted"]
     assert practice.kinds_told(booked, client=False) == ["client_accepted"]
 

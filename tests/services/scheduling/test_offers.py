@@ -184,16 +184,16 @@ def test_nothing_is_offered_for_a_session_that_is_cancelled(practice: Practice) 
 
 
 def test_without_a_calendar_it_is_sent_with_a_warning(practice: Practice) -> None:
-    sent = practice.send(practice.draft(practice.book()))
-    assert "No calendar is connected" in sent.warnings[0]
+    sending = practice.send(practice.draft(practice.book()))
+    assert "No calendar is connected" in sending.warnings[0]
 
 
 def test_a_passing_outage_is_sent_with_a_warning(practice: Practice) -> None:
     calendar = connected(practice)
     with practice.database.begin() as db:
         calendars.note_trouble(db, calendar.id, "the server does not answer", now=NOW)
-    sent = practice.send(practice.draft(practice.book()))
-    assert "cannot be reached at the moment" in sent.warnings[0]
+    sending = practice.send(practice.draft(practice.book()))
+    assert "cannot be reached at the moment" in sending.warnings[0]
 
 
 def test_at_the_deadline_holds_are_released_and_both_are_told(practice: Practice) -> None:

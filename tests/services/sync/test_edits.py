@@ -133,8 +133,8 @@ def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calenda
     practice.wait(minutes=3)
     practice.move(booked, when(96))
     with practice.database.read() as db:
-        dropped = questions.get(db, question.id)
-    assert (dropped.state, dropped.ended_at) == (QuestionState.DROPPED, practice.now)
+        ended_question = questions.get(db, question.id)
+    assert (ended_question.state, ended_question.ended_at) == (QuestionState.DROPPED, practice.now)
     work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(96).span.start]

@@ -266,20 +266,20 @@ def test_a_calendar_connected_late_shows_holds_of_a_session_long_past(practice: 
 def test_nothing_above_the_chosen_level_reaches_the_service(practice: Practice, level: Level) -> None:
     calendar = connect(practice, level=level)
     practice.offer(practice.book(48), 72)
-    written: list[str] = []
+    requests: list[str] = []
 
     def hook(_moment: str, action: Action) -> None:
         if isinstance(action, Put):
-            written.append(repr(action))
+            requests.append(repr(action))
 
     remote(practice).hook = hook
     work(practice, calendar)
-    assert written
+    assert requests
     secrets = {"Alex Client": Level.FULL, "Alex": Level.FIRST_NAME, "Lindenstr": Level.FULL, "A. C.": Level.INITIALS}
     for text, from_level in secrets.items():
         if level < from_level:
-            assert not any(text in request for request in written), text
-    assert not any("alex@client.example" in request for request in written)
+            assert not any(text in request for request in requests), text
+    assert not any("alex@client.example" in request for request in requests)
 
 
 def test_two_connections_show_the_same_times(practice: Practice, calendar: Calendar) -> None:
