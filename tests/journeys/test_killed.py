@@ -129,8 +129,8 @@ def lapsed(practice: Practice, offer: Offer) -> bool:
 def wanted_now(installation: Installation, calendar: Calendar) -> list[datetime]:
     """The times that are kept while the calendar is connected; nothing once it is left."""
     with installation.runtime.database.read() as db:
-        connected = any(one.id == calendar.id for one in calendars.calendars_of(db))
-    return [start for start, _end, _state in installation.practice.kept()] if connected else []
+        is_connected = any(one.id == calendar.id for one in calendars.calendars_of(db))
+    return [start for start, _end, _state in installation.practice.kept()] if is_connected else []
 
 
 def starts(seen: list[Shown]) -> list[datetime]:

@@ -30,8 +30,8 @@ def calendar(practice: Practice) -> Calendar:
 def private(practice: Practice, calendar: Calendar) -> Calendar:
     """A second calendar of the same account, watched only."""
     memory.store(str(practice.kim.id)).calendar("private")
-    watched = replace(calendar, id=practice.another_client().id, remote_id="private", name="Private")
-    watched = replace(watched, role=CalendarRole.WATCHED)
+    private = replace(calendar, id=practice.another_client().id, remote_id="private", name="Private")
+    private = replace(private, role=CalendarRole.WATCHED)
     with practice.database.begin() as db:
-        calendars.add_calendar(db, watched, now=practice.now)
-    return watched
+        calendars.add_calendar(db, private, now=practice.now)
+    return private

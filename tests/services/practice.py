@@ -121,9 +121,9 @@ class Practice:
             return sessions.cancel(db, self.policy, session.id, by=KIM, now=self.now)
 
     def draft(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
-        chosen = [(when(h), None) for h in hours or (72, 96, 120)]
+        choices = [(when(h), None) for h in hours or (72, 96, 120)]
         with self.database.begin() as db:
-            return offers.draft(db, self.policy, session.id, chosen, by=KIM, now=self.now, window=window)
+            return offers.draft(db, self.policy, session.id, choices, by=KIM, now=self.now, window=window)
 
     def send(self, offer: Offer) -> offers.SentOffer:
         with self.database.begin() as db:
@@ -133,9 +133,9 @@ class Practice:
         return self.send(self.draft(session, *hours, window=window)).offer
 
     def accept(self, offer: Offer, n: int = 0, *, by: Actor = ALEX, shown: datetime | None = None) -> Offer:
-        chosen = offer.alternatives[n].id
+        alternative_id = offer.alternatives[n].id
         with self.database.begin() as db:
-            return answers.accept(db, self.policy, offer.id, chosen, by=by, now=self.now, shown=shown)
+            return answers.accept(db, self.policy, offer.id, alternative_id, by=by, now=self.now, shown=shown)
 
     def reject(self, offer: Offer) -> Offer:
         with self.database.begin() as db:

@@ -39,8 +39,8 @@ def test_a_grant_that_is_taken_back_is_told_once_and_regained_by_signing_in_agai
         everywhere.service.store.change_password("secret")
         for calendar in everywhere.service.store.calendars.values():
             calendar.offline = None
-    done = everywhere.back(everywhere.service.consent(everywhere.begin_sign_in(own)))
-    assert state(everywhere) == "ok", done.text
+    answer = everywhere.back(everywhere.service.consent(everywhere.begin_sign_in(own)))
+    assert state(everywhere) == "ok", answer.text
     assert is_due(everywhere)
     everywhere.work()
     assert everywhere.service.titles() == ["Session: K. N."] * 2
@@ -76,8 +76,8 @@ def test_a_second_consent_without_a_lasting_permission_keeps_the_first(google: D
     own = f"/calendars/{google.connections[0].id}/reconnect"
     google.back(google.service.consent(google.begin_sign_in(own)))
     assert state(google) == "ok"
-    kept = google.stage.runtime.tokens(google.connections[0].id).load()
-    assert kept["refresh_token"] in google.service.fake.oauth.grants
+    tokens = google.stage.runtime.tokens(google.connections[0].id).load()
+    assert tokens["refresh_token"] in google.service.fake.oauth.grants
 
 
 def test_nobody_reauthorizes_a_strangers_connection(there: Desk) -> None:

@@ -22,9 +22,9 @@ from tests.web.stage import Stage, add_client
 def offer(there: Desk) -> Offer:
     """An open offer; something else stands at the first of its three times."""
     begin(there)
-    made = there.stage.offer()
-    add_foreign(there, made.alternatives[0].when)
-    return made
+    offer = there.stage.offer()
+    add_foreign(there, offer.alternatives[0].when)
+    return offer
 
 
 def test_the_letter_leads_to_the_time_and_what_stands_there(there: Desk, offer: Offer) -> None:

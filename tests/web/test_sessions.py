@@ -162,8 +162,8 @@ def test_a_flagged_session_is_loud_until_it_is_seen_to(stage: Stage) -> None:
     offer, ada = stage.offer(), stage.signed_in()
     with stage.runtime.database.begin() as db:
         answers.reject(db, stage.runtime.policy, offer.id, by=stage.by, now=stage.now)
-    listed = ada.get("/sessions").text
-    assert listed.index("These need you") < listed.index("Coming up")
+    text = ada.get("/sessions").text
+    assert text.index("These need you") < text.index("Coming up")
     page = f"/sessions/{stage.session.id}"
     assert "None of the times you offered suited Kim Noor" in ada.get(page).text
     assert ada.post(f"{page}/keep", page=page).status_code == 303

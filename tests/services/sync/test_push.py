@@ -313,11 +313,11 @@ def test_the_only_calendar_needs_no_name(practice: Practice) -> None:
 
 def test_connecting_has_the_calendar_written_read_watched_and_proved(practice: Practice) -> None:
     memory.store(str(practice.kim.id)).calendar("Work")
-    chosen = _connect_without_making(practice, "Work")
-    due = {key.kind.value for key in ledger.due_keys(practice.database, practice.now) if key.id == str(chosen.id)}
+    calendar = _connect_without_making(practice, "Work")
+    due = {key.kind.value for key in ledger.due_keys(practice.database, practice.now) if key.id == str(calendar.id)}
     assert due == {"calendar", "pull", "channel"}
     later = practice.now + timedelta(minutes=1)
-    assert Key(Kind.PROBE, str(chosen.id)) in ledger.due_keys(practice.database, later)
+    assert Key(Kind.PROBE, str(calendar.id)) in ledger.due_keys(practice.database, later)
 
 
 def _connect_without_making(practice: Practice, name: str) -> Calendar:
