@@ -58,14 +58,14 @@ def watch(
     )
 
 
-def known(practice: Practice, calendar: Calendar) -> list[Channel]:
+def stored_channels(practice: Practice, calendar: Calendar) -> list[Channel]:
     """Return the stored channels, the newest first."""
     with practice.database.read() as db:
         return list(channels.of_calendar(db, calendar.id))
 
 
 def states(practice: Practice, calendar: Calendar) -> list[str]:
-    return [channel.state.value for channel in known(practice, calendar)]
+    return [channel.state.value for channel in stored_channels(practice, calendar)]
 
 
 def row(database: Database, calendar_id: UUID, kind: Kind = Kind.PULL) -> Any:
@@ -102,7 +102,7 @@ def connected(practice: Practice) -> Calendar:
 
 def one_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
     """Assert that one channel is open, that we and the service mean the same, and that its notification is believed."""
-    [channel] = known(practice, calendar)
+    [channel] = stored_channels(practice, calendar)
     [there] = remote.channels.values()
     assert (channel.id, channel.remote_id, channel.expires_at) == (there.id, there.remote_id, there.expires_at)
     assert subscriptions.secret_of(SEAL, channel) == there.secret

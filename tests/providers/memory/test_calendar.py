@@ -178,7 +178,7 @@ def test_a_store_is_found_again_by_its_id(store: MemoryStore) -> None:
     assert len(opened.changes(None).changed) == 1
 
 
-def test_where_tentative_counts_as_free_a_hold_is_named_by_the_agenda_alone(calendar: MemoryCalendar) -> None:
+def test_where_tentative_counts_as_free_a_hold_is_named_by_free_busy_alone(calendar: MemoryCalendar) -> None:
     (hold,) = written(calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
     (firm,) = written(calendar.apply([creation(content(hours=1, showing=Showing.FIRM))]))
     calendar.tentative_is_free = True

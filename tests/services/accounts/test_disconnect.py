@@ -319,11 +319,11 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
 def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice) -> None:
     calendar = connected.connect(practice)
     there = remote(practice)
-    done: list[int] = []
+    calls: list[int] = []
 
     def hook(moment: str, _action: object) -> None:
-        if moment == "before" and not done:
-            done.append(1)
+        if moment == "before" and not calls:
+            calls.append(1)
             with practice.database.begin() as db:
                 disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
             practice.carry_out(Kind.CALENDAR)
@@ -331,5 +331,5 @@ def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice)
     there.hook = hook
     practice.wait(minutes=1)
     practice.carry_out(Kind.PROBE)
-    assert done
+    assert calls
     assert there.events == {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -19,24 +18,12 @@ from connector.errors import MissingError, TransientError
 from connector.ports import Busy
 from connector.services.sync import breaker, hold_probe
 from connector.storage import calendars, timeline
-from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from providers.memory import provider as memory
-from tests.services.connected import connect, converge, is_due, look, push, remote, retarget, work
+from tests.services.connected import connect, converge, is_due, look, on_sqlite, push, remote, retarget, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
-
-@pytest.fixture
-def practice(sqlite_database: Database) -> Iterator[Practice]:
-    made = Practice(sqlite_database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
+pytestmark = on_sqlite
 
 
 def probe(practice: Practice, calendar: Calendar) -> datetime | None:
@@ -93,8 +80,8 @@ def test_a_service_that_learns_better_gets_soft_holds_again(practice: Practice, 
 
 @pytest.mark.parametrize("n", range(5))
 @pytest.mark.parametrize("point", POINTS)
-def test_a_crash_while_it_is_tried_leaves_no_probe(sqlite_url: str, point: str, n: int) -> None:
-    database = MortalDatabase(sqlite_url)
+def test_a_crash_while_it_is_tried_leaves_no_probe(database_url: str, point: str, n: int) -> None:
+    database = MortalDatabase(database_url)
     practice = Practice(database)
     calendar = connect(practice)
     remote(practice).hook = database.hook
