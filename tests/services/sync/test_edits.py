@@ -112,7 +112,7 @@ def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calend
     def at_every_write(_moment: str, _action: object) -> None:
         is_taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
 
-    remote(practice).hook = at_every_write
+    remote(practice).on_write = at_every_write
     work(practice, calendar)
     assert is_taken
     assert all(is_taken), "for a moment the time was seen free"
@@ -378,7 +378,7 @@ def test_our_own_write_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     booked = book_and_show(practice, calendar)
     practice.move(booked, when(60))
     database.die_at("after write", 0)
@@ -397,7 +397,7 @@ def test_a_removal_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str) ->
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
     work(practice, calendar)
@@ -424,7 +424,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96)
     work(practice, calendar)

@@ -163,14 +163,14 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
     there = remote(practice)
     there.etags = "none"
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "after":
             for href, event in list(there.events.items()):
                 there.events[href] = replace(
                     event, shown=replace(event.shown, title=" ".join(event.shown.title.split()))
                 )
 
-    there.hook = hook
+    there.on_write = on_write
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
     with practice.database.begin() as db:
         set_levels(db, calendar.connection_id, session_level=Level(4), hold_level=Level(4), now=practice.now)

@@ -88,7 +88,9 @@ def test_the_move_comes_before_the_removals(practice: Practice, calendar: Calend
     offer = practice.offer(practice.book(48), 72, 96)
     work(practice, calendar)
     order: list[str] = []
-    remote(practice).hook = lambda moment, action: order.append(type(action).__name__) if moment == "before" else None
+    remote(practice).on_write = lambda moment, action: (
+        order.append(type(action).__name__) if moment == "before" else None
+    )
     practice.accept(offer, 0)
     work(practice, calendar)
     assert order == ["Put", "Remove", "Remove"]
@@ -134,7 +136,7 @@ def test_a_crash_anywhere_in_a_send_or_an_accept_leaves_no_double_and_no_orphan(
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
 
     def crash_and_restart() -> None:
         database.die_at(point, n)
@@ -278,11 +280,11 @@ def test_nothing_above_the_chosen_level_reaches_the_service(practice: Practice, 
     practice.offer(practice.book(48), 72)
     written: list[str] = []
 
-    def hook(_moment: str, action: Action) -> None:
+    def on_write(_moment: str, action: Action) -> None:
         if isinstance(action, Put):
             written.append(repr(action))
 
-    remote(practice).hook = hook
+    remote(practice).on_write = on_write
     work(practice, calendar)
     assert written
     secrets = {"Alex Client": Level.FULL, "Alex": Level.FIRST_NAME, "Lindenstr": Level.FULL, "A. C.": Level.INITIALS}
@@ -372,13 +374,13 @@ def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practi
     href = href_at(practice, 48)
     done: list[int] = []
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "before" and not done:
             done.append(1)
             remote(practice).move(href, when(60).span)
             push(practice, calendar)
 
-    remote(practice).hook = hook
+    remote(practice).on_write = on_write
     for _ in range(6):
         work(practice, calendar)
         look(practice, calendar)
@@ -394,13 +396,13 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
     href = href_at(practice, 48)
     done: list[int] = []
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "before" and not done:
             done.append(1)
             remote(practice).move(href, when(60).span)
             push(practice, calendar)
 
-    remote(practice).hook = hook
+    remote(practice).on_write = on_write
     for _ in range(8):
         work(practice, calendar)
         look(practice, calendar)
