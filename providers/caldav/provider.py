@@ -62,13 +62,12 @@ class CaldavCalendar(Push):
                 self._start(pool, waiting, running)
                 yield from outcomes  # while the next requests are under way
                 outcomes.clear()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    flight, outcome = running.pop(future), self._learn(future.result())
+                for flight, outcome in self._ended(running):
                     if not fatal and _may_try_again(flight, outcome):
                         waiting.appendleft(_Flight(flight.action, attempt=flight.attempt + 1))
-                        continue
-                    fatal = fatal or _fatal_error(outcome)
-                    outcomes.append(outcome)
+                    else:
+                        fatal = fatal or _fatal_error(outcome)
+                        outcomes.append(outcome)
 
     def _do_alone(self, action: Action) -> Outcome:
         flight = _Flight(action)
@@ -89,6 +88,11 @@ class CaldavCalendar(Push):
             if len(running) > 1:
                 for other in running.values():
                     other.in_company = True
+
+    def _ended(self, running: dict[Future[Outcome], _Flight]) -> Iterator[tuple[_Flight, Outcome]]:
+        """Wait until one has ended at least, and take out those that have."""
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), self._learn(future.result())
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there; whatever an answer leaves out is asked for by itself before it is called absent."""

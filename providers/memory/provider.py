@@ -39,7 +39,7 @@ from providers.memory.push import MemoryPush
 
 Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
 Moment = Literal["before", "after"]
-Hook = Callable[[Moment, Action], None]
+WriteCallback = Callable[[Moment, Action], None]
 Around = Callable[[Action, Callable[[], Outcome]], Outcome]
 """Does one write, or more or less than that; a ProviderError it raises is what the caller gets."""
 
@@ -65,7 +65,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     """One calendar, its service and its practitioner in one object.
 
     Attributes:
-        hook: Called before and after each remote write; whatever it raises goes through to the caller of `apply`.
+        on_write: Called before and after each remote write; whatever it raises goes through to the caller of `apply`.
         offline: While set, every verb fails with it and nothing is done.
         etags: Whether writes and feed tell an ETag, a weak one, or none.
         feed: Whether the change feed can be read incrementally; else every answer is a full listing.
@@ -80,7 +80,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         MemoryEvents.__init__(self)
         MemoryPush.__init__(self)
         self.info = RemoteCalendarInfo(remote_id=remote_id, name=name or remote_id, writable=writable)
-        self.hook: Hook | None = None
+        self.on_write: WriteCallback | None = None
         self.offline: ProviderError | None = None
         self.etags: Literal["strong", "weak", "none"] = "strong"
         self.feed = True
@@ -166,14 +166,14 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     # How it works inside.
 
     def _do(self, action: Action) -> Outcome:
-        if self.hook:
-            self.hook("before", action)
+        if self.on_write:
+            self.on_write("before", action)
         try:
             outcome = self.around(action, lambda: self._outcome(action)) if self.around else self._outcome(action)
         except ProviderError as error:
             outcome = Failed(key=action.key, error=error)
-        if self.hook:
-            self.hook("after", action)
+        if self.on_write:
+            self.on_write("after", action)
         return outcome
 
     def _outcome(self, action: Action) -> Outcome:

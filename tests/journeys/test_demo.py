@@ -16,8 +16,8 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from connector.cli.demo.looking import eventually
-from connector.cli.demo.visiting import Page, Visitor
+from connector.cli.demo.evidence import eventually
+from connector.cli.demo.visitor import Page, Visitor
 from tests.cli.keyboard import PENCILLED
 
 pytestmark = [

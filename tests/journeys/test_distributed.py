@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from connector.cli.demo.looking import CalendarServer, Seen, by_status, eventually, invitation, link_in
-from connector.cli.demo.visiting import Visitor
+from connector.cli.demo.evidence import CalendarServer, Seen, by_status, eventually, invitation, link_in
+from connector.cli.demo.visitor import Visitor
 from tests.cli.keyboard import ahead, run_process, start_process
 from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox

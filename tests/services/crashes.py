@@ -39,7 +39,7 @@ class MortalDatabase(Database):
         self._after = n if point == "after commit" else None
         self._writes = (point.removesuffix(" write"), n) if point.endswith(" write") else None
 
-    def hook(self, moment: str, _action: Action) -> None:
+    def on_write(self, moment: str, _action: Action) -> None:
         """Die at a write to a memory calendar if it is its turn; called before and after each."""
         if self._writes is not None and self._writes[0] == moment:
             countdown = self._count(self._writes[1])

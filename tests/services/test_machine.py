@@ -77,7 +77,7 @@ class Life(RuleBasedStateMachine):
         self.practice = Practice(self.database)
         self.calendar = connect(self.practice)
         self.remote = remote(self.practice)
-        self.remote.hook = self.database.hook
+        self.remote.on_write = self.database.on_write
         self.booked: list[Session] = []
         self.made: list[Offer] = []
         self.revisions: dict[UUID, int] = {}

@@ -58,12 +58,12 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-def test_a_crash_in_the_hook_passes_through_and_leaves_what_was_done(calendar: MemoryCalendar) -> None:
+def test_a_crash_in_the_callback_passes_through_and_leaves_what_was_done(calendar: MemoryCalendar) -> None:
     def crash(moment: str, _: Action) -> None:
         if moment == "after":
             raise Crash
 
-    calendar.hook = crash
+    calendar.on_write = crash
     with pytest.raises(Crash):
         list(calendar.apply([creation(), creation()]))
     assert len(calendar.events) == 1
@@ -73,7 +73,7 @@ def test_a_crash_before_a_write_leaves_nothing(calendar: MemoryCalendar) -> None
     def crash(_: str, __: Action) -> None:
         raise Crash
 
-    calendar.hook = crash
+    calendar.on_write = crash
     with pytest.raises(Crash):
         list(calendar.apply([creation()]))
     assert calendar.events == {}

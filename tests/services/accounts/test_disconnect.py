@@ -298,7 +298,7 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
     practice = Practice(database)
     calendar, there = filled(practice), remote(practice)
     watch(practice, calendar)
-    there.hook = database.hook
+    there.on_write = database.on_write
     grant = account(practice, calendar)
     database.die_at(point, n)
     with suppress(CrashError):
@@ -321,14 +321,14 @@ def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice)
     there = remote(practice)
     calls: list[int] = []
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "before" and not calls:
             calls.append(1)
             with practice.database.begin() as db:
                 disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
             practice.carry_out(Kind.CALENDAR)
 
-    there.hook = hook
+    there.on_write = on_write
     practice.wait(minutes=1)
     practice.carry_out(Kind.PROBE)
     assert calls

@@ -76,7 +76,7 @@ def test_a_crash_on_the_way_loses_nothing_and_doubles_nothing(sqlite_url: str, p
     work(practice, old)
     new = retarget(practice, old)
     for name in ("calendar", "second"):
-        remote(practice, name).hook = database.hook
+        remote(practice, name).on_write = database.on_write
     for one in (new, old):
         database.die_at(point, n)
         with suppress(CrashError):

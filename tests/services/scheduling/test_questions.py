@@ -46,7 +46,7 @@ def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calend
     def at_every_write(_moment: str, _action: object) -> None:
         is_taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
 
-    remote(practice).hook = at_every_write
+    remote(practice).on_write = at_every_write
     work(practice, calendar)
     assert is_taken
     assert all(is_taken), "for a moment the time was seen free"

@@ -195,7 +195,7 @@ def test_our_own_write_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     booked = book_and_show(practice, calendar)
     practice.move(booked, when(60))
     database.die_at("after write", 0)
@@ -214,7 +214,7 @@ def test_a_removal_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str) ->
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     booked, offer = offer_and_show(practice, calendar, 72, 96)
     practice.withdraw(offer)
     database.die_at("after write", 0)
@@ -238,7 +238,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     booked, offer = offer_and_show(practice, calendar, 72, 96)
     earlier = len(practice.told(booked))
     href = href_at(practice, 48 if "session" in kind else 72)

@@ -84,7 +84,7 @@ def test_a_crash_while_it_is_tried_leaves_no_probe(database_url: str, point: str
     database = MortalDatabase(database_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     database.die_at(point, n)
     with suppress(CrashError):
         probe(practice, calendar)
@@ -152,12 +152,12 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
     written_at: dict[str | None, datetime] = {}
     busy = there.busy
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "after":
             for href in there.events:
                 written_at.setdefault(href, practice.now)
 
-    there.hook = hook
+    there.on_write = on_write
 
     def late(span: Span) -> list[Busy]:
         return [one for one in busy(span) if practice.now - written_at[one.href] >= timedelta(seconds=5)]
@@ -174,7 +174,7 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
 def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None:
     calendar = connect(practice, level=Level.BUSY)
     titles = []
-    remote(practice).hook = lambda _, action: (
+    remote(practice).on_write = lambda _, action: (
         titles.append(action.entry.content.title) if isinstance(action, Put) else None
     )
     hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)

@@ -144,14 +144,14 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
     there = remote(practice)
     there.etags = "none"
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "after":
             for href, event in list(there.events.items()):
                 there.events[href] = replace(
                     event, shown=replace(event.shown, title=" ".join(event.shown.title.split()))
                 )
 
-    there.hook = hook
+    there.on_write = on_write
     booked = book_with_two_blanks(practice, calendar)
     for _ in range(8):
         converge(practice, calendar)

@@ -78,7 +78,9 @@ def test_the_move_comes_before_the_removals(practice: Practice, calendar: Calend
     offer = practice.offer(practice.book(48), 72, 96)
     work(practice, calendar)
     order: list[str] = []
-    remote(practice).hook = lambda moment, action: order.append(type(action).__name__) if moment == "before" else None
+    remote(practice).on_write = lambda moment, action: (
+        order.append(type(action).__name__) if moment == "before" else None
+    )
     practice.accept(offer, 0)
     work(practice, calendar)
     assert order == ["Put", "Remove", "Remove"]
@@ -124,7 +126,7 @@ def test_a_crash_anywhere_in_a_send_or_an_accept_leaves_no_double_and_no_orphan(
     database = MortalDatabase(database_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
 
     def crash_and_restart() -> None:
         database.die_at(point, n)
@@ -268,11 +270,11 @@ def test_nothing_above_the_chosen_level_reaches_the_service(practice: Practice, 
     practice.offer(practice.book(48), 72)
     requests: list[str] = []
 
-    def hook(_moment: str, action: Action) -> None:
+    def on_write(_moment: str, action: Action) -> None:
         if isinstance(action, Put):
             requests.append(repr(action))
 
-    remote(practice).hook = hook
+    remote(practice).on_write = on_write
     work(practice, calendar)
     assert requests
     secrets = {"Alex Client": Level.FULL, "Alex": Level.FIRST_NAME, "Lindenstr": Level.FULL, "A. C.": Level.INITIALS}
@@ -331,14 +333,14 @@ def move_before_the_next_write(practice: Practice, calendar: Calendar) -> None:
     href = href_at(practice, 48)
     is_moved = False
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         nonlocal is_moved
         if moment == "before" and not is_moved:
             is_moved = True
             remote(practice).move(href, when(60).span)
             push(practice, calendar)
 
-    remote(practice).hook = hook
+    remote(practice).on_write = on_write
 
 
 def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
