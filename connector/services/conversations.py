@@ -340,7 +340,7 @@ def remembered(logged: Iterable[Message]) -> Conversation:
             case MessageState.QUEUED:
                 conversation = rules.owing(conversation, message.notice)
             case MessageState.REFUSED:
-                conversation = replace(conversation, refused=message.notice)
+                conversation = rules.refused(conversation, message.id, message.notice)
             case MessageState.HELD_BACK:
                 pass
     return conversation
