@@ -132,6 +132,17 @@ def test_a_letter_in_doubt_is_repeated_to_the_byte(practice: Practice, post: Pos
     assert post.taken[0] == post.taken[1]
 
 
+def test_a_doubt_outlives_a_repeat_that_surely_did_not_leave(practice: Practice, post: Post) -> None:
+    post.wrong = CUT_OFF
+    booked = practice.book()
+    post.wrong = DOWN
+    practice.wait(minutes=20)
+    practice.mail()
+    practice.cancel(booked)
+    recover(practice, post)
+    assert to_client(practice, post) == ["booked", "cancelled"]
+
+
 def test_what_was_in_doubt_is_taken_back_when_it_is_no_longer_so(practice: Practice, post: Post) -> None:
     post.wrong = CUT_OFF
     booked = practice.book()
