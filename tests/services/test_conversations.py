@@ -232,6 +232,22 @@ def test_a_letter_refused_for_good_is_not_repeated_and_needs_the_practitioner(pr
     assert [refusal.kind for refusal in refusals] == ["booked"]
 
 
+def test_a_practitioner_whose_own_letters_are_refused_sees_it(practice: Practice, post: Post) -> None:
+    post.wrong, post.only_to = GONE, practice.kim.email
+    practice.reject(practice.offer(practice.book()))
+    assert seen_refused(practice)
+    post.wrong = None
+    practice.reject(practice.offer(practice.book(300)))
+    assert not seen_refused(practice)
+
+
+def seen_refused(practice: Practice) -> bool:
+    practice.mail()
+    practice.wait(seconds=1)
+    with practice.database.read() as db:
+        return session_list(db, practice.kim.id, now=practice.now).refuses_mail
+
+
 def test_what_changes_after_a_refusal_is_tried(practice: Practice, post: Post) -> None:
     post.wrong = GONE
     booked = practice.book()

@@ -80,13 +80,17 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionList:
-    """A practitioner's sessions: those that need them first, then what comes, then what was, latest first."""
+    """A practitioner's sessions: those that need them first, then what comes, then what was, latest first.
+
+    `refuses_mail`: the last letter to the practitioner themselves was refused.
+    """
 
     practitioner: Practitioner
     flagged: tuple[SessionRow, ...]
     upcoming: tuple[SessionRow, ...]
     past: tuple[SessionRow, ...]
     calendars: tuple[CalendarView, ...]
+    refuses_mail: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +162,7 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
         upcoming=tuple(row for row in others if row.session.when.span.end > now),
         past=tuple(row for row in reversed(others) if row.session.when.span.end <= now),
         calendars=_calendar_views(db, practitioner_id, connected),
+        refuses_mail=conversations.refuses_mail(db, practitioner_id),
     )
 
 
