@@ -19,6 +19,8 @@
     │ ├ EditConflictError         somebody wrote in between: read, then plan again
     │ ├ MissingError              not there: done for a removal, create for a put
     │ └ RefusedError              ours to fix: park the work, tell the operator
+    ├ LeaseLostError              the claim this work was done under is gone: stop, record nothing
+    ├ StoppingError               this process is stopping: leave the rest to whoever claims next
     ├ NotificationRejectedError   a push that proves nothing: 4xx with no detail
     └ SettingsError               every fault at once, then exit
 
@@ -109,6 +111,14 @@ class MissingError(ProviderError):
 
 class RefusedError(ProviderError):
     """The service understood and said no; repeating it unchanged cannot help."""
+
+
+class LeaseLostError(ConnectorError):
+    """The claim is gone, and another worker may have it: stop at once, record nothing."""
+
+
+class StoppingError(ConnectorError):
+    """This process is stopping: leave the rest of the work to whoever claims the key next."""
 
 
 class NotificationRejectedError(ConnectorError):

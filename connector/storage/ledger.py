@@ -1,8 +1,8 @@
 """The ledger: what is due, in the same transaction as the change that made it due. See docs/decisions/0002.
 
 A row is one unit to converge. `desired` counts what was asked for, `applied` what was done; `due_at` is NULL when
-nothing is to be done. A lease is timed by the database's own clock, and its token fences off whoever held it before.
-Dueness is judged by the `now` a caller gives.
+nothing is to be done. A lease is timed by the database's own clock, and its token fences off whoever held it before
+(see `fence`). Dueness is judged by the `now` a caller gives.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = [
     "Key",
     "Kind",
     "Parked",
+    "check",
     "claim",
     "clear_leases",
     "due",
@@ -165,6 +166,14 @@ def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEA
 def renew(database: Database, claim: Claim, *, lease: timedelta = LEASE) -> bool:
     """Extend a lease; False if the claim is gone, and then its holder stops at once."""
     return _update(database, claim, lease_until=ahead(lease.total_seconds()))
+
+
+def check(db: Connection, claim: Claim) -> bool:
+    """Whether a claim is still its holder's; then nobody else can claim the key before this transaction has ended.
+
+    One whose lease has run out counts as long as nobody else has claimed the key.
+    """
+    return db.execute(select(due.c.token).where(_held_by(claim)).with_for_update()).first() is not None
 
 
 def finish(database: Database, claim: Claim, *, again_at: datetime | None = None) -> bool:

@@ -23,8 +23,9 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from sqlalchemy import Connection
 
-from connector.errors import RefusedError, SettingsError, TransientError
+from connector.errors import LeaseLostError, RefusedError, SettingsError, StoppingError, TransientError
 from connector.ports import Clock
 from connector.storage import ledger
 from connector.storage.database import Database
@@ -35,6 +36,7 @@ from connector.work.wakeups import WakeUps
 
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)
+_RENEW_AFTER = 1 / 3  # of a lease
 _FULL_SECONDS = 0.02  # a consumer whose threads have enough to do looks again after this
 _WAKEUPS_KEPT = 64
 _MUTED_SECONDS = 2.0  # after a failed wake-up nobody waits for the broker again for so long
@@ -42,22 +44,37 @@ _MUTED_SECONDS = 2.0  # after a failed wake-up nobody waits for the broker again
 log = structlog.get_logger(__name__)
 
 
-class LeaseLostError(Exception):
-    """The claim is gone, and another worker may have it: stop at once, write nothing."""
-
-
-class StoppingError(Exception):
-    """This process is stopping: leave the rest of the work to whoever claims the key next."""
-
-
 class Running:
-    """What a handler asks between its batches."""
+    """The claim that a handler works under: a Fence.
 
-    def __init__(self, database: Database, claim: Claim, *, lease: timedelta, stop: threading.Event) -> None:
+    Its time is the monotonic clock, which goes on while a process is frozen. Safe to share between threads.
+
+    Args:
+        database: Where the claim was made.
+        claim: The claim.
+        lease: Its life between renewals.
+        stop: Set when this process is to stop.
+        since: What the clock said before the claim was made; None for now.
+        monotonic: The clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        claim: Claim,
+        *,
+        lease: timedelta,
+        stop: threading.Event,
+        since: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._claim = claim
         self._lease = lease
         self._stop = stop
+        self._monotonic = monotonic
+        self._renewing = threading.Lock()
+        self._renewed_at = monotonic() if since is None else since
 
     @property
     def stopping(self) -> bool:
@@ -65,14 +82,34 @@ class Running:
         return self._stop.is_set()
 
     def renew(self) -> None:
-        """Keep the claim for another lease.
+        """Keep the claim for another lease if a third of it is gone.
 
         Raises: LeaseLostError; StoppingError if this process is stopping. Let both through.
         """
         if self.stopping:
-            raise StoppingError
-        if not ledger.renew(self._database, self._claim, lease=self._lease):
-            raise LeaseLostError
+            raise StoppingError("this process is stopping")
+        self.keep()
+
+    def keep(self) -> None:
+        """Renew, also while this process is stopping: for requests in the middle of a batch.
+
+        Raises: LeaseLostError.
+        """
+        with self._renewing:
+            now = self._monotonic()
+            if now - self._renewed_at < self._lease.total_seconds() * _RENEW_AFTER:
+                return
+            if not ledger.renew(self._database, self._claim, lease=self._lease):
+                raise LeaseLostError("another worker may have the claim")
+            self._renewed_at = now
+
+    def check(self, db: Connection) -> None:
+        """Make sure, in the transaction of a record, that the claim is still ours until that has ended.
+
+        Raises: LeaseLostError.
+        """
+        if not ledger.check(db, self._claim):
+            raise LeaseLostError("another worker may have the claim")
 
 
 Handler = Callable[[Claim, Running], datetime | None]
@@ -240,10 +277,11 @@ class Engine:
 
     def _carry_out(self, key: Key) -> Key | None:
         """Do one claim's worth and return the key to go on with."""
+        since = time.monotonic()
         claim = ledger.claim(self._database, key, now=self._clock(), lease=self._lease, seats=self._seats)
         if claim is None:
             return None
-        running = Running(self._database, claim, lease=self._lease, stop=self._stop)
+        running = Running(self._database, claim, lease=self._lease, stop=self._stop, since=since)
         return self._ended(claim, carry_out(self._database, claim, self._handle, running, clock=self._clock))
 
     def _ended(self, claim: Claim, ending: Ending) -> Key | None:

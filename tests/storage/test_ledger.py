@@ -123,6 +123,41 @@ def test_after_the_lease_another_takes_over_and_the_first_is_fenced_off(database
     assert ledger.finish(database, successor)
 
 
+def test_a_check_holds_while_the_claim_does_and_fails_once_another_has_claimed(database: Database) -> None:
+    touch(database)
+    frozen = claimed(database, lease=BRIEF)
+    successor = await_claim(database)
+    with database.begin() as db:
+        assert not ledger.check(db, frozen)
+        assert ledger.check(db, successor)
+    assert ledger.finish(database, successor)
+    with database.begin() as db:
+        assert not ledger.check(db, successor)
+
+
+def test_a_claim_whose_lease_has_run_out_counts_until_another_has_claimed_the_key(database: Database) -> None:
+    touch(database)
+    late = claimed(database, lease=timedelta(seconds=-1))
+    with database.begin() as db:
+        assert ledger.check(db, late)
+    claimed(database)
+    with database.begin() as db:
+        assert not ledger.check(db, late)
+
+
+def test_nobody_claims_a_key_between_a_check_and_the_end_of_its_transaction(database: Database) -> None:
+    touch(database)
+    late = claimed(database, lease=timedelta(seconds=-1))
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as db:
+            assert ledger.check(db, late)
+            successor = pool.submit(ledger.claim, database, KEY, now=NOW)
+            with database.read() as other:
+                assert other.execute(sa.select(due.c.token)).scalar_one() == late.token
+            assert not successor.done()
+        assert successor.result(60)
+
+
 def await_claim(database: Database) -> Claim:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -8,12 +8,13 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from connector.errors import RefusedError, SettingsError, TransientError
+from connector.errors import LeaseLostError, RefusedError, SettingsError, TransientError
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.due import due
+from connector.storage.fence import fenced
 from connector.storage.ledger import Claim, Key, Kind
-from connector.work.engine import Engine, LeaseLostError, Running
+from connector.work.engine import Engine, Running
 from tests.conftest import Clock
 
 from .conftest import OFTEN, WAIT_SECONDS, Recorder, StartEngine, settled, touch
@@ -153,7 +154,7 @@ def test_stopping_gives_the_lease_back_with_the_work_undone(
     assert ledger.claim(sqlite_database, KEY, now=real_time())
 
 
-def test_whoever_has_lost_the_claim_is_told_at_the_next_batch(
+def test_whoever_has_lost_the_claim_is_told_at_the_next_record(
     sqlite_database: Database, start_engine: StartEngine
 ) -> None:
     lost = threading.Event()
@@ -161,7 +162,8 @@ def test_whoever_has_lost_the_claim_is_told_at_the_next_batch(
     def work(_claim: Claim, running: Running) -> None:
         ledger.clear_leases(sqlite_database)
         try:
-            running.renew()
+            with fenced(sqlite_database, running):
+                pass
         except LeaseLostError:
             lost.set()
             raise

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 import structlog
 
+from connector.errors import LeaseLostError
 from connector.storage.database import Database
 from connector.storage.ledger import Claim
-from connector.work.engine import Engine, Handler, LeaseLostError, Running
+from connector.work.engine import Engine, Handler, Running
 
 MARKS = "CREATE TABLE marks (id TEXT PRIMARY KEY)"
 DOUBLES = "CREATE TABLE doubles (id TEXT)"
