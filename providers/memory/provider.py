@@ -32,6 +32,7 @@ from connector.ports import (
     Removed,
     TokenStore,
     Written,
+    before_request,
 )
 from providers._conflict import check_overwrite
 from providers.memory.events import Event, MemoryEvents
@@ -109,6 +110,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there."""
+        before_request()
         with self._lock:
             self._ask("read")
             events = {ref.name: self.events.get(ref.href or ref.name) for ref in refs}
@@ -119,6 +121,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def changes(self, token: str | None) -> Changes:
         """Read the feed from a token."""
+        before_request()
         with self._lock:
             self._ask("changes")
             current = f"{self._era}:{self._version}"
@@ -133,6 +136,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when it is not free."""
+        before_request()
         with self._lock:
             self._ask("busy")
             intervals = self._busy_events(span)
@@ -140,6 +144,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free, tentative ones too; asks as `busy` does."""
+        before_request()
         with self._lock:
             self._ask("busy")
             return self._busy_events(span)
@@ -166,6 +171,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     # How it works inside.
 
     def _do(self, action: Action) -> Outcome:
+        before_request()
         if self.hook:
             self.hook("before", action)
         try:

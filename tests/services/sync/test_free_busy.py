@@ -21,6 +21,7 @@ from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, SUPPORT, when
 from tests.services.connected import connect, converge, is_due, on_sqlite, push, remote, retarget, work
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.BUSY, Kind.PROBE)
@@ -51,7 +52,7 @@ def private(practice: Practice, calendar: Calendar) -> Calendar:
 
 def scan(practice: Practice, calendar: Calendar) -> datetime | None:
     there = remote(practice, calendar.remote_id)
-    return free_busy.read(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    return free_busy.read(practice.database, practice.policy, calendar.id, there, fence=OURS, now=practice.now)
 
 
 def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:
