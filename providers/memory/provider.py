@@ -74,6 +74,8 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         tentative_is_free: Whether free and busy leave tentative events out, as some services do.
         around: Called instead of each remote write, with the action and what would be done; see `Around`.
         requests: How often each verb was asked, writes one by one.
+        spends_names: Whether a name that was deleted cannot be used again; where it can be, as at some CalDAV servers,
+            a late creation makes the event anew.
         spent_names: Creations refused because their name had been used and deleted before.
     """
 
@@ -89,6 +91,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         self.tentative_is_free = False
         self.around: Around | None = None
         self.requests: Counter[str] = Counter()
+        self.spends_names = True
         self.spent_names: list[str] = []
         self._faults: list[Fault] = []
         self._interruptions: deque[Callable[[], None]] = deque()
@@ -216,7 +219,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     def _check_creatable(self, put: Put, href: str) -> None:
         if put.ref.href is not None:
             raise MissingError(f"{href} is not there")
-        if href in self._tombstones:
+        if href in self._tombstones and self.spends_names:
             self.spent_names.append(href)
             raise MissingError(f"the name {href} is spent")
 
@@ -229,6 +232,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         base = event or Event(href=put.ref.href or put.ref.name, version=version, shown=content)
         written = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
         self.events[written.href] = written
+        self._tombstones.pop(written.href, None)
         return written
 
     def _remove(self, remove: Remove) -> Outcome:
