@@ -292,6 +292,22 @@ formers = Table(
     Column("session_id", Uuid, nullable=False),
 )
 
+# Events of ours that may have been written, moved or removed by a worker that has lost its claim, or by a request whose
+# answer was lost: each is looked at again. `name` is the event's remote name; its entry may go by another by now.
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("href", Text),
+    Column("key", Text, nullable=False),  # the entry's key
+    Column("session_id", Uuid, nullable=False),
+    Column("wrote", String(32)),  # what may have been written: a fingerprint, empty for a removal; NULL if nobody knows
+    Column("look_at", UtcDateTime, nullable=False),
+)
+
 # Changes to events of ours that are settling: what was done, and since when; none of them counts yet.
 remote_changes = Table(
     "remote_changes",

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -83,7 +84,7 @@ class CaldavCalendar(Push):
         limit = self._lanes.limit if self._events.http.accepted else 1
         while waiting and len(running) < limit and waiting[0].action.key not in keys:
             flight = waiting.popleft()
-            running[pool.submit(self._do, flight.action)] = flight
+            running[pool.submit(copy_context().run, self._do, flight.action)] = flight
             keys.add(flight.action.key)
             if len(running) > 1:
                 for other in running.values():

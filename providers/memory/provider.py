@@ -32,6 +32,7 @@ from connector.ports import (
     Removed,
     TokenStore,
     Written,
+    before_request,
 )
 from providers._conflict import check_overwrite
 from providers.memory.events import Event, MemoryEvents
@@ -73,6 +74,8 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         tentative_is_free: Whether free and busy leave tentative events out, as some services do.
         around: Called instead of each remote write, with the action and what would be done; see `Around`.
         requests: How often each verb was asked, writes one by one.
+        spends_names: Whether a name that was deleted cannot be used again; where it can be, as at some CalDAV servers,
+            a late creation makes the event anew.
         spent_names: Creations refused because their name had been used and deleted before.
     """
 
@@ -88,6 +91,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         self.tentative_is_free = False
         self.around: Around | None = None
         self.requests: Counter[str] = Counter()
+        self.spends_names = True
         self.spent_names: list[str] = []
         self._faults: list[Fault] = []
         self._interruptions: deque[Callable[[], None]] = deque()
@@ -109,6 +113,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there."""
+        before_request()
         with self._lock:
             self._ask("read")
             events = {ref.name: self.events.get(ref.href or ref.name) for ref in refs}
@@ -119,6 +124,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def changes(self, token: str | None) -> Changes:
         """Read the feed from a token."""
+        before_request()
         with self._lock:
             self._ask("changes")
             current = f"{self._era}:{self._version}"
@@ -133,6 +139,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when it is not free."""
+        before_request()
         with self._lock:
             self._ask("busy")
             intervals = self._busy_events(span)
@@ -140,6 +147,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free, tentative ones too; asks as `busy` does."""
+        before_request()
         with self._lock:
             self._ask("busy")
             return self._busy_events(span)
@@ -166,6 +174,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     # How it works inside.
 
     def _do(self, action: Action) -> Outcome:
+        before_request()
         if self.on_write:
             self.on_write("before", action)
         try:
@@ -210,7 +219,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     def _check_creatable(self, put: Put, href: str) -> None:
         if put.ref.href is not None:
             raise MissingError(f"{href} is not there")
-        if href in self._tombstones:
+        if href in self._tombstones and self.spends_names:
             self.spent_names.append(href)
             raise MissingError(f"the name {href} is spent")
 
@@ -223,6 +232,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         base = event or Event(href=put.ref.href or put.ref.name, version=version, shown=content)
         written = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
         self.events[written.href] = written
+        self._tombstones.pop(written.href, None)
         return written
 
     def _remove(self, remove: Remove) -> Outcome:

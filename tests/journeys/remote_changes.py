@@ -25,6 +25,7 @@ from connector.storage.messages import Message
 from tests.domain.examples import ATTESTED, KIM, NOW, client, when
 from tests.journeys.services import Service, Shown, connect, use
 from tests.journeys.stage import Installation
+from tests.services.fences import OURS
 from tests.services.practice import Practice
 
 TABLES = Path(__file__).parents[1] / "data" / "remote_changes"
@@ -73,8 +74,8 @@ class Desk:
     def pass_by(self) -> int:
         """Read it once more, due or not, and return how many writes it would still take."""
         database, policy, calendar = self.practice.database, self.practice.policy, self.calendar.id
-        pull.pull(database, policy, calendar, self.remote, now=self.practice.now)
-        return push.converge(database, policy, calendar, self.remote, clock=self.practice.clock, renew=lambda: None)
+        pull.pull(database, policy, calendar, self.remote, fence=OURS, now=self.practice.now)
+        return push.converge(database, policy, calendar, self.remote, clock=self.practice.clock, fence=OURS)
 
     def settle(self) -> None:
         """Let what was done be noticed, settle and take effect: all but the first look is due by itself."""

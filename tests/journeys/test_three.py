@@ -28,6 +28,7 @@ from tests.journeys.services import Service, connect, use
 from tests.journeys.stage import Installation
 from tests.services.crashes import CrashError, MortalDatabase
 from tests.services.deaths import DyingAccount, DyingCalendar
+from tests.services.fences import OURS
 
 pytestmark = pytest.mark.slow
 
@@ -127,9 +128,9 @@ def test_a_quiet_pass_writes_nothing_and_reads_once(installation: Installation, 
     remote = installation.runtime.remote(calendar.id)
     for _ in range(2):
         converge(installation, calendar, remote)
-        pull.pull(practice.database, practice.policy, calendar.id, remote, now=practice.now)
+        pull.pull(practice.database, practice.policy, calendar.id, remote, fence=OURS, now=practice.now)
     there.forget()
-    pull.pull(practice.database, practice.policy, calendar.id, remote, now=practice.now)
+    pull.pull(practice.database, practice.policy, calendar.id, remote, fence=OURS, now=practice.now)
     assert converge(installation, calendar, remote) == 0
     print(f"{there.slug}: requests of a quiet pass: {there.requests()}")
     assert len(there.requests()) == 1
@@ -289,7 +290,7 @@ def disconnect_and_die(
             through,
             account_key=provider.account_key,
             clock=lambda: installation.now,
-            renew=lambda: None,
+            fence=OURS,
         )
 
     database.die_at(point, n)
@@ -303,4 +304,4 @@ def converge(installation: Installation, calendar: Calendar, remote: RemoteCalen
     """Bring the calendar up to date in this thread."""
     runtime = installation.runtime
     database, policy = runtime.database, runtime.policy
-    return push.converge(database, policy, calendar.id, remote, clock=lambda: installation.now, renew=lambda: None)
+    return push.converge(database, policy, calendar.id, remote, clock=lambda: installation.now, fence=OURS)

@@ -21,6 +21,7 @@ from connector.storage.ledger import Claim, Key, Kind
 from providers.memory.provider import MemoryCalendar
 from tests.services.connected import connect, look
 from tests.services.connected import remote as remote_of
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 URL = "https://pencilled.example"
@@ -54,7 +55,7 @@ def watch(
     """Do what a worker does for the calendar's channel key."""
     there = remote or remote_of(practice, calendar.remote_id)
     return subscriptions.watch(
-        practice.database, SEAL, calendar.id, there, public_url=url, renew=lambda: None, now=practice.now
+        practice.database, SEAL, calendar.id, there, public_url=url, fence=OURS, now=practice.now
     )
 
 
@@ -88,7 +89,7 @@ def pull(practice: Practice, calendar: Calendar) -> None:
 
 def finish_pull(practice: Practice, calendar: Calendar, claim: Claim) -> None:
     there = remote_of(practice, calendar.remote_id)
-    again_at = sync_pull.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    again_at = sync_pull.pull(practice.database, practice.policy, calendar.id, there, fence=OURS, now=practice.now)
     assert ledger.finish(practice.database, claim, again_at=again_at)
 
 

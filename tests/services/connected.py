@@ -28,6 +28,7 @@ from connector.storage import questions as stored_questions
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import ATTESTED, KIM, when
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 NETWORK = Network()
@@ -93,15 +94,13 @@ def settle(practice: Practice, calendar: Calendar) -> None:
 def converge(practice: Practice, calendar: Calendar) -> int:
     """Bring it to what it should show by hand, due or not: for what that costs, returns and raises."""
     there = remote(practice, calendar.remote_id)
-    return sync_push.converge(
-        practice.database, practice.policy, calendar.id, there, clock=practice.clock, renew=lambda: None
-    )
+    return sync_push.converge(practice.database, practice.policy, calendar.id, there, clock=practice.clock, fence=OURS)
 
 
 def pull(practice: Practice, calendar: Calendar) -> None:
     """Read what happened there by hand, due or not: for what that costs, stores and raises."""
     there = remote(practice, calendar.remote_id)
-    sync_pull.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    sync_pull.pull(practice.database, practice.policy, calendar.id, there, fence=OURS, now=practice.now)
 
 
 def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
@@ -171,7 +170,7 @@ def answer(practice: Practice, question: Question, choice: Answer) -> None:
 def read_free_busy(practice: Practice, calendar: Calendar) -> datetime | None:
     """Read by hand when a calendar is not free, and return when to look again."""
     there = remote(practice, calendar.remote_id)
-    return free_busy.read(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    return free_busy.read(practice.database, practice.policy, calendar.id, there, fence=OURS, now=practice.now)
 
 
 def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:

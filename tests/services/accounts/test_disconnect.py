@@ -26,6 +26,7 @@ from tests.services import connected
 from tests.services.channels import watch
 from tests.services.connected import NETWORK, remote, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 
@@ -87,7 +88,7 @@ def finish(practice: Practice, calendar: Calendar, account: Account) -> None:
         account,
         account_key=memory.PROVIDER.account_key,
         clock=practice.clock,
-        renew=lambda: None,
+        fence=OURS,
     )
 
 

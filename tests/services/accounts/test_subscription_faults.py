@@ -27,6 +27,7 @@ from tests.domain.examples import KIM
 from tests.services import channels as channel_steps
 from tests.services import connected
 from tests.services.channels import URL, one_channel, opened, states, stored_channels, watch
+from tests.services.fences import OURS, Claimed
 from tests.services.practice import SEAL, Practice
 
 
@@ -108,7 +109,9 @@ def test_whatever_ends_between_two_requests_is_taken_up_again(
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        subscriptions.watch(practice.database, SEAL, calendar.id, remote, public_url=URL, renew=renew, now=practice.now)
+        subscriptions.watch(
+            practice.database, SEAL, calendar.id, remote, public_url=URL, fence=Claimed(renew), now=practice.now
+        )
     watch(practice, calendar)
     one_channel(practice, calendar, remote)
 
@@ -170,7 +173,7 @@ def test_a_channel_opened_while_its_calendar_is_disconnected_leaves_none(
             calendar.id,
             remote,
             public_url=URL,
-            renew=lambda: _begin_disconnecting(practice, calendar),
+            fence=Claimed(lambda: _begin_disconnecting(practice, calendar)),
             now=practice.now,
         )
     end(practice, calendar, remote)
@@ -205,4 +208,4 @@ def test_disconnecting_leaves_no_channel(practice: Practice, calendar: Calendar,
 
 
 def end(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
-    subscriptions.end(practice.database, SEAL, calendar.id, remote, renew=lambda: None, now=practice.now)
+    subscriptions.end(practice.database, SEAL, calendar.id, remote, fence=OURS, now=practice.now)

@@ -19,6 +19,7 @@ from providers.memory.provider import MemoryCalendar
 from providers.memory.push import LIFE
 from tests.services import channels, connected
 from tests.services.channels import URL, one_channel, pull, row, states, stored_channels, watch
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 
@@ -169,7 +170,7 @@ def test_a_calendar_of_a_service_without_channels_is_left_alone(practice: Practi
         calendar.id,
         object(),  # type: ignore[arg-type]
         public_url=URL,
-        renew=lambda: None,
+        fence=OURS,
         now=practice.now,
     )
     assert again_at == practice.now + ASK_AGAIN

@@ -21,13 +21,14 @@ from connector.storage import calendars, timeline
 from connector.storage.ledger import Key, Kind
 from tests.services.connected import connect, converge, is_due, look, on_sqlite, push, remote, retarget, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.fences import OURS
 from tests.services.practice import Practice
 
 pytestmark = on_sqlite
 
 
 def probe(practice: Practice, calendar: Calendar) -> datetime | None:
-    return hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    return hold_probe.probe(practice.database, calendar.id, remote(practice), fence=OURS, now=practice.now)
 
 
 def stored(practice: Practice, calendar: Calendar) -> Calendar:
@@ -177,7 +178,7 @@ def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None
     remote(practice).on_write = lambda _, action: (
         titles.append(action.entry.content.title) if isinstance(action, Put) else None
     )
-    hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    hold_probe.probe(practice.database, calendar.id, remote(practice), fence=OURS, now=practice.now)
     assert set(titles) <= {"Busy"}
 
 
