@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +168,32 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
             assert process.wait(120) == 0, site.told()
     assert "Traceback" not in site.told()
     assert site.log("worker").read_text().endswith("Stopped.\n")
+
+
+def test_web_processes_go_with_their_supervisor_and_the_port_is_free(site: Site) -> None:
+    site.ok("migrate")
+    web = start_process("web", "--workers", "2", settings=site.settings, log=site.log("web"), in_own_group=True)
+    try:
+        assert eventually(lambda: _status(site), lambda status: status == 200) == 200, site.told()
+        web.kill()
+        web.wait(120)
+        assert eventually(lambda: _lives(web.pid), lambda lives: not lives, seconds=100) is False
+        _host, _, port = site.settings["CONNECTOR_LISTEN"].rpartition(":")
+        socket.create_server(("127.0.0.1", int(port))).close()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(web.pid, signal.SIGKILL)
+    with site.running("web"):
+        assert eventually(lambda: _status(site), lambda status: status == 200) == 200, site.told()
+
+
+def _lives(group: int) -> bool:
+    """Whether anybody is left of a group of processes."""
+    try:
+        os.killpg(group, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _status(site: Site) -> int:
