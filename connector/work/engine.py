@@ -19,7 +19,7 @@ import structlog
 
 from connector.errors import RefusedError, TransientError
 from connector.ports import Clock
-from connector.storage import ledger
+from connector.storage import ledger, needs
 from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
 from connector.work.broker import open_broker
@@ -176,6 +176,10 @@ class Engine:
         """Start the threads. On SQLite the caller holds the file lock: leases left by a killed process end here."""
         if self._database.embedded:
             ledger.clear_leases(self._database)
+        with self._database.begin() as db:
+            missing = needs.make_missing_due(db, now=self._clock())
+        if missing:
+            log.warning("work_was_missing", keys=missing)
         self.attach()
         milliseconds = round(self._wake / timedelta(milliseconds=1))
         self._worker = dramatiq.Worker(self._broker, worker_threads=self._threads, worker_timeout=milliseconds)
