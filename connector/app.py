@@ -19,6 +19,7 @@ from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider
 from connector.runtime import Runtime
 from connector.services.policy import Policy
 from connector.settings import Settings
+from connector.storage.clock import DatabaseClock
 from connector.storage.database import Database
 from connector.storage.seal import Seal
 
@@ -30,9 +31,14 @@ if TYPE_CHECKING:
 CHECK_TIMEOUT = timedelta(seconds=5)
 
 
+def process_clock() -> datetime:
+    """Return now by this machine's own clock, aware UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - SQLite's clock is this one, and PostgreSQL's is compared with it
+
+
 def system_clock() -> datetime:
-    """Return now, aware UTC, whole seconds."""
-    return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the one clock
+    """Return now by this machine's own clock, aware UTC, whole seconds."""
+    return process_clock().replace(microsecond=0)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -52,21 +58,25 @@ def typed_provider() -> str:
     )
 
 
-def build(settings: Settings, *, clock: Clock = system_clock) -> Runtime:
+def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     """Put an installation together; opens nothing but the database file, and migrates nothing.
+
+    Its clock is the database's, whatever the clock of this machine shows, unless another is given.
 
     Raises: SettingsError.
     """
+    database = Database(settings.database_url, careful=settings.database_careful)
+    database_clock = None if database.embedded else DatabaseClock(database, process=process_clock)
     inner_hosts = frozenset(host.lower() for host in settings.inner_hosts)
-    network = Network(inner_hosts=inner_hosts, apps=dict(_apps(settings)))
+    network = Network(inner_hosts=inner_hosts, apps=dict(_apps(settings)), clock=database_clock)
     return Runtime(
         settings=settings,
-        database=Database(settings.database_url, careful=settings.database_careful),
+        database=database,
         seal=Seal(_keys(settings)),
         policy=_policy(settings),
         network=network,
         sender=_sender(settings),
-        clock=clock,
+        clock=clock or database_clock or system_clock,  # where the database is a file, its clock is this machine's
         load_provider=partial(_load_provider, settings),
     )
 

@@ -276,10 +276,12 @@ class Network:
     """The rules for reaching out.
 
     `inner_hosts` may be inside an inner network, because the operator named them; `apps` are our registrations by slug.
+    `clock` tells the time there; None for this machine's own.
     """
 
     inner_hosts: frozenset[str] = frozenset()
     apps: Mapping[str, OAuthApp] = field(default_factory=dict)
+    clock: Clock | None = None
 
 
 class TokenStore(Protocol):

@@ -21,6 +21,7 @@ from connector.runtime import Runtime
 from connector.services.sync import free_busy
 from connector.settings import Settings
 from connector.storage import calendars, ledger, migrations, offers
+from connector.storage.clock import TOLERATED, DatabaseClock
 from connector.storage.database import read_url
 
 OVERDUE = timedelta(minutes=5)  # as long as readiness allows
@@ -72,6 +73,7 @@ def _checks(context: click.Context, settings: Settings) -> Iterator[Check]:
         return
     runtime = app.build(settings)
     context.call_on_close(runtime.database.dispose)
+    yield from _clock(runtime)
     with runtime.database.read() as db:
         connections = calendars.connections_of(db)
     if not connections:
@@ -135,6 +137,20 @@ def _database(settings: Settings) -> Check:
     except sa.exc.OperationalError as error:
         return Check(name="database", ok=False, words=unreachable(error))
     return Check(name="database", ok=True, words=f"reached and up to date, {url.get_backend_name()}")
+
+
+def _clock(runtime: Runtime) -> Iterator[Check]:
+    """Say how far this machine's clock is off the database's, which decides; a file is on this machine."""
+    if not isinstance(runtime.clock, DatabaseClock):
+        return
+    offset = runtime.clock.offset
+    seconds = f"{abs(offset.total_seconds()):.1f} s"
+    if abs(offset) <= TOLERATED:
+        yield Check(name="clock", ok=True, words=f"this machine's is {seconds} off the database's, which decides")
+        return
+    side = "behind" if offset > timedelta() else "ahead of"
+    words = f"this machine's is {seconds} {side} the database's, which decides. Have it set, by NTP for example"
+    yield Check(name="clock", ok=False, words=words)
 
 
 def _broker(settings: Settings) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from connector import app, logs
+from connector.cli._parent import leave_with
 from connector.cli._shared import cannot_listen, example, open_runtime, read_settings
 from connector.errors import SettingsError
 from connector.settings import Settings
@@ -78,7 +80,10 @@ def _free_address(settings: Settings) -> tuple[str, int]:
 
 
 def application() -> Flask:
-    """Make the application of one worker process; every commit wakes the workers."""
+    """Make the application of one worker process; every commit wakes the workers. It goes with its supervisor."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and supervisor.pid is not None:
+        leave_with(supervisor.pid)
     settings = read_settings()
     logs.configure(level=settings.log_level, style=settings.log_format)
     runtime = app.build(settings)

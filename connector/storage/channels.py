@@ -11,12 +11,10 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row, Text, and_, bindparam, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import Connection, Row, and_, bindparam, select
 
 from connector.storage.columns import UtcDateTime
-from connector.storage.due import Key, Kind, ahead, due
+from connector.storage.due import Key, Kind, ahead, dashed, due
 from connector.storage.tables import calendars, channels
 
 
@@ -73,25 +71,6 @@ class ChannelStatus:
     due_at: datetime | None
     not_before: datetime | None
     running: bool
-
-
-class dashed(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
-    """A UUID as Python writes it."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(dashed, "postgresql")
-def _dashed_postgresql(element: dashed, compiler: Any, **kw: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **kw)} AS TEXT)"
-
-
-@compiles(dashed, "sqlite")
-def _dashed_sqlite(element: dashed, compiler: Any, **kw: Any) -> str:
-    column = compiler.process(element.clauses, **kw)
-    parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-    return "(" + " || '-' || ".join(f"substr({column}, {start}, {length})" for start, length in parts) + ")"
 
 
 # A notification must cost little: these are built once.

@@ -79,3 +79,22 @@ def _ahead_sqlite(element: ahead, compiler: Any, **kw: Any) -> str:
 @compiles(ahead, "postgresql")
 def _ahead_postgresql(element: ahead, compiler: Any, **kw: Any) -> str:
     return f"statement_timestamp() + {compiler.process(element.clauses, **kw)} * interval '1 second'"
+
+
+class dashed(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
+    """A UUID as Python writes it."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(dashed, "postgresql")
+def _dashed_postgresql(element: dashed, compiler: Any, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AS TEXT)"
+
+
+@compiles(dashed, "sqlite")
+def _dashed_sqlite(element: dashed, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+    return "(" + " || '-' || ".join(f"substr({column}, {start}, {length})" for start, length in parts) + ")"

@@ -22,5 +22,5 @@ def alive() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """Say whether people can be served: 200, or 503 with every reason why not."""
     runtime = visit.runtime()
-    reasons = readiness.obstacles(runtime.database, runtime.settings.database_url, now=runtime.clock())
+    reasons = readiness.obstacles(runtime.database, runtime.settings.database_url, runtime.clock)
     return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200

@@ -37,6 +37,7 @@ from connector.web import (
     signin,
     visit,
 )
+from connector.web.cookies import SignedCookies
 from connector.web.times import length
 from connector.web.words import Words
 
@@ -76,6 +77,7 @@ def create(runtime: Runtime) -> Flask:
     app = _Pages("connector.web")
     app.extensions[visit.EXTENSION] = runtime
     _configure(app, runtime, secure=secure)
+    app.session_interface = SignedCookies(runtime.clock)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Carries the ledger's due work to threads and processes. The only module that knows Dramatiq.
+"""Carries the ledger's due work to threads and processes; with `broker` and `threads` all that knows Dramatiq.
 
 A message says no more than "look at this key": lost, late or doubled ones do no harm. What is due, who may do it and
 when it is tried again is the ledger's to say, so no middleware that retries, limits or interrupts is wanted here.
@@ -13,32 +13,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
-from typing import Any
 
 import dramatiq
-import redis
 import structlog
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.brokers.stub import StubBroker
-from dramatiq.errors import ConnectionClosed
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import Connection
 
-from connector.errors import LeaseLostError, RefusedError, SettingsError, StoppingError, TransientError
+from connector.errors import LeaseLostError, RefusedError, StoppingError, TransientError
 from connector.ports import Clock
-from connector.storage import ledger
+from connector.storage import ledger, needs
 from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
+from connector.work.broker import open_broker
 from connector.work.faults import describe, trace
 from connector.work.pump import Pump
+from connector.work.threads import Watch
 from connector.work.wakeups import WakeUps
 
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)
 _RENEW_AFTER = 1 / 3  # of a lease
-_FULL_SECONDS = 0.02  # a consumer whose threads have enough to do looks again after this
-_WAKEUPS_KEPT = 64
 _MUTED_SECONDS = 2.0  # after a failed wake-up nobody waits for the broker again for so long
 
 log = structlog.get_logger(__name__)
@@ -198,11 +191,12 @@ class Engine:
         self._stop = threading.Event()
         self._counts_lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._broker, self._wakeups = _open_broker(broker_url)
+        self._broker, self._wakeups = open_broker(broker_url), WakeUps(shared=broker_url != "memory://")
         self._wake = wake
         self._muted_until = -inf
         self._actor = dramatiq.actor(actor_name="look", queue_name="due", broker=self._broker)(self._look)
         self._worker: dramatiq.Worker | None = None
+        self._watch: Watch | None = None
         self._pump = Pump(database, self.wake_again, clock, tick=tick, seats=self._seats, silence=lease / 2)
 
     @property
@@ -219,15 +213,23 @@ class Engine:
         """Start the threads. On SQLite the caller holds the file lock: leases left by a killed process end here."""
         if self._database.embedded:
             ledger.clear_leases(self._database)
+        with self._database.begin() as db:
+            missing = needs.make_missing_due(db, now=self._clock())
+        if missing:
+            log.warning("work_was_missing", keys=missing)
         self.attach()
         milliseconds = round(self._wake / timedelta(milliseconds=1))
         self._worker = dramatiq.Worker(self._broker, worker_threads=self._threads, worker_timeout=milliseconds)
         self._worker.start()
         self._pump.start()
+        self._watch = Watch(self._worker, self._pump)
+        self._watch.start()
 
     def stop(self, timeout: timedelta = timedelta(seconds=15)) -> None:
         """Let handlers come to their next batch and give their leases back, then end the threads."""
         self._stop.set()
+        if self._watch is not None:
+            self._watch.stop()
         self._pump.stop()
         if self._worker is not None:
             self._worker.stop(timeout=round(timeout / timedelta(milliseconds=1)))
@@ -309,58 +311,3 @@ class Engine:
     def _count(self, how: str) -> None:
         with self._counts_lock:
             self._counts[how] += 1
-
-
-class _Redis(RedisBroker):
-    """Wakes a consumer with every message, so that idle ones wait instead of asking Redis fifty times a second."""
-
-    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
-        sent: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
-        if delay is None:
-            with self.client.pipeline(transaction=False) as pipeline:
-                pipeline.rpush(self.wakeup_list(message.queue_name), 1)
-                pipeline.ltrim(self.wakeup_list(message.queue_name), -_WAKEUPS_KEPT, -1)
-                pipeline.execute()
-        return sent
-
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        if queue_name in self.delay_queues:
-            return super().consume(queue_name, prefetch, timeout)
-        return _WaitingConsumer(self, queue_name, prefetch, timeout)
-
-    def wakeup_list(self, queue_name: str) -> str:
-        """Return the name of the list that holds one item for each wake-up nobody has taken yet."""
-        return f"{self.namespace}:{queue_name}.wakeups"
-
-
-class _WaitingConsumer(_RedisConsumer):
-    """Fetches as its parent does, but waits for a wake-up when there is nothing."""
-
-    def __init__(self, broker: _Redis, queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, queue_name, prefetch, timeout=1)  # type: ignore[no-untyped-call]
-        self._wakeup_list = broker.wakeup_list(queue_name)
-        self._wait_seconds = timeout / 1000
-
-    def __next__(self) -> dramatiq.MessageProxy | None:
-        message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
-        if message is None and self.outstanding_message_count >= self.prefetch:
-            time.sleep(_FULL_SECONDS)  # wake-ups are for consumers that have room
-        elif message is None:
-            try:
-                self.broker.client.blpop(self._wakeup_list, timeout=self._wait_seconds)
-            except redis.ConnectionError as error:
-                raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
-        return message
-
-
-def _open_broker(url: str) -> tuple[dramatiq.Broker, WakeUps]:
-    if url == "memory://":
-        return StubBroker(middleware=[]), WakeUps(shared=False)
-    if url.startswith(("redis://", "rediss://", "unix://")):
-        # A request waits until its wake-ups are sent: give up soon, for the pump sends them as well.
-        api = redis.Redis.from_url(
-            url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 1), health_check_interval=30
-        )
-        broker = _Redis(client=api, middleware=[], namespace="pencilled")  # type: ignore[no-untyped-call]
-        return broker, WakeUps(shared=True)
-    raise SettingsError(["CONNECTOR_BROKER_URL: use memory:// for a single process or redis:// for many"])

@@ -48,11 +48,24 @@ class Pump:
         self._seats = seats
         self._baton = database.baton(_BATON, silence=silence)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        self._thread = self._new_thread()
 
     def start(self) -> None:
         """Start pumping, or waiting for the process that does to end."""
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread lives; only a fault of ours ends it before `stop`."""
+        return self._thread.is_alive()
+
+    def restart(self) -> None:
+        """Go on in a new thread, after the former one has died."""
+        self._thread = self._new_thread()
+        self._thread.start()
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="pump", daemon=True)
 
     def stop(self) -> None:
         """End the thread and let another process pump."""

@@ -35,7 +35,7 @@ _WRITING = frozenset({"{DAV:}all", "{DAV:}write", "{DAV:}write-content", "{DAV:}
 
 
 def _clock() -> datetime:
-    return datetime.fromtimestamp(int(time.time()), UTC)
+    return datetime.fromtimestamp(int(time.time()), UTC)  # noqa: TID251 - where no network brings one
 
 
 class CaldavCalendar(Push):
@@ -281,7 +281,8 @@ class Caldav:
             password=credentials["password"],
             digest=credentials.get("scheme") == "digest",
         )
-        return CaldavAccount(Http(network, login, timeout=self._timeout), credentials["homes"].split("\n"), self._clock)
+        http = Http(network, login, timeout=self._timeout)
+        return CaldavAccount(http, credentials["homes"].split("\n"), network.clock or self._clock)
 
 
 PROVIDER = Caldav()

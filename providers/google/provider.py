@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _clock() -> datetime:
-    return datetime.fromtimestamp(int(time.time()), UTC)
+    return datetime.fromtimestamp(int(time.time()), UTC)  # noqa: TID251 - where no network brings one
 
 
 class Google:
@@ -53,7 +53,7 @@ class Google:
         from providers.google import sign_in  # noqa: PLC0415 - heavy, and rarely needed
 
         site = self._site(network)
-        return sign_in.complete(site, memory, answer, now=self._clock(), timeout=self._timeout)
+        return sign_in.complete(site, memory, answer, now=(network.clock or self._clock)(), timeout=self._timeout)
 
     def reauthorized(self, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
         """Return what to keep after a sign-in; `kept` is what the connection had before, empty for a new one.
@@ -86,7 +86,7 @@ class Google:
         site = Site.of(network)
         with self._lock:
             self._pool = self._pool or Pool(self._timeout)
-            return GoogleAccount(site, tokens, self._pool, self._clock)
+            return GoogleAccount(site, tokens, self._pool, network.clock or self._clock)
 
     def close(self) -> None:
         """Close all connections; nobody may be using them."""

@@ -18,7 +18,7 @@ _PAGES = 20
 
 
 def _clock() -> datetime:
-    return datetime.fromtimestamp(int(time.time()), UTC)
+    return datetime.fromtimestamp(int(time.time()), UTC)  # noqa: TID251 - where no network brings one
 
 
 class OutlookAccount:
@@ -122,7 +122,7 @@ class Outlook:
         directory = Directory.of(network)
         bearer = Tokens(tokens, directory, self._authority, monotonic=self._monotonic)
         graph = Graph(self._web, directory.root, bearer, monotonic=self._monotonic)
-        return OutlookAccount(graph, bearer, clock=self._clock)
+        return OutlookAccount(graph, bearer, clock=network.clock or self._clock)
 
     def close(self) -> None:
         """Close all connections."""

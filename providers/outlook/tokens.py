@@ -285,7 +285,7 @@ class Tokens:
         through_msal(lambda: cache.deserialize(credentials.get("cache")))
         query = {"client_id": self._directory.client_id, "home_account_id": credentials.get("home_account_id")}
         rows = through_msal(lambda: list(cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN, query=query)))
-        left = {str(row["secret"]): float(row["expires_on"]) - time.time() for row in rows}
+        left = {str(row["secret"]): float(row["expires_on"]) - time.time() for row in rows}  # noqa: TID251 - MSAL dates them
         left.pop(refused or "", None)
         token = max(left, key=left.__getitem__, default=None)
         return (token, left[token]) if token is not None and left[token] > least else None

@@ -84,10 +84,18 @@ def run_process(*words: str, settings: Mapping[str, str], cwd: Path | None = Non
     )
 
 
-def start_process(*words: str, settings: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a command that keeps running."""
+def start_process(
+    *words: str, settings: Mapping[str, str], log: Path, in_own_group: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a command that keeps running; `in_own_group` to see what it starts in turn."""
     with log.open("ab") as file:
-        return subprocess.Popen([PENCILLED, *words], env=_environment(settings), stdout=file, stderr=file)
+        return subprocess.Popen(
+            [PENCILLED, *words],
+            env=_environment(settings),
+            stdout=file,
+            stderr=file,
+            start_new_session=in_own_group,
+        )
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

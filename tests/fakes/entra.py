@@ -129,7 +129,7 @@ class Entra:
             "oid": grant.uid,
             "tid": grant.tenant,
             "preferred_username": grant.username,
-            "exp": int(time.time()) + 3600,
+            "exp": int(time.time()) + 3600,  # noqa: TID251 - as Microsoft dates it
             **({"nonce": nonce} if nonce else {}),
         }
         issued = {

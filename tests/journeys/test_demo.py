@@ -211,6 +211,14 @@ def test_a_story_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:
         assert demo.left_behind() == []
 
 
+def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    with playing(tmp_path) as demo:
+        demo.read_until("1. A session is booked")
+        assert demo.stop(signal.SIGKILL) == -signal.SIGKILL
+        assert eventually(demo.left_behind, lambda left: "processes" not in left, seconds=100)
+        assert "processes" not in demo.left_behind()
+
+
 def test_a_kept_demo_that_is_terminated_leaves_nothing_behind(kept: Demo) -> None:
     places = [kept.link(name) for name in ("The practitioner", "The mails")]
     places += [leads_to(kept.link("The client")), kept.link("The calendar").split()[0]]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from tests.cli.keyboard import ahead, run_process, start_process
 from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
 from tests.fakes.servers import Server, radicale
+from tests.fakes.shifted import shifted
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.redis, pytest.mark.slow]
 
@@ -53,6 +57,10 @@ class Site:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 process.wait(120)
+
+    def with_clock_off(self, by: timedelta) -> Site:
+        """The same installation, on a machine whose clock is off by so much."""
+        return replace(self, settings={**self.settings, **shifted(self.folder, by)})
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -166,6 +174,101 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
             assert process.wait(120) == 0, site.told()
     assert "Traceback" not in site.told()
     assert site.log("worker").read_text().endswith("Stopped.\n")
+
+
+def test_web_processes_go_with_their_supervisor_and_the_port_is_free(site: Site) -> None:
+    site.ok("migrate")
+    web = start_process("web", "--workers", "2", settings=site.settings, log=site.log("web"), in_own_group=True)
+    try:
+        assert eventually(lambda: _status(site), lambda status: status == 200) == 200, site.told()
+        web.kill()
+        web.wait(120)
+        assert eventually(lambda: _lives(web.pid), lambda lives: not lives, seconds=100) is False
+        _host, _, port = site.settings["CONNECTOR_LISTEN"].rpartition(":")
+        socket.create_server(("127.0.0.1", int(port))).close()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(web.pid, signal.SIGKILL)
+    with site.running("web"):
+        assert eventually(lambda: _status(site), lambda status: status == 200) == 200, site.told()
+
+
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+def _offer_of_four_minutes(site: Site, session: str) -> Any:
+    site.ok("offers", "draft", session, "--at", ahead(8), "--at", ahead(9), "--at", ahead(10), "--window", "4m")
+    return site.json("offers", "send", session)
+
+
+@pytest.mark.parametrize("error", [FIVE_MINUTES, -FIVE_MINUTES])
+def test_deadlines_dueness_and_holds_go_by_the_databases_clock(
+    site: Site, calendars: Server, mailbox: Mailbox, error: timedelta
+) -> None:
+    work = CalendarServer(calendars.make_calendar("work"), calendars.username, calendars.password)
+    password = site.folder / "password"
+    password.write_text(calendars.password)
+    site.ok("migrate")
+    off = site.with_clock_off(error)
+    site.ok("practitioners", "add", "--name", "Kim Berg", "--email", "kim@example.org", "--zone", "Europe/Berlin")
+    site.ok("clients", "add", "--name", "Alex Okoro", "--email", "alex@example.org", "--zone", "Europe/London")
+    site.ok("connections", "add", "--address", calendars.url, "--username", calendars.username, stdin=password)
+    booking = ("sessions", "book", "--client", "alex@example.org", "--at", ahead(7), "--phone", "Kim calls")
+    with off.running("web"), off.running("worker"):
+        assert eventually(lambda: _status(site), lambda status: status == 200) == 200, site.told()
+        session = off.json(*booking)["sessions"][0]
+        settle(site, work, sessions=1, holds=0)
+        sent = _offer_of_four_minutes(off if error > timedelta() else site, session["id"])
+        deadline = datetime.fromisoformat(sent["expires_at"])
+        assert timedelta() < deadline - datetime.now(UTC) <= timedelta(minutes=4)  # noqa: TID251 - the right time
+        settle(site, work, sessions=1, holds=3)  # minutes before a machine that is behind takes them to be due
+        offered = _to(mailbox, "alex@example.org", 2).message
+        visitor = Visitor()
+        chosen = visitor.follow(visitor.open(link_in(offered, "/answer/")), "Choose", nth=1)
+        assert visitor.press(chosen, "Yes").status == 200
+        settle(site, work, sessions=1, holds=0)
+    doctor = run_process("doctor", settings=off.settings)
+    assert doctor.returncode == 1
+    side = "behind" if error < timedelta() else "ahead of"
+    assert f"s {side} the database's, which decides" in doctor.stdout
+    assert "ok  clock: this machine's is 0." in run_process("doctor", settings=site.settings).stdout
+
+
+def test_who_signs_in_at_a_process_whose_clock_is_ahead_is_signed_in_at_the_others(
+    site: Site, mailbox: Mailbox
+) -> None:
+    site.ok("migrate")
+    site.ok("practitioners", "add", "--name", "Kim Berg", "--email", "kim@example.org", "--zone", "Europe/Berlin")
+    ahead_of_all = site.with_clock_off(FIVE_MINUTES)
+    address = f"127.0.0.1:{free_port()}"
+    right = replace(site, settings={**site.settings, "CONNECTOR_LISTEN": address})
+    kim = Visitor()
+    with ahead_of_all.running("web"), right.running("web"), site.running("worker"):
+        assert eventually(lambda: _status(site), lambda status: status == 200) == 200, site.told()
+        asked = kim.press(kim.open(f"{site.url}/signin"), "link", fill={"email": "kim@example.org"})
+        assert asked.status == 200
+        mail = _to(mailbox, "kim@example.org", 1).message
+        page = kim.press(kim.open(link_in(mail, "/signin/")), "Sign in")
+        assert page.url == f"{site.url}/sessions"
+        other = eventually(lambda: _page(kim, f"http://{address}/sessions"), lambda url: url != "")
+        assert other == f"http://{address}/sessions"  # not sent back to sign in
+
+
+def _page(visitor: Visitor, url: str) -> str:
+    """Where opening an address leads; nowhere while nobody listens."""
+    try:
+        return visitor.open(url).url
+    except OSError:
+        return ""
+
+
+def _lives(group: int) -> bool:
+    """Whether anybody is left of a group of processes."""
+    try:
+        os.killpg(group, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _status(site: Site) -> int:

@@ -21,7 +21,7 @@ DOUBLES = "CREATE TABLE doubles (id TEXT)"
 
 
 def real_time() -> datetime:
-    return datetime.fromtimestamp(time.time(), UTC)
+    return datetime.fromtimestamp(time.time(), UTC)  # noqa: TID251 - the clock of this process
 
 
 def hang(claim: Claim, _running: Running) -> None:

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -19,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from connector import paths
+from connector.cli._parent import leaving_with_us
 from connector.cli.demo.evidence import eventually
 
 PASSWORD = "correct-horse"  # noqa: S105 - of a server that lives for a minute on the loopback
 SETTLING_SECONDS = 2
 USER = "kim"
 _LONGEST_STOP_SECONDS = 10
+_ENTRY = "connector.cli"
 _STOPS = (signal.SIGINT, signal.SIGTERM)
-_ENTRY = [sys.executable, "-c", "from connector.cli import main; main()"]
 
 
 class Mailbox:
@@ -189,7 +189,8 @@ class Product:
         Raises: RuntimeError with the end of its log if it is not.
         """
         with (self._folder / "serve.log").open("ab") as log, undisturbed():
-            self._process = subprocess.Popen([*_ENTRY, "serve"], env=self.environ, stdout=log, stderr=log)  # noqa: S603
+            command = [*leaving_with_us(_ENTRY), "serve"]
+            self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)  # noqa: S603
         if not eventually(self._ready, bool, seconds=40):
             tail = (self._folder / "serve.log").read_text(errors="replace")[-2000:]
             raise RuntimeError(f"pencilled serve did not become ready:\n{tail}")
@@ -209,7 +210,7 @@ class Product:
         """
         with undisturbed():
             done = subprocess.run(  # noqa: S603 - our own command
-                [*_ENTRY, *words],
+                [*leaving_with_us(_ENTRY), *words],
                 env=self.environ,
                 input=typed,
                 capture_output=True,
@@ -254,7 +255,7 @@ def radicale(folder: Path) -> Iterator[int]:
     flags = [f"--{name}={value}" for name, value in options.items()]
     with contextlib.ExitStack() as stack:
         with (folder / "radicale.log").open("wb") as log, undisturbed():
-            process = subprocess.Popen([sys.executable, "-m", "radicale", *flags], stdout=log, stderr=log)  # noqa: S603
+            process = subprocess.Popen([*leaving_with_us("radicale"), *flags], stdout=log, stderr=log)  # noqa: S603
             stack.callback(_end, process, signal.SIGTERM)
         if not eventually(lambda: _listens(port), bool, seconds=30):
             raise RuntimeError((folder / "radicale.log").read_text(errors="replace")[-2000:])

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from connector.ports import Clock
 from connector.storage import ledger, migrations
 from connector.storage.database import Database
 
 OVERDUE = timedelta(minutes=5)  # due work that nobody has begun after so long: the workers are down or swamped
 
 
-def obstacles(database: Database, database_url: str, *, now: datetime) -> list[str]:
+def obstacles(database: Database, database_url: str, clock: Clock) -> list[str]:
     """Return why people cannot be served, a sentence each; empty if they can."""
     try:
         with database.read() as db:
             db.execute(text("SELECT 1"))
         if migrations.pending(database_url):
             return ["the database needs `pencilled migrate`"]
-        overdue = ledger.oldest_overdue(database, now)
+        overdue = ledger.oldest_overdue(database, clock())
     except SQLAlchemyError:
         return ["the database cannot be reached"]
     if overdue > OVERDUE:

@@ -10,20 +10,30 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
+from connector.storage import needs
 from connector.storage.database import open_engine, read_url
+from connector.storage.due import ahead
 
 _ONE_AT_A_TIME = 0x6D696772  # the advisory lock of whoever migrates
 _WAIT_SECONDS = 60
 
 
 def migrate(url: str) -> None:
-    """Bring the schema up to date in one transaction; several processes may try at once, and all but one wait."""
+    """Bring the schema up to date in one transaction, and make due what the new version does with what is stored.
+
+    Several processes may try at once, and all but one wait.
+    """
     with _alone(url) as connection:
         config = _config()
         config.attributes["connection"] = connection
+        before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(config, "head")
+        if before not in (None, ScriptDirectory.from_config(config).get_current_head()):
+            now = connection.execute(select(ahead(0.0))).scalar_one()
+            needs.make_missing_due(connection, now=now)
+            needs.make_calendars_due(connection, now=now)
         if connection.dialect.name == "sqlite":
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
             if broken:

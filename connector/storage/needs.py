@@ -1,0 +1,111 @@
+"""What everything stored needs done, kind by kind: the one rule by which the ledger can be completed.
+
+Use cases make due what follows from what they do. Rows that an older version has stored lack whatever came later, and
+so does a ledger that was damaged: what is missing here is made due after every migration, and when workers start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Select, and_, or_, select
+
+from connector.domain.connection import CalendarRole, ConnectionState
+from connector.domain.offer import OfferState
+from connector.domain.question import QuestionState
+from connector.storage import ledger
+from connector.storage.due import Key, Kind, dashed, due
+from connector.storage.tables import calendars, connections, conversations, offers, pending_notices, questions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A kind of work, and the rows that need it.
+
+    Attributes:
+        rows: Selects `id` and `lane` of each.
+        rests: Whether nothing may be due after it was done; else it is due again some time, for as long as the row
+            needs it.
+    """
+
+    kind: Kind
+    rows: Select[Any]
+    rests: bool = False
+
+
+def _calendars(*roles: CalendarRole, state: ConnectionState = ConnectionState.OK) -> Select[Any]:
+    return (
+        select(calendars.c.id, calendars.c.lane)
+        .join(connections, connections.c.id == calendars.c.connection_id)
+        .where(calendars.c.role.in_([role.value for role in roles]), connections.c.state == state.value)
+    )
+
+
+def _with_offers(*states: OfferState) -> sa.ColumnElement[bool]:
+    """Whether the practitioner of a calendar has such an offer."""
+    values = [state.value for state in states]
+    return sa.exists().where(offers.c.practitioner_id == calendars.c.practitioner_id, offers.c.state.in_(values))
+
+
+def _offers(state: OfferState) -> Select[Any]:
+    return select(offers.c.id, sa.literal("").label("lane")).where(offers.c.state == state.value)
+
+
+_OPEN_QUESTIONS = select(questions.c.id, sa.literal("").label("lane")).where(
+    questions.c.state == QuestionState.OPEN.value
+)
+_CONVERSATIONS = select(conversations.c.id, sa.literal("mail").label("lane"))
+_TO_BE_TOLD = or_(
+    conversations.c.letter_id.is_not(None),
+    sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
+)
+_TARGETS = _calendars(CalendarRole.TARGET)
+
+NEEDS: Sequence[Need] = (
+    Need(kind=Kind.CALENDAR, rows=_calendars(CalendarRole.TARGET, CalendarRole.CLEARING), rests=True),
+    Need(kind=Kind.CALENDAR, rows=_calendars(CalendarRole.TARGET, state=ConnectionState.DISCONNECTING)),
+    Need(kind=Kind.PULL, rows=_TARGETS),
+    Need(kind=Kind.CHANNEL, rows=_TARGETS),
+    Need(kind=Kind.PROBE, rows=_TARGETS),
+    Need(
+        kind=Kind.BUSY,
+        rows=_calendars(*CalendarRole).where(_with_offers(OfferState.OPEN, OfferState.DRAFT)),
+        rests=True,  # a target's feed tells when it changes
+    ),
+    Need(kind=Kind.BUSY, rows=_calendars(CalendarRole.WATCHED).where(_with_offers(OfferState.OPEN))),
+    Need(kind=Kind.OFFER, rows=_offers(OfferState.OPEN)),
+    Need(kind=Kind.OFFER, rows=_offers(OfferState.DRAFT), rests=True),  # a reminder is sent once
+    Need(kind=Kind.QUESTION, rows=_OPEN_QUESTIONS),
+    Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS, rests=True),
+    Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS.where(_TO_BE_TOLD)),
+)
+
+
+def make_missing_due(db: Connection, *, now: datetime) -> int:
+    """Make due now whatever something stored needs and the ledger lacks, and return how much that was.
+
+    Who carries it out says when it is due next, so what has its time later is only looked at.
+    """
+    missing = {key: lane for need in NEEDS for key, lane in _missing(db, need)}
+    for key in sorted(missing, key=lambda key: (key.kind, key.id)):  # in one order, whoever else does the same
+        ledger.touch(db, key, due_at=now, lane=missing[key])
+    return len(missing)
+
+
+def make_calendars_due(db: Connection, *, now: datetime) -> None:
+    """Have every calendar compared with what it is to show: a new version may show it otherwise."""
+    for row in db.execute(_TARGETS.order_by(calendars.c.id)).all():
+        ledger.touch(db, Key(Kind.CALENDAR, str(row.id)), due_at=now, lane=row.lane)
+
+
+def _missing(db: Connection, need: Need) -> Sequence[tuple[Key, str]]:
+    rows = need.rows.subquery()
+    is_its_row = and_(due.c.kind == need.kind.value, due.c.id == dashed(rows.c.id))
+    is_idle = and_(due.c.due_at.is_(None), due.c.lease_until.is_(None), due.c.parked_at.is_(None))
+    lacks = due.c.id.is_(None) if need.rests else or_(due.c.id.is_(None), is_idle)
+    query = select(rows.c.id, rows.c.lane).outerjoin(due, is_its_row).where(lacks)
+    return [(Key(need.kind, str(row.id)), row.lane) for row in db.execute(query)]

@@ -1,0 +1,72 @@
+"""Sees to it that no thread which carries due work dies unseen: a dead one is told in the log, and replaced."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import dramatiq
+import structlog
+from dramatiq.worker import ConsumerThread
+
+from connector.work.pump import Pump
+
+EVERY = timedelta(seconds=1)
+
+log = structlog.get_logger(__name__)
+
+
+class Watch:
+    """A thread that looks after the others: those that take messages, those that work, and the pump.
+
+    What can go wrong with the broker ends none of them (see `broker`); this is for everything nobody has thought of.
+    """
+
+    def __init__(self, worker: dramatiq.Worker, pump: Pump, *, every: timedelta = EVERY) -> None:
+        self._worker = worker
+        self._pump = pump
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Start looking."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; whatever ends from now on is meant to."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every.total_seconds()):
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - the system may have a thread to spare at the next look
+                log.error("thread_not_replaced", error=type(error).__name__)  # noqa: TRY400 - its words may reveal
+
+    def _look(self) -> None:
+        for queue, consumer in list(self._worker.consumers.items()):
+            if not consumer.is_alive():
+                log.error("thread_died", thread=f"consumer of {queue}")
+                self._replace(queue, consumer)
+        for thread in [thread for thread in self._worker.workers if not thread.is_alive()]:
+            log.error("thread_died", thread="worker")
+            self._worker.workers.remove(thread)
+            self._worker._add_worker()  # noqa: SLF001 - there is no other door
+        if not self._pump.alive:
+            log.error("thread_died", thread="pump")
+            self._pump.restart()
+
+    def _replace(self, queue: str, dead: ConsumerThread) -> None:
+        fresh = ConsumerThread(
+            broker=dead.broker,
+            queue_name=queue,
+            prefetch=dead.prefetch,
+            work_queue=dead.work_queue,
+            worker_timeout=dead.worker_timeout,
+        )
+        fresh.consumer = dead.consumer  # what was taken from it may be confirmed before the new one has its own
+        self._worker.consumers[queue] = fresh
+        fresh.start()
