@@ -271,6 +271,6 @@ def desk(there: Service, database_url: str) -> Iterator[Desk]:
     with Installation(database_url) as installation:
         use(installation.runtime, there)
         practice = installation.practice
-        practice.runtime = installation.runtime
+        practice.runtime, practice.prompt = installation.runtime, True
         calendar = connect(practice, installation.runtime, there)
         yield Desk(runtime=installation.runtime, practice=practice, calendar=calendar, there=there)

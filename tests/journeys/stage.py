@@ -62,7 +62,7 @@ class Installation:
     def __enter__(self) -> Self:
         self.mailbox.__enter__()
         self.runtime = app.build(app.read_settings(self.environment()), clock=lambda: self.now)
-        self.practice = Practice(self.runtime.database, policy=self.runtime.policy, now=self.now)
+        self.practice = Practice(self.runtime.database, policy=self.runtime.policy, now=self.now, prompt=False)
         return self
 
     def __exit__(self, *_: object) -> None:
