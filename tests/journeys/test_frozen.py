@@ -153,6 +153,8 @@ def play(there: Service, database_url: str, folder: Path, freezer: Freezer) -> N
                 await_true(installation, there)
                 freezer.thaw()
                 installation.until(log.read_text, lambda text: "how='lost' kind=<Kind.CALENDAR" in text)
+                # What was under way lands when it likes, perhaps after the first look.
+                installation.until(lambda: shown(there) == wanted(installation), bool)
                 await_true(installation, there)
                 look(installation, calendar)
                 await_true(installation, there)
