@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -44,6 +45,33 @@ def test_the_contracts_on_imports_are_kept() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_what_is_done_under_a_claim_is_recorded_in_fenced_transactions_alone() -> None:
+    """Whoever has the claim at hand opens no other transaction. `doubts.leave` has none: a loser may say that much."""
+    found = []
+    for path in [*(ROOT / "connector/services").rglob("*.py"), ROOT / "connector/work/dispatch.py"]:
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef | ast.ClassDef) and _has_claim(function):
+                calls = (node for node in ast.walk(function) if isinstance(node, ast.Call))
+                found += [
+                    f"{path.relative_to(ROOT)}:{call.lineno}"
+                    for call in calls
+                    if ast.unparse(call.func).endswith("database.begin")
+                ]
+    assert found == []
+
+
+def _has_claim(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether a function is given a claim, or a class keeps one."""
+    if isinstance(node, ast.ClassDef):
+        names = [ast.unparse(line.target) for line in node.body if isinstance(line, ast.AnnAssign)]
+    else:
+        arguments = [*node.args.args, *node.args.kwonlyargs]
+        names = [f"{argument.arg}" for argument in arguments] + [
+            ast.unparse(argument.annotation) for argument in arguments if argument.annotation is not None
+        ]
+    return bool({"fence", "running", "Fence", "Running", "_Subscription"} & set(names))
 
 
 def test_every_module_belongs_to_a_layer() -> None:

@@ -61,6 +61,7 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     if row is None:
         return Standing(busy=False, left=left)
     busy = row.lease_until is not None or (row.due_at is not None and row.due_at <= runtime.clock())
-    failed = not busy and (row.due_at is not None or row.parked_at is not None)
+    put_off = row.due_at is not None and row.attempts > 0  # else an event is only to be looked at again
+    failed = not busy and (put_off or row.parked_at is not None)
     words = picture.calendar.trouble or row.last_error or "the service asked to be left alone for a while"
     return Standing(busy=busy, left=left, error=words if failed else "")

@@ -21,6 +21,7 @@ from connector.errors import SettingsError
 from connector.storage.due import Key
 
 BUSY_TIMEOUT_MS = 5000
+IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its transaction is ended by the server
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _POOL = 16
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
@@ -48,10 +49,15 @@ def read_url(url: str) -> URL:
             raise SettingsError([f"CONNECTOR_DATABASE_URL: {other} is not supported; use sqlite or postgresql"])
 
 
-def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = ()) -> Engine:
-    """Open an engine; `begin` and `pragmas` are for SQLite. Bound values never show up in its errors."""
+def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms: int = 0) -> Engine:
+    """Open an engine; `begin` and `pragmas` are for SQLite. Bound values never show up in its errors.
+
+    PostgreSQL ends a transaction in which nothing is asked for `idle_ms`; 0 for never.
+    """
     if url.get_backend_name() == "postgresql":
-        options = f"-c timezone=utc -c lock_timeout={BUSY_TIMEOUT_MS}"
+        options = (
+            f"-c timezone=utc -c lock_timeout={BUSY_TIMEOUT_MS} -c idle_in_transaction_session_timeout={idle_ms:d}"
+        )
         arguments = {"options": options, "application_name": "pencilled"}
         return create_engine(
             url, hide_parameters=True, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=arguments
@@ -92,7 +98,7 @@ class Database:
         self.embedded = parsed.get_backend_name() == "sqlite"
         self.on_touched: Callable[[Mapping[Key, datetime]], None] | None = None
         pragmas = ("foreign_keys=ON", f"synchronous={'FULL' if careful else 'NORMAL'}")
-        self._writers = open_engine(parsed, begin="BEGIN IMMEDIATE", pragmas=pragmas)
+        self._writers = open_engine(parsed, begin="BEGIN IMMEDIATE", pragmas=pragmas, idle_ms=IDLE_TRANSACTION_MS)
         if self.embedded:
             self._readers = open_engine(parsed, begin="BEGIN", pragmas=("query_only=ON",))
         else:

@@ -152,7 +152,9 @@ def play(there: Service, database_url: str, folder: Path, freezer: Freezer) -> N
                 installation.until(lambda: shown(there) == wanted(installation), bool)
                 await_true(installation, there)
                 freezer.thaw()
-                installation.until(log.read_text, lambda text: "how='lost'" in text)
+                installation.until(log.read_text, lambda text: "how='lost' kind=<Kind.CALENDAR" in text)
+                # What was under way lands when it likes, perhaps after the first look.
+                installation.until(lambda: shown(there) == wanted(installation), bool)
                 await_true(installation, there)
                 look(installation, calendar)
                 await_true(installation, there)
@@ -180,4 +182,6 @@ def test_a_worker_frozen_in_the_middle_of_its_creations_changes_nothing_when_it_
 def test_a_worker_frozen_at_any_creation_changes_nothing_when_it_wakes(
     there: Service, postgresql_url: str, tmp_path: Path, n: int, *, held: bool
 ) -> None:
+    if held and there.slug == "outlook":
+        pytest.skip("the fake of Graph does one operation at a time: nobody else would be served meanwhile")
     play(there, postgresql_url, tmp_path, Freezer(n, held=held))

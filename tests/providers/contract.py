@@ -13,7 +13,14 @@ import pytest
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
 from connector.domain.reconcile import Put, Ref, Remove
 from connector.domain.span import Span
-from connector.errors import AccessLostError, EditConflictError, MissingError, RefusedError, SyncTokenExpiredError
+from connector.errors import (
+    AccessLostError,
+    EditConflictError,
+    LeaseLostError,
+    MissingError,
+    RefusedError,
+    SyncTokenExpiredError,
+)
 from connector.ports import (
     Account,
     Busy,
@@ -26,6 +33,7 @@ from connector.ports import (
     Removed,
     UnsavedTokens,
     Written,
+    asking_first,
 )
 
 NOON = datetime(2026, 12, 3, 12, tzinfo=UTC)
@@ -456,6 +464,40 @@ class ProviderContract:
         (outcome,) = written(calendar.apply([seen]))
         assert self.shown(calendar, outcome.ref) == put.entry.content
 
+    # Asking first
+
+    @pytest.mark.parametrize("verb", ["apply", "apply many", "remove", "read", "changes", "busy"])
+    def test_nothing_is_asked_once_that_may_not_be(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, verb: str
+    ) -> None:
+        put, ref = self.create(calendar)
+        asks: dict[str, Callable[[], object]] = {
+            "apply": lambda: list(calendar.apply([creation()])),
+            "apply many": lambda: list(calendar.apply([creation(content(hours=n)) for n in range(12)])),
+            "remove": lambda: list(calendar.apply([removal(put, ref)])),
+            "read": lambda: calendar.read([ref]),
+            "changes": lambda: calendar.changes(None),
+            "busy": lambda: calendar.busy(DAY),
+        }
+        with asking_first(_allow(0)), pytest.raises(LeaseLostError):
+            asks[verb]()
+        assert practitioner.size() == 1
+
+    def test_a_change_stopped_before_any_of_its_requests_is_not_made(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put, ref = self.create(calendar)
+        assert ref.href
+        for requests in range(10):
+            practitioner.note(ref.href, f"note {requests}")  # so the version we know is out of date
+            try:
+                with asking_first(_allow(requests)):
+                    written(calendar.apply([again(put, ref, content(hours=2))]))
+                break
+            except LeaseLostError:
+                assert self.shown(calendar, ref) == put.entry.content
+        assert self.shown(calendar, ref) == content(hours=2)
+
     # The change feed
 
     def test_the_first_reading_is_a_full_listing(self, calendar: RemoteCalendar, practitioner: Practitioner) -> None:
@@ -553,6 +595,17 @@ class ProviderContract:
 
     def assert_free(self, events: Sequence[object]) -> None:
         assert list(events) == []
+
+
+def _allow(requests: int) -> Callable[[], None]:
+    """Allow so many requests, and none after them."""
+    left = iter(range(requests))
+
+    def may_ask() -> None:
+        if next(left, None) is None:
+            raise LeaseLostError("another worker has the claim")
+
+    return may_ask
 
 
 def _one_by_one(calendar: RemoteCalendar, span: Span) -> Sequence[Busy]:

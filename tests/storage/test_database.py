@@ -15,7 +15,7 @@ import structlog
 
 from connector.errors import SettingsError
 from connector.storage import ledger
-from connector.storage.database import Database, is_busy, lock_embedded, read_url
+from connector.storage.database import IDLE_TRANSACTION_MS, Database, is_busy, lock_embedded, read_url
 from connector.storage.due import due
 from connector.storage.ledger import Key, Kind
 
@@ -214,6 +214,13 @@ def test_the_baton_passes_on_from_a_process_that_has_fallen_silent(postgresql_ur
     theirs.close()
     first.dispose()
     second.dispose()
+
+
+@pytest.mark.postgresql
+def test_a_process_that_is_frozen_in_a_transaction_does_not_keep_its_locks(postgresql_database: Database) -> None:
+    query = sa.text("SELECT current_setting('idle_in_transaction_session_timeout')")
+    with postgresql_database.begin() as db:
+        assert db.execute(query).scalar_one() == f"{IDLE_TRANSACTION_MS // 1000}s"
 
 
 def test_a_new_database_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:

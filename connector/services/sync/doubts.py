@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import uuid4
 
 import structlog
 
@@ -30,10 +31,13 @@ def leave(database: Database, calendar: Calendar, actions: Sequence[Action], *, 
 
     This alone is recorded without a claim: it can only make somebody look.
     """
+    new = [doubts.of_action(action) for action in actions]
+    later = [replace(doubt, id=uuid4(), wrote=None) for doubt in new]  # a request may land after the first look
     with database.begin() as db:
         people.practitioner(db, calendar.practitioner_id, lock=True)
-        is_known = doubts.add(db, calendar.id, map(doubts.of_action, actions), look_at=now)
+        is_known = doubts.add(db, calendar.id, new, look_at=now)
         if is_known:
+            doubts.put_off(db, calendar.id, later, look_at=now + ledger.LEASE)
             ledger.touch(db, Key(Kind.CALENDAR, str(calendar.id)), due_at=now, lane=calendar.lane)
     log.warning("claim_lost", calendar=str(calendar.id), in_doubt=len(actions), disconnected=not is_known)
 
