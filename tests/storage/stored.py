@@ -24,6 +24,7 @@ from alembic.script import ScriptDirectory
 
 from connector.storage import migrations
 from connector.storage.columns import UtcDateTime
+from connector.storage.database import read_url
 from providers.memory import provider as memory
 from providers.memory.events import Event
 from providers.memory.provider import MemoryCalendar
@@ -93,7 +94,7 @@ class Stored:
                     event = msgspec.convert(plain, Event)
                     calendar.events[event.href] = event
         self._upgrade(self.version)
-        engine = sa.create_engine(migrations.read_url(self.url))
+        engine = sa.create_engine(read_url(self.url))
         with engine.begin() as db:
             inspector = sa.inspect(db)
             for name, rows in self._file["rows"].items():

@@ -20,7 +20,7 @@ from connector.runtime import Runtime
 from connector.services.policy import Policy
 from connector.settings import Settings
 from connector.storage import channels, ledger, migrations, needs, offers, questions, tables
-from connector.storage.database import Database
+from connector.storage.database import Database, read_url
 from connector.storage.ledger import Key, Kind
 from connector.storage.needs import NEEDS
 from tests.conftest import Clock
@@ -102,7 +102,7 @@ def check_what_clients_are_told(upgraded: Upgraded, queued: set[str]) -> None:
 
 def queued_messages(url: str) -> set[str]:
     """The Message-IDs of what waits to leave, in any version's schema."""
-    engine = sa.create_engine(migrations.read_url(url))
+    engine = sa.create_engine(read_url(url))
     with engine.connect() as db:
         ids = set(db.execute(sa.text("SELECT message_id FROM messages WHERE state = 'queued'")).scalars())
     engine.dispose()
