@@ -276,7 +276,7 @@ class Network:
     """The rules for reaching out.
 
     `inner_hosts` may be inside an inner network, because the operator named them; `apps` are our registrations by slug.
-    `clock` tells the time there; None for this machine's own.
+    `clock` is the one that several machines share; None where this machine's own will do.
     """
 
     inner_hosts: frozenset[str] = frozenset()

@@ -77,7 +77,8 @@ def create(runtime: Runtime) -> Flask:
     app = _Pages("connector.web")
     app.extensions[visit.EXTENSION] = runtime
     _configure(app, runtime, secure=secure)
-    app.session_interface = SignedCookies(runtime.clock)
+    if runtime.network.clock is not None:  # else this machine is the only one
+        app.session_interface = SignedCookies(runtime.network.clock)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

@@ -1,0 +1,174 @@
+"""A filled database of every earlier version: nothing is lost or done twice, and what is new is done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+import providers
+from connector.domain.connection import CalendarRole
+from connector.domain.notice import NoticeKind
+from connector.domain.offer import OfferState
+from connector.domain.span import Span
+from connector.ports import Network
+from connector.runtime import Runtime
+from connector.services.policy import Policy
+from connector.settings import Settings
+from connector.storage import channels, ledger, migrations, needs, offers, questions, tables
+from connector.storage.database import Database, read_url
+from connector.storage.ledger import Key, Kind
+from connector.storage.needs import NEEDS
+from tests.conftest import Clock
+from tests.services.practice import SEAL, KeptLetters
+from tests.work.driver import Driver
+
+from .stored import Stored, revisions
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """An installation on a database of an earlier version, after `pencilled migrate`."""
+
+    stored: Stored
+    database: Database
+    clock: Clock
+    letters: KeptLetters
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(
+            settings=Settings(database_url=self.stored.url, public_url="https://pencilled.example"),
+            database=self.database,
+            seal=SEAL,
+            policy=Policy(organizer="sessions@pencilled.example"),
+            network=Network(),
+            sender=self.letters,
+            clock=self.clock,
+            load_provider=providers.load,
+        )
+
+    def do_what_is_due(self, *, after: timedelta = timedelta()) -> None:
+        self.clock.advance(after)
+        Driver(runtime=self.runtime).carry_out()
+
+    def times(self, name: str) -> list[Span]:
+        return [content.span for content in self.stored.calendar(name).shown()]
+
+
+def _urls(request: pytest.FixtureRequest, kind: str, tmp_path_name: str) -> str:
+    if kind == "sqlite":
+        return f"sqlite:///{request.getfixturevalue('tmp_path')}/{tmp_path_name}.sqlite3"
+    url: str = request.getfixturevalue("empty_postgresql_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A database that has no schema yet."""
+    return _urls(request, request.param, "stored")
+
+
+@pytest.fixture(params=revisions())
+def stored(request: pytest.FixtureRequest, empty_url: str) -> Stored:
+    stored = Stored(url=empty_url, revision=request.param)
+    stored.fill()
+    return stored
+
+
+@contextmanager
+def upgrade(stored: Stored) -> Iterator[Upgraded]:
+    migrations.migrate(stored.url)
+    database = Database(stored.url)
+    try:
+        yield Upgraded(stored, database, Clock(stored.now), KeptLetters())
+    finally:
+        database.dispose()
+
+
+def check_what_clients_are_told(upgraded: Upgraded, queued: set[str]) -> None:
+    """Each letter that waited leaves once, and none that had left leaves again.
+
+    Queued messages become conversations in 0007: what holds of these is to be said here.
+    """
+    assert sorted(letter.message_id for letter in upgraded.letters.letters) == sorted(queued)
+
+
+def queued_messages(url: str) -> set[str]:
+    """The Message-IDs of what waits to leave, in any version's schema."""
+    engine = sa.create_engine(read_url(url))
+    with engine.connect() as db:
+        ids = set(db.execute(sa.text("SELECT message_id FROM messages WHERE state = 'queued'")).scalars())
+    engine.dispose()
+    return ids
+
+
+def test_what_waited_is_done_once_and_what_is_new_is_done_for_old_rows(stored: Stored) -> None:
+    queued = queued_messages(stored.url)
+    before = {name: stored.calendar(name).shown() for name in ("work", "private", "lost", "going")}
+    assert len(queued) == 2
+    with upgrade(stored) as upgraded:
+        upgraded.do_what_is_due(after=timedelta(minutes=1))
+
+        work = stored.calendar("work")
+        shown = work.shown()
+        assert [content for content in before["work"] if content not in shown] == []
+        assert len(shown) == len(before["work"]) + 1  # the session whose entry was not written yet, and no double
+        assert work.requests["put"] - work.requests["remove"] == 1  # beside it, a probe at most came and went
+        assert stored.calendar("private").shown() == before["private"]
+        assert stored.calendar("lost").shown() == before["lost"]  # closed to us
+        assert [content for content in stored.calendar("going").shown() if content.span.end > stored.now] == []
+        check_what_clients_are_told(upgraded, queued)
+
+        with upgraded.database.read() as db:
+            for calendar in db.execute(sa.select(tables.calendars)).all():
+                if calendar.name not in ("work", "private"):
+                    continue
+                assert calendar.busy_at is not None, calendar.name  # an offer is open
+                if calendar.role == CalendarRole.TARGET.value:
+                    check_looked_after(db, calendar)
+            assert ledger.parked(upgraded.database) == []
+            for need in NEEDS:
+                assert needs._missing(db, need) == [], need.kind
+
+
+def check_looked_after(db: sa.Connection, calendar: sa.Row[object]) -> None:
+    """A calendar of ours is probed and watched, and will be read, probed and watched again."""
+    assert calendar.probed_at is not None
+    assert calendar.read_at is not None
+    assert len(channels.of_calendar(db, calendar.id)) == 1
+    for kind in (Kind.PULL, Kind.CHANNEL, Kind.PROBE):
+        assert ledger.waits(db, Key(kind, str(calendar.id))), kind
+
+
+def test_what_an_old_version_had_begun_comes_to_its_end(stored: Stored) -> None:
+    with upgrade(stored) as upgraded:
+        upgraded.do_what_is_due(after=timedelta(minutes=1))
+        for _ in range(4):
+            upgraded.do_what_is_due(after=timedelta(hours=7))
+        with upgraded.database.read() as db:
+            practitioner_id = db.execute(sa.select(tables.practitioners.c.id)).scalar_one()
+            states = {row.session_id: row.state for row in db.execute(sa.select(tables.offers))}
+            assert states[stored.session["offered"]] == OfferState.LAPSED.value
+            assert states[stored.session["drafted"]] == OfferState.DRAFT.value
+            assert not offers.open_of_practitioner(db, practitioner_id)
+            assert not questions.open_of_practitioner(db, practitioner_id)  # it has answered itself
+            answers = db.execute(sa.select(tables.questions.c.state)).scalars().all()
+            assert answers == (["answered"] if stored.knows_questions else [])
+            labels = db.execute(sa.select(tables.connections.c.label)).scalars()
+            assert set(labels) == {"Kim's calendar", "Lost"}  # the third is disconnected
+        assert [content for content in stored.calendar("work").shown() if content.title.startswith("Hold")] == []
+        reminders = [letter for letter in upgraded.letters.letters if letter.notice.kind is NoticeKind.DRAFT_WAITING]
+        assert len(reminders) == 1
+
+
+def test_migrating_a_database_that_is_up_to_date_makes_nothing_due(sqlite_database: Database, sqlite_url: str) -> None:
+    migrations.migrate(sqlite_url)
+    with sqlite_database.read() as db:
+        assert db.execute(sa.select(sa.func.count()).select_from(ledger.due)).scalar_one() == 0
