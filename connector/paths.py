@@ -6,9 +6,11 @@ Each function takes what names one page, or, for the web application, the placeh
 from __future__ import annotations
 
 SIGN_IN = "/signin"
+SIGN_OUT = "/signout"
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
 NOTIFICATIONS = "/hooks"
+READINESS = "/readyz"  # no page: programs ask there
 
 
 def sign_in(token: str) -> str:

@@ -10,6 +10,8 @@ What not every provider, account or calendar can do is an ability: a small Proto
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -22,6 +24,33 @@ from connector.domain.span import Span
 from connector.errors import ProviderError
 
 HTTP_TIMEOUT = timedelta(seconds=20)  # less than half of a lease: a frozen worker's request ends before its claim does
+
+
+_first: ContextVar[Callable[[], None] | None] = ContextVar("first", default=None)
+
+
+@contextmanager
+def asking_first(may_ask: Callable[[], None]) -> Iterator[None]:
+    """Have `may_ask` called before every request that adapters make in this context.
+
+    What it raises goes through to whoever uses the adapter, and the request is not made.
+    """
+    token = _first.set(may_ask)
+    try:
+        yield
+    finally:
+        _first.reset(token)
+
+
+def before_request() -> None:
+    """Make sure that a request may be made; every adapter calls it right before each.
+
+    Whatever a write is conditional on has been read before that: then nobody who has lost a claim writes over what its
+    successor has written. A thread of an adapter's own runs in a copy of the context (`contextvars.copy_context`).
+    """
+    may_ask = _first.get()
+    if may_ask is not None:
+        may_ask()
 
 
 class Clock(Protocol):
@@ -100,7 +129,7 @@ class RemoteCalendar(Protocol):
         """Do the actions and yield one outcome for each as it lands, in any order.
 
         The caller never mixes puts and removes in one call. Whatever goes wrong with one action is its `Failed` (with
-        EditConflictError where a put would write over somebody else's change: see `Put.over`), and
+        EditConflictError where a put would write over what it did not expect: see `Put.over`), and
         the others go on, unless the whole calendar cannot be reached or the credentials are refused: then the rest
         fail alike without being tried. Repeating an action that was done is harmless.
         """

@@ -1,4 +1,4 @@
-"""Whether a write would overwrite what somebody else has changed; every adapter asks that reads before it writes."""
+"""Whether a write would overwrite what it did not expect; every adapter asks that reads before it writes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from connector.errors import EditConflictError
 
 
 def check_overwrite(put: Put, current: Content | None) -> None:
-    """Let a put go on unless somebody else has changed what stands there since it was planned: see `Put.over`.
+    """Let a put go on unless something stands there that was not when it was planned: see `Put.over`.
 
     Args:
         put: What was planned.
         current: What was read; None is what we never write.
     Raises: EditConflictError.
     """
-    if put.over is None:
-        return
     fingerprint = current.fingerprint if current else ""
     if fingerprint in (put.over, put.entry.content.fingerprint):
         return
-    raise EditConflictError(f"somebody else has changed {put.ref.href or put.ref.name} since it was last seen")
+    raise EditConflictError(f"something else stands at {put.ref.href or put.ref.name} than was last seen there")
 
 
 def tidy(text: str) -> str:

@@ -20,7 +20,7 @@ from niquests.packages.urllib3.exceptions import (  # type: ignore[import-not-fo
 from niquests.packages.urllib3.exceptions import TimeoutError as RawTimeoutError
 
 from connector.errors import ConnectorError, InnerAddressError, RefusedError, TransientError
-from connector.ports import HTTP_TIMEOUT, Network
+from connector.ports import HTTP_TIMEOUT, Network, before_request
 from providers._guard import GuardedResolver, InnerHostError, allowed, is_unknown_host, plain
 
 LARGEST = 16 * 1024 * 1024  # bytes of one answer
@@ -118,6 +118,7 @@ class Http:
             raise RefusedError(f"{host} is a stranger to {self.login.home}, so the password is not shown to it")
         all_headers = dict(headers) if self._digest else {**headers, "Authorization": self._basic}
         for attempt in (1, 2):
+            before_request()
             with _faults(host, InnerAddressError if self._connecting else RefusedError):
                 try:
                     return self._send(method, url, all_headers, body, deadline)

@@ -19,7 +19,7 @@ from connector.domain.change import ChangeKind
 from connector.domain.facts import Answer, Dropped, QuestionKind
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, ROWS, Audience, Effect, Link, Method, NoticeRow
-from connector.domain.question import QUESTIONS, Delay, Meanwhile, QuestionRow
+from connector.domain.question import QUESTIONS, Meanwhile, QuestionRow
 from connector.domain.question import ROWS as QUESTION_ROWS
 from connector.outbox import wording
 from connector.outbox.letters import compose
@@ -144,16 +144,6 @@ def test_every_notice_that_leads_to_a_question_asks_one_kind() -> None:
     assert sorted(row.notice for row in QUESTION_ROWS) == sorted(asking)
 
 
-def test_every_answer_belongs_to_a_question() -> None:
-    assert {answer for row in QUESTION_ROWS for answer in row.answers} == set(Answer)
-
-
-@every_question
-def test_a_question_has_one_default_and_something_else_to_answer(row: QuestionRow) -> None:
-    assert row.answers[0] is row.default
-    assert len(set(row.answers)) == len(row.answers) > 1
-
-
 @every_question
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_letter_that_asks_offers_every_answer_the_default_first(language: str, row: QuestionRow) -> None:
@@ -168,11 +158,6 @@ def test_a_question_about_a_move_names_where_to_and_when_it_answers_itself(row: 
     assert NOTICES[row.notice].needs == ("session", *(("moved_to",) if moved else ()), "expires_at")
     assert moved or row.remote_change is ChangeKind.DELETED
     assert moved is (row.entry is not Meanwhile.GONE)
-
-
-@every_question
-def test_a_question_that_ends_with_the_offer_answers_itself_with_it(row: QuestionRow) -> None:
-    assert row.about_offer is (row.delay is Delay.OPEN_OFFER)
 
 
 def test_every_kind_of_question_its_answers_and_its_ends_have_words_in_the_timeline() -> None:

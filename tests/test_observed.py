@@ -23,6 +23,7 @@ from tests.providers.contract import DAY, content, creation, failure, removal, w
 from tests.providers.google.setting import NOW, signed_in
 from tests.providers.google.test_push import opened
 from tests.services import connected
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 from tests.web.stage import make_runtime
 
@@ -144,10 +145,8 @@ def test_an_installation_hands_out_calendars_that_are_observed(sqlite_database: 
     )
     remote = runtime.remote(calendar.id)
     assert remote is runtime.remote(calendar.id)
-    free_busy.read(practice.database, practice.policy, calendar.id, remote, now=practice.now)
+    free_busy.read(practice.database, practice.policy, calendar.id, remote, fence=OURS, now=practice.now)
     url = "https://pencilled.example"
-    subscriptions.watch(
-        practice.database, SEAL, calendar.id, remote, public_url=url, renew=lambda: None, now=practice.now
-    )
+    subscriptions.watch(practice.database, SEAL, calendar.id, remote, public_url=url, fence=OURS, now=practice.now)
     assert counted.calls == Counter({"memory list_busy": 1, "memory watch": 1})
     memory.forget(str(practice.kim.id))

@@ -43,6 +43,17 @@ def test_each_path_is_what_letters_and_registrations_say_and_leads_to_its_page(
     assert urls.match(path)[0] == endpoint
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "address", "endpoint"),
+    [(paths.SIGN_OUT, "POST", "/signout", "signin.leave"), (paths.READINESS, "GET", "/readyz", "health.ready")],
+)
+def test_what_is_asked_without_a_page_has_its_path_in_the_same_place(
+    urls: MapAdapter, path: str, method: str, address: str, endpoint: str
+) -> None:
+    assert path == address
+    assert urls.match(path, method=method)[0] == endpoint
+
+
 @pytest.mark.parametrize("link", Link, ids=lambda link: link.value)
 def test_each_link_a_notice_can_carry_leads_to_a_page(
     sqlite_database: Database, sqlite_url: str, clock: Clock, urls: MapAdapter, link: Link

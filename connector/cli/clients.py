@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import click
 from sqlalchemy import select
@@ -10,12 +10,13 @@ from sqlalchemy import select
 from connector.cli._options import locale
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, warn
 from connector.domain.people import Client, Medium
+from connector.services import conversations
 from connector.storage import people, tables
 
 
 @click.group()
 def clients() -> None:
-    """Add and list clients: the people who receive sessions."""
+    """Add, correct and list clients: the people who receive sessions."""
 
 
 @clients.command()
@@ -70,6 +71,21 @@ def add(
         )
     else:
         good(f"Added {person.name} ({person.id}).")
+
+
+@clients.command()
+@click.argument("client_id", type=click.UUID)
+@click.option("--email", required=True, help="The right address.")
+@example("pencilled clients readdress 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2 --email alex@example.org")
+def readdress(*, client_id: UUID, email: str) -> None:
+    """Correct a client's mail address: what is still true is sent to the new one.
+
+    Exit codes: 0 corrected; 1 refused, such as an unknown client or something that is no address.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = conversations.readdress(db, client_id, email, now=runtime.clock())
+    good(f"{person.name} is told at {person.email} from now on, and of what stands at once.")
 
 
 @clients.command("list")

@@ -10,9 +10,9 @@ import click
 
 from connector import paths
 from connector.app import typed_provider
-from connector.cli import Refusal, _steering
+from connector.cli import Refusal, _connection_upkeep
 from connector.cli._calendars import State, look, strength, why_paused
-from connector.cli._finding import find_connection, find_practitioner, short
+from connector.cli._lookup import find_connection, find_practitioner, short
 from connector.cli._options import level, level_options, only_of, practitioner
 from connector.cli._shapes import instant_text
 from connector.cli._shared import (
@@ -45,7 +45,7 @@ def connections() -> None:
     """Connect practitioners' calendars, test, reconnect and disconnect them."""
 
 
-for _command in (_steering.resume, _steering.target, _steering.history):
+for _command in (_connection_upkeep.resume, _connection_upkeep.target, _connection_upkeep.history):
     connections.add_command(_command)
 
 

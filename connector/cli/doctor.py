@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from connector import app
 from connector.cli import unreachable
 from connector.cli._calendars import look
-from connector.cli._finding import short
+from connector.cli._lookup import short
 from connector.cli._shared import NOT_MIGRATED, as_json, example, log_as, print_json, read_settings
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import ConnectorError

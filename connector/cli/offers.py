@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 from sqlalchemy import Connection as Db
 
-from connector.cli._finding import find_answerable, find_draft, find_session, short
+from connector.cli._lookup import find_answerable, find_draft, find_session, short
 from connector.cli._options import LocalTime, Window, at, fold, located, minutes
 from connector.cli._shapes import alternative_row, instant_text, offer_json, when_text
 from connector.cli._shared import (

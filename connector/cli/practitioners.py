@@ -10,12 +10,20 @@ import click
 from connector.cli._options import LEVELS, level_options, locale
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table
 from connector.domain.people import Level, Practitioner
+from connector.errors import RuleError
 from connector.storage import people
+
+replies = click.option(
+    "--replies/--no-replies",
+    default=False,
+    show_default=True,
+    help="Whether clients who write back to a letter reach them by mail; else the letters ask not to write back.",
+)
 
 
 @click.group()
 def practitioners() -> None:
-    """Add and list practitioners: the people who give sessions."""
+    """Add, change and list practitioners: the people who give sessions."""
 
 
 @practitioners.command()
@@ -27,6 +35,7 @@ def practitioners() -> None:
     "--buffer", default=0, show_default=True, type=click.IntRange(0, 240), help="Minutes kept free after each session."
 )
 @level_options
+@replies
 @as_json
 @example('pencilled practitioners add --name "Kim Berg" --email kim@example.org --zone Europe/Berlin --buffer 10')
 def add(
@@ -38,6 +47,7 @@ def add(
     buffer: int,
     session_level: int | None,
     hold_level: int | None,
+    replies: bool,
     as_json: bool,
 ) -> None:
     """Add a practitioner. The privacy levels are the defaults of the calendars connected later; 2 if left out.
@@ -53,6 +63,7 @@ def add(
         buffer=timedelta(minutes=buffer),
         session_level=Level.INITIALS if session_level is None else Level(session_level),
         hold_level=Level.INITIALS if hold_level is None else Level(hold_level),
+        takes_replies=replies,
     )
     runtime = open_runtime()
     with runtime.database.begin() as db:
@@ -62,6 +73,24 @@ def add(
         return
     good(f"Added {person.name} ({person.id}).")
     click.echo(f"Next: pencilled connections add --practitioner {person.email} --help")
+
+
+@practitioners.command()
+@click.argument("email")
+@replies
+@example("pencilled practitioners change kim@example.org --replies")
+def change(*, email: str, replies: bool) -> None:
+    """Change whether clients may write back to a practitioner.
+
+    Exit codes: 0 changed; 1 there is no practitioner with this address.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = people.practitioner_by_email(db, email)
+        if person is None:
+            raise RuleError(f"There is no practitioner with the address {email}. See: pencilled practitioners list")
+        people.take_replies(db, person.id, taken=replies)
+    good(f"{person.name}: clients {'reach them by writing' if replies else 'are asked not to write'} back to letters.")
 
 
 @practitioners.command("list")

@@ -13,11 +13,11 @@ import click
 
 from connector.cli import Refusal
 from connector.cli._calendars import why_paused
-from connector.cli._finding import find_practitioner
+from connector.cli._due_work import carry_out, standing
+from connector.cli._lookup import find_practitioner
 from connector.cli._options import only_of
 from connector.cli._shapes import when_json, when_text
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, progress
-from connector.cli._working import carry_out, standing
 from connector.domain.entry import Showing
 from connector.domain.reconcile import Action, Put
 from connector.domain.span import When

@@ -1,4 +1,4 @@
-"""`pencilled sessions`: book and look; the commands that change a session are in `_changing`."""
+"""`pencilled sessions`: book and look; the commands that change a session are in `_session_changes`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import click
 
-from connector.cli._changing import answer, cancel, correct, relocate, reschedule
-from connector.cli._finding import find_client, find_practitioner, find_session, short
+from connector.cli._lookup import find_client, find_practitioner, find_session, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed, practitioner
+from connector.cli._session_changes import answer, cancel, correct, relocate, reschedule
 from connector.cli._shapes import instant_text, offer_json, place_text, session_json, when_json, when_text
 from connector.cli._shared import (
     as_json,

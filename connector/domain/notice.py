@@ -103,6 +103,7 @@ class Notice:
         kind: What it is about.
         to: Who is told.
         practitioner_name: As clients know them.
+        reply_to: The address of the practitioner, if clients may write back; empty if nobody reads it.
         client_name: Empty where no client is concerned.
         session: The session after the change; its revision, uid, organizer and stamp go into the iCalendar part.
         offer_id: The offer an answer link leads to.
@@ -121,6 +122,7 @@ class Notice:
         alternative_id: The alternative that a link takes back.
         calendar_id: The calendar that was paused.
         count: How many entries are gone from it.
+        connection_id: The connection that must be reconnected.
     """
 
     kind: NoticeKind
@@ -144,3 +146,5 @@ class Notice:
     alternative_id: UUID | None = None
     calendar_id: UUID | None = None
     count: int = 0
+    reply_to: str = ""
+    connection_id: UUID | None = None

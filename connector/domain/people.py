@@ -64,7 +64,10 @@ CLOCK = Actor(role=Role.CLOCK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Practitioner:
-    """Who gives sessions; `buffer` is the gap kept free after each, the levels are the defaults of new connections."""
+    """Who gives sessions; `buffer` is the gap kept free after each, the levels are the defaults of new connections.
+
+    `takes_replies`: clients who answer a letter by hand write to them; else nobody reads it, and the letters say so.
+    """
 
     id: UUID
     name: str
@@ -74,6 +77,7 @@ class Practitioner:
     buffer: timedelta = timedelta(0)
     session_level: Level = Level.INITIALS
     hold_level: Level = Level.INITIALS
+    takes_replies: bool = False
 
     def __post_init__(self) -> None:
         _check_person(self.name, self.zone)

@@ -59,9 +59,9 @@ class Mirror:
 class Put:
     """Make the remote event show the entry: create it if it is not there, else change only what is ours.
 
-    `over` is the fingerprint last seen there. Where something stands by now that is neither that nor what is wanted,
-    somebody else has changed what is ours, and who wins is not the adapter's to decide: EditConflictError. None: what
-    stands there may be an earlier write of ours, so it is written over.
+    `over` is the fingerprint last seen there; None where nothing was. Where something stands by now that is neither
+    that nor what is wanted, somebody has written in between, and who wins is not the adapter's to decide:
+    EditConflictError.
     """
 
     entry: Entry
@@ -141,7 +141,7 @@ def _creation(entry: Entry, calendar_id: UUID, *, generation: int) -> Put:
 def _change(entry: Entry, mirror: Mirror) -> Put | None:
     """Return what makes an event show its entry; None if it does already."""
     if mirror.state is MirrorState.UNKNOWN:
-        return Put(entry=entry, ref=mirror.ref)
+        return Put(entry=entry, ref=mirror.ref, over=mirror.seen)
     if mirror.seen != entry.content.fingerprint:
         return Put(entry=entry, ref=mirror.ref, over=mirror.seen)
     return None

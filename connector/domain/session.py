@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -147,37 +148,14 @@ def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Transitio
         session, or for a new time that nobody attests the client has agreed to.
     """
     check_stands(session)
-    when = edit.when if edit.when is not None and edit.when != session.when else None
-    location = edit.location if edit.location is not None and edit.location != session.location else None
-    facts: list[Fact] = []
-    if when is not None:
-        _check_move(when, edit, now)
-        facts.append(
-            SessionMoved(
-                at=now,
-                by=by,
-                session_id=session.id,
-                old=session.when,
-                new=when,
-                reason=edit.reason,
-                attestation=edit.attestation,
-            )
-        )
-    if location is not None:
-        facts.append(
-            LocationChanged(at=now, by=by, session_id=session.id, old=session.location.text, new=location.text)
-        )
-    if not facts:
+    edited = replace(session, when=edit.when or session.when, location=edit.location or session.location)
+    if edited == session:
         return Transition(session=session)
-    if session.flag is not None and when is not None:
-        facts.append(FlagCleared(at=now, by=by, session_id=session.id))
-    new_session = replace(
-        session,
-        when=when or session.when,
-        location=location or session.location,
-        flag=None if when is not None else session.flag,
-    )
-    return Transition(session=revised(new_session, now=now), facts=tuple(facts))
+    if edited.when != session.when:
+        _check_move(edited.when, edit, now)
+        edited = replace(edited, flag=None)
+    facts = tuple(_edit_facts(session, edited, edit, by, now))
+    return Transition(session=revised(edited, now=now), facts=facts)
 
 
 def cancel(session: Session, *, by: Actor, now: datetime, reason: str = "") -> Transition:
@@ -221,6 +199,24 @@ def check_future(when: When, now: datetime) -> None:
         raise PastSpanError(
             f"{when.local:%A %d %B %Y, %H:%M} ({when.zone}) has already passed. Choose a time in the future."
         )
+
+
+def _edit_facts(old: Session, new: Session, edit: Edit, by: Actor, now: datetime) -> Iterator[Fact]:
+    """Yield what an edit has changed."""
+    if new.when != old.when:
+        yield SessionMoved(
+            at=now,
+            by=by,
+            session_id=old.id,
+            old=old.when,
+            new=new.when,
+            reason=edit.reason,
+            attestation=edit.attestation,
+        )
+    if new.location != old.location:
+        yield LocationChanged(at=now, by=by, session_id=old.id, old=old.location.text, new=new.location.text)
+    if new.flag != old.flag:
+        yield FlagCleared(at=now, by=by, session_id=old.id)
 
 
 def _check_move(when: When, edit: Edit, now: datetime) -> None:

@@ -36,6 +36,7 @@ def message(
     message_id: str,
     date: datetime,
     thread_id: str | None = None,
+    reply_to: Mailbox | None = None,
     calendar: bytes | None = None,
 ) -> EmailMessage:
     """Build the mail that carries a letter, and a calendar message if there is one.
@@ -49,6 +50,7 @@ def message(
         message_id: Angle brackets included; the same at every attempt.
         date: Aware.
         thread_id: Message-ID of the first mail about the same thing.
+        reply_to: Who reads what is written back; None for nobody.
         calendar: What `itip` built; its METHOD becomes the parameter that mail programs go by.
     Returns: multipart/alternative, within multipart/mixed beside the attachment if there is a calendar message.
     Raises: RuleError for an address that could not stand bare; ValueError for a bad Message-ID or calendar message.
@@ -57,6 +59,8 @@ def message(
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _address(sender)
     mail["To"] = _address(recipient)
+    if reply_to is not None:
+        mail["Reply-To"] = _address(reply_to)
     mail["Subject"] = _plain(subject)
     mail["Date"] = date
     mail["Message-ID"] = _checked_id(message_id)

@@ -43,6 +43,7 @@ def compose(letter: Letter, *, brand: str, from_address: str, answers_read: bool
         html=wording.html,
         message_id=letter.message_id,
         thread_id=letter.thread_id,
+        reply_to=imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to) if notice.reply_to else None,
         date=letter.date,
         calendar=_calendar(notice, teller, answers_read=answers_read),
     )
@@ -115,6 +116,7 @@ def _people(notice: Notice, language: str, brand: str) -> dict[str, Any]:
         "initials": _initials(client) if notice.client_name else client,
         "brand": itip.one_line(brand),
         "to_client": NOTICES[notice.kind].to is Audience.CLIENT,
+        "replies": bool(notice.reply_to),
         "by_support": notice.by_support,
         "support": phrase(language, "support", brand=itip.one_line(brand)),
         "support_for_client": phrase(language, "support_for_client"),

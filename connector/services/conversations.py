@@ -16,7 +16,7 @@ from connector.domain.facts import Fact, NoticeRefused, NoticeSent
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
 from connector.domain.offer import OfferState
-from connector.domain.people import CLOCK, Client, Medium, Practitioner
+from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
 from connector.errors import TransientError
 from connector.ports import Clock, Letter, NotSentError, Sender
@@ -46,15 +46,21 @@ def witness(db: Connection, client: Client, session: Session, facts: Iterable[Fa
         after = rules.witnessed(beliefs, facts)
         if after != stored.beliefs or stored.address != address:
             _forget_queued(db, stored)
-            stored = _readdressed(replace(stored, beliefs=after), address)
+            stored = _readdressed(db, replace(stored, beliefs=after), address)
             conversations.save(db, stored)
         _make_due(db, stored, _next(db, stored, client, now), now)
 
 
-def readdress(db: Connection, client: Client, *, now: datetime) -> None:
-    """Tell a client whose address has changed what is still true, at the new one."""
+def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> Client:
+    """Correct a client's mail address, and tell them there what is still true.
+
+    Raises: NotFoundError; RuleError for something that is no address.
+    """
+    client = replace(people.client(db, client_id), email=check_address(email))
+    people.readdress_client(db, client.id, email)
     for session in sessions.of_client(db, client.id, since=now):
         witness(db, client, session, now=now)
+    return client
 
 
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
@@ -145,7 +151,7 @@ def _to_client(
         return None, None
     remembered_before = _beliefs(db, stored, client)
     _forget_queued(db, stored)
-    stored = _readdressed(replace(stored, beliefs=remembered_before), client.email)
+    stored = _readdressed(db, replace(stored, beliefs=remembered_before), client.email)
     begun = begun if stored.letter_id else None
     before = _without(stored, begun)
     following = _next(db, before, client, now)
@@ -164,7 +170,10 @@ def _to_client(
         db, following.notice, conversation=before, key=None, mail_domain=policy.mail_domain, now=now
     )
     messages.set_state(db, message.id, MessageState.SENDING)
-    beliefs = rules.handed_over(before.beliefs or Conversation(), following.notice, message.id, now=now)
+    # An earlier try of it may have arrived, and that stays possible whatever becomes of this one.
+    may_have_left = begun is not None and begun.state is MessageState.SENDING
+    earlier = (stored.beliefs if may_have_left else before.beliefs) or Conversation()
+    beliefs = rules.handed_over(rules.doubted(earlier), following.notice, message.id, now=now)
     conversations.save(db, replace(before, beliefs=beliefs, letter_id=message.id, tried_at=now))
     return message, None
 
@@ -229,8 +238,11 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     stored = conversations.locked(db, conversation_id)
     is_own = stored is not None and stored.letter_id == message.id
     if not error.permanent:
-        state = MessageState.SENDING if error.unknown else MessageState.QUEUED
+        may_have_left = error.unknown or message.state is MessageState.SENDING  # by this try, or an earlier one
+        state = MessageState.SENDING if may_have_left else MessageState.QUEUED
         messages.set_state(db, message.id, state, error=str(error))
+        if stored is not None and is_own and stored.beliefs and not error.unknown:
+            conversations.save(db, replace(stored, beliefs=rules.not_sent(stored.beliefs, message.id)))
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
     fact = NoticeRefused(
@@ -287,6 +299,7 @@ def _basis(practitioner: Practitioner, client: Client) -> Notice:
         to=Recipient.of(client),
         practitioner_name=practitioner.name,
         client_name=client.name,
+        reply_to=practitioner.email if practitioner.takes_replies else "",
     )
 
 
@@ -299,12 +312,11 @@ def _make_due(db: Connection, stored: StoredConversation, following: Next, now: 
 
 def _beliefs(db: Connection, stored: StoredConversation, client: Client) -> Conversation:
     """Return what a reader may believe; the log of messages tells it where nothing was stored yet."""
-    if stored.address != client.email:
-        return Conversation()
     if stored.beliefs is not None:
-        return stored.beliefs
+        return stored.beliefs if stored.address == client.email else rules.readdressed(stored.beliefs)
     logged = messages.of_session(db, stored.session_id) if stored.session_id else ()
-    return remembered(message for message in logged if message.to_client)
+    conversation = remembered(message for message in logged if message.to_client)
+    return conversation if stored.letter_id is not None else rules.doubted(conversation)
 
 
 def _forget_queued(db: Connection, stored: StoredConversation) -> None:
@@ -336,11 +348,13 @@ def remembered(logged: Iterable[Message]) -> Conversation:
     return conversation
 
 
-def _readdressed(stored: StoredConversation, address: str) -> StoredConversation:
-    """Return a conversation with whoever has this address; what was told to another counts for nothing."""
+def _readdressed(db: Connection, stored: StoredConversation, address: str) -> StoredConversation:
+    """Return a conversation with whoever has this address; the letter on its way to another is given up."""
     if stored.address == address:
         return stored
-    return replace(stored, address=address, letter_id=None, refused="")
+    begun = messages.get(db, stored.letter_id) if stored.letter_id else None
+    given_up = _overtaken(db, stored, begun) if begun else stored
+    return replace(given_up, address=address, refused="")
 
 
 def _without(stored: StoredConversation, begun: Message | None) -> StoredConversation:

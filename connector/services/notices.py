@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
+from connector.domain.connection import ConnectionState
 from connector.domain.facts import (
     EventDeleted,
     Fact,
@@ -101,10 +102,21 @@ def is_current(db: Connection, notice: Notice, *, now: datetime) -> bool:
             return any(alternative.id == notice.alternative_id for alternative in held)
         case NoticeKind.CALENDAR_PAUSED | NoticeKind.OPERATOR_PAUSED:
             return _is_paused(db, notice)
+        case NoticeKind.ACCESS_LOST:
+            return _is_lost(db, notice)
         case NoticeKind.SIGN_IN:
             return notice.expires_at is not None and now < notice.expires_at
         case _:
             return True  # news of what has happened stays true
+
+
+def _is_lost(db: Connection, notice: Notice) -> bool:
+    if notice.connection_id is None:
+        return True  # told before it was noted which
+    try:
+        return calendars.connection(db, notice.connection_id).state is ConnectionState.ACCESS_LOST
+    except NotFoundError:
+        return False
 
 
 def _is_paused(db: Connection, notice: Notice) -> bool:

@@ -120,6 +120,18 @@ def unheard(db: Connection, practitioner_id: UUID) -> set[UUID]:
     return {session_id for session_id in db.execute(query).scalars() if session_id is not None}
 
 
+def refuses_mail(db: Connection, practitioner_id: UUID) -> bool:
+    """Whether the last letter to a practitioner was refused for good."""
+    own = conversations.c.practitioner_id == practitioner_id
+    to_them = own & (conversations.c.reader == Audience.PRACTITIONER.value)
+    query = select(conversations.c.tried_at).where(to_them, conversations.c.refused.is_not(None))
+    refused_at = max((at for at in db.execute(query).scalars() if at is not None), default=None)
+    if refused_at is None:
+        return False
+    later = to_them & conversations.c.refused.is_(None) & (conversations.c.tried_at > refused_at)
+    return db.execute(select(conversations.c.id).where(later).limit(1)).first() is None
+
+
 def tried_before(db: Connection, ids: Iterable[UUID], before: datetime) -> Sequence[UUID]:
     """Return those of these conversations of which nothing was tried since."""
     query = select(conversations.c.id).where(conversations.c.id.in_(list(ids)), conversations.c.tried_at <= before)

@@ -59,7 +59,7 @@ def begin(
     mail_domain: str,
     now: datetime,
 ) -> Message:
-    """Log a letter that is about to be handed over for the first time.
+    """Log a letter that is about to be handed over for the first time, as one that has not left.
 
     The same `key` twice is a programming error and fails; None for letters that are made from what stands.
     """
@@ -75,7 +75,7 @@ def begin(
         "to_client": NOTICES[notice.kind].to is Audience.CLIENT,
         "notice": msgspec.json.encode(notice).decode(),
         "message_id": f"<{identity}@{mail_domain}>",
-        "state": MessageState.SENDING.value,
+        "state": MessageState.QUEUED.value,
         "queued_at": now,
     }
     return _message(db.execute(insert(messages).values(values).returning(*messages.c)).one())

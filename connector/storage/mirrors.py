@@ -83,6 +83,12 @@ def doubt(db: Connection, calendar_id: UUID, keys: Collection[EntryKey], *, unse
         db.execute(update(mirrors).where(own).values(values))
 
 
+def of_keys(db: Connection, calendar_id: UUID, keys: Collection[EntryKey]) -> Sequence[Mirror]:
+    """Return the mirrors of these entries in a calendar."""
+    own = (mirrors.c.calendar_id == calendar_id) & mirrors.c.key.in_([str(key) for key in keys])
+    return [_mirror(row) for row in db.execute(select(mirrors).where(own))]
+
+
 def of_session(db: Connection, session_id: UUID) -> Sequence[tuple[UUID, Mirror]]:
     """Return the mirrors of a session with the calendar each is in."""
     rows = db.execute(select(mirrors).where(mirrors.c.session_id == session_id))

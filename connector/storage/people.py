@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.people import Client, Level, Medium, Practitioner
@@ -29,6 +29,7 @@ def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> 
         "buffer_seconds": int(person.buffer.total_seconds()),
         "session_level": int(person.session_level),
         "hold_level": int(person.hold_level),
+        "takes_replies": person.takes_replies,
         "created_at": now,
     }
     try:
@@ -50,6 +51,16 @@ def add_client(db: Connection, person: Client, *, now: datetime) -> None:
         "created_at": now,
     }
     db.execute(insert(clients).values(values))
+
+
+def readdress_client(db: Connection, client_id: UUID, email: str) -> None:
+    """Store a client's new mail address."""
+    db.execute(update(clients).where(clients.c.id == client_id).values(email=email))
+
+
+def take_replies(db: Connection, practitioner_id: UUID, *, taken: bool) -> None:
+    """Store whether clients may answer letters by hand."""
+    db.execute(update(practitioners).where(practitioners.c.id == practitioner_id).values(takes_replies=taken))
 
 
 def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -> Practitioner:
@@ -105,6 +116,7 @@ def _practitioner(row: Row[Any]) -> Practitioner:
         buffer=timedelta(seconds=row.buffer_seconds),
         session_level=Level(row.session_level),
         hold_level=Level(row.hold_level),
+        takes_replies=row.takes_replies,
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
     text,
 )
 
@@ -37,6 +38,7 @@ practitioners = Table(
     Column("buffer_seconds", Integer, nullable=False),
     Column("session_level", Integer, nullable=False),
     Column("hold_level", Integer, nullable=False),
+    Column("takes_replies", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -288,6 +290,22 @@ formers = Table(
     Column("href", Text, primary_key=True),
     Column("key", Text, nullable=False),  # the entry's key
     Column("session_id", Uuid, nullable=False),
+)
+
+# Events of ours that may have been written, moved or removed by a worker that has lost its claim, or by a request whose
+# answer was lost: each is looked at again. `name` is the event's remote name; its entry may go by another by now.
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("href", Text),
+    Column("key", Text, nullable=False),  # the entry's key
+    Column("session_id", Uuid, nullable=False),
+    Column("wrote", String(32)),  # what may have been written: a fingerprint, empty for a removal; NULL if nobody knows
+    Column("look_at", UtcDateTime, nullable=False),
 )
 
 # Changes to events of ours that are settling: what was done, and since when; none of them counts yet.

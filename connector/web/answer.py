@@ -99,27 +99,39 @@ def _answer(
 ) -> ResponseReturnValue:
     page = _page(token)
     runtime = visit.runtime()
-    words = words_in(Reader(zone=page.zone, locale=page.locale).language)
     try:
         with runtime.database.begin() as db:
             apply(db, page.offer_id, Actor(role=Role.CLIENT, name=page.client_name), runtime.clock())
     except NotFoundError:
         raise
-    except OfferClosedError as error:
-        is_answered = error.state in _ANSWERED
-        return _show(token, notice=words.already if is_answered else "", status=409 if is_answered else 410)
-    except StaleAnswerError:
-        page = _page(token)
-        choice = next((choice for choice in page.choices if choice.id == alternative_id), None)
-        return _render("answer/choose.html", token, page, notice=words.stale, choice=choice), 409
-    except PastSpanError:
-        return _show(token, notice=words.begun, status=409)
-    except TimeTakenError:
-        return _show(token, notice=words.gone, status=409)
-    except RuleError:
-        is_gone = alternative_id is not None and _page(token).choice(alternative_id).gone
-        return _show(token, notice=words.gone if is_gone else words.refused, status=409)
+    except RuleError as error:
+        return _refused(error, token, page, alternative_id)
     return _to_show(token)
+
+
+def _refused(error: RuleError, token: str, page: AnswerPage, alternative_id: UUID | None) -> ResponseReturnValue:
+    """Say why an answer was not accepted, above what stands now; `page` is how it stood before."""
+    words = words_in(Reader(zone=page.zone, locale=page.locale).language)
+    match error:
+        case OfferClosedError(state=state) if state in _ANSWERED:
+            return _show(token, notice=words.already, status=409)
+        case OfferClosedError():
+            return _show(token, status=410)
+        case StaleAnswerError():
+            return _ask_again(token, alternative_id, notice=words.stale)
+        case PastSpanError():
+            return _show(token, notice=words.begun, status=409)
+        case TimeTakenError():
+            return _show(token, notice=words.gone, status=409)
+        case _:
+            is_gone = alternative_id is not None and _page(token).choice(alternative_id).gone
+            return _show(token, notice=words.gone if is_gone else words.refused, status=409)
+
+
+def _ask_again(token: str, alternative_id: UUID | None, *, notice: str) -> ResponseReturnValue:
+    page = _page(token)
+    choice = next((choice for choice in page.choices if choice.id == alternative_id), None)
+    return _render("answer/choose.html", token, page, notice=notice, choice=choice), 409
 
 
 def _start_on_page() -> datetime:

@@ -86,7 +86,7 @@ def connect(slug: str) -> ResponseReturnValue:
     """Begin to connect an account: at the service itself, or by what is typed in."""
     way = _way(slug)
     if way.signs_in:
-        return _leave(way, mending=None) if visit.acting() else redirect(url_for("calendars.every"), 303)
+        return _leave(way, connection_id=None) if visit.acting() else redirect(url_for("calendars.every"), 303)
     if not visit.acting():
         return _access_page(way, AccessForm())
     return _connect_typed(way)
@@ -168,10 +168,10 @@ def reconnect(connection_id: UUID) -> ResponseReturnValue:
     way = _way(view.connection.provider)
     if way.signs_in:
         if visit.acting():
-            return _leave(way, mending=connection_id)
+            return _leave(way, connection_id=connection_id)
         return render_template("calendars/reconnect.html", view=view, way=way)
     if not visit.acting():
-        return _access_page(way, AccessForm(), mending=view)
+        return _access_page(way, AccessForm(), reauthorized=view)
     return _reconnect_typed(way, view)
 
 
@@ -233,15 +233,17 @@ def _load(connection_id: UUID) -> ConnectionView:
         return connections.connection_view(db, visit.practitioner_id(), connection_id)
 
 
-def _leave(way: Way, *, mending: UUID | None) -> ResponseReturnValue:
-    """Send the browser to the calendar service.
+def _leave(way: Way, *, connection_id: UUID | None) -> ResponseReturnValue:
+    """Send the browser to the calendar service: to reauthorize a connection, or, for None, to make a new one.
 
     By a page of ours that goes on by itself: browsers hold a redirect after a form against the form's own policy, and
     where a service sends people on from there is not ours to list.
     """
     runtime = visit.runtime()
     try:
-        page = sign_in.begin(_here(), visit.practitioner_id(), way.slug, connection_id=mending, now=runtime.clock())
+        page = sign_in.begin(
+            _here(), visit.practitioner_id(), way.slug, connection_id=connection_id, now=runtime.clock()
+        )
     except ProviderError as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -271,7 +273,7 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
         with runtime.database.begin() as db:
             reauthorize(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
     except (RuleError, ProviderError) as error:
-        return _access_page(way, form, mending=view, error=error)
+        return _access_page(way, form, reauthorized=view, error=error)
     flash("The calendar is connected again. What waited for it is being written now.", "done")
     return redirect(url_for("calendars.every"), 303)
 
@@ -292,10 +294,14 @@ def _checked(form: AccessForm) -> Mapping[str, str]:
 
 
 def _access_page(
-    way: Way, form: AccessForm, *, mending: ConnectionView | None = None, error: RuleError | ProviderError | None = None
+    way: Way,
+    form: AccessForm,
+    *,
+    reauthorized: ConnectionView | None = None,
+    error: RuleError | ProviderError | None = None,
 ) -> ResponseReturnValue:
     words = visit.sentence(error) if error else ""
-    body = render_template("calendars/access.html", way=way, form=form, error=words, mending=mending)
+    body = render_template("calendars/access.html", way=way, form=form, error=words, reauthorized=reauthorized)
     return body, 422 if error else 200
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from connector import paths
 from connector.services.views import readiness
 from connector.web import visit
 
@@ -17,7 +18,7 @@ def alive() -> ResponseReturnValue:
     return {"alive": True}
 
 
-@checks.get("/readyz")
+@checks.get(paths.READINESS)
 def ready() -> ResponseReturnValue:
     """Say whether people can be served: 200, or 503 with every reason why not."""
     runtime = visit.runtime()

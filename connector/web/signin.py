@@ -51,7 +51,7 @@ def enter(token: str) -> ResponseReturnValue:
     return redirect(visit.sign_in(practitioner_id), 303)
 
 
-@pages.post("/signout")
+@pages.post(paths.SIGN_OUT)
 def leave() -> ResponseReturnValue:
     """Sign out."""
     visit.sign_out()

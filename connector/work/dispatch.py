@@ -15,13 +15,14 @@ from connector.errors import (
     RefusedError,
     TransientError,
 )
-from connector.ports import RemoteCalendar
+from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
 from connector.services import conversations
 from connector.services.accounts import connect, disconnect, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.sync import free_busy, hold_probe, pull, push
 from connector.storage import calendars, ledger
+from connector.storage.fence import fenced
 from connector.storage.ledger import Claim, Key, Kind
 from connector.work.engine import Handler, Running
 
@@ -35,10 +36,10 @@ def handler(runtime: Runtime) -> Handler:
             case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
                 return _calendar(runtime, claim, identity, running)
             case Kind.OFFER:
-                with runtime.database.begin() as db:
+                with fenced(runtime.database, running) as db:
                     return offers.come_due(db, runtime.policy, identity, now=runtime.clock())
             case Kind.QUESTION:
-                with runtime.database.begin() as db:
+                with fenced(runtime.database, running) as db:
                     return questions.come_due(db, runtime.policy, identity, now=runtime.clock())
             case Kind.CONVERSATION:
                 return conversations.converse(
@@ -65,16 +66,17 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
             connection = calendars.connection(db, calendar.connection_id)
     except NotFoundError:
         return None  # disconnected meanwhile
-    match connection.state:
-        case ConnectionState.ACCESS_LOST:
-            return None  # reconnecting makes the calendar due again
-        case ConnectionState.DISCONNECTING:
-            _disconnect(runtime, claim, connection, running)
-            return None
-        case ConnectionState.OK:
-            return _connected_calendar(runtime, claim, calendar, running)
-        case _:
-            assert_never(connection.state)
+    with asking_first(running.keep):
+        match connection.state:
+            case ConnectionState.ACCESS_LOST:
+                return None  # reconnecting makes the calendar due again
+            case ConnectionState.DISCONNECTING:
+                _disconnect(runtime, claim, connection, running)
+                return None
+            case ConnectionState.OK:
+                return _connected_calendar(runtime, claim, calendar, running)
+            case _:
+                assert_never(connection.state)
 
 
 def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, running: Running) -> datetime | None:
@@ -82,7 +84,7 @@ def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, runn
     try:
         return _with_remote(runtime, claim, calendar.id, runtime.remote(calendar.id), running)
     except AccessLostError:
-        with runtime.database.begin() as db:
+        with fenced(runtime.database, running) as db:
             connect.note_access_lost(db, calendar.connection_id, now=runtime.clock())
         return None
     except MissingError as error:
@@ -91,7 +93,7 @@ def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, runn
         raise TransientError(str(error)) from error
     except RefusedError:
         if claim.key.kind is Kind.CALENDAR:  # perhaps it is gone: reading it tells
-            with runtime.database.begin() as db:
+            with fenced(runtime.database, running) as db:
                 ledger.touch(db, Key(Kind.PULL, claim.key.id), due_at=runtime.clock(), lane=calendar.lane)
         raise
 
@@ -99,22 +101,21 @@ def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, runn
 def _with_remote(
     runtime: Runtime, claim: Claim, calendar_id: UUID, remote: RemoteCalendar, running: Running
 ) -> datetime | None:
-    database, policy, now = runtime.database, runtime.policy, runtime.clock()
+    database, policy, seal, now = runtime.database, runtime.policy, runtime.seal, runtime.clock()
     match claim.key.kind:
         case Kind.CALENDAR:
-            push.converge(database, policy, calendar_id, remote, clock=runtime.clock, renew=running.renew)
-            return retarget.finish_clearing(database, runtime.seal, calendar_id, remote, renew=running.renew, now=now)
+            push.converge(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
+            retarget.finish_clearing(database, seal, calendar_id, remote, fence=running, now=now)
+            return push.look_again_at(database, calendar_id)
         case Kind.CHANNEL:
-            url, renew = runtime.settings.public_url, running.renew
-            return subscriptions.watch(
-                database, runtime.seal, calendar_id, remote, public_url=url, renew=renew, now=now
-            )
+            url = runtime.settings.public_url
+            return subscriptions.watch(database, seal, calendar_id, remote, public_url=url, fence=running, now=now)
         case Kind.BUSY:
-            return free_busy.read(database, policy, calendar_id, remote, now=now)
+            return free_busy.read(database, policy, calendar_id, remote, fence=running, now=now)
         case Kind.PROBE:
-            return hold_probe.probe(database, calendar_id, remote, now=now)
+            return hold_probe.probe(database, calendar_id, remote, fence=running, now=now)
         case _:
-            return pull.pull(database, policy, calendar_id, remote, now=now)
+            return pull.pull(database, policy, calendar_id, remote, fence=running, now=now)
 
 
 def _disconnect(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
@@ -130,5 +131,5 @@ def _disconnect(runtime: Runtime, claim: Claim, connection: Connection, running:
             account,
             account_key=provider.account_key,
             clock=runtime.clock,
-            renew=running.renew,
+            fence=running,
         )

@@ -287,8 +287,7 @@ class Engine:
     def _ended(self, claim: Claim, ending: Ending) -> Key | None:
         """Count how a claim has ended, send the wake-up for its next time, and return the key to go on with."""
         self._count(ending.how)
-        if ending.how not in {"done", "failed"}:
-            log.info("work_ended", how=ending.how, kind=claim.key.kind, id=claim.key.id, attempts=claim.attempts)
+        self._say(claim, ending)
         if ending.how == "lost" or self._stop.is_set():
             return None
         if ending.again_at is not None:
@@ -297,6 +296,15 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - the pump sends it in our place
                 log.warning("wake_failed", keys=1, error=type(error).__name__)
         return ledger.follower(self._database, claim, self._clock())
+
+    def _say(self, claim: Claim, ending: Ending) -> None:
+        """Log what did not go through, with its cause and when it is tried again; a fault of ours has been logged."""
+        about = {"how": ending.how, "kind": claim.key.kind, "id": claim.key.id, "attempts": claim.attempts + 1}
+        if ending.how in {"postponed", "parked"} and ending.error is not None:
+            again_at = ending.again_at.isoformat() if ending.again_at else None
+            log.warning("work_ended", **about, error=describe(ending.error), again_at=again_at)
+        elif ending.how not in {"done", "failed"}:
+            log.info("work_ended", **about)
 
     def _count(self, how: str) -> None:
         with self._counts_lock:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -26,6 +25,7 @@ from connector.errors import (
     RefusedError,
     TransientError,
 )
+from providers._retry_after import retry_after, sent_at
 from providers._wire import Answer
 
 _CS = "{http://calendarserver.org/ns/}"
@@ -192,20 +192,9 @@ def meaning(answer: Answer) -> ProviderError:
         kind, words = RefusedError, "the server sends us elsewhere, which is followed only while connecting"
     message = f"{urlsplit(answer.url).hostname}: {words} (HTTP {answer.status})"
     if issubclass(kind, TransientError):
-        return kind(message, retry_after=_retry_after(answer))
+        wait = retry_after(answer.headers, since=sent_at(answer.headers), longest=_LONGEST_WAIT)
+        return kind(message, retry_after=wait)
     return kind(message)
-
-
-def _retry_after(answer: Answer) -> timedelta | None:
-    """Read Retry-After in both forms (RFC 9110 section 10.2.3); a date is measured against the server's own clock."""
-    value = answer.headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return min(timedelta(seconds=int(value[:9])), _LONGEST_WAIT)
-    try:
-        until, sent_at = (parsedate_to_datetime(text) for text in (value, answer.headers.get("date", "")))
-        return max(timedelta(), min(until - sent_at, _LONGEST_WAIT))
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def canonical(href: str, base: str) -> str:

@@ -137,6 +137,7 @@ class Events:
             content = vevent.read(stored.body)
             if content == put.entry.content and stored.etag:
                 return self._done(put, stored.href, stored.etag)
+            self._merged(stored.body, put)  # a stranger's is no earlier self of ours
             check_overwrite(put, content)
             written = self._replace(put, stored)
             if written:

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -62,13 +63,12 @@ class CaldavCalendar(Push):
                 self._start(pool, waiting, running)
                 yield from outcomes  # while the next requests are under way
                 outcomes.clear()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    flight, outcome = running.pop(future), self._learn(future.result())
+                for flight, outcome in self._ended(running):
                     if not fatal and _may_try_again(flight, outcome):
                         waiting.appendleft(_Flight(flight.action, attempt=flight.attempt + 1))
-                        continue
-                    fatal = fatal or _fatal_error(outcome)
-                    outcomes.append(outcome)
+                    else:
+                        fatal = fatal or _fatal_error(outcome)
+                        outcomes.append(outcome)
 
     def _do_alone(self, action: Action) -> Outcome:
         flight = _Flight(action)
@@ -84,11 +84,16 @@ class CaldavCalendar(Push):
         limit = self._lanes.limit if self._events.http.accepted else 1
         while waiting and len(running) < limit and waiting[0].action.key not in keys:
             flight = waiting.popleft()
-            running[pool.submit(self._do, flight.action)] = flight
+            running[pool.submit(copy_context().run, self._do, flight.action)] = flight
             keys.add(flight.action.key)
             if len(running) > 1:
                 for other in running.values():
                     other.in_company = True
+
+    def _ended(self, running: dict[Future[Outcome], _Flight]) -> Iterator[tuple[_Flight, Outcome]]:
+        """Wait until one has ended at least, and take out those that have."""
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), self._learn(future.result())
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there; whatever an answer leaves out is asked for by itself before it is called absent."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
 from connector.errors import (
@@ -19,6 +18,7 @@ from connector.errors import (
     SyncTokenExpiredError,
     TransientError,
 )
+from providers._retry_after import retry_after
 
 Operation = Literal[
     "insert",
@@ -92,7 +92,7 @@ class Fault(Exception):  # noqa: N818 - not yet an error: what it means depends 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Fault:
         """Read an answer; header names are in lower case."""
-        return cls(status, _reasons(body), _wait(headers.get("retry-after", ""), now))
+        return cls(status, _reasons(body), retry_after(headers, since=now, longest=_LONGEST_WAIT))
 
     @property
     def blocked(self) -> bool:
@@ -139,15 +139,6 @@ def _reasons(body: bytes) -> frozenset[str]:
     except (ValueError, LookupError, TypeError, AttributeError):
         return frozenset()
     return frozenset(word for word in words if isinstance(word, str))
-
-
-def _wait(value: str, now: datetime) -> timedelta | None:
-    """Read Retry-After: seconds, or a date (RFC 9110 section 10.2.3)."""
-    try:
-        wait = timedelta(seconds=int(value)) if value.strip().isdigit() else parsedate_to_datetime(value) - now
-    except (ValueError, OverflowError, TypeError):
-        return None
-    return min(max(wait, timedelta()), _LONGEST_WAIT)
 
 
 def members(value: object, name: str) -> list[dict[str, Any]]:

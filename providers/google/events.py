@@ -6,7 +6,7 @@ A procedure is one action as a generator of requests: it does no I/O itself, so 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -242,17 +242,10 @@ def carry_out(api: Api, procedures: Iterable[tuple[K, Procedure[T]]]) -> Iterato
     """
     waiting = deque(procedures)
     running: list[_Running[K, T]] = []
-    fatal: ProviderError | None = None
     while waiting or running:
         while waiting and len(running) < BATCH and all(other.key != waiting[0][0] for other in running):
             running.append(_Running(*waiting.popleft()))
-        try:
-            replies = api.exchange([procedure.request for procedure in running])
-        except ProviderError as error:
-            fatal, replies = error, []
-        for procedure, reply in zip(running, replies, strict=False):
-            procedure.advance(reply)
-            fatal = fatal or _fatal_error(procedure, reply)
+        fatal = _exchange(api, running)
         yield from ((procedure.key, procedure.result) for procedure in running if procedure.result is not None)
         running = [procedure for procedure in running if procedure.result is None]
         if fatal:
@@ -280,8 +273,21 @@ class _Running(Generic[K, T]):
             self.result = error
 
 
+def _exchange(api: Api, running: Sequence[_Running[K, T]]) -> ProviderError | None:
+    """Take each procedure one request further; return the error after which nothing else is sent."""
+    try:
+        replies = api.exchange([procedure.request for procedure in running])
+    except ProviderError as error:
+        return error
+    fatal: ProviderError | None = None
+    for procedure, reply in zip(running, replies, strict=True):
+        procedure.advance(reply)
+        fatal = fatal or _fatal_error(procedure, reply)
+    return fatal
+
+
 def _fatal_error(procedure: _Running[K, T], reply: Reply) -> ProviderError | None:
-    """Return the error after which nothing else is sent."""
+    """Return the error if what came of a request means that no other one would succeed."""
     if isinstance(reply, Fault) and reply.throttled:
         return meaning("batch", reply)
     return procedure.result if isinstance(procedure.result, AccessLostError) else None

@@ -21,6 +21,7 @@ from googleapiclient.errors import Error, HttpError
 from googleapiclient.http import BatchHttpRequest
 
 from connector.errors import TransientError
+from connector.ports import before_request
 from providers.google.errors import Fault, Operation, garbled, meaning
 from providers.google.tokens import Bearer, Site
 
@@ -161,6 +162,7 @@ class _Signed:
         return answer, content
 
     def _send(self, uri: str, method: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, bytes]:
+        before_request()
         signed = {**headers, "authorization": f"Bearer {self.access_token}"}
         return self._http.request(uri, method=method, body=body, headers=signed)
 

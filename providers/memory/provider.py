@@ -32,6 +32,7 @@ from connector.ports import (
     Removed,
     TokenStore,
     Written,
+    before_request,
 )
 from providers._conflict import check_overwrite
 from providers.memory.events import Event, MemoryEvents
@@ -39,7 +40,7 @@ from providers.memory.push import MemoryPush
 
 Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
 Moment = Literal["before", "after"]
-Hook = Callable[[Moment, Action], None]
+WriteCallback = Callable[[Moment, Action], None]
 Around = Callable[[Action, Callable[[], Outcome]], Outcome]
 """Does one write, or more or less than that; a ProviderError it raises is what the caller gets."""
 
@@ -65,7 +66,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     """One calendar, its service and its practitioner in one object.
 
     Attributes:
-        hook: Called before and after each remote write; whatever it raises goes through to the caller of `apply`.
+        on_write: Called before and after each remote write; whatever it raises goes through to the caller of `apply`.
         offline: While set, every verb fails with it and nothing is done.
         etags: Whether writes and feed tell an ETag, a weak one, or none.
         feed: Whether the change feed can be read incrementally; else every answer is a full listing.
@@ -73,6 +74,8 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         tentative_is_free: Whether free and busy leave tentative events out, as some services do.
         around: Called instead of each remote write, with the action and what would be done; see `Around`.
         requests: How often each verb was asked, writes one by one.
+        spends_names: Whether a name that was deleted cannot be used again; where it can be, as at some CalDAV servers,
+            a late creation makes the event anew.
         spent_names: Creations refused because their name had been used and deleted before.
     """
 
@@ -80,7 +83,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         MemoryEvents.__init__(self)
         MemoryPush.__init__(self)
         self.info = RemoteCalendarInfo(remote_id=remote_id, name=name or remote_id, writable=writable)
-        self.hook: Hook | None = None
+        self.on_write: WriteCallback | None = None
         self.offline: ProviderError | None = None
         self.etags: Literal["strong", "weak", "none"] = "strong"
         self.feed = True
@@ -88,6 +91,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         self.tentative_is_free = False
         self.around: Around | None = None
         self.requests: Counter[str] = Counter()
+        self.spends_names = True
         self.spent_names: list[str] = []
         self._faults: list[Fault] = []
         self._interruptions: deque[Callable[[], None]] = deque()
@@ -109,6 +113,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there."""
+        before_request()
         with self._lock:
             self._ask("read")
             events = {ref.name: self.events.get(ref.href or ref.name) for ref in refs}
@@ -119,6 +124,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def changes(self, token: str | None) -> Changes:
         """Read the feed from a token."""
+        before_request()
         with self._lock:
             self._ask("changes")
             current = f"{self._era}:{self._version}"
@@ -133,6 +139,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when it is not free."""
+        before_request()
         with self._lock:
             self._ask("busy")
             intervals = self._busy_events(span)
@@ -140,6 +147,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def list_busy(self, span: Span) -> Sequence[Busy]:
         """Return each event that is not free, tentative ones too; asks as `busy` does."""
+        before_request()
         with self._lock:
             self._ask("busy")
             return self._busy_events(span)
@@ -166,14 +174,15 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     # How it works inside.
 
     def _do(self, action: Action) -> Outcome:
-        if self.hook:
-            self.hook("before", action)
+        before_request()
+        if self.on_write:
+            self.on_write("before", action)
         try:
             outcome = self.around(action, lambda: self._outcome(action)) if self.around else self._outcome(action)
         except ProviderError as error:
             outcome = Failed(key=action.key, error=error)
-        if self.hook:
-            self.hook("after", action)
+        if self.on_write:
+            self.on_write("after", action)
         return outcome
 
     def _outcome(self, action: Action) -> Outcome:
@@ -210,7 +219,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     def _check_creatable(self, put: Put, href: str) -> None:
         if put.ref.href is not None:
             raise MissingError(f"{href} is not there")
-        if href in self._tombstones:
+        if href in self._tombstones and self.spends_names:
             self.spent_names.append(href)
             raise MissingError(f"the name {href} is spent")
 
@@ -223,6 +232,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         base = event or Event(href=put.ref.href or put.ref.name, version=version, shown=content)
         written = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
         self.events[written.href] = written
+        self._tombstones.pop(written.href, None)
         return written
 
     def _remove(self, remove: Remove) -> Outcome:

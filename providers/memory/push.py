@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import uuid4
 
 from connector.errors import ProviderError, RefusedError
-from connector.ports import Channel, Lifecycle, Notification
+from connector.ports import Channel, Lifecycle, Notification, before_request
 
 LIFE = timedelta(days=7)
 
@@ -94,6 +94,7 @@ class MemoryPush:
 
     def _ask_for(self, verb: str, channel_id: str) -> ProviderError | None:
         """Count a request and raise its fault, if any; return the error to answer with once it is carried out."""
+        before_request()
         self.asked.append((verb, channel_id))
         error, answer_lost = self.faults.pop(0) if self.faults else (None, False)
         if error is not None and not answer_lost:

@@ -175,9 +175,8 @@ class OutlookCalendar:
         event = answer.done().body
         if events.shows(event, put.entry.content):
             return _written(put, event)
-        if put.over is not None:
-            return self._again(put, _id(event))  # such an answer does not tell which kind of busy it is
-        return self._updated(put, _id(event), event)
+        _etag(event)  # an answer without one makes no sense
+        return self._again(put, _id(event))  # such an answer does not tell which kind of busy it is
 
     def _adopted(self, put: Put, answer: Answer) -> Written:
         """Change the event that has our name already.
@@ -203,9 +202,9 @@ class OutlookCalendar:
                 raise MissingError(f"{href} is not there any more")
             if events.content_of(event) == put.entry.content:
                 return _written(put, event)
-            check_overwrite(put, events.content_of(event))
             single = events.is_series(event)
             call = events.update(href, _etag(event), put.entry.content, single=single)
+            check_overwrite(put, events.content_of(event))
             written = self._patched(put, href, self._graph.call(call))
             if written:
                 return written

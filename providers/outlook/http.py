@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from connector.errors import RefusedError
-from connector.ports import HTTP_TIMEOUT
+from connector.ports import HTTP_TIMEOUT, before_request
 from providers.outlook.protocol import (
     ERROR,
     LOCKED,
@@ -190,11 +190,13 @@ class Graph:
             left = self._not_before - self._monotonic()
             if left > 0:
                 raise ThrottledError("Outlook wants to be left alone", retry_after=timedelta(seconds=int(left) + 1))
+            before_request()
             try:
                 response = self._web.send(call.method, url, seconds=call.seconds, headers=headers, content=content)
             except UnreachableError as error:
                 if not call.repeatable or not self._web.hung_up(error):
                     raise
+                before_request()
                 response = self._web.send(call.method, url, seconds=call.seconds, headers=headers, content=content)
         body, sound = _object(response.content)
         answer_headers = {name.lower(): value for name, value in response.headers.items()}

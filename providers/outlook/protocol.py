@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connector.errors import (
@@ -16,6 +15,7 @@ from connector.errors import (
     RefusedError,
     TransientError,
 )
+from providers._retry_after import retry_after, sent_at
 
 PREFER = 'IdType="ImmutableId", outlook.timezone="UTC"'
 READ_SECONDS = 10.0
@@ -150,12 +150,5 @@ def meaning(answer: Answer) -> ProviderError:
 
 
 def wait(answer: Answer) -> timedelta | None:
-    """Return how long the service wants to be left alone; an instant counts from the answer's own Date."""
-    text = answer.headers.get("retry-after", "").strip()
-    try:
-        if text.isdecimal():
-            return min(timedelta(seconds=int(text)), _LONGEST_WAIT)
-        until, date = parsedate_to_datetime(text), parsedate_to_datetime(answer.headers.get("date", ""))
-        return min(max(until - date, timedelta()), _LONGEST_WAIT)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    """Return how long the service wants to be left alone; a date counts from the answer's own Date."""
+    return retry_after(answer.headers, since=sent_at(answer.headers), longest=_LONGEST_WAIT)

@@ -99,7 +99,7 @@ def test_a_calendar_that_is_gone_tests_badly(practice: Cli, calendar: MemoryCale
     assert "no longer be written to" in practice.refused("connections", "test", found["id"])
 
 
-def test_lost_access_is_named_and_mended_by_reconnecting(
+def test_lost_access_is_named_and_regained_by_reconnecting(
     practice: Cli, calendar: MemoryCalendar, store: MemoryStore
 ) -> None:
     [found] = practice.json("connections", "list")

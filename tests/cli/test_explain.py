@@ -8,7 +8,7 @@ import pytest
 
 from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
-from tests.cli.test_steering import connection
+from tests.cli.test_connection_upkeep import connection
 from tests.cli.worker import pull
 
 

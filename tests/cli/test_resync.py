@@ -16,11 +16,11 @@ def listen(calendar: MemoryCalendar) -> list[tuple[str, str]]:
     """Note every write the calendar is asked for."""
     calls: list[tuple[str, str]] = []
 
-    def hook(moment: str, action: Action) -> None:
+    def on_write(moment: str, action: Action) -> None:
         if moment == "before":
             calls.append(("put" if isinstance(action, Put) else "remove", action.ref.name))
 
-    calendar.hook = hook
+    calendar.on_write = on_write
     return calls
 
 

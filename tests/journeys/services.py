@@ -167,7 +167,7 @@ class GoogleService:
         remote = self._calendar
         with self.setting.fake.lock:
             events = [(event, remote.extent(event)) for event in remote.live()]
-        found = (
+        events_shown = (
             Shown(
                 href=event["id"],
                 start=start.astimezone(UTC),
@@ -180,7 +180,7 @@ class GoogleService:
             )
             for event, (start, end) in events
         )
-        return sorted(found, key=_order)
+        return sorted(events_shown, key=_order)
 
     def requests(self) -> list[str]:
         return [request.verb for request in self.setting.fake.requests]
@@ -249,7 +249,7 @@ class OutlookService:
     def shown(self) -> list[Shown]:
         with self.setting.mailbox.lock:
             events = [dict(event) for event in self.setting.mailbox.events.values()]
-        found = (
+        events_shown = (
             Shown(
                 href=event["id"],
                 start=event["_span"][0].astimezone(UTC),
@@ -263,7 +263,7 @@ class OutlookService:
             for event in events
             if event["_calendar"] == self.remote_id
         )
-        return sorted(found, key=_order)
+        return sorted(events_shown, key=_order)
 
     def requests(self) -> list[str]:
         return self.setting.graph.methods()
@@ -328,8 +328,8 @@ class CaldavService:
         self.gate = proxy.gate = CaldavGate(urlsplit(self.url).path)
 
     def shown(self) -> list[Shown]:
-        found = (self._event(href) for href in self.owner.hrefs())
-        return sorted((one for one in found if one), key=_order)
+        events_shown = (self._event(href) for href in self.owner.hrefs())
+        return sorted((one for one in events_shown if one), key=_order)
 
     def requests(self) -> list[str]:
         return self.proxy.methods()
@@ -411,7 +411,7 @@ class MemoryService:
         self.calendar.around = self._write
 
     def shown(self) -> list[Shown]:
-        found = (
+        events_shown = (
             Shown(
                 href=event.href,
                 start=event.span.start,
@@ -424,7 +424,7 @@ class MemoryService:
             )
             for event in list(self.calendar.events.values())
         )
-        return sorted(found, key=_order)
+        return sorted(events_shown, key=_order)
 
     def requests(self) -> list[str]:
         return list(self.calendar.requests.elements())
@@ -498,11 +498,11 @@ def service(slug: str, folder: Path, server: Server | None = None) -> Iterator[S
         case _:
             assert server is not None, folder
             with Proxy(server.url) as proxy:
-                made = CaldavService(server, proxy)
+                caldav = CaldavService(server, proxy)
                 try:
-                    yield made
+                    yield caldav
                 finally:
-                    made.provider.close()
+                    caldav.provider.close()
 
 
 def connect(practice: Practice, runtime: Runtime, there: Service, *, level: Level = Level.INITIALS) -> Calendar:

@@ -104,10 +104,10 @@ class Installation:
         deadline = time.monotonic() + PATIENCE
         pause = threading.Event()
         while True:
-            seen = look()
-            if right(seen):
-                return seen
-            assert time.monotonic() < deadline, f"still not so: {seen}"
+            state = look()
+            if right(state):
+                return state
+            assert time.monotonic() < deadline, f"still not so: {state}"
             pause.wait(0.02)
 
     def settled(self) -> None:
@@ -166,8 +166,8 @@ class Stage(Installation):
         """Look at the server itself, past Pencilled and past the proxy."""
         listing = self.owner.listing().decode()
         hrefs = [part.split("<")[0] for part in listing.replace("D:", "").replace("ns0:", "").split("href>")[1::2]]
-        found = [self._event(href) for href in hrefs if href.endswith(".ics")]
-        return sorted((event for event in found if event), key=lambda event: (event.start, event.href))
+        events = [self._event(href) for href in hrefs if href.endswith(".ics")]
+        return sorted((event for event in events if event), key=lambda event: (event.start, event.href))
 
     def _event(self, href: str) -> Shown | None:
         try:

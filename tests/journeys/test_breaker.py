@@ -14,7 +14,7 @@ from connector.storage.ledger import Kind
 from tests.domain.examples import KIM, when
 from tests.fakes.servers import Server
 from tests.journeys import services
-from tests.journeys.acts import Desk, desk
+from tests.journeys.remote_changes import Desk, desk
 from tests.journeys.services import Service
 
 SLUGS = ["memory", "caldav", "google", "outlook"]
@@ -23,14 +23,14 @@ SLUGS = ["memory", "caldav", "google", "outlook"]
 @pytest.fixture(params=SLUGS)
 def sitting(request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
     server: Server | None = request.getfixturevalue("radicale_server") if request.param == "caldav" else None
-    with services.service(request.param, tmp_path, server) as running, desk(running, sqlite_url) as made:
-        made.begin("open")
+    with services.service(request.param, tmp_path, server) as running, desk(running, sqlite_url) as sitting:
+        sitting.begin("open")
         for hours in (210, 220, 230, 240):
-            made.practice.book(hours)
-        made.work()
-        made.notify()
-        made.look()
-        yield made
+            sitting.practice.book(hours)
+        sitting.work()
+        sitting.notify()
+        sitting.look()
+        yield sitting
 
 
 def paused(sitting: Desk) -> str | None:
@@ -125,8 +125,8 @@ def test_deletions_that_were_meant_count_each_as_one(sitting: Desk) -> None:
     assert sitting.told_calendar() == ""
     assert sitting.told_offer() == "withdrawn"
     assert told(sitting, to_client=True) == ["withdrawn"]
-    asked = told(sitting, to_client=False)
-    assert sorted(asked) == ["calendar_stopped", *["delete_asked"] * 6, "offer_taken_back"]
+    letters = told(sitting, to_client=False)
+    assert sorted(letters) == ["calendar_stopped", *["delete_asked"] * 6, "offer_taken_back"]
 
 
 def resume(sitting: Desk, how: How) -> None:

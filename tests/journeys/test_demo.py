@@ -16,8 +16,8 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from connector.cli.demo.looking import eventually
-from connector.cli.demo.visiting import Page, Visitor
+from connector.cli.demo.evidence import eventually
+from connector.cli.demo.visitor import Page, Visitor
 from tests.cli.keyboard import PENCILLED
 
 pytestmark = [
@@ -125,9 +125,9 @@ def mail_of(kept: Demo, words: str) -> Page:
 
 
 def test_the_demo_plays_its_whole_story(kept: Demo) -> None:
-    told = "\n".join(kept.told)
-    assert "Everything was as told" in told
-    assert "7. Pencilled is killed" in told
+    output = "\n".join(kept.told)
+    assert "Everything was as told" in output
+    assert "7. Pencilled is killed" in output
 
 
 @pytest.mark.parametrize("name", ["The practitioner", "The client", "The mails"])

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from connector.cli.demo.looking import CalendarServer, Seen, by_status, eventually, invitation, link_in
-from connector.cli.demo.visiting import Visitor
+from connector.cli.demo.evidence import CalendarServer, Seen, by_status, eventually, invitation, link_in
+from connector.cli.demo.visitor import Visitor
 from tests.cli.keyboard import ahead, run_process, start_process
 from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
@@ -36,9 +36,9 @@ class Site:
 
     def ok(self, *words: str, stdin: Path | None = None) -> str:
         more = ("--password-file", str(stdin)) if stdin else ()
-        done = run_process(*words, *more, settings=self.settings)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        process = run_process(*words, *more, settings=self.settings)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     def json(self, *words: str) -> Any:
         return json.loads(self.ok(*words, "--json"))
@@ -153,7 +153,7 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
         assert (confirmed.method, confirmed.uid, confirmed.sequence) == ("REQUEST", session["uid"], 1)
         assert confirmed.start == after.start
 
-        # Whichever of them keeps watch: the other one goes on when it is killed, with nobody ringing.
+        # Whichever of them keeps watch: the other one goes on when it is killed, without a wake-up.
         spares: list[subprocess.Popen[bytes]] = []
         for more, worker in enumerate(workers, 1):
             worker.send_signal(signal.SIGKILL)

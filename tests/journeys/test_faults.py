@@ -68,9 +68,9 @@ def test_a_wrong_password_is_said_to_be_wrong_and_nothing_is_kept(on_radicale: S
 def test_an_address_that_is_no_calendar_server_is_said_to_be_none(on_radicale: Stage) -> None:
     for method in ("PROPFIND", "OPTIONS", "GET"):
         on_radicale.proxy.always(method, says(200, b"<html>Welcome to nginx!</html>", Content_Type="text/html"))
-    with pytest.raises((RuleError, ProviderError)) as told:
+    with pytest.raises((RuleError, ProviderError)) as refusal:
         on_radicale.connect()
-    assert "calendar" in str(told.value).lower()
+    assert "calendar" in str(refusal.value).lower()
 
 
 def test_a_password_revoked_later_is_noticed_told_once_and_stops_the_sending(on_radicale: Stage) -> None:

@@ -104,11 +104,11 @@ def play(there: Service, database_url: str, folder: Path, assassin: Assassin) ->
             installation.until(
                 lambda: (starts(there.shown()), wanted_now(installation, calendar)), lambda pair: pair[0] == pair[1]
             )
-            wanted = wanted_now(installation, calendar)
+            expected_events = wanted_now(installation, calendar)
             installation.until(lambda: settled(installation), bool)
             assert again.poll() is None
-            assert starts(there.shown()) == wanted
-            assert len({one.href for one in there.shown()}) == len(wanted)
+            assert starts(there.shown()) == expected_events
+            assert len({one.href for one in there.shown()}) == len(expected_events)
 
 
 def await_all(installation: Installation, there: Service, process: subprocess.Popen[bytes], count: int) -> None:
@@ -129,8 +129,8 @@ def lapsed(practice: Practice, offer: Offer) -> bool:
 def wanted_now(installation: Installation, calendar: Calendar) -> list[datetime]:
     """The times that are kept while the calendar is connected; nothing once it is left."""
     with installation.runtime.database.read() as db:
-        connected = any(one.id == calendar.id for one in calendars.calendars_of(db))
-    return [start for start, _end, _state in installation.practice.kept()] if connected else []
+        is_connected = any(one.id == calendar.id for one in calendars.calendars_of(db))
+    return [start for start, _end, _state in installation.practice.kept()] if is_connected else []
 
 
 def starts(seen: list[Shown]) -> list[datetime]:

@@ -50,8 +50,8 @@ def href(ref: Ref) -> str:
 
 
 def only(there: Service) -> Shown:
-    (shown,) = there.shown()
-    return shown
+    (event,) = there.shown()
+    return event
 
 
 def told(feed: Changes) -> tuple[list[str], list[str]]:

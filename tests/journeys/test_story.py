@@ -22,7 +22,7 @@ def test_an_offer_is_held_answered_and_moved_in_the_calendar_and_in_the_mail(sta
     stage.connect()
     stage.start()
     booked = stage.practice.book(48)
-    (session,) = stage.until(stage.shown, lambda seen: len(seen) == 1)
+    (session,) = stage.until(stage.shown, lambda events: len(events) == 1)
     assert (session.status, session.transparency, session.start) == ("CONFIRMED", "OPAQUE", when(48).span.start)
     (mail,) = stage.mailbox.wait_for(1)
     invited = invitation(mail)
@@ -38,8 +38,8 @@ def test_an_offer_is_held_answered_and_moved_in_the_calendar_and_in_the_mail(sta
 
     stage.proxy.forget()
     offer = stage.practice.send(draft).offer
-    seen = stage.until(stage.shown, lambda seen: len(seen) == 4)
-    holds = [event for event in seen if event.status == "TENTATIVE"]
+    events = stage.until(stage.shown, lambda events: len(events) == 4)
+    holds = [event for event in events if event.status == "TENTATIVE"]
     assert {hold.transparency for hold in holds} == {"OPAQUE"}
     assert [hold.start for hold in holds] == [when(h).span.start for h in (72, 96, 120)]
     stage.settled()
@@ -50,7 +50,7 @@ def test_an_offer_is_held_answered_and_moved_in_the_calendar_and_in_the_mail(sta
 
     stage.proxy.forget()
     stage.practice.accept(offer, 1)
-    (moved,) = stage.until(stage.shown, lambda seen: len(seen) == 1)
+    (moved,) = stage.until(stage.shown, lambda events: len(events) == 1)
     stage.settled()
     print(f"requests for its acceptance: {stage.proxy.methods()}")
     # The practitioner has touched the event since: 412, read, merge, write. Then the three holds go.
@@ -69,11 +69,11 @@ def test_an_acceptance_nobody_interfered_with_costs_one_put_and_the_removals(sta
     stage.connect()
     stage.start()
     offer = stage.practice.offer(stage.practice.book(48), 72, 96, 120)
-    stage.until(stage.shown, lambda seen: len(seen) == 4)
+    stage.until(stage.shown, lambda events: len(events) == 4)
     stage.settled()
     stage.proxy.forget()
     stage.practice.accept(offer, 2)
-    stage.until(stage.shown, lambda seen: len(seen) == 1)
+    stage.until(stage.shown, lambda events: len(events) == 1)
     stage.settled()
     methods = stage.proxy.methods()
     print(f"requests for an acceptance: {methods}")
@@ -86,10 +86,10 @@ def test_at_the_deadline_the_holds_go_by_themselves(stage: Stage) -> None:
     stage.start()
     booked = stage.practice.book(48)
     offer = stage.practice.offer(booked, 72, 96, window=timedelta(hours=2))
-    stage.until(stage.shown, lambda seen: len(seen) == 3)
+    stage.until(stage.shown, lambda events: len(events) == 3)
     stage.settled()
     stage.wait(hours=2)
-    stage.until(stage.shown, lambda seen: len(seen) == 1)
+    stage.until(stage.shown, lambda events: len(events) == 1)
     stage.settled()
     assert stage.practice.offer_now(offer).state is OfferState.LAPSED
     assert stage.practice.session(booked).flag is FlagReason.LAPSED
@@ -101,7 +101,7 @@ def test_a_quiet_look_is_one_request_and_changes_nothing(stage: Stage) -> None:
     stage.connect()
     stage.start()
     stage.practice.offer(stage.practice.book(48), 72, 96)
-    stage.until(stage.shown, lambda seen: len(seen) == 3)
+    stage.until(stage.shown, lambda events: len(events) == 3)
     stage.settled()
     stage.wait(minutes=1)
     stage.until(lambda: stage.proxy.count("REPORT"), lambda count: count >= 2)
@@ -119,7 +119,7 @@ def test_an_event_dragged_into_the_past_is_reverted_and_only_the_practitioner_is
     stage.connect()
     stage.start()
     booked = stage.practice.book(48)
-    (event,) = stage.until(stage.shown, lambda seen: len(seen) == 1)
+    (event,) = stage.until(stage.shown, lambda events: len(events) == 1)
     stage.settled()
     stage.wait(minutes=11)
     stage.settled()
@@ -127,7 +127,7 @@ def test_an_event_dragged_into_the_past_is_reverted_and_only_the_practitioner_is
     stage.wait(minutes=11)
     stage.settled()
     stage.wait(seconds=61)
-    stage.until(stage.shown, lambda seen: [one.start for one in seen] == [booked.when.span.start])
+    stage.until(stage.shown, lambda events: [one.start for one in events] == [booked.when.span.start])
     stage.settled()
     mails = stage.mailbox.wait_for(2)
     assert [mail.recipients[0] for mail in mails] == ["alex@client.example", stage.practice.kim.email]
@@ -137,7 +137,7 @@ def test_a_restart_with_nothing_to_do_does_nothing(stage: Stage) -> None:
     stage.connect()
     stage.start()
     stage.practice.offer(stage.practice.book(48), 72)
-    stage.until(stage.shown, lambda seen: len(seen) == 2)
+    stage.until(stage.shown, lambda events: len(events) == 2)
     stage.settled()
     stage.stop()
     stage.proxy.forget()

@@ -28,6 +28,7 @@ from tests.journeys.services import Service, connect, use
 from tests.journeys.stage import Installation
 from tests.services.crashes import CrashError, MortalDatabase
 from tests.services.deaths import DyingAccount, DyingCalendar
+from tests.services.fences import OURS
 
 pytestmark = pytest.mark.slow
 
@@ -43,17 +44,17 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def installation(there: Service, sqlite_url: str) -> Iterator[Installation]:
-    with Installation(sqlite_url) as made:
-        use(made.runtime, there)
-        made.calendar = connect(made.practice, made.runtime, there)
-        yield made
+    with Installation(sqlite_url) as installation:
+        use(installation.runtime, there)
+        installation.calendar = connect(installation.practice, installation.runtime, there)
+        yield installation
 
 
 def test_the_whole_story(installation: Installation, there: Service) -> None:
     practice = installation.practice
     installation.start()
     booked = practice.book(48)
-    (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    (session,) = installation.until(there.shown, lambda events: len(events) == 1)
     assert (session.status, session.start) == ("confirmed", when(48).span.start)
     there.hand.note(session.href, "blue folder")
     draft = practice.draft(booked, 72, 96, 120)
@@ -61,18 +62,18 @@ def test_the_whole_story(installation: Installation, there: Service) -> None:
     assert len(there.shown()) == 1
     there.forget()
     offer = practice.send(draft).offer
-    seen = installation.until(there.shown, lambda seen: len(seen) == 4)
+    events = installation.until(there.shown, lambda events: len(events) == 4)
     installation.settled()
     print(f"{there.slug}: requests for an offer of three: {there.requests()}")
     looks = [verb for verb in there.requests() if verb in ("GET", "REPORT")]
     assert len(there.requests()) - len(looks) <= {"caldav": 3, "google": 1, "outlook": 1}[there.slug]
     assert len(looks) <= 1  # when the practitioner is not free
-    assert [one.status for one in seen] == ["confirmed", "tentative", "tentative", "tentative"]
+    assert [one.status for one in events] == ["confirmed", "tentative", "tentative", "tentative"]
     practice.accept(offer, 1)
-    (moved,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    (event,) = installation.until(there.shown, lambda events: len(events) == 1)
     installation.settled()
-    assert (moved.href, moved.start, moved.status) == (session.href, when(96).span.start, "confirmed")
-    assert "blue folder" in moved.notes
+    assert (event.href, event.start, event.status) == (session.href, when(96).span.start, "confirmed")
+    assert "blue folder" in event.notes
     installation.mailbox.wait_for(4)
 
 
@@ -80,11 +81,11 @@ def test_an_acceptance_costs_few_requests(installation: Installation, there: Ser
     practice = installation.practice
     installation.start()
     offer = practice.offer(practice.book(48), 72, 96, 120)
-    installation.until(there.shown, lambda seen: len(seen) == 4)
+    installation.until(there.shown, lambda events: len(events) == 4)
     installation.settled()
     there.forget()
     practice.accept(offer, 0)
-    installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.until(there.shown, lambda events: len(events) == 1)
     installation.settled()
     print(f"{there.slug}: requests for an acceptance: {there.requests()}")
     assert len(there.requests()) <= {"caldav": 4, "google": 2, "outlook": 2}[there.slug]
@@ -96,11 +97,11 @@ def test_a_corrected_place_and_an_agreed_move_change_the_one_event_and_mail_once
     practice = installation.practice
     installation.start()
     booked = practice.book(48)
-    (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    (session,) = installation.until(there.shown, lambda events: len(events) == 1)
     practice.edit(booked, Edit(location=Location(kind=LocationKind.IN_PERSON, text="Lindenstr. 5, Berlin")))
     practice.move(booked, when(60))
-    (moved,) = installation.until(there.shown, lambda seen: [one.start for one in seen] == [when(60).span.start])
-    assert moved.href == session.href
+    (event,) = installation.until(there.shown, lambda events: [one.start for one in events] == [when(60).span.start])
+    assert event.href == session.href
     installation.settled()
     mails = installation.mailbox.wait_for(3)
     assert len(mails) == 3
@@ -112,9 +113,9 @@ def test_an_unanswered_offer_lapses(installation: Installation, there: Service) 
     installation.start()
     booked = practice.book(48)
     offer = practice.offer(booked, 72, 96, window=timedelta(hours=2))
-    installation.until(there.shown, lambda seen: len(seen) == 3)
+    installation.until(there.shown, lambda events: len(events) == 3)
     installation.wait(hours=2)
-    installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.until(there.shown, lambda events: len(events) == 1)
     installation.settled()
     assert practice.offer_now(offer).state is OfferState.LAPSED
     assert practice.session(booked).flag is FlagReason.LAPSED
@@ -127,9 +128,9 @@ def test_a_quiet_pass_writes_nothing_and_reads_once(installation: Installation, 
     remote = installation.runtime.remote(calendar.id)
     for _ in range(2):
         converge(installation, calendar, remote)
-        pull.pull(practice.database, practice.policy, calendar.id, remote, now=practice.now)
+        pull.pull(practice.database, practice.policy, calendar.id, remote, fence=OURS, now=practice.now)
     there.forget()
-    pull.pull(practice.database, practice.policy, calendar.id, remote, now=practice.now)
+    pull.pull(practice.database, practice.policy, calendar.id, remote, fence=OURS, now=practice.now)
     assert converge(installation, calendar, remote) == 0
     print(f"{there.slug}: requests of a quiet pass: {there.requests()}")
     assert len(there.requests()) == 1
@@ -146,14 +147,14 @@ def test_nothing_of_a_client_above_the_level_is_ever_sent(there: Service, sqlite
         converge(installation, calendar, remote)
         practice.accept(offer, 0)
         converge(installation, calendar, remote)
-        sent = there.everything_sent()
+        traffic = there.everything_sent()
     canaries = {"Alex Client": Level.FULL, "Lindenstr": Level.FULL, "Alex": Level.FIRST_NAME, "A. C.": Level.INITIALS}
     for canary, from_level in canaries.items():
-        assert canary not in sent or level >= from_level, canary
-    shown = {Level.BUSY: "Busy", Level.NEUTRAL: "Session", Level.INITIALS: "A. C.", Level.FIRST_NAME: "Alex"}
-    assert shown.get(level, "Alex Client") in sent
+        assert canary not in traffic or level >= from_level, canary
+    titles = {Level.BUSY: "Busy", Level.NEUTRAL: "Session", Level.INITIALS: "A. C.", Level.FIRST_NAME: "Alex"}
+    assert titles.get(level, "Alex Client") in traffic
     for never in ("alex@client.example", "Client@", "/answer/"):
-        assert never not in sent
+        assert never not in traffic
 
 
 def test_answers_lost_after_every_write_leave_no_double_and_no_orphan(
@@ -184,7 +185,7 @@ def finish(installation: Installation, there: Service, wanted: list[datetime]) -
         installation.settled()
         return [one.start for one in there.shown()]
 
-    installation.until(passing, lambda seen: seen == wanted)
+    installation.until(passing, lambda starts: starts == wanted)
     installation.wait(minutes=40)
     installation.settled()
     assert [one.start for one in there.shown()] == wanted
@@ -194,7 +195,7 @@ def test_a_push_that_is_lost_for_ever_costs_one_polling_interval(installation: I
     practice = installation.practice
     installation.start()
     practice.book(48)
-    (session,) = installation.until(there.shown, lambda seen: len(seen) == 1)
+    (session,) = installation.until(there.shown, lambda events: len(events) == 1)
     installation.wait(minutes=11)
     installation.settled()
     there.hand.delete(session.href)
@@ -212,7 +213,7 @@ def test_a_withdrawn_grant_is_told_once_and_stops_a_blind_offer(installation: In
     practice = installation.practice
     installation.start()
     booked = practice.book(48)
-    installation.until(there.shown, lambda seen: len(seen) == 1)
+    installation.until(there.shown, lambda events: len(events) == 1)
     installation.settled()
     there.revoke()
     installation.wait(hours=2)
@@ -263,14 +264,16 @@ def test_a_crash_at_any_point_of_a_send_an_accept_a_lapse_and_a_disconnect_leave
         assert [one.start for one in there.shown()] == [when(120).span.start]
         practice.offer(booked, 170, 180)
         converge(installation, calendar, remote)
-        leave(installation, calendar, database, point, n)
+        disconnect_and_die(installation, calendar, database, point, n)
         assert there.shown() == []
         with database.read() as db:
             assert calendars.connections_of(db) == []
     database.dispose()
 
 
-def leave(installation: Installation, calendar: Calendar, database: MortalDatabase, point: str, n: int) -> None:
+def disconnect_and_die(
+    installation: Installation, calendar: Calendar, database: MortalDatabase, point: str, n: int
+) -> None:
     """Disconnect, die on the way, and let another process finish it."""
     runtime = installation.runtime
     with database.begin() as db:
@@ -278,7 +281,7 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
     provider = runtime.load_provider("")
     account = provider.account(runtime.tokens(calendar.connection_id), runtime.network)
 
-    def part(through: Account) -> None:
+    def finish(through: Account) -> None:
         disconnect.finish(
             database,
             runtime.policy,
@@ -287,18 +290,18 @@ def leave(installation: Installation, calendar: Calendar, database: MortalDataba
             through,
             account_key=provider.account_key,
             clock=lambda: installation.now,
-            renew=lambda: None,
+            fence=OURS,
         )
 
     database.die_at(point, n)
     with suppress(CrashError, TransientError):
-        part(DyingAccount(account, database))
+        finish(DyingAccount(account, database))
     database.revive()
-    part(account)
+    finish(account)
 
 
 def converge(installation: Installation, calendar: Calendar, remote: RemoteCalendar) -> int:
     """Bring the calendar up to date in this thread."""
     runtime = installation.runtime
     database, policy = runtime.database, runtime.policy
-    return push.converge(database, policy, calendar.id, remote, clock=lambda: installation.now, renew=lambda: None)
+    return push.converge(database, policy, calendar.id, remote, clock=lambda: installation.now, fence=OURS)

@@ -90,8 +90,10 @@ def creation(wanted: Content | None = None) -> Put:
     )
 
 
-def again(put: Put, ref: Ref, wanted: Content, *, over: str | None = None) -> Put:
-    return replace(put, entry=replace(put.entry, content=wanted), ref=ref, over=over)
+def again(put: Put, ref: Ref, wanted: Content, *, over: str | None = "as put") -> Put:
+    """Return the same put with another content; unless it is said, what was put before was the last that was seen."""
+    before = put.entry.content.fingerprint if over == "as put" else over
+    return replace(put, entry=replace(put.entry, content=wanted), ref=ref, over=before)
 
 
 def removal(put: Put, ref: Ref) -> Remove:
@@ -192,14 +194,43 @@ class ProviderContract:
         assert second == first
         assert practitioner.size() == 1
 
-    def test_a_creation_that_meets_an_older_self_changes_it(
+    def test_a_creation_never_writes_over_what_it_meets_whoever_has_put_it_there(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        made = [self.create(calendar, content(hours=n)) for n in range(3)]
+        late = [again(put, Ref(name=ref.name), content(hours=n + 5), over=None) for n, (put, ref) in enumerate(made)]
+        for outcome in calendar.apply([*late, creation(content(hours=20))]):
+            is_late = outcome.key in {put.key for put in late}
+            assert isinstance(outcome, Failed if is_late else Written), outcome
+            if isinstance(outcome, Failed):
+                assert isinstance(outcome.error, EditConflictError)
+        assert [self.shown(calendar, ref) for _, ref in made] == [content(hours=n) for n in range(3)]
+        assert practitioner.size() == 4
+
+    def test_a_creation_that_met_an_older_self_changes_it_once_that_was_seen(
         self, calendar: RemoteCalendar, practitioner: Practitioner
     ) -> None:
         put, ref = self.create(calendar)
         later = content(hours=3)
-        (outcome,) = written(calendar.apply([again(put, Ref(name=ref.name), later)]))
+        assert isinstance(
+            failure(calendar.apply([again(put, Ref(name=ref.name), later, over=None)])), EditConflictError
+        )
+        sighting = calendar.read([Ref(name=ref.name)])[ref.name]
+        assert sighting
+        assert sighting.content
+        seen = replace(ref, href=sighting.href, etag=sighting.etag)
+        (outcome,) = written(calendar.apply([again(put, seen, later, over=sighting.content.fingerprint)]))
         assert self.shown(calendar, outcome.ref) == later
         assert practitioner.size() == 1
+
+    def test_an_update_conditional_on_an_older_version_does_not_write_over_a_newer_one(
+        self, calendar: RemoteCalendar
+    ) -> None:
+        put, ref = self.create(calendar)
+        (outcome,) = written(calendar.apply([again(put, ref, content(hours=2))]))
+        late = again(put, ref, content(hours=5))
+        assert isinstance(failure(calendar.apply([late])), EditConflictError)
+        assert self.shown(calendar, outcome.ref) == content(hours=2)
 
     def test_an_update_changes_the_event_in_its_place(
         self, calendar: RemoteCalendar, practitioner: Practitioner
@@ -315,7 +346,8 @@ class ProviderContract:
         assert ref.href
         practitioner.move(ref.href, content(hours=5).span)
         assert self.shown(calendar, ref) == content(hours=5)
-        (outcome,) = written(calendar.apply([again(put, ref, put.entry.content)]))
+        moved = content(hours=5).fingerprint
+        (outcome,) = written(calendar.apply([again(put, ref, put.entry.content, over=moved)]))
         assert self.shown(calendar, outcome.ref) == put.entry.content
 
     def test_an_event_made_all_day_is_something_we_never_write_and_can_be_restored(
@@ -325,7 +357,7 @@ class ProviderContract:
         assert ref.href
         practitioner.make_all_day(ref.href)
         assert self.shown(calendar, ref) is None
-        (outcome,) = written(calendar.apply([again(put, ref, put.entry.content)]))
+        (outcome,) = written(calendar.apply([again(put, ref, put.entry.content, over="")]))
         assert self.shown(calendar, outcome.ref) == put.entry.content
 
     # Writing over somebody else's change
@@ -378,14 +410,15 @@ class ProviderContract:
         assert before
         assert outcome.ref.etag == before.etag
 
-    def test_a_moved_event_is_written_over_where_nobody_says_what_was_there(
+    def test_a_moved_event_is_not_written_over_where_nobody_says_what_was_there(
         self, calendar: RemoteCalendar, practitioner: Practitioner, version: Callable[[Ref], Ref]
     ) -> None:
         put, ref = self.create(calendar)
         assert ref.href
         practitioner.move(ref.href, content(hours=20).span)
-        (outcome,) = written(calendar.apply([again(put, version(ref), content(hours=2), over=None)]))
-        assert self.shown(calendar, outcome.ref) == content(hours=2)
+        update = again(put, version(ref), content(hours=2), over=None)
+        assert isinstance(failure(calendar.apply([update])), EditConflictError)
+        assert self.shown(calendar, ref) == content(hours=20)
 
     def test_a_creation_that_meets_what_somebody_has_moved_does_not_write_over_it(
         self, calendar: RemoteCalendar, practitioner: Practitioner

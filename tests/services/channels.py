@@ -21,6 +21,7 @@ from connector.storage.ledger import Claim, Key, Kind
 from providers.memory.provider import MemoryCalendar
 from tests.services.connected import connect, look
 from tests.services.connected import remote as remote_of
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 URL = "https://pencilled.example"
@@ -54,18 +55,18 @@ def watch(
     """Do what a worker does for the calendar's channel key."""
     there = remote or remote_of(practice, calendar.remote_id)
     return subscriptions.watch(
-        practice.database, SEAL, calendar.id, there, public_url=url, renew=lambda: None, now=practice.now
+        practice.database, SEAL, calendar.id, there, public_url=url, fence=OURS, now=practice.now
     )
 
 
-def known(practice: Practice, calendar: Calendar) -> list[Channel]:
+def stored_channels(practice: Practice, calendar: Calendar) -> list[Channel]:
     """Return the stored channels, the newest first."""
     with practice.database.read() as db:
         return list(channels.of_calendar(db, calendar.id))
 
 
 def states(practice: Practice, calendar: Calendar) -> list[str]:
-    return [channel.state.value for channel in known(practice, calendar)]
+    return [channel.state.value for channel in stored_channels(practice, calendar)]
 
 
 def row(database: Database, calendar_id: UUID, kind: Kind = Kind.PULL) -> Any:
@@ -88,7 +89,7 @@ def pull(practice: Practice, calendar: Calendar) -> None:
 
 def finish_pull(practice: Practice, calendar: Calendar, claim: Claim) -> None:
     there = remote_of(practice, calendar.remote_id)
-    again_at = sync_pull.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    again_at = sync_pull.pull(practice.database, practice.policy, calendar.id, there, fence=OURS, now=practice.now)
     assert ledger.finish(practice.database, claim, again_at=again_at)
 
 
@@ -102,7 +103,7 @@ def connected(practice: Practice) -> Calendar:
 
 def one_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
     """Assert that one channel is open, that we and the service mean the same, and that its notification is believed."""
-    [channel] = known(practice, calendar)
+    [channel] = stored_channels(practice, calendar)
     [there] = remote.channels.values()
     assert (channel.id, channel.remote_id, channel.expires_at) == (there.id, there.remote_id, there.expires_at)
     assert subscriptions.secret_of(SEAL, channel) == there.secret

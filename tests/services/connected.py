@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import pytest
 
 from connector.domain.connection import Calendar
+from connector.domain.facts import Answer
+from connector.domain.offer import Offer
 from connector.domain.people import Level
 from connector.domain.question import Question
 from connector.domain.reconcile import MirrorState
@@ -16,18 +19,22 @@ from connector.ports import Network, RemoteCalendarInfo
 from connector.services.accounts import retarget as accounts_retarget
 from connector.services.accounts.connect import ConnectionRequest
 from connector.services.accounts.connect import connect as connect_account
+from connector.services.scheduling import questions
+from connector.services.sync import free_busy
 from connector.services.sync import pull as sync_pull
 from connector.services.sync import push as sync_push
-from connector.storage import ledger, mirrors, questions
+from connector.storage import ledger, mirrors
+from connector.storage import questions as stored_questions
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
-from tests.domain.examples import KIM, when
+from tests.domain.examples import ATTESTED, KIM, when
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 NETWORK = Network()
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""Runs a story once, where its file runs everything on each kind of database."""
+"""Runs a story, or all of a file, on SQLite only."""
 
 
 def connect(practice: Practice, *, name: str = "calendar", level: Level | None = None) -> Calendar:
@@ -87,15 +94,13 @@ def settle(practice: Practice, calendar: Calendar) -> None:
 def converge(practice: Practice, calendar: Calendar) -> int:
     """Bring it to what it should show by hand, due or not: for what that costs, returns and raises."""
     there = remote(practice, calendar.remote_id)
-    return sync_push.converge(
-        practice.database, practice.policy, calendar.id, there, clock=practice.clock, renew=lambda: None
-    )
+    return sync_push.converge(practice.database, practice.policy, calendar.id, there, clock=practice.clock, fence=OURS)
 
 
 def pull(practice: Practice, calendar: Calendar) -> None:
     """Read what happened there by hand, due or not: for what that costs, stores and raises."""
     there = remote(practice, calendar.remote_id)
-    sync_pull.pull(practice.database, practice.policy, calendar.id, there, now=practice.now)
+    sync_pull.pull(practice.database, practice.policy, calendar.id, there, fence=OURS, now=practice.now)
 
 
 def href_at(practice: Practice, hours: float, name: str = "calendar") -> str:
@@ -116,10 +121,36 @@ def book_and_show(practice: Practice, calendar: Calendar) -> Session:
     return booked
 
 
+def offer_and_show(practice: Practice, calendar: Calendar, *hours: float) -> tuple[Session, Offer]:
+    """Book a session and offer other times for it, and have all of it stand in the calendar."""
+    booked = practice.book(48)
+    offer = practice.offer(booked, *hours)
+    work(practice, calendar)
+    push(practice, calendar)
+    return booked, offer
+
+
+def book_and_show_in_two(practice: Practice, calendar: Calendar) -> tuple[Session, Calendar]:
+    """Book a session, and have it stand in the calendar and in a second one of the same account."""
+    second = connect(practice, name="second")
+    booked = book_and_show(practice, calendar)
+    work(practice, second)
+    push(practice, second)
+    return booked, second
+
+
+def move_and_settle(practice: Practice, calendar: Calendar) -> tuple[Session, Question]:
+    """Book a session, and have its practitioner asked about the move of its event by twelve hours."""
+    booked = book_and_show(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    return booked, open_question(practice, booked)
+
+
 def question_or_none(practice: Practice, session: Session) -> Question | None:
     """What its practitioner is asked about a session."""
     with practice.database.read() as db:
-        return questions.open_of(db, session.id)
+        return stored_questions.open_of(db, session.id)
 
 
 def open_question(practice: Practice, session: Session) -> Question:
@@ -127,6 +158,25 @@ def open_question(practice: Practice, session: Session) -> Question:
     question = question_or_none(practice, session)
     assert question is not None
     return question
+
+
+def answer(practice: Practice, question: Question, choice: Answer) -> None:
+    """Have its practitioner answer a question."""
+    attestation = ATTESTED if choice is Answer.AGREED else None
+    with practice.database.begin() as db:
+        questions.answer(db, practice.policy, question.id, choice, by=KIM, now=practice.now, attestation=attestation)
+
+
+def read_free_busy(practice: Practice, calendar: Calendar) -> datetime | None:
+    """Read by hand when a calendar is not free, and return when to look again."""
+    there = remote(practice, calendar.remote_id)
+    return free_busy.read(practice.database, practice.policy, calendar.id, there, fence=OURS, now=practice.now)
+
+
+def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:
+    """Where something else stands at that time."""
+    with practice.database.read() as db:
+        return free_busy.conflicts(db, practice.kim.id, when(hours).span)
 
 
 def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, writable: bool = True) -> Calendar:

@@ -39,11 +39,11 @@ class MortalDatabase(Database):
         self._after = n if point == "after commit" else None
         self._writes = (point.removesuffix(" write"), n) if point.endswith(" write") else None
 
-    def hook(self, moment: str, _action: Action) -> None:
+    def on_write(self, moment: str, _action: Action) -> None:
         """Die at a write to a memory calendar if it is its turn; called before and after each."""
         if self._writes is not None and self._writes[0] == moment:
-            left = self._count(self._writes[1])
-            self._writes = None if left is None else (moment, left)
+            countdown = self._count(self._writes[1])
+            self._writes = None if countdown is None else (moment, countdown)
 
     def revive(self) -> None:
         """Start the process again; the leases of the dead one end, as they do when an engine starts."""
@@ -51,11 +51,11 @@ class MortalDatabase(Database):
         self._before = self._after = self._writes = None
         ledger.clear_leases(self)
 
-    def _count(self, left: int | None) -> int | None:
-        if left == 0:
+    def _count(self, countdown: int | None) -> int | None:
+        if countdown == 0:
             self.dead = True
             raise CrashError
-        return None if left is None else left - 1
+        return None if countdown is None else countdown - 1
 
 
 POINTS = ("before commit", "after commit", "before write", "after write")

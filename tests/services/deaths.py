@@ -19,9 +19,9 @@ class DyingCalendar:
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
         for action in actions:
-            self._database.hook("before", action)
+            self._database.on_write("before", action)
         for outcome in self._remote.apply(actions):
-            self._database.hook("after", actions[0])
+            self._database.on_write("after", actions[0])
             yield outcome
 
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:

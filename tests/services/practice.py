@@ -136,9 +136,9 @@ class Practice:
             return sessions.cancel(db, self.policy, session.id, by=KIM, now=self.now)
 
     def draft(self, session: Session, *hours: float, window: timedelta | None = None) -> Offer:
-        chosen = [(when(h), None) for h in hours or (72, 96, 120)]
+        choices = [(when(h), None) for h in hours or (72, 96, 120)]
         with self._act() as db:
-            return offers.draft(db, self.policy, session.id, chosen, by=KIM, now=self.now, window=window)
+            return offers.draft(db, self.policy, session.id, choices, by=KIM, now=self.now, window=window)
 
     def send(self, offer: Offer) -> offers.SentOffer:
         with self._act() as db:
@@ -148,9 +148,9 @@ class Practice:
         return self.send(self.draft(session, *hours, window=window)).offer
 
     def accept(self, offer: Offer, n: int = 0, *, by: Actor = ALEX, shown: datetime | None = None) -> Offer:
-        chosen = offer.alternatives[n].id
+        alternative_id = offer.alternatives[n].id
         with self._act() as db:
-            return answers.accept(db, self.policy, offer.id, chosen, by=by, now=self.now, shown=shown)
+            return answers.accept(db, self.policy, offer.id, alternative_id, by=by, now=self.now, shown=shown)
 
     def reject(self, offer: Offer) -> Offer:
         with self._act() as db:
@@ -180,8 +180,8 @@ class Practice:
         if self.prompt:
             self.mail()
         with self.database.read() as db:
-            sent = messages.of_session(db, session.id)
-        return [message for message in sent if client is None or message.to_client is client]
+            rows = messages.of_session(db, session.id)
+        return [message for message in rows if client is None or message.to_client is client]
 
     def kinds_told(self, session: Session, *, client: bool) -> list[str]:
         return [message.kind.value for message in self.told(session, client=client)]

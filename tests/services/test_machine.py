@@ -77,7 +77,7 @@ class Life(RuleBasedStateMachine):
         self.practice = Practice(self.database)
         self.calendar = connect(self.practice)
         self.remote = remote(self.practice)
-        self.remote.hook = self.database.hook
+        self.remote.on_write = self.database.on_write
         self.booked: list[Session] = []
         self.made: list[Offer] = []
         self.revisions: dict[UUID, int] = {}
@@ -143,8 +143,8 @@ class Life(RuleBasedStateMachine):
         before = self.practice.session(self._of(offer))
         standing = self.practice.offer_now(offer).alternatives[n].when.span
         accept = self.practice.accept
-        done = self._try(lambda: accept(offer, n, by=SUPPORT) if support else accept(offer, n, shown=page_time))
-        if done and self.practice.session(self._of(offer)).revision > before.revision:
+        outcome = self._try(lambda: accept(offer, n, by=SUPPORT) if support else accept(offer, n, shown=page_time))
+        if outcome and self.practice.session(self._of(offer)).revision > before.revision:
             assert page_time is None or page_time == standing.start, "a time was accepted that the page did not show"
             self.agreed[offer.session_id] = standing
 
@@ -160,11 +160,11 @@ class Life(RuleBasedStateMachine):
         if not open_questions:
             return
         question = open_questions[pick % len(open_questions)]
-        chosen = question.row.answers[choice % len(question.row.answers)]
-        if self._try(lambda: self._answer(question, chosen)):
-            if chosen is Answer.AGREED and question.moved_to:
+        answer_choice = question.row.answers[choice % len(question.row.answers)]
+        if self._try(lambda: self._answer(question, answer_choice)):
+            if answer_choice is Answer.AGREED and question.moved_to:
                 self.agreed[question.session_id] = question.moved_to.span
-            if chosen is Answer.CANCEL:
+            if answer_choice is Answer.CANCEL:
                 self.ended.add(question.session_id)
 
     @rule(how=st.sampled_from([How.REVERT, How.ACCEPT]))
@@ -245,9 +245,9 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "practice"):
             return
         with self.database.read() as db:
-            kept = sorted((row.starts_at, row.ends_at, str(row.session_id)) for row in db.execute(EVERY_KEPT_TIME))
-        for n, (_, end, session) in enumerate(kept):
-            for start, _, other in kept[n + 1 :]:
+            times = sorted((row.starts_at, row.ends_at, str(row.session_id)) for row in db.execute(EVERY_KEPT_TIME))
+        for n, (_, end, session) in enumerate(times):
+            for start, _, other in times[n + 1 :]:
                 assert other == session or start >= end
 
     @invariant()
@@ -442,7 +442,7 @@ def template(sqlite_url: str) -> Path:
 
 def run(template: Path, histories: int, steps: int, *, seed: int | None = None) -> None:
     Life.template = template
-    chosen = settings(
+    options = settings(
         max_examples=histories,
         stateful_step_count=steps,
         deadline=None,
@@ -451,7 +451,7 @@ def run(template: Path, histories: int, steps: int, *, seed: int | None = None) 
         print_blob=True,
     )
     machine = Life if seed is None else hypothesis.seed(seed)(Life)
-    run_state_machine_as_test(machine, settings=chosen)
+    run_state_machine_as_test(machine, settings=options)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from connector.domain.connection import Calendar, Connection
 from connector.errors import NotFoundError
 from connector.ports import Provider
-from connector.services.accounts import connect as linking
+from connector.services.accounts import connect
 from connector.storage import calendars
 from connector.storage.due import Kind, due
 from connector.storage.tables import pending_connections
@@ -29,7 +29,7 @@ class Desk:
     service: Service
     ada: Browser
 
-    def depart(self, path: str | None = None, browser: Browser | None = None) -> str:
+    def begin_sign_in(self, path: str | None = None, browser: Browser | None = None) -> str:
         """Press the button, and return where the browser is sent."""
         page = (browser or self.ada).post(path or f"/calendars/{self.service.slug}/connect", page="/calendars")
         assert page.status_code == 200, page.text
@@ -40,13 +40,13 @@ class Desk:
         path = f"/calendars/{self.service.slug}/back"
         return (browser or self.ada).get(path, query_string=dict(answer), follow_redirects=True)
 
-    def arrive(self) -> TestResponse:
+    def sign_in(self) -> TestResponse:
         """Sign in and be asked which calendar."""
-        return self.back(self.service.consent(self.depart()))
+        return self.back(self.service.consent(self.begin_sign_in()))
 
     def connect(self, target: str | None = None, *watched: str) -> TestResponse:
         """Go all the way."""
-        self.arrive()
+        self.sign_in()
         return self.choose(target or self.service.target, *watched)
 
     def choose(self, target: str, *watched: str) -> TestResponse:
@@ -106,12 +106,12 @@ def is_due(here: Desk, kind: str = "calendar") -> bool:
 def lose(here: Desk) -> None:
     runtime = here.stage.runtime
     with runtime.database.begin() as db:
-        linking.note_access_lost(db, here.connections[0].id, now=here.stage.now)
+        connect.note_access_lost(db, here.connections[0].id, now=here.stage.now)
 
 
 def alert(page: TestResponse) -> str:
-    _, found, rest = page.text.partition('class="note error"')
-    assert found, page.text
+    _, mark, rest = page.text.partition('class="note error"')
+    assert mark, page.text
     return rest.partition(">")[2].partition("</p>")[0]
 
 

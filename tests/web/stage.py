@@ -121,10 +121,10 @@ class Stage:
 
     def offer(self, *times: When, session: Session | None = None, places: Places | None = None) -> Offer:
         """Send an offer of these times, three by default; `places` by their position."""
-        chosen = times or (self.at(9, 9), self.at(9, 11), self.at(10, 15))
-        made = self.draft(*chosen, session=session, places=places)
+        choices = times or (self.at(9, 9), self.at(9, 11), self.at(10, 15))
+        offer = self.draft(*choices, session=session, places=places)
         with self.runtime.database.begin() as db:
-            return send(db, self.runtime.policy, made.id, by=self.by, now=self.now).offer
+            return send(db, self.runtime.policy, offer.id, by=self.by, now=self.now).offer
 
     def draft(self, *times: When, session: Session | None = None, places: Places | None = None) -> Offer:
         alternatives = [(when, (places or {}).get(n)) for n, when in enumerate(times)]

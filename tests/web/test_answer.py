@@ -28,8 +28,8 @@ def pages_of(link: str, offer: Offer) -> list[str]:
 def test_the_page_shows_the_times_the_place_and_the_deadline(stage: Stage) -> None:
     offer = stage.offer()
     text = stage.browser().get(stage.link(offer)).text
-    for shown in ("Dr. Ada Weiß", "09:00 – 09:50", "11:00 – 11:50", "15:00 – 15:50", "Lindenstraße 7, Berlin"):
-        assert shown in text
+    for words in ("Dr. Ada Weiß", "09:00 – 09:50", "11:00 – 11:50", "15:00 – 15:50", "Lindenstraße 7, Berlin"):
+        assert words in text
     assert "Please answer before Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in text
     assert "It stays yours until you choose another one." in text
     assert '<meta name="robots" content="noindex, nofollow">' in text
@@ -49,10 +49,10 @@ def test_opening_every_page_changes_nothing(stage: Stage, method: str) -> None:
 
 def test_accepting_moves_the_session_and_says_so_at_every_later_visit(stage: Stage) -> None:
     offer, browser = stage.offer(), stage.browser()
-    link, chosen = stage.link(offer), offer.alternatives[1]
-    answer = take(browser, link, chosen)
+    link, alternative = stage.link(offer), offer.alternatives[1]
+    answer = take(browser, link, alternative)
     assert (answer.status_code, answer.location) == (303, link)
-    assert stage.stored_session().when == chosen.when
+    assert stage.stored_session().when == alternative.when
     stage.clock.advance(timedelta(days=89))
     text = stage.browser().get(link).text
     assert "Your new time is booked" in text
@@ -134,11 +134,11 @@ def test_an_answer_counts_one_second_before_the_deadline(stage: Stage) -> None:
 
 def test_a_stale_page_accepts_nothing_and_shows_the_new_time(stage: Stage) -> None:
     offer, browser = stage.offer(), stage.browser()
-    link, moved = stage.link(offer), offer.alternatives[1]
+    link, alternative = stage.link(offer), offer.alternatives[1]
     with stage.runtime.database.begin() as db:
         new = stage.at(9, 17)
-        offers.move_alternative(db, stage.runtime.policy, offer.id, moved.id, new, by=stage.by, now=stage.now)
-    answer = take(browser, link, moved)
+        offers.move_alternative(db, stage.runtime.policy, offer.id, alternative.id, new, by=stage.by, now=stage.now)
+    answer = take(browser, link, alternative)
     assert answer.status_code == 409
     assert "This time has changed since you opened the page." in answer.text
     assert "17:00 – 17:50" in answer.text
@@ -149,8 +149,8 @@ def test_a_stale_page_accepts_nothing_and_shows_the_new_time(stage: Stage) -> No
 @pytest.mark.parametrize("shown", ["", "nonsense", "2026-03-11T10:00:00", "0001-01-01T00:00:00+23:00"])
 def test_a_form_that_does_not_say_what_it_showed_accepts_nothing(stage: Stage, shown: str) -> None:
     offer, browser = stage.offer(), stage.browser()
-    link, chosen = stage.link(offer), offer.alternatives[1]
-    answer = browser.post(f"{link}/choose/{chosen.id}", {"shown": shown})
+    link, alternative = stage.link(offer), offer.alternatives[1]
+    answer = browser.post(f"{link}/choose/{alternative.id}", {"shown": shown})
     assert answer.status_code == 409
     assert stage.stored(offer).state is OfferState.OPEN
 

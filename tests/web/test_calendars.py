@@ -25,7 +25,7 @@ from tests.web.stage import Browser, Stage
 
 
 def test_a_calendar_is_connected_by_signing_in_and_choosing(everywhere: Desk) -> None:
-    page = everywhere.arrive()
+    page = everywhere.sign_in()
     assert "Choose a calendar" in page.text
     assert everywhere.connections == []
     assert everywhere.choose(everywhere.service.target, everywhere.service.other).location == "/calendars"
@@ -57,12 +57,12 @@ def test_what_is_only_watched_is_never_written_to(everywhere: Desk) -> None:
 def test_a_calendar_of_our_own_is_made_once(name: str, stage: Stage, clock: Clock) -> None:
     with SERVICES[name](clock) as service:
         here = desk(stage, service)
-        page = here.arrive()
+        page = here.sign_in()
         assert "A new calendar called “Pencilled”" in page.text
         here.choose("+new")
         assert here.calendar.name == "Pencilled"
         here.work()
-        here.arrive()
+        here.sign_in()
         assert "is connected already" in alert(here.choose("+new", service.target))
         assert len(here.connections) == 1
 
@@ -78,14 +78,14 @@ def test_no_secret_is_in_any_page_cookie_or_log(
     answers += [everywhere.ada.get(path) for path in ("/calendars", "/sessions")]
     secrets += everywhere.service.secrets
     assert secrets
-    seen = "".join(f"{page.text}{page.headers}" for page in answers) + caplog.text + "".join(capsys.readouterr())
-    assert [secret for secret in secrets if secret in seen] == []
+    everything = "".join(f"{page.text}{page.headers}" for page in answers) + caplog.text + "".join(capsys.readouterr())
+    assert [secret for secret in secrets if secret in everything] == []
     for table in everywhere.stage.everything().values():
         assert [secret for secret in secrets if secret in repr(table)] == []
 
 
 def test_a_choice_that_is_made_twice_connects_once(there: Desk) -> None:
-    there.arrive()
+    there.sign_in()
     with there.ada.http.session_transaction() as cookie:
         token = cookie["choosing"]
     there.choose("work")
@@ -97,7 +97,7 @@ def test_a_choice_that_is_made_twice_connects_once(there: Desk) -> None:
 
 @pytest.mark.parametrize("target", ["", "holidays", "elsewhere"])
 def test_only_a_calendar_that_can_be_written_is_taken(there: Desk, target: str) -> None:
-    there.arrive()
+    there.sign_in()
     page = there.ada.post("/calendars/choose", {"target": target, "watched": "private"} if target else {})
     assert page.status_code == 422
     assert "Choose the calendar" in alert(page)
@@ -112,12 +112,12 @@ def test_nobody_chooses_without_having_signed_in(there: Desk) -> None:
 
 
 def test_a_choice_waits_half_an_hour(there: Desk) -> None:
-    there.arrive()
+    there.sign_in()
     later(there.stage, minutes=29)
     assert there.ada.get("/calendars/choose").status_code == 200
     later(there.stage, minutes=2)
     assert there.ada.get("/calendars/choose").status_code == 303
-    there.depart()
+    there.begin_sign_in()
     assert waiting(there) == 1
 
 
@@ -214,7 +214,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_is_kept(caldav: Typed, typed: 
     assert caldav.connections == []
 
 
-def test_a_new_password_mends_a_connection(caldav: Typed) -> None:
+def test_a_new_password_reauthorizes_a_connection(caldav: Typed) -> None:
     caldav.type("secret")
     caldav.ada.post("/calendars/choose", {"target": "work"})
     [connection] = caldav.connections

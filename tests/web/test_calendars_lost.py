@@ -1,4 +1,4 @@
-"""Access that is lost is mended by its owner; what is to go goes without leaving anything of ours to come."""
+"""Access that is lost is regained by its owner; what is to go goes without leaving anything of ours to come."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.web.desk import Desk, alert, csrf, is_due, later, lose, state
 from tests.web.services import GoogleService, MemoryService
 
 
-def test_a_grant_that_is_taken_back_is_told_once_and_mended_by_signing_in_again(everywhere: Desk) -> None:
+def test_a_grant_that_is_taken_back_is_told_once_and_regained_by_signing_in_again(everywhere: Desk) -> None:
     everywhere.connect()
     everywhere.work()
     everywhere.stage.book(everywhere.stage.at(3, 9))
@@ -40,8 +40,8 @@ def test_a_grant_that_is_taken_back_is_told_once_and_mended_by_signing_in_again(
         everywhere.service.store.change_password("secret")
         for calendar in everywhere.service.store.calendars.values():
             calendar.offline = None
-    done = everywhere.back(everywhere.service.consent(everywhere.depart(own)))
-    assert state(everywhere) == "ok", done.text
+    answer = everywhere.back(everywhere.service.consent(everywhere.begin_sign_in(own)))
+    assert state(everywhere) == "ok", answer.text
     assert is_due(everywhere)
     everywhere.work()
     assert everywhere.service.titles() == ["Session: K. N."] * 2
@@ -58,14 +58,14 @@ def carry_out_calendar(here: Desk) -> None:
     ledger.finish(runtime.database, claim)
 
 
-def test_another_account_does_not_mend_a_connection(google: Desk) -> None:
+def test_another_account_does_not_reauthorize_a_connection(google: Desk) -> None:
     assert isinstance(google.service, GoogleService)
     google.connect()
     lose(google)
     google.service.fake.add_calendar("ada@practice.example")
     google.service.fake.oauth.account = "ada@practice.example"
     own = f"/calendars/{google.connections[0].id}/reconnect"
-    assert "another Google account" in alert(google.back(google.service.consent(google.depart(own))))
+    assert "another Google account" in alert(google.back(google.service.consent(google.begin_sign_in(own))))
     assert state(google) == "access_lost"
 
 
@@ -75,13 +75,13 @@ def test_a_second_consent_without_a_lasting_permission_keeps_the_first(google: D
     lose(google)
     google.service.fake.oauth.lasting = False
     own = f"/calendars/{google.connections[0].id}/reconnect"
-    google.back(google.service.consent(google.depart(own)))
+    google.back(google.service.consent(google.begin_sign_in(own)))
     assert state(google) == "ok"
-    kept = google.stage.runtime.tokens(google.connections[0].id).load()
-    assert kept["refresh_token"] in google.service.fake.oauth.grants
+    tokens = google.stage.runtime.tokens(google.connections[0].id).load()
+    assert tokens["refresh_token"] in google.service.fake.oauth.grants
 
 
-def test_nobody_mends_a_strangers_connection(there: Desk) -> None:
+def test_nobody_reauthorizes_a_strangers_connection(there: Desk) -> None:
     there.connect()
     bob = there.stage.signed_in(there.stage.bob)
     own = f"/calendars/{there.connections[0].id}"
@@ -143,4 +143,4 @@ def test_what_is_leaving_is_not_reconnected(there: Desk) -> None:
     there.connect()
     own = f"/calendars/{there.connections[0].id}"
     there.ada.post(f"{own}/disconnect")
-    assert "being disconnected" in alert(there.back(there.service.consent(there.depart(f"{own}/reconnect"))))
+    assert "being disconnected" in alert(there.back(there.service.consent(there.begin_sign_in(f"{own}/reconnect"))))

@@ -13,8 +13,8 @@ from connector.domain.offer import Offer, OfferState
 from connector.services.scheduling import answers, offers
 from connector.services.scheduling.conflicts import PURPOSE
 from connector.storage import busy
-from tests.web.asked import add_foreign, begin, conflict_page, hand, is_link_of, refresh_free_busy
 from tests.web.desk import Desk, alert, is_due, later
+from tests.web.remote_changes import add_foreign, begin, conflict_page, hand, is_link_of, refresh_free_busy
 from tests.web.stage import Stage, add_client
 
 
@@ -22,9 +22,9 @@ from tests.web.stage import Stage, add_client
 def offer(there: Desk) -> Offer:
     """An open offer; something else stands at the first of its three times."""
     begin(there)
-    made = there.stage.offer()
-    add_foreign(there, made.alternatives[0].when)
-    return made
+    offer = there.stage.offer()
+    add_foreign(there, offer.alternatives[0].when)
+    return offer
 
 
 def test_the_letter_leads_to_the_time_and_what_stands_there(there: Desk, offer: Offer) -> None:
@@ -50,8 +50,8 @@ def test_opening_the_page_takes_nothing_back(there: Desk, method: str) -> None:
 
 def test_one_click_takes_it_back_and_a_second_changes_nothing(there: Desk, offer: Offer) -> None:
     browser, page = there.stage.browser(), conflict_page(there)
-    done = browser.post(page)
-    assert (done.status_code, done.location) == (303, page)
+    answer = browser.post(page)
+    assert (answer.status_code, answer.location) == (303, page)
     after = there.stage.stored(offer)
     assert after.state is OfferState.OPEN
     assert [a.withdrawn for a in after.alternatives] == [True, False, False]

@@ -9,8 +9,8 @@ import pytest
 from connector.domain.connection import CalendarRole
 from connector.storage import busy, calendars
 from connector.storage.ledger import Kind
-from tests.web.asked import begin, hand, moved, refresh_free_busy, wipe
 from tests.web.desk import Desk, alert, later, lose
+from tests.web.remote_changes import begin, hand, question_about_move, refresh_free_busy, wipe
 from tests.web.services import MemoryService
 
 
@@ -85,7 +85,7 @@ def test_only_a_calendar_that_can_be_written_is_taken(there: Desk, target: str) 
 
 
 def test_what_is_being_asked_about_the_old_one_is_answered_first(there: Desk) -> None:
-    moved(there)
+    question_about_move(there)
     refused = there.ada.post(f"/calendars/{there.connections[0].id}/target", {"target": "private"})
     assert refused.status_code == 422
     assert "Answer that first" in alert(refused)

@@ -65,11 +65,11 @@ def test_a_draft_is_saved_and_says_that_nothing_was_sent(stage: Stage) -> None:
 def test_sending_holds_every_time_and_warns_without_a_calendar(stage: Stage) -> None:
     ada = stage.signed_in()
     save(stage, ada)
-    sent = send(stage, ada, newest(stage))
-    assert sent.status_code == 303
+    answer = send(stage, ada, newest(stage))
+    assert answer.status_code == 303
     offer = newest(stage)
     assert offer.state is OfferState.OPEN
-    page = ada.get(sent.location).text
+    page = ada.get(answer.location).text
     assert "The offer is sent." in page
     assert "No calendar is connected: the times are kept free here" in page
     assert "They can answer until Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in page

@@ -92,9 +92,9 @@ def test_one_time_can_be_moved_without_restarting_the_clock(stage: Stage) -> Non
     assert "is offered twice" in taken.text
     assert 'name="time" value="11:00"' in taken.text
     assert ada.post(path, {"date": "2026-03-12", "time": "08:00", "minutes": "50"}).status_code == 303
-    moved = stage.stored(offer)
-    assert moved.alternatives[0].when == stage.at(10, 8)
-    assert moved.expires_at == offer.expires_at
+    offer_now = stage.stored(offer)
+    assert offer_now.alternatives[0].when == stage.at(10, 8)
+    assert offer_now.expires_at == offer.expires_at
 
 
 def test_one_time_can_be_taken_back_and_the_last_takes_the_offer_with_it(stage: Stage) -> None:

@@ -12,8 +12,8 @@ from connector.storage.database import Database
 from connector.web import pages
 from connector.web.pages import ANSWER_LIMIT, LARGEST_BODY, SIGN_IN_LIMIT
 from tests.conftest import Clock, free_port
-from tests.web.asked import moved, page_of, paused_page
 from tests.web.desk import Desk
+from tests.web.remote_changes import page_of, paused_page, question_about_move
 from tests.web.stage import Browser, Stage, make_runtime, make_stage
 
 HARDENED = {
@@ -70,7 +70,7 @@ def test_pages_load_nothing_from_elsewhere_and_need_no_script(stage: Stage) -> N
 
 
 def test_pages_a_letter_leads_to_carry_the_same_headers_and_load_nothing_either(stage: Stage, there: Desk) -> None:
-    question = page_of(stage, moved(there))
+    question = page_of(stage, question_about_move(there))
     for path in (question, f"{question}/ask", f"{question}/agreed", paused_page(there)):
         answer = stage.browser().get(path)
         assert answer.status_code == 200

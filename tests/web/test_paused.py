@@ -14,8 +14,8 @@ from connector.domain.people import CLOCK
 from connector.errors import MissingError, RefusedError
 from connector.services.sync.breaker import PURPOSE, How
 from connector.storage import questions, tables, timeline
-from tests.web.asked import crowd, hand, is_link_of, paused_page, pull, settle, wipe
 from tests.web.desk import Desk, alert, later, lose
+from tests.web.remote_changes import crowd, hand, is_link_of, paused_page, pull, settle, wipe
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_opening_the_page_decides_nothing(wiped: Desk, method: str) -> None:
 
 def test_one_click_puts_everything_back(wiped: Desk) -> None:
     browser, page = wiped.stage.browser(), paused_page(wiped)
-    done = browser.post(page, {"how": "restore"})
-    assert (done.status_code, done.location) == (303, page)
+    answer = browser.post(page, {"how": "restore"})
+    assert (answer.status_code, answer.location) == (303, page)
     wiped.work()
     assert len(wiped.service.titles()) == 6
     text = browser.get(page).text
@@ -136,7 +136,7 @@ def test_a_calendar_that_cannot_be_read_is_tried_again(there: Desk, error: Missi
     assert there.calendar.paused is None
 
 
-def test_lost_access_is_to_be_mended_first(wiped: Desk) -> None:
+def test_lost_access_is_to_be_regained_first(wiped: Desk) -> None:
     lose(wiped)
     own = f"/calendars/{wiped.connections[0].id}"
     assert f'href="{own}/reconnect"' in wiped.stage.browser().get(paused_page(wiped)).text
@@ -145,9 +145,9 @@ def test_lost_access_is_to_be_mended_first(wiped: Desk) -> None:
 def test_what_is_all_back_goes_on_by_itself_and_says_so(there: Desk) -> None:
     crowd(there)
     calendar = hand(there)
-    kept = dict(calendar.events)
+    events = dict(calendar.events)
     wipe(there)
-    calendar.events.update(kept)
+    calendar.events.update(events)
     calendar.expire_tokens()
     pull(there)
     assert there.calendar.paused is None

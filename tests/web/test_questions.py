@@ -23,26 +23,30 @@ from connector.storage import messages, offers
 from connector.storage.ledger import Kind
 from connector.storage.seal import Seal
 from connector.storage.tables import clients
-from tests.web.asked import (
+from tests.web.desk import Desk, alert, later
+from tests.web.remote_changes import (
     add_foreign,
-    asked,
-    deleted,
     drag,
     event_of,
     hand,
-    moved,
+    open_question,
     page_of,
+    question_about_deletion,
+    question_about_move,
+    question_about_replacing,
     question_now,
-    replacing,
     settle,
 )
-from tests.web.desk import Desk, alert, later
 from tests.web.stage import Browser, Stage
 
 pytestmark = pytest.mark.slow
 
 AGREED = {"who": "Kim Noor", "agreed_at": "2026-03-02T09:30", "channel": "by phone"}
-KINDS: Mapping[str, Callable[[Desk], Question]] = {"moved": moved, "replace": replacing, "deleted": deleted}
+KINDS: Mapping[str, Callable[[Desk], Question]] = {
+    "moved": question_about_move,
+    "replace": question_about_replacing,
+    "deleted": question_about_deletion,
+}
 
 
 @pytest.fixture(params=list(KINDS))
@@ -73,10 +77,10 @@ def token_of(browser: Browser, path: str) -> str:
 
 
 def test_the_page_says_what_was_done_and_what_happens_by_itself_when(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     text = there.stage.browser().get(page_of(there.stage, question)).text
-    for shown in ("Kim Noor", "15:00 – 15:50", "16:00 – 16:50", "“work”", "Tuesday, 10 March 2026"):
-        assert shown in text
+    for words in ("Kim Noor", "15:00 – 15:50", "16:00 – 16:50", "“work”", "Tuesday, 10 March 2026"):
+        assert words in text
     by_itself = "Happens by itself on Monday, 2 March 2026, 10:31 Central European Time (Berlin) if you choose nothing."
     assert by_itself in text
     assert text.index("Ask the client") < text.index(by_itself) < text.index("The client has already agreed")
@@ -108,19 +112,19 @@ def test_opening_every_page_decides_nothing(there: Desk, question: Question, met
 
 
 def test_asking_the_client_offers_them_this_one_time(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     text = there.stage.browser().get(f"{page_of(there.stage, question)}/ask").text
     assert "Kim Noor is asked by e-mail." in text
     assert "has 24 hours to answer" in text
     assert "goes back to the agreed time, and a hold stands at the new one until they answer" in text
-    done = answer(there.stage, question, "ask")
-    assert (done.status_code, done.location) == (303, page_of(there.stage, question))
+    reply = answer(there.stage, question, "ask")
+    assert (reply.status_code, reply.location) == (303, page_of(there.stage, question))
     offer = open_offer(there.stage)
     assert offer
     assert [a.when for a in offer.alternatives] == [question.moved_to]
     assert there.stage.stored_session() == there.stage.session
     assert told_to_client(there.stage)[-1] is NoticeKind.OFFERED
-    page_text = there.stage.browser().get(done.location).text
+    page_text = there.stage.browser().get(reply.location).text
     assert "Decided: ask the client" in page_text
     assert "Decided by Dr. Ada Weiß on Monday, 2 March 2026, 10:01" in page_text
     assert f'href="/sessions/{there.stage.session.id}"' in page_text
@@ -129,7 +133,7 @@ def test_asking_the_client_offers_them_this_one_time(there: Desk) -> None:
 
 
 def test_a_time_the_client_has_agreed_to_stands_at_once(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     text = there.stage.browser().get(f"{page_of(there.stage, question)}/agreed").text
     assert 'name="who" value="Kim Noor"' in text
     assert answer(there.stage, question, "agreed", AGREED).status_code == 303
@@ -149,7 +153,7 @@ def test_a_time_the_client_has_agreed_to_stands_at_once(there: Desk) -> None:
     ],
 )
 def test_nobody_is_moved_without_an_attestation(there: Desk, changes: Mapping[str, str], told: str) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     before = there.stage.everything()
     typed = {**AGREED, **changes}
     refused = answer(there.stage, question, "agreed", typed)
@@ -161,7 +165,7 @@ def test_nobody_is_moved_without_an_attestation(there: Desk, changes: Mapping[st
 
 
 def test_what_was_moved_is_put_back_and_nobody_hears_of_it(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     before = told_to_client(there.stage)
     assert answer(there.stage, question, "back").status_code == 303
     there.work()
@@ -171,7 +175,7 @@ def test_what_was_moved_is_put_back_and_nobody_hears_of_it(there: Desk) -> None:
 
 
 def test_what_was_deleted_is_put_back(there: Desk) -> None:
-    question = deleted(there)
+    question = question_about_deletion(there)
     assert "returns to “work”" in there.stage.browser().get(f"{page_of(there.stage, question)}/back").text
     assert answer(there.stage, question, "back").status_code == 303
     there.work()
@@ -179,7 +183,7 @@ def test_what_was_deleted_is_put_back(there: Desk) -> None:
 
 
 def test_cancelling_cancels(there: Desk) -> None:
-    question = deleted(there)
+    question = question_about_deletion(there)
     assert there.stage.stored_session().state is SessionState.BOOKED
     assert answer(there.stage, question, "cancel").status_code == 303
     assert there.stage.stored_session().state is SessionState.CANCELLED
@@ -189,10 +193,10 @@ def test_cancelling_cancels(there: Desk) -> None:
 
 
 def test_offering_other_times_leads_to_the_draft_after_signing_in(there: Desk) -> None:
-    question = deleted(there)
-    done = answer(there.stage, question, "offer")
+    question = question_about_deletion(there)
+    reply = answer(there.stage, question, "offer")
     draft = f"/sessions/{there.stage.session.id}/offer"
-    assert (done.status_code, done.location) == (303, draft)
+    assert (reply.status_code, reply.location) == (303, draft)
     assert there.stage.browser().get(draft).location == "/signin"
     assert there.ada.get(draft).status_code == 200
     there.work()
@@ -200,7 +204,7 @@ def test_offering_other_times_leads_to_the_draft_after_signing_in(there: Desk) -
 
 
 def test_an_offer_is_replaced_by_the_time_the_session_was_moved_to(there: Desk) -> None:
-    question = replacing(there)
+    question = question_about_replacing(there)
     first = open_offer(there.stage)
     assert first
     assert "09:00" in there.stage.browser().get(page_of(there.stage, question)).text
@@ -212,7 +216,7 @@ def test_an_offer_is_replaced_by_the_time_the_session_was_moved_to(there: Desk) 
 
 
 def test_an_offer_can_be_left_as_it_is(there: Desk) -> None:
-    question = replacing(there)
+    question = question_about_replacing(there)
     before = open_offer(there.stage)
     assert answer(there.stage, question, "leave").status_code == 303
     assert open_offer(there.stage) == before
@@ -220,7 +224,7 @@ def test_an_offer_can_be_left_as_it_is(there: Desk) -> None:
 
 
 def test_repeating_an_answer_is_harmless(there: Desk) -> None:
-    question, browser = moved(there), there.stage.browser()
+    question, browser = question_about_move(there), there.stage.browser()
     path = f"{page_of(there.stage, question)}/agreed"
     form = {"csrf_token": token_of(browser, path), **AGREED}
     assert browser.http.post(path, data=form).status_code == 303
@@ -231,7 +235,7 @@ def test_repeating_an_answer_is_harmless(there: Desk) -> None:
 
 
 def test_another_answer_is_refused_and_shown_the_first(there: Desk) -> None:
-    question, browser = moved(there), there.stage.browser()
+    question, browser = question_about_move(there), there.stage.browser()
     path = page_of(there.stage, question)
     token = token_of(browser, f"{path}/back")
     answer(there.stage, question, "ask")
@@ -246,7 +250,7 @@ def test_another_answer_is_refused_and_shown_the_first(there: Desk) -> None:
 
 
 def test_a_question_that_was_moved_away_no_longer_stands_and_says_why(there: Desk) -> None:
-    question, browser = moved(there), there.stage.browser()
+    question, browser = question_about_move(there), there.stage.browser()
     path = page_of(there.stage, question)
     token = token_of(browser, f"{path}/back")
     drag(there, there.stage.session.when)
@@ -259,15 +263,15 @@ def test_a_question_that_was_moved_away_no_longer_stands_and_says_why(there: Des
 
 
 def test_an_older_question_leads_to_the_newer_one(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     drag(there, there.stage.at(8, 18))
     text = there.stage.browser().get(page_of(there.stage, question)).text
     assert "once more since" in text
-    assert f'href="{page_of(there.stage, asked(there.stage))}"' in text
+    assert f'href="{page_of(there.stage, open_question(there.stage))}"' in text
 
 
 def test_what_a_page_decided_meanwhile_is_said(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     with there.stage.runtime.database.begin() as db:
         sessions.cancel(db, there.stage.runtime.policy, there.stage.session.id, by=there.stage.by, now=there.stage.now)
     text = there.stage.browser().get(page_of(there.stage, question)).text
@@ -276,7 +280,7 @@ def test_what_a_page_decided_meanwhile_is_said(there: Desk) -> None:
 
 
 def test_a_question_about_an_offer_ends_with_it_before_the_clock_gets_to_it(there: Desk) -> None:
-    question, browser = replacing(there), there.stage.browser()
+    question, browser = question_about_replacing(there), there.stage.browser()
     path = f"{page_of(there.stage, question)}/replace"
     token = token_of(browser, path)
     later(there.stage, hours=25)
@@ -288,7 +292,7 @@ def test_a_question_about_an_offer_ends_with_it_before_the_clock_gets_to_it(ther
 
 
 def test_what_happened_by_itself_is_told_as_that(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     later(there.stage, minutes=30)
     there.carry_out(Kind.QUESTION)
     text = there.stage.browser().get(page_of(there.stage, question)).text
@@ -297,7 +301,7 @@ def test_what_happened_by_itself_is_told_as_that(there: Desk) -> None:
 
 
 def test_a_client_nobody_can_reach_is_not_asked(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     with there.stage.runtime.database.begin() as db:
         db.execute(sa.update(clients).where(clients.c.id == there.stage.kim.id).values(email=""))
     page = f"{page_of(there.stage, question)}/ask"
@@ -309,7 +313,7 @@ def test_a_client_nobody_can_reach_is_not_asked(there: Desk) -> None:
 
 
 def test_a_time_somebody_else_has_by_now_is_not_offered(there: Desk) -> None:
-    question = replacing(there)
+    question = question_about_replacing(there)
     there.stage.book(there.stage.at(8, 16))
     refused = answer(there.stage, question, "replace")
     assert refused.status_code == 409
@@ -319,7 +323,7 @@ def test_a_time_somebody_else_has_by_now_is_not_offered(there: Desk) -> None:
 
 
 def test_a_time_that_has_passed_is_not_offered(there: Desk) -> None:
-    question = moved(there, there.stage.at(0, 10, 20))
+    question = question_about_move(there, there.stage.at(0, 10, 20))
     later(there.stage, minutes=25)
     for choice, form in (("ask", {}), ("agreed", AGREED)):
         refused = answer(there.stage, question, choice, form)
@@ -331,7 +335,7 @@ def test_a_time_that_has_passed_is_not_offered(there: Desk) -> None:
 
 @pytest.mark.parametrize("path", ["", "/ask", "/back"])
 def test_unknown_and_forged_links_reveal_nothing(there: Desk, path: str) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     seal, stage = there.stage.runtime.seal, there.stage
     forged = [
         "/question/x",
@@ -341,8 +345,8 @@ def test_unknown_and_forged_links_reveal_nothing(there: Desk, path: str) -> None
         f"/question/{seal.token(PURPOSE, stage.session.id)}",
     ]
     answers = [stage.browser().get(link + path) for link in forged]
-    assert {found.status_code for found in answers} == {404}
-    assert len({found.text for found in answers}) == 1
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.text for answer in answers}) == 1
     assert "Ada" not in answers[0].text
 
 
@@ -357,14 +361,14 @@ def test_only_answers_to_this_question_have_pages(there: Desk, question: Questio
 
 
 def test_a_form_without_its_token_decides_nothing(there: Desk) -> None:
-    question = deleted(there)
+    question = question_about_deletion(there)
     before = there.stage.everything()
     assert there.stage.browser().http.post(f"{page_of(there.stage, question)}/cancel").status_code == 400
     assert there.stage.everything() == before
 
 
 def test_a_decided_question_is_shown_for_90_days(there: Desk) -> None:
-    question = deleted(there)
+    question = question_about_deletion(there)
     answer(there.stage, question, "back")
     later(there.stage, days=89)
     assert "Decided: put it back" in there.stage.browser().get(page_of(there.stage, question)).text
@@ -373,7 +377,7 @@ def test_a_decided_question_is_shown_for_90_days(there: Desk) -> None:
 
 
 def test_the_page_shows_no_more_than_it_needs(there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     browser, page = there.stage.browser(), page_of(there.stage, question)
     for path in (page, f"{page}/ask", f"{page}/agreed", f"{page}/back"):
         text = browser.get(path).text
@@ -397,7 +401,7 @@ def test_a_list_without_questions_is_calm(there: Desk) -> None:
 
 
 def test_moving_onto_something_else_is_no_question(there: Desk) -> None:
-    moved(there)
+    question_about_move(there)
     add_foreign(there, there.stage.at(8, 18))
     hand(there).move(event_of(there), there.stage.at(8, 18).span)
     settle(there)
@@ -405,7 +409,7 @@ def test_moving_onto_something_else_is_no_question(there: Desk) -> None:
 
 
 def test_the_deadline_of_a_deletion_is_a_day(there: Desk) -> None:
-    question = deleted(there)
+    question = question_about_deletion(there)
     assert question.answers_itself_at == there.stage.now + timedelta(hours=24)
     text = there.stage.browser().get(page_of(there.stage, question)).text
     assert "Happens by itself on Tuesday, 3 March 2026, 10:01 Central European Time (Berlin)" in text

@@ -6,20 +6,20 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from connector.domain.facts import Answer
-from tests.web.asked import (
+from tests.web.desk import Desk
+from tests.web.remote_changes import (
     add_foreign,
-    asked,
     begin,
     conflict_page,
     crowd,
-    deleted,
-    moved,
+    open_question,
     page_of,
     paused_page,
+    question_about_deletion,
+    question_about_move,
     question_now,
     wipe,
 )
-from tests.web.desk import Desk
 from tests.web.stage import Stage
 from tests.web.test_browser import Door, Page, chromium, door, page
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.chromium
 
 
 def test_a_practitioner_says_on_a_phone_that_the_client_has_agreed(page: Page, stage: Stage, there: Desk) -> None:
-    question = moved(there)
+    question = question_about_move(there)
     page.open(page_of(stage, question))
     assert page.heading == "You moved the session with Kim Noor: what should happen?"
     page.check()
@@ -51,7 +51,7 @@ def test_a_practitioner_says_on_a_phone_that_the_client_has_agreed(page: Page, s
 
 
 def test_a_practitioner_finds_the_question_among_the_sessions(page: Page, stage: Stage, there: Desk) -> None:
-    question = deleted(there)
+    question = question_about_deletion(there)
     page.open(stage.sign_in_link(stage.ada))
     page.press("Sign in now", to="Your sessions")
     page.check()
@@ -62,7 +62,7 @@ def test_a_practitioner_finds_the_question_among_the_sessions(page: Page, stage:
     page.press("Back", to="You deleted the session with Kim Noor")
     page.press("Offer other times", to="Offer Kim Noor other times?")
     page.check()
-    assert asked(stage) == question
+    assert open_question(stage) == question
     page.press("Yes, choose other times", to="Offer alternatives")
     assert question_now(stage, question).answer is Answer.OFFER_OTHERS
 

@@ -163,8 +163,8 @@ def test_a_flagged_session_is_loud_until_it_is_seen_to(stage: Stage) -> None:
     offer, ada = stage.offer(), stage.signed_in()
     with stage.runtime.database.begin() as db:
         answers.reject(db, stage.runtime.policy, offer.id, by=stage.by, now=stage.now)
-    listed = ada.get("/sessions").text
-    assert listed.index("These need you") < listed.index("Coming up")
+    text = ada.get("/sessions").text
+    assert text.index("These need you") < text.index("Coming up")
     page = f"/sessions/{stage.session.id}"
     assert "None of the times you offered suited Kim Noor" in ada.get(page).text
     assert ada.post(f"{page}/keep", page=page).status_code == 303
@@ -212,11 +212,11 @@ def test_looking_changes_nothing(stage: Stage) -> None:
 
 def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -> None:
     def queries() -> int:
-        seen: list[str] = []
+        statements: list[str] = []
         engine = stage.runtime.database._readers
 
         def count(*arguments: object) -> None:
-            seen.append(str(arguments[2]))
+            statements.append(str(arguments[2]))
 
         sa.event.listen(engine, "before_cursor_execute", count)
         try:
@@ -224,7 +224,7 @@ def test_lists_take_as_many_queries_for_many_sessions_as_for_one(stage: Stage) -
             assert stage_browser.get(f"/sessions/{stage.session.id}").status_code == 200
         finally:
             sa.event.remove(engine, "before_cursor_execute", count)
-        return len(seen)
+        return len(statements)
 
     stage_browser = stage.signed_in()
     stage.offer()

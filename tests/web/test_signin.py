@@ -67,9 +67,9 @@ def test_forged_links_sign_nobody_in(stage: Stage) -> None:
 
 
 def test_whoever_wanted_a_page_gets_there_after_signing_in(stage: Stage) -> None:
-    browser, wanted = stage.browser(), f"/sessions/{stage.session.id}"
-    assert browser.get(wanted).location == "/signin"
-    assert browser.post(stage.sign_in_link(stage.ada)).location == wanted
+    browser, path = stage.browser(), f"/sessions/{stage.session.id}"
+    assert browser.get(path).location == "/signin"
+    assert browser.post(stage.sign_in_link(stage.ada)).location == path
 
 
 def test_signing_out_closes_every_page(stage: Stage) -> None:

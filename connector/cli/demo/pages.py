@@ -14,9 +14,10 @@ from flask import Flask, Response, abort, redirect, render_template
 from flask.typing import ResponseReturnValue
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from connector.cli.demo.looking import eventually, invitation, links_in
+from connector import paths
+from connector.cli.demo.evidence import eventually, invitation, links_in
 from connector.cli.demo.stage import Mailbox
-from connector.cli.demo.visiting import Visitor
+from connector.cli.demo.visitor import Visitor
 
 _POLICY = "default-src 'none'; style-src 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _LETTER_POLICY = (
@@ -117,22 +118,22 @@ class Pages:
         Raises: NoLinkError if none comes.
         """
         with self._one_at_a_time:
-            before = self._links_to(self._practitioner, "/signin/")
+            before = self._links_to(self._practitioner, paths.sign_in(""))
             visitor = Visitor()
             page = visitor.press(
-                visitor.open(f"{self._product_url}/signin"), "Mail me", fill={"email": self._practitioner}
+                visitor.open(f"{self._product_url}{paths.SIGN_IN}"), "Mail me", fill={"email": self._practitioner}
             )
             if page.status != HTTPStatus.OK:
                 raise NoLinkError(page.text)
             links = eventually(
-                lambda: self._links_to(self._practitioner, "/signin/"), lambda links: len(links) > len(before)
+                lambda: self._links_to(self._practitioner, paths.sign_in("")), lambda links: len(links) > len(before)
             )
         if len(links) == len(before):
             raise NoLinkError("No sign-in link has been mailed. Is Pencilled still running?")
         return links[-1]
 
     def _answer_link(self) -> str:
-        links = self._links_to(self._client, "/answer/")
+        links = self._links_to(self._client, paths.answer(""))
         if not links:
             raise NoLinkError("Nobody has been asked anything yet.")
         return links[-1]

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from connector.cli.demo.looking import CalendarServer
+from connector.cli.demo.evidence import CalendarServer
 from connector.cli.demo.pages import Pages
 from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire, radicale
 from connector.cli.demo.story import ALEX, KIM, Story, StoryError

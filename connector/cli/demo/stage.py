@@ -18,7 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from connector.cli.demo.looking import eventually
+from connector import paths
+from connector.cli.demo.evidence import eventually
 
 PASSWORD = "correct-horse"  # noqa: S105 - of a server that lives for a minute on the loopback
 SETTLING_SECONDS = 2
@@ -224,7 +225,7 @@ class Product:
         if self._process is not None and self._process.poll() is not None:
             return False
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - our own server
+            with urllib.request.urlopen(f"{self.url}{paths.READINESS}", timeout=5) as answer:  # noqa: S310 - our own server
                 ready: bool = answer.status == http.client.OK
                 return ready
         except OSError:

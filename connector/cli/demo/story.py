@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from connector.cli.demo.looking import CalendarServer, Seen, by_status, eventually, invitation, link_in, local
+from connector import paths
+from connector.cli.demo.evidence import CalendarServer, Seen, by_status, eventually, invitation, link_in, local
 from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire
-from connector.cli.demo.visiting import Visitor
+from connector.cli.demo.visitor import Page, Visitor
 
 ZONE = "Europe/Berlin"
 KIM, ALEX = "kim@practice.example", "alex@client.example"
@@ -92,7 +93,7 @@ class Story:
     def draft(self) -> None:
         """Nothing in the calendar, no mail."""
         self.kim.press(self.kim.open(self.sign_in_link()), "Sign in now")
-        page = self.kim.open(f"{self.product.url}/sessions/{self.session}")
+        page = self._session_page()
         page = self.kim.follow(page, "Offer alternatives")
         times = {f"date-{n}": self._day(n + 1) for n in range(3)} | {f"time-{n}": "10:00" for n in range(3)}
         page = self.kim.press(page, "Save draft", fill=times)
@@ -105,7 +106,7 @@ class Story:
 
     def send(self) -> None:
         """Three tentative, busy holds; the link is in the letter, and opening it changes nothing."""
-        page = self.kim.open(f"{self.product.url}/sessions/{self.session}/offer/review")
+        page = self.kim.open(f"{self.product.url}{paths.session(self.session)}/offer/review")
         start_seconds = time.monotonic()
         page = self.kim.press(page, "Send to")
         events = self._events(lambda events: len(by_status(events, "TENTATIVE")) == 3)
@@ -118,7 +119,7 @@ class Story:
         _check({hold.transparency for hold in holds} == {"OPAQUE"}, "each of them keeps the time busy")
         self.console.print(f"   All holds were visible {delay_seconds:.2f} s after the button was pressed.")
         _check(invitation(mail) is None, "the offer travels as a link, not as calendar entries")
-        page = Visitor().open(link_in(mail, "/answer/"))
+        page = Visitor().open(link_in(mail, paths.answer("")))
         _check(page.status == _OK, "the link opens the answer page")
         time.sleep(_QUIET_SECONDS)
         _check(self.calendar.events() == events, "opening the link changed nothing")
@@ -128,7 +129,7 @@ class Story:
         """The session's own event moves, its note with it; the holds go; the client's entry moves."""
         client = Visitor()
         offer = self._latest_offer()
-        page = client.open(link_in(offer, "/answer/"))
+        page = client.open(link_in(offer, paths.answer("")))
         page = client.follow(page, "Choose this time", nth=1)
         page = client.press(page, "Yes, take this time")
         _check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
@@ -143,7 +144,7 @@ class Story:
 
     def change(self) -> None:
         """One mail each, the revision rising by one."""
-        page = self.kim.open(f"{self.product.url}/sessions/{self.session}")
+        page = self._session_page()
         page = self.kim.follow(page, "Edit location")
         self.kim.press(page, "Save and tell", fill={"place_text": "Lindenstr. 5, Berlin"})
         (mail,) = self._mails(1)
@@ -239,12 +240,15 @@ class Story:
         connect = ["connections", "add", "--address", address, "--username", USER, "--password-stdin"]
         run(*connect, "--label", "Kim's calendar", typed=f"{PASSWORD}\n")
 
+    def _session_page(self) -> Page:
+        return self.kim.open(f"{self.product.url}{paths.session(self.session)}")
+
     def sign_in_link(self) -> str:
         """Ask for a one-time link and take it out of the letter."""
-        page = self.kim.open(f"{self.product.url}/signin")
+        page = self.kim.open(f"{self.product.url}{paths.SIGN_IN}")
         self.kim.press(page, "Mail me a link", fill={"email": KIM})
         (mail,) = self._mails(1)
-        return link_in(mail, "/signin/")
+        return link_in(mail, paths.sign_in(""))
 
     def _only(self, events: Sequence[Seen]) -> Seen:
         _check(len(events) == 1, f"one event is left (there are {len(events)})")
@@ -268,7 +272,7 @@ class Story:
     def _latest_offer(self) -> EmailMessage:
         def has_link(mail: EmailMessage) -> bool:
             body = mail.get_body(("plain",))
-            return body is not None and "/answer/" in body.get_content()
+            return body is not None and paths.answer("") in body.get_content()
 
         return next(mail for mail in reversed(self.mailbox.mails) if has_link(mail))
 

@@ -223,6 +223,7 @@ def note_access_lost(db: Db, connection_id: UUID, *, now: datetime) -> None:
         to=Recipient.of(practitioner),
         practitioner_name=practitioner.name,
         about=connection.label,
+        connection_id=connection_id,
     )
     key = f"{notice.kind}:{connection_id}:{uuid4()}"
     notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)

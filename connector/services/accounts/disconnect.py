@@ -25,6 +25,7 @@ from connector.services.recording import Decision, load, record
 from connector.services.sync import hold_probe, push
 from connector.storage import calendars, ledger, mirrors, people, questions, timeline
 from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
@@ -78,7 +79,7 @@ def finish(
     *,
     account_key: AccountKey,
     clock: Clock,
-    renew: Callable[[], None],
+    fence: Fence,
 ) -> None:
     """Carry a disconnection out: events to come, channels, permission; then credentials and everything stored.
 
@@ -93,7 +94,7 @@ def finish(
         account: The same account at its service.
         account_key: Its provider's.
         clock: Tells the time.
-        renew: Called between requests; raises if this work is no longer ours to do.
+        fence: The claim.
     Raises: TransientError (try again later); RefusedError (an event could not be removed, and trying again is of no
         use: somebody has to `give_up`).
     """
@@ -106,12 +107,12 @@ def finish(
     if connection.state is not ConnectionState.DISCONNECTING:
         return
     try:
-        _clear(database, policy, seal, its_calendars, account, clock, renew)
-        renew()
+        _clear(database, policy, seal, its_calendars, account, clock, fence)
+        fence.renew()
         _revoke(database, seal, connection, account, account_key)
     except AccessLostError:
         log.info("disconnected_without_access", connection=str(connection_id), provider=connection.provider)
-    with database.begin() as db:
+    with fenced(database, fence) as db:
         _delete(db, connection, by=CLOCK, now=clock())
 
 
@@ -130,15 +131,15 @@ def _clear(
     its_calendars: Sequence[Calendar],
     account: Account,
     clock: Clock,
-    renew: Callable[[], None],
+    fence: Fence,
 ) -> None:
     """Remove what is ours from the calendars of a connection: entries to come, probes of holds, channels."""
     for calendar in its_calendars:
         remote = account.open(calendar.remote_id)
-        hold_probe.clear(database, calendar.id, remote)
+        hold_probe.clear(database, calendar.id, remote, fence=fence)
         if calendar.role is not CalendarRole.WATCHED:
-            push.converge(database, policy, calendar.id, remote, clock=clock, renew=renew)
-        subscriptions.end(database, seal, calendar.id, remote, renew=renew, now=clock())
+            push.converge(database, policy, calendar.id, remote, clock=clock, fence=fence)
+        subscriptions.end(database, seal, calendar.id, remote, fence=fence, now=clock())
 
 
 def _revoke(database: Database, seal: Seal, connection: Connection, account: Account, account_key: AccountKey) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import assert_never
@@ -27,6 +27,23 @@ class Receipt:
 
     calendars: frozenset[UUID]
     refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class _DueWork:
+    """What the notifications of one push make due.
+
+    Attributes:
+        pulls: By calendar to be read, one of its channels.
+        renewals: By calendar whose channel is to be renewed or opened again, one of its channels.
+        expiring_ids: The channels that end soon.
+        removed_ids: The channels that have ended.
+    """
+
+    pulls: dict[UUID, ChannelStatus] = field(default_factory=dict)
+    renewals: dict[UUID, ChannelStatus] = field(default_factory=dict)
+    expiring_ids: set[str] = field(default_factory=set)
+    removed_ids: set[str] = field(default_factory=set)
 
 
 def receive(database: Database, notifications: Sequence[Notification], *, provider: str, now: datetime) -> Receipt:
@@ -54,7 +71,10 @@ def receive(database: Database, notifications: Sequence[Notification], *, provid
     ]
     if notifications and not genuine:
         raise NotificationRejectedError("no notification from a channel of ours")
-    _make_due(database, genuine, now)
+    due = _due_work(genuine, now)
+    if due.pulls or due.renewals:
+        with database.begin() as db:
+            _make_due(db, due, now)
     calendars = frozenset(channel.calendar_id for channel, _ in genuine)
     return Receipt(calendars=calendars, refused=len(notifications) - len(genuine))
 
@@ -63,36 +83,34 @@ def _is_genuine(notification: Notification, channel: ChannelStatus) -> bool:
     return compare_digest(channels.proof_of(notification.secret), channel.proof)
 
 
-def _make_due(database: Database, genuine: Iterable[tuple[ChannelStatus, Lifecycle | None]], now: datetime) -> None:
-    """Write only what is not due already: a claim made after we read that sees what the notifications are about."""
-    pulls: dict[UUID, ChannelStatus] = {}
-    renewals: dict[UUID, ChannelStatus] = {}
-    expiring_ids: set[str] = set()
-    removed_ids: set[str] = set()
+def _due_work(genuine: Iterable[tuple[ChannelStatus, Lifecycle | None]], now: datetime) -> _DueWork:
+    """Leave out what is due already: a claim made after we read that sees what the notifications are about."""
+    due = _DueWork()
     for channel, lifecycle in genuine:
         match lifecycle:
             case Lifecycle.EXPIRING:
-                renewals[channel.calendar_id] = channel
-                expiring_ids.add(channel.id)
+                due.renewals[channel.calendar_id] = channel
+                due.expiring_ids.add(channel.id)
             case Lifecycle.REMOVED:
-                renewals[channel.calendar_id] = channel
-                removed_ids.add(channel.id)
+                due.renewals[channel.calendar_id] = channel
+                due.removed_ids.add(channel.id)
             case Lifecycle.MISSED | None:
                 if not _is_due(channel, now):
-                    pulls[channel.calendar_id] = channel
+                    due.pulls[channel.calendar_id] = channel
             case _:
                 assert_never(lifecycle)
-    if not pulls and not renewals:
-        return
-    with database.begin() as db:
-        # Every transaction in the same order, and due work before channels: else two could wait for each other.
-        for calendar_id in sorted(pulls):
-            _touch_pull(db, pulls[calendar_id], now)
-        for calendar_id in sorted(renewals):
-            ledger.touch(db, Key(Kind.CHANNEL, str(calendar_id)), due_at=now, lane=renewals[calendar_id].lane)
-        channels.renew_at(db, expiring_ids, now)
-        channels.retire(db, removed_ids)
-        channels.note_notified(db, sorted(channel.id for channel in pulls.values()), now=now)
+    return due
+
+
+def _make_due(db: Connection, due: _DueWork, now: datetime) -> None:
+    """Write in the same order in every transaction, due work before channels: else two could wait for each other."""
+    for calendar_id in sorted(due.pulls):
+        _touch_pull(db, due.pulls[calendar_id], now)
+    for calendar_id in sorted(due.renewals):
+        ledger.touch(db, Key(Kind.CHANNEL, str(calendar_id)), due_at=now, lane=due.renewals[calendar_id].lane)
+    channels.renew_at(db, due.expiring_ids, now)
+    channels.retire(db, due.removed_ids)
+    channels.note_notified(db, sorted(channel.id for channel in due.pulls.values()), now=now)
 
 
 def _touch_pull(db: Connection, channel: ChannelStatus, now: datetime) -> None:

@@ -5,7 +5,6 @@ The new calendar is filled first; the old one is cleared once everything stands 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -23,6 +22,7 @@ from connector.services.recording import lock, make_busy_due
 from connector.services.sync import hold_probe, push
 from connector.storage import calendars, ledger, questions, remote_changes, timeline
 from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
@@ -88,26 +88,24 @@ def finish_clearing(
     calendar_id: UUID,
     remote: RemoteCalendar,
     *,
-    renew: Callable[[], None],
+    fence: Fence,
     now: datetime,
-) -> datetime | None:
+) -> None:
     """Turn a calendar that is being cleared into a watched one, once nothing of ours that is to come stands in it.
 
-    Its probes and channels are removed then. Run it after `push.converge`, under the same claim.
-
-    Returns: None; the successor makes this calendar due once everything stands there.
+    Its probes and channels are removed then. Run it after `push.converge`, under the same claim. The successor
+    makes this calendar due once everything stands there.
     """
     with database.read() as db:
         picture = push.picture(db, calendar_id, now=now)
         wanted_keys = {entry.key for entry in picture.wanted}
         holds_ours = any(mirror.stands and mirror.key not in wanted_keys for mirror in picture.mirrors.values())
     if picture.calendar.role is not CalendarRole.CLEARING:
-        return None
+        return
     if holds_ours or picture.actions:
-        return None
-    hold_probe.clear(database, calendar_id, remote)
-    subscriptions.end(database, seal, calendar_id, remote, renew=renew, now=now)
-    with database.begin() as db:
+        return
+    hold_probe.clear(database, calendar_id, remote, fence=fence)
+    subscriptions.end(database, seal, calendar_id, remote, fence=fence, now=now)
+    with fenced(database, fence) as db:
         if calendars.calendar(db, calendar_id).role is CalendarRole.CLEARING:
             calendars.set_role(db, calendar_id, CalendarRole.WATCHED)
-    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -15,11 +15,20 @@ from sqlalchemy import Connection
 
 from connector import paths, ports
 from connector.domain.connection import ConnectionState
-from connector.errors import MissingError, NotFoundError, RefusedError, SettingsError, TransientError
+from connector.errors import (
+    LeaseLostError,
+    MissingError,
+    NotFoundError,
+    ProviderError,
+    RefusedError,
+    SettingsError,
+    TransientError,
+)
 from connector.ports import RemoteCalendar, Watchable
 from connector.storage import calendars, channels, ledger
 from connector.storage.channels import Channel, ChannelState
 from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
@@ -42,7 +51,7 @@ class _Subscription:
     lane: str
     provider: str
     remote: Watchable
-    renew: Callable[[], None]
+    fence: Fence
     now: datetime
 
 
@@ -53,7 +62,7 @@ def watch(
     remote: RemoteCalendar,
     *,
     public_url: str,
-    renew: Callable[[], None],
+    fence: Fence,
     now: datetime,
 ) -> datetime | None:
     """Bring a calendar to exactly one open channel with enough life left; the one it replaces is closed after that.
@@ -66,14 +75,14 @@ def watch(
         calendar_id: Which calendar.
         remote: The same calendar at its service.
         public_url: Where the internet reaches us. Unless it begins with https:// nothing is opened.
-        renew: Called before each request; raises if this work is no longer ours to do.
+        fence: The claim.
         now: Aware UTC.
     Returns: When to look again; a calendar without channels is left alone for a week.
     Raises: NotFoundError, or a ProviderError other than RefusedError; then call again later.
     """
     if not isinstance(remote, Watchable):
         return now + ASK_AGAIN
-    subscription = _load(database, seal, calendar_id, remote, renew, now)
+    subscription = _load(database, seal, calendar_id, remote, fence, now)
     address = address_of(public_url, subscription.provider)
     if address is None:
         _log_without_address(public_url)
@@ -90,7 +99,7 @@ def end(
     calendar_id: UUID,
     remote: RemoteCalendar,
     *,
-    renew: Callable[[], None],
+    fence: Fence,
     now: datetime,
 ) -> None:
     """Close every channel of a calendar that is being disconnected.
@@ -99,8 +108,8 @@ def end(
     """
     if not isinstance(remote, Watchable):
         return
-    subscription = _load(database, seal, calendar_id, remote, renew, now)
-    with database.begin() as db:
+    subscription = _load(database, seal, calendar_id, remote, fence, now)
+    with fenced(database, fence) as db:
         channels.retire(db, [channel.id for channel in channels.of_calendar(db, calendar_id)])
     _close_retired(subscription)
 
@@ -119,7 +128,7 @@ def secret_of(seal: Seal, channel: Channel) -> str:
 
 
 def _load(
-    database: Database, seal: Seal, calendar_id: UUID, remote: Watchable, renew: Callable[[], None], now: datetime
+    database: Database, seal: Seal, calendar_id: UUID, remote: Watchable, fence: Fence, now: datetime
 ) -> _Subscription:
     with database.read() as db:
         calendar = calendars.calendar(db, calendar_id)
@@ -131,7 +140,7 @@ def _load(
         lane=calendar.lane,
         provider=provider,
         remote=remote,
-        renew=renew,
+        fence=fence,
         now=now,
     )
 
@@ -187,7 +196,7 @@ def _service_channel(channel: Channel, subscription: _Subscription) -> ports.Cha
 
 
 def _give_up(subscription: _Subscription, channel: Channel) -> None:
-    with subscription.database.begin() as db:
+    with fenced(subscription.database, subscription.fence) as db:
         if channel.remote_id:
             channels.retire(db, [channel.id])
         else:
@@ -198,13 +207,13 @@ def _open(subscription: _Subscription, address: str, *, instead_of: Channel | No
     """Open a channel, stored before the service is asked; return when to renew it, None if the calendar has none."""
     secret = secrets.token_urlsafe(32)
     channel = _new_channel(subscription, channel_id=secrets.token_urlsafe(24), secret=secret)
-    with subscription.database.begin() as db:
+    with fenced(subscription.database, subscription.fence) as db:
         channels.add(db, channel)
-    subscription.renew()
+    subscription.fence.renew()
     try:
         granted = subscription.remote.watch(channel_id=channel.id, secret=secret, address=address, now=subscription.now)
     except RefusedError as error:
-        with subscription.database.begin() as db:
+        with fenced(subscription.database, subscription.fence) as db:
             channels.remove(db, [channel.id])
         log.info(
             "channel_refused",
@@ -220,7 +229,7 @@ def _renew(subscription: _Subscription, current: Channel, address: str) -> datet
     """Have a channel last longer, or another take its place; whatever fails, it stays open until it expires."""
     old = _service_channel(current, subscription)
     assert old is not None  # noqa: S101 - only a channel whose secret opens is current
-    subscription.renew()
+    subscription.fence.renew()
     try:
         granted = subscription.remote.renew(old, address=address, now=subscription.now)
     except RefusedError:  # not this one any more, but perhaps another
@@ -260,22 +269,36 @@ def _store_granted(
     life = timedelta(seconds=int((granted.expires_at - subscription.now).total_seconds() * share))
     renew_at = subscription.now + max(SHORTEST, life)
     is_same = instead_of is not None and (instead_of.id, instead_of.remote_id) == (granted.id, granted.remote_id)
-    with subscription.database.begin() as db:
-        is_valid = not _is_disconnecting(db, subscription)
-        if is_valid and not is_same:
-            pull = Key(Kind.PULL, str(subscription.calendar_id))
-            ledger.touch(db, pull, due_at=subscription.now, lane=subscription.lane)
-        if is_valid and successor is not None:
-            channels.add(db, successor)
-        is_valid = is_valid and channels.opened(
-            db, granted.id, remote_id=granted.remote_id, renew_at=renew_at, expires_at=granted.expires_at
-        )
-        if is_valid and instead_of is not None and instead_of.id != granted.id:
-            channels.retire(db, [instead_of.id])
+    try:
+        with fenced(subscription.database, subscription.fence) as db:
+            is_valid = not _is_disconnecting(db, subscription)
+            if is_valid and not is_same:
+                pull = Key(Kind.PULL, str(subscription.calendar_id))
+                ledger.touch(db, pull, due_at=subscription.now, lane=subscription.lane)
+            if is_valid and successor is not None:
+                channels.add(db, successor)
+            is_valid = is_valid and channels.opened(
+                db, granted.id, remote_id=granted.remote_id, renew_at=renew_at, expires_at=granted.expires_at
+            )
+            if is_valid and instead_of is not None and instead_of.id != granted.id:
+                channels.retire(db, [instead_of.id])
+    except LeaseLostError:
+        if not is_same:  # else it is its successor's
+            _close_unrecorded(subscription, granted)
+        raise
     if not is_valid:
         subscription.remote.unwatch(granted)
         raise TransientError("another worker is watching this calendar, or it is being disconnected")
     return renew_at
+
+
+def _close_unrecorded(subscription: _Subscription, granted: ports.Channel) -> None:
+    """Close a channel that was opened under a claim that is lost; if that fails, it expires, and nobody believes it."""
+    try:
+        with ports.asking_first(lambda: None):
+            subscription.remote.unwatch(granted)
+    except ProviderError as error:
+        log.info("channel_left_to_expire", provider=subscription.provider, reason=type(error).__name__)
 
 
 def _is_disconnecting(db: Connection, subscription: _Subscription) -> bool:
@@ -294,7 +317,7 @@ def _close_retired(subscription: _Subscription) -> None:
             continue
         if channel.remote_id and _is_alive(channel, subscription):
             _close(subscription, channel)
-        with subscription.database.begin() as db:
+        with fenced(subscription.database, subscription.fence) as db:
             channels.remove(db, [channel.id])
 
 
@@ -303,7 +326,7 @@ def _close(subscription: _Subscription, channel: Channel) -> None:
     service_channel = _service_channel(channel, subscription)
     if service_channel is None:
         return
-    subscription.renew()
+    subscription.fence.renew()
     try:
         subscription.remote.unwatch(service_channel)
     except MissingError:

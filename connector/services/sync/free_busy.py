@@ -37,6 +37,7 @@ from connector.storage import (
 )
 from connector.storage.busy import BlindSpot
 from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
 
 AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
@@ -44,7 +45,7 @@ FRESH = 4  # polling intervals after which a calendar that was not read counts a
 
 
 def read(
-    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
+    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, fence: Fence, now: datetime
 ) -> datetime | None:
     """Read when a calendar is not free, and tell its practitioner of every offered time that no longer is.
 
@@ -57,15 +58,16 @@ def read(
         calendar = calendars.calendar(db, calendar_id)
         until = _until(db, calendar.practitioner_id, now)
     try:
+        fence.renew()
         busy_times = _read(remote, Span(start=now, end=until))
     except ProviderError as error:
-        with database.begin() as db:
+        with fenced(database, fence) as db:
             busy.note_trouble(db, calendar_id, str(error))
             is_needed = _is_needed(db, calendar, now)
         if isinstance(error, MissingError | RefusedError):
             return now + policy.poll_idle if is_needed else None
         raise
-    with database.begin() as db:
+    with fenced(database, fence) as db:
         lock(db, policy, calendar.practitioner_id, now=now)
         busy.keep(db, calendar_id, _foreign(db, calendar, busy_times, now), now=now, until=until)
         _tell_conflicts(db, calendar, now)

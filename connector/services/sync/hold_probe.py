@@ -14,10 +14,12 @@ from connector.domain.facts import HoldsProved
 from connector.domain.people import CLOCK, Level
 from connector.domain.reconcile import Put, Ref, Remove
 from connector.domain.span import Span
-from connector.errors import NotFoundError
+from connector.errors import LeaseLostError, NotFoundError
 from connector.ports import Failed, RemoteCalendar
+from connector.services.sync import doubts
 from connector.storage import calendars, ledger, people, timeline
 from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 
 DAILY = timedelta(days=1)
@@ -28,7 +30,9 @@ _LENGTH = timedelta(minutes=15)
 _NIGHTS = 7
 
 
-def probe(database: Database, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime) -> datetime | None:
+def probe(
+    database: Database, calendar_id: UUID, remote: RemoteCalendar, *, fence: Fence, now: datetime
+) -> datetime | None:
     """Find out whether a tentative event keeps its time busy here; where it does not, holds are firm from now on.
 
     The probe's name is stored before it is written, so that one left by a crash is found and removed. One that reads as
@@ -40,26 +44,28 @@ def probe(database: Database, calendar_id: UUID, remote: RemoteCalendar, *, now:
     calendar = _load(database, calendar_id)
     if calendar is None:
         return None
+    fence.renew()
     is_standing = calendar.probe is not None and calendar.probe_tries > 0 and calendar.probe_at is not None
     is_busy = is_standing and _reads_as_busy(remote, Span.of(calendar.probe_at or now, _LENGTH))
-    clear(database, calendar_id, remote)
+    clear(database, calendar_id, remote, fence=fence)
     if not _is_written_to(database, calendar_id):
         return None
     if calendar.paused is not None:
         return now + DAILY
     if not is_standing:
+        fence.renew()
         span = _free_night(database, calendar, remote, now)
         if span is None:
             return now + DAILY
-        is_busy = _place(database, calendar, remote, span)
+        is_busy = _place(database, calendar, remote, span, fence, now)
         if not is_busy and _is_written_to(database, calendar_id):
             return now + LAG
-    with database.begin() as db:
+    with fenced(database, fence) as db:
         _note(db, calendar, firm=not is_busy, now=now)
     return now + DAILY
 
 
-def clear(database: Database, calendar_id: UUID, remote: RemoteCalendar) -> None:
+def clear(database: Database, calendar_id: UUID, remote: RemoteCalendar, *, fence: Fence) -> None:
     """Remove a probe that may stand in a calendar.
 
     Raises: ProviderError.
@@ -67,27 +73,35 @@ def clear(database: Database, calendar_id: UUID, remote: RemoteCalendar) -> None
     calendar = _load(database, calendar_id)
     if calendar is None or calendar.probe is None:
         return
+    fence.renew()
     _remove(calendar, remote, calendar.probe)
-    with database.begin() as db:
+    with fenced(database, fence) as db:
         calendars.note_probe(db, calendar_id, None)
 
 
-def _place(database: Database, calendar: Calendar, remote: RemoteCalendar, span: Span) -> bool:
+def _place(
+    database: Database, calendar: Calendar, remote: RemoteCalendar, span: Span, fence: Fence, now: datetime
+) -> bool:
     """Place a probe, and return whether its time is busy then; one that reads as free is left standing for a while."""
     name = str(uuid4())
-    with database.begin() as db:
+    with fenced(database, fence) as db:
         calendars.note_probe(db, calendar.id, name, at=span.start)
-    (outcome,) = remote.apply([Put(entry=_entry(calendar, span), ref=Ref(name=name))])
-    if isinstance(outcome, Failed):
-        raise outcome.error
-    is_busy = _reads_as_busy(remote, span)
-    if not is_busy and _is_written_to(database, calendar.id):
-        with database.begin() as db:
-            calendars.note_probe(db, calendar.id, name, at=span.start, tries=1)
-        return False
-    _remove(calendar, remote, name)  # by its name: whoever disconnects meanwhile has forgotten it
-    with database.begin() as db:
-        calendars.note_probe(db, calendar.id, None)
+    put = Put(entry=_entry(calendar, span), ref=Ref(name=name))
+    try:
+        (outcome,) = remote.apply([put])
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        is_busy = _reads_as_busy(remote, span)
+        if not is_busy and _is_written_to(database, calendar.id):
+            with fenced(database, fence) as db:
+                calendars.note_probe(db, calendar.id, name, at=span.start, tries=1)
+            return False
+        _remove(calendar, remote, name)  # by its name: whoever disconnects meanwhile has forgotten it
+        with fenced(database, fence) as db:
+            calendars.note_probe(db, calendar.id, None)
+    except LeaseLostError:
+        doubts.leave(database, calendar, [put], now=now)
+        raise
     return is_busy
 
 

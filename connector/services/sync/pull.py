@@ -25,6 +25,7 @@ from connector.services.sync.breaker import How
 from connector.services.sync.push import LONG_OVER, Picture
 from connector.storage import busy, calendars, ledger, mirrors, offers, questions, remote_changes
 from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 
 ROUNDS = 3
@@ -54,7 +55,7 @@ class _Reading:
 
 
 def pull(
-    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
+    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, fence: Fence, now: datetime
 ) -> datetime | None:
     """Store what the practitioner did to our entries, and do what follows from it.
 
@@ -70,10 +71,11 @@ def pull(
         if snapshot.calendar.role is not CalendarRole.TARGET:
             return None
         try:
+            fence.renew()
             reading = _read(database, snapshot, remote, policy.settling, now)
         except (MissingError, RefusedError) as error:
-            return _pause_unreadable(database, policy, snapshot.calendar, error, now)
-        with database.begin() as db:
+            return _pause_unreadable(database, policy, snapshot.calendar, error, fence, now)
+        with fenced(database, fence) as db:
             if _store(db, policy, reading, now):
                 return _next_pull_at(db, policy, snapshot.calendar, now)
     raise EditConflictError("the calendar was written while it was read")
@@ -339,12 +341,17 @@ def _next_pull_at(db: Connection, policy: Policy, calendar: Calendar, now: datet
 
 
 def _pause_unreadable(
-    database: Database, policy: Policy, calendar: Calendar, error: MissingError | RefusedError, now: datetime
+    database: Database,
+    policy: Policy,
+    calendar: Calendar,
+    error: MissingError | RefusedError,
+    fence: Fence,
+    now: datetime,
 ) -> datetime:
     """Pause a calendar that cannot be read; it is pulled again, and resumes by itself once it can be."""
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
-    with database.begin() as db:
+    with fenced(database, fence) as db:
         calendars.note_trouble(db, calendar.id, words, now=now)
         breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
     return now + policy.poll_idle

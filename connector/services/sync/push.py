@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -22,6 +22,7 @@ from connector.domain.span import Span
 from connector.errors import (
     AccessLostError,
     EditConflictError,
+    LeaseLostError,
     MissingError,
     ProviderError,
     RefusedError,
@@ -29,9 +30,11 @@ from connector.errors import (
 )
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Removed, Written
 from connector.services.policy import Policy
-from connector.services.sync import reverts
+from connector.services.sync import doubts, reverts
 from connector.storage import calendars, ledger, mirrors, offers, people, questions, remote_changes, sessions
+from connector.storage import doubts as stored_doubts
 from connector.storage.database import Database
+from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 
 LONG_OVER = timedelta(days=1)  # what ended longer ago stays in the calendar as it is
@@ -68,7 +71,7 @@ class _Results:
         errors: What went wrong.
         stuck: Sessions of which a put failed: their removals wait.
         written: Entries that stand as they should.
-        vanished: An event of ours was gone: plan again.
+        vanished: An event of ours was gone, or another stands than the one we may have written: plan again.
         missing: Entries whose events somebody else has deleted: a remote change that has not settled.
         overtaken: The same, but it was decided meanwhile that they stand at another time: they are written again.
         contested: Entries that somebody else has changed: the feed must be read before they can be written.
@@ -124,7 +127,7 @@ def converge(
     remote: RemoteCalendar,
     *,
     clock: Clock,
-    renew: Callable[[], None],
+    fence: Fence,
 ) -> int:
     """Make a calendar show exactly what it should, and return how many actions that took; a second run takes none.
 
@@ -137,29 +140,54 @@ def converge(
         calendar_id: Which calendar.
         remote: The same calendar at its service.
         clock: For the instants that are stored.
-        renew: Called between batches; raises if this work is no longer ours to do.
+        fence: The claim of the calendar's key, or of a work that has it.
     Raises: The worst of what went wrong once everything that could be done is done: AccessLostError, TransientError
         (bring it up again later) or RefusedError (ours to fix).
     """
     count = 0
     for _attempt in range(ROUNDS):
+        unsettled = _settle_doubts(database, calendar_id, remote, fence, clock())
         with database.read() as db:
             current = picture(db, calendar_id, now=clock())
         if not current.actions:
+            _raise_worst(database, calendar_id, unsettled, fence, clock())
             break
         count += len(current.actions)
-        results = _Work(database, policy, current, remote, clock, renew).carry_out()
+        results = _Work(database, policy, current, remote, clock, fence).carry_out()
         if not results.vanished:
-            _raise_worst(database, calendar_id, results.errors, clock())
+            _raise_worst(database, calendar_id, [*results.errors, *unsettled], fence, clock())
             break
     else:
-        raise TransientError("events of ours kept vanishing from the calendar while they were written")
+        raise TransientError("events of ours kept changing or vanishing from the calendar while they were written")
     if current.calendar.role is CalendarRole.TARGET and current.calendar.paused is None:
-        with database.begin() as db:
+        with fenced(database, fence) as db:
             calendars.note_written(db, calendar_id, now=clock())
             for predecessor in calendars.being_cleared_for(db, calendar_id):
                 ledger.touch(db, Key(Kind.CALENDAR, str(predecessor.id)), due_at=clock(), lane=predecessor.lane)
     return count
+
+
+def look_again_at(database: Database, calendar_id: UUID) -> datetime | None:
+    """Return when an event that was in doubt is to be looked at again; None if none is, or nothing may be done."""
+    with database.read() as db:
+        if calendars.calendar(db, calendar_id).paused is not None:
+            return None
+        return stored_doubts.next_look(db, calendar_id)
+
+
+def _settle_doubts(
+    database: Database, calendar_id: UUID, remote: RemoteCalendar, fence: Fence, now: datetime
+) -> Sequence[ProviderError]:
+    """Look at what is in doubt, and return what kept us from it where everything else can be done all the same."""
+    with database.read() as db:
+        due = stored_doubts.due(db, calendar_id, now=now)
+        calendar = calendars.calendar(db, calendar_id)
+    if due and calendar.paused is None:
+        try:
+            doubts.settle(database, calendar, remote, due, fence=fence, now=now)
+        except RefusedError as error:
+            return (error,)
+    return ()
 
 
 def _entries_and_mirrors(
@@ -249,7 +277,7 @@ class _Work:
     picture: Picture
     remote: RemoteCalendar
     clock: Clock
-    renew: Callable[[], None]
+    fence: Fence
     results: _Results = field(default_factory=_Results)
 
     def carry_out(self) -> _Results:
@@ -257,6 +285,7 @@ class _Work:
         puts = [action for action in self.picture.actions if isinstance(action, Put)]
         removes = [action for action in self.picture.actions if isinstance(action, Remove)]
         mirrors_by_key = dict(self.picture.mirrors)
+        self.fence.renew()
         self._intend(puts, removes, mirrors_by_key)
         for group in _ordered(puts):
             self._apply(group, mirrors_by_key)
@@ -266,7 +295,7 @@ class _Work:
             self._apply(free, mirrors_by_key)
         if self.results.contested:
             # A pull while an event was in doubt has passed over the change: so everything is read again.
-            with self.database.begin() as db:
+            with fenced(self.database, self.fence) as db:
                 calendars.forget_token(db, self.picture.calendar.id)
                 _make_pull_due(db, self.picture.calendar, due_at=self.clock())
         return self.results
@@ -281,8 +310,12 @@ class _Work:
                 rewritten.append(put.key)
             else:
                 new_mirrors.append(_intended(put))
-        with self.database.begin() as db:
+        left = [mirror for mirror in mirrors_by_key.values() if mirror.state is MirrorState.UNKNOWN]
+        with fenced(self.database, self.fence) as db:
             people.practitioner(db, self.picture.calendar.practitioner_id, lock=True)  # no pull decides meanwhile
+            # Whoever has left these may have a request under way that will land after this.
+            later = list(map(stored_doubts.of_mirror, left))
+            stored_doubts.put_off(db, self.picture.calendar.id, later, look_at=self.clock() + ledger.LEASE)
             former = {mirror.key for mirror in mirrors_by_key.values()}
             mirrors.intend(db, self.picture.calendar.id, new_mirrors, former)
             mirrors.doubt(db, self.picture.calendar.id, rewritten)
@@ -291,21 +324,42 @@ class _Work:
 
     def _apply(self, actions: Sequence[Action], mirrors_by_key: Mapping[str, Mirror]) -> None:
         for start in range(0, len(actions), BATCH):
-            if start:
-                self.renew()
+            self.fence.renew()
             batch = actions[start : start + BATCH]
-            ends = {str(action.key): action.entry.content.span.end for action in batch if isinstance(action, Put)}
-            landed: list[Mirror] = []
             try:
-                for outcome in self.remote.apply(batch):
-                    before = mirrors_by_key[str(outcome.key)]
-                    end = ends.get(str(outcome.key), before.ends_at)
-                    mirror = _landed(outcome, before, self.results, elsewhere=end != before.ends_at)
-                    if mirror is not None:
-                        landed.append(replace(mirror, ends_at=end) if mirror != before else mirror)
-            finally:
-                if landed:
-                    self._record(landed)
+                self._apply_batch(batch, mirrors_by_key)
+            except LeaseLostError:
+                doubts.leave(self.database, self.picture.calendar, batch, now=self.clock())
+                raise
+
+    def _apply_batch(self, batch: Sequence[Action], mirrors_by_key: Mapping[str, Mirror]) -> None:
+        actions = {str(action.key): action for action in batch}
+        ends = {key: action.entry.content.span.end for key, action in actions.items() if isinstance(action, Put)}
+        landed: list[Mirror] = []
+        unexpected: list[Action] = []
+        try:
+            for outcome in self.remote.apply(batch):
+                before = mirrors_by_key[str(outcome.key)]
+                end = ends.get(str(outcome.key), before.ends_at)
+                if _is_unexpected(outcome, before):
+                    unexpected.append(actions[str(outcome.key)])
+                    continue
+                mirror = _landed(outcome, before, self.results, elsewhere=end != before.ends_at)
+                if mirror is not None:
+                    landed.append(replace(mirror, ends_at=end) if mirror != before else mirror)
+        finally:
+            if landed:
+                self._record(landed)
+            if unexpected:
+                self._look_again(unexpected)
+
+    def _look_again(self, unexpected: Sequence[Action]) -> None:
+        """Have events looked at that do not stand as expected, where what stands may be an earlier write of ours."""
+        with fenced(self.database, self.fence) as db:
+            new = map(stored_doubts.of_action, unexpected)
+            stored_doubts.add(db, self.picture.calendar.id, new, look_at=self.clock())
+        self.results.vanished = True
+        self.results.stuck.update(action.session_id for action in unexpected)
 
     def _record(self, landed: Sequence[Mirror]) -> None:
         """Store what landed; tell the practitioner of each edit of theirs that it undid."""
@@ -317,7 +371,7 @@ class _Work:
             if key in self.results.written & keys
         }
         deletions = self._deletions(keys, now)
-        with self.database.begin() as db:
+        with fenced(self.database, self.fence) as db:
             people.practitioner(db, calendar.practitioner_id, lock=True)
             mirrors.record(db, calendar.id, landed)
             remote_changes.replace(db, calendar.id, [*overruled, *(deletion.key for deletion in deletions)], deletions)
@@ -376,6 +430,12 @@ def _make_pull_due(db: Connection, calendar: Calendar, *, due_at: datetime) -> N
     ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=due_at, lane=calendar.lane)
 
 
+def _is_unexpected(outcome: Outcome, mirror: Mirror) -> bool:
+    """Whether a put met something else than it expected, which may be an earlier write of ours: it was in doubt."""
+    is_conflict = isinstance(outcome, Failed) and isinstance(outcome.error, EditConflictError)
+    return is_conflict and mirror.state is MirrorState.UNKNOWN
+
+
 def _landed(outcome: Outcome, mirror: Mirror, results: _Results, *, elsewhere: bool) -> Mirror | None:
     """Return how a mirror stands after an outcome; None if that is not known. `elsewhere`: its time has changed."""
     match outcome:
@@ -403,13 +463,15 @@ def _landed(outcome: Outcome, mirror: Mirror, results: _Results, *, elsewhere: b
             assert_never(outcome)
 
 
-def _raise_worst(database: Database, calendar_id: UUID, errors: Sequence[ProviderError], now: datetime) -> None:
+def _raise_worst(
+    database: Database, calendar_id: UUID, errors: Sequence[ProviderError], fence: Fence, now: datetime
+) -> None:
     if not errors:
         return
     lost = [error for error in errors if isinstance(error, AccessLostError)]
     passing = [error for error in errors if not isinstance(error, RefusedError)]
     worst = (lost or passing or errors)[0]
-    with database.begin() as db:
+    with fenced(database, fence) as db:
         calendars.note_trouble(db, calendar_id, str(worst), now=now)
     if lost or not passing:
         raise worst

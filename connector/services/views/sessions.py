@@ -13,7 +13,7 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, entries_for
 from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import Audience
-from connector.domain.offer import Offer, OfferState
+from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.question import Question
 from connector.domain.reconcile import MirrorState
@@ -80,13 +80,17 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionList:
-    """A practitioner's sessions: those that need them first, then what comes, then what was, latest first."""
+    """A practitioner's sessions: those that need them first, then what comes, then what was, latest first.
+
+    `refuses_mail`: the last letter to the practitioner themselves was refused.
+    """
 
     practitioner: Practitioner
     flagged: tuple[SessionRow, ...]
     upcoming: tuple[SessionRow, ...]
     past: tuple[SessionRow, ...]
     calendars: tuple[CalendarView, ...]
+    refuses_mail: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,20 @@ class SessionPage:
     blind: tuple[BlindSpot, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offers:
+    """The offers of one session. `past` are those that were sent and have ended."""
+
+    open: Offer | None
+    draft: Offer | None
+    past: tuple[Offer, ...]
+
+    @property
+    def times(self) -> Sequence[Alternative]:
+        """The alternatives offered or noted down."""
+        return [time for offer in (self.open, self.draft) if offer is not None for time in offer.standing]
+
+
 def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> SessionList:
     """Return a practitioner's sessions of the last 90 days and of all time to come.
 
@@ -144,6 +162,7 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
         upcoming=tuple(row for row in others if row.session.when.span.end > now),
         past=tuple(row for row in reversed(others) if row.session.when.span.end <= now),
         calendars=_calendar_views(db, practitioner_id, connected),
+        refuses_mail=conversations.refuses_mail(db, practitioner_id),
     )
 
 
@@ -156,22 +175,20 @@ def session_page(
     """
     session = own_session(db, practitioner_id, session_id)
     client = people.client(db, session.client_id)
-    every_offer = offers.of_session(db, session_id)
-    open_offer = next((offer for offer in every_offer if is_open(offer, now)), None)
-    draft = next((offer for offer in every_offer if offer.state is OfferState.DRAFT), None)
+    offered = _offers(db, session_id, now)
     question = questions.open_of(db, session_id)
     connected = calendars.calendars_of(db, practitioner_id)
-    missing = _missing(db, session, open_offer, question, client, connected)
-    times = [alternative for offer in (open_offer, draft) if offer is not None for alternative in offer.standing]
+    missing = _missing(db, session, offered.open, question, client, connected)
+    times = offered.times
     conflicts = {time.id: free_busy.conflicts(db, practitioner_id, time.when.span) for time in times}
     blind = free_busy.blind_spots(db, policy, practitioner_id, times, now=now) if times else ()
     return SessionPage(
         practitioner=people.practitioner(db, practitioner_id),
         client=client,
         session=session,
-        open=offer_view(open_offer, session, missing=missing, conflicts=conflicts) if open_offer else None,
-        draft=draft,
-        past=tuple(offer for offer in every_offer if offer.sent_at is not None and offer is not open_offer),
+        open=offer_view(offered.open, session, missing=missing, conflicts=conflicts) if offered.open else None,
+        draft=offered.draft,
+        past=offered.past,
         timeline=tuple(line_of(fact) for fact in timeline.of_session(db, session_id)),
         messages=tuple(_message_views(db, session_id, now)),
         calendars=_calendar_views(db, practitioner_id, connected),
@@ -213,6 +230,16 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
         )
         rows.append(row)
     return rows
+
+
+def _offers(db: Connection, session_id: UUID, now: datetime) -> _Offers:
+    all_offers = offers.of_session(db, session_id)
+    open_offer = next((offer for offer in all_offers if is_open(offer, now)), None)
+    return _Offers(
+        open=open_offer,
+        draft=next((offer for offer in all_offers if offer.state is OfferState.DRAFT), None),
+        past=tuple(offer for offer in all_offers if offer.sent_at is not None and offer is not open_offer),
+    )
 
 
 def _missing(

@@ -36,6 +36,7 @@ from tests.fakes.servers import Server, free_port
 from tests.providers.conftest import LOOPBACK
 from tests.services import connected
 from tests.services.channels import pull
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 from tests.webhooks.stage import live, runtime_of, webhooks_alone
 from tests.work.worker import real_time
@@ -115,7 +116,7 @@ def test_a_change_at_a_real_server_makes_the_pull_due(
             calendar.id,
             push,  # type: ignore[arg-type]  # of the calendar only its push is needed here
             public_url=public_url,
-            renew=lambda: None,
+            fence=OURS,
             now=practice.now,
         )
         pull(practice, calendar)
@@ -128,7 +129,7 @@ def test_a_change_at_a_real_server_makes_the_pull_due(
         [channel] = channels.of_calendar(db, calendar.id)
     assert channel.last_notified_at
     assert json.loads(channel.remote_id)["signer"]
-    subscriptions.end(practice.database, SEAL, calendar.id, push, renew=lambda: None, now=practice.now)  # type: ignore[arg-type]
+    subscriptions.end(practice.database, SEAL, calendar.id, push, fence=OURS, now=practice.now)  # type: ignore[arg-type]
     with pytest.raises(HTTPError, match="404"):
         pusher.send("DELETE", json.loads(channel.remote_id)["url"])
 

@@ -226,7 +226,7 @@ def test_what_we_never_write_is_told_and_made_right_again(setting: Setting, chan
     sighting = setting.calendar.read([outcome.ref])[outcome.ref.name]
     assert sighting
     assert sighting.content is None
-    written(setting.calendar.apply([again(put, outcome.ref, content())]))
+    written(setting.calendar.apply([again(put, outcome.ref, content(), over="")]))
     restored = setting.calendar.read([outcome.ref])[outcome.ref.name]
     assert restored
     assert restored.content == content()

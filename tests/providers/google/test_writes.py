@@ -208,7 +208,7 @@ def test_edits_without_end_are_a_conflict(setting: Setting) -> None:
 def test_writes_of_one_entry_keep_their_order(setting: Setting) -> None:
     put = creation()
     (outcome,) = written(setting.calendar.apply([put]))
-    updates = [again(put, outcome.ref, content(hours=n)) for n in (1, 2, 3)]
+    updates = [again(put, outcome.ref, content(hours=n), over=content(hours=n - 1).fingerprint) for n in (1, 2, 3)]
     written(setting.calendar.apply([*updates, creation(content(hours=9))]))
     sighting = setting.calendar.read([outcome.ref])[put.ref.name]
     assert sighting

@@ -58,12 +58,12 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-def test_a_crash_in_the_hook_passes_through_and_leaves_what_was_done(calendar: MemoryCalendar) -> None:
+def test_a_crash_in_the_callback_passes_through_and_leaves_what_was_done(calendar: MemoryCalendar) -> None:
     def crash(moment: str, _: Action) -> None:
         if moment == "after":
             raise Crash
 
-    calendar.hook = crash
+    calendar.on_write = crash
     with pytest.raises(Crash):
         list(calendar.apply([creation(), creation()]))
     assert len(calendar.events) == 1
@@ -73,7 +73,7 @@ def test_a_crash_before_a_write_leaves_nothing(calendar: MemoryCalendar) -> None
     def crash(_: str, __: Action) -> None:
         raise Crash
 
-    calendar.hook = crash
+    calendar.on_write = crash
     with pytest.raises(Crash):
         list(calendar.apply([creation()]))
     assert calendar.events == {}
@@ -178,7 +178,7 @@ def test_a_store_is_found_again_by_its_id(store: MemoryStore) -> None:
     assert len(opened.changes(None).changed) == 1
 
 
-def test_where_tentative_counts_as_free_a_hold_is_named_by_the_agenda_alone(calendar: MemoryCalendar) -> None:
+def test_where_tentative_counts_as_free_a_hold_is_named_by_free_busy_alone(calendar: MemoryCalendar) -> None:
     (hold,) = written(calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
     (firm,) = written(calendar.apply([creation(content(hours=1, showing=Showing.FIRM))]))
     calendar.tentative_is_free = True

@@ -229,7 +229,7 @@ def test_what_we_never_write_is_seen_as_such_and_restored(
     sighting = calendar.read([ref])[ref.name]
     assert sighting
     assert sighting.content is None
-    written(calendar.apply([again(put, replace(ref, etag=sighting.etag), put.entry.content)]))
+    written(calendar.apply([again(put, replace(ref, etag=sighting.etag), put.entry.content, over="")]))
     restored = calendar.read([ref])[ref.name]
     assert restored
     assert restored.content == put.entry.content

@@ -304,7 +304,7 @@ def test_many_events_are_read_over_pages(setting: Setting, calendar: OutlookCale
     assert len(setting.graph.requests) == 3
 
 
-def test_the_agenda_of_a_work_account_names_events_even_where_tentative_counts_as_free(work: Setting) -> None:
+def test_the_free_busy_of_a_work_account_names_events_even_where_tentative_counts_as_free(work: Setting) -> None:
     calendar = work.calendar()
     refs = made(calendar, 2)
     work.mailbox.tentative_is_free = True

@@ -26,6 +26,7 @@ from tests.services import connected
 from tests.services.channels import watch
 from tests.services.connected import NETWORK, remote, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 
@@ -87,7 +88,7 @@ def finish(practice: Practice, calendar: Calendar, account: Account) -> None:
         account,
         account_key=memory.PROVIDER.account_key,
         clock=practice.clock,
-        renew=lambda: None,
+        fence=OURS,
     )
 
 
@@ -298,7 +299,7 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
     practice = Practice(database)
     calendar, there = filled(practice), remote(practice)
     watch(practice, calendar)
-    there.hook = database.hook
+    there.on_write = database.on_write
     grant = account(practice, calendar)
     database.die_at(point, n)
     with suppress(CrashError):
@@ -319,17 +320,17 @@ def dies_at(database: MortalDatabase, point: str, n: int) -> bool:
 def test_a_disconnect_while_a_probe_is_placed_leaves_nothing(practice: Practice) -> None:
     calendar = connected.connect(practice)
     there = remote(practice)
-    done: list[int] = []
+    calls: list[int] = []
 
-    def hook(moment: str, _action: object) -> None:
-        if moment == "before" and not done:
-            done.append(1)
+    def on_write(moment: str, _action: object) -> None:
+        if moment == "before" and not calls:
+            calls.append(1)
             with practice.database.begin() as db:
                 disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
             practice.carry_out(Kind.CALENDAR)
 
-    there.hook = hook
+    there.on_write = on_write
     practice.wait(minutes=1)
     practice.carry_out(Kind.PROBE)
-    assert done
+    assert calls
     assert there.events == {}

@@ -34,7 +34,7 @@ def test_a_notification_makes_the_pull_due_now_and_is_noted(practice: Practice, 
     notification = opened(practice, calendar)
     assert receive(practice, notification) == Receipt(calendars=frozenset({calendar.id}), refused=0)
     assert row(practice.database, calendar.id).due_at == practice.now
-    assert channels.known(practice, calendar)[0].last_notified_at == practice.now
+    assert channels.stored_channels(practice, calendar)[0].last_notified_at == practice.now
 
 
 @pytest.mark.parametrize("state", list(ChannelState))
@@ -152,7 +152,7 @@ def test_a_channel_to_be_reauthorized_is_due_for_renewal_and_nothing_is_pulled(
         Notification(channel_id=notification.channel_id, secret=notification.secret, lifecycle=Lifecycle.EXPIRING),
     )
     assert row(practice.database, calendar.id, Kind.CHANNEL).due_at == practice.now
-    assert channels.known(practice, calendar)[0].renew_at == practice.now
+    assert channels.stored_channels(practice, calendar)[0].renew_at == practice.now
     assert row(practice.database, calendar.id) == before
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
@@ -15,9 +15,7 @@ from connector.services.accounts import disconnect
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.storage import calendars, sessions
-from connector.storage.database import Database
 from connector.storage.ledger import Kind
-from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
 from tests.services.connected import (
     book_and_show,
@@ -35,13 +33,6 @@ from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import Practice
 
 TIMES = [when(h).span for h in (48, 72, 96)]
-
-
-@pytest.fixture
-def practice(database: Database) -> Iterator[Practice]:
-    practice = Practice(database)
-    yield practice
-    memory.forget(str(practice.kim.id))
 
 
 @pytest.fixture
@@ -85,7 +76,7 @@ def test_a_crash_on_the_way_loses_nothing_and_doubles_nothing(sqlite_url: str, p
     work(practice, old)
     new = retarget(practice, old)
     for name in ("calendar", "second"):
-        remote(practice, name).hook = database.hook
+        remote(practice, name).on_write = database.on_write
     for one in (new, old):
         database.die_at(point, n)
         with suppress(CrashError):

@@ -26,7 +26,8 @@ from providers.memory.provider import MemoryCalendar
 from tests.domain.examples import KIM
 from tests.services import channels as channel_steps
 from tests.services import connected
-from tests.services.channels import URL, known, one_channel, opened, states, watch
+from tests.services.channels import URL, one_channel, opened, states, stored_channels, watch
+from tests.services.fences import OURS, Claimed
 from tests.services.practice import SEAL, Practice
 
 
@@ -88,7 +89,7 @@ def test_a_calendar_that_no_longer_has_channels_keeps_the_open_one_until_that_ex
 ) -> None:
     practice.now = watch(practice, calendar) or practice.now
     remote.silent = True
-    [channel] = known(practice, calendar)
+    [channel] = stored_channels(practice, calendar)
     assert watch(practice, calendar) == channel.expires_at
     assert states(practice, calendar) == ["open"]
 
@@ -99,16 +100,18 @@ def test_whatever_ends_between_two_requests_is_taken_up_again(
 ) -> None:
     remote.renewal = "refused"
     practice.now = watch(practice, calendar) or practice.now
-    left = step
+    renewals = step
 
     def renew() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
+        nonlocal renewals
+        renewals -= 1
+        if renewals == 0:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        subscriptions.watch(practice.database, SEAL, calendar.id, remote, public_url=URL, renew=renew, now=practice.now)
+        subscriptions.watch(
+            practice.database, SEAL, calendar.id, remote, public_url=URL, fence=Claimed(renew), now=practice.now
+        )
     watch(practice, calendar)
     one_channel(practice, calendar, remote)
 
@@ -170,7 +173,7 @@ def test_a_channel_opened_while_its_calendar_is_disconnected_leaves_none(
             calendar.id,
             remote,
             public_url=URL,
-            renew=lambda: _begin_disconnecting(practice, calendar),
+            fence=Claimed(lambda: _begin_disconnecting(practice, calendar)),
             now=practice.now,
         )
     end(practice, calendar, remote)
@@ -200,9 +203,9 @@ def test_disconnecting_leaves_no_channel(practice: Practice, calendar: Calendar,
     with pytest.raises(TransientError):
         end(practice, calendar, remote)
     end(practice, calendar, remote)
-    assert known(practice, calendar) == []
+    assert stored_channels(practice, calendar) == []
     assert remote.channels == {}
 
 
 def end(practice: Practice, calendar: Calendar, remote: MemoryCalendar) -> None:
-    subscriptions.end(practice.database, SEAL, calendar.id, remote, renew=lambda: None, now=practice.now)
+    subscriptions.end(practice.database, SEAL, calendar.id, remote, fence=OURS, now=practice.now)

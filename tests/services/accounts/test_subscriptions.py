@@ -18,7 +18,8 @@ from providers.memory import provider as memory
 from providers.memory.provider import MemoryCalendar
 from providers.memory.push import LIFE
 from tests.services import channels, connected
-from tests.services.channels import URL, known, one_channel, pull, row, states, watch
+from tests.services.channels import URL, one_channel, pull, row, states, stored_channels, watch
+from tests.services.fences import OURS
 from tests.services.practice import SEAL, Practice
 
 
@@ -70,7 +71,7 @@ def test_nothing_is_asked_while_there_is_enough_life_left(
 
 
 @pytest.mark.parametrize(
-    ("renewal", "asked"),
+    ("renewal", "verbs"),
     [
         ("prolongs", ["renew"]),
         ("succeeds", ["renew", "watch", "unwatch"]),
@@ -78,7 +79,7 @@ def test_nothing_is_asked_while_there_is_enough_life_left(
     ],
 )
 def test_a_channel_is_renewed_in_time_and_a_successor_is_opened_before_the_old_one_is_closed(
-    practice: Practice, calendar: Calendar, remote: MemoryCalendar, renewal: str, asked: list[str]
+    practice: Practice, calendar: Calendar, remote: MemoryCalendar, renewal: str, verbs: list[str]
 ) -> None:
     remote.renewal = renewal  # type: ignore[assignment]
     again_at = watch(practice, calendar)
@@ -86,7 +87,7 @@ def test_a_channel_is_renewed_in_time_and_a_successor_is_opened_before_the_old_o
     remote.asked.clear()
     practice.now = again_at
     following = watch(practice, calendar)
-    assert [verb for verb, _ in remote.asked] == asked
+    assert [verb for verb, _ in remote.asked] == verbs
     assert following
     assert following > practice.now + LIFE / 2
     one_channel(practice, calendar, remote)
@@ -159,7 +160,7 @@ def test_a_calendar_that_has_no_channels_is_left_alone_for_a_week(
 ) -> None:
     remote.silent = True
     assert watch(practice, calendar) == practice.now + ASK_AGAIN
-    assert known(practice, calendar) == []
+    assert stored_channels(practice, calendar) == []
 
 
 def test_a_calendar_of_a_service_without_channels_is_left_alone(practice: Practice, calendar: Calendar) -> None:
@@ -169,7 +170,7 @@ def test_a_calendar_of_a_service_without_channels_is_left_alone(practice: Practi
         calendar.id,
         object(),  # type: ignore[arg-type]
         public_url=URL,
-        renew=lambda: None,
+        fence=OURS,
         now=practice.now,
     )
     assert again_at == practice.now + ASK_AGAIN

@@ -28,8 +28,8 @@ def at_once(attempts: list[Callable[[], str]]) -> Counter[str]:
 
 
 def overlaps(practice: Practice) -> list[object]:
-    kept = practice.kept()
-    return [(a, b) for a, b in pairwise(sorted(kept)) if b[0] < a[1]]
+    times = practice.kept()
+    return [(a, b) for a, b in pairwise(sorted(times)) if b[0] < a[1]]
 
 
 def test_fifty_clients_for_overlapping_times_are_booked_without_any_overlap(practice: Practice) -> None:
@@ -46,10 +46,10 @@ def test_fifty_clients_for_overlapping_times_are_booked_without_any_overlap(prac
         return attempt
 
     outcome = at_once([book(n) for n in range(CROWD)])
-    kept = practice.kept()
+    times = practice.kept()
     assert overlaps(practice) == []
-    assert outcome["booked"] == len(kept) >= 2
-    assert outcome["taken"] == CROWD - len(kept)
+    assert outcome["booked"] == len(times) >= 2
+    assert outcome["taken"] == CROWD - len(times)
 
 
 def test_fifty_answers_to_one_offer_have_one_winner(practice: Practice) -> None:

@@ -50,8 +50,8 @@ def test_two_practitioners_do_not_stand_in_each_others_way(database: Database) -
 
 def test_moving_keeps_identity_and_tells_old_and_new_in_one_mail(practice: Practice) -> None:
     booked = practice.book()
-    moved = practice.move(booked, when(72))
-    assert (moved.id, moved.uid, moved.revision) == (booked.id, booked.uid, 1)
+    session = practice.move(booked, when(72))
+    assert (session.id, session.uid, session.revision) == (booked.id, booked.uid, 1)
     last = practice.told(booked, client=True)[-1].notice
     assert (last.kind, last.old_when) == (NoticeKind.MOVED, booked.when)
     assert practice.kept() == [(when(72).span.start, when(72).span.end, "booked")]

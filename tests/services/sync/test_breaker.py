@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from connector.domain.connection import Calendar
@@ -12,15 +10,13 @@ from connector.errors import MissingError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.storage import calendars, ledger
-from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
 from tests.services.connected import (
     book_and_show,
-    connect,
     href_at,
     look,
+    on_sqlite,
     push,
     question_or_none,
     remote,
@@ -30,19 +26,9 @@ from tests.services.connected import (
 )
 from tests.services.practice import Practice
 
+pytestmark = on_sqlite
+
 EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
-
-
-@pytest.fixture
-def practice(sqlite_database: Database) -> Iterator[Practice]:
-    made = Practice(sqlite_database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
 
 
 def paused(practice: Practice, calendar: Calendar) -> str | None:

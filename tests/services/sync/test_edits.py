@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from threading import Event, Thread
-from uuid import uuid4
 
 import pytest
 
@@ -15,26 +12,28 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Answer, Dropped, EventMoved, QuestionDropped, QuestionKind
 from connector.domain.notice import PauseReason
 from connector.domain.people import Level
-from connector.domain.question import Question, QuestionState
-from connector.errors import NotFoundError, QuestionClosedError, RuleError, TimeTakenError, TransientError
+from connector.domain.question import QuestionState
+from connector.errors import TimeTakenError, TransientError
 from connector.services.accounts import disconnect
 from connector.services.accounts.connect import set_levels
-from connector.services.scheduling.questions import PURPOSE, find
-from connector.services.scheduling.questions import answer as answer_question
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
-from connector.storage import busy, calendars, ledger, people, questions, tables, timeline
+from connector.storage import calendars, people, questions, timeline
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Kind
 from providers.memory import provider as memory
-from tests.domain.examples import ATTESTED, KIM, client, when
+from tests.domain.examples import KIM, when
 from tests.services.connected import (
+    answer,
     book_and_show,
+    book_and_show_in_two,
     connect,
     converge,
     href_at,
     look,
+    move_and_settle,
     notify,
+    offer_and_show,
     on_sqlite,
     open_question,
     pull,
@@ -46,27 +45,9 @@ from tests.services.connected import (
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
-from tests.services.practice import SEAL, Practice
+from tests.services.practice import Practice
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def practice(database: Database) -> Iterator[Practice]:
-    made = Practice(database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
-
-
-def answer(practice: Practice, question: Question, choice: Answer) -> None:
-    attestation = ATTESTED if choice is Answer.AGREED else None
-    with practice.database.begin() as db:
-        answer_question(db, practice.policy, question.id, choice, by=KIM, now=practice.now, attestation=attestation)
 
 
 def come_due(practice: Practice) -> None:
@@ -95,52 +76,8 @@ def test_both_times_are_kept_free_while_a_move_is_asked_about(practice: Practice
     with pytest.raises(TimeTakenError):
         practice.book(60, of=practice.another_client())
     question = open_question(practice, booked)
-    assert question is not None
     answer(practice, question, Answer.REVERT)
     practice.book(60, of=practice.another_client())
-
-
-def test_the_hold_stands_before_the_session_goes_back(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    answer(practice, question, Answer.ASK_CLIENT)
-    is_taken: list[bool] = []
-
-    def at_every_write(_moment: str, _action: object) -> None:
-        is_taken.append(any(event.span == when(60).span for event in remote(practice).events.values()))
-
-    remote(practice).hook = at_every_write
-    work(practice, calendar)
-    assert is_taken
-    assert all(is_taken), "for a moment the time was seen free"
-
-
-def test_a_move_onto_something_in_another_calendar_is_put_back(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    with practice.database.begin() as db:
-        busy.keep(db, calendar.id, [when(60).span], now=practice.now, until=practice.now + timedelta(days=9))
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert (message.kind.value, message.notice.reason, message.notice.moved_to) == ("entry_put_back", "busy", when(60))
-    assert href_at(practice, 48)
-
-
-def test_where_a_session_was_moved_to_is_looked_at_while_that_settles(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    practice.carry_out(Kind.BUSY)
-    remote(practice, other.remote_id).add_foreign(when(60).span)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    push(practice, calendar)
-    practice.carry_out(Kind.BUSY)
-    practice.wait(seconds=61)
-    look(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert (message.kind.value, message.notice.reason) == ("entry_put_back", "busy")
 
 
 def test_while_an_offer_is_open_what_is_done_is_noticed_without_any_push(
@@ -180,29 +117,7 @@ def test_a_deletion_our_own_writing_meets_is_looked_at_once_it_has_settled(
     practice.wait(seconds=1)
     look(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.kind is QuestionKind.DELETED
-
-
-def test_a_move_into_somebody_elses_buffer_is_put_back(database: Database) -> None:
-    practice = Practice(database, buffer=15)
-    calendar = connect(practice)
-    booked = practice.book(48)
-    practice.book(60, of=practice.another_client(client(email="bo@client.example")))
-    work(practice, calendar)
-    push(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(61).span)  # ten minutes after the other one ends
-    settle(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert message.notice.reason == "taken"
-
-
-def test_a_session_stretched_beyond_a_day_is_put_back(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60, minutes=25 * 60).span)
-    settle(practice, calendar)
-    (message,) = practice.told(booked, client=False)
-    assert message.notice.reason == "unfit"
 
 
 def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, calendar: Calendar) -> None:
@@ -210,104 +125,16 @@ def test_a_longer_session_is_asked_about_like_a_moved_one(practice: Practice, ca
     remote(practice).move(href_at(practice, 48), when(48, minutes=80).span)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(48, minutes=80)
 
 
-def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken(
-    practice: Practice, calendar: Calendar
-) -> None:
-    """The moved time itself is kept free; but the gap that is kept after each session has become longer since."""
-    booked = book_and_show(practice, calendar)
-    practice.book(61, of=practice.another_client(client(email="bo@client.example")))
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    with practice.database.begin() as db:
-        own = tables.practitioners.c.id == practice.kim.id
-        db.execute(tables.practitioners.update().where(own).values(buffer_seconds=1800))
-    practice.now = question.answers_itself_at
-    come_due(practice)
-    message = practice.told(booked, client=False)[-1]
-    assert (message.kind.value, message.notice.reason, message.notice.moved_to) == ("entry_put_back", "taken", when(60))
-    work(practice, calendar)
-    assert href_at(practice, 48)
-
-
-@pytest.mark.parametrize(("kind", "after"), [("moved", timedelta(minutes=30)), ("deleted", timedelta(hours=24))])
-def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
-    practice: Practice, calendar: Calendar, kind: str, after: timedelta
-) -> None:
-    booked = book_and_show(practice, calendar)
-    href = href_at(practice, 48)
-    if kind == "moved":
-        remote(practice).move(href, when(60).span)
-    else:
-        remote(practice).delete(href)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    assert question.answers_itself_at == question.asked_at + after
-    practice.now = question.answers_itself_at - timedelta(seconds=1)
-    come_due(practice)
-    assert open_question(practice, booked) == question
-    practice.wait(seconds=1)
-    come_due(practice)
-    assert question_or_none(practice, booked) is None
-
-
-def test_a_question_looked_at_too_early_answers_itself_in_time(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    with practice.database.begin() as db:
-        ledger.touch(db, Key(Kind.QUESTION, str(question.id)), due_at=practice.now)
-    come_due(practice)
-    assert open_question(practice, booked) == question
-    practice.now = question.answers_itself_at
-    come_due(practice)
-    assert question_or_none(practice, booked) is None
-
-
-def test_a_question_takes_one_answer_and_the_same_again_is_harmless(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    answer(practice, question, Answer.AGREED)
-    answer(practice, question, Answer.AGREED)
-    with pytest.raises(QuestionClosedError):
-        answer(practice, question, Answer.REVERT)
-    assert practice.session(booked).revision == 1
-
-
-def test_an_agreed_time_needs_somebody_who_attests_it(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    with pytest.raises(RuleError, match="agreed"), practice.database.begin() as db:
-        answer_question(db, practice.policy, question.id, Answer.AGREED, by=KIM, now=practice.now)
-    assert open_question(practice, booked) == question
-    assert practice.session(booked) == booked
-
-
 def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
+    booked, question = move_and_settle(practice, calendar)
     practice.wait(minutes=3)
     practice.move(booked, when(96))
     with practice.database.read() as db:
-        dropped = questions.get(db, question.id)
-    assert (dropped.state, dropped.ended_at) == (QuestionState.DROPPED, practice.now)
+        ended_question = questions.get(db, question.id)
+    assert (ended_question.state, ended_question.ended_at) == (QuestionState.DROPPED, practice.now)
     work(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(96).span]
     assert [start for start, _, _ in practice.kept(booked.id)] == [when(96).span.start]
@@ -316,10 +143,7 @@ def test_a_decision_made_elsewhere_ends_the_question(practice: Practice, calenda
 def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_told(
     practice: Practice, calendar: Calendar
 ) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).move(href_at(practice, 48), when(60).span)
     push(practice, calendar)
     practice.accept(offer, 1)
@@ -334,10 +158,7 @@ def test_an_answer_of_the_client_wins_over_a_move_that_has_not_settled_and_is_to
 
 def test_an_answer_of_the_client_wins_over_a_move_nobody_has_seen_yet(practice: Practice, calendar: Calendar) -> None:
     """The write meets a version it does not know: it is not written over before it is known what was changed."""
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).move(href_at(practice, 48), when(60).span)
     practice.accept(offer, 1)
     assert work(practice, calendar) == ["postponed"]
@@ -356,15 +177,11 @@ def test_a_rewrite_for_privacy_does_not_undo_a_move_nobody_has_seen_yet(practice
     assert work(practice, calendar) == ["postponed"]
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(60)
 
 
 def test_a_rewrite_for_privacy_does_not_bring_a_deleted_hold_back(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    _, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).delete(href_at(practice, 72))
     with practice.database.begin() as db:
         set_levels(db, calendar.connection_id, session_level=0, hold_level=0, now=practice.now)  # type: ignore[arg-type]
@@ -378,7 +195,7 @@ def test_our_own_write_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     booked = book_and_show(practice, calendar)
     practice.move(booked, when(60))
     database.die_at("after write", 0)
@@ -397,11 +214,8 @@ def test_a_removal_whose_record_a_crash_took_is_nobodys_edit(sqlite_url: str) ->
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    remote(practice).on_write = database.on_write
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     practice.withdraw(offer)
     database.die_at("after write", 0)
     with suppress(CrashError):
@@ -424,11 +238,8 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
     database = MortalDatabase(sqlite_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    remote(practice).on_write = database.on_write
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     earlier = len(practice.told(booked))
     href = href_at(practice, 48 if "session" in kind else 72)
     if kind.startswith("move"):
@@ -462,10 +273,7 @@ def test_a_crash_while_it_is_taken_in_loses_nothing_and_does_nothing_twice(
 
 
 def test_holds_of_an_offer_that_go_one_after_another_are_told_once(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96, 120)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96, 120)
     for hours in (72, 96, 120):
         remote(practice).delete(href_at(practice, hours))
         push(practice, calendar)
@@ -500,7 +308,6 @@ def test_a_session_brought_back_after_it_was_put_back_stands_once(practice: Prac
     remote(practice).delete(event.href)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     answer(practice, question, Answer.REVERT)
     work(practice, calendar)
     remote(practice).restore(event)
@@ -538,7 +345,6 @@ def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put
         remote(practice).delete(event.href)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.kind.value == first
     if first == "deleted":
         remote(practice).restore(event)
@@ -552,10 +358,7 @@ def test_a_session_taken_to_where_it_cannot_stand_while_it_is_asked_about_is_put
 
 
 def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    _, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).delete(href_at(practice, 72))
     remote(practice).expire_tokens()
     settle(practice, calendar)
@@ -563,10 +366,7 @@ def test_a_lost_sync_token_is_recovered_with_its_deletions(practice: Practice, c
 
 
 def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     remote(practice).delete(href_at(practice, 72))
     push(practice, calendar)
     practice.wait(hours=1)
@@ -580,16 +380,12 @@ def test_a_deletion_that_cannot_be_read_again_is_none(practice: Practice, calend
 
 
 def test_the_last_edit_counts_whichever_calendar_it_was_made_in(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     remote(practice, "second").move(href_at(practice, 48, "second"), when(66).span)
     settle(practice, other)
     question = open_question(practice, booked)
-    assert question is not None
     assert (question.moved_to, question.calendar_id) == (when(66), other.id)
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
@@ -597,10 +393,7 @@ def test_the_last_edit_counts_whichever_calendar_it_was_made_in(practice: Practi
 
 
 def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).delete(href_at(practice, 48))
     remote(practice, "second").delete(href_at(practice, 48, "second"))
     settle(practice, calendar)
@@ -609,7 +402,6 @@ def test_a_session_deleted_from_two_calendars_is_asked_about_once(practice: Prac
     assert practice.kinds_told(booked, client=False) == ["delete_asked"]
     assert remote(practice).shown() == remote(practice, "second").shown() == []
     question = open_question(practice, booked)
-    assert question is not None
     answer(practice, question, Answer.REVERT)
     for place, name in ((calendar, "calendar"), (other, "second")):
         work(practice, place)
@@ -675,27 +467,6 @@ def test_the_timeline_tells_who_did_what_where(practice: Practice, calendar: Cal
     )
 
 
-def test_a_link_to_a_question_that_was_dropped_ends_after_ninety_days(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    remote(practice).move(href_at(practice, 48), when(60).span)
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    assert question is not None
-    practice.move(booked, when(96))
-    token = SEAL.token(PURPOSE, question.id)
-    practice.wait(days=89)
-    with practice.database.read() as db:
-        assert find(db, SEAL, token, now=practice.now).id == question.id
-    practice.wait(days=1)
-    with practice.database.read() as db, pytest.raises(NotFoundError):
-        find(db, SEAL, token, now=practice.now)
-
-
-def test_a_link_to_no_question_leads_nowhere(practice: Practice) -> None:
-    with pytest.raises(NotFoundError), practice.database.begin() as db:
-        answer_question(db, practice.policy, uuid4(), Answer.REVERT, by=KIM, now=practice.now)
-
-
 @on_sqlite
 def test_undone_deletion_at_the_new_place_keeps_the_question(practice: Practice, calendar: Calendar) -> None:
     booked = book_and_show(practice, calendar)
@@ -732,10 +503,7 @@ def test_an_event_dragged_on_and_back_to_the_new_place_keeps_the_question(
 
 @on_sqlite
 def test_an_event_moved_back_in_another_calendar_leaves_the_question(practice: Practice, calendar: Calendar) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     assert question_or_none(practice, booked) is not None
@@ -761,7 +529,6 @@ def test_a_deleted_event_that_returns_at_another_time_is_a_move(practice: Practi
     remote(practice).restore(replace(event, shown=replace(event.shown, span=when(60).span)))
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(60)
     assert times(practice) == [when(60).span]
     assert [message.kind.value for message in practice.told(booked)[earlier:]] == ["move_asked"]
@@ -783,7 +550,6 @@ def test_undoing_the_deletion_of_a_moved_event_asks_about_the_move_again(
     remote(practice).restore(event)
     settle(practice, calendar)
     question = open_question(practice, booked)
-    assert question is not None
     assert question.moved_to == when(60)
     assert times(practice) == [when(60).span]
     assert [message.kind.value for message in practice.told(booked)[earlier:]] == ["move_asked"]
@@ -793,10 +559,7 @@ def test_undoing_the_deletion_of_a_moved_event_asks_about_the_move_again(
 def test_an_event_that_cannot_stand_in_another_calendar_leaves_the_question(
     practice: Practice, calendar: Calendar
 ) -> None:
-    other = connect(practice, name="second")
-    booked = book_and_show(practice, calendar)
-    work(practice, other)
-    push(practice, other)
+    booked, other = book_and_show_in_two(practice, calendar)
     remote(practice).delete(href_at(practice, 48))
     settle(practice, calendar)
     assert open_question(practice, booked).kind.value == "deleted"
@@ -808,10 +571,7 @@ def test_an_event_that_cannot_stand_in_another_calendar_leaves_the_question(
 
 @on_sqlite
 def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
     first, second = href_at(practice, 72), href_at(practice, 96)
     remote(practice).delete(second)
     remote(practice).move(first, when(96).span)
@@ -827,19 +587,3 @@ def test_a_hold_dragged_to_where_another_was_deleted_takes_its_time(practice: Pr
     settle(practice, calendar)
     moved_earlier = [alternative.when for alternative in practice.offer_now(other_offer).standing]
     assert (moved_later, moved_earlier) == ([when(96)], [when(130)]), practice.kinds_told(booked, client=False)
-
-
-@on_sqlite
-def test_a_question_answered_by_itself_once_the_session_is_over_tells_of_no_revert(
-    practice: Practice, calendar: Calendar
-) -> None:
-    booked = practice.book(2)
-    work(practice, calendar)
-    push(practice, calendar)
-    remote(practice).delete(href_at(practice, 2))
-    settle(practice, calendar)
-    question = open_question(practice, booked)
-    practice.now = question.answers_itself_at
-    practice.carry_out(Kind.QUESTION)
-    work(practice, calendar)
-    assert ("entry_put_back" in practice.kinds_told(booked, client=False)) == bool(times(practice))

@@ -2,95 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from connector.domain.connection import Calendar, CalendarRole, ConnectionState
-from connector.domain.offer import OfferState
-from connector.errors import AccessLostError, NotFoundError, RefusedError, TimeTakenError, TransientError
+from connector.domain.connection import Calendar, ConnectionState
+from connector.errors import AccessLostError, RefusedError, TransientError
 from connector.ports import Busy
 from connector.services.accounts.connect import note_access_lost, reauthorize
-from connector.services.scheduling.conflicts import PURPOSE, find, take_back
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
-from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from providers.memory import provider as memory
-from tests.domain.examples import KIM, SUPPORT, when
-from tests.services.connected import connect, converge, is_due, on_sqlite, push, remote, retarget, work
+from tests.domain.examples import KIM, when
+from tests.services.connected import (
+    conflicts,
+    connect,
+    converge,
+    is_due,
+    on_sqlite,
+    push,
+    read_free_busy,
+    remote,
+    retarget,
+    work,
+)
 from tests.services.practice import SEAL, Practice
 
 EVERYTHING = (Kind.CALENDAR, Kind.PULL, Kind.BUSY, Kind.PROBE)
-
-
-@pytest.fixture
-def practice(database: Database) -> Iterator[Practice]:
-    made = Practice(database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
-
-
-@pytest.fixture
-def private(practice: Practice, calendar: Calendar) -> Calendar:
-    """A second calendar of the same account, watched only."""
-    memory.store(str(practice.kim.id)).calendar("private")
-    watched = replace(calendar, id=practice.another_client().id, remote_id="private", name="Private")
-    watched = replace(watched, role=CalendarRole.WATCHED)
-    with practice.database.begin() as db:
-        calendars.add_calendar(db, watched, now=practice.now)
-    return watched
-
-
-def scan(practice: Practice, calendar: Calendar) -> datetime | None:
-    there = remote(practice, calendar.remote_id)
-    return free_busy.read(practice.database, practice.policy, calendar.id, there, now=practice.now)
-
-
-def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:
-    with practice.database.read() as db:
-        return free_busy.conflicts(db, practice.kim.id, when(hours).span)
-
-
-def test_a_conflict_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
-    practice: Practice, calendar: Calendar, private: Calendar
-) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    scan(practice, private)
-    assert practice.kinds_told(booked, client=False) == []
-    remote(practice, "private").add_foreign(when(72.5).span)
-    scan(practice, private)
-    practice.wait(seconds=30)
-    scan(practice, private)
-    (message,) = practice.told(booked, client=False)
-    assert (message.kind.value, message.notice.about, message.notice.choices[0].when) == (
-        "clash_found",
-        "Private",
-        when(72),
-    )
-    assert conflicts(practice, 72) == ("Private",)
-    token = SEAL.token(PURPOSE, message.notice.alternative_id or offer.id)
-    with practice.database.begin() as db:
-        conflicting_offer, alternative = find(db, SEAL, token, now=practice.now)
-        take_back(db, practice.policy, conflicting_offer, alternative, by=KIM, now=practice.now)
-    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
-    assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
 
 
 def test_our_own_entries_are_no_conflict(practice: Practice, calendar: Calendar) -> None:
     booked = practice.book(48)
     practice.offer(booked, 72, 96)
     work(practice, calendar)
-    scan(practice, calendar)
+    read_free_busy(practice, calendar)
     assert conflicts(practice, 48) == conflicts(practice, 72) == ()
 
 
@@ -99,7 +44,7 @@ def test_something_under_our_own_hold_is_a_conflict_all_the_same(practice: Pract
     practice.offer(booked, 72)
     work(practice, calendar)
     remote(practice).add_foreign(when(72, minutes=20).span)
-    scan(practice, calendar)
+    read_free_busy(practice, calendar)
     assert conflicts(practice, 72) == (calendar.name,)
 
 
@@ -111,7 +56,7 @@ def test_a_hold_that_stands_but_is_not_recorded_yet_is_no_conflict(practice: Pra
     with pytest.raises(TransientError):
         converge(practice, calendar)
     assert len(remote(practice).events) == 2
-    scan(practice, calendar)
+    read_free_busy(practice, calendar)
     assert conflicts(practice, 72) == ()
     assert practice.kinds_told(booked, client=False) == []
 
@@ -119,34 +64,8 @@ def test_a_hold_that_stands_but_is_not_recorded_yet_is_no_conflict(practice: Pra
 def test_what_leaves_the_time_free_is_no_conflict(practice: Practice, private: Calendar) -> None:
     practice.offer(practice.book(48), 72)
     remote(practice, "private").add_foreign(when(72).span, busy=False)
-    scan(practice, private)
+    read_free_busy(practice, private)
     assert conflicts(practice, 72) == ()
-
-
-def test_an_accepted_time_in_conflict_is_accepted_and_warned_of(practice: Practice, private: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    remote(practice, "private").add_foreign(when(72).span)
-    scan(practice, private)
-    practice.accept(offer, 0)
-    assert practice.session(booked).when == when(72)
-    assert practice.told(booked, client=False)[-1].notice.about == "Private"
-
-
-def test_an_installation_may_refuse_a_time_in_conflict_but_not_to_support(
-    practice: Practice, private: Calendar
-) -> None:
-    practice.policy = replace(practice.policy, refuse_conflicts=True)
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    remote(practice, "private").add_foreign(when(72).span)
-    scan(practice, private)
-    with pytest.raises(TimeTakenError):
-        practice.accept(offer, 0)
-    assert practice.offer_now(offer).state is OfferState.OPEN
-    assert practice.session(booked) == booked
-    practice.accept(offer, 0, by=SUPPORT)
-    assert practice.session(booked).when == when(72)
 
 
 @pytest.mark.parametrize("error", [TransientError("down"), RefusedError("not for you"), AccessLostError("no")])
@@ -155,15 +74,15 @@ def test_a_calendar_that_cannot_be_read_is_a_blind_spot_with_its_age(
 ) -> None:
     offer = practice.offer(practice.book(48), 72)
     remote(practice, "private").add_foreign(when(72).span)
-    scan(practice, private)
+    read_free_busy(practice, private)
     read_at = practice.now
     practice.wait(minutes=1)
     remote(practice, "private").offline = error  # type: ignore[assignment]
     if isinstance(error, RefusedError):
-        assert scan(practice, private) == practice.now + practice.policy.poll_idle
+        assert read_free_busy(practice, private) == practice.now + practice.policy.poll_idle
     else:
         with pytest.raises(type(error)):
-            scan(practice, private)
+            read_free_busy(practice, private)
     with practice.database.read() as db:
         spots = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
     (spot,) = [spot for spot in spots if spot.calendar == "Private"]
@@ -173,12 +92,12 @@ def test_a_calendar_that_cannot_be_read_is_a_blind_spot_with_its_age(
 
 
 def test_a_time_beyond_what_was_looked_at_is_a_blind_spot(practice: Practice, private: Calendar) -> None:
-    scan(practice, private)
+    read_free_busy(practice, private)
     offer = practice.draft(practice.book(48), 24 * 80)
     with practice.database.read() as db:
         spots = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
     assert "Private" in [spot.calendar for spot in spots]
-    scan(practice, private)
+    read_free_busy(practice, private)
     with practice.database.read() as db:
         spots = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
     assert "Private" not in [spot.calendar for spot in spots]
@@ -197,11 +116,11 @@ def test_a_draft_asks_no_calendar_and_a_sent_offer_asks_each(practice: Practice,
 def test_watched_calendars_are_polled_while_an_offer_is_open_and_no_longer(
     practice: Practice, private: Calendar
 ) -> None:
-    assert scan(practice, private) is None
+    assert read_free_busy(practice, private) is None
     offer = practice.offer(practice.book(48), 72)
-    assert scan(practice, private) == practice.now + practice.policy.poll_open
+    assert read_free_busy(practice, private) == practice.now + practice.policy.poll_open
     practice.withdraw(offer)
-    assert scan(practice, private) is None
+    assert read_free_busy(practice, private) is None
 
 
 def test_something_new_in_a_calendar_that_is_read_has_it_looked_at_again(
@@ -210,7 +129,7 @@ def test_something_new_in_a_calendar_that_is_read_has_it_looked_at_again(
     practice.offer(practice.book(48), 72)
     work(practice, calendar)
     push(practice, calendar)
-    assert scan(practice, calendar) is None
+    assert read_free_busy(practice, calendar) is None
     with practice.database.begin() as db:
         ledger.forget(db, busy_key(calendar))
     practice.wait(minutes=1)
@@ -237,7 +156,7 @@ def test_a_calendar_connected_while_an_offer_is_open_is_looked_at_like_any_other
 def test_whoever_chooses_times_has_their_calendars_looked_at(practice: Practice, calendar: Calendar) -> None:
     free_busy.refresh(practice.database, practice.policy, practice.kim.id, now=practice.now)
     assert busy_key(calendar) in ledger.due_keys(practice.database, practice.now)
-    scan(practice, calendar)
+    read_free_busy(practice, calendar)
     with practice.database.begin() as db:
         ledger.forget(db, busy_key(calendar))
     free_busy.refresh(practice.database, practice.policy, practice.kim.id, now=practice.now)
@@ -246,14 +165,14 @@ def test_whoever_chooses_times_has_their_calendars_looked_at(practice: Practice,
 
 def test_sending_warns_of_conflicts_and_of_calendars_that_cannot_be_read(practice: Practice, private: Calendar) -> None:
     remote(practice, "private").add_foreign(when(72).span)
-    scan(practice, private)
+    read_free_busy(practice, private)
     draft = practice.draft(practice.book(48), 72)
     remote(practice, "private").offline = TransientError("down")
     with pytest.raises(TransientError):
-        scan(practice, private)
-    sent = practice.send(draft)
-    assert any("something stands there in Private" in warning for warning in sent.warnings)
-    assert any("“Private” cannot be read at the moment" in warning for warning in sent.warnings)
+        read_free_busy(practice, private)
+    sending = practice.send(draft)
+    assert any("something stands there in Private" in warning for warning in sending.warnings)
+    assert any("“Private” cannot be read at the moment" in warning for warning in sending.warnings)
 
 
 def test_free_busy_without_events_has_our_own_taken_out(practice: Practice, calendar: Calendar) -> None:
@@ -272,18 +191,6 @@ def test_free_busy_without_events_has_our_own_taken_out(practice: Practice, cale
     assert spans[0].start == when(72).span.end
 
 
-def test_a_link_to_take_back_ends_ninety_days_after_the_offer(practice: Practice) -> None:
-    offer = practice.offer(practice.book(48), 72)
-    practice.withdraw(offer)
-    token = SEAL.token(PURPOSE, offer.alternatives[0].id)
-    practice.wait(days=89)
-    with practice.database.read() as db:
-        assert find(db, SEAL, token, now=practice.now)[0].id == offer.id
-    practice.wait(days=2)
-    with practice.database.read() as db, pytest.raises(NotFoundError):
-        find(db, SEAL, token, now=practice.now)
-
-
 def reconnect(practice: Practice, calendar: Calendar) -> None:
     credentials = {"store": str(practice.kim.id), "password": "secret"}
     with practice.database.begin() as db:
@@ -295,21 +202,17 @@ def busy_key(calendar: Calendar) -> Key:
 
 
 @on_sqlite
-def test_watched_calendars_are_looked_at_again_after_reconnecting(practice: Practice, calendar: Calendar) -> None:
-    memory.store(str(practice.kim.id)).calendar("private")
-    watched = replace(
-        calendar, id=practice.another_client().id, remote_id="private", name="Private", role=CalendarRole.WATCHED
-    )
-    with practice.database.begin() as db:
-        calendars.add_calendar(db, watched, now=practice.now)
+def test_watched_calendars_are_looked_at_again_after_reconnecting(
+    practice: Practice, calendar: Calendar, private: Calendar
+) -> None:
     practice.offer(practice.book(48), 72)
     with practice.database.begin() as db:
         note_access_lost(db, calendar.connection_id, now=practice.now)
     practice.wait(minutes=1)
     practice.carry_out(*EVERYTHING)  # each is claimed meanwhile and finds the access lost
-    assert not is_due(practice, Key(Kind.BUSY, str(watched.id)))
+    assert not is_due(practice, Key(Kind.BUSY, str(private.id)))
     reconnect(practice, calendar)
-    assert is_due(practice, Key(Kind.BUSY, str(watched.id)))
+    assert is_due(practice, Key(Kind.BUSY, str(private.id)))
 
 
 @on_sqlite

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -19,28 +18,17 @@ from connector.errors import MissingError, TransientError
 from connector.ports import Busy
 from connector.services.sync import breaker, hold_probe
 from connector.storage import calendars, timeline
-from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from providers.memory import provider as memory
-from tests.services.connected import connect, converge, is_due, look, push, remote, retarget, work
+from tests.services.connected import connect, converge, is_due, look, on_sqlite, push, remote, retarget, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.fences import OURS
 from tests.services.practice import Practice
 
-
-@pytest.fixture
-def practice(sqlite_database: Database) -> Iterator[Practice]:
-    made = Practice(sqlite_database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
+pytestmark = on_sqlite
 
 
 def probe(practice: Practice, calendar: Calendar) -> datetime | None:
-    return hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    return hold_probe.probe(practice.database, calendar.id, remote(practice), fence=OURS, now=practice.now)
 
 
 def stored(practice: Practice, calendar: Calendar) -> Calendar:
@@ -93,11 +81,11 @@ def test_a_service_that_learns_better_gets_soft_holds_again(practice: Practice, 
 
 @pytest.mark.parametrize("n", range(5))
 @pytest.mark.parametrize("point", POINTS)
-def test_a_crash_while_it_is_tried_leaves_no_probe(sqlite_url: str, point: str, n: int) -> None:
-    database = MortalDatabase(sqlite_url)
+def test_a_crash_while_it_is_tried_leaves_no_probe(database_url: str, point: str, n: int) -> None:
+    database = MortalDatabase(database_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
     database.die_at(point, n)
     with suppress(CrashError):
         probe(practice, calendar)
@@ -165,12 +153,12 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
     written_at: dict[str | None, datetime] = {}
     busy = there.busy
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "after":
             for href in there.events:
                 written_at.setdefault(href, practice.now)
 
-    there.hook = hook
+    there.on_write = on_write
 
     def late(span: Span) -> list[Busy]:
         return [one for one in busy(span) if practice.now - written_at[one.href] >= timedelta(seconds=5)]
@@ -187,10 +175,10 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
 def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None:
     calendar = connect(practice, level=Level.BUSY)
     titles = []
-    remote(practice).hook = lambda _, action: (
+    remote(practice).on_write = lambda _, action: (
         titles.append(action.entry.content.title) if isinstance(action, Put) else None
     )
-    hold_probe.probe(practice.database, calendar.id, remote(practice), now=practice.now)
+    hold_probe.probe(practice.database, calendar.id, remote(practice), fence=OURS, now=practice.now)
     assert set(titles) <= {"Busy"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,18 +10,18 @@ import sqlalchemy as sa
 from connector.domain.connection import Calendar
 from connector.domain.facts import Answer
 from connector.domain.people import Level
+from connector.domain.session import Session
 from connector.errors import TransientError
 from connector.services.accounts.connect import set_levels
-from connector.services.scheduling import questions
-from connector.storage.database import Database
-from providers.memory import provider as memory
-from tests.domain.examples import KIM, when
 from tests.domain.examples import client as person
+from tests.domain.examples import when
 from tests.services.connected import (
+    answer,
     book_and_show,
-    connect,
     converge,
     href_at,
+    offer_and_show,
+    on_sqlite,
     open_question,
     pull,
     push,
@@ -33,17 +32,7 @@ from tests.services.connected import (
 )
 from tests.services.practice import Practice
 
-
-@pytest.fixture
-def practice(sqlite_database: Database) -> Iterator[Practice]:
-    made = Practice(sqlite_database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
+pytestmark = on_sqlite
 
 
 def test_a_note_typed_by_the_practitioner_causes_nothing(practice: Practice, calendar: Calendar) -> None:
@@ -92,10 +81,7 @@ def test_a_failed_pull_keeps_the_token_where_it_was(practice: Practice, calendar
 
 
 def test_an_undone_hold_that_is_no_longer_offered_goes(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
+    _, offer = offer_and_show(practice, calendar, 72, 96)
     href = href_at(practice, 72)
     event = remote(practice).events[href]
     remote(practice).delete(href)
@@ -107,44 +93,39 @@ def test_an_undone_hold_that_is_no_longer_offered_goes(practice: Practice, calen
     assert times(practice) == [when(48).span, when(96).span]
 
 
-def test_an_undone_session_event_after_put_back_is_no_double(practice: Practice, calendar: Calendar) -> None:
+def delete_answer_and_restore(practice: Practice, calendar: Calendar, choice: Answer) -> None:
+    """Have a session's event deleted, then restored after the question about that was answered."""
     booked = book_and_show(practice, calendar)
-    href = href_at(practice, 48)
-    event = remote(practice).events[href]
-    remote(practice).delete(href)
+    event = remote(practice).events[href_at(practice, 48)]
+    remote(practice).delete(event.href)
     settle(practice, calendar)
-    with practice.database.begin() as db:
-        questions.answer(
-            db, practice.policy, open_question(practice, booked).id, Answer.REVERT, by=KIM, now=practice.now
-        )
+    answer(practice, open_question(practice, booked), choice)
     work(practice, calendar)
     push(practice, calendar)
     remote(practice).restore(event)
     settle(practice, calendar)
+
+
+def test_an_undone_session_event_after_put_back_is_no_double(practice: Practice, calendar: Calendar) -> None:
+    delete_answer_and_restore(practice, calendar, Answer.REVERT)
     assert times(practice) == [when(48).span]
 
 
 def test_an_undone_event_of_a_cancelled_session_goes(practice: Practice, calendar: Calendar) -> None:
-    booked = book_and_show(practice, calendar)
-    href = href_at(practice, 48)
-    event = remote(practice).events[href]
-    remote(practice).delete(href)
-    settle(practice, calendar)
-    with practice.database.begin() as db:
-        questions.answer(
-            db, practice.policy, open_question(practice, booked).id, Answer.CANCEL, by=KIM, now=practice.now
-        )
-    work(practice, calendar)
-    push(practice, calendar)
-    remote(practice).restore(event)
-    settle(practice, calendar)
+    delete_answer_and_restore(practice, calendar, Answer.CANCEL)
     assert times(practice) == []
 
 
-def test_a_service_that_tidies_blanks_causes_no_mail(practice: Practice, calendar: Calendar) -> None:
+def book_with_two_blanks(practice: Practice, calendar: Calendar) -> Session:
+    """Book a session whose title has two blanks in a row."""
     booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
     with practice.database.begin() as db:
         set_levels(db, calendar.connection_id, session_level=Level(4), hold_level=Level(4), now=practice.now)
+    return booked
+
+
+def test_a_service_that_tidies_blanks_causes_no_mail(practice: Practice, calendar: Calendar) -> None:
+    booked = book_with_two_blanks(practice, calendar)
     work(practice, calendar)
     href = href_at(practice, 48)
     there = remote(practice)
@@ -163,17 +144,15 @@ def test_a_service_that_tells_no_etags_and_tidies_blanks_causes_no_mail_either(
     there = remote(practice)
     there.etags = "none"
 
-    def hook(moment: str, _action: object) -> None:
+    def on_write(moment: str, _action: object) -> None:
         if moment == "after":
             for href, event in list(there.events.items()):
                 there.events[href] = replace(
                     event, shown=replace(event.shown, title=" ".join(event.shown.title.split()))
                 )
 
-    there.hook = hook
-    booked = practice.book(48, of=practice.another_client(person(name="Anna  Maria", email="am@client.example")))
-    with practice.database.begin() as db:
-        set_levels(db, calendar.connection_id, session_level=Level(4), hold_level=Level(4), now=practice.now)
+    there.on_write = on_write
+    booked = book_with_two_blanks(practice, calendar)
     for _ in range(8):
         converge(practice, calendar)
     push(practice, calendar)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -16,7 +15,6 @@ from connector.errors import AccessLostError, EditConflictError, RefusedError, R
 from connector.services.accounts.connect import ConnectionRequest, set_levels
 from connector.services.accounts.connect import connect as connect_account
 from connector.storage import calendars, ledger
-from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM, when
@@ -28,6 +26,8 @@ from tests.services.connected import (
     doubtful,
     href_at,
     look,
+    offer_and_show,
+    on_sqlite,
     push,
     question_or_none,
     remote,
@@ -38,17 +38,7 @@ from tests.services.connected import (
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.practice import SEAL, Practice
 
-
-@pytest.fixture
-def practice(sqlite_database: Database) -> Iterator[Practice]:
-    made = Practice(sqlite_database)
-    yield made
-    memory.forget(str(made.kim.id))
-
-
-@pytest.fixture
-def calendar(practice: Practice) -> Calendar:
-    return connect(practice)
+pytestmark = on_sqlite
 
 
 def test_a_booked_session_is_shown_once_and_a_second_run_does_nothing(practice: Practice, calendar: Calendar) -> None:
@@ -88,7 +78,9 @@ def test_the_move_comes_before_the_removals(practice: Practice, calendar: Calend
     offer = practice.offer(practice.book(48), 72, 96)
     work(practice, calendar)
     order: list[str] = []
-    remote(practice).hook = lambda moment, action: order.append(type(action).__name__) if moment == "before" else None
+    remote(practice).on_write = lambda moment, action: (
+        order.append(type(action).__name__) if moment == "before" else None
+    )
     practice.accept(offer, 0)
     work(practice, calendar)
     assert order == ["Put", "Remove", "Remove"]
@@ -129,12 +121,12 @@ def test_a_passing_fault_beside_a_refusal_is_tried_again(practice: Practice, cal
 @pytest.mark.parametrize("n", range(4))
 @pytest.mark.parametrize("point", POINTS)
 def test_a_crash_anywhere_in_a_send_or_an_accept_leaves_no_double_and_no_orphan(
-    sqlite_url: str, point: str, n: int
+    database_url: str, point: str, n: int
 ) -> None:
-    database = MortalDatabase(sqlite_url)
+    database = MortalDatabase(database_url)
     practice = Practice(database)
     calendar = connect(practice)
-    remote(practice).hook = database.hook
+    remote(practice).on_write = database.on_write
 
     def crash_and_restart() -> None:
         database.die_at(point, n)
@@ -276,20 +268,20 @@ def test_a_calendar_connected_late_shows_holds_of_a_session_long_past(practice: 
 def test_nothing_above_the_chosen_level_reaches_the_service(practice: Practice, level: Level) -> None:
     calendar = connect(practice, level=level)
     practice.offer(practice.book(48), 72)
-    written: list[str] = []
+    requests: list[str] = []
 
-    def hook(_moment: str, action: Action) -> None:
+    def on_write(_moment: str, action: Action) -> None:
         if isinstance(action, Put):
-            written.append(repr(action))
+            requests.append(repr(action))
 
-    remote(practice).hook = hook
+    remote(practice).on_write = on_write
     work(practice, calendar)
-    assert written
+    assert requests
     secrets = {"Alex Client": Level.FULL, "Alex": Level.FIRST_NAME, "Lindenstr": Level.FULL, "A. C.": Level.INITIALS}
     for text, from_level in secrets.items():
         if level < from_level:
-            assert not any(text in request for request in written), text
-    assert not any("alex@client.example" in request for request in written)
+            assert not any(text in request for request in requests), text
+    assert not any("alex@client.example" in request for request in requests)
 
 
 def test_two_connections_show_the_same_times(practice: Practice, calendar: Calendar) -> None:
@@ -300,33 +292,6 @@ def test_two_connections_show_the_same_times(practice: Practice, calendar: Calen
     first, second = (remote(practice, name).shown() for name in ("calendar", "second"))
     assert [content.span for content in first] == [content.span for content in second]
     assert {content.title for content in second} == {"Busy"}
-
-
-def test_an_event_dragged_into_the_past_is_put_back_and_the_practitioner_is_told(
-    practice: Practice, calendar: Calendar
-) -> None:
-    booked = practice.book(48)
-    work(practice, calendar)
-    push(practice, calendar)
-    (href,) = remote(practice).events
-    remote(practice).note(href, "mine")
-    remote(practice).move(href, when(-1).span)
-    settle(practice, calendar)
-    assert remote(practice).events[href].span == when(48).span
-    assert remote(practice).events[href].note == "mine"
-    assert practice.kinds_told(booked, client=False) == ["entry_put_back"]
-    assert practice.kinds_told(booked, client=True) == ["booked"]
-    assert practice.session(booked) == booked
-
-
-def test_an_event_made_all_day_is_restored(practice: Practice, calendar: Calendar) -> None:
-    practice.book(48)
-    work(practice, calendar)
-    push(practice, calendar)
-    (href,) = remote(practice).events
-    remote(practice).make_all_day(href)
-    settle(practice, calendar)
-    assert [content.span for content in remote(practice).shown()] == [when(48).span]
 
 
 def test_an_account_without_that_calendar_names_those_it_has(practice: Practice) -> None:
@@ -350,11 +315,11 @@ def test_the_only_calendar_needs_no_name(practice: Practice) -> None:
 
 def test_connecting_has_the_calendar_written_read_watched_and_proved(practice: Practice) -> None:
     memory.store(str(practice.kim.id)).calendar("Work")
-    chosen = _connect_without_making(practice, "Work")
-    due = {key.kind.value for key in ledger.due_keys(practice.database, practice.now) if key.id == str(chosen.id)}
+    calendar = _connect_without_making(practice, "Work")
+    due = {key.kind.value for key in ledger.due_keys(practice.database, practice.now) if key.id == str(calendar.id)}
     assert due == {"calendar", "pull", "channel"}
     later = practice.now + timedelta(minutes=1)
-    assert Key(Kind.PROBE, str(chosen.id)) in ledger.due_keys(practice.database, later)
+    assert Key(Kind.PROBE, str(calendar.id)) in ledger.due_keys(practice.database, later)
 
 
 def _connect_without_making(practice: Practice, name: str) -> Calendar:
@@ -363,22 +328,25 @@ def _connect_without_making(practice: Practice, name: str) -> Calendar:
     return connect_account(practice.database, SEAL, NETWORK, practice.kim.id, request, by=KIM, now=practice.now)
 
 
-def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    push(practice, calendar)
-    practice.accept(offer, 1)
+def move_before_the_next_write(practice: Practice, calendar: Calendar) -> None:
+    """Have the session's event moved, and that noticed, between the next reading of it and its writing."""
     href = href_at(practice, 48)
-    done: list[int] = []
+    is_moved = False
 
-    def hook(moment: str, _action: object) -> None:
-        if moment == "before" and not done:
-            done.append(1)
+    def on_write(moment: str, _action: object) -> None:
+        nonlocal is_moved
+        if moment == "before" and not is_moved:
+            is_moved = True
             remote(practice).move(href, when(60).span)
             push(practice, calendar)
 
-    remote(practice).hook = hook
+    remote(practice).on_write = on_write
+
+
+def test_a_change_read_while_the_mirror_is_in_doubt_is_not_lost(practice: Practice, calendar: Calendar) -> None:
+    _, offer = offer_and_show(practice, calendar, 72, 96)
+    practice.accept(offer, 1)
+    move_before_the_next_write(practice, calendar)
     for _ in range(6):
         work(practice, calendar)
         look(practice, calendar)
@@ -391,16 +359,7 @@ def test_a_drag_while_everything_is_rewritten_is_asked_about(practice: Practice,
     booked = book_and_show(practice, calendar)
     with practice.database.begin() as db:
         set_levels(db, calendar.connection_id, session_level=Level(1), hold_level=Level(1), now=practice.now)
-    href = href_at(practice, 48)
-    done: list[int] = []
-
-    def hook(moment: str, _action: object) -> None:
-        if moment == "before" and not done:
-            done.append(1)
-            remote(practice).move(href, when(60).span)
-            push(practice, calendar)
-
-    remote(practice).hook = hook
+    move_before_the_next_write(practice, calendar)
     for _ in range(8):
         work(practice, calendar)
         look(practice, calendar)

@@ -11,9 +11,9 @@ def test_what_is_shown_can_be_written_as_json(practice: Practice) -> None:
     practice.offer(booked)
     with practice.database.read() as db:
         page = session_page(db, practice.policy, practice.kim.id, booked.id, now=practice.now)
-        listed = session_list(db, practice.kim.id, now=practice.now)
+        session_rows = session_list(db, practice.kim.id, now=practice.now)
     assert practice.alex.name.encode() in msgspec.json.encode(page)
-    assert practice.alex.name.encode() in msgspec.json.encode(listed)
+    assert practice.alex.name.encode() in msgspec.json.encode(session_rows)
 
 
 def test_sessions_that_need_their_practitioner_come_first_and_past_ones_last(practice: Practice) -> None:

@@ -123,6 +123,9 @@ def create_tables() -> None:
         sa.UniqueConstraint("key", name="uq_pending_notices_key"),
     )
     op.create_index("ix_pending_notices_conversation_id", "pending_notices", ["conversation_id"])
+    op.add_column(
+        "practitioners", sa.Column("takes_replies", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.add_column("messages", sa.Column("conversation_id", sa.Uuid()))
     op.create_index("ix_due_failing", "due", ["kind"], sqlite_where=FAILING, postgresql_where=FAILING)
 
@@ -217,6 +220,7 @@ def downgrade() -> None:
     # What waits is made from what stands, so there is nothing that the version before could send.
     op.execute("DELETE FROM due WHERE kind = 'conversation'")
     op.drop_index("ix_due_failing", table_name="due")
+    op.drop_column("practitioners", "takes_replies")
     op.drop_column("messages", "conversation_id")
     op.drop_table("pending_notices")
     op.drop_table("conversations")

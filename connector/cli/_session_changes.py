@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from connector.cli._finding import find_answerable, find_session, short
+from connector.cli._lookup import find_answerable, find_session, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed
 from connector.cli._shapes import place_text, when_text
 from connector.cli._shared import entered_for, example, good, open_runtime

@@ -1,4 +1,4 @@
-"""A practitioner who does things in their calendar, told in the words of the tables in tests/data/acts."""
+"""A practitioner who does things in their calendar, told in the words of the tables in tests/data/remote_changes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from connector.storage.messages import Message
 from tests.domain.examples import ATTESTED, KIM, NOW, client, when
 from tests.journeys.services import Service, Shown, connect, use
 from tests.journeys.stage import Installation
+from tests.services.fences import OURS
 from tests.services.practice import Practice
 
-ACTS = Path(__file__).parents[1] / "data" / "acts"
+TABLES = Path(__file__).parents[1] / "data" / "remote_changes"
 HOLDS = {"hold": 0, "second": 1, "third": 2}
 ELSEWHERE = 200
 
 
 def rows(name: str) -> list[dict[str, str]]:
     """Read a table: one dict a row, by the names in its first line."""
-    lines = [line for line in (ACTS / name).read_text().splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in (TABLES / name).read_text().splitlines() if line.strip() and not line.startswith("#")]
     heads = [head.strip() for head in lines[0].split("|")]
     return [dict(zip(heads, (cell.strip() for cell in line.split("|")), strict=True)) for line in lines[1:]]
 
@@ -73,8 +74,8 @@ class Desk:
     def pass_by(self) -> int:
         """Read it once more, due or not, and return how many writes it would still take."""
         database, policy, calendar = self.practice.database, self.practice.policy, self.calendar.id
-        pull.pull(database, policy, calendar, self.remote, now=self.practice.now)
-        return push.converge(database, policy, calendar, self.remote, clock=self.practice.clock, renew=lambda: None)
+        pull.pull(database, policy, calendar, self.remote, fence=OURS, now=self.practice.now)
+        return push.converge(database, policy, calendar, self.remote, clock=self.practice.clock, fence=OURS)
 
     def settle(self) -> None:
         """Let what was done be noticed, settle and take effect: all but the first look is due by itself."""
@@ -140,12 +141,12 @@ class Desk:
         self.look()
         self.work()
 
-    def act(self, words: str) -> None:
-        """Do what a row says, one act after the other."""
+    def change(self, words: str) -> None:
+        """Do what a row says, one change after the other."""
         for one in (part.strip() for part in words.split(",")):
-            self._act(one.split())
+            self._change(one.split())
 
-    def _act(self, words: list[str]) -> None:
+    def _change(self, words: list[str]) -> None:
         hand = self.there.hand
         if words == ["look"]:
             self.notify()
@@ -176,10 +177,10 @@ class Desk:
     def _place(self, subject: str) -> str:
         """Return where an entry stands, remembered from before anything was done to it."""
         if subject not in self.places:
-            shown = sorted(self._own(), key=lambda one: one.start)
-            holds = [one.href for one in shown if one.status == "tentative"]
+            events = sorted(self._own(), key=lambda one: one.start)
+            holds = [one.href for one in events if one.status == "tentative"]
             self.places |= dict(zip(HOLDS, holds, strict=False))
-            self.places["session"] = next(one.href for one in shown if one.status != "tentative")
+            self.places["session"] = next(one.href for one in events if one.status != "tentative")
         return self.places[subject]
 
     def _find(self, hours: float) -> Shown:
@@ -222,11 +223,11 @@ class Desk:
 
     def told_offer(self) -> str:
         with self.practice.database.read() as db:
-            made = offers.of_session(db, self.session.id)
-        if not made:
+            session_offers = offers.of_session(db, self.session.id)
+        if not session_offers:
             return "-"
-        sent = [offer for offer in made if offer.state.value == "open"] or list(made)
-        offer = sent[0]
+        open_offers = [offer for offer in session_offers if offer.state.value == "open"]
+        offer = (open_offers or session_offers)[0]
         if offer.state.value not in ("draft", "open"):
             return str(offer.state.value)
         times = sorted(alternative.when.span.start for alternative in offer.standing)
@@ -251,8 +252,8 @@ class Desk:
         return " ".join(f"{holds[one.status == 'tentative']}{_hours(one.start)}" for one in ordered)
 
     def told_people(self, *, to_client: bool) -> str:
-        said = [_kind(one) for one in self.practice.told(self.session)[self.heard :] if one.to_client is to_client]
-        return " ".join(said) or "-"
+        kinds = [_kind(one) for one in self.practice.told(self.session)[self.heard :] if one.to_client is to_client]
+        return " ".join(kinds) or "-"
 
 
 def _kind(message: Message) -> str:

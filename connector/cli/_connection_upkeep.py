@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.cli._finding import find_connection, short
+from connector.cli._lookup import find_connection, short
 from connector.cli._shapes import instant_text
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.notice import PauseReason

@@ -1,4 +1,4 @@
-"""What practitioners do in their calendar until they are asked about it, or it is paused, as the worker finds it."""
+"""Remote changes until their practitioner is asked about them or the calendar is paused, as the worker finds them."""
 
 from __future__ import annotations
 
@@ -77,30 +77,30 @@ def drag(here: Desk, to: When) -> None:
     settle(here)
 
 
-def moved(here: Desk, to: When | None = None) -> Question:
+def question_about_move(here: Desk, to: When | None = None) -> Question:
     """Be asked about a session moved in the calendar."""
     drag(begin(here), to or here.stage.at(8, 16))
-    return asked(here.stage)
+    return open_question(here.stage)
 
 
-def deleted(here: Desk) -> Question:
+def question_about_deletion(here: Desk) -> Question:
     """Be asked about a session deleted in the calendar."""
     hand(begin(here)).delete(event_of(here))
     settle(here)
-    return asked(here.stage)
+    return open_question(here.stage)
 
 
-def replacing(here: Desk, to: When | None = None) -> Question:
+def question_about_replacing(here: Desk, to: When | None = None) -> Question:
     """Be asked whether an open offer shall be replaced by the time a session was moved to."""
     begin(here)
     here.stage.offer()
     here.work()
     pull(here)
     drag(here, to or here.stage.at(8, 16))
-    return asked(here.stage)
+    return open_question(here.stage)
 
 
-def asked(stage: Stage) -> Question:
+def open_question(stage: Stage) -> Question:
     """Return the open question about the stage's session."""
     with stage.runtime.database.read() as db:
         question = questions.open_of(db, stage.session.id)
