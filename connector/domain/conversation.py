@@ -328,7 +328,7 @@ def next_letter(conversation: Conversation, standing: Standing, basis: Notice, *
     about_session = _about_session(conversation, standing, basis)
     untold = None
     if about_session is not None and _is_too_late(about_session, conversation.beliefs, session, now):
-        is_known = conversation.untold == session.revision
+        is_known = conversation.untold == session.revision or about_session in conversation.refused
         untold, about_session = (None if is_known else about_session), None
     about_offer = _about_offer(conversation, standing, basis, now)
     wanted = [notice for notice in (about_session, about_offer) if notice is not None]

@@ -34,6 +34,7 @@ REQUESTS = {NoticeKind.BOOKED, NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKin
 ASKING = {NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED, NoticeKind.OFFER_REMINDER}
 ENDING = {NoticeKind.REJECTED, NoticeKind.LAPSED, NoticeKind.WITHDRAWN}
 WORDED_FOR_THE_PAST = {NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.ACCEPTED}
+CONFIRMING = {NoticeKind.ACCEPTED, NoticeKind.REJECTED, NoticeKind.CANCELLED, NoticeKind.OFFER_REMINDER}
 MOST_LETTERS = 12  # that one state of things can need, with doubts
 Place = tuple[When, Location]
 
@@ -102,6 +103,9 @@ class Reader:
     def _invite(self, entry: Place | None, sequence: int) -> None:
         if sequence >= self.sequence:
             self.entry, self.sequence = entry, sequence
+
+    def as_of_now(self) -> Reader:
+        return replace(self, offers=dict(self.offers), void=set(self.void), answered=set(self.answered))
 
     def times(self) -> list[When]:
         return [place[0] for place in (self.known, self.entry) if place is not None]
@@ -369,7 +373,10 @@ class World:
         begun = self.begun
         assert begun is not None
         if fate in (Fate.TAKEN, Fate.ARRIVED_UNKNOWN):
+            before = self.reader.as_of_now()
             self.reader.read(begun.notice)
+            is_news = self.reader != before or begun.notice.kind in CONFIRMING
+            assert is_news or self.in_doubt or self.is_crossed, "they are told what they know"
             if begun.notice.kind in ASKING and begun.notice.offer_id is not None:
                 self.links.add(begun.notice.offer_id)
         if fate in (Fate.ARRIVED_UNKNOWN, Fate.LOST_UNKNOWN):
@@ -379,7 +386,8 @@ class World:
         if fate is Fate.TAKEN:
             self.beliefs, self.begun = self.rules.arrived(self.beliefs, begun.letter), None
             self.turned_away = []
-            self.in_doubt = self.in_doubt and len(self.beliefs.beliefs) > 1
+            cases = self.beliefs.beliefs
+            self.in_doubt = self.in_doubt and (len(cases) > 1 or bool(cases[0].void))
         elif fate is Fate.REFUSED:
             self.turned_away.append(begun.notice)
             self.beliefs, self.begun = self.rules.refused(self.beliefs, begun.letter, begun.notice), None

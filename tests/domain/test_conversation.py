@@ -342,6 +342,15 @@ def test_nothing_is_told_of_a_session_that_has_begun_but_the_practitioner_is_tol
     assert [notice.kind for notice in world.untold] == [NoticeKind.RELOCATED]
 
 
+def test_a_refused_letter_is_not_told_to_the_practitioner_again_once_the_session_has_begun() -> None:
+    world = World()
+    world.send(Fate.REFUSED)  # of which they are told at once
+    world.passes(timedelta(hours=48))
+
+    assert leaving(world) == []
+    assert not world.untold
+
+
 def test_a_correction_into_the_past_is_told_while_they_wait_for_a_time_to_come() -> None:
     world = booked()
     world.correct(when(-3))

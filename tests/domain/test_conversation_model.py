@@ -129,6 +129,8 @@ class History:
 
     def _answer(self) -> str:
         by = self.pick.choice((ALEX, ALEX, SUPPORT))
+        if self.pick.random() < 0.1:
+            self.world.follow_a_link()
         draw = self.pick.random()
         if draw < 0.55:
             self.world.accept(self.pick.randrange(3), by=by)
@@ -234,28 +236,35 @@ def _past_told_as_to_come(*args: Any, **rest: Any) -> Next:
     return replace(following, notice=following.untold or following.notice, untold=None)
 
 
-MUTANTS = {
-    "doubt forgotten": Rules(doubted=_doubt_forgotten),
-    "doubt believed": Rules(doubted=_doubt_believed),
-    "void merged": Rules(witnessed=_void_merged),
-    "offer after its deadline": Rules(next_letter=_offer_after_its_deadline),
-    "link left open by a cancel": Rules(next_letter=_link_left_open_by_a_cancel),
-    "revision not raised": Rules(revised=_revision_not_raised),
-    "lapse told to the unasked": Rules(next_letter=_lapse_told_to_the_unasked),
-    "past told as to come": Rules(next_letter=_past_told_as_to_come),
+MUTANTS = {  # each with the words in which it must be found
+    "doubt forgotten": (Rules(doubted=_doubt_forgotten), "they believe"),
+    "doubt believed": (Rules(doubted=_doubt_believed), "their calendar says"),
+    "void merged": (Rules(witnessed=_void_merged), "was never taken back by its name"),
+    "offer after its deadline": (Rules(next_letter=_offer_after_its_deadline), "an offer is told after its deadline"),
+    "link left open by a cancel": (
+        Rules(next_letter=_link_left_open_by_a_cancel),
+        "they believe that an offer is open",
+    ),
+    "revision not raised": (Rules(revised=_revision_not_raised), "the same SEQUENCE says another thing"),
+    "lapse told to the unasked": (Rules(next_letter=_lapse_told_to_the_unasked), "a lapse is told to the unasked"),
+    "past told as to come": (
+        Rules(next_letter=_past_told_as_to_come),
+        "a session that has begun is told as to come",
+    ),
 }
 
 
-def _seed_that_finds(mutant: Rules) -> int | None:
+def _seed_that_finds(mutant: Rules, words: str) -> int | None:
     for seed in range(MANY):
         try:
             lived(seed, mutant, is_opaque=True)
-        except AssertionError:
-            return seed
+        except AssertionError as error:
+            if words in str(error):
+                return seed
     return None
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", MUTANTS)
-def test_the_histories_find_a_forgotten_rule(name: str) -> None:
-    assert _seed_that_finds(MUTANTS[name]) is not None
+def test_the_histories_find_a_forgotten_rule_by_what_its_reader_ends_with(name: str) -> None:
+    assert _seed_that_finds(*MUTANTS[name]) is not None
