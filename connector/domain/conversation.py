@@ -34,6 +34,7 @@ from connector.domain.people import Role
 from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When, zone_named
 
+SHORTEST_REMINDED = timedelta(hours=1)  # of a shorter time to answer nobody is reminded
 DAY = (time(8), time(21))  # reminders leave in these hours of the reader's clock
 
 
@@ -475,7 +476,7 @@ def _reminders(
 
     A reader who was told of the offer only after that time, or how it has changed, needs no reminder.
     """
-    if offer.sent_at is None or offer.expires_at is None:
+    if offer.sent_at is None or offer.expires_at is None or offer.expires_at - offer.sent_at < SHORTEST_REMINDED:
         return
     told_at = [belief.offer.told_at for belief in conversation.beliefs if belief.offer is not None]
     for row in ROWS:

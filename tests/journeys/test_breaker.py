@@ -40,6 +40,7 @@ def paused(sitting: Desk) -> str | None:
 
 def told(sitting: Desk, *, to_client: bool) -> list[str]:
     """Every mail but those that were there from the beginning: bookings, and the offer."""
+    sitting.practice.mail()
     with sitting.practice.database.read() as db:
         rows = db.execute(tables.messages.select().where(tables.messages.c.to_client == to_client))
         return [row.kind for row in rows if row.kind not in ("booked", "offered")]
