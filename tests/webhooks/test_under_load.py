@@ -20,9 +20,9 @@ from connector.domain.span import Span
 from connector.ports import Notification
 from connector.runtime import Runtime
 from connector.services.accounts.notifications import PULL_GAP
-from connector.storage import calendars, channels
+from connector.storage import calendars, channels, ledger
 from connector.storage.database import Database
-from connector.storage.ledger import Claim
+from connector.storage.ledger import Claim, Key, Kind
 from connector.work import dispatch
 from connector.work.engine import Engine, Running
 from providers.memory import provider as memory
@@ -57,6 +57,10 @@ class Storm:
         self.runtime = runtime
         self.calendars = [connected.connect(practice, name=f"calendar {n}") for n in range(calendars)]
         self.notifications = [add_channel(practice, calendar) for calendar in self.calendars]
+        with practice.database.begin() as db:
+            for calendar in self.calendars:  # each channel is renewed some time, but not in this storm
+                key = Key(Kind.CHANNEL, str(calendar.id))
+                ledger.touch(db, key, due_at=practice.now + timedelta(days=1), lane=calendar.lane)
         self._handle = dispatch.handler(runtime)
         self._changed = threading.Condition()
         self._hours = count()
