@@ -78,7 +78,9 @@ def add(
 @click.option("--email", required=True, help="The right address.")
 @example("pencilled clients readdress 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2 --email alex@example.org")
 def readdress(*, client_id: UUID, email: str) -> None:
-    """Correct a client's mail address: what is still true is sent to the new one.
+    """Correct a client's mail address.
+
+    What is still true is sent to the new one.
 
     Exit codes: 0 corrected; 1 refused, such as an unknown client or something that is no address.
     """

@@ -40,6 +40,7 @@ def tried(installation: Installation) -> None:
 def recover(installation: Installation) -> list[str]:
     """Let the mail server take letters again, and return what arrives at the client: METHOD, SEQUENCE and subject."""
     tried(installation)
+    installation.settled()  # no letter of before is on its way any more
     installation.mailbox.refuse_with(None)
     installation.wait(minutes=20)
     installation.settled()

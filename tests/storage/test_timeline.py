@@ -156,7 +156,7 @@ def test_every_fact_comes_back_as_it_was_stored(database: Database, database_url
 
 
 def test_a_sent_offer_comes_back_with_its_times_and_durations(sqlite_database: Database) -> None:
-    practice = Practice(sqlite_database)
+    practice = Practice(sqlite_database, prompt=False)
     booked = practice.book()
     offer = practice.offer(booked, 72, 96, window=timedelta(hours=5))
     with sqlite_database.read() as db:
@@ -178,7 +178,7 @@ def test_a_sent_offer_comes_back_with_its_times_and_durations(sqlite_database: D
 def test_what_a_newer_version_has_noted_is_told_as_such_and_keeps_its_place(
     sqlite_database: Database, kind: str, details: str
 ) -> None:
-    practice = Practice(sqlite_database)
+    practice = Practice(sqlite_database, prompt=False)
     booked = practice.book()
     by = {"actor_role": "practitioner", "actor_name": "Kim", "actor_reason": "", "offer_id": None}
     row = {"kind": kind, "session_id": str(booked.id), "connection_id": None, "details": details, **by}
@@ -196,7 +196,7 @@ def test_what_a_newer_version_has_noted_is_told_as_such_and_keeps_its_place(
 
 @pytest.mark.parametrize(("role", "details"), [("assistant", "{}"), ("support", "{}"), ("practitioner", "[]")])
 def test_what_an_unknown_actor_did_keeps_its_place_too(sqlite_database: Database, role: str, details: str) -> None:
-    practice = Practice(sqlite_database)
+    practice = Practice(sqlite_database, prompt=False)
     booked = practice.book()
     by = {"actor_role": role, "actor_name": "", "actor_reason": "", "offer_id": None}
     row = {"kind": "flag_cleared", "session_id": str(booked.id), "connection_id": None, "details": details, **by}
@@ -208,14 +208,14 @@ def test_what_an_unknown_actor_did_keeps_its_place_too(sqlite_database: Database
 
 
 def test_a_fact_nobody_could_read_is_never_stored_again(sqlite_database: Database) -> None:
-    practice = Practice(sqlite_database)
+    practice = Practice(sqlite_database, prompt=False)
     unknown = UnknownFact(at=NOW, by=Actor(role=Role.OPERATOR), stored_tag="session_split")
     with pytest.raises(AttributeError), sqlite_database.begin() as db:
         timeline.append(db, practice.kim.id, [unknown])
 
 
 def test_a_disconnection_that_cannot_be_read_is_not_taken_for_none(sqlite_database: Database) -> None:
-    practice = Practice(sqlite_database)
+    practice = Practice(sqlite_database, prompt=False)
     connection = connect(practice).connection_id
     fact = Disconnected(at=practice.now, by=Actor(role=Role.CLOCK), connection_id=connection, label="A", left_behind=2)
     with sqlite_database.begin() as db:
