@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Connection
 
 from connector.domain import conversation as rules
@@ -30,8 +29,6 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message, MessageState
 
 RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
-
-log = structlog.get_logger(__name__)
 
 
 def witness(db: Connection, client: Client, session: Session, facts: Iterable[Fact] = (), *, now: datetime) -> None:
@@ -114,6 +111,8 @@ def converse(
         else:
             with fenced(database, fence) as db:
                 _sent(db, conversation_id, turn.message, clock())
+            with fenced(database, fence) as db:
+                _hasten_others(db, clock())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +211,7 @@ def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice]
 
 
 def _sent(db: Connection, conversation_id: UUID, message: Message, now: datetime) -> None:
-    """Note that a letter has left, and have those tried again that could not leave before."""
+    """Note that a letter has left."""
     messages.set_state(db, message.id, MessageState.SENT, sent_at=now)
     fact = NoticeSent(
         at=now, by=CLOCK, session_id=message.session_id, kind=message.kind.value, medium=message.medium.value
@@ -223,13 +222,15 @@ def _sent(db: Connection, conversation_id: UUID, message: Message, now: datetime
         beliefs = rules.arrived(stored.beliefs, message.id) if stored.beliefs else None
         conversations.save(db, replace(stored, beliefs=beliefs, letter_id=None, refused="", tried_at=now))
     _forget_pending(db, conversation_id, message)
-    _hasten_others(db, now)
 
 
 def _hasten_others(db: Connection, now: datetime) -> None:
-    """Have the letters tried again that could not leave before: the mail server takes letters by now."""
+    """Have the letters tried again that could not leave before: the mail server takes letters by now.
+
+    In a transaction of its own, which may fail: that the letter was sent is stored by then.
+    """
     failing = [UUID(identity) for identity in ledger.failing(db, Kind.CONVERSATION, now=now)]
-    for conversation_id in conversations.tried_before(db, failing, now - RECENT) if failing else ():
+    for conversation_id in sorted(conversations.tried_before(db, failing, now - RECENT)) if failing else ():
         ledger.touch(db, Key(Kind.CONVERSATION, str(conversation_id)), due_at=now)
 
 
