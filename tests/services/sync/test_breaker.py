@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from connector.domain.connection import Calendar
 from connector.domain.notice import PauseReason
-from connector.errors import MissingError
+from connector.errors import MissingError, NotFoundError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.storage import calendars, ledger
@@ -24,7 +26,7 @@ from tests.services.connected import (
     times,
     work,
 )
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 
 pytestmark = on_sqlite
 
@@ -121,3 +123,45 @@ def test_undone_deletion_in_a_paused_calendar_ends_its_question(practice: Practi
         breaker.resume(db, calendar.id, How.REVERT, by=KIM, now=practice.now)
     settle(practice, calendar)
     assert question_or_none(practice, booked) is None
+
+
+def test_a_shrunken_calendar_stays_paused_until_everything_is_back(practice: Practice, calendar: Calendar) -> None:
+    for n in range(9):
+        practice.book(48 + 2 * n)
+    work(practice, calendar)
+    push(practice, calendar)
+    events = [remote(practice).events[href_at(practice, 48 + 2 * n)] for n in range(5)]
+    for event in events:
+        remote(practice).delete(event.href)
+    push(practice, calendar)
+    assert paused(practice, calendar) == PauseReason.SHRUNKEN.value
+    for event in events[:3]:
+        remote(practice).restore(event)
+    push(practice, calendar)
+    assert paused(practice, calendar) == PauseReason.SHRUNKEN.value, "two alone would not have paused it"
+    for event in events[3:]:
+        remote(practice).restore(event)
+    push(practice, calendar)
+    assert paused(practice, calendar) is None
+
+
+def test_a_session_that_ends_just_now_is_not_what_is_left(practice: Practice, calendar: Calendar) -> None:
+    booked = book_and_show(practice, calendar)
+    for hours in (60, 72):
+        practice.book(hours, of=practice.another_client())
+    work(practice, calendar)
+    practice.now = booked.when.span.end - timedelta(minutes=1)
+    push(practice, calendar)
+    for hours in (60, 72):
+        remote(practice).delete(href_at(practice, hours))
+    practice.now = booked.when.span.end
+    push(practice, calendar)
+    assert paused(practice, calendar) == PauseReason.EMPTIED.value
+
+
+def test_a_mailed_link_leads_to_its_calendar_and_no_other_link_does(practice: Practice, calendar: Calendar) -> None:
+    with practice.database.read() as db:
+        assert breaker.find(db, SEAL, SEAL.token(breaker.PURPOSE, calendar.id)).id == calendar.id
+        for token in (SEAL.token("question", calendar.id), SEAL.token(breaker.PURPOSE, practice.kim.id)):
+            with pytest.raises(NotFoundError):
+                breaker.find(db, SEAL, token)

@@ -15,15 +15,19 @@ from connector.storage import busy, calendars, ledger
 from connector.storage.ledger import Key, Kind
 from tests.domain.examples import KIM, when
 from tests.services.connected import (
+    book_and_show,
     conflicts,
     connect,
     converge,
+    href_at,
     is_due,
     on_sqlite,
+    open_question,
     push,
     read_free_busy,
     remote,
     retarget,
+    settle,
     work,
 )
 from tests.services.practice import SEAL, Practice
@@ -243,3 +247,35 @@ def test_a_reconnected_target_is_no_blind_spot(practice: Practice, calendar: Cal
     practice.carry_out(*EVERYTHING)
     with practice.database.read() as db:
         assert not free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
+
+
+@on_sqlite
+def test_the_last_of_several_times_decides_whether_it_is_known(practice: Practice, private: Calendar) -> None:
+    read_free_busy(practice, private)
+    offer = practice.draft(practice.book(48), 72, 24 * 80)
+    with practice.database.read() as db:
+        spots = free_busy.blind_spots(db, practice.policy, practice.kim.id, offer.alternatives, now=practice.now)
+    assert "Private" in [spot.calendar for spot in spots]
+
+
+@on_sqlite
+def test_one_calendar_not_read_lately_has_them_looked_at_for_whoever_chooses_times(
+    practice: Practice, calendar: Calendar, private: Calendar
+) -> None:
+    read_free_busy(practice, private)
+    with practice.database.begin() as db:
+        ledger.forget(db, busy_key(calendar))
+    free_busy.refresh(practice.database, practice.policy, practice.kim.id, now=practice.now)
+    assert is_due(practice, busy_key(calendar))
+
+
+@on_sqlite
+def test_free_busy_is_read_while_a_deletion_is_asked_about(practice: Practice, calendar: Calendar) -> None:
+    """That question is about no time."""
+    booked = book_and_show(practice, calendar)
+    remote(practice).delete(href_at(practice, 48))
+    settle(practice, calendar)
+    assert open_question(practice, booked).moved_to is None
+    remote(practice).add_foreign(when(72).span)
+    read_free_busy(practice, calendar)
+    assert conflicts(practice, 72) == (calendar.name,)

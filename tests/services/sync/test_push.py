@@ -5,15 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from connector.domain.connection import Calendar
+from connector.domain.connection import Calendar, CalendarRole
 from connector.domain.entry import Showing
 from connector.domain.facts import MoveReason
 from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
 from connector.domain.session import Edit
-from connector.errors import AccessLostError, EditConflictError, RefusedError, RuleError, TransientError
+from connector.errors import AccessLostError, EditConflictError, RefusedError, RuleError, StoppingError, TransientError
 from connector.services.accounts.connect import ConnectionRequest, set_levels
 from connector.services.accounts.connect import connect as connect_account
+from connector.services.sync import push as sync_push
 from connector.storage import calendars, ledger
 from connector.storage.ledger import Key, Kind
 from providers.memory import provider as memory
@@ -31,11 +32,13 @@ from tests.services.connected import (
     push,
     question_or_none,
     remote,
+    retarget,
     settle,
     times,
     work,
 )
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
+from tests.services.fences import Claimed
 from tests.services.practice import SEAL, Practice
 
 pytestmark = on_sqlite
@@ -379,3 +382,64 @@ def test_holds_wait_while_somebody_elses_change_of_the_sessions_event_is_not_rea
     assert times(practice) == [when(h).span for h in (50, 72, 96)]
     settle(practice, calendar)
     assert times(practice) == [when(96).span]
+
+
+def test_holds_wait_while_the_sessions_deleted_event_is_made_anew(practice: Practice, calendar: Calendar) -> None:
+    """Else the time would be seen free for a moment."""
+    _, offer = offer_and_show(practice, calendar, 72, 96)
+    practice.accept(offer, 1)
+    remote(practice).delete(href_at(practice, 48))
+    order: list[str] = []
+    remote(practice).on_write = lambda moment, action: (
+        order.append(type(action).__name__) if moment == "before" else None
+    )
+    converge(practice, calendar)
+    assert order == ["Put", "Put", "Remove", "Remove"]
+    assert times(practice) == [when(96).span]
+
+
+def test_what_ends_just_now_stays_in_the_calendar_that_is_cleared(practice: Practice, calendar: Calendar) -> None:
+    booked = book_and_show(practice, calendar)
+    practice.now = booked.when.span.end
+    second = retarget(practice, calendar)
+    work(practice, second)
+    work(practice, calendar)
+    assert times(practice) == [when(48).span]
+    with practice.database.read() as db:
+        assert calendars.calendar(db, calendar.id).role is CalendarRole.WATCHED, "nothing is left to be cleared"
+
+
+def test_a_calendar_that_is_cleared_for_no_other_is_not_kept_waiting(practice: Practice, calendar: Calendar) -> None:
+    """As those are that were being cleared when the successor was not stored yet."""
+    book_and_show(practice, calendar)
+    with practice.database.begin() as db:
+        calendars.set_role(db, calendar.id, CalendarRole.CLEARING)
+    converge(practice, calendar)
+    assert times(practice) == []
+
+
+def test_what_is_tidied_away_once_it_is_over_is_not_written_again(practice: Practice, calendar: Calendar) -> None:
+    booked = book_and_show(practice, calendar)
+    practice.now = booked.when.span.end
+    remote(practice).delete(href_at(practice, 48))
+    push(practice, calendar)
+    assert converge(practice, calendar) == 0
+    assert times(practice) == []
+
+
+def test_a_process_that_is_stopping_begins_no_further_batch(practice: Practice, calendar: Calendar) -> None:
+    for n in range(sync_push.BATCH + 1):
+        practice.book(48 + n)
+    there = remote(practice)
+
+    def stop_after_one_batch() -> None:
+        if there.requests["put"]:
+            raise StoppingError
+
+    fence = Claimed(renewing=stop_after_one_batch)
+    with pytest.raises(StoppingError):
+        sync_push.converge(practice.database, practice.policy, calendar.id, there, clock=practice.clock, fence=fence)
+    assert there.requests["put"] == sync_push.BATCH
+    there.requests.clear()
+    converge(practice, calendar)
+    assert there.requests["put"] == 1, "what had landed is recorded"

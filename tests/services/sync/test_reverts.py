@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connector.domain.connection import Calendar
-from connector.storage import busy
+from connector.domain.facts import EntryReverted
+from connector.storage import busy, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from tests.domain.examples import client, when
@@ -14,10 +15,12 @@ from tests.services.connected import (
     connect,
     href_at,
     look,
+    offer_and_show,
     on_sqlite,
     push,
     remote,
     settle,
+    times,
     work,
 )
 from tests.services.practice import Practice
@@ -96,3 +99,26 @@ def test_an_event_made_all_day_is_reverted(practice: Practice, calendar: Calenda
     remote(practice).make_all_day(href)
     settle(practice, calendar)
     assert [content.span for content in remote(practice).shown()] == [when(48).span]
+
+
+@on_sqlite
+def test_a_hold_made_all_day_is_put_back_and_the_practitioner_is_told(practice: Practice, calendar: Calendar) -> None:
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
+    remote(practice).make_all_day(href_at(practice, 72))
+    settle(practice, calendar)
+    assert times(practice) == [when(hours).span for hours in (48, 72, 96)]
+    assert practice.offer_now(offer).standing == offer.standing
+    (message,) = practice.told(booked, client=False)
+    assert (message.kind.value, message.notice.about, message.notice.reason) == ("entry_put_back", "hold", "shape")
+
+
+@on_sqlite
+def test_the_timeline_does_not_say_of_what_was_moved_that_it_was_deleted(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked = book_and_show(practice, calendar)
+    remote(practice).move(href_at(practice, 48), when(-1).span)
+    settle(practice, calendar)
+    with practice.database.read() as db:
+        (fact,) = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, EntryReverted)]
+    assert (fact.deleted, fact.moved_to) == (False, when(-1))
