@@ -530,6 +530,8 @@ def connect(practice: Practice, runtime: Runtime, there: Service, *, level: Leve
         calendars.add_calendar(db, calendar, now=practice.now)
         make_calendars_due(db, practice.kim.id, now=practice.now)
         ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=practice.now, lane=calendar.lane)
+        for kind in (Kind.CHANNEL, Kind.PROBE):  # some other day: no story here is about these
+            ledger.touch(db, Key(kind, str(calendar.id)), due_at=practice.now + timedelta(days=99), lane=calendar.lane)
     return calendar
 
 

@@ -120,6 +120,7 @@ def test_deletions_that_were_meant_count_each_as_one(sitting: Desk) -> None:
     """Each session is asked about, and nobody is cancelled; the offer whose holds are all gone is taken back."""
     sitting.there.wipe()
     patiently(sitting)
+    assert told(sitting, to_client=False) == ["calendar_stopped"]
     resume(sitting, How.ACCEPT)
     sitting.settle()
     assert paused(sitting) is None
