@@ -17,6 +17,7 @@ from connector.domain.offer import (
     Transition,
     accept,
     cancel_booking,
+    discard,
     draft,
     lapse,
     move_alternative,
@@ -80,6 +81,18 @@ def test_an_alternative_that_has_passed_since_drafting_stops_the_sending() -> No
     drafted = draft(own, [(when(1), None)], window=DAY, by=KIM, now=NOW).offer
     with pytest.raises(PastSpanError):
         send(drafted, own, by=KIM, now=NOW + timedelta(hours=2))
+
+
+def test_only_a_draft_can_be_sent_or_discarded_and_what_became_of_it_is_said() -> None:
+    offer, own = sent()
+    gone = discard(draft(own, [(when(72), None)], window=DAY, by=KIM, now=NOW).offer, own, by=KIM, now=NOW).offer
+    for step in (send, discard):
+        with pytest.raises(OfferClosedError, match="no longer a draft") as refused:
+            step(offer, own, by=KIM, now=NOW)
+        assert refused.value.state == OfferState.OPEN
+        with pytest.raises(OfferClosedError, match="was never sent") as refused:
+            step(gone, own, by=KIM, now=NOW)
+        assert refused.value.state == OfferState.DISCARDED
 
 
 def test_accepting_moves_the_session_and_releases_the_rest() -> None:
