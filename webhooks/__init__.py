@@ -17,7 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from connector import paths
 from connector.errors import NotificationRejectedError, SettingsError
-from connector.ports import Channel, Notification
+from connector.ports import Notification
 from connector.runtime import Runtime
 from connector.services.accounts import subscriptions
 from connector.services.accounts.notifications import receive
@@ -112,15 +112,11 @@ def _unsealed(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body
         row = channels.get(db, channel_id)
     if row is None or row.provider != slug:
         raise NotificationRejectedError("no channel of ours")
-    channel = Channel(
-        id=row.id,
-        remote_id=row.remote_id,
-        secret=subscriptions.secret_of(runtime.seal, row),
-        expires_at=row.expires_at or row.opened_at,
-    )
+    now = runtime.clock()
+    channel = subscriptions.service_channel(runtime.seal, row, now=now)
     address = urlsplit(runtime.settings.public_url)
     origin = f"{address.scheme}://{address.netloc}"
-    notification = unseal(channel, request.headers, body, origin=origin, now=runtime.clock())
+    notification = unseal(channel, request.headers, body, origin=origin, now=now)
     _receive(runtime, slug, (notification,))
     return Response(status=_CREATED)
 

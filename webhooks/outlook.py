@@ -16,7 +16,6 @@ from connector.ports import Lifecycle, Notification
 from webhooks._addresses import SharedAddress
 from webhooks._handshake import Handshake
 
-LARGEST = 256 * 1024  # bytes of one post; an item takes about one kilobyte
 MOST = 1000  # items in one post
 _LONGEST_TOKEN = 2048
 _LONGEST = 128  # characters of an id or a clientState
@@ -46,8 +45,6 @@ def parse(headers: Headers, query: Mapping[str, str], body: bytes) -> Handshake 
 
 
 def _items(body: bytes) -> list[Any]:
-    if len(body) > LARGEST:
-        raise NotificationRejectedError("larger than any notice")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -120,10 +120,8 @@ def _absent(
     if content is None or hidden or content.span.end <= now:  # what is over may be tidied away
         return Observation(mirror=new_mirror)
     was_absent = mirror.state is MirrorState.ABSENT
-    if was_absent and previous is None:
-        return Observation(mirror=new_mirror)
-    if was_absent and previous is not None and previous.overruled(content):
-        return Observation(mirror=new_mirror, remote_change=previous)  # about to be written again
+    if was_absent and (previous is None or previous.overruled(content)):
+        return Observation(mirror=new_mirror, remote_change=previous)  # nothing new, or about to be written again
     expected = _expected_span(mirror, content)
     new_change = RemoteChange(key=mirror.key, kind=ChangeKind.DELETED, since=now, expected=expected)
     return _settle(new_mirror, new_change, previous, now, settling)

@@ -135,10 +135,11 @@ def _title(kind: EntryKind, client_name: str, level: Level) -> str:
     if level is Level.BUSY:
         return "Busy"
     word = {EntryKind.SESSION: "Session", EntryKind.HOLD: "Hold"}[kind]
+    names = client_name.split()
     name = {
         Level.NEUTRAL: "",
-        Level.INITIALS: ". ".join(part[0].upper() for part in client_name.split()) + ".",
-        Level.FIRST_NAME: client_name.split(maxsplit=1)[0],
+        Level.INITIALS: ". ".join(part[0].upper() for part in names) + ".",
+        Level.FIRST_NAME: names[0],
         Level.FULL: client_name,
     }[level]
     return f"{word}: {name}" if name else word

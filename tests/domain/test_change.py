@@ -136,6 +136,17 @@ def test_a_decision_overrules_a_change_that_is_settling() -> None:
     assert (later.remote_change, later.settled_change) == (first.remote_change, None)
 
 
+def test_a_decision_overrules_a_deletion_that_is_settling() -> None:
+    first = look(None)
+    later = look(None, before=first.mirror, previous=first.remote_change, content=at(72), now=NOW + MINUTE)
+    assert (later.mirror, later.remote_change, later.settled_change) == (first.mirror, first.remote_change, None)
+
+
+def test_what_was_absent_before_and_is_still_is_nothing_new() -> None:
+    absent = replace(MIRROR, state=MirrorState.ABSENT, seen=None)
+    assert look(None, before=absent) == Observation(mirror=absent)
+
+
 def test_a_mirror_in_doubt_is_left_alone() -> None:
     """What stands there may be a write of our own whose record a crash has taken."""
     doubtful = replace(MIRROR, state=MirrorState.UNKNOWN)

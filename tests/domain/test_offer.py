@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from connector.domain.offer import (
     Transition,
     accept,
     cancel_booking,
+    discard,
     draft,
     lapse,
     move_alternative,
@@ -80,6 +81,18 @@ def test_an_alternative_that_has_passed_since_drafting_stops_the_sending() -> No
     drafted = draft(own, [(when(1), None)], window=DAY, by=KIM, now=NOW).offer
     with pytest.raises(PastSpanError):
         send(drafted, own, by=KIM, now=NOW + timedelta(hours=2))
+
+
+def test_only_a_draft_can_be_sent_or_discarded_and_what_became_of_it_is_said() -> None:
+    offer, own = sent()
+    gone = discard(draft(own, [(when(72), None)], window=DAY, by=KIM, now=NOW).offer, own, by=KIM, now=NOW).offer
+    for step in (send, discard):
+        with pytest.raises(OfferClosedError, match="no longer a draft") as refused:
+            step(offer, own, by=KIM, now=NOW)
+        assert refused.value.state == OfferState.OPEN
+        with pytest.raises(OfferClosedError, match="was never sent") as refused:
+            step(gone, own, by=KIM, now=NOW)
+        assert refused.value.state == OfferState.DISCARDED
 
 
 def test_accepting_moves_the_session_and_releases_the_rest() -> None:
@@ -195,6 +208,26 @@ def test_an_offer_that_has_ended_does_not_lapse(step: str) -> None:
     assert again == Transition(offer=ended.offer, session=ended.session)
 
 
+@pytest.mark.parametrize("step", ["reject", "withdraw", "cancel", "withdraw one", "move one", "replace"])
+def test_nothing_is_done_about_an_offer_that_was_answered_or_whose_time_is_over(step: str) -> None:
+    offer, own = sent(72, 96, 120)
+    target = offer.alternatives[1].id
+    answered = accept(offer, own, offer.alternatives[0].id, by=ALEX, now=NOW)
+    steps: dict[str, Callable[[Offer, Session, datetime], Transition]] = {
+        "reject": lambda offer, own, now: reject(offer, own, by=ALEX, now=now),
+        "withdraw": lambda offer, own, now: withdraw(offer, own, by=KIM, now=now),
+        "cancel": lambda offer, own, now: cancel_booking(offer, own, by=ALEX, now=now),
+        "withdraw one": lambda offer, own, now: withdraw_alternative(offer, own, target, by=KIM, now=now),
+        "move one": lambda offer, own, now: move_alternative(offer, own, target, when(200), by=KIM, now=now),
+        "replace": lambda offer, own, now: replaced(offer, own, sent(144)[0], by=KIM, now=now),
+    }
+    with pytest.raises(OfferClosedError, match="already been answered"):
+        steps[step](answered.offer, answered.session, NOW)
+    with pytest.raises(OfferClosedError, match="has passed"):
+        steps[step](offer, own, NOW + DAY)
+    assert steps[step](offer, own, NOW + DAY - SECOND).facts
+
+
 def test_nothing_is_offered_for_a_session_that_is_cancelled() -> None:
     cancelled = cancel(session(48), by=KIM, now=NOW).session
     with pytest.raises(RuleError, match="cancelled"):
@@ -240,8 +273,6 @@ def test_a_withdrawn_alternative_cannot_be_accepted() -> None:
 
 def test_twenty_four_hours_are_elapsed_hours_across_the_change_of_clocks() -> None:
     # Sent on Saturday 24 October 2026 at 12:00 in Berlin; the clocks go back that night.
-    from datetime import UTC, datetime  # noqa: PLC0415
-
     noon = datetime(2026, 10, 24, 10, 0, tzinfo=UTC)
     own = replace(session(48), created_at=noon)
     drafted = draft(own, [(when(72), None)], window=DAY, by=KIM, now=noon).offer

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from connector.domain import session as sessions
-from connector.domain.facts import LocationChanged, MoveReason, SessionMoved
+from connector.domain.facts import FlagCleared, FlagReason, LocationChanged, MoveReason, SessionMoved
 from connector.domain.people import Actor, Role
 from connector.domain.session import Edit, Location, LocationKind, SessionState
 from connector.errors import PastSpanError, RuleError
@@ -44,6 +44,16 @@ def test_a_move_without_an_attestation_is_refused() -> None:
 
 def test_a_location_alone_needs_no_attestation() -> None:
     assert sessions.edit(session(), Edit(location=ELSEWHERE), by=KIM, now=NOW).session.location == ELSEWHERE
+
+
+def test_a_move_settles_what_a_session_was_flagged_for_and_another_place_does_not() -> None:
+    flagged = sessions.flagged(session(), FlagReason.LAPSED, by=KIM, now=NOW).session
+    moved = sessions.edit(flagged, Edit(when=when(72), attestation=ATTESTED), by=KIM, now=NOW)
+    assert moved.session.flag is None
+    assert [type(fact) for fact in moved.facts] == [SessionMoved, FlagCleared]
+    relocated = sessions.edit(flagged, Edit(location=ELSEWHERE), by=KIM, now=NOW)
+    assert relocated.session.flag is FlagReason.LAPSED
+    assert [type(fact) for fact in relocated.facts] == [LocationChanged]
 
 
 def test_a_past_time_is_refused() -> None:

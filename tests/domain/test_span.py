@@ -34,6 +34,13 @@ def test_the_question_can_be_answered_either_way() -> None:
     assert early.span.start == datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
 
 
+def test_a_wall_time_does_not_say_itself_which_of_two_it_is() -> None:
+    """Its span does, and alone: two times that are equal are the same in every way."""
+    local = datetime(2026, 11, 1, 1, 30, fold=1)
+    late = When.at(local, zone="America/New_York", duration=HOUR, fold=1)
+    assert late.local.fold == When.of(late.span, zone="America/New_York").local.fold == 0
+
+
 def test_the_southern_gap_is_in_october() -> None:
     with pytest.raises(WallTimeError, match="does not exist"):
         When.at(datetime(2026, 10, 4, 2, 15), zone="Australia/Sydney", duration=HOUR)

@@ -106,7 +106,7 @@ def one_channel(practice: Practice, calendar: Calendar, remote: MemoryCalendar) 
     [channel] = stored_channels(practice, calendar)
     [there] = remote.channels.values()
     assert (channel.id, channel.remote_id, channel.expires_at) == (there.id, there.remote_id, there.expires_at)
-    assert subscriptions.secret_of(SEAL, channel) == there.secret
+    assert subscriptions.service_channel(SEAL, channel, now=practice.now) == there
     practice.wait(minutes=5)
     notification = Notification(channel_id=there.id, secret=there.secret)
     assert notifications.receive(practice.database, [notification], provider="memory", now=practice.now).calendars

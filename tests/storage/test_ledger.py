@@ -91,6 +91,17 @@ def test_a_finished_key_is_due_no_more(database: Database) -> None:
     assert (stored.applied, stored.due_at, stored.lease_until) == (1, None, None)
 
 
+def test_what_was_asked_for_is_counted_beside_what_was_done(database: Database) -> None:
+    touch(database)
+    assert (row(database).desired, row(database).applied) == (1, 0)
+    claim = claimed(database)
+    touch(database)
+    ledger.finish(database, claim)
+    assert (row(database).desired, row(database).applied) == (2, 1)
+    ledger.finish(database, claimed(database))
+    assert (row(database).desired, row(database).applied) == (2, 2)
+
+
 def test_a_finished_key_may_come_back_by_itself(database: Database) -> None:
     touch(database)
     ledger.finish(database, claimed(database), again_at=NOW + SECOND)

@@ -37,6 +37,24 @@ def test_a_lane_has_so_many_seats_and_who_finds_it_full_stays_due(database: Data
     assert ledger.claim(database, keys[2], now=NOW, seats=2)
 
 
+def test_a_lane_has_four_seats_where_nothing_else_is_said(database: Database) -> None:
+    keys = [Key(Kind.CALENDAR, str(number)) for number in range(6)]
+    for number, key in enumerate(keys):
+        touch(database, key, due_at=NOW - (9 - number) * SECOND, lane="caldav:one.example")
+    assert ledger.due_keys(database, NOW) == keys[:4]
+    claims = [ledger.claim(database, key, now=NOW) for key in keys]
+    assert [claim is not None for claim in claims] == [True, True, True, True, False, False]
+
+
+def test_a_full_lane_is_passed_over_beside_work_that_has_no_lane(database: Database) -> None:
+    held, waiting = Key(Kind.CALENDAR, "held"), Key(Kind.CALENDAR, "waiting")
+    for key in (held, waiting):
+        touch(database, key, lane="caldav:one.example")
+    touch(database)
+    assert ledger.claim(database, held, now=NOW, seats=1)
+    assert ledger.due_keys(database, NOW, seats=1) == [KEY]
+
+
 def test_a_touch_without_a_lane_leaves_the_key_in_its_own(database: Database) -> None:
     touch(database, lane="caldav:one.example")
     touch(database)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+import structlog.testing
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 
@@ -165,8 +166,10 @@ def test_reading_the_address_tells_nothing(client: FlaskClient) -> None:
 def test_what_is_too_large_is_refused_unread(
     client: FlaskClient, counted: Counted, practice: Practice, calendar: Calendar, path: str
 ) -> None:
-    assert client.post(path, data=bytes(webhooks.LARGEST + 1)).status_code == 413
+    limit = 65_536
+    assert client.post(path, data=bytes(limit + 1)).status_code == 413
     assert counted() == {(path.split("/")[2], "too_large"): 1}
+    assert client.post(path, data=bytes(limit)).status_code == 404, "read, and refused for what it is"
     assert not is_due(practice, calendar)
 
 
@@ -262,13 +265,40 @@ def test_a_push_that_was_not_encrypted_for_the_channel_is_refused(
     assert counted() == {("caldav", "refused"): 3}
 
 
-def test_a_push_whose_keys_cannot_be_opened_is_to_be_sent_again(
+def test_a_push_signed_by_another_than_the_channels_server_is_refused(
+    client: FlaskClient, practice: Practice, calendar: Calendar, pushed: tuple[str, dict[str, str], bytes]
+) -> None:
+    path, headers, body = pushed
+    forged = signed_for(ec.generate_private_key(ec.SECP256R1()), URL, now=practice.now)
+    assert client.post(path, headers=headers | {"Authorization": forged}, data=body).status_code == 404
+    assert not is_due(practice, calendar)
+
+
+def test_a_push_that_is_signed_by_nobody_proves_itself_by_being_readable(
+    client: FlaskClient, practice: Practice, calendar: Calendar, pushed: tuple[str, dict[str, str], bytes]
+) -> None:
+    path, headers, body = pushed
+    del headers["Authorization"]
+    assert client.post(path, headers=headers, data=body).status_code == 201
+    assert is_due(practice, calendar)
+
+
+def test_a_push_whose_keys_cannot_be_opened_is_to_be_sent_again_and_the_operator_told(
     runtime: Runtime, practice: Practice, pushed: tuple[str, dict[str, str], bytes]
 ) -> None:
     path, headers, body = pushed
     with practice.database.begin() as db:
         db.execute(sa.text("UPDATE channels SET secret = :bad"), {"bad": b"sealed by nobody"})
-    assert webhooks_alone(runtime).test_client().post(path, headers=headers, data=body).status_code == 503
+    with structlog.testing.capture_logs() as logs:
+        assert webhooks_alone(runtime).test_client().post(path, headers=headers, data=body).status_code == 503
+    assert [line for line in logs if line["log_level"] == "warning"] == [
+        {
+            "event": "notification_not_stored",
+            "log_level": "warning",
+            "provider": "caldav",
+            "error": "SettingsError",
+        }
+    ]
 
 
 def test_a_notification_that_cannot_be_stored_is_to_be_sent_again(

@@ -44,3 +44,10 @@ def test_what_cannot_be_a_push_of_ours_is_rejected(name: str, value: str | None)
     headers = Headers({**PUSH, name: value} if value is not None else {k: v for k, v in PUSH.items() if k != name})
     with pytest.raises(NotificationRejectedError):
         google.parse(headers, {}, b"")
+
+
+@pytest.mark.parametrize(("name", "longest"), [("X-Goog-Channel-ID", 64), ("X-Goog-Channel-Token", 256)])
+def test_a_channel_id_and_its_token_have_a_greatest_length(name: str, longest: int) -> None:
+    assert google.parse(Headers(PUSH | {name: "x" * longest}), {}, b"")
+    with pytest.raises(NotificationRejectedError, match="no channel of ours"):
+        google.parse(Headers(PUSH | {name: "x" * (longest + 1)}), {}, b"")

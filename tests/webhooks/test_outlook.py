@@ -11,7 +11,7 @@ from werkzeug.datastructures import Headers
 from connector.errors import NotificationRejectedError
 from connector.ports import Lifecycle, Notification
 from webhooks._handshake import Handshake
-from webhooks.outlook import LARGEST, MOST, parse
+from webhooks.outlook import MOST, parse
 
 
 def notice(**changes: object) -> dict[str, Any]:
@@ -107,6 +107,20 @@ def test_what_makes_no_sense_is_left_out_and_silences_nobody(item: object) -> No
         parse(Headers(), {}, posted(item))
 
 
+def test_a_post_has_a_thousand_items_and_a_text_in_them_128_characters_at_most() -> None:
+    event = "e" * 128
+    state = f"c.{'x' * 126}"
+    most = posted(*[notice(clientState=state, lifecycleEvent=event)] * 1000)
+    assert parse(Headers(), {}, most) == (Notification(channel_id="c", secret="x" * 126),) * 1000
+    for refused in (
+        [notice()] * 1001,
+        [notice(clientState=f"{state}x")],
+        [notice(lifecycleEvent=f"{event}e")],
+    ):
+        with pytest.raises(NotificationRejectedError):
+            parse(Headers(), {}, posted(*refused))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -119,7 +133,7 @@ def test_what_makes_no_sense_is_left_out_and_silences_nobody(item: object) -> No
         b"\xff\xfe",
         b"[" * 100_000,
         b'{"value":' * 20_000,
-        b"x" * (LARGEST + 1),
+        b"x" * 300_000,
         posted(*[{}] * (MOST + 1)),
     ],
 )

@@ -119,12 +119,17 @@ def address_of(public_url: str, provider: str) -> str | None:
     return f"{public_url.rstrip('/')}{paths.NOTIFICATIONS}/{provider}" if public_url.startswith("https://") else None
 
 
-def secret_of(seal: Seal, channel: Channel) -> str:
-    """Return a channel's secret.
+def service_channel(seal: Seal, channel: Channel, *, now: datetime) -> ports.Channel:
+    """Return a channel as its service knows it; one that is not open yet expires at `now`.
 
-    Raises: SettingsError if none of the keys fits.
+    Raises: SettingsError if none of the keys fits its secret.
     """
-    return seal.open(channel.secret)[_SECRET]
+    return ports.Channel(
+        id=channel.id,
+        remote_id=channel.remote_id,
+        secret=seal.open(channel.secret)[_SECRET],
+        expires_at=channel.expires_at or now,
+    )
 
 
 def _load(
@@ -188,11 +193,9 @@ def _is_alive(channel: Channel, subscription: _Subscription) -> bool:
 def _service_channel(channel: Channel, subscription: _Subscription) -> ports.Channel | None:
     """Return a channel as its service knows it; None if its secret cannot be opened any more."""
     try:
-        secret = secret_of(subscription.seal, channel)
+        return service_channel(subscription.seal, channel, now=subscription.now)
     except SettingsError:
         return None
-    expires_at = channel.expires_at or subscription.now
-    return ports.Channel(id=channel.id, remote_id=channel.remote_id, secret=secret, expires_at=expires_at)
 
 
 def _give_up(subscription: _Subscription, channel: Channel) -> None:
@@ -323,12 +326,12 @@ def _close_retired(subscription: _Subscription) -> None:
 
 def _close(subscription: _Subscription, channel: Channel) -> None:
     """Close a channel at its service, unless its secret cannot be opened any more."""
-    service_channel = _service_channel(channel, subscription)
-    if service_channel is None:
+    there = _service_channel(channel, subscription)
+    if there is None:
         return
     subscription.fence.renew()
     try:
-        subscription.remote.unwatch(service_channel)
+        subscription.remote.unwatch(there)
     except MissingError:
         pass
     except RefusedError as error:

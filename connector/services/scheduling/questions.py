@@ -19,7 +19,7 @@ from connector.domain.question import Question
 from connector.domain.reconcile import Mirror
 from connector.domain.session import Edit
 from connector.domain.span import When
-from connector.errors import NotFoundError, PastSpanError, QuestionClosedError, RuleError, TimeTakenError
+from connector.errors import NotFoundError, PastSpanError, RuleError, TimeTakenError
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, record
 from connector.services.scheduling.offers import check_can_ask, sending
@@ -152,8 +152,6 @@ def _check_can_ask_for(db: Connection, policy: Policy, case: Case, question: Que
     when = _moved_to(question)
     check_can_ask(db, policy, case)
     session_rules.check_future(when, now)
-    if question.row.about_offer and (case.open is None or case.open.id != question.offer_id):
-        raise QuestionClosedError("The offer this question was about has ended.")
     if occupancy.taken(db, case.practitioner.id, when.span.padded(case.practitioner.buffer), besides=case.session.id):
         raise TimeTakenError(occupancy.TAKEN)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -174,6 +175,17 @@ def test_a_calendar_of_a_service_without_channels_is_left_alone(practice: Practi
         now=practice.now,
     )
     assert again_at == practice.now + ASK_AGAIN
+
+
+def test_a_channel_is_shown_to_its_service_as_it_was_granted_and_before_that_as_expiring_now(
+    practice: Practice, calendar: Calendar, remote: MemoryCalendar
+) -> None:
+    watch(practice, calendar)
+    [stored], [granted] = stored_channels(practice, calendar), remote.channels.values()
+    assert subscriptions.service_channel(SEAL, stored, now=practice.now) == granted
+    opening = replace(stored, expires_at=None)
+    shown = subscriptions.service_channel(SEAL, opening, now=practice.now)
+    assert shown == replace(granted, expires_at=practice.now)
 
 
 def test_the_words_of_a_refusal_are_logged_without_addresses(

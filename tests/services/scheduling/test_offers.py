@@ -278,6 +278,18 @@ def test_replacing_swaps_the_holds_without_a_gap(practice: Practice) -> None:
     assert practice.kinds_told(booked, client=True) == ["booked", "offered", "offered", "accepted"]
 
 
+def test_moving_an_alternative_holds_its_new_time_instead_and_tells_the_client(practice: Practice) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72)
+    alternative_id = offer.alternatives[0].id
+    with practice.database.begin() as db:
+        moved = move_alternative(db, practice.policy, offer.id, alternative_id, when(96), by=KIM, now=practice.now)
+    assert moved == practice.offer_now(offer)
+    assert [a.when for a in moved.standing] == [when(96)]
+    assert {start for start, _, state in practice.kept() if state == "held"} == {when(96).span.start}
+    assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
+
+
 def test_moving_an_alternative_onto_somebody_else_is_refused(practice: Practice) -> None:
     offer = practice.offer(practice.book(48), 72)
     practice.book(96, of=practice.another_client())

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from connector.domain.connection import Calendar
-from connector.domain.facts import Answer
+from connector.domain.facts import Answer, QuestionKind
+from connector.domain.offer import OfferState
 from connector.errors import NotFoundError, QuestionClosedError, RuleError
 from connector.services.scheduling.questions import PURPOSE, find
 from connector.services.scheduling.questions import answer as answer_question
@@ -20,6 +21,7 @@ from tests.services.connected import (
     book_and_show,
     href_at,
     move_and_settle,
+    offer_and_show,
     on_sqlite,
     open_question,
     push,
@@ -70,6 +72,62 @@ def test_a_move_nobody_answered_onto_a_time_taken_meanwhile_is_put_back_as_taken
     assert (message.kind.value, message.notice.reason, message.notice.moved_to) == ("entry_put_back", "taken", when(60))
     work(practice, calendar)
     assert href_at(practice, 48)
+
+
+def test_a_client_who_cannot_be_reached_any_more_is_not_asked_and_the_entry_goes_back(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked, question = move_and_settle(practice, calendar)
+    with practice.database.begin() as db:
+        own = tables.clients.c.id == practice.alex.id
+        db.execute(tables.clients.update().where(own).values(email=""))
+    with pytest.raises(RuleError, match="Nothing has been held"):
+        answer(practice, question, Answer.ASK_CLIENT)
+    assert open_question(practice, booked) == question
+    practice.now = question.answers_itself_at
+    come_due(practice)
+    message = practice.told(booked, client=False)[-1]
+    assert (message.kind.value, message.notice.reason) == ("entry_put_back", "unasked")
+    work(practice, calendar)
+    assert href_at(practice, 48)
+
+
+def test_the_open_offer_a_question_is_about_is_replaced_by_the_time_the_session_was_moved_to(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked, offer = offer_and_show(practice, calendar, 72, 96)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    question = open_question(practice, booked)
+    assert (question.kind, question.offer_id) == (QuestionKind.REPLACE, offer.id)
+    answer(practice, question, Answer.REPLACE)
+    assert practice.offer_now(offer).state is OfferState.REPLACED
+    assert [start for start, _, state in practice.kept(booked.id) if state == "held"] == [when(60).span.start]
+    assert question_or_none(practice, booked) is None
+
+
+@pytest.mark.parametrize("end", ["accept", "reject", "cancel", "withdraw", "lapse", "replace"])
+def test_a_question_about_an_open_offer_ends_with_it(practice: Practice, calendar: Calendar, end: str) -> None:
+    booked, offer = offer_and_show(practice, calendar, 72)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    question = open_question(practice, booked)
+    match end:
+        case "accept":
+            practice.accept(offer)
+        case "reject":
+            practice.reject(offer)
+        case "cancel":
+            practice.cancel_booking(offer)
+        case "withdraw":
+            practice.withdraw(offer)
+        case "lapse":
+            practice.wait(hours=24)
+        case _:
+            practice.offer(booked, 96)
+    with pytest.raises(QuestionClosedError, match="no longer stands"):
+        answer(practice, question, Answer.REPLACE)
+    assert "held" not in {state for start, _, state in practice.kept(booked.id) if start == when(60).span.start}
 
 
 @pytest.mark.parametrize(("kind", "after"), [("moved", timedelta(minutes=30)), ("deleted", timedelta(hours=24))])

@@ -59,8 +59,8 @@ def test_moving_keeps_identity_and_tells_old_and_new_in_one_mail(practice: Pract
 
 def test_saving_the_same_values_is_no_mail_no_revision_no_fact(practice: Practice) -> None:
     booked = practice.book()
-    practice.edit(booked, Edit(when=booked.when, location=booked.location, attestation=ATTESTED))
-    assert practice.session(booked) == booked
+    saved = practice.edit(booked, Edit(when=booked.when, location=booked.location, attestation=ATTESTED))
+    assert saved == practice.session(booked) == booked
     assert len(practice.told(booked)) == 1
     assert practice.happened(booked) == ["SessionBooked"]
 
