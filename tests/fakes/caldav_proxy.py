@@ -100,6 +100,10 @@ class Proxy:
     def always(self, method: str, script: Script) -> None:
         self._always.append((method, script))
 
+    def forget_scripts(self) -> None:
+        with self._lock:
+            self._scripts.clear()
+
     def count(self, method: str | None = None) -> int:
         return sum(method is None or request.method == method for request in self.requests)
 
