@@ -494,7 +494,7 @@ class Sender(Protocol):
     def send(self, letter: Letter) -> None:
         """Hand one letter over to be delivered to `letter.notice.to.address`.
 
-        Calls `before_request` right before the letter itself is given away; the same letter is the same bytes each time.
+        Calls `before_request` right before it gives the letter itself away, which is the same bytes each time.
 
         Raises: NotSentError; what `before_request` raises.
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from connector.services.sync import push
 from connector.storage import conversations as stored_conversations
 from connector.storage import doubts, ledger, messages, migrations, remote_changes, tables
 from connector.storage.messages import Message, MessageState
-from tests.conftest import Postgresql, postgresql
+from tests.conftest import STORMS, Postgresql, postgresql
 from tests.domain.conversations import ASKING, ENDING, Reader
 from tests.fakes.caldav_proxy import Proxy
 from tests.fakes.mailbox import Caught
@@ -35,8 +34,7 @@ from tests.work.redis_server import redis_server
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.redis, pytest.mark.slow, pytest.mark.long]
 
-# More by hand: PENCILLED_STORMS="4 5 6" make test-long ARGS=tests/journeys/test_storm.py
-SEEDS = [int(seed) for seed in os.environ.get("PENCILLED_STORMS", "1 2 3").split()]  # noqa: TID251 - a switch of tests
+# More by hand: CONNECTOR_TEST_STORMS="4 5 6" make test-long ARGS=tests/journeys/test_storm.py
 ACTS = 60
 PATIENCE = 400.0  # what failed is put off for longer and longer
 
@@ -70,7 +68,7 @@ def installed(server: Postgresql, folder: Path, *, seed: int) -> Iterator[Storm]
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", STORMS)
 def test_after_a_storm_calendars_and_clients_have_the_truth(
     database_server: Postgresql, tmp_path: Path, seed: int
 ) -> None:
