@@ -494,6 +494,8 @@ class Sender(Protocol):
     def send(self, letter: Letter) -> None:
         """Hand one letter over to be delivered to `letter.notice.to.address`.
 
-        Raises: NotSentError.
+        Calls `before_request` right before it gives the letter itself away, which is the same bytes each time.
+
+        Raises: NotSentError; what `before_request` raises.
         """
         ...

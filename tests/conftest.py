@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -32,6 +32,7 @@ hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
 
 _ENVIRONMENT = os.environ  # noqa: TID251 - the tests' own switches, read in this one place
+STORMS = [int(seed) for seed in _ENVIRONMENT.get("CONNECTOR_TEST_STORMS", "1 2 3").split()]
 _DEBIAN_POSTGRESQL = "/usr/lib/postgresql"  # Debian keeps the server's programs off the path
 _PR_SET_PDEATHSIG = 1
 _numbers = count()
@@ -129,48 +130,8 @@ def postgresql_server() -> Iterator[str]:
     if url := _ENVIRONMENT.get("CONNECTOR_TEST_POSTGRESQL_URL"):
         yield url
         return
-    programs = _postgresql_programs()
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    folder = Path(tempfile.mkdtemp(prefix="pencilled-postgresql-"))
-    try:
-        shutil.chown(folder, user)
-        data = folder / "data"
-        initdb: list[str | Path] = [
-            programs / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "-N",
-        ]
-        made = subprocess.run(initdb, user=user, cwd=folder, env={"LC_ALL": "C"}, capture_output=True, check=False)
-        if made.returncode:
-            missing(f"PostgreSQL did not come up: {made.stderr.decode(errors='replace')[:300]}")
-        port = free_port()
-        options = {
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": "",
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
-            "max_connections": "300",
-            "deadlock_timeout": "50ms",  # tests that provoke deadlocks need not wait the usual second
-        }
-        flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (
-            (folder / "log").open("wb") as log,
-            child([programs / "postgres", "-D", data, "-p", str(port), *flags], log, stop=signal.SIGINT, user=user),
-        ):
-            url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-            _await(lambda: psycopg.connect(url).close(), psycopg.OperationalError)
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgresql(synchronous_commit="off") as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
@@ -192,6 +153,68 @@ def empty_postgresql_url(postgresql_server: str) -> Iterator[str]:
     """A database nobody has migrated."""
     with _created(postgresql_server, f"pencilled_{os.getpid()}_{next(_numbers)}") as url:
         yield url
+
+
+class Postgresql:
+    """A server of a test's own; nothing that was committed goes with its processes, unless an option says so."""
+
+    def __init__(self, programs: Path, folder: Path, user: str, **options: str) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._folder, self._user = folder, user
+        flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._command: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-p", str(self.port), *flags]
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        log = self._stack.enter_context((self._folder / "log").open("ab"))
+        self._process = self._stack.enter_context(child(self._command, log, stop=signal.SIGINT, user=self._user))
+        _await(lambda: psycopg.connect(self.url).close(), psycopg.OperationalError)
+
+    def restart(self) -> None:
+        """End every connection in the middle of whatever it does, and come back."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(120)
+        self.start()
+
+    def stop(self) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def postgresql(**options: str) -> Iterator[Postgresql]:
+    programs = _postgresql_programs()
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    folder = Path(tempfile.mkdtemp(prefix="pencilled-postgresql-"))
+    try:
+        shutil.chown(folder, user)
+        initdb: list[str | Path] = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust"]
+        made = subprocess.run(
+            [*initdb, "-E", "UTF8", "--locale=C", "-N"],
+            user=user,
+            cwd=folder,
+            env={"LC_ALL": "C"},
+            capture_output=True,
+            check=False,
+        )
+        if made.returncode:
+            missing(f"PostgreSQL did not come up: {made.stderr.decode(errors='replace')[:300]}")
+        usual = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "full_page_writes": "off",
+            "max_connections": "300",
+            "deadlock_timeout": "50ms",  # tests that provoke deadlocks need not wait the usual second
+        }
+        server = Postgresql(programs, folder, user, **usual, **options)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

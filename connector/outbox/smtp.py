@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from connector.domain.people import check_address
 from connector.errors import RuleError
-from connector.ports import Letter, NotSentError
+from connector.ports import Letter, NotSentError, before_request
 
 TIMEOUT = timedelta(seconds=20)  # of a whole attempt: a frozen server's attempt ends before the work's lease does
 
@@ -217,7 +217,8 @@ def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None,
 class _Bounded(smtplib.SMTP):
     """Ends the whole conversation at one deadline, where the library would grant the timeout anew to every step.
 
-    `letter_begun` says whether the server has perhaps been given the letter itself.
+    `letter_begun` says whether the server has perhaps been given the letter itself. Only who still may ask hands it
+    over: a letter of somebody who was frozen before that, and has lost their claim, may contradict those sent since.
     """
 
     letter_begun = False
@@ -227,6 +228,8 @@ class _Bounded(smtplib.SMTP):
         super().__init__(host, port, name, timeout=timeout)
 
     def send(self, s: object) -> None:
+        if self.letter_begun and isinstance(s, bytes):  # the letter itself; commands are text
+            before_request()
         self._limit_wait()
         super().send(s)  # type: ignore[arg-type]  # whatever the library hands to itself
 

@@ -42,15 +42,16 @@ def handler(runtime: Runtime) -> Handler:
                 with fenced(runtime.database, running) as db:
                     return questions.come_due(db, runtime.policy, identity, now=runtime.clock())
             case Kind.CONVERSATION:
-                return conversations.converse(
-                    runtime.database,
-                    runtime.policy,
-                    runtime.sender,
-                    runtime.link_for,
-                    identity,
-                    clock=runtime.clock,
-                    fence=running,
-                )
+                with asking_first(running.keep):
+                    return conversations.converse(
+                        runtime.database,
+                        runtime.policy,
+                        runtime.sender,
+                        runtime.link_for,
+                        identity,
+                        clock=runtime.clock,
+                        fence=running,
+                    )
             case Kind.OUTCOME | Kind.UPKEEP:
                 raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
             case _:

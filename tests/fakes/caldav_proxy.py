@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -100,6 +101,10 @@ class Proxy:
     def always(self, method: str, script: Script) -> None:
         self._always.append((method, script))
 
+    def forget_scripts(self) -> None:
+        with self._lock:
+            self._scripts.clear()
+
     def count(self, method: str | None = None) -> int:
         return sum(method is None or request.method == method for request in self.requests)
 
@@ -156,6 +161,11 @@ class Proxy:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 32
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet where a client has died."""
+        if not isinstance(sys.exc_info()[1], ConnectionResetError):
+            super().handle_error(request, client_address)
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

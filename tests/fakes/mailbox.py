@@ -16,7 +16,14 @@ from urllib.parse import quote
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
-Stage = str  # "mail", "rcpt", "data" or "auth"
+Stage = str  # "mail", "rcpt", "data" or "auth"; "kept" once a letter is kept, and nobody has been told
+
+
+class CutOff(Exception):  # noqa: N818 - an act, no error
+    """End the connection without an answer."""
+
+
+_UNSAID = "421 4.4.2 nobody hears this"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,7 @@ class Mailbox:
         self._arrived = Condition()
         self._messages: list[Caught] = []
         self._refusals: dict[Stage, int] = {}
+        self._acts: list[tuple[Stage, Callable[[], None]]] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._listener = _Listener(
             self,
@@ -112,6 +120,28 @@ class Mailbox:
         else:
             self._refusals[at] = code
 
+    def once(self, stage: Stage, act: Callable[[], None], *, times: int = 1) -> None:
+        """Do something the next time a letter comes to that stage, before the answer; CutOff is what it may raise."""
+        with self._arrived:
+            self._acts += [(stage, act)] * times
+
+    def forget_acts(self) -> None:
+        with self._arrived:
+            self._acts.clear()
+
+    def _is_cut_off(self, stage: Stage, server: Any) -> bool:
+        with self._arrived:
+            found = next((one for one in self._acts if one[0] == stage), None)
+            if found is None:
+                return False
+            self._acts.remove(found)
+        try:
+            found[1]()
+        except CutOff:
+            server.transport.abort()
+            return True
+        return False
+
     def _refusal(self, stage: Stage, about: str) -> str | None:
         code = self._refusals.get(stage)
         return f"{code} {code // 100}.1.1 <{about}> is not wanted here" if code else None
@@ -133,14 +163,18 @@ class Mailbox:
         return self._refusal("mail", address) or "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - the library's name
-        self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        if self._is_cut_off("rcpt", server):
+            return _UNSAID
         if refusal := self._refusal("rcpt", address):
             return refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        if self._is_cut_off("data", server):
+            return _UNSAID
         if refusal := self._refusal("data", envelope.rcpt_tos[0]):
             return refusal
         raw = envelope.original_content or b""
@@ -156,7 +190,7 @@ class Mailbox:
         with self._arrived:
             self._messages.append(caught)
             self._arrived.notify_all()
-        return "250 OK"
+        return _UNSAID if self._is_cut_off("kept", server) else "250 OK"
 
 
 class _Listener(Controller):

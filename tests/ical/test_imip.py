@@ -58,6 +58,16 @@ def test_letter_of_words_alone_has_no_attachment() -> None:
     assert tree(received(message())) == ["multipart/alternative", "text/plain", "text/html"]
 
 
+def test_letter_that_is_written_again_is_the_same_bytes_and_another_is_not() -> None:
+    first = message(calendar=request()).as_bytes()
+
+    assert message(calendar=request()).as_bytes() == first
+    boundaries = {part.get_boundary() for part in received(message(calendar=request())).walk() if part.is_multipart()}
+    others = {part.get_boundary() for part in received(message(message_id="<3@x.example>")).walk()}
+    assert len(boundaries) == 2
+    assert not boundaries & others
+
+
 @pytest.mark.parametrize(
     ("calendar", "method", "file"), [(request(), "REQUEST", "invite.ics"), (cancel(), "CANCEL", "cancel.ics")]
 )

@@ -99,9 +99,9 @@ class Installation:
         if self.engine is not None:
             self.engine.wake_again(ledger.due_keys(self.runtime.database, self.now))
 
-    def until(self, look: Callable[[], T], right: Callable[[T], bool]) -> T:
+    def until(self, look: Callable[[], T], right: Callable[[T], bool], *, patience: float = PATIENCE) -> T:
         """Look until it is right; fail with what was seen last."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         pause = threading.Event()
         while True:
             state = look()

@@ -185,3 +185,33 @@ def test_a_worker_frozen_at_any_creation_changes_nothing_when_it_wakes(
     if held and there.slug == "outlook":
         pytest.skip("the fake of Graph does one operation at a time: nobody else would be served meanwhile")
     play(there, postgresql_url, tmp_path, Freezer(n, held=held))
+
+
+def test_a_worker_frozen_in_the_middle_of_a_letter_does_not_send_it_when_it_wakes(
+    radicale_server: Server, postgresql_url: str, tmp_path: Path
+) -> None:
+    since = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - as above
+    with (
+        services.service("caldav", tmp_path, radicale_server) as there,
+        Distributed(postgresql_url, now=since) as installation,
+    ):
+        use(installation.runtime, there)
+        log, frozen, mailbox = tmp_path / "first.log", threading.Event(), installation.mailbox
+        with working(installation, there, log) as first:
+
+            def freeze() -> None:
+                first.send_signal(signal.SIGSTOP)
+                frozen.set()
+
+            mailbox.once("rcpt", freeze)
+            booked = installation.practice.book((since - NOW).total_seconds() / 3600 + 48)
+            assert frozen.wait(120)
+            with working(installation, there, tmp_path / "second.log"):
+                mailbox.wait_for(1)
+                installation.practice.cancel(booked)
+                mailbox.wait_for(2)
+                first.send_signal(signal.SIGCONT)
+                installation.until(log.read_text, lambda text: "how='lost' kind=<Kind.CONVERSATION" in text)
+                installation.until(lambda: _settled(installation), bool)
+        methods = [part.get_param("method") for mail in mailbox.messages for part in mail.message.walk()]
+        assert [method for method in methods if method] == ["REQUEST", "CANCEL"]

@@ -10,8 +10,9 @@ from threading import Event, Thread
 import pytest
 
 from connector.domain.notice import NoticeKind
+from connector.errors import LeaseLostError
 from connector.outbox.smtp import Security, SmtpSender, check, parse_url
-from connector.ports import NotSentError
+from connector.ports import NotSentError, asking_first
 from tests.outbox.people import BRAND, FROM, letter
 
 Answer = Callable[[str], bytes | None]
@@ -120,6 +121,26 @@ def test_silent_server_is_given_up_at_the_deadline_of_the_whole_attempt() -> Non
 def test_trouble_after_the_mail_was_taken_does_not_send_it_again() -> None:
     with scripted(b"220 hello\r\n", lambda verb: b"421 off\r\n" if verb == "QUIT" else obliging(verb)) as url:
         sender(url).send(letter(NoticeKind.BOOKED))
+
+
+def test_who_has_lost_the_claim_while_the_server_was_slow_hands_no_letter_over() -> None:
+    heard: list[str] = []
+
+    def answer(verb: str) -> bytes:
+        heard.append(verb)
+        return obliging(verb)
+
+    def lost() -> None:
+        raise LeaseLostError("another worker may have the claim")
+
+    with (
+        scripted(b"220 hello\r\n", answer) as url,
+        asking_first(lost),
+        pytest.raises(LeaseLostError),
+    ):
+        sender(url).send(letter(NoticeKind.BOOKED))
+
+    assert heard[-1] == "DATA"  # and not the end of the letter
 
 
 @pytest.mark.parametrize(
