@@ -169,6 +169,9 @@ def _to_client(
     message = begun or messages.begin(
         db, following.notice, conversation=before, key=None, mail_domain=policy.mail_domain, now=now
     )
+    if message.state is MessageState.QUEUED and message.queued_at != now:
+        messages.redate(db, message.id, now=now)
+        message = replace(message, queued_at=now)
     messages.set_state(db, message.id, MessageState.SENDING)
     # An earlier try of it may have arrived, and that stays possible whatever becomes of this one.
     may_have_left = begun is not None and begun.state is MessageState.SENDING
