@@ -257,13 +257,10 @@ def readdressed(conversation: Conversation) -> Conversation:
 
 def owing(conversation: Conversation, notice: Notice) -> Conversation:
     """Return a conversation in which this notice never left, and yet what it takes back or confirms must be told."""
-    owed = _CONFIRMED.get(notice.kind, frozenset())
-    is_correction = notice.kind is NoticeKind.CORRECTED
-    beliefs = []
-    for belief in conversation.beliefs:
-        is_told = is_correction and belief.known is not None and belief.known.when == notice.old_when
-        void = (belief.known.when,) if is_told and belief.known is not None else ()
-        beliefs.append(replace(belief, owed=belief.owed | owed, void=(*belief.void, *void)))
+    beliefs = [
+        replace(belief, owed=_owed_after(belief, notice), void=_void_after(belief, notice))
+        for belief in conversation.beliefs
+    ]
     is_rejection = notice.kind is NoticeKind.REJECTED
     return replace(
         conversation,
@@ -273,10 +270,26 @@ def owing(conversation: Conversation, notice: Notice) -> Conversation:
     )
 
 
-_CONFIRMED = {
-    NoticeKind.ACCEPTED: frozenset({Owed.ACCEPTED}),
-    NoticeKind.REJECTED: frozenset({Owed.REJECTED}),
-}
+def _owed_after(belief: Belief, notice: Notice) -> frozenset[Owed]:
+    """Return what is to be confirmed once that has happened which a notice would have told; see `_witnessed`."""
+    match notice.kind:
+        case NoticeKind.ACCEPTED:
+            return frozenset({Owed.ACCEPTED})
+        case NoticeKind.MOVED | NoticeKind.CORRECTED:
+            return frozenset()
+        case NoticeKind.REJECTED:
+            return belief.owed | {Owed.REJECTED}
+        case NoticeKind.OFFERED:
+            return belief.owed - {Owed.REJECTED}
+        case _:
+            return belief.owed
+
+
+def _void_after(belief: Belief, notice: Notice) -> tuple[When, ...]:
+    """Return the times somebody was told by mistake, likewise; one that stands again is no mistake."""
+    void = _still_void(belief, notice.session.when if notice.session else None)
+    is_told = belief.known is not None and belief.known.when == notice.old_when
+    return (*void, belief.known.when) if belief.known and is_told and notice.kind is NoticeKind.CORRECTED else void
 
 
 def _distinct(beliefs: Iterable[Belief]) -> tuple[Belief, ...]:
@@ -304,7 +317,7 @@ def told(belief: Belief, notice: Notice, *, now: datetime) -> Belief:
             offer = KnownOffer(
                 offer_id=notice.offer_id, choices=notice.choices, expires_at=notice.expires_at, told_at=now
             )
-            return replace(belief, known=here, offer=offer)
+            return replace(belief, known=here, offer=offer, owed=belief.owed - {Owed.REJECTED})
         case Effect.OFFER_ENDS:
             return replace(belief, known=here, offer=None, owed=belief.owed - {Owed.REJECTED})
         case _:

@@ -112,6 +112,7 @@ def converse(
             with fenced(database, fence) as db:
                 _sent(db, conversation_id, turn.message, clock())
             with fenced(database, fence) as db:
+                fence.check(db)  # before the others, which are not waited for: so nobody waits for us in a circle
                 _hasten_others(db, clock())
 
 
@@ -168,6 +169,9 @@ def _to_client(
     message = begun or messages.begin(
         db, following.notice, conversation=before, key=None, mail_domain=policy.mail_domain, now=now
     )
+    if message.state is MessageState.QUEUED and message.queued_at != now:
+        messages.redate(db, message.id, now=now)
+        message = replace(message, queued_at=now)
     messages.set_state(db, message.id, MessageState.SENDING)
     # An earlier try of it may have arrived, and that stays possible whatever becomes of this one.
     may_have_left = begun is not None and begun.state is MessageState.SENDING
@@ -212,12 +216,12 @@ def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice]
 
 def _sent(db: Connection, conversation_id: UUID, message: Message, now: datetime) -> None:
     """Note that a letter has left."""
+    stored = conversations.locked(db, conversation_id)  # before its letters, as everywhere
     messages.set_state(db, message.id, MessageState.SENT, sent_at=now)
     fact = NoticeSent(
         at=now, by=CLOCK, session_id=message.session_id, kind=message.kind.value, medium=message.medium.value
     )
     timeline.append(db, message.practitioner_id, [fact])
-    stored = conversations.locked(db, conversation_id)
     if stored is not None and stored.letter_id == message.id:
         beliefs = rules.arrived(stored.beliefs, message.id) if stored.beliefs else None
         conversations.save(db, replace(stored, beliefs=beliefs, letter_id=None, refused="", tried_at=now))

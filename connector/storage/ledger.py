@@ -189,9 +189,13 @@ def finish(database: Database, claim: Claim, *, again_at: datetime | None = None
 
 
 def failing(db: Connection, kind: Kind, *, now: datetime, limit: int = 500) -> list[str]:
-    """Return the ids of the keys that have failed and wait to be tried again, the longest waiting first."""
+    """Return the ids of the keys that have failed and wait to be tried again, the longest waiting first.
+
+    They are locked until the transaction ends; those that somebody else has locked are left out.
+    """
     waits = and_(due.c.kind == kind.value, due.c.attempts > 0, due.c.due_at > now, _FREE)
-    return list(db.execute(select(due.c.id).where(waits).order_by(due.c.due_at).limit(limit)).scalars())
+    query = select(due.c.id).where(waits).order_by(due.c.due_at).limit(limit)
+    return list(db.execute(query.with_for_update(skip_locked=True)).scalars())
 
 
 def postpone(

@@ -95,6 +95,11 @@ def set_state(
     db.execute(update(messages).where(messages.c.id == message_id).values(values))
 
 
+def redate(db: Connection, message_id: UUID, *, now: datetime) -> None:
+    """Have a message that has certainly not left written as of now: what it says is to come must be so then."""
+    db.execute(update(messages).where(messages.c.id == message_id).values(queued_at=now))
+
+
 def hold_back(db: Connection, session_id: UUID) -> None:
     """Keep what is queued to a client, by a version that had no conversations, from ever leaving."""
     queued = messages.c.to_client & (messages.c.state == MessageState.QUEUED.value)

@@ -372,6 +372,17 @@ def test_a_letter_that_is_taken_brings_forward_what_waits_for_the_same_server(pr
     assert [m.state for m in practice.told(first, client=True)] == [MessageState.SENT]
 
 
+def test_a_letter_that_surely_did_not_leave_is_written_as_of_when_it_does(practice: Practice, post: Post) -> None:
+    """By its date a letter knows which of the offered times are still to come."""
+    session = practice.book()
+    post.wrong = DOWN
+    offer = practice.offer(session, 1, 100)
+    practice.mail()
+    recover(practice, post, hours=2)
+    assert post.taken[-1].notice.offer_id == offer.id
+    assert post.taken[-1].date > offer.alternatives[0].when.span.start
+
+
 def test_a_service_that_asks_for_patience_is_not_asked_earlier(practice: Practice, post: Post) -> None:
     post.wrong = DOWN
     first = practice.book()

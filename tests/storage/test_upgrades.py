@@ -75,6 +75,11 @@ def empty_url(request: pytest.FixtureRequest) -> str:
     return _urls(request, request.param, "stored")
 
 
+@pytest.fixture
+def sqlite_url_of_stored(request: pytest.FixtureRequest) -> str:
+    return _urls(request, "sqlite", "stored")
+
+
 @pytest.fixture(params=revisions())
 def stored(request: pytest.FixtureRequest, empty_url: str) -> Stored:
     stored = Stored(url=empty_url, revision=request.param)
@@ -139,6 +144,25 @@ def test_what_waited_is_done_once_and_what_is_new_is_done_for_old_rows(stored: S
             assert ledger.parked(upgraded.database) == []
             for need in NEEDS:
                 assert needs._missing(db, need) == [], need.kind
+
+
+def test_what_was_refused_is_neither_sent_nor_told_again_by_an_upgrade(sqlite_url_of_stored: str) -> None:
+    stored = Stored(url=sqlite_url_of_stored, revision="0006")
+    stored.fill()
+    engine = sa.create_engine(read_url(stored.url))
+    with engine.begin() as db:
+        waiting = "SELECT session_id FROM messages WHERE to_client AND state <> 'sent' AND session_id IS NOT NULL"
+        refused = f"UPDATE messages SET state = 'refused' WHERE to_client AND session_id NOT IN ({waiting})"  # noqa: S608
+        assert db.execute(sa.text(refused)).rowcount
+        db.execute(sa.text("UPDATE practitioners SET name = 'Kim Married'"))
+    engine.dispose()
+    queued = queued_messages(stored.url)
+    with upgrade(stored) as upgraded:
+        upgraded.do_what_is_due(after=timedelta(minutes=1))
+        check_what_people_are_told(upgraded, queued)
+        with upgraded.database.read() as db:
+            kept = tables.conversations.c.refused.is_not(None)
+            assert db.execute(sa.select(tables.conversations).where(kept)).all()
 
 
 def check_looked_after(db: sa.Connection, calendar: sa.Row[object]) -> None:

@@ -214,6 +214,16 @@ def keep_refused() -> None:
             conversation = conversation_of(row, "client")
             refused = {"refused": row.error or "refused"}
             db.execute(sa.update(conversations).where(conversations.c.id == conversation).values(refused))
+            rest(conversation)
+
+
+def rest(conversation: UUID) -> None:
+    """Have nothing tried that was refused, or told of it again, until something happens to the session."""
+    db = op.get_bind()
+    own = (due.c.kind == "conversation") & (due.c.id == str(conversation))
+    if db.execute(sa.select(due.c.id).where(own)).first() is None:
+        counts = {"desired": 1, "applied": 1, "attempts": 0, "token": secrets.randbits(48)}
+        db.execute(sa.insert(due).values(kind="conversation", id=str(conversation), lane="mail", due_at=None, **counts))
 
 
 def downgrade() -> None:
