@@ -107,10 +107,18 @@ def list_(*, as_json: bool) -> None:
         click.echo("There is no practitioner yet. Add one: pencilled practitioners add --help")
     else:
         rows = (
-            (p.email, p.name, p.zone, _minutes(p.buffer), f"{p.session_level} / {p.hold_level}", str(p.id))
+            (
+                p.email,
+                p.name,
+                p.zone,
+                _minutes(p.buffer),
+                f"{p.session_level} / {p.hold_level}",
+                "yes" if p.takes_replies else "no",
+                str(p.id),
+            )
             for p in everybody
         )
-        print_table(("e-mail", "name", "zone", "buffer", "session / hold level", "id"), rows)
+        print_table(("e-mail", "name", "zone", "buffer", "session / hold level", "replies", "id"), rows)
         click.echo(f"Levels: {LEVELS}.")
 
 
@@ -128,4 +136,5 @@ def _json(person: Practitioner) -> dict[str, object]:
         "buffer_minutes": int(person.buffer.total_seconds() // 60),
         "session_level": int(person.session_level),
         "hold_level": int(person.hold_level),
+        "replies": person.takes_replies,
     }

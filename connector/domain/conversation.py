@@ -255,6 +255,16 @@ def readdressed(conversation: Conversation) -> Conversation:
     return replace(in_doubt, beliefs=_distinct((NOTHING, *in_doubt.beliefs)), refused=())
 
 
+def retried(conversation: Conversation) -> Conversation:
+    """Return a conversation in which what was refused is tried again."""
+    return replace(conversation, refused=())
+
+
+def either(one: Conversation, other: Conversation) -> Conversation:
+    """Return a conversation of which it is not known which of two accounts holds."""
+    return replace(other, beliefs=_distinct((*one.beliefs, *other.beliefs)))
+
+
 def owing(conversation: Conversation, notice: Notice) -> Conversation:
     """Return a conversation in which this notice never left, and yet what it takes back or confirms must be told."""
     beliefs = [
@@ -342,13 +352,28 @@ def next_letter(conversation: Conversation, standing: Standing, basis: Notice, *
     about_session = _about_session(conversation, standing, basis)
     untold = None
     if about_session is not None and _is_too_late(about_session, conversation.beliefs, session, now):
-        is_known = conversation.untold == session.revision or about_session in conversation.refused
+        is_known = conversation.untold == session.revision or _was_refused(conversation, about_session)
         untold, about_session = (None if is_known else about_session), None
     about_offer = _about_offer(conversation, standing, basis, now)
     wanted = [notice for notice in (about_session, about_offer) if notice is not None]
-    notice = next((notice for notice in wanted if notice not in conversation.refused), None)
+    notice = next((notice for notice in wanted if not _was_refused(conversation, notice)), None)
     again_at = _again_at(conversation, standing.open, basis, now) if notice is None and standing.open else None
     return Next(notice=notice, untold=untold, is_refused=bool(wanted) and notice is None, again_at=again_at)
+
+
+def _was_refused(conversation: Conversation, notice: Notice) -> bool:
+    """Whether a letter that says the same was refused for good, to whomever by whatever name."""
+    return any(
+        notice
+        == replace(
+            refusal,
+            to=notice.to,
+            practitioner_name=notice.practitioner_name,
+            client_name=notice.client_name,
+            reply_to=notice.reply_to,
+        )
+        for refusal in conversation.refused
+    )
 
 
 def _again_at(conversation: Conversation, offer: Offer, basis: Notice, now: datetime) -> datetime | None:

@@ -53,9 +53,16 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
 
     Raises: NotFoundError; RuleError for something that is no address.
     """
-    client = replace(people.client(db, client_id), email=check_address(email))
+    check_address(email)
+    own = sessions.of_client(db, client_id, since=now)
+    for practitioner_id in sorted({session.practitioner_id for session in own}):
+        people.practitioner(db, practitioner_id, lock=True)  # nobody decides meanwhile by the old address
+    client = replace(people.client(db, client_id), email=email)
     people.readdress_client(db, client.id, email)
-    for session in sessions.of_client(db, client.id, since=now):
+    for stored in conversations.of_client(db, [session.id for session in own]):
+        if stored.beliefs is not None and stored.refused:  # the same address may take letters by now
+            conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=""))
+    for session in own:
         witness(db, client, session, now=now)
     return client
 
@@ -148,6 +155,7 @@ def _to_client(
         return None, None
     client = people.client(db, session.client_id)
     if not client.email:
+        conversations.save(db, replace(stored, letter_id=None))
         return None, None
     remembered_before = _beliefs(db, stored, client)
     _forget_queued(db, stored)
@@ -155,7 +163,7 @@ def _to_client(
     begun = begun if stored.letter_id else None
     before = _without(stored, begun)
     following = _next(db, before, client, now)
-    if begun is not None and following.notice != begun.notice:
+    if begun is not None and (following.notice != begun.notice or _has_aged(begun, now)):
         before = _overtaken(db, stored, begun)
         following = _next(db, before, client, now)
         begun = None
@@ -179,6 +187,11 @@ def _to_client(
     beliefs = rules.handed_over(rules.doubted(earlier), following.notice, message.id, now=now)
     conversations.save(db, replace(before, beliefs=beliefs, letter_id=message.id, tried_at=now))
     return message, None
+
+
+def _has_aged(begun: Message, now: datetime) -> bool:
+    """Whether a time that a letter offers has begun since it was written."""
+    return any(begun.queued_at < choice.when.span.start <= now for choice in begun.notice.choices)
 
 
 def _to_others(
@@ -335,6 +348,15 @@ def remembered(logged: Iterable[Message]) -> Conversation:
 
     Those that have not left never will; what they would have taken back, or confirmed, is still to be told.
     """
+    written = list(logged)
+    conversation = _folded(written)
+    arrivals = sorted(written, key=lambda message: message.sent_at or message.queued_at)
+    if arrivals != written:  # they left in another order than they were written: who knows which one was believed
+        return rules.either(_folded(arrivals), conversation)
+    return conversation
+
+
+def _folded(logged: Iterable[Message]) -> Conversation:
     conversation = Conversation()
     for message in logged:
         match message.state:

@@ -91,7 +91,14 @@ def tell_practitioner(db: Connection, practitioner: Practitioner, notice: Notice
 
 
 def is_current(db: Connection, notice: Notice, *, now: datetime) -> bool:
-    """Whether a notice to a practitioner or operator still says what is so."""
+    """Whether a notice to a practitioner or operator still says what is so; of what is gone there is nothing to say."""
+    try:
+        return _still_holds(db, notice, now)
+    except NotFoundError:
+        return False
+
+
+def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
     match notice.kind:
         case NoticeKind.MOVE_ASKED | NoticeKind.REPLACE_ASKED | NoticeKind.DELETE_ASKED:
             return notice.question_id is not None and questions.get(db, notice.question_id).is_open
@@ -113,17 +120,11 @@ def is_current(db: Connection, notice: Notice, *, now: datetime) -> bool:
 def _is_lost(db: Connection, notice: Notice) -> bool:
     if notice.connection_id is None:
         return True  # told before it was noted which
-    try:
-        return calendars.connection(db, notice.connection_id).state is ConnectionState.ACCESS_LOST
-    except NotFoundError:
-        return False
+    return calendars.connection(db, notice.connection_id).state is ConnectionState.ACCESS_LOST
 
 
 def _is_paused(db: Connection, notice: Notice) -> bool:
-    try:
-        return notice.calendar_id is not None and calendars.calendar(db, notice.calendar_id).paused is not None
-    except NotFoundError:
-        return False
+    return notice.calendar_id is not None and calendars.calendar(db, notice.calendar_id).paused is not None
 
 
 def queue_sign_in(db: Connection, policy: Policy, email: str, *, now: datetime) -> bool:

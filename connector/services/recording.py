@@ -195,12 +195,18 @@ def _with_question_ended(case: Case, decision: Decision, now: datetime) -> Decis
     question = case.question
     if question is None or any(other.id == question.id for other in decision.questions):
         return decision
-    answering = (*_ANSWERING, *_ENDING) if question.row.about_offer else _ANSWERING
-    cause = next((fact for fact in decision.facts if isinstance(fact, answering)), None)
+    cause = next((fact for fact in decision.facts if _answers(question, fact)), None)
     if cause is None:
         return decision
     ended, dropped = drop(question, Dropped.DECIDED, by=cause.by, now=now)
     return replace(decision, questions=(*decision.questions, ended), facts=(*decision.facts, dropped))
+
+
+def _answers(question: Question, fact: Fact) -> bool:
+    """Whether something decides what a question is about: the session, or the very offer that it names."""
+    if isinstance(fact, _ANSWERING):
+        return True
+    return question.row.about_offer and isinstance(fact, _ENDING) and fact.offer_id == question.offer_id
 
 
 def _occupied(

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.conversation import Conversation
 from connector.domain.notice import Notice
@@ -80,7 +81,11 @@ def about(
         "medium": medium.value,
         "address": address,
     }
-    row = db.execute(insert(conversations).values(values).returning(*conversations.c)).one()
+    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(conversations).values(values).on_conflict_do_nothing().returning(*conversations.c)
+    row = db.execute(new).first()
+    if row is None:  # somebody has begun the same one meanwhile
+        return about(db, practitioner_id, session_id, reader, medium, address=address)
     return _conversation(row)
 
 

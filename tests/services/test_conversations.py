@@ -270,6 +270,38 @@ def test_a_corrected_address_is_sent_what_is_still_true(practice: Practice, post
     assert post.kinds("alex@right.example") == ["booked", "offered"]
 
 
+def test_an_address_that_is_given_again_is_tried_again(practice: Practice, post: Post) -> None:
+    """As after a mailbox was full."""
+    post.wrong = GONE
+    practice.book()
+    post.wrong = None
+    with practice.database.begin() as db:
+        conversations.readdress(db, practice.alex.id, practice.alex.email, now=practice.now)
+    practice.mail()
+    assert to_client(practice, post) == ["booked"]
+
+
+def test_a_refused_letter_is_not_repeated_because_somebody_takes_another_name(practice: Practice, post: Post) -> None:
+    post.wrong, post.only_to = GONE, practice.alex.email
+    booked = practice.book()
+    with practice.database.begin() as db:
+        db.execute(sa.update(tables.practitioners).values(name="Kim Married", takes_replies=True))
+        conversations.witness(db, practice.alex, booked, now=practice.now)
+    recover(practice, post)
+    assert to_client(practice, post) == []
+    assert to_practitioner(practice, post) == ["not_delivered"]
+
+
+def test_a_letter_in_doubt_is_not_repeated_once_a_time_that_it_offers_has_begun(practice: Practice, post: Post) -> None:
+    booked = practice.book(200)
+    post.wrong = CUT_OFF
+    practice.offer(booked, 2, 96)
+    recover(practice, post, hours=3)
+    first, second = [letter for letter in post.taken if letter.notice.kind is NoticeKind.OFFERED]
+    assert first.message_id != second.message_id
+    assert second.date == practice.now
+
+
 def test_a_letter_on_its_way_to_the_wrong_address_tells_the_right_one_nothing(practice: Practice, post: Post) -> None:
     post.wrong = CUT_OFF
     practice.book()

@@ -9,7 +9,7 @@ from uuid import uuid4
 from connector.domain.conversation import Standing, next_letter
 from connector.domain.notice import Choice, Notice, NoticeKind
 from connector.domain.people import Medium
-from connector.domain.session import Session
+from connector.domain.session import Session, SessionState
 from connector.services.conversations import remembered
 from connector.storage.messages import Message, MessageState
 from tests.domain.conversations import BASIS, World
@@ -98,3 +98,20 @@ def test_an_offer_that_was_never_answered_does_not_end_with_thanks_for_the_answe
         notice = told_next(session, booked(session), queued(session, NoticeKind.REJECTED), logged(offered, state))
 
         assert notice is None or notice.kind is not NoticeKind.REJECTED
+
+
+def test_letters_that_left_in_another_order_than_they_were_written_leave_a_doubt_that_is_settled() -> None:
+    """The booking arrived after its own cancellation: whoever believed the last letter still comes."""
+    session = World().session
+    cancelled = replace(session, state=SessionState.CANCELLED, revision=1)
+    late = replace(booked(session), sent_at=NOW + timedelta(minutes=6))
+    early = replace(
+        logged(replace(BASIS, kind=NoticeKind.CANCELLED, session=cancelled), SENT),
+        queued_at=NOW + timedelta(minutes=1),
+        sent_at=NOW + timedelta(minutes=1),
+    )
+
+    notice = told_next(cancelled, late, early)
+
+    assert notice is not None
+    assert notice.kind is NoticeKind.CANCELLED

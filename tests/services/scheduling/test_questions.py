@@ -130,6 +130,16 @@ def test_a_question_about_an_open_offer_ends_with_it(practice: Practice, calenda
     assert "held" not in {state for start, _, state in practice.kept(booked.id) if start == when(60).span.start}
 
 
+def test_a_question_about_an_open_offer_outlives_a_draft_of_another(practice: Practice, calendar: Calendar) -> None:
+    booked, _offer = offer_and_show(practice, calendar, 72)
+    remote(practice).move(href_at(practice, 48), when(60).span)
+    settle(practice, calendar)
+    question = open_question(practice, booked)
+    for hours in (200, 220):  # the second discards the first
+        practice.draft(booked, hours)
+    assert open_question(practice, booked) == question
+
+
 @pytest.mark.parametrize(("kind", "after"), [("moved", timedelta(minutes=30)), ("deleted", timedelta(hours=24))])
 def test_the_default_is_chosen_when_its_time_has_come_and_not_before(
     practice: Practice, calendar: Calendar, kind: str, after: timedelta

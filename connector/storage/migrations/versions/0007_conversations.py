@@ -50,6 +50,7 @@ messages = sa.table(
     sa.column("notice", sa.Text()),
     sa.column("state", sa.String()),
     sa.column("queued_at", INSTANT),
+    sa.column("sent_at", INSTANT),
     sa.column("error", sa.Text()),
 )
 sessions = sa.table("sessions", sa.column("id", sa.Uuid()), sa.column("client_id", sa.Uuid()))
@@ -156,6 +157,7 @@ def move_waiting() -> None:
                 db.execute(sa.delete(messages).where(messages.c.id == row.id))
         make_due(conversation, row)
     keep_refused()
+    repair_order()
     db.execute(sa.delete(due).where(due.c.kind == "message"))
 
 
@@ -224,6 +226,19 @@ def rest(conversation: UUID) -> None:
     if db.execute(sa.select(due.c.id).where(own)).first() is None:
         counts = {"desired": 1, "applied": 1, "attempts": 0, "token": secrets.randbits(48)}
         db.execute(sa.insert(due).values(kind="conversation", id=str(conversation), lane="mail", due_at=None, **counts))
+
+
+def repair_order() -> None:
+    """Have a client told where a session stands whose letters left in another order than they were written."""
+    db = op.get_bind()
+    to_client = (messages.c.state == "sent") & messages.c.to_client & messages.c.session_id.is_not(None)
+    latest: dict[UUID, sa.Row[tuple[object, ...]]] = {}
+    ordered = sa.select(messages).where(to_client).order_by(messages.c.queued_at, messages.c.id)
+    for row in db.execute(ordered).all():
+        before = latest.get(row.session_id)
+        if before is not None and before.sent_at > row.sent_at:
+            make_due(conversation_of(row, "client"), row)
+        latest[row.session_id] = row if before is None or row.sent_at > before.sent_at else before
 
 
 def downgrade() -> None:
