@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from _pytest.mark import ParameterSet
 
 import providers
 from connector.domain.connection import CalendarRole
@@ -69,20 +70,20 @@ def _urls(request: pytest.FixtureRequest, kind: str, tmp_path_name: str) -> str:
     return url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def empty_url(request: pytest.FixtureRequest) -> str:
-    """A database that has no schema yet."""
-    return _urls(request, request.param, "stored")
+def _every_version() -> Iterator[ParameterSet]:
+    """Every database at every version; at once the oldest, and the newest whose letters waited as messages."""
+    for kind in ("sqlite", "postgresql"):
+        for revision in revisions():
+            at_once = (kind, revision) in {("sqlite", "0001"), ("sqlite", "0006"), ("postgresql", "0006")}
+            marks = [pytest.mark.postgresql] if kind == "postgresql" else []
+            yield pytest.param((kind, revision), marks=marks if at_once else [*marks, pytest.mark.long])
 
 
-@pytest.fixture
-def sqlite_url_of_stored(request: pytest.FixtureRequest) -> str:
-    return _urls(request, "sqlite", "stored")
-
-
-@pytest.fixture(params=revisions())
-def stored(request: pytest.FixtureRequest, empty_url: str) -> Stored:
-    stored = Stored(url=empty_url, revision=request.param)
+@pytest.fixture(params=_every_version(), ids="-".join)
+def stored(request: pytest.FixtureRequest) -> Stored:
+    """A filled database of a version."""
+    kind, revision = request.param
+    stored = Stored(url=_urls(request, kind, "stored"), revision=revision)
     stored.fill()
     return stored
 
