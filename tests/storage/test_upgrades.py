@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -147,8 +148,8 @@ def test_what_waited_is_done_once_and_what_is_new_is_done_for_old_rows(stored: S
                 assert needs._missing(db, need) == [], need.kind
 
 
-def test_what_was_refused_is_neither_sent_nor_told_again_by_an_upgrade(sqlite_url_of_stored: str) -> None:
-    stored = Stored(url=sqlite_url_of_stored, revision="0006")
+def test_what_was_refused_is_neither_sent_nor_told_again_by_an_upgrade(tmp_path: Path) -> None:
+    stored = Stored(url=f"sqlite:///{tmp_path}/stored.sqlite3", revision="0006")
     stored.fill()
     engine = sa.create_engine(read_url(stored.url))
     with engine.begin() as db:
