@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain import conversation as rules
-from connector.domain.conversation import Conversation, Next, Standing
+from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, NoticeRefused, NoticeSent
+from connector.domain.next_letter import Next, Standing, next_letter
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
 from connector.domain.offer import OfferState
@@ -308,7 +309,7 @@ def _next(db: Connection, stored: StoredConversation, client: Client, now: datet
         ends=tuple((offer.id, offer.state) for offer in every_offer),
     )
     practitioner = people.practitioner(db, session.practitioner_id)
-    return rules.next_letter(stored.beliefs, standing, _basis(practitioner, client), now=now)
+    return next_letter(stored.beliefs, standing, _basis(practitioner, client), now=now)
 
 
 def _basis(practitioner: Practitioner, client: Client) -> Notice:

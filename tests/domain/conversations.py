@@ -13,8 +13,9 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 
 from connector.domain import conversation, offer, session
-from connector.domain.conversation import Belief, Conversation, Next, Standing
+from connector.domain.conversation import Belief, Conversation
 from connector.domain.facts import Fact, MoveReason, SessionMoved
+from connector.domain.next_letter import Next, Standing, next_letter
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Offer, OfferState
 from connector.domain.offer import Transition as OfferTransition
@@ -51,7 +52,7 @@ class Rules:
     refused: Callable[[Conversation, UUID, Notice], Conversation] = conversation.refused
     doubted: Callable[[Conversation], Conversation] = conversation.doubted
     readdressed: Callable[[Conversation], Conversation] = conversation.readdressed
-    next_letter: Callable[..., Next] = conversation.next_letter
+    next_letter: Callable[..., Next] = next_letter
 
 
 class Fate(StrEnum):

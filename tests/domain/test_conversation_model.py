@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from connector.domain import conversation
-from connector.domain.conversation import Conversation, Next, Standing
+from connector.domain import conversation, next_letter
+from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, LocationChanged, MoveReason, SessionMoved
+from connector.domain.next_letter import Next, Standing
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import ROWS, Audience
 from connector.domain.offer import OfferState
@@ -202,15 +203,15 @@ def _offer_after_its_deadline(conv: Conversation, standing: Standing, basis: Not
     now = rest["now"]
     if standing.open is not None and standing.open.expires_at is not None:
         now = min(now, standing.open.expires_at - timedelta(seconds=1))
-    return conversation.next_letter(conv, standing, basis, now=now)
+    return next_letter.next_letter(conv, standing, basis, now=now)
 
 
 def _changed(change: Callable[[Notice], Notice]) -> Callable[..., Next]:
-    def next_letter(*args: Any, **rest: Any) -> Next:
-        following = conversation.next_letter(*args, **rest)
+    def changed(*args: Any, **rest: Any) -> Next:
+        following = next_letter.next_letter(*args, **rest)
         return replace(following, notice=change(following.notice)) if following.notice else following
 
-    return next_letter
+    return changed
 
 
 @_changed
@@ -223,7 +224,7 @@ def _revision_not_raised(before: Session, after: Session) -> Session:
 
 
 def _lapse_told_to_the_unasked(conv: Conversation, standing: Standing, basis: Notice, **rest: Any) -> Next:
-    following = conversation.next_letter(conv, standing, basis, **rest)
+    following = next_letter.next_letter(conv, standing, basis, **rest)
     last = standing.ends[-1] if standing.ends else None
     if following.notice is None and last is not None and last[1] is OfferState.LAPSED:
         session = replace(standing.session, flag=None)
@@ -232,7 +233,7 @@ def _lapse_told_to_the_unasked(conv: Conversation, standing: Standing, basis: No
 
 
 def _past_told_as_to_come(*args: Any, **rest: Any) -> Next:
-    following = conversation.next_letter(*args, **rest)
+    following = next_letter.next_letter(*args, **rest)
     return replace(following, notice=following.untold or following.notice, untold=None)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from connector.domain.conversation import Standing, next_letter
+from connector.domain.next_letter import Standing, next_letter
 from connector.domain.notice import Choice, Notice, NoticeKind
 from connector.domain.people import Medium
 from connector.domain.session import Session, SessionState
