@@ -28,13 +28,15 @@ def away(sqlite_url: str) -> Iterator[Installation]:
 
 
 def tried(installation: Installation) -> None:
-    """Wait until a letter could not leave."""
+    """Wait until a letter could not leave, and nobody is trying one now: that might be taken after all."""
 
-    def failures() -> list[int]:
+    def rest() -> list[bool]:
         with installation.runtime.database.read() as db:
-            return list(db.execute(select(ledger.due.c.attempts)).scalars())
+            rows = db.execute(select(ledger.due).where(ledger.due.c.kind == ledger.Kind.CONVERSATION.value)).all()
+        is_idle = all(row.lease_until is None and not (row.due_at and row.due_at <= installation.now) for row in rows)
+        return [row.attempts > 0 for row in rows] if is_idle else []
 
-    installation.until(failures, any)
+    installation.until(rest, any)
 
 
 def recover(installation: Installation) -> list[str]:
