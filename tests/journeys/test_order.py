@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from icalendar import Calendar
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, LocationKind
@@ -28,20 +29,27 @@ def away(sqlite_url: str) -> Iterator[Installation]:
 
 
 def tried(installation: Installation) -> None:
-    """Wait until a letter could not leave, and nobody is trying one now: that might be taken after all."""
+    """Wait until a letter could not leave."""
+    installation.until(lambda: [row.attempts for row in conversations(installation)], any)
 
-    def rest() -> list[bool]:
-        with installation.runtime.database.read() as db:
-            rows = db.execute(select(ledger.due).where(ledger.due.c.kind == ledger.Kind.CONVERSATION.value)).all()
-        is_idle = all(row.lease_until is None and not (row.due_at and row.due_at <= installation.now) for row in rows)
-        return [row.attempts > 0 for row in rows] if is_idle else []
 
-    installation.until(rest, any)
+def at_rest(installation: Installation) -> None:
+    """Wait until nobody tries a letter: it might be taken after all."""
+
+    def is_under_way(row: Row[Any]) -> bool:
+        return row.lease_until is not None or (row.due_at is not None and row.due_at <= installation.now)
+
+    installation.until(lambda: [row for row in conversations(installation) if is_under_way(row)], lambda rows: not rows)
+
+
+def conversations(installation: Installation) -> Sequence[Row[Any]]:
+    with installation.runtime.database.read() as db:
+        return db.execute(select(ledger.due).where(ledger.due.c.kind == ledger.Kind.CONVERSATION.value)).all()
 
 
 def recover(installation: Installation) -> list[str]:
     """Let the mail server take letters again, and return what arrives at the client: METHOD, SEQUENCE and subject."""
-    tried(installation)
+    at_rest(installation)
     installation.mailbox.refuse_with(None)
     installation.wait(minutes=20)
     installation.settled()
