@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -59,9 +59,11 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
             f"-c timezone=utc -c lock_timeout={BUSY_TIMEOUT_MS} -c idle_in_transaction_session_timeout={idle_ms:d}"
         )
         arguments = {"options": options, "application_name": "pencilled"}
-        return create_engine(
+        engine = create_engine(
             url, hide_parameters=True, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=arguments
         )
+        event.listen(engine, "do_executemany", _one_by_one)
+        return engine
     _keep_private(url)
     engine = create_engine(url, hide_parameters=True, pool_size=_POOL, max_overflow=_POOL)
 
@@ -76,6 +78,16 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
         db.exec_driver_sql(begin)
 
     return engine
+
+
+def _one_by_one(cursor: Any, statement: str, rows: Iterable[Any], _context: object) -> bool:
+    """Send one row after another, where the driver would begin a pipeline.
+
+    In the middle of one the server waits without a limit: a process that is frozen there would keep its locks.
+    """
+    for row in rows:
+        cursor.execute(statement, row)
+    return True
 
 
 def _keep_private(url: URL) -> None:

@@ -18,6 +18,7 @@ from threading import Event, Lock
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 from sqlalchemy.exc import OperationalError
 
 from connector import app
@@ -366,10 +367,19 @@ class Storm:
                 self.acts["refused"] += 1
                 return None
             except OperationalError:
-                assert time.monotonic() < ends_at, f"nobody could {name}"
+                assert time.monotonic() < ends_at, f"nobody could {name}: {self._who_blocks()}"
             else:
                 self.acts[name] += 1
                 return done
+
+    def _who_blocks(self) -> list[Any]:
+        """Every transaction that is open, how it waits, and for whom."""
+        query = (
+            "SELECT pid, pg_blocking_pids(pid), state, wait_event, now() - xact_start, now() - state_change,"
+            " left(query, 90) FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+        )
+        with psycopg.connect(self.database.url) as db:
+            return db.execute(query).fetchall()
 
     def _book(self, diary: Diary, person: Client) -> None:
         hours = diary.slot()

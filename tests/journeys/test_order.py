@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from icalendar import Calendar
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, LocationKind
@@ -29,18 +30,26 @@ def away(sqlite_url: str) -> Iterator[Installation]:
 
 def tried(installation: Installation) -> None:
     """Wait until a letter could not leave."""
+    installation.until(lambda: [row.attempts for row in conversations(installation)], any)
 
-    def failures() -> list[int]:
-        with installation.runtime.database.read() as db:
-            return list(db.execute(select(ledger.due.c.attempts)).scalars())
 
-    installation.until(failures, any)
+def at_rest(installation: Installation) -> None:
+    """Wait until nobody tries a letter: it might be taken after all."""
+
+    def is_under_way(row: Row[Any]) -> bool:
+        return row.lease_until is not None or (row.due_at is not None and row.due_at <= installation.now)
+
+    installation.until(lambda: [row for row in conversations(installation) if is_under_way(row)], lambda rows: not rows)
+
+
+def conversations(installation: Installation) -> Sequence[Row[Any]]:
+    with installation.runtime.database.read() as db:
+        return db.execute(select(ledger.due).where(ledger.due.c.kind == ledger.Kind.CONVERSATION.value)).all()
 
 
 def recover(installation: Installation) -> list[str]:
     """Let the mail server take letters again, and return what arrives at the client: METHOD, SEQUENCE and subject."""
-    tried(installation)
-    installation.settled()  # no letter of before is on its way any more
+    at_rest(installation)
     installation.mailbox.refuse_with(None)
     installation.wait(minutes=20)
     installation.settled()

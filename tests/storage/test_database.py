@@ -8,10 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 import structlog
+from psycopg.types.string import StrDumper
 
 from connector.errors import SettingsError
 from connector.storage import ledger
@@ -221,6 +224,29 @@ def test_a_process_that_is_frozen_in_a_transaction_does_not_keep_its_locks(postg
     query = sa.text("SELECT current_setting('idle_in_transaction_session_timeout')")
     with postgresql_database.begin() as db:
         assert db.execute(query).scalar_one() == f"{IDLE_TRANSACTION_MS // 1000}s"
+
+
+@pytest.mark.postgresql
+def test_a_process_that_is_frozen_among_many_rows_does_not_keep_its_locks(postgresql_database: Database) -> None:
+    """PostgreSQL times nothing in the middle of a pipeline, which is how the driver would send them."""
+    seen: list[int] = []
+
+    class Word(str):
+        __slots__ = ()
+
+    class Looking(StrDumper):
+        def dump(self, obj: str) -> Any:
+            assert self.connection is not None
+            seen.append(self.connection.pgconn.pipeline_status)
+            return super().dump(obj)
+
+    with postgresql_database.begin() as db:
+        driver: Any = db.connection.driver_connection
+        driver.adapters.register_dumper(Word, Looking)
+        db.execute(sa.text("CREATE TEMPORARY TABLE words (word text)"))
+        db.execute(sa.text("INSERT INTO words VALUES (:word)"), [{"word": Word("a")}, {"word": Word("b")}])
+        assert db.execute(sa.text("SELECT word FROM words ORDER BY word")).scalars().all() == ["a", "b"]
+    assert set(seen) == {psycopg.pq.PipelineStatus.OFF}
 
 
 def test_a_new_database_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
