@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from connector.domain import conversation as rules
 from connector.domain.conversation import Conversation
-from connector.domain.facts import Fact, NoticeRefused, NoticeSent
+from connector.domain.facts import Fact, NoticeRefused, NoticeSent, SessionBooked
 from connector.domain.next_letter import Next, Standing, next_letter
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
@@ -32,21 +32,49 @@ from connector.storage.messages import Message, MessageState
 RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
 
 
-def witness(db: Connection, client: Client, session: Session, facts: Iterable[Fact] = (), *, now: datetime) -> None:
+def witness(
+    db: Connection,
+    practitioner: Practitioner,
+    client: Client,
+    session: Session,
+    facts: Sequence[Fact] = (),
+    *,
+    now: datetime,
+) -> None:
     """Note what has happened in every conversation with a client about a session, and make due what they must be told.
 
     In the transaction of the change, once everything is stored that it changes.
     """
+    standing: Standing | None = None
     for medium in sorted(client.reachable & {Medium.EMAIL}):
-        address = client.email
-        stored = conversations.about(db, session.practitioner_id, session.id, Audience.CLIENT, medium, address=address)
-        beliefs = _beliefs(db, stored, client)
-        after = rules.witnessed(beliefs, facts)
-        if after != stored.beliefs or stored.address != address:
-            _forget_queued(db, stored)
-            stored = _readdressed(db, replace(stored, beliefs=after), address)
-            conversations.save(db, stored)
-        _make_due(db, stored, _next(db, stored, client, now), now)
+        stored = _witnessed(db, client, session, medium, facts)
+        standing = standing or _standing(db, session)
+        _make_due(db, stored, _next(stored, standing, _basis(practitioner, client), now), now)
+
+
+def _witnessed(
+    db: Connection, client: Client, session: Session, medium: Medium, facts: Sequence[Fact]
+) -> StoredConversation:
+    """Return a conversation after these facts, stored; a session that was booked just now begins it."""
+    begins = any(isinstance(fact, SessionBooked) for fact in facts)
+    stored = conversations.about(
+        db,
+        session.practitioner_id,
+        session.id,
+        Audience.CLIENT,
+        medium,
+        address=client.email,
+        beliefs=rules.witnessed(Conversation(), facts) if begins else None,
+    )
+    if begins:
+        return stored
+    beliefs = rules.witnessed(_beliefs(db, stored, client), facts)
+    if beliefs == stored.beliefs and stored.address == client.email:
+        return stored
+    _forget_queued(db, stored)
+    stored = _readdressed(db, replace(stored, beliefs=beliefs), client.email)
+    conversations.save(db, stored)
+    return stored
 
 
 def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> Client:
@@ -56,15 +84,17 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
     """
     check_address(email)
     own = sessions.of_client(db, client_id, since=now)
-    for practitioner_id in sorted({session.practitioner_id for session in own}):
-        people.practitioner(db, practitioner_id, lock=True)  # nobody decides meanwhile by the old address
+    practitioners = {  # locked, so that nobody decides meanwhile by the old address
+        practitioner_id: people.practitioner(db, practitioner_id, lock=True)
+        for practitioner_id in sorted({session.practitioner_id for session in own})
+    }
     client = replace(people.client(db, client_id), email=email)
     people.readdress_client(db, client.id, email)
     for stored in conversations.of_client(db, [session.id for session in own]):
         if stored.beliefs is not None and stored.refused:  # the same address may take letters by now
             conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=""))
     for session in own:
-        witness(db, client, session, now=now)
+        witness(db, practitioners[session.practitioner_id], client, session, now=now)
     return client
 
 
@@ -81,10 +111,11 @@ def waiting(db: Connection, stored: StoredConversation, *, now: datetime) -> Not
     """Return what a reader would be told if it could be sent now; None if nothing waits."""
     if stored.reader is not Audience.CLIENT or stored.session_id is None:
         return next((one.notice for one in conversations.pending(db, stored.id)), None)
-    client = people.client(db, sessions.get(db, stored.session_id).client_id)
+    session = sessions.get(db, stored.session_id)
+    client, practitioner = people.client(db, session.client_id), people.practitioner(db, session.practitioner_id)
     begun = messages.get(db, stored.letter_id) if stored.letter_id else None
     stored = _without(replace(stored, beliefs=_beliefs(db, stored, client)), begun)
-    return _next(db, stored, client, now).notice
+    return _next(stored, _standing(db, session), _basis(practitioner, client), now).notice
 
 
 def converse(
@@ -163,10 +194,11 @@ def _to_client(
     stored = _readdressed(db, replace(stored, beliefs=remembered_before), client.email)
     begun = begun if stored.letter_id else None
     before = _without(stored, begun)
-    following = _next(db, before, client, now)
+    standing, basis = _standing(db, session), _basis(people.practitioner(db, session.practitioner_id), client)
+    following = _next(before, standing, basis, now)
     if begun is not None and (following.notice != begun.notice or _has_aged(begun, now)):
         before = _overtaken(db, stored, begun)
-        following = _next(db, before, client, now)
+        following = _next(before, standing, basis, now)
         begun = None
     if following.untold is not None and before.beliefs is not None:
         _tell_untold(db, session, following.untold, now)
@@ -298,18 +330,17 @@ def _tell_untold(db: Connection, session: Session, untold: Notice, now: datetime
         notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
 
 
-def _next(db: Connection, stored: StoredConversation, client: Client, now: datetime) -> Next:
-    session = sessions.get(db, stored.session_id) if stored.session_id else None
-    if session is None or stored.beliefs is None:
-        return Next()
+def _next(stored: StoredConversation, standing: Standing, basis: Notice, now: datetime) -> Next:
+    return next_letter(stored.beliefs or Conversation(), standing, basis, now=now)
+
+
+def _standing(db: Connection, session: Session) -> Standing:
     every_offer = offers.of_session(db, session.id)
-    standing = Standing(
+    return Standing(
         session=session,
         open=next((offer for offer in every_offer if offer.state is OfferState.OPEN), None),
         ends=tuple((offer.id, offer.state) for offer in every_offer),
     )
-    practitioner = people.practitioner(db, session.practitioner_id)
-    return next_letter(stored.beliefs, standing, _basis(practitioner, client), now=now)
 
 
 def _basis(practitioner: Practitioner, client: Client) -> Notice:

@@ -140,7 +140,8 @@ def record(db: Connection, policy: Policy, case: Case, decision: Decision, *, no
 
 def _tell(db: Connection, case: Case, decision: Decision, now: datetime) -> None:
     """Have client and practitioner told; each by a conversation of theirs, in which it finds its place."""
-    conversations.witness(db, case.client, decision.session, decision.facts, now=now)
+    if any(not isinstance(fact, _INERT) for fact in decision.facts):
+        conversations.witness(db, case.practitioner, case.client, decision.session, decision.facts, now=now)
     lapsed = next((fact.offer_id for fact in decision.facts if isinstance(fact, OfferLapsed)), None)
     notice = notices.for_practitioner(
         decision.facts,

@@ -61,10 +61,20 @@ def locked(db: Connection, conversation_id: UUID) -> StoredConversation | None:
 
 
 def about(
-    db: Connection, practitioner_id: UUID, session_id: UUID | None, reader: Audience, medium: Medium, *, address: str
+    db: Connection,
+    practitioner_id: UUID,
+    session_id: UUID | None,
+    reader: Audience,
+    medium: Medium,
+    *,
+    address: str,
+    beliefs: Conversation | None = None,
 ) -> StoredConversation:
-    """Return the conversation about a session, or a new one about nothing in particular; locked as above."""
-    if session_id is not None:
+    """Return the conversation about a session, or a new one about nothing in particular; locked as above.
+
+    With `beliefs` it begins now, so nobody looks for it first.
+    """
+    if session_id is not None and beliefs is None:
         known = (
             (conversations.c.session_id == session_id)
             & (conversations.c.reader == reader.value)
@@ -80,6 +90,7 @@ def about(
         "reader": reader.value,
         "medium": medium.value,
         "address": address,
+        "beliefs": None if beliefs is None else msgspec.json.encode(beliefs).decode(),
     }
     dialect = postgresql if db.dialect.name == "postgresql" else sqlite
     new = dialect.insert(conversations).values(values).on_conflict_do_nothing().returning(*conversations.c)

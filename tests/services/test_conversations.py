@@ -17,7 +17,7 @@ from connector.ports import Letter, NotSentError
 from connector.services import conversations, notices
 from connector.services.scheduling import answers, offers
 from connector.services.views.sessions import session_list, session_page
-from connector.storage import due, ledger, tables, timeline
+from connector.storage import due, ledger, people, tables, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
@@ -286,7 +286,8 @@ def test_a_refused_letter_is_not_repeated_because_somebody_takes_another_name(pr
     booked = practice.book()
     with practice.database.begin() as db:
         db.execute(sa.update(tables.practitioners).values(name="Kim Married", takes_replies=True))
-        conversations.witness(db, practice.alex, booked, now=practice.now)
+        person = people.practitioner(db, practice.kim.id)
+        conversations.witness(db, person, practice.alex, booked, now=practice.now)
     recover(practice, post)
     assert to_client(practice, post) == []
     assert to_practitioner(practice, post) == ["not_delivered"]
