@@ -134,25 +134,37 @@ def converse(
     Raises: TransientError to be tried again later. A refusal for good ends one letter: it is noted, and if it was for a
         client, their practitioner is told.
     """
-    while True:
+    fence.renew()
+    with fenced(database, fence) as db:
+        turn = _begin(db, policy, conversation_id, clock())
+    is_taken = False
+    while turn.message is not None:
         fence.renew()
+        error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
         with fenced(database, fence) as db:
-            turn = _begin(db, policy, conversation_id, clock())
-        if turn.message is None:
-            return turn.again_at
-        try:
-            sender.send(_letter(turn.message, turn.thread_id, link_for))
-        except NotSentError as error:
-            with fenced(database, fence) as db:
-                _not_sent(db, conversation_id, turn.message, error, clock())
-            if not error.permanent:
-                raise TransientError(str(error)) from error
-        else:
-            with fenced(database, fence) as db:
+            if error is None:
                 _sent(db, conversation_id, turn.message, clock())
-            with fenced(database, fence) as db:
-                fence.check(db)  # before the others, which are not waited for: so nobody waits for us in a circle
-                _hasten_others(db, clock())
+            else:
+                _not_sent(db, conversation_id, turn.message, error, clock())
+            if error is None or error.permanent:
+                turn = _begin(db, policy, conversation_id, clock())
+        if error is not None and not error.permanent:
+            raise TransientError(str(error)) from error
+        is_taken = is_taken or error is None
+    if is_taken:
+        with fenced(database, fence) as db:
+            fence.check(db)  # before the others, which are not waited for: so nobody waits for us in a circle
+            _hasten_others(db, clock())
+    return turn.again_at
+
+
+def _hand_over(sender: Sender, letter: Letter) -> NotSentError | None:
+    """Hand a letter over, and return what kept it from leaving; None if it was taken."""
+    try:
+        sender.send(letter)
+    except NotSentError as error:
+        return error
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,7 +201,7 @@ def _offer_of_four_minutes(site: Site, session: str) -> Any:
     return site.json("offers", "send", session)
 
 
-@pytest.mark.parametrize("error", [FIVE_MINUTES, -FIVE_MINUTES])
+@pytest.mark.parametrize("error", [FIVE_MINUTES, pytest.param(-FIVE_MINUTES, marks=pytest.mark.long)])
 def test_deadlines_dueness_and_holds_go_by_the_databases_clock(
     site: Site, calendars: Server, mailbox: Mailbox, error: timedelta
 ) -> None:

@@ -107,6 +107,7 @@ def delayed_wake_ups_work(database: Database, handled: Recorder) -> None:
 
 
 @pytest.mark.redis
+@pytest.mark.long
 def test_every_thread_lives_on_when_redis_is_frozen_while_delayed_messages_wait(
     sqlite_database: Database, start_engine: StartEngine, server: RedisServer, restarts: Restarts
 ) -> None:
@@ -125,6 +126,7 @@ def test_every_thread_lives_on_when_redis_is_frozen_while_delayed_messages_wait(
 
 
 @pytest.mark.redis
+@pytest.mark.long
 def test_every_thread_lives_on_when_redis_is_killed_and_started_again_under_load(
     sqlite_database: Database, start_engine: StartEngine, server: RedisServer, restarts: Restarts
 ) -> None:
