@@ -1,6 +1,6 @@
 """A remote calendar with an observer at every call, such as one that counts them.
 
-What takes the calendar's place has the abilities of that calendar and no others: its class inherits the four calls that
+What takes the calendar's place has the abilities of that calendar and no others: its class inherits the five calls that
 every calendar has, and those of each ability. A new ability of calendars needs a class and a row of _ABILITIES here.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
-from connector.ports import Busy, Changes, Channel, ListsBusy, Outcome, RemoteCalendar, Watchable
+from connector.ports import Busy, Changes, Channel, Listed, ListsBusy, Outcome, RemoteCalendar, Watchable
 
 Observer = Callable[[str], AbstractContextManager[object]]
 """Told the name of a call; what it returns is entered before the call and left after it, with its error if any."""
@@ -54,6 +54,10 @@ class _CalendarCalls(_Calls[RemoteCalendar]):
     def changes(self, token: str | None) -> Changes:
         with self._observer("changes"):
             return self._remote.changes(token)
+
+    def listing(self, since: datetime) -> Sequence[Listed]:
+        with self._observer("listing"):
+            return self._remote.listing(since)
 
     def busy(self, span: Span) -> Sequence[Busy]:
         with self._observer("busy"):

@@ -115,11 +115,30 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An event of ours as a listing of the whole calendar found it: the original, or a copy somebody has made.
+
+    Attributes:
+        name: The remote name it was made under, as its mark tells, or its UID; None if neither does.
+        marked: Whether it bears our mark; else only its UID is of the form of our names.
+    """
+
+    sighting: Sighting
+    name: str | None
+    marked: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
-    """A stretch in which a calendar is not free; `href` is None where the service does not tell which event."""
+    """A stretch in which a calendar is not free.
+
+    `href` is None where the service does not tell which event it is. `name` is the remote name under which an event of
+    ours was made, as its mark or its UID tells: of one that bears our mark and tells none it is empty.
+    """
 
     span: Span
     href: str | None = None
+    name: str | None = None
 
 
 class RemoteCalendar(Protocol):
@@ -143,6 +162,16 @@ class RemoteCalendar(Protocol):
         """Read the change feed from a sync token, or everything from None.
 
         Raises: SyncTokenExpiredError, MissingError if the calendar itself is not there, or another ProviderError.
+        """
+        ...
+
+    def listing(self, since: datetime) -> Sequence[Listed]:
+        """Return every event that bears our mark, or a UID of the form of our names, and ends after `since`.
+
+        It is read from the calendar itself, with what each event shows, in as few requests as the service allows; no
+        feed and no cache is believed. An event that cannot be understood is listed with its content None.
+
+        Raises: MissingError if the calendar itself is not there; another ProviderError. Never half a listing.
         """
         ...
 

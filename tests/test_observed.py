@@ -74,7 +74,7 @@ def there(request: pytest.FixtureRequest) -> Iterator[There]:
         yield there
 
 
-def test_the_four_calls_do_what_they_do_and_are_counted(there: There) -> None:
+def test_the_calls_of_every_calendar_do_what_they_do_and_are_counted(there: There) -> None:
     put = creation()
     [done] = written(there.calendar.apply([put]))
     sighting = there.calendar.read([done.ref])[done.ref.name]

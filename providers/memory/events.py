@@ -18,6 +18,8 @@ class Event:
     Attributes:
         shown: What it shows, whether or not it is something we ever write.
         zone: The IANA zone its times are written in; the instants are the same in any.
+        name: The remote name it was made under, which copies keep; None for what is not ours.
+        marked: Whether our mark has been kept.
     """
 
     href: str
@@ -30,6 +32,8 @@ class Event:
     zone: str = "UTC"
     colour: str = ""
     reminder: bool = False
+    name: str | None = None
+    marked: bool = True
 
     @property
     def content(self) -> Content | None:
@@ -102,6 +106,19 @@ class MemoryEvents:
         with self._lock:
             self._tombstones.pop(event.href, None)
             self.events[event.href] = replace(event, version=self._next())
+
+    def copy(self, event: Event, href: str, *, marked: bool = True) -> None:
+        """Put a copy of an event of any calendar into this one, as other programs do: its UID stays."""
+        with self._lock:
+            self.events[href] = replace(event, href=href, version=self._next(), marked=marked)
+
+    def readdress(self, href: str, new_href: str, span: Span | None = None) -> None:
+        """Delete an event and write it at another address with the same UID, as programs move one."""
+        with self._lock:
+            event = self.events[href]
+            shown = event.shown if span is None else replace(event.shown, span=span)
+            self.delete(href)
+            self.copy(replace(event, shown=shown), new_href)
 
     def wipe(self) -> None:
         """Delete every event, as another program may."""

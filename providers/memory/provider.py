@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from connector.domain.entry import Showing
@@ -26,6 +27,7 @@ from connector.ports import (
     Changed,
     Changes,
     Failed,
+    Listed,
     Network,
     Outcome,
     RemoteCalendarInfo,
@@ -38,7 +40,7 @@ from providers._conflict import check_overwrite
 from providers.memory.events import Event, MemoryEvents
 from providers.memory.push import MemoryPush
 
-Verb = Literal["put", "remove", "read", "changes", "busy", "any"]
+Verb = Literal["put", "remove", "read", "changes", "listing", "busy", "any"]
 Moment = Literal["before", "after"]
 WriteCallback = Callable[[Moment, Action], None]
 Around = Callable[[Action, Callable[[], Outcome]], Outcome]
@@ -137,6 +139,21 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
             gone = tuple(sorted(href for href, deleted_in in deletions if deleted_in > int(version)))
             return Changes(changed=self._changed(int(version)), gone=gone, token=current, full=False)
 
+    def listing(self, since: datetime) -> Sequence[Listed]:
+        """Return every event of ours that ends after `since`."""
+        before_request()
+        with self._lock:
+            self._ask("listing")
+            ours = [event for event in self.events.values() if event.name is not None and event.span.end > since]
+            return [
+                Listed(
+                    sighting=Sighting(href=event.href, etag=self._etag(event), content=event.content),
+                    name=event.name,
+                    marked=event.marked,
+                )
+                for event in ours
+            ]
+
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when it is not free."""
         before_request()
@@ -229,7 +246,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         if event is not None and event.content == content:
             return event
         version = self._next()
-        base = event or Event(href=put.ref.href or put.ref.name, version=version, shown=content)
+        base = event or Event(href=put.ref.href or put.ref.name, version=version, shown=content, name=put.ref.name)
         written = replace(base, version=version, shown=content, busy=True, all_day=False, recurring=False)
         self.events[written.href] = written
         self._tombstones.pop(written.href, None)
@@ -260,7 +277,8 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
 
     def _busy_events(self, span: Span) -> list[Busy]:
         events = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
-        return [Busy(span=event.span, href=event.href) for event in sorted(events, key=lambda event: event.span)]
+        by_time = sorted(events, key=lambda event: event.span)
+        return [Busy(span=event.span, href=event.href, name=event.name) for event in by_time]
 
     def _is_tentative(self, busy: Busy) -> bool:
         return self.events[busy.href or ""].shown.showing is Showing.TENTATIVE
