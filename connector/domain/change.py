@@ -81,6 +81,7 @@ def observations(
     remote_changes: Mapping[EntryKey, RemoteChange],
     *,
     hidden: Collection[EntryKey] = (),
+    put_right: Collection[EntryKey] = (),
     now: datetime,
     settling: timedelta,
 ) -> Iterator[Observation]:
@@ -92,6 +93,7 @@ def observations(
         contents: What each entry should show now; an entry that is not wanted is missing.
         remote_changes: The changes that are settling so far.
         hidden: Entries that their practitioner has deleted and not yet said why.
+        put_right: Entries that stand otherwise than they should by nobody's wish: that means nothing.
         now: Aware UTC, not later than the read.
         settling: How long a change must last before it counts.
     """
@@ -100,7 +102,9 @@ def observations(
             continue
         sighting = sightings[mirror.ref.name]
         content, previous = contents.get(mirror.key), remote_changes.get(mirror.key)
-        if sighting is None:
+        if mirror.key in put_right:
+            yield Observation(mirror=_mirror_of(mirror, sighting) if sighting is not None else _gone(mirror))
+        elif sighting is None:
             yield _absent(mirror, content, previous, hidden=mirror.key in hidden, now=now, settling=settling)
         else:
             yield _present(mirror, sighting, content, previous, hidden=mirror.key in hidden, now=now, settling=settling)
@@ -116,7 +120,7 @@ def _absent(
     settling: timedelta,
 ) -> Observation:
     """Say what it means that the event of `mirror` is not there."""
-    new_mirror = replace(mirror, seen=None, state=MirrorState.ABSENT)
+    new_mirror = _gone(mirror)
     if content is None or hidden or content.span.end <= now:  # what is over may be tidied away
         return Observation(mirror=new_mirror)
     was_absent = mirror.state is MirrorState.ABSENT
@@ -155,6 +159,11 @@ def _present(
     if new_change is None:
         return Observation(mirror=new_mirror, settled_change=SettledChange(mirror=new_mirror, kind=ChangeKind.EDITED))
     return _settle(new_mirror, new_change, previous, now, settling)
+
+
+def _gone(mirror: Mirror) -> Mirror:
+    """Return the mirror of an event that is not there."""
+    return replace(mirror, seen=None, state=MirrorState.ABSENT)
 
 
 def _mirror_of(mirror: Mirror, sighting: Sighting) -> Mirror:

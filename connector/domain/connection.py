@@ -52,6 +52,9 @@ class Calendar:
             not be since.
         probe: The remote name of a probe hold that may stand there at `probe_at`; `probe_tries` times it read as free.
         probed_at: When it was last proved how holds must be shown.
+        compared_at: When the whole of it was last compared with what is believed of it.
+        compare_at: When that is due again; None for at the next look. `repair_asked` if somebody has asked that what
+            is found then is put right.
     """
 
     id: UUID
@@ -79,3 +82,6 @@ class Calendar:
     probe_at: datetime | None = None
     probe_tries: int = 0
     probed_at: datetime | None = None
+    compared_at: datetime | None = None
+    compare_at: datetime | None = None
+    repair_asked: bool = False

@@ -70,6 +70,7 @@ class PauseReason(StrEnum):
     REFUSED = "refused"  # it may not be read
     EMPTIED = "emptied"  # nothing of ours stands in it any more
     SHRUNKEN = "shrunken"  # more of ours is gone at once than a person deletes
+    UNKNOWN = "unknown"  # it holds entries with our mark that our database does not know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

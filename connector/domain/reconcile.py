@@ -40,6 +40,8 @@ class Mirror:
     """The tie between an entry and its remote event.
 
     `seen` is the fingerprint last written or read there; `ends_at` when it ends there, as far as that counts.
+    `former_etag` is its version before our last write or removal: no service gives one out twice, so an event that has
+    it again has been set back.
     """
 
     key: EntryKey
@@ -48,6 +50,7 @@ class Mirror:
     seen: str | None
     state: MirrorState
     ends_at: datetime
+    former_etag: str | None = None
 
     @property
     def stands(self) -> bool:

@@ -212,6 +212,18 @@ def note_read(db: Db, calendar_id: UUID, token: str, *, now: datetime) -> None:
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(sync_token=token, read_at=now))
 
 
+def note_compared(db: Db, calendar_id: UUID, *, now: datetime, again_at: datetime) -> None:
+    """Note that the whole calendar was compared; call it in the transaction that stores what was found."""
+    values = {"compared_at": now, "compare_at": again_at, "repair_asked": False}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+
+
+def ask_for_comparison(db: Db, calendar_id: UUID, *, repair: bool) -> None:
+    """Have the whole calendar compared at the next look; `repair` has everything put right that is found."""
+    values = {"compare_at": None, "repair_asked": repair}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+
+
 def forget_token(db: Db, calendar_id: UUID) -> None:
     """Drop a sync token, so that everything is read again."""
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(sync_token=None))
@@ -259,4 +271,7 @@ def _calendar(row: Row[Any]) -> Calendar:
         probe_at=row.probe_at,
         probe_tries=row.probe_tries,
         probed_at=row.probed_at,
+        compared_at=row.compared_at,
+        compare_at=row.compare_at,
+        repair_asked=row.repair_asked,
     )

@@ -91,6 +91,11 @@ def next_look(db: Connection, calendar_id: UUID) -> datetime | None:
     return db.execute(query).scalar()
 
 
+def known_names(db: Connection, names: Collection[str]) -> set[str | None]:
+    """Return those of these remote names that are in doubt, in any calendar."""
+    return set(db.execute(select(doubts.c.name).where(doubts.c.name.in_(list(names)))).scalars())
+
+
 def settle(db: Connection, ids: Collection[UUID]) -> None:
     """Delete doubts whose events have been looked at."""
     if ids:

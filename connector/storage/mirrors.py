@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from connector.domain.entry import EntryKey, EntryKind
-from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove
+from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove, name_for
 from connector.domain.session import SessionState
 from connector.storage.tables import calendars, formers, mirrors, sessions
 
@@ -133,6 +133,37 @@ def former_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequ
     return removes
 
 
+def known_names(db: Connection, names: Collection[str]) -> set[str | None]:
+    """Return those of these remote names that an entry goes by, in any calendar of the installation."""
+    known: set[str | None] = set()
+    for chunk in _chunks(names):
+        known |= set(db.execute(select(mirrors.c.name).where(mirrors.c.name.in_(chunk))).scalars())
+    return known
+
+
+def named_in(db: Connection, calendar_id: UUID, names: Collection[str]) -> Sequence[Mirror]:
+    """Return the mirrors of a calendar that go by these names, and those that have gone by others."""
+    by_name: dict[str, Mirror] = {}
+    for chunk in [*_chunks(names), []]:
+        is_concerned = mirrors.c.name.in_(chunk) if chunk else mirrors.c.generation > 1
+        rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, is_concerned))
+        by_name |= {row.name: _mirror(row) for row in rows}
+    return list(by_name.values())
+
+
+def names(db: Connection, practitioner_id: UUID, *, since: datetime) -> set[str]:
+    """Return every remote name that an entry of a practitioner goes by, or has gone by, which ends after `since`."""
+    joined = mirrors.join(calendars, calendars.c.id == mirrors.c.calendar_id)
+    own = and_(calendars.c.practitioner_id == practitioner_id, mirrors.c.ends_at > since)
+    columns = (mirrors.c.name, mirrors.c.generation, mirrors.c.calendar_id, mirrors.c.key)
+    by_name: set[str] = set()
+    for row in db.execute(select(*columns).select_from(joined).where(own)):
+        by_name.add(row.name)
+        key = EntryKey.parse(row.key)
+        by_name.update(name_for(row.calendar_id, key, earlier) for earlier in range(1, row.generation))
+    return by_name
+
+
 def record(db: Connection, calendar_id: UUID, changed: Iterable[Mirror]) -> None:
     """Store what became of mirrors that are known."""
     _update(db, [{"calendar_id": calendar_id} | _columns(mirror) for mirror in changed])
@@ -176,6 +207,7 @@ def _columns(mirror: Mirror) -> dict[str, Any]:
         "generation": mirror.ref.generation,
         "href": mirror.ref.href,
         "etag": mirror.ref.etag,
+        "former_etag": mirror.former_etag,
         "seen": mirror.seen,
         "state": mirror.state.value,
         "ends_at": mirror.ends_at,
@@ -190,4 +222,5 @@ def _mirror(row: Row[Any]) -> Mirror:
         seen=row.seen,
         state=MirrorState(row.state),
         ends_at=row.ends_at,
+        former_etag=row.former_etag,
     )

@@ -264,6 +264,9 @@ calendars = Table(
     Column("probe_at", UtcDateTime),  # when it begins there
     Column("probe_tries", Integer, nullable=False, server_default="0"),
     Column("probed_at", UtcDateTime),  # when it was last proved how holds must be shown
+    Column("compared_at", UtcDateTime),  # when the whole of it was last compared with what is believed of it
+    Column("compare_at", UtcDateTime),  # when that is to be done again; NULL for at the next look
+    Column("repair_asked", Boolean, nullable=False, server_default=false()),  # the next comparison puts things right
 )
 
 mirrors = Table(
@@ -276,6 +279,7 @@ mirrors = Table(
     Column("generation", Integer, nullable=False),
     Column("href", Text),
     Column("etag", Text),
+    Column("former_etag", Text),  # before our last write: what shows it again has been set back
     Column("seen", String(32)),
     Column("state", String(16), nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
@@ -306,6 +310,19 @@ doubts = Table(
     Column("session_id", Uuid, nullable=False),
     Column("wrote", String(32)),  # what may have been written: a fingerprint, empty for a removal; NULL if nobody knows
     Column("look_at", UtcDateTime, nullable=False),
+)
+
+# Entries with our mark that nobody knows, and what was decided about them.
+unknown_entries = Table(
+    "unknown_entries",
+    metadata,
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),  # the remote name it was made under
+    Column("href", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("starts_at", UtcDateTime),
+    Column("ends_at", UtcDateTime),
+    Column("fate", String(16), nullable=False),  # asked, kept or removed
 )
 
 # Changes to events of ours that are settling: what was done, and since when; none of them counts yet.

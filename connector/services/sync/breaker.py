@@ -19,9 +19,10 @@ from connector.domain.people import CLOCK, Actor
 from connector.errors import RuleError
 from connector.services import notices
 from connector.services.policy import Policy
-from connector.storage import calendars, ledger, people, remote_changes, timeline
+from connector.storage import calendars, ledger, people, remote_changes, timeline, unknown_entries
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
+from connector.storage.unknown_entries import Fate
 
 PURPOSE = "stopped"  # of the tokens that lead to the page of a paused calendar
 OPERATOR = "Operator"
@@ -101,11 +102,14 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     people.practitioner(db, calendar.practitioner_id, lock=True)  # no pull decides meanwhile
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
+    calendars.ask_for_comparison(db, calendar_id, repair=False)
     match how:
         case How.REVERT:
             remote_changes.forget_all(db, calendar_id)
+            unknown_entries.decide(db, calendar_id, Fate.REMOVED)
         case How.ACCEPT:
             remote_changes.accept_deletions(db, calendar_id)
+            unknown_entries.decide(db, calendar_id, Fate.KEPT)
         case How.ITSELF:
             pass
     fact = CalendarResumed(

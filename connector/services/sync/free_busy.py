@@ -135,7 +135,10 @@ def _foreign(db: Db, calendar: Calendar, busy_times: Iterable[Busy], now: dateti
         for mirror in picture.mirrors.values()
         if mirror.ref.href is None and mirror.key in picture.contents  # perhaps written, and its href not yet stored
     }
+    names = mirrors.names(db, calendar.practitioner_id, since=now - AHEAD)
     for busy_time in busy_times:
+        if busy_time.name == "" or busy_time.name in names:
+            continue  # ours, or a copy of it, at whatever address
         if busy_time.href is None:  # what is ours may be among it
             yield from _without(busy_time.span, own_spans)
         elif (

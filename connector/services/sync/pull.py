@@ -3,55 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection
 
 from connector.domain import change
 from connector.domain.change import ChangeKind, Observation, RemoteChange, SettledChange
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
-from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.entry import Content, EntryKey, EntryKind
 from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
-from connector.domain.reconcile import Mirror, MirrorState, Sighting
-from connector.errors import EditConflictError, MissingError, RefusedError, SyncTokenExpiredError
-from connector.ports import Changes, Failed, RemoteCalendar
+from connector.domain.reconcile import MirrorState, Sighting
+from connector.errors import EditConflictError, MissingError, RefusedError
+from connector.ports import Changes, RemoteCalendar
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
-from connector.services.sync import breaker, edits, push
+from connector.services.sync import breaker, comparison, edits, push
 from connector.services.sync.breaker import How
-from connector.services.sync.push import LONG_OVER, Picture
-from connector.storage import busy, calendars, ledger, mirrors, offers, questions, remote_changes
+from connector.services.sync.push import Picture
+from connector.services.sync.reading import Reading, Snapshot, mirrors_to_read, read, snapshot
+from connector.storage import (
+    busy,
+    calendars,
+    ledger,
+    mirrors,
+    offers,
+    people,
+    remote_changes,
+    unknown_entries,
+)
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 
 ROUNDS = 3
-LOOKS_BACK = timedelta(days=30)  # what ended longer ago may be moved or tidied away as anybody likes
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Snapshot:
-    """What is stored of a calendar at one moment."""
-
-    calendar: Calendar
-    mirrors: Sequence[Mirror]
-    remote_changes: Mapping[EntryKey, RemoteChange]
-
-    def due(self, now: datetime, settling: timedelta) -> Collection[EntryKey]:
-        """Return the entries whose remote change a direct read should settle now."""
-        return {key for key, remote_change in self.remote_changes.items() if remote_change.is_due(now, settling)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """What the calendar service returned, and what had been stored before it was asked."""
-
-    snapshot: _Snapshot
-    changes: Changes
-    sightings: Mapping[str, Sighting | None]
+log = structlog.get_logger(__name__)
 
 
 def pull(
@@ -67,114 +57,31 @@ def pull(
     """
     for _ in range(ROUNDS):
         with database.read() as db:
-            snapshot = _snapshot(db, calendar_id, now)
-        if snapshot.calendar.role is not CalendarRole.TARGET:
+            stored = snapshot(db, calendar_id, now)
+        if stored.calendar.role is not CalendarRole.TARGET:
             return None
         try:
             fence.renew()
-            reading = _read(database, snapshot, remote, policy.settling, now)
+            reading = read(database, stored, remote, policy.settling, now)
         except (MissingError, RefusedError) as error:
-            return _pause_unreadable(database, policy, snapshot.calendar, error, fence, now)
+            return _pause_unreadable(database, policy, stored.calendar, error, fence, now)
         with fenced(database, fence) as db:
             if _store(db, policy, reading, now):
-                return _next_pull_at(db, policy, snapshot.calendar, now)
+                return _next_pull_at(db, policy, stored.calendar, now)
     raise EditConflictError("the calendar was written while it was read")
 
 
-def _snapshot(db: Connection, calendar_id: UUID, now: datetime) -> _Snapshot:
-    calendar = calendars.calendar(db, calendar_id)
-    unsettled = remote_changes.of_calendar(db, calendar_id)
-    in_question = questions.open_of_practitioner(db, calendar.practitioner_id)
-    keys = {EntryKey(kind=EntryKind.SESSION, id=session_id) for session_id in in_question} | unsettled.keys()
-    return _Snapshot(
-        calendar=calendar,
-        mirrors=mirrors.every(db, calendar_id, or_keys=keys, since=now - LOOKS_BACK),
-        remote_changes=unsettled,
-    )
-
-
-def _read(
-    database: Database, snapshot: _Snapshot, remote: RemoteCalendar, settling: timedelta, now: datetime
-) -> _Reading:
-    """Read the change feed and, directly, each event of ours that it names or that has settled.
-
-    Raises: ProviderError.
-    """
-    changes = _changes(remote, snapshot.calendar.sync_token)
-    snapshot = _with_returned(database, snapshot, changes, remote)
-    targets = _mirrors_to_read(snapshot, changes, now, settling)
-    sightings = _sightings(remote, targets, changes, snapshot.due(now, settling))
-    return _Reading(snapshot=snapshot, changes=changes, sightings=sightings)
-
-
-def _changes(remote: RemoteCalendar, token: str | None) -> Changes:
-    try:
-        return remote.changes(token)
-    except SyncTokenExpiredError:
-        return remote.changes(None)  # what is missing from it is gone
-
-
-def _with_returned(database: Database, snapshot: _Snapshot, changes: Changes, remote: RemoteCalendar) -> _Snapshot:
-    """Add the mirrors whose events were gone and stand again; doubles are removed at once.
-
-    Whoever brings back an event of ours that has been created anew since has made a double of it.
-
-    Raises: ProviderError if a double could not be removed.
-    """
-    hrefs = {mirror.ref.href for mirror in snapshot.mirrors}
-    other_hrefs = [changed.href for changed in changes.changed if changed.href not in hrefs]
-    with database.read() as db:
-        returned = mirrors.absent_at(db, snapshot.calendar.id, other_hrefs)
-        doubles = mirrors.former_at(db, snapshot.calendar.id, other_hrefs)
-    for outcome in remote.apply(doubles) if doubles else ():
-        if isinstance(outcome, Failed):
-            raise outcome.error
-    return replace(snapshot, mirrors=(*snapshot.mirrors, *returned))
-
-
-def _mirrors_to_read(snapshot: _Snapshot, changes: Changes, now: datetime, settling: timedelta) -> list[Mirror]:
-    """Return the mirrors of which there is something to learn; our own echoes are left out here."""
-    etags = {changed.href: changed.etag for changed in changes.changed}
-    due = snapshot.due(now, settling)
-    return [
-        mirror
-        for mirror in snapshot.mirrors
-        if mirror.ref.href is not None and (mirror.key in due or _differs(mirror, mirror.ref.href, etags, changes, now))
-    ]
-
-
-def _differs(mirror: Mirror, href: str, etags: Mapping[str, str | None], changes: Changes, now: datetime) -> bool:
-    """Whether the change feed says something of an event that its mirror does not; `etags` are those it names."""
-    absent = mirror.state is MirrorState.ABSENT
-    if href in etags:
-        return absent or etags[href] is None or etags[href] != mirror.ref.etag
-    return not absent and (href in changes.gone or (changes.full and mirror.ends_at > now - LONG_OVER))
-
-
-def _sightings(
-    remote: RemoteCalendar, targets: Sequence[Mirror], changes: Changes, due: Collection[EntryKey]
-) -> Mapping[str, Sighting | None]:
-    """Return how each event stands, by its remote name; what the feed has not brought, or is due, is read directly."""
-    in_feed = {changed.href: changed.sighting for changed in changes.changed if changed.sighting is not None}
-    sightings: dict[str, Sighting | None] = {
-        mirror.ref.name: in_feed[mirror.ref.href]
-        for mirror in targets
-        if mirror.ref.href in in_feed and mirror.key not in due
-    }
-    rest = [mirror.ref for mirror in targets if mirror.ref.name not in sightings]
-    return sightings | dict(remote.read(rest)) if rest else sightings
-
-
-def _store(db: Connection, policy: Policy, reading: _Reading, now: datetime) -> bool:
+def _store(db: Connection, policy: Policy, reading: Reading, now: datetime) -> bool:
     """Store what was read, and do what follows; False if our own writing went on meanwhile: then nothing is stored."""
     lock(db, policy, reading.snapshot.calendar.practitioner_id, now=now)
-    current = _snapshot(db, reading.snapshot.calendar.id, now)
+    current = snapshot(db, reading.snapshot.calendar.id, now)
     if calendars.connection(db, current.calendar.connection_id).state is ConnectionState.DISCONNECTING:
         return True  # nothing there counts any more
-    current = _with_absent(db, current, reading.snapshot)
+    current = _with_earlier(db, current, reading.snapshot)
     if _was_written(reading, current, now, policy.settling):
         return False
     picture = push.picture(db, current.calendar.id, now=now)
+    put_right = _put_right(reading, current, picture)
     observations = list(
         change.observations(
             current.mirrors,
@@ -182,28 +89,74 @@ def _store(db: Connection, policy: Policy, reading: _Reading, now: datetime) -> 
             picture.contents,
             current.remote_changes,
             hidden=picture.hidden,
+            put_right=put_right,
             now=now,
             settling=policy.settling,
         )
     )
     _store_observations(db, current.calendar, observations, reading.changes.token, now)
-    if _may_count(db, policy, current.calendar, picture, now):
+    unknown = _store_comparison(db, current.calendar, reading, now)
+    if _may_count(db, policy, current.calendar, picture, unknown, now):
         _follow_up(db, policy, current.calendar, _settled_changes(db, policy, current.calendar, observations, now), now)
     else:
         _follow_up(db, policy, current.calendar, _harmless_changes(observations), now)
     _make_due(db, current.calendar, picture, observations, now)
+    if put_right:
+        log.warning("calendar_put_right", calendar=str(current.calendar.id), entries=len(put_right))
+        make_calendars_due(db, current.calendar.practitioner_id, now=now)
     _refresh_free_busy(db, current, reading.changes, now)
     return True
 
 
-def _with_absent(db: Connection, current: _Snapshot, earlier: _Snapshot) -> _Snapshot:
-    """Add the mirrors that an earlier snapshot holds because their events stand again."""
+def _with_earlier(db: Connection, current: Snapshot, earlier: Snapshot) -> Snapshot:
+    """Add the mirrors that an earlier snapshot holds because their events stand again, as they are stored now."""
     keys = {mirror.key for mirror in current.mirrors}
-    returned = [mirror for mirror in earlier.mirrors if mirror.key not in keys]
-    return replace(current, mirrors=(*current.mirrors, *mirrors.absent_of(db, current.calendar.id, returned)))
+    returned = [mirror.key for mirror in earlier.mirrors if mirror.key not in keys]
+    if not returned:
+        return current
+    return replace(current, mirrors=(*current.mirrors, *mirrors.of_keys(db, current.calendar.id, returned)))
 
 
-def _was_written(reading: _Reading, current: _Snapshot, now: datetime, settling: timedelta) -> bool:
+def _put_right(reading: Reading, current: Snapshot, picture: Picture) -> Collection[EntryKey]:
+    """Return the entries that stand otherwise than they should by nobody's wish: they are written as they should be.
+
+    So are all where the calendar was set back by its server, those of one that was made anew, and what only a
+    comparison has found where somebody has asked for a repair.
+    """
+    otherwise = [
+        mirror
+        for mirror in current.mirrors
+        if mirror.ref.name in reading.sightings
+        and mirror.key in picture.contents
+        and mirror.key not in picture.hidden
+        and not _shows(reading.sightings[mirror.ref.name], picture.contents[mirror.key])
+    ]
+    if reading.is_set_back or (reading.is_bare and current.calendar.paused == PauseReason.MISSING):
+        return {mirror.key for mirror in otherwise}
+    if not current.calendar.repair_asked or reading.comparison is None:
+        return ()
+    return {
+        mirror.key for mirror in otherwise if mirror.key not in current.remote_changes and not reading.is_told(mirror)
+    }
+
+
+def _shows(sighting: Sighting | None, content: Content) -> bool:
+    return sighting is not None and sighting.content == content
+
+
+def _store_comparison(db: Connection, calendar: Calendar, reading: Reading, now: datetime) -> int | None:
+    """Store what a comparison has found beside our entries; return how many nobody knows, None without a comparison."""
+    unknown_entries.forget(db, calendar.id, reading.removed)
+    if reading.comparison is None:
+        return None
+    zone = people.practitioner(db, calendar.practitioner_id).zone
+    again_at = comparison.next_at(calendar.id, now, zone)
+    calendars.note_compared(db, calendar.id, now=now, again_at=again_at)
+    others = {name: sighting for name, sighting in reading.comparison.others.items() if name not in reading.removed}
+    return unknown_entries.keep(db, calendar.id, comparison.unknown_of(db, calendar, others))
+
+
+def _was_written(reading: Reading, current: Snapshot, now: datetime, settling: timedelta) -> bool:
     """Whether our own writing went on during the reading: what was read may then be older than what is stored."""
     earlier = reading.snapshot
     if earlier.calendar.sync_token != current.calendar.sync_token or earlier.remote_changes != current.remote_changes:
@@ -212,7 +165,7 @@ def _was_written(reading: _Reading, current: _Snapshot, now: datetime, settling:
     for mirror in current.mirrors:
         if mirror.ref.name in reading.sightings and earlier_mirrors.get(mirror.key) != mirror:
             return True
-    targets = _mirrors_to_read(current, reading.changes, now, settling)
+    targets = mirrors_to_read(current, reading.changes, now, settling)
     return any(mirror.ref.name not in reading.sightings for mirror in targets)
 
 
@@ -285,8 +238,16 @@ def _offer_ids(db: Connection, calendar: Calendar) -> Mapping[UUID, UUID]:
     return {alternative.id: offer.id for offer in open_offers for alternative in offer.alternatives}
 
 
-def _may_count(db: Connection, policy: Policy, calendar: Calendar, picture: Picture, now: datetime) -> bool:
-    """Whether settled changes count: not while the calendar is paused, or looks wrong now; pauses or resumes it."""
+def _may_count(
+    db: Connection, policy: Policy, calendar: Calendar, picture: Picture, unknown: int | None, now: datetime
+) -> bool:
+    """Whether settled changes count: not while the calendar is paused, or looks wrong now; pauses or resumes it.
+
+    `unknown` is how many entries stand there that nobody knows; None if the calendar was not compared.
+    """
+    if unknown:
+        breaker.pause(db, policy, calendar, PauseReason.UNKNOWN, count=unknown, now=now)
+        return False
     unsettled = remote_changes.of_calendar(db, calendar.id)
     pause = breaker.reason_to_pause(_units(db, picture, unsettled, now), unsettled.values())
     if pause is not None:
@@ -296,6 +257,8 @@ def _may_count(db: Connection, policy: Policy, calendar: Calendar, picture: Pict
     if calendar.paused is None:
         return True
     unreadable = calendar.paused in (PauseReason.MISSING, PauseReason.REFUSED)
+    if calendar.paused == PauseReason.UNKNOWN and unknown is None:
+        return False
     if not unreadable and any(
         remote_change.kind is ChangeKind.DELETED and not remote_change.accepted for remote_change in unsettled.values()
     ):
@@ -320,16 +283,16 @@ def _units(
     return units
 
 
-def _refresh_free_busy(db: Connection, snapshot: _Snapshot, changes: Changes, now: datetime) -> None:
+def _refresh_free_busy(db: Connection, stored: Snapshot, changes: Changes, now: datetime) -> None:
     """Have free/busy read again if an event that is not ours has changed; else what is stored still holds."""
-    hrefs = {mirror.ref.href for mirror in snapshot.mirrors}
+    hrefs = {mirror.ref.href for mirror in stored.mirrors}
     changed_hrefs = {changed.href for changed in changes.changed} | set(changes.gone)
-    key = Key(Kind.BUSY, str(snapshot.calendar.id))
+    key = Key(Kind.BUSY, str(stored.calendar.id))
     if changed_hrefs - hrefs or changes.full:
-        if offers.undecided(db, snapshot.calendar.practitioner_id):
-            ledger.touch(db, key, due_at=now, lane=snapshot.calendar.lane)
+        if offers.undecided(db, stored.calendar.practitioner_id):
+            ledger.touch(db, key, due_at=now, lane=stored.calendar.lane)
     elif not ledger.waits(db, key):
-        busy.confirm(db, snapshot.calendar.id, now=now)
+        busy.confirm(db, stored.calendar.id, now=now)
 
 
 def _next_pull_at(db: Connection, policy: Policy, calendar: Calendar, now: datetime) -> datetime:

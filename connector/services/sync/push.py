@@ -441,9 +441,10 @@ def _landed(outcome: Outcome, mirror: Mirror, results: _Results, *, elsewhere: b
     match outcome:
         case Written(key=key, ref=ref, seen=seen):
             results.written.add(key)
-            return replace(mirror, ref=ref, seen=seen, state=MirrorState.PRESENT)
+            former = mirror.ref.etag if ref.etag != mirror.ref.etag else mirror.former_etag
+            return replace(mirror, ref=ref, seen=seen, state=MirrorState.PRESENT, former_etag=former)
         case Removed():
-            return replace(mirror, seen=None, state=MirrorState.ABSENT)
+            return replace(mirror, seen=None, state=MirrorState.ABSENT, former_etag=mirror.ref.etag)
         case Failed(key=key, error=MissingError()):
             results.vanished = True
             results.stuck.add(mirror.session_id)
