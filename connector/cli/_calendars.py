@@ -73,8 +73,9 @@ def why_paused(calendar: Calendar) -> str:
     """Say why a calendar is paused; empty for one that is not."""
     if calendar.paused is None:
         return ""
-    gone = f" ({calendar.paused_count} gone)" if calendar.paused_count else ""
-    return f"{timeline.PAUSES[PauseReason(calendar.paused)]}{gone}"
+    what = "of them" if calendar.paused == PauseReason.UNKNOWN else "gone"
+    count = f" ({calendar.paused_count} {what})" if calendar.paused_count else ""
+    return f"{timeline.PAUSES[PauseReason(calendar.paused)]}{count}"
 
 
 def strength(calendar: Calendar) -> str:

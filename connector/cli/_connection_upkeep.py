@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from connector.cli._calendars import why_paused
 from connector.cli._lookup import find_connection, short
 from connector.cli._shapes import instant_text
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
+from connector.domain.connection import Calendar
 from connector.domain.notice import PauseReason
 from connector.errors import RuleError
 from connector.services.accounts import connect, retarget
@@ -21,20 +23,22 @@ _UNREAD = (PauseReason.MISSING, PauseReason.REFUSED)
 @click.command()
 @click.argument("connection")
 @click.option("--accept-deletions", is_flag=True, help="What is gone was meant to be deleted; else it is put back.")
+@click.option("--keep-unknown", is_flag=True, help="Entries of ours that nobody knows stay; else they are removed.")
 @example("pencilled connections resume 3f2a91bc")
-def resume(*, connection: str, accept_deletions: bool) -> None:
+def resume(*, connection: str, accept_deletions: bool, keep_unknown: bool) -> None:
     """Go on with a calendar that was stopped because it looks wrong.
 
     What is gone from it is put back, and no client is told anything. With --accept-deletions each deletion counts as
     if it had been made alone: an offered time is taken back and its client told, and the practitioner is asked about
-    each session before anybody is cancelled. A calendar that could not be read is tried again.
+    each session before anybody is cancelled. A calendar that could not be read is tried again. From one with entries
+    of ours that nobody knows these are removed; with --keep-unknown they stay, as the practitioner's own.
 
     CONNECTION is an id from `pencilled connections list`, or the beginning of one.
 
     Exit codes: 0 it goes on; 1 refused, such as a calendar that is not stopped.
     """
     runtime = open_runtime()
-    how = How.ACCEPT if accept_deletions else How.REVERT
+    how = How.ACCEPT if accept_deletions or keep_unknown else How.REVERT
     with runtime.database.begin() as db:
         target = calendars.target(db, find_connection(db, connection).id)
         unread = target.paused is not None and PauseReason(target.paused) in _UNREAD
@@ -43,13 +47,25 @@ def resume(*, connection: str, accept_deletions: bool) -> None:
                 f"“{target.name}” could not be read at all, so nothing is known to be deleted. Leave "
                 "--accept-deletions out to try again."
             )
+        unknown = target.paused == PauseReason.UNKNOWN
+        if target.paused is not None and (accept_deletions if unknown else keep_unknown):
+            raise RuleError(_other_question(target, unknown=unknown))
         breaker.resume(db, target.id, how, by=operator(), now=runtime.clock())
     if unread:
         good(f"“{target.name}” is tried again as soon as a server runs.")
+    elif unknown:
+        fate = "stay, as the practitioner's own" if keep_unknown else "are removed as soon as a server runs"
+        good(f"“{target.name}” goes on: the entries that nobody knows {fate}.")
     elif accept_deletions:
         good(f"The deletions in “{target.name}” count now. The practitioner is asked about each session.")
     else:
         good(f"“{target.name}” goes on: what is gone is put back as soon as a server runs.")
+
+
+def _other_question(calendar: Calendar, *, unknown: bool) -> str:
+    """Say that an answer is to another question than the one that is open."""
+    asks = "--keep-unknown to keep them" if unknown else "--accept-deletions if that was meant"
+    return f"“{calendar.name}” is stopped because {why_paused(calendar)}. Leave the option out, or give {asks}."
 
 
 @click.command()

@@ -30,13 +30,14 @@ class Standing:
 
 
 def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
-    """Bring one calendar to what it should show, or wait until whoever has claimed it has done so.
+    """Read one calendar and bring it to what it should show, or wait until whoever has claimed it has done so.
 
     Raises: what is neither a refusal nor a passing fault; those two are recorded in the ledger.
     """
-    key, handle = Key(Kind.CALENDAR, str(calendar_id)), dispatch.handler(runtime)
+    handle = dispatch.handler(runtime)
     while not stop.is_set() and standing(runtime, calendar_id).busy:
-        claim = ledger.claim(runtime.database, key, now=runtime.clock())
+        claims = (ledger.claim(runtime.database, key, now=runtime.clock()) for key in _keys(calendar_id))
+        claim = next(filter(None, claims), None)
         if claim is None:
             stop.wait(_PATIENCE_SECONDS)
             continue
@@ -48,9 +49,10 @@ def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
 
 def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     """Look how far a calendar is."""
-    is_its_row = (ledger.due.c.kind == Kind.CALENDAR.value) & (ledger.due.c.id == str(calendar_id))
+    kinds = [key.kind.value for key in _keys(calendar_id)]
+    are_its_rows = ledger.due.c.kind.in_(kinds) & (ledger.due.c.id == str(calendar_id))
     with runtime.database.read() as db:
-        row = db.execute(sa.select(ledger.due).where(is_its_row)).first()
+        rows = db.execute(sa.select(ledger.due).where(are_its_rows)).all()
         picture = push.picture(db, calendar_id, now=runtime.clock())
         connection = calendars.connection(db, picture.calendar.connection_id)
     left = len(picture.actions)
@@ -58,10 +60,15 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
         return Standing(busy=False, left=left, error="its password is no longer accepted; reconnect it")
     if picture.calendar.paused is not None:
         return Standing(busy=False, left=left, error=f"stopped: {why_paused(picture.calendar)}")
-    if row is None:
-        return Standing(busy=False, left=left)
-    busy = row.lease_until is not None or (row.due_at is not None and row.due_at <= runtime.clock())
-    put_off = row.due_at is not None and row.attempts > 0  # else an event is only to be looked at again
-    failed = not busy and (put_off or row.parked_at is not None)
-    words = picture.calendar.trouble or row.last_error or "the service asked to be left alone for a while"
-    return Standing(busy=busy, left=left, error=words if failed else "")
+    busy = any(row.lease_until or (row.due_at and row.due_at <= runtime.clock()) for row in rows)
+    # What was put off without having failed is only to be looked at again.
+    failed = [row for row in rows if row.parked_at is not None or (row.due_at is not None and row.attempts > 0)]
+    if busy or not failed:
+        return Standing(busy=busy, left=left)
+    words = picture.calendar.trouble or failed[0].last_error or "the service asked to be left alone for a while"
+    return Standing(busy=False, left=left, error=words)
+
+
+def _keys(calendar_id: UUID) -> tuple[Key, Key]:
+    """Return the keys of the work on a calendar, in the order in which it is done."""
+    return Key(Kind.PULL, str(calendar_id)), Key(Kind.CALENDAR, str(calendar_id))

@@ -46,6 +46,7 @@ def _print(explanation: Explanation) -> None:
     click.echo(f"In the calendar “{calendar}” of {owner}; session {explanation.session.id}.")
     if explanation.who:
         click.echo(f"{explanation.who}.")
+    click.echo(explanation.stands)
     for sentence in explanation.follows:
         click.echo(sentence)
     click.echo()
@@ -56,6 +57,7 @@ def _json(explanation: Explanation) -> dict[str, object]:
         "kind": explanation.kind,
         "what": explanation.what,
         "who": explanation.who,
+        "stands": explanation.stands,
         "follows": explanation.follows,
         "session_id": explanation.session.id,
         "client_name": explanation.client_name,

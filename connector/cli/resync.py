@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from threading import Event
 from uuid import UUID
 
@@ -21,9 +22,9 @@ from connector.cli._shared import as_json, example, good, open_runtime, print_js
 from connector.domain.entry import Showing
 from connector.domain.reconcile import Action, Put
 from connector.domain.span import When
-from connector.errors import SettingsError
+from connector.errors import ConnectorError, SettingsError
 from connector.runtime import Runtime
-from connector.services.sync import push
+from connector.services.sync import pull, push
 from connector.services.sync.push import Picture
 from connector.storage import calendars, ledger, people
 from connector.storage.database import lock_embedded
@@ -43,8 +44,10 @@ _SHOWING_WORDS = {Showing.CONFIRMED: "busy", Showing.TENTATIVE: "tentative", Sho
 def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Bring calendars to exactly what they shall show: everybody's, unless a practitioner is named.
 
-    Prints the plan: what is written and removed, in this order. Running it twice changes nothing the second time.
-    Without --wait the calendars are only made due, and the running server does it within a second.
+    Reads each calendar as a whole and puts right whatever was changed in it without our being told; what its owner has
+    just done there counts as always. Prints the plan: what is written and removed, in this order. Running it twice
+    changes nothing the second time. Without --wait the calendars are only made due, and the running server does it
+    within a second.
 
     A calendar that was stopped is left alone, and why it was is said.
 
@@ -59,8 +62,10 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
         return
     with runtime.database.begin() as db:
         for picture in pictures:
-            key = Key(Kind.CALENDAR, str(picture.calendar.id))
-            ledger.touch(db, key, due_at=runtime.clock(), lane=picture.calendar.lane)
+            calendars.ask_for_comparison(db, picture.calendar.id, repair=True)
+            for kind in (Kind.PULL, Kind.CALENDAR):
+                key = Key(kind, str(picture.calendar.id))
+                ledger.touch(db, key, due_at=runtime.clock(), lane=picture.calendar.lane)
     if not wait:
         if not as_json:
             click.echo("The calendars are due; a running server brings them up to date within a second.")
@@ -73,7 +78,22 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
 def _pictures(runtime: Runtime, named: str | None) -> list[Picture]:
     with runtime.database.read() as db:
         owner = find_practitioner(db, named).id if named else None
-        return [push.picture(db, calendar.id, now=runtime.clock()) for calendar in calendars.calendars_of(db, owner)]
+        pictures = [push.picture(db, own.id, now=runtime.clock()) for own in calendars.calendars_of(db, owner)]
+    return [_compared(runtime, picture) for picture in pictures]
+
+
+def _compared(runtime: Runtime, picture: Picture) -> Picture:
+    """Return the plan as it is after a look at the whole calendar; as it is known, and a word, if that cannot be."""
+    calendar = picture.calendar
+    try:
+        remote = runtime.remote(calendar.id)
+        actions = pull.foreseen(runtime.database, runtime.policy, calendar.id, remote, now=runtime.clock())
+    except ConnectorError as error:
+        click.echo(
+            f"“{calendar.name}” could not be read ({error}): what follows is what is known to be left.", err=True
+        )
+        return picture
+    return replace(picture, actions=tuple(actions))
 
 
 def _show(runtime: Runtime, pictures: Sequence[Picture], *, as_json: bool) -> None:

@@ -145,7 +145,7 @@ def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
 def pause(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
     """Pause a calendar: nothing is done about it until somebody says so; False if it was paused already."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_(None)
-    values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None}
+    values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None, "sync_token": None}
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 
@@ -153,7 +153,7 @@ def resume(db: Db, calendar_id: UUID) -> bool:
     """Go on with a calendar that was paused; False if it was not."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_not(None)
     values = {"paused": None, "paused_at": None, "paused_count": None, "trouble": None, "trouble_since": None}
-    values["written_at"] = None  # what stood there may not any more
+    values |= {"written_at": None, "sync_token": None}  # what stood there may not any more
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 

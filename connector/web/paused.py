@@ -39,7 +39,8 @@ def resume(token: str) -> ResponseReturnValue:
         raise RuleError("Choose how to go on with this calendar.")
     if page.reason is None:
         return redirect(url_for("paused.show", token=token), 303)
-    if how == How.ACCEPT and (not page.is_readable or request.form.get("shown") != page.version):
+    is_stale = request.form.get("shown") != page.version
+    if (how == How.ACCEPT and (not page.is_readable or is_stale)) or (page.unknown and is_stale):
         return _show(token, notice=True, status=409)
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     with runtime.database.begin() as db:

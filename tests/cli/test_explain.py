@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from connector.domain.span import Span
 from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
 from tests.cli.test_connection_upkeep import connection
@@ -83,3 +85,27 @@ def test_what_is_not_ours_is_said_to_be_untouched(practice: Cli, calendar: Memor
     assert "Nothing of ours goes by “dentist@example.org”" in said
     assert "not touched" in said
     assert len(calendar.shown()) == 1
+
+
+def test_what_was_dragged_is_said_to_stand_where_it_stands(practice: Cli, calendar: MemoryCalendar) -> None:
+    practice.book()
+    practice.ok("resync", "--wait")
+    href = hrefs(calendar)["Session: A. O."]
+    pull(practice)
+    span = calendar.events[href].span
+    calendar.move(href, Span.of(span.start + timedelta(hours=3), span.duration))
+    pull(practice)
+    [told] = practice.json("explain", href)
+    local = (span.start + timedelta(hours=3)).astimezone(ZoneInfo("Europe/Berlin"))
+    assert told["stands"].startswith(f"In the calendar it stands at {local:%A %d %B %Y, %H:%M} (Europe/Berlin). ")
+    assert "last looked at on" in told["stands"]
+    assert "as it should" not in told["stands"]
+
+
+def test_an_event_is_found_by_its_whole_address(practice: Cli, calendar: MemoryCalendar) -> None:
+    practice.book()
+    practice.ok("resync", "--wait")
+    href = hrefs(calendar)["Session: A. O."]
+    said = practice.ok("explain", f"https://dav.example/calendars/kim/{href}.ics")
+    assert "as it should" in said
+    assert "compared as a whole on" in said

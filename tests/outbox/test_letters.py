@@ -317,6 +317,7 @@ def test_conflict_names_the_time_the_calendar_and_how_long_it_can_be_chosen() ->
         (PauseReason.REFUSED, "try again, choose another calendar, or reconnect"),
         (PauseReason.EMPTIED, "put everything back, or accept that the entries were deleted"),
         (PauseReason.SHRUNKEN, "put everything back, or accept that the entries were deleted"),
+        (PauseReason.UNKNOWN, "remove these entries, or keep them as your own"),
     ],
 )
 def test_paused_calendar_says_that_nobody_was_told_and_what_can_be_chosen(reason: PauseReason, choices: str) -> None:
@@ -324,7 +325,7 @@ def test_paused_calendar_says_that_nobody_was_told_and_what_can_be_chosen(reason
 
     assert "No client has been told anything, and nobody's session has been changed." in said
     assert f"open the link and choose there: {choices}." in said
-    assert "gone: 14" in said
+    assert ("nobody knows: 14" if reason is PauseReason.UNKNOWN else "gone: 14") in said
     assert "gone:" not in text(mail(letter(NoticeKind.CALENDAR_PAUSED, reason=reason, count=0)))
 
 

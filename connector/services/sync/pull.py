@@ -16,9 +16,9 @@ from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import Content, EntryKey, EntryKind
 from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
-from connector.domain.reconcile import MirrorState, Sighting
+from connector.domain.reconcile import Action, MirrorState, Remove, Sighting
 from connector.errors import EditConflictError, MissingError, RefusedError
-from connector.ports import Changes, RemoteCalendar
+from connector.ports import Changes, Failed, RemoteCalendar
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.sync import breaker, comparison, edits, push
@@ -63,12 +63,56 @@ def pull(
         try:
             fence.renew()
             reading = read(database, stored, remote, policy.settling, now)
+            _remove(remote, reading.removals)
         except (MissingError, RefusedError) as error:
             return _pause_unreadable(database, policy, stored.calendar, error, fence, now)
         with fenced(database, fence) as db:
             if _store(db, policy, reading, now):
                 return _next_pull_at(db, policy, stored.calendar, now)
     raise EditConflictError("the calendar was written while it was read")
+
+
+def foreseen(
+    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, now: datetime
+) -> Sequence[Action]:
+    """Return what a comparison that repairs would do now, and what else is to be done; changes nothing anywhere.
+
+    Raises: NotFoundError; ProviderError.
+    """
+    with database.read() as db:
+        stored = snapshot(db, calendar_id, now)
+        picture = push.picture(db, calendar_id, now=now)
+    if stored.calendar.role is not CalendarRole.TARGET or stored.calendar.paused is not None:
+        return picture.actions
+    stored = replace(stored, calendar=replace(stored.calendar, compare_at=None, repair_asked=True))
+    reading = read(database, stored, remote, policy.settling, now)
+    with database.read() as db:
+        current = _with_earlier(db, stored, reading.snapshot)
+        if reading.comparison and any(comparison.unknown_of(db, stored.calendar, reading.comparison.others)):
+            return reading.removals  # the calendar will be paused, and its practitioner asked
+    observations = list(_observations(reading, current, picture, policy, now))
+    return (*reading.removals, *push.plan_after(picture, observations, now=now))
+
+
+def _remove(remote: RemoteCalendar, removes: Sequence[Remove]) -> None:
+    for outcome in remote.apply(removes) if removes else ():
+        if isinstance(outcome, Failed):
+            raise outcome.error
+
+
+def _observations(
+    reading: Reading, current: Snapshot, picture: Picture, policy: Policy, now: datetime
+) -> Iterator[Observation]:
+    return change.observations(
+        current.mirrors,
+        reading.sightings,
+        picture.contents,
+        current.remote_changes,
+        hidden=picture.hidden,
+        put_right=_put_right(reading, current, picture),
+        now=now,
+        settling=policy.settling,
+    )
 
 
 def _store(db: Connection, policy: Policy, reading: Reading, now: datetime) -> bool:
@@ -82,18 +126,7 @@ def _store(db: Connection, policy: Policy, reading: Reading, now: datetime) -> b
         return False
     picture = push.picture(db, current.calendar.id, now=now)
     put_right = _put_right(reading, current, picture)
-    observations = list(
-        change.observations(
-            current.mirrors,
-            reading.sightings,
-            picture.contents,
-            current.remote_changes,
-            hidden=picture.hidden,
-            put_right=put_right,
-            now=now,
-            settling=policy.settling,
-        )
-    )
+    observations = list(_observations(reading, current, picture, policy, now))
     _store_observations(db, current.calendar, observations, reading.changes.token, now)
     unknown = _store_comparison(db, current.calendar, reading, now)
     if _may_count(db, policy, current.calendar, picture, unknown, now):

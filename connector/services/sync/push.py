@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.change import ChangeKind, RemoteChange
+from connector.domain.change import ChangeKind, Observation, RemoteChange
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, entries_for
 from connector.domain.notice import RevertReason
@@ -118,6 +118,21 @@ def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
         hidden=hidden,
         actions=tuple(actions),
     )
+
+
+def plan_after(picture: Picture, observations: Iterable[Observation], *, now: datetime) -> Sequence[Action]:
+    """Return what is to be done once these observations of a target's events are stored."""
+    mirrors_by_key = dict(picture.mirrors)
+    unsettled = dict(picture.remote_changes)
+    for observation in observations:
+        key = observation.mirror.key
+        mirrors_by_key[str(key)] = observation.mirror
+        unsettled.pop(key, None)
+        if observation.remote_change is not None:
+            unsettled[key] = observation.remote_change
+    current = list(mirrors_by_key.values())
+    leave = picture.hidden | set(_left_alone(picture.wanted, current, unsettled, now))
+    return list(plan(picture.wanted, current, calendar_id=picture.calendar.id, leave=leave))
 
 
 def converge(

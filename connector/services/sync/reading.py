@@ -14,7 +14,7 @@ from connector.domain.connection import Calendar
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove, Sighting
 from connector.errors import SyncTokenExpiredError
-from connector.ports import Changes, Failed, RemoteCalendar
+from connector.ports import Changes, RemoteCalendar
 from connector.services.sync import comparison
 from connector.services.sync.comparison import Comparison
 from connector.services.sync.push import LONG_OVER
@@ -45,13 +45,15 @@ class Reading:
     Attributes:
         sightings: By remote name, how each event stands that there was something to learn about.
         comparison: What a listing of the whole calendar says; None where none was taken.
-        removed: The names of the entries nobody knew that were removed, as somebody had said.
+        removals: What is to be removed before anything is stored: doubles, and what nobody knows as somebody has said.
+        removed: The names of the latter.
     """
 
     snapshot: Snapshot
     changes: Changes
     sightings: Mapping[str, Sighting | None]
     comparison: Comparison | None = None
+    removals: Sequence[Remove] = ()
     removed: Collection[str] = ()
 
     @property
@@ -92,14 +94,15 @@ def read(database: Database, stored: Snapshot, remote: RemoteCalendar, settling:
     Raises: ProviderError.
     """
     changes, is_break = _changes(remote, stored.calendar.sync_token)
-    stored = _with_returned(database, stored, changes, remote)
+    stored, doubles = _with_returned(database, stored, changes)
     if not is_break and not comparison.is_due(stored.calendar, now=now):
         targets = mirrors_to_read(stored, changes, now, settling)
         sightings = _sightings(remote, targets, changes, stored.due(now, settling))
-        reading = Reading(snapshot=stored, changes=changes, sightings=sightings)
+        reading = Reading(snapshot=stored, changes=changes, sightings=sightings, removals=doubles)
         if not reading.is_set_back and not _is_absence_doubtful(reading, now, settling):
             return reading
-    return _compared(database, stored, changes, remote, settling, now)
+    reading = _compared(database, stored, changes, remote, settling, now)
+    return replace(reading, removals=(*doubles, *reading.removals))
 
 
 def mirrors_to_read(stored: Snapshot, changes: Changes, now: datetime, settling: timedelta) -> list[Mirror]:
@@ -129,20 +132,17 @@ def _changes(remote: RemoteCalendar, token: str | None) -> tuple[Changes, bool]:
     return remote.changes(None), True
 
 
-def _with_returned(database: Database, stored: Snapshot, changes: Changes, remote: RemoteCalendar) -> Snapshot:
-    """Add the mirrors whose events were gone and stand again; doubles are removed at once.
+def _with_returned(database: Database, stored: Snapshot, changes: Changes) -> tuple[Snapshot, Sequence[Remove]]:
+    """Add the mirrors whose events were gone and stand again; and return how to remove doubles.
 
     Whoever brings back an event of ours that has been created anew since has made a double of it.
-
-    Raises: ProviderError if a double could not be removed.
     """
     hrefs = {mirror.ref.href for mirror in stored.mirrors}
     other_hrefs = [changed.href for changed in changes.changed if changed.href not in hrefs]
     with database.read() as db:
         returned = mirrors.absent_at(db, stored.calendar.id, other_hrefs)
         doubles = mirrors.former_at(db, stored.calendar.id, other_hrefs)
-    _remove(remote, doubles)
-    return replace(stored, mirrors=(*stored.mirrors, *returned))
+    return replace(stored, mirrors=(*stored.mirrors, *returned)), doubles
 
 
 def _differs(mirror: Mirror, href: str, etags: Mapping[str, str | None], changes: Changes, now: datetime) -> bool:
@@ -205,8 +205,8 @@ def _compared(
     keys = {mirror.key for mirror in stored.mirrors}
     returned = [mirror for mirror in named if mirror.key not in keys and mirror.ref.name in result.found]
     stored = replace(stored, mirrors=(*stored.mirrors, *returned))
-    if stored.calendar.paused is None:
-        _remove(remote, [*result.doubles, *_removals(to_remove, result)])
+    if stored.calendar.paused is not None:
+        to_remove, result = (), replace(result, doubles=())
     targets = mirrors_to_read(stored, changes, now, settling)
     sightings = _found(stored, result, targets)
     missing = [mirror for mirror in stored.mirrors if _is_missing(mirror, result, now)]
@@ -216,7 +216,8 @@ def _compared(
         changes=changes,
         sightings={**sightings, **_read_directly(remote, list(unread.values()))},
         comparison=result,
-        removed=[entry.name for entry in to_remove] if stored.calendar.paused is None else (),
+        removals=(*result.doubles, *_removals(to_remove, result)),
+        removed=[entry.name for entry in to_remove],
     )
 
 
@@ -251,9 +252,3 @@ def _removals(entries: Iterable[StoredEntry], result: Comparison) -> Iterator[Re
             identity = uuid5(NAMESPACE_OID, entry.name)
             ref = Ref(name=entry.name, href=sighting.href, etag=sighting.etag)
             yield Remove(key=EntryKey(kind=EntryKind.HOLD, id=identity), session_id=identity, ref=ref)
-
-
-def _remove(remote: RemoteCalendar, removes: Sequence[Remove]) -> None:
-    for outcome in remote.apply(removes) if removes else ():
-        if isinstance(outcome, Failed):
-            raise outcome.error

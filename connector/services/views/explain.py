@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from connector.domain.notice import PauseReason
 from connector.domain.offer import Alternative, Offer
 from connector.domain.reconcile import Mirror, MirrorState
 from connector.domain.session import Session, SessionState
+from connector.domain.span import Span, When
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.sync import push
@@ -36,6 +38,7 @@ class Explanation:
         kind: Whether it is a session's own event or a hold.
         what: What it is, in a sentence, with the client's name: for its practitioner and for operators.
         who: Who brought it about, and when.
+        stands: What stands in the calendar, as far as it is known, and when that was last looked at.
         follows: What happens to it next, a sentence each.
         history: The latest of its session's timeline, oldest first.
     """
@@ -48,6 +51,7 @@ class Explanation:
     kind: EntryKind
     what: str
     who: str
+    stands: str
     follows: tuple[str, ...]
     history: tuple[Line, ...]
 
@@ -57,7 +61,9 @@ def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequ
 
     Raises: NotFoundError if none of ours does, with what it then may be.
     """
-    events = list(mirrors.named(db, word.removesuffix(".ics"))) or list(mirrors.named(db, word))
+    words = dict.fromkeys((word, _path(word), _path(word).rpartition("/")[2]))
+    names = [name for one in words for name in (one.removesuffix(".ics"), one) if name]
+    events = next((found for name in names if (found := list(mirrors.named(db, name)))), [])
     if not events and (session := sessions.known_as(db, word)) is not None:
         events = list(mirrors.of_session(db, session.id))
     if not events:
@@ -66,6 +72,13 @@ def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequ
             "event's id, address or UID as the calendar service tells it, or the id of a session."
         )
     return [_explained(db, policy, calendar_id, mirror, now) for calendar_id, mirror in events]
+
+
+def _path(word: str) -> str:
+    """Return the path of an address with a host, as addresses are stored; what is none as it is."""
+    if not word.lower().startswith(("https://", "http://", "webcal://", "caldav://", "caldavs://")):
+        return word
+    return unquote(urlsplit(word).path)
 
 
 def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror, now: datetime) -> Explanation:
@@ -86,6 +99,7 @@ def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror
         kind=mirror.key.kind,
         what=_what(client, session, alternative),
         who=f"{cause.what}, by {cause.who} on {cause.at:%d %B %Y at %H:%M} UTC" if cause else "",
+        stands=_stands(db, picture, mirror, session),
         follows=tuple(_follows(db, policy, picture, mirror, session, offer, now)),
         history=tuple(line_of(fact) for fact in facts[-RECENT:]),
     )
@@ -105,6 +119,49 @@ def _what(client: str, session: Session, alternative: Alternative | None) -> str
     when = session.when
     state = "booked" if session.state is SessionState.BOOKED else "cancelled"
     return f"The session with {client}, {state} for {when.local:%A %d %B %Y, %H:%M} ({when.zone})."
+
+
+def _stands(db: Connection, picture: Picture, mirror: Mirror, session: Session) -> str:
+    """Say what stands in the calendar, which may be something else than what should."""
+    content, zone = picture.contents.get(mirror.key), session.when.zone
+    actual = _moved_to(db, picture, mirror, session)
+    match mirror.state:
+        case MirrorState.ABSENT:
+            what = "It does not stand in the calendar"
+        case MirrorState.UNKNOWN:
+            what = "It is not known whether it stands in the calendar as it should"
+        case _ if actual is not None:
+            what = f"In the calendar it stands at {_local(actual, zone)}"
+        case _ if content is not None and mirror.seen == content.fingerprint:
+            what = f"In the calendar it stands at {_local(content.span, zone)}, as it should"
+        case _:
+            what = "It stands in the calendar, otherwise than it should"
+    return f"{what}. {_looked(picture.calendar)}"
+
+
+def _moved_to(db: Connection, picture: Picture, mirror: Mirror, session: Session) -> Span | None:
+    """Return where its practitioner has put an event; None if nowhere else."""
+    remote_change = picture.remote_changes.get(mirror.key)
+    if remote_change is not None:
+        return remote_change.actual
+    question = questions.open_of(db, session.id)
+    is_about_it = question is not None and question.calendar_id == picture.calendar.id
+    if question is None or not is_about_it or question.keeps is None or mirror.key.kind is not EntryKind.SESSION:
+        return None
+    return question.keeps.span
+
+
+def _local(span: Span, zone: str) -> str:
+    return f"{When.of(span, zone=zone).local:%A %d %B %Y, %H:%M} ({zone})"
+
+
+def _looked(calendar: Calendar) -> str:
+    if calendar.read_at is None:
+        return "The calendar has not been looked at yet."
+    looked = f"The calendar was last looked at on {calendar.read_at:%d %B %Y at %H:%M:%S} UTC"
+    if calendar.compared_at is None:
+        return f"{looked}, and has not been compared as a whole."
+    return f"{looked}, and compared as a whole on {calendar.compared_at:%d %B %Y at %H:%M} UTC."
 
 
 def _follows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from connector.domain.notice import PauseReason
 from connector.domain.people import Practitioner
 from connector.services.sync.breaker import find
 from connector.services.views.timeline import Line, line_of
-from connector.storage import calendars, people, remote_changes, timeline
+from connector.storage import calendars, people, remote_changes, timeline, unknown_entries
 from connector.storage.seal import Seal
+from connector.storage.unknown_entries import Fate, StoredEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class PausedPage:
         reason: Why it is paused; None if it is not any more.
         sessions: How many sessions' entries are missing from it.
         holds: How many holds are.
+        unknown: The entries with our mark that nobody knows.
         resumed: Who said last how to go on, and when.
     """
 
@@ -36,12 +39,13 @@ class PausedPage:
     reason: PauseReason | None
     sessions: int
     holds: int
+    unknown: Sequence[StoredEntry]
     resumed: Line | None
 
     @property
     def is_readable(self) -> bool:
-        """Whether something is gone from it, rather than the whole calendar."""
-        return self.reason in (PauseReason.EMPTIED, PauseReason.SHRUNKEN)
+        """Whether something of it is otherwise than it should be, rather than the whole calendar gone."""
+        return self.reason in (PauseReason.EMPTIED, PauseReason.SHRUNKEN, PauseReason.UNKNOWN)
 
     @property
     def is_lost(self) -> bool:
@@ -52,7 +56,7 @@ class PausedPage:
     def version(self) -> str:
         """What a form says it was about, so that nobody accepts more than the page said."""
         since = self.calendar.paused_at.isoformat() if self.calendar.paused_at else ""
-        return f"{since} {self.sessions} {self.holds}"
+        return f"{since} {self.sessions} {self.holds} {len(self.unknown)}"
 
 
 def paused_page(db: Db, seal: Seal, token: str) -> PausedPage:
@@ -70,6 +74,7 @@ def paused_page(db: Db, seal: Seal, token: str) -> PausedPage:
         reason=PauseReason(calendar.paused) if calendar.paused else None,
         sessions=missing.count(EntryKind.SESSION),
         holds=missing.count(EntryKind.HOLD),
+        unknown=unknown_entries.of_calendar(db, calendar.id, Fate.ASKED),
         resumed=_resumed(db, calendar),
     )
 

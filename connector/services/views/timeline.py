@@ -129,6 +129,7 @@ PAUSES = {
     PauseReason.REFUSED: "it may not be read",
     PauseReason.EMPTIED: "nothing of ours stands in it any more",
     PauseReason.SHRUNKEN: "more is gone from it at once than a person deletes",
+    PauseReason.UNKNOWN: "it holds entries of ours that nobody knows",
 }
 REVERT: Mapping[str, str] = {
     RevertReason.PAST: ": that time had passed",
