@@ -157,9 +157,13 @@ class GoogleCalendar:
             page = self._page(query, page)
             items |= {text(item, "id"): item for item in members(page, "items")}
         full = "syncToken" not in query
+        changed: dict[str, Changed] = {}
+        for event in (_changed(item) for item in items.values() if item.get("status") != "cancelled"):
+            if event.etag is not None or event.href not in changed:
+                changed[event.href] = event
         gone = [name for name, item in items.items() if item.get("status") == "cancelled"]
         return Changes(
-            changed=tuple(_changed(item) for item in items.values() if item.get("status") != "cancelled"),
+            changed=tuple(changed.values()),
             gone=() if full else tuple(gone),
             token=text(page, "nextSyncToken"),
             full=full,
@@ -183,6 +187,9 @@ class _PageLostError(Exception):
 
 
 def _changed(item: Mapping[str, Any]) -> Changed:
+    """Say what has changed: of a series told by one of its occurrences the series itself, to a version not told."""
+    if isinstance(series := item.get("recurringEventId"), str):
+        return Changed(href=series, etag=None)
     event = sighting(item)
     return Changed(href=event.href, etag=event.etag, sighting=event if mark(item) else None)
 

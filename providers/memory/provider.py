@@ -73,6 +73,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         etags: Whether writes and feed tell an ETag, a weak one, or none.
         feed: Whether the change feed can be read incrementally; else every answer is a full listing.
         lists_nothing: While set, the change feed is empty, although each event can still be read.
+        hides_deletions: Whether the change feed leaves deletions out.
         tentative_is_free: Whether free and busy leave tentative events out, as some services do.
         around: Called instead of each remote write, with the action and what would be done; see `Around`.
         requests: How often each verb was asked, writes one by one.
@@ -90,6 +91,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         self.etags: Literal["strong", "weak", "none"] = "strong"
         self.feed = True
         self.lists_nothing = False
+        self.hides_deletions = False
         self.tentative_is_free = False
         self.around: Around | None = None
         self.requests: Counter[str] = Counter()
@@ -135,7 +137,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
             era, _, version = token.partition(":")
             if era != str(self._era):
                 raise SyncTokenExpiredError("the token is from before")
-            deletions = () if self.lists_nothing else self._tombstones.items()
+            deletions = () if self.lists_nothing or self.hides_deletions else self._tombstones.items()
             gone = tuple(sorted(href for href, deleted_in in deletions if deleted_in > int(version)))
             return Changes(changed=self._changed(int(version)), gone=gone, token=current, full=False)
 

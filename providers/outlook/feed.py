@@ -91,6 +91,7 @@ def _round(graph: Graph, first: Call, until: datetime, *, full: bool) -> Changes
 def _take(item: Mapping[str, Any], changed: dict[str, str | None], gone: dict[str, None]) -> None:
     """Add one item to what earlier ones have named; the last one about an event counts.
 
+    A series may be told by its occurrences alone: then it is the series that has changed, to a version not told.
     `@removed` says that an event is no longer in the window: moved out of it, or deleted.
     """
     href, etag = item.get("id"), item.get("@odata.etag")
@@ -99,6 +100,9 @@ def _take(item: Mapping[str, Any], changed: dict[str, str | None], gone: dict[st
     if "@removed" in item:
         changed.pop(href, None)
         gone[href] = None
+    elif isinstance(series := item.get("seriesMasterId"), str):
+        gone.pop(series, None)
+        changed.setdefault(series, None)
     else:
         gone.pop(href, None)
         changed[href] = etag if isinstance(etag, str) else None

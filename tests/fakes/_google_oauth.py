@@ -41,6 +41,7 @@ class OAuth:
         lasting: Whether a refresh token comes with the consent.
         rotates: Whether each refresh replaces the refresh token.
         refreshes: How many access tokens were given for refresh tokens.
+        client_refused: Whether the operator's client is not known any more: deleted, or its secret replaced.
     """
 
     client_id: str
@@ -51,6 +52,7 @@ class OAuth:
     lasting: bool = True
     rotates: bool = False
     refreshes: int = 0
+    client_refused: bool = False
     grants: dict[str, Grant] = field(default_factory=dict)
     access: dict[str, tuple[Grant, datetime]] = field(default_factory=dict)
     codes: dict[str, _Code] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class OAuth:
         if request.headers.get("authorization", "").startswith("Basic "):
             plain = base64.b64decode(request.headers["authorization"].removeprefix("Basic ")).decode()
             client = (unquote(plain.partition(":")[0]), unquote(plain.partition(":")[2]))
-        if client != (self.client_id, self.client_secret):
+        if client != (self.client_id, self.client_secret) or self.client_refused:
             return Reply(401, {"error": "invalid_client", "error_description": "The OAuth client was not found."})
         if form.get("grant_type") == "authorization_code":
             return self._exchange(form, now)

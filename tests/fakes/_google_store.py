@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count, islice
@@ -16,6 +17,8 @@ from dateutil.rrule import rrulestr
 from tests.fakes._google_wire import Reply
 
 Event = dict[str, Any]
+Saved = tuple[dict[str, Event], dict[str, int], set[str]]
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[a-v0-9]{5,1024}")
 _SERVERS = frozenset({"etag", "kind", "created", "updated", "htmlLink", "iCalUID", "creator", "organizer", "sequence"})
 
@@ -50,6 +53,10 @@ class Calendar:
         forbidden: While set, whatever is asked about it is refused.
         lists_nothing: While set, the change feed is empty, although each event can still be read.
         tentative_is_free: Whether free/busy leaves tentative events out.
+        refuses_writes: The status and reason with which creations and changes are refused, if any, while all else goes
+            on: 403 `quotaExceeded` or `forbidden`, 400 `invalid`, or 404 `notFound`, which Google says may pass.
+        hides_deletions: Whether the feed leaves out what was deleted, as is reported of Graph's.
+        tells_occurrences: Whether the feed names the occurrences of a series and not the series itself.
     """
 
     id: str
@@ -61,6 +68,9 @@ class Calendar:
     forbidden: bool = False
     lists_nothing: bool = False
     tentative_is_free: bool = False
+    refuses_writes: tuple[int, str] | None = None
+    hides_deletions: bool = False
+    tells_occurrences: bool = False
     page_size: int = 2500
     roles: dict[str, str] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
@@ -82,6 +92,14 @@ class Calendar:
         self.events[event["id"]] = event
         self.versions[event["id"]] = self.last
         return event
+
+    def snapshot(self) -> Saved:
+        """Return a back-up of the events."""
+        return deepcopy((self.events, self.versions, self.purged))
+
+    def set_back(self, saved: Saved) -> None:
+        """Bring a back-up back behind the feed's back: it knows all its tokens, and tells nothing of it."""
+        self.events, self.versions, self.purged = deepcopy(saved)
 
     # The methods.
 
@@ -196,12 +214,16 @@ class Calendar:
         if self.lists_nothing:
             return []
         newer = [event for name, event in self.events.items() if self.versions[name] > version]
-        return [
-            {"kind": "calendar#event", "id": event["id"], "status": "cancelled"}
-            if event["status"] == "cancelled"
-            else self.shown(event)
-            for event in newer
-        ]
+        return [told for event in newer for told in self._told(event)]
+
+    def _told(self, event: Event) -> list[Event]:
+        """Return what the feed tells of an event that has changed."""
+        if event["status"] == "cancelled":
+            deletion = {"kind": "calendar#event", "id": event["id"], "status": "cancelled"}
+            return [] if self.hides_deletions else [deletion]
+        if event.get("recurrence") and self.tells_occurrences:
+            return [self.shown(one) for one in self._occurrences(event, _FAR)]
+        return [self.shown(event)]
 
     def _whole(self, query: dict[str, str]) -> list[Event]:
         """List what ends after `timeMin` and begins before `timeMax`; with `singleEvents` each series by its events."""

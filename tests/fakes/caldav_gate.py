@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from tests.fakes.caldav_proxy import Reply, Request
@@ -26,12 +26,19 @@ class CaldavGate:
             permitted. A calendar that is gone is in no listing either, and a write into it is a conflict (409).
         tokens_lost: Whether sync tokens are unknown, until the calendar has been read in full.
         lists_nothing: Whether all tokens but its own are unknown and the calendar is listed as empty.
+        refuses_writes: The status with which events are refused, if any, while all else goes on: 403 as where a
+            calendar was made read-only, 405 and 400 as by proxies and validators, 404 as while a server is moved.
+        feed_refusals: Statuses, each the answer to one look at the feed: servers answer 404 or 403 while they restart.
+        hides_deletions: Whether the feed leaves out what was deleted, as servers do that keep no tombstones.
     """
 
     path: str
     closed: int | None = None
     tokens_lost: bool = False
     lists_nothing: bool = False
+    refuses_writes: int | None = None
+    feed_refusals: list[int] = field(default_factory=list)
+    hides_deletions: bool = False
 
     def __call__(self, request: Request, forward: Callable[[], Reply]) -> Reply:
         """Answer a request, or let it through."""
@@ -40,8 +47,13 @@ class CaldavGate:
             return self._without_it(reply) if self.closed == 404 else reply
         if self.closed:
             return Reply(409 if self.closed == 404 and request.method == "PUT" else self.closed)
+        if request.method == "PUT" and self.refuses_writes:
+            return Reply(self.refuses_writes)
         if request.method == "REPORT" and _SYNC in request.body:
-            return self._changes(_token(request), forward)
+            if self.feed_refusals:
+                return Reply(self.feed_refusals.pop(0))
+            reply = self._changes(_token(request), forward)
+            return self._without_deletions(reply) if self.hides_deletions else reply
         if request.method == "PROPFIND" and self.lists_nothing and unquote(request.path) == self.path:
             return self._without_events(forward())
         return forward()
@@ -59,6 +71,9 @@ class CaldavGate:
 
     def _without_events(self, reply: Reply) -> Reply:
         return replace(reply, body=_RESPONSE.sub(lambda row: b"" if b".ics<" in row[0] else row[0], reply.body))
+
+    def _without_deletions(self, reply: Reply) -> Reply:
+        return replace(reply, body=_RESPONSE.sub(lambda row: b"" if b" 404 " in row[0] else row[0], reply.body))
 
     def _names(self, row: bytes) -> bool:
         return f"href>{self.path}<".encode() in row

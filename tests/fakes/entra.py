@@ -30,12 +30,16 @@ class Grant:
 
 @dataclass
 class Entra:
-    """Issues tokens; `lifetime` is in seconds. `refuses` is the error every further refresh is told."""
+    """Issues tokens; `lifetime` is in seconds. `refuses` is the error every further refresh is told.
+
+    With `client_refused` the operator's registration is refused: its secret has expired, as Microsoft's all do.
+    """
 
     base: str = ""
     lifetime: int = 3600
     scopes: str = "Calendars.ReadWrite"
     refuses: str = ""
+    client_refused: bool = False
     closed_for: int = 0  # seconds the sign-in says it is not available
     gives_refresh_token: bool = True
     refreshes: int = 0
@@ -102,7 +106,7 @@ class Entra:
     def _token(self, form: dict[str, str], authorization: str) -> tuple[int, Any]:
         pair = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
         secret = form.get("client_secret") or unquote_plus(pair[2])
-        if form.get("client_id") != CLIENT_ID or secret != CLIENT_SECRET:
+        if form.get("client_id") != CLIENT_ID or secret != CLIENT_SECRET or self.client_refused:
             return 401, {"error": "invalid_client", "error_description": "AADSTS7000215"}
         if form["grant_type"] == "authorization_code":
             query, grant = self._codes.pop(form["code"], ({}, None))

@@ -90,6 +90,8 @@ class Google:
         calls: Calls of methods, parts of batches one by one.
         violations: What came in that Google's description does not allow, or that we must never send.
         early: Requests that came before the time Google had named.
+        not_configured: Whether the operator's Cloud project lacks the Calendar API, or its billing is off: every call
+            of everybody is 403 `accessNotConfigured`.
         channels: Channels and pushes, with switches of their own.
         lock: Whoever changes something beside the requests holds it.
     """
@@ -104,6 +106,7 @@ class Google:
         self.early: list[str] = []
         self.throttle: Throttle | None = None
         self.outer_401 = False
+        self.not_configured = False
         self._not_before = datetime.min.replace(tzinfo=UTC)
         self._scripts: list[tuple[str, Script]] = []
         self._always: list[tuple[str, Script]] = []
@@ -235,6 +238,8 @@ class Google:
             grant = self.oauth.holder(request, self.clock())
             if grant is None:
                 return refusal(401, "authError")
+            if self.not_configured:
+                return refusal(403, "accessNotConfigured")
             if not grant.scopes & method.scopes:
                 return refusal(403, "insufficientPermissions")
             if self.throttle is not None and self._is_too_much(self.throttle):
@@ -268,7 +273,8 @@ class Google:
             return Reply(200, self._free_busy(body))
         if method.id == "channels.stop":
             return self.channels.stop(body)
-        calendar = self._calendar(place["calendarId"], writing=method.verb != "GET" and method.id != "events.watch")
+        writing = method.verb != "GET" and method.id != "events.watch"
+        calendar = self._calendar(place["calendarId"], writing=writing, deleting=method.verb == "DELETE")
         match method.id:
             case "events.list":
                 return Reply(200, calendar.page(query, self.clock()))
@@ -295,7 +301,7 @@ class Google:
             return None
         raise refuse(501, f"{method} is not played here")
 
-    def _calendar(self, identity: str, *, writing: bool) -> Calendar:
+    def _calendar(self, identity: str, *, writing: bool, deleting: bool) -> Calendar:
         account = self.oauth.account
         calendar = self.calendars.get(account if identity == "primary" else identity)
         role = calendar.roles.get(account) if calendar else None
@@ -303,6 +309,8 @@ class Google:
             raise refuse(404, "notFound")
         if calendar.forbidden or role == "freeBusyReader":
             raise refuse(403, "forbidden")
+        if writing and calendar.refuses_writes and not deleting:
+            raise refuse(*calendar.refuses_writes)
         if writing and role != "owner":  # `events.owned` reaches no further, whatever the role
             raise refuse(403, "requiredAccessLevel")
         return calendar

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from connector.domain.span import Span
 from tests.fakes import graph_types
 
 Json = dict[str, Any]
+Saved = tuple[dict[str, Json], dict[str, tuple[Json, int]], dict[str, tuple[str, str]]]
 _HIDDEN = "_"  # keys that begin so are the fake's own
 _DEFAULTS: Json = {
     "subject": "",
@@ -87,6 +88,10 @@ class Mailbox:
         tentative_is_free: Whether getSchedule tells colleagues that a tentative time is free.
         closed: How everything about a calendar is refused, by its id: the status and the code.
         lists_nothing: Whether the change feed is empty, although each event can still be read.
+        refuses_writes: The status and code with which creations and changes are refused, if any, while all else goes
+            on: 403 `ErrorAccessDenied` where a calendar was shared for reading, 404 `ErrorItemNotFound` while it moves.
+        hides_deletions: Whether the change feed leaves out what was deleted, as is reported of it.
+        tells_occurrences: Whether the change feed names the occurrences of a series and not the series itself.
         lock: Whoever changes something beside the requests holds it.
     """
 
@@ -102,6 +107,9 @@ class Mailbox:
     tentative_is_free: bool = False
     closed: dict[str, tuple[int, str]] = field(default_factory=dict)
     lists_nothing: bool = False
+    refuses_writes: tuple[int, str] | None = None
+    hides_deletions: bool = False
+    tells_occurrences: bool = False
     page_size: int = 100
     expired: tuple[int, str] = (410, "SyncStateNotFound")
     calendars: dict[str, Json] = field(default_factory=dict)
@@ -153,6 +161,7 @@ class Mailbox:
     def create(self, calendar: str, body: Json, asked: Asked) -> Json:
         if not self.calendar(calendar)["canEdit"]:
             raise GraphError(403, "ErrorAccessDenied")
+        self._check_writable()
         self.check("event", body)
         name, posted = str(body.get("transactionId", uuid4())), json.dumps(body, sort_keys=True)
         if name in self._transactions:
@@ -169,8 +178,13 @@ class Mailbox:
         self._write(event, body, "created")
         return self.shown(event, asked)
 
+    def _check_writable(self) -> None:
+        if self.refuses_writes:
+            raise GraphError(*self.refuses_writes)
+
     def update(self, href: str, body: Json, asked: Asked) -> Json:
         event = self.event(href)
+        self._check_writable()
         self.check("event", body)
         if "transactionId" in body:
             self.faults.append("transactionId can only be set when creating")
@@ -219,20 +233,12 @@ class Mailbox:
 
     def view(self, calendar: str, start: datetime, end: datetime, asked: Asked) -> list[Json]:
         self.calendar(calendar)
-        found = []
-        for event in self.events.values():
-            if event["_calendar"] != calendar:
-                continue
-            repeats = event.get("_weeks", 1)
-            for week in range(repeats):
-                one = deepcopy(event)
-                if repeats > 1:
-                    one |= {"id": f"{event['id']}#{week}", "type": "occurrence", "recurrence": None}
-                    one |= {"seriesMasterId": event["id"]}
-                one["_span"] = tuple(moment + timedelta(weeks=week) for moment in event["_span"])
-                if one["_span"][0] < end and start < one["_span"][1]:
-                    found.append(self.shown(one, asked))
-        return found
+        return [
+            self.shown(one, asked)
+            for event in self.events.values()
+            if event["_calendar"] == calendar
+            for one in _occurrences(event, start=start, end=end)
+        ]
 
     def schedule(self, body: Json, asked: Asked) -> Json:
         self.check("getSchedule", body)
@@ -288,11 +294,15 @@ class Mailbox:
         for event in self.events.values():
             if event["_calendar"] != calendar or not since < event["_version"] <= upto:
                 continue
-            if event["_span"][0] < end and start < event["_span"][1]:
+            if self.tells_occurrences and event.get("_weeks", 1) > 1:
+                items += [
+                    self.shown(one, replace(asked, query={})) for one in _occurrences(event, start=start, end=end)
+                ]
+            elif event["_span"][0] < end and start < event["_span"][1]:
                 items.append(self.shown(event, replace(asked, query={})))
             elif since:
                 items.append({"id": event["id"], "@removed": {"reason": "deleted"}})
-        if since:
+        if since and not self.hides_deletions:
             gone = [href for href, (_, version) in self.deleted.items() if since < version <= upto]
             items += [{"id": href, "@removed": {"reason": "deleted"}} for href in gone]
         return items
@@ -325,6 +335,16 @@ class Mailbox:
 
     def expire_tokens(self) -> None:
         self._era += 1
+
+    def snapshot(self) -> Saved:
+        """Return a back-up of the events."""
+        with self.lock:
+            return deepcopy((self.events, self.deleted, self._transactions))
+
+    def set_back(self, saved: Saved) -> None:
+        """Bring a back-up back behind the feed's back: it knows all its tokens, and tells nothing of it."""
+        with self.lock:
+            self.events, self.deleted, self._transactions = deepcopy(saved)
 
     def _write(self, event: Json, body: Json, how: str) -> None:
         self._version += 1
@@ -361,6 +381,19 @@ class Mailbox:
             self.events[href] = deepcopy(_DEFAULTS) | {"id": href, "_calendar": calendar, "_properties": {}}
             self._write(self.events[href], body | more, "created")
         return href
+
+
+def _occurrences(event: Json, *, start: datetime, end: datetime) -> Iterator[Json]:
+    """Yield an event, or those of a series, as far as they touch a time."""
+    repeats = event.get("_weeks", 1)
+    for week in range(repeats):
+        one = deepcopy(event)
+        if repeats > 1:
+            one |= {"id": f"{event['id']}#{week}", "type": "occurrence", "recurrence": None}
+            one |= {"seriesMasterId": event["id"]}
+        one["_span"] = tuple(moment + timedelta(weeks=week) for moment in event["_span"])
+        if one["_span"][0] < end and start < one["_span"][1]:
+            yield one
 
 
 def _utc(moment: datetime) -> Json:

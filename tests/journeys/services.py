@@ -25,10 +25,11 @@ from connector.storage import calendars, ledger
 from connector.storage.ledger import Key, Kind
 from providers.caldav.provider import Caldav
 from providers.memory import provider as memory
-from tests.fakes import caldav_proxy, graph
+from tests.fakes import caldav_proxy, google, graph
 from tests.fakes._google_store import Calendar as GoogleCalendar
 from tests.fakes._google_wire import HangUp as GoogleHangUp
 from tests.fakes.caldav_gate import CaldavGate
+from tests.fakes.caldav_liar import LyingServer
 from tests.fakes.caldav_proxy import Proxy
 from tests.fakes.memory_hand import MemoryHand
 from tests.fakes.owner import Owner, instant
@@ -145,8 +146,30 @@ class Service(Protocol):
         """Know none of the sync tokens given so far any more."""
         ...
 
+    def refuse_writes(self, status: int) -> None:
+        """Refuse creations and changes (403, 400, 404) from now on, while reads and removals go on; `heal` ends it."""
+        ...
+
+    def refuse_feed_once(self, status: int) -> None:
+        """Answer the next look at the change feed with a status (403 or 404), and go on as ever after it."""
+        ...
+
+    def hide_deletions(self) -> None:
+        """Leave out of the change feed what is deleted from now on; `heal` ends it."""
+        ...
+
+    def snapshot(self) -> Any:
+        """Return a back-up of the calendar."""
+        ...
+
+    def set_back(self, saved: Any) -> None:
+        """Bring a back-up of the calendar back."""
+        ...
+
 
 Script = Callable[[Any, Callable[[], Any]], Any]
+_GOOGLE_REASONS = {400: "invalid", 403: "forbidden", 404: "notFound"}
+_GRAPH_CODES = {400: "ErrorInvalidRequest", 403: "ErrorAccessDenied", 404: "ErrorItemNotFound"}
 
 
 @dataclass
@@ -219,13 +242,31 @@ class GoogleService:
         self._calendar.forbidden = False
         if self._calendar.lists_nothing:
             self.forget_tokens()
-        self._calendar.lists_nothing = False
+        self._calendar.lists_nothing = self._calendar.hides_deletions = False
+        self._calendar.refuses_writes = None
 
     def wipe(self) -> None:
         self.setting.hand.wipe()
 
     def forget_tokens(self) -> None:
         self._calendar.tokens.clear()
+
+    def refuse_writes(self, status: int) -> None:
+        self._calendar.refuses_writes = status, _GOOGLE_REASONS[status]
+
+    def refuse_feed_once(self, status: int) -> None:
+        self.setting.fake.once("events.list", google.says(status, _GOOGLE_REASONS[status]))
+
+    def hide_deletions(self) -> None:
+        self._calendar.hides_deletions = True
+
+    def snapshot(self) -> Any:
+        with self.setting.fake.lock:
+            return self._calendar.snapshot()
+
+    def set_back(self, saved: Any) -> None:
+        with self.setting.fake.lock:
+            self._calendar.set_back(saved)
 
     @property
     def _calendar(self) -> GoogleCalendar:
@@ -301,7 +342,8 @@ class OutlookService:
         self.setting.mailbox.closed.clear()
         if self.setting.mailbox.lists_nothing:
             self.forget_tokens()
-        self.setting.mailbox.lists_nothing = False
+        self.setting.mailbox.lists_nothing = self.setting.mailbox.hides_deletions = False
+        self.setting.mailbox.refuses_writes = None
 
     def wipe(self) -> None:
         self.setting.hand.wipe()
@@ -309,9 +351,24 @@ class OutlookService:
     def forget_tokens(self) -> None:
         self.setting.mailbox.expire_tokens()
 
+    def refuse_writes(self, status: int) -> None:
+        self.setting.mailbox.refuses_writes = status, _GRAPH_CODES[status]
+
+    def refuse_feed_once(self, status: int) -> None:
+        self.setting.graph.once("GET", "calendarView/delta", graph.says(status, _GRAPH_CODES[status]))
+
+    def hide_deletions(self) -> None:
+        self.setting.mailbox.hides_deletions = True
+
+    def snapshot(self) -> Any:
+        return self.setting.mailbox.snapshot()
+
+    def set_back(self, saved: Any) -> None:
+        self.setting.mailbox.set_back(saved)
+
 
 class CaldavService:
-    """A real Radicale behind a counting proxy."""
+    """A real server behind a counting proxy, or one that lies."""
 
     slug = "caldav"
 
@@ -365,14 +422,46 @@ class CaldavService:
         self.gate.lists_nothing = True
 
     def heal(self) -> None:
-        self.gate.closed = None
-        self.gate.lists_nothing = False
+        self.gate.closed = self.gate.refuses_writes = None
+        self.gate.lists_nothing = self.gate.hides_deletions = False
 
     def wipe(self) -> None:
         self.owner.wipe()
 
     def forget_tokens(self) -> None:
         self.gate.tokens_lost = True
+
+    def refuse_writes(self, status: int) -> None:
+        self.gate.refuses_writes = status
+
+    def refuse_feed_once(self, status: int) -> None:
+        self.gate.feed_refusals.append(status)
+
+    def hide_deletions(self) -> None:
+        self.gate.hides_deletions = True
+
+    def snapshot(self) -> Any:
+        if isinstance(self.server, LyingServer):
+            return self.server.snapshot()
+        return {href: self.owner.text(href) for href in self.owner.hrefs()}
+
+    def set_back(self, saved: Any) -> None:
+        """Bring a back-up back: by the server itself if it can, else one event after the other."""
+        if isinstance(self.server, LyingServer):
+            self.server.set_back(saved)
+            return
+        for href in set(self.owner.hrefs()) - saved.keys():
+            self.owner.delete(href)
+        for href, text in saved.items():
+            self.owner.put(href, text)
+
+    def delete_calendar(self) -> None:
+        """Delete the calendar itself."""
+        self.server.send("DELETE", self.url)
+
+    def make_again(self) -> None:
+        """Make the calendar that was deleted again, empty, at its URL."""
+        self.server.make_calendar(self.url.rstrip("/").rpartition("/")[2])
 
     def _event(self, href: str) -> Shown | None:
         try:
@@ -407,6 +496,7 @@ class MemoryService:
         self.remote_id = self.calendar.info.remote_id
         self.hand = MemoryHand(self.calendar)
         self._script: Script | None = None
+        self._refused_writes: RefusedError | None = None
         self._sent: list[Content] = []
         self.calendar.around = self._write
 
@@ -460,7 +550,8 @@ class MemoryService:
         self.calendar.offline = None
         if self.calendar.lists_nothing:
             self.forget_tokens()
-        self.calendar.lists_nothing = False
+        self.calendar.lists_nothing = self.calendar.hides_deletions = False
+        self._refused_writes = None
 
     def wipe(self) -> None:
         self.calendar.wipe()
@@ -468,9 +559,28 @@ class MemoryService:
     def forget_tokens(self) -> None:
         self.calendar.expire_tokens()
 
+    def refuse_writes(self, status: int) -> None:
+        self._refused_writes = RefusedError(f"the service says {status}")
+
+    def refuse_feed_once(self, status: int) -> None:
+        error = MissingError if status == 404 else RefusedError
+        self.calendar.fail(error(f"the service says {status}"), on="changes")
+
+    def hide_deletions(self) -> None:
+        self.calendar.hides_deletions = True
+
+    def snapshot(self) -> Any:
+        return dict(self.calendar.events)
+
+    def set_back(self, saved: Any) -> None:
+        """Bring a back-up back behind the feed's back: it knows all its tokens, and tells nothing of it."""
+        self.calendar.events = dict(saved)
+
     def _write(self, action: Action, forward: Callable[[], Outcome]) -> Outcome:
         if isinstance(action, Put):
             self._sent.append(action.entry.content)
+            if self._refused_writes:
+                raise self._refused_writes
         outcome: Outcome = self._script(action, forward) if self._script else forward()
         return outcome
 
@@ -490,8 +600,8 @@ def service(slug: str, folder: Path, server: Server | None = None) -> Iterator[S
             finally:
                 memory.forget(identity)
         case "google":
-            with google_setting.signed_in() as google:
-                yield GoogleService(google)
+            with google_setting.signed_in() as signed_in:
+                yield GoogleService(signed_in)
         case "outlook":
             with outlooks.outlook() as outlook:
                 yield OutlookService(outlook)

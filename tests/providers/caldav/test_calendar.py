@@ -11,6 +11,7 @@ import pytest
 from connector.domain.span import Span
 from connector.ports import RemoteCalendar
 from providers.caldav.provider import Caldav
+from tests.fakes.caldav_liar import LyingServer
 from tests.fakes.owner import Owner
 from tests.fakes.servers import Server, xandikos
 from tests.providers.conftest import LOOPBACK
@@ -27,6 +28,12 @@ def provider() -> Iterator[Caldav]:
 @pytest.fixture(scope="module")
 def running_xandikos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with xandikos(tmp_path_factory.mktemp("xandikos")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def running_liar() -> Iterator[Server]:
+    with LyingServer() as server:
         yield server
 
 
@@ -104,3 +111,11 @@ class TestXandikos(CaldavContract):
     @pytest.fixture
     def server(self, running_xandikos: Server) -> Server:
         return running_xandikos
+
+
+class TestLiarThatIsHonest(CaldavContract):
+    """What the tests of lies stand on."""
+
+    @pytest.fixture
+    def server(self, running_liar: Server) -> Server:
+        return running_liar
