@@ -11,17 +11,14 @@ import pytest
 
 from connector.domain.connection import Calendar
 from connector.domain.notice import PauseReason
-from connector.services.accounts.connect import ConnectionRequest
-from connector.services.accounts.connect import connect as connect_account
 from connector.storage import calendars, ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from tests.domain.examples import KIM
 from tests.fakes._caldav_store import Kind as Server
 from tests.fakes.caldav_liar import LyingServer
 from tests.journeys import services
 from tests.journeys.services import CaldavService, Service
-from tests.services.practice import SEAL, KeptLetters, Practice
+from tests.services.practice import KeptLetters, Practice
 
 SLUGS = ["caldav", "google", "outlook", "memory"]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -68,11 +65,7 @@ class There:
 def practising(database: Database, service: Service) -> Iterator[There]:
     practice = Practice(database)
     practice.runtime = replace(practice.runtime, network=service.network, load_provider=lambda _: service.provider)
-    request = ConnectionRequest(
-        provider=service.provider, form=service.credentials, label="Kim's calendar", calendar=service.remote_id
-    )
-    calendar = connect_account(database, SEAL, service.network, practice.kim.id, request, by=KIM, now=practice.now)
-    there = There(practice, service, calendar)
+    there = There(practice, service, services.connect(practice, practice.runtime, service))
     there.settle()
     yield there
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from connector.domain.reconcile import Ref
+from connector.domain.entry import Content
+from connector.domain.reconcile import Put, Ref, name_for
 from connector.domain.span import Span
 from connector.errors import AccessLostError, MissingError, RefusedError, SyncTokenExpiredError, TransientError
 from connector.ports import Account, Changes, Failed, ListsBusy, RemoteCalendar, Removed, UnsavedTokens
@@ -63,6 +66,47 @@ def test_what_we_write_is_shown(there: Service, ref: Ref) -> None:
     assert only(there) == Shown(
         href=href(ref), start=span.start, end=span.end, title="Hold: K.", status="tentative", notes=only(there).notes
     )
+
+
+def named(put: Put) -> Put:
+    """Give a creation a name as entries have."""
+    return replace(put, ref=Ref(name=name_for(uuid4(), put.key, 1)))
+
+
+def listed(remote: RemoteCalendar, since: datetime) -> dict[str | None, tuple[str, Content | None, bool]]:
+    return {one.name: (one.sighting.href, one.sighting.content, one.marked) for one in remote.listing(since)}
+
+
+def test_a_listing_has_everything_of_ours_that_is_to_come_and_nothing_else(
+    there: Service, remote: RemoteCalendar
+) -> None:
+    span = content().span
+    past, first, moved, odd = (named(creation(content(hours=hours))) for hours in (-30, 0, 2, 4))
+    refs = [outcome.ref for put in (past, first, moved, odd) for outcome in written(remote.apply([put]))]
+    there.hand.add(span)
+    there.hand.move(href(refs[2]), LATER)
+    there.hand.make_all_day(href(refs[3]))
+    assert listed(remote, span.start) == {
+        first.ref.name: (href(refs[1]), content(), True),
+        moved.ref.name: (href(refs[2]), content(hours=5), True),
+        odd.ref.name: (href(refs[3]), None, True),
+    }
+
+
+def test_what_is_busy_tells_which_entry_of_ours_it_is(there: Service, remote: RemoteCalendar) -> None:
+    put = named(creation())
+    written(remote.apply([put]))
+    foreign = there.hand.add(content(hours=3).span)
+    day = Span(start=content().span.start - timedelta(days=1), end=content().span.end + timedelta(days=1))
+    events = remote.list_busy(day) if isinstance(remote, ListsBusy) else remote.busy(day)
+    assert {busy.href == foreign: busy.name for busy in events} == {False: put.ref.name, True: None}
+
+
+def test_a_calendar_that_is_gone_has_no_listing(there: Service, remote: RemoteCalendar) -> None:
+    written(remote.apply([named(creation())]))
+    there.vanish()
+    with pytest.raises(MissingError):
+        remote.listing(content().span.start)
 
 
 TOUCHES: dict[str, Callable[[Hand, str], None]] = {
