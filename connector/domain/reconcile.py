@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from uuid import UUID, uuid5
 from connector.domain.entry import Content, Entry, EntryKey
 
 _NAMES = UUID("6c0f4a52-1b5e-4f0e-9a38-5f1d5b0c7e21")
+_DIGITS = re.compile("[0-9a-f]{32}")
+_VERSION = 5
 
 
 class MirrorState(StrEnum):
@@ -106,6 +109,18 @@ class Sighting:
 def name_for(calendar_id: UUID, key: EntryKey, generation: int) -> str:
     """Return the remote name of an entry: unguessable, and different in every calendar and generation."""
     return str(uuid5(_NAMES, f"{calendar_id}/{key}/{generation}"))
+
+
+def name_in(text: str) -> str | None:
+    """Return the name of ours that a UID, an id or a mark is, however a service spells it; None if it is none.
+
+    It is one if it has the form of our names, a UUID of version 5: those of other programs nearly always have another.
+    """
+    digits = text.strip().partition("@")[0].lower().replace("-", "")
+    if not _DIGITS.fullmatch(digits):
+        return None
+    uuid = UUID(digits)
+    return str(uuid) if uuid.version == _VERSION else None
 
 
 def plan(

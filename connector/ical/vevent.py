@@ -5,7 +5,9 @@ Text is changed line by line, so whatever the practitioner or their programs add
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,14 +16,18 @@ from icalendar.parser import Contentline, Contentlines, Parameters
 from icalendar.prop import vText
 
 from connector.domain.entry import Content, Showing
+from connector.domain.reconcile import name_in
 from connector.domain.span import Span
 
 LONGEST = 256 * 1024  # bytes of one event; others write to calendars, too, and a huge event would be slow to parse
 MARK = "X-PENCILLED"
+ENTRY = "X-PENCILLED-ENTRY"
 _UNFOLDED = 74  # an ASCII line of so many characters needs no folding
 PRODID = "-//Pencilled//Pencilled//EN"
 
 _STATUS = {Showing.CONFIRMED: "CONFIRMED", Showing.TENTATIVE: "TENTATIVE", Showing.FIRM: "CONFIRMED"}
+_FOLD = re.compile(r"\r?\n[ \t]")
+_IDENTITY = re.compile(rf"^({MARK}|{ENTRY}|UID)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"})
 
 
@@ -34,6 +40,19 @@ class Mark(StrEnum):
 
 
 _MARK = {Showing.CONFIRMED: Mark.SESSION, Showing.TENTATIVE: Mark.HOLD, Showing.FIRM: Mark.FIRM}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What an event of ours tells of itself, whatever else has become of it.
+
+    Attributes:
+        name: The name it was made under: its mark's, else its UID where that is one of ours.
+        marked: Whether it bears our mark.
+    """
+
+    name: str | None
+    marked: bool
 
 
 class UnreadableError(ValueError):
@@ -63,6 +82,7 @@ def build(name: str, content: Content, *, stamp: datetime) -> bytes:
         *_times(content.span),
         *_words(content),
         *_status(content),
+        _entry(name),
         "CLASS:PRIVATE",
         "END:VEVENT",
         "END:VCALENDAR",
@@ -70,8 +90,8 @@ def build(name: str, content: Content, *, stamp: datetime) -> bytes:
     return _join(lines)
 
 
-def merge(stored: bytes, content: Content, *, stamp: datetime) -> bytes:
-    """Write `content` into a stored event: time, status, title and location are ours, all else stays.
+def merge(stored: bytes, content: Content, *, name: str, stamp: datetime) -> bytes:
+    """Write `content` into a stored event: time, status, title, location and mark are ours, all else stays.
 
     A time that is already right keeps its zone. An event that was made all-day or recurring becomes single again.
     SEQUENCE rises when time or status change.
@@ -85,7 +105,7 @@ def merge(stored: bytes, content: Content, *, stamp: datetime) -> bytes:
         "LAST-MODIFIED": f"LAST-MODIFIED:{_utc(stamp)}",
         "SUMMARY": _text("SUMMARY", content.title),
         "LOCATION": _text("LOCATION", content.location) if content.location else None,
-        **{_name(line): line for line in _status(content)},
+        **{_name(line): line for line in (*_status(content), _entry(name))},
         **dict.fromkeys(_RECURRENCE),
     }
     if not same_time:
@@ -108,6 +128,16 @@ def read(data: bytes) -> Content | None:
         return _content(events[0])
     except (ValueError, ArithmeticError, AttributeError, KeyError, IndexError, TypeError):
         return None  # icalendar raises any of these for a broken value
+
+
+def identity(text: str) -> Identity | None:
+    """Return what tells that an event is ours; None if nothing does. The text need not make any sense otherwise."""
+    found: dict[str, str] = {}
+    for line in _IDENTITY.finditer(_FOLD.sub("", text)):
+        found.setdefault(line[1].upper(), line[2])
+    marked = MARK in found or ENTRY in found
+    name = name_in(found.get(ENTRY, "")) or name_in(found.get("UID", ""))
+    return Identity(name=name, marked=marked) if marked or name else None
 
 
 def uid(data: bytes) -> str | None:
@@ -254,6 +284,10 @@ def _times(span: Span) -> tuple[str, str]:
 
 def _status(content: Content) -> tuple[str, str, str]:
     return f"STATUS:{_STATUS[content.showing]}", "TRANSP:OPAQUE", f"{MARK}:{_MARK[content.showing]}"
+
+
+def _entry(name: str) -> str:
+    return _text(ENTRY, name)
 
 
 def _words(content: Content) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -16,7 +16,6 @@ from caldav.elements import cdav, dav
 from caldav.elements.base import BaseElement
 from lxml import etree
 
-from connector.domain.span import Span
 from connector.errors import (
     AccessLostError,
     EditConflictError,
@@ -234,9 +233,9 @@ def sync(token: str) -> bytes:
     return _xml(_with(dav.SyncCollection(), dav.SyncToken(value=token), level, etags))
 
 
-def query(span: Span) -> bytes:
-    """Ask for the events that touch a span, recurring ones as a whole (RFC 4791 section 7.8)."""
-    during = _with(cdav.CompFilter("VEVENT"), cdav.TimeRange(span.start, span.end))
+def query(start: datetime, end: datetime | None) -> bytes:
+    """Ask for the events that touch a time, recurring ones as a whole (RFC 4791 section 7.8); None: up to the last."""
+    during = _with(cdav.CompFilter("VEVENT"), cdav.TimeRange(start, end))
     prop = _with(dav.Prop(), dav.GetEtag(), cdav.CalendarData())
     return _xml(_with(cdav.CalendarQuery(), prop, _with(cdav.Filter(), _with(cdav.CompFilter("VCALENDAR"), during))))
 

@@ -91,6 +91,12 @@ class Events:
             while len(self._bodies) > _CACHED:
                 self._bodies.popitem(last=False)
 
+    def told(self, href: str, etag: str | None, text: str) -> Stored:
+        """Return an event as an answer in XML tells it, which spells line ends its own way; keep it as `get` does."""
+        stored = Stored(href, etag, text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+        self.remember(stored)
+        return stored
+
     def write(self, put: Put) -> Written:
         """Make the event show the entry: one conditional request, unless somebody else has touched it.
 
@@ -192,11 +198,16 @@ class Events:
         """Merge into what is ours; whatever cannot be read at our own unguessable address is replaced."""
         content, stamp = put.entry.content, self._clock()
         try:
-            if vevent.uid(stored) == put.ref.name:
-                return vevent.merge(stored, content, stamp=stamp)
+            if vevent.uid(stored) == put.ref.name or self._is_marked(stored, put.ref.name):
+                return vevent.merge(stored, content, name=put.ref.name, stamp=stamp)
         except vevent.UnreadableError:
             return vevent.build(put.ref.name, content, stamp=stamp)
         raise RefusedError("another event stands where ours belongs")
+
+    def _is_marked(self, stored: bytes, name: str) -> bool:
+        """Whether an event was made under a name, although some program has given it another UID."""
+        identity = vevent.identity(stored.decode(errors="replace"))
+        return identity is not None and identity.marked and identity.name == name
 
     def _unusable(self, put: Put) -> ProviderError:
         """Say why nothing is there and yet nothing can be created."""

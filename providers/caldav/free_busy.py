@@ -12,6 +12,7 @@ from caldav.elements import cdav
 from icalendar import Calendar
 
 from connector.domain.span import Span
+from connector.ical import vevent
 from connector.ports import Busy
 from providers.caldav import dav
 from providers.caldav.events import Events
@@ -30,7 +31,7 @@ def busy(events: Events, span: Span) -> list[Busy]:
 
     Raises: ProviderError.
     """
-    answer = events.http.request("REPORT", events.url, headers=dav.headers(1), body=dav.query(span))
+    answer = events.http.request("REPORT", events.url, headers=dav.headers(1), body=dav.query(span.start, span.end))
     zone: tzinfo | None = None
     intervals = []
     for row in dav.multistatus(answer).rows:
@@ -39,9 +40,14 @@ def busy(events: Events, span: Span) -> list[Busy]:
             continue
         if zone is None and not _is_anchored(text):
             zone = _zone(events)
-        href = events.canonical(row.href)
-        intervals += [Busy(span=occurrence, href=href) for occurrence in _occupied(text, span, zone or UTC)]
+        href, name = events.canonical(row.href), _name(text)
+        intervals += [Busy(span=occurrence, href=href, name=name) for occurrence in _occupied(text, span, zone or UTC)]
     return sorted(intervals, key=lambda interval: interval.span)
+
+
+def _name(text: str) -> str | None:
+    identity = vevent.identity(text)
+    return (identity.name or "") if identity else None
 
 
 def _occupied(text: str, span: Span, zone: tzinfo) -> Iterator[Span]:

@@ -21,10 +21,20 @@ from connector.domain.reconcile import Action, Put, Ref, Sighting
 from connector.domain.span import Span
 from connector.errors import AccessLostError, ProviderError
 from connector.ical import vevent
-from connector.ports import HTTP_TIMEOUT, Busy, Changes, Failed, Network, Outcome, RemoteCalendarInfo, TokenStore
+from connector.ports import (
+    HTTP_TIMEOUT,
+    Busy,
+    Changes,
+    Failed,
+    Listed,
+    Network,
+    Outcome,
+    RemoteCalendarInfo,
+    TokenStore,
+)
 from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
 from providers.caldav import dav as _dav
-from providers.caldav import discovery, feed, free_busy
+from providers.caldav import discovery, feed, free_busy, listing
 from providers.caldav.events import Events, Stored
 from providers.caldav.push import Push
 
@@ -115,6 +125,10 @@ class CaldavCalendar(Push):
         """Read the change feed."""
         return feed.changes(self._events, token)
 
+    def listing(self, since: datetime) -> Sequence[Listed]:
+        """List what is ours, in one request."""
+        return listing.listed(self._events, since)
+
     def busy(self, span: Span) -> Sequence[Busy]:
         """Return when the collection is not free."""
         return free_busy.busy(self._events, span)
@@ -141,9 +155,7 @@ class CaldavCalendar(Push):
         for row in _dav.multistatus(answer).rows:
             text, href = row.text(cdav.CalendarData), events.canonical(row.href)
             if text is not None and href in hrefs:
-                stored = Stored(href, row.text(dav.GetEtag), text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
-                events.remember(stored)
-                stored_events[href] = stored
+                stored_events[href] = events.told(href, row.text(dav.GetEtag), text)
         return stored_events
 
 

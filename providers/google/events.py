@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from connector.domain.entry import Content, Showing
-from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting
+from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting, name_in
 from connector.domain.span import Span
 from connector.errors import (
     AccessLostError,
@@ -29,6 +29,7 @@ from providers.google.errors import Fault, meaning, text
 from providers.google.http import Api, Reply
 
 MARK = "pencilled"
+ENTRY = "pencilledEntry"
 BATCH = 50  # requests in one batch: more trip the limit on writes to one calendar
 _MARKS = {Showing.CONFIRMED: "session", Showing.TENTATIVE: "hold", Showing.FIRM: "hold-firm"}
 _ROUNDS = 3
@@ -74,13 +75,23 @@ def sighting(event: Mapping[str, Any]) -> Sighting:
 
 def mark(event: Mapping[str, Any]) -> str | None:
     """Return the word by which we know an event as ours."""
+    return _private(event, MARK)
+
+
+def name(event: Mapping[str, Any]) -> str | None:
+    """Return the name of ours an event was made under, as its mark, its id or its UID tells; None if none does."""
+    told = (_private(event, ENTRY), event.get("id"), event.get("iCalUID"))
+    return next((found for text in told if isinstance(text, str) and (found := name_in(text))), None)
+
+
+def _private(event: Mapping[str, Any], key: str) -> str | None:
     properties = event.get("extendedProperties")
     private = properties.get("private") if isinstance(properties, dict) else None
-    word = private.get(MARK) if isinstance(private, dict) else None
+    word = private.get(key) if isinstance(private, dict) else None
     return word if isinstance(word, str) else None
 
 
-def _changed(content: Content) -> Body:
+def _changed(entry_name: str, content: Content) -> Body:
     """Return what is ours of an event, for a patch: null clears, and what is not named stays as it is."""
     return {
         "summary": content.title,
@@ -90,13 +101,13 @@ def _changed(content: Content) -> Body:
         "recurrence": None,
         "status": "tentative" if content.showing is Showing.TENTATIVE else "confirmed",
         "transparency": "opaque",
-        "extendedProperties": {"private": {MARK: _MARKS[content.showing]}},
+        "extendedProperties": {"private": {MARK: _MARKS[content.showing], ENTRY: entry_name}},
     }
 
 
-def _created(identity: str, content: Content) -> Body:
+def _created(identity: str, entry_name: str, content: Content) -> Body:
     """Return a new event: without attendees, so that Google writes to nobody, and without reminders."""
-    body = {name: value for name, value in _changed(content).items() if value is not None}
+    body = {name: value for name, value in _changed(entry_name, content).items() if value is not None}
     return body | {
         "id": identity,
         "start": {"dateTime": _utc(content.span.start), "timeZone": "UTC"},
@@ -135,7 +146,7 @@ class Procedures:
             return (yield from self._update(put, identity, None))
         if put.ref.href is None:
             try:
-                return _written(put, (yield self._insert(identity, put.entry.content)))
+                return _written(put, (yield self._insert(identity, put)))
             except Fault as fault:
                 if fault.status != _CONFLICT:
                     raise meaning("insert", fault) from fault
@@ -152,7 +163,7 @@ class Procedures:
                 check_overwrite(put, read(event))
                 etag = text(event, "etag")
             try:
-                return _written(put, (yield self._patch(identity, content, etag)))
+                return _written(put, (yield self._patch(identity, put, etag)))
             except Fault as fault:
                 event = yield from self._after(fault, identity)
         raise EditConflictError(f"the event {identity} was changed under our hands {_ROUNDS} times")
@@ -209,12 +220,12 @@ class Procedures:
             yield from self._ours(identity)
         raise meaning("patch", fault) from fault
 
-    def _insert(self, identity: str, content: Content) -> Any:
-        body = _created(identity, content)
+    def _insert(self, identity: str, put: Put) -> Any:
+        body = _created(identity, put.ref.name, put.entry.content)
         return self.events.insert(calendarId=self.calendar_id, body=body, sendUpdates="none")
 
-    def _patch(self, identity: str, content: Content, etag: str | None) -> Any:
-        body = _changed(content)
+    def _patch(self, identity: str, put: Put, etag: str | None) -> Any:
+        body = _changed(put.ref.name, put.entry.content)
         request = self.events.patch(calendarId=self.calendar_id, eventId=identity, body=body, sendUpdates="none")
         if etag:
             request.headers["If-Match"] = etag

@@ -11,11 +11,13 @@ from connector.domain.span import Span
 from connector.errors import RuleError
 from connector.ports import Busy
 from providers.google.errors import garbled, instant, members, text
+from providers.google.events import mark, name
 from providers.google.http import Api
 
 _FIELDS = (
     "timeZone,nextPageToken,"
-    "items(id,recurringEventId,status,transparency,eventType,start,end,attendees(self,responseStatus))"
+    "items(id,iCalUID,recurringEventId,status,transparency,eventType,start,end,attendees(self,responseStatus),"
+    "extendedProperties(private))"
 )
 _PAGE = 2500
 _ELSEWHERE = "workingLocation"  # where somebody works, not that they do
@@ -56,7 +58,17 @@ def _busy(page: Mapping[str, Any], span: Span) -> Iterator[Busy]:
             continue
         event_span = _span(event, zone)
         if event_span and event_span.overlaps(span):
-            yield Busy(span=event_span, href=text(event, "recurringEventId" if "recurringEventId" in event else "id"))
+            yield Busy(span=event_span, href=text(series := _series(event), "id"), name=_name(series))
+
+
+def _series(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event under the id of the series it is of, if it is of one."""
+    return event if "recurringEventId" not in event else {**event, "id": event["recurringEventId"]}
+
+
+def _name(event: Mapping[str, Any]) -> str | None:
+    """Return the name of ours; empty if it is marked and tells none."""
+    return name(event) or ("" if mark(event) else None)
 
 
 def _is_free(event: Mapping[str, Any]) -> bool:

@@ -6,12 +6,12 @@ Source: https://learn.microsoft.com/graph/api/resources/event
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 
 from connector.domain.entry import Content, Showing
-from connector.domain.reconcile import Ref
+from connector.domain.reconcile import Ref, name_in
 from connector.domain.span import Span
 from connector.errors import RuleError
 from providers._conflict import tidy
@@ -21,10 +21,15 @@ from providers.outlook.protocol import Call
 _OURS = "String {9d2c4bd4-53c1-4a0e-8f0b-6a5a3c1e7d42} Name "
 NAME = f"{_OURS}PencilledName"
 _SHOWING = f"{_OURS}PencilledShowing"
+_SLACK = timedelta(hours=26)
 _SHOW_AS = {Showing.TENTATIVE: "tentative", Showing.CONFIRMED: "busy", Showing.FIRM: "busy"}
 _SELECT = "$select=id,subject,location,start,end,showAs,isAllDay,type,recurrence,transactionId"
 _EXPAND = "$expand=" + quote(f"singleValueExtendedProperties($filter=id eq '{_SHOWING}')", safe="()$=")
 FIELDS = f"{_SELECT}&{_EXPAND}"
+# By what an event is known as ours, whatever else has become of it.
+IDENTITY = "iCalUId,transactionId"
+_BOTH = f"singleValueExtendedProperties($filter=id eq '{NAME}' or id eq '{_SHOWING}')"
+MARKS = "$expand=" + quote(_BOTH, safe="()$=")
 
 
 def path(href: str) -> str:
@@ -75,6 +80,24 @@ def search(calendar: str, name: str) -> Call:
     return Call(method="GET", path=f"{calendar}/events?$filter={quote(condition, safe='()$=')}&{FIELDS}")
 
 
+def listing(calendar: str, since: datetime) -> Call:
+    """Ask for the events that end after a time, each series as one; some mailboxes reckon days in UTC."""
+    start = f"{(since - _SLACK).astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+    condition = "$filter=" + quote(f"end/dateTime ge '{start}'", safe="")
+    return Call(method="GET", path=f"{calendar}/events?{condition}&{_SELECT},iCalUId&{MARKS}&$top=200")
+
+
+def name(event: Mapping[str, Any]) -> str | None:
+    """Return the name of ours an event was made under, as its mark or what stands for its UID tells."""
+    told = (_property(event, NAME), event.get("transactionId"), event.get("iCalUId"))
+    return next((found for text in told if isinstance(text, str) and (found := name_in(text))), None)
+
+
+def is_marked(event: Mapping[str, Any]) -> bool:
+    """Whether an event bears our mark; only one that was asked for with `MARKS` tells."""
+    return bool(_property(event, NAME) or _property(event, _SHOWING))
+
+
 def content_of(event: Mapping[str, Any]) -> Content | None:
     """Return what an event shows; None for what we never write: all-day, recurring, free, or senseless."""
     if event.get("isAllDay") or is_series(event):
@@ -87,7 +110,7 @@ def content_of(event: Mapping[str, Any]) -> Content | None:
         return None
     location = event.get("location")
     place = location.get("displayName") if isinstance(location, Mapping) else ""
-    confirmed = Showing.FIRM if _marked(event) == Showing.FIRM else Showing.CONFIRMED
+    confirmed = Showing.FIRM if _property(event, _SHOWING) == Showing.FIRM else Showing.CONFIRMED
     return Content(
         span=span,
         title=str(event.get("subject") or ""),
@@ -160,9 +183,9 @@ def _instant(value: object, zone: tzinfo | None) -> datetime | None:
     return wall.replace(tzinfo=zone) if zone and wall.tzinfo is None else None
 
 
-def _marked(event: Mapping[str, Any]) -> str:
+def _property(event: Mapping[str, Any], identity: str) -> str:
     properties = event.get("singleValueExtendedProperties")
     for item in properties if isinstance(properties, list) else ():
-        if isinstance(item, Mapping) and str(item.get("id", "")).lower() == _SHOWING.lower():
+        if isinstance(item, Mapping) and str(item.get("id", "")).lower() == identity.lower():
             return str(item.get("value", ""))
     return ""

@@ -14,7 +14,8 @@ from providers.outlook.protocol import Call
 
 _FREE = "free"
 _PAGES = 100
-_SELECT = "$select=id,seriesMasterId,start,end,showAs,isCancelled,isAllDay,originalStartTimeZone&$top=200"
+_FIELDS = f"seriesMasterId,start,end,showAs,isCancelled,isAllDay,originalStartTimeZone,{events.IDENTITY}"
+_SELECT = f"$select=id,{_FIELDS}&{events.MARKS}&$top=200"
 
 
 def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> list[Busy]:
@@ -32,7 +33,8 @@ def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> li
             event_span = events.span_of(event)
             counts = free or (event.get("showAs") != _FREE and not event.get("isCancelled"))
             if counts and event_span and event_span.overlaps(span):
-                busy.append(Busy(span=event_span, href=str(event.get("seriesMasterId") or event.get("id"))))
+                href = str(event.get("seriesMasterId") or event.get("id"))
+                busy.append(Busy(span=event_span, href=href, name=_name(event)))
     return sorted(busy, key=lambda event: event.span)
 
 
@@ -60,6 +62,11 @@ def scheduled(graph: Graph, username: str, span: Span) -> list[Busy] | None:
         return None
     spans = (_span(item) for item in schedules[0]["scheduleItems"])
     return [Busy(span=busy) for busy in sorted(busy for busy in spans if busy and busy.overlaps(span))]
+
+
+def _name(event: Mapping[str, Any]) -> str | None:
+    """Return the name of ours; empty if it is marked and tells none."""
+    return events.name(event) or ("" if events.is_marked(event) else None)
 
 
 def _span(item: Mapping[str, Any]) -> Span | None:

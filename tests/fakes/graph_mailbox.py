@@ -220,8 +220,11 @@ class Mailbox:
         """List a calendar's events, or those with an extended property of a value."""
         self.calendar(calendar)
         events = [event for event in self.events.values() if event["_calendar"] == calendar]
-        wanted = asked.query.get("$filter")
-        if wanted:
+        wanted = asked.query.get("$filter", "")
+        if ends := re.fullmatch(r"end/dateTime ge '([-\dT:]+)'", wanted):
+            since = datetime.fromisoformat(f"{ends[1]}Z")
+            events = [event for event in events if event["_span"][1] >= since]
+        elif wanted:
             parts = re.fullmatch(
                 r"singleValueExtendedProperties/Any\(ep: ep/id eq '([^']+)' and ep/value eq '([^']+)'\)", wanted
             )

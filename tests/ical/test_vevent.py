@@ -54,7 +54,7 @@ def test_events_are_written_as_a_person_has_read_them(name: str, content: Conten
 
 def test_a_touched_event_is_changed_only_in_what_is_ours() -> None:
     moved = replace(SESSION, span=Span.of(START + timedelta(days=1), timedelta(minutes=50)))
-    assert vevent.merge(golden("touched.ics"), moved, stamp=LATER) == golden("touched-merged.ics")
+    assert vevent.merge(golden("touched.ics"), moved, name=NAME, stamp=LATER) == golden("touched-merged.ics")
 
 
 def test_an_event_holds_nobody_and_rings_nobody() -> None:
@@ -95,7 +95,7 @@ def test_any_content_reads_back_with_an_equal_fingerprint(content: Content) -> N
 
 @given(contents, contents)
 def test_any_content_merged_into_any_other_reads_back(old: Content, new: Content) -> None:
-    merged = vevent.merge(vevent.build(NAME, old, stamp=STAMP), new, stamp=LATER)
+    merged = vevent.merge(vevent.build(NAME, old, stamp=STAMP), new, name=NAME, stamp=LATER)
     assert vevent.read(merged) == new
     assert vevent.uid(merged) == NAME
 
@@ -111,7 +111,7 @@ def test_no_line_is_longer_than_the_standard_allows(content: Content) -> None:
 def test_garbage_is_unreadable_and_nothing_worse(garbage: bytes) -> None:
     assert vevent.read(garbage) is None
     with pytest.raises(vevent.UnreadableError):
-        vevent.merge(garbage, HOLD, stamp=STAMP)
+        vevent.merge(garbage, HOLD, name=NAME, stamp=STAMP)
 
 
 @given(st.data())
@@ -121,7 +121,7 @@ def test_a_damaged_event_is_read_merged_or_refused_and_nothing_worse(data: st.Da
     damaged = whole[:cut] + data.draw(st.binary(max_size=8)) + whole[cut + data.draw(st.integers(0, 60)) :]
     vevent.read(damaged)
     try:
-        vevent.merge(damaged, HOLD, stamp=STAMP)
+        vevent.merge(damaged, HOLD, name=NAME, stamp=STAMP)
     except vevent.UnreadableError:
         return
 
@@ -136,7 +136,7 @@ def test_an_endless_event_is_not_even_parsed() -> None:
     data = golden("hold.ics").replace(b"END:VEVENT", b"X-A:" + b"a" * vevent.LONGEST + b"\r\nEND:VEVENT")
     assert vevent.read(data) is None
     with pytest.raises(vevent.UnreadableError, match="bytes"):
-        vevent.merge(data, HOLD, stamp=STAMP)
+        vevent.merge(data, HOLD, name=NAME, stamp=STAMP)
 
 
 # What the practitioner may have made of it
@@ -164,7 +164,7 @@ def test_what_we_never_write_is_read_as_nothing_of_ours(pattern: str, replacemen
 
 @pytest.mark.parametrize("name", ["allday.ics", "series.ics"])
 def test_an_event_made_something_else_is_restored_with_its_notes(name: str) -> None:
-    merged = vevent.merge(golden(name), SESSION, stamp=LATER)
+    merged = vevent.merge(golden(name), SESSION, name=NAME, stamp=LATER)
     assert vevent.read(merged) == SESSION
     assert "DESCRIPTION:Blue folder" in text(merged)
     assert text(merged).count("BEGIN:VEVENT") == 1
@@ -173,14 +173,14 @@ def test_an_event_made_something_else_is_restored_with_its_notes(name: str) -> N
 def test_another_zone_with_the_same_instant_is_no_change() -> None:
     data = golden("zoned.ics")
     assert vevent.read(data) == SESSION
-    merged = vevent.merge(data, SESSION, stamp=LATER)
+    merged = vevent.merge(data, SESSION, name=NAME, stamp=LATER)
     assert "DTSTART;TZID=Praxiszeit:20261203T140000" in text(merged)
     assert "SEQUENCE:4" in text(merged)
 
 
 def test_a_moved_event_in_another_zone_is_put_back_in_utc() -> None:
     moved = replace(SESSION, span=Span.of(START + timedelta(hours=2), timedelta(minutes=50)))
-    merged = vevent.merge(golden("zoned.ics"), moved, stamp=LATER)
+    merged = vevent.merge(golden("zoned.ics"), moved, name=NAME, stamp=LATER)
     assert vevent.read(merged) == moved
     assert "SEQUENCE:5" in text(merged)
 
@@ -195,7 +195,7 @@ def test_a_status_changed_by_hand_is_seen(status: str, content: Content) -> None
 def test_a_duration_is_as_good_as_an_end() -> None:
     data = edited(golden("session.ics"), "DTEND:.*", "DURATION:PT50M")
     assert vevent.read(data) == SESSION
-    merged = vevent.merge(data, replace(SESSION, span=Span.of(START, timedelta(hours=1))), stamp=LATER)
+    merged = vevent.merge(data, replace(SESSION, span=Span.of(START, timedelta(hours=1))), name=NAME, stamp=LATER)
     assert "DURATION" not in text(merged)
 
 
@@ -210,31 +210,33 @@ def test_a_duration_is_as_good_as_an_end() -> None:
     ],
 )
 def test_sequence_rises_with_time_and_status_only(content: Content, sequence: int) -> None:
-    assert f"SEQUENCE:{sequence}\n" in text(vevent.merge(golden("hold.ics"), content, stamp=LATER)).replace("\r", "")
+    assert f"SEQUENCE:{sequence}\n" in text(vevent.merge(golden("hold.ics"), content, name=NAME, stamp=LATER)).replace(
+        "\r", ""
+    )
 
 
 def test_a_sequence_that_is_no_number_begins_anew() -> None:
     data = edited(golden("hold.ics"), "SEQUENCE:0", "SEQUENCE:many")
-    assert "SEQUENCE:1" in text(vevent.merge(data, SESSION, stamp=LATER))
+    assert "SEQUENCE:1" in text(vevent.merge(data, SESSION, name=NAME, stamp=LATER))
 
 
 def test_a_property_that_appears_twice_is_there_once_afterwards() -> None:
     data = edited(golden("hold.ics"), "DTSTAMP:.*", "DTSTAMP:20260101T000000Z\nDTSTAMP:20260102T000000Z")
-    assert text(vevent.merge(data, HOLD, stamp=LATER)).count("DTSTAMP") == 1
+    assert text(vevent.merge(data, HOLD, name=NAME, stamp=LATER)).count("DTSTAMP") == 1
 
 
 def test_a_location_that_is_no_longer_shown_goes() -> None:
-    assert "LOCATION" not in text(vevent.merge(golden("hold.ics"), replace(HOLD, location=""), stamp=LATER))
+    assert "LOCATION" not in text(vevent.merge(golden("hold.ics"), replace(HOLD, location=""), name=NAME, stamp=LATER))
 
 
 def test_a_method_never_stays_in_a_stored_event() -> None:
     data = edited(golden("hold.ics"), "BEGIN:VEVENT", "METHOD:REQUEST\nBEGIN:VEVENT")
-    assert "METHOD" not in text(vevent.merge(data, HOLD, stamp=LATER))
+    assert "METHOD" not in text(vevent.merge(data, HOLD, name=NAME, stamp=LATER))
 
 
 def test_merging_again_changes_nothing() -> None:
-    once = vevent.merge(golden("touched.ics"), HOLD, stamp=LATER)
-    assert vevent.merge(once, HOLD, stamp=LATER) == once
+    once = vevent.merge(golden("touched.ics"), HOLD, name=NAME, stamp=LATER)
+    assert vevent.merge(once, HOLD, name=NAME, stamp=LATER) == once
 
 
 def test_only_utc_may_be_a_stamp() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
-from connector.ports import Account, Busy, Changes, Outcome, RemoteCalendar, RemoteCalendarInfo
+from connector.ports import Account, Busy, Changes, Listed, Outcome, RemoteCalendar, RemoteCalendarInfo
 from tests.services.crashes import MortalDatabase
 
 
@@ -29,6 +30,9 @@ class DyingCalendar:
 
     def changes(self, since: str | None) -> Changes:
         return self._remote.changes(since)
+
+    def listing(self, since: datetime) -> Sequence[Listed]:
+        return self._remote.listing(since)
 
     def busy(self, span: Span) -> Sequence[Busy]:
         return self._remote.busy(span)

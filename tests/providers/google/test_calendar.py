@@ -155,7 +155,7 @@ def test_a_new_event_carries_nothing_but_the_entry(setting: Setting) -> None:
         "transparency": "opaque",
         "visibility": "private",
         "reminders": {"useDefault": False, "overrides": []},
-        "extendedProperties": {"private": {"pencilled": "session"}},
+        "extendedProperties": {"private": {"pencilled": "session", "pencilledEntry": put.ref.name}},
     }
     assert outcome.ref.href == put.ref.name.replace("-", "")
 
@@ -175,7 +175,7 @@ def test_a_change_names_only_what_is_ours(setting: Setting) -> None:
         "recurrence": None,
         "status": "confirmed",
         "transparency": "opaque",
-        "extendedProperties": {"private": {"pencilled": "hold-firm"}},
+        "extendedProperties": {"private": {"pencilled": "hold-firm", "pencilledEntry": put.ref.name}},
     }
 
 
