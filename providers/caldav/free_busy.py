@@ -47,7 +47,7 @@ def busy(events: Events, span: Span) -> list[Busy]:
 
 def _name(text: str) -> str | None:
     identity = vevent.identity(text)
-    return None if identity is None else identity.name or ""
+    return (identity.name or "") if identity else None
 
 
 def _occupied(text: str, span: Span, zone: tzinfo) -> Iterator[Span]:

@@ -30,7 +30,6 @@ def listed(events: Events, since: datetime) -> list[Listed]:
         identity = vevent.identity(stored.body.decode(errors="replace"))
         if identity is None:
             continue
-        events.remember(stored)
         content = vevent.read(stored.body)
         if content is None or content.span.end > since:
             sighting = Sighting(href=stored.href, etag=stored.etag, content=content)
@@ -45,15 +44,11 @@ def _members(events: Events, start: datetime) -> list[Stored]:
         href = events.canonical(row.href)
         if row.status == _CUT:
             raise TransientError("the server has not listed the whole calendar")
-        text, etag = row.text(cdav.CalendarData), row.text(dav.GetEtag)
-        stored = Stored(href, etag, _body(text)) if text else _by_itself(events, href)
+        text = row.text(cdav.CalendarData)
+        stored = events.told(href, row.text(dav.GetEtag), text) if text else _by_itself(events, href)
         if stored:
             found.append(stored)
     return found
-
-
-def _body(text: str) -> bytes:
-    return text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
 
 
 def _by_itself(events: Events, href: str) -> Stored | None:
@@ -61,10 +56,7 @@ def _by_itself(events: Events, href: str) -> Stored | None:
 
 
 def _asked(events: Events, start: datetime) -> Answer:
-    """Ask for all that ends after a time: without an end, and with one where the server wants that.
-
-    Raises: MissingError.
-    """
+    """Ask for all that ends after a time: without an end, and with one where the server wants that."""
     answer = _query(events, start, None)
     return _query(events, start, start + _AHEAD) if answer.status in _NEEDS_END else answer
 

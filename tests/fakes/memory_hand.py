@@ -27,5 +27,12 @@ class MemoryHand:
     def add(self, span: Span, *, busy: bool = True) -> str:
         return self.calendar.add_foreign(span, busy=busy)
 
+    def copy(self, href: str, *, marked: bool = True) -> str:
+        copy = f"copy-of-{href}"
+        self.calendar.copy(self.calendar.events[href], copy, marked=marked)
+        if not marked:
+            self.calendar.delete(href)
+        return copy
+
     def size(self) -> int:
         return len(self.calendar.events)

@@ -89,6 +89,16 @@ class Owner:
         """Store any text as a new event and return its href."""
         return self.put(f"{urlsplit(self.url).path}{uuid4()}.ics", text)
 
+    def copy(self, href: str, *, marked: bool = True) -> str:
+        """Write an event under another address: with a UID of its own, or without our mark in its place."""
+        text, place = self.text(href).replace("\r\n", "\n"), f"{href.rpartition('/')[0]}/{uuid4()}.ics"
+        if marked:
+            text = re.sub(r"UID:.*", f"UID:{uuid4()}", text, count=1)
+        else:
+            text = re.sub(r"X-PENCILLED.*\n", "", text)
+            self.delete(href)
+        return self.put(place, text.replace("\n", "\r\n"))
+
     def listing(self) -> bytes:
         """List the collection; Radicale stumbles over an event that goes while it lists, so it is asked again."""
         for _ in range(5):

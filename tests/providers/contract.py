@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
-from connector.domain.reconcile import Put, Ref, Remove
+from connector.domain.reconcile import Put, Ref, Remove, name_for
 from connector.domain.span import Span
 from connector.errors import (
     AccessLostError,
@@ -59,6 +59,14 @@ class Practitioner(Protocol):
     def make_recurring(self, href: str) -> None: ...
     def delete(self, href: str) -> None: ...
     def add(self, span: Span, *, busy: bool = True) -> str: ...
+
+    def copy(self, href: str, *, marked: bool = True) -> str:
+        """Write the event a second time, with a UID of its own where ours is marked, and return its href.
+
+        Without the mark it has our UID, and stands alone: services let no two events have one.
+        """
+        ...
+
     def size(self) -> int: ...
 
 
@@ -94,7 +102,7 @@ def creation(wanted: Content | None = None) -> Put:
     key = EntryKey(kind=EntryKind.HOLD, id=uuid4())
     return Put(
         entry=Entry(key=key, session_id=uuid4(), content=wanted or content()),
-        ref=Ref(name=str(uuid4())),
+        ref=Ref(name=name_for(uuid4(), key, 1)),
     )
 
 
@@ -466,7 +474,7 @@ class ProviderContract:
 
     # Asking first
 
-    @pytest.mark.parametrize("verb", ["apply", "apply many", "remove", "read", "changes", "busy"])
+    @pytest.mark.parametrize("verb", ["apply", "apply many", "remove", "read", "changes", "listing", "busy"])
     def test_nothing_is_asked_once_that_may_not_be(
         self, calendar: RemoteCalendar, practitioner: Practitioner, verb: str
     ) -> None:
@@ -477,6 +485,7 @@ class ProviderContract:
             "remove": lambda: list(calendar.apply([removal(put, ref)])),
             "read": lambda: calendar.read([ref]),
             "changes": lambda: calendar.changes(None),
+            "listing": lambda: calendar.listing(NOON),
             "busy": lambda: calendar.busy(DAY),
         }
         with asking_first(_allow(0)), pytest.raises(LeaseLostError):
@@ -545,6 +554,65 @@ class ProviderContract:
         """Return a token this service does not know (any more)."""
         token = calendar.changes(None).token
         return token[:-8] + "00000000"
+
+    # Listing
+
+    def test_a_listing_finds_what_is_ours_wherever_it_was_moved_and_nothing_else(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        refs = [self.create(calendar, content(hours=2 * n, showing=showing))[1] for n, showing in enumerate(Showing)]
+        practitioner.move(refs[1].href or "", content(hours=30).span)
+        practitioner.add(content(hours=6).span)
+        listed = {one.name: one for one in calendar.listing(NOON)}
+        assert listed.keys() == {ref.name for ref in refs}
+        assert all(one.marked for one in listed.values())
+        sightings = calendar.read(refs)
+        assert {name: one.sighting for name, one in listed.items()} == sightings
+
+    def test_a_listing_leaves_out_what_has_ended_before(self, calendar: RemoteCalendar) -> None:
+        self.create(calendar, content(hours=-48))
+        _, under_way = self.create(calendar, content(hours=-0.5))
+        assert [one.name for one in calendar.listing(NOON)] == [under_way.name]
+        assert list(calendar.listing(NOON + timedelta(minutes=20))) == []
+
+    def test_a_listing_finds_a_copy_that_has_kept_our_mark(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        _, ref = self.create(calendar)
+        copy = practitioner.copy(ref.href or "")
+        listed = calendar.listing(NOON)
+        assert {(one.sighting.href, one.name, one.marked) for one in listed} == {
+            (ref.href, ref.name, True),
+            (copy, ref.name, True),
+        }
+        assert {one.sighting.content for one in listed} == {content()}
+        assert {(event.href, event.name) for event in _one_by_one(calendar, DAY)} == {
+            (ref.href, ref.name),
+            (copy, ref.name),
+        }
+
+    def test_a_listing_finds_what_has_lost_our_mark_by_its_uid(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        _, ref = self.create(calendar)
+        copy = practitioner.copy(ref.href or "", marked=False)
+        assert [(one.sighting.href, one.name, one.marked) for one in calendar.listing(NOON)] == [
+            (copy, ref.name, False)
+        ]
+        assert [(event.href, event.name) for event in _one_by_one(calendar, DAY)] == [(copy, ref.name)]
+
+    @pytest.mark.parametrize("made", ["all day", "recurring"])
+    def test_an_event_that_is_nothing_we_write_is_listed_without_content(
+        self, calendar: RemoteCalendar, practitioner: Practitioner, made: str
+    ) -> None:
+        _, ref = self.create(calendar)
+        make = practitioner.make_all_day if made == "all day" else practitioner.make_recurring
+        make(ref.href or "")
+        assert [(one.name, one.sighting.content) for one in calendar.listing(NOON)] == [(ref.name, None)]
+
+    def test_a_calendar_that_is_not_there_is_not_listed_as_empty(self, service: Service) -> None:
+        with pytest.raises(MissingError):
+            service.account().open(service.missing_id).listing(NOON)
 
     # Free or busy
 

@@ -113,6 +113,18 @@ class Hand:
             self.fake.channels.changed(self.calendar)
         return str(event["id"])
 
+    def copy(self, href: str, *, marked: bool = True) -> str:
+        with self.fake.lock:
+            event = {key: value for key, value in self.calendar.events[href].items() if key != "id"}
+            if not marked:
+                del event["extendedProperties"]
+                self.calendar.delete(href, None, self.fake.clock())
+            made = self.calendar.insert(event, self.fake.clock())
+            if not marked:
+                made["iCalUID"] = event["iCalUID"]  # as an import keeps it
+            self.fake.channels.changed(self.calendar)
+        return str(made["id"])
+
     def size(self) -> int:
         return len(self.calendar.live())
 

@@ -100,6 +100,18 @@ class Hand:
     def add(self, span: Span, *, busy: bool = True) -> str:
         return self.mailbox.add(self.calendar, span, showAs="busy" if busy else "free")
 
+    def copy(self, href: str, *, marked: bool = True) -> str:
+        with self.mailbox.lock:
+            event = self.mailbox.events[href]
+            names = ("subject", "location", "showAs", "isAllDay")
+            copy = self.mailbox.add(self.calendar, Span.of(*event["_span"]), **{name: event[name] for name in names})
+            if marked:
+                self.mailbox.events[copy]["_properties"] = dict(event["_properties"])
+            else:
+                self.mailbox.events[copy]["iCalUId"] = event["transactionId"]  # as an import keeps it
+                self.mailbox.delete(href)
+        return copy
+
     def hrefs(self) -> list[str]:
         with self.mailbox.lock:
             return [href for href, event in self.mailbox.events.items() if event["_calendar"] == self.calendar]
