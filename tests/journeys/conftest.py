@@ -4,11 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import STORMS
 from tests.fakes.servers import Server, radicale, xandikos
 from tests.journeys.stage import Stage
-
-collect_ignore = [] if STORMS else ["test_storm.py"]
 
 
 @pytest.fixture(scope="module")
