@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from connector.cli._calendars import why_paused
 from connector.domain.connection import ConnectionState
-from connector.errors import RefusedError, TransientError
+from connector.errors import InstallationError, RefusedError, TransientError
 from connector.runtime import Runtime
 from connector.services.sync import push
 from connector.storage import calendars, ledger
@@ -32,7 +32,7 @@ class Standing:
 def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
     """Bring one calendar to what it should show, or wait until whoever has claimed it has done so.
 
-    Raises: what is neither a refusal nor a passing fault; those two are recorded in the ledger.
+    Raises: what is neither a refusal nor a passing fault; those are recorded in the ledger.
     """
     key, handle = Key(Kind.CALENDAR, str(calendar_id)), dispatch.handler(runtime)
     while not stop.is_set() and standing(runtime, calendar_id).busy:
@@ -42,7 +42,7 @@ def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
             continue
         running = engine.Running(runtime.database, claim, lease=ledger.LEASE, stop=stop)
         ending = engine.carry_out(runtime.database, claim, handle, running, clock=runtime.clock)
-        if ending.error is not None and not isinstance(ending.error, RefusedError | TransientError):
+        if ending.error is not None and not isinstance(ending.error, RefusedError | InstallationError | TransientError):
             raise ending.error
 
 
@@ -62,6 +62,6 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
         return Standing(busy=False, left=left)
     busy = row.lease_until is not None or (row.due_at is not None and row.due_at <= runtime.clock())
     put_off = row.due_at is not None and row.attempts > 0  # else an event is only to be looked at again
-    failed = not busy and (put_off or row.parked_at is not None)
+    failed = not busy and put_off
     words = picture.calendar.trouble or row.last_error or "the service asked to be left alone for a while"
     return Standing(busy=busy, left=left, error=words if failed else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection
 
 from connector.domain import change
@@ -23,13 +24,15 @@ from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.sync import breaker, edits, push
 from connector.services.sync.breaker import How
 from connector.services.sync.push import LONG_OVER, Picture
-from connector.storage import busy, calendars, ledger, mirrors, offers, questions, remote_changes
+from connector.storage import busy, calendars, ledger, mirrors, offers, questions, remote_changes, troubles
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 
 ROUNDS = 3
 LOOKS_BACK = timedelta(days=30)  # what ended longer ago may be moved or tidied away as anybody likes
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,10 +351,15 @@ def _pause_unreadable(
     fence: Fence,
     now: datetime,
 ) -> datetime:
-    """Pause a calendar that cannot be read; it is pulled again, and resumes by itself once it can be."""
+    """Pause a calendar that cannot be read, look after look; it is pulled again, and resumes by itself once it can be.
+
+    One look that finds it so pauses nothing: it is looked at again after the settling time, as deletions are.
+    """
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
+    log.warning("look_refused", calendar=str(calendar.id), missing=missing, paused=calendar.paused is not None)
     with fenced(database, fence) as db:
-        calendars.note_trouble(db, calendar.id, words, now=now)
+        if not troubles.note_unreadable(db, calendar.id, words, lasting=policy.settling, now=now):
+            return now + policy.settling
         breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
     return now + policy.poll_idle
