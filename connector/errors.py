@@ -18,7 +18,8 @@
     │ ├ SyncTokenExpiredError     forget the token, read everything
     │ ├ EditConflictError         somebody wrote in between: read, then plan again
     │ ├ MissingError              not there: done for a removal, create for a put
-    │ └ RefusedError              ours to fix: park the work, tell the operator
+    │ ├ RefusedError              the service said no to this: told once, tried again ever more slowly
+    │ └ InstallationError         our registration or our quota: tell the operator, and no practitioner
     ├ LeaseLostError              the claim this work was done under is gone: stop, record nothing
     ├ StoppingError               this process is stopping: leave the rest to whoever claims next
     ├ NotificationRejectedError   a push that proves nothing: 4xx with no detail
@@ -110,7 +111,18 @@ class MissingError(ProviderError):
 
 
 class RefusedError(ProviderError):
-    """The service understood and said no; repeating it unchanged cannot help."""
+    """The service understood and said no: its practitioner can do something about it, or it changes its mind."""
+
+
+class InstallationError(ProviderError):
+    """The service refuses this installation itself, its registration or its quota, and no account is at fault.
+
+    The message is for the operator. Ask again no sooner than `retry_after` when the service named one.
+    """
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class LeaseLostError(ConnectorError):

@@ -10,6 +10,7 @@ from connector.domain.notice import PauseReason
 from connector.errors import AccessLostError, ConnectorError
 from connector.runtime import Runtime
 from connector.services.views import timeline
+from connector.services.views.troubles import of_calendar
 from connector.storage import calendars
 
 
@@ -40,7 +41,7 @@ def look(runtime: Runtime, connection: Connection) -> State:
         return State(ok=False, words=f"stopped when its access was refused; it would be let in now: {reconnect}")
     if connection.state is ConnectionState.DISCONNECTING:
         return State(ok=True, words="being disconnected; a running worker removes what is ours first")
-    return _standing(targets)
+    return _standing(runtime, targets)
 
 
 def _writable(runtime: Runtime, connection: Connection) -> Mapping[str, bool]:
@@ -85,9 +86,14 @@ def strength(calendar: Calendar) -> str:
     return "busy: tentative reads as free" if calendar.disclosure.firm_holds else "tentative"
 
 
-def _standing(targets: Sequence[Calendar]) -> State:
-    troubled = [calendar for calendar in targets if calendar.trouble]
-    if troubled:
-        words = f"reached just now, but “{troubled[0].name}” was in trouble last: {troubled[0].trouble}"
-        return State(ok=False, words=words)
+def troubles_of(runtime: Runtime, calendar: Calendar) -> str:
+    """Say what does not go through in a calendar; empty if both the last look and the last write did."""
+    with runtime.database.read() as db:
+        return "; ".join(trouble.sentence for trouble in of_calendar(db, calendar))
+
+
+def _standing(runtime: Runtime, targets: Sequence[Calendar]) -> State:
+    for calendar in targets:
+        if words := troubles_of(runtime, calendar):
+            return State(ok=False, words=f"reached just now, but “{calendar.name}” {words}")
     return State(ok=True, words="reached, and can be written to: " + ", ".join(f"“{c.name}”" for c in targets))

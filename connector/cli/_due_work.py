@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from connector.cli._calendars import why_paused
 from connector.domain.connection import ConnectionState
-from connector.errors import RefusedError, TransientError
+from connector.errors import InstallationError, RefusedError, TransientError
 from connector.runtime import Runtime
 from connector.services.sync import push
 from connector.storage import calendars, ledger
@@ -32,7 +32,7 @@ class Standing:
 def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
     """Read one calendar and bring it to what it should show, or wait until whoever has claimed it has done so.
 
-    Raises: what is neither a refusal nor a passing fault; those two are recorded in the ledger.
+    Raises: what is neither a refusal nor a passing fault; those are recorded in the ledger.
     """
     handle = dispatch.handler(runtime)
     while not stop.is_set() and standing(runtime, calendar_id).busy:
@@ -43,7 +43,7 @@ def carry_out(runtime: Runtime, calendar_id: UUID, stop: Event) -> None:
             continue
         running = engine.Running(runtime.database, claim, lease=ledger.LEASE, stop=stop)
         ending = engine.carry_out(runtime.database, claim, handle, running, clock=runtime.clock)
-        if ending.error is not None and not isinstance(ending.error, RefusedError | TransientError):
+        if ending.error is not None and not isinstance(ending.error, RefusedError | InstallationError | TransientError):
             raise ending.error
 
 
@@ -62,7 +62,7 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
         return Standing(busy=False, left=left, error=f"stopped: {why_paused(picture.calendar)}")
     busy = any(row.lease_until or (row.due_at and row.due_at <= runtime.clock()) for row in rows)
     # What was put off without having failed is only to be looked at again.
-    failed = [row for row in rows if row.parked_at is not None or (row.due_at is not None and row.attempts > 0)]
+    failed = [row for row in rows if row.due_at is not None and row.attempts > 0]
     if busy or not failed:
         return Standing(busy=busy, left=left)
     words = picture.calendar.trouble or failed[0].last_error or "the service asked to be left alone for a while"

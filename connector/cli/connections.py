@@ -11,7 +11,7 @@ import click
 from connector import paths
 from connector.app import typed_provider
 from connector.cli import Refusal, _connection_upkeep
-from connector.cli._calendars import State, look, strength, why_paused
+from connector.cli._calendars import State, look, strength, troubles_of, why_paused
 from connector.cli._lookup import find_connection, find_practitioner, short
 from connector.cli._options import level, level_options, only_of, practitioner
 from connector.cli._shapes import instant_text
@@ -135,7 +135,7 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
             account.label,
             calendar.name,
             account.provider,
-            _state(account, calendar),
+            _state(account, calendar, troubles_of(runtime, calendar)),
             strength(calendar),
             instant_text(calendar.written_at, names[account.practitioner_id].zone) or "never",
         )
@@ -236,14 +236,14 @@ def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
     return service
 
 
-def _state(account: Connection, calendar: Calendar) -> str:
+def _state(account: Connection, calendar: Calendar, troubles: str) -> str:
     if account.state is ConnectionState.ACCESS_LOST:
         return "access lost: reconnect"
     if account.state is ConnectionState.DISCONNECTING:
         return f"being disconnected: {calendar.trouble}" if calendar.trouble else "being disconnected"
     if calendar.paused is not None:
         return f"STOPPED: {why_paused(calendar)}"
-    return calendar.trouble or "ok"
+    return troubles or "ok"
 
 
 def _form(address: str, username: str, password_file: TextIO | None, *, from_stdin: bool) -> Mapping[str, str]:
@@ -279,6 +279,9 @@ def _json(account: Connection, calendar: Calendar) -> dict[str, object]:
             "hold_level": int(calendar.disclosure.hold_level),
             "trouble": calendar.trouble,
             "trouble_since": calendar.trouble_since,
+            "read_trouble": calendar.read_trouble,
+            "read_trouble_since": calendar.read_trouble_since,
+            "refused_since": calendar.refused_at,
             "written_at": calendar.written_at,
             "read_at": calendar.read_at,
             "stopped": calendar.paused,

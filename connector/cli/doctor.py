@@ -20,7 +20,7 @@ from connector.errors import ConnectorError
 from connector.runtime import Runtime
 from connector.services.sync import free_busy
 from connector.settings import Settings
-from connector.storage import calendars, ledger, migrations, offers
+from connector.storage import calendars, ledger, migrations, offers, troubles
 from connector.storage.clock import TOLERATED, DatabaseClock
 from connector.storage.database import read_url
 
@@ -83,7 +83,17 @@ def _checks(context: click.Context, settings: Settings) -> Iterator[Check]:
         yield Check(name=f"calendar {short(connection.id)} “{connection.label}”", ok=state.ok, words=state.words)
         yield from _holds(runtime, connection)
         yield from _conflicts(runtime, connection)
+    yield from _registrations(runtime)
     yield from _work(runtime)
+
+
+def _registrations(runtime: Runtime) -> Iterator[Check]:
+    """Name the services that refuse this installation itself."""
+    with runtime.database.read() as db:
+        faults = troubles.every_registration_fault(db)
+    for fault in faults:
+        words = f"this installation is refused since {fault.since:%d %b %Y, %H:%M} UTC: {fault.cause}"
+        yield Check(name=f"registration {fault.provider}", ok=False, words=words)
 
 
 def _holds(runtime: Runtime, connection: Connection) -> Iterator[Check]:
@@ -172,14 +182,15 @@ def _mail(settings: Settings) -> Check:
 
 
 def _work(runtime: Runtime) -> Iterator[Check]:
-    parked = ledger.parked(runtime.database)
-    for row in parked:
-        name = f"parked {row.key.kind.value} {row.key.id[:8]}"
-        yield Check(name=name, ok=False, words=f"given up {row.since:%d %b %Y, %H:%M} UTC: {row.error}")
+    refused = ledger.refused(runtime.database)
+    for row in refused:
+        name = f"refused {row.key.kind.value} {row.key.id[:8]}"
+        again = f", tried again on {row.again_at:%d %b %Y, %H:%M} UTC" if row.again_at else ""
+        yield Check(name=name, ok=False, words=f"since {row.since:%d %b %Y, %H:%M} UTC{again}: {row.error}")
     delay = ledger.oldest_overdue(runtime.database, runtime.clock())
     if delay > OVERDUE:
         minutes = int(delay.total_seconds() // 60)
         start = "pencilled serve" if runtime.settings.embedded else "pencilled worker"
         yield Check(name="due work", ok=False, words=f"waiting for {minutes} minutes. Is `{start}` running?")
-    elif not parked:
+    elif not refused:
         yield Check(name="due work", ok=True, words="nothing waits longer than it should")

@@ -26,6 +26,29 @@ class CalendarRole(StrEnum):
     CLEARING = "clearing"  # was the target; its entries go once they stand in its successor
 
 
+class TroubleKind(StrEnum):
+    """Who can end a trouble with a calendar."""
+
+    REFUSED = "refused"  # its practitioner: their account, or the calendar, does not allow it
+    INSTALLATION = "installation"  # the operator: the service refuses our registration, or our quota is spent
+    OUTAGE = "outage"  # the service itself, by and by
+    OURS = "ours"  # the operator: a fault of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What keeps a calendar from being written, or from being read.
+
+    Attributes:
+        words: What went wrong last, for its practitioner.
+        since: When that began, aware UTC.
+    """
+
+    kind: TroubleKind
+    words: str
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """One account at one calendar service; `credentials` are sealed."""
@@ -45,7 +68,10 @@ class Calendar:
     """One calendar of a connection.
 
     Attributes:
-        trouble: What went wrong last, in plain words.
+        trouble: What keeps it from being written, since `trouble_since`; `trouble_kind` is a TroubleKind.
+        read_trouble: Likewise, what keeps it from being read.
+        refused_at: Since when it takes no entries, once that is sure and its practitioner was told.
+        outage_told_at: When its practitioner was told that it has long been out of reach.
         successor_id: The calendar that takes over, while this one is being cleared.
         paused: Why nothing is done about it until somebody says so (a PauseReason); `paused_count` entries were gone.
         busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
@@ -67,7 +93,13 @@ class Calendar:
     role: CalendarRole = CalendarRole.TARGET
     sync_token: str | None = None
     trouble: str | None = None
+    trouble_kind: str | None = None
     trouble_since: datetime | None = None
+    read_trouble: str | None = None
+    read_trouble_kind: str | None = None
+    read_trouble_since: datetime | None = None
+    refused_at: datetime | None = None
+    outage_told_at: datetime | None = None
     written_at: datetime | None = None
     read_at: datetime | None = None
     created_at: datetime | None = None
@@ -85,3 +117,19 @@ class Calendar:
     compared_at: datetime | None = None
     compare_at: datetime | None = None
     repair_asked: bool = False
+
+    @property
+    def write_fault(self) -> Trouble | None:
+        """What keeps it from being written; None while that goes through."""
+        return _trouble(self.trouble, self.trouble_kind, self.trouble_since)
+
+    @property
+    def read_fault(self) -> Trouble | None:
+        """What keeps it from being read; None while that goes through."""
+        return _trouble(self.read_trouble, self.read_trouble_kind, self.read_trouble_since)
+
+
+def _trouble(words: str | None, kind: str | None, since: datetime | None) -> Trouble | None:
+    if words is None or since is None:
+        return None
+    return Trouble(kind=TroubleKind(kind or TroubleKind.OUTAGE), words=words, since=since)

@@ -44,6 +44,9 @@ class NoticeKind(StrEnum):
     CALENDAR_PAUSED = "calendar_stopped"  # a calendar looks wrong, so nothing is done about it until somebody says so
     OPERATOR_PAUSED = "operator_stopped"  # the same, to whoever runs the installation
     ACCESS_LOST = "access_lost"  # a calendar must be reconnected
+    ENTRIES_REFUSED = "entries_refused"  # a calendar can be read, but takes no entries
+    CALENDAR_UNREACHABLE = "calendar_unreachable"  # a calendar has long been out of reach
+    INSTALLATION_REFUSED = "installation_refused"  # to the operator: a service refuses the installation itself
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
     NOT_TOLD = "not_told"  # a message to the client could not leave before the session began
     SIGN_IN = "sign_in"

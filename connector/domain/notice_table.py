@@ -296,6 +296,23 @@ ROWS = (
         link=Link.CALENDARS,
     ),
     NoticeRow(
+        kind=NoticeKind.ENTRIES_REFUSED,
+        to=Audience.PRACTITIONER,
+        template="entries_refused",
+        link=Link.CALENDARS,
+    ),
+    NoticeRow(
+        kind=NoticeKind.CALENDAR_UNREACHABLE,
+        to=Audience.PRACTITIONER,
+        template="calendar_unreachable",
+        link=Link.CALENDARS,
+    ),
+    NoticeRow(
+        kind=NoticeKind.INSTALLATION_REFUSED,
+        to=Audience.OPERATOR,
+        template="installation_refused",
+    ),
+    NoticeRow(
         kind=NoticeKind.NOT_DELIVERED,
         to=Audience.PRACTITIONER,
         template="not_delivered",

@@ -30,7 +30,7 @@ from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.storage import calendars, conversations, ledger, offers, people, questions, signins
+from connector.storage import calendars, conversations, ledger, offers, people, questions, signins, troubles
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
@@ -111,6 +111,10 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _is_paused(db, notice)
         case NoticeKind.ACCESS_LOST:
             return _is_lost(db, notice)
+        case NoticeKind.ENTRIES_REFUSED | NoticeKind.CALENDAR_UNREACHABLE:
+            return _lasts(db, notice)
+        case NoticeKind.INSTALLATION_REFUSED:
+            return troubles.registration_fault(db, notice.about) is not None
         case NoticeKind.SIGN_IN:
             return notice.expires_at is not None and now < notice.expires_at
         case _:
@@ -121,6 +125,15 @@ def _is_lost(db: Connection, notice: Notice) -> bool:
     if notice.connection_id is None:
         return True  # told before it was noted which
     return calendars.connection(db, notice.connection_id).state is ConnectionState.ACCESS_LOST
+
+
+def _lasts(db: Connection, notice: Notice) -> bool:
+    """Whether what keeps a calendar from being written or read lasts."""
+    if notice.calendar_id is None:
+        return False
+    calendar = calendars.calendar(db, notice.calendar_id)
+    refused = notice.kind is NoticeKind.ENTRIES_REFUSED
+    return (calendar.refused_at if refused else calendar.outage_told_at) is not None
 
 
 def _is_paused(db: Connection, notice: Notice) -> bool:

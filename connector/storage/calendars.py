@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, Row, case, delete, insert, select, update
 from sqlalchemy import Connection as Db
-from sqlalchemy import Row, delete, insert, select, update
 
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
 from connector.domain.entry import Disclosure
 from connector.domain.people import Level
 from connector.errors import NotFoundError
 from connector.storage.tables import calendars, connections
+
+_BREAK = {"sync_token": None}
+"""What every break does to a calendar: what happened meanwhile may never be told, so the next look reads everything."""
+
+_NO_TROUBLE = {
+    "trouble": None,
+    "trouble_kind": None,
+    "trouble_since": None,
+    "read_trouble": None,
+    "read_trouble_kind": None,
+    "read_trouble_since": None,
+    "unreadable_at": None,
+    "refused_at": None,
+    "outage_told_at": None,
+}
 
 
 def add_connection(db: Db, connection: Connection) -> None:
@@ -131,8 +146,8 @@ def target(db: Db, connection_id: UUID) -> Calendar:
 
 
 def set_role(db: Db, calendar_id: UUID, role: CalendarRole, *, successor_id: UUID | None = None) -> None:
-    """Change what a calendar is to us; its sync token is forgotten, since nobody reads its feed meanwhile."""
-    values = {"role": role.value, "successor_id": successor_id, "sync_token": None, "written_at": None}
+    """Change what a calendar is to us, which is a break: nobody reads its feed meanwhile."""
+    values = {"role": role.value, "successor_id": successor_id, "written_at": None, **_NO_TROUBLE, **_BREAK}
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
@@ -143,17 +158,17 @@ def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
 
 
 def pause(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
-    """Pause a calendar: nothing is done about it until somebody says so; False if it was paused already."""
+    """Pause a calendar: nothing is done about it until somebody says so; False if it was paused already. A break."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_(None)
-    values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None, "sync_token": None}
+    values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None, **_BREAK}
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 
 def resume(db: Db, calendar_id: UUID) -> bool:
-    """Go on with a calendar that was paused; False if it was not."""
+    """Go on with a calendar that was paused; False if it was not. A break."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_not(None)
-    values = {"paused": None, "paused_at": None, "paused_count": None, "trouble": None, "trouble_since": None}
-    values |= {"written_at": None, "sync_token": None}  # what stood there may not any more
+    values = {"paused": None, "paused_at": None, "paused_count": None, **_NO_TROUBLE, **_BREAK}
+    values["written_at"] = None  # what stood there may not any more
     return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
 
 
@@ -182,34 +197,53 @@ def remove_connection(db: Db, connection_id: UUID) -> bool:
 
 
 def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
-    """Change how a connection stands; False if it stood so already, or is being disconnected, which is for good."""
+    """Change how a connection stands; False if it stood so already, or is being disconnected, which is for good.
+
+    A break for every calendar of it.
+    """
     final = connections.c.state.in_({state.value, ConnectionState.DISCONNECTING.value})
     query = update(connections).where(connections.c.id == connection_id, ~final)
-    return db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
+    is_changed = db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
+    if is_changed:
+        _break(db, calendars.c.connection_id == connection_id)
+    return is_changed
 
 
 def set_credentials(db: Db, connection_id: UUID, sealed: bytes, *, signed_in: bool = False) -> None:
-    """Replace the sealed credentials of a connection; `signed_in` if its person has just signed in anew."""
+    """Replace the sealed credentials of a connection; `signed_in` if its person has just signed in anew: a break."""
     values = {"credentials": sealed, "sign_ins": connections.c.sign_ins + (1 if signed_in else 0)}
     db.execute(update(connections).where(connections.c.id == connection_id).values(values))
+    if signed_in:
+        _break(db, calendars.c.connection_id == connection_id)
 
 
-def note_trouble(db: Db, calendar_id: UUID, trouble: str, *, now: datetime) -> None:
-    """Note what went wrong, keeping the instant at which trouble began."""
-    own = calendars.c.id == calendar_id
-    db.execute(update(calendars).where(own, calendars.c.trouble.is_(None)).values(trouble_since=now))
-    db.execute(update(calendars).where(own).values(trouble=trouble))
+def end_outage(db: Db, calendar_id: UUID, *, longer_than: timedelta, now: datetime) -> None:
+    """Have everything read if nothing could be for so long, which is a break; call it before the look."""
+    is_long = calendars.c.read_trouble_since <= now - longer_than
+    _break(db, (calendars.c.id == calendar_id) & is_long)
+
+
+def forget_token(db: Db, calendar_id: UUID) -> None:
+    """Drop a sync token, so that everything is read again."""
+    _break(db, calendars.c.id == calendar_id)
+
+
+def _break(db: Db, which: ColumnElement[bool]) -> None:
+    db.execute(update(calendars).where(which).values(_BREAK))
 
 
 def note_written(db: Db, calendar_id: UUID, *, now: datetime) -> None:
     """Note that everything wanted stands in the calendar."""
-    values = {"written_at": now, "trouble": None, "trouble_since": None}
+    well = {"trouble": None, "trouble_kind": None, "trouble_since": None, "refused_at": None}
+    values = {"written_at": now, "outage_told_at": _told_while(calendars.c.read_trouble), **well}
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
 def note_read(db: Db, calendar_id: UUID, token: str, *, now: datetime) -> None:
     """Keep a new sync token; call it in the transaction that stores what the token covers."""
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(sync_token=token, read_at=now))
+    well = {"unreadable_at": None, "read_trouble": None, "read_trouble_kind": None, "read_trouble_since": None}
+    values = {"sync_token": token, "read_at": now, "outage_told_at": _told_while(calendars.c.trouble), **well}
+    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
 def note_compared(db: Db, calendar_id: UUID, *, now: datetime, again_at: datetime) -> None:
@@ -224,9 +258,9 @@ def ask_for_comparison(db: Db, calendar_id: UUID, *, repair: bool) -> None:
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
-def forget_token(db: Db, calendar_id: UUID) -> None:
-    """Drop a sync token, so that everything is read again."""
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(sync_token=None))
+def _told_while(trouble: ColumnElement[str | None]) -> ColumnElement[datetime | None]:
+    """Keep that an outage was told as long as this other trouble lasts."""
+    return case((trouble.is_(None), None), else_=calendars.c.outage_told_at)
 
 
 def _connection(row: Row[Any]) -> Connection:
@@ -256,7 +290,13 @@ def _calendar(row: Row[Any]) -> Calendar:
         role=CalendarRole(row.role),
         sync_token=row.sync_token,
         trouble=row.trouble,
+        trouble_kind=row.trouble_kind,
         trouble_since=row.trouble_since,
+        read_trouble=row.read_trouble,
+        read_trouble_kind=row.read_trouble_kind,
+        read_trouble_since=row.read_trouble_since,
+        refused_at=row.refused_at,
+        outage_told_at=row.outage_told_at,
         written_at=row.written_at,
         read_at=row.read_at,
         created_at=row.created_at,

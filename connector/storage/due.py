@@ -27,14 +27,15 @@ due = sa.Table(
     Column("lease_until", UtcDateTime),
     Column("token", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),  # failed in a row
-    Column("parked_at", UtcDateTime),
+    Column("refused_at", UtcDateTime),  # when it was refused for the first time since it last succeeded
+    Column("refusals", Integer, nullable=False, server_default="0"),  # since then
     Column("last_error", Text),
     *(
         sa.Index(f"ix_due_{name}", column, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
         for name, column, where in (
             ("due_at", "due_at", "due_at IS NOT NULL"),
             ("leased", "lane", "lease_until IS NOT NULL"),
-            ("parked", "parked_at", "parked_at IS NOT NULL"),
+            ("refused", "refused_at", "refused_at IS NOT NULL"),
             ("failing", "kind", "attempts > 0"),
         )
     ),

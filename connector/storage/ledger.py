@@ -27,12 +27,14 @@ __all__ = [
     "BACKOFF_FIRST",
     "BACKOFF_LONGEST",
     "LEASE",
+    "REFUSAL_FIRST",
+    "REFUSAL_LONGEST",
     "RETRY_AFTER_LONGEST",
     "SEATS",
     "Claim",
     "Key",
     "Kind",
-    "Parked",
+    "Refused",
     "check",
     "claim",
     "clear_leases",
@@ -42,11 +44,14 @@ __all__ = [
     "finish",
     "follower",
     "forget",
+    "hasten_refused",
+    "is_refused",
     "next_due",
+    "next_try",
     "oldest_overdue",
-    "park",
-    "parked",
     "postpone",
+    "refuse",
+    "refused",
     "release",
     "renew",
     "touch",
@@ -57,6 +62,8 @@ LEASE = timedelta(seconds=60)
 SEATS = 4  # live leases a lane, at most
 BACKOFF_FIRST = timedelta(seconds=5)
 BACKOFF_LONGEST = timedelta(minutes=15)
+REFUSAL_FIRST = timedelta(minutes=1)
+REFUSAL_LONGEST = timedelta(hours=1)
 RETRY_AFTER_LONGEST = timedelta(days=1)  # a service that asks for more is asked again after a day
 _ERROR_LENGTH = 500
 _LANE_LOCK = 0x6C616E65  # the first half of the advisory lock taken for a lane; the second is the lane's hash
@@ -70,6 +77,8 @@ class Claim:
         token: Grows with every claim of the key.
         desired: As it stood when the claim was made; work from this.
         attempts: Failures in a row so far.
+        refusals: How many of these were refusals.
+        refused_at: When the first of the refusals was noted, aware UTC; None if there is none.
     """
 
     key: Key
@@ -77,15 +86,23 @@ class Claim:
     desired: int
     attempts: int
     lane: str
+    refusals: int = 0
+    refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
-    """A key that waits for the operator; touching it makes it due again."""
+class Refused:
+    """A key whose work is refused; it is tried again, and is no longer among these once it was done.
+
+    Attributes:
+        since: When it was refused for the first time, aware UTC.
+        again_at: When it is tried again, aware UTC; None while it is not to be done.
+    """
 
     key: Key
     since: datetime
     error: str
+    again_at: datetime | None
 
 
 _LIVE = due.c.lease_until > ahead(0.0)
@@ -101,7 +118,7 @@ def _held_by(claim: Claim) -> ColumnElement[bool]:
 
 
 def touch(db: Connection, key: Key, *, due_at: datetime, lane: str = "") -> None:
-    """Make a key due, no later than it already is and no earlier than its service allows; unparks it.
+    """Make a key due, no later than it already is and no earlier than its service allows.
 
     An empty `lane` leaves the key in the lane it has. After the commit wake-ups are sent.
     """
@@ -124,7 +141,6 @@ def _touch_statement(dialect: str) -> sa.Insert:
     changes = {
         "desired": due.c.desired + 1,
         "due_at": case((due.c.not_before > soonest, due.c.not_before), else_=soonest),
-        "parked_at": None,
         "lane": case((new.excluded.lane == "", due.c.lane), else_=new.excluded.lane),
     }
     return new.on_conflict_do_update(index_elements=[due.c.kind, due.c.id], set_=changes)
@@ -136,10 +152,15 @@ def waits(db: Connection, key: Key) -> bool:
     return db.execute(select(due.c.id).where(_is(key), busy)).first() is not None
 
 
+def next_try(db: Connection, key: Key) -> datetime | None:
+    """Return when a key is due; None if it is not."""
+    return db.execute(select(due.c.due_at).where(_is(key))).scalar()
+
+
 def forget(db: Connection, key: Key) -> None:
     """Make a key not due. A run that is under way keeps its lease to its end, so a new touch cannot overlap it."""
     db.execute(sa.delete(due).where(_is(key), _FREE))
-    idle = {"due_at": None, "not_before": None, "parked_at": None, "desired": due.c.desired + 1}
+    idle = {"due_at": None, "not_before": None, "refused_at": None, "refusals": 0, "desired": due.c.desired + 1}
     db.execute(sa.update(due).where(_is(key)).values(idle))
     db.info.setdefault("touched", {}).pop(key, None)
 
@@ -152,7 +173,7 @@ def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEA
         sa.update(due)
         .where(_is(key), due.c.due_at <= now, _FREE, or_(due.c.lane == "", in_lane.scalar_subquery() < seats))
         .values(lease_until=ahead(lease.total_seconds()), token=due.c.token + 1)
-        .returning(due.c.token, due.c.desired, due.c.attempts, due.c.lane)
+        .returning(due.c.token, due.c.desired, due.c.attempts, due.c.lane, due.c.refusals, due.c.refused_at)
     )
     with database.begin() as db:
         if not database.embedded:  # else two claims might each count the other's seat as free
@@ -161,7 +182,15 @@ def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEA
         row = db.execute(query).first()
     if row is None:
         return None
-    return Claim(key=key, token=row.token, desired=row.desired, attempts=row.attempts, lane=row.lane)
+    return Claim(
+        key=key,
+        token=row.token,
+        desired=row.desired,
+        attempts=row.attempts,
+        lane=row.lane,
+        refusals=row.refusals,
+        refused_at=row.refused_at,
+    )
 
 
 def renew(database: Database, claim: Claim, *, lease: timedelta = LEASE) -> bool:
@@ -185,6 +214,7 @@ def finish(database: Database, claim: Claim, *, again_at: datetime | None = None
     is_touched = due.c.desired != claim.desired
     next_at = case((is_touched, due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
     clean = {"lease_until": None, "attempts": 0, "last_error": None, "not_before": None}
+    clean |= {"refusals": 0, "refused_at": None}
     return _update(database, claim, applied=claim.desired, due_at=next_at, **clean)
 
 
@@ -205,36 +235,79 @@ def postpone(
 
     `error` must not name or quote anybody. A key forgotten meanwhile stays forgotten.
     """
+    pause = _backoff(claim.attempts, first=BACKOFF_FIRST, longest=BACKOFF_LONGEST)
+    return _put_off(database, claim, pause, now=now, retry_after=retry_after, error=error)
+
+
+def refuse(
+    database: Database, claim: Claim, *, now: datetime, retry_after: timedelta | None = None, error: str
+) -> datetime | None:
+    """End a claim whose work was refused and try again, ever more slowly; return when, None if the claim was gone.
+
+    As `postpone`, and the key counts as refused until its work is done. One touched meanwhile is as due as the touch
+    made it: what was asked for since has not been tried.
+    """
+    pause = _backoff(claim.refusals, first=REFUSAL_FIRST, longest=REFUSAL_LONGEST)
+    refusal = {
+        "refusals": due.c.refusals + 1,
+        "refused_at": case(
+            (due.c.due_at.is_(None), None),
+            (due.c.refused_at.is_(None), sa.literal(now, UtcDateTime())),
+            else_=due.c.refused_at,
+        ),
+    }
+    return _put_off(database, claim, pause, now=now, retry_after=retry_after, error=error, **refusal)
+
+
+def _put_off(
+    database: Database,
+    claim: Claim,
+    pause: timedelta,
+    *,
+    now: datetime,
+    retry_after: timedelta | None,
+    error: str,
+    **changes: Any,
+) -> datetime | None:
     wait = min(retry_after, RETRY_AFTER_LONGEST) if retry_after is not None else None
-    again_at = now + max(wait or timedelta(), _backoff(claim.attempts))
-    still_due = case((due.c.due_at.is_(None), None), else_=sa.literal(again_at, UtcDateTime()))
+    again_at = now + max(wait or timedelta(), pause)
+    is_untried = and_(due.c.desired != claim.desired, sa.literal("refusals" in changes))
+    due_at = case((or_(due.c.due_at.is_(None), is_untried), due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
     still_ours = _update(
         database,
         claim,
         lease_until=None,
         attempts=due.c.attempts + 1,
-        due_at=still_due,
+        due_at=due_at,
         not_before=None if wait is None else now + wait,
         last_error=error[:_ERROR_LENGTH],
+        **changes,
     )
     return again_at if still_ours else None
 
 
-def park(database: Database, claim: Claim, error: str) -> bool:
-    """End a claim that only the operator can help, visibly; False if it was gone. `error` must not name anybody.
+def is_refused(db: Connection, kinds: Iterable[Kind], identity: str) -> bool:
+    """Whether work of one of these kinds is refused."""
+    return db.execute(select(due.c.id).where(_refused_of(kinds, [identity])).limit(1)).first() is not None
 
-    A key touched meanwhile is not parked: what was asked for since has not been tried.
+
+def hasten_refused(db: Connection, kinds: Iterable[Kind], identities: Iterable[str], *, now: datetime) -> int:
+    """Make due what was refused: something else has succeeded there. Returns how much that was.
+
+    No earlier than its service allows.
     """
-    is_touched = due.c.desired != claim.desired
-    return _update(
-        database,
-        claim,
-        lease_until=None,
-        attempts=due.c.attempts + 1,
-        due_at=case((is_touched, due.c.due_at), else_=None),
-        parked_at=case((is_touched, None), else_=ahead(0.0)),
-        last_error=error[:_ERROR_LENGTH],
-    )
+    soonest = case((due.c.not_before > now, due.c.not_before), else_=sa.literal(now, UtcDateTime()))
+    later = and_(_refused_of(kinds, identities), due.c.due_at > soonest)
+    query = sa.update(due).where(later).values(due_at=soonest).returning(due.c.kind, due.c.id, due.c.due_at)
+    rows = db.execute(query).all()
+    due_times = db.info.setdefault("touched", {})
+    due_times |= {Key(Kind(row.kind), row.id): row.due_at for row in rows}
+    return len(rows)
+
+
+def _refused_of(kinds: Iterable[Kind], identities: Iterable[str]) -> ColumnElement[bool]:
+    values = [kind.value for kind in kinds]
+    return and_(due.c.refused_at.is_not(None), due.c.kind.in_(values), due.c.id.in_(list(identities)))
 
 
 def release(database: Database, claim: Claim) -> bool:
@@ -308,12 +381,17 @@ def oldest_overdue(database: Database, now: datetime) -> timedelta:
     return now - since if since else timedelta()
 
 
-def parked(database: Database, limit: int = 500) -> list[Parked]:
-    """Return the keys that wait for the operator, the longest waiting first."""
-    query = select(due).where(due.c.parked_at.is_not(None)).order_by(due.c.parked_at).limit(limit)
+def refused(database: Database, limit: int = 500) -> list[Refused]:
+    """Return the keys whose work is refused, the longest refused first."""
+    query = select(due).where(due.c.refused_at.is_not(None)).order_by(due.c.refused_at).limit(limit)
     with database.read() as db:
         return [
-            Parked(key=Key(Kind(row.kind), row.id), since=row.parked_at, error=row.last_error)
+            Refused(
+                key=Key(Kind(row.kind), row.id),
+                since=row.refused_at,
+                error=row.last_error or "",
+                again_at=row.due_at,
+            )
             for row in db.execute(query)
         ]
 
@@ -328,7 +406,7 @@ def _read_one(database: Database, query: sa.Select[datetime]) -> datetime | None
         return db.execute(query).scalar()
 
 
-def _backoff(failures: int) -> timedelta:
+def _backoff(failures: int, *, first: timedelta, longest: timedelta) -> timedelta:
     """Full jitter: anywhere between the first delay and one that doubles with every failure."""
-    longest = min(BACKOFF_LONGEST, BACKOFF_FIRST * (2 << min(failures, 15)))
-    return BACKOFF_FIRST + (longest - BACKOFF_FIRST) * SystemRandom().random()
+    most = min(longest, first * (2 << min(failures, 15)))
+    return first + (most - first) * SystemRandom().random()

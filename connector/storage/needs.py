@@ -105,7 +105,7 @@ def make_calendars_due(db: Connection, *, now: datetime) -> None:
 def _missing(db: Connection, need: Need) -> Sequence[tuple[Key, str]]:
     rows = need.rows.subquery()
     is_its_row = and_(due.c.kind == need.kind.value, due.c.id == dashed(rows.c.id))
-    is_idle = and_(due.c.due_at.is_(None), due.c.lease_until.is_(None), due.c.parked_at.is_(None))
+    is_idle = and_(due.c.due_at.is_(None), due.c.lease_until.is_(None))
     lacks = due.c.id.is_(None) if need.rests else or_(due.c.id.is_(None), is_idle)
     query = select(rows.c.id, rows.c.lane).outerjoin(due, is_its_row).where(lacks)
     return [(Key(need.kind, str(row.id)), row.lane) for row in db.execute(query)]

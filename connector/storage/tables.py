@@ -248,8 +248,17 @@ calendars = Table(
     Column("firm_holds", Boolean, nullable=False),
     Column("sync_token", Text),
     Column("lane", Text, nullable=False),  # the host it is reached at: what is capped together
-    Column("trouble", Text),  # what went wrong last, in words for the practitioner; NULL when all is well
+    # What keeps it from being written, and from being read: in words for the practitioner, of which kind (TroubleKind),
+    # and since when; NULL while it goes through.
+    Column("trouble", Text),
+    Column("trouble_kind", String(16)),
     Column("trouble_since", UtcDateTime),
+    Column("read_trouble", Text),
+    Column("read_trouble_kind", String(16)),
+    Column("read_trouble_since", UtcDateTime),
+    Column("unreadable_at", UtcDateTime),  # the first look in a row by which it is not there, or may not be read
+    Column("refused_at", UtcDateTime),  # since when it takes no entries, once that was sure and was told
+    Column("outage_told_at", UtcDateTime),  # when its practitioner was told that it has long been out of reach
     Column("written_at", UtcDateTime),
     Column("read_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
@@ -407,6 +416,16 @@ channels = Table(
     Column("renew_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
     Column("last_notified_at", UtcDateTime),
+)
+
+# Providers that have refused this installation itself, its registration or its quota: told once an episode.
+registration_faults = Table(
+    "registration_faults",
+    metadata,
+    Column("provider", String(32), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),  # NULL while it lasts
+    Column("cause", Text, nullable=False),  # the service's own words: they name nobody
 )
 
 # Accounts that are being connected: a sign-in under way, or credentials whose calendar is not chosen yet.

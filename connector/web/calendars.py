@@ -202,7 +202,11 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
 def _here() -> Installation:
     runtime = visit.runtime()
     return Installation(
-        database=runtime.database, seal=runtime.seal, network=runtime.network, load_provider=runtime.load_provider
+        database=runtime.database,
+        policy=runtime.policy,
+        seal=runtime.seal,
+        network=runtime.network,
+        load_provider=runtime.load_provider,
     )
 
 

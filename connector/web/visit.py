@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from connector.domain.people import Actor
 from connector.errors import (
+    InstallationError,
     NotFoundError,
     OfferClosedError,
     ProviderError,
@@ -108,4 +109,9 @@ def sentence(error: RuleError | ProviderError) -> str:
     full = text if text.endswith((".", "?", "!")) else f"{text}."
     if isinstance(error, RuleError | RefusedError):
         return full
+    if isinstance(error, InstallationError):
+        return (
+            f"{full} This is not about your account: whoever runs this installation is told, and has to put it right. "
+            "Please try again later."
+        )
     return f"{full} Please try again."

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import (
     AccessLostError,
     EditConflictError,
+    LeaseLostError,
     MissingError,
     NotFoundError,
     RefusedError,
+    StoppingError,
     TransientError,
 )
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
 from connector.services import conversations
-from connector.services.accounts import connect, disconnect, retarget, subscriptions
+from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
-from connector.services.sync import free_busy, hold_probe, pull, push
+from connector.services.sync import free_busy, hold_probe, pull, push, troubles
+from connector.services.sync.troubles import Attempt
 from connector.storage import calendars, ledger
 from connector.storage.fence import fenced
-from connector.storage.ledger import Claim, Key, Kind
+from connector.storage.ledger import Claim, Kind
 from connector.work.engine import Handler, Running
 
 
@@ -65,72 +71,115 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
         with runtime.database.read() as db:
             calendar = calendars.calendar(db, calendar_id)
             connection = calendars.connection(db, calendar.connection_id)
+            is_looking = claim.key.kind is Kind.PULL
+            hastens = is_looking and ledger.is_refused(db, registrations.OF_CALENDARS, claim.key.id)
     except NotFoundError:
         return None  # disconnected meanwhile
+    if connection.state is ConnectionState.ACCESS_LOST:
+        return None  # reconnecting makes the calendar due again
+    work = _CalendarWork(runtime, claim, calendar, connection, running, runtime.clock())
     with asking_first(running.keep):
-        match connection.state:
-            case ConnectionState.ACCESS_LOST:
-                return None  # reconnecting makes the calendar due again
-            case ConnectionState.DISCONNECTING:
-                _disconnect(runtime, claim, connection, running)
+        again_at = work.carry_out()
+    if hastens or claim.refused_at is not None:
+        work.note_done()
+    return again_at
+
+
+@dataclass(frozen=True, slots=True)
+class _CalendarWork:
+    """One claim's worth of work on a calendar that can be reached, as far as we know."""
+
+    runtime: Runtime
+    claim: Claim
+    calendar: Calendar
+    connection: Connection
+    running: Running
+    now: datetime
+
+    def carry_out(self) -> datetime | None:
+        """Do it, and note what did not go through; say what that means for the work."""
+        try:
+            if self.connection.state is ConnectionState.DISCONNECTING:
+                self._disconnect()
                 return None
-            case ConnectionState.OK:
-                return _connected_calendar(runtime, claim, calendar, running)
+            self._begin_look()
+            return self._with_remote(self.runtime.remote(self.calendar.id))
+        except AccessLostError:
+            if self.connection.state is ConnectionState.DISCONNECTING:
+                raise
+            with fenced(self.runtime.database, self.running) as db:
+                connect.note_access_lost(db, self.connection.id, now=self.runtime.clock())
+            return None
+        except (LeaseLostError, StoppingError, NotFoundError, SQLAlchemyError):
+            raise  # nothing of the calendar's
+        except Exception as error:
+            failure = _meaning(error)
+            attempt = Attempt(connection=self.connection, calendar_id=self.calendar.id, claim=self.claim, error=failure)
+            with fenced(self.runtime.database, self.running) as db:
+                troubles.note(db, self.runtime.policy, attempt, now=self.runtime.clock())
+            if failure is error:
+                raise
+            raise failure from error
+
+    def note_done(self) -> None:
+        """Note that it has gone through, which may help what has not; not so a look that saw nothing."""
+        with fenced(self.runtime.database, self.running) as db:
+            current = calendars.calendar(db, self.calendar.id)
+            is_look = self.claim.key.kind is Kind.PULL
+            looked = is_look and current.read_at is not None and current.read_at >= self.now
+            if looked or not is_look:
+                troubles.note_done(
+                    db, self.connection, self.calendar.id, self.claim, looked=looked, now=self.runtime.clock()
+                )
+
+    def _begin_look(self) -> None:
+        """Have everything read if nothing could be for longer than usual."""
+        if self.claim.key.kind is Kind.PULL and self.calendar.read_fault is not None:
+            with fenced(self.runtime.database, self.running) as db:
+                calendars.end_outage(db, self.calendar.id, longer_than=self.runtime.policy.poll_idle, now=self.now)
+
+    def _with_remote(self, remote: RemoteCalendar) -> datetime | None:
+        runtime, calendar_id, running, now = self.runtime, self.calendar.id, self.running, self.now
+        database, policy, seal = runtime.database, runtime.policy, runtime.seal
+        match self.claim.key.kind:
+            case Kind.CALENDAR:
+                push.converge(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
+                retarget.finish_clearing(database, seal, calendar_id, remote, fence=running, now=now)
+                return push.look_again_at(database, calendar_id)
+            case Kind.CHANNEL:
+                url = runtime.settings.public_url
+                return subscriptions.watch(database, seal, calendar_id, remote, public_url=url, fence=running, now=now)
+            case Kind.BUSY:
+                return free_busy.read(database, policy, calendar_id, remote, fence=running, now=now)
+            case Kind.PROBE:
+                return hold_probe.probe(database, calendar_id, remote, fence=running, now=now)
             case _:
-                assert_never(connection.state)
+                return pull.pull(database, policy, calendar_id, remote, fence=running, now=now)
 
-
-def _connected_calendar(runtime: Runtime, claim: Claim, calendar: Calendar, running: Running) -> datetime | None:
-    """Carry out work on a calendar that can be reached, as far as we know; say what its errors mean for the work."""
-    try:
-        return _with_remote(runtime, claim, calendar.id, runtime.remote(calendar.id), running)
-    except AccessLostError:
-        with fenced(runtime.database, running) as db:
-            connect.note_access_lost(db, calendar.connection_id, now=runtime.clock())
-        return None
-    except MissingError as error:
-        raise RefusedError("the calendar is no longer there") from error
-    except EditConflictError as error:
-        raise TransientError(str(error)) from error
-    except RefusedError:
-        if claim.key.kind is Kind.CALENDAR:  # perhaps it is gone: reading it tells
-            with fenced(runtime.database, running) as db:
-                ledger.touch(db, Key(Kind.PULL, claim.key.id), due_at=runtime.clock(), lane=calendar.lane)
-        raise
-
-
-def _with_remote(
-    runtime: Runtime, claim: Claim, calendar_id: UUID, remote: RemoteCalendar, running: Running
-) -> datetime | None:
-    database, policy, seal, now = runtime.database, runtime.policy, runtime.seal, runtime.clock()
-    match claim.key.kind:
-        case Kind.CALENDAR:
-            push.converge(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
-            retarget.finish_clearing(database, seal, calendar_id, remote, fence=running, now=now)
-            return push.look_again_at(database, calendar_id)
-        case Kind.CHANNEL:
-            url = runtime.settings.public_url
-            return subscriptions.watch(database, seal, calendar_id, remote, public_url=url, fence=running, now=now)
-        case Kind.BUSY:
-            return free_busy.read(database, policy, calendar_id, remote, fence=running, now=now)
-        case Kind.PROBE:
-            return hold_probe.probe(database, calendar_id, remote, fence=running, now=now)
-        case _:
-            return pull.pull(database, policy, calendar_id, remote, fence=running, now=now)
-
-
-def _disconnect(runtime: Runtime, claim: Claim, connection: Connection, running: Running) -> None:
-    """Disconnect an account, under its calendar's own key alone; it is neither read nor watched any more."""
-    if claim.key.kind is Kind.CALENDAR:
+    def _disconnect(self) -> None:
+        """Disconnect an account, under its calendar's own key alone; it is neither read nor watched any more."""
+        if self.claim.key.kind is not Kind.CALENDAR:
+            return
+        runtime, connection = self.runtime, self.connection
         provider = runtime.load_provider(connection.provider)
-        account = provider.account(runtime.tokens(connection.id), runtime.network)
         disconnect.finish(
             runtime.database,
             runtime.policy,
             runtime.seal,
             connection.id,
-            account,
+            provider.account(runtime.tokens(connection.id), runtime.network),
             account_key=provider.account_key,
             clock=runtime.clock,
-            fence=running,
+            fence=self.running,
         )
+
+
+def _meaning(error: Exception) -> Exception:
+    """Return what an error of a calendar service means for the work."""
+    match error:
+        case MissingError():
+            return RefusedError("the calendar is no longer there")
+        case EditConflictError():
+            return TransientError(str(error))
+        case _:
+            return error

@@ -18,7 +18,7 @@ import dramatiq
 import structlog
 from sqlalchemy import Connection
 
-from connector.errors import LeaseLostError, RefusedError, StoppingError, TransientError
+from connector.errors import InstallationError, LeaseLostError, RefusedError, StoppingError, TransientError
 from connector.ports import Clock
 from connector.storage import ledger, needs
 from connector.storage.database import Database
@@ -108,7 +108,7 @@ class Running:
 Handler = Callable[[Claim, Running], datetime | None]
 """Does the work of one claim and returns when to look again; None for not before the next touch.
 
-TransientError puts the work off, RefusedError parks it; any other error is logged and puts it off.
+TransientError puts the work off; RefusedError and InstallationError do so ever longer. Any other error is logged, too.
 """
 
 
@@ -117,7 +117,7 @@ class Ending:
     """How a claim has ended, as the ledger has it now.
 
     Attributes:
-        how: done, postponed, failed, parked, lost or stopped.
+        how: done, postponed, refused, failed, lost or stopped.
         again_at: When the key is due again by what was decided here, aware UTC; None for not before the next touch.
         error: What was raised; a fault of ours if the claim has failed.
     """
@@ -135,8 +135,8 @@ def carry_out(database: Database, claim: Claim, handle: Handler, running: Runnin
         return Ending(how="lost", error=error)
     except StoppingError as error:
         return _ending(Ending(how="stopped", error=error), still_ours=ledger.release(database, claim))
-    except RefusedError as error:
-        return _ending(Ending(how="parked", error=error), still_ours=ledger.park(database, claim, describe(error)))
+    except (RefusedError, InstallationError) as error:
+        return _put_off(database, claim, "refused", error, clock=clock)
     except TransientError as error:
         return _put_off(database, claim, "postponed", error, clock=clock)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the work for good
@@ -148,8 +148,9 @@ def carry_out(database: Database, claim: Claim, handle: Handler, running: Runnin
 
 
 def _put_off(database: Database, claim: Claim, how: str, error: Exception, *, clock: Clock) -> Ending:
-    retry_after = error.retry_after if isinstance(error, TransientError) else None
-    again_at = ledger.postpone(database, claim, now=clock(), retry_after=retry_after, error=describe(error))
+    retry_after = error.retry_after if isinstance(error, TransientError | InstallationError) else None
+    put_off = ledger.refuse if how == "refused" else ledger.postpone
+    again_at = put_off(database, claim, now=clock(), retry_after=retry_after, error=describe(error))
     return _ending(Ending(how=how, again_at=again_at, error=error), still_ours=again_at is not None)
 
 
@@ -201,7 +202,7 @@ class Engine:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How often a claim ended as done, postponed, failed, parked, lost or stopped; failed is a fault of ours."""
+        """How often a claim ended as done, postponed, refused, failed, lost or stopped; failed is a fault of ours."""
         with self._counts_lock:
             return dict(self._counts)
 
@@ -300,12 +301,12 @@ class Engine:
         return ledger.follower(self._database, claim, self._clock())
 
     def _say(self, claim: Claim, ending: Ending) -> None:
-        """Log what did not go through, with its cause and when it is tried again; a fault of ours has been logged."""
+        """Log what did not go through, with its cause and when it is tried again."""
         about = {"how": ending.how, "kind": claim.key.kind, "id": claim.key.id, "attempts": claim.attempts + 1}
-        if ending.how in {"postponed", "parked"} and ending.error is not None:
+        if ending.how in {"postponed", "refused", "failed"} and ending.error is not None:
             again_at = ending.again_at.isoformat() if ending.again_at else None
             log.warning("work_ended", **about, error=describe(ending.error), again_at=again_at)
-        elif ending.how not in {"done", "failed"}:
+        elif ending.how != "done":
             log.info("work_ended", **about)
 
     def _count(self, how: str) -> None:

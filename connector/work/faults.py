@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import TracebackType
 
-from connector.errors import RefusedError, TransientError
+from connector.errors import InstallationError, RefusedError, TransientError
 
 _REVEALING = re.compile(r"\S+@\S+|\w+://\S+|\S*/\S+/\S*")  # an address or path in a service's words may name somebody
 _OURS = frozenset({"connector", "providers", "webhooks"})
@@ -13,7 +13,9 @@ _OURS = frozenset({"connector", "providers", "webhooks"})
 
 def describe(error: Exception) -> str:
     """Say what went wrong and where. Only errors of our own are quoted: others may carry somebody's data."""
-    words = _REVEALING.sub("…", str(error)) if isinstance(error, RefusedError | TransientError) else ""
+    words = (
+        _REVEALING.sub("…", str(error)) if isinstance(error, RefusedError | TransientError | InstallationError) else ""
+    )
     where = trace(error)[-1:]
     return f"{type(error).__name__}{': ' if words else ''}{words}" + "".join(f" ({place})" for place in where)
 

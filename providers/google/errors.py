@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 from connector.errors import (
     AccessLostError,
+    InstallationError,
     MissingError,
     ProviderError,
     RefusedError,
@@ -40,6 +41,14 @@ _ACCOUNT_BLOCK = timedelta(hours=1)  # at least: asking again prolongs it
 _LONGEST_WAIT = timedelta(days=1)
 _PACE = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 _BLOCK = frozenset({"quotaExceeded", "dailyLimitExceeded"})
+_OURS = {  # what is wrong with this installation's project, whichever account asks
+    "accessNotConfigured": "the Google Calendar API is not enabled for this installation's Google Cloud project",
+    "SERVICE_DISABLED": "the Google Calendar API is not enabled for this installation's Google Cloud project",
+    "BILLING_DISABLED": "billing is off for this installation's Google Cloud project",
+    "CONSUMER_INVALID": "this installation's Google Cloud project is not there any more",
+    "CONSUMER_SUSPENDED": "this installation's Google Cloud project is suspended",
+    "dailyLimitExceeded": "the daily quota of this installation's Google Cloud project is spent",
+}
 _FORBIDDEN, _TOO_MANY, _SERVER = 403, 429, 500
 
 _MEANING: Mapping[tuple[str, int, str], type[ProviderError]] = {
@@ -67,9 +76,7 @@ _MEANING: Mapping[tuple[str, int, str], type[ProviderError]] = {
     ("patch", 409, "any"): TransientError,
 }
 _WORDS = {
-    "accessNotConfigured": "the Google Calendar API is not enabled for this installation's Google Cloud project",
-    "SERVICE_DISABLED": "the Google Calendar API is not enabled for this installation's Google Cloud project",
-    "BILLING_DISABLED": "billing is off for this installation's Google Cloud project",
+    **_OURS,
     "pushNotSupportedForRequestedResource": "Google does not push changes of this calendar",
     "insufficientPermissions": "a permission is missing",
 }
@@ -95,6 +102,11 @@ class Fault(Exception):  # noqa: N818 - not yet an error: what it means depends 
         return cls(status, _reasons(body), retry_after(headers, since=now, longest=_LONGEST_WAIT))
 
     @property
+    def is_ours(self) -> bool:
+        """Whether this installation's own project is refused, whichever account asks."""
+        return self.status in {_FORBIDDEN, _TOO_MANY} and not self.reasons.isdisjoint(_OURS)
+
+    @property
     def blocked(self) -> bool:
         """Whether the account as a whole is held back for hours."""
         return self.status == _FORBIDDEN and bool(self.reasons & _BLOCK)
@@ -110,6 +122,8 @@ def meaning(operation: Operation, fault: Fault) -> ProviderError:
     """Return what an answer means for what was asked."""
     words = next((_WORDS[reason] for reason in sorted(fault.reasons) if reason in _WORDS), "")
     message = f"Google answered {fault}" + (f": {words}" if words else "")
+    if fault.is_ours:
+        return InstallationError(message, retry_after=fault.wait)
     if fault.throttled:
         return TransientError(message, retry_after=fault.wait)
     kind = _kind(operation, fault)

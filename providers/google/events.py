@@ -299,6 +299,6 @@ def _exchange(api: Api, running: Sequence[_Running[K, T]]) -> ProviderError | No
 
 def _fatal_error(procedure: _Running[K, T], reply: Reply) -> ProviderError | None:
     """Return the error if what came of a request means that no other one would succeed."""
-    if isinstance(reply, Fault) and reply.throttled:
+    if isinstance(reply, Fault) and (reply.throttled or reply.is_ours):
         return meaning("batch", reply)
     return procedure.result if isinstance(procedure.result, AccessLostError) else None

@@ -48,7 +48,7 @@ class Google:
 
         Returns: `refresh_token`, `access_token`, `expires_at` (ISO 8601, UTC), `scopes` (separated by blanks),
             `account_id`, `email`; pass them through `reauthorized` before keeping them.
-        Raises: RuleError in words for the person; RefusedError; TransientError.
+        Raises: RuleError in words for the person; InstallationError; TransientError.
         """
         from providers.google import sign_in  # noqa: PLC0415 - heavy, and rarely needed
 
@@ -78,7 +78,7 @@ class Google:
     def account(self, tokens: TokenStore, network: Network) -> GoogleAccount:
         """Return the account whose credentials are kept there; keep it, and with it the access token in hand.
 
-        Raises: RefusedError if this installation is not registered with Google.
+        Raises: InstallationError if this installation is not registered with Google.
         """
         from providers.google.calendar import GoogleAccount  # noqa: PLC0415 - heavy: see above
         from providers.google.http import Pool  # noqa: PLC0415 - as above

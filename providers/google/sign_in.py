@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from connector.errors import AccessLostError, RuleError, TransientError
 from connector.ports import SignInBegun
-from providers.google.tokens import Site, credentials_of, token_error
+from providers.google.tokens import OUR_ERRORS, Site, credentials_of, token_error
 
 _AUTH = "https://www.googleapis.com/auth/"
 _NEEDED = {
@@ -48,11 +48,13 @@ def complete(
 ) -> dict[str, str]:
     """Turn the answer into credentials; without `refresh_token` if Google gave none this time.
 
-    Raises: RuleError in words for the person; RefusedError; TransientError.
+    Raises: RuleError in words for the person; InstallationError; TransientError.
     """
     if "code" not in answer:
         if answer.get("error") in {"access_denied", None}:
             raise RuleError("Google says that you did not allow the connection. Nothing was connected.")
+        if answer["error"] in OUR_ERRORS:
+            raise token_error(400, answer["error"])
         raise RuleError(f"Google could not connect the calendar ({answer['error'][:60]}). Please try again.")
     flow = _flow(site, scopes=None, code_verifier=memory["code_verifier"])  # what was granted is ours to compare
     try:

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from connector.errors import AccessLostError, ProviderError, RefusedError, TransientError
+from connector.errors import AccessLostError, InstallationError, ProviderError, RefusedError, TransientError
 from connector.ports import Network, TokenStore
 from providers.google.errors import Fault, garbled
 
@@ -26,7 +26,10 @@ URLS = {
     "batch": "https://www.googleapis.com/batch/calendar/v3",
 }
 _MARGIN = timedelta(minutes=4)  # an access token with less left is renewed before it is used
-_OURS = frozenset({"invalid_client", "unauthorized_client", "deleted_client", "unsupported_grant_type"})
+OUR_ERRORS = frozenset({
+    "deleted_client", "disabled_client", "invalid_client", "redirect_uri_mismatch", "unauthorized_client",
+    "unsupported_grant_type",
+})  # fmt: skip
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "slow_down"})
 _OK, _TOO_MANY, _SERVER = 200, 429, 500
 
@@ -51,16 +54,19 @@ class Site:
     def of(cls, network: Network) -> Site:
         """Read it from the operator's registrations, slug `google`; its urls may replace any of `URLS`.
 
-        Raises: RefusedError if there is none, or an address is not https and not on a host allowed to be an inner one.
+        Raises: InstallationError if there is none, or an address is not https and not on a host allowed to be an inner
+            one.
         """
         app = network.apps.get("google")
         if app is None:
-            raise RefusedError("Google Calendar is not set up here: this installation is not registered with Google")
+            raise InstallationError(
+                "Google Calendar is not set up here: this installation is not registered with Google"
+            )
         urls = {name: app.urls.get(name, url) for name, url in URLS.items()}
         for url in urls.values():
             parts = urlsplit(url)
             if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in network.inner_hosts):
-                raise RefusedError(f"{url} is not an address beginning with https://")
+                raise InstallationError(f"{url} is not an address beginning with https://")
         return cls(client_id=app.client_id, client_secret=app.client_secret, redirect_uri=app.redirect_uri, **urls)
 
 
@@ -80,7 +86,8 @@ def credentials_of(answer: Mapping[str, Any], *, now: datetime) -> dict[str, str
 def refresh(credentials: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> dict[str, str]:
     """Ask for a new access token; everything else in the credentials stays, unless Google replaces the refresh token.
 
-    Raises: AccessLostError if the grant is gone; RefusedError if our own registration is at fault; TransientError.
+    Raises: AccessLostError if the grant is gone; InstallationError if our own registration is at fault;
+        TransientError.
     Source: RFC 6749 section 6.
     """
     if not credentials.get("refresh_token"):
@@ -103,8 +110,8 @@ def token_error(status: int, error: str, *, wait: timedelta | None = None) -> Pr
     """Return what a refusal of the token endpoint means (RFC 6749 section 5.2)."""
     if status == _TOO_MANY or status >= _SERVER or not error or error in _PASSING:
         return TransientError(f"Google's sign-in service answered {status} {error}".rstrip(), retry_after=wait)
-    if error in _OURS:
-        return RefusedError(f"Google does not accept this installation's registration ({error})")
+    if error in OUR_ERRORS:
+        return InstallationError(f"Google does not accept this installation's registration ({error})")
     return AccessLostError(f"Google no longer accepts the connection ({error})")
 
 
@@ -118,7 +125,8 @@ def revoke(credentials: Mapping[str, str], site: Site, post: Post, *, now: datet
     if not token:
         return
     status, headers, body = post(site.revoke, urlencode({"token": token}).encode())
-    if status == _OK or str(_object(body).get("error", "")) in {"invalid_token", "invalid_grant"}:
+    error = str(_object(body).get("error", ""))
+    if status == _OK or error in {"invalid_token", "invalid_grant"}:
         return
     if status == _TOO_MANY or status >= _SERVER:
         wait = Fault.of(status, headers, body, now=now).wait
@@ -179,7 +187,7 @@ class Bearer:
     def token(self) -> str:
         """Return an access token that is good for a while; asks nobody while the current one is.
 
-        Raises: AccessLostError; RefusedError; TransientError.
+        Raises: AccessLostError; InstallationError; TransientError.
         """
         current = self._current
         if current is not None and current.is_good(self._clock()):
@@ -190,7 +198,7 @@ class Bearer:
     def replace(self, refused: str) -> str:
         """Return another access token than the one Google has just refused.
 
-        Raises: AccessLostError; RefusedError; TransientError.
+        Raises: AccessLostError; InstallationError; TransientError.
         """
         with self._lock:
             return self._usable(refused=refused)

@@ -13,6 +13,7 @@ from connector.domain.span import Span
 from connector.errors import (
     AccessLostError,
     EditConflictError,
+    InstallationError,
     MissingError,
     ProviderError,
     RefusedError,
@@ -30,7 +31,7 @@ _MOST_LEFT = 1000  # events kept in mind as having left the window
 _CHANGED = frozenset({409, 412})
 _UNAUTHORIZED, _TOO_MANY = 401, 429
 _DUPLICATE = "errorduplicatetransactionid"
-_FATAL = (AccessLostError, UnreachableError, ThrottledError)
+_FATAL = (AccessLostError, InstallationError, UnreachableError, ThrottledError)
 
 
 class OutlookCalendar:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from connector.errors import RefusedError, RuleError
+from connector.errors import InstallationError, RuleError
 from connector.ports import Network, RemoteCalendarInfo, SignInBegun, TokenStore
 from providers.outlook import tokens as _graph_tokens
 from providers.outlook.calendar import OutlookCalendar
@@ -95,7 +95,7 @@ class Outlook:
         """
         try:
             directory = Directory.of(network)
-        except RefusedError as error:
+        except InstallationError as error:
             raise RuleError(f"{error}. Please ask its operator.") from error
         return _graph_tokens.begin(self._authority, directory, state)
 
@@ -117,7 +117,7 @@ class Outlook:
     def account(self, tokens: TokenStore, network: Network) -> OutlookAccount:
         """Return the account of these credentials.
 
-        Raises: RefusedError if Outlook is not set up here.
+        Raises: InstallationError if Outlook is not set up here.
         """
         directory = Directory.of(network)
         bearer = Tokens(tokens, directory, self._authority, monotonic=self._monotonic)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from threading import Lock
 from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
-from connector.errors import AccessLostError, ProviderError, RefusedError, RuleError, TransientError
+from connector.errors import AccessLostError, InstallationError, ProviderError, RuleError, TransientError
 from connector.ports import Network, OAuthApp, SignInBegun, TokenStore
 from providers.outlook.http import Web
 from providers.outlook.protocol import Answer, wait
@@ -29,6 +30,17 @@ _PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 _SCOPE = "Calendars.ReadWrite"
 _GONE = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
 _DECLINED = frozenset({"access_denied", "consent_required", "interaction_required", "login_required"})
+_OURS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
+_OUR_CODES = {  # AADSTS numbers: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+    50011: "the redirect address is not the one registered",
+    700016: "there is no such application",
+    700027: "the certificate is not accepted",
+    7000112: "the application is disabled",
+    7000215: "the client secret is wrong",
+    7000218: "the client secret is missing",
+    7000222: "the client secret has expired",
+}
+_CODE = re.compile(r"AADSTS(\d{4,9})")
 _SPENT = frozenset({"invalid_grant", "expired_token"})
 _KEPT = timedelta(hours=24).total_seconds()  # of what the authority tells about itself
 _MARGIN = timedelta(minutes=5).total_seconds()  # msal counts a token with less left as expired
@@ -49,16 +61,17 @@ class Directory:
     def of(cls, network: Network) -> Directory:
         """Read it from the operator's registrations, slug `outlook`; its urls may name `authority` and `graph`.
 
-        Raises: RefusedError if there is none, or an address is not https and not on a host allowed to be an inner one.
+        Raises: InstallationError if there is none, or an address is not https and not on a host allowed to be an inner
+            one.
         """
         app: OAuthApp | None = network.apps.get("outlook")
         if app is None:
-            raise RefusedError("Outlook is not set up here: this installation is not registered with Microsoft")
+            raise InstallationError("Outlook is not set up here: this installation is not registered with Microsoft")
         authority, root = app.urls.get("authority", AUTHORITY), app.urls.get("graph", ROOT)
         for url in (authority, root):
             parts = urlsplit(url)
             if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in network.inner_hosts):
-                raise RefusedError(f"{url} is not an address beginning with https://")
+                raise InstallationError(f"{url} is not an address beginning with https://")
         return cls(
             client_id=app.client_id,
             client_secret=app.client_secret,
@@ -196,7 +209,7 @@ def complete(
 ) -> Mapping[str, str]:
     """Turn the answer of a sign-in into credentials.
 
-    Raises: RuleError in words for the person; TransientError; RefusedError if our own registration is refused.
+    Raises: RuleError in words for the person; TransientError; InstallationError if our own registration is refused.
     """
     flow = {name: json.loads(value) for name, value in memory.items()}
     if not answer.get("state") or answer.get("state") != flow.get("state"):
@@ -204,7 +217,7 @@ def complete(
     app, cache = authority.app(directory, None)
     result = through_msal(lambda: app.acquire_token_by_auth_code_flow(flow, dict(answer)))
     if "access_token" not in result:
-        raise _sign_in_error(str(result.get("error", "")))
+        raise _sign_in_error(result)
     scopes = {scope.rpartition("/")[2].lower() for scope in str(result.get("scope", "")).split()}
     if _SCOPE.lower() not in scopes:
         raise RuleError("Pencilled may not read and write your calendars. Please start again and allow it.")
@@ -222,14 +235,36 @@ def _credentials(cache: str, home_account_id: str, claims: Mapping[str, Any]) ->
     return credentials | {"tenant": WORK, "username": str(claims.get("preferred_username", ""))}
 
 
-def _sign_in_error(error: str) -> RuleError | ProviderError:
+def _sign_in_error(result: Mapping[str, Any]) -> RuleError | ProviderError:
+    error = str(result.get("error", ""))
+    if _is_ours(result):
+        return _registration_error(result)
     if error in _DECLINED:
         return RuleError("You, or your organisation, did not allow Pencilled to use your calendars. Nothing was kept.")
     if error in _SPENT:
         return RuleError("The sign-in took too long or was used before. Please start again.")
     if error in {"temporarily_unavailable", "server_error"}:
         return TransientError("Microsoft's sign-in is not available just now. Please try again in a while.")
-    return RefusedError(f"Microsoft refused this installation's own registration ({error or 'no reason given'})")
+    return _registration_error(result)
+
+
+def _codes(result: Mapping[str, Any]) -> list[int]:
+    """Return Microsoft's own numbers for what is wrong, which some answers have in their words alone."""
+    codes = result.get("error_codes")
+    numbers = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
+    return numbers + [int(digits) for digits in _CODE.findall(str(result.get("error_description", "")))]
+
+
+def _is_ours(result: Mapping[str, Any]) -> bool:
+    """Whether this installation's own registration is refused, whichever account asks."""
+    return str(result.get("error", "")) in _OURS or any(code in _OUR_CODES for code in _codes(result))
+
+
+def _registration_error(result: Mapping[str, Any]) -> InstallationError:
+    error = str(result.get("error", "")) or "no reason given"
+    known = [code for code in _codes(result) if code in _OUR_CODES]
+    words = "".join(f", AADSTS{code}: {_OUR_CODES[code]}" for code in known[:1])
+    return InstallationError(f"Microsoft does not accept this installation's registration ({error}{words})")
 
 
 class Tokens:
@@ -248,7 +283,7 @@ class Tokens:
     def bearer(self, *, refused: str | None = None) -> str:
         """Return an access token that is good for at least a while, and is not the `refused` one.
 
-        Raises: AccessLostError if the account must be connected anew; TransientError.
+        Raises: AccessLostError if the account must be connected anew; InstallationError; TransientError.
         """
         token = self._at_hand(refused)
         if token:
@@ -299,11 +334,14 @@ class Tokens:
         if not result:
             raise AccessLostError("no way is kept to reach this account: it must be connected anew")
         if "access_token" not in result:
-            _refuse(str(result.get("error", "")))
+            _refuse(result)
         return {**credentials, "cache": cache.serialize()} if cache.has_state_changed else credentials
 
 
-def _refuse(error: str) -> NoReturn:
+def _refuse(result: Mapping[str, Any]) -> NoReturn:
+    error = str(result.get("error", ""))
+    if _is_ours(result):
+        raise _registration_error(result)
     if error in _GONE:
         raise AccessLostError(f"Microsoft no longer gives access to this account ({error})")
     raise TransientError(f"Microsoft gave no token ({error or 'no reason given'})")

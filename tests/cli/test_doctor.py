@@ -52,7 +52,7 @@ def test_a_calendar_out_of_reach_fails_with_its_reason(practice: Cli, calendar: 
     result = practice.run("doctor")
     assert result.exit_code == 1
     assert "!!  calendar" in result.stdout
-    assert "!!  parked calendar" in result.stdout
+    assert "!!  refused calendar" in result.stdout
     assert json.loads(practice.run("doctor", "--json").stdout)["ok"] is False
 
 

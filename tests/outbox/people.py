@@ -65,6 +65,9 @@ _ABOUT = {
     NoticeKind.CONFLICT_FOUND: "Family, kim@home.example",
     NoticeKind.CALENDAR_PAUSED: "Fastmail, kim@practice.example",
     NoticeKind.ACCESS_LOST: "Fastmail, kim@practice.example",
+    NoticeKind.ENTRIES_REFUSED: "Fastmail, kim@practice.example",
+    NoticeKind.CALENDAR_UNREACHABLE: "Fastmail, kim@practice.example",
+    NoticeKind.INSTALLATION_REFUSED: "google",
     NoticeKind.NOT_DELIVERED: "offered",
     NoticeKind.NOT_TOLD: "moved",
     NoticeKind.SIGN_IN: "15",
@@ -73,10 +76,19 @@ _REASON = {
     NoticeKind.ENTRY_REVERTED: RevertReason.TAKEN,
     NoticeKind.CALENDAR_PAUSED: PauseReason.SHRUNKEN,
     NoticeKind.OPERATOR_PAUSED: PauseReason.EMPTIED,
+    NoticeKind.INSTALLATION_REFUSED: "Google answered 403 accessNotConfigured",
 }
 _MOVED = (NoticeKind.ENTRY_REVERTED, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
 _STOPPED = (NoticeKind.CALENDAR_PAUSED, NoticeKind.OPERATOR_PAUSED)
-_WITHOUT_SESSION = (*_STOPPED, NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN)
+_TROUBLES = (NoticeKind.ENTRIES_REFUSED, NoticeKind.CALENDAR_UNREACHABLE)
+_TO_OPERATOR = (NoticeKind.OPERATOR_PAUSED, NoticeKind.INSTALLATION_REFUSED)
+_WITHOUT_SESSION = (
+    *_STOPPED,
+    *_TROUBLES,
+    NoticeKind.ACCESS_LOST,
+    NoticeKind.INSTALLATION_REFUSED,
+    NoticeKind.SIGN_IN,
+)
 _CHOICES = (
     Choice(when=at("2026-12-03T10:00"), location=PRACTICE),
     Choice(when=at("2026-12-04T16:00"), location=VIDEO),
@@ -92,7 +104,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
     session = replace(SESSION, state=SessionState.CANCELLED) if cancelled else SESSION
     usual = Notice(
         kind=kind,
-        to=OPERATOR if kind is NoticeKind.OPERATOR_PAUSED else PRACTITIONER if for_practitioner else CLIENT,
+        to=OPERATOR if kind in _TO_OPERATOR else PRACTITIONER if for_practitioner else CLIENT,
         practitioner_name="Dr. Kim Beispiel",
         client_name="" if without_session else "Alex Sommer",
         session=None if without_session else session,
@@ -105,8 +117,8 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         moved_to=at("2026-12-02T09:00") if kind in _MOVED else None,
         question_id=UUID(int=5) if kind in PATHS else None,
         alternative_id=UUID(int=6) if kind is NoticeKind.CONFLICT_FOUND else None,
-        calendar_id=UUID(int=7) if kind in _STOPPED else None,
-        count=14 if kind in _STOPPED else 0,
+        calendar_id=UUID(int=7) if kind in (*_STOPPED, *_TROUBLES) else None,
+        count=14 if kind in (*_STOPPED, NoticeKind.ENTRIES_REFUSED) else 0,
     )
     return replace(usual, **changes)
 
@@ -114,7 +126,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
 def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Letter:
     return Letter(
         notice=notice(kind, **changes),
-        link=None if kind is NoticeKind.OPERATOR_PAUSED else link,
+        link=None if kind in _TO_OPERATOR else link,
         message_id="<2@sessions.example.org>",
         thread_id="<1@sessions.example.org>",
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),

@@ -127,7 +127,7 @@ def test_after_the_lease_another_takes_over_and_the_first_is_fenced_off(database
     assert successor.token > frozen.token
     assert not ledger.renew(database, frozen)
     assert not ledger.finish(database, frozen)
-    assert not ledger.park(database, frozen, "x")
+    assert ledger.refuse(database, frozen, now=NOW, error="x") is None
     assert not ledger.release(database, frozen)
     assert ledger.postpone(database, frozen, now=NOW, retry_after=None, error="x") is None
     assert ledger.renew(database, successor)
@@ -240,22 +240,45 @@ def test_a_service_may_not_keep_us_away_for_longer_than_a_day(database: Database
     assert ledger.postpone(database, claimed(database), now=NOW, retry_after=request, error="x") == NOW + timedelta(1)
 
 
-def test_a_parked_key_waits_visibly_until_it_is_touched(database: Database) -> None:
+def test_what_is_refused_is_tried_again_ever_more_slowly_and_visibly_until_it_is_done(database: Database) -> None:
     touch(database)
-    ledger.park(database, claimed(database), "RefusedError")
-    assert ledger.claim(database, KEY, now=NOW + timedelta(days=365)) is None
-    assert [(p.key, p.error) for p in ledger.parked(database)] == [(KEY, "RefusedError")]
-    touch(database)
-    assert ledger.parked(database) == []
-    claimed(database)
+    now = NOW
+    for refusals in range(9):
+        again_at = ledger.refuse(database, claimed(database, now=now), now=now, error="RefusedError")
+        assert again_at is not None
+        assert timedelta(minutes=1) <= again_at - now <= min(timedelta(hours=1), timedelta(minutes=2) * 2**refusals)
+        (refused,) = ledger.refused(database)
+        assert (refused.key, refused.since, refused.error, refused.again_at) == (KEY, NOW, "RefusedError", again_at)
+        now = again_at
+    ledger.finish(database, claimed(database, now=now), again_at=now)
+    assert ledger.refused(database) == []
+    assert claimed(database, now=now).refusals == 0
 
 
-def test_a_key_touched_during_a_run_is_not_parked_for_what_the_run_tried(database: Database) -> None:
+def test_what_is_refused_is_due_at_once_when_something_else_has_succeeded_there(database: Database) -> None:
+    touch(database)
+    ledger.refuse(database, claimed(database), now=NOW, error="x")
+    with database.begin() as db:
+        assert ledger.hasten_refused(db, [Kind.PULL], [KEY.id], now=NOW) == 0
+        assert ledger.hasten_refused(db, [KEY.kind], [KEY.id], now=NOW) == 1
+        assert ledger.hasten_refused(db, [KEY.kind], [KEY.id], now=NOW) == 0
+    assert claimed(database).refusals == 1
+
+
+def test_what_is_refused_is_not_hastened_before_its_service_allows(database: Database) -> None:
+    touch(database)
+    ledger.refuse(database, claimed(database), now=NOW, retry_after=timedelta(hours=2), error="x")
+    with database.begin() as db:
+        ledger.hasten_refused(db, [KEY.kind], [KEY.id], now=NOW)
+    assert ledger.claim(database, KEY, now=NOW + timedelta(minutes=119)) is None
+    claimed(database, now=NOW + timedelta(hours=2))
+
+
+def test_a_key_touched_during_a_run_does_not_wait_because_of_what_the_run_tried(database: Database) -> None:
     touch(database)
     claim = claimed(database)
     touch(database)
-    ledger.park(database, claim, "RefusedError")
-    assert ledger.parked(database) == []
+    ledger.refuse(database, claim, now=NOW, error="RefusedError")
     claimed(database)
 
 
@@ -295,7 +318,7 @@ def test_a_key_forgotten_and_touched_during_a_run_is_not_run_twice_at_a_time(dat
     claimed(database, now=NOW + SECOND)
 
 
-@pytest.mark.parametrize("end", ["finish", "postpone", "park"])
+@pytest.mark.parametrize("end", ["finish", "postpone", "refuse"])
 def test_a_key_forgotten_during_a_run_stays_forgotten(database: Database, end: str) -> None:
     touch(database)
     claim = claimed(database)
@@ -306,9 +329,9 @@ def test_a_key_forgotten_during_a_run_stays_forgotten(database: Database, end: s
         case "postpone":
             ledger.postpone(database, claim, now=NOW, retry_after=None, error="x")
         case _:
-            ledger.park(database, claim, "x")
+            ledger.refuse(database, claim, now=NOW, error="x")
     assert ledger.claim(database, KEY, now=NOW + timedelta(days=365)) is None
-    assert ledger.parked(database) == []
+    assert ledger.refused(database) == []
 
 
 def test_a_claim_on_a_forgotten_row_cannot_pass_for_one_on_its_successor(database: Database) -> None:

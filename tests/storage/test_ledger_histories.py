@@ -23,7 +23,7 @@ from .test_ledger import NOW, SECOND
 KEYS = [Key(Kind.CALENDAR, name) for name in "ab"]
 steps = st.tuples(
     st.sampled_from(
-        ["touch", "touch_later", "claim", "finish", "again", "postpone", "park", "release", "die", "forget"]
+        ["touch", "touch_later", "claim", "finish", "again", "postpone", "refuse", "release", "die", "forget"]
     ),
     st.sampled_from(KEYS),
 )
@@ -35,7 +35,6 @@ class Expected:
 
     requests: int = 0
     done: int = 0
-    parked: bool = False
     holder: Claim | None = None
     fenced: list[Claim] = field(default_factory=list)
 
@@ -56,7 +55,6 @@ class History:
                 with database.begin() as db:
                     ledger.touch(db, key, due_at=self.now + (5 * SECOND if step == "touch_later" else timedelta()))
                 owed.requests += 1
-                owed.parked = False
             case "claim":
                 self.now += SECOND
                 claim = ledger.claim(database, key, now=self.now)
@@ -74,7 +72,7 @@ class History:
                 with database.begin() as db:
                     ledger.forget(db, key)
                 owed.requests += 1
-                owed.done, owed.parked = owed.requests, False
+                owed.done = owed.requests
             case _ if owed.holder:
                 self.end(step, key, owed, owed.holder)
                 owed.holder = None
@@ -92,24 +90,21 @@ class History:
                 forgotten = owed.done == owed.requests
                 again_at = ledger.postpone(self.database, claim, now=self.now, retry_after=retry_after, error="x")
                 assert forgotten or again_at
-            case "park":
-                assert ledger.park(self.database, claim, "x")
-                owed.parked = owed.requests == at_claim
+            case "refuse":
+                assert ledger.refuse(self.database, claim, now=self.now, error="x")
             case _:
                 assert ledger.release(self.database, claim)
 
     def check(self) -> None:
         later = self.now + timedelta(days=2)
-        parked = {work.key for work in ledger.parked(self.database)}
         claimable = set(ledger.due_keys(self.database, later))
         for key, owed in self.expected.items():
             for stale in owed.fenced:
                 if owed.holder is None or owed.holder.token != stale.token:
                     took_over = owed.holder is not None
                     assert not (took_over and ledger.renew(self.database, stale)), "a dead run came back"
-            if owed.done < owed.requests and owed.holder is None and not owed.parked:
+            if owed.done < owed.requests and owed.holder is None:
                 assert key in claimable, "a change was lost"
-            assert (key in parked) is owed.parked
 
 
 def play(template: Path, history: list[tuple[str, Key]]) -> None:
@@ -126,9 +121,9 @@ def play(template: Path, history: list[tuple[str, Key]]) -> None:
             database.dispose()
 
 
-def test_a_run_that_follows_a_finished_one_can_be_parked(sqlite_template: Path) -> None:
+def test_a_run_that_follows_a_finished_one_can_be_refused(sqlite_template: Path) -> None:
     """The account above once took such a key, whose touches are all done, for one that was forgotten."""
-    play(sqlite_template, [(step, KEYS[0]) for step in ("touch", "claim", "again", "claim", "park")])
+    play(sqlite_template, [(step, KEYS[0]) for step in ("touch", "claim", "again", "claim", "refuse")])
 
 
 @settings(max_examples=30)

@@ -160,9 +160,9 @@ def test_what_is_due_is_found_through_the_partial_index(database: Database) -> N
             ledger._leases_by_lane(db)
         ledger.next_due(database, NOW)
         ledger.oldest_overdue(database, NOW)
-        ledger.parked(database)
+        ledger.refused(database)
     indexes = [re.findall(r"ix_due_\w+", plan) for plan in plans]
-    assert indexes == [["ix_due_due_at"], ["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_parked"]]
+    assert indexes == [["ix_due_due_at"], ["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_refused"]]
     assert not any("Seq Scan" in plan or "SCAN due\n" in plan + "\n" for plan in plans)
 
 

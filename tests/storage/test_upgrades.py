@@ -143,7 +143,7 @@ def test_what_waited_is_done_once_and_what_is_new_is_done_for_old_rows(stored: S
                 assert calendar.busy_at is not None, calendar.name  # an offer is open
                 if calendar.role == CalendarRole.TARGET.value:
                     check_looked_after(db, calendar)
-            assert ledger.parked(upgraded.database) == []
+            assert ledger.refused(upgraded.database) == []
             for need in NEEDS:
                 assert needs._missing(db, need) == [], need.kind
 

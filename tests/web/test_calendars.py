@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 import providers
-from connector.domain.connection import CalendarRole, Connection, ConnectionState
+from connector.domain.connection import CalendarRole, Connection, ConnectionState, TroubleKind
 from connector.domain.people import Level
 from connector.services.accounts import connect
-from connector.storage import calendars
+from connector.storage import calendars, troubles
 from connector.storage.due import due
 from providers.memory import provider as memory
 from tests.conftest import Clock
@@ -153,9 +153,11 @@ def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
     there.work()
     assert "Last written: not yet." not in there.ada.get("/calendars").text
     with there.stage.runtime.database.begin() as db:
-        calendars.note_trouble(db, there.calendar.id, "the server does not answer", now=there.stage.now)
+        troubles.note_write(
+            db, there.calendar.id, "the server does not answer", kind=TroubleKind.OUTAGE, now=there.stage.now
+        )
     page = there.ada.get("/calendars").text
-    assert "Not reachable since 2 Mar 2026" in page
+    assert "Cannot be written since 2 Mar 2026" in page
     assert "the server does not answer" in page
 
 

@@ -84,18 +84,16 @@ def test_work_that_failed_for_now_comes_back_when_the_service_allows(
     assert handled.wait_for(2)[1].attempts == 1
 
 
-def test_a_refusal_parks_the_key_and_tells_why_but_not_whose(
-    sqlite_database: Database, start_engine: StartEngine
-) -> None:
+def test_a_refused_key_tells_why_but_not_whose(sqlite_database: Database, start_engine: StartEngine) -> None:
     def refuse(_claim: Claim, _running: Running) -> None:
         raise RefusedError("no write access to https://cal.example/anna/ for anna@example.org")
 
     engine = start_engine(sqlite_database, Recorder(refuse))
     touch(sqlite_database, KEY)
-    counted(engine, "parked")
-    (parked,) = ledger.parked(sqlite_database)
-    assert parked.key == KEY
-    assert parked.error.startswith("RefusedError: no write access to … for …")
+    counted(engine, "refused")
+    (refused,) = ledger.refused(sqlite_database)
+    assert refused.key == KEY
+    assert refused.error.startswith("RefusedError: no write access to … for …")
 
 
 def test_a_fault_of_ours_is_told_without_its_words_and_the_work_comes_back(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,8 +21,9 @@ from connector.ports import (
     SignIn,
     UnsavedTokens,
 )
-from connector.services.accounts import connect
+from connector.services.accounts import connect, registrations
 from connector.services.accounts.connect import NewConnection
+from connector.services.policy import Policy
 from connector.services.views import connections
 from connector.storage import calendars, pending_connections
 from connector.storage.database import Database
@@ -39,9 +41,16 @@ class Installation:
     """What every step needs: the database, the seal, which hosts may be reached, and the providers."""
 
     database: Database
+    policy: Policy
     seal: Seal
     network: Network
     load_provider: Callable[[str], Provider]
+
+    def asking(
+        self, slug: str, practitioner_id: UUID, *, now: datetime, proves: bool = False
+    ) -> AbstractContextManager[None]:
+        """Have the operator told if the provider refuses this installation within; see `registrations.asking`."""
+        return registrations.asking(self.database, self.policy, slug, practitioner_id, now=now, proves=proves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +104,8 @@ def begin(
     if not isinstance(provider, SignIn) or slug not in installation.network.apps:
         raise RuleError("This calendar service is not set up here. Please ask whoever runs this installation.")
     state = pending_connections.new_token()
-    begun = provider.begin(installation.network, state)
+    with installation.asking(slug, practitioner_id, now=now):
+        begun = provider.begin(installation.network, state)
     pending = PendingConnection(
         practitioner_id=practitioner_id,
         provider=slug,
@@ -131,7 +141,8 @@ def complete(
     provider = installation.load_provider(slug)
     if not isinstance(provider, SignIn):
         raise RuleError(_TOO_LATE)
-    credentials = provider.complete(installation.network, _open(installation.seal, pending), answer)
+    with installation.asking(slug, practitioner_id, now=now):
+        credentials = provider.complete(installation.network, _open(installation.seal, pending), answer)
     if pending.connection_id is None:
         return keep(installation, practitioner_id, slug, _merged(provider, {}, credentials), now=now)
     _reauthorize(installation, pending.connection_id, provider, credentials, by=by, now=now)
@@ -166,7 +177,8 @@ def options(installation: Installation, practitioner_id: UUID, token: str, *, no
     Raises: RuleError if it is too late; a ProviderError.
     """
     pending = _pending(installation, practitioner_id, token, now)
-    return _read_account(installation, installation.load_provider(pending.provider), pending, token).options
+    with installation.asking(pending.provider, practitioner_id, now=now, proves=True):
+        return _read_account(installation, installation.load_provider(pending.provider), pending, token).options
 
 
 def connect_chosen(
@@ -184,9 +196,10 @@ def connect_chosen(
     """
     pending = _pending(installation, practitioner_id, token, now)
     provider = installation.load_provider(pending.provider)
-    access = _read_account(installation, provider, pending, token)
-    infos = access.options.calendars
-    target = _target(access, choice)
+    with installation.asking(pending.provider, practitioner_id, now=now):
+        access = _read_account(installation, provider, pending, token)
+        infos = access.options.calendars
+        target = _target(access, choice)
     new = NewConnection(
         provider=provider,
         credentials=access.tokens.load(),
@@ -273,7 +286,8 @@ def _reauthorize(
     merged = _merged(provider, former, credentials)
     if former_key and key and former_key != key:
         raise RuleError(f"This is another account than that of “{connection.label}”. Please sign in to the same one.")
-    renewed = connect.check_account(installation.database, installation.network, connection_id, provider, merged)
+    with installation.asking(connection.provider, connection.practitioner_id, now=now, proves=True):
+        renewed = connect.check_account(installation.database, installation.network, connection_id, provider, merged)
     with installation.database.begin() as db:
         connect.reauthorize(db, installation.seal, connection_id, renewed, by=by, now=now)
 

@@ -186,10 +186,10 @@ def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: dat
     if not targets:
         return ("No calendar is connected: the times are kept free here, but you will not see them in a calendar.",)
     warnings = [
-        f"“{calendar.name}” cannot be reached at the moment ({calendar.trouble}). The times are kept free here and "
-        "will appear there as soon as it answers."
+        f"“{calendar.name}” cannot be reached at the moment ({calendar.trouble or calendar.read_trouble}). "
+        "The times are kept free here and will appear there as soon as it answers."
         for calendar in targets
-        if calendar.trouble
+        if calendar.trouble or calendar.read_trouble
     ]
     if any(offer.expires_at and alternative.when.span.start < offer.expires_at for alternative in offer.held):
         warnings.append("One of the times begins before the client's deadline; it can be chosen only until it begins.")

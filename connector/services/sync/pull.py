@@ -18,7 +18,7 @@ from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Action, MirrorState, Remove, Sighting
 from connector.errors import EditConflictError, MissingError, RefusedError
-from connector.ports import Changes, Failed, RemoteCalendar
+from connector.ports import Changes, Failed, Outcome, RemoteCalendar
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.sync import breaker, comparison, edits, push
@@ -33,6 +33,7 @@ from connector.storage import (
     offers,
     people,
     remote_changes,
+    troubles,
     unknown_entries,
 )
 from connector.storage.database import Database
@@ -63,9 +64,9 @@ def pull(
         try:
             fence.renew()
             reading = read(database, stored, remote, policy.settling, now)
-            _remove(remote, reading.removals)
         except (MissingError, RefusedError) as error:
             return _pause_unreadable(database, policy, stored.calendar, error, fence, now)
+        reading = _without_removals(remote, reading)
         with fenced(database, fence) as db:
             if _store(db, policy, reading, now):
                 return _next_pull_at(db, policy, stored.calendar, now)
@@ -94,10 +95,23 @@ def foreseen(
     return (*reading.removals, *push.plan_after(picture, observations, now=now))
 
 
-def _remove(remote: RemoteCalendar, removes: Sequence[Remove]) -> None:
-    for outcome in remote.apply(removes) if removes else ():
-        if isinstance(outcome, Failed):
-            raise outcome.error
+def _without_removals(remote: RemoteCalendar, reading: Reading) -> Reading:
+    """Remove what is to be removed; what is refused stays, and is tried again after the next comparison.
+
+    Raises: ProviderError.
+    """
+    errors = [outcome.error for outcome in _removed(remote, reading.removals) if isinstance(outcome, Failed)]
+    for error in errors:
+        if not isinstance(error, RefusedError):
+            raise error
+    if not errors:
+        return reading
+    log.warning("removal_refused", calendar=str(reading.snapshot.calendar.id), entries=len(errors))
+    return replace(reading, removed=())
+
+
+def _removed(remote: RemoteCalendar, removes: Sequence[Remove]) -> Iterator[Outcome]:
+    yield from remote.apply(removes) if removes else ()
 
 
 def _observations(
@@ -344,10 +358,15 @@ def _pause_unreadable(
     fence: Fence,
     now: datetime,
 ) -> datetime:
-    """Pause a calendar that cannot be read; it is pulled again, and resumes by itself once it can be."""
+    """Pause a calendar that cannot be read, look after look; it is pulled again, and resumes by itself once it can be.
+
+    One look that finds it so pauses nothing: it is looked at again after the settling time, as deletions are.
+    """
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
+    log.warning("look_refused", calendar=str(calendar.id), missing=missing, paused=calendar.paused is not None)
     with fenced(database, fence) as db:
-        calendars.note_trouble(db, calendar.id, words, now=now)
+        if not troubles.note_unreadable(db, calendar.id, words, lasting=policy.settling, now=now):
+            return now + policy.settling
         breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
     return now + policy.poll_idle

@@ -22,6 +22,7 @@ from connector.domain.span import Span
 from connector.errors import (
     AccessLostError,
     EditConflictError,
+    InstallationError,
     LeaseLostError,
     MissingError,
     ProviderError,
@@ -72,6 +73,7 @@ class _Results:
         stuck: Sessions of which a put failed: their removals wait.
         written: Entries that stand as they should.
         vanished: An event of ours was gone, or another stands than the one we may have written: plan again.
+        unmade: A new event was answered as not there.
         missing: Entries whose events somebody else has deleted: a remote change that has not settled.
         overtaken: The same, but it was decided meanwhile that they stand at another time: they are written again.
         contested: Entries that somebody else has changed: the feed must be read before they can be written.
@@ -81,6 +83,7 @@ class _Results:
     stuck: set[UUID] = field(default_factory=set)
     written: set[EntryKey] = field(default_factory=set)
     vanished: bool = False
+    unmade: bool = False
     missing: set[EntryKey] = field(default_factory=set)
     overtaken: set[EntryKey] = field(default_factory=set)
     contested: set[EntryKey] = field(default_factory=set)
@@ -157,22 +160,25 @@ def converge(
         clock: For the instants that are stored.
         fence: The claim of the calendar's key, or of a work that has it.
     Raises: The worst of what went wrong once everything that could be done is done: AccessLostError, TransientError
-        (bring it up again later) or RefusedError (ours to fix).
+        (bring it up again later), InstallationError or RefusedError.
     """
     count = 0
+    results = _Results()
     for _attempt in range(ROUNDS):
         unsettled = _settle_doubts(database, calendar_id, remote, fence, clock())
         with database.read() as db:
             current = picture(db, calendar_id, now=clock())
         if not current.actions:
-            _raise_worst(database, calendar_id, unsettled, fence, clock())
+            _raise_worst(unsettled)
             break
         count += len(current.actions)
         results = _Work(database, policy, current, remote, clock, fence).carry_out()
         if not results.vanished:
-            _raise_worst(database, calendar_id, [*results.errors, *unsettled], fence, clock())
+            _raise_worst([*results.errors, *unsettled])
             break
     else:
+        if results.unmade:
+            raise RefusedError("new entries are answered as not there, again and again")
         raise TransientError("events of ours kept changing or vanishing from the calendar while they were written")
     if current.calendar.role is CalendarRole.TARGET and current.calendar.paused is None:
         with fenced(database, fence) as db:
@@ -306,7 +312,7 @@ class _Work:
             self._apply(group, mirrors_by_key)
         # A time is released only after what takes its place stands: removals of a session whose put failed wait.
         free = [action for action in removes if action.session_id not in self.results.stuck]
-        if not any(isinstance(error, AccessLostError) for error in self.results.errors):
+        if not any(isinstance(error, AccessLostError | InstallationError) for error in self.results.errors):
             self._apply(free, mirrors_by_key)
         if self.results.contested:
             # A pull while an event was in doubt has passed over the change: so everything is read again.
@@ -463,6 +469,7 @@ def _landed(outcome: Outcome, mirror: Mirror, results: _Results, *, elsewhere: b
         case Failed(key=key, error=MissingError()):
             results.vanished = True
             results.stuck.add(mirror.session_id)
+            results.unmade = results.unmade or mirror.seen is None
             if mirror.seen is not None:  # it stood there, and nobody but its practitioner can have deleted it
                 (results.overtaken if elsewhere else results.missing).add(key)
             return replace(mirror, seen=None, state=MirrorState.ABSENT)
@@ -474,22 +481,21 @@ def _landed(outcome: Outcome, mirror: Mirror, results: _Results, *, elsewhere: b
         case Failed(error=error):
             results.errors.append(error)
             results.stuck.add(mirror.session_id)
-            return mirror if isinstance(error, RefusedError) and mirror.state is MirrorState.PRESENT else None
+            is_certain = isinstance(error, RefusedError | InstallationError) and mirror.state is MirrorState.PRESENT
+            return mirror if is_certain else None
         case _:
             assert_never(outcome)
 
 
-def _raise_worst(
-    database: Database, calendar_id: UUID, errors: Sequence[ProviderError], fence: Fence, now: datetime
-) -> None:
-    if not errors:
-        return
-    lost = [error for error in errors if isinstance(error, AccessLostError)]
+def _raise_worst(errors: Sequence[ProviderError]) -> None:
+    """Raise what decides how the work goes on; a passing fault before a refusal, since it is tried again sooner."""
+    for kind in (AccessLostError, InstallationError):
+        for error in errors:
+            if isinstance(error, kind):
+                raise error
     passing = [error for error in errors if not isinstance(error, RefusedError)]
-    worst = (lost or passing or errors)[0]
-    with fenced(database, fence) as db:
-        calendars.note_trouble(db, calendar_id, str(worst), now=now)
-    if lost or not passing:
-        raise worst
-    waits = [error.retry_after for error in errors if isinstance(error, TransientError) and error.retry_after]
-    raise TransientError(str(worst), retry_after=max(waits, default=None)) from worst
+    if errors and not passing:
+        raise errors[0]
+    if passing:
+        waits = [error.retry_after for error in errors if isinstance(error, TransientError) and error.retry_after]
+        raise TransientError(str(passing[0]), retry_after=max(waits, default=None)) from passing[0]

@@ -13,6 +13,7 @@ from connector.domain.facts import Disconnected
 from connector.domain.people import Practitioner
 from connector.errors import NotFoundError
 from connector.services.views.timeline import Line, line_of
+from connector.services.views.troubles import TroubleView, of_calendar
 from connector.storage import calendars, people, timeline
 
 MENTIONED_FOR = timedelta(days=30)  # how long the page mentions that entries were left behind
@@ -25,11 +26,13 @@ class ConnectionView:
     Attributes:
         target: The one our entries go to.
         others: Those that are watched, or from which our entries are being removed.
+        troubles: What does not go through in the target.
     """
 
     connection: Connection
     target: Calendar
     others: tuple[Calendar, ...]
+    troubles: tuple[TroubleView, ...] = ()
 
     @property
     def calendars(self) -> tuple[Calendar, ...]:
@@ -114,4 +117,4 @@ def owned(db: Db, practitioner_id: UUID, connection_id: UUID) -> Connection:
 
 def _view(db: Db, connection: Connection) -> ConnectionView:
     target, *others = calendars.in_connection(db, connection.id)
-    return ConnectionView(connection=connection, target=target, others=tuple(others))
+    return ConnectionView(connection=connection, target=target, others=tuple(others), troubles=of_calendar(db, target))

@@ -25,6 +25,7 @@ from connector.services.sync import push
 from connector.services.sync.push import Picture
 from connector.services.views.offers import is_open
 from connector.services.views.timeline import PAUSES, Line, line_of
+from connector.services.views.troubles import of_calendar as troubles_of
 from connector.storage import calendars, mirrors, offers, people, questions, sessions, timeline
 
 RECENT = 20  # lines of the timeline, at most
@@ -178,6 +179,8 @@ def _follows(
         yield f"Nothing is done about this calendar until somebody says how to go on: {why}."
     if calendars.connection(db, picture.calendar.connection_id).state is ConnectionState.ACCESS_LOST:
         yield "The calendar no longer lets us in: nothing changes there until it is reconnected."
+    for trouble in troubles_of(db, picture.calendar):
+        yield f"The calendar {trouble.sentence}."
     yield from _follows_from_changes(db, policy, picture, mirror, session)
     content = picture.contents.get(mirror.key)
     if offer is not None and is_open(offer, now) and offer.expires_at and content is not None:

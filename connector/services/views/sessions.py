@@ -307,8 +307,8 @@ def _calendar_views(db: Connection, practitioner_id: UUID, connected: Iterable[C
             id=calendar.id,
             name=calendar.name,
             account=accounts[calendar.connection_id].label,
-            trouble=calendar.trouble or "",
-            since=calendar.trouble_since,
+            trouble=calendar.trouble or calendar.read_trouble or "",
+            since=calendar.trouble_since or calendar.read_trouble_since,
             lost=accounts[calendar.connection_id].state is ConnectionState.ACCESS_LOST,
             paused=calendar.paused or "",
         )

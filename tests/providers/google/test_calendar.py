@@ -11,7 +11,7 @@ import pytest
 
 import providers
 from connector.domain.entry import Showing
-from connector.errors import AccessLostError, RefusedError, RuleError
+from connector.errors import AccessLostError, InstallationError, RefusedError, RuleError
 from connector.ports import Account, Failed, Network, Removed, TokenStore
 from tests.fakes._google_oauth import OAuth
 from tests.providers.contract import (
@@ -268,15 +268,15 @@ def test_google_is_among_the_providers() -> None:
     assert providers.load("google").label == "Google Calendar"
 
 
-def test_without_a_registration_the_person_is_told_and_the_work_is_parked(setting: Setting) -> None:
+def test_without_a_registration_it_is_the_installation_that_is_refused(setting: Setting) -> None:
     with pytest.raises(RuleError, match="not set up"):
         setting.provider.begin(Network(), "state")
-    with pytest.raises(RefusedError, match="not registered"):
+    with pytest.raises(InstallationError, match="not registered"):
         setting.provider.account(setting.tokens, Network())
 
 
 def test_a_plain_address_is_refused_unless_its_host_is_allowed(setting: Setting) -> None:
-    with pytest.raises(RefusedError, match="https"):
+    with pytest.raises(InstallationError, match="https"):
         setting.provider.account(setting.tokens, Network(apps=setting.network.apps))
 
 

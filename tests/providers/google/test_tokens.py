@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connector.errors import AccessLostError, ConnectorError, RefusedError, RuleError, TransientError
+from connector.errors import AccessLostError, ConnectorError, InstallationError, RefusedError, RuleError, TransientError
 from connector.ports import Failed
 from providers.google.provider import Google as Provider
 from providers.google.tokens import Site
@@ -114,7 +114,7 @@ def test_a_code_is_good_once_and_only_with_its_verifier(setting: Setting) -> Non
         (answers(200, b"<html>"), TransientError),
         (answers(200, {"token_type": "Bearer"}), TransientError),
         (answers(400, {"error": "temporarily_unavailable"}), TransientError),
-        (answers(401, {"error": "invalid_client"}), RefusedError),
+        (answers(401, {"error": "invalid_client"}), InstallationError),
         (answers(400, {"error": "invalid_grant"}), RuleError),
     ],
 )
@@ -253,8 +253,8 @@ def test_a_refresh_token_that_is_replaced_is_kept(setting: Setting) -> None:
         (answers(400, {"error": "invalid_grant"}), AccessLostError),
         (answers(400, {"error": "invalid_grant", "error_subtype": "invalid_rapt"}), AccessLostError),
         (answers(400, {"error": "admin_policy_enforced"}), AccessLostError),
-        (answers(401, {"error": "invalid_client"}), RefusedError),
-        (answers(401, {"error": "deleted_client"}), RefusedError),
+        (answers(401, {"error": "invalid_client"}), InstallationError),
+        (answers(401, {"error": "deleted_client"}), InstallationError),
     ],
 )
 def test_every_refusal_of_a_renewal_has_its_meaning(

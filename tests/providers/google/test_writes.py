@@ -14,6 +14,7 @@ from connector.domain.reconcile import Ref
 from connector.errors import (
     AccessLostError,
     EditConflictError,
+    InstallationError,
     MissingError,
     ProviderError,
     RefusedError,
@@ -223,7 +224,7 @@ MEANINGS = [
     (403, "insufficientPermissions", AccessLostError),
     (403, "forbidden", RefusedError),
     (403, "requiredAccessLevel", RefusedError),
-    (403, "accessNotConfigured", RefusedError),
+    (403, "accessNotConfigured", InstallationError),
     (403, "rateLimitExceeded", TransientError),
     (403, "userRateLimitExceeded", TransientError),
     (403, "quotaExceeded", TransientError),

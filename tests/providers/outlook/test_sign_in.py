@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connector.errors import AccessLostError, RefusedError, RuleError, TransientError
+from connector.errors import AccessLostError, InstallationError, RuleError, TransientError
 from connector.ports import Network, OAuthApp
 from providers.outlook.provider import Outlook
 from tests.providers.contract import DAY
@@ -97,7 +97,7 @@ def test_a_wrong_registration_is_for_the_operator_to_mend(setting: Setting) -> N
     wrong = replace(network, apps={"outlook": replace(network.apps["outlook"], client_secret="old")})
     begun = setting.provider.begin(network, "state-8")
     answer = setting.graph.entra.authorize(begun.url)
-    with pytest.raises(RefusedError, match="registration"):
+    with pytest.raises(InstallationError, match="registration"):
         setting.provider.complete(wrong, begun.memory, answer)
 
 
@@ -111,7 +111,7 @@ def test_a_plain_http_address_is_used_only_where_the_operator_allows_it(name: st
     app = OAuthApp(
         client_id="c", client_secret="s", redirect_uri="https://x.example", urls={name: "http://127.0.0.1:9/common"}
     )
-    with pytest.raises(RefusedError, match="https"):
+    with pytest.raises(InstallationError, match="https"):
         Outlook(web=WEB).account(Kept({}), Network(apps={"outlook": app}))
 
 
@@ -179,7 +179,7 @@ def test_sixteen_whose_token_is_refused_refresh_once(setting: Setting) -> None:
         ("login_required", AccessLostError),
         ("consent_required", AccessLostError),
         ("temporarily_unavailable", TransientError),
-        ("invalid_client", TransientError),
+        ("invalid_client", InstallationError),
         ("something_new", TransientError),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_refusal_is_not_remembered_once_it_is_mended(setting: Setting) -> None
     kept = spent(setting)
     account = setting.provider.account(kept, setting.graph.network)
     setting.graph.entra.refuses = "invalid_client"
-    with pytest.raises(TransientError):
+    with pytest.raises(InstallationError):
         account.calendars()
     setting.graph.entra.refuses = ""
     assert account.calendars()

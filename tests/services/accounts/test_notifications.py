@@ -134,10 +134,10 @@ def test_a_notification_makes_no_pull_before_the_service_may_be_asked_again(
     assert row(practice.database, calendar.id).due_at == practice.now + retry_after - timedelta(seconds=5)
 
 
-def test_a_parked_pull_is_tried_again_when_a_notification_comes(practice: Practice, calendar: Calendar) -> None:
+def test_a_refused_pull_is_tried_again_when_a_notification_comes(practice: Practice, calendar: Calendar) -> None:
     notification = opened(practice, calendar)
     receive(practice, notification)
-    ledger.park(practice.database, claimed(practice, calendar), "refused")
+    ledger.refuse(practice.database, claimed(practice, calendar), now=practice.now, error="refused")
     receive(practice, notification)
     assert row(practice.database, calendar.id).due_at == practice.now
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector.domain.connection import Calendar, Connection, ConnectionState, TroubleKind
 from connector.domain.entry import Disclosure
 from connector.domain.facts import AccessLost, FlagReason, OfferLapsed
 from connector.domain.notice import PauseReason
@@ -16,7 +16,7 @@ from connector.errors import OfferClosedError, PastSpanError, RuleError, TimeTak
 from connector.services.accounts import connect
 from connector.services.scheduling.offers import move_alternative, withdraw_alternative
 from connector.services.sync import breaker
-from connector.storage import calendars, ledger, offers, tables
+from connector.storage import calendars, ledger, offers, tables, troubles
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from tests.domain.examples import KIM, NOW, client, when
@@ -193,7 +193,7 @@ def test_without_a_calendar_it_is_sent_with_a_warning(practice: Practice) -> Non
 def test_a_passing_outage_is_sent_with_a_warning(practice: Practice) -> None:
     calendar = connected(practice)
     with practice.database.begin() as db:
-        calendars.note_trouble(db, calendar.id, "the server does not answer", now=NOW)
+        troubles.note_write(db, calendar.id, "the server does not answer", kind=TroubleKind.OUTAGE, now=NOW)
     sending = practice.send(practice.draft(practice.book()))
     assert "cannot be reached at the moment" in sending.warnings[0]
 

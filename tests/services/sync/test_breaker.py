@@ -77,7 +77,10 @@ def test_a_calendar_that_refuses_our_writing_is_read_to_learn_whether_it_is_ther
     assert look(practice, calendar) == [], "no look is due"
     practice.book(60, of=practice.another_client())
     remote(practice).offline = MissingError("gone")
-    assert work(practice, calendar) == ["parked"]
+    assert work(practice, calendar) == ["refused"]
+    look(practice, calendar)
+    assert paused(practice, calendar) is None, "one look alone"
+    practice.wait(seconds=60)
     look(practice, calendar)
     assert paused(practice, calendar) == PauseReason.MISSING.value
     remote(practice).offline = None

@@ -186,7 +186,7 @@ def test_proving_goes_on_once_a_calendar_is_there_again(practice: Practice, cale
     key = Key(Kind.PROBE, str(calendar.id))
     remote(practice).offline = MissingError("gone")
     practice.wait(minutes=2)
-    assert [ending.how for ending in practice.carry_out(Kind.PROBE)] == ["parked"]
+    assert [ending.how for ending in practice.carry_out(Kind.PROBE)] == ["refused"]
     look(practice, calendar)
     remote(practice).offline = None
     practice.wait(minutes=10)

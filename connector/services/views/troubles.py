@@ -1,0 +1,59 @@
+"""What keeps a calendar from being read or written, as everybody is shown it: since when, why, and the next try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection as Db
+
+from connector.domain.connection import Calendar, TroubleKind
+from connector.storage import ledger
+from connector.storage.ledger import Key, Kind
+
+WHO = {
+    TroubleKind.REFUSED: "The calendar service refuses it to this account.",
+    TroubleKind.INSTALLATION: "The service refuses this installation, not the account; its operator has been told.",
+    TroubleKind.OUTAGE: "That usually passes.",
+    TroubleKind.OURS: "That is no fault of the calendar; its operator finds the cause in the log.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleView:
+    """One thing that does not go through.
+
+    Attributes:
+        what: "read" or "written".
+        why: What went wrong last.
+        who: Who can do something about it, a sentence.
+        again_at: When it is tried again, aware UTC; None if that is not known.
+    """
+
+    what: str
+    since: datetime
+    why: str
+    who: str
+    again_at: datetime | None
+
+    @property
+    def sentence(self) -> str:
+        """All of it for whoever reads UTC."""
+        again = f", next try {self.again_at:%d %b %Y, %H:%M:%S} UTC" if self.again_at else ""
+        return f"cannot be {self.what} since {self.since:%d %b %Y, %H:%M} UTC: {self.why}. {self.who[:-1]}{again}"
+
+
+def of_calendar(db: Db, calendar: Calendar) -> tuple[TroubleView, ...]:
+    """Return what does not go through in a calendar; nothing if both the last look and the last write did."""
+    faults = (("written", Kind.CALENDAR, calendar.write_fault), ("read", Kind.PULL, calendar.read_fault))
+    return tuple(
+        TroubleView(
+            what=what,
+            since=fault.since,
+            why=fault.words,
+            who=WHO[fault.kind],
+            again_at=ledger.next_try(db, Key(kind, str(calendar.id))),
+        )
+        for what, kind, fault in faults
+        if fault is not None
+    )
