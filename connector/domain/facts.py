@@ -311,6 +311,17 @@ class ConflictFound(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictAccepted(Fact):
+    """A time was saved by somebody who knew that something stands there in these calendars, or that nobody knows."""
+
+    tag: ClassVar[str] = "conflict_accepted"
+
+    when: When
+    calendars: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarPaused(Fact):
     """A calendar looked wrong, so nothing is done about it until somebody says so; `reason` is a PauseReason."""
 
@@ -445,7 +456,7 @@ OfferFact = (
     | OfferWithdrawn
     | OfferReplaced
 )
-AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound
+AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound | ConflictAccepted
 EntryFact = EntryReverted | EventMoved | EventDeleted
 QuestionFact = PractitionerAsked | PractitionerAnswered | QuestionDropped
 CalendarFact = CalendarPaused | CalendarResumed | TargetChanged | HoldsProved

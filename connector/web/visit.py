@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from connector.domain.people import Actor
 from connector.errors import (
+    ConflictError,
     NotFoundError,
     OfferClosedError,
     ProviderError,
@@ -95,7 +96,7 @@ def status_of(error: RuleError) -> int:
     match error:
         case NotFoundError():
             return 404
-        case OfferClosedError() | QuestionClosedError() | StaleAnswerError() | TimeTakenError():
+        case OfferClosedError() | QuestionClosedError() | StaleAnswerError() | TimeTakenError() | ConflictError():
             return 409
         case _:
             return 422

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from connector.errors import RuleError, TimeTakenError
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, decision_of, load, record
+from connector.services.scheduling import conflicts
+from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.services.sync import breaker, free_busy
 from connector.storage import calendars, occupancy, offers
 
@@ -134,15 +136,28 @@ def withdraw_alternative(
 
 
 def move_alternative(
-    db: Connection, policy: Policy, offer_id: UUID, alternative_id: UUID, when: When, *, by: Actor, now: datetime
+    db: Connection,
+    policy: Policy,
+    offer_id: UUID,
+    alternative_id: UUID,
+    when: When,
+    *,
+    by: Actor,
+    now: datetime,
+    consent: Consent = NOT_ASKED,
 ) -> Offer:
     """Move one open alternative; the deadline stays.
 
-    Raises: NotFoundError, OfferClosedError, TimeTakenError, PastSpanError, RuleError.
+    Raises: NotFoundError, OfferClosedError, TimeTakenError, PastSpanError, RuleError; ConflictError, see `conflicts`.
     """
     case, offer = _load(db, policy, offer_id, now)
     transition = offer_rules.move_alternative(offer, case.session, alternative_id, when, by=by, now=now)
-    record(db, policy, case, decision_of(transition, was=offer.state), now=now)
+    decision = decision_of(transition, was=offer.state)
+    if decision.facts:
+        findings = conflicts.check(db, policy, case.practitioner.id, [when], consent=consent, now=now)
+        knowing = conflicts.accepted(findings, by=by, now=now, session_id=case.session.id, offer_id=offer_id)
+        decision = replace(decision, facts=(*decision.facts, *knowing))
+    record(db, policy, case, decision, now=now)
     return transition.offer
 
 

@@ -20,6 +20,7 @@ from connector.domain.facts import (
     CalendarFact,
     CalendarPaused,
     CalendarResumed,
+    ConflictAccepted,
     ConflictFound,
     ConnectionAdded,
     ConnectionFact,
@@ -269,6 +270,10 @@ def _of_alternative(fact: AlternativeFact) -> str:
             return f"Offered time moved from {_time(fact.old)} to {_time(fact.new)}"
         case ConflictFound():
             return f"Something stands in “{fact.calendar}” at an offered time: {_time(fact.when)}"
+        case ConflictAccepted():
+            known = f"something stands there in {_quoted(fact.calendars)}" if fact.calendars else ""
+            unread = f"nobody knows what stands there in {_quoted(fact.unread)}" if fact.unread else ""
+            return f"Saved {_time(fact.when)} knowing that {' and '.join(filter(None, (known, unread)))}"
         case _:
             assert_never(fact)
 
@@ -358,3 +363,7 @@ def _counted(alternatives: Sequence[When]) -> str:
 
 def _time(when: When) -> str:
     return f"{when.local:%a %d %b %Y, %H:%M} ({when.zone})"
+
+
+def _quoted(calendars: Sequence[str]) -> str:
+    return ", ".join(f"“{name}”" for name in calendars)
