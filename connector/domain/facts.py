@@ -125,6 +125,16 @@ class SessionCancelled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonChanged(Fact):
+    """The client of a session, or a practitioner, was changed or retired; `changed` names fields and quotes nothing."""
+
+    tag: ClassVar[str] = "person_changed"
+
+    who: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFlagged(Fact):
     """A session needs its practitioner."""
 
@@ -445,7 +455,9 @@ class UnknownFact(Fact):
     stored_tag: str
 
 
-SessionFact = SessionBooked | SessionMoved | LocationChanged | SessionCancelled | SessionFlagged | FlagCleared
+SessionFact = (
+    SessionBooked | SessionMoved | LocationChanged | SessionCancelled | PersonChanged | SessionFlagged | FlagCleared
+)
 OfferFact = (
     OfferDrafted
     | OfferDiscarded

@@ -98,7 +98,7 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     if not case.client.reachable & policy.media:
         raise RuleError(
             f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
-            "they want to be reached at. Add one first. Nothing has been held."
+            "they want to be reached at. Add one first, by `pencilled clients change`. Nothing has been held."
         )
     connections = calendars.connections_of(db, case.practitioner.id)
     lost = [connection.label for connection in connections if connection.state is ConnectionState.ACCESS_LOST]

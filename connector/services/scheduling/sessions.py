@@ -15,6 +15,7 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind
 from connector.domain.span import When
+from connector.errors import RuleError
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, lock, record
 from connector.services.scheduling import conflicts
@@ -42,6 +43,9 @@ def book(
     """
     practitioner = lock(db, policy, practitioner_id, now=now)
     client = people.client(db, client_id)
+    for person in (practitioner, client):
+        if person.retired:
+            raise RuleError(f"{person.name} is retired and takes no new bookings.")
     transition = session_rules.book(
         practitioner_id=practitioner_id,
         client_id=client_id,

@@ -49,6 +49,7 @@ from connector.domain.facts import (
     OfferReplaced,
     OfferSent,
     OfferWithdrawn,
+    PersonChanged,
     PractitionerAnswered,
     PractitionerAsked,
     QuestionDropped,
@@ -232,6 +233,8 @@ def _of_session(fact: SessionFact) -> str:
             return f"Place changed from “{fact.old}” to “{fact.new}”"
         case SessionCancelled():
             return f"Session cancelled: {fact.reason}" if fact.reason else "Session cancelled"
+        case PersonChanged():
+            return f"Changed about the {fact.who}: {', '.join(fact.changed)}"
         case SessionFlagged():
             return f"Needs attention: {_FLAGS[fact.reason]}"
         case FlagCleared():
