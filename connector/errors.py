@@ -8,6 +8,7 @@
     │ ├ PastSpanError             the time lies in the past
     │ ├ WallTimeError             a local time that does not exist, or exists twice
     │ ├ TimeTakenError            somebody else's session or offer occupies the time
+    │ ├ ConflictError             something stands there in another calendar: asked about before it is saved
     │ ├ OfferClosedError          the offer has ended; carries how
     │ ├ StaleAnswerError          the page showed a time that has moved since
     │ ├ QuestionClosedError       a question to the practitioner has been decided already
@@ -60,6 +61,14 @@ class WallTimeError(RuleError):
 
 class TimeTakenError(RuleError):
     """The time, buffer included, belongs to another session or another client's offer."""
+
+
+class ConflictError(RuleError):
+    """Something stands at the time in another calendar, or nobody knows; `key` names what, for who accepts it."""
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class OfferClosedError(RuleError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,12 +14,13 @@ from connector import paths
 from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
+from connector.domain.span import When
 from connector.observed import observed
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
 from connector.services.accounts import sign_in_links
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, conflicts, questions
-from connector.services.sync import breaker
+from connector.services.scheduling import answers, questions, take_back
+from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
 from connector.storage import calendars
 from connector.storage.database import Database
@@ -72,6 +73,12 @@ class Runtime:
         remote = account.open(calendar.remote_id)
         return observed(remote, partial(self.observe, connection.provider)) if self.observe else remote
 
+    def read_busy(self, practitioner_id: UUID, times: Iterable[When]) -> None:
+        """Have a practitioner's calendars read before somebody saves these times; bounded, outside any transaction."""
+        ends = [when.span.end for when in times]
+        if ends:
+            free_busy.read_now(self.database, self.policy, self.remote, practitioner_id, max(ends), clock=self.clock)
+
     def link_for(self, notice: Notice) -> str | None:
         """Return the address a notice asks its reader to open, or None if it asks for nothing."""
         link = NOTICES[notice.kind].link
@@ -90,7 +97,7 @@ class Runtime:
             case Link.QUESTION:
                 path = paths.question(self.seal.token(questions.PURPOSE, identity))
             case Link.CONFLICT:
-                path = paths.conflict(self.seal.token(conflicts.PURPOSE, identity))
+                path = paths.conflict(self.seal.token(take_back.PURPOSE, identity))
             case Link.PAUSED:
                 path = paths.paused(self.seal.token(breaker.PURPOSE, identity))
             case Link.SIGN_IN:

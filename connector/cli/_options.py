@@ -99,6 +99,13 @@ def _locale(value: str, context: click.Context, parameter: click.Parameter) -> s
     return value
 
 
+def checked_locale(text: str | None) -> str | None:
+    """Return a language as mails are written in. Raises: BadParameter."""
+    if text is not None and not _LOCALE.fullmatch(text):
+        raise click.BadParameter("Write it like en, de or en_GB.", param_hint="--locale")
+    return text
+
+
 def located(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --in-person, --online and --phone; the command gets `location`, None if none was given."""
 

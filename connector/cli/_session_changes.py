@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import click
 
+from connector.cli._conflicts import consent_for, despite_conflict
 from connector.cli._lookup import find_answerable, find_session, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed
 from connector.cli._shapes import place_text, when_text
@@ -31,6 +32,7 @@ _UNCHANGED = "It stands there already: nothing has changed, and nobody was told.
 @click.option("--agreed-by", required=True, metavar="NAME", help="Who agreed to the new time.")
 @click.option("--agreed-at", type=LocalTime(), help="When they did, on the practitioner's clock; now if left out.")
 @click.option("--channel", required=True, metavar="TEXT", help="How they told you: on the phone, by mail, in person.")
+@despite_conflict
 @example(
     'pencilled sessions reschedule 3f2a91bc --at "2026-12-02 15:00" \\',
     '  --agreed-by "Alex Okoro" --agreed-at "2026-11-27 10:15" --channel "on the phone"',
@@ -45,6 +47,7 @@ def reschedule(
     agreed_by: str,
     agreed_at: datetime | None,
     channel: str,
+    despite: bool,
 ) -> None:
     """Move a session to a time the client has agreed to. It stands at once, and the client is mailed a confirmation.
 
@@ -59,7 +62,7 @@ def reschedule(
         raise RuleError("The client cannot have agreed in the future. Correct --agreed-at.")
     when = _when(subject, start, zone, minutes, fold)
     attestation = Attestation(who=agreed_by, at=agreement, channel=channel)
-    _save(runtime, subject, Edit(when=when, location=location, attestation=attestation))
+    _save(runtime, subject, Edit(when=when, location=location, attestation=attestation), despite=despite)
 
 
 @click.command()
@@ -69,6 +72,7 @@ def reschedule(
 @fold
 @located
 @click.option("--override-past", is_flag=True, help="Also to a time that has passed already.")
+@despite_conflict
 @example('pencilled sessions correct 3f2a91bc --at "2026-12-01 15:00"')
 def correct(
     *,
@@ -78,6 +82,7 @@ def correct(
     fold: str | None,
     location: Location | None,
     override_past: bool,
+    despite: bool,
 ) -> None:
     """Correct a time that was entered by mistake.
 
@@ -89,7 +94,7 @@ def correct(
     subject, zone = _session_and_zone(runtime, session)
     when = _when(subject, start, zone, minutes, fold)
     edit = Edit(when=when, location=location, reason=MoveReason.CORRECTION, override_past=override_past)
-    _save(runtime, subject, edit)
+    _save(runtime, subject, edit, despite=despite)
 
 
 @click.command()
@@ -177,10 +182,13 @@ def _instant(local: datetime, zone: str) -> datetime:
     return instant(at(local, zone=zone, length=timedelta(minutes=1), fold="earlier").span.start)
 
 
-def _save(runtime: Runtime, session: Session, edit: Edit) -> None:
+def _save(runtime: Runtime, session: Session, edit: Edit, *, despite: bool = False) -> None:
+    moves = edit.when is not None and edit.when != session.when
+    times = [edit.when] if moves and edit.when is not None else []
+    consent = consent_for(runtime, session.practitioner_id, times, despite=despite)
     with runtime.database.begin() as db:
         by = entered_for(people.practitioner(db, session.practitioner_id))
-        after = sessions.edit(db, runtime.policy, session.id, edit, by=by, now=runtime.clock())
+        after = sessions.edit(db, runtime.policy, session.id, edit, by=by, now=runtime.clock(), consent=consent)
     if after == session:
         click.echo(_UNCHANGED)
     else:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import click
 from sqlalchemy import select
 
-from connector.cli._options import locale
-from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, warn
+from connector.cli._options import checked_locale, locale
+from connector.cli._shapes import when_text
+from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table, warn
+from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
 from connector.services import conversations
+from connector.services import people as changing
+from connector.services.views.timeline import LETTERS
 from connector.storage import people, tables
 
 
@@ -87,17 +94,80 @@ def readdress(*, client_id: UUID, email: str) -> None:
     runtime = open_runtime()
     with runtime.database.begin() as db:
         person = conversations.readdress(db, client_id, email, now=runtime.clock())
+        letters = conversations.next_to_client(db, client_id, now=runtime.clock())
     good(f"{person.name} is told at {person.email} from now on, and of what stands at once.")
+    _say_next(person, letters)
+
+
+@clients.command()
+@click.argument("client_id", type=click.UUID)
+@click.option("--name", help="Their name.")
+@click.option("--email", help="Where invitations and offers go; empty for none.")
+@click.option("--phone", help="A number in international form, such as +4930123456; empty for none.")
+@click.option("--zone", help="Their IANA time zone.")
+@click.option("--locale", help="Language of their mails, such as en, de or en_GB.")
+@click.option(
+    "--channel", "media", multiple=True, type=click.Choice([m.value for m in Medium]), help="How to tell them."
+)
+@example("pencilled clients change 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2 --phone +4930123456")
+def change(
+    *,
+    client_id: UUID,
+    name: str | None,
+    email: str | None,
+    phone: str | None,
+    zone: str | None,
+    locale: str | None,
+    media: tuple[str, ...],
+) -> None:
+    """Change what is given about a client. At a new address they are told at once what is still true.
+
+    Exit codes: 0 changed; 1 refused.
+    """
+    values = {"name": name, "email": email, "phone": phone, "zone": zone, "locale": checked_locale(locale)}
+    changes: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+    if media:
+        changes["media"] = frozenset(Medium(one) for one in media)
+    if not changes:
+        raise click.UsageError("Say what to change: see --help.")
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = replace(people.client(db, client_id), **changes)
+        letters = changing.change_client(db, person, by=operator(), now=runtime.clock())
+    good(f"{person.name} is changed.")
+    _say_next(person, letters)
+
+
+@clients.command()
+@click.argument("client_id", type=click.UUID)
+@example("pencilled clients retire 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2")
+def retire(*, client_id: UUID) -> None:
+    """Have a client take no new bookings. Nothing is deleted.
+
+    Exit codes: 0 retired; 1 refused, and what still stands.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = changing.retire_client(db, client_id, by=operator(), now=runtime.clock())
+    good(f"{person.name} is retired and takes no new bookings.")
+
+
+def _say_next(person: Client, letters: Sequence[Notice]) -> None:
+    for notice in letters:
+        about = f" ({when_text(notice.session.when)})" if notice.session else ""
+        click.echo(f"{person.name} will now get: {LETTERS[notice.kind]}{about}, at {notice.to.address}.")
 
 
 @clients.command("list")
+@click.option("--all", "everybody_too", is_flag=True, help="Those who are retired as well.")
 @as_json
 @example("pencilled clients list --json")
-def list_(*, as_json: bool) -> None:
+def list_(*, everybody_too: bool, as_json: bool) -> None:
     """List the clients by name."""
     runtime = open_runtime()
     with runtime.database.read() as db:
-        everybody = db.execute(select(tables.clients).order_by(tables.clients.c.name)).all()
+        rows_by_name = db.execute(select(tables.clients).order_by(tables.clients.c.name)).all()
+    everybody = [row for row in rows_by_name if everybody_too or row.retired_at is None]
     if as_json:
         names = ("id", "name", "email", "phone", "zone")
         print_json([{n: getattr(row, n) for n in names} | {"channels": row.media.split(",")} for row in everybody])

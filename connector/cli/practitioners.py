@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import click
+from sqlalchemy import Connection as Db
 
-from connector.cli._options import LEVELS, level_options, locale
-from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table
+from connector.cli._options import LEVELS, checked_locale, level, level_options, locale
+from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.people import Level, Practitioner
 from connector.errors import RuleError
+from connector.services import people as changing
 from connector.storage import people
 
 replies = click.option(
@@ -77,30 +81,84 @@ def add(
 
 @practitioners.command()
 @click.argument("email")
-@replies
-@example("pencilled practitioners change kim@example.org --replies")
-def change(*, email: str, replies: bool) -> None:
-    """Change whether clients may write back to a practitioner.
+@click.option("--name", help="As clients know them.")
+@click.option("--email", "new_email", help="Another address, for their news and to sign in with.")
+@click.option("--zone", help="Their IANA time zone; sessions that are booked keep theirs.")
+@click.option("--locale", type=str, help="Language of their mails, such as en, de or en_GB.")
+@click.option("--buffer", type=click.IntRange(0, 240), help="Minutes kept free after each session, those booked too.")
+@level_options
+@click.option("--replies/--no-replies", default=None, help="Whether clients may write back to letters.")
+@example("pencilled practitioners change kim@example.org --buffer 15 --replies")
+def change(
+    *,
+    email: str,
+    name: str | None,
+    new_email: str | None,
+    zone: str | None,
+    locale: str | None,
+    buffer: int | None,
+    session_level: int | None,
+    hold_level: int | None,
+    replies: bool | None,
+) -> None:
+    """Change what is given about a practitioner. Privacy levels are those of calendars connected later.
 
-    Exit codes: 0 changed; 1 there is no practitioner with this address.
+    Exit codes: 0 changed; 1 refused, such as a buffer by which sessions would collide.
+    """
+    values = {
+        "name": name,
+        "email": new_email,
+        "zone": zone,
+        "locale": checked_locale(locale),
+        "buffer": None if buffer is None else timedelta(minutes=buffer),
+        "session_level": level(session_level),
+        "hold_level": level(hold_level),
+        "takes_replies": replies,
+    }
+    changes: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+    if not changes:
+        raise click.UsageError("Say what to change: see --help.")
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = replace(_named(db, email), **changes)
+        changing.change_practitioner(db, person, by=operator(), now=runtime.clock())
+    good(f"{person.name} is changed.")
+    if replies is not None:
+        how = "reach them by writing" if replies else "are asked not to write"
+        good(f"{person.name}: clients {how} back to letters.")
+
+
+@practitioners.command()
+@click.argument("email")
+@example("pencilled practitioners retire kim@example.org")
+def retire(*, email: str) -> None:
+    """Have a practitioner take no new bookings. Their calendars are disconnected first; nothing is deleted.
+
+    Exit codes: 0 retired; 1 refused, and what still stands.
     """
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        person = people.practitioner_by_email(db, email)
-        if person is None:
-            raise RuleError(f"There is no practitioner with the address {email}. See: pencilled practitioners list")
-        people.take_replies(db, person.id, taken=replies)
-    good(f"{person.name}: clients {'reach them by writing' if replies else 'are asked not to write'} back to letters.")
+        now = runtime.clock()
+        person = changing.retire_practitioner(db, _named(db, email).id, by=operator(), now=now)
+    good(f"{person.name} is retired and takes no new bookings.")
+
+
+def _named(db: Db, email: str) -> Practitioner:
+    person = people.practitioner_by_email(db, email)
+    if person is None:
+        raise RuleError(f"There is no practitioner with the address {email}. See: pencilled practitioners list")
+    return person
 
 
 @practitioners.command("list")
+@click.option("--all", "everybody_too", is_flag=True, help="Those who are retired as well.")
 @as_json
 @example("pencilled practitioners list")
-def list_(*, as_json: bool) -> None:
+def list_(*, everybody_too: bool, as_json: bool) -> None:
     """List the practitioners by name."""
     runtime = open_runtime()
     with runtime.database.read() as db:
-        everybody = people.all_practitioners(db)
+        everybody = [one for one in people.all_practitioners(db) if everybody_too or not one.retired]
     if as_json:
         print_json([_json(person) for person in everybody])
     elif not everybody:

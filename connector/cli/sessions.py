@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import click
 
+from connector.cli._conflicts import consent_for, despite_conflict
 from connector.cli._lookup import find_client, find_practitioner, find_session, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed, practitioner
 from connector.cli._session_changes import answer, cancel, correct, relocate, reschedule
@@ -28,6 +29,7 @@ from connector.domain.session import Location, Session, SessionKind, SessionStat
 from connector.domain.span import When
 from connector.errors import TimeTakenError
 from connector.runtime import Runtime
+from connector.services.scheduling.conflicts import Consent
 from connector.services.scheduling.sessions import book as book_session
 from connector.services.views.sessions import SessionPage, SessionRow, session_list, session_page
 
@@ -63,6 +65,7 @@ for _command in (reschedule, correct, relocate, cancel, answer):
     help="Whether they meet for the first time.",
 )
 @click.option("--weekly", type=click.IntRange(2, 104), metavar="N", help="Book N sessions, a week apart, as a series.")
+@despite_conflict
 @as_json
 @example(
     'pencilled sessions book --client alex@example.org --at "2026-12-01 14:00" --minutes 50 \\',
@@ -78,6 +81,7 @@ def book(
     location: Location | None,
     kind: str,
     weekly: int | None,
+    despite: bool,
     as_json: bool,
 ) -> None:
     """Book a session, or a weekly series of them.
@@ -86,6 +90,9 @@ def book(
 
     It lasts 50 minutes unless --minutes says otherwise. A series keeps its wall time when the clocks change; it is
     booked as a whole or not at all.
+
+    If something stands there in another calendar of theirs, that is said and nothing is booked; --despite-conflict
+    books all the same.
 
     Exit codes: 0 booked; 1 refused, such as a time that is taken, and nothing is booked.
     """
@@ -96,7 +103,8 @@ def book(
     length = timedelta(minutes=minutes) if minutes else _LENGTH
     starts = [start + timedelta(weeks=week) for week in range(weekly or 1)]
     times = [at(local, zone=person.zone, length=length, fold=fold) for local in starts]
-    booked = _book(runtime, person, receiver, times, place, SessionKind(kind))
+    consent = consent_for(runtime, person.id, times, despite=despite)
+    booked = _book(runtime, person, receiver, times, place, SessionKind(kind), consent=consent)
     if as_json:
         print_json({"sessions": [session_json(session, receiver.name) for session in booked]})
         return
@@ -105,7 +113,14 @@ def book(
 
 
 def _book(
-    runtime: Runtime, person: Practitioner, client: Client, times: list[When], place: Location, kind: SessionKind
+    runtime: Runtime,
+    person: Practitioner,
+    client: Client,
+    times: list[When],
+    place: Location,
+    kind: SessionKind,
+    *,
+    consent: Consent,
 ) -> list[Session]:
     """Book all of the times in one transaction."""
     series: UUID | None = uuid4() if len(times) > 1 else None
@@ -125,6 +140,7 @@ def _book(
                     now=runtime.clock(),
                     kind=kind,
                     series_id=series,
+                    consent=consent,
                 )
             except TimeTakenError as error:
                 raise TimeTakenError(f"{when_text(when)}: {error} Nothing has been booked.") from error

@@ -125,6 +125,16 @@ class SessionCancelled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonChanged(Fact):
+    """The client of a session, or a practitioner, was changed or retired; `changed` names fields and quotes nothing."""
+
+    tag: ClassVar[str] = "person_changed"
+
+    who: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFlagged(Fact):
     """A session needs its practitioner."""
 
@@ -311,6 +321,17 @@ class ConflictFound(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictAccepted(Fact):
+    """A time was saved by somebody who knew that something stands there in these calendars, or that nobody knows."""
+
+    tag: ClassVar[str] = "conflict_accepted"
+
+    when: When
+    calendars: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarPaused(Fact):
     """A calendar looked wrong, so nothing is done about it until somebody says so; `reason` is a PauseReason."""
 
@@ -434,7 +455,9 @@ class UnknownFact(Fact):
     stored_tag: str
 
 
-SessionFact = SessionBooked | SessionMoved | LocationChanged | SessionCancelled | SessionFlagged | FlagCleared
+SessionFact = (
+    SessionBooked | SessionMoved | LocationChanged | SessionCancelled | PersonChanged | SessionFlagged | FlagCleared
+)
 OfferFact = (
     OfferDrafted
     | OfferDiscarded
@@ -445,7 +468,7 @@ OfferFact = (
     | OfferWithdrawn
     | OfferReplaced
 )
-AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound
+AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound | ConflictAccepted
 EntryFact = EntryReverted | EventMoved | EventDeleted
 QuestionFact = PractitionerAsked | PractitionerAnswered | QuestionDropped
 CalendarFact = CalendarPaused | CalendarResumed | TargetChanged | HoldsProved

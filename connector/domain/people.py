@@ -67,6 +67,7 @@ class Practitioner:
     """Who gives sessions; `buffer` is the gap kept free after each, the levels are the defaults of new connections.
 
     `takes_replies`: clients who answer a letter by hand write to them; else nobody reads it, and the letters say so.
+    `retired`: they take no new bookings.
     """
 
     id: UUID
@@ -78,6 +79,7 @@ class Practitioner:
     session_level: Level = Level.INITIALS
     hold_level: Level = Level.INITIALS
     takes_replies: bool = False
+    retired: bool = False
 
     def __post_init__(self) -> None:
         _check_person(self.name, self.zone)
@@ -88,7 +90,10 @@ class Practitioner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Who receives sessions; told by those of the `media` they prefer that their contact data allow."""
+    """Who receives sessions; told by those of the `media` they prefer that their contact data allow.
+
+    `retired`: they take no new bookings.
+    """
 
     id: UUID
     name: str
@@ -97,6 +102,7 @@ class Client:
     phone: str = ""
     locale: str = "en"
     media: frozenset[Medium] = frozenset({Medium.EMAIL})
+    retired: bool = False
 
     def __post_init__(self) -> None:
         _check_person(self.name, self.zone)

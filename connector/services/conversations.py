@@ -98,6 +98,13 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
     return client
 
 
+def next_to_client(db: Connection, client_id: UUID, *, now: datetime) -> Sequence[Notice]:
+    """Return what a client is told next about each of their sessions to come."""
+    own = [session.id for session in sessions.of_client(db, client_id, since=now)]
+    following = (waiting(db, stored, now=now) for stored in conversations.of_client(db, own))
+    return [notice for notice in following if notice is not None]
+
+
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
     """Whether a client may have learnt of an offer, by any medium."""
     return any(

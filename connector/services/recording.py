@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -29,6 +29,7 @@ from connector.domain.people import Client, Practitioner
 from connector.domain.question import Question, drop
 from connector.domain.session import Session, SessionState
 from connector.domain.span import When
+from connector.errors import RuleError
 from connector.services import conversations, notices
 from connector.services.policy import Policy
 from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
@@ -177,6 +178,25 @@ def _keep_times(db: Connection, case: Case, session: Session) -> None:
     open_question = questions.open_of(db, session.id)
     times = _occupied(session, open_offer, open_question, case.practitioner)
     occupancy.keep(db, case.practitioner.id, session.id, list(times))
+
+
+def keep_times_anew(db: Connection, practitioner: Practitioner, *, now: datetime) -> None:
+    """Keep the times of all sessions to come with the buffer that a practitioner has now.
+
+    Raises: RuleError that names the sessions that would collide; nothing may be stored then.
+    """
+    coming = [one for one in sessions.booked(db, practitioner.id, since=now) if one.when.span.start > now]
+    for session in sorted(coming, key=lambda one: one.when.span):
+        open_offer, question = offers.in_state(db, session.id, OfferState.OPEN), questions.open_of(db, session.id)
+        times = list(_occupied(session, open_offer, question, practitioner))
+        for time in times:
+            if occupancy.taken(db, practitioner.id, time.span, besides=session.id):
+                raise RuleError(
+                    f"With a buffer of {practitioner.buffer // timedelta(minutes=1)} minutes the session on "
+                    f"{session.when.local:%A %d %B %Y, %H:%M} ({session.id.hex[:8]}), or a time offered for it, would "
+                    "run into what comes after it. Move one of them first. Nothing has been changed."
+                )
+        occupancy.keep(db, practitioner.id, session.id, times)
 
 
 def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:

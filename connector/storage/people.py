@@ -58,9 +58,48 @@ def readdress_client(db: Connection, client_id: UUID, email: str) -> None:
     db.execute(update(clients).where(clients.c.id == client_id).values(email=email))
 
 
-def take_replies(db: Connection, practitioner_id: UUID, *, taken: bool) -> None:
-    """Store whether clients may answer letters by hand."""
-    db.execute(update(practitioners).where(practitioners.c.id == practitioner_id).values(takes_replies=taken))
+def save_client(db: Connection, person: Client) -> None:
+    """Store what may have changed about a client."""
+    values = {
+        "name": person.name,
+        "email": person.email,
+        "phone": person.phone,
+        "zone": person.zone,
+        "locale": person.locale,
+        "media": ",".join(sorted(person.media)),
+    }
+    db.execute(update(clients).where(clients.c.id == person.id).values(values))
+
+
+def save_practitioner(db: Connection, person: Practitioner) -> None:
+    """Store what may have changed about a practitioner.
+
+    Raises: RuleError if the mail address is somebody else's.
+    """
+    other = practitioner_by_email(db, person.email)
+    if other is not None and other.id != person.id:
+        raise RuleError(f"There is already a practitioner with the address {person.email}.")
+    values = {
+        "name": person.name,
+        "email": person.email.lower(),
+        "zone": person.zone,
+        "locale": person.locale,
+        "buffer_seconds": int(person.buffer.total_seconds()),
+        "session_level": int(person.session_level),
+        "hold_level": int(person.hold_level),
+        "takes_replies": person.takes_replies,
+    }
+    db.execute(update(practitioners).where(practitioners.c.id == person.id).values(values))
+
+
+def retire_client(db: Connection, client_id: UUID, *, now: datetime) -> None:
+    """Note since when a client takes no new bookings."""
+    db.execute(update(clients).where(clients.c.id == client_id).values(retired_at=now))
+
+
+def retire_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
+    """Note since when a practitioner takes no new bookings."""
+    db.execute(update(practitioners).where(practitioners.c.id == practitioner_id).values(retired_at=now))
 
 
 def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -> Practitioner:
@@ -117,6 +156,7 @@ def _practitioner(row: Row[Any]) -> Practitioner:
         session_level=Level(row.session_level),
         hold_level=Level(row.hold_level),
         takes_replies=row.takes_replies,
+        retired=row.retired_at is not None,
     )
 
 
@@ -129,4 +169,5 @@ def _client(row: Row[Any]) -> Client:
         zone=row.zone,
         locale=row.locale,
         media=frozenset(Medium(name) for name in row.media.split(",") if name),
+        retired=row.retired_at is not None,
     )

@@ -40,6 +40,7 @@ practitioners = Table(
     Column("hold_level", Integer, nullable=False),
     Column("takes_replies", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),  # since then they take no new bookings
 )
 
 clients = Table(
@@ -53,6 +54,7 @@ clients = Table(
     Column("locale", String(16), nullable=False),
     Column("media", Text, nullable=False),  # names joined by a comma
     Column("created_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),  # likewise
 )
 
 sessions = Table(

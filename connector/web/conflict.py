@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from connector import paths
 from connector.domain.people import Actor, Role
 from connector.errors import OfferClosedError
-from connector.services.scheduling import conflicts
+from connector.services.scheduling import take_back as taking_back
 from connector.services.views.conflicts import ConflictPage, conflict_page
 from connector.web import visit
 from connector.web.times import Reader
@@ -29,7 +29,7 @@ def take_back(token: str) -> ResponseReturnValue:
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     try:
         with runtime.database.begin() as db:
-            conflicts.take_back(db, runtime.policy, page.offer, page.alternative, by=by, now=runtime.clock())
+            taking_back.take_back(db, runtime.policy, page.offer, page.alternative, by=by, now=runtime.clock())
     except OfferClosedError:
         return _show(token, notice=True, status=409)
     return redirect(url_for("conflict.show", token=token), 303)

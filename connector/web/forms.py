@@ -10,7 +10,7 @@ from typing import Literal, Self
 from connector.domain.facts import Attestation
 from connector.domain.session import Location, LocationKind, check_future
 from connector.domain.span import When, instant, zone_named
-from connector.errors import RuleError, WallTimeError
+from connector.errors import ConflictError, RuleError, WallTimeError
 
 CHANNELS = ("by phone", "in person", "by e-mail", "by SMS or messenger", "another way")
 
@@ -24,7 +24,8 @@ _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
 class TimeInput:
     """One date, time and duration as typed; `which` answers the question for a time that comes twice.
 
-    `ask` shows that question; `error` says what is wrong with these fields.
+    `ask` shows that question; `error` says what is wrong with these fields; `conflict` is the key of what stands there
+    already, to be accepted with a box.
     """
 
     date: str = ""
@@ -33,6 +34,7 @@ class TimeInput:
     which: str = ""
     ask: bool = False
     error: str = ""
+    conflict: str = ""
 
     @classmethod
     def from_form(cls, form: Mapping[str, str], suffix: str = "") -> Self:
@@ -84,7 +86,9 @@ class TimeInput:
 
     def refused(self, error: RuleError) -> Self:
         """Return the same fields with what is wrong with them."""
-        return replace(self, error=str(error), ask=isinstance(error, WallTimeError) and bool(error.choices))
+        conflict = error.key if isinstance(error, ConflictError) else ""
+        ask = isinstance(error, WallTimeError) and bool(error.choices)
+        return replace(self, error=str(error), ask=ask, conflict=conflict)
 
     def _duration(self) -> timedelta:
         try:

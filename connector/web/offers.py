@@ -18,6 +18,7 @@ from connector.domain.session import Location, Session
 from connector.domain.span import When
 from connector.errors import NotFoundError, RuleError
 from connector.services.scheduling import offers
+from connector.services.scheduling.conflicts import Consent
 from connector.services.sync import free_busy
 from connector.services.views.offers import AlternativeView, OfferView
 from connector.services.views.sessions import SessionPage, own_session
@@ -164,10 +165,15 @@ def move(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
     when, time = TimeInput.from_form(request.form).checked(page.session.when.zone)
     if when is None:
         return _move_form(page, view, time, status=422)
-    new = when
+    new, runtime = when, visit.runtime()
+    if new != view.alternative.when:
+        runtime.read_busy(page.practitioner.id, [new])
+    consent = Consent(shown=request.form.get("despite", ""))
 
     def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return offers.move_alternative(db, visit.runtime().policy, offer_id, alternative_id, new, by=by, now=now)
+        return offers.move_alternative(
+            db, runtime.policy, offer_id, alternative_id, new, by=by, now=now, consent=consent
+        )
 
     try:
         return _change(page, apply, done="The time is moved. The deadline stays the same.")

@@ -13,8 +13,9 @@ from connector import paths
 from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, Session
 from connector.domain.span import When
-from connector.errors import NotFoundError, PastSpanError, RuleError
+from connector.errors import ConflictError, NotFoundError, PastSpanError, RuleError
 from connector.services.scheduling import sessions
+from connector.services.scheduling.conflicts import Consent
 from connector.services.views.sessions import SessionPage, own_session, session_list, session_page
 from connector.web import visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
@@ -71,6 +72,8 @@ def time(session_id: UUID) -> ResponseReturnValue:
         return _save(page.session, _edit(form, page.session, when, now, place=place))
     except NotFoundError:
         raise
+    except ConflictError as error:
+        return _time_form(page, replace(form, time=form.time.refused(error)), status=visit.status_of(error))
     except RuleError as error:
         past = isinstance(error, PastSpanError) and form.reason == MoveReason.CORRECTION
         text = (
@@ -185,9 +188,13 @@ def _edit(form: TimeForm, session: Session, when: When, now: datetime, *, place:
 
 def _save(session: Session, edit: Edit) -> ResponseReturnValue:
     runtime = visit.runtime()
+    if edit.when is not None and edit.when != session.when:
+        runtime.read_busy(session.practitioner_id, [edit.when])
+    consent = Consent(shown=request.form.get("despite", ""))
     with runtime.database.begin() as db:
         own_session(db, visit.practitioner_id(), session.id)
-        saved = sessions.edit(db, runtime.policy, session.id, edit, by=visit.actor(db), now=runtime.clock())
+        by, now = visit.actor(db), runtime.clock()
+        saved = sessions.edit(db, runtime.policy, session.id, edit, by=by, now=now, consent=consent)
     if saved == session:
         flash("Nothing has changed, so nobody was told.", "done")
     else:

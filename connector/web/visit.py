@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from connector.domain.people import Actor
 from connector.errors import (
     InstallationError,
+    ConflictError,
     NotFoundError,
     OfferClosedError,
     ProviderError,
@@ -96,7 +97,7 @@ def status_of(error: RuleError) -> int:
     match error:
         case NotFoundError():
             return 404
-        case OfferClosedError() | QuestionClosedError() | StaleAnswerError() | TimeTakenError():
+        case OfferClosedError() | QuestionClosedError() | StaleAnswerError() | TimeTakenError() | ConflictError():
             return 409
         case _:
             return 422

@@ -157,7 +157,7 @@ def test_lost_access_is_disconnected_at_once(practice: Cli, calendar: MemoryCale
     practice.book()
     practice.ok("resync", "--wait")
     store.change_password("fresh")
-    practice.book(9)
+    practice.book(9, "--despite-conflict")
     practice.refused("resync", "--wait")
     [found] = practice.json("connections", "list")
     assert "stay there" in practice.ok("connections", "disconnect", found["id"])

@@ -14,7 +14,16 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from connector.domain.facts import BY_TAG, AnyFact, CalendarResumed, Disconnected, OfferSent, UnknownFact
+from connector.domain.facts import (
+    BY_TAG,
+    AnyFact,
+    CalendarResumed,
+    ConflictAccepted,
+    Disconnected,
+    OfferSent,
+    PersonChanged,
+    UnknownFact,
+)
 from connector.domain.people import Actor, Role
 from connector.services.views import connections
 from connector.services.views.timeline import line_of
@@ -75,6 +84,9 @@ def owner(database: Database) -> UUID:
     return kim.id
 
 
+LATER = {ConflictAccepted, PersonChanged}  # facts that no earlier version has stored
+
+
 def everything(database: Database) -> list[AnyFact | UnknownFact]:
     with database.read() as db:
         return [timeline._fact(row) for row in db.execute(sa.select(tables.facts).order_by(tables.facts.c.id))]
@@ -94,7 +106,7 @@ def test_rows_of_the_version_before_read_as_facts_and_are_told_in_the_same_words
     migrations.migrate(database_url)
 
     stored_facts = everything(database)
-    assert {type(fact) for fact in stored_facts} == set(BY_TAG.values())
+    assert {type(fact) for fact in stored_facts} == set(BY_TAG.values()) - LATER
     lines = [line_of(fact) for fact in stored_facts]
     assert [[line.who, line.what, line.why] for line in lines] == [row["told"] for row in OLD_ROWS]
     assert {line.at for line in lines} == {NOW}

@@ -11,7 +11,7 @@ from connector.domain.notice_table import Link
 from connector.domain.question import Question
 from connector.domain.span import Span, When
 from connector.runtime import Runtime
-from connector.services.scheduling import conflicts
+from connector.services.scheduling import take_back as taking_back
 from connector.services.sync import breaker
 from connector.storage import ledger, messages, mirrors, offers, questions
 from connector.storage.ledger import Key, Kind
@@ -133,7 +133,7 @@ def conflict_page(here: Desk, n: int = 0) -> str:
     """Return the path of the page the letter about a conflict at the nth offered time leads to."""
     with here.stage.runtime.database.read() as db:
         [offer] = [one for one in offers.of_session(db, here.stage.session.id) if one.sent_at][:1]
-    return f"/clash/{here.stage.runtime.seal.token(conflicts.PURPOSE, offer.alternatives[n].id)}"
+    return f"/clash/{here.stage.runtime.seal.token(taking_back.PURPOSE, offer.alternatives[n].id)}"
 
 
 def is_link_of(here: Desk, kind: str, path: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from connector.domain.offer import Offer, OfferState
 from connector.services.scheduling import answers, offers
-from connector.services.scheduling.conflicts import PURPOSE
+from connector.services.scheduling.take_back import PURPOSE
 from connector.storage import busy
 from tests.web.desk import Desk, alert, is_due, later
 from tests.web.remote_changes import add_foreign, begin, conflict_page, hand, is_link_of, refresh_free_busy

@@ -1,40 +1,136 @@
-"""Take back an offered time at which another calendar has something, by the link in the mail that said so."""
+"""What stands at a time in other calendars is said before anything is saved there, and accepted knowingly.
+
+One rule for every door and every use case that gives a session or an alternative a new time. A door has the calendars
+read first (`free_busy.read_now`), outside any transaction; the use case looks again in its own.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.offer import Alternative, Offer
+from connector.domain.facts import ConflictAccepted
 from connector.domain.people import Actor
-from connector.errors import NotFoundError
+from connector.domain.span import When, zone_named
+from connector.errors import ConflictError
 from connector.services.policy import Policy
-from connector.services.scheduling.answers import LINKS_SHOW
-from connector.services.scheduling.offers import withdraw_alternative
-from connector.storage import offers
-from connector.storage.seal import Seal
-
-PURPOSE = "take-back"
+from connector.services.sync import free_busy
+from connector.storage import busy
+from connector.storage.busy import BlindSpot, BusyTime
 
 
-def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Offer, Alternative]:
-    """Return the offer and the alternative that a mailed link takes back.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What is known against some times: what stands at them, and the calendars of which nobody knows."""
 
-    Raises: NotFoundError if the link is none of ours, or the offer ended more than 90 days ago.
+    times: tuple[When, ...]
+    standing: tuple[tuple[When, BusyTime], ...]
+    blind: tuple[BlindSpot, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.standing or self.blind)
+
+    @property
+    def key(self) -> str:
+        """A digest equal exactly while the same stands at the same times: who has accepted one has not the next."""
+        parts = [
+            f"{when.span.start:%Y%m%dT%H%M%S} {other.calendar_id} {other.span.start:%Y%m%dT%H%M%S} "
+            f"{other.span.end:%Y%m%dT%H%M%S}"
+            for when, other in self.standing
+        ]
+        parts += [f"{when.span.start:%Y%m%dT%H%M%S} {spot.calendar}" for when in self.times for spot in self.blind]
+        return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+
+    @property
+    def words(self) -> str:
+        """Say it to the practitioner."""
+        return " ".join([*(_words(when, other) for when, other in self.standing), *map(free_busy.words_of, self.blind)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What a person has said to the findings before something is saved.
+
+    Attributes:
+        shown: The key of those they were shown and accept; others they have to be shown first.
+        anything: Whether they accept whatever there is.
+        unread: Whether calendars of which nobody knows are passed over: nobody was asked about them.
     """
-    alternative_id = seal.identity(PURPOSE, token)
-    offer = offers.of_alternative(db, alternative_id)
-    if offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now:
-        raise NotFoundError("This link has expired.")
-    return offer, offer.alternative(alternative_id)
+
+    shown: str = ""
+    anything: bool = False
+    unread: bool = False
+
+    def covers(self, findings: Findings) -> bool:
+        """Whether something may be saved in spite of these."""
+        return self.anything or not findings or self.shown == findings.key
 
 
-def take_back(
-    db: Connection, policy: Policy, offer: Offer, alternative: Alternative, *, by: Actor, now: datetime
-) -> None:
-    """Take the alternative back; doing so twice changes nothing.
+ANYTHING = Consent(anything=True)
+NOT_ASKED = Consent(unread=True)  # what is known to stand there is refused all the same
 
-    Raises: OfferClosedError if the offer has ended.
+
+def find(db: Connection, policy: Policy, practitioner_id: UUID, times: Sequence[When], *, now: datetime) -> Findings:
+    """Return what is known against these times, as the practitioner's calendars were last read."""
+    coming = tuple(when for when in times if when.span.end > now)
+    until = max((when.span.end for when in coming), default=now)
+    return Findings(
+        times=coming,
+        standing=tuple((when, other) for when in coming for other in busy.overlapping(db, practitioner_id, when.span)),
+        blind=tuple(free_busy.blind_until(db, policy, practitioner_id, until, now=now)) if coming else (),
+    )
+
+
+def check(
+    db: Connection,
+    policy: Policy,
+    practitioner_id: UUID,
+    times: Sequence[When],
+    *,
+    consent: Consent,
+    now: datetime,
+) -> Findings:
+    """Return what is known against these times and was accepted.
+
+    Raises: ConflictError if it was not: say it, and save nothing.
     """
-    withdraw_alternative(db, policy, offer.id, alternative.id, by=by, now=now)
+    findings = find(db, policy, practitioner_id, times, now=now)
+    if consent.unread:
+        findings = Findings(times=findings.times, standing=findings.standing, blind=())
+    if not consent.covers(findings):
+        raise ConflictError(f"{findings.words} Nothing has been saved yet.", key=findings.key)
+    return findings
+
+
+def accepted(
+    findings: Findings, *, by: Actor, now: datetime, session_id: UUID, offer_id: UUID | None = None
+) -> tuple[ConflictAccepted, ...]:
+    """Return the facts that somebody has saved each of these times knowing of what stands there."""
+    return tuple(
+        ConflictAccepted(
+            at=now,
+            by=by,
+            session_id=session_id,
+            offer_id=offer_id,
+            when=when,
+            calendars=tuple(sorted({other.calendar for own, other in findings.standing if own == when})),
+            unread=tuple(spot.calendar for spot in findings.blind),
+        )
+        for when in findings.times
+        if findings.blind or any(own == when for own, _other in findings.standing)
+    )
+
+
+def _words(when: When, other: BusyTime) -> str:
+    zone = zone_named(when.zone)
+    start, end = other.span.start.astimezone(zone), other.span.end.astimezone(zone)
+    until = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%A %d %B %Y, %H:%M}"
+    return (
+        f"Something stands in “{other.calendar}” at this time already: "
+        f"{start:%A %d %B %Y, %H:%M} to {until} ({when.zone})."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from connector.errors import RuleError, TimeTakenError
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, decision_of, load, record
+from connector.services.scheduling import conflicts
+from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.services.sync import breaker, free_busy
 from connector.storage import calendars, occupancy, offers
 
@@ -96,7 +98,7 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     if not case.client.reachable & policy.media:
         raise RuleError(
             f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
-            "they want to be reached at. Add one first. Nothing has been held."
+            "they want to be reached at. Add one first, by `pencilled clients change`. Nothing has been held."
         )
     connections = calendars.connections_of(db, case.practitioner.id)
     lost = [connection.label for connection in connections if connection.state is ConnectionState.ACCESS_LOST]
@@ -134,15 +136,28 @@ def withdraw_alternative(
 
 
 def move_alternative(
-    db: Connection, policy: Policy, offer_id: UUID, alternative_id: UUID, when: When, *, by: Actor, now: datetime
+    db: Connection,
+    policy: Policy,
+    offer_id: UUID,
+    alternative_id: UUID,
+    when: When,
+    *,
+    by: Actor,
+    now: datetime,
+    consent: Consent = NOT_ASKED,
 ) -> Offer:
     """Move one open alternative; the deadline stays.
 
-    Raises: NotFoundError, OfferClosedError, TimeTakenError, PastSpanError, RuleError.
+    Raises: NotFoundError, OfferClosedError, TimeTakenError, PastSpanError, RuleError; ConflictError, see `conflicts`.
     """
     case, offer = _load(db, policy, offer_id, now)
     transition = offer_rules.move_alternative(offer, case.session, alternative_id, when, by=by, now=now)
-    record(db, policy, case, decision_of(transition, was=offer.state), now=now)
+    decision = decision_of(transition, was=offer.state)
+    if decision.facts:
+        findings = conflicts.check(db, policy, case.practitioner.id, [when], consent=consent, now=now)
+        knowing = conflicts.accepted(findings, by=by, now=now, session_id=case.session.id, offer_id=offer_id)
+        decision = replace(decision, facts=(*decision.facts, *knowing))
+    record(db, policy, case, decision, now=now)
     return transition.offer
 
 

@@ -15,8 +15,11 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind
 from connector.domain.span import When
+from connector.errors import RuleError
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, lock, record
+from connector.services.scheduling import conflicts
+from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.storage import people
 
 
@@ -32,13 +35,17 @@ def book(
     now: datetime,
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
+    consent: Consent = NOT_ASKED,
 ) -> Session:
     """Book a session, tell the client, and have it shown in the practitioner's calendars.
 
-    Raises: NotFoundError, PastSpanError, TimeTakenError.
+    Raises: NotFoundError, PastSpanError, TimeTakenError; ConflictError, see `conflicts`.
     """
     practitioner = lock(db, policy, practitioner_id, now=now)
     client = people.client(db, client_id)
+    for person in (practitioner, client):
+        if person.retired:
+            raise RuleError(f"{person.name} is retired and takes no new bookings.")
     transition = session_rules.book(
         practitioner_id=practitioner_id,
         client_id=client_id,
@@ -51,28 +58,45 @@ def book(
         series_id=series_id,
     )
     case = Case(practitioner=practitioner, client=client, session=transition.session)
-    decision = Decision(session=transition.session, facts=transition.facts, new=True)
+    findings = conflicts.check(db, policy, practitioner_id, [when], consent=consent, now=now)
+    knowing = conflicts.accepted(findings, by=by, now=now, session_id=transition.session.id)
+    decision = Decision(session=transition.session, facts=(*transition.facts, *knowing), new=True)
     record(db, policy, case, decision, now=now)
     return transition.session
 
 
-def edit(db: Connection, policy: Policy, session_id: UUID, edit: Edit, *, by: Actor, now: datetime) -> Session:
+def edit(
+    db: Connection,
+    policy: Policy,
+    session_id: UUID,
+    edit: Edit,
+    *,
+    by: Actor,
+    now: datetime,
+    consent: Consent = NOT_ASKED,
+) -> Session:
     """Change time, place or both at once; an open offer ends when the time changes.
 
-    Raises: NotFoundError, PastSpanError, TimeTakenError, RuleError (no attestation, cancelled session).
+    Raises: NotFoundError, PastSpanError, TimeTakenError, RuleError (no attestation, cancelled session); ConflictError
+        for a new time, see `conflicts`.
     """
     case = load(db, policy, session_id, now=now)
     transition = session_rules.edit(case.session, edit, by=by, now=now)
     if not transition.facts:
         return case.session
-    decision = Decision(session=transition.session, facts=transition.facts)
-    if case.open is not None and any(isinstance(fact, SessionMoved) for fact in transition.facts):
+    facts, moves = transition.facts, any(isinstance(fact, SessionMoved) for fact in transition.facts)
+    if moves:
+        times = [transition.session.when]
+        findings = conflicts.check(db, policy, case.practitioner.id, times, consent=consent, now=now)
+        facts = (*facts, *conflicts.accepted(findings, by=by, now=now, session_id=session_id))
+    decision = Decision(session=transition.session, facts=facts)
+    if case.open is not None and moves:
         why = "the session was moved"
         withdrawal = offer_rules.withdraw(case.open, transition.session, by=by, now=now, why=why)
         decision = replace(
             decision,
             offers=((withdrawal.offer, case.open.state),),
-            facts=(*withdrawal.facts, *transition.facts),
+            facts=(*withdrawal.facts, *facts),
         )
     record(db, policy, case, decision, now=now)
     return transition.session

@@ -5,20 +5,23 @@ What was read is stored with its age. A calendar that cannot be read is a blind 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from threading import Thread
+from time import monotonic
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection as Db
 
-from connector.domain.connection import Calendar, CalendarRole
+from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.facts import ConflictFound
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Alternative, Offer
 from connector.domain.people import CLOCK
 from connector.domain.span import Span
-from connector.errors import MissingError, ProviderError, RefusedError
-from connector.ports import Busy, ListsBusy, RemoteCalendar
+from connector.errors import ConnectorError, MissingError, ProviderError, RefusedError
+from connector.ports import Busy, Clock, ListsBusy, RemoteCalendar
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
@@ -27,6 +30,7 @@ from connector.storage import (
     busy,
     calendars,
     conversations,
+    ledger,
     mirrors,
     offers,
     people,
@@ -38,10 +42,16 @@ from connector.storage import (
 from connector.storage.busy import BlindSpot
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
+from connector.storage.ledger import Key, Kind
 
 AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
+PATIENCE = timedelta(seconds=5)  # how long who saves a time waits for calendars to be read
+READER = "free-busy"  # the threads that read for doors
 FRESH = 4  # polling intervals after which a calendar that was not read counts as a blind spot
+
+
+log = structlog.get_logger(__name__)
 
 
 def read(
@@ -85,6 +95,85 @@ def refresh(database: Database, policy: Policy, practitioner_id: UUID, *, now: d
             make_busy_due(db, practitioner_id, now=now)
 
 
+def read_now(
+    database: Database,
+    policy: Policy,
+    open_remote: Callable[[UUID], RemoteCalendar],
+    practitioner_id: UUID,
+    until: datetime,
+    *,
+    clock: Clock,
+    patience: timedelta = PATIENCE,
+) -> None:
+    """Read a practitioner's calendars for somebody who is about to save a time; waits for it `patience` long at most.
+
+    A calendar that does not answer in time, or cannot be read, stays a blind spot; its answer still counts when it
+    comes. Call it outside any transaction.
+    """
+    now = clock()
+    until = min(until, now + FURTHEST)
+    with database.read() as db:
+        usable = {one.id for one in calendars.connections_of(db, practitioner_id) if one.state is ConnectionState.OK}
+        own = [one for one in calendars.all_of(db, practitioner_id) if one.connection_id in usable]
+    common = (open_remote, until, now)
+    readers = [
+        Thread(target=_read_for_door, args=(database, policy, calendar, *common), name=READER, daemon=True)
+        for calendar in own
+    ]
+    for reader in readers:
+        reader.start()
+    deadline = monotonic() + patience.total_seconds()
+    for reader in readers:
+        reader.join(max(0.0, deadline - monotonic()))
+
+
+def _read_for_door(
+    database: Database,
+    policy: Policy,
+    calendar: Calendar,
+    open_remote: Callable[[UUID], RemoteCalendar],
+    until: datetime,
+    now: datetime,
+) -> None:
+    """Read one calendar without a claim: what a worker has read meanwhile stays."""
+    try:
+        with database.read() as db:
+            until = max(until, _until(db, calendar.practitioner_id, now))
+        try:
+            busy_times = _read(open_remote(calendar.id), Span(start=now, end=until))
+        except ConnectorError as error:
+            log.warning("busy_not_read", calendar=str(calendar.id), error=type(error).__name__)
+            _keep_for_door(database, policy, calendar, None, str(error), until=until, now=now)
+        else:
+            _keep_for_door(database, policy, calendar, busy_times, "", until=until, now=now)
+    except Exception as error:  # noqa: BLE001 - a thread has nobody above it; the calendar stays a blind spot
+        log.error("busy_not_read", calendar=str(calendar.id), error=type(error).__name__)  # noqa: TRY400 - no names
+
+
+def _keep_for_door(
+    database: Database,
+    policy: Policy,
+    calendar: Calendar,
+    busy_times: Sequence[Busy] | None,
+    trouble: str,
+    *,
+    until: datetime,
+    now: datetime,
+) -> None:
+    """Store what was read, or why it could not be."""
+    with database.begin() as db:
+        lock(db, policy, calendar.practitioner_id, now=now)
+        latest = next((one for one in calendars.all_of(db, calendar.practitioner_id) if one.id == calendar.id), None)
+        if latest is None or (latest.busy_at is not None and latest.busy_at > now):
+            return
+        if busy_times is None:
+            busy.note_trouble(db, calendar.id, trouble)
+            ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)  # what follows from it
+            return
+        busy.keep(db, calendar.id, _foreign(db, calendar, busy_times, now), now=now, until=until)
+        _tell_conflicts(db, calendar, now)
+
+
 def conflicts(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
     """Return the names of the practitioner's calendars in which something stands at that time, as last read."""
     return tuple(sorted({conflict.calendar for conflict in busy.overlapping(db, practitioner_id, span)}))
@@ -95,6 +184,13 @@ def blind_spots(
 ) -> Sequence[BlindSpot]:
     """Return the calendars of which it is not known whether they are free at these times."""
     until = max((alternative.when.span.end for alternative in alternatives), default=now)
+    return blind_until(db, policy, practitioner_id, until, now=now)
+
+
+def blind_until(
+    db: Db, policy: Policy, practitioner_id: UUID, until: datetime, *, now: datetime
+) -> Sequence[BlindSpot]:
+    """Return the calendars of which it is not known whether they are free until then."""
     return busy.blind_spots(db, practitioner_id, read_since=now - FRESH * policy.poll_open, until=until)
 
 

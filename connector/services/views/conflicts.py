@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Client, Practitioner
 from connector.domain.session import Session
-from connector.services.scheduling.conflicts import find
+from connector.services.scheduling.take_back import find
 from connector.services.sync import free_busy
 from connector.services.views.offers import state_now
 from connector.storage import people, sessions

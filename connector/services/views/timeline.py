@@ -20,6 +20,7 @@ from connector.domain.facts import (
     CalendarFact,
     CalendarPaused,
     CalendarResumed,
+    ConflictAccepted,
     ConflictFound,
     ConnectionAdded,
     ConnectionFact,
@@ -48,6 +49,7 @@ from connector.domain.facts import (
     OfferReplaced,
     OfferSent,
     OfferWithdrawn,
+    PersonChanged,
     PractitionerAnswered,
     PractitionerAsked,
     QuestionDropped,
@@ -235,6 +237,8 @@ def _of_session(fact: SessionFact) -> str:
             return f"Place changed from “{fact.old}” to “{fact.new}”"
         case SessionCancelled():
             return f"Session cancelled: {fact.reason}" if fact.reason else "Session cancelled"
+        case PersonChanged():
+            return f"Changed about the {fact.who}: {', '.join(fact.changed)}"
         case SessionFlagged():
             return f"Needs attention: {_FLAGS[fact.reason]}"
         case FlagCleared():
@@ -273,6 +277,10 @@ def _of_alternative(fact: AlternativeFact) -> str:
             return f"Offered time moved from {_time(fact.old)} to {_time(fact.new)}"
         case ConflictFound():
             return f"Something stands in “{fact.calendar}” at an offered time: {_time(fact.when)}"
+        case ConflictAccepted():
+            known = f"something stands there in {_quoted(fact.calendars)}" if fact.calendars else ""
+            unread = f"nobody knows what stands there in {_quoted(fact.unread)}" if fact.unread else ""
+            return f"Saved {_time(fact.when)} knowing that {' and '.join(filter(None, (known, unread)))}"
         case _:
             assert_never(fact)
 
@@ -362,3 +370,7 @@ def _counted(alternatives: Sequence[When]) -> str:
 
 def _time(when: When) -> str:
     return f"{when.local:%a %d %b %Y, %H:%M} ({when.zone})"
+
+
+def _quoted(calendars: Sequence[str]) -> str:
+    return ", ".join(f"“{name}”" for name in calendars)

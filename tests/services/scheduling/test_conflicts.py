@@ -1,51 +1,176 @@
-"""An offered time at which something else stands is told once, and taken back by the link in that letter."""
+"""What stands at a time in another calendar is said before anything is saved, and is accepted knowingly."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+from threading import Event
+from threading import enumerate as enumerate_threads
+from uuid import UUID
 
 import pytest
 
 from connector.domain.connection import Calendar
-from connector.errors import NotFoundError
-from connector.services.scheduling.conflicts import PURPOSE, find, take_back
-from tests.domain.examples import KIM, when
-from tests.services.connected import conflicts, read_free_busy, remote, work
-from tests.services.practice import SEAL, Practice
+from connector.domain.facts import ConflictAccepted
+from connector.domain.offer import Offer
+from connector.domain.session import Edit, Session
+from connector.domain.span import When
+from connector.errors import ConflictError, TransientError
+from connector.ports import RemoteCalendar
+from connector.services.scheduling import conflicts, offers, sessions
+from connector.services.scheduling.conflicts import ANYTHING, Consent, Findings
+from connector.services.sync import free_busy
+from connector.storage import timeline
+from tests.domain.examples import ATTESTED, KIM, PRACTICE, when
+from tests.services.connected import offer_and_show, remote, work
+from tests.services.practice import Practice
+
+ASKED = Consent()
 
 
-def test_a_conflict_with_an_open_offer_is_told_once_with_a_way_to_take_it_back(
+def test_a_conflict_is_said_before_a_session_is_booked(practice: Practice, private: Calendar) -> None:
+    remote(practice, "private").add_foreign(when(48.5).span)
+    read_now(practice, when(48))
+    with pytest.raises(ConflictError, match=rf"“{private.name}” at this time already.*Nothing has been saved"):
+        book(practice, when(48), ASKED)
+    assert practice.kept() == []
+
+
+def test_a_conflict_is_said_before_a_session_is_moved(practice: Practice, private: Calendar) -> None:
+    booked = practice.book(48)
+    remote(practice, "private").add_foreign(when(72).span)
+    read_now(practice, when(72))
+    with pytest.raises(ConflictError, match=private.name):
+        edit(practice, booked, Edit(when=when(72), attestation=ATTESTED), ASKED)
+    assert practice.session(booked) == booked
+
+
+def test_a_conflict_is_said_before_an_offered_time_is_moved(
     practice: Practice, calendar: Calendar, private: Calendar
 ) -> None:
-    booked = practice.book(48)
-    offer = practice.offer(booked, 72, 96)
-    work(practice, calendar)
-    read_free_busy(practice, private)
-    assert practice.kinds_told(booked, client=False) == []
-    remote(practice, "private").add_foreign(when(72.5).span)
-    read_free_busy(practice, private)
-    practice.wait(seconds=30)
-    read_free_busy(practice, private)
-    (message,) = practice.told(booked, client=False)
-    assert (message.kind.value, message.notice.about, message.notice.choices[0].when) == (
-        "clash_found",
-        "Private",
-        when(72),
-    )
-    assert conflicts(practice, 72) == ("Private",)
-    token = SEAL.token(PURPOSE, message.notice.alternative_id or offer.id)
-    with practice.database.begin() as db:
-        conflicting_offer, alternative = find(db, SEAL, token, now=practice.now)
-        take_back(db, practice.policy, conflicting_offer, alternative, by=KIM, now=practice.now)
-    assert [a.when for a in practice.offer_now(offer).standing] == [when(96)]
-    assert practice.kinds_told(booked, client=True)[-1] == "offer_changed"
+    _, offer = offer_and_show(practice, calendar, 72)
+    remote(practice, "private").add_foreign(when(96).span)
+    read_now(practice, when(96))
+    with pytest.raises(ConflictError, match=private.name):
+        move(practice, offer, when(96), ASKED)
+    assert practice.offer_now(offer).alternatives[0].when == when(72)
+    move(practice, offer, when(96), ANYTHING)
+    assert practice.offer_now(offer).alternatives[0].when == when(96)
 
 
-def test_a_link_to_take_back_ends_ninety_days_after_the_offer(practice: Practice) -> None:
-    offer = practice.offer(practice.book(48), 72)
-    practice.withdraw(offer)
-    token = SEAL.token(PURPOSE, offer.alternatives[0].id)
-    practice.wait(days=89)
+def test_what_was_shown_is_accepted_and_nothing_else_and_the_timeline_notes_it(
+    practice: Practice, private: Calendar
+) -> None:
+    there = remote(practice, "private")
+    there.add_foreign(when(48).span)
+    there.add_foreign(when(72).span)
+    read_now(practice, when(72))
+    shown = find(practice, when(48)).key
+    with pytest.raises(ConflictError):
+        book(practice, when(72), Consent(shown=shown))
+    booked = book(practice, when(48), Consent(shown=shown))
     with practice.database.read() as db:
-        assert find(db, SEAL, token, now=practice.now)[0].id == offer.id
-    practice.wait(days=2)
-    with practice.database.read() as db, pytest.raises(NotFoundError):
-        find(db, SEAL, token, now=practice.now)
+        accepted = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, ConflictAccepted)]
+    assert [(fact.when, fact.calendars, fact.unread) for fact in accepted] == [(when(48), (private.name,), ())]
+
+
+def test_a_use_case_that_asked_nobody_refuses_what_is_known_to_stand_there(
+    practice: Practice, private: Calendar
+) -> None:
+    remote(practice, "private").add_foreign(when(48).span)
+    read_now(practice, when(48))
+    with pytest.raises(ConflictError, match=private.name):
+        practice.book(48)
+
+
+def test_a_calendar_that_cannot_be_read_is_said_and_never_free(practice: Practice, calendar: Calendar) -> None:
+    remote(practice).offline = TransientError("no answer")
+    read_now(practice, when(48))
+    with pytest.raises(ConflictError, match=rf"“{calendar.name}” cannot be read at the moment.*nobody knows"):
+        book(practice, when(48), ASKED)
+    booked = book(practice, when(48), Consent(shown=find(practice, when(48)).key))
+    assert "ConflictAccepted" in practice.happened(booked)
+
+
+def test_a_server_that_is_silent_is_waited_for_only_so_long(practice: Practice, calendar: Calendar) -> None:
+    goes_on, began = Event(), Event()
+
+    def silent(identity: UUID) -> RemoteCalendar:
+        began.set()
+        goes_on.wait()
+        return practice.runtime.remote(identity)
+
+    try:
+        read_now(practice, when(48), open_remote=silent, patience=timedelta(milliseconds=50))
+        assert began.wait(60)
+        assert [spot.calendar for spot in find(practice, when(48)).blind] == [calendar.name]
+    finally:
+        goes_on.set()
+        for thread in enumerate_threads():
+            if thread.name == free_busy.READER:
+                thread.join(60)
+
+
+def test_own_entries_and_a_free_calendar_are_nothing_to_say(practice: Practice, calendar: Calendar) -> None:
+    booked = practice.book(48)
+    work(practice, calendar)
+    read_now(practice, when(72))
+    edit(practice, booked, Edit(when=when(48.5), attestation=ATTESTED), ASKED)
+    assert "ConflictAccepted" not in practice.happened(booked)
+
+
+def test_without_a_calendar_there_is_nothing_to_say(practice: Practice) -> None:
+    read_now(practice, when(48))
+    assert book(practice, when(48), ASKED).when == when(48)
+
+
+def read_now(
+    practice: Practice,
+    until: When,
+    *,
+    open_remote: object = None,
+    patience: timedelta = timedelta(minutes=1),
+) -> None:
+    """Have the calendars read as a door does before something is saved."""
+    remote_of = open_remote if callable(open_remote) else practice.runtime.remote
+    free_busy.read_now(
+        practice.database,
+        practice.policy,
+        remote_of,
+        practice.kim.id,
+        until.span.end,
+        clock=practice.clock,
+        patience=patience,
+    )
+
+
+def find(practice: Practice, *times: When) -> Findings:
+    with practice.database.read() as db:
+        return conflicts.find(db, practice.policy, practice.kim.id, times, now=practice.now)
+
+
+def book(practice: Practice, at: When, consent: Consent) -> Session:
+    with practice.database.begin() as db:
+        return sessions.book(
+            db,
+            practice.policy,
+            practitioner_id=practice.kim.id,
+            client_id=practice.alex.id,
+            when=at,
+            location=PRACTICE,
+            by=KIM,
+            now=practice.now,
+            consent=consent,
+        )
+
+
+def edit(practice: Practice, session: Session, change: Edit, consent: Consent) -> Session:
+    with practice.database.begin() as db:
+        return sessions.edit(db, practice.policy, session.id, change, by=KIM, now=practice.now, consent=consent)
+
+
+def move(practice: Practice, offer: Offer, to: When, consent: Consent) -> Offer:
+    alternative_id = offer.alternatives[0].id
+    with practice.database.begin() as db:
+        return offers.move_alternative(
+            db, practice.policy, offer.id, alternative_id, to, by=KIM, now=practice.now, consent=consent
+        )

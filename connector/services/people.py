@@ -1,0 +1,116 @@
+"""Practitioners and clients are changed and retired: whatever follows is made due, and nothing is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain.facts import PersonChanged
+from connector.domain.notice import Notice
+from connector.domain.people import Actor, Client, Practitioner
+from connector.domain.session import Session, SessionState
+from connector.errors import RuleError
+from connector.services import conversations
+from connector.services.recording import keep_times_anew, make_calendars_due
+from connector.storage import calendars, offers, people, sessions, timeline
+
+_MOST_NAMED = 5
+
+
+def change_client(db: Connection, changed: Client, *, by: Actor, now: datetime) -> Sequence[Notice]:
+    """Store what is different about a client, and tell them at a new address what is still true.
+
+    Returns: What they are told next, one letter a session at most; the others follow.
+    Raises: NotFoundError, RuleError.
+    """
+    own = [one for one in sessions.of_client(db, changed.id, since=now) if one.state is SessionState.BOOKED]
+    for practitioner_id in sorted({session.practitioner_id for session in own}):
+        people.practitioner(db, practitioner_id, lock=True)
+    before = people.client(db, changed.id)
+    if changed.email and changed.email != before.email:
+        conversations.readdress(db, changed.id, changed.email, now=now)
+    people.save_client(db, changed)
+    names = _different(before, changed)
+    for session in own:
+        practitioner = people.practitioner(db, session.practitioner_id)
+        conversations.witness(db, practitioner, changed, session, now=now)
+        fact = PersonChanged(at=now, by=by, session_id=session.id, who="client", changed=names)
+        timeline.append(db, practitioner.id, [fact] if names else [])
+        if changed.name != before.name:
+            make_calendars_due(db, practitioner.id, now=now)
+    return conversations.next_to_client(db, changed.id, now=now)
+
+
+def change_practitioner(db: Connection, changed: Practitioner, *, by: Actor, now: datetime) -> None:
+    """Store what is different about a practitioner; another buffer holds for every session and offer to come.
+
+    Raises: NotFoundError; RuleError for an address that is taken, or a buffer by which sessions would collide.
+    """
+    before = people.practitioner(db, changed.id, lock=True)
+    people.save_practitioner(db, changed)
+    if changed.buffer != before.buffer:
+        keep_times_anew(db, changed, now=now)
+    names = _different(before, changed)
+    fact = PersonChanged(at=now, by=by, who="practitioner", changed=names)
+    timeline.append(db, changed.id, [fact] if names else [])
+
+
+def retire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Client:
+    """Have a client take no new bookings.
+
+    Raises: NotFoundError; RuleError that names what stands.
+    """
+    client = people.client(db, client_id)
+    every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
+    for practitioner_id in sorted({session.practitioner_id for session in every}):
+        people.practitioner(db, practitioner_id, lock=True)
+    _refuse_standing(db, client.name, every, now)
+    people.retire_client(db, client_id, now=now)
+    for practitioner_id in sorted({session.practitioner_id for session in every}):
+        fact = PersonChanged(at=now, by=by, who="client", changed=("retired",))
+        timeline.append(db, practitioner_id, [fact])
+    return client
+
+
+def retire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, now: datetime) -> Practitioner:
+    """Have a practitioner take no new bookings; their calendars are disconnected first, by the usual way.
+
+    Raises: NotFoundError; RuleError that names what stands.
+    """
+    person = people.practitioner(db, practitioner_id, lock=True)
+    every = sessions.of_practitioner(db, practitioner_id, since=datetime.min.replace(tzinfo=now.tzinfo))
+    _refuse_standing(db, person.name, every, now)
+    connected = calendars.connections_of(db, practitioner_id)
+    if connected:
+        names = ", ".join(f"“{one.label}” ({one.id.hex[:8]})" for one in connected)
+        raise RuleError(f"{person.name} still has calendars: {names}. First: pencilled connections disconnect ID")
+    people.retire_practitioner(db, practitioner_id, now=now)
+    timeline.append(db, person.id, [PersonChanged(at=now, by=by, who="practitioner", changed=("retired",))])
+    return person
+
+
+def _refuse_standing(db: Connection, name: str, every: Sequence[Session], now: datetime) -> None:
+    """Raise RuleError while a session is to come, or an offer waits for an answer."""
+    booked = [one for one in every if one.state is SessionState.BOOKED and one.when.span.end > now]
+    if booked:
+        times = ", ".join(f"{one.when.local:%d %B %Y, %H:%M} ({one.id.hex[:8]})" for one in booked[:_MOST_NAMED])
+        more = f" and {len(booked) - _MOST_NAMED} more" if len(booked) > _MOST_NAMED else ""
+        raise RuleError(f"{name} still has sessions to come: {times}{more}. Cancel them first, or let them take place.")
+    own = {session.id for session in every}
+    waiting = [
+        offer
+        for practitioner_id in {session.practitioner_id for session in every}
+        for offer in offers.open_of_practitioner(db, practitioner_id)
+        if offer.session_id in own
+    ]
+    if waiting:
+        raise RuleError(f"An offer to {name} or by them is still open. Take it back first: pencilled offers withdraw")
+
+
+def _different(before: Client | Practitioner, after: Client | Practitioner) -> tuple[str, ...]:
+    names = (field.name for field in fields(before))
+    return tuple(name for name in names if getattr(before, name) != getattr(after, name))
