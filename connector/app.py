@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import providers
@@ -19,6 +16,7 @@ from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider
 from connector.runtime import Runtime
 from connector.services.policy import Policy
 from connector.settings import Settings
+from connector.storage import keys
 from connector.storage.clock import DatabaseClock
 from connector.storage.database import Database
 from connector.storage.seal import Seal
@@ -63,7 +61,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
 
     Its clock is the database's, whatever the clock of this machine shows, unless another is given.
 
-    Raises: SettingsError.
+    Raises: SettingsError; RuleError if the key of a database that needs it is missing.
     """
     database = Database(settings.database_url, careful=settings.database_careful)
     database_clock = None if database.embedded else DatabaseClock(database, process=process_clock)
@@ -72,7 +70,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     return Runtime(
         settings=settings,
         database=database,
-        seal=Seal(_keys(settings)),
+        seal=Seal(_keys(settings, database)),
         policy=_policy(settings),
         network=network,
         sender=_sender(settings),
@@ -178,15 +176,5 @@ def _apps(settings: Settings) -> Iterator[tuple[str, OAuthApp]]:
             yield slug, app
 
 
-def _keys(settings: Settings) -> tuple[str, ...]:
-    if settings.secret_keys:
-        return settings.secret_keys
-    path = Path(settings.database_url.removeprefix("sqlite:///") + ".key")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return (path.read_text(encoding="ascii").strip(),)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
-    return (path.read_text(encoding="ascii").strip(),)
+def _keys(settings: Settings, database: Database) -> tuple[str, ...]:
+    return settings.secret_keys or keys.of_file(database, settings.database_url)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from connector.errors import RuleError
 from connector.ports import Clock
 from connector.storage import ledger, migrations
 from connector.storage.database import Database
@@ -22,6 +23,8 @@ def obstacles(database: Database, database_url: str, clock: Clock) -> list[str]:
         if migrations.pending(database_url):
             return ["the database needs `pencilled migrate`"]
         overdue = ledger.oldest_overdue(database, clock())
+    except RuleError as error:
+        return [str(error)]
     except SQLAlchemyError:
         return ["the database cannot be reached"]
     if overdue > OVERDUE:
