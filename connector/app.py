@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from connector.work.engine import Engine
 
 CHECK_TIMEOUT = timedelta(seconds=5)
+READY_TIMEOUT = timedelta(seconds=2)  # whoever asks for readiness waits no longer than a few seconds
 
 
 def process_clock() -> datetime:
@@ -76,6 +77,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         sender=_sender(settings),
         clock=clock or database_clock or system_clock,  # where the database is a file, its clock is this machine's
         load_provider=partial(_load_provider, settings),
+        check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
     )
 
 
@@ -119,14 +121,14 @@ def check_mail(settings: Settings) -> None:
         raise TransientError(str(error)) from error
 
 
-def check_broker(settings: Settings) -> None:
+def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> None:
     """Ask the Redis server whether it is there.
 
     Raises: TransientError with what to correct; SettingsError.
     """
     import redis  # noqa: PLC0415 - as above
 
-    seconds = CHECK_TIMEOUT.total_seconds()
+    seconds = timeout.total_seconds()
     try:
         with redis.Redis.from_url(settings.broker_url, socket_connect_timeout=seconds, socket_timeout=seconds) as api:
             api.ping()

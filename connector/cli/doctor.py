@@ -28,6 +28,7 @@ from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
 from connector.services.sync import free_busy
+from connector.services.views import readiness
 from connector.settings import Settings
 from connector.storage import calendars, ledger, migrations, offers
 from connector.storage.clock import TOLERATED, DatabaseClock
@@ -87,6 +88,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield Check(name="key", ok=False, words=error.message.removeprefix("Error: "))
         return
     yield from _clock(runtime)
+    if not readiness.can_be_written(runtime.database):
+        yield Check(name="writing", ok=False, words=readiness.NOT_WRITABLE)
     with runtime.database.read() as db:
         connections = calendars.connections_of(db)
     if not connections:
