@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -92,6 +92,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield Check(name="writing", ok=False, words=readiness.NOT_WRITABLE)
     with runtime.database.read() as db:
         connections = calendars.connections_of(db)
+        doubles = calendars.doubles(db)
+    yield from _doubles(doubles)
     if not connections:
         yield Check(name="calendars", ok=True, words="none is connected yet")
     for connection in connections:
@@ -100,6 +102,15 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield from _holds(runtime, connection)
         yield from _conflicts(runtime, connection)
     yield from _work(runtime)
+
+
+def _doubles(doubles: Sequence[Sequence[Calendar]]) -> Iterator[Check]:
+    """Name the calendars that several connections write to, which older versions allowed: everything stands twice."""
+    for first, *others in doubles:
+        ids = [short(calendar.connection_id) for calendar in others]
+        commands = " and ".join(f"`pencilled connections disconnect {one}`" for one in ids)
+        words = f"connected more than once, by {short(first.connection_id)} and {', '.join(ids)}. Keep one: {commands}"
+        yield Check(name=f"calendar “{first.name}”", ok=False, words=words)
 
 
 def _holds(runtime: Runtime, connection: Connection) -> Iterator[Check]:

@@ -46,6 +46,7 @@ class Calendar:
 
     Attributes:
         trouble: What went wrong last, in plain words.
+        identity: What tells it from every other calendar, its provider's slug first; None where nobody knows.
         successor_id: The calendar that takes over, while this one is being cleared.
         paused: Why nothing is done about it until somebody says so (a PauseReason); `paused_count` entries were gone.
         busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
@@ -79,3 +80,4 @@ class Calendar:
     probe_at: datetime | None = None
     probe_tries: int = 0
     probed_at: datetime | None = None
+    identity: str | None = None

@@ -247,6 +247,14 @@ def is_time_taken(error: IntegrityError) -> bool:
     return getattr(cause, "sqlstate", None) == "23P01" and cause.diag.constraint_name == "no_overlap"
 
 
+def is_written_already(error: IntegrityError) -> bool:
+    """Whether the row was refused because another connection has its entries go to the same calendar."""
+    cause: Any = error.orig
+    if getattr(cause, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_UNIQUE":
+        return "calendars.identity" in str(cause)
+    return getattr(cause, "sqlstate", None) == "23505" and cause.diag.constraint_name == "uq_calendars_written"
+
+
 def is_busy(error: DBAPIError) -> bool:
     """Whether the transaction lost to others at work at the same time, so that doing it again may succeed."""
     cause: Any = error.orig

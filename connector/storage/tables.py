@@ -264,6 +264,16 @@ calendars = Table(
     Column("probe_at", UtcDateTime),  # when it begins there
     Column("probe_tries", Integer, nullable=False, server_default="0"),
     Column("probed_at", UtcDateTime),  # when it was last proved how holds must be shown
+    Column("identity", Text),  # what tells it from every other calendar, however its address is spelled; NULL: unknown
+    Column("twin", Integer, nullable=False, server_default="0"),  # 0, but for doubles that an older version let in
+    Index(
+        "uq_calendars_written",
+        "identity",
+        "twin",
+        unique=True,
+        sqlite_where=text("role <> 'watched'"),
+        postgresql_where=text("role <> 'watched'"),
+    ),
 )
 
 mirrors = Table(
