@@ -71,7 +71,7 @@ def require() -> ResponseReturnValue | None:
     if signed_in() is not None:
         return None
     if request.method == "GET":
-        cookie[_NEXT_PAGE] = request.path
+        cookie[_NEXT_PAGE] = request.script_root + request.path
     return redirect(url_for("signin.ask"), 303)
 
 
