@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import providers
@@ -19,6 +16,7 @@ from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider
 from connector.runtime import Runtime
 from connector.services.policy import Policy
 from connector.settings import Settings
+from connector.storage import keys
 from connector.storage.clock import DatabaseClock
 from connector.storage.database import Database
 from connector.storage.seal import Seal
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from connector.work.engine import Engine
 
 CHECK_TIMEOUT = timedelta(seconds=5)
+READY_TIMEOUT = timedelta(seconds=2)  # whoever asks for readiness waits no longer than a few seconds
 
 
 def process_clock() -> datetime:
@@ -63,7 +62,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
 
     Its clock is the database's, whatever the clock of this machine shows, unless another is given.
 
-    Raises: SettingsError.
+    Raises: SettingsError; RuleError if the key of a database that needs it is missing.
     """
     database = Database(settings.database_url, careful=settings.database_careful)
     database_clock = None if database.embedded else DatabaseClock(database, process=process_clock)
@@ -72,12 +71,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     return Runtime(
         settings=settings,
         database=database,
-        seal=Seal(_keys(settings)),
+        seal=Seal(_keys(settings, database)),
         policy=_policy(settings),
         network=network,
         sender=_sender(settings),
         clock=clock or database_clock or system_clock,  # where the database is a file, its clock is this machine's
         load_provider=partial(_load_provider, settings),
+        check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
     )
 
 
@@ -121,14 +121,14 @@ def check_mail(settings: Settings) -> None:
         raise TransientError(str(error)) from error
 
 
-def check_broker(settings: Settings) -> None:
+def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> None:
     """Ask the Redis server whether it is there.
 
     Raises: TransientError with what to correct; SettingsError.
     """
     import redis  # noqa: PLC0415 - as above
 
-    seconds = CHECK_TIMEOUT.total_seconds()
+    seconds = timeout.total_seconds()
     try:
         with redis.Redis.from_url(settings.broker_url, socket_connect_timeout=seconds, socket_timeout=seconds) as api:
             api.ping()
@@ -178,15 +178,5 @@ def _apps(settings: Settings) -> Iterator[tuple[str, OAuthApp]]:
             yield slug, app
 
 
-def _keys(settings: Settings) -> tuple[str, ...]:
-    if settings.secret_keys:
-        return settings.secret_keys
-    path = Path(settings.database_url.removeprefix("sqlite:///") + ".key")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return (path.read_text(encoding="ascii").strip(),)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
-    return (path.read_text(encoding="ascii").strip(),)
+def _keys(settings: Settings, database: Database) -> tuple[str, ...]:
+    return settings.secret_keys or keys.of_file(database, settings.database_url)

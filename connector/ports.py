@@ -194,11 +194,18 @@ class ListsBusy(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCalendarInfo:
-    """A calendar an account offers for choice. `remote_id` is its URL or id at the service."""
+    """A calendar an account offers for choice.
+
+    Attributes:
+        remote_id: Its URL or id at the service.
+        identity: What tells it from every other calendar at every service of its kind, however its address is spelled
+            and whoever is signed in, as far as the service lets us know; empty if it does not.
+    """
 
     remote_id: str
     name: str
     writable: bool
+    identity: str = ""
 
 
 class Account(Protocol):

@@ -34,6 +34,7 @@ class Runtime:
 
     Attributes:
         load_provider: Imports a calendar service's module on its first use.
+        check_broker: Raises a ConnectorError that says what is wrong with the broker; None if it is in this process.
         observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
     """
 
@@ -45,6 +46,7 @@ class Runtime:
     sender: Sender
     clock: Clock
     load_provider: Callable[[str], Provider]
+    check_broker: Callable[[], None] | None = None
     observe: Callable[[str, str], AbstractContextManager[object]] | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)

@@ -189,6 +189,11 @@ def same_family(host: str, other: str) -> bool:
     return len(domains) == 1 or any(domains <= family for family in _FAMILIES)
 
 
+def family(host: str) -> str | None:
+    """Return one name for the hosts of a known provider whose service lives at several; None for every other host."""
+    return next((min(names) for names in _FAMILIES if registrable(host) in names), None)
+
+
 def registrable(host: str) -> str | None:
     """Return the domain a host was registered under; None for addresses and single names.
 

@@ -177,6 +177,12 @@ class Postgresql:
         self._process.wait(120)
         self.start()
 
+    def become_replica(self) -> None:
+        """Go on as a standby, which only lets read."""
+        self.stop()
+        (self._folder / "data" / "standby.signal").touch()
+        self.start()
+
     def stop(self) -> None:
         self._stack.close()
 

@@ -11,22 +11,23 @@ from typing import Any
 
 import click
 import msgspec
-import sqlalchemy as sa
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-import connector.storage
 from connector import app, logs
-from connector.cli import Refusal
+from connector.cli import Refusal, WrongSettings
 from connector.domain.people import Actor, Practitioner, Role
+from connector.errors import RuleError
 from connector.runtime import Runtime
 from connector.settings import Settings
+from connector.storage import keys, schema
 from connector.storage.database import Database, read_url
 
 NOT_MIGRATED = "The database is not up to date. Run `pencilled migrate` first."
+_FROM_HERE = {True: "", False: " from this folder"}  # whether a path is a whole one
 _WIDE = 200  # columns where no person watches: a program that reads a table needs whole lines
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -39,21 +40,45 @@ def read_settings() -> Settings:
     return app.read_settings(os.environ)  # noqa: TID251 - handed to Settings, which alone reads it
 
 
-def open_runtime(settings: Settings | None = None, *, quiet: bool = True) -> Runtime:
+def open_runtime(settings: Settings | None = None, *, quiet: bool = True, own_keys: bool = True) -> Runtime:
     """Put an installation together on a database that is up to date; it closes with the command.
 
     Args:
         settings: If they have been read already.
         quiet: Log no less than warnings; for commands that a person watches.
-    Raises: SettingsError; Refusal if the database has to be migrated first.
+        own_keys: Refuse keys that do not open what is stored.
+    Raises: SettingsError; Refusal if there is no database, it has to be migrated first, or its key is missing.
     """
     settings = settings or read_settings()
     log_as(settings, quiet=quiet)
     refuse_missing_file(settings)
-    runtime = app.build(settings)
-    click.get_current_context().call_on_close(runtime.database.dispose)
-    refuse_unmigrated(runtime.database)
+    runtime = build(settings)
+    refuse_unmigrated(runtime.database, settings)
+    if own_keys:
+        refuse_strange_keys(runtime)
     return runtime
+
+
+def build(settings: Settings) -> Runtime:
+    """Put an installation together; it closes with the command.
+
+    Raises: SettingsError; WrongSettings if the key of its database is missing.
+    """
+    try:
+        runtime = app.build(settings)
+    except RuleError as error:
+        raise WrongSettings(f"Error: {error}") from error
+    click.get_current_context().call_on_close(runtime.database.dispose)
+    return runtime
+
+
+def refuse_strange_keys(runtime: Runtime) -> None:
+    """Raise WrongSettings if the keys are not those that the database was sealed with."""
+    settings = runtime.settings
+    try:
+        keys.refuse_strange(runtime.database, runtime.seal, settings.database_url, in_file=not settings.secret_keys)
+    except RuleError as error:
+        raise WrongSettings(f"Error: {error}") from error
 
 
 def log_as(settings: Settings, *, quiet: bool) -> None:
@@ -62,25 +87,40 @@ def log_as(settings: Settings, *, quiet: bool) -> None:
     logs.configure(level=level, style=settings.log_format)
 
 
+def missing_file(settings: Settings) -> str:
+    """Say which SQLite file is not there, and how to name the right one; empty if it is."""
+    path = Path(read_url(settings.database_url).database or "")
+    if not settings.embedded or path.exists():
+        return ""
+    return (
+        f"There is no database {path.resolve()}, to which CONNECTOR_DATABASE_URL leads{_FROM_HERE[path.is_absolute()]}."
+        " If yours is elsewhere, name its whole path, as in sqlite:////var/lib/pencilled/pencilled.sqlite3; to begin a "
+        "new installation there: pencilled migrate --new"
+    )
+
+
 def refuse_missing_file(settings: Settings) -> None:
     """Raise Refusal if the SQLite file is not there: opening it would make it, empty."""
-    if settings.embedded and not Path(read_url(settings.database_url).database or "").exists():
-        raise Refusal(f"Error: {NOT_MIGRATED}")
+    if words := missing_file(settings):
+        raise Refusal(f"Error: {words}")
 
 
-def refuse_unmigrated(database: Database) -> None:
-    """Raise Refusal unless the schema is the newest; asks the files of the steps, since Alembic imports slowly."""
+def refuse_by_chance(settings: Settings) -> None:
+    """Raise Refusal where a new installation would begin because of the folder that a command happened to run in."""
+    if not Path(read_url(settings.database_url).database or "").is_absolute():
+        refuse_missing_file(settings)
+
+
+def refuse_unmigrated(database: Database, settings: Settings) -> None:
+    """Raise Refusal unless the schema is the newest that we know.
+
+    Raises: RuleError if it is newer still.
+    """
     with database.read() as db:
-        has_revision = sa.inspect(db).has_table("alembic_version")
-        revision = db.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if has_revision else None
-    if revision != newest_step():
+        step = schema.step(db)
+    schema.refuse_newer(step, settings.database_url)
+    if step != schema.newest():
         raise Refusal(f"Error: {NOT_MIGRATED}")
-
-
-def newest_step() -> str:
-    """Return the revision of the newest migration, which its file name begins with."""
-    steps = (Path(connector.storage.__file__).parent / "migrations" / "versions").glob("[0-9]*.py")
-    return max(path.stem for path in steps).partition("_")[0]
 
 
 def cannot_listen(settings: Settings, error: Exception) -> Refusal:

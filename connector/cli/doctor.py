@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
 from connector import app
-from connector.cli import unreachable
+from connector.cli import WrongSettings, unreachable
 from connector.cli._calendars import look
 from connector.cli._lookup import short
-from connector.cli._shared import NOT_MIGRATED, as_json, example, log_as, print_json, read_settings
+from connector.cli._shared import (
+    NOT_MIGRATED,
+    as_json,
+    build,
+    example,
+    log_as,
+    missing_file,
+    print_json,
+    read_settings,
+    refuse_strange_keys,
+)
 from connector.domain.connection import Calendar, Connection, ConnectionState
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
 from connector.services.sync import free_busy
+from connector.services.views import readiness
 from connector.settings import Settings
 from connector.storage import calendars, ledger, migrations, offers, troubles
 from connector.storage.clock import TOLERATED, DatabaseClock
@@ -53,7 +63,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     settings = read_settings()
     log_as(settings, quiet=True)
     checks = []
-    for check in _checks(context, settings):
+    for check in _checks(settings):
         checks.append(check)
         if not as_json:
             click.secho(f"{'ok' if check.ok else '!!'}  {check.name}: {check.words}", fg=None if check.ok else "red")
@@ -63,7 +73,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     context.exit(1 if failed else 0)
 
 
-def _checks(context: click.Context, settings: Settings) -> Iterator[Check]:
+def _checks(settings: Settings) -> Iterator[Check]:
     yield Check(name="settings", ok=True, words="readable, " + ("embedded" if settings.embedded else "distributed"))
     database = _database(settings)
     yield database
@@ -71,11 +81,19 @@ def _checks(context: click.Context, settings: Settings) -> Iterator[Check]:
     yield _mail(settings)
     if not database.ok:
         return
-    runtime = app.build(settings)
-    context.call_on_close(runtime.database.dispose)
+    try:
+        runtime = build(settings)
+        refuse_strange_keys(runtime)
+    except WrongSettings as error:
+        yield Check(name="key", ok=False, words=error.message.removeprefix("Error: "))
+        return
     yield from _clock(runtime)
+    if not readiness.can_be_written(runtime.database):
+        yield Check(name="writing", ok=False, words=readiness.NOT_WRITABLE)
     with runtime.database.read() as db:
         connections = calendars.connections_of(db)
+        doubles = calendars.doubles(db)
+    yield from _doubles(doubles)
     if not connections:
         yield Check(name="calendars", ok=True, words="none is connected yet")
     for connection in connections:
@@ -94,6 +112,15 @@ def _registrations(runtime: Runtime) -> Iterator[Check]:
     for fault in faults:
         words = f"this installation is refused since {fault.since:%d %b %Y, %H:%M} UTC: {fault.cause}"
         yield Check(name=f"registration {fault.provider}", ok=False, words=words)
+
+
+def _doubles(doubles: Sequence[Sequence[Calendar]]) -> Iterator[Check]:
+    """Name the calendars that several connections write to, which older versions allowed: everything stands twice."""
+    for first, *others in doubles:
+        ids = [short(calendar.connection_id) for calendar in others]
+        commands = " and ".join(f"`pencilled connections disconnect {one}`" for one in ids)
+        words = f"connected more than once, by {short(first.connection_id)} and {', '.join(ids)}. Keep one: {commands}"
+        yield Check(name=f"calendar “{first.name}”", ok=False, words=words)
 
 
 def _holds(runtime: Runtime, connection: Connection) -> Iterator[Check]:
@@ -139,11 +166,13 @@ def _last_reading(calendar: Calendar) -> str:
 
 def _database(settings: Settings) -> Check:
     url = read_url(settings.database_url)
-    if settings.embedded and not Path(url.database or "").exists():
-        return Check(name="database", ok=False, words=f"{url.database} does not exist yet. Run `pencilled migrate`")
+    if words := missing_file(settings):
+        return Check(name="database", ok=False, words=words)
     try:
         if migrations.pending(settings.database_url):
             return Check(name="database", ok=False, words=NOT_MIGRATED)
+    except RuleError as error:
+        return Check(name="database", ok=False, words=str(error))
     except sa.exc.OperationalError as error:
         return Check(name="database", ok=False, words=unreachable(error))
     return Check(name="database", ok=True, words=f"reached and up to date, {url.get_backend_name()}")

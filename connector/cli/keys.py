@@ -5,9 +5,20 @@ from __future__ import annotations
 import click
 import sqlalchemy as sa
 
-from connector.cli._shared import example, good, open_runtime, progress
+from connector.cli._shared import (
+    example,
+    good,
+    open_runtime,
+    operator,
+    progress,
+    read_settings,
+    refuse_missing_file,
+)
 from connector.domain.connection import Connection
+from connector.errors import SettingsError
+from connector.services.accounts import lost_keys
 from connector.storage import calendars, channels
+from connector.storage import keys as key_files
 from connector.storage.database import Database
 from connector.storage.tables import connections
 
@@ -47,6 +58,36 @@ def rotate() -> None:
         for channel in channels.every(db):
             channels.swap_secret(db, channel, runtime.seal.reseal(channel.secret))
     good(f"The credentials of {_count(len(stored))} are sealed under the newest key.")
+
+
+@keys.command()
+@click.confirmation_option("--yes", prompt="Is the key lost for good, with every copy of it?", help="Do not ask.")
+@example("pencilled keys lost")
+def lost() -> None:
+    """Go on without a key that is lost for good.
+
+    Try every back-up first: the key is the file beside the database that ends in .key, or what CONNECTOR_SECRET_KEYS
+    was. Without it nobody can open the stored credentials: a new key is made beside a SQLite database, or the one you
+    have put into CONNECTOR_SECRET_KEYS is taken, and each practitioner whose account cannot be opened any more is
+    mailed to connect it again. Links in letters that are out lead nowhere from now on; sessions, offers and calendars
+    stay as they are.
+
+    Stop everything that runs on the database first.
+
+    Exit codes: 0 done; 1 not confirmed, or the database must be migrated; 2 the key file is there.
+    """
+    settings = read_settings()
+    if settings.embedded and not settings.secret_keys:
+        refuse_missing_file(settings)
+        path = key_files.file_beside(settings.database_url)
+        if path.exists():
+            fault = f"CONNECTOR_SECRET_KEYS: there is a key file, {path}. If it is the wrong one, move it away first"
+            raise SettingsError([fault])
+        key_files.make(path)
+    runtime = open_runtime(settings, own_keys=False)
+    with runtime.database.begin() as db:
+        count = lost_keys.give_up(db, runtime.seal, runtime.policy, by=operator(), now=runtime.clock())
+    good(f"A new key is in use. {_count(count)} must be connected again; their practitioners are told by mail.")
 
 
 def _swap(database: Database, connection: Connection, sealed: bytes) -> None:

@@ -9,7 +9,7 @@ import click
 from waitress.server import create_server
 
 from connector import app
-from connector.cli._shared import cannot_listen, example, open_runtime, read_settings
+from connector.cli._shared import cannot_listen, example, open_runtime, read_settings, refuse_by_chance
 from connector.errors import SettingsError
 from connector.runtime import Runtime
 from connector.settings import Settings
@@ -37,6 +37,7 @@ def serve() -> None:
             "then `pencilled web` and `pencilled worker`"
         )
         raise SettingsError([fault])
+    refuse_by_chance(settings)
     signal.signal(signal.SIGTERM, _leave)
     lock = lock_embedded(settings.database_url)
     try:

@@ -72,6 +72,7 @@ class Calendar:
         read_trouble: Likewise, what keeps it from being read.
         refused_at: Since when it takes no entries, once that is sure and its practitioner was told.
         outage_told_at: When its practitioner was told that it has long been out of reach.
+        identity: What tells it from every other calendar, its provider's slug first; None where nobody knows.
         successor_id: The calendar that takes over, while this one is being cleared.
         paused: Why nothing is done about it until somebody says so (a PauseReason); `paused_count` entries were gone.
         busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
@@ -114,6 +115,7 @@ class Calendar:
     probe_at: datetime | None = None
     probe_tries: int = 0
     probed_at: datetime | None = None
+    identity: str | None = None
     compared_at: datetime | None = None
     compare_at: datetime | None = None
     repair_asked: bool = False

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, update
 from sqlalchemy import Connection as Db
+from sqlalchemy.exc import IntegrityError
 
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
 from connector.domain.entry import Disclosure
 from connector.domain.people import Level
-from connector.errors import NotFoundError
+from connector.errors import NotFoundError, RuleError
+from connector.storage.database import is_written_already
 from connector.storage.tables import calendars, connections
 
 _BREAK = {"sync_token": None}
@@ -60,9 +64,38 @@ def add_calendar(db: Db, calendar: Calendar, *, now: datetime) -> None:
         "hold_level": int(calendar.disclosure.hold_level),
         "firm_holds": calendar.disclosure.firm_holds,
         "lane": calendar.lane,
+        "identity": calendar.identity,
         "created_at": now,
     }
-    db.execute(insert(calendars).values(values))
+    with _written_once(calendar.name):
+        db.execute(insert(calendars).values(values))
+
+
+@contextmanager
+def _written_once(name: str) -> Iterator[None]:
+    """Say in words that somebody else was quicker to have their entries go to a calendar."""
+    try:
+        yield
+    except IntegrityError as error:
+        if not is_written_already(error):
+            raise
+        raise RuleError(f"The calendar “{name}” is connected to Pencilled already.") from error
+
+
+def written_elsewhere(db: Db, identity: str, *, besides: UUID) -> Sequence[Calendar]:
+    """Return the calendars of this identity that our entries go to, or are being removed from, in other connections."""
+    same = (calendars.c.identity == identity) & (calendars.c.role != CalendarRole.WATCHED.value)
+    query = select(calendars).where(same, calendars.c.connection_id != besides).order_by(calendars.c.created_at)
+    return [_calendar(row) for row in db.execute(query)]
+
+
+def doubles(db: Db) -> Sequence[Sequence[Calendar]]:
+    """Return the calendars that several connections write to, as older versions allowed, the eldest of each first."""
+    written = (calendars.c.role != CalendarRole.WATCHED.value) & calendars.c.identity.is_not(None)
+    several = select(calendars.c.identity).where(written).group_by(calendars.c.identity).having(func.count() > 1)
+    query = select(calendars).where(written, calendars.c.identity.in_(several))
+    rows = [_calendar(row) for row in db.execute(query.order_by(calendars.c.identity, calendars.c.created_at))]
+    return [list(group) for _, group in groupby(rows, key=lambda calendar: calendar.identity)]
 
 
 def connection(db: Db, connection_id: UUID) -> Connection:
@@ -148,7 +181,8 @@ def target(db: Db, connection_id: UUID) -> Calendar:
 def set_role(db: Db, calendar_id: UUID, role: CalendarRole, *, successor_id: UUID | None = None) -> None:
     """Change what a calendar is to us, which is a break: nobody reads its feed meanwhile."""
     values = {"role": role.value, "successor_id": successor_id, "written_at": None, **_NO_TROUBLE, **_BREAK}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    with _written_once(calendar(db, calendar_id).name):
+        db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
 def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
@@ -202,6 +236,8 @@ def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
     A break for every calendar of it.
     """
     final = connections.c.state.in_({state.value, ConnectionState.DISCONNECTING.value})
+    if state is ConnectionState.DISCONNECTING:  # whoever connects its calendars next need not wait
+        db.execute(update(calendars).where(calendars.c.connection_id == connection_id).values(identity=None))
     query = update(connections).where(connections.c.id == connection_id, ~final)
     is_changed = db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
     if is_changed:
@@ -314,4 +350,5 @@ def _calendar(row: Row[Any]) -> Calendar:
         compared_at=row.compared_at,
         compare_at=row.compare_at,
         repair_asked=row.repair_asked,
+        identity=row.identity,
     )

@@ -149,6 +149,30 @@ class Database:
             yield db
             transaction.rollback()
 
+    def try_writing(self) -> None:
+        """Commit a write that changes nothing and grows nothing; while somebody else writes, it can be written.
+
+        Raises: DBAPIError if the database takes no writes: its disk is full, its file or its server read-only.
+        """
+        if self._writer_lock is None:
+            with self._writers.begin() as db:  # a replica refuses the first; the commit of the second is written out
+                db.exec_driver_sql("UPDATE due SET attempts = attempts WHERE false")
+                db.exec_driver_sql("SELECT pg_current_xact_id()")
+        elif self._writer_lock.acquire(blocking=False):
+            try:
+                self._rewrite_header()
+            finally:
+                self._writer_lock.release()
+
+    def _rewrite_header(self) -> None:
+        try:
+            with self._writers.begin() as db:
+                number = db.exec_driver_sql("PRAGMA user_version").scalar_one()
+                db.exec_driver_sql(f"PRAGMA user_version = {number:d}")
+        except DBAPIError as error:
+            if not is_busy(error):  # another process may be writing
+                raise
+
     def baton(self, number: int, *, silence: timedelta) -> Baton:
         """Return what only one process at a time holds; one that has not confirmed it for `silence` loses it."""
         return Baton(None if self.embedded else self._writers, number, silence)
@@ -221,6 +245,14 @@ def is_time_taken(error: IntegrityError) -> bool:
     if getattr(cause, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_TRIGGER":
         return str(cause) == "time_taken"
     return getattr(cause, "sqlstate", None) == "23P01" and cause.diag.constraint_name == "no_overlap"
+
+
+def is_written_already(error: IntegrityError) -> bool:
+    """Whether the row was refused because another connection has its entries go to the same calendar."""
+    cause: Any = error.orig
+    if getattr(cause, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_UNIQUE":
+        return "calendars.identity" in str(cause)
+    return getattr(cause, "sqlstate", None) == "23505" and cause.diag.constraint_name == "uq_calendars_written"
 
 
 def is_busy(error: DBAPIError) -> bool:

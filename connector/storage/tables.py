@@ -278,6 +278,16 @@ calendars = Table(
     Column("compared_at", UtcDateTime),  # when the whole of it was last compared with what is believed of it
     Column("compare_at", UtcDateTime),  # when that is to be done again; NULL for at the next look
     Column("repair_asked", Boolean, nullable=False, server_default=false()),  # the next comparison puts things right
+    Column("identity", Text),  # what tells it from every other calendar, however its address is spelled; NULL: unknown
+    Column("twin", Integer, nullable=False, server_default="0"),  # 0, but for doubles that an older version let in
+    Index(
+        "uq_calendars_written",
+        "identity",
+        "twin",
+        unique=True,
+        sqlite_where=text("role <> 'watched'"),
+        postgresql_where=text("role <> 'watched'"),
+    ),
 )
 
 mirrors = Table(

@@ -20,7 +20,8 @@ def alive() -> ResponseReturnValue:
 
 @checks.get(paths.READINESS)
 def ready() -> ResponseReturnValue:
-    """Say whether people can be served: 200, or 503 with every reason why not."""
+    """Say whether people can be served: 200, or 503 with every reason why not; `warnings` makes nobody unready."""
     runtime = visit.runtime()
     reasons = readiness.obstacles(runtime.database, runtime.settings.database_url, runtime.clock)
-    return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200
+    warnings = readiness.shortcomings(runtime.check_broker)
+    return {"ready": not reasons, "reasons": reasons, "warnings": warnings}, 503 if reasons else 200

@@ -81,7 +81,7 @@ def create(runtime: Runtime) -> Flask:
         app.session_interface = SignedCookies(runtime.network.clock)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_prefix=hops)  # type: ignore[method-assign]
     _prepare_templates(app, brand=settings.brand)
     _limit(app, settings.broker_url)  # before anything else looks at the request
     CSRFProtect(app)

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from connector.domain.people import Actor
 from connector.errors import (
-    InstallationError,
     ConflictError,
+    InstallationError,
     NotFoundError,
     OfferClosedError,
     ProviderError,
@@ -73,7 +73,7 @@ def require() -> ResponseReturnValue | None:
     if signed_in() is not None:
         return None
     if request.method == "GET":
-        cookie[_NEXT_PAGE] = request.path
+        cookie[_NEXT_PAGE] = request.script_root + request.path
     return redirect(url_for("signin.ask"), 303)
 
 

@@ -16,6 +16,7 @@ from math import inf
 
 import dramatiq
 import structlog
+from dramatiq.errors import ConnectionClosed
 from sqlalchemy import Connection
 
 from connector.errors import InstallationError, LeaseLostError, RefusedError, StoppingError, TransientError
@@ -23,7 +24,7 @@ from connector.ports import Clock
 from connector.storage import ledger, needs
 from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
-from connector.work.broker import open_broker
+from connector.work.broker import MUTED_SECONDS, open_broker
 from connector.work.faults import describe, trace
 from connector.work.pump import Pump
 from connector.work.threads import Watch
@@ -32,7 +33,6 @@ from connector.work.wakeups import WakeUps
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)
 _RENEW_AFTER = 1 / 3  # of a lease
-_MUTED_SECONDS = 2.0  # after a failed wake-up nobody waits for the broker again for so long
 
 log = structlog.get_logger(__name__)
 
@@ -237,10 +237,7 @@ class Engine:
         self._broker.close()
 
     def wake(self, due: Mapping[Key, datetime]) -> None:
-        """Send wake-ups for keys that have become due, or will within half a minute.
-
-        Raises: whatever keeps the broker from taking them; the pump sends them then.
-        """
+        """Send wake-ups for keys that have become due, or will within half a minute; the pump, if Redis is lost now."""
         self._send(due.items(), again=False)
 
     def wake_again(self, keys: Iterable[Key]) -> None:
@@ -259,10 +256,10 @@ class Engine:
             message = self._actor.message(key.kind.value, key.id)
             try:
                 self._broker.enqueue(message, delay=round(delay / timedelta(milliseconds=1)) if delay else None)
-            except Exception:
+            except ConnectionClosed:  # told once by the broker; the pump sends wake-ups in our place
                 self._wakeups.forget(key)
-                self._muted_until = time.monotonic() + _MUTED_SECONDS
-                raise
+                self._muted_until = time.monotonic() + MUTED_SECONDS
+                return
 
     def _look(self, kind: str, identity: str) -> None:
         """Carry out what a message asks to look at; never raises, for the broker could do nothing about it."""
@@ -294,10 +291,7 @@ class Engine:
         if ending.how == "lost" or self._stop.is_set():
             return None
         if ending.again_at is not None:
-            try:
-                self.wake({claim.key: ending.again_at})
-            except Exception as error:  # noqa: BLE001 - the pump sends it in our place
-                log.warning("wake_failed", keys=1, error=type(error).__name__)
+            self.wake({claim.key: ending.again_at})
         return ledger.follower(self._database, claim, self._clock())
 
     def _say(self, claim: Claim, ending: Ending) -> None:

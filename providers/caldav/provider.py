@@ -34,7 +34,7 @@ from connector.ports import (
 )
 from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
 from providers.caldav import dav as _dav
-from providers.caldav import discovery, feed, free_busy, listing
+from providers.caldav import discovery, feed, free_busy, identity, listing
 from providers.caldav.events import Events, Stored
 from providers.caldav.push import Push
 
@@ -230,7 +230,12 @@ def _info(row: _dav.Row, home: str) -> RemoteCalendarInfo | None:
     privileges = row.tags(dav.CurrentUserPrivilegeSet)
     url = urljoin(home, row.href)
     name = row.text(dav.DisplayName) or url.rstrip("/").rpartition("/")[2]
-    return RemoteCalendarInfo(remote_id=url, name=name, writable=not privileges or bool(privileges & _WRITING))
+    return RemoteCalendarInfo(
+        remote_id=url,
+        name=name,
+        writable=not privileges or bool(privileges & _WRITING),
+        identity=identity.of(url),
+    )
 
 
 class Caldav:

@@ -242,7 +242,12 @@ class GoogleAccount:
         Repeating it makes a second one. Raises: RefusedError if the permission was not given; another ProviderError.
         """
         answer = self._api.call("create", self._api.resources.calendars.insert(body={"summary": name}))
-        return RemoteCalendarInfo(remote_id=text(answer, "id"), name=str(answer.get("summary", name)), writable=True)
+        return RemoteCalendarInfo(
+            remote_id=text(answer, "id"),
+            name=str(answer.get("summary", name)),
+            writable=True,
+            identity=text(answer, "id").casefold(),
+        )
 
     def open(self, remote_id: str) -> GoogleCalendar:
         """Return one calendar by its id."""
@@ -261,4 +266,5 @@ class GoogleAccount:
             remote_id=identity,
             name=str(item.get("summaryOverride") or item.get("summary") or identity),
             writable=item.get("accessRole") == "owner",
+            identity=identity.casefold(),  # a mail address, the same for everybody who sees the calendar
         )

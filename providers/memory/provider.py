@@ -342,7 +342,10 @@ class MemoryAccount:
         """Return its calendars."""
         if self._password != self._store.password:
             raise _refused()
-        return tuple(calendar.info for calendar in self._store.calendars.values())
+        return tuple(
+            replace(calendar.info, identity=f"{self._store.id}/{calendar.info.remote_id}")
+            for calendar in self._store.calendars.values()
+        )
 
     def open(self, remote_id: str) -> MemoryCalendar:
         """Return one calendar; one that is not there, or not to be seen, fails when it is used."""

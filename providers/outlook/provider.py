@@ -38,7 +38,10 @@ class OutlookAccount:
         first = Call(method="GET", path="/me/calendars?$select=id,name,canEdit&$top=100")
         return tuple(
             RemoteCalendarInfo(
-                remote_id=str(item.get("id")), name=str(item.get("name") or ""), writable=bool(item.get("canEdit"))
+                remote_id=str(item.get("id")),
+                name=str(item.get("name") or ""),
+                writable=bool(item.get("canEdit")),
+                identity=str(item.get("id")),  # of this mailbox: whom it is shared with knows it by another
             )
             for page in self._graph.pages(first, most=_PAGES)
             for item in page.value()

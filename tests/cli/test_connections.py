@@ -40,8 +40,9 @@ def test_several_calendars_are_named_to_choose_from(practice: Cli, store: Memory
 
 def test_levels_are_the_practitioners_unless_given(practice: Cli, store: MemoryStore) -> None:
     store.calendar("work")
-    connect(practice, store, "--session-level", "4", "--hold-level", "0")
-    connect(practice, store, "--label", "again")
+    store.calendar("other")
+    connect(practice, store, "--calendar", "work", "--session-level", "4", "--hold-level", "0")
+    connect(practice, store, "--calendar", "other")
     levels = [
         (c["calendar"]["session_level"], c["calendar"]["hold_level"]) for c in practice.json("connections", "list")
     ]

@@ -132,7 +132,7 @@ def test_a_database_that_is_not_there_is_one_failure_among_the_others(cli: Cli) 
     missing = replace(cli, settings={**cli.settings, "CONNECTOR_DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"})
     result = missing.run("doctor")
     assert result.exit_code == 1
-    assert "!!  database: /nowhere/at/all.sqlite3 does not exist yet" in result.stdout
+    assert "!!  database: There is no database /nowhere/at/all.sqlite3, to which" in result.stdout
     assert "ok  mail" in result.stdout
 
 

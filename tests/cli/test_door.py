@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from connector.cli import COMMANDS, _shared, main
-from connector.storage import migrations
+from connector.storage import migrations, schema
 from connector.storage.database import Database
 from tests.cli.keyboard import Cli, run_process
 
@@ -98,7 +98,7 @@ def test_an_older_schema_is_refused(cli: Cli, sqlite_url: str) -> None:
 
 
 def test_the_newest_step_is_told_by_its_file(sqlite_url: str) -> None:
-    assert _shared.newest_step() == migrations.current(sqlite_url)
+    assert schema.newest() == migrations.current(sqlite_url)
 
 
 def test_a_database_out_of_reach_is_one_red_line() -> None:

@@ -182,7 +182,8 @@ def conflicts(practice: Practice, hours: float) -> tuple[str, ...]:
 def retarget(practice: Practice, calendar: Calendar, name: str = "second", *, writable: bool = True) -> Calendar:
     """Have the entries go to another calendar of the account."""
     memory.store(str(practice.kim.id)).calendar(name)
-    info = RemoteCalendarInfo(remote_id=name, name=name, writable=writable)
+    identity = f"{practice.kim.id}/{name}"
+    info = RemoteCalendarInfo(remote_id=name, name=name, writable=writable, identity=identity)
     with practice.database.begin() as db:
         return accounts_retarget.retarget(db, practice.policy, calendar.connection_id, info, by=KIM, now=practice.now)
 

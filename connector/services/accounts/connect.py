@@ -101,7 +101,10 @@ class NewConnection:
 
 
 def add(db: Db, seal: Seal, practitioner_id: UUID, new: NewConnection, *, by: Actor, now: datetime) -> Calendar:
-    """Store a connection with its calendars, have the target filled, and return it."""
+    """Store a connection with its calendars, have the target filled, and return it.
+
+    Raises: RuleError if our entries go to that calendar already.
+    """
     practitioner = people.practitioner(db, practitioner_id, lock=True)
     connection = Connection(
         id=uuid4(),
@@ -140,10 +143,19 @@ def _add_calendars(
             hold_level=practitioner.hold_level if hold_level is None else hold_level,
         ),
         lane=new.provider.lane,
+        identity=identity(new.provider.slug, new.target),
     )
+    check_connected_once(db, target)
     calendars.add_calendar(db, target, now=now)
     for info in new.watched:
-        watched = replace(target, id=uuid4(), remote_id=info.remote_id, name=info.name, role=CalendarRole.WATCHED)
+        watched = replace(
+            target,
+            id=uuid4(),
+            remote_id=info.remote_id,
+            name=info.name,
+            role=CalendarRole.WATCHED,
+            identity=identity(new.provider.slug, info),
+        )
         calendars.add_calendar(db, watched, now=now)
     return target
 
@@ -185,10 +197,10 @@ def check_account(
     Raises: RuleError if they do not; AccessLostError, another ProviderError.
     """
     tokens = UnsavedTokens(credentials)
-    remote_ids = {info.remote_id for info in provider.account(tokens, network).calendars()}
+    infos = provider.account(tokens, network).calendars()
     with database.read() as db:
         target = calendars.target(db, connection_id)
-    if target.remote_id not in remote_ids:
+    if not any(is_same(target, provider.slug, info) for info in infos):
         raise RuleError(f"This account does not have the connected calendar “{target.name}”. Use the same account.")
     return tokens.load()
 
@@ -245,19 +257,38 @@ def check_not_disconnecting(connection: Connection) -> None:
         raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
 
 
-def check_connected_once(db: Db, calendar: Calendar, provider: str) -> None:
-    """Raise RuleError if another connection writes to this calendar: every entry would stand there twice."""
-    for other in calendars.connections_of(db, calendar.practitioner_id):
-        if (
-            other.provider == provider
-            and other.id != calendar.connection_id
-            and other.state is not ConnectionState.DISCONNECTING
-            and any(
-                theirs.remote_id == calendar.remote_id and theirs.role is calendar.role
-                for theirs in calendars.in_connection(db, other.id)
+def identity(slug: str, info: RemoteCalendarInfo) -> str | None:
+    """Return what is stored to tell a calendar from every other one, at whatever service; None if nobody knows."""
+    return f"{slug}:{info.identity}" if info.identity else None
+
+
+def is_same(calendar: Calendar, slug: str, info: RemoteCalendarInfo) -> bool:
+    """Whether a calendar of an account is one that we know, however its address is spelled now."""
+    return calendar.remote_id == info.remote_id or (
+        calendar.identity is not None and calendar.identity == identity(slug, info)
+    )
+
+
+def check_connected_once(db: Db, calendar: Calendar) -> None:
+    """Raise RuleError if another connection writes to this calendar: every entry would stand there twice.
+
+    One calendar holds the entries of one practitioner. Whose it is, is said to themselves alone. The database refuses
+    whoever comes at the same time.
+    """
+    if calendar.identity is None:
+        return
+    others = calendars.written_elsewhere(db, calendar.identity, besides=calendar.connection_id)
+    for other in others:
+        if other.practitioner_id == calendar.practitioner_id:
+            label = calendars.connection(db, other.connection_id).label
+            raise RuleError(
+                f"The calendar “{calendar.name}” is connected already, as “{label}”. If need be, reconnect that one."
             )
-        ):
-            raise RuleError(f"The calendar “{calendar.name}” is connected already. If need be, reconnect it.")
+    if others:
+        raise RuleError(
+            f"The calendar “{calendar.name}” is connected to Pencilled already, by somebody else who uses it. One "
+            "calendar can take the sessions of one person only: choose another one, or make a new one there."
+        )
 
 
 def make_due(db: Db, calendar: Calendar, now: datetime) -> None:

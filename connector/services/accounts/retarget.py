@@ -41,12 +41,11 @@ def retarget(
     if not info.writable:
         raise RuleError(f"Pencilled may not write to “{info.name}”. Choose another calendar.")
     old = calendars.target(db, connection_id)
-    if old.remote_id == info.remote_id:
+    if connect.is_same(old, connection.provider, info):
         return old
     if questions.open_in(db, old.id):
         raise RuleError("You have been asked about something you changed in the present calendar. Answer that first.")
-    new = _calendar(db, old, info, now=now)
-    connect.check_connected_once(db, replace(new, role=CalendarRole.TARGET), connection.provider)
+    new = _calendar(db, old, connection.provider, info, now=now)
     _swap_roles(db, old, new)
     fact = TargetChanged(at=now, by=by, connection_id=connection_id, old=old.name, new=new.name)
     timeline.append(db, connection.practitioner_id, [fact])
@@ -56,18 +55,24 @@ def retarget(
     return new
 
 
-def _calendar(db: Db, old: Calendar, info: RemoteCalendarInfo, *, now: datetime) -> Calendar:
-    """Return the stored calendar that `info` names, in the connection of the old target; store it if it is new."""
-    by_remote_id = {calendar.remote_id: calendar for calendar in calendars.in_connection(db, old.connection_id)}
-    if info.remote_id in by_remote_id:
-        return by_remote_id[info.remote_id]
+def _calendar(db: Db, old: Calendar, slug: str, info: RemoteCalendarInfo, *, now: datetime) -> Calendar:
+    """Return the stored calendar that `info` names, in the connection of the old target; store it if it is new.
+
+    Raises: RuleError if another connection has its entries go there.
+    """
+    for calendar in calendars.in_connection(db, old.connection_id):
+        if connect.is_same(calendar, slug, info):
+            connect.check_connected_once(db, calendar)
+            return calendar
     new = replace(
         old,
         id=uuid4(),
         remote_id=info.remote_id,
         name=info.name,
         disclosure=replace(old.disclosure, firm_holds=False),
+        identity=connect.identity(slug, info),
     )
+    connect.check_connected_once(db, new)
     calendars.add_calendar(db, new, now=now)
     return new
 

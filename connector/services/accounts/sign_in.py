@@ -210,9 +210,7 @@ def connect_chosen(
     with installation.database.begin() as db:
         if pending_connections.take(db, token, practitioner_id, Stage.CHOOSING, now=now) is None:
             raise RuleError(_TOO_LATE)
-        calendar = connect.add(db, installation.seal, practitioner_id, new, by=by, now=now)
-        connect.check_connected_once(db, calendar, pending.provider)
-        return calendar
+        return connect.add(db, installation.seal, practitioner_id, new, by=by, now=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
 
-from connector.storage import needs
+from connector.storage import needs, schema
 from connector.storage.database import open_engine, read_url
 from connector.storage.due import ahead
 
@@ -24,11 +24,14 @@ def migrate(url: str) -> None:
     """Bring the schema up to date in one transaction, and make due what the new version does with what is stored.
 
     Several processes may try at once, and all but one wait.
+
+    Raises: RuleError if the schema is newer than this version knows.
     """
     with _alone(url) as connection:
         config = _config()
         config.attributes["connection"] = connection
         before = MigrationContext.configure(connection).get_current_revision()
+        schema.refuse_newer(before, url)
         command.upgrade(config, "head")
         if before not in (None, ScriptDirectory.from_config(config).get_current_head()):
             now = connection.execute(select(ahead(0.0))).scalar_one()
@@ -54,8 +57,13 @@ def current(url: str) -> str | None:
 
 
 def pending(url: str) -> bool:
-    """Whether `migrate` has something to do."""
-    return current(url) != ScriptDirectory.from_config(_config()).get_current_head()
+    """Whether `migrate` has something to do.
+
+    Raises: RuleError if the schema is newer than this version knows.
+    """
+    found = current(url)
+    schema.refuse_newer(found, url)
+    return found != ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config() -> Config:
