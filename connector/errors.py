@@ -19,6 +19,7 @@
     │ ├ EditConflictError         somebody wrote in between: read, then plan again
     │ ├ MissingError              not there: done for a removal, create for a put
     │ └ RefusedError              ours to fix: park the work, tell the operator
+    ├ StandstillError             the database was restored: nothing is decided until that is put right
     ├ LeaseLostError              the claim this work was done under is gone: stop, record nothing
     ├ StoppingError               this process is stopping: leave the rest to whoever claims next
     ├ NotificationRejectedError   a push that proves nothing: 4xx with no detail
@@ -111,6 +112,10 @@ class MissingError(ProviderError):
 
 class RefusedError(ProviderError):
     """The service understood and said no; repeating it unchanged cannot help."""
+
+
+class StandstillError(ConnectorError):
+    """The database was restored from a back-up: nothing may be decided or told until somebody has put that right."""
 
 
 class LeaseLostError(ConnectorError):

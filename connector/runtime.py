@@ -15,7 +15,7 @@ from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.observed import observed
-from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
+from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender, Witness
 from connector.services.accounts import sign_in_links
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, conflicts, questions
@@ -34,6 +34,7 @@ class Runtime:
     Attributes:
         load_provider: Imports a calendar service's module on its first use.
         observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
+        witness: Remembers, outside the database, how far that had come; None for nobody.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class Runtime:
     clock: Clock
     load_provider: Callable[[str], Provider]
     observe: Callable[[str, str], AbstractContextManager[object]] | None = None
+    witness: Witness | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -23,6 +23,7 @@ from connector import app, logs
 from connector.cli import Refusal
 from connector.domain.people import Actor, Practitioner, Role
 from connector.runtime import Runtime
+from connector.services import standstill
 from connector.settings import Settings
 from connector.storage.database import Database, read_url
 
@@ -53,6 +54,7 @@ def open_runtime(settings: Settings | None = None, *, quiet: bool = True) -> Run
     runtime = app.build(settings)
     click.get_current_context().call_on_close(runtime.database.dispose)
     refuse_unmigrated(runtime.database)
+    standstill.look(runtime.database, runtime.policy, runtime.witness, clock=runtime.clock)
     return runtime
 
 

@@ -18,6 +18,7 @@ from connector.cli._shared import NOT_MIGRATED, as_json, example, log_as, print_
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import ConnectorError
 from connector.runtime import Runtime
+from connector.services import standstill
 from connector.services.sync import free_busy
 from connector.settings import Settings
 from connector.storage import calendars, ledger, migrations, offers
@@ -74,6 +75,9 @@ def _checks(context: click.Context, settings: Settings) -> Iterator[Check]:
     runtime = app.build(settings)
     context.call_on_close(runtime.database.dispose)
     yield from _clock(runtime)
+    if standstill.stands(runtime.database):
+        words = "the database was restored from a back-up, and nothing goes out. Decide: pencilled restored"
+        yield Check(name="restore", ok=False, words=words)
     with runtime.database.read() as db:
         connections = calendars.connections_of(db)
     if not connections:

@@ -7,6 +7,7 @@ from typing import assert_never
 from uuid import UUID
 
 from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector.domain.notice import PauseReason
 from connector.errors import (
     AccessLostError,
     EditConflictError,
@@ -17,7 +18,7 @@ from connector.errors import (
 )
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
-from connector.services import conversations
+from connector.services import conversations, standstill
 from connector.services.accounts import connect, disconnect, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.sync import free_busy, hold_probe, pull, push
@@ -32,6 +33,8 @@ def handler(runtime: Runtime) -> Handler:
 
     def handle(claim: Claim, running: Running) -> datetime | None:
         identity = UUID(claim.key.id)
+        if claim.key.kind is not Kind.CONVERSATION and standstill.stands(runtime.database):
+            return runtime.clock() + standstill.LOOK  # a conversation knows what may leave all the same
         match claim.key.kind:
             case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
                 return _calendar(runtime, claim, identity, running)
@@ -74,6 +77,8 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
             case ConnectionState.DISCONNECTING:
                 _disconnect(runtime, claim, connection, running)
                 return None
+            case ConnectionState.OK if calendar.paused == PauseReason.RESTORED:
+                return None  # the decision about it makes it due again
             case ConnectionState.OK:
                 return _connected_calendar(runtime, claim, calendar, running)
             case _:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason
+from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason, Righted, Righting
 from connector.domain.notice_table import ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
@@ -76,7 +76,14 @@ _REASON = {
 }
 _MOVED = (NoticeKind.ENTRY_REVERTED, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
 _STOPPED = (NoticeKind.CALENDAR_PAUSED, NoticeKind.OPERATOR_PAUSED)
-_WITHOUT_SESSION = (*_STOPPED, NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN)
+_TO_OPERATOR = (NoticeKind.OPERATOR_PAUSED, NoticeKind.RESTORE_FOUND)
+_AFTER_RESTORE = (NoticeKind.RESTORED, NoticeKind.RESTORE_FOUND)
+_WITHOUT_SESSION = (*_STOPPED, *_AFTER_RESTORE, NoticeKind.ACCESS_LOST, NoticeKind.SIGN_IN)
+_RIGHTED = (
+    Righted(what=Righting.ACCEPTED, when=at("2026-12-01T14:00"), about="Alex Sommer", old=at("2026-11-26T10:00")),
+    Righted(what=Righting.OFFER_OVER, when=at("2026-12-02T14:00"), about="Robin Winter"),
+    Righted(what=Righting.UNKNOWN, when=at("2026-12-04T16:00"), about="Session: A. S."),
+)
 _CHOICES = (
     Choice(when=at("2026-12-03T10:00"), location=PRACTICE),
     Choice(when=at("2026-12-04T16:00"), location=VIDEO),
@@ -92,7 +99,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
     session = replace(SESSION, state=SessionState.CANCELLED) if cancelled else SESSION
     usual = Notice(
         kind=kind,
-        to=OPERATOR if kind is NoticeKind.OPERATOR_PAUSED else PRACTITIONER if for_practitioner else CLIENT,
+        to=OPERATOR if kind in _TO_OPERATOR else PRACTITIONER if for_practitioner else CLIENT,
         practitioner_name="Dr. Kim Beispiel",
         client_name="" if without_session else "Alex Sommer",
         session=None if without_session else session,
@@ -107,6 +114,8 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         alternative_id=UUID(int=6) if kind is NoticeKind.CONFLICT_FOUND else None,
         calendar_id=UUID(int=7) if kind in _STOPPED else None,
         count=14 if kind in _STOPPED else 0,
+        righted=_RIGHTED if kind is NoticeKind.RESTORED else (),
+        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in _AFTER_RESTORE else None,
     )
     return replace(usual, **changes)
 
@@ -114,7 +123,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
 def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Letter:
     return Letter(
         notice=notice(kind, **changes),
-        link=None if kind is NoticeKind.OPERATOR_PAUSED else link,
+        link=None if kind in _TO_OPERATOR else link,
         message_id="<2@sessions.example.org>",
         thread_id="<1@sessions.example.org>",
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),

@@ -35,6 +35,11 @@ class How(StrEnum):
     REVERT = "restore"  # revert all that is gone or was moved; for one that could not be read: try again
     ACCEPT = "accept"  # the deletions were meant; each counts as if it had been made alone
     ITSELF = "itself"  # all that was missing is back
+    FOLLOW_CALENDARS = "follow_calendars"  # the database was restored, and what stands in the calendars is right
+    FOLLOW_DATABASE = "follow_database"  # the same, and what the database says is right
+
+
+_AFTER_RESTORE = (How.FOLLOW_CALENDARS, How.FOLLOW_DATABASE)
 
 
 def reason_to_pause(
@@ -99,6 +104,11 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     """
     calendar = calendars.calendar(db, calendar_id)
     people.practitioner(db, calendar.practitioner_id, lock=True)  # no pull decides meanwhile
+    if calendar.paused == PauseReason.RESTORED and how not in _AFTER_RESTORE:
+        raise RuleError(
+            "This calendar was stopped because Pencilled's database was set back to an earlier state. Whoever runs "
+            "this installation decides how it goes on, with `pencilled restored`."
+        )
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
     match how:
@@ -106,7 +116,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
             remote_changes.forget_all(db, calendar_id)
         case How.ACCEPT:
             remote_changes.accept_deletions(db, calendar_id)
-        case How.ITSELF:
+        case How.ITSELF | How.FOLLOW_CALENDARS | How.FOLLOW_DATABASE:
             pass
     fact = CalendarResumed(
         at=now,
