@@ -29,7 +29,7 @@ from connector.storage.ledger import Kind
 from connector.witnesses import FileWitness
 from providers.memory import provider as memory
 from tests.domain.examples import when
-from tests.services.backups import Backup
+from tests.services.backups import Backup, ServerBackup
 from tests.services.connected import connect, href_at, offer_and_show, remote, times, work
 from tests.services.connected import push as look
 from tests.services.practice import KeptLetters, Practice
@@ -46,7 +46,8 @@ class Restored:
     calendar: Calendar
     url: str
     witness: FileWitness
-    backup: Backup = None  # type: ignore[assignment]  # made by `back_up`
+    backup: Backup | ServerBackup = None  # type: ignore[assignment]  # made by `back_up`
+    server: str = ""  # of PostgreSQL
 
     @property
     def letters(self) -> list[Letter]:
@@ -67,7 +68,10 @@ class Restored:
 
     def back_up(self) -> None:
         self.look()
-        self.backup = Backup(self.url)
+        if self.server:
+            self.backup = ServerBackup(self.server, self.url, self.practice.database)
+        else:
+            self.backup = Backup(self.url)
 
     def restore(self) -> None:
         """Let the world go on until now be known to the witness, set the database back, and start."""
@@ -394,3 +398,26 @@ def test_what_a_practitioner_adds_after_a_restore_is_known_to_the_witness_again(
     assert not standstill.stands(practice.database)
     with practice.database.read() as db:
         assert people.practitioner(db, practice.kim.id) == practice.kim
+
+
+@pytest.mark.postgresql
+def test_a_restored_database_on_a_server_is_put_right_alike(
+    postgresql_database: Database, postgresql_url: str, postgresql_server: str, tmp_path: Path
+) -> None:
+    practice = Practice(postgresql_database)
+    witness = FileWitness(tmp_path / "witness")
+    restored = Restored(practice, connect(practice), postgresql_url, witness, server=postgresql_server)
+    offered, offer, moved, _ = lived_on(restored)
+    before, highest = len(restored.to_clients()), max(restored.revisions(offered))
+
+    restored.restore()
+    assert standstill.stands(practice.database)
+    restored.decide(Follow.CALENDARS)
+    restored.go_on()
+
+    assert len(restored.to_clients()) == before
+    assert (practice.session(offered).when, practice.session(moved).when) == (when(96), when(224))
+    assert practice.offer_now(offer).state is OfferState.ACCEPTED
+    assert practice.session(offered).revision > highest
+    restored.assert_in_line()
+    memory.forget(str(practice.kim.id))
