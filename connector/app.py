@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import providers
@@ -12,14 +13,16 @@ from connector import paths
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
-from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider
+from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Witness
 from connector.runtime import Runtime
+from connector.services import standstill
 from connector.services.policy import Policy
 from connector.settings import Settings
 from connector.storage import keys
 from connector.storage.clock import DatabaseClock
-from connector.storage.database import Database
+from connector.storage.database import Database, read_url
 from connector.storage.seal import Seal
+from connector.witnesses import FileWitness, RedisWitness
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -78,6 +81,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         clock=clock or database_clock or system_clock,  # where the database is a file, its clock is this machine's
         load_provider=partial(_load_provider, settings),
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
+        witness=_witness(settings),
     )
 
 
@@ -106,6 +110,7 @@ def create_engine(runtime: Runtime) -> Engine:
         clock=runtime.clock,
         threads=settings.worker_threads,
         lane_limit=settings.lane_limit,
+        look=partial(standstill.look, runtime.database, runtime.policy, runtime.witness, clock=runtime.clock),
     )
 
 
@@ -166,6 +171,15 @@ def _sender(settings: Settings) -> SmtpSender:
         return SmtpSender(settings.smtp_url, from_address=settings.mail_from, brand=settings.brand)
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
+
+
+def _witness(settings: Settings) -> Witness:
+    """Return what remembers, outside the database, how far that had come: a file, or the Redis of the broker."""
+    if settings.witness_file:
+        return FileWitness(Path(settings.witness_file))
+    if settings.embedded:
+        return FileWitness(Path(f"{read_url(settings.database_url).database}.witness"))
+    return RedisWitness(settings.broker_url)
 
 
 def _apps(settings: Settings) -> Iterator[tuple[str, OAuthApp]]:

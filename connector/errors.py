@@ -21,6 +21,7 @@
     │ ├ MissingError              not there: done for a removal, create for a put
     │ ├ RefusedError              the service said no to this: told once, tried again ever more slowly
     │ └ InstallationError         our registration or our quota: tell the operator, and no practitioner
+    ├ StandstillError             the database was restored: nothing is decided until that is put right
     ├ LeaseLostError              the claim this work was done under is gone: stop, record nothing
     ├ StoppingError               this process is stopping: leave the rest to whoever claims next
     ├ NotificationRejectedError   a push that proves nothing: 4xx with no detail
@@ -132,6 +133,10 @@ class InstallationError(ProviderError):
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StandstillError(ConnectorError):
+    """The database was restored from a back-up: nothing may be decided or told until somebody has put that right."""
 
 
 class LeaseLostError(ConnectorError):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from connector.domain.entry import EntryKey
 from connector.domain.notice import Notice
@@ -503,6 +504,29 @@ class NotSentError(Exception):
         super().__init__(message)
         self.permanent = permanent
         self.unknown = unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Seen:
+    """How far an installation's database had come: the epoch, and in it the id of the last thing that happened."""
+
+    epoch: int
+    fact: int
+
+
+class Witness(Protocol):
+    """Remembers, outside the database, how far that had come: by this a restored one is known.
+
+    It may lose its memory at any time: a witness that knows nothing proves nothing.
+    """
+
+    def recall(self, installation_id: UUID) -> Seen | None:
+        """Return how far the database of this installation had come; None if that is not known."""
+        ...
+
+    def remember(self, installation_id: UUID, seen: Seen) -> None:
+        """Remember how far it has come."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.span import When
 from connector.observed import observed
-from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender
+from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender, Witness
 from connector.services.accounts import sign_in_links
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
@@ -36,6 +36,7 @@ class Runtime:
         load_provider: Imports a calendar service's module on its first use.
         check_broker: Raises a ConnectorError that says what is wrong with the broker; None if it is in this process.
         observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
+        witness: Remembers, outside the database, how far that had come; None for nobody.
     """
 
     settings: Settings
@@ -48,6 +49,7 @@ class Runtime:
     load_provider: Callable[[str], Provider]
     check_broker: Callable[[], None] | None = None
     observe: Callable[[str, str], AbstractContextManager[object]] | None = None
+    witness: Witness | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

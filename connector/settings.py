@@ -146,6 +146,12 @@ class Settings:
         "Keys that seal credentials and sign links, newest first, separated by commas. Left empty with SQLite, one is "
         "made and kept beside the database.",
     )
+    witness_file: str = _setting(
+        _text,
+        "",
+        "Where it is remembered how far the database had come, so that a restored one is noticed; keep it out of "
+        "back-ups. Left empty, it is a file beside the SQLite database, or a key in the Redis of the broker.",
+    )
     public_url: str = _setting(
         _maybe_url("http", "https"),
         "",

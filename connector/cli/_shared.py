@@ -22,6 +22,7 @@ from connector.cli import Refusal, WrongSettings
 from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
 from connector.runtime import Runtime
+from connector.services import standstill
 from connector.settings import Settings
 from connector.storage import keys, schema
 from connector.storage.database import Database, read_url
@@ -56,6 +57,7 @@ def open_runtime(settings: Settings | None = None, *, quiet: bool = True, own_ke
     refuse_unmigrated(runtime.database, settings)
     if own_keys:
         refuse_strange_keys(runtime)
+    standstill.look(runtime.database, runtime.policy, runtime.witness, clock=runtime.clock)
     return runtime
 
 

@@ -27,6 +27,7 @@ from connector.cli._shared import (
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
+from connector.services import standstill
 from connector.services.sync import free_busy
 from connector.services.views import readiness
 from connector.settings import Settings
@@ -90,6 +91,9 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield from _clock(runtime)
     if not readiness.can_be_written(runtime.database):
         yield Check(name="writing", ok=False, words=readiness.NOT_WRITABLE)
+    if standstill.stands(runtime.database):
+        words = "the database was restored from a back-up, and nothing goes out. Decide: pencilled restored"
+        yield Check(name="restore", ok=False, words=words)
     with runtime.database.read() as db:
         connections = calendars.connections_of(db)
         doubles = calendars.doubles(db)

@@ -23,6 +23,7 @@ from connector.cli._shared import (
     progress,
 )
 from connector.domain.change import ChangeKind
+from connector.domain.facts import FlagReason
 from connector.domain.people import Client, Practitioner
 from connector.domain.question import Question
 from connector.domain.session import Location, Session, SessionKind, SessionState
@@ -34,6 +35,11 @@ from connector.services.scheduling.sessions import book as book_session
 from connector.services.views.sessions import SessionPage, SessionRow, session_list, session_page
 
 _LENGTH = timedelta(minutes=50)
+_FLAGS = {
+    FlagReason.REJECTED: "the offer was rejected",
+    FlagReason.LAPSED: "the offer lapsed",
+    FlagReason.RESTORED: "a restore left it uncertain how it stands",
+}
 _ASKED = {ChangeKind.MOVED: "MOVED IN THE CALENDAR", ChangeKind.DELETED: "DELETED IN THE CALENDAR"}
 
 
@@ -205,7 +211,7 @@ def _cells(row: SessionRow, zone: str) -> tuple[str, ...]:
 def _standing(row: SessionRow, zone: str) -> str:
     words = [row.session.state.value]
     if row.session.flag is not None:
-        words.append(f"NEEDS ATTENTION: offer {row.session.flag.value}")
+        words.append(f"NEEDS ATTENTION: {_FLAGS[row.session.flag]}")
     if row.question is not None:
         until = instant_text(row.question.answers_itself_at, zone)
         words.append(f"{_ASKED[row.question.row.remote_change]}: THE PRACTITIONER IS ASKED, until {until}")
@@ -235,7 +241,7 @@ def _print_attention(page: SessionPage) -> None:
     """Print what is open about a session, a line each."""
     session, zone = page.session, page.practitioner.zone
     if session.flag is not None:
-        click.secho(f"Needs attention: the offer {session.flag.value}.", fg="yellow")
+        click.secho(f"Needs attention: {_FLAGS[session.flag]}.", fg="yellow")
     if page.question is not None:
         until = instant_text(page.question.answers_itself_at, zone)
         change = _ASKED[page.question.row.remote_change].capitalize()

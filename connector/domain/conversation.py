@@ -29,8 +29,9 @@ from connector.domain.facts import (
 )
 from connector.domain.notice import Choice, Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, Effect
+from connector.domain.offer import Offer
 from connector.domain.people import Role
-from connector.domain.session import Location
+from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When
 
 
@@ -228,6 +229,18 @@ def readdressed(conversation: Conversation) -> Conversation:
 def retried(conversation: Conversation) -> Conversation:
     """Return a conversation in which what was refused is tried again."""
     return replace(conversation, refused=())
+
+
+def heard(session: Session, offer: Offer | None, *, now: datetime) -> Conversation:
+    """Return a conversation whose reader has heard all that stands; `offer` is the open one."""
+    if session.state is SessionState.CANCELLED:
+        return Conversation()
+    here = Arrangement(when=session.when, location=session.location)
+    if offer is None or offer.expires_at is None:
+        return Conversation(beliefs=(Belief(known=here, entry=here),))
+    choices = tuple(Choice(when=one.when, location=one.location or session.location) for one in offer.standing)
+    known_offer = KnownOffer(offer_id=offer.id, choices=choices, expires_at=offer.expires_at, told_at=now)
+    return Conversation(beliefs=(Belief(known=here, entry=here, offer=known_offer),))
 
 
 def either(one: Conversation, other: Conversation) -> Conversation:

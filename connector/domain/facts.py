@@ -22,6 +22,7 @@ class MoveReason(StrEnum):
     AGREED = "agreed"
     CORRECTION = "correction"
     ACCEPTED = "accepted"
+    RESTORED = "restored"  # after the database was set back: its event stood there
 
 
 class FlagReason(StrEnum):
@@ -29,6 +30,7 @@ class FlagReason(StrEnum):
 
     REJECTED = "rejected"
     LAPSED = "lapsed"
+    RESTORED = "restored"  # the database was set back, and it is not certain how this session stands
 
 
 class QuestionKind(StrEnum):
@@ -60,6 +62,7 @@ class Dropped(StrEnum):
     CANNOT_STAND = "cannot_stand"  # moved on to a time that cannot be, and so reverted
     DECIDED = "decided"  # on a page, by the client, or by the end of the offer it was about
     DISCONNECTED = "disconnected"  # the calendar it was done in
+    RESTORED = "restored"  # the database was set back, and it may have been answered since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,6 +348,8 @@ class CalendarPaused(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarResumed(Fact):
     """Work on a calendar goes on; `how` is restore, accept, or itself when all that was missing is back.
+
+    After the database had been set back, it is which side was followed.
 
     `calendar_id` is None in facts stored before it was kept, where no one calendar went by that name.
     """

@@ -43,6 +43,8 @@ class NoticeKind(StrEnum):
     CONFLICT_FOUND = "clash_found"  # an offered time is no longer free in another calendar of theirs
     CALENDAR_PAUSED = "calendar_stopped"  # a calendar looks wrong, so nothing is done about it until somebody says so
     OPERATOR_PAUSED = "operator_stopped"  # the same, to whoever runs the installation
+    RESTORED = "restored"  # the database was set back, and this was put right; see `righted`
+    RESTORE_FOUND = "restore_found"  # it was set back, and nothing goes out until somebody decides: to the operator
     ACCESS_LOST = "access_lost"  # a calendar must be reconnected
     ENTRIES_REFUSED = "entries_refused"  # a calendar can be read, but takes no entries
     CALENDAR_UNREACHABLE = "calendar_unreachable"  # a calendar has long been out of reach
@@ -74,6 +76,23 @@ class PauseReason(StrEnum):
     EMPTIED = "emptied"  # nothing of ours stands in it any more
     SHRUNKEN = "shrunken"  # more of ours is gone at once than a person deletes
     UNKNOWN = "unknown"  # it holds entries with our mark that our database does not know
+    RESTORED = "restored"  # the database was restored from a back-up, and may be older than what stands here
+
+
+class Righting(StrEnum):
+    """What was put right, or is to be seen to, after the database was set back; `what` of a Righted."""
+
+    ACCEPTED = "accepted"  # the client has chosen this time since
+    MOVED = "moved"  # the session's event stood here
+    GONE = "gone"  # the session's event was not there
+    OFFER_SENT = "offer_sent"  # a draft had been sent since
+    OFFER_CHANGED = "offer_changed"  # some of the offered times were gone, or stood elsewhere
+    OFFER_OVER = "offer_over"  # none of the offered times was there: the offer has ended somehow
+    ASKED = "asked"  # they were being asked about it, and may have answered since
+    PUT_BACK = "put_back"  # the event stood elsewhere, or not at all, and was put back
+    TAKEN = "taken"  # where its event stood, another session stands
+    UNKNOWN = "unknown"  # an event of ours that nobody knows: it stays, and is theirs now
+    REMOVED = "removed"  # an event of ours that nobody knew: it was removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +116,19 @@ class Choice:
 
     when: When
     location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Righted:
+    """One thing that was put right: where it stands now, and where it had stood if that is another time.
+
+    `about` names the client; of what nobody knows, it is what the event shows.
+    """
+
+    what: Righting
+    when: When
+    about: str = ""
+    old: When | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +159,8 @@ class Notice:
         calendar_id: The calendar that was paused.
         count: How many entries are gone from it.
         connection_id: The connection that must be reconnected.
+        righted: What was put right after the database had been set back.
+        since: Of what has happened after this instant, aware UTC, nothing was known any more; None if nothing ever was.
     """
 
     kind: NoticeKind
@@ -152,3 +186,5 @@ class Notice:
     count: int = 0
     reply_to: str = ""
     connection_id: UUID | None = None
+    righted: tuple[Righted, ...] = ()
+    since: datetime | None = None

@@ -289,6 +289,8 @@ ROWS = (
         template="operator_stopped",
         needs=("calendar_id",),
     ),
+    NoticeRow(kind=NoticeKind.RESTORED, to=Audience.PRACTITIONER, template="restored", link=Link.CALENDARS),
+    NoticeRow(kind=NoticeKind.RESTORE_FOUND, to=Audience.OPERATOR, template="restore_found"),
     NoticeRow(
         kind=NoticeKind.ACCESS_LOST,
         to=Audience.PRACTITIONER,

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from markupsafe import Markup
 
-from connector.domain.notice import Choice, Notice
+from connector.domain.notice import Choice, Notice, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
@@ -99,10 +99,13 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         **_change_words(notice, teller),
         **_offer_words(letter, teller),
         **_other_words(notice, teller.language),
+        "righted": bool(notice.righted),
+        "since": teller.instant(notice.since) if notice.since else "",
     }
     html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about")}
     html |= dict(_places_in_html(notice, teller))
     choices = [_choice(choice, teller) for choice in _choices(letter)]
+    choices += [_righted(one, teller, brand) for one in notice.righted]
     return Words(text=text, html=html, choices=choices, link=letter.link)
 
 
@@ -182,6 +185,16 @@ def _places_in_html(notice: Notice, teller: Teller) -> Iterator[tuple[str, Marku
     for key, place in (("place", location), ("old_place", notice.old_location)):
         if place is not None:
             yield key, _place_in_html(place, teller)
+
+
+def _righted(righted: Righted, teller: Teller, brand: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return one thing that was put right: its time, and what is to be known of it."""
+    about = itip.one_line(righted.about) or phrase(teller.language, "a_client")
+    what = phrase(teller.language, f"righted_{righted.what}", client=about, brand=itip.one_line(brand))
+    if righted.old is not None:
+        what = phrase(teller.language, "righted_old", what=what, old=teller.when(righted.old))
+    line = {"choice": {"when": teller.when(righted.when), "place": what}}
+    return line, line
 
 
 def _choice(choice: Choice, teller: Teller) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

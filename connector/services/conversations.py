@@ -20,9 +20,9 @@ from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_a
 from connector.domain.session import Session
 from connector.errors import TransientError
 from connector.ports import Clock, Letter, NotSentError, Sender
-from connector.services import notices
+from connector.services import notices, standstill
 from connector.services.policy import Policy
-from connector.storage import conversations, ledger, messages, offers, people, sessions, timeline
+from connector.storage import conversations, installation, ledger, messages, offers, people, sessions, timeline
 from connector.storage.conversations import PendingNotice, StoredConversation
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -83,6 +83,7 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
     Raises: NotFoundError; RuleError for something that is no address.
     """
     check_address(email)
+    standstill.check(db)
     own = sessions.of_client(db, client_id, since=now)
     practitioners = {  # locked, so that nobody decides meanwhile by the old address
         practitioner_id: people.practitioner(db, practitioner_id, lock=True)
@@ -103,6 +104,24 @@ def next_to_client(db: Connection, client_id: UUID, *, now: datetime) -> Sequenc
     own = [session.id for session in sessions.of_client(db, client_id, since=now)]
     following = (waiting(db, stored, now=now) for stored in conversations.of_client(db, own))
     return [notice for notice in following if notice is not None]
+
+
+def believe(db: Connection, session: Session, *, now: datetime) -> None:
+    """Note that a client has heard all that stands of a session, by every medium; the letter that was begun is over."""
+    open_offer = offers.in_state(db, session.id, OfferState.OPEN)
+    beliefs = rules.heard(session, open_offer, now=now)
+    client = people.client(db, session.client_id)
+    for medium in sorted(client.reachable & {Medium.EMAIL}):
+        conversations.about(
+            db, session.practitioner_id, session.id, Audience.CLIENT, medium, address=client.email, beliefs=beliefs
+        )
+    for stored in conversations.of_client(db, [session.id]):
+        begun = messages.get(db, stored.letter_id) if stored.letter_id else None
+        if begun is not None:
+            _overtaken(db, stored, begun)
+        messages.hold_back(db, session.id)
+        conversations.save(db, replace(stored, beliefs=beliefs, address=client.email, letter_id=None, refused=""))
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=notices.LANE)
 
 
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
@@ -189,10 +208,13 @@ def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime)
     if stored is None:
         return _Turn()
     begun = messages.get(db, stored.letter_id) if stored.letter_id else None
+    still = installation.stands_still(db)
+    if still and stored.reader is Audience.CLIENT:
+        return _Turn(again_at=now + standstill.LOOK)
     if stored.reader is Audience.CLIENT and stored.session_id is not None:
         message, again_at = _to_client(db, policy, stored, begun, now)
     else:
-        message, again_at = _to_others(db, policy, stored, begun, now), None
+        message, again_at = _to_others(db, policy, stored, begun, now), now + standstill.LOOK if still else None
     if message is None:
         return _Turn(again_at=again_at)
     return _Turn(message=message, thread_id=messages.thread_start(db, message))
@@ -251,6 +273,8 @@ def _to_others(
 ) -> Message | None:
     """Return the first letter to a practitioner or operator that still says what is so."""
     waiting = conversations.pending(db, stored.id)
+    if installation.stands_still(db):
+        waiting = [one for one in waiting if one.notice.kind in standstill.MAY_LEAVE]
     overtaken = [one for one in waiting if not notices.is_current(db, one.notice, now=now)]
     conversations.drop(db, [one.id for one in overtaken])
     first: PendingNotice | None = next((one for one in waiting if one not in overtaken), None)

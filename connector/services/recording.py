@@ -30,7 +30,7 @@ from connector.domain.question import Question, drop
 from connector.domain.session import Session, SessionState
 from connector.domain.span import When
 from connector.errors import RuleError
-from connector.services import conversations, notices
+from connector.services import conversations, notices, standstill
 from connector.services.policy import Policy
 from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
 from connector.storage.ledger import Key, Kind
@@ -96,7 +96,11 @@ def load(db: Connection, policy: Policy, session_id: UUID, *, now: datetime, bes
 def lock(
     db: Connection, policy: Policy, practitioner_id: UUID, *, now: datetime, besides: UUID | None = None
 ) -> Practitioner:
-    """Let nobody else decide about this practitioner's time until the transaction ends; free overdue holds first."""
+    """Let nobody else decide about this practitioner's time until the transaction ends; free overdue holds first.
+
+    Raises: StandstillError while nothing may be decided.
+    """
+    standstill.check(db)
     practitioner = people.practitioner(db, practitioner_id, lock=True)
     for overdue in offers.overdue(db, practitioner_id, now=now):
         if overdue.id != besides:
@@ -121,8 +125,12 @@ def decision_of(transition: Transition, *, was: OfferState | None) -> Decision:
     return Decision(session=transition.session, offers=((transition.offer, was),), facts=transition.facts)
 
 
-def record(db: Connection, policy: Policy, case: Case, decision: Decision, *, now: datetime) -> None:
+def record(
+    db: Connection, policy: Policy, case: Case, decision: Decision, *, now: datetime, quiet: bool = False
+) -> None:
     """Store a decision and make all the work due that follows from it; a decision without facts stores nothing.
+
+    `quiet`: nobody is told, for it has happened long ago.
 
     Raises: TimeTakenError if a time it needs belongs to somebody else; OfferClosedError if somebody was faster.
     """
@@ -136,7 +144,8 @@ def record(db: Connection, policy: Policy, case: Case, decision: Decision, *, no
     timeline.append(db, case.practitioner.id, decision.facts)
     _make_offers_due(db, policy, decision, case.practitioner.id, now)
     _make_questions_due(db, decision)
-    _tell(db, case, decision, now)
+    if not quiet:
+        _tell(db, case, decision, now)
 
 
 def _tell(db: Connection, case: Case, decision: Decision, now: datetime) -> None:

@@ -57,6 +57,11 @@ def every(
     ]
 
 
+def all_in(db: Connection, calendar_id: UUID) -> Sequence[Mirror]:
+    """Return every mirror of a calendar, those of events that are gone included."""
+    return [_mirror(row) for row in db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id))]
+
+
 def named(db: Connection, word: str) -> Sequence[tuple[UUID, Mirror]]:
     """Return the mirrors, each with its calendar, whose event goes by this name, id or address at its service."""
     is_named = or_(

@@ -27,6 +27,17 @@ from connector.storage.columns import UtcDateTime, metadata
 _ZONE = String(64)
 _COUNTER = BigInteger().with_variant(Integer, "sqlite")
 
+# The one row of the installation itself. See docs/decisions/0026.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("epoch", Integer, nullable=False),  # counts restores
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("restored_at", UtcDateTime),  # since when nothing goes out; NULL while all is as it should be
+    Column("known_until", UtcDateTime),  # when the last thing happened that is known of before `restored_at`
+)
+
 practitioners = Table(
     "practitioners",
     metadata,
@@ -315,6 +326,14 @@ formers = Table(
     Column("href", Text, primary_key=True),
     Column("key", Text, nullable=False),  # the entry's key
     Column("session_id", Uuid, nullable=False),
+)
+
+# Events with our mark that nobody knows, and that the practitioner keeps as their own; by remote name, or address.
+kept_entries = Table(
+    "kept_entries",
+    metadata,
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
 )
 
 # Events of ours that may have been written, moved or removed by a worker that has lost its claim, or by a request whose

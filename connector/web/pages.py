@@ -21,8 +21,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from connector import paths
-from connector.errors import NotFoundError, RuleError
+from connector.errors import NotFoundError, RuleError, StandstillError
 from connector.runtime import Runtime
+from connector.services import standstill
 from connector.storage.database import is_busy
 from connector.web import (
     answer,
@@ -99,6 +100,8 @@ def create(runtime: Runtime) -> Flask:
     app.add_url_rule("/robots.txt", "robots", _robots)
     app.register_error_handler(HTTPException, _fault)
     app.register_error_handler(RuleError, _refusal)
+    app.register_error_handler(StandstillError, _later)
+    app.before_request(_nothing_from_letters)
     app.after_request(_hardened(secure=secure))
     return app
 
@@ -126,6 +129,7 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
         signed_in=visit.signed_in,
         question_address=questions.address,
         paused_address=paused.address,
+        standing_still=lambda: standstill.stands(visit.runtime().database),
     )
 
 
@@ -167,6 +171,18 @@ def _refusal(error: RuleError) -> ResponseReturnValue:
     if isinstance(error, NotFoundError):
         return _page("fault_link", 404)
     return render_template("fault/refused.html", message=str(error)), visit.status_of(error)
+
+
+def _nothing_from_letters() -> ResponseReturnValue | None:
+    """Show nothing of what letters lead to while it may be older than what their reader knows."""
+    is_mailed = request.blueprint in {part.name for part in _MAILED}
+    if is_mailed and standstill.stands(visit.runtime().database):
+        return _page("fault_later", 503)
+    return None
+
+
+def _later(_error: StandstillError) -> ResponseReturnValue:
+    return _page("fault_later", 503)
 
 
 def _fault(error: HTTPException) -> ResponseReturnValue:

@@ -85,6 +85,8 @@ class Words:
     fault_again_link: str
     fault_often: str
     fault_often_then: str
+    fault_later: str
+    fault_later_then: str
     fault_ours: str
     fault_ours_then: str
     fault_request: str
@@ -171,6 +173,8 @@ ENGLISH = Words(
     fault_again_link="Open the page again",
     fault_often="That was a little too often",
     fault_often_then="Please wait a minute, then try again. Nothing was changed.",
+    fault_later="This is being put right",
+    fault_later_then="Nothing is lost, and nothing was changed. Please try again later.",
     fault_ours="Something went wrong here",
     fault_ours_then="It is not your fault. Please try again in a few minutes.",
     fault_request="This did not work",
@@ -259,6 +263,8 @@ GERMAN = Words(
     fault_again_link="Seite neu öffnen",
     fault_often="Das war etwas zu oft",
     fault_often_then="Bitte warten Sie eine Minute, und versuchen Sie es dann noch einmal. Es wurde nichts geändert.",
+    fault_later="Hier wird gerade etwas in Ordnung gebracht",
+    fault_later_then="Es geht nichts verloren, und nichts wurde geändert. Bitte versuchen Sie es später noch einmal.",
     fault_ours="Hier ist etwas schiefgegangen",
     fault_ours_then="Es liegt nicht an Ihnen. Bitte versuchen Sie es in ein paar Minuten noch einmal.",
     fault_request="Das hat nicht geklappt",

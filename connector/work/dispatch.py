@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector.domain.notice import PauseReason
 from connector.errors import (
     AccessLostError,
     EditConflictError,
@@ -22,7 +23,7 @@ from connector.errors import (
 )
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
-from connector.services import conversations
+from connector.services import conversations, standstill
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.sync import free_busy, hold_probe, pull, push, troubles
@@ -38,6 +39,8 @@ def handler(runtime: Runtime) -> Handler:
 
     def handle(claim: Claim, running: Running) -> datetime | None:
         identity = UUID(claim.key.id)
+        if claim.key.kind is not Kind.CONVERSATION and standstill.stands(runtime.database):
+            return runtime.clock() + standstill.LOOK  # a conversation knows what may leave all the same
         match claim.key.kind:
             case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
                 return _calendar(runtime, claim, identity, running)
@@ -77,6 +80,8 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
         return None  # disconnected meanwhile
     if connection.state is ConnectionState.ACCESS_LOST:
         return None  # reconnecting makes the calendar due again
+    if connection.state is ConnectionState.OK and calendar.paused == PauseReason.RESTORED:
+        return None  # the decision about it makes it due again
     work = _CalendarWork(runtime, claim, calendar, connection, running, runtime.clock())
     with asking_first(running.keep):
         again_at = work.carry_out()

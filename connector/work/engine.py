@@ -168,6 +168,7 @@ class Engine:
         wake: How often an idle thread looks whether it has to stop, so how long a stop takes.
         lease: The life of a claim between renewals.
         tick: The pump's longest sleep.
+        look: Called before anything is carried out, and again at each tick by the one process that pumps.
     """
 
     def __init__(
@@ -182,6 +183,7 @@ class Engine:
         wake: timedelta = WAKE,
         lease: timedelta = ledger.LEASE,
         tick: timedelta = timedelta(seconds=1),
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._handle = handle
@@ -198,7 +200,8 @@ class Engine:
         self._actor = dramatiq.actor(actor_name="look", queue_name="due", broker=self._broker)(self._look)
         self._worker: dramatiq.Worker | None = None
         self._watch: Watch | None = None
-        self._pump = Pump(database, self.wake_again, clock, tick=tick, seats=self._seats, silence=lease / 2)
+        self._look_first = look
+        self._pump = Pump(database, self.wake_again, clock, tick=tick, seats=self._seats, silence=lease / 2, look=look)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -214,6 +217,7 @@ class Engine:
         """Start the threads. On SQLite the caller holds the file lock: leases left by a killed process end here."""
         if self._database.embedded:
             ledger.clear_leases(self._database)
+        self._look_first()
         with self._database.begin() as db:
             missing = needs.make_missing_due(db, now=self._clock())
         if missing:

@@ -28,6 +28,7 @@ class Pump:
         wake: Called with the keys that are due and free.
         tick: The longest sleep; it wakes earlier when something becomes due earlier.
         seats: Live claims a lane has room for.
+        look: Called before each look for what is due, by the one process that pumps.
         silence: After so long without a sign of life from the pump, another process takes over.
     """
 
@@ -40,12 +41,14 @@ class Pump:
         tick: timedelta = timedelta(seconds=1),
         seats: int = ledger.SEATS,
         silence: timedelta = ledger.LEASE / 2,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._wake = wake
         self._clock = clock
         self._tick = tick
         self._seats = seats
+        self._look = look
         self._baton = database.baton(_BATON, silence=silence)
         self._stop = threading.Event()
         self._thread = self._new_thread()
@@ -86,6 +89,7 @@ class Pump:
 
     def _pump(self) -> timedelta:
         """Send wake-ups for what is due and return how long to sleep."""
+        self._look()
         now = self._clock()
         keys = ledger.due_keys(self._database, now, LIMIT, seats=self._seats)
         if keys:

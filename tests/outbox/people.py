@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason
+from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason, Righted, Righting
 from connector.domain.notice_table import ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
@@ -81,13 +81,20 @@ _REASON = {
 _MOVED = (NoticeKind.ENTRY_REVERTED, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
 _STOPPED = (NoticeKind.CALENDAR_PAUSED, NoticeKind.OPERATOR_PAUSED)
 _TROUBLES = (NoticeKind.ENTRIES_REFUSED, NoticeKind.CALENDAR_UNREACHABLE)
-_TO_OPERATOR = (NoticeKind.OPERATOR_PAUSED, NoticeKind.INSTALLATION_REFUSED)
+_TO_OPERATOR = (NoticeKind.OPERATOR_PAUSED, NoticeKind.INSTALLATION_REFUSED, NoticeKind.RESTORE_FOUND)
+_AFTER_RESTORE = (NoticeKind.RESTORED, NoticeKind.RESTORE_FOUND)
 _WITHOUT_SESSION = (
     *_STOPPED,
     *_TROUBLES,
+    *_AFTER_RESTORE,
     NoticeKind.ACCESS_LOST,
     NoticeKind.INSTALLATION_REFUSED,
     NoticeKind.SIGN_IN,
+)
+_RIGHTED = (
+    Righted(what=Righting.ACCEPTED, when=at("2026-12-01T14:00"), about="Alex Sommer", old=at("2026-11-26T10:00")),
+    Righted(what=Righting.OFFER_OVER, when=at("2026-12-02T14:00"), about="Robin Winter"),
+    Righted(what=Righting.UNKNOWN, when=at("2026-12-04T16:00"), about="Session: A. S."),
 )
 _CHOICES = (
     Choice(when=at("2026-12-03T10:00"), location=PRACTICE),
@@ -119,6 +126,8 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         alternative_id=UUID(int=6) if kind is NoticeKind.CONFLICT_FOUND else None,
         calendar_id=UUID(int=7) if kind in (*_STOPPED, *_TROUBLES) else None,
         count=14 if kind in (*_STOPPED, NoticeKind.ENTRIES_REFUSED) else 0,
+        righted=_RIGHTED if kind is NoticeKind.RESTORED else (),
+        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in _AFTER_RESTORE else None,
     )
     return replace(usual, **changes)
 

@@ -11,7 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from connector import app
+from connector.domain.people import CLOCK
 from connector.errors import TransientError
+from connector.services import standstill
 from connector.settings import Settings
 from connector.storage import ledger, migrations
 from connector.storage.database import Database
@@ -38,6 +40,16 @@ def test_work_that_nobody_does_makes_it_unready(stage: Stage) -> None:
         "reasons": ["due work has been waiting for 12 minutes; is a worker running?"],
         "warnings": [],
     }
+
+
+def test_a_restored_database_that_nobody_has_put_right_makes_it_unready(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        standstill.begin(db, stage.runtime.policy, by=CLOCK, now=stage.now)
+    answer = stage.browser().get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"ready": False, "reasons": ["the database was restored from a back-up: decide with `pencilled restored`"]},
+    )
 
 
 def test_a_database_that_was_not_migrated_makes_it_unready(stage: Stage) -> None:

@@ -36,6 +36,11 @@ class How(StrEnum):
     REVERT = "restore"  # revert all that is gone or was moved; for one that could not be read: try again
     ACCEPT = "accept"  # the deletions were meant; each counts as if it had been made alone
     ITSELF = "itself"  # all that was missing is back
+    FOLLOW_CALENDARS = "follow_calendars"  # the database was restored, and what stands in the calendars is right
+    FOLLOW_DATABASE = "follow_database"  # the same, and what the database says is right
+
+
+_AFTER_RESTORE = (How.FOLLOW_CALENDARS, How.FOLLOW_DATABASE)
 
 
 def reason_to_pause(
@@ -100,6 +105,11 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     """
     calendar = calendars.calendar(db, calendar_id)
     people.practitioner(db, calendar.practitioner_id, lock=True)  # no pull decides meanwhile
+    if calendar.paused == PauseReason.RESTORED and how not in _AFTER_RESTORE:
+        raise RuleError(
+            "This calendar was stopped because Pencilled's database was set back to an earlier state. Whoever runs "
+            "this installation decides how it goes on, with `pencilled restored`."
+        )
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
     calendars.ask_for_comparison(db, calendar_id, repair=False)
@@ -110,7 +120,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
         case How.ACCEPT:
             remote_changes.accept_deletions(db, calendar_id)
             unknown_entries.decide(db, calendar_id, Fate.KEPT)
-        case How.ITSELF:
+        case How.ITSELF | How.FOLLOW_CALENDARS | How.FOLLOW_DATABASE:
             pass
     fact = CalendarResumed(
         at=now,

@@ -18,7 +18,7 @@ from connector.domain.connection import Calendar
 from connector.domain.notice import PauseReason
 from connector.domain.reconcile import Mirror, Ref, Remove, Sighting, name_for
 from connector.ports import Listed
-from connector.storage import doubts, mirrors, unknown_entries
+from connector.storage import doubts, installation, mirrors, unknown_entries
 from connector.storage.unknown_entries import UnknownEntry
 
 _NIGHT = time(hour=1)  # when the first calendars of the night are compared, where their practitioners are
@@ -102,7 +102,7 @@ def unknown_of(db: Connection, calendar: Calendar, others: Mapping[str, Sighting
     if not others:
         return
     known = mirrors.known_names(db, others) | doubts.known_names(db, others) | {calendar.probe}
-    known |= unknown_entries.kept(db, calendar.id)
+    known |= unknown_entries.kept(db, calendar.id) | set(installation.kept_entries_of(db, calendar.id))
     for name, sighting in others.items():
         if name not in known:
             yield UnknownEntry(name=name, href=sighting.href, content=sighting.content)

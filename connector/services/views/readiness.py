@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import ConnectorError, RuleError
 from connector.ports import Clock
-from connector.storage import ledger, migrations
+from connector.storage import installation, ledger, migrations
 from connector.storage.database import Database
 
 OVERDUE = timedelta(minutes=5)  # due work that nobody has begun after so long: the workers are down or swamped
@@ -24,12 +24,16 @@ def obstacles(database: Database, database_url: str, clock: Clock) -> list[str]:
             db.execute(text("SELECT 1"))
         if migrations.pending(database_url):
             return ["the database needs `pencilled migrate`"]
+        with database.read() as db:
+            stands_still = installation.stands_still(db)
         overdue = ledger.oldest_overdue(database, clock())
     except RuleError as error:
         return [str(error)]
     except SQLAlchemyError:
         return ["the database cannot be reached"]
     reasons = []
+    if stands_still:
+        reasons.append("the database was restored from a back-up: decide with `pencilled restored`")
     if not can_be_written(database):
         reasons.append(NOT_WRITABLE)
     if overdue > OVERDUE:

@@ -106,6 +106,8 @@ LETTERS = {
     NoticeKind.CONFLICT_FOUND: "news that an offered time is no longer free",
     NoticeKind.CALENDAR_PAUSED: "question about a calendar that looks wrong",
     NoticeKind.OPERATOR_PAUSED: "news that a calendar was stopped",
+    NoticeKind.RESTORED: "list of what was put right after a restore",
+    NoticeKind.RESTORE_FOUND: "news that the database was restored",
     NoticeKind.ACCESS_LOST: "request to reconnect a calendar",
     NoticeKind.ENTRIES_REFUSED: "news that a calendar takes no entries",
     NoticeKind.CALENDAR_UNREACHABLE: "news that a calendar is out of reach",
@@ -119,6 +121,7 @@ _REASONS = {
     MoveReason.AGREED: "at the client's wish or with their agreement",
     MoveReason.CORRECTION: "to correct a mistake",
     MoveReason.ACCEPTED: "by choosing an offered time",
+    MoveReason.RESTORED: "where its event stood when the database had been restored",
 }
 ANSWERS = {
     Answer.ASK_CLIENT: "ask the client",
@@ -135,6 +138,7 @@ PAUSES = {
     PauseReason.EMPTIED: "nothing of ours stands in it any more",
     PauseReason.SHRUNKEN: "more is gone from it at once than a person deletes",
     PauseReason.UNKNOWN: "it holds entries of ours that nobody knows",
+    PauseReason.RESTORED: "the database was restored from a back-up, and which side is right has to be decided",
 }
 REVERT: Mapping[str, str] = {
     RevertReason.PAST: ": that time had passed",
@@ -158,11 +162,14 @@ _DROPPED = {
     Dropped.CANNOT_STAND: "the entry was moved on to a time that cannot be",
     Dropped.DECIDED: "it was decided in another way",
     Dropped.DISCONNECTED: "the calendar was disconnected",
+    Dropped.RESTORED: "the database was restored, and it may have been answered since",
 }
 _RESUMED = {
     "restore": "everything is put back",
     "accept": "the deletions were meant",
     "itself": "everything is there again",
+    "follow_calendars": "after a restore, what stands in the calendars is right",
+    "follow_database": "after a restore, what the database says is right",
 }
 _STRENGTHS = {
     True: "tentative reads as free, so holds are shown as busy",
@@ -171,6 +178,7 @@ _STRENGTHS = {
 _FLAGS = {
     FlagReason.REJECTED: "none of the offered times suited",
     FlagReason.LAPSED: "the offer lapsed without an answer",
+    FlagReason.RESTORED: "the database was restored, and it is not certain how this session stands",
 }
 
 

@@ -1,0 +1,104 @@
+"""`pencilled restored`: the database was restored from a back-up, and what differs is put right by one decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from connector.cli import Refusal
+from connector.cli._shapes import when_text
+from connector.cli._shared import example, good, open_runtime, operator, print_table
+from connector.domain.restore import Follow
+from connector.domain.span import Span, When
+from connector.errors import RuleError
+from connector.runtime import Runtime
+from connector.services import restoring, standstill
+from connector.services.restoring import Survey
+from connector.storage import people
+
+_CONSEQUENCES = {
+    Follow.CALENDARS: "Sessions stand where their events stand; an offer whose times are gone is over; what nobody "
+    "knows stays, as the practitioner's own.",
+    Follow.DATABASE: "Everything is put back as the database has it; what nobody knows is removed.",
+}
+
+
+@click.command()
+@click.option(
+    "--follow", type=click.Choice([side.value for side in Follow]), help="Which side is right; without it, only list."
+)
+@click.option("--dry-run", is_flag=True, help="Only list what differs; nothing is stopped or changed.")
+@click.option("--leave-unread", is_flag=True, help="Decide although a calendar cannot be read; that one stays stopped.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@example("pencilled restored", "pencilled restored --follow calendars")
+def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, yes: bool) -> None:
+    """Say that the database was restored from a back-up, list what differs from the calendars, and put it right.
+
+    Give it before anything else is started. From then on nothing is written, decided or told to anybody, until
+    --follow says which side is right: `calendars` (mostly) or `database`. Clients are told nothing by it. Every
+    practitioner gets one letter that lists what was put right, and which of their entries nobody knows.
+
+    Exit codes: 0 listed, or put right; 1 refused, such as a calendar that cannot be read.
+    """
+    runtime = open_runtime()
+    if not dry_run and not standstill.stands(runtime.database):
+        _begin(runtime, yes=yes)
+    surveys = restoring.survey(runtime.database, runtime.remote, now=runtime.clock())
+    _show(runtime, surveys)
+    if dry_run:
+        return
+    if follow is None:
+        click.echo("Nothing goes out until you decide: pencilled restored --follow calendars, or --follow database.")
+        return
+    unread = [survey.calendar.name for survey in surveys if survey.error]
+    if unread and not leave_unread:
+        raise Refusal(
+            f"Error: {len(unread)} of the calendars cannot be read. Try again once they can, or add --leave-unread: "
+            "they stay stopped then, until you decide about them by the same command."
+        )
+    side = Follow(follow)
+    if not yes:
+        click.confirm(f"{_CONSEQUENCES[side]} No client is told anything. Go on?", abort=True)
+    restoring.decide(
+        runtime.database, runtime.policy, runtime.remote, surveys, side, by=operator(), now=runtime.clock()
+    )
+    good("That is put right. Calendars are brought up to date, and practitioners told, as soon as a server runs.")
+
+
+def _begin(runtime: Runtime, *, yes: bool) -> None:
+    with runtime.database.read() as db:
+        is_empty = not people.all_practitioners(db)
+    if is_empty:
+        raise RuleError("There is nothing in this database that could differ from anything.")
+    surveys = restoring.survey(runtime.database, runtime.remote, now=runtime.clock())
+    if surveys:
+        return  # calendars that could not be read when it was decided about the others
+    if not yes:
+        click.confirm(
+            "This stops everything until you have decided. Was the database restored from a back-up?", abort=True
+        )
+    with runtime.database.begin() as db:
+        standstill.begin(db, runtime.policy, by=operator(), now=runtime.clock())
+
+
+def _show(runtime: Runtime, surveys: Sequence[Survey]) -> None:
+    with runtime.database.read() as db:
+        zones = {person.id: person.zone for person in people.all_practitioners(db)}
+    for survey in surveys:
+        name, zone = survey.calendar.name, zones[survey.calendar.practitioner_id]
+        if survey.error:
+            click.echo(f"“{name}”: cannot be read: {survey.error}")
+            continue
+        rows = [
+            (one.what, one.kind, one.title, _time(one.wanted, zone), _time(one.actual, zone))
+            for one in survey.differences(runtime.clock())
+        ]
+        if rows:
+            print_table(("differs", "what", "title", "in the database", "in the calendar"), rows, title=f"“{name}”")
+        else:
+            click.echo(f"“{name}”: nothing differs.")
+
+
+def _time(span: Span | None, zone: str) -> str:
+    return when_text(When.of(span, zone=zone)) if span is not None else ""

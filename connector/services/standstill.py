@@ -1,0 +1,121 @@
+"""Nothing is decided, told or written while the database is older than the world. See docs/decisions/0026.
+
+The rule is asked wherever something is decided (`recording.lock`), told (`conversations`) or carried out (the worker's
+dispatch). Whoever runs a process looks whether the database was restored, before anything else and again and again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from connector.domain.facts import CalendarPaused
+from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient
+from connector.domain.people import CLOCK, Actor
+from connector.errors import StandstillError
+from connector.ports import Clock, Seen, Witness
+from connector.services import notices
+from connector.services.policy import Policy
+from connector.storage import calendars, installation, people, remote_changes, timeline
+from connector.storage.database import Database
+
+LOOK = timedelta(minutes=1)  # after so long, work that was put off asks again
+OPERATOR = "Operator"
+MAY_LEAVE = (NoticeKind.RESTORE_FOUND, NoticeKind.SIGN_IN)  # all that is told to anybody meanwhile
+WORDS = (
+    "Pencilled's database was set back to an earlier state, and that is being put right. Until then nothing can be "
+    "changed; nothing is lost. Please try again later. Whoever runs this installation decides how it goes on, with "
+    "`pencilled restored`."
+)
+
+log = structlog.get_logger(__name__)
+
+
+def check(db: Connection) -> None:
+    """Raise StandstillError while nothing may be decided."""
+    if installation.stands_still(db):
+        raise StandstillError(WORDS)
+
+
+def stands(database: Database) -> bool:
+    """Whether nothing may go out at present."""
+    with database.read() as db:
+        return installation.stands_still(db)
+
+
+def look(database: Database, policy: Policy, witness: Witness | None, *, clock: Clock) -> None:
+    """Begin a standstill if the database has been restored, as a witness tells; else tell the witness how far it is."""
+    if witness is None:
+        return
+    with database.read() as db:
+        stored = installation.get(db)
+        seen = Seen(epoch=stored.epoch, fact=installation.newest_fact(db))
+    remembered = witness.recall(stored.id)
+    if remembered is not None and seen < remembered:
+        with database.begin() as db:
+            begin(db, policy, by=CLOCK, now=clock(), epoch=remembered.epoch + 1)
+            seen = Seen(epoch=remembered.epoch + 1, fact=installation.newest_fact(db))
+    if seen != remembered:
+        witness.remember(stored.id, seen)
+
+
+def begin(db: Connection, policy: Policy, *, by: Actor, now: datetime, epoch: int = 0) -> bool:
+    """Let nothing go out any more, raise what must be above all that was ever used, and tell the operator once.
+
+    Args:
+        db: The transaction.
+        policy: How this installation does things.
+        by: Who knows that the database was restored; the clock if a witness does.
+        now: Aware UTC.
+        epoch: The least that the new epoch may be.
+    Returns: Whether it begins with this; False if that epoch has begun already.
+    """
+    stored = installation.get(db, lock=True)
+    if stored.restored_at is not None and stored.epoch >= epoch:
+        return False
+    new_epoch = max(stored.epoch + 1, epoch)
+    installation.stand_still(db, epoch=new_epoch, now=now)
+    installation.raise_revisions(db, now=now)
+    installation.forget_promises(db, now=now)
+    _pause(db, by, now)
+    log.warning("database_was_restored", epoch=new_epoch, by=by.role.value)
+    if policy.operator:
+        _tell_operator(db, policy, new_epoch, now)
+    return True
+
+
+def end(db: Connection) -> None:
+    """Let everything go out again."""
+    installation.go_on(db)
+    log.warning("restore_was_put_right")
+
+
+def _pause(db: Connection, by: Actor, now: datetime) -> None:
+    """Pause every calendar that works, and forget what was going on in it; what has another fault keeps that."""
+    for calendar in calendars.calendars_of(db):
+        calendars.forget_token(db, calendar.id)
+        remote_changes.forget_all(db, calendar.id)
+        if not calendars.pause(db, calendar.id, PauseReason.RESTORED.value, count=0, now=now):
+            continue
+        fact = CalendarPaused(
+            at=now,
+            by=by,
+            connection_id=calendar.connection_id,
+            calendar=calendar.name,
+            reason=PauseReason.RESTORED.value,
+            count=0,
+        )
+        timeline.append(db, calendar.practitioner_id, [fact])
+
+
+def _tell_operator(db: Connection, policy: Policy, epoch: int, now: datetime) -> None:
+    notice = Notice(
+        kind=NoticeKind.RESTORE_FOUND,
+        to=Recipient(name=OPERATOR, address=policy.operator, zone="UTC", locale="en"),
+        practitioner_name="",
+        since=installation.get(db).known_until,
+    )
+    for practitioner in list(people.all_practitioners(db))[:1]:  # a conversation belongs to one, whoever it is with
+        notices.tell(db, notice, key=f"{notice.kind}:{epoch}", practitioner_id=practitioner.id, now=now)

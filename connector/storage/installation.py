@@ -1,0 +1,110 @@
+"""The installation itself: how often its database was restored, and what must rise above all that was ever used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, case, delete, func, insert, select, update
+
+from connector.storage.tables import (
+    conversations,
+    doubts,
+    facts,
+    installation,
+    kept_entries,
+    pending_connections,
+    pending_notices,
+    sessions,
+    signins,
+)
+
+_STEP = 1_000
+_ZERO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """The row of the installation.
+
+    Attributes:
+        epoch: How often its database was restored.
+        restored_at: Since when nothing goes out, aware UTC; None while all is as it should be.
+        known_until: When the last thing had happened that was known of then, aware UTC.
+    """
+
+    id: UUID
+    epoch: int
+    restored_at: datetime | None
+    known_until: datetime | None
+
+
+def get(db: Connection, *, lock: bool = False) -> Installation:
+    """Return the installation; `lock` keeps everybody else who asks so waiting (PostgreSQL)."""
+    query = select(installation)
+    row = db.execute(query.with_for_update() if lock else query).one()
+    return Installation(id=row.id, epoch=row.epoch, restored_at=row.restored_at, known_until=row.known_until)
+
+
+def stands_still(db: Connection) -> bool:
+    """Whether nothing may go out."""
+    return db.execute(select(installation.c.restored_at)).scalar_one() is not None
+
+
+def stand_still(db: Connection, *, epoch: int, now: datetime) -> None:
+    """Begin a new epoch, in which nothing goes out yet."""
+    known_until = select(facts.c.at).order_by(facts.c.id.desc()).limit(1).scalar_subquery()
+    db.execute(update(installation).values(epoch=epoch, restored_at=now, known_until=known_until))
+
+
+def go_on(db: Connection) -> None:
+    """Let everything go out again."""
+    db.execute(update(installation).values(restored_at=None))
+
+
+def newest_fact(db: Connection) -> int:
+    """Return the id of the last thing that happened; 0 if nothing has."""
+    return db.execute(select(func.max(facts.c.id))).scalar_one() or 0
+
+
+def raise_revisions(db: Connection, *, now: datetime) -> None:
+    """Have no session at a revision that was ever sent, whatever was sent since the back-up.
+
+    One revision takes a second at least (see `domain.session.revised`), so the seconds since a fixed instant are more
+    than any session has come to, and rise by themselves from one restore to the next.
+    """
+    stepped, floor = sessions.c.revision + _STEP, above_all(now)
+    db.execute(update(sessions).values(revision=case((stepped > floor, stepped), else_=floor)))
+
+
+def above_all(now: datetime) -> int:
+    """Return a number above every revision and generation there was until now."""
+    return int((now - _ZERO).total_seconds())
+
+
+def forget_promises(db: Connection, *, now: datetime) -> None:
+    """Forget what was still to be told, and the sign-ins that were under way: all that may be done by now."""
+    others = select(conversations.c.id).where(conversations.c.reader != "operator")
+    db.execute(delete(pending_notices).where(pending_notices.c.conversation_id.in_(others)))
+    db.execute(update(signins).where(signins.c.used_at.is_(None)).values(used_at=now))
+    db.execute(delete(pending_connections))
+
+
+def settle_doubts(db: Connection, calendar_id: UUID) -> None:
+    """Forget what was in doubt in a calendar: all of it has been read."""
+    db.execute(delete(doubts).where(doubts.c.calendar_id == calendar_id))
+
+
+def keep_entries(db: Connection, calendar_id: UUID, names: Iterable[str]) -> None:
+    """Note that these events are the practitioner's own from now on."""
+    new = set(names) - kept_entries_of(db, calendar_id)
+    if new:
+        db.execute(insert(kept_entries), [{"calendar_id": calendar_id, "name": name} for name in sorted(new)])
+
+
+def kept_entries_of(db: Connection, calendar_id: UUID) -> set[str]:
+    """Return the names of the events that a practitioner keeps in a calendar; addresses, where they have no name."""
+    query = select(kept_entries.c.name).where(kept_entries.c.calendar_id == calendar_id)
+    return set(db.execute(query).scalars())

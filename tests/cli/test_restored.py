@@ -1,0 +1,92 @@
+"""The operator's one decision after the database was restored from a back-up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connector.errors import TransientError
+from connector.storage.database import Database
+from providers.memory.provider import MemoryCalendar
+from tests.cli.keyboard import Cli, ahead
+from tests.services.backups import Backup
+
+
+def set_back(practice: Cli, *, witnessed: bool = True) -> tuple[str, str]:
+    """Set the database back to before a session was cancelled and another booked; return the ids of the two."""
+    url = practice.settings["CONNECTOR_DATABASE_URL"]
+    session = practice.book()
+    practice.ok("resync", "--wait")
+    backup = Backup(url)
+    practice.ok("sessions", "cancel", session, "--yes")
+    newer = practice.book(14)
+    practice.ok("resync", "--wait")  # and with it the witness learns of both
+    database = Database(url)
+    backup.restore(database)
+    database.dispose()
+    if not witnessed:
+        Path(url.removeprefix("sqlite:///") + ".witness").unlink()
+    return session, newer
+
+
+def test_a_restore_is_noticed_by_the_next_command_and_told_by_every_door(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    set_back(practice)
+    stands = len(calendar.events)
+    assert "nothing is lost" in practice.refused("sessions", "book", "--client", "alex@example.org", *at())
+    assert "restored from a back-up" in practice.run("doctor").stdout
+    assert "pencilled restored" in practice.run("doctor").stdout
+    practice.refused("resync", "--wait")
+    assert len(calendar.events) == stands
+
+
+def test_what_differs_is_listed_and_one_decision_puts_it_right(practice: Cli, calendar: MemoryCalendar) -> None:
+    session, _newer = set_back(practice)
+    listed = practice.ok("restored")
+    assert "gone" in listed
+    assert "unknown" in listed
+    assert "--follow calendars" in listed
+
+    practice.ok("restored", "--follow", "calendars", "--yes")
+    practice.ok("resync", "--wait")
+
+    assert len(calendar.events) == 2  # the cancelled one is back and flagged; the newer is the practitioner's own
+    assert "a restore left it uncertain" in practice.ok("sessions", "show", session)
+    assert "nothing to do" in practice.ok("resync", "--dry-run")
+
+
+def test_following_the_database_removes_what_nobody_knows(practice: Cli, calendar: MemoryCalendar) -> None:
+    set_back(practice)
+    practice.ok("restored", "--follow", "database", "--yes")
+    practice.ok("resync", "--wait")
+    assert len(calendar.events) == 1
+
+
+def test_without_a_witness_the_command_itself_says_that_the_database_was_restored(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    set_back(practice, witnessed=False)
+    assert calendar.events
+    assert "restored" not in practice.run("doctor").stdout
+    practice.refused("restored", stdin="n\n")
+    assert "restored from a back-up" not in practice.run("doctor").stdout
+    practice.ok("restored", stdin="y\n")
+    assert "restored from a back-up" in practice.run("doctor").stdout
+
+
+def test_a_calendar_that_cannot_be_read_is_decided_about_only_if_that_is_said(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    set_back(practice)
+    with_fault = TransientError("the service is down")
+    calendar.offline = with_fault
+    assert "cannot be read" in practice.refused("restored", "--follow", "calendars", "--yes")
+    practice.ok("restored", "--follow", "calendars", "--leave-unread", "--yes")
+    calendar.offline = None
+    assert "stopped" in practice.ok("resync", "--dry-run")
+    practice.ok("restored", "--follow", "calendars", "--yes")
+    assert "stopped" not in practice.ok("resync", "--dry-run")
+
+
+def at() -> tuple[str, ...]:
+    return ("--at", ahead(20), "--phone", "Kim calls")

@@ -1,0 +1,44 @@
+"""What remembers outside the database: kept between processes, and never in anybody's way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from connector.ports import Seen, Witness
+from connector.witnesses import FileWitness, RedisWitness
+from tests.conftest import free_port
+
+
+@pytest.fixture(params=["file", pytest.param("redis", marks=pytest.mark.redis)])
+def witnesses(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Witness, Witness]:
+    """Two processes' views of one witness."""
+    if request.param == "file":
+        return FileWitness(tmp_path / "witness"), FileWitness(tmp_path / "witness")
+    url = request.getfixturevalue("redis_url")
+    return RedisWitness(url), RedisWitness(url)
+
+
+def test_what_one_process_tells_the_witness_another_learns(witnesses: tuple[Witness, Witness]) -> None:
+    one, other = witnesses
+    identity, seen = uuid4(), Seen(epoch=2, fact=41)
+    assert other.recall(identity) is None
+    one.remember(identity, seen)
+    assert other.recall(identity) == seen
+    assert other.recall(uuid4()) is None
+
+
+def test_a_witness_that_cannot_be_reached_knows_nothing_and_fails_nobody(tmp_path: Path) -> None:
+    away: tuple[Witness, ...] = (
+        FileWitness(tmp_path / "missing" / "witness"),
+        RedisWitness(f"redis://127.0.0.1:{free_port()}/0"),
+    )
+    for witness in away:
+        witness.remember(uuid4(), Seen(epoch=0, fact=1))
+        assert witness.recall(uuid4()) is None
+
+
+def test_a_restored_database_of_the_same_epoch_has_seen_less() -> None:
+    assert Seen(epoch=0, fact=40) < Seen(epoch=0, fact=41) < Seen(epoch=1, fact=3)

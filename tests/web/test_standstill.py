@@ -1,0 +1,39 @@
+"""What people see while a restored database waits to be put right."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.domain.offer import Offer, OfferState
+from connector.domain.people import CLOCK
+from connector.services import standstill
+from tests.web.stage import Stage
+
+LATER = "Nothing is lost, and nothing was changed. Please try again later."
+
+
+@pytest.fixture
+def offer(stage: Stage) -> Offer:
+    """An open offer; everything stands still since."""
+    sent = stage.offer()
+    with stage.runtime.database.begin() as db:
+        standstill.begin(db, stage.runtime.policy, by=CLOCK, now=stage.now)
+    return sent
+
+
+def test_a_client_is_shown_nothing_that_may_be_out_of_date_and_can_answer_nothing(stage: Stage, offer: Offer) -> None:
+    link, browser = stage.link(offer), stage.browser()
+    for answer in (browser.get(link), browser.get(f"{link}/none")):
+        assert (answer.status_code, LATER in answer.text) == (503, True)
+    assert browser.post(f"{link}/none").status_code == 503
+    assert stage.stored(offer).state is OfferState.OPEN
+
+
+@pytest.mark.usefixtures("offer")
+def test_a_practitioner_can_look_but_change_nothing(stage: Stage) -> None:
+    browser = stage.signed_in()
+    page = f"/sessions/{stage.session.id}"
+    assert "set back to an earlier state" in browser.get(page).text
+    answer = browser.post(f"{page}/cancel", page=f"{page}/cancel")
+    assert (answer.status_code, LATER in answer.text) == (503, True)
+    assert stage.stored_session().state.value == "booked"
