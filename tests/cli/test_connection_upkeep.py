@@ -63,6 +63,7 @@ def test_deletions_nobody_could_see_are_not_accepted(practice: Cli, calendar: Me
     practice.ok("resync", "--wait")
     calendar.offline = MissingError("gone")
     pull(practice)
+    pull(practice, later=timedelta(minutes=2))
     named = connection(practice)["id"]
     assert "could not be read" in practice.refused("connections", "resume", named, "--accept-deletions")
     assert connection(practice)["calendar"]["stopped"] == "missing"

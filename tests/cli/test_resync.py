@@ -75,12 +75,15 @@ def test_one_practitioners_calendars_can_be_named(practice: Cli, calendar: Memor
     assert plan["calendar"] == calendar.info.name
 
 
-@pytest.mark.parametrize("error", [RefusedError("the quota is used up"), TransientError("not now")])
+# What is refused is tried again at once, after a look at the calendar.
+@pytest.mark.parametrize(
+    ("error", "times"), [(RefusedError("the quota is used up"), 2), (TransientError("not now"), 1)]
+)
 def test_a_calendar_that_cannot_be_brought_there_is_named_with_its_reason(
-    practice: Cli, calendar: MemoryCalendar, error: RefusedError | TransientError
+    practice: Cli, calendar: MemoryCalendar, error: RefusedError | TransientError, times: int
 ) -> None:
     practice.book()
-    calendar.fail(error, on="put")
+    calendar.fail(error, on="put", times=times)
     said = practice.refused("resync", "--wait")
     assert "“work”" in said
     assert str(error) in said

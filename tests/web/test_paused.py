@@ -119,7 +119,7 @@ def test_only_the_two_buttons_are_taken(wiped: Desk, how: str) -> None:
 def test_a_calendar_that_cannot_be_read_is_tried_again(there: Desk, error: MissingError, told: str) -> None:
     crowd(there)
     hand(there).offline = error
-    pull(there)
+    settle(there)
     browser, page = there.stage.browser(), paused_page(there)
     text = browser.get(page).text
     assert told in text

@@ -183,6 +183,7 @@ def test_a_calendar_that_was_made_again_is_filled_again(practice: Practice, cale
         push(practice, calendar)
         practice.wait(seconds=61)
     assert stored(practice, calendar).paused == PauseReason.MISSING
+    practice.mail()
     there.events.clear()
     there.offline = None
     practice.wait(minutes=10)
