@@ -14,6 +14,7 @@ from connector.domain.entry import Content, Entry, EntryKey
 _NAMES = UUID("6c0f4a52-1b5e-4f0e-9a38-5f1d5b0c7e21")
 _DIGITS = re.compile("[0-9a-f]{32}")
 _VERSION = 5
+_EARLIER = 8
 
 
 class MirrorState(StrEnum):
@@ -112,6 +113,16 @@ class Sighting:
 def name_for(calendar_id: UUID, key: EntryKey, generation: int) -> str:
     """Return the remote name of an entry: unguessable, and different in every calendar and generation."""
     return str(uuid5(_NAMES, f"{calendar_id}/{key}/{generation}"))
+
+
+def earlier_names(calendar_id: UUID, key: EntryKey, generation: int) -> Iterator[str]:
+    """Yield the names an entry may have gone by before: the first, and the latest of those before this generation.
+
+    A restore leaves many generations out, so not every one was ever used.
+    """
+    latest = range(max(2, generation - _EARLIER), generation)
+    for earlier in ([1] if generation > 1 else []) + list(latest):
+        yield name_for(calendar_id, key, earlier)
 
 
 def name_in(text: str) -> str | None:

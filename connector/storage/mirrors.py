@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from connector.domain.entry import EntryKey, EntryKind
-from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove, name_for
+from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove, earlier_names
 from connector.domain.session import SessionState
 from connector.storage.tables import calendars, formers, mirrors, sessions
 
@@ -165,7 +165,7 @@ def names(db: Connection, practitioner_id: UUID, *, since: datetime) -> set[str]
     for row in db.execute(select(*columns).select_from(joined).where(own)):
         by_name.add(row.name)
         key = EntryKey.parse(row.key)
-        by_name.update(name_for(row.calendar_id, key, earlier) for earlier in range(1, row.generation))
+        by_name.update(earlier_names(row.calendar_id, key, row.generation))
     return by_name
 
 

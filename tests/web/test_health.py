@@ -48,7 +48,11 @@ def test_a_restored_database_that_nobody_has_put_right_makes_it_unready(stage: S
     answer = stage.browser().get("/readyz")
     assert (answer.status_code, answer.json) == (
         503,
-        {"ready": False, "reasons": ["the database was restored from a back-up: decide with `pencilled restored`"]},
+        {
+            "ready": False,
+            "reasons": ["the database was restored from a back-up: decide with `pencilled restored`"],
+            "warnings": [],
+        },
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from connector.domain.connection import Calendar
 from connector.domain.notice import PauseReason
-from connector.domain.reconcile import Mirror, Ref, Remove, Sighting, name_for
+from connector.domain.reconcile import Mirror, Ref, Remove, Sighting, earlier_names
 from connector.ports import Listed
 from connector.storage import doubts, installation, mirrors, unknown_entries
 from connector.storage.unknown_entries import UnknownEntry
@@ -74,8 +74,7 @@ def compare(listed: Iterable[Listed], stored: Iterable[Mirror], *, calendar_id: 
         events = by_name.pop(mirror.ref.name, None)
         if events is not None:
             found[mirror.ref.name] = _original(events, mirror)
-        for generation in range(1, mirror.ref.generation):
-            earlier = name_for(calendar_id, mirror.key, generation)
+        for earlier in earlier_names(calendar_id, mirror.key, mirror.ref.generation):
             doubles += (
                 Remove(key=mirror.key, session_id=mirror.session_id, ref=_ref(earlier, event.sighting))
                 for event in by_name.pop(earlier, ())
