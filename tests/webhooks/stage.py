@@ -49,7 +49,7 @@ def webhooks_alone(runtime: Runtime) -> Flask:
 
 def pushing_calendars(practice: Practice, like: Calendar, count: int) -> list[Notification]:
     """Add calendars beside `like` in the same connection, each with an open channel, and return their notifications."""
-    new_calendars = [replace(like, id=uuid4(), sync_token=None, read_at=None) for _ in range(count)]
+    new_calendars = [replace(like, id=uuid4(), identity=None, sync_token=None, read_at=None) for _ in range(count)]
     with practice.database.begin() as db:
         for calendar in new_calendars:
             calendars.add_calendar(db, calendar, now=practice.now)
