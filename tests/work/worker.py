@@ -20,26 +20,32 @@ MARKS = "CREATE TABLE marks (id TEXT PRIMARY KEY)"
 DOUBLES = "CREATE TABLE doubles (id TEXT)"
 
 
+def say(line: str) -> None:
+    """Write a line at once, whatever other threads write."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def real_time() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)  # noqa: TID251 - the clock of this process
 
 
 def hang(claim: Claim, _running: Running) -> None:
     """Say what was claimed and never come back."""
-    print("claimed", claim.key.id, flush=True)
+    say(f"claimed {claim.key.id}")
     threading.Event().wait()
 
 
 def freeze(claim: Claim, running: Running) -> None:
     """Say what was claimed, wait for a word, and say whether the claim is still ours."""
-    print("claimed", claim.key.id, flush=True)
+    say(f"claimed {claim.key.id}")
     sys.stdin.readline()
     try:
         running.renew()
     except LeaseLostError:
-        print("lost", flush=True)
+        say("lost")
         raise
-    print("kept", flush=True)
+    say("kept")
 
 
 def marking(database: Database) -> Handler:
@@ -70,7 +76,7 @@ def main(url: str, broker_url: str, name: str, lease_ms: str) -> None:
     termination = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: termination.set())
     engine.start()
-    print("ready", flush=True)
+    say("ready")
     termination.wait()
     engine.stop()
     database.dispose()
