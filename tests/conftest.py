@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -35,7 +36,9 @@ _ENVIRONMENT = os.environ  # noqa: TID251 - the tests' own switches, read in thi
 STORMS = [int(seed) for seed in _ENVIRONMENT.get("CONNECTOR_TEST_STORMS", "1 2 3").split()]
 _DEBIAN_POSTGRESQL = "/usr/lib/postgresql"  # Debian keeps the server's programs off the path
 _PR_SET_PDEATHSIG = 1
+_PORTS = (10_000, 32_000)  # below those that systems take for connections of their own accord
 _numbers = count()
+_chance = random.SystemRandom()  # not pytest's seed: several processes look for ports at a time
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -169,7 +172,14 @@ class Postgresql:
     def start(self) -> None:
         log = self._stack.enter_context((self._folder / "log").open("ab"))
         self._process = self._stack.enter_context(child(self._command, log, stop=signal.SIGINT, user=self._user))
-        _await(lambda: psycopg.connect(self.url).close(), psycopg.OperationalError)
+        _await(self._look, psycopg.OperationalError)
+
+    def _look(self) -> None:
+        """Make sure that it answers, and nobody else: a server of others at this port would end with their tests."""
+        assert self._process.poll() is None, (self._folder / "log").read_text()
+        with psycopg.connect(self.url) as db:
+            [folder] = db.execute("SHOW data_directory").fetchone() or ("",)
+        assert folder == str(self._folder / "data"), f"port {self.port} is another server's"
 
     def restart(self) -> None:
         """End every connection in the middle of whatever it does, and come back."""
@@ -275,10 +285,11 @@ def redis_url(_redis_server: str) -> str:
 
 
 def free_port() -> int:
-    """Return a loopback port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a loopback port nobody listens on, and that the system hands to no connection meanwhile."""
+    while True:
+        port = _chance.randrange(*_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port), reuse_port=False):
+            return port
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import IO, Any, cast
 
 import click
 
+from connector.cli._stopping import UNTIL_STOPPED, leave_when_asked
 from connector.errors import ConnectorError, SettingsError
 
 COMMANDS = {
@@ -61,6 +62,8 @@ class _Door(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in UNTIL_STOPPED:
+            leave_when_asked(ctx)  # before the command is imported, which takes a second
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import click
@@ -38,13 +37,10 @@ def serve() -> None:
         )
         raise SettingsError([fault])
     refuse_by_chance(settings)
-    signal.signal(signal.SIGTERM, _leave)
     lock = lock_embedded(settings.database_url)
     try:
         _migrate(settings)
         _run(open_runtime(settings, quiet=False))
-    except KeyboardInterrupt:
-        pass
     finally:
         lock.close()
     click.echo("Stopped.")
@@ -84,7 +80,3 @@ def _migrate(settings: Settings) -> None:
         migrations.migrate(settings.database_url)
         after = migrations.current(settings.database_url)
         click.echo(f"Brought the database up to date: from {before or 'nothing'} to step {after}.")
-
-
-def _leave(_signal: int, _frame: object) -> None:
-    raise SystemExit(0)

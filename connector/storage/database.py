@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
@@ -23,6 +25,7 @@ from connector.storage.due import Key
 BUSY_TIMEOUT_MS = 5000
 IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its transaction is ended by the server
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
+_TRY_AGAIN_SECONDS = 0.01
 _POOL = 16
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
 
@@ -70,14 +73,33 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _record: object) -> None:
         dbapi.isolation_level = None  # the driver must not begin transactions of its own
-        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", *pragmas, "journal_mode=WAL"):
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", *pragmas):
             dbapi.execute(f"PRAGMA {pragma}")
+        _keep_log(dbapi)
 
     @event.listens_for(engine, "begin")
     def _begin(db: Connection) -> None:
         db.exec_driver_sql(begin)
 
     return engine
+
+
+def _keep_log(dbapi: sqlite3.Connection) -> None:
+    """Have a SQLite file keep a write-ahead log, waiting for others as any statement does.
+
+    SQLite itself does not wait there: who finds a new file in use, because somebody else does the same, fails at once.
+    """
+    limit_ms: int = dbapi.execute("PRAGMA busy_timeout").fetchone()[0]
+    deadline = time.monotonic() + limit_ms / 1000
+    while True:
+        try:
+            dbapi.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_TRY_AGAIN_SECONDS)  # nothing tells when the file is free
+        else:
+            return
 
 
 def _one_by_one(cursor: Any, statement: str, rows: Iterable[Any], _context: object) -> bool:

@@ -14,7 +14,8 @@ import trustme
 from flask import Flask
 from werkzeug.serving import make_server
 
-from tests.fakes.servers import Server, _started, free_port
+from tests.conftest import free_port
+from tests.fakes.servers import Server, _started
 
 NEEDED = ("pywebpush", "py_vapid")
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tests.conftest import free_port
+
 _READY_SECONDS = 120.0
 _MKCALENDAR = """<?xml version="1.0" encoding="utf-8"?>
 <C:mkcalendar xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set><D:prop>
@@ -101,12 +103,6 @@ def xandikos(path: Path) -> Server:
     command = [sys.executable, "-m", "xandikos.web", *options]
     url = f"http://127.0.0.1:{port}/"
     return _started(command, path, Server(url, f"{url}kim/calendars/", "kim", "any", None))  # type: ignore[arg-type]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _started(command: list[str], path: Path, server: Server) -> Server:

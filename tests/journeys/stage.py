@@ -21,11 +21,12 @@ from connector.services.accounts.connect import ConnectionRequest
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 from connector.work.engine import Engine
+from tests.conftest import free_port
 from tests.domain.examples import KIM, NOW
 from tests.fakes.caldav_proxy import Proxy
 from tests.fakes.mailbox import Mailbox
 from tests.fakes.owner import Owner
-from tests.fakes.servers import Server, free_port
+from tests.fakes.servers import Server
 from tests.services.practice import Practice
 
 T = TypeVar("T")

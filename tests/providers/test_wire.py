@@ -18,8 +18,9 @@ from connector.ports import Network
 from providers import available, load
 from providers._guard import InnerHostError, allowed, is_public, refuse_inner
 from providers._wire import Http, Lanes, Login, UnknownHostError, UnreachableError, _faults, registrable, same_family
+from tests.conftest import free_port
 from tests.fakes.caldav_proxy import Proxy, Reply, says
-from tests.fakes.servers import Server, free_port
+from tests.fakes.servers import Server
 
 LOOPBACK = Network(inner_hosts=frozenset({"127.0.0.1"}))
 SECRET = Login(home="127.0.0.1", username="kim", password="secret")

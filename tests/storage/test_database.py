@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +138,19 @@ def test_another_programs_lock_on_sqlite_is_known_as_busy(sqlite_url: str, monke
     first.dispose()
     second.dispose()
     assert is_busy(caught.value)
+
+
+def test_opening_a_new_sqlite_file_waits_for_whoever_writes_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")  # with a rollback journal, as every new file begins
+        written = threading.Timer(0.2, other.commit)
+        written.start()
+        database = Database(f"sqlite:///{path}")
+        with database.read() as db:
+            assert db.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
+        database.dispose()
+        written.join()
 
 
 def test_errors_do_not_show_the_values_that_were_bound(sqlite_database: Database) -> None:

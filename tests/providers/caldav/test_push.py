@@ -28,11 +28,11 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.tables import connections
 from providers._wire import Http, Login
 from providers.caldav.push import LIFE, Push
-from tests.conftest import missing
+from tests.conftest import free_port, missing
 from tests.fakes import pushing
 from tests.fakes.caldav_proxy import Proxy, Reply, Script, says
 from tests.fakes.owner import Owner
-from tests.fakes.servers import Server, free_port
+from tests.fakes.servers import Server
 from tests.providers.conftest import LOOPBACK
 from tests.services import connected
 from tests.services.channels import pull
