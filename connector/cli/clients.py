@@ -11,6 +11,7 @@ import click
 from sqlalchemy import select
 
 from connector.cli._options import checked_locale, locale
+from connector.cli._personal import erase, export
 from connector.cli._shapes import when_text
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table, warn
 from connector.domain.notice import Notice
@@ -23,7 +24,11 @@ from connector.storage import people, tables
 
 @click.group()
 def clients() -> None:
-    """Add, correct and list clients: the people who receive sessions."""
+    """Add, correct, list, export and erase clients: the people who receive sessions."""
+
+
+for _command in (export, erase):
+    clients.add_command(_command)
 
 
 @clients.command()
@@ -150,6 +155,20 @@ def retire(*, client_id: UUID) -> None:
     with runtime.database.begin() as db:
         person = changing.retire_client(db, client_id, by=operator(), now=runtime.clock())
     good(f"{person.name} is retired and takes no new bookings.")
+
+
+@clients.command()
+@click.argument("client_id", type=click.UUID)
+@example("pencilled clients unretire 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2")
+def unretire(*, client_id: UUID) -> None:
+    """Have a client who was retired take bookings again.
+
+    Exit codes: 0 done; 1 refused, such as a client who was erased.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = changing.unretire_client(db, client_id, by=operator(), now=runtime.clock())
+    good(f"{person.name} can be booked again.")
 
 
 def _say_next(person: Client, letters: Sequence[Notice]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -25,6 +26,13 @@ IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its trans
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _POOL = 16
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
+
+_PATIENCE = 100  # tenths of a second that old transactions are waited for
+# Whoever reads by an older snapshot may still see what was overwritten, so its rows are kept for them.
+_OLDER_SNAPSHOTS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND xact_start < :since"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -172,6 +180,51 @@ class Database:
         except DBAPIError as error:
             if not is_busy(error):  # another process may be writing
                 raise
+
+    def rewrite_files(self, names: Iterable[str]) -> str:
+        """Write the database's files anew, so that they hold nothing of what was deleted or overwritten before.
+
+        Of a server, the tables of these names; others wait for each of them meanwhile.
+
+        Returns: Empty once it is done; else why it could not be, for now.
+        """
+        try:
+            return self._vacuum_file() if self._writer_lock else self._vacuum_tables(names)
+        except DBAPIError as error:
+            if not is_busy(error):
+                raise
+            return "somebody else was at work in it"
+
+    def _vacuum_file(self) -> str:
+        with self._writer():
+            pooled = self._writers.raw_connection()
+            try:
+                pooled.cursor().execute("VACUUM")
+                is_busy_now, *_pages = pooled.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                    raise
+                return "somebody else was at work in it"
+            finally:
+                pooled.close()
+        return "somebody else was reading it" if is_busy_now else ""
+
+    def _vacuum_tables(self, names: Iterable[str]) -> str:
+        db = self._writers.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            since = db.execute(text("SELECT clock_timestamp()")).scalar_one()
+            for _ in range(_PATIENCE):
+                if not db.execute(_OLDER_SNAPSHOTS, {"since": since}).scalar_one():
+                    break
+                db.execute(text("SELECT pg_sleep(0.1)"))
+            else:
+                return "a transaction that began before has been open for long"
+            for name in names:
+                db.exec_driver_sql(f'VACUUM (FULL, ANALYZE) "{name}"')
+            db.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")  # samples of values; a warning if not ours
+        finally:
+            db.close()
+        return ""
 
     def baton(self, number: int, *, silence: timedelta) -> Baton:
         """Return what only one process at a time holds; one that has not confirmed it for `silence` loses it."""

@@ -92,13 +92,13 @@ def save_practitioner(db: Connection, person: Practitioner) -> None:
     db.execute(update(practitioners).where(practitioners.c.id == person.id).values(values))
 
 
-def retire_client(db: Connection, client_id: UUID, *, now: datetime) -> None:
-    """Note since when a client takes no new bookings."""
+def retire_client(db: Connection, client_id: UUID, *, now: datetime | None) -> None:
+    """Note since when a client takes no new bookings; None for one who takes them again."""
     db.execute(update(clients).where(clients.c.id == client_id).values(retired_at=now))
 
 
-def retire_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
-    """Note since when a practitioner takes no new bookings."""
+def retire_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime | None) -> None:
+    """Note since when a practitioner takes no new bookings; None for one who takes them again."""
     db.execute(update(practitioners).where(practitioners.c.id == practitioner_id).values(retired_at=now))
 
 
@@ -170,4 +170,5 @@ def _client(row: Row[Any]) -> Client:
         locale=row.locale,
         media=frozenset(Medium(name) for name in row.media.split(",") if name),
         retired=row.retired_at is not None,
+        erased=row.erased_at is not None,
     )

@@ -89,7 +89,7 @@ LATER = {ConflictAccepted, PersonChanged}  # facts that no earlier version has s
 
 def everything(database: Database) -> list[AnyFact | UnknownFact]:
     with database.read() as db:
-        return [timeline._fact(row) for row in db.execute(sa.select(tables.facts).order_by(tables.facts.c.id))]
+        return [timeline.fact_of(row) for row in db.execute(sa.select(tables.facts).order_by(tables.facts.c.id))]
 
 
 def kinds(database: Database) -> list[str]:

@@ -1,0 +1,150 @@
+"""Everything that tells who a client is goes, from every table, letter and calendar. See docs/decisions/0029.
+
+Sessions stay, so that what was booked can be counted; whose they were is not known any more. Asking again carries on
+where it was interrupted, and does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from connector.domain.connection import Calendar, ConnectionState
+from connector.domain.entry import EntryKind
+from connector.domain.facts import ClientErased
+from connector.domain.people import Actor, Client
+from connector.domain.session import Session, SessionState
+from connector.errors import RuleError
+from connector.services import people as changing
+from connector.services import standstill
+from connector.storage import (
+    calendars,
+    conversations,
+    erasures,
+    ledger,
+    mentions,
+    messages,
+    mirrors,
+    people,
+    personal,
+    timeline,
+)
+from connector.storage import sessions as stored_sessions
+from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
+from connector.storage.messages import MessageState
+
+EVER = datetime.min.replace(tzinfo=UTC)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remainder:
+    """Events in one calendar that still show the client; `why` they wait for a person, empty if they are due."""
+
+    calendar: str
+    entries: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What was erased, and what is left to be done.
+
+    Attributes:
+        sessions: How many sessions were theirs.
+        unsent: How many letters to them, or about them, will not leave any more.
+        remainders: Where events still show them.
+    """
+
+    sessions: int
+    unsent: int
+    remainders: Sequence[Remainder]
+
+
+def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
+    """Return a client who can be erased now.
+
+    Raises: NotFoundError; RuleError that names what stands, and what to do first.
+    """
+    client = people.client(db, client_id)
+    own = stored_sessions.of_client(db, client_id, since=EVER)
+    changing.refuse_standing(db, client.name, own, now)
+    for session in own:
+        for message in messages.of_session(db, session.id):
+            if message.state is MessageState.SENDING:
+                raise RuleError(
+                    f"A letter about the session on {session.when.local:%d %B %Y, %H:%M} ({session.id.hex[:8]}) is on "
+                    "its way. Wait until the mail server has taken or refused it (pencilled doctor), then erase again."
+                )
+    return client
+
+
+def erase(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Erased:
+    """Erase a client in one transaction, and make due what is to be rewritten in calendars.
+
+    Raises: NotFoundError; RuleError that names what stands.
+    """
+    standstill.check(db)
+    own = stored_sessions.of_client(db, client_id, since=EVER)
+    for practitioner_id in sorted({session.practitioner_id for session in own}):
+        people.practitioner(db, practitioner_id, lock=True)
+    for stored in sorted((one for session in own for one in _conversations(db, session)), key=lambda one: one.id):
+        conversations.locked(db, stored.id)
+    client = check(db, client_id, now=now)
+    unsent = personal.waiting_letters(db, client_id)
+    words = mentions.words_of(db, client_id)
+    _mark(db, own, now)
+    personal.erase(db, client_id, now=now)
+    mentions.erase(db, words)
+    if not client.erased:
+        for session in own:
+            timeline.append(db, session.practitioner_id, [ClientErased(at=now, by=by, session_id=session.id)])
+        log.info("client_erased", client=str(client_id), by=by.role.value)
+    return Erased(sessions=len(own), unsent=unsent, remainders=tuple(remainders(db, client_id)))
+
+
+def finish(database: Database) -> str:
+    """Have the database forget what was erased, in its files too; return why that could not be, empty if it was."""
+    return database.rewrite_files(personal.tables_with_clients())
+
+
+def remainders(db: Connection, client_id: UUID) -> Iterator[Remainder]:
+    """Yield where events may still show a client who was erased."""
+    for calendar_id, count in sorted(erasures.counted(db, client_id).items(), key=str):
+        calendar = calendars.calendar(db, calendar_id)
+        yield Remainder(calendar=calendar.name, entries=count, why=_obstacle(db, calendar))
+
+
+def _obstacle(db: Connection, calendar: Calendar) -> str:
+    state = calendars.connection(db, calendar.connection_id).state
+    if state is ConnectionState.ACCESS_LOST:
+        return "its access is lost; they are rewritten once it is reconnected"
+    if state is ConnectionState.DISCONNECTING:
+        return "it is being disconnected"
+    return "it is stopped; they are rewritten once it goes on" if calendar.paused is not None else ""
+
+
+def _conversations(db: Connection, session: Session) -> Sequence[conversations.StoredConversation]:
+    return conversations.of_session(db, session.id)
+
+
+def _mark(db: Connection, own: Sequence[Session], now: datetime) -> None:
+    """Have the events of sessions that are over written without their client; all others are removed as always."""
+    waiting = [
+        (calendar_id, mirror.key)
+        for session in own
+        if session.state is SessionState.BOOKED
+        for calendar_id, mirror in mirrors.of_session(db, session.id)
+        if mirror.stands and mirror.key.kind is EntryKind.SESSION
+    ]
+    erasures.add(db, waiting)
+    for calendar_id in sorted({calendar_id for calendar_id, _key in waiting}):
+        calendar = calendars.calendar(db, calendar_id)
+        ledger.touch(db, Key(Kind.CALENDAR, str(calendar_id)), due_at=now, lane=calendar.lane)
