@@ -83,8 +83,8 @@ def erase(*, client_id: UUID, yes: bool) -> None:
     click.echo(_BACKUPS)
     if left:
         raise Refusal(
-            f"Error: The database's files may still hold old copies: {left}. Run this again when less goes on, or while "
-            "nothing runs; it does no harm."
+            f"Error: The database's files may still hold old copies: {left}. Run this again when less goes on, or "
+            "while nothing runs; it does no harm."
         )
 
 

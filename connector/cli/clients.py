@@ -189,9 +189,13 @@ def list_(*, everybody_too: bool, as_json: bool) -> None:
     everybody = [row for row in rows_by_name if everybody_too or row.retired_at is None]
     if as_json:
         names = ("id", "name", "email", "phone", "zone")
-        print_json([{n: getattr(row, n) for n in names} | {"channels": row.media.split(",")} for row in everybody])
+        print_json([{n: getattr(row, n) for n in names} | {"channels": _media(row.media)} for row in everybody])
     elif not everybody:
         click.echo("There is no client yet. Add one: pencilled clients add --help")
     else:
         rows = ((row.email or "-", row.name, row.phone or "-", row.zone, row.media, str(row.id)) for row in everybody)
         print_table(("e-mail", "name", "phone", "zone", "told by", "id"), rows)
+
+
+def _media(stored: str) -> list[str]:
+    return [name for name in stored.split(",") if name]

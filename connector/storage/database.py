@@ -27,7 +27,7 @@ _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _POOL = 16
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
 
-_PATIENCE = 100  # tenths of a second that old transactions are waited for
+_PATIENCE = 150  # tenths of a second that old transactions are waited for
 # Whoever reads by an older snapshot may still see what was overwritten, so its rows are kept for them.
 _OLDER_SNAPSHOTS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "

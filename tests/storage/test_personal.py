@@ -42,7 +42,7 @@ def _texts(document: type) -> Iterator[tuple[type, str]]:
     """Yield every field that holds text, in a document and in all that it is made of."""
     common = {field.name for field in fields(Fact)} if issubclass(document, Fact) else set()
     hints = get_type_hints(document)
-    for field in fields(document):  # type: ignore[arg-type]
+    for field in fields(document):
         if field.name in common:
             continue
         for part in _parts(hints[field.name]):

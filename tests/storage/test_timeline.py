@@ -18,6 +18,7 @@ from connector.domain.facts import (
     BY_TAG,
     AnyFact,
     CalendarResumed,
+    ClientErased,
     ConflictAccepted,
     Disconnected,
     OfferSent,
@@ -84,7 +85,7 @@ def owner(database: Database) -> UUID:
     return kim.id
 
 
-LATER = {ConflictAccepted, PersonChanged}  # facts that no earlier version has stored
+LATER = {ClientErased, ConflictAccepted, PersonChanged}  # facts that no earlier version has stored
 
 
 def everything(database: Database) -> list[AnyFact | UnknownFact]:
