@@ -27,7 +27,7 @@ _BACKUPS = (
 @click.option("--output", type=click.Path(path_type=Path), help="Write it there instead; only you can read the file.")
 @example("pencilled clients export 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2 --output alex.json")
 def export(*, client_id: UUID, output: Path | None) -> None:
-    """Write everything that is stored about a client as JSON.
+    """Write all that is stored about a client as JSON.
 
     Who they are, sessions, offers and answers, letters, what they were taken to know, the timeline, and what stands in
     calendars about them. docs/operating.md says what each section holds.
@@ -56,9 +56,10 @@ def export(*, client_id: UUID, output: Path | None) -> None:
     "pencilled clients erase 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2",
 )
 def erase(*, client_id: UUID, yes: bool) -> None:
-    """Erase for good who a client is: name, contacts, places, and what was typed about them.
+    """Erase for good who a client is.
 
-    It goes from every table, letter and timeline, and from events in calendars. Their sessions stay as those of an
+    Name, contacts, places and what was typed about them go from every table, letter and timeline, and from events in
+    calendars. Their sessions stay as those of an
     erased client. Letters to them that have not left are not sent any more. Refused while a session is to come, an
     offer is open or a letter is on its way.
 
