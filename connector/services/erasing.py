@@ -6,7 +6,7 @@ where it was interrupted, and does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -20,12 +20,14 @@ from connector.domain.facts import ClientErased
 from connector.domain.people import Actor, Client
 from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
+from connector.ports import Witness
 from connector.services import people as changing
 from connector.services import standstill
 from connector.storage import (
     calendars,
     conversations,
     erasures,
+    installation,
     ledger,
     mentions,
     messages,
@@ -108,6 +110,39 @@ def erase(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Erase
             timeline.append(db, session.practitioner_id, [ClientErased(at=now, by=by, session_id=session.id)])
         log.info("client_erased", client=str(client_id), by=by.role.value)
     return Erased(sessions=len(own), unsent=unsent, remainders=tuple(remainders(db, client_id)))
+
+
+def remember(database: Database, witness: Witness | None, client_id: UUID) -> None:
+    """Have a witness outside the database remember that a client was erased: back-ups do not know it."""
+    if witness is not None:
+        with database.read() as db:
+            installation_id = installation.get(db).id
+        witness.note_erased(installation_id, client_id)
+
+
+def forgotten(db: Connection, witness: Witness | None) -> Sequence[UUID]:
+    """Return the clients who were erased, as a witness knows, and are back because the database was restored."""
+    known = witness.erased(installation.get(db).id) if witness is not None else ()
+    return [client_id for client_id in sorted(known) if people.is_named(db, client_id)]
+
+
+def repeat(database: Database, witness: Witness | None, *, by: Actor, now: datetime) -> Mapping[UUID, str]:
+    """Erase again who is back because the database was restored.
+
+    Returns: By client, what stands in the way; empty for those who are erased.
+    """
+    with database.read() as db:
+        back = forgotten(db, witness)
+    ends: dict[UUID, str] = {}
+    for client_id in back:
+        try:
+            with database.begin() as db:
+                erase(db, client_id, by=by, now=now)
+        except RuleError as error:
+            ends[client_id] = str(error)
+        else:
+            ends[client_id] = ""
+    return ends
 
 
 def finish(database: Database) -> str:

@@ -133,6 +133,12 @@ def client(db: Connection, client_id: UUID) -> Client:
     return _client(row)
 
 
+def is_named(db: Connection, client_id: UUID) -> bool:
+    """Whether there is a client of that id who was not erased."""
+    own = (clients.c.id == client_id) & clients.c.erased_at.is_(None)
+    return db.execute(select(clients.c.id).where(own)).first() is not None
+
+
 def clients_by_email(db: Connection, email: str) -> Sequence[Client]:
     """Return the clients with this address; several may share one."""
     rows = db.execute(select(clients).where(func.lower(clients.c.email) == email.strip().lower()))
