@@ -76,7 +76,7 @@ def erase(*, client_id: UUID, yes: bool) -> None:
     elif not yes:
         click.confirm(f"This erases {client.name} for good, and cannot be undone. Go on?", abort=True)
     with runtime.database.begin() as db:
-        erased = erasing.erase(db, client_id, by=operator(), now=runtime.clock())
+        erased = erasing.erase(db, runtime.policy, client_id, by=operator(), now=runtime.clock())
     erasing.remember(runtime.database, runtime.witness, client_id)
     left = erasing.finish(runtime.database)
     unsent = f" {erased.unsent} letters that had not left are not sent any more." if erased.unsent else ""

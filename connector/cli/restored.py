@@ -69,7 +69,7 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, yes: bool
 
 def _erase_again(runtime: Runtime) -> None:
     """Erase again who was erased after the back-up was made, as far as it is remembered."""
-    ends = erasing.repeat(runtime.database, runtime.witness, by=operator(), now=runtime.clock())
+    ends = erasing.repeat(runtime.database, runtime.policy, runtime.witness, by=operator(), now=runtime.clock())
     if not ends:
         return
     for client_id, obstacle in ends.items():

@@ -89,7 +89,7 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
         practitioner_id: people.practitioner(db, practitioner_id, lock=True)
         for practitioner_id in sorted({session.practitioner_id for session in own})
     }
-    client = replace(people.client(db, client_id), email=email)
+    client = replace(people.client(db, client_id, lock=True), email=email)
     if client.erased:
         raise RuleError("This client was erased. Add them as a new one: pencilled clients add")
     people.readdress_client(db, client.id, email)

@@ -6,6 +6,7 @@ where it was interrupted, and does no harm.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,12 +18,15 @@ from sqlalchemy import Connection
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKind
 from connector.domain.facts import ClientErased
+from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Client
 from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
 from connector.ports import Witness
 from connector.services import people as changing
 from connector.services import standstill
+from connector.services.policy import Policy
+from connector.services.scheduling.offers import discard
 from connector.storage import (
     calendars,
     conversations,
@@ -32,8 +36,10 @@ from connector.storage import (
     mentions,
     messages,
     mirrors,
+    offers,
     people,
     personal,
+    questions,
     timeline,
 )
 from connector.storage import sessions as stored_sessions
@@ -79,6 +85,11 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
     own = stored_sessions.of_client(db, client_id, since=EVER)
     changing.refuse_standing(db, client.name, own, now)
     for session in own:
+        if questions.open_of(db, session.id) is not None:
+            raise RuleError(
+                f"The practitioner is being asked about the session on {session.when.local:%d %B %Y, %H:%M} "
+                f"({session.id.hex[:8]}), which they have changed in their calendar. Have them answer first."
+            )
         for message in messages.of_session(db, session.id):
             if message.state is MessageState.SENDING:
                 raise RuleError(
@@ -88,8 +99,8 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
     return client
 
 
-def erase(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Erased:
-    """Erase a client in one transaction, and make due what is to be rewritten in calendars.
+def erase(db: Connection, policy: Policy, client_id: UUID, *, by: Actor, now: datetime) -> Erased:
+    """Erase a client in one transaction, and make due what is to be rewritten in calendars; drafts are thrown away.
 
     Raises: NotFoundError; RuleError that names what stands.
     """
@@ -97,11 +108,15 @@ def erase(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Erase
     own = stored_sessions.of_client(db, client_id, since=EVER)
     for practitioner_id in sorted({session.practitioner_id for session in own}):
         people.practitioner(db, practitioner_id, lock=True)
+    people.client(db, client_id, lock=True)  # nobody books them from now on; who just has is found by the check
+    own = stored_sessions.of_client(db, client_id, since=EVER)
     for stored in sorted((one for session in own for one in _conversations(db, session)), key=lambda one: one.id):
         conversations.locked(db, stored.id)
     client = check(db, client_id, now=now)
+    _discard_drafts(db, policy, own, by, now)
     unsent = personal.waiting_letters(db, client_id)
     words = mentions.words_of(db, client_id)
+    unknown = tuple(_unknown(db, words))
     _mark(db, own, now)
     personal.erase(db, client_id, now=now)
     mentions.erase(db, words)
@@ -109,7 +124,7 @@ def erase(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Erase
         for session in own:
             timeline.append(db, session.practitioner_id, [ClientErased(at=now, by=by, session_id=session.id)])
         log.info("client_erased", client=str(client_id), by=by.role.value)
-    return Erased(sessions=len(own), unsent=unsent, remainders=tuple(remainders(db, client_id)))
+    return Erased(sessions=len(own), unsent=unsent, remainders=(*remainders(db, client_id), *unknown))
 
 
 def remember(database: Database, witness: Witness | None, client_id: UUID) -> None:
@@ -126,7 +141,9 @@ def forgotten(db: Connection, witness: Witness | None) -> Sequence[UUID]:
     return [client_id for client_id in sorted(known) if people.is_named(db, client_id)]
 
 
-def repeat(database: Database, witness: Witness | None, *, by: Actor, now: datetime) -> Mapping[UUID, str]:
+def repeat(
+    database: Database, policy: Policy, witness: Witness | None, *, by: Actor, now: datetime
+) -> Mapping[UUID, str]:
     """Erase again who is back because the database was restored.
 
     Returns: By client, what stands in the way; empty for those who are erased.
@@ -137,7 +154,7 @@ def repeat(database: Database, witness: Witness | None, *, by: Actor, now: datet
     for client_id in back:
         try:
             with database.begin() as db:
-                erase(db, client_id, by=by, now=now)
+                erase(db, policy, client_id, by=by, now=now)
         except RuleError as error:
             ends[client_id] = str(error)
         else:
@@ -168,6 +185,21 @@ def _obstacle(db: Connection, calendar: Calendar) -> str:
 
 def _conversations(db: Connection, session: Session) -> Sequence[conversations.StoredConversation]:
     return conversations.of_session(db, session.id)
+
+
+def _unknown(db: Connection, words: mentions.Words) -> Iterator[Remainder]:
+    """Yield where events that our database does not know show the client."""
+    counts = Counter(row.calendar_id for row in mentions.unknown(db, words))
+    for calendar_id, count in sorted(counts.items(), key=str):
+        name = calendars.calendar(db, calendar_id).name
+        yield Remainder(calendar=name, entries=count, why="nobody knows them; decide with pencilled connections resume")
+
+
+def _discard_drafts(db: Connection, policy: Policy, own: Sequence[Session], by: Actor, now: datetime) -> None:
+    for session in own:
+        draft = offers.in_state(db, session.id, OfferState.DRAFT)
+        if draft is not None:
+            discard(db, policy, draft.id, by=by, now=now)
 
 
 def _mark(db: Connection, own: Sequence[Session], now: datetime) -> None:

@@ -30,7 +30,7 @@ def change_client(db: Connection, changed: Client, *, by: Actor, now: datetime) 
     own = [one for one in sessions.of_client(db, changed.id, since=now) if one.state is SessionState.BOOKED]
     for practitioner_id in sorted({session.practitioner_id for session in own}):
         people.practitioner(db, practitioner_id, lock=True)
-    before = people.client(db, changed.id)
+    before = people.client(db, changed.id, lock=True)
     check_not_erased(before)
     if changed.email and changed.email != before.email:
         conversations.readdress(db, changed.id, changed.email, now=now)
@@ -65,10 +65,11 @@ def retire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime) 
 
     Raises: NotFoundError; RuleError that names what stands.
     """
-    client = people.client(db, client_id)
     every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
     for practitioner_id in sorted({session.practitioner_id for session in every}):
         people.practitioner(db, practitioner_id, lock=True)
+    client = people.client(db, client_id, lock=True)
+    every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
     refuse_standing(db, client.name, every, now)
     people.retire_client(db, client_id, now=now)
     for practitioner_id in sorted({session.practitioner_id for session in every}):
@@ -99,7 +100,7 @@ def unretire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime
 
     Raises: NotFoundError; RuleError for one who was erased.
     """
-    client = people.client(db, client_id)
+    client = people.client(db, client_id, lock=True)
     check_not_erased(client)
     if not client.retired:
         return client

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,12 +220,17 @@ class Database:
                 db.execute(text("SELECT pg_sleep(0.1)"))
             else:
                 return "a transaction that began before has been open for long"
+            forbidden: list[str] = []
+            driver: Any = db.connection.driver_connection
+            warn = partial(_note_forbidden, forbidden)
+            driver.add_notice_handler(warn)
             for name in names:
                 db.exec_driver_sql(f'VACUUM (FULL, ANALYZE) "{name}"')
-            db.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")  # samples of values; a warning if not ours
+            db.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")  # samples of the values
+            driver.remove_notice_handler(warn)
         finally:
             db.close()
-        return ""
+        return f"the role must own the tables and the database ({'; '.join(forbidden)})" if forbidden else ""
 
     def baton(self, number: int, *, silence: timedelta) -> Baton:
         """Return what only one process at a time holds; one that has not confirmed it for `silence` loses it."""
@@ -290,6 +296,12 @@ class Baton:
             log.info("baton_lost", error=type(error).__name__)  # with its connection
         finally:
             db.close()
+
+
+def _note_forbidden(forbidden: list[str], diagnostic: Any) -> None:
+    """Note what PostgreSQL has passed over with a warning alone, because its owner is somebody else."""
+    if diagnostic.severity_nonlocalized == "WARNING":
+        forbidden.append(diagnostic.message_primary)
 
 
 def is_time_taken(error: IntegrityError) -> bool:

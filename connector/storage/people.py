@@ -122,12 +122,13 @@ def all_practitioners(db: Connection) -> Sequence[Practitioner]:
     return [_practitioner(row) for row in db.execute(select(practitioners).order_by(practitioners.c.name))]
 
 
-def client(db: Connection, client_id: UUID) -> Client:
-    """Return a client.
+def client(db: Connection, client_id: UUID, *, lock: bool = False) -> Client:
+    """Return a client; `lock` keeps whoever else locks them waiting (PostgreSQL): practitioners are locked before.
 
     Raises: NotFoundError.
     """
-    row = db.execute(select(clients).where(clients.c.id == client_id)).first()
+    query = select(clients).where(clients.c.id == client_id)
+    row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
         raise NotFoundError("There is no such client.")
     return _client(row)

@@ -41,7 +41,7 @@ def test_an_event_that_is_over_is_written_once_without_its_client_and_keeps_its_
     practice.wait(hours=24 * 40)
     practice.carry_out(Kind.PULL)
     with sqlite_database.begin() as db:
-        erasing.erase(db, practice.alex.id, by=KIM, now=practice.now)
+        erasing.erase(db, practice.policy, practice.alex.id, by=KIM, now=practice.now)
 
     practice.carry_out(Kind.CALENDAR, Kind.PULL)
 

@@ -75,6 +75,7 @@ def test_at_a_new_address_a_client_is_told_what_is_still_true_and_nothing_of_wha
         assert people.client(db, new.id) == new
 
 
+@on_sqlite
 def test_saving_a_client_unchanged_notes_nothing_and_tells_nobody(practice: Practice) -> None:
     booked = practice.book(48)
     before, told = lines(practice, booked), letters(practice)
@@ -101,6 +102,7 @@ def test_another_buffer_is_kept_around_sessions_that_are_booked_already(practice
         practice.book(49)
 
 
+@on_sqlite
 def test_a_buffer_by_which_sessions_would_collide_changes_nothing(practice: Practice) -> None:
     first = practice.book(48)
     practice.book(49)
@@ -112,6 +114,7 @@ def test_a_buffer_by_which_sessions_would_collide_changes_nothing(practice: Prac
         assert people.practitioner(db, practice.kim.id) == practice.kim
 
 
+@on_sqlite
 def test_nobody_is_retired_while_something_stands_and_each_is_named(practice: Practice) -> None:
     booked = practice.book(48)
     for attempt in (retire, retire_kim):
@@ -124,6 +127,7 @@ def test_nobody_is_retired_while_something_stands_and_each_is_named(practice: Pr
         retire_kim(practice)
 
 
+@on_sqlite
 def test_who_is_retired_takes_no_bookings_until_they_are_taken_back(practice: Practice) -> None:
     retire(practice)
     retire_kim(practice)

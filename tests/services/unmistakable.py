@@ -103,6 +103,7 @@ def told(practice: Practice) -> Told:
     offered = _offered(practice)
     work(practice, calendar)
     push(practice, calendar)
+    _of_a_newer_version(practice, offered)
     _after_a_restore(practice)
     practice.now += timedelta(days=20)
     mail.away = True  # so that something waits
@@ -144,6 +145,21 @@ def _offered(practice: Practice) -> Session:
     support = Actor(role=Role.SUPPORT, name="Robin", reason="quax on the phone")
     practice.accept(third, 0, by=support)
     return offered
+
+
+def _of_a_newer_version(practice: Practice, session: Session) -> None:
+    """Have the timeline tell of them in words that this version cannot read."""
+    row = {
+        "at": practice.now,
+        "practitioner_id": practice.kim.id,
+        "session_id": session.id,
+        "actor_role": "operator",
+        "actor_name": "root",
+        "actor_reason": "",
+    }
+    with practice.database.begin() as db:
+        for kind in ("from_the_future", "session_flagged"):
+            db.execute(sa.insert(tables.facts).values(row | {"kind": kind, "details": '{"reason":"quax says so"}'}))
 
 
 def _after_a_restore(practice: Practice) -> None:

@@ -22,7 +22,7 @@ def test_every_page_about_an_erased_client_opens_and_names_nobody(stage: Stage) 
     paths = ("/sessions", f"/sessions/{stage.session.id}", stage.link(offer))
     before = [ada.get(path) for path in paths]
     with stage.runtime.database.begin() as db:
-        erasing.erase(db, stage.kim.id, by=by, now=stage.now)
+        erasing.erase(db, policy, stage.kim.id, by=by, now=stage.now)
     after = [ada.get(path) for path in paths]
     assert [page.status_code for page in (*before, *after)] == [200] * 6
     assert any("Noor" in page.text for page in before)
