@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +19,13 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 
 from connector.errors import SettingsError
 from connector.storage.due import Key
+from connector.storage.rewriting import rewrite_file, rewrite_tables
 
 BUSY_TIMEOUT_MS = 5000
 IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its transaction is ended by the server
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _POOL = 16
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
-
-_PATIENCE = 150  # tenths of a second that old transactions are waited for
-# Whoever reads by an older snapshot may still see what was overwritten, so its rows are kept for them.
-_OLDER_SNAPSHOTS = text(
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-    "AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND xact_start < :since"
-)
 
 log = structlog.get_logger(__name__)
 
@@ -190,47 +182,12 @@ class Database:
         Returns: Empty once it is done; else why it could not be, for now.
         """
         try:
-            return self._vacuum_file() if self._writer_lock else self._vacuum_tables(names)
+            with self._writer() if self._writer_lock else nullcontext():
+                return rewrite_file(self._writers) if self.embedded else rewrite_tables(self._writers, names)
         except DBAPIError as error:
             if not is_busy(error):
                 raise
             return "somebody else was at work in it"
-
-    def _vacuum_file(self) -> str:
-        with self._writer():
-            pooled = self._writers.raw_connection()
-            try:
-                pooled.cursor().execute("VACUUM")
-                is_busy_now, *_pages = pooled.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            except sqlite3.OperationalError as error:
-                if not error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-                    raise
-                return "somebody else was at work in it"
-            finally:
-                pooled.close()
-        return "somebody else was reading it" if is_busy_now else ""
-
-    def _vacuum_tables(self, names: Iterable[str]) -> str:
-        db = self._writers.connect().execution_options(isolation_level="AUTOCOMMIT")
-        try:
-            since = db.execute(text("SELECT clock_timestamp()")).scalar_one()
-            for _ in range(_PATIENCE):
-                if not db.execute(_OLDER_SNAPSHOTS, {"since": since}).scalar_one():
-                    break
-                db.execute(text("SELECT pg_sleep(0.1)"))
-            else:
-                return "a transaction that began before has been open for long"
-            forbidden: list[str] = []
-            driver: Any = db.connection.driver_connection
-            warn = partial(_note_forbidden, forbidden)
-            driver.add_notice_handler(warn)
-            for name in names:
-                db.exec_driver_sql(f'VACUUM (FULL, ANALYZE) "{name}"')
-            db.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")  # samples of the values
-            driver.remove_notice_handler(warn)
-        finally:
-            db.close()
-        return f"the role must own the tables and the database ({'; '.join(forbidden)})" if forbidden else ""
 
     def baton(self, number: int, *, silence: timedelta) -> Baton:
         """Return what only one process at a time holds; one that has not confirmed it for `silence` loses it."""
@@ -296,12 +253,6 @@ class Baton:
             log.info("baton_lost", error=type(error).__name__)  # with its connection
         finally:
             db.close()
-
-
-def _note_forbidden(forbidden: list[str], diagnostic: Any) -> None:
-    """Note what PostgreSQL has passed over with a warning alone, because its owner is somebody else."""
-    if diagnostic.severity_nonlocalized == "WARNING":
-        forbidden.append(diagnostic.message_primary)
 
 
 def is_time_taken(error: IntegrityError) -> bool:

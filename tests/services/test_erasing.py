@@ -248,7 +248,7 @@ def over_in(practice: Practice, *, level: Level = Level.FULL) -> tuple[Calendar,
 @on_sqlite
 def test_events_that_are_over_are_written_without_the_client_and_all_else_of_them_is_kept(practice: Practice) -> None:
     calendar, _booked = over_in(practice)
-    other = practice.book(24 * 31, of=practice.another_client())
+    practice.book(24 * 31, of=practice.another_client())
     work(practice, calendar)
     there, href = remote(practice), href_at(practice, 48)
     there.note(href, "brought the forms")
@@ -267,7 +267,6 @@ def test_events_that_are_over_are_written_without_the_client_and_all_else_of_the
     push(practice, calendar)
     work(practice, calendar)
     assert there.requests["put"] == 0
-    assert other
 
 
 @on_sqlite
@@ -284,14 +283,13 @@ def test_what_never_showed_the_client_is_not_written(practice: Practice, level: 
 @on_sqlite
 def test_events_in_a_calendar_that_was_left_for_another_are_written_too(practice: Practice) -> None:
     calendar, _booked = over_in(practice)
-    second = retarget(practice, calendar)
+    retarget(practice, calendar)
     for _ in range(2):
         practice.carry_out(Kind.CALENDAR)
         practice.wait(minutes=1)
     erase(practice)
     practice.carry_out(Kind.CALENDAR)
     assert titles(practice) == ["Session"]
-    assert second
 
 
 @on_sqlite
@@ -403,7 +401,7 @@ def test_everything_told_of_a_client_is_exported_and_nothing_that_is_sealed(prac
     sections = msgspec.json.decode(exported)
     assert sections["client"]["name"] == story.zeb.name
     assert {one["id"] for one in sections["sessions"]} == {str(session.id) for session in story.sessions}
-    assert [len(offer["alternatives"]) for offer in sections["offers"]] == [2, 1, 1] or sections["offers"]
+    assert sorted(len(offer["alternatives"]) for offer in sections["offers"]) == [1, 1, 2]
     assert AGREED.encode() in exported
     assert {one["title"] for one in sections["shown_in_calendars"]} == {"Session: Zebulon Quaxwort"}
     assert [one["about"] for one in sections["lists_after_restores"]] == ["Zebulon Quaxwort", "Session: Zoölina"]
