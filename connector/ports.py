@@ -515,7 +515,7 @@ class Seen:
 
 
 class Witness(Protocol):
-    """Remembers, outside the database, how far that had come: by this a restored one is known.
+    """Remembers, outside the database, how far that had come, by which a restored one is known, and who was erased.
 
     It may lose its memory at any time: a witness that knows nothing proves nothing.
     """
@@ -526,6 +526,14 @@ class Witness(Protocol):
 
     def remember(self, installation_id: UUID, seen: Seen) -> None:
         """Remember how far it has come."""
+        ...
+
+    def erased(self, installation_id: UUID) -> frozenset[UUID]:
+        """Return the clients that are known to have been erased, by their ids alone."""
+        ...
+
+    def note_erased(self, installation_id: UUID, client_id: UUID) -> None:
+        """Remember that a client was erased, so that a restore does not bring them back."""
         ...
 
 

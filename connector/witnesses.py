@@ -1,4 +1,4 @@
-"""Where it is remembered how far the database had come, outside of it: a file, or the Redis of the broker.
+"""Where it is remembered how far the database had come, and who was erased: a file, or the Redis of the broker.
 
 A witness is asked for help, never relied on: what keeps it from remembering is logged once, and nothing fails for it.
 """
@@ -21,10 +21,14 @@ log = structlog.get_logger(__name__)
 
 
 class FileWitness:
-    """A file of one line, replaced as a whole. Keep it out of back-ups: it must not go back with the database."""
+    """A file of one line, replaced as a whole. Keep it out of back-ups: it must not go back with the database.
+
+    Beside it, in a file that ends in `.erased`, stand the ids of the clients who were erased.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._erased = path.with_name(f"{path.name}.erased")
         self._faults = _Faults()
 
     def recall(self, installation_id: UUID) -> Seen | None:
@@ -50,6 +54,28 @@ class FileWitness:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
 
+    def erased(self, installation_id: UUID) -> frozenset[UUID]:
+        """Return the clients of this installation that the file names."""
+        try:
+            lines = [line.split() for line in self._erased.read_text(encoding="ascii").splitlines()]
+            return frozenset(UUID(client) for owner, client in lines if owner == str(installation_id))
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError) as error:
+            self._faults.note(error)
+            return frozenset()
+
+    def note_erased(self, installation_id: UUID, client_id: UUID) -> None:
+        """Add a line to the file, once."""
+        if client_id in self.erased(installation_id):
+            return
+        try:
+            descriptor = os.open(self._erased, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(f"{installation_id} {client_id}\n")
+        except OSError as error:
+            self._faults.note(error)
+
 
 class RedisWitness:
     """A key in the Redis that carries wake-ups, which may be wiped at any time."""
@@ -72,6 +98,22 @@ class RedisWitness:
         """Set the key."""
         try:
             self._client().set(_key(installation_id), _written(installation_id, seen))
+        except Exception as error:  # noqa: BLE001 - nothing depends on a witness
+            self._faults.note(error)
+
+    def erased(self, installation_id: UUID) -> frozenset[UUID]:
+        """Return the clients of this installation that the set names."""
+        try:
+            members = self._client().smembers(f"{_key(installation_id)}:erased")
+            return frozenset(UUID(member.decode("ascii")) for member in members)
+        except Exception as error:  # noqa: BLE001 - nothing depends on a witness
+            self._faults.note(error)
+            return frozenset()
+
+    def note_erased(self, installation_id: UUID, client_id: UUID) -> None:
+        """Add to the set."""
+        try:
+            self._client().sadd(f"{_key(installation_id)}:erased", str(client_id))
         except Exception as error:  # noqa: BLE001 - nothing depends on a witness
             self._faults.note(error)
 

@@ -30,6 +30,16 @@ def test_what_one_process_tells_the_witness_another_learns(witnesses: tuple[Witn
     assert other.recall(uuid4()) is None
 
 
+def test_who_was_erased_is_remembered_for_each_installation(witnesses: tuple[Witness, Witness]) -> None:
+    one, other = witnesses
+    identity, first, second = uuid4(), uuid4(), uuid4()
+    assert other.erased(identity) == frozenset()
+    for client_id in (first, second, first):
+        one.note_erased(identity, client_id)
+    assert other.erased(identity) == {first, second}
+    assert other.erased(uuid4()) == frozenset()
+
+
 def test_a_witness_that_cannot_be_reached_knows_nothing_and_fails_nobody(tmp_path: Path) -> None:
     away: tuple[Witness, ...] = (
         FileWitness(tmp_path / "missing" / "witness"),
@@ -38,6 +48,8 @@ def test_a_witness_that_cannot_be_reached_knows_nothing_and_fails_nobody(tmp_pat
     for witness in away:
         witness.remember(uuid4(), Seen(epoch=0, fact=1))
         assert witness.recall(uuid4()) is None
+        witness.note_erased(uuid4(), uuid4())
+        assert witness.erased(uuid4()) == frozenset()
 
 
 def test_a_restored_database_of_the_same_epoch_has_seen_less() -> None:

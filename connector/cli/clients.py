@@ -11,6 +11,7 @@ import click
 from sqlalchemy import select
 
 from connector.cli._options import checked_locale, locale
+from connector.cli._personal import erase, export
 from connector.cli._shapes import when_text
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table, warn
 from connector.domain.notice import Notice
@@ -23,7 +24,11 @@ from connector.storage import people, tables
 
 @click.group()
 def clients() -> None:
-    """Add, correct and list clients: the people who receive sessions."""
+    """Add, correct, list, export and erase clients: the people who receive sessions."""
+
+
+for _command in (export, erase):
+    clients.add_command(_command)
 
 
 @clients.command()
@@ -152,6 +157,20 @@ def retire(*, client_id: UUID) -> None:
     good(f"{person.name} is retired and takes no new bookings.")
 
 
+@clients.command()
+@click.argument("client_id", type=click.UUID)
+@example("pencilled clients unretire 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2")
+def unretire(*, client_id: UUID) -> None:
+    """Have a client who was retired take bookings again.
+
+    Exit codes: 0 done; 1 refused, such as a client who was erased.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = changing.unretire_client(db, client_id, by=operator(), now=runtime.clock())
+    good(f"{person.name} can be booked again.")
+
+
 def _say_next(person: Client, letters: Sequence[Notice]) -> None:
     for notice in letters:
         about = f" ({when_text(notice.session.when)})" if notice.session else ""
@@ -170,9 +189,13 @@ def list_(*, everybody_too: bool, as_json: bool) -> None:
     everybody = [row for row in rows_by_name if everybody_too or row.retired_at is None]
     if as_json:
         names = ("id", "name", "email", "phone", "zone")
-        print_json([{n: getattr(row, n) for n in names} | {"channels": row.media.split(",")} for row in everybody])
+        print_json([{n: getattr(row, n) for n in names} | {"channels": _media(row.media)} for row in everybody])
     elif not everybody:
         click.echo("There is no client yet. Add one: pencilled clients add --help")
     else:
         rows = ((row.email or "-", row.name, row.phone or "-", row.zone, row.media, str(row.id)) for row in everybody)
         print_table(("e-mail", "name", "phone", "zone", "told by", "id"), rows)
+
+
+def _media(stored: str) -> list[str]:
+    return [name for name in stored.split(",") if name]

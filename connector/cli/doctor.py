@@ -27,7 +27,7 @@ from connector.cli._shared import (
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
-from connector.services import standstill
+from connector.services import erasing, standstill
 from connector.services.sync import free_busy
 from connector.services.views import readiness
 from connector.settings import Settings
@@ -97,6 +97,10 @@ def _checks(settings: Settings) -> Iterator[Check]:
     with runtime.database.read() as db:
         connections = calendars.connections_of(db)
         doubles = calendars.doubles(db)
+        back = erasing.forgotten(db, runtime.witness)
+    for client_id in back:
+        words = f"is back since a restore. Again: pencilled clients erase {client_id}"
+        yield Check(name=f"erased client {short(client_id)}", ok=False, words=words)
     yield from _doubles(doubles)
     if not connections:
         yield Check(name="calendars", ok=True, words="none is connected yet")

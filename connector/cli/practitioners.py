@@ -143,6 +143,20 @@ def retire(*, email: str) -> None:
     good(f"{person.name} is retired and takes no new bookings.")
 
 
+@practitioners.command()
+@click.argument("email")
+@example("pencilled practitioners unretire kim@example.org")
+def unretire(*, email: str) -> None:
+    """Have a practitioner who was retired take bookings again.
+
+    Exit codes: 0 done; 1 refused.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = changing.unretire_practitioner(db, _named(db, email).id, by=operator(), now=runtime.clock())
+    good(f"{person.name} can be booked again.")
+
+
 def _named(db: Db, email: str) -> Practitioner:
     person = people.practitioner_by_email(db, email)
     if person is None:

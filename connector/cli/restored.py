@@ -8,12 +8,12 @@ import click
 
 from connector.cli import Refusal
 from connector.cli._shapes import when_text
-from connector.cli._shared import example, good, open_runtime, operator, print_table
+from connector.cli._shared import example, good, open_runtime, operator, print_table, warn
 from connector.domain.restore import Follow
 from connector.domain.span import Span, When
 from connector.errors import RuleError
 from connector.runtime import Runtime
-from connector.services import restoring, standstill
+from connector.services import erasing, restoring, standstill
 from connector.services.restoring import Survey
 from connector.storage import people
 
@@ -63,7 +63,22 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, yes: bool
     restoring.decide(
         runtime.database, runtime.policy, runtime.remote, surveys, side, by=operator(), now=runtime.clock()
     )
+    _erase_again(runtime)
     good("That is put right. Calendars are brought up to date, and practitioners told, as soon as a server runs.")
+
+
+def _erase_again(runtime: Runtime) -> None:
+    """Erase again who was erased after the back-up was made, as far as it is remembered."""
+    ends = erasing.repeat(runtime.database, runtime.policy, runtime.witness, by=operator(), now=runtime.clock())
+    if not ends:
+        return
+    for client_id, obstacle in ends.items():
+        if obstacle:
+            warn(f"Client {client_id} was erased and is back: {obstacle} Then: pencilled clients erase {client_id}")
+        else:
+            click.echo(f"Client {client_id}, who was erased before, is erased again.")
+    if left := erasing.finish(runtime.database):
+        warn(f"The database's files may still hold old copies: {left}. Erase one of these clients again later.")
 
 
 def _begin(runtime: Runtime, *, yes: bool) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
 from connector.domain.offer import Alternative, Offer
-from connector.domain.people import Level
-from connector.domain.session import Session, SessionState
+from connector.domain.people import ERASED, Level
+from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import Span
 
 
@@ -97,8 +97,8 @@ def entries_for(
 ) -> Iterator[Entry]:
     """Yield what a calendar should show for one session: its own entry while it stands, and its holds.
 
-    `put_at` is where the practitioner has moved the session's own event in this calendar: it stays there while they are
-    asked about it.
+    Of a client who was erased nothing is shown at any level. `put_at` is where the practitioner has moved the session's
+    own event in this calendar: it stays there while they are asked about it.
     """
     if session.state is not SessionState.BOOKED:
         return
@@ -108,7 +108,7 @@ def entries_for(
         content=Content(
             span=put_at or session.when.span,
             title=_title(EntryKind.SESSION, client_name, disclosure.session_level),
-            location=session.location.text if disclosure.session_level is Level.FULL else "",
+            location=_place(session.location, client_name, disclosure.session_level),
             showing=Showing.CONFIRMED,
         ),
     )
@@ -125,16 +125,33 @@ def _hold(session: Session, alternative: Alternative, client_name: str, disclosu
         content=Content(
             span=alternative.when.span,
             title=_title(EntryKind.HOLD, client_name, disclosure.hold_level),
-            location=location.text if disclosure.hold_level is Level.FULL else "",
+            location=_place(location, client_name, disclosure.hold_level),
             showing=Showing.FIRM if disclosure.firm_holds else Showing.TENTATIVE,
         ),
     )
+
+
+def neutral(content: Content, kind: EntryKind, level: Level) -> Content:
+    """Return what stands in a calendar without anything that tells whose it is."""
+    return replace(content, title=_title(kind, ERASED, level), location="")
+
+
+def titles(client_name: str) -> frozenset[str]:
+    """Return every title by which a calendar may have named a client."""
+    named = (Level.INITIALS, Level.FIRST_NAME, Level.FULL)
+    return frozenset(_title(kind, client_name, level) for kind in EntryKind for level in named)
+
+
+def _place(location: Location, client_name: str, level: Level) -> str:
+    return location.text if level is Level.FULL and client_name != ERASED else ""
 
 
 def _title(kind: EntryKind, client_name: str, level: Level) -> str:
     if level is Level.BUSY:
         return "Busy"
     word = {EntryKind.SESSION: "Session", EntryKind.HOLD: "Hold"}[kind]
+    if client_name == ERASED:
+        return word
     names = client_name.split()
     name = {
         Level.NEUTRAL: "",

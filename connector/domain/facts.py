@@ -138,6 +138,13 @@ class PersonChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientErased(Fact):
+    """Everything that tells who a session's client is was erased."""
+
+    tag: ClassVar[str] = "client_erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFlagged(Fact):
     """A session needs its practitioner."""
 
@@ -461,7 +468,14 @@ class UnknownFact(Fact):
 
 
 SessionFact = (
-    SessionBooked | SessionMoved | LocationChanged | SessionCancelled | PersonChanged | SessionFlagged | FlagCleared
+    SessionBooked
+    | SessionMoved
+    | LocationChanged
+    | SessionCancelled
+    | PersonChanged
+    | ClientErased
+    | SessionFlagged
+    | FlagCleared
 )
 OfferFact = (
     OfferDrafted

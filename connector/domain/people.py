@@ -12,6 +12,7 @@ from connector.domain.span import zone_named
 from connector.errors import RuleError
 
 LONGEST_NAME = 200
+ERASED = "Erased client"  # what a client is called once what tells who they are was erased
 LONGEST_BUFFER = timedelta(hours=4)
 # One plain mailbox as mail servers take it; no quoting, no comments, no line breaks (RFC 5321 section 4.1.2).
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -92,7 +93,7 @@ class Practitioner:
 class Client:
     """Who receives sessions; told by those of the `media` they prefer that their contact data allow.
 
-    `retired`: they take no new bookings.
+    `retired`: they take no new bookings. `erased`: so, for good, and nothing tells any more who they are.
     """
 
     id: UUID
@@ -103,6 +104,7 @@ class Client:
     locale: str = "en"
     media: frozenset[Medium] = frozenset({Medium.EMAIL})
     retired: bool = False
+    erased: bool = False
 
     def __post_init__(self) -> None:
         _check_person(self.name, self.zone)

@@ -18,7 +18,7 @@ from connector.domain.notice_table import Audience
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
-from connector.errors import TransientError
+from connector.errors import RuleError, TransientError
 from connector.ports import Clock, Letter, NotSentError, Sender
 from connector.services import notices, standstill
 from connector.services.policy import Policy
@@ -89,7 +89,9 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
         practitioner_id: people.practitioner(db, practitioner_id, lock=True)
         for practitioner_id in sorted({session.practitioner_id for session in own})
     }
-    client = replace(people.client(db, client_id), email=email)
+    client = replace(people.client(db, client_id, lock=True), email=email)
+    if client.erased:
+        raise RuleError("This client was erased. Add them as a new one: pencilled clients add")
     people.readdress_client(db, client.id, email)
     for stored in conversations.of_client(db, [session.id for session in own]):
         if stored.beliefs is not None and stored.refused:  # the same address may take letters by now
@@ -139,6 +141,8 @@ def waiting(db: Connection, stored: StoredConversation, *, now: datetime) -> Not
         return next((one.notice for one in conversations.pending(db, stored.id)), None)
     session = sessions.get(db, stored.session_id)
     client, practitioner = people.client(db, session.client_id), people.practitioner(db, session.practitioner_id)
+    if not client.email:
+        return None
     begun = messages.get(db, stored.letter_id) if stored.letter_id else None
     stored = _without(replace(stored, beliefs=_beliefs(db, stored, client)), begun)
     return _next(stored, _standing(db, session), _basis(practitioner, client), now).notice

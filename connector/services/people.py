@@ -30,7 +30,8 @@ def change_client(db: Connection, changed: Client, *, by: Actor, now: datetime) 
     own = [one for one in sessions.of_client(db, changed.id, since=now) if one.state is SessionState.BOOKED]
     for practitioner_id in sorted({session.practitioner_id for session in own}):
         people.practitioner(db, practitioner_id, lock=True)
-    before = people.client(db, changed.id)
+    before = people.client(db, changed.id, lock=True)
+    check_not_erased(before)
     if changed.email and changed.email != before.email:
         conversations.readdress(db, changed.id, changed.email, now=now)
     people.save_client(db, changed)
@@ -64,11 +65,12 @@ def retire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime) 
 
     Raises: NotFoundError; RuleError that names what stands.
     """
-    client = people.client(db, client_id)
     every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
     for practitioner_id in sorted({session.practitioner_id for session in every}):
         people.practitioner(db, practitioner_id, lock=True)
-    _refuse_standing(db, client.name, every, now)
+    client = people.client(db, client_id, lock=True)
+    every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
+    refuse_standing(db, client.name, every, now)
     people.retire_client(db, client_id, now=now)
     for practitioner_id in sorted({session.practitioner_id for session in every}):
         fact = PersonChanged(at=now, by=by, who="client", changed=("retired",))
@@ -83,7 +85,7 @@ def retire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, now
     """
     person = people.practitioner(db, practitioner_id, lock=True)
     every = sessions.of_practitioner(db, practitioner_id, since=datetime.min.replace(tzinfo=now.tzinfo))
-    _refuse_standing(db, person.name, every, now)
+    refuse_standing(db, person.name, every, now)
     connected = calendars.connections_of(db, practitioner_id)
     if connected:
         names = ", ".join(f"“{one.label}” ({one.id.hex[:8]})" for one in connected)
@@ -93,7 +95,42 @@ def retire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, now
     return person
 
 
-def _refuse_standing(db: Connection, name: str, every: Sequence[Session], now: datetime) -> None:
+def unretire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Client:
+    """Have a client take bookings again; one who is not retired does already.
+
+    Raises: NotFoundError; RuleError for one who was erased.
+    """
+    client = people.client(db, client_id, lock=True)
+    check_not_erased(client)
+    if not client.retired:
+        return client
+    people.retire_client(db, client_id, now=None)
+    every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
+    for practitioner_id in sorted({session.practitioner_id for session in every}):
+        fact = PersonChanged(at=now, by=by, who="client", changed=("unretired",))
+        timeline.append(db, practitioner_id, [fact])
+    return client
+
+
+def unretire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, now: datetime) -> Practitioner:
+    """Have a practitioner take bookings again; one who is not retired does already.
+
+    Raises: NotFoundError.
+    """
+    person = people.practitioner(db, practitioner_id, lock=True)
+    if person.retired:
+        people.retire_practitioner(db, practitioner_id, now=None)
+        timeline.append(db, person.id, [PersonChanged(at=now, by=by, who="practitioner", changed=("unretired",))])
+    return person
+
+
+def check_not_erased(client: Client) -> None:
+    """Raise RuleError for a client of whom nothing may be noted any more."""
+    if client.erased:
+        raise RuleError("This client was erased. Add them as a new one: pencilled clients add")
+
+
+def refuse_standing(db: Connection, name: str, every: Sequence[Session], now: datetime) -> None:
     """Raise RuleError while a session is to come, or an offer waits for an answer."""
     booked = [one for one in every if one.state is SessionState.BOOKED and one.when.span.end > now]
     if booked:

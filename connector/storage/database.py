@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 
 from connector.errors import SettingsError
 from connector.storage.due import Key
+from connector.storage.rewriting import rewrite_file, rewrite_tables
 
 BUSY_TIMEOUT_MS = 5000
 IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its transaction is ended by the server
@@ -194,6 +195,21 @@ class Database:
         except DBAPIError as error:
             if not is_busy(error):  # another process may be writing
                 raise
+
+    def rewrite_files(self, names: Iterable[str]) -> str:
+        """Write the database's files anew, so that they hold nothing of what was deleted or overwritten before.
+
+        Of a server, the tables of these names; others wait for each of them meanwhile.
+
+        Returns: Empty once it is done; else why it could not be, for now.
+        """
+        try:
+            with self._writer() if self._writer_lock else nullcontext():
+                return rewrite_file(self._writers) if self.embedded else rewrite_tables(self._writers, names)
+        except DBAPIError as error:
+            if not is_busy(error):
+                raise
+            return "somebody else was at work in it"
 
     def baton(self, number: int, *, silence: timedelta) -> Baton:
         """Return what only one process at a time holds; one that has not confirmed it for `silence` loses it."""

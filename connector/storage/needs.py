@@ -19,7 +19,7 @@ from connector.domain.offer import OfferState
 from connector.domain.question import QuestionState
 from connector.storage import ledger
 from connector.storage.due import Key, Kind, dashed, due
-from connector.storage.tables import calendars, connections, conversations, offers, pending_notices, questions
+from connector.storage.tables import calendars, connections, conversations, erasures, offers, pending_notices, questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,13 @@ _TO_BE_TOLD = or_(
     conversations.c.letter_id.is_not(None),
     sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
 )
+_WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
 _TARGETS = _calendars(CalendarRole.TARGET)
 
 NEEDS: Sequence[Need] = (
     Need(kind=Kind.CALENDAR, rows=_calendars(CalendarRole.TARGET, CalendarRole.CLEARING), rests=True),
     Need(kind=Kind.CALENDAR, rows=_calendars(CalendarRole.TARGET, state=ConnectionState.DISCONNECTING)),
+    Need(kind=Kind.CALENDAR, rows=_calendars(*CalendarRole).where(_WITH_ERASURES)),
     Need(kind=Kind.PULL, rows=_TARGETS),
     Need(kind=Kind.CHANNEL, rows=_TARGETS),
     Need(kind=Kind.PROBE, rows=_TARGETS),

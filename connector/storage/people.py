@@ -92,13 +92,13 @@ def save_practitioner(db: Connection, person: Practitioner) -> None:
     db.execute(update(practitioners).where(practitioners.c.id == person.id).values(values))
 
 
-def retire_client(db: Connection, client_id: UUID, *, now: datetime) -> None:
-    """Note since when a client takes no new bookings."""
+def retire_client(db: Connection, client_id: UUID, *, now: datetime | None) -> None:
+    """Note since when a client takes no new bookings; None for one who takes them again."""
     db.execute(update(clients).where(clients.c.id == client_id).values(retired_at=now))
 
 
-def retire_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
-    """Note since when a practitioner takes no new bookings."""
+def retire_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime | None) -> None:
+    """Note since when a practitioner takes no new bookings; None for one who takes them again."""
     db.execute(update(practitioners).where(practitioners.c.id == practitioner_id).values(retired_at=now))
 
 
@@ -122,15 +122,22 @@ def all_practitioners(db: Connection) -> Sequence[Practitioner]:
     return [_practitioner(row) for row in db.execute(select(practitioners).order_by(practitioners.c.name))]
 
 
-def client(db: Connection, client_id: UUID) -> Client:
-    """Return a client.
+def client(db: Connection, client_id: UUID, *, lock: bool = False) -> Client:
+    """Return a client; `lock` keeps whoever else locks them waiting (PostgreSQL): practitioners are locked before.
 
     Raises: NotFoundError.
     """
-    row = db.execute(select(clients).where(clients.c.id == client_id)).first()
+    query = select(clients).where(clients.c.id == client_id)
+    row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
         raise NotFoundError("There is no such client.")
     return _client(row)
+
+
+def is_named(db: Connection, client_id: UUID) -> bool:
+    """Whether there is a client of that id who was not erased."""
+    own = (clients.c.id == client_id) & clients.c.erased_at.is_(None)
+    return db.execute(select(clients.c.id).where(own)).first() is not None
 
 
 def clients_by_email(db: Connection, email: str) -> Sequence[Client]:
@@ -170,4 +177,5 @@ def _client(row: Row[Any]) -> Client:
         locale=row.locale,
         media=frozenset(Medium(name) for name in row.media.split(",") if name),
         retired=row.retired_at is not None,
+        erased=row.erased_at is not None,
     )

@@ -66,6 +66,7 @@ clients = Table(
     Column("media", Text, nullable=False),  # names joined by a comma
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),  # likewise
+    Column("erased_at", UtcDateTime),  # since then nothing tells who they are
 )
 
 sessions = Table(
@@ -326,6 +327,14 @@ formers = Table(
     Column("href", Text, primary_key=True),
     Column("key", Text, nullable=False),  # the entry's key
     Column("session_id", Uuid, nullable=False),
+)
+
+# Events that are over and may still show a client who was erased, until each is written without that, or gone.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),  # the entry's key
 )
 
 # Events with our mark that nobody knows, and that the practitioner keeps as their own; by remote name, or address.

@@ -37,9 +37,7 @@ def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> 
             "actor_role": fact.by.role.value,
             "actor_name": fact.by.name,
             "actor_reason": fact.by.reason,
-            "details": msgspec.json.encode(
-                {field.name: getattr(fact, field.name) for field in fields(fact) if field.name not in _COMMON}
-            ).decode(),
+            "details": details_of(fact),
         }
         for fact in new_facts
     ]
@@ -50,13 +48,13 @@ def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> 
 def of_session(db: Connection, session_id: UUID) -> Sequence[AnyFact | UnknownFact]:
     """Return what happened to a session, oldest first."""
     query = select(facts).where(facts.c.session_id == session_id).order_by(facts.c.id)
-    return [_fact(row) for row in db.execute(query)]
+    return [fact_of(row) for row in db.execute(query)]
 
 
 def of_connection(db: Connection, connection_id: UUID) -> Sequence[AnyFact | UnknownFact]:
     """Return what happened to a connection, oldest first."""
     query = select(facts).where(facts.c.connection_id == connection_id).order_by(facts.c.id)
-    return [_fact(row) for row in db.execute(query)]
+    return [fact_of(row) for row in db.execute(query)]
 
 
 def of_kind(db: Connection, practitioner_id: UUID, kind: type[_OneFact], *, since: datetime) -> Sequence[_OneFact]:
@@ -68,7 +66,15 @@ def of_kind(db: Connection, practitioner_id: UUID, kind: type[_OneFact], *, sinc
     return [_read(row, kind) for row in db.execute(select(facts).where(own).order_by(facts.c.id))]
 
 
-def _fact(row: Row[Any]) -> AnyFact | UnknownFact:
+def details_of(fact: Fact) -> str:
+    """Return what a kind of fact adds, as it is stored."""
+    return msgspec.json.encode(
+        {field.name: getattr(fact, field.name) for field in fields(fact) if field.name not in _COMMON}
+    ).decode()
+
+
+def fact_of(row: Row[Any]) -> AnyFact | UnknownFact:
+    """Read a fact from a row of its table."""
     kind = BY_TAG.get(row.kind)
     if kind is not None:
         try:

@@ -26,7 +26,7 @@ from connector.runtime import Runtime
 from connector.services import conversations, standstill
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
-from connector.services.sync import free_busy, hold_probe, pull, push, troubles
+from connector.services.sync import erasure, free_busy, hold_probe, pull, push, troubles
 from connector.services.sync.troubles import Attempt
 from connector.storage import calendars, ledger
 from connector.storage.fence import fenced
@@ -150,7 +150,9 @@ class _CalendarWork:
             case Kind.CALENDAR:
                 push.converge(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
                 retarget.finish_clearing(database, seal, calendar_id, remote, fence=running, now=now)
-                return push.look_again_at(database, calendar_id)
+                erase_again = erasure.rewrite(database, calendar_id, remote, clock=runtime.clock, fence=running)
+                looks = (erase_again, push.look_again_at(database, calendar_id))
+                return min((at for at in looks if at is not None), default=None)
             case Kind.CHANNEL:
                 url = runtime.settings.public_url
                 return subscriptions.watch(database, seal, calendar_id, remote, public_url=url, fence=running, now=now)

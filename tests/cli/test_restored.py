@@ -90,3 +90,39 @@ def test_a_calendar_that_cannot_be_read_is_decided_about_only_if_that_is_said(
 
 def at() -> tuple[str, ...]:
     return ("--at", ahead(20), "--phone", "Kim calls")
+
+
+def test_who_was_erased_after_the_back_up_is_erased_again_by_the_decision(practice: Cli) -> None:
+    url = practice.settings["CONNECTOR_DATABASE_URL"]
+    [alex] = practice.json("clients", "list")
+    cancelled = practice.book()
+    practice.ok("sessions", "cancel", cancelled, "--yes")
+    practice.ok("resync", "--wait")
+    backup = Backup(url)
+    practice.ok("clients", "erase", alex["id"], "--yes")
+    set_back_to(backup, url)
+    assert f"pencilled clients erase {alex['id']}" in practice.run("doctor").stdout
+    assert "is erased again" in practice.ok("restored", "--follow", "calendars", "--yes")
+    assert practice.json("clients", "list") == []
+    assert "Alex Okoro" not in practice.ok("sessions", "show", cancelled)
+    assert "erased client" not in practice.run("doctor").stdout
+
+
+def test_who_was_erased_and_cannot_be_yet_is_named_with_what_to_do(practice: Cli) -> None:
+    url = practice.settings["CONNECTOR_DATABASE_URL"]
+    [alex] = practice.json("clients", "list")
+    booked = practice.book()
+    practice.ok("resync", "--wait")
+    backup = Backup(url)
+    practice.ok("sessions", "cancel", booked, "--yes")
+    practice.ok("clients", "erase", alex["id"], "--yes")
+    set_back_to(backup, url)
+    said = practice.run("restored", "--follow", "calendars", "--yes").stderr
+    assert booked[:8] in said
+    assert f"Then: pencilled clients erase {alex['id']}" in said
+
+
+def set_back_to(backup: Backup, url: str) -> None:
+    database = Database(url)
+    backup.restore(database)
+    database.dispose()

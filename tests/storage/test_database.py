@@ -271,3 +271,21 @@ def test_a_new_database_file_is_readable_by_its_owner_alone(tmp_path: Path) -> N
         db.execute(sa.text("CREATE TABLE names (name TEXT)"))
     database.dispose()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.postgresql
+def test_files_that_the_role_may_not_rewrite_are_named_and_not_passed_over(
+    postgresql_url: str, postgresql_server: str
+) -> None:
+    with psycopg.connect(postgresql_server, autocommit=True) as server:
+        server.execute("CREATE ROLE tenant LOGIN")
+    limited = Database(sa.make_url(postgresql_url).set(username="tenant").render_as_string(hide_password=False))
+    owner = Database(postgresql_url)
+    try:
+        assert "clients" in limited.rewrite_files(["clients"])
+        assert owner.rewrite_files(["clients"]) == ""
+    finally:
+        limited.dispose()
+        owner.dispose()
+        with psycopg.connect(postgresql_server, autocommit=True) as server:
+            server.execute("DROP ROLE tenant")

@@ -18,6 +18,7 @@ from connector.domain.facts import (
     BY_TAG,
     AnyFact,
     CalendarResumed,
+    ClientErased,
     ConflictAccepted,
     Disconnected,
     OfferSent,
@@ -84,12 +85,12 @@ def owner(database: Database) -> UUID:
     return kim.id
 
 
-LATER = {ConflictAccepted, PersonChanged}  # facts that no earlier version has stored
+LATER = {ClientErased, ConflictAccepted, PersonChanged}  # facts that no earlier version has stored
 
 
 def everything(database: Database) -> list[AnyFact | UnknownFact]:
     with database.read() as db:
-        return [timeline._fact(row) for row in db.execute(sa.select(tables.facts).order_by(tables.facts.c.id))]
+        return [timeline.fact_of(row) for row in db.execute(sa.select(tables.facts).order_by(tables.facts.c.id))]
 
 
 def kinds(database: Database) -> list[str]:

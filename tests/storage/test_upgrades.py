@@ -16,12 +16,15 @@ import providers
 from connector.domain.connection import CalendarRole
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import OfferState
+from connector.domain.people import CLOCK
 from connector.domain.span import Span
 from connector.ports import Network
 from connector.runtime import Runtime
+from connector.services import erasing
 from connector.services.policy import Policy
 from connector.settings import Settings
 from connector.storage import channels, ledger, migrations, needs, offers, questions, tables
+from connector.storage.columns import metadata
 from connector.storage.database import Database, read_url
 from connector.storage.ledger import Key, Kind
 from connector.storage.needs import NEEDS
@@ -165,6 +168,28 @@ def test_what_was_refused_is_neither_sent_nor_told_again_by_an_upgrade(tmp_path:
         with upgraded.database.read() as db:
             kept = tables.conversations.c.refused.is_not(None)
             assert db.execute(sa.select(tables.conversations).where(kept)).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("revision", ["0001", "0006"])
+def test_whoever_an_earlier_version_has_stored_can_be_erased(tmp_path: Path, revision: str) -> None:
+    stored = Stored(url=f"sqlite:///{tmp_path}/stored.sqlite3", revision=revision)
+    stored.fill()
+    with upgrade(stored) as upgraded:
+        for _ in range(4):
+            upgraded.do_what_is_due(after=timedelta(days=30))
+        database, policy, now = upgraded.database, upgraded.runtime.policy, upgraded.clock()
+        with database.read() as db:
+            clients = db.execute(sa.select(tables.clients)).all()
+        for client in clients:
+            with database.begin() as db:
+                erasing.erase(db, policy, client.id, by=CLOCK, now=now)
+        with database.read() as db:
+            rows = [row for table in metadata.sorted_tables for row in db.execute(sa.select(table))]
+        texts = "\n".join(repr(tuple(row)) for row in rows)
+        words = [word for client in clients for word in (client.name, client.email, client.phone) if word]
+        assert words
+        assert [word for word in words if word in texts] == []
 
 
 def check_looked_after(db: sa.Connection, calendar: sa.Row[object]) -> None:

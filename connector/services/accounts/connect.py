@@ -18,7 +18,7 @@ from connector.errors import RuleError
 from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
 from connector.services import notices
 from connector.services.recording import make_busy_due
-from connector.storage import calendars, ledger, offers, people, timeline
+from connector.storage import calendars, erasures, ledger, offers, people, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
@@ -221,6 +221,8 @@ def reauthorize(
     make_due(db, calendars.target(db, connection_id), now)
     for calendar in calendars.in_connection(db, connection_id):
         ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
+        if erasures.waits(db, calendar.id):
+            ledger.touch(db, Key(Kind.CALENDAR, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
 def note_access_lost(db: Db, connection_id: UUID, *, now: datetime) -> None:

@@ -42,7 +42,7 @@ def book(
     Raises: NotFoundError, PastSpanError, TimeTakenError; ConflictError, see `conflicts`.
     """
     practitioner = lock(db, policy, practitioner_id, now=now)
-    client = people.client(db, client_id)
+    client = people.client(db, client_id, lock=True)  # nobody retires or erases them meanwhile
     for person in (practitioner, client):
         if person.retired:
             raise RuleError(f"{person.name} is retired and takes no new bookings.")

@@ -20,6 +20,7 @@ from connector.domain.facts import (
     CalendarFact,
     CalendarPaused,
     CalendarResumed,
+    ClientErased,
     ConflictAccepted,
     ConflictFound,
     ConnectionAdded,
@@ -247,6 +248,8 @@ def _of_session(fact: SessionFact) -> str:
             return f"Session cancelled: {fact.reason}" if fact.reason else "Session cancelled"
         case PersonChanged():
             return f"Changed about the {fact.who}: {', '.join(fact.changed)}"
+        case ClientErased():
+            return "Erased who the client is, and everything that tells of them"
         case SessionFlagged():
             return f"Needs attention: {_FLAGS[fact.reason]}"
         case FlagCleared():

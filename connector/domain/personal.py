@@ -1,0 +1,114 @@
+"""Which texts in stored documents tell who a client is, and the same documents without them.
+
+Every text of a fact, a notice or a conversation stands in one of two tables: ERASED_TEXTS, with what takes its place
+once its client is erased, or KEPT_TEXTS, because it never tells who that was. A test asks for each new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+from connector.domain import facts
+from connector.domain.conversation import Conversation
+from connector.domain.notice import Notice, Recipient, Righted
+from connector.domain.notice_table import NOTICES, Audience
+from connector.domain.people import ERASED
+from connector.domain.session import Location, LocationKind, Session
+from connector.domain.span import When
+
+WORD = "erased"  # takes the place of what must not be empty
+
+ERASED_TEXTS: Mapping[tuple[type, str], str] = {
+    (Recipient, "name"): ERASED,  # of a notice to the client; a practitioner's stays
+    (Recipient, "address"): "",
+    (Recipient, "zone"): "UTC",
+    (Recipient, "locale"): "en",
+    (Notice, "client_name"): ERASED,
+    (Notice, "about"): "",
+    (Righted, "about"): ERASED,
+    (Location, "text"): WORD,
+    (facts.Attestation, "who"): WORD,
+    (facts.Attestation, "channel"): WORD,
+    (facts.LocationChanged, "old"): WORD,
+    (facts.LocationChanged, "new"): WORD,
+    (facts.SessionCancelled, "reason"): "",
+    (facts.OfferWithdrawn, "why"): "",
+    (facts.NoticeRefused, "why"): "",
+}
+KEPT_TEXTS = frozenset(
+    {
+        # Of the practitioner, the installation, or a calendar of theirs.
+        (Notice, "practitioner_name"),
+        (Notice, "reply_to"),
+        (Session, "organizer"),
+        (When, "zone"),
+        (facts.EventMoved, "calendar"),
+        (facts.EventDeleted, "calendar"),
+        (facts.ConflictFound, "calendar"),
+        (facts.ConflictAccepted, "calendars"),
+        (facts.ConflictAccepted, "unread"),
+        (facts.CalendarPaused, "calendar"),
+        (facts.CalendarResumed, "calendar"),
+        (facts.TargetChanged, "old"),
+        (facts.TargetChanged, "new"),
+        (facts.HoldsProved, "calendar"),
+        (facts.ConnectionAdded, "provider"),
+        (facts.ConnectionAdded, "label"),
+        (facts.Disconnected, "label"),
+        # Names of ours for things.
+        (Session, "uid"),
+        (facts.EntryReverted, "key"),
+        (facts.EventMoved, "key"),
+        (facts.EventDeleted, "key"),
+        # Words of ours, out of a fixed set.
+        (Notice, "reason"),
+        (facts.PersonChanged, "who"),
+        (facts.PersonChanged, "changed"),
+        (facts.EntryReverted, "reason"),
+        (facts.CalendarPaused, "reason"),
+        (facts.CalendarResumed, "how"),
+        (facts.NoticeSent, "kind"),
+        (facts.NoticeSent, "medium"),
+        (facts.NoticeRefused, "kind"),
+        (facts.NoticeRefused, "medium"),
+        (facts.NoticeHeldBack, "kind"),
+        (facts.UnknownFact, "stored_tag"),
+    }
+)
+
+_Document = TypeVar("_Document", Notice, Conversation, facts.Fact, Righted)
+
+
+def without_client(document: _Document) -> _Document:
+    """Return a document without anything that tells who its client is; where a text is empty, it stays empty."""
+    result: _Document = _without(document)
+    return result
+
+
+def place(kind: LocationKind) -> str:
+    """Return what takes the place of where a session was."""
+    return "https://erased.invalid" if kind is LocationKind.ONLINE else WORD
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_without, value))
+    if not is_dataclass(value) or isinstance(value, UUID | type):
+        return value
+    changed = {field.name: _field(value, field.name) for field in fields(value) if field.name != "by"}
+    return replace(value, **changed)
+
+
+def _field(owner: Any, name: str) -> Any:
+    value = getattr(owner, name)
+    if isinstance(owner, Notice) and name == "to" and NOTICES[owner.kind].to is not Audience.CLIENT:
+        return value
+    if isinstance(owner, Location) and name == "text":
+        return place(owner.kind)
+    word = ERASED_TEXTS.get((type(owner), name))
+    if word is None:
+        return _without(value)
+    return word if value else value
