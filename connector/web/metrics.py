@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PREFIX = "pencilled_"
 KEPT_SECONDS = 5.0  # however often somebody asks, the database is asked no oftener
 
+_PATIENCE_SECONDS = 1.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,8 +45,11 @@ def blueprint(runtime: Runtime) -> Blueprint:
         from prometheus_client import CollectorRegistry  # noqa: PLC0415 - most processes are never asked
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - as above
 
+        measured = kept.metrics()
+        if measured is None:
+            return Response(status=503)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector(kept.metrics()))
+        registry.register(_Collector(measured))
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=content_type)
 
@@ -60,7 +65,7 @@ def _may_read(runtime: Runtime) -> bool:
         if scheme.lower() == "bearer" and hmac.compare_digest(shown, settings.metrics_token.encode()):
             return True
         if token:
-            log.warning("metrics_refused", reason="not the token of CONNECTOR_METRICS_TOKEN")
+            log.info("metrics_refused", reason="not the token of CONNECTOR_METRICS_TOKEN")
         return False
     is_own_machine = settings.trusted_proxies == 0 and _is_loopback(urlsplit(settings.public_url).hostname)
     return is_own_machine and _is_loopback(request.remote_addr)
@@ -92,7 +97,10 @@ def _version() -> str:
 
 
 class Kept:
-    """What was measured last, for a few seconds; who asks meanwhile waits for the same answer."""
+    """What was measured last, for a few seconds; who asks meanwhile waits for the same answer, but not for long.
+
+    So a database that does not answer keeps one thread waiting, and not all that serve pages.
+    """
 
     def __init__(
         self, measure: Callable[[], Sequence[Metric]], *, monotonic: Callable[[], float] = time.monotonic
@@ -102,13 +110,17 @@ class Kept:
         self._lock = Lock()
         self._kept: tuple[float, Sequence[Metric]] | None = None
 
-    def metrics(self) -> Sequence[Metric]:
-        """Return it, measured anew if it is old."""
-        with self._lock:
+    def metrics(self) -> Sequence[Metric] | None:
+        """Return it, measured anew if it is old; None if somebody is still measuring."""
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            return None
+        try:
             now = self._monotonic()
             if self._kept is None or now - self._kept[0] >= KEPT_SECONDS:
                 self._kept = (now, self._measure())
             return self._kept[1]
+        finally:
+            self._lock.release()
 
 
 class _Collector:

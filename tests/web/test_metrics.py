@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import pytest
@@ -120,6 +122,23 @@ def test_what_was_measured_is_kept_for_some_seconds() -> None:
     now = KEPT_SECONDS
     kept.metrics()
     assert len(measures) == 2
+
+
+def test_who_asks_while_a_database_does_not_answer_is_soon_turned_away() -> None:
+    asked, answers = Event(), Event()
+
+    def measure() -> list[Any]:
+        asked.set()
+        assert answers.wait(60)
+        return []
+
+    kept = Kept(measure)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(kept.metrics)
+        assert asked.wait(60)
+        assert kept.metrics() is None
+        answers.set()
+        assert first.result(60) == kept.metrics() == []
 
 
 def test_a_database_that_cannot_be_read_is_told_as_that_and_not_as_empty(stage: Stage) -> None:
