@@ -78,6 +78,13 @@ def test_requests_to_google_are_counted_those_of_a_batch_one_by_one() -> None:
         assert counted()["google", "429"] == 1
 
 
+def test_a_sign_in_at_google_is_counted() -> None:
+    with signed_in() as setting:
+        counted = Counted(REQUESTS)
+        setting.sign_in()
+        assert counted() == {("google", "2xx"): 1}
+
+
 def test_google_s_silence_is_counted(counted: Counted) -> None:
     ended = threading.Event()
     pool = Pool(timedelta(seconds=0.3))

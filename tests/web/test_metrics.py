@@ -14,15 +14,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from connector.errors import SettingsError
 from connector.settings import Settings
-from connector.storage.database import Database
 from connector.web import pages
 from connector.web.metrics import KEPT_SECONDS, Kept
 from providers import declared
-from tests.conftest import Clock
 from tests.scraped import scrape, scraped
 from tests.storage.test_ledger_queries import counted
-from tests.web.stage import Stage, make_runtime
-from tests.work.worker import real_time
+from tests.web.stage import Stage
 
 TOKEN = "a token of at least thirty-two characters"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -151,12 +148,6 @@ def test_a_database_that_cannot_be_read_is_told_as_that_and_not_as_empty(stage: 
     assert broken["build_info"]
     assert not any("calendars" in sample.name or "work" in sample.name for sample in broken.samples)
     assert [(log["event"], log["log_level"]) for log in logs] == [("metrics_not_read", "warning")]
-
-
-@pytest.mark.postgresql
-def test_they_are_told_by_postgresql_s_clock(postgresql_database: Database, postgresql_url: str) -> None:
-    runtime = make_runtime(postgresql_database, postgresql_url, Clock(real_time()), metrics_token=TOKEN)
-    assert scrape(runtime, headers=BEARER).all("database_readable") == {(): 1}
 
 
 def test_asking_changes_nothing(stage: Stage) -> None:

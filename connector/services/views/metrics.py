@@ -20,6 +20,7 @@ from connector.storage.database import Database
 from connector.storage.measures import CalendarGroup, Waiting
 
 AT_WORK = "at_work"
+NO_TROUBLE = "none"
 _STATES = {ConnectionState.ACCESS_LOST: "access_lost", ConnectionState.DISCONNECTING: "disconnecting"}
 Sample = tuple[Sequence[str], float]
 
@@ -90,16 +91,21 @@ def _of_calendars(groups: Sequence[CalendarGroup], now: datetime) -> Iterator[Me
     looked = [group for group in groups if group.role is CalendarRole.TARGET and _state(group) == AT_WORK]
     yield Metric(
         name="oldest_look_age_seconds",
-        meaning="How long ago the calendar was read for which that is the longest, of those we write to and may read.",
-        labels=("provider",),
-        samples=_oldest((((group.provider,), group.looked_at) for group in looked), now),
+        meaning="The longest time for which one of the calendars at work has not been read, by the trouble it has.",
+        labels=("provider", "trouble"),
+        samples=_oldest(((_by_trouble(group), group.looked_at) for group in looked), now),
     )
     yield Metric(
         name="oldest_comparison_age_seconds",
-        meaning="Likewise, how long ago the whole of a calendar was compared with what is believed of it.",
-        labels=("provider",),
-        samples=_oldest((((group.provider,), group.compared_at) for group in looked), now),
+        meaning="Likewise, for which the whole of one has not been compared with what is believed of it.",
+        labels=("provider", "trouble"),
+        samples=_oldest(((_by_trouble(group), group.compared_at) for group in looked), now),
     )
+
+
+def _by_trouble(group: CalendarGroup) -> Sequence[str]:
+    trouble = TROUBLES[TroubleKind(group.unreadable)] if group.unreadable else NO_TROUBLE
+    return group.provider, trouble
 
 
 def _state(group: CalendarGroup) -> str:
@@ -129,7 +135,7 @@ def _of_work(waiting: Sequence[Waiting], now: datetime) -> Iterator[Metric]:
     none: dict[Sequence[str], float] = {(kind, state): 0.0 for kind in KINDS for state in measures.WORK_STATES}
     yield Metric(
         name="work",
-        meaning="Work: waiting to be begun, by how long it has; under way; failing or refused, to be tried again.",
+        meaning="Work: waiting to be begun, by how long, or under way; what fails or is refused counts as that, too.",
         labels=("kind", "state"),
         samples=list((none | {(group.what, group.state): float(group.count) for group in waiting}).items()),
     )
