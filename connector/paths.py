@@ -10,6 +10,7 @@ SIGN_OUT = "/signout"
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
 NOTIFICATIONS = "/hooks"
+METRICS = "/metrics"  # no page, like the next
 READINESS = "/readyz"  # no page: programs ask there
 
 

@@ -88,6 +88,14 @@ def _keys(value: str) -> tuple[str, ...]:
     return keys
 
 
+def _maybe_token(value: str) -> str:
+    token = value.strip()
+    if token and (len(token) < SHORTEST_KEY or not token.isascii() or not token.isprintable() or " " in token):
+        fault = f"use at least {SHORTEST_KEY} characters without blanks; `openssl rand -hex 32` makes a good one"
+        raise ValueError(fault)
+    return token
+
+
 def _listen(value: str) -> str:
     host, _, port = value.strip().rpartition(":")
     if not host or not port.isascii() or not port.isdigit():
@@ -209,6 +217,12 @@ class Settings:
     )
     worker_threads: int = _setting(_count, "8", "Threads that carry out due work, in each process that does.")
     lane_limit: int = _setting(_count, "4", "How many of those may wait for one calendar service at the same time.")
+    metrics_token: str = _setting(
+        _maybe_token,
+        "",
+        "Who shows it as a bearer token may read `/metrics`. Left empty, they can be read on the machine itself alone, "
+        "and only while `CONNECTOR_PUBLIC_URL` leads to it and no proxy is trusted.",
+    )
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info", "How much is logged.")
     log_format: str = _setting(_one_of("console", "json"), "console", "Lines for people, or JSON for machines.")
 

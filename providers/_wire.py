@@ -19,6 +19,7 @@ from niquests.packages.urllib3.exceptions import (  # type: ignore[import-not-fo
 )
 from niquests.packages.urllib3.exceptions import TimeoutError as RawTimeoutError
 
+from connector import counters
 from connector.errors import ConnectorError, InnerAddressError, RefusedError, TransientError
 from connector.ports import HTTP_TIMEOUT, Network, before_request
 from providers._guard import GuardedResolver, InnerHostError, allowed, is_unknown_host, plain
@@ -39,6 +40,10 @@ class UnreachableError(TransientError):
 
 class UnknownHostError(UnreachableError):
     """The name service knows no such host."""
+
+
+class _TooSlowError(UnreachableError):
+    """An answer had begun, and did not end in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Http:
     """A few kept-alive connections to one account's servers; safe to share between threads.
 
     While `connecting`, an inner address is an InnerAddressError, for the person; later on it is a RefusedError.
+    Requests are counted as those of `provider`.
     """
 
     def __init__(
@@ -77,12 +83,14 @@ class Http:
         network: Network,
         login: Login,
         *,
+        provider: str,
         connecting: bool = False,
         timeout: timedelta = HTTP_TIMEOUT,
         largest: int = LARGEST,
     ) -> None:
         self.login = login
         self._network = network
+        self._provider = provider
         self._connecting = connecting
         self._timeout = timeout
         self._largest = largest
@@ -145,6 +153,12 @@ class Http:
         self._session.close()
 
     def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None, deadline: float) -> Answer:
+        with counters.request(self._provider, Timeout, RawTimeoutError, _TooSlowError) as made:
+            answer = self._exchange(method, url, headers, data, deadline)
+            made.status = answer.status
+        return answer
+
+    def _exchange(self, method: str, url: str, headers: dict[str, str], data: bytes | None, deadline: float) -> Answer:
         left = max(deadline - monotonic(), 0.1)
         response = self._session.request(
             method,
@@ -176,7 +190,7 @@ class Http:
         if size > self._largest:
             raise RefusedError(f"an answer of more than {self._largest} bytes")
         if monotonic() > deadline:
-            raise UnreachableError("the answer took too long")
+            raise _TooSlowError("the answer took too long")
 
 
 def same_family(host: str, other: str) -> bool:

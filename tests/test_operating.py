@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,9 +69,10 @@ def proxied(name: str, port: int, upstream: int, folder: Path) -> Iterator[None]
         yield
 
 
-def status(url: str) -> int:
+def status(url: str, headers: Mapping[str, str] = {}) -> int:
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - a page of ours
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a page of ours
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
             code: int = answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -96,6 +97,7 @@ def test_pages_and_redirects_work_under_a_prefix_behind_the_proxy(name: str, tmp
         "CONNECTOR_LISTEN": f"127.0.0.1:{upstream}",
         "CONNECTOR_PUBLIC_URL": public,
         "CONNECTOR_TRUSTED_PROXIES": "1",
+        "CONNECTOR_METRICS_TOKEN": "m" * 32,
     }
     server = start_process("serve", settings=settings, log=tmp_path / "log")
     try:
@@ -104,6 +106,9 @@ def test_pages_and_redirects_work_under_a_prefix_behind_the_proxy(name: str, tmp
             until(f"{public}/signin", 200)
             assert status(f"{public}/readyz") == 404
             assert status(f"{public}/healthz") == 404
+            shown = {"Authorization": f"Bearer {'m' * 32}"}
+            assert status(f"http://127.0.0.1:{upstream}/metrics", shown) == 200
+            assert status(f"{public}/metrics", shown) == 404
             with urllib.request.urlopen(f"{public}/", timeout=30) as answer:  # noqa: S310 - as above, two redirects on
                 assert answer.url == f"{public}/signin"
                 page = answer.read().decode()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from connector import paths
+from connector import counters, paths
 from connector.errors import NotificationRejectedError, SettingsError
 from connector.ports import Notification
 from connector.runtime import Runtime
@@ -26,11 +24,10 @@ from webhooks._addresses import ChannelAddress, Parse, SharedAddress, Unseal, We
 from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
+UNKNOWN = "unknown"  # the provider of a push that is for none in use
 _NO_CONTENT, _CREATED, _NOT_FOUND, _TOO_LARGE, _UNAVAILABLE = 204, 201, 404, 413, 503
 
 log = structlog.get_logger(__name__)
-_counting = threading.Lock()
-_counts: Counter[tuple[str, str]] = Counter()
 
 
 def available() -> frozenset[str]:
@@ -42,16 +39,6 @@ def load(slug: str) -> Webhook:
     """Import the module of an available provider, and return how pushes of it come in."""
     webhook: Webhook = import_module(f"webhooks.{slug}").WEBHOOK
     return webhook
-
-
-def counts() -> Mapping[tuple[str, str], int]:
-    """Return how often, by provider, each of these happened in this process.
-
-    `received` and `refused` count notifications, however many came in one push; `too_large`, `handshake` and `failed`
-    count pushes. A push for no provider in use counts as `unknown`.
-    """
-    with _counting:
-        return dict(_counts)
 
 
 def blueprint(runtime: Runtime) -> Blueprint:
@@ -67,7 +54,7 @@ def blueprint(runtime: Runtime) -> Blueprint:
         """Take in a push to the address all of a provider's channels share."""
         webhook = load(slug) if slug in enabled else None
         if not isinstance(webhook, SharedAddress):
-            return _empty(_NOT_FOUND, "", "unknown")
+            return _empty(_NOT_FOUND, UNKNOWN, "refused")
         return _answer(slug, lambda body: _parsed(runtime, slug, webhook.parse, body))
 
     @routes.post("/<slug>/<channel_id>")
@@ -75,7 +62,7 @@ def blueprint(runtime: Runtime) -> Blueprint:
         """Take in a push to the address of one channel."""
         webhook = load(slug) if slug in enabled else None
         if not isinstance(webhook, ChannelAddress):
-            return _empty(_NOT_FOUND, "", "unknown")
+            return _empty(_NOT_FOUND, UNKNOWN, "refused")
         return _answer(slug, lambda body: _unsealed(runtime, slug, webhook.unseal, channel_id, body))
 
     return routes
@@ -131,12 +118,11 @@ def _receive(runtime: Runtime, slug: str, notifications: tuple[Notification, ...
     _count(slug, "refused", received.refused)
 
 
-def _empty(status: int, slug: str, how: str) -> Response:
-    _count(slug, how)
+def _empty(status: int, slug: str, verdict: str) -> Response:
+    _count(slug, verdict)
     return Response(status=status)
 
 
-def _count(slug: str, how: str, times: int = 1) -> None:
-    if times:
-        with _counting:
-            _counts[slug, how] += times
+def _count(slug: str, verdict: str, times: int = 1) -> None:
+    """Count what became of notifications, however many came in one push; of pushes, where that is as far as it got."""
+    counters.add(counters.NOTIFICATIONS, times, provider=slug, verdict=verdict)

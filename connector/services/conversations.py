@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from connector import counters
 from connector.domain import conversation as rules
 from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, NoticeRefused, NoticeSent, SessionBooked
@@ -171,6 +172,7 @@ def converse(
     while turn.message is not None:
         fence.renew()
         error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
+        counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             if error is None:
                 _sent(db, conversation_id, turn.message, clock())
@@ -195,6 +197,14 @@ def _hand_over(sender: Sender, letter: Letter) -> NotSentError | None:
     except NotSentError as error:
         return error
     return None
+
+
+def _fate(error: NotSentError | None) -> str:
+    if error is None:
+        return "sent"
+    if error.unknown:
+        return "doubtful"
+    return "refused" if error.permanent else "put_off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, Integer, String, Text
+from sqlalchemy import BigInteger, Column, Integer, String, Text, Uuid
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -27,6 +28,7 @@ due = sa.Table(
     Column("lease_until", UtcDateTime),
     Column("token", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),  # failed in a row
+    Column("failed_at", UtcDateTime),  # when the first of these was noted
     Column("refused_at", UtcDateTime),  # when it was refused for the first time since it last succeeded
     Column("refusals", Integer, nullable=False, server_default="0"),  # since then
     Column("last_error", Text),
@@ -80,6 +82,23 @@ def _ahead_sqlite(element: ahead, compiler: Any, **kw: Any) -> str:
 @compiles(ahead, "postgresql")
 def _ahead_postgresql(element: ahead, compiler: Any, **kw: Any) -> str:
     return f"statement_timestamp() + {compiler.process(element.clauses, **kw)} * interval '1 second'"
+
+
+class undashed(FunctionElement[UUID]):  # noqa: N801 - as above
+    """A UUID from a text, so that a row is found by its primary key."""
+
+    type = Uuid()
+    inherit_cache = True
+
+
+@compiles(undashed, "postgresql")
+def _undashed_postgresql(element: undashed, compiler: Any, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AS UUID)"
+
+
+@compiles(undashed, "sqlite")
+def _undashed_sqlite(element: undashed, compiler: Any, **kw: Any) -> str:
+    return f"replace({compiler.process(element.clauses, **kw)}, '-', '')"
 
 
 class dashed(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is

@@ -160,8 +160,8 @@ def next_try(db: Connection, key: Key) -> datetime | None:
 def forget(db: Connection, key: Key) -> None:
     """Make a key not due. A run that is under way keeps its lease to its end, so a new touch cannot overlap it."""
     db.execute(sa.delete(due).where(_is(key), _FREE))
-    idle = {"due_at": None, "not_before": None, "refused_at": None, "refusals": 0, "desired": due.c.desired + 1}
-    db.execute(sa.update(due).where(_is(key)).values(idle))
+    idle = {"due_at": None, "not_before": None, "failed_at": None, "refused_at": None, "refusals": 0}
+    db.execute(sa.update(due).where(_is(key)).values(**idle, desired=due.c.desired + 1))
     db.info.setdefault("touched", {}).pop(key, None)
 
 
@@ -214,7 +214,7 @@ def finish(database: Database, claim: Claim, *, again_at: datetime | None = None
     is_touched = due.c.desired != claim.desired
     next_at = case((is_touched, due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
     clean = {"lease_until": None, "attempts": 0, "last_error": None, "not_before": None}
-    clean |= {"refusals": 0, "refused_at": None}
+    clean |= {"failed_at": None, "refusals": 0, "refused_at": None}
     return _update(database, claim, applied=claim.desired, due_at=next_at, **clean)
 
 
@@ -278,6 +278,7 @@ def _put_off(
         claim,
         lease_until=None,
         attempts=due.c.attempts + 1,
+        failed_at=case((due.c.failed_at.is_(None), sa.literal(now, UtcDateTime())), else_=due.c.failed_at),
         due_at=due_at,
         not_before=None if wait is None else now + wait,
         last_error=error[:_ERROR_LENGTH],

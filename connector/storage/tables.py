@@ -38,6 +38,15 @@ installation = Table(
     Column("known_until", UtcDateTime),  # when the last thing happened that is known of before `restored_at`
 )
 
+# How often something has happened, in all processes together; its words are those of `connector/counters.py`.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("labels", Text, primary_key=True),  # JSON, a pair a label
+    Column("value", BigInteger, nullable=False),
+)
+
 practitioners = Table(
     "practitioners",
     metadata,

@@ -31,6 +31,7 @@ from connector.web import (
     conflict,
     connection,
     health,
+    metrics,
     offers,
     paused,
     questions,
@@ -94,6 +95,7 @@ def create(runtime: Runtime) -> Flask:
         calendars.pages,
         connection.pages,
         health.checks,
+        metrics.blueprint(runtime),
     ):
         app.register_blueprint(part)
     app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))

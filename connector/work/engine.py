@@ -19,12 +19,14 @@ import structlog
 from dramatiq.errors import ConnectionClosed
 from sqlalchemy import Connection
 
+from connector import counters
 from connector.errors import InstallationError, LeaseLostError, RefusedError, StoppingError, TransientError
 from connector.ports import Clock
 from connector.storage import ledger, needs
 from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
 from connector.work.broker import MUTED_SECONDS, open_broker
+from connector.work.counting import Counting
 from connector.work.faults import describe, trace
 from connector.work.pump import Pump
 from connector.work.threads import Watch
@@ -129,6 +131,12 @@ class Ending:
 
 def carry_out(database: Database, claim: Claim, handle: Handler, running: Running, *, clock: Clock) -> Ending:
     """Do one claim's worth of work, and end the claim as that went; a claim that is gone is lost."""
+    ending = _carried_out(database, claim, handle, running, clock=clock)
+    counters.add(counters.WORK_ENDED, kind=claim.key.kind, how=ending.how)
+    return ending
+
+
+def _carried_out(database: Database, claim: Claim, handle: Handler, running: Running, *, clock: Clock) -> Ending:
     try:
         again_at = handle(claim, running)
     except LeaseLostError as error:
@@ -201,6 +209,7 @@ class Engine:
         self._worker: dramatiq.Worker | None = None
         self._watch: Watch | None = None
         self._look_first = look
+        self._counting = Counting(database)
         self._pump = Pump(database, self.wake_again, clock, tick=tick, seats=self._seats, silence=lease / 2, look=look)
 
     @property
@@ -210,8 +219,9 @@ class Engine:
             return dict(self._counts)
 
     def attach(self) -> None:
-        """Have wake-ups sent after every commit, without carrying out anything in this process."""
+        """Have wake-ups sent after every commit, and counts stored, without carrying out anything in this process."""
         self._database.on_touched = self.wake
+        self._counting.start()
 
     def start(self) -> None:
         """Start the threads. On SQLite the caller holds the file lock: leases left by a killed process end here."""
@@ -238,6 +248,7 @@ class Engine:
         self._pump.stop()
         if self._worker is not None:
             self._worker.stop(timeout=round(timeout / timedelta(milliseconds=1)))
+        self._counting.stop()
         self._broker.close()
 
     def wake(self, due: Mapping[Key, datetime]) -> None:

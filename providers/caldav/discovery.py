@@ -16,6 +16,7 @@ from connector.errors import AccessLostError, ProviderError, RefusedError, RuleE
 from connector.ports import Network
 from providers._guard import allowed, plain
 from providers._wire import Answer, Http, Login, UnknownHostError, registrable, same_family
+from providers.caldav import DECLARATION
 from providers.caldav import dav as _dav
 
 _HOPS = 5
@@ -201,7 +202,7 @@ class _DigestOnlyError(Exception):
 
 
 def _ask(url: str, network: Network, login: Login) -> _Principal:
-    http = Http(network, login, connecting=True)
+    http = Http(network, login, provider=DECLARATION.slug, connecting=True)
     try:
         principal = _principal(http, url)
     finally:

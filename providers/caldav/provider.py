@@ -33,8 +33,8 @@ from connector.ports import (
     TokenStore,
 )
 from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
+from providers.caldav import DECLARATION, discovery, feed, free_busy, identity, listing
 from providers.caldav import dav as _dav
-from providers.caldav import discovery, feed, free_busy, identity, listing
 from providers.caldav.events import Events, Stored
 from providers.caldav.push import Push
 
@@ -298,7 +298,7 @@ class Caldav:
             password=credentials["password"],
             digest=credentials.get("scheme") == "digest",
         )
-        http = Http(network, login, timeout=self._timeout)
+        http = Http(network, login, provider=DECLARATION.slug, timeout=self._timeout)
         return CaldavAccount(http, credentials["homes"].split("\n"), network.clock or self._clock)
 
 

@@ -20,13 +20,15 @@ from googleapiclient.discovery import build
 from googleapiclient.errors import Error, HttpError
 from googleapiclient.http import BatchHttpRequest
 
+from connector import counters
 from connector.errors import TransientError
 from connector.ports import before_request
+from providers.google import DECLARATION
 from providers.google.errors import Fault, Operation, garbled, meaning
 from providers.google.tokens import Bearer, Site
 
 Reply = dict[str, Any] | Fault
-_UNAUTHORIZED = 401
+_OK, _UNAUTHORIZED = 200, 401
 
 
 class UnreachableError(TransientError):
@@ -50,12 +52,17 @@ class Http(httplib2.Http):  # type: ignore[misc]
         httplib2 itself sees only those that were closed before, so whatever is sent must be safe to repeat.
         """
         try:
-            answer: tuple[Any, bytes] = super().request(*args, **kwargs)
+            return self._counted_request(*args, **kwargs)
         except http.client.RemoteDisconnected:
             raise
         except (BrokenPipeError, ConnectionResetError, ConnectionAbortedError):
             self.close()
-            answer = super().request(*args, **kwargs)
+            return self._counted_request(*args, **kwargs)
+
+    def _counted_request(self, *args: Any, **kwargs: Any) -> tuple[Any, bytes]:
+        with counters.request(DECLARATION.slug) as made:
+            answer: tuple[Any, bytes] = super().request(*args, **kwargs)
+            made.status = answer[0].status
         return answer
 
     def __del__(self) -> None:
@@ -217,6 +224,7 @@ class Api:
         replies: dict[str, Reply] = {}
 
         def keep(number: str, answer: Any, error: HttpError | None) -> None:
+            counters.answered(DECLARATION.slug, error.status_code if error else _OK)
             replies[number] = self._fault(error) if error else _object(answer)
 
         batch = BatchHttpRequest(callback=keep, batch_uri=self._site.batch)

@@ -10,15 +10,18 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from google_auth_oauthlib.flow import Flow
 from oauthlib.oauth2 import OAuth2Error
-from requests import PreparedRequest, RequestException, Response
+from requests import PreparedRequest, RequestException, Response, Timeout
 from requests.adapters import HTTPAdapter
 
+from connector import counters
 from connector.errors import AccessLostError, RuleError, TransientError
 from connector.ports import SignInBegun
+from providers.google import DECLARATION
 from providers.google.tokens import OUR_ERRORS, Site, credentials_of, token_error
 
 _AUTH = "https://www.googleapis.com/auth/"
@@ -58,7 +61,9 @@ def complete(
         raise RuleError(f"Google could not connect the calendar ({answer['error'][:60]}). Please try again.")
     flow = _flow(site, scopes=None, code_verifier=memory["code_verifier"])  # what was granted is ours to compare
     try:
-        token = flow.fetch_token(code=answer["code"], timeout=timeout.total_seconds())
+        with counters.request(DECLARATION.slug, Timeout) as made:
+            flow.oauth2session.hooks["response"].append(partial(_note_status, made))
+            token = flow.fetch_token(code=answer["code"], timeout=timeout.total_seconds())
     except OAuth2Error as error:
         raise _sign_in_error(error) from error
     except (RequestException, ValueError) as error:
@@ -72,6 +77,10 @@ def complete(
             f"Google says that we may not {', '.join(missing)}. Please connect again, and leave the boxes ticked."
         )
     return credentials_of(token, now=now) | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
+
+
+def _note_status(made: counters.Request, response: Response, **_: object) -> None:
+    made.status = response.status_code
 
 
 def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:

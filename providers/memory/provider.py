@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+from connector import counters
 from connector.domain.entry import Showing
 from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting
 from connector.domain.span import Span
@@ -37,6 +38,7 @@ from connector.ports import (
     before_request,
 )
 from providers._conflict import check_overwrite
+from providers.memory import DECLARATION
 from providers.memory.events import Event, MemoryEvents
 from providers.memory.push import MemoryPush
 
@@ -47,6 +49,7 @@ Around = Callable[[Action, Callable[[], Outcome]], Outcome]
 """Does one write, or more or less than that; a ProviderError it raises is what the caller gets."""
 
 _ROUNDS = 3
+_OK = 200  # as services answer that speak HTTP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +269,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     def _ask(self, verb: Verb) -> ProviderError | None:
         """Count a request and raise its fault, if any; return the error to answer with once the write is done."""
         self.requests[verb] += 1
+        counters.answered(DECLARATION.slug, None if self.offline else _OK)
         if self.offline:
             gone = isinstance(self.offline, MissingError) and verb == "put"
             raise RefusedError("the calendar itself is not there any more") if gone else self.offline

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from connector import counters
 from connector.errors import RefusedError
 from connector.ports import HTTP_TIMEOUT, before_request
+from providers.outlook import DECLARATION
 from providers.outlook.protocol import (
     ERROR,
     LOCKED,
@@ -76,11 +78,14 @@ class Web:
 
         try:
             timeout = httpx2.Timeout(min(seconds, HTTP_TIMEOUT.total_seconds()), pool=_POOL_SECONDS)
-            return client.request(method, url, timeout=timeout, **parts)
+            with counters.request(DECLARATION.slug, httpx2.TimeoutException) as made:
+                response = client.request(method, url, timeout=timeout, **parts)
+                made.status = response.status_code
         except httpx2.TimeoutException as error:
             raise UnreachableError("Microsoft did not answer in time") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise UnreachableError("Microsoft could not be reached") from error
+        return response
 
     def hung_up(self, error: UnreachableError) -> bool:
         """Whether a kept connection broke before the answer began, so that a new one may succeed."""
@@ -142,6 +147,7 @@ class Graph:
         by_id = {str(part.get("id")): _part(part) for part in parts if isinstance(part, Mapping)}
         answers = [by_id.get(str(number), Answer(0)) for number in range(len(calls))]
         for answer in answers:
+            counters.answered(DECLARATION.slug, answer.status or None)
             self.note_pause(answer)
         return answers
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
 from tests.fakes.servers import Server, radicale
 from tests.fakes.shifted import shifted
+from tests.scraped import Scrape
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.redis, pytest.mark.slow]
 
@@ -65,6 +67,10 @@ class Site:
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
+    def metrics(self) -> Scrape:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:  # noqa: S310 - a page of ours
+            return Scrape(answer.read().decode())
+
     def told(self) -> str:
         return "\n".join(path.read_text() for path in self.folder.glob("*.log"))
 
@@ -106,6 +112,15 @@ def settle(site: Site, calendar: CalendarServer, *, sessions: int, holds: int, s
     events = eventually(calendar.events, right, seconds=seconds)
     assert right(events), (events, site.told())
     return events
+
+
+def check_metrics(site: Site) -> None:
+    """What workers have counted that have ended since, a web process tells."""
+    told = site.metrics()
+    assert told["work_ended_total"]["done", "calendar"] >= 2
+    assert told["requests_total"]["2xx", "caldav"] >= 2
+    assert set(told["letters_total"]) == {("sent", "email")}
+    assert told["calendars"] == {("caldav", "target", "at_work"): 1}
 
 
 def test_nothing_runs_on_a_schema_that_is_not_there(site: Site) -> None:
@@ -169,9 +184,12 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
             spares.append(held.enter_context(site.running("worker")))
             site.ok("sessions", "book", "--client", "alex@example.org", "--at", ahead(20 + more), *place)
             settle(site, work, sessions=1 + more, holds=0)
-        for process in (web, *spares):
+        for process in spares:
             process.send_signal(signal.SIGTERM)
             assert process.wait(120) == 0, site.told()
+        check_metrics(site)
+        web.send_signal(signal.SIGTERM)
+        assert web.wait(120) == 0, site.told()
     assert "Traceback" not in site.told()
     assert site.log("worker").read_text().endswith("Stopped.\n")
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from connector.counters import REQUESTS
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
 from connector.domain.reconcile import Put, Ref, Remove, name_for
 from connector.domain.span import Span
@@ -35,6 +36,7 @@ from connector.ports import (
     Written,
     asking_first,
 )
+from tests.counted import Counted
 
 NOON = datetime(2026, 12, 3, 12, tzinfo=UTC)
 DAY = Span.of(NOON - timedelta(hours=12), timedelta(hours=24))
@@ -183,6 +185,17 @@ class ProviderContract:
         with pytest.raises(MissingError):
             calendar.changes(None)
         assert isinstance(failure(calendar.apply([creation()])), RefusedError)
+
+    # Being counted
+
+    def test_every_request_is_counted_as_the_providers_own(self, service: Service) -> None:
+        calendar = service.calendar()
+        counted = Counted(REQUESTS)
+        self.create(calendar)
+        writes = sum(counted().values())
+        calendar.changes(None)
+        assert 0 < writes < sum(counted().values())
+        assert {provider for provider, _ in counted()} == {service.provider.slug}
 
     # Writing
 

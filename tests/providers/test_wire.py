@@ -35,7 +35,9 @@ def opened(
     seconds: float = 20,
     largest: int = 10_000,
 ) -> Iterator[Http]:
-    http = Http(network, login, connecting=connecting, timeout=timedelta(seconds=seconds), largest=largest)
+    http = Http(
+        network, login, provider="caldav", connecting=connecting, timeout=timedelta(seconds=seconds), largest=largest
+    )
     try:
         yield http
     finally:
@@ -43,7 +45,7 @@ def opened(
 
 
 @contextmanager
-def talking(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+def talking(talk: Callable[[socket.socket], object]) -> Iterator[str]:
     """Run a server that reads each connection's first bytes and then says what `talk` says."""
     listener = socket.create_server(("127.0.0.1", 0))
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 
 import webhooks
+from connector.counters import NOTIFICATIONS
 from connector.domain.connection import Calendar
 from connector.ports import Notification
 from connector.runtime import Runtime
@@ -21,6 +22,7 @@ from connector.storage.ledger import Kind
 from connector.web import pages
 from connector.webpush import Keys
 from providers import available
+from tests.counted import Counted
 from tests.fakes.web_push import encrypt, point, signed_for, text
 from tests.services import connected
 from tests.services.channels import pull, row
@@ -66,22 +68,9 @@ def notification(practice: Practice, calendar: Calendar) -> Notification:
     return add_channel(practice, calendar)
 
 
-class Counted:
-    """What was counted since the test began."""
-
-    def __init__(self) -> None:
-        self._before = dict(webhooks.counts())
-
-    def __call__(self) -> dict[tuple[str, str], int]:
-        counts = webhooks.counts()
-        return {
-            key: count - self._before.get(key, 0) for key, count in counts.items() if count != self._before.get(key)
-        }
-
-
 @pytest.fixture
 def counted() -> Counted:
-    return Counted()
+    return Counted(NOTIFICATIONS)
 
 
 def is_due(practice: Practice, calendar: Calendar, kind: Kind = Kind.PULL) -> bool:
@@ -148,7 +137,7 @@ def test_a_notification_of_a_closed_channel_is_refused(
 def test_who_cannot_push_has_no_address(client: FlaskClient, counted: Counted, path: str) -> None:
     answer = client.post(path)
     assert (answer.status_code, answer.data) == (404, b"")
-    assert counted() == {("", "unknown"): 1}
+    assert counted() == {("unknown", "refused"): 1}
 
 
 def test_a_provider_that_is_not_in_use_has_no_address(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection as Db
 
+from connector import counters
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState, TroubleKind
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.reconcile import Put
@@ -54,6 +55,7 @@ class Attempt:
 
 def note(db: Db, policy: Policy, attempt: Attempt, *, now: datetime) -> None:
     """Note that work on a calendar did not go through, and tell whoever can do something about it, once."""
+    counters.add(counters.FAILURES, provider=attempt.connection.provider, trouble=counters.TROUBLES[attempt.kind])
     if isinstance(attempt.error, InstallationError):
         owner = attempt.connection.practitioner_id
         registrations.refused(db, policy, attempt.connection.provider, attempt.error, owner, now=now)
