@@ -41,7 +41,7 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, yes: bool
 
     Exit codes: 0 listed, or put right; 1 refused, such as a calendar that cannot be read.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     if not dry_run and not standstill.stands(runtime.database):
         _begin(runtime, yes=yes)
     surveys = restoring.survey(runtime.database, runtime.remote, now=runtime.clock())

@@ -38,7 +38,7 @@ def worker(threads: int | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    runtime = open_runtime(settings, quiet=False)
+    runtime = open_runtime(settings, quiet=False, in_standstill=True)
     engine = app.create_engine(runtime)
     engine.start()
     click.echo(f"Pencilled carries out due work, {settings.worker_threads} at a time. Stop it with Ctrl-C.")

@@ -9,6 +9,12 @@ from connector.domain.people import CLOCK
 from connector.services import standstill
 from tests.web.stage import Stage
 
+OPEN = {
+    "signin.mail",
+    "signin.enter",
+    "signin.leave",
+    "calendars.reconnect",
+}  # the last makes a calendar readable again
 LATER = "Nothing is lost, and nothing was changed. Please try again later."
 
 
@@ -37,3 +43,19 @@ def test_a_practitioner_can_look_but_change_nothing(stage: Stage) -> None:
     answer = browser.post(f"{page}/cancel", page=f"{page}/cancel")
     assert (answer.status_code, LATER in answer.text) == (503, True)
     assert stage.stored_session().state.value == "booked"
+
+
+@pytest.mark.usefixtures("offer")
+def test_whatever_is_posted_is_refused_before_it_begins(stage: Stage) -> None:
+    browser = stage.signed_in()
+    before = stage.everything()
+    posted = [rule for rule in stage.app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    assert {rule.endpoint for rule in posted} > OPEN
+    for rule in posted:
+        if rule.endpoint not in OPEN:
+            path = rule.rule
+            for part in rule.arguments:
+                path = path.replace(f"<uuid:{part}>", str(stage.session.id)).replace(f"<{part}>", "x")
+            answer = browser.post(path, page="/signin")
+            assert (answer.status_code, LATER in answer.text) == (503, True), rule.endpoint
+    assert stage.everything() == before
