@@ -18,8 +18,8 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
 from connector.domain.restore import Follow
 from connector.domain.session import Session
-from connector.services import restoring, standstill
-from connector.services.restoring import Survey
+from connector.services import restoring, standstill, surveys
+from connector.services.surveys import Survey
 from connector.services.sync import push
 from connector.storage import calendars, installation, ledger
 from connector.storage.ledger import Key, Kind
@@ -85,7 +85,7 @@ class Practising:
         self.tick()
 
     def survey(self) -> Sequence[Survey]:
-        return restoring.survey(self.practice.database, self.installation.runtime.remote, now=self.practice.now)
+        return surveys.take(self.practice.database, self.installation.runtime.remote, now=self.practice.now)
 
     def decide(self, follow: Follow) -> None:
         """What `pencilled restored --follow ...` does."""
