@@ -96,6 +96,13 @@ def test_a_command_that_changes_anything_is_refused_in_one_line_before_it_begins
     assert after == before
 
 
+def test_whoever_looks_is_told_which_command_decides(restored: Cli) -> None:
+    connection = restored.json("connections", "list")[0]["id"]
+    for said in (restored.refused("connections", "test", connection), restored.run("doctor").stdout):
+        assert "Say how it goes on: pencilled restored" in said
+        assert "connections resume" not in said
+
+
 def test_what_would_be_done_can_be_looked_at_meanwhile(restored: Cli) -> None:
     assert "stopped" in restored.ok("resync", "--dry-run")
 

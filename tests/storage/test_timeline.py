@@ -17,9 +17,12 @@ from alembic import command
 from connector.domain.facts import (
     BY_TAG,
     AnyFact,
+    CalendarPutRight,
     CalendarResumed,
     ConflictAccepted,
     Disconnected,
+    EntriesRefused,
+    EntriesTaken,
     OfferSent,
     PersonChanged,
     UnknownFact,
@@ -84,7 +87,8 @@ def owner(database: Database) -> UUID:
     return kim.id
 
 
-LATER = {ConflictAccepted, PersonChanged}  # facts that no earlier version has stored
+# Facts that no earlier version has stored.
+LATER = {CalendarPutRight, ConflictAccepted, EntriesRefused, EntriesTaken, PersonChanged}
 
 
 def everything(database: Database) -> list[AnyFact | UnknownFact]:

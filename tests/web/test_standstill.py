@@ -7,6 +7,7 @@ import pytest
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK
 from connector.services import standstill
+from tests.web.desk import Desk
 from tests.web.stage import Stage
 
 OPEN = {
@@ -59,3 +60,13 @@ def test_whatever_is_posted_is_refused_before_it_begins(stage: Stage) -> None:
             answer = browser.post(path, page="/signin")
             assert (answer.status_code, LATER in answer.text) == (503, True), rule.endpoint
     assert stage.everything() == before
+
+
+def test_a_calendar_that_waits_for_the_decision_asks_its_practitioner_nothing(there: Desk) -> None:
+    there.connect()
+    with there.stage.runtime.database.begin() as db:
+        standstill.begin(db, there.stage.runtime.policy, by=CLOCK, now=there.stage.now)
+    page = there.ada.get("/calendars").text
+    assert "there is nothing for you to do" in page
+    assert "Look and decide" not in page
+    assert "Say how it shall go on" not in there.ada.get("/sessions").text

@@ -141,6 +141,12 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
 def check_working(db: Db, practitioner_id: UUID) -> None:
     """Raise RuleError if a calendar of the practitioner is paused or takes no entries: no time would be seen there."""
     for calendar in calendars.calendars_of(db, practitioner_id):
+        if calendar.paused == PauseReason.RESTORED:
+            raise RuleError(
+                f"The calendar “{calendar.name}” was stopped because Pencilled's database was set back to an earlier "
+                "state, so the times could not be kept visibly free. Whoever runs this installation decides how it "
+                "goes on, with `pencilled restored`; then send again. Nothing has been held."
+            )
         if calendar.paused is not None:
             raise RuleError(
                 f"The calendar “{calendar.name}” was stopped because it looks wrong, so the times could not be kept "
