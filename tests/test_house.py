@@ -62,6 +62,17 @@ def test_what_is_done_under_a_claim_is_recorded_in_fenced_transactions_alone() -
     assert found == []
 
 
+def test_whoever_decides_about_a_practitioner_asks_first_whether_everything_stands_still() -> None:
+    """`standstill.lock` does; what is under a claim already only records, and the decision after a restore is one."""
+    locking = {
+        path.relative_to(ROOT / "connector/services").as_posix()
+        for path in (ROOT / "connector/services").rglob("*.py")
+        if re.search(r"people\.practitioner\(.*lock=True", path.read_text())
+    }
+    recording, deciding = {"sync/push.py", "sync/doubts.py"}, {"restoring.py", "sync/breaker.py"}
+    assert locking == {"standstill.py"} | recording | deciding
+
+
 def _has_claim(node: ast.FunctionDef | ast.ClassDef) -> bool:
     """Whether a function is given a claim, or a class keeps one."""
     if isinstance(node, ast.ClassDef):

@@ -56,6 +56,8 @@ def _pause(connection: Connection, targets: Sequence[Calendar]) -> str:
     for calendar in targets:
         if calendar.paused is not None and connection.state is ConnectionState.OK:
             resume = f"pencilled connections resume {connection.id.hex[:8]}"
+            if calendar.paused == PauseReason.RESTORED:
+                resume = "pencilled restored"
             return f"“{calendar.name}” is stopped: {why_paused(calendar)}. Say how it goes on: {resume}"
     return ""
 

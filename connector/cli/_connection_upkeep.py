@@ -113,7 +113,7 @@ def history(*, connection: str, as_json: bool) -> None:
 
     Exit codes: 0 shown; 1 there is no such connection.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         account = find_connection(db, connection)
         page = connections.connection_page(db, account.practitioner_id, account.id)

@@ -41,14 +41,19 @@ def read_settings() -> Settings:
     return app.read_settings(os.environ)  # noqa: TID251 - handed to Settings, which alone reads it
 
 
-def open_runtime(settings: Settings | None = None, *, quiet: bool = True, own_keys: bool = True) -> Runtime:
+def open_runtime(
+    settings: Settings | None = None, *, quiet: bool = True, own_keys: bool = True, in_standstill: bool = False
+) -> Runtime:
     """Put an installation together on a database that is up to date; it closes with the command.
 
     Args:
         settings: If they have been read already.
         quiet: Log no less than warnings; for commands that a person watches.
         own_keys: Refuse keys that do not open what is stored.
-    Raises: SettingsError; Refusal if there is no database, it has to be migrated first, or its key is missing.
+        in_standstill: Go on while a restored database waits to be put right: for what changes nothing, for what the
+            decision may need, and for servers, which wait for it.
+    Raises: SettingsError; Refusal if there is no database, it has to be migrated first, or its key is missing;
+        StandstillError.
     """
     settings = settings or read_settings()
     log_as(settings, quiet=quiet)
@@ -58,6 +63,8 @@ def open_runtime(settings: Settings | None = None, *, quiet: bool = True, own_ke
     if own_keys:
         refuse_strange_keys(runtime)
     standstill.look(runtime.database, runtime.policy, runtime.witness, clock=runtime.clock)
+    if not in_standstill:
+        standstill.refuse(runtime.database)
     return runtime
 
 

@@ -183,7 +183,7 @@ def _say_next(person: Client, letters: Sequence[Notice]) -> None:
 @example("pencilled clients list --json")
 def list_(*, everybody_too: bool, as_json: bool) -> None:
     """List the clients by name."""
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         rows_by_name = db.execute(select(tables.clients).order_by(tables.clients.c.name)).all()
     everybody = [row for row in rows_by_name if everybody_too or row.retired_at is None]

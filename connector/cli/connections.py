@@ -117,7 +117,7 @@ def add(
 @example("pencilled connections list")
 def list_(*, practitioner: str | None, as_json: bool) -> None:
     """List the connected calendars and how they fare."""
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         owner = find_practitioner(db, practitioner).id if practitioner else None
         names = {person.id: person for person in people.all_practitioners(db)}
@@ -156,7 +156,7 @@ def test(*, connection: str) -> None:
 
     Exit codes: 0 all is well; 1 it is not, and why.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         account = find_connection(db, connection)
     state = look(runtime, account)
@@ -182,7 +182,7 @@ def reconnect(
 
     Exit codes: 0 connected again; 1 refused, and nothing has changed.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         account = find_connection(db, connection)
     service = _typed(runtime, runtime.load_provider(account.provider), address)

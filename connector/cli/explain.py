@@ -23,7 +23,7 @@ def explain(*, word: str, as_json: bool) -> None:
 
     Exit codes: 0 explained; 1 nothing of ours goes by that word.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         explanations = explain_word(db, runtime.policy, word, now=runtime.clock())
         zones = {person.id: person.zone for person in people.all_practitioners(db)}

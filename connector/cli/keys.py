@@ -45,7 +45,7 @@ def rotate() -> None:
 
     Exit codes: 0 done; 2 none of the keys opens what is stored.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         stored = calendars.connections_of(db)
     with progress(shown=bool(stored)) as bar:
@@ -84,7 +84,7 @@ def lost() -> None:
             fault = f"CONNECTOR_SECRET_KEYS: there is a key file, {path}. If it is the wrong one, move it away first"
             raise SettingsError([fault])
         key_files.make(path)
-    runtime = open_runtime(settings, own_keys=False)
+    runtime = open_runtime(settings, own_keys=False, in_standstill=True)
     with runtime.database.begin() as db:
         count = lost_keys.give_up(db, runtime.seal, runtime.policy, by=operator(), now=runtime.clock())
     good(f"A new key is in use. {_count(count)} must be connected again; their practitioners are told by mail.")

@@ -90,7 +90,7 @@ def show(*, session: str, as_json: bool) -> None:
 
     That is the open offer, or else the last one sent. Commands take alternatives by the numbers shown here.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         subject = find_session(db, session)
         zone = people.practitioner(db, subject.practitioner_id).zone

@@ -170,7 +170,7 @@ def _named(db: Db, email: str) -> Practitioner:
 @example("pencilled practitioners list")
 def list_(*, everybody_too: bool, as_json: bool) -> None:
     """List the practitioners by name."""
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         everybody = [one for one in people.all_practitioners(db) if everybody_too or not one.retired]
     if as_json:

@@ -13,8 +13,8 @@ from connector.domain.restore import Follow
 from connector.domain.span import Span, When
 from connector.errors import RuleError
 from connector.runtime import Runtime
-from connector.services import erasing, restoring, standstill
-from connector.services.restoring import Survey
+from connector.services import erasing, restoring, standstill, surveys
+from connector.services.surveys import Survey
 from connector.storage import people
 
 _CONSEQUENCES = {
@@ -41,17 +41,17 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, yes: bool
 
     Exit codes: 0 listed, or put right; 1 refused, such as a calendar that cannot be read.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     if not dry_run and not standstill.stands(runtime.database):
         _begin(runtime, yes=yes)
-    surveys = restoring.survey(runtime.database, runtime.remote, now=runtime.clock())
-    _show(runtime, surveys)
+    found = surveys.take(runtime.database, runtime.remote, now=runtime.clock())
+    _show(runtime, found)
     if dry_run:
         return
     if follow is None:
         click.echo("Nothing goes out until you decide: pencilled restored --follow calendars, or --follow database.")
         return
-    unread = [survey.calendar.name for survey in surveys if survey.error]
+    unread = [survey.calendar.name for survey in found if survey.error]
     if unread and not leave_unread:
         raise Refusal(
             f"Error: {len(unread)} of the calendars cannot be read. Try again once they can, or add --leave-unread: "
@@ -60,9 +60,7 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, yes: bool
     side = Follow(follow)
     if not yes:
         click.confirm(f"{_CONSEQUENCES[side]} No client is told anything. Go on?", abort=True)
-    restoring.decide(
-        runtime.database, runtime.policy, runtime.remote, surveys, side, by=operator(), now=runtime.clock()
-    )
+    restoring.decide(runtime.database, runtime.policy, runtime.remote, found, side, by=operator(), now=runtime.clock())
     _erase_again(runtime)
     good("That is put right. Calendars are brought up to date, and practitioners told, as soon as a server runs.")
 
@@ -86,8 +84,8 @@ def _begin(runtime: Runtime, *, yes: bool) -> None:
         is_empty = not people.all_practitioners(db)
     if is_empty:
         raise RuleError("There is nothing in this database that could differ from anything.")
-    surveys = restoring.survey(runtime.database, runtime.remote, now=runtime.clock())
-    if surveys:
+    found = surveys.take(runtime.database, runtime.remote, now=runtime.clock())
+    if found:
         return  # calendars that could not be read when it was decided about the others
     if not yes:
         click.confirm(

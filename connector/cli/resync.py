@@ -55,7 +55,7 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
     """
     if dry_run and wait:
         raise click.UsageError("Give one of --dry-run and --wait.")
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=dry_run)
     pictures = _pictures(runtime, practitioner)
     _show(runtime, pictures, as_json=as_json)
     if dry_run:

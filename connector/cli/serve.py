@@ -42,7 +42,7 @@ def serve() -> None:
     lock = lock_embedded(settings.database_url)
     try:
         _migrate(settings)
-        _run(open_runtime(settings, quiet=False))
+        _run(open_runtime(settings, quiet=False, in_standstill=True))
     finally:
         lock.close()
     click.echo("Stopped.")

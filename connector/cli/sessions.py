@@ -164,7 +164,7 @@ def list_(*, practitioner: str | None, as_json: bool) -> None:
 
     First those that need attention, then those to come, then those of the last 90 days.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         person = find_practitioner(db, practitioner)
         page = session_list(db, person.id, now=runtime.clock())
@@ -187,7 +187,7 @@ def show(*, session: str, as_json: bool) -> None:
 
     Where it stands, its offers, every message about it, and who did what, when and why.
     """
-    runtime = open_runtime()
+    runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         subject = find_session(db, session)
         page = session_page(db, runtime.policy, subject.practitioner_id, subject.id, now=runtime.clock())

@@ -45,7 +45,7 @@ def web(workers: int) -> None:
             "process of several. On SQLite run `pencilled serve`"
         )
         raise SettingsError([fault])
-    runtime = open_runtime(settings, quiet=False)
+    runtime = open_runtime(settings, quiet=False, in_standstill=True)
     runtime.database.dispose()  # the workers are forked, and must not share a connection
     host, port = _free_address(settings)
     click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")

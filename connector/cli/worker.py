@@ -35,7 +35,7 @@ def worker(threads: int | None) -> None:
     if threads is not None:
         settings = replace(settings, worker_threads=threads)
     stopping = Stopping()
-    runtime = open_runtime(settings, quiet=False)
+    runtime = open_runtime(settings, quiet=False, in_standstill=True)
     engine = app.create_engine(runtime)
     engine.start()
     click.echo(f"Pencilled carries out due work, {settings.worker_threads} at a time. Stop it with Ctrl-C.")

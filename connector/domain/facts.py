@@ -369,6 +369,44 @@ class CalendarResumed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesRefused(Fact):
+    """A calendar can be read, but takes no entries; `why` is what its service says."""
+
+    tag: ClassVar[str] = "entries_refused"
+
+    calendar: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesTaken(Fact):
+    """A calendar that had refused entries takes them again, and shows all that it should."""
+
+    tag: ClassVar[str] = "entries_taken"
+
+    calendar: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarPutRight(Fact):
+    """What a look found otherwise by nobody's wish is put right: so many entries; `cause` is a Deviation."""
+
+    tag: ClassVar[str] = "calendar_put_right"
+
+    calendar: str
+    count: int
+    cause: str
+
+
+class Deviation(StrEnum):
+    """Why a calendar stands otherwise than it should, though nobody has wished it."""
+
+    SET_BACK = "set_back"  # its service went back to an earlier state
+    MADE_AGAIN = "made_again"  # it was gone, and is there again without anything of ours
+    UNTOLD = "untold"  # something was changed in it, and no feed has told of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetChanged(Fact):
     """The entries of a connection go to another of its calendars."""
 
@@ -490,7 +528,9 @@ OfferFact = (
 AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound | ConflictAccepted
 EntryFact = EntryReverted | EventMoved | EventDeleted
 QuestionFact = PractitionerAsked | PractitionerAnswered | QuestionDropped
-CalendarFact = CalendarPaused | CalendarResumed | TargetChanged | HoldsProved
+CalendarFact = (
+    CalendarPaused | CalendarResumed | EntriesRefused | EntriesTaken | CalendarPutRight | TargetChanged | HoldsProved
+)
 ConnectionFact = ConnectionAdded | AccessLost | AccessRegained | DisconnectRequested | Disconnected
 NoticeFact = NoticeSent | NoticeRefused | NoticeHeldBack
 AnyFact = (

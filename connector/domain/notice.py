@@ -85,7 +85,8 @@ class Righting(StrEnum):
     ACCEPTED = "accepted"  # the client has chosen this time since
     MOVED = "moved"  # the session's event stood here
     GONE = "gone"  # the session's event was not there
-    OFFER_SENT = "offer_sent"  # a draft had been sent since
+    OFFER_SENT = "offer_sent"  # a draft had been sent since: it is open
+    DRAFT_AGAIN = "draft_again"  # the same, and it is a draft again
     OFFER_CHANGED = "offer_changed"  # some of the offered times were gone, or stood elsewhere
     OFFER_OVER = "offer_over"  # none of the offered times was there: the offer has ended somehow
     ASKED = "asked"  # they were being asked about it, and may have answered since

@@ -18,6 +18,7 @@ from connector.domain.facts import (
     FlagReason,
     MoveReason,
     OfferAccepted,
+    OfferSent,
     SessionMoved,
 )
 from connector.domain.notice import Righted, Righting
@@ -44,12 +45,14 @@ class Evidence:
     Attributes:
         is_known: Whether any calendar could be read.
         event: Where the session's event stands; None if it stands in none of them.
-        holds: Where the holds stand, by alternative.
+        holds: Where the holds of the open offer stand, by alternative.
+        draft_holds: Where holds of what is only a draft stand: it has been sent since.
     """
 
     is_known: bool = False
     event: Span | None = None
     holds: Mapping[UUID, Span] = field(default_factory=dict)
+    draft_holds: Mapping[UUID, Span] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ def judge(
     question: Question | None,
     evidence: Evidence,
     *,
+    draft: Offer | None = None,
     follow: Follow,
     by: Actor,
     now: datetime,
@@ -76,9 +80,10 @@ def judge(
     """Say how a session stands after a restore; `offer` and `question` are those that are open."""
     if session.state is SessionState.CANCELLED:
         return Verdict(session=session)
-    if question is not None:
-        return _unasked(_with_offer(session, offer, evidence, follow, by, now), question, by, now)
-    return _with_offer(session, offer, evidence, follow, by, now)
+    verdict = _with_offer(session, offer, evidence, follow, by, now)
+    if draft is not None and follow is Follow.CALENDARS and (offer is None or verdict.offers):
+        verdict = _sent(verdict, draft, evidence.draft_holds, by, now)
+    return verdict if question is None else _unasked(verdict, question, by, now)
 
 
 def _with_offer(
@@ -134,6 +139,34 @@ def _ended(session: Session, offer: Offer, by: Actor, now: datetime) -> Verdict:
         offers=((ended, offer.state),),
         facts=(*ending.facts, *flagging.facts),
         righted=Righting.OFFER_OVER,
+    )
+
+
+def _sent(verdict: Verdict, draft: Offer, holds: Mapping[UUID, Span], by: Actor, now: datetime) -> Verdict:
+    """Return a verdict with a draft open that has been sent since; its client has all of the time to answer again.
+
+    When it was sent is not known: so the deadline is later than the one they were told, and never earlier.
+    """
+    if not any(span.start > now for span in holds.values()):
+        return verdict
+    expires_at = now + draft.window
+    opened = replace(draft, state=OfferState.OPEN, sent_at=now, expires_at=expires_at)
+    sent = OfferSent(
+        at=now,
+        by=by,
+        session_id=draft.session_id,
+        offer_id=draft.id,
+        alternatives=tuple(one.when for one in draft.standing),
+        expires_at=expires_at,
+        window=draft.window,
+    )
+    held = _as_held(verdict.session, opened, holds, by, now)
+    offer = next((changed for changed, _ in held.offers), opened)
+    return replace(
+        verdict,
+        offers=(*verdict.offers, (offer, draft.state)),
+        facts=(*verdict.facts, sent, *held.facts),
+        righted=verdict.righted or Righting.OFFER_SENT,
     )
 
 

@@ -87,7 +87,7 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
     standstill.check(db)
     own = sessions.of_client(db, client_id, since=now)
     practitioners = {  # locked, so that nobody decides meanwhile by the old address
-        practitioner_id: people.practitioner(db, practitioner_id, lock=True)
+        practitioner_id: standstill.lock(db, practitioner_id)
         for practitioner_id in sorted({session.practitioner_id for session in own})
     }
     client = replace(people.client(db, client_id, lock=True), email=email)

@@ -14,7 +14,7 @@ from connector.domain.notice import Notice
 from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
-from connector.services import conversations
+from connector.services import conversations, standstill
 from connector.services.recording import keep_times_anew, make_calendars_due
 from connector.storage import calendars, offers, people, sessions, timeline
 
@@ -27,9 +27,10 @@ def change_client(db: Connection, changed: Client, *, by: Actor, now: datetime) 
     Returns: What they are told next, one letter a session at most; the others follow.
     Raises: NotFoundError, RuleError.
     """
+    standstill.check(db)
     own = [one for one in sessions.of_client(db, changed.id, since=now) if one.state is SessionState.BOOKED]
     for practitioner_id in sorted({session.practitioner_id for session in own}):
-        people.practitioner(db, practitioner_id, lock=True)
+        standstill.lock(db, practitioner_id)
     before = people.client(db, changed.id, lock=True)
     check_not_erased(before)
     if changed.email and changed.email != before.email:
@@ -51,7 +52,7 @@ def change_practitioner(db: Connection, changed: Practitioner, *, by: Actor, now
 
     Raises: NotFoundError; RuleError for an address that is taken, or a buffer by which sessions would collide.
     """
-    before = people.practitioner(db, changed.id, lock=True)
+    before = standstill.lock(db, changed.id)
     people.save_practitioner(db, changed)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
@@ -65,9 +66,10 @@ def retire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime) 
 
     Raises: NotFoundError; RuleError that names what stands.
     """
+    standstill.check(db)
     every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
     for practitioner_id in sorted({session.practitioner_id for session in every}):
-        people.practitioner(db, practitioner_id, lock=True)
+        standstill.lock(db, practitioner_id)
     client = people.client(db, client_id, lock=True)
     every = sessions.of_client(db, client_id, since=datetime.min.replace(tzinfo=now.tzinfo))
     refuse_standing(db, client.name, every, now)
@@ -83,7 +85,7 @@ def retire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, now
 
     Raises: NotFoundError; RuleError that names what stands.
     """
-    person = people.practitioner(db, practitioner_id, lock=True)
+    person = standstill.lock(db, practitioner_id)
     every = sessions.of_practitioner(db, practitioner_id, since=datetime.min.replace(tzinfo=now.tzinfo))
     refuse_standing(db, person.name, every, now)
     connected = calendars.connections_of(db, practitioner_id)

@@ -100,8 +100,7 @@ def lock(
 
     Raises: StandstillError while nothing may be decided.
     """
-    standstill.check(db)
-    practitioner = people.practitioner(db, practitioner_id, lock=True)
+    practitioner = standstill.lock(db, practitioner_id)
     for overdue in offers.overdue(db, practitioner_id, now=now):
         if overdue.id != besides:
             _lapse(db, policy, practitioner, overdue, now)

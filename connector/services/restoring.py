@@ -4,168 +4,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from connector.domain.connection import Calendar, ConnectionState
-from connector.domain.entry import Content, EntryKey, EntryKind
+from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import FlagReason
-from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient, Righted, Righting
-from connector.domain.offer import OfferState
+from connector.domain.notice import Notice, NoticeKind, Recipient, Righted, Righting
+from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Practitioner
-from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove, name_for
+from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove
 from connector.domain.restore import Evidence, Follow, Verdict, judge, said_of
 from connector.domain.session import Session, flagged
 from connector.domain.span import Span, When
-from connector.errors import ProviderError, TimeTakenError
-from connector.ports import Failed, Listed, RemoteCalendar
+from connector.errors import TimeTakenError
+from connector.ports import Failed, RemoteCalendar
 from connector.services import conversations, notices, standstill
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, record
-from connector.services.sync import breaker, push
+from connector.services.surveys import EVER, LONG_OVER, Found, Survey
+from connector.services.sync import breaker
 from connector.services.sync.breaker import How
-from connector.storage import calendars, installation, mirrors, occupancy, offers, people, questions, sessions
 from connector.storage import conversations as stored_conversations
+from connector.storage import installation, mirrors, occupancy, offers, people, questions, sessions
 from connector.storage.database import Database
 
-_GENERATIONS = 20  # so often an entry may have been made anew since the back-up and still be known
-_LONG_OVER = timedelta(days=1)
 _HOW = {Follow.CALENDARS: How.FOLLOW_CALENDARS, Follow.DATABASE: How.FOLLOW_DATABASE}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """An event of ours in a calendar, and which entry it is; None if nobody knows."""
-
-    listed: Listed
-    key: EntryKey | None
-
-    @property
-    def span(self) -> Span | None:
-        """When it is; None for what cannot be read."""
-        return self.listed.sighting.content.span if self.listed.sighting.content is not None else None
-
-    @property
-    def name(self) -> str:
-        """The remote name it was made under; where it stands, if that is not known."""
-        return self.listed.name or self.listed.sighting.href
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One thing of which database and calendar say something else.
-
-    `wanted` is where the database has it, `actual` where it stands; `what` is elsewhere, gone, left over or unknown.
-    """
-
-    what: str
-    kind: str
-    title: str
-    wanted: Span | None = None
-    actual: Span | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
-    """What stands in one calendar; `error` says why it could not be read."""
-
-    calendar: Calendar
-    found: tuple[Found, ...] = ()
-    contents: Mapping[EntryKey, Content]
-    error: str = ""
-
-    @property
-    def chosen(self) -> Mapping[EntryKey, Found]:
-        """One event for each entry that stands: of doubles, the one that stands where it should."""
-        chosen: dict[EntryKey, Found] = {}
-        for one in self.found:
-            if one.key is not None and (one.key not in chosen or self._fits(one)):
-                chosen[one.key] = one
-        return chosen
-
-    @property
-    def unknown(self) -> Sequence[Found]:
-        """The events that nobody knows."""
-        return [one for one in self.found if one.key is None]
-
-    @property
-    def doubles(self) -> Sequence[Found]:
-        """The events that stand beside the one that is chosen."""
-        chosen = self.chosen
-        return [one for one in self.found if one.key is not None and chosen[one.key] is not one]
-
-    def differences(self, now: datetime) -> Iterator[Difference]:
-        """Yield what differs, the entries of the database first."""
-        chosen = self.chosen
-        for key, content in self.contents.items():
-            about = {"kind": key.kind.value, "title": content.title, "wanted": content.span}
-            if key not in chosen and content.span.end > now:
-                yield Difference(what="gone", **about)  # type: ignore[arg-type]
-            elif key in chosen and chosen[key].span not in (None, content.span):
-                yield Difference(what="elsewhere", actual=chosen[key].span, **about)  # type: ignore[arg-type]
-        for one in self.found:
-            content_there = one.listed.sighting.content
-            title = content_there.title if content_there else ""
-            if one.key is None:
-                yield Difference(what="unknown", kind="entry", title=title, actual=one.span)
-            elif one.key not in self.contents or chosen[one.key] is not one:
-                yield Difference(what="left over", kind=one.key.kind.value, title=title, actual=one.span)
-
-    def _fits(self, one: Found) -> bool:
-        content = self.contents.get(one.key) if one.key is not None else None
-        return content is not None and one.span == content.span
-
-
-def survey(database: Database, open_remote: Callable[[UUID], RemoteCalendar], *, now: datetime) -> Sequence[Survey]:
-    """Read every calendar that waits for the decision."""
-    with database.read() as db:
-        waiting = [one for one in calendars.calendars_of(db) if one.paused == PauseReason.RESTORED]
-    return [_survey(database, open_remote, calendar, now) for calendar in waiting]
-
-
-def _survey(
-    database: Database, open_remote: Callable[[UUID], RemoteCalendar], calendar: Calendar, now: datetime
-) -> Survey:
-    with database.read() as db:
-        contents = push.picture(db, calendar.id, now=now).contents
-        connection = calendars.connection(db, calendar.connection_id)
-    if connection.state is not ConnectionState.OK:
-        return Survey(calendar=calendar, contents=contents, error="its access is no longer accepted; reconnect it")
-    try:
-        listed = open_remote(calendar.id).listing(now - _LONG_OVER)
-    except ProviderError as error:
-        return Survey(calendar=calendar, contents=contents, error=str(error))
-    with database.read() as db:
-        keys = _keys(db, calendar, listed)
-    found = tuple(Found(listed=one, key=keys.get(one.name or "")) for one in listed)
-    return Survey(calendar=calendar, contents=contents, found=found)
-
-
-def _keys(db: Connection, calendar: Calendar, listed: Iterable[Listed]) -> Mapping[str, EntryKey]:
-    """Return which entry goes by each name: as a mirror has it, or as it was made anew since the back-up."""
-    stored = {mirror.key: mirror for mirror in mirrors.all_in(db, calendar.id)}
-    keys = {mirror.ref.name: key for key, mirror in stored.items()}
-    if all(one.name in keys for one in listed):
-        return keys
-    for key in _entries_of(db, calendar.practitioner_id):
-        first = stored[key].ref.generation if key in stored else 1
-        for generation in range(1 if first < _GENERATIONS else first, first + _GENERATIONS):
-            keys.setdefault(name_for(calendar.id, key, generation), key)
-    return keys
-
-
-def _entries_of(db: Connection, practitioner_id: UUID) -> Iterator[EntryKey]:
-    for session in sessions.of_practitioner(db, practitioner_id, since=_EVER):
-        yield EntryKey(kind=EntryKind.SESSION, id=session.id)
-        for offer in offers.of_session(db, session.id):
-            for alternative in offer.alternatives:
-                yield EntryKey(kind=EntryKind.HOLD, id=alternative.id)
-
-
-_EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def decide(
@@ -246,7 +112,7 @@ def _concerned(db: Connection, practitioner_id: UUID, own: Iterable[Survey], now
     seen = {one.key.id for each in own for one in each.found if one.key and one.key.kind is EntryKind.SESSION}
     undecided = {offer.session_id for offer in offers.undecided(db, practitioner_id)}
     asked = questions.open_of_practitioner(db, practitioner_id).keys()
-    for session in sessions.of_practitioner(db, practitioner_id, since=_EVER):
+    for session in sessions.of_practitioner(db, practitioner_id, since=EVER):
         if session.when.span.end > now or session.id in seen | undecided | asked:
             yield session
 
@@ -269,10 +135,12 @@ def _judged(
             client=people.client(db, session.client_id),
             session=session,
             open=offers.in_state(db, session.id, OfferState.OPEN),
+            draft=offers.in_state(db, session.id, OfferState.DRAFT),
             question=questions.open_of(db, session.id),
         )
         evidence = _evidence(case, own)
-        verdicts.append((case, judge(session, case.open, case.question, evidence, follow=follow, by=by, now=now)))
+        verdict = judge(session, case.open, case.question, evidence, draft=case.draft, follow=follow, by=by, now=now)
+        verdicts.append((case, verdict))
         if follow is Follow.DATABASE:
             yield from _put_back(case, own)
     for case, verdict in verdicts:  # everything is released before anything is taken: two may have changed places
@@ -287,24 +155,38 @@ def _judged(
 def _evidence(case: Case, own: Sequence[Survey]) -> Evidence:
     """Return where a session and its holds stand; where calendars disagree, what is new to the database wins."""
     events: list[Span] = []
-    holds: dict[UUID, Span] = {}
-    alternatives = {one.id: one.when.span for one in case.open.standing} if case.open else {}
     for survey in own:
-        for key, found in survey.chosen.items():
-            if found.span is None or (key.kind is EntryKind.HOLD and key.id not in alternatives):
-                continue
-            if key == EntryKey(kind=EntryKind.SESSION, id=case.session.id):
-                events.append(found.span)
-            elif key.kind is EntryKind.HOLD and holds.get(key.id) in (None, alternatives.get(key.id)):
-                holds[key.id] = found.span
+        session_event = survey.chosen.get(EntryKey(kind=EntryKind.SESSION, id=case.session.id))
+        if session_event is not None and session_event.span is not None:
+            events.append(session_event.span)
     if case.question is not None and case.question.keeps is not None:  # it was put there, and it is not known why
         events = [case.session.when.span if span == case.question.keeps.span else span for span in events]
     new = [span for span in events if span != case.session.when.span]
-    return Evidence(is_known=bool(own), event=next(iter(new or events), None), holds=holds)
+    return Evidence(
+        is_known=bool(own),
+        event=next(iter(new or events), None),
+        holds=_holds(case.open, own),
+        draft_holds=_holds(case.draft, own),
+    )
+
+
+def _holds(offer: Offer | None, own: Sequence[Survey]) -> Mapping[UUID, Span]:
+    """Return where the holds of an offer stand, by alternative."""
+    holds: dict[UUID, Span] = {}
+    for alternative in offer.standing if offer is not None else ():
+        key = EntryKey(kind=EntryKind.HOLD, id=alternative.id)
+        spans = [survey.chosen[key].span for survey in own if key in survey.chosen]
+        moved = [span for span in spans if span not in (None, alternative.when.span)]
+        span = next(iter((*moved, *spans)), None)  # where calendars disagree, what is new to the database wins
+        if span is not None:
+            holds[alternative.id] = span
+    return holds
 
 
 def _put_back(case: Case, own: Sequence[Survey]) -> Iterator[Righted]:
     """Yield what is put back where the database has it."""
+    if _holds(case.draft, own):
+        yield Righted(what=Righting.DRAFT_AGAIN, when=case.session.when, about=case.client.name)
     key = EntryKey(kind=EntryKind.SESSION, id=case.session.id)
     for survey in own:
         found, content = survey.chosen.get(key), survey.contents.get(key)
@@ -352,7 +234,7 @@ def _remember(db: Connection, survey: Survey, now: datetime) -> None:
     lost = [
         replace(mirror, ref=replace(mirror.ref, generation=generation), seen=None, state=MirrorState.ABSENT)
         for mirror in stored.values()
-        if mirror.key not in known and mirror.ends_at > now - _LONG_OVER
+        if mirror.key not in known and mirror.ends_at > now - LONG_OVER
     ]
     mirrors.record(db, calendar_id, [mirror for mirror in (*seen, *lost) if mirror.key in stored])
     mirrors.intend(db, calendar_id, [mirror for mirror in seen if mirror.key not in stored], ())

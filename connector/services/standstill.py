@@ -1,24 +1,26 @@
 """Nothing is decided, told or written while the database is older than the world. See docs/decisions/0026.
 
-The rule is asked wherever something is decided (`recording.lock`), told (`conversations`) or carried out (the worker's
-dispatch). Whoever runs a process looks whether the database was restored, before anything else and again and again.
+The rule is asked wherever something is decided (`lock`), told (`conversations`) or carried out (the worker's dispatch),
+and by every door before it begins: commands when they open the installation, pages before anything that is posted.
+Whoever runs a process looks whether the database was restored, before anything else and again and again.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
 
 from connector.domain.facts import CalendarPaused
 from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient
-from connector.domain.people import CLOCK, Actor
+from connector.domain.people import CLOCK, Actor, Practitioner
 from connector.errors import StandstillError
 from connector.ports import Clock, Seen, Witness
 from connector.services import notices
 from connector.services.policy import Policy
-from connector.storage import calendars, installation, people, remote_changes, timeline
+from connector.storage import calendars, installation, ledger, people, remote_changes, timeline
 from connector.storage.database import Database
 
 LOOK = timedelta(minutes=1)  # after so long, work that was put off asks again
@@ -37,6 +39,21 @@ def check(db: Connection) -> None:
     """Raise StandstillError while nothing may be decided."""
     if installation.stands_still(db):
         raise StandstillError(WORDS)
+
+
+def refuse(database: Database) -> None:
+    """Raise StandstillError while nothing may be decided, before anything is asked of a calendar service for it."""
+    with database.read() as db:
+        check(db)
+
+
+def lock(db: Connection, practitioner_id: UUID) -> Practitioner:
+    """Let nobody else decide about a practitioner until the transaction ends: whoever decides anything begins with it.
+
+    Raises: NotFoundError; StandstillError while nothing may be decided.
+    """
+    check(db)
+    return people.practitioner(db, practitioner_id, lock=True)
 
 
 def stands(database: Database) -> bool:
@@ -79,6 +96,7 @@ def begin(db: Connection, policy: Policy, *, by: Actor, now: datetime, epoch: in
     installation.stand_still(db, epoch=new_epoch, now=now)
     installation.raise_revisions(db, now=now)
     installation.forget_promises(db, now=now)
+    ledger.end_leases(db)  # whoever is at work records nothing more, and so does nothing more
     _pause(db, by, now)
     log.warning("database_was_restored", epoch=new_epoch, by=by.role.value)
     if policy.operator:
@@ -93,10 +111,12 @@ def end(db: Connection) -> None:
 
 
 def _pause(db: Connection, by: Actor, now: datetime) -> None:
-    """Pause every calendar that works, and forget what was going on in it; what has another fault keeps that."""
+    """Pause every calendar, whatever it was paused for, and forget what was going on in it."""
     for calendar in calendars.calendars_of(db):
         calendars.forget_token(db, calendar.id)
         remote_changes.forget_all(db, calendar.id)
+        if calendar.paused != PauseReason.RESTORED:
+            calendars.resume(db, calendar.id)  # that may have been decided since
         if not calendars.pause(db, calendar.id, PauseReason.RESTORED.value, count=0, now=now):
             continue
         fact = CalendarPaused(

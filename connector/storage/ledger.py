@@ -319,8 +319,13 @@ def release(database: Database, claim: Claim) -> bool:
 def clear_leases(database: Database) -> int:
     """End every lease and fence off whoever held one; only for a process that is alone. Returns how many."""
     with database.begin() as db:
-        query = sa.update(due).where(due.c.lease_until.is_not(None)).values(lease_until=None, token=due.c.token + 1)
-        return db.execute(query).rowcount
+        return end_leases(db)
+
+
+def end_leases(db: Connection) -> int:
+    """End every lease and fence off whoever held one. Returns how many."""
+    query = sa.update(due).where(due.c.lease_until.is_not(None)).values(lease_until=None, token=due.c.token + 1)
+    return db.execute(query).rowcount
 
 
 def due_keys(database: Database, now: datetime, limit: int = 500, *, seats: int = SEATS) -> list[Key]:

@@ -49,6 +49,9 @@ SIGN_IN_LIMIT = "10 per minute"
 ANSWER_LIMIT = "30 per minute"
 
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_IN_STANDSTILL = ("calendars.reconnect",)  # what the decision after a restore may need: an account that can be read
+_DOORS = (signin.pages.name, "hooks", None)  # people come in, and pushes make looks due that are put off
 _MAILED = (answer.pages, questions.pages, conflict.pages, paused.pages)  # reached from letters, without signing in
 
 log = structlog.get_logger(__name__)
@@ -103,7 +106,7 @@ def create(runtime: Runtime) -> Flask:
     app.register_error_handler(HTTPException, _fault)
     app.register_error_handler(RuleError, _refusal)
     app.register_error_handler(StandstillError, _later)
-    app.before_request(_nothing_from_letters)
+    app.before_request(_nothing_in_standstill)
     app.after_request(_hardened(secure=secure))
     return app
 
@@ -175,10 +178,11 @@ def _refusal(error: RuleError) -> ResponseReturnValue:
     return render_template("fault/refused.html", message=str(error)), visit.status_of(error)
 
 
-def _nothing_from_letters() -> ResponseReturnValue | None:
-    """Show nothing of what letters lead to while it may be older than what their reader knows."""
+def _nothing_in_standstill() -> ResponseReturnValue | None:
+    """Change nothing, and show nothing of what letters lead to, while it may be older than what their reader knows."""
     is_mailed = request.blueprint in {part.name for part in _MAILED}
-    if is_mailed and standstill.stands(visit.runtime().database):
+    changes = request.method not in _SAFE and request.endpoint not in _IN_STANDSTILL and request.blueprint not in _DOORS
+    if (is_mailed or changes) and standstill.stands(visit.runtime().database):
         return _page("fault_later", 503)
     return None
 

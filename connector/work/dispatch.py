@@ -83,7 +83,7 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
     if connection.state is ConnectionState.OK and calendar.paused == PauseReason.RESTORED:
         return None  # the decision about it makes it due again
     work = _CalendarWork(runtime, claim, calendar, connection, running, runtime.clock())
-    with asking_first(running.keep):
+    with asking_first(work.ask_first):
         again_at = work.carry_out()
     if hastens or claim.refused_at is not None:
         work.note_done()
@@ -100,6 +100,15 @@ class _CalendarWork:
     connection: Connection
     running: Running
     now: datetime
+
+    def ask_first(self) -> None:
+        """Before every request, make sure that it may still be made.
+
+        Raises: LeaseLostError if another worker may have the claim, or everything stands still since.
+        """
+        self.running.keep()
+        if standstill.stands(self.runtime.database):
+            raise LeaseLostError("the database was restored from a back-up")
 
     def carry_out(self) -> datetime | None:
         """Do it, and note what did not go through; say what that means for the work."""

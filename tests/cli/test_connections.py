@@ -122,7 +122,7 @@ def test_trouble_of_a_calendar_is_shown(practice: Cli, calendar: MemoryCalendar)
     practice.refused("resync", "--wait")
     [found] = practice.json("connections", "list")
     assert found["calendar"]["trouble"]
-    assert "cannot be written since" in practice.refused("connections", "test", found["id"])
+    assert "takes no entries (since" in practice.refused("connections", "test", found["id"])
 
 
 def test_a_service_that_loses_its_mind_is_told_in_its_words(practice: Cli, calendar: MemoryCalendar) -> None:

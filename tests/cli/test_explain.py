@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connector.domain.span import Span
+from connector.errors import RefusedError
 from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
 from tests.cli.test_connection_upkeep import connection
@@ -109,3 +110,17 @@ def test_an_event_is_found_by_its_whole_address(practice: Cli, calendar: MemoryC
     said = practice.ok("explain", f"https://dav.example/calendars/kim/{href}.ics")
     assert "as it should" in said
     assert "compared as a whole on" in said
+
+
+def test_an_event_that_is_refused_is_said_to_be_tried_again(practice: Cli, calendar: MemoryCalendar) -> None:
+    session = practice.book()
+    practice.ok("resync", "--wait")
+    href = hrefs(calendar)["Session: A. O."]
+    calendar.fail(RefusedError("the calendar was made read-only"), on="put", times=9)
+    move = ("--at", ahead(9), "--agreed-by", "Alex", "--channel", "on the phone", "--despite-conflict")
+    practice.ok("sessions", "reschedule", session, *move)
+    practice.refused("resync", "--wait")
+    said = practice.ok("explain", href)
+    assert "The calendar takes no entries (since " in said
+    assert "the calendar was made read-only. The calendar service refuses it to this account. Next try: " in said
+    assert "It is written as it shall be once that is possible." in said

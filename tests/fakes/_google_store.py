@@ -57,6 +57,7 @@ class Calendar:
             on: 403 `quotaExceeded` or `forbidden`, 400 `invalid`, or 404 `notFound`, which Google says may pass.
         hides_deletions: Whether the feed leaves out what was deleted, as is reported of Graph's.
         tells_occurrences: Whether the feed names the occurrences of a series and not the series itself.
+        tells_nothing: Whether the feed leaves out all that has changed since its token, though tokens go on.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Calendar:
     refuses_writes: tuple[int, str] | None = None
     hides_deletions: bool = False
     tells_occurrences: bool = False
+    tells_nothing: bool = False
     page_size: int = 2500
     roles: dict[str, str] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
@@ -211,7 +213,7 @@ class Calendar:
         version, asked = known
         if _lasting(asked) != _lasting(query):
             raise refuse(400, "invalid", location="syncToken")
-        if self.lists_nothing:
+        if self.lists_nothing or self.tells_nothing:
             return []
         newer = [event for name, event in self.events.items() if self.versions[name] > version]
         return [told for event in newer for told in self._told(event)]

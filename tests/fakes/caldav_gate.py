@@ -30,6 +30,7 @@ class CaldavGate:
             calendar was made read-only, 405 and 400 as by proxies and validators, 404 as while a server is moved.
         feed_refusals: Statuses, each the answer to one look at the feed: servers answer 404 or 403 while they restart.
         hides_deletions: Whether the feed leaves out what was deleted, as servers do that keep no tombstones.
+        tells_nothing: Whether the feed leaves out all that has changed since its token, though tokens go on.
     """
 
     path: str
@@ -39,6 +40,7 @@ class CaldavGate:
     refuses_writes: int | None = None
     feed_refusals: list[int] = field(default_factory=list)
     hides_deletions: bool = False
+    tells_nothing: bool = False
 
     def __call__(self, request: Request, forward: Callable[[], Reply]) -> Reply:
         """Answer a request, or let it through."""
@@ -53,6 +55,8 @@ class CaldavGate:
             if self.feed_refusals:
                 return Reply(self.feed_refusals.pop(0))
             reply = self._changes(_token(request), forward)
+            if self.tells_nothing and _token(request):
+                return replace(reply, body=_RESPONSE.sub(b"", reply.body))
             return self._without_deletions(reply) if self.hides_deletions else reply
         if request.method == "PROPFIND" and self.lists_nothing and unquote(request.path) == self.path:
             return self._without_events(forward())

@@ -92,6 +92,7 @@ class Mailbox:
             on: 403 `ErrorAccessDenied` where a calendar was shared for reading, 404 `ErrorItemNotFound` while it moves.
         hides_deletions: Whether the change feed leaves out what was deleted, as is reported of it.
         tells_occurrences: Whether the change feed names the occurrences of a series and not the series itself.
+        tells_nothing: Whether the change feed leaves out all that has changed since its token, though tokens go on.
         lock: Whoever changes something beside the requests holds it.
     """
 
@@ -110,6 +111,7 @@ class Mailbox:
     refuses_writes: tuple[int, str] | None = None
     hides_deletions: bool = False
     tells_occurrences: bool = False
+    tells_nothing: bool = False
     page_size: int = 100
     expired: tuple[int, str] = (410, "SyncStateNotFound")
     calendars: dict[str, Json] = field(default_factory=dict)
@@ -292,7 +294,7 @@ class Mailbox:
     def _changes(self, window: str, since: int, upto: int, asked: Asked) -> list[Json]:
         calendar, start, end = self._windows[window]
         items: list[Json] = []
-        if self.lists_nothing:
+        if self.lists_nothing or (self.tells_nothing and since):
             return items
         for event in self.events.values():
             if event["_calendar"] != calendar or not since < event["_version"] <= upto:

@@ -17,7 +17,7 @@ from connector.domain.entry import Content, Disclosure, Showing
 from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
 from connector.domain.span import Span
-from connector.errors import MissingError, RefusedError, TransientError
+from connector.errors import MissingError, ProviderError, RefusedError, TransientError
 from connector.ports import Network, OAuthApp, Outcome, Provider
 from connector.runtime import Runtime
 from connector.services.recording import make_calendars_due
@@ -81,6 +81,10 @@ class Hand(Protocol):
 
     def add(self, span: Span, *, busy: bool = True) -> str:
         """Add an event of their own and return its href."""
+        ...
+
+    def copy(self, href: str, *, marked: bool = True) -> str:
+        """Have another program copy an event and return where; without our mark it is written anew in place of it."""
         ...
 
 
@@ -150,8 +154,23 @@ class Service(Protocol):
         """Refuse creations and changes (403, 400, 404) from now on, while reads and removals go on; `heal` ends it."""
         ...
 
-    def refuse_feed_once(self, status: int) -> None:
-        """Answer the next look at the change feed with a status (403 or 404), and go on as ever after it."""
+    def refuse_feed_once(self, status: int, reason: str = "") -> None:
+        """Answer the next look at the change feed with a status, for a reason in the service's own words if it has any.
+
+        Without one: that the calendar is forbidden (403) or not there (404). It goes on as ever after it.
+        """
+        ...
+
+    def refuse_write_once(self, status: int, reason: str = "") -> None:
+        """Answer the next creation with a status, as `refuse_feed_once` does, and go on as ever after it."""
+        ...
+
+    def hush(self) -> None:
+        """Tell nothing in the change feed of what happens from now on, while its tokens go on; `heal` ends it."""
+        ...
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass at the service, and for whoever asks it."""
         ...
 
     def hide_deletions(self) -> None:
@@ -168,8 +187,14 @@ class Service(Protocol):
 
 
 Script = Callable[[Any, Callable[[], Any]], Any]
-_GOOGLE_REASONS = {400: "invalid", 403: "forbidden", 404: "notFound"}
-_GRAPH_CODES = {400: "ErrorInvalidRequest", 403: "ErrorAccessDenied", 404: "ErrorItemNotFound"}
+_GOOGLE_REASONS = {400: "invalid", 403: "forbidden", 404: "notFound", 429: "rateLimitExceeded", 503: "backendError"}
+_GRAPH_CODES = {
+    400: "ErrorInvalidRequest",
+    403: "ErrorAccessDenied",
+    404: "ErrorItemNotFound",
+    429: "ApplicationThrottled",
+    503: "serviceNotAvailable",
+}
 
 
 @dataclass
@@ -206,7 +231,7 @@ class GoogleService:
         return sorted(events_shown, key=_order)
 
     def requests(self) -> list[str]:
-        return [request.verb for request in self.setting.fake.requests]
+        return [request.verb for request in self.setting.fake.requests if request.path != "/token"]
 
     def forget(self) -> None:
         self.setting.fake.forget()
@@ -242,7 +267,7 @@ class GoogleService:
         self._calendar.forbidden = False
         if self._calendar.lists_nothing:
             self.forget_tokens()
-        self._calendar.lists_nothing = self._calendar.hides_deletions = False
+        self._calendar.lists_nothing = self._calendar.hides_deletions = self._calendar.tells_nothing = False
         self._calendar.refuses_writes = None
 
     def wipe(self) -> None:
@@ -254,8 +279,17 @@ class GoogleService:
     def refuse_writes(self, status: int) -> None:
         self._calendar.refuses_writes = status, _GOOGLE_REASONS[status]
 
-    def refuse_feed_once(self, status: int) -> None:
-        self.setting.fake.once("events.list", google.says(status, _GOOGLE_REASONS[status]))
+    def refuse_feed_once(self, status: int, reason: str = "") -> None:
+        self.setting.fake.once("events.list", google.says(status, reason or _GOOGLE_REASONS[status]))
+
+    def refuse_write_once(self, status: int, reason: str = "") -> None:
+        self.setting.fake.once("events.insert", google.says(status, reason or _GOOGLE_REASONS[status]))
+
+    def hush(self) -> None:
+        self._calendar.tells_nothing = True
+
+    def pass_time(self, by: timedelta) -> None:
+        self.setting.clock.advance(by)
 
     def hide_deletions(self) -> None:
         self._calendar.hides_deletions = True
@@ -343,6 +377,7 @@ class OutlookService:
         if self.setting.mailbox.lists_nothing:
             self.forget_tokens()
         self.setting.mailbox.lists_nothing = self.setting.mailbox.hides_deletions = False
+        self.setting.mailbox.tells_nothing = False
         self.setting.mailbox.refuses_writes = None
 
     def wipe(self) -> None:
@@ -354,8 +389,18 @@ class OutlookService:
     def refuse_writes(self, status: int) -> None:
         self.setting.mailbox.refuses_writes = status, _GRAPH_CODES[status]
 
-    def refuse_feed_once(self, status: int) -> None:
-        self.setting.graph.once("GET", "calendarView/delta", graph.says(status, _GRAPH_CODES[status]))
+    def refuse_feed_once(self, status: int, reason: str = "") -> None:
+        self.setting.graph.once("GET", "calendarView/delta", graph.says(status, reason or _GRAPH_CODES[status]))
+
+    def refuse_write_once(self, status: int, reason: str = "") -> None:
+        self.setting.graph.once("POST", "/events$", graph.says(status, reason or _GRAPH_CODES[status]))
+
+    def hush(self) -> None:
+        self.setting.mailbox.tells_nothing = True
+
+    def pass_time(self, by: timedelta) -> None:
+        self.setting.clock.advance(by)
+        self.setting.ticks.now += by.total_seconds()
 
     def hide_deletions(self) -> None:
         self.setting.mailbox.hides_deletions = True
@@ -423,7 +468,7 @@ class CaldavService:
 
     def heal(self) -> None:
         self.gate.closed = self.gate.refuses_writes = None
-        self.gate.lists_nothing = self.gate.hides_deletions = False
+        self.gate.lists_nothing = self.gate.hides_deletions = self.gate.tells_nothing = False
 
     def wipe(self) -> None:
         self.owner.wipe()
@@ -434,8 +479,17 @@ class CaldavService:
     def refuse_writes(self, status: int) -> None:
         self.gate.refuses_writes = status
 
-    def refuse_feed_once(self, status: int) -> None:
+    def refuse_feed_once(self, status: int, reason: str = "") -> None:  # noqa: ARG002 - it has no words for it
         self.gate.feed_refusals.append(status)
+
+    def refuse_write_once(self, status: int, reason: str = "") -> None:
+        self.proxy.once("PUT", caldav_proxy.says(status, reason.encode()))
+
+    def hush(self) -> None:
+        self.gate.tells_nothing = True
+
+    def pass_time(self, by: timedelta) -> None:
+        """Nothing there goes by a clock."""
 
     def hide_deletions(self) -> None:
         self.gate.hides_deletions = True
@@ -497,6 +551,7 @@ class MemoryService:
         self.hand = MemoryHand(self.calendar)
         self._script: Script | None = None
         self._refused_writes: RefusedError | None = None
+        self._hushed = False
         self._sent: list[Content] = []
         self.calendar.around = self._write
 
@@ -548,9 +603,9 @@ class MemoryService:
 
     def heal(self) -> None:
         self.calendar.offline = None
-        if self.calendar.lists_nothing:
+        if self.calendar.lists_nothing and not self._hushed:
             self.forget_tokens()
-        self.calendar.lists_nothing = self.calendar.hides_deletions = False
+        self._hushed = self.calendar.lists_nothing = self.calendar.hides_deletions = False
         self._refused_writes = None
 
     def wipe(self) -> None:
@@ -562,9 +617,17 @@ class MemoryService:
     def refuse_writes(self, status: int) -> None:
         self._refused_writes = RefusedError(f"the service says {status}")
 
-    def refuse_feed_once(self, status: int) -> None:
-        error = MissingError if status == 404 else RefusedError
-        self.calendar.fail(error(f"the service says {status}"), on="changes")
+    def refuse_feed_once(self, status: int, reason: str = "") -> None:  # noqa: ARG002 - it has no words for it
+        self.calendar.fail(_error_of(status), on="changes")
+
+    def refuse_write_once(self, status: int, reason: str = "") -> None:  # noqa: ARG002 - as above
+        self.calendar.fail(_error_of(status), on="put")
+
+    def hush(self) -> None:
+        self._hushed = self.calendar.lists_nothing = True
+
+    def pass_time(self, by: timedelta) -> None:
+        """Nothing there goes by a clock."""
 
     def hide_deletions(self) -> None:
         self.calendar.hides_deletions = True
@@ -583,6 +646,11 @@ class MemoryService:
                 raise self._refused_writes
         outcome: Outcome = self._script(action, forward) if self._script else forward()
         return outcome
+
+
+def _error_of(status: int) -> ProviderError:
+    kinds: dict[int, type[ProviderError]] = {404: MissingError, 429: TransientError, 503: TransientError}
+    return kinds.get(status, RefusedError)(f"the service says {status}")
 
 
 def _order(shown: Shown) -> tuple[datetime, str]:

@@ -3,71 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from connector.domain.connection import Calendar
 from connector.domain.notice import PauseReason
-from connector.storage import calendars, ledger
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
+from tests.domain.examples import when
 from tests.fakes._caldav_store import Kind as Server
 from tests.fakes.caldav_liar import LyingServer
 from tests.journeys import services
-from tests.journeys.services import CaldavService, Service
-from tests.services.practice import KeptLetters, Practice
+from tests.journeys.services import CaldavService, GoogleService, OutlookService
+from tests.journeys.there import There, practising
 
 SLUGS = ["caldav", "google", "outlook", "memory"]
+CHANGES = {"deleted": "google", "moved": "outlook", "retitled": "caldav", "copied": "google", "replaced": "caldav"}
+REPAIRS = [
+    pytest.param(slug, change, marks=() if slug == first else pytest.mark.long)  # the others in the long run
+    for change, first in CHANGES.items()
+    for slug in SLUGS
+]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 pytestmark = on_sqlite
-
-
-@dataclass
-class There:
-    """A practice whose calendar is at a service that lies."""
-
-    practice: Practice
-    service: Service
-    calendar: Calendar
-
-    def work(self) -> None:
-        self.practice.carry_out(Kind.PULL, Kind.CALENDAR, of=[self.calendar])
-
-    def look(self) -> None:
-        """Look there now, and do what follows."""
-        with self.practice.database.begin() as db:
-            ledger.touch(db, Key(Kind.PULL, str(self.calendar.id)), due_at=self.practice.now, lane=self.calendar.lane)
-        self.work()
-
-    def settle(self) -> None:
-        for _ in range(4):
-            self.look()
-            self.practice.wait(seconds=61)
-        self.look()
-
-    def shown(self) -> list[tuple[str, str]]:
-        return sorted((f"{event.start:%d %H:%M}", event.title) for event in self.service.shown())
-
-    def letters(self) -> list[str]:
-        sender = self.practice.runtime.sender
-        assert isinstance(sender, KeptLetters)
-        return [letter.notice.kind.value for letter in sender.letters]
-
-    def paused(self) -> str | None:
-        with self.practice.database.read() as db:
-            return calendars.calendar(db, self.calendar.id).paused
-
-
-@contextmanager
-def practising(database: Database, service: Service) -> Iterator[There]:
-    practice = Practice(database)
-    practice.runtime = replace(practice.runtime, network=service.network, load_provider=lambda _: service.provider)
-    there = There(practice, service, services.connect(practice, practice.runtime, service))
-    there.settle()
-    yield there
 
 
 @pytest.fixture(params=SLUGS)
@@ -76,6 +34,18 @@ def there(request: pytest.FixtureRequest, database: Database, tmp_path: Path) ->
         server = held.enter_context(LyingServer(Server.SABRE))
         service = held.enter_context(services.service(request.param, tmp_path, server))
         yield held.enter_context(practising(database, service))
+
+
+@pytest.fixture(params=["google", "outlook"])
+def on_series(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> Iterator[There]:
+    """Where a feed tells a series by its occurrences alone."""
+    with services.service(request.param, tmp_path) as service, practising(database, service) as there:
+        match service:
+            case GoogleService():
+                service.setting.remote.tells_occurrences = True
+            case OutlookService():
+                service.setting.mailbox.tells_occurrences = True
+        yield there
 
 
 @pytest.fixture(params=list(Server))
@@ -98,7 +68,7 @@ def test_a_calendar_that_its_server_has_set_back_is_put_right_and_nobody_is_told
     right, letters = there.shown(), there.letters()
     there.service.set_back(saved)
     assert there.shown() != right
-    practice.wait(hours=25)
+    there.wait(hours=25)
     there.settle()
     assert there.shown() == right
     assert there.letters() == letters
@@ -113,9 +83,88 @@ def test_a_deletion_that_is_never_told_is_found_by_the_nightly_comparison(there:
     there.service.hand.delete(event.href)
     there.settle()
     assert practice.kinds_told(booked, client=False) == []
-    practice.wait(hours=25)
+    there.wait(hours=25)
     there.settle()
     assert practice.kinds_told(booked, client=False) == ["delete_asked"]
+
+
+@pytest.mark.parametrize(("there", "change"), REPAIRS, indirect=["there"])
+def test_a_resync_repairs_whatever_was_changed_without_our_being_told(there: There, change: str) -> None:
+    practice = there.practice
+    booked = practice.book(48)
+    practice.offer(booked, 72, 96)
+    there.settle()
+    before, right, letters = there.service.shown(), there.shown(), there.letters()
+    there.service.hush()
+    change_behind_our_back(there, change)
+    changed = there.service.shown()
+    assert changed != before
+    there.settle()
+    assert there.service.shown() == changed, "nobody has told"
+    there.service.heal()
+    there.resync()
+    if change == "copied":  # somebody's wish, perhaps: no conflict, and nothing of ours
+        assert there.service.shown() == changed
+    else:
+        assert there.shown() == right
+    assert writes(there) == []
+    assert (there.letters(), there.paused(), practice.happened(booked)[-1]) == (letters, None, "OfferSent")
+
+
+def change_behind_our_back(there: There, change: str) -> None:
+    """Do to the event of the session and to one hold what another program may do without any feed telling of it."""
+    hand, events = there.service.hand, there.service.shown()
+    for event in (events[0], events[-1]):
+        match change:
+            case "deleted":
+                hand.delete(event.href)
+            case "moved":
+                hand.move(event.href, when(144 if event is events[0] else 168).span)
+            case "retitled":
+                hand.retitle(event.href, "Lunch")
+            case "copied":
+                hand.copy(event.href)
+            case _:  # written anew elsewhere, as programs move events
+                hand.copy(event.href, marked=False)
+
+
+def writes(there: There) -> list[str]:
+    """What another resync would still write."""
+    there.service.forget()
+    there.resync()
+    writing = {"PUT", "DELETE", "POST", "PATCH", "BATCH", "put", "remove"}
+    return [request for request in there.service.requests() if request in writing]
+
+
+def test_a_series_that_is_told_by_its_occurrences_alone_is_one_event_again(on_series: There) -> None:
+    there, practice = on_series, on_series.practice
+    booked = practice.book(48)
+    practice.offer(booked, 72)
+    there.settle()
+    right = there.shown()
+    for event in there.service.shown():
+        there.service.hand.make_recurring(event.href)
+    assert all(event.recurring for event in there.service.shown())
+    there.settle()
+    assert there.shown() == right
+    assert not [event for event in there.service.shown() if event.recurring]
+    assert practice.kinds_told(booked, client=False) == ["entry_put_back", "entry_put_back"]
+
+
+@pytest.mark.parametrize("there", ["caldav", "google", "outlook"], indirect=True)
+@pytest.mark.parametrize("compared", [False, True])
+def test_a_quiet_look_costs_one_request_and_a_nightly_comparison_one_listing_more(
+    there: There, *, compared: bool
+) -> None:
+    there.practice.book(48)
+    there.practice.book(72, of=there.practice.another_client())
+    there.settle()
+    if compared:
+        there.wait(hours=25)
+    there.service.forget()
+    there.look()
+    look = "REPORT" if there.service.slug == "caldav" else "GET"
+    assert there.service.requests() == [look] * (2 if compared else 1)
 
 
 def test_a_calendar_that_was_deleted_and_made_again_is_not_empty_for_good(on_caldav: There) -> None:

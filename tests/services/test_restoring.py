@@ -19,8 +19,8 @@ from connector.domain.restore import Follow
 from connector.domain.session import Session
 from connector.errors import RuleError, StandstillError, TransientError
 from connector.ports import Letter, RemoteCalendar
-from connector.services import restoring, standstill
-from connector.services.restoring import Survey
+from connector.services import restoring, standstill, surveys
+from connector.services.surveys import Survey
 from connector.services.sync import breaker, push
 from connector.services.sync.breaker import How
 from connector.storage import calendars, installation, people
@@ -85,7 +85,7 @@ class Restored:
             return remote(self.practice, calendars.calendar(db, calendar_id).remote_id)
 
     def survey(self) -> list[Survey]:
-        return list(restoring.survey(self.practice.database, self.remote, now=self.practice.now))
+        return list(surveys.take(self.practice.database, self.remote, now=self.practice.now))
 
     def decide(self, follow: Follow) -> None:
         restoring.decide(
@@ -218,6 +218,35 @@ def test_an_offer_whose_times_are_gone_is_over_and_its_session_needs_its_practit
     restored.assert_in_line()
 
 
+@BOTH
+def test_a_draft_that_was_sent_since_is_not_forgotten(restored: Restored, follow: Follow) -> None:
+    practice = restored.practice
+    booked = practice.book(48)
+    work(practice, restored.calendar)
+    draft = practice.draft(booked, 72, 96, 120)
+    restored.back_up()
+    practice.send(draft)
+    work(practice, restored.calendar)
+    remote(practice).delete(href_at(practice, 120))  # taken back since, in the calendar
+    before = len(restored.to_clients())
+
+    restored.restore()
+    restored.decide(follow)
+    restored.go_on()
+
+    offer = practice.offer_now(draft)
+    assert len(restored.to_clients()) == before
+    restored.assert_in_line()
+    if follow is Follow.DATABASE:
+        assert (restored.righted(), offer.state) == ([Righting.DRAFT_AGAIN], OfferState.DRAFT)
+        return
+    assert (restored.righted(), offer.state) == ([Righting.OFFER_SENT], OfferState.OPEN)
+    assert [one.when for one in offer.held] == [when(72), when(96)]
+    practice.accept(offer, 1)
+    assert practice.session(booked).when == when(96)
+    assert len(restored.to_clients()) == before + 1
+
+
 def test_a_session_whose_event_is_gone_is_flagged_and_not_cancelled(restored: Restored) -> None:
     practice = restored.practice
     booked = practice.book(48)
@@ -287,7 +316,7 @@ def test_while_it_stands_still_nothing_is_decided_and_no_calendar_goes_on_by_its
         practice.book(600)
     with pytest.raises(StandstillError):
         practice.accept(offer, 0)
-    with pytest.raises(RuleError, match="pencilled restored"), practice.database.begin() as db:
+    with pytest.raises(StandstillError), practice.database.begin() as db:
         breaker.resume(db, restored.calendar.id, How.REVERT, by=OPERATOR, now=practice.now)
 
     remote(practice).requests.clear()
@@ -308,6 +337,8 @@ def test_a_calendar_that_cannot_be_read_stays_stopped_until_it_is_decided_about(
     restored.go_on()
     with practice.database.read() as db:
         assert calendars.calendar(db, restored.calendar.id).paused == "restored"
+    with pytest.raises(RuleError, match="pencilled restored"), practice.database.begin() as db:
+        breaker.resume(db, restored.calendar.id, How.REVERT, by=OPERATOR, now=practice.now)
 
     restored.decide(Follow.CALENDARS)
     restored.go_on()

@@ -17,10 +17,13 @@ from alembic import command
 from connector.domain.facts import (
     BY_TAG,
     AnyFact,
+    CalendarPutRight,
     CalendarResumed,
     ClientErased,
     ConflictAccepted,
     Disconnected,
+    EntriesRefused,
+    EntriesTaken,
     OfferSent,
     PersonChanged,
     UnknownFact,
@@ -85,7 +88,8 @@ def owner(database: Database) -> UUID:
     return kim.id
 
 
-LATER = {ClientErased, ConflictAccepted, PersonChanged}  # facts that no earlier version has stored
+# Facts that no earlier version has stored.
+LATER = {CalendarPutRight, ClientErased, ConflictAccepted, EntriesRefused, EntriesTaken, PersonChanged}
 
 
 def everything(database: Database) -> list[AnyFact | UnknownFact]:

@@ -157,7 +157,7 @@ def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
             db, there.calendar.id, "the server does not answer", kind=TroubleKind.OUTAGE, now=there.stage.now
         )
     page = there.ada.get("/calendars").text
-    assert "Cannot be written since 2 Mar 2026" in page
+    assert "Takes no entries (since 2 Mar 2026" in page
     assert "the server does not answer" in page
 
 

@@ -7,8 +7,15 @@ import pytest
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK
 from connector.services import standstill
+from tests.web.desk import Desk
 from tests.web.stage import Stage
 
+OPEN = {
+    "signin.mail",
+    "signin.enter",
+    "signin.leave",
+    "calendars.reconnect",
+}  # the last makes a calendar readable again
 LATER = "Nothing is lost, and nothing was changed. Please try again later."
 
 
@@ -37,3 +44,29 @@ def test_a_practitioner_can_look_but_change_nothing(stage: Stage) -> None:
     answer = browser.post(f"{page}/cancel", page=f"{page}/cancel")
     assert (answer.status_code, LATER in answer.text) == (503, True)
     assert stage.stored_session().state.value == "booked"
+
+
+@pytest.mark.usefixtures("offer")
+def test_whatever_is_posted_is_refused_before_it_begins(stage: Stage) -> None:
+    browser = stage.signed_in()
+    before = stage.everything()
+    posted = [rule for rule in stage.app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    assert {rule.endpoint for rule in posted} > OPEN
+    for rule in posted:
+        if rule.endpoint not in OPEN:
+            path = rule.rule
+            for part in rule.arguments:
+                path = path.replace(f"<uuid:{part}>", str(stage.session.id)).replace(f"<{part}>", "x")
+            answer = browser.post(path, page="/signin")
+            assert (answer.status_code, LATER in answer.text) == (503, True), rule.endpoint
+    assert stage.everything() == before
+
+
+def test_a_calendar_that_waits_for_the_decision_asks_its_practitioner_nothing(there: Desk) -> None:
+    there.connect()
+    with there.stage.runtime.database.begin() as db:
+        standstill.begin(db, there.stage.runtime.policy, by=CLOCK, now=there.stage.now)
+    page = there.ada.get("/calendars").text
+    assert "there is nothing for you to do" in page
+    assert "Look and decide" not in page
+    assert "Say how it shall go on" not in there.ada.get("/sessions").text

@@ -16,7 +16,7 @@ from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK, Actor, Level, Practitioner
 from connector.errors import RuleError
 from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
-from connector.services import notices
+from connector.services import notices, standstill
 from connector.services.recording import make_busy_due
 from connector.storage import calendars, erasures, ledger, offers, people, timeline
 from connector.storage.database import Database
@@ -64,6 +64,7 @@ def connect(
     Raises: RuleError if there is no such calendar to write to, naming those there are; AccessLostError if the
         credentials are refused; another ProviderError. Nothing is stored then.
     """
+    standstill.refuse(database)
     credentials = request.provider.connect(request.form, network)
     infos = request.provider.account(UnsavedTokens(credentials), network).calendars()
     address = request.form.get("address", "").rstrip("/")
@@ -105,7 +106,7 @@ def add(db: Db, seal: Seal, practitioner_id: UUID, new: NewConnection, *, by: Ac
 
     Raises: RuleError if our entries go to that calendar already.
     """
-    practitioner = people.practitioner(db, practitioner_id, lock=True)
+    practitioner = standstill.lock(db, practitioner_id)
     connection = Connection(
         id=uuid4(),
         practitioner_id=practitioner_id,
@@ -248,6 +249,7 @@ def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level:
 
     Raises: NotFoundError.
     """
+    standstill.check(db)
     target = calendars.target(db, connection_id)
     calendars.set_levels(db, target.id, session_level=session_level, hold_level=hold_level)
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)

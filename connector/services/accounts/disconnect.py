@@ -19,11 +19,12 @@ from connector.domain.facts import Disconnected, DisconnectRequested, Dropped
 from connector.domain.people import CLOCK, Actor
 from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
 from connector.ports import Account, Clock, Revocable
+from connector.services import standstill
 from connector.services.accounts import subscriptions
 from connector.services.policy import Policy
 from connector.services.recording import Decision, load, record
 from connector.services.sync import hold_probe, push
-from connector.storage import calendars, ledger, mirrors, people, questions, timeline
+from connector.storage import calendars, ledger, mirrors, questions, timeline
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
@@ -42,7 +43,7 @@ def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: dateti
 
     Asking twice changes nothing. Raises: NotFoundError.
     """
-    people.practitioner(db, calendars.connection(db, connection_id).practitioner_id, lock=True)
+    standstill.lock(db, calendars.connection(db, connection_id).practitioner_id)
     connection = calendars.connection(db, connection_id)
     if connection.state is ConnectionState.DISCONNECTING:
         return
@@ -62,6 +63,15 @@ def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: dateti
 
 def give_up(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: datetime) -> None:
     """Disconnect without asking the calendar service for anything: what is ours stays there.
+
+    Raises: NotFoundError.
+    """
+    standstill.lock(db, calendars.connection(db, connection_id).practitioner_id)
+    abandon(db, policy, connection_id, by=by, now=now)
+
+
+def abandon(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: datetime) -> None:
+    """Do as `give_up` does, though everything stands still: nobody can open the account any more.
 
     Raises: NotFoundError.
     """

@@ -31,7 +31,7 @@ def give_up(db: Db, seal: Seal, policy: Policy, *, by: Actor, now: datetime) -> 
     closed = [connection for connection in calendars.connections_of(db) if not _opens(seal, connection.credentials)]
     for connection in closed:
         if connection.state is ConnectionState.DISCONNECTING:
-            disconnect.give_up(db, policy, connection.id, by=by, now=now)
+            disconnect.abandon(db, policy, connection.id, by=by, now=now)
         else:
             connect.note_access_lost(db, connection.id, now=now)
     return len(closed)

@@ -21,6 +21,7 @@ from connector.ports import (
     SignIn,
     UnsavedTokens,
 )
+from connector.services import standstill
 from connector.services.accounts import connect, registrations
 from connector.services.accounts.connect import NewConnection
 from connector.services.policy import Policy
@@ -97,7 +98,9 @@ def begin(
 
     Raises: NotFoundError; RuleError if nobody signs in there, or it is not set up here; a ProviderError.
     """
-    if connection_id is not None:
+    if connection_id is None:
+        standstill.refuse(installation.database)
+    else:
         with installation.database.read() as db:
             connections.owned(db, practitioner_id, connection_id)
     provider = installation.load_provider(slug)
@@ -194,6 +197,7 @@ def connect_chosen(
 
     Raises: RuleError if there is no such calendar, if it is connected already, or if it is too late; a ProviderError.
     """
+    standstill.refuse(installation.database)
     pending = _pending(installation, practitioner_id, token, now)
     provider = installation.load_provider(pending.provider)
     with installation.asking(pending.provider, practitioner_id, now=now):

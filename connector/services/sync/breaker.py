@@ -17,7 +17,7 @@ from connector.domain.facts import CalendarPaused, CalendarResumed
 from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient
 from connector.domain.people import CLOCK, Actor
 from connector.errors import RuleError
-from connector.services import notices
+from connector.services import notices, standstill
 from connector.services.policy import Policy
 from connector.storage import calendars, ledger, people, remote_changes, timeline, unknown_entries
 from connector.storage.ledger import Key, Kind
@@ -104,7 +104,10 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     Raises: NotFoundError; RuleError if the calendar is not paused.
     """
     calendar = calendars.calendar(db, calendar_id)
-    people.practitioner(db, calendar.practitioner_id, lock=True)  # no pull decides meanwhile
+    if how in _AFTER_RESTORE:
+        people.practitioner(db, calendar.practitioner_id, lock=True)
+    else:
+        standstill.lock(db, calendar.practitioner_id)  # no pull decides meanwhile
     if calendar.paused == PauseReason.RESTORED and how not in _AFTER_RESTORE:
         raise RuleError(
             "This calendar was stopped because Pencilled's database was set back to an earlier state. Whoever runs "
@@ -138,6 +141,12 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
 def check_working(db: Db, practitioner_id: UUID) -> None:
     """Raise RuleError if a calendar of the practitioner is paused or takes no entries: no time would be seen there."""
     for calendar in calendars.calendars_of(db, practitioner_id):
+        if calendar.paused == PauseReason.RESTORED:
+            raise RuleError(
+                f"The calendar “{calendar.name}” was stopped because Pencilled's database was set back to an earlier "
+                "state, so the times could not be kept visibly free. Whoever runs this installation decides how it "
+                "goes on, with `pencilled restored`; then send again. Nothing has been held."
+            )
         if calendar.paused is not None:
             raise RuleError(
                 f"The calendar “{calendar.name}” was stopped because it looks wrong, so the times could not be kept "

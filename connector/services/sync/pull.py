@@ -14,6 +14,7 @@ from connector.domain import change
 from connector.domain.change import ChangeKind, Observation, RemoteChange, SettledChange
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import Content, EntryKey, EntryKind
+from connector.domain.facts import CalendarPutRight, Deviation
 from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Action, MirrorState, Remove, Sighting
@@ -33,6 +34,7 @@ from connector.storage import (
     offers,
     people,
     remote_changes,
+    timeline,
     troubles,
     unknown_entries,
 )
@@ -149,10 +151,28 @@ def _store(db: Connection, policy: Policy, reading: Reading, now: datetime) -> b
         _follow_up(db, policy, current.calendar, _harmless_changes(observations), now)
     _make_due(db, current.calendar, picture, observations, now)
     if put_right:
-        log.warning("calendar_put_right", calendar=str(current.calendar.id), entries=len(put_right))
+        _note_put_right(db, reading, current.calendar, len(put_right), now)
         make_calendars_due(db, current.calendar.practitioner_id, now=now)
     _refresh_free_busy(db, current, reading.changes, now)
     return True
+
+
+def _note_put_right(db: Connection, reading: Reading, calendar: Calendar, count: int, now: datetime) -> None:
+    cause = Deviation.UNTOLD
+    if reading.is_set_back:
+        cause = Deviation.SET_BACK
+    elif reading.is_bare and calendar.paused == PauseReason.MISSING:
+        cause = Deviation.MADE_AGAIN
+    log.warning("calendar_put_right", calendar=str(calendar.id), entries=count, cause=cause.value)
+    fact = CalendarPutRight(
+        at=now,
+        by=CLOCK,
+        connection_id=calendar.connection_id,
+        calendar=calendar.name,
+        count=count,
+        cause=cause.value,
+    )
+    timeline.append(db, calendar.practitioner_id, [fact])
 
 
 def _with_earlier(db: Connection, current: Snapshot, earlier: Snapshot) -> Snapshot:

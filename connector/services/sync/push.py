@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 from connector.domain.change import ChangeKind, Observation, RemoteChange
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, entries_for
+from connector.domain.facts import EntriesTaken
 from connector.domain.notice import RevertReason
 from connector.domain.offer import Offer
+from connector.domain.people import CLOCK
 from connector.domain.question import Meanwhile, Question
 from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Remove, plan
 from connector.domain.span import Span
@@ -32,7 +34,7 @@ from connector.errors import (
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Removed, Written
 from connector.services.policy import Policy
 from connector.services.sync import doubts, reverts
-from connector.storage import calendars, ledger, mirrors, offers, people, questions, remote_changes, sessions
+from connector.storage import calendars, ledger, mirrors, offers, people, questions, remote_changes, sessions, timeline
 from connector.storage import doubts as stored_doubts
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -182,10 +184,18 @@ def converge(
         raise TransientError("events of ours kept changing or vanishing from the calendar while they were written")
     if current.calendar.role is CalendarRole.TARGET and current.calendar.paused is None:
         with fenced(database, fence) as db:
-            calendars.note_written(db, calendar_id, now=clock())
+            _note_written(db, calendars.calendar(db, calendar_id), clock())
             for predecessor in calendars.being_cleared_for(db, calendar_id):
                 ledger.touch(db, Key(Kind.CALENDAR, str(predecessor.id)), due_at=clock(), lane=predecessor.lane)
     return count
+
+
+def _note_written(db: Connection, calendar: Calendar, now: datetime) -> None:
+    """Note that everything wanted stands in a calendar, and in its timeline if that had been refused."""
+    calendars.note_written(db, calendar.id, now=now)
+    if calendar.refused_at is not None:
+        fact = EntriesTaken(at=now, by=CLOCK, connection_id=calendar.connection_id, calendar=calendar.name)
+        timeline.append(db, calendar.practitioner_id, [fact])
 
 
 def look_again_at(database: Database, calendar_id: UUID) -> datetime | None:

@@ -11,14 +11,16 @@ from sqlalchemy import Connection as Db
 
 from connector import counters
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState, TroubleKind
+from connector.domain.facts import EntriesRefused
 from connector.domain.notice import Notice, NoticeKind, Recipient
+from connector.domain.people import CLOCK
 from connector.domain.reconcile import Put
 from connector.errors import InstallationError, MissingError, RefusedError, TransientError
 from connector.services import notices
 from connector.services.accounts import registrations
 from connector.services.policy import Policy
 from connector.services.sync import push
-from connector.storage import calendars, ledger, people, sessions, troubles
+from connector.storage import calendars, ledger, people, sessions, timeline, troubles
 from connector.storage.ledger import Claim, Key, Kind
 
 LONG = timedelta(hours=1)  # an outage is told by letter after so long
@@ -104,6 +106,10 @@ def _note_refusal(db: Db, calendar: Calendar, claim: Claim, now: datetime) -> No
         ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=now, lane=calendar.lane)
         return
     troubles.note_refused(db, calendar.id, since=claim.refused_at)
+    fact = EntriesRefused(
+        at=now, by=CLOCK, connection_id=calendar.connection_id, calendar=calendar.name, why=calendar.trouble or ""
+    )
+    timeline.append(db, calendar.practitioner_id, [fact])
     actions = push.picture(db, calendar.id, now=now).actions
     missing = sum(isinstance(action, Put) for action in actions)
     _tell(db, calendar, NoticeKind.ENTRIES_REFUSED, now, count=missing)

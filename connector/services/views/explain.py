@@ -195,7 +195,12 @@ def _follows(
     elif mirror.seen == content.fingerprint and mirror.state is MirrorState.PRESENT:
         yield "It stands as it shall; it moves when the session does, and goes when that is cancelled."
     elif mirror.key not in picture.remote_changes and mirror.key not in picture.hidden:
-        yield "It is about to be written as it shall be."
+        is_held_up = picture.calendar.paused is not None or picture.calendar.write_fault is not None
+        yield (
+            "It is written as it shall be once that is possible."
+            if is_held_up
+            else ("It is about to be written as it shall be.")
+        )
 
 
 def _follows_from_changes(

@@ -19,15 +19,19 @@ from connector.domain.facts import (
     Attestation,
     CalendarFact,
     CalendarPaused,
+    CalendarPutRight,
     CalendarResumed,
     ClientErased,
     ConflictAccepted,
     ConflictFound,
     ConnectionAdded,
     ConnectionFact,
+    Deviation,
     Disconnected,
     DisconnectRequested,
     Dropped,
+    EntriesRefused,
+    EntriesTaken,
     EntryFact,
     EntryReverted,
     EventDeleted,
@@ -172,6 +176,11 @@ _RESUMED = {
     "follow_calendars": "after a restore, what stands in the calendars is right",
     "follow_database": "after a restore, what the database says is right",
 }
+DEVIATIONS = {
+    Deviation.SET_BACK: "its service had gone back to an earlier state",
+    Deviation.MADE_AGAIN: "it was there again after it had been gone, without anything of ours",
+    Deviation.UNTOLD: "they had been changed there without our being told, and a repair was asked for",
+}
 _STRENGTHS = {
     True: "tentative reads as free, so holds are shown as busy",
     False: "tentative holds keep their time busy",
@@ -208,7 +217,7 @@ def _why(fact: AnyFact | UnknownFact) -> str:
     match fact:
         case SessionMoved(attestation=Attestation() as attestation):
             return f"{attestation.who} agreed on {attestation.at:%d %B %Y} ({attestation.channel})"
-        case OfferWithdrawn(why=why) | NoticeRefused(why=why):
+        case OfferWithdrawn(why=why) | NoticeRefused(why=why) | EntriesRefused(why=why):
             return why
         case _:
             return ""
@@ -332,6 +341,13 @@ def _of_calendar(fact: CalendarFact) -> str:
             return f"Calendar “{fact.calendar}” stopped: {_named(PAUSES, fact.reason)}{gone}"
         case CalendarResumed():
             return f"Calendar “{fact.calendar}” goes on: {_named(_RESUMED, fact.how)}"
+        case EntriesRefused():
+            return f"Calendar “{fact.calendar}” can be read, but takes no entries; we keep trying"
+        case EntriesTaken():
+            return f"Calendar “{fact.calendar}” takes entries again, and shows all that it should"
+        case CalendarPutRight():
+            entries = "1 entry is" if fact.count == 1 else f"{fact.count} entries are"
+            return f"In the calendar “{fact.calendar}” {entries} put right: {_named(DEVIATIONS, fact.cause)}"
         case TargetChanged():
             return f"Entries go to “{fact.new}” instead of “{fact.old}”"
         case HoldsProved():

@@ -11,6 +11,7 @@ from connector.domain.connection import Calendar, TroubleKind
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 
+PHRASES = {"written": "takes no entries", "read": "cannot be read"}
 WHO = {
     TroubleKind.REFUSED: "The calendar service refuses it to this account.",
     TroubleKind.INSTALLATION: "The service refuses this installation, not the account; its operator has been told.",
@@ -37,10 +38,16 @@ class TroubleView:
     again_at: datetime | None
 
     @property
+    def phrase(self) -> str:
+        """What the calendar does, or does not."""
+        return PHRASES[self.what]
+
+    @property
     def sentence(self) -> str:
-        """All of it for whoever reads UTC."""
-        again = f", next try {self.again_at:%d %b %Y, %H:%M:%S} UTC" if self.again_at else ""
-        return f"cannot be {self.what} since {self.since:%d %b %Y, %H:%M} UTC: {self.why}. {self.who[:-1]}{again}"
+        """All of it for whoever reads UTC, to be ended with a full stop."""
+        again = f" Next try: {self.again_at:%d %b %Y, %H:%M:%S} UTC" if self.again_at else ""
+        who = self.who if again else self.who[:-1]
+        return f"{self.phrase} (since {self.since:%d %b %Y, %H:%M} UTC): {self.why}. {who}{again}"
 
 
 def of_calendar(db: Db, calendar: Calendar) -> tuple[TroubleView, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from connector.domain.connection import Calendar
+from connector.domain.facts import CalendarPutRight, Deviation
 from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Put
@@ -14,7 +15,9 @@ from connector.errors import MissingError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.sync.pull import foreseen
-from connector.storage import busy, calendars, ledger, unknown_entries
+from connector.services.views.timeline import DEVIATIONS as REASONS
+from connector.services.views.timeline import line_of
+from connector.storage import busy, calendars, ledger, timeline, unknown_entries
 from connector.storage.ledger import Key, Kind
 from connector.storage.unknown_entries import Fate
 from providers.memory.events import Event
@@ -63,6 +66,13 @@ def told(practice: Practice) -> list[str]:
     sender = practice.runtime.sender
     assert isinstance(sender, KeptLetters)
     return [letter.notice.kind.value for letter in sender.letters]
+
+
+def put_right(practice: Practice, calendar: Calendar) -> list[str]:
+    """What the timeline of its connection tells of what was put right."""
+    with practice.database.read() as db:
+        facts = timeline.of_connection(db, calendar.connection_id)
+    return [line_of(fact).what for fact in facts if isinstance(fact, CalendarPutRight)]
 
 
 def set_back(practice: Practice, saved: dict[str, Event]) -> None:
@@ -170,6 +180,9 @@ def test_a_calendar_that_was_set_back_is_put_right_and_nobody_is_told(practice: 
     practice.wait(hours=25)
     settle(practice, calendar)
     assert times(practice) == right == [when(60).span, when(96).span]
+    assert put_right(practice, calendar) == [
+        f"In the calendar “{calendar.name}” 2 entries are put right: {REASONS[Deviation.SET_BACK]}"
+    ]
     assert told(practice) == letters
     assert question_or_none(practice, booked) is None
     assert question_or_none(practice, other) is None
@@ -189,6 +202,9 @@ def test_a_calendar_that_was_made_again_is_filled_again(practice: Practice, cale
     practice.wait(minutes=10)
     settle(practice, calendar)
     assert times(practice) == [when(48).span, when(72).span, when(96).span]
+    assert put_right(practice, calendar) == [
+        f"In the calendar “{calendar.name}” 3 entries are put right: {REASONS[Deviation.MADE_AGAIN]}"
+    ]
     assert stored(practice, calendar).paused is None
     assert told(practice)[len(letters) :] == ["calendar_stopped"]
     assert len(practice.offer_now(offer).standing) == 2
@@ -257,6 +273,9 @@ def test_a_repair_puts_right_what_no_feed_has_told(practice: Practice, calendar:
     ]
     compare(practice, calendar, repair=True)
     assert times(practice) == [when(48).span, when(72).span, when(96).span]
+    assert put_right(practice, calendar) == [
+        f"In the calendar “{calendar.name}” 2 entries are put right: {REASONS[Deviation.UNTOLD]}"
+    ]
     assert told(practice) == letters
     assert len(practice.offer_now(offer).standing) == 2
     assert question_or_none(practice, booked) is None

@@ -9,7 +9,8 @@ import pytest
 from connector.domain.connection import Calendar
 from connector.domain.notice import NoticeKind
 from connector.errors import InstallationError, MissingError, ProviderError, RefusedError, RuleError, TransientError
-from connector.storage import calendars, conversations, ledger, tables
+from connector.services.views.timeline import line_of
+from connector.storage import calendars, conversations, ledger, tables, timeline
 from connector.storage.ledger import Kind
 from providers.memory.provider import MemoryCalendar
 from tests.domain.examples import when
@@ -40,6 +41,13 @@ def stored(practice: Practice, calendar: Calendar) -> Calendar:
         return calendars.calendar(db, calendar.id)
 
 
+def told(practice: Practice, calendar: Calendar) -> list[tuple[str, str]]:
+    """What the timeline of its connection tells, and why."""
+    with practice.database.read() as db:
+        lines = [line_of(fact) for fact in timeline.of_connection(db, calendar.connection_id)]
+    return [(line.what, line.why) for line in lines]
+
+
 def refuse_writes(there: MemoryCalendar, error: ProviderError, *, times: int = 1000) -> None:
     there.fail(error, on="put", times=times)
 
@@ -63,6 +71,10 @@ def test_d1_what_was_refused_is_tried_again_and_told_once(practice: Practice, ca
     assert stored(practice, calendar).refused_at is None
     assert ledger.refused(practice.database) == []
     assert letters(practice) == [NoticeKind.ENTRIES_REFUSED]
+    assert told(practice, calendar)[-2:] == [
+        (f"Calendar “{calendar.name}” can be read, but takes no entries; we keep trying", "you may only read it"),
+        (f"Calendar “{calendar.name}” takes entries again, and shows all that it should", ""),
+    ]
 
 
 def test_d2_one_refusal_among_others_changes_nothing_but_time(practice: Practice, calendar: Calendar) -> None:

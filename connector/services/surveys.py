@@ -1,0 +1,154 @@
+"""What stands in the calendars after a restore, compared with what the database says. See docs/decisions/0026."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain.connection import Calendar, ConnectionState
+from connector.domain.entry import Content, EntryKey, EntryKind
+from connector.domain.notice import PauseReason
+from connector.domain.reconcile import name_for
+from connector.domain.span import Span
+from connector.errors import ProviderError
+from connector.ports import Listed, RemoteCalendar
+from connector.services.sync import push
+from connector.storage import calendars, mirrors, offers, sessions
+from connector.storage.database import Database
+
+EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+LONG_OVER = timedelta(days=1)
+_GENERATIONS = 20  # so often an entry may have been made anew since the back-up and still be known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An event of ours in a calendar, and which entry it is; None if nobody knows."""
+
+    listed: Listed
+    key: EntryKey | None
+
+    @property
+    def span(self) -> Span | None:
+        """When it is; None for what cannot be read."""
+        return self.listed.sighting.content.span if self.listed.sighting.content is not None else None
+
+    @property
+    def name(self) -> str:
+        """The remote name it was made under; where it stands, if that is not known."""
+        return self.listed.name or self.listed.sighting.href
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing of which database and calendar say something else.
+
+    `wanted` is where the database has it, `actual` where it stands; `what` is elsewhere, gone, left over or unknown.
+    """
+
+    what: str
+    kind: str
+    title: str
+    wanted: Span | None = None
+    actual: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What stands in one calendar; `error` says why it could not be read."""
+
+    calendar: Calendar
+    found: tuple[Found, ...] = ()
+    contents: Mapping[EntryKey, Content]
+    error: str = ""
+
+    @property
+    def chosen(self) -> Mapping[EntryKey, Found]:
+        """One event for each entry that stands: of doubles, the one that stands where it should."""
+        chosen: dict[EntryKey, Found] = {}
+        for one in self.found:
+            if one.key is not None and (one.key not in chosen or self._fits(one)):
+                chosen[one.key] = one
+        return chosen
+
+    @property
+    def unknown(self) -> Sequence[Found]:
+        """The events that nobody knows."""
+        return [one for one in self.found if one.key is None]
+
+    @property
+    def doubles(self) -> Sequence[Found]:
+        """The events that stand beside the one that is chosen."""
+        chosen = self.chosen
+        return [one for one in self.found if one.key is not None and chosen[one.key] is not one]
+
+    def differences(self, now: datetime) -> Iterator[Difference]:
+        """Yield what differs, the entries of the database first."""
+        chosen = self.chosen
+        for key, content in self.contents.items():
+            about = {"kind": key.kind.value, "title": content.title, "wanted": content.span}
+            if key not in chosen and content.span.end > now:
+                yield Difference(what="gone", **about)  # type: ignore[arg-type]
+            elif key in chosen and chosen[key].span not in (None, content.span):
+                yield Difference(what="elsewhere", actual=chosen[key].span, **about)  # type: ignore[arg-type]
+        for one in self.found:
+            content_there = one.listed.sighting.content
+            title = content_there.title if content_there else ""
+            if one.key is None:
+                yield Difference(what="unknown", kind="entry", title=title, actual=one.span)
+            elif one.key not in self.contents or chosen[one.key] is not one:
+                yield Difference(what="left over", kind=one.key.kind.value, title=title, actual=one.span)
+
+    def _fits(self, one: Found) -> bool:
+        content = self.contents.get(one.key) if one.key is not None else None
+        return content is not None and one.span == content.span
+
+
+def take(database: Database, open_remote: Callable[[UUID], RemoteCalendar], *, now: datetime) -> Sequence[Survey]:
+    """Read every calendar that waits for the decision."""
+    with database.read() as db:
+        waiting = [one for one in calendars.calendars_of(db) if one.paused == PauseReason.RESTORED]
+    return [_survey(database, open_remote, calendar, now) for calendar in waiting]
+
+
+def _survey(
+    database: Database, open_remote: Callable[[UUID], RemoteCalendar], calendar: Calendar, now: datetime
+) -> Survey:
+    with database.read() as db:
+        contents = push.picture(db, calendar.id, now=now).contents
+        connection = calendars.connection(db, calendar.connection_id)
+    if connection.state is not ConnectionState.OK:
+        return Survey(calendar=calendar, contents=contents, error="its access is no longer accepted; reconnect it")
+    try:
+        listed = open_remote(calendar.id).listing(now - LONG_OVER)
+    except ProviderError as error:
+        return Survey(calendar=calendar, contents=contents, error=str(error))
+    with database.read() as db:
+        keys = _keys(db, calendar, listed)
+    found = tuple(Found(listed=one, key=keys.get(one.name or "")) for one in listed)
+    return Survey(calendar=calendar, contents=contents, found=found)
+
+
+def _keys(db: Connection, calendar: Calendar, listed: Iterable[Listed]) -> Mapping[str, EntryKey]:
+    """Return which entry goes by each name: as a mirror has it, or as it was made anew since the back-up."""
+    stored = {mirror.key: mirror for mirror in mirrors.all_in(db, calendar.id)}
+    keys = {mirror.ref.name: key for key, mirror in stored.items()}
+    if all(one.name in keys for one in listed):
+        return keys
+    for key in _entries_of(db, calendar.practitioner_id):
+        first = stored[key].ref.generation if key in stored else 1
+        for generation in range(1 if first < _GENERATIONS else first, first + _GENERATIONS):
+            keys.setdefault(name_for(calendar.id, key, generation), key)
+    return keys
+
+
+def _entries_of(db: Connection, practitioner_id: UUID) -> Iterator[EntryKey]:
+    for session in sessions.of_practitioner(db, practitioner_id, since=EVER):
+        yield EntryKey(kind=EntryKind.SESSION, id=session.id)
+        for offer in offers.of_session(db, session.id):
+            for alternative in offer.alternatives:
+                yield EntryKey(kind=EntryKind.HOLD, id=alternative.id)
