@@ -109,11 +109,11 @@ class _CalendarWork:
                 return None
             self._begin_look()
             return self._with_remote(self.runtime.remote(self.calendar.id))
-        except AccessLostError:
+        except AccessLostError as error:
             if self.connection.state is ConnectionState.DISCONNECTING:
                 raise
             with fenced(self.runtime.database, self.running) as db:
-                connect.note_access_lost(db, self.connection.id, now=self.runtime.clock())
+                connect.note_access_lost(db, self.connection.id, now=self.runtime.clock(), why=error)
             return None
         except (LeaseLostError, StoppingError, NotFoundError, SQLAlchemyError):
             raise  # nothing of the calendar's
