@@ -136,6 +136,32 @@ def test_limits_count_the_address_the_trusted_proxy_names(secure: Stage) -> None
     assert post("192.0.2.2").status_code != 429
 
 
+@pytest.mark.parametrize(
+    ("peer", "believed"),
+    [
+        ("127.0.0.1", True),
+        ("::ffff:10.0.0.7", True),
+        ("fd00::7", True),
+        ("203.0.113.50", False),
+        ("2001:db8::7", False),
+    ],
+)
+def test_forwarded_headers_are_believed_of_proxies_in_our_own_networks_alone(
+    secure: Stage, peer: str, *, believed: bool
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        answers = [
+            secure.app.test_client().get(
+                "/", headers={"X-Forwarded-Prefix": "/book"}, environ_overrides={"REMOTE_ADDR": peer}
+            )
+            for _ in range(2)
+        ]
+    assert {answer.location for answer in answers} == {"/book/sessions" if believed else "/sessions"}
+    told = [line["event"] for line in logs if line["event"] == "proxy_not_ours"]
+    assert told == ([] if believed else ["proxy_not_ours"]), "once"
+    assert peer not in str(logs)
+
+
 def test_a_body_too_large_is_refused(stage: Stage) -> None:
     answer = stage.browser().http.post("/signin", data={"email": "x" * (LARGEST_BODY + 1)})
     assert answer.status_code == 413
