@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
@@ -82,7 +83,10 @@ def create(runtime: Runtime) -> Flask:
         app.session_interface = SignedCookies(runtime.network.clock)
     if settings.trusted_proxies:
         app.wsgi_app = BehindProxies(  # type: ignore[method-assign]
-            app.wsgi_app, hops=settings.trusted_proxies, networks=settings.proxy_networks
+            app.wsgi_app,
+            hops=settings.trusted_proxies,
+            networks=settings.proxy_networks,
+            prefix=urlsplit(settings.public_url).path,
         )
     _prepare_templates(app, brand=settings.brand)
     _limit(app, settings.broker_url)  # before anything else looks at the request

@@ -14,7 +14,8 @@ from connector.failures import tell
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_PREFIX")
+_PREFIX = "HTTP_X_FORWARDED_PREFIX"
+_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", _PREFIX)
 
 
 class BehindProxies:
@@ -24,18 +25,25 @@ class BehindProxies:
         app: The application.
         hops: How many proxies there are in a row.
         networks: From where the nearest of them connects.
+        prefix: What they strip from the paths, if they do: the path of our public address. No other is believed.
     """
 
-    def __init__(self, app: WSGIApplication, *, hops: int, networks: Sequence[IPv4Network | IPv6Network]) -> None:
+    def __init__(
+        self, app: WSGIApplication, *, hops: int, networks: Sequence[IPv4Network | IPv6Network], prefix: str
+    ) -> None:
         self._direct = app
         self._forwarded = ProxyFix(app, x_for=hops, x_proto=hops, x_prefix=hops)
         self._networks = tuple(networks)
+        self._prefix = prefix
         self._told = False
         self._telling = Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         if self._is_ours(environ.get("REMOTE_ADDR", "")):
+            prefixes = {part.strip().rstrip("/") for part in environ.get(_PREFIX, "").split(",")}
+            if prefixes - {"", self._prefix}:
+                del environ[_PREFIX]
             return self._forwarded(environ, start_response)
         if any(header in environ for header in _FORWARDED):
             self._tell()
