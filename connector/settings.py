@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -26,6 +26,13 @@ def _text(value: str) -> str:
 
 def _names(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(name) for name in _names(value))
+    except ValueError as error:
+        raise ValueError("write addresses or networks, such as 10.0.0.7 or 10.0.0.0/8") from error
 
 
 def _pairs(value: str) -> Mapping[str, str]:
@@ -169,6 +176,11 @@ class Settings:
     listen: str = _setting(_listen, "127.0.0.1:8080", "Host and port to listen on.")
     trusted_proxies: int = _setting(
         _count, "0", "How many reverse proxies in front add X-Forwarded headers that may be believed."
+    )
+    proxy_networks: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        _networks,
+        "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,fe80::/10",
+        "From where these proxies connect, separated by commas: X-Forwarded headers of anybody else count for nothing.",
     )
     smtp_url: str = _setting(
         _url("smtp", "smtp+starttls", "smtps"),

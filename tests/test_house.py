@@ -85,6 +85,17 @@ def _has_claim(node: ast.FunctionDef | ast.ClassDef) -> bool:
     return bool({"fence", "running", "Fence", "Running", "_Subscription"} & set(names))
 
 
+def test_nothing_that_fails_is_logged_below_warning() -> None:
+    """A line with a cause in it is about something that failed."""
+    found = []
+    for path in [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]:
+        calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        quiet = [call for call in calls if ast.unparse(call.func) in {"log.info", "log.debug"}]
+        words = {"error", "reason", "cause", "why"}
+        found += [f"{path.name}:{one.lineno}" for one in quiet if words & {keyword.arg for keyword in one.keywords}]
+    assert found == []
+
+
 def test_every_module_belongs_to_a_layer() -> None:
     known = layers()
     homeless = {

@@ -1,34 +1,28 @@
-"""The page for operators is tried out: its units, its proxies in front of a real server, its back-up and restore."""
+"""The page for operators is tried out: its units, its containers, its back-up; `test_proxies` has its proxies."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import signal
+import shlex
 import subprocess
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
+import yaml  # type: ignore[import-untyped]  # a test is all that reads it
 
-from tests.cli.keyboard import Cli, start_process
-from tests.conftest import child, free_port, missing
+import providers
+from connector import app
+from connector.cli import main
+from connector.settings import variables
+from tests.cli.keyboard import Cli
+from tests.operating_page import BLOCKS, PAGE, program
 
-PAGE = (Path(__file__).parent.parent / "docs" / "operating.md").read_text(encoding="utf-8")
-BLOCKS = {name: text for _, name, text in re.findall(r"^```(\w+) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)}
+ROOT = Path(__file__).parent.parent
+README, CHANGES = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
 UNITS = [name for name in BLOCKS if name.endswith(".service")]
-
-
-def program(name: str) -> str:
-    found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
-    if not found:
-        missing(f"{name} is not installed")
-    return found
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -48,77 +42,98 @@ def test_systemd_takes_the_units(name: str, tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if name in line] == []
 
 
-@contextmanager
-def proxied(name: str, port: int, upstream: int, folder: Path) -> Iterator[None]:
-    """Run a proxy of the page, on other ports."""
-    text = (
-        BLOCKS[name].replace("127.0.0.1:8443", f"127.0.0.1:{port}").replace("127.0.0.1:8080", f"127.0.0.1:{upstream}")
-    )
-    file = folder / name
-    if name == "nginx.conf":
-        places = "".join(
-            f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        rest = f"access_log off; {places} {text}"
-        file.write_text(f"daemon off; pid {folder}/pid; error_log {folder}/error; events {{}} http {{ {rest} }}")
-        command: list[str | Path] = [program("nginx"), "-c", file]
-    else:
-        file.write_text("{\n\tadmin off\n}\n" + text)
-        command = [program("caddy"), "run", "--adapter", "caddyfile", "--config", file]
-    with (folder / "proxy.log").open("wb") as log, child(command, log, stop=signal.SIGTERM):
-        yield
+def check_command(word: str, *options: str) -> None:
+    """Have our own command line read a command, without carrying it out."""
+    command = main.get_command(click.Context(main), word)
+    assert command is not None, word
+    command.make_context(word, list(options))
 
 
-def status(url: str, headers: Mapping[str, str] = {}) -> int:
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - a page of ours
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-            code: int = answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
-    return code
+@pytest.mark.parametrize("name", UNITS)
+def test_the_units_run_commands_that_exist(name: str) -> None:
+    lines = re.findall(r"^Exec\w+=/opt/pencilled/bin/pencilled (.*)$", BLOCKS[name], re.MULTILINE)
+    assert lines
+    for line in lines:
+        check_command(*shlex.split(line))
 
 
-def until(url: str, expected: int) -> None:
-    deadline = time.monotonic() + 120
-    while status(url) != expected:
-        assert time.monotonic() < deadline, (url, status(url))
-        time.sleep(0.05)  # nothing to wait on but the port
+def test_every_command_that_the_pages_for_operators_name_exists() -> None:
+    named = re.findall(r"`pencilled ([a-z]+)(?: ([a-z]+))?[^`]*`", PAGE + README + CHANGES)
+    assert len(named) > 10
+    for word, part in named:
+        command = main.get_command(click.Context(main), word)
+        assert command is not None, word
+        assert not part or not isinstance(command, click.Group) or part in command.commands, (word, part)
 
 
-@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
-def test_pages_and_redirects_work_under_a_prefix_behind_the_proxy(name: str, tmp_path: Path) -> None:
-    port, upstream = free_port(), free_port()
-    public = f"http://127.0.0.1:{port}/book"
-    settings = {
-        "CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/pencilled.sqlite3",
-        "CONNECTOR_LISTEN": f"127.0.0.1:{upstream}",
-        "CONNECTOR_PUBLIC_URL": public,
-        "CONNECTOR_TRUSTED_PROXIES": "1",
-        "CONNECTOR_METRICS_TOKEN": "m" * 32,
+def test_every_setting_that_the_pages_for_operators_name_exists() -> None:
+    settings = {f"CONNECTOR_{variable.name}" for variable in variables(providers.declared())}
+    files = {f"{name}_FILE" for name in settings}
+    assert set(re.findall(r"CONNECTOR_[A-Z_]+[A-Z]", PAGE + README + CHANGES)) <= settings | files
+
+
+COMPOSE = yaml.safe_load(BLOCKS["compose.yaml"])
+OWN = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_our_containers_run_commands_and_settings_that_exist(name: str, tmp_path: Path) -> None:
+    service = OWN[name]
+    check_command(*shlex.split(service["command"]))
+    if service.get("healthcheck", {}).get("test", [])[1:2] == ["pencilled"]:
+        check_command(*service["healthcheck"]["test"][2:])
+    settings = app.read_settings(_with_secrets(service, tmp_path))
+    assert not settings.embedded
+    assert settings.witness_file.startswith("/var/lib/pencilled/")
+    assert settings.trusted_proxies == 1
+
+
+def _with_secrets(service: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Return the environment of a service of ours, its secrets in files of this machine."""
+    values = {
+        "database_url": "postgresql://pencilled:secret@database/pencilled",
+        "keys": "k" * 32,
+        "smtp_url": "smtps://user:password@mail.example",
     }
-    server = start_process("serve", settings=settings, log=tmp_path / "log")
-    try:
-        until(f"http://127.0.0.1:{upstream}/readyz", 200)
-        with proxied(name, port, upstream, tmp_path):
-            until(f"{public}/signin", 200)
-            assert status(f"{public}/readyz") == 404
-            assert status(f"{public}/healthz") == 404
-            shown = {"Authorization": f"Bearer {'m' * 32}"}
-            assert status(f"http://127.0.0.1:{upstream}/metrics", shown) == 200
-            assert status(f"{public}/metrics", shown) == 404
-            with urllib.request.urlopen(f"{public}/", timeout=30) as answer:  # noqa: S310 - as above, two redirects on
-                assert answer.url == f"{public}/signin"
-                page = answer.read().decode()
-            links = re.findall(r'(?:href|action)="(/[^"]*)"', page)
-            assert links
-            assert all(link.startswith("/book/") for link in links), links
-            assert {status(f"http://127.0.0.1:{port}{link}") for link in links if "static" in link} == {200}
-    finally:
-        server.terminate()
-        server.wait(120)
+    assert set(service["secrets"]) == set(values)
+    environment = {key: value.replace("HOST.EXAMPLE", "host.example") for key, value in service["environment"].items()}
+    for name, value in values.items():
+        (folder / name).write_text(f"{value}\n")
+    return {key: value.replace("/run/secrets/", f"{folder}/") for key, value in environment.items()}
+
+
+def test_the_compose_file_declares_all_that_its_services_use() -> None:
+    services = COMPOSE["services"]
+    for service in services.values():
+        assert re.fullmatch(r"[a-z]+:\d[\w.-]*", service["image"]), "a public name and a version, no registry"
+        assert set(service.get("secrets", ())) <= set(COMPOSE["secrets"])
+        assert {one["source"] for one in service.get("configs", ())} <= set(COMPOSE["configs"])
+        assert {volume.partition(":")[0] for volume in service.get("volumes", ())} <= set(COMPOSE["volumes"])
+        waits_for = service.get("depends_on", {})
+        assert set(waits_for) <= set(services)
+        for other in waits_for if isinstance(waits_for, dict) else ():
+            is_once = waits_for[other]["condition"] == "service_completed_successfully"
+            assert is_once == (services[other].get("restart") == "no")
+            assert is_once or "healthcheck" in services[other], "somebody waits until it is well"
+    secrets = {secret for service in services.values() for secret in service.get("secrets", ())}
+    assert secrets == set(COMPOSE["secrets"])
+
+
+def test_the_image_runs_a_python_that_we_support() -> None:
+    [recipe] = {service["build"]["dockerfile_inline"] for service in OWN.values()}
+    found = re.match(r"FROM python:(\d+)\.(\d+)-slim\n", recipe)
+    assert found
+    assert (int(found[1]), int(found[2])) >= (3, 11)
+    assert recipe.endswith('ENTRYPOINT ["pencilled"]\n')
+
+
+def test_caddy_takes_the_file_of_the_containers(tmp_path: Path) -> None:
+    file = tmp_path / "Caddyfile"
+    file.write_text(COMPOSE["configs"]["Caddyfile"]["content"].replace("HOST.EXAMPLE", "host.example"))
+    command: list[str | Path] = [program("caddy"), "adapt", "--adapter", "caddyfile", "--config", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert "web:8080" in done.stdout
 
 
 def shell(name: str, **environment: str) -> None:

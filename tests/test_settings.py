@@ -124,6 +124,8 @@ def test_a_public_address_that_is_empty_is_not_set() -> None:
         ("poll_idle", "1.5h", "10m"),
         ("microsoft_urls", "graph.example", "name=url"),
         ("worker_threads", "many", "whole number"),
+        ("proxy_networks", "10.0.0.7/8", "addresses or networks"),
+        ("proxy_networks", "proxy", "addresses or networks"),
         ("log_level", "loud", "one of debug"),
         ("log_format", "xml", "console, json"),
     ],

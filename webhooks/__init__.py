@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
@@ -15,6 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from connector import counters, paths
 from connector.errors import NotificationRejectedError, SettingsError
+from connector.failures import tell
 from connector.ports import Notification
 from connector.runtime import Runtime
 from connector.services.accounts import subscriptions
@@ -25,9 +29,28 @@ from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
 UNKNOWN = "unknown"  # the provider of a push that is for none in use
+_TOLD_EVERY_SECONDS = 3600.0
 _NO_CONTENT, _CREATED, _NOT_FOUND, _TOO_LARGE, _UNAVAILABLE = 204, 201, 404, 413, 503
 
-log = structlog.get_logger(__name__)
+
+class _Refusals:
+    """Tells of a push that proves nothing when the first comes, and once an hour while more do: strangers send them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._again_at: dict[str, float] = {}
+        self._untold: Counter[str] = Counter()
+
+    def note(self, slug: str, error: NotificationRejectedError) -> None:
+        """Note one, and tell of all since the last time if it is time."""
+        now = time.monotonic()
+        with self._lock:
+            self._untold[slug] += 1
+            if now < self._again_at.get(slug, -inf):
+                return
+            self._again_at[slug] = now + _TOLD_EVERY_SECONDS
+            refused = self._untold.pop(slug)
+        tell("notification_refused", str(error), provider=slug, attempts=refused)
 
 
 def available() -> frozenset[str]:
@@ -47,7 +70,7 @@ def blueprint(runtime: Runtime) -> Blueprint:
     A provider's module is imported at its first push.
     """
     routes = Blueprint("hooks", __name__, url_prefix=paths.NOTIFICATIONS)
-    enabled = available() & set(runtime.settings.providers)
+    enabled, refusals = available() & set(runtime.settings.providers), _Refusals()
 
     @routes.post("/<slug>")
     def notification(slug: str) -> Response:
@@ -55,7 +78,7 @@ def blueprint(runtime: Runtime) -> Blueprint:
         webhook = load(slug) if slug in enabled else None
         if not isinstance(webhook, SharedAddress):
             return _empty(_NOT_FOUND, UNKNOWN, "refused")
-        return _answer(slug, lambda body: _parsed(runtime, slug, webhook.parse, body))
+        return _answer(slug, refusals, lambda body: _parsed(runtime, slug, webhook.parse, body))
 
     @routes.post("/<slug>/<channel_id>")
     def sealed(slug: str, channel_id: str) -> Response:
@@ -63,12 +86,12 @@ def blueprint(runtime: Runtime) -> Blueprint:
         webhook = load(slug) if slug in enabled else None
         if not isinstance(webhook, ChannelAddress):
             return _empty(_NOT_FOUND, UNKNOWN, "refused")
-        return _answer(slug, lambda body: _unsealed(runtime, slug, webhook.unseal, channel_id, body))
+        return _answer(slug, refusals, lambda body: _unsealed(runtime, slug, webhook.unseal, channel_id, body))
 
     return routes
 
 
-def _answer(slug: str, take_in: Callable[[bytes], Response]) -> Response:
+def _answer(slug: str, refusals: _Refusals, take_in: Callable[[bytes], Response]) -> Response:
     """Answer a push; a refusal gives no reason, and what cannot be stored is to be sent again."""
     request.max_content_length = LARGEST
     try:
@@ -76,10 +99,10 @@ def _answer(slug: str, take_in: Callable[[bytes], Response]) -> Response:
     except RequestEntityTooLarge:
         return _empty(_TOO_LARGE, slug, "too_large")
     except NotificationRejectedError as error:
-        log.debug("notification_refused", provider=slug, reason=str(error))
+        refusals.note(slug, error)
         return _empty(_NOT_FOUND, slug, "refused")
     except (DBAPIError, WaitedTooLongError, SettingsError) as error:
-        log.warning("notification_not_stored", provider=slug, error=type(error).__name__)
+        tell("notification_not_stored", error, provider=slug)
         return _empty(_UNAVAILABLE, slug, "failed")
 
 

@@ -20,6 +20,7 @@ from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
 from connector.errors import RuleError, TransientError
+from connector.failures import tell
 from connector.ports import Clock, Letter, NotSentError, Sender
 from connector.services import notices, standstill
 from connector.services.policy import Policy
@@ -353,6 +354,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
             conversations.save(db, replace(stored, beliefs=rules.not_sent(stored.beliefs, message.id)))
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
+    tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
     fact = NoticeRefused(
         at=now,
         by=CLOCK,

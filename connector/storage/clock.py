@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 import structlog
 
+from connector.failures import tell
 from connector.ports import Clock
 from connector.storage.columns import UtcDateTime
 from connector.storage.database import Database
@@ -87,7 +88,7 @@ class DatabaseClock:
         try:
             self._measure()
         except Exception as error:  # noqa: BLE001 - the database may be away; what is known goes on being told
-            log.info("clock_not_measured", error=type(error).__name__)
+            tell("clock_not_measured", error)
 
     def _measure(self) -> _Measurement:
         query = sa.select(sa.func.clock_timestamp(type_=UtcDateTime()))

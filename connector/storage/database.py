@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 
 from connector.errors import SettingsError
+from connector.failures import tell
 from connector.storage.due import Key
 from connector.storage.rewriting import rewrite_file, rewrite_tables
 
@@ -29,8 +29,6 @@ _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _TRY_AGAIN_SECONDS = 0.01
 _POOL = 16
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
-
-log = structlog.get_logger(__name__)
 
 
 def read_url(url: str) -> URL:
@@ -163,7 +161,7 @@ class Database:
             try:
                 self.on_touched(touched)
             except Exception as error:  # noqa: BLE001 - committed all the same; the pump wakes in our place
-                log.warning("wake_failed", keys=len(touched), error=type(error).__name__)
+                tell("wake_failed", error, keys=len(touched))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -272,7 +270,7 @@ class Baton:
             if locked and not db.invalidated:  # else the next would have to wait for the server to notice
                 db.execute(text(f"SELECT pg_advisory_unlock({self._number:d})"))
         except DBAPIError as error:
-            log.info("baton_lost", error=type(error).__name__)  # with its connection
+            tell("baton_lost", error)  # with its connection
         finally:
             db.close()
 

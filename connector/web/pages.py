@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
@@ -18,7 +19,6 @@ from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from connector import paths
 from connector.errors import NotFoundError, RuleError, StandstillError
@@ -40,6 +40,7 @@ from connector.web import (
     visit,
 )
 from connector.web.cookies import SignedCookies
+from connector.web.proxies import BehindProxies
 from connector.web.times import length
 from connector.web.words import Words
 
@@ -85,8 +86,12 @@ def create(runtime: Runtime) -> Flask:
     if runtime.network.clock is not None:  # else this machine is the only one
         app.session_interface = SignedCookies(runtime.network.clock)
     if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_prefix=hops)  # type: ignore[method-assign]
+        app.wsgi_app = BehindProxies(  # type: ignore[method-assign]
+            app.wsgi_app,
+            hops=settings.trusted_proxies,
+            networks=settings.proxy_networks,
+            prefix=urlsplit(settings.public_url).path,
+        )
     _prepare_templates(app, brand=settings.brand)
     _limit(app, settings.broker_url)  # before anything else looks at the request
     CSRFProtect(app)

@@ -164,5 +164,5 @@ def _left(outage: Outage, queue_name: str) -> Iterator[None]:
     try:
         with outage.watching(redis.RedisError, ConnectionClosed, again_seconds=CONSUMER_RESTART_DELAY_SECS):
             yield
-    except (redis.RedisError, ConnectionClosed) as error:
-        log.info("message_left", queue=queue_name, error=type(error).__name__)
+    except (redis.RedisError, ConnectionClosed):
+        log.info("message_left", queue=queue_name)  # why is told by the outage

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
+from sqlalchemy import Connection as Db
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.connection import Calendar, Connection, ConnectionState
@@ -118,11 +119,11 @@ class _CalendarWork:
                 return None
             self._begin_look()
             return self._with_remote(self.runtime.remote(self.calendar.id))
-        except AccessLostError:
+        except AccessLostError as error:
             if self.connection.state is ConnectionState.DISCONNECTING:
                 raise
             with fenced(self.runtime.database, self.running) as db:
-                connect.note_access_lost(db, self.connection.id, now=self.runtime.clock())
+                connect.note_access_lost(db, self.connection.id, now=self.runtime.clock(), why=error)
             return None
         except (LeaseLostError, StoppingError, NotFoundError, SQLAlchemyError):
             raise  # nothing of the calendar's
@@ -137,14 +138,21 @@ class _CalendarWork:
 
     def note_done(self) -> None:
         """Note that it has gone through, which may help what has not; not so a look that saw nothing."""
+        is_look = self.claim.key.kind is Kind.PULL
         with fenced(self.runtime.database, self.running) as db:
-            current = calendars.calendar(db, self.calendar.id)
-            is_look = self.claim.key.kind is Kind.PULL
-            looked = is_look and current.read_at is not None and current.read_at >= self.now
+            looked = is_look and self._has_looked(db)
             if looked or not is_look:
                 troubles.note_done(
                     db, self.connection, self.calendar.id, self.claim, looked=looked, now=self.runtime.clock()
                 )
+
+    def _has_looked(self, db: Db) -> bool:
+        """Whether the calendar was read just now; not so if it was disconnected meanwhile."""
+        try:
+            read_at = calendars.calendar(db, self.calendar.id).read_at
+        except NotFoundError:
+            return False
+        return read_at is not None and read_at >= self.now
 
     def _begin_look(self) -> None:
         """Have everything read if nothing could be for longer than usual."""

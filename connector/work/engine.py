@@ -18,16 +18,17 @@ import dramatiq
 import structlog
 from dramatiq.errors import ConnectionClosed
 from sqlalchemy import Connection
+from structlog.contextvars import get_contextvars
 
 from connector import counters
 from connector.errors import InstallationError, LeaseLostError, RefusedError, StoppingError, TransientError
+from connector.failures import describe, tell, trace, working_on
 from connector.ports import Clock
 from connector.storage import ledger, needs
 from connector.storage.database import Database
 from connector.storage.ledger import Claim, Key, Kind
 from connector.work.broker import MUTED_SECONDS, open_broker
 from connector.work.counting import Counting
-from connector.work.faults import describe, trace
 from connector.work.pump import Pump
 from connector.work.threads import Watch
 from connector.work.wakeups import WakeUps
@@ -130,8 +131,16 @@ class Ending:
 
 
 def carry_out(database: Database, claim: Claim, handle: Handler, running: Running, *, clock: Clock) -> Ending:
-    """Do one claim's worth of work, and end the claim as that went; a claim that is gone is lost."""
-    ending = _carried_out(database, claim, handle, running, clock=clock)
+    """Do one claim's worth of work, and end the claim as that went; a claim that is gone is lost.
+
+    What did not go through is told with its cause and when it is tried again.
+    """
+    with working_on(kind=claim.key.kind.value, id=claim.key.id, attempts=claim.attempts + 1):
+        ending = _carried_out(database, claim, handle, running, clock=clock)
+        if ending.how in {"postponed", "refused", "failed"} and ending.error is not None:
+            tell("work_ended", ending.error, how=ending.how, again_at=ending.again_at)
+        elif ending.how != "done":
+            log.info("work_ended", how=ending.how, **get_contextvars())
     counters.add(counters.WORK_ENDED, kind=claim.key.kind, how=ending.how)
     return ending
 
@@ -302,21 +311,11 @@ class Engine:
     def _ended(self, claim: Claim, ending: Ending) -> Key | None:
         """Count how a claim has ended, send the wake-up for its next time, and return the key to go on with."""
         self._count(ending.how)
-        self._say(claim, ending)
         if ending.how == "lost" or self._stop.is_set():
             return None
         if ending.again_at is not None:
             self.wake({claim.key: ending.again_at})
         return ledger.follower(self._database, claim, self._clock())
-
-    def _say(self, claim: Claim, ending: Ending) -> None:
-        """Log what did not go through, with its cause and when it is tried again."""
-        about = {"how": ending.how, "kind": claim.key.kind, "id": claim.key.id, "attempts": claim.attempts + 1}
-        if ending.how in {"postponed", "refused", "failed"} and ending.error is not None:
-            again_at = ending.again_at.isoformat() if ending.again_at else None
-            log.warning("work_ended", **about, error=describe(ending.error), again_at=again_at)
-        elif ending.how != "done":
-            log.info("work_ended", **about)
 
     def _count(self, how: str) -> None:
         with self._counts_lock:

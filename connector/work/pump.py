@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-import structlog
-
+from connector.failures import tell
 from connector.ports import Clock
 from connector.storage import ledger
 from connector.storage.database import Database
@@ -17,8 +16,6 @@ LIMIT = 500  # keys woken at a time
 _BATON = 0x70756D70  # the advisory lock of the one process that pumps
 _SHORTEST = timedelta(milliseconds=20)
 _BACKLOG = timedelta(milliseconds=100)  # the sleep while there is more than can be woken at a time
-
-log = structlog.get_logger(__name__)
 
 
 class Pump:
@@ -84,7 +81,7 @@ class Pump:
                 if self._baton.held():
                     sleep = self._pump()
             except Exception as error:  # noqa: BLE001 - database or broker may be back at the next tick
-                log.warning("pump_failed", error=type(error).__name__)
+                tell("pump_failed", error)
             self._stop.wait(sleep.total_seconds())
 
     def _pump(self) -> timedelta:

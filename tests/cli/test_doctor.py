@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from connector.errors import RefusedError, TransientError
-from connector.storage import ledger
+from connector.storage import ledger, tables
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
-from providers.memory.provider import MemoryCalendar
+from providers.memory.provider import MemoryCalendar, MemoryStore
 from tests.cli.keyboard import Cli, ahead
 from tests.cli.worker import probe, pull, read_free_busy
 from tests.conftest import free_port
@@ -103,6 +105,44 @@ def test_a_blind_spot_fails_where_somebody_relies_on_it(practice: Cli, calendar:
     assert result.exit_code == 1
     assert "a blind spot, last read on" in result.stdout
     assert "the server does not answer" in result.stdout
+
+
+def test_a_calendar_that_was_never_read_is_a_blind_spot_while_an_offer_is_open(
+    practice: Cli, calendar: MemoryCalendar, store: MemoryStore, tmp_path: Path
+) -> None:
+    practice.offer(practice.book(), ahead(8))
+    practice.ok("resync", "--wait")
+    store.calendar("second")
+    again = ("--address", store.id, "--password-file", str(tmp_path / "password"), "--calendar", "second")
+    practice.ok("connections", "add", "--provider", "memory", *again)
+    result = practice.run("doctor")
+    assert result.exit_code == 1
+    assert "“second”: a blind spot while an offer is open, never read yet" in result.stdout
+    assert calendar.requests["put"]
+
+
+def test_calendars_that_older_versions_connected_twice_are_named_with_what_to_do(
+    practice: Cli, calendar: MemoryCalendar, store: MemoryStore, tmp_path: Path, sqlite_url: str
+) -> None:
+    store.calendar("second")
+    again = ("--address", store.id, "--password-file", str(tmp_path / "password"), "--calendar", "second")
+    practice.ok("connections", "add", "--provider", "memory", *again)
+    assert "more than once" not in practice.run("doctor").stdout
+    database = Database(sqlite_url)
+    with database.begin() as db:
+        first = sa.select(tables.calendars.c.identity).where(tables.calendars.c.remote_id == "work").scalar_subquery()
+        second = sa.update(tables.calendars).where(tables.calendars.c.remote_id == "second")
+        db.execute(second.values(identity=first, twin=1))
+    database.dispose()
+    by_name = {one["calendar"]["name"]: one["id"][:8] for one in practice.json("connections", "list")}
+    result = practice.run("doctor")
+    assert result.exit_code == 1
+    words = f"connected more than once, by {by_name['work']} and {by_name['second']}"
+    assert f"!!  calendar “work”: {words}. Keep one: `pencilled connections disconnect" in result.stdout
+    practice.ok("connections", "disconnect", by_name["second"])
+    practice.run("resync", "--wait")
+    assert "more than once" not in practice.run("doctor").stdout
+    assert calendar.info.remote_id == "work"
 
 
 def test_a_mail_server_out_of_reach_fails(cli: Cli) -> None:

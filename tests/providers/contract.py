@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
@@ -76,7 +76,7 @@ class Practitioner(Protocol):
 class Service:
     """A provider with an account at a running service.
 
-    `form` connects; `remote_id` is a fresh empty calendar; `missing_id` is none.
+    `form` connects, and so does each of `other_forms`; `remote_id` is a fresh empty calendar; `missing_id` is none.
     """
 
     provider: Provider
@@ -85,6 +85,7 @@ class Service:
     remote_id: str
     missing_id: str
     practitioner: Practitioner
+    other_forms: tuple[dict[str, str], ...] = field(default=(), kw_only=True)
 
     def account(self) -> Account:
         return self.provider.account(UnsavedTokens(self.provider.connect(self.form, self.network)), self.network)
@@ -161,6 +162,15 @@ class ProviderContract:
         offered = {info.remote_id: info for info in service.account().calendars()}
         assert offered[service.remote_id].writable
         assert offered[service.remote_id].name
+
+    def test_a_calendar_has_one_identity_however_its_account_was_opened(self, service: Service) -> None:
+        listed = service.account().calendars()
+        identities = {info.remote_id: info.identity for info in listed}
+        assert all(identities.values())
+        assert len(set(identities.values())) == len(listed)
+        again = [service.account(), *(replace(service, form=form).account() for form in service.other_forms)]
+        for account in again:
+            assert identities[service.remote_id] in {info.identity for info in account.calendars()}
 
     def test_a_wrong_password_is_refused(self, service: Service) -> None:
         if not self.asks_password:

@@ -78,7 +78,9 @@ def test_a_wake_up_that_fails_does_not_fail_the_change(database: Database) -> No
     with structlog.testing.capture_logs() as logs, database.begin() as db:
         ledger.touch(db, KEY, due_at=NOW)
     assert rows(database) == 1
-    assert logs == [{"event": "wake_failed", "keys": 1, "error": "ConnectionError", "log_level": "warning"}]
+    [told] = logs
+    assert (told["event"], told["keys"], told["log_level"]) == ("wake_failed", 1, "warning")
+    assert told["error"].startswith("ConnectionError")
 
 
 def test_a_second_write_transaction_in_one_thread_is_refused_at_once(database: Database) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +25,7 @@ from connector.runtime import Runtime
 from connector.services import erasing
 from connector.services.policy import Policy
 from connector.settings import Settings
-from connector.storage import channels, ledger, migrations, needs, offers, questions, tables
+from connector.storage import calendars, channels, ledger, migrations, needs, offers, questions, tables
 from connector.storage.columns import metadata
 from connector.storage.database import Database, read_url
 from connector.storage.ledger import Key, Kind
@@ -226,3 +228,75 @@ def test_migrating_a_database_that_is_up_to_date_makes_nothing_due(sqlite_databa
     migrations.migrate(sqlite_url)
     with sqlite_database.read() as db:
         assert db.execute(sa.select(sa.func.count()).select_from(ledger.due)).scalar_one() == 0
+
+
+UNTOUCHED = ("practitioners", "clients", "sessions", "offers", "alternatives", "occupancy", "mirrors", "facts")
+BOTH = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.long])]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_what_a_version_that_gave_up_had_given_up_is_written_and_all_else_is_as_it_was(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    stored = Stored(url=_urls(request, kind, "stored"), revision="0008")
+    stored.fill()
+    with _writing(stored.url) as db:
+        parked = "UPDATE due SET due_at = NULL, parked_at = due_at, last_error = 'RefusedError' WHERE kind = 'calendar'"
+        assert db.execute(sa.text(parked)).rowcount
+        before = {name: _rows(db, name) for name in UNTOUCHED}
+    shown = len(stored.calendar("work").shown())
+    with upgrade(stored) as upgraded:
+        with _writing(stored.url) as db:
+            assert {name: _rows(db, name, like=before[name]) for name in UNTOUCHED} == before
+        assert ledger.refused(upgraded.database) != []
+        upgraded.do_what_is_due(after=timedelta(minutes=1))
+        assert ledger.refused(upgraded.database) == []
+        assert len(stored.calendar("work").shown()) == shown + 1
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_calendar_that_was_connected_twice_stays_so_and_is_known(request: pytest.FixtureRequest, kind: str) -> None:
+    stored = Stored(url=_urls(request, kind, "stored"), revision="0012")
+    stored.fill()
+    usual, other = "https://dav.example.org/kim/work/", "http://KIM@DAV.example.org:80/kim//w%6Frk"
+    younger = uuid4().hex
+    with _writing(stored.url) as db:
+        [own] = db.execute(sa.text("SELECT id, connection_id FROM calendars WHERE name = 'work'")).all()
+        db.execute(sa.text("UPDATE connections SET provider = 'caldav' WHERE id = :id"), {"id": own.connection_id})
+        db.execute(sa.text("UPDATE calendars SET remote_id = :url WHERE id = :id"), {"url": usual, "id": own.id})
+        _copy(db, "connections", own.connection_id, id=younger)
+        late = datetime(2091, 1, 1, tzinfo=UTC)
+        _copy(db, "calendars", own.id, id=younger, connection_id=younger, remote_id=other, created_at=late)
+        before = {name: _rows(db, name) for name in ("connections", "calendars")}
+    with upgrade(stored) as upgraded:
+        with _writing(stored.url) as db:
+            assert {name: _rows(db, name, like=before[name]) for name in before} == before
+        with upgraded.database.read() as read:
+            [double] = calendars.doubles(read)
+        assert [one.id for one in double] == [UUID(str(own.id)), UUID(younger)], "the older one first"
+        assert {one.identity for one in double} == {"caldav:dav.example.org/kim/work"}
+
+
+@contextmanager
+def _writing(url: str) -> Iterator[sa.Connection]:
+    """Write to a database of any version as somebody with SQL at hand does."""
+    engine = sa.create_engine(read_url(url))
+    try:
+        with engine.begin() as db:
+            yield db
+    finally:
+        engine.dispose()
+
+
+def _rows(db: sa.Connection, table: str, *, like: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """Return every row; only the columns that those have which it is compared with."""
+    rows = [dict(row) for row in db.execute(sa.text(f'SELECT * FROM "{table}"')).mappings()]  # noqa: S608 - no input
+    names = list(like[0]) if like else list(rows[0])
+    return sorted(({name: row[name] for name in names} for row in rows), key=str)
+
+
+def _copy(db: sa.Connection, table: str, row_id: object, **changes: object) -> None:
+    """Store a row a second time, otherwise in some columns."""
+    description = sa.Table(table, sa.MetaData(), autoload_with=db)
+    [row] = db.execute(sa.select(description).where(description.c.id == row_id)).mappings()
+    db.execute(sa.insert(description).values({**row, **changes}))

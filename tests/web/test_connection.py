@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
-from connector.domain.connection import CalendarRole
-from connector.storage import busy, calendars
-from connector.storage.ledger import Kind
+from connector.domain.connection import CalendarRole, TroubleKind
+from connector.storage import busy, calendars, ledger, troubles
+from connector.storage.ledger import Key, Kind
 from tests.web.desk import Desk, alert, later, lose
 from tests.web.remote_changes import begin, hand, question_about_move, refresh_free_busy, wipe
 from tests.web.services import MemoryService
@@ -29,6 +30,22 @@ def test_what_happened_is_told_newest_first(there: Desk) -> None:
     assert text.index("The calendar no longer lets us in") < text.index("Calendar connected: work")
     assert "Dr. Ada Weiß" in text
     assert "Times in this list: Central European Time (Berlin)" in text
+
+
+def test_f2_what_cannot_be_read_is_said_on_every_page_that_shows_how_calendars_fare(there: Desk) -> None:
+    begin(there)
+    [path] = set(re.findall(r'href="(/sessions/[0-9a-f-]{36})"', there.ada.get("/sessions").text))
+    pages = ("/sessions", path, "/calendars", f"/calendars/{there.connections[0].id}")
+    with there.stage.runtime.database.begin() as db:
+        words = "the server is being moved"
+        troubles.note_read(db, there.calendar.id, words, kind=TroubleKind.REFUSED, now=there.stage.now)
+        ledger.touch(db, Key(Kind.PULL, str(there.calendar.id)), due_at=there.stage.now)
+    for page in pages:
+        text = there.ada.get(page).text
+        assert re.search("can(not| no longer) be read", text, re.IGNORECASE), page
+        assert words in text, page
+        assert "The calendar service refuses it to this account." in text, page
+        assert "Next try: " in text, page
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -136,6 +136,32 @@ def test_limits_count_the_address_the_trusted_proxy_names(secure: Stage) -> None
     assert post("192.0.2.2").status_code != 429
 
 
+@pytest.mark.parametrize(
+    ("peer", "prefix", "location"),
+    [
+        ("127.0.0.1", "/book", "/book/sessions"),
+        ("::ffff:10.0.0.7", "/book/", "/book/sessions"),
+        ("fd00::7", "/book", "/book/sessions"),
+        ("127.0.0.1", "/evil", "/sessions"),
+        ("127.0.0.1", "/book, /evil", "/sessions"),
+        ("203.0.113.50", "/book", "/sessions"),
+        ("2001:db8::7", "/book", "/sessions"),
+    ],
+)
+def test_forwarded_headers_are_believed_of_our_own_proxies_and_no_prefix_but_our_own(
+    sqlite_database: Database, sqlite_url: str, clock: Clock, peer: str, prefix: str, location: str
+) -> None:
+    url = "https://pencilled.example.org/book"
+    stage = make_stage(make_runtime(sqlite_database, sqlite_url, clock, public_url=url, trusted_proxies=1), clock)
+    headers, environ = {"X-Forwarded-Prefix": prefix}, {"REMOTE_ADDR": peer}
+    with structlog.testing.capture_logs() as logs:
+        answers = [stage.app.test_client().get("/", headers=headers, environ_overrides=environ) for _ in range(2)]
+    assert {answer.location for answer in answers} == {location}
+    is_stranger = peer in {"203.0.113.50", "2001:db8::7"}
+    assert [line["event"] for line in logs] == ["proxy_not_ours"] * is_stranger, "once"
+    assert peer not in str(logs)
+
+
 def test_a_body_too_large_is_refused(stage: Stage) -> None:
     answer = stage.browser().http.post("/signin", data={"email": "x" * (LARGEST_BODY + 1)})
     assert answer.status_code == 413

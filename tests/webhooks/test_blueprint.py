@@ -121,6 +121,20 @@ def test_a_forged_notification_is_refused_without_detail_and_counted(
     assert counted() == {("google", "refused"): 1}
 
 
+def test_f3_pushes_that_prove_nothing_are_told_once_an_hour_and_name_nobody(
+    client: FlaskClient, notification: Notification
+) -> None:
+    forged = google_headers(notification) | {"X-Goog-Channel-Token": "guessed"}
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            client.post("/hooks/google", headers=forged)
+    [told] = [line for line in logs if line["event"] == "notification_refused"]
+    assert (told["log_level"], told["provider"], told["attempts"]) == ("warning", "google", 1)
+    assert told["error"] == "no notification from a channel of ours"
+    assert notification.channel_id not in str(told)
+    assert "guessed" not in str(told)
+
+
 def test_a_notification_of_a_closed_channel_is_refused(
     client: FlaskClient, practice: Practice, calendar: Calendar, notification: Notification
 ) -> None:
@@ -280,14 +294,9 @@ def test_a_push_whose_keys_cannot_be_opened_is_to_be_sent_again_and_the_operator
         db.execute(sa.text("UPDATE channels SET secret = :bad"), {"bad": b"sealed by nobody"})
     with structlog.testing.capture_logs() as logs:
         assert webhooks_alone(runtime).test_client().post(path, headers=headers, data=body).status_code == 503
-    assert [line for line in logs if line["log_level"] == "warning"] == [
-        {
-            "event": "notification_not_stored",
-            "log_level": "warning",
-            "provider": "caldav",
-            "error": "SettingsError",
-        }
-    ]
+    [told] = [line for line in logs if line["log_level"] == "warning"]
+    assert (told["event"], told["provider"]) == ("notification_not_stored", "caldav")
+    assert told["error"].startswith("SettingsError")
 
 
 def test_a_notification_that_cannot_be_stored_is_to_be_sent_again(

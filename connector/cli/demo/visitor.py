@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.cookiejar
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -26,11 +27,12 @@ class Page:
 
 
 class Visitor:
-    """Somebody at a browser of their own, with their own cookies."""
+    """Somebody at a browser of their own, with their own cookies; `trusted` are the certificates it trusts."""
 
-    def __init__(self) -> None:
-        jar = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    def __init__(self, *, trusted: ssl.SSLContext | None = None) -> None:
+        self.cookies = http.cookiejar.CookieJar()
+        keeping, https = urllib.request.HTTPCookieProcessor(self.cookies), urllib.request.HTTPSHandler(context=trusted)
+        self._opener = urllib.request.build_opener(keeping, https)
 
     def open(self, url: str) -> Page:
         """Open an address."""

@@ -15,6 +15,7 @@ from connector.domain.facts import AccessLost, AccessRegained, ConnectionAdded
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK, Actor, Level, Practitioner
 from connector.errors import RuleError
+from connector.failures import tell
 from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
 from connector.services import notices, standstill
 from connector.services.recording import make_busy_due
@@ -226,11 +227,14 @@ def reauthorize(
             ledger.touch(db, Key(Kind.CALENDAR, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
-def note_access_lost(db: Db, connection_id: UUID, *, now: datetime) -> None:
+def note_access_lost(
+    db: Db, connection_id: UUID, *, now: datetime, why: Exception | str = "its credentials are refused"
+) -> None:
     """Stop using a connection whose credentials are refused, and tell the practitioner once."""
     connection = calendars.connection(db, connection_id)
     if not calendars.set_state(db, connection_id, ConnectionState.ACCESS_LOST):
         return
+    tell("access_lost", why, connection=str(connection_id), provider=connection.provider)
     timeline.append(db, connection.practitioner_id, [AccessLost(at=now, by=CLOCK, connection_id=connection_id)])
     practitioner = people.practitioner(db, connection.practitioner_id)
     notice = Notice(

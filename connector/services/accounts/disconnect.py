@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Connection as Db
 
 from connector.domain import question as question_rules
@@ -18,6 +17,7 @@ from connector.domain.connection import Calendar, CalendarRole, Connection, Conn
 from connector.domain.facts import Disconnected, DisconnectRequested, Dropped
 from connector.domain.people import CLOCK, Actor
 from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
+from connector.failures import tell
 from connector.ports import Account, Clock, Revocable
 from connector.services import standstill
 from connector.services.accounts import subscriptions
@@ -34,8 +34,6 @@ AccountKey = Callable[[Mapping[str, str]], str | None]
 """Gives the key of the account that credentials open; None if they do not tell: `Provider.account_key`."""
 
 _READING = (Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
-
-log = structlog.get_logger(__name__)
 
 
 def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: datetime) -> None:
@@ -120,8 +118,8 @@ def finish(
         _clear(database, policy, seal, its_calendars, account, clock, fence)
         fence.renew()
         _revoke(database, seal, connection, account, account_key)
-    except AccessLostError:
-        log.info("disconnected_without_access", connection=str(connection_id), provider=connection.provider)
+    except AccessLostError as error:
+        tell("disconnected_without_access", error, connection=str(connection_id), provider=connection.provider)
     with fenced(database, fence) as db:
         _delete(db, connection, by=CLOCK, now=clock())
 
@@ -158,8 +156,8 @@ def _revoke(database: Database, seal: Seal, connection: Connection, account: Acc
         return
     try:
         account.revoke()
-    except RefusedError:
-        log.info("permission_not_taken_back", connection=str(connection.id), provider=connection.provider)
+    except RefusedError as error:
+        tell("permission_not_taken_back", error, connection=str(connection.id), provider=connection.provider)
 
 
 def _is_shared(database: Database, seal: Seal, connection: Connection, account_key: AccountKey) -> bool:

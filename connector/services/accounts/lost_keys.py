@@ -33,7 +33,7 @@ def give_up(db: Db, seal: Seal, policy: Policy, *, by: Actor, now: datetime) -> 
         if connection.state is ConnectionState.DISCONNECTING:
             disconnect.abandon(db, policy, connection.id, by=by, now=now)
         else:
-            connect.note_access_lost(db, connection.id, now=now)
+            connect.note_access_lost(db, connection.id, now=now, why="the key of its credentials is lost")
     return len(closed)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from connector import paths, ports
+from connector import failures, paths, ports
 from connector.domain.connection import ConnectionState
 from connector.errors import (
     LeaseLostError,
@@ -152,8 +152,8 @@ def _load(
 
 @cache
 def _log_without_address(public_url: str) -> None:
-    reason = "only an https address can be notified; changes are found by polling"
-    log.info("no_channels", setting="CONNECTOR_PUBLIC_URL", scheme=public_url.partition(":")[0], reason=reason)
+    what = "only an https address can be notified; changes are found by polling"
+    log.info("no_channels", setting="CONNECTOR_PUBLIC_URL", scheme=public_url.partition(":")[0], what=what)
 
 
 def _stored(subscription: _Subscription) -> Sequence[Channel]:
@@ -218,12 +218,7 @@ def _open(subscription: _Subscription, address: str, *, instead_of: Channel | No
     except RefusedError as error:
         with fenced(subscription.database, subscription.fence) as db:
             channels.remove(db, [channel.id])
-        log.info(
-            "channel_refused",
-            calendar=str(subscription.calendar_id),
-            provider=subscription.provider,
-            reason=_reason(error),
-        )
+        _tell(subscription, "channel_refused", error, again_at=subscription.now + ASK_AGAIN)
         return None
     return _store_granted(subscription, granted, instead_of=instead_of)
 
@@ -244,9 +239,9 @@ def _renew(subscription: _Subscription, current: Channel, address: str) -> datet
     return _store_granted(subscription, granted, instead_of=current, successor=successor)
 
 
-def _reason(error: RefusedError) -> str:
-    """Return what the service said, without addresses, for the operator's log."""
-    return " ".join("…" if "@" in word or "/" in word else word for word in str(error).split())
+def _tell(subscription: _Subscription, event: str, error: ProviderError, *, again_at: datetime | None = None) -> None:
+    calendar = str(subscription.calendar_id)
+    failures.tell(event, error, calendar=calendar, provider=subscription.provider, again_at=again_at)
 
 
 def _new_channel(subscription: _Subscription, *, channel_id: str, secret: str) -> Channel:
@@ -301,7 +296,7 @@ def _close_unrecorded(subscription: _Subscription, granted: ports.Channel) -> No
         with ports.asking_first(lambda: None):
             subscription.remote.unwatch(granted)
     except ProviderError as error:
-        log.info("channel_left_to_expire", provider=subscription.provider, reason=type(error).__name__)
+        _tell(subscription, "channel_left_to_expire", error)
 
 
 def _is_disconnecting(db: Connection, subscription: _Subscription) -> bool:
@@ -335,4 +330,4 @@ def _close(subscription: _Subscription, channel: Channel) -> None:
     except MissingError:
         pass
     except RefusedError as error:
-        log.info("channel_left_to_expire", provider=subscription.provider, reason=_reason(error))
+        _tell(subscription, "channel_left_to_expire", error)

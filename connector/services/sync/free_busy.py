@@ -21,6 +21,7 @@ from connector.domain.offer import Alternative, Offer
 from connector.domain.people import CLOCK
 from connector.domain.span import Span
 from connector.errors import ConnectorError, MissingError, ProviderError, RefusedError
+from connector.failures import tell
 from connector.ports import Busy, Clock, ListsBusy, RemoteCalendar
 from connector.services import notices
 from connector.services.policy import Policy
@@ -75,7 +76,9 @@ def read(
             busy.note_trouble(db, calendar_id, str(error))
             is_needed = _is_needed(db, calendar, now)
         if isinstance(error, MissingError | RefusedError):
-            return now + policy.poll_idle if is_needed else None
+            again_at = now + policy.poll_idle if is_needed else None
+            tell("busy_not_read", error, calendar=str(calendar_id), again_at=again_at)
+            return again_at
         raise
     with fenced(database, fence) as db:
         lock(db, policy, calendar.practitioner_id, now=now)
@@ -142,7 +145,7 @@ def _read_for_door(
         try:
             busy_times = _read(open_remote(calendar.id), Span(start=now, end=until))
         except ConnectorError as error:
-            log.warning("busy_not_read", calendar=str(calendar.id), error=type(error).__name__)
+            tell("busy_not_read", error, calendar=str(calendar.id), again_at=now)
             _keep_for_door(database, policy, calendar, None, str(error), until=until, now=now)
         else:
             _keep_for_door(database, policy, calendar, busy_times, "", until=until, now=now)

@@ -19,6 +19,7 @@ from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Action, MirrorState, Remove, Sighting
 from connector.errors import EditConflictError, MissingError, RefusedError
+from connector.failures import tell
 from connector.ports import Changes, Failed, Outcome, RemoteCalendar
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
@@ -108,7 +109,7 @@ def _without_removals(remote: RemoteCalendar, reading: Reading) -> Reading:
             raise error
     if not errors:
         return reading
-    log.warning("removal_refused", calendar=str(reading.snapshot.calendar.id), entries=len(errors))
+    tell("removal_refused", errors[0], calendar=str(reading.snapshot.calendar.id), entries=len(errors))
     return replace(reading, removed=())
 
 
@@ -384,9 +385,10 @@ def _pause_unreadable(
     """
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
-    log.warning("look_refused", calendar=str(calendar.id), missing=missing, paused=calendar.paused is not None)
     with fenced(database, fence) as db:
-        if not troubles.note_unreadable(db, calendar.id, words, lasting=policy.settling, now=now):
-            return now + policy.settling
-        breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
-    return now + policy.poll_idle
+        lasts = troubles.note_unreadable(db, calendar.id, words, lasting=policy.settling, now=now)
+        if lasts:
+            breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
+    again_at = now + (policy.poll_idle if lasts else policy.settling)
+    tell("look_refused", error, calendar=str(calendar.id), paused=lasts, again_at=again_at)
+    return again_at

@@ -13,7 +13,7 @@ from connector.domain.facts import Disconnected
 from connector.domain.people import Practitioner
 from connector.errors import NotFoundError
 from connector.services.views.timeline import Line, line_of
-from connector.services.views.troubles import TroubleView, of_calendar
+from connector.services.views.troubles import TroubleView, of_calendar, with_troubles
 from connector.storage import calendars, people, timeline
 
 MENTIONED_FOR = timedelta(days=30)  # how long the page mentions that entries were left behind
@@ -42,7 +42,10 @@ class ConnectionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPage:
-    """One connection with everything that happened to it, oldest first, and its other calendars."""
+    """One connection with everything that happened to it, oldest first, and its other calendars.
+
+    What does not go through at present stands in its timeline, too.
+    """
 
     practitioner: Practitioner
     view: ConnectionView
@@ -97,10 +100,12 @@ def connection_page(db: Db, practitioner_id: UUID, connection_id: UUID) -> Conne
 
     Raises: NotFoundError if there is none, or if it is somebody else's.
     """
+    view = connection_view(db, practitioner_id, connection_id)
+    lines = map(line_of, timeline.of_connection(db, connection_id))
     return ConnectionPage(
         practitioner=people.practitioner(db, practitioner_id),
-        view=connection_view(db, practitioner_id, connection_id),
-        timeline=tuple(line_of(fact) for fact in timeline.of_connection(db, connection_id)),
+        view=view,
+        timeline=with_troubles(lines, view.troubles),
     )
 
 

@@ -24,6 +24,7 @@ from connector.services.policy import Policy
 from connector.services.sync import free_busy
 from connector.services.views.offers import OfferView, is_open, offer_view
 from connector.services.views.timeline import LETTERS, Line, line_of
+from connector.services.views.troubles import TroubleView, of_calendar, with_troubles
 from connector.storage import calendars, conversations, messages, mirrors, offers, people, questions, sessions, timeline
 from connector.storage.busy import BlindSpot
 from connector.storage.messages import Message, MessageState
@@ -37,8 +38,7 @@ class CalendarView:
     """A connected calendar.
 
     Attributes:
-        trouble: Why it cannot be brought up to date; empty while it can.
-        since: When that began.
+        troubles: What does not go through in it.
         lost: Whether its account must be reconnected.
         paused: Why nothing is done in it, the value of a PauseReason; empty while it is worked on.
     """
@@ -46,8 +46,7 @@ class CalendarView:
     id: UUID
     name: str
     account: str
-    trouble: str
-    since: datetime | None
+    troubles: tuple[TroubleView, ...]
     lost: bool
     paused: str
 
@@ -113,6 +112,7 @@ class SessionPage:
     """Everything its practitioner sees of one session.
 
     Attributes:
+        timeline: What happened to it, and what does not go through in the calendars it stands in, or should.
         missing_in: The names of the connected calendars that do not show the session as it is wanted.
         conflicts: By the alternatives noted down or offered, the names of the calendars in which something else stands.
         blind: The calendars of which it is not known whether they are free at those times.
@@ -179,6 +179,9 @@ def session_page(
     question = questions.open_of(db, session_id)
     connected = calendars.calendars_of(db, practitioner_id)
     missing = _missing(db, session, offered.open, question, client, connected)
+    views = _calendar_views(db, practitioner_id, connected)
+    is_over = session.when.span.end <= now and offered.open is None
+    troubles = () if is_over else [trouble for view in views for trouble in view.troubles]
     times = offered.times
     conflicts = {time.id: free_busy.conflicts(db, practitioner_id, time.when.span) for time in times}
     blind = free_busy.blind_spots(db, policy, practitioner_id, times, now=now) if times else ()
@@ -189,9 +192,9 @@ def session_page(
         open=offer_view(offered.open, session, missing=missing, conflicts=conflicts) if offered.open else None,
         draft=offered.draft,
         past=offered.past,
-        timeline=tuple(line_of(fact) for fact in timeline.of_session(db, session_id)),
+        timeline=with_troubles(map(line_of, timeline.of_session(db, session_id)), troubles),
         messages=tuple(_message_views(db, session_id, now)),
-        calendars=_calendar_views(db, practitioner_id, connected),
+        calendars=views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
         conflicts=conflicts,
@@ -307,8 +310,7 @@ def _calendar_views(db: Connection, practitioner_id: UUID, connected: Iterable[C
             id=calendar.id,
             name=calendar.name,
             account=accounts[calendar.connection_id].label,
-            trouble=calendar.trouble or calendar.read_trouble or "",
-            since=calendar.trouble_since or calendar.read_trouble_since,
+            troubles=of_calendar(db, calendar),
             lost=accounts[calendar.connection_id].state is ConnectionState.ACCESS_LOST,
             paused=calendar.paused or "",
         )

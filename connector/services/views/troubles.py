@@ -1,13 +1,18 @@
-"""What keeps a calendar from being read or written, as everybody is shown it: since when, why, and the next try."""
+"""What keeps a calendar from being read or written, as everybody is shown it: since when, why, and the next try.
+
+Pages, timelines, commands and doctor all ask here. A trouble stands in a timeline as long as it lasts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar, TroubleKind
+from connector.services.views.timeline import Line
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 
@@ -25,12 +30,14 @@ class TroubleView:
     """One thing that does not go through.
 
     Attributes:
+        calendar: The name of the calendar.
         what: "read" or "written".
         why: What went wrong last.
         who: Who can do something about it, a sentence.
         again_at: When it is tried again, aware UTC; None if that is not known.
     """
 
+    calendar: str
     what: str
     since: datetime
     why: str
@@ -41,6 +48,13 @@ class TroubleView:
     def phrase(self) -> str:
         """What the calendar does, or does not."""
         return PHRASES[self.what]
+
+    @property
+    def line(self) -> Line:
+        """The same in a timeline."""
+        again = f" Next try: {self.again_at:%d %b %Y, %H:%M:%S} UTC." if self.again_at else ""
+        what = f"The calendar “{self.calendar}” {self.phrase}"
+        return Line(at=self.since, who="automatically", what=what, why=f"{self.why}. {self.who}{again}")
 
     @property
     def sentence(self) -> str:
@@ -55,6 +69,7 @@ def of_calendar(db: Db, calendar: Calendar) -> tuple[TroubleView, ...]:
     faults = (("written", Kind.CALENDAR, calendar.write_fault), ("read", Kind.PULL, calendar.read_fault))
     return tuple(
         TroubleView(
+            calendar=calendar.name,
             what=what,
             since=fault.since,
             why=fault.words,
@@ -64,3 +79,8 @@ def of_calendar(db: Db, calendar: Calendar) -> tuple[TroubleView, ...]:
         for what, kind, fault in faults
         if fault is not None
     )
+
+
+def with_troubles(lines: Iterable[Line], troubles: Iterable[TroubleView]) -> tuple[Line, ...]:
+    """Return a timeline with what does not go through at present, in its place."""
+    return tuple(sorted((*lines, *(trouble.line for trouble in troubles)), key=lambda line: line.at))

@@ -44,7 +44,10 @@ class CaldavContract(ProviderContract):
     def service(self, server: Server, provider: Caldav) -> Service:
         url = server.make_calendar(f"work-{uuid4().hex[:8]}")
         form = {"address": server.url, "username": server.username, "password": server.password}
-        return Service(provider, form, LOOPBACK, url, f"{server.home}nowhere/", Owner(server, url))
+        spellings = (url, url.rstrip("/"), url.replace("http://", "HTTP://"), url.replace("work-", "%77ork-"))
+        others = tuple({**form, "address": spelling} for spelling in spellings)
+        owner = Owner(server, url)
+        return Service(provider, form, LOOPBACK, url, f"{server.home}nowhere/", owner, other_forms=others)
 
     @pytest.fixture
     def owner(self, service: Service) -> Owner:

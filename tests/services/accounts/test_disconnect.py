@@ -168,6 +168,18 @@ def test_losing_access_does_not_stop_a_disconnection_nor_tell_anybody(practice: 
         assert db.execute(sa.select(tables.messages.c.kind)).scalars().all().count("access_lost") == 0
 
 
+def test_a_disconnection_that_was_refused_ends_at_the_next_try(practice: Practice, calendar: Calendar) -> None:
+    with practice.database.begin() as db:
+        disconnect.begin(db, practice.policy, calendar.connection_id, by=KIM, now=practice.now)
+    remote(practice).fail(RefusedError("not now"), on="remove", times=50)
+    assert work(practice, calendar)[-1] == "refused"
+    remote(practice)._faults.clear()
+    practice.wait(hours=1)
+    assert work(practice, calendar) == ["done"]
+    with practice.database.read() as db:
+        assert calendars.connections_of(db, practice.kim.id) == []
+
+
 def test_what_is_being_disconnected_cannot_be_reauthorized(practice: Practice, calendar: Calendar) -> None:
     begin(practice, calendar)
     with practice.database.begin() as db, pytest.raises(RuleError, match="being disconnected"):

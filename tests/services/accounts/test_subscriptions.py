@@ -194,7 +194,7 @@ def test_the_words_of_a_refusal_are_logged_without_addresses(
     remote.fail_channel(RefusedError("kim@practice.example: https://dav.example/kim cannot push"))
     with structlog.testing.capture_logs() as logs:
         watch(practice, calendar)
-    assert [line["reason"] for line in logs] == ["… … cannot push"]
+    assert [line["error"].partition(" (")[0] for line in logs] == ["RefusedError: … … cannot push"]
 
 
 def test_without_an_https_address_nothing_is_opened_and_it_is_said_once(
