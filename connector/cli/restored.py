@@ -20,7 +20,8 @@ from connector.storage import people
 _CONSEQUENCES = {
     Follow.CALENDARS: "Sessions stand where their events stand; an offer whose times are gone is over; what nobody "
     "knows stays, as the practitioner's own.",
-    Follow.DATABASE: "Everything is put back as the database has it; what nobody knows is removed.",
+    Follow.DATABASE: "Everything is put back as the database has it; an offer that the calendars show as answered is "
+    "over; what nobody knows is removed.",
 }
 
 

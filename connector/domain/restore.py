@@ -90,7 +90,8 @@ def _with_offer(
     session: Session, offer: Offer | None, evidence: Evidence, follow: Follow, by: Actor, now: datetime
 ) -> Verdict:
     if follow is Follow.DATABASE:
-        return _ended(session, offer, by, now) if offer and _is_overdue(offer, now) else Verdict(session=session)
+        is_over = offer is not None and (_is_overdue(offer, now) or _seems_over(session, offer, evidence))
+        return _ended(session, offer, by, now) if offer is not None and is_over else Verdict(session=session)
     event = evidence.event if evidence.event is not None else session.when.span
     if offer is not None:
         chosen = next((one for one in offer.standing if one.when.span == event != session.when.span), None)
@@ -101,6 +102,17 @@ def _with_offer(
             return _placed(ended, evidence, event, by, now)
         return _placed(_as_held(session, offer, evidence.holds, by, now), evidence, event, by, now)
     return _placed(Verdict(session=session), evidence, event, by, now)
+
+
+def _seems_over(session: Session, offer: Offer, evidence: Evidence) -> bool:
+    """Whether calendars show that an offer was answered or taken back: its reminder and its end would not be true.
+
+    Where nothing of the session stands, calendars say nothing.
+    """
+    if evidence.event is None:
+        return False
+    is_chosen = evidence.event != session.when.span and any(one.when.span == evidence.event for one in offer.standing)
+    return is_chosen or not evidence.holds
 
 
 def _is_overdue(offer: Offer, now: datetime) -> bool:

@@ -63,8 +63,9 @@ class Practising:
     def go_on(self, **by: float) -> None:
         """Let time pass with everything done as it becomes due, and the calendar looked at."""
         left = timedelta(**by)
+        longest = max(left / 10, timedelta(minutes=20))
         while left > timedelta():
-            step = min(left, timedelta(minutes=20))
+            step = min(left, longest)
             self.installation.wait(seconds=step.total_seconds())
             self.service.pass_time(step)
             self.tick()
@@ -196,14 +197,14 @@ def test_yesterdays_database_tells_nobody_anything_and_is_put_right_by_one_decis
         assert unknown == [when(300).span.start]
 
         here.decide(follow)
-        here.go_on(hours=6)
+        here.go_on(hours=30)  # past every reminder and deadline
         assert here.mails_to_clients() == mails
         here.assert_in_line()
         follows_calendars = follow is Follow.CALENDARS
         assert practice.session(day.offered).when == when(96 if follows_calendars else 48)
         assert practice.session(day.moved).when == when(224 if follows_calendars else 200)
         assert (practice.session(day.moved).flag is FlagReason.RESTORED) is follows_calendars
-        state = OfferState.ACCEPTED if follows_calendars else OfferState.OPEN
+        state = OfferState.ACCEPTED if follows_calendars else OfferState.WITHDRAWN
         assert practice.offer_now(day.offer).state is state
         assert (when(300).span.start in here.times()) is follows_calendars
 

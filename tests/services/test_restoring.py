@@ -184,7 +184,9 @@ def test_following_the_calendars_a_session_stands_where_its_event_stands(restore
     assert when(300).span in times(practice)  # nobody knows it, so it is the practitioner's own now
 
 
-def test_following_the_database_everything_is_put_back_and_what_nobody_knows_goes(restored: Restored) -> None:
+def test_following_the_database_all_is_put_back_but_an_answered_offer_and_what_nobody_knows_goes(
+    restored: Restored,
+) -> None:
     offered, offer, moved, _ = lived_on(restored)
     practice = restored.practice
 
@@ -193,10 +195,27 @@ def test_following_the_database_everything_is_put_back_and_what_nobody_knows_goe
     restored.go_on()
 
     assert practice.session(offered).when == when(48)
-    assert practice.offer_now(offer).state is OfferState.OPEN
+    assert practice.offer_now(offer).state is OfferState.WITHDRAWN  # its end would tell its client something false
+    assert practice.session(offered).flag is FlagReason.RESTORED
     assert practice.session(moved).when == when(200)
-    assert times(practice) == [when(hours).span for hours in (48, 72, 96, 120, 200)]
-    assert set(restored.righted()) == {Righting.PUT_BACK, Righting.REMOVED}
+    assert times(practice) == [when(48).span, when(200).span]
+    assert set(restored.righted()) == {Righting.OFFER_OVER, Righting.PUT_BACK, Righting.REMOVED}
+
+
+def test_following_the_database_an_offer_of_which_calendars_say_nothing_stays_open(restored: Restored) -> None:
+    practice = restored.practice
+    _, offer = offer_and_show(practice, restored.calendar, 72, 96)
+    restored.back_up()
+    practice.book(300)  # so that it is noticed
+    work(practice, restored.calendar)
+    remote(practice).wipe()
+
+    restored.restore()
+    restored.decide(Follow.DATABASE)
+    restored.go_on()
+
+    assert practice.offer_now(offer).state is OfferState.OPEN
+    assert times(practice) == [when(48).span, when(72).span, when(96).span]
 
 
 def test_an_offer_whose_times_are_gone_is_over_and_its_session_needs_its_practitioner(restored: Restored) -> None:
