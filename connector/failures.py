@@ -6,6 +6,7 @@ adds by `working_on` which work it was. Nothing told here names anybody: our ide
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,18 +32,26 @@ def working_on(**work: object) -> Iterator[None]:
         yield
 
 
-def tell(event: str, error: Exception | str, *, again_at: datetime | None = None, **about: object) -> None:
+def tell(
+    event: str,
+    error: Exception | str,
+    *,
+    again_at: datetime | None = None,
+    level: int = logging.WARNING,
+    **about: object,
+) -> None:
     """Log one thing that did not go through.
 
     Args:
         event: What has failed, one word.
         error: Why: an exception, or words that name nobody.
         again_at: When it is tried again; None where nothing does so by itself.
+        level: An error where the operator has to do something.
         about: Our identifiers, numbers and kinds. Never a name, an address or a title.
     """
     details = {"attempts": 1, **get_contextvars(), **about}
     why = _REVEALING.sub("…", error) if isinstance(error, str) else describe(error)
-    log.warning(event, **details, error=why, again_at=again_at.isoformat() if again_at else None)
+    log.log(level, event, **details, error=why, again_at=again_at.isoformat() if again_at else None)
 
 
 def describe(error: Exception) -> str:

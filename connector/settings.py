@@ -219,7 +219,10 @@ class Settings:
         "`warn` accepts and warns, `refuse` has the client choose another time.",
     )
     operator_mail: str = _setting(
-        _maybe_address, "", "Who is mailed when a calendar is stopped because it looks wrong; empty: only logged."
+        _maybe_address,
+        "",
+        "Who is mailed when a calendar is stopped because it looks wrong, a service refuses this installation, or the "
+        "database was restored; empty: only logged.",
     )
     sign_in: timedelta = _setting(_duration, "15m", "How long a mailed sign-in link can be used.")
     providers: tuple[str, ...] = _setting(_names, "", "Calendar services in use, separated by commas.")

@@ -106,6 +106,13 @@ def test_every_module_belongs_to_a_layer() -> None:
     assert homeless == set()
 
 
+def test_every_room_is_in_the_table_of_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = set(re.findall(r"`((?:connector/)?[a-z]+)(?:\.py)?`", page[page.index("## The rooms") :]))
+    there = {f"connector/{name.split('.')[1]}" for name in modules() if name.startswith("connector.")}
+    assert there | {"providers", "webhooks"} <= rooms
+
+
 def test_every_layer_is_there() -> None:
     assert set(layers()) <= modules()
 

@@ -25,7 +25,7 @@ from connector.storage.tables import connections
 
 @click.group()
 def keys() -> None:
-    """Seal stored credentials under the newest key."""
+    """Seal stored credentials under the newest key, or go on without one that is lost."""
 
 
 @keys.command()

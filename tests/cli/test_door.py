@@ -54,6 +54,13 @@ def test_help_names_every_command_that_there_is() -> None:
     assert all(name in shown for name in COMMANDS)
 
 
+def test_the_table_of_the_readme_is_what_the_command_line_says() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("<!-- commands -->\n")[2].partition("<!-- /commands -->")[0]
+    rows = [f"| `pencilled {name}` | {summary} |" for name, summary in COMMANDS.items()]
+    assert table == "\n".join(["| command | what it does |", "| --- | --- |", *rows, ""])
+
+
 def test_every_command_shows_an_example_of_itself() -> None:
     for words in every_command():
         shown = CliRunner().invoke(main, [*words, "--help"])

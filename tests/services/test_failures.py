@@ -69,6 +69,11 @@ class Scene:
         remote(self.practice).offline = AccessLostError(SAID)
         self.carry_out(Kind.CALENDAR)
 
+    def emptied(self) -> None:
+        self.practice.carry_out(Kind.CALENDAR, of=[self.calendar])
+        remote(self.practice).wipe()
+        self.carry_out(Kind.PULL)
+
     def channel_refused(self) -> None:
         self.practice.runtime = replace(
             self.practice.runtime, settings=replace(self.practice.runtime.settings, public_url="https://here.example")
@@ -108,6 +113,7 @@ FAILURES = {
     "a look that fails": _offline(TransientError(SAID), Kind.PULL),
     "a look that is refused": _offline(RefusedError(SAID), Kind.PULL, "look_refused"),
     "a calendar that is not there": _offline(MissingError(SAID), Kind.PULL, "look_refused"),
+    "a calendar that is stopped": Failure(Scene.emptied, "calendar_stopped", Kind.PULL, again=False),
     "a reading for conflicts that is refused": _offline(RefusedError(SAID), Kind.BUSY, "busy_not_read"),
     "a trial of holds that is refused": _offline(RefusedError(SAID), Kind.PROBE),
     "a push channel that is refused": Failure(Scene.channel_refused, "channel_refused", Kind.CHANNEL, again=True),
@@ -144,6 +150,16 @@ def _names(scene: Scene) -> tuple[str, ...]:
     practice = scene.practice
     people = (practice.kim.name, practice.alex.name, practice.kim.email, practice.alex.email)
     return (*(part for name in people for part in name.split()), scene.calendar.name + "”", "Kim's calendar")
+
+
+@on_sqlite
+def test_f3_an_installation_that_is_refused_is_an_error_with_its_cause_told_once(scene: Scene) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            scene.offline(InstallationError("accessNotConfigured"), Kind.PULL)
+    [told] = [line for line in logs if line["event"] == "installation_refused"]
+    assert (told["log_level"], told["provider"], told["error"]) == ("error", "memory", "accessNotConfigured")
+    assert [name for name in _names(scene) if name.casefold() in str(logs).casefold()] == []
 
 
 @on_sqlite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy import Connection as Db
 
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.errors import InstallationError
+from connector.failures import tell
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.storage import ledger, troubles
@@ -35,7 +37,7 @@ def refused(
     fault = RegistrationFault(provider=provider, since=now, cause=str(error))
     if not troubles.begin_registration_fault(db, fault):
         return
-    log.error("installation_refused", provider=provider, cause=fault.cause)
+    tell("installation_refused", fault.cause, provider=provider, level=logging.ERROR)
     if not policy.operator:
         return
     notice = Notice(

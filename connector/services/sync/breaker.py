@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-import structlog
 from sqlalchemy import Connection as Db
 
 from connector.domain.change import RemoteChange, loss
@@ -17,6 +16,7 @@ from connector.domain.facts import CalendarPaused, CalendarResumed
 from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient
 from connector.domain.people import CLOCK, Actor
 from connector.errors import RuleError
+from connector.failures import tell
 from connector.services import notices, standstill
 from connector.services.policy import Policy
 from connector.storage import calendars, ledger, people, remote_changes, timeline, unknown_entries
@@ -26,8 +26,6 @@ from connector.storage.unknown_entries import Fate
 
 PURPOSE = "stopped"  # of the tokens that lead to the page of a paused calendar
 OPERATOR = "Operator"
-
-log = structlog.get_logger(__name__)
 
 
 class How(StrEnum):
@@ -62,7 +60,7 @@ def pause(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, co
     """Pause a calendar, and ask its practitioner and the operator how to go on, once."""
     if not calendars.pause(db, calendar.id, reason.value, count=count, now=now):
         return
-    log.warning("calendar_stopped", calendar=str(calendar.id), reason=reason.value, count=count)
+    tell("calendar_stopped", reason.value, calendar=str(calendar.id), count=count)
     fact = CalendarPaused(
         at=now,
         by=CLOCK,
