@@ -16,11 +16,10 @@ import structlog
 from sqlalchemy import Connection
 
 from connector.domain.connection import Calendar, ConnectionState
-from connector.domain.entry import EntryKind
 from connector.domain.facts import ClientErased
 from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Client
-from connector.domain.session import Session, SessionState
+from connector.domain.session import Session
 from connector.errors import RuleError
 from connector.ports import Witness
 from connector.services import people as changing
@@ -203,13 +202,12 @@ def _discard_drafts(db: Connection, policy: Policy, own: Sequence[Session], by: 
 
 
 def _mark(db: Connection, own: Sequence[Session], now: datetime) -> None:
-    """Have the events of sessions that are over written without their client; all others are removed as always."""
+    """Have every event of their sessions that still stands written without them; what nobody wants is removed first."""
     waiting = [
         (calendar_id, mirror.key)
         for session in own
-        if session.state is SessionState.BOOKED
         for calendar_id, mirror in mirrors.of_session(db, session.id)
-        if mirror.stands and mirror.key.kind is EntryKind.SESSION
+        if mirror.stands
     ]
     erasures.add(db, waiting)
     for calendar_id in sorted({calendar_id for calendar_id, _key in waiting}):

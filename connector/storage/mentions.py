@@ -1,7 +1,7 @@
 """Where a client is named outside of their own rows: in unknown entries, lists after a restore, and others' timelines.
 
 Rows of others are found by words alone. So only what means nobody else is looked for there: a full name, an address or
-a number that no other client has.
+a number that nobody else has.
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, update
 
 from connector.domain.entry import titles
 from connector.domain.notice import Notice, NoticeKind, Righted
 from connector.domain.people import ERASED
 from connector.domain.personal import WORD, without_client
 from connector.storage import personal
-from connector.storage.tables import clients, conversations, facts, messages, pending_notices, unknown_entries
+from connector.storage.tables import (
+    clients,
+    conversations,
+    facts,
+    messages,
+    pending_notices,
+    practitioners,
+    unknown_entries,
+)
 
 _SHORTEST = 5
 _TYPED = (facts.c.actor_name, facts.c.actor_reason, facts.c.details)
@@ -116,5 +124,10 @@ def _lists(db: Connection, table: Table) -> Iterator[tuple[Row[Any], Notice]]:
 
 
 def _is_anothers(db: Connection, client_id: UUID, word: str) -> bool:
-    means = or_(clients.c.name == word, func.lower(clients.c.email) == word.lower(), clients.c.phone == word)
-    return db.execute(select(clients.c.id).where(clients.c.id != client_id, means).limit(1)).first() is not None
+    """Whether another client, or a practitioner, goes by a word; one name may be part of another."""
+    client = or_(
+        clients.c.name.contains(word, autoescape=True), clients.c.email.icontains(word), clients.c.phone == word
+    )
+    practitioner = or_(practitioners.c.name.contains(word, autoescape=True), practitioners.c.email.icontains(word))
+    others = select(clients.c.id).where(clients.c.id != client_id, client)
+    return db.execute(others.union_all(select(practitioners.c.id).where(practitioner)).limit(1)).first() is not None

@@ -37,7 +37,7 @@ from connector.storage.database import Database, read_url
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.conftest import missing
-from tests.domain.examples import when
+from tests.domain.examples import KIM, client, when
 from tests.services.connected import answer, connect, href_at, move_and_settle, on_sqlite, push, remote, retarget, work
 from tests.services.practice import SEAL, KeptLetters, Practice
 from tests.services.unmistakable import AGREED, OPERATOR, WORDS, Moody, told
@@ -389,6 +389,33 @@ def test_what_is_told_of_somebody_else_of_the_same_name_or_address_is_kept(pract
         assert people.client(db, namesake.id) == namesake
         page = session_page(db, practice.policy, practice.kim.id, kept.id, now=practice.now)
     assert {message.to for message in page.messages if message.to_client} == {namesake.email}
+
+
+@on_sqlite
+def test_who_has_the_name_of_their_practitioner_is_erased_without_them(practice: Practice) -> None:
+    themself = practice.another_client(client(name=KIM.name, email=practice.kim.email))
+    own, others = practice.book(48, of=themself), practice.book(72)
+    practice.cancel(own)
+    erase(practice, themself.id)
+    with practice.database.read() as db:
+        page = session_page(db, practice.policy, practice.kim.id, others.id, now=practice.now)
+    assert (page.practitioner, page.timeline[0].who) == (practice.kim, KIM.name)
+
+
+@on_sqlite
+def test_what_has_yet_to_be_taken_out_of_a_stopped_calendar_is_named_too(practice: Practice) -> None:
+    calendar = connect(practice, level=Level.FULL)
+    booked = practice.book(48)
+    work(practice, calendar)
+    with practice.database.begin() as db:
+        breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
+    practice.cancel(booked)
+    [remainder] = erase(practice).remainders
+    assert (remainder.entries, "stopped" in remainder.why) == (1, True)
+    with practice.database.begin() as db:
+        breaker.resume(db, calendar.id, How.REVERT, by=OPERATOR, now=practice.now)
+    work(practice, calendar)
+    assert (titles(practice), waiting(practice, calendar)) == ([], 0)
 
 
 @on_sqlite
