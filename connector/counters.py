@@ -129,6 +129,11 @@ TALLY = Tally()  # of this process
 add = TALLY.add
 
 
+def failed(provider: str, kind: TroubleKind) -> None:
+    """Count work on a calendar that did not go through."""
+    add(FAILURES, provider=provider, trouble=TROUBLES[kind])
+
+
 def answered(provider: str, status: int | None, *, late: bool = False) -> None:
     """Count a request by the status it was answered with, None for no answer; `late`: there was none in time."""
     if status is None:

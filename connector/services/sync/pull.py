@@ -10,9 +10,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
+from connector import counters
 from connector.domain import change
 from connector.domain.change import ChangeKind, Observation, RemoteChange, SettledChange
-from connector.domain.connection import Calendar, CalendarRole, ConnectionState
+from connector.domain.connection import Calendar, CalendarRole, ConnectionState, TroubleKind
 from connector.domain.entry import Content, EntryKey, EntryKind
 from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
@@ -366,6 +367,8 @@ def _pause_unreadable(
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
     log.warning("look_refused", calendar=str(calendar.id), missing=missing, paused=calendar.paused is not None)
     with fenced(database, fence) as db:
+        provider = calendars.connection(db, calendar.connection_id).provider
+        counters.failed(provider, TroubleKind.REFUSED)
         if not troubles.note_unreadable(db, calendar.id, words, lasting=policy.settling, now=now):
             return now + policy.settling
         breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)
