@@ -64,7 +64,7 @@ class Counter:
 
     def _known(self, label: str, word: str) -> str:
         is_known = _SLUG.fullmatch(word) if label == PROVIDER else word in self.labels[label]
-        return word if is_known else OTHER
+        return str(word) if is_known else OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
