@@ -64,7 +64,7 @@ class Counter:
 
     def _known(self, label: str, word: str) -> str:
         is_known = _SLUG.fullmatch(word) if label == PROVIDER else word in self.labels[label]
-        return word if is_known else OTHER
+        return str(word) if is_known else OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -127,6 +127,11 @@ class Tally:
 
 TALLY = Tally()  # of this process
 add = TALLY.add
+
+
+def failed(provider: str, kind: TroubleKind) -> None:
+    """Count work on a calendar that did not go through."""
+    add(FAILURES, provider=provider, trouble=TROUBLES[kind])
 
 
 def answered(provider: str, status: int | None, *, late: bool = False) -> None:

@@ -42,18 +42,25 @@ def blueprint(runtime: Runtime) -> Blueprint:
         """Show everything that is measured, in the format that is asked for."""
         if not _may_read(runtime):
             abort(404)
-        from prometheus_client import CollectorRegistry  # noqa: PLC0415 - most processes are never asked
-        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - as above
-
         measured = kept.metrics()
         if measured is None:
             return Response(status=503)
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector(measured))
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return Response(encode(registry), content_type=content_type)
+        return _answer(measured)
 
     return routes
+
+
+def _answer(measured: Sequence[Metric]) -> Response:
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - most processes are never asked
+    from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - as above
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(measured))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    except TypeError:  # a version that is no number
+        encode, content_type = choose_encoder("")
+    return Response(encode(registry), content_type=content_type)
 
 
 def _may_read(runtime: Runtime) -> bool:

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection as Db
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector import counters
+from connector.domain.connection import Calendar, Connection, ConnectionState, TroubleKind
 from connector.domain.notice import PauseReason
 from connector.errors import (
     AccessLostError,
@@ -122,6 +123,7 @@ class _CalendarWork:
         except AccessLostError as error:
             if self.connection.state is ConnectionState.DISCONNECTING:
                 raise
+            counters.failed(self.connection.provider, TroubleKind.REFUSED)
             with fenced(self.runtime.database, self.running) as db:
                 connect.note_access_lost(db, self.connection.id, now=self.runtime.clock(), why=error)
             return None

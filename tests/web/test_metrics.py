@@ -95,6 +95,13 @@ def test_they_are_told_in_the_format_that_is_asked_for(stage: Stage) -> None:
     assert {"pencilled_calendars", "pencilled_requests"} <= names
 
 
+@pytest.mark.parametrize("accept", ["text/html", "application/openmetrics-text; version=x", ";;=,", "a" * 4000])
+def test_whoever_asks_for_something_else_is_told_in_the_plain_format(stage: Stage, accept: str) -> None:
+    answer = stage.browser().get("/metrics", headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+
+
 def test_a_browser_that_asks_all_the_time_has_the_database_asked_once(stage: Stage) -> None:
     with counted(stage.runtime.database, most=8) as queries:
         first = scraped(stage.app)

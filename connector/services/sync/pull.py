@@ -10,9 +10,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
+from connector import counters
 from connector.domain import change
 from connector.domain.change import ChangeKind, Observation, RemoteChange, SettledChange
-from connector.domain.connection import Calendar, CalendarRole, ConnectionState
+from connector.domain.connection import Calendar, CalendarRole, ConnectionState, TroubleKind
 from connector.domain.entry import Content, EntryKey, EntryKind
 from connector.domain.facts import CalendarPutRight, Deviation
 from connector.domain.notice import PauseReason
@@ -386,6 +387,7 @@ def _pause_unreadable(
     missing = isinstance(error, MissingError)
     words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
     with fenced(database, fence) as db:
+        counters.failed(calendars.connection(db, calendar.connection_id).provider, TroubleKind.REFUSED)
         lasts = troubles.note_unreadable(db, calendar.id, words, lasting=policy.settling, now=now)
         if lasts:
             breaker.pause(db, policy, calendar, PauseReason.MISSING if missing else PauseReason.REFUSED, now=now)

@@ -57,7 +57,7 @@ class Attempt:
 
 def note(db: Db, policy: Policy, attempt: Attempt, *, now: datetime) -> None:
     """Note that work on a calendar did not go through, and tell whoever can do something about it, once."""
-    counters.add(counters.FAILURES, provider=attempt.connection.provider, trouble=counters.TROUBLES[attempt.kind])
+    counters.failed(attempt.connection.provider, attempt.kind)
     if isinstance(attempt.error, InstallationError):
         owner = attempt.connection.practitioner_id
         registrations.refused(db, policy, attempt.connection.provider, attempt.error, owner, now=now)
