@@ -172,7 +172,7 @@ def test_web_processes_behind_the_proxy_keep_all_of_this(distributed: Site) -> N
 
 
 def check_pages(site: Site) -> None:
-    for path in ("/readyz", "/healthz"):
+    for path in ("/readyz", "/healthz", "/metrics"):
         assert status(site.url + path, trusted=site.trusted) == 404
     visitor = site.visitor()
     page = visitor.open(f"{site.url}/")
