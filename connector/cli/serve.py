@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ from waitress.server import create_server
 
 from connector import app
 from connector.cli._shared import cannot_listen, example, open_runtime, read_settings, refuse_by_chance
+from connector.cli._stopping import Stopping
 from connector.errors import SettingsError
 from connector.runtime import Runtime
 from connector.settings import Settings
@@ -50,6 +52,7 @@ def _run(runtime: Runtime) -> None:
     settings = runtime.settings
     pages = app.create_app(runtime)
     engine = app.create_engine(runtime)
+    stopping = Stopping()
     server: Any = None
     try:
         engine.start()
@@ -67,11 +70,28 @@ def _run(runtime: Runtime) -> None:
             raise cannot_listen(settings, error) from error
         click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")
         click.echo("Stop it with Ctrl-C.")
-        server.run()
+        _serve(server, stopping)
     finally:
-        if server is not None:
-            server.close()
         engine.stop()
+
+
+def _serve(server: Any, stopping: Stopping) -> None:
+    """Answer requests until this process is asked to stop; then end those that have begun."""
+    faults: list[Exception] = []
+
+    def run() -> None:
+        try:
+            server.run()
+        except Exception as error:  # noqa: BLE001 - raised below, by the thread that ends the process
+            faults.append(error)
+        finally:
+            stopping.ask()
+
+    threading.Thread(target=run, name="server", daemon=True).start()  # its loop ends with the process
+    stopping.wait()
+    server.task_dispatcher.shutdown()
+    for fault in faults:
+        raise fault
 
 
 def _migrate(settings: Settings) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from dataclasses import replace
 
 import click
 
 from connector import app
 from connector.cli._shared import example, open_runtime, read_settings
+from connector.cli._stopping import Stopping
 from connector.errors import SettingsError
 
 
@@ -35,15 +34,13 @@ def worker(threads: int | None) -> None:
         raise SettingsError([fault])
     if threads is not None:
         settings = replace(settings, worker_threads=threads)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stopping = Stopping()
     runtime = open_runtime(settings, quiet=False)
     engine = app.create_engine(runtime)
     engine.start()
     click.echo(f"Pencilled carries out due work, {settings.worker_threads} at a time. Stop it with Ctrl-C.")
     try:
-        stop.wait()
+        stopping.wait()
     finally:
         engine.stop()
     click.echo("Stopped.")

@@ -161,4 +161,4 @@ def test_a_new_installation_begins_where_one_is_asked_for(tmp_path: Path) -> Non
     done = run_process("migrate", "--new", settings={}, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert run_process("clients", "list", settings={}, cwd=tmp_path).returncode == 0
-    assert files(tmp_path) == {"pencilled.sqlite3", "pencilled.sqlite3.key"}
+    assert files(tmp_path) == {"pencilled.sqlite3", "pencilled.sqlite3.key", "pencilled.sqlite3.witness"}

@@ -19,6 +19,7 @@ from connector.runtime import Runtime
 from connector.services.accounts import connect
 from connector.services.accounts.connect import ConnectionRequest
 from connector.storage import ledger
+from connector.storage.due import ahead
 from connector.storage.ledger import Key, Kind
 from connector.work.engine import Engine
 from tests.conftest import free_port
@@ -116,11 +117,14 @@ class Installation:
         self.until(self.unfinished, lambda keys: not keys)
 
     def unfinished(self, now: datetime | None = None) -> list[Key]:
-        """Return what is due or being carried out, seen at one moment: work that ends may make other work due."""
+        """Return what is due or being carried out, seen at one moment: work that ends may make other work due.
+
+        A key forgotten while somebody held it keeps their lease; had they been killed, nobody would ever end it.
+        """
         due = ledger.due
         soon = due.c.due_at <= (now or self.now) + timedelta(seconds=1)
         with self.runtime.database.read() as db:
-            rows = db.execute(due.select().where(or_(soon, due.c.lease_until.is_not(None)))).all()
+            rows = db.execute(due.select().where(or_(soon, due.c.lease_until > ahead(0.0)))).all()
         return [Key(Kind(row.kind), row.id) for row in rows]
 
 
