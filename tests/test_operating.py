@@ -165,6 +165,26 @@ def test_a_sqlite_back_up_can_be_restored(tmp_path: Path) -> None:
     assert database.with_name("pencilled.sqlite3.key").read_text() == key
 
 
+def test_the_witness_stays_out_of_a_back_up_and_notices_the_restore(tmp_path: Path) -> None:
+    program("sqlite3")
+    database, backup = tmp_path / "pencilled.sqlite3", tmp_path / "backup"
+    backup.mkdir()
+    cli = Cli({"CONNECTOR_DATABASE_URL": f"sqlite:///{database}"})
+    cli.ok("migrate")
+    cli.ok("practitioners", "add", "--name", "Kim", "--email", "kim@example.org", "--zone", "Europe/Berlin")
+    cli.ok("clients", "add", "--name", "Alex", "--email", "alex@example.org", "--zone", "Europe/London")
+    cli.book(7)
+    places = {"DATABASE": str(database), "BACKUP": str(backup)}
+    shell("backup-sqlite", **places)
+    assert {path.name for path in backup.iterdir()} == {"pencilled.sqlite3", "pencilled.sqlite3.key"}
+    cli.book(8)
+    cli.ok("sessions", "list")  # whichever command comes next tells the witness
+    assert database.with_name("pencilled.sqlite3.witness").exists()
+    shell("restore-sqlite", **places)
+    cli.run("sessions", "list")
+    assert "the database was restored from a back-up" in cli.run("doctor").stdout
+
+
 @pytest.mark.postgresql
 def test_a_postgresql_back_up_can_be_restored(postgresql_url: str, tmp_path: Path) -> None:
     program("pg_dump")

@@ -27,7 +27,7 @@ def said(cli: Cli, session: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("verb", "kind", "what"), [("changes", Kind.PULL, "read"), ("put", Kind.CALENDAR, "written")])
-@pytest.mark.parametrize("error", [TransientError(WORDS), RefusedError(WORDS)])
+@pytest.mark.parametrize("error", [RefusedError(WORDS), pytest.param(TransientError(WORDS), marks=pytest.mark.long)])
 def test_f2_what_cannot_be_read_or_written_is_said_alike_at_every_door(
     practice: Cli, calendar: MemoryCalendar, verb: Verb, kind: Kind, what: str, error: ProviderError
 ) -> None:
