@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.errors import RefusedError, TransientError
+from connector.errors import InstallationError, RefusedError, TransientError
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -103,6 +103,22 @@ def test_a_blind_spot_fails_where_somebody_relies_on_it(practice: Cli, calendar:
     assert result.exit_code == 1
     assert "a blind spot, last read on" in result.stdout
     assert "the server does not answer" in result.stdout
+
+
+def test_a_service_that_refuses_the_installation_is_named_and_no_account_is_blamed(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    practice.book()
+    calendar.offline = InstallationError("the calendar API is not enabled for this installation")
+    practice.refused("resync", "--wait")
+    result = practice.run("doctor")
+    assert "!!  registration memory: this installation is refused since " in result.stdout
+    assert ": the calendar API is not enabled for this installation\n" in result.stdout
+    listed = practice.ok("connections", "list")
+    assert "The service refuses this installation, not the account; its operator has been told." in listed
+    calendar.offline = None
+    practice.ok("resync", "--wait")
+    assert "registration" not in practice.run("doctor").stdout
 
 
 def test_a_mail_server_out_of_reach_fails(cli: Cli) -> None:
