@@ -26,8 +26,9 @@ class There:
     calendar: Calendar
 
     def work(self) -> None:
-        """Read and write there what is due."""
+        """Read and write there what is due, and have everybody told."""
         self.practice.carry_out(Kind.PULL, Kind.CALENDAR, of=[self.calendar])
+        self.practice.mail()
 
     def look(self) -> None:
         """Look there now, and do what follows."""

@@ -161,6 +161,16 @@ def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
     assert "the server does not answer" in page
 
 
+def test_a_practitioner_is_not_blamed_for_what_the_installation_is_refused(there: Desk) -> None:
+    there.connect()
+    with there.stage.runtime.database.begin() as db:
+        words = "the calendar API is not enabled for this installation"
+        troubles.note_write(db, there.calendar.id, words, kind=TroubleKind.INSTALLATION, now=there.stage.now)
+    page = there.ada.get("/calendars").text
+    assert "The service refuses this installation, not the account; its operator has been told." in page
+    assert 'class="tag bad"' not in page
+
+
 @pytest.fixture
 def caldav(stage: Stage) -> Iterator[Typed]:
     """A desk at a service whose access is typed in: the memory one, as it is."""
