@@ -43,7 +43,7 @@ _chance = random.SystemRandom()  # not pytest's seed: several processes look for
 
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells have it for what runs in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # processes of ours inherit it, and are asked to stop so
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which processes of ours inherit
     long = config.getoption("markexpr") == "long"
     hypothesis.settings.load_profile("long" if long else _ENVIRONMENT.get("HYPOTHESIS_PROFILE", "default"))
     share_compiled_statements()

@@ -11,13 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-<<<<<<< HEAD
-from connector.errors import RefusedError, TransientError
-from connector.storage import ledger, tables
-=======
 from connector.errors import InstallationError, RefusedError, TransientError
-from connector.storage import ledger
->>>>>>> d003bb8dbb886baaeedfba7bc6e841862d1e14fe
+from connector.storage import ledger, tables
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory.provider import MemoryCalendar, MemoryStore
@@ -112,7 +107,6 @@ def test_a_blind_spot_fails_where_somebody_relies_on_it(practice: Cli, calendar:
     assert "the server does not answer" in result.stdout
 
 
-<<<<<<< HEAD
 def test_a_calendar_that_was_never_read_is_a_blind_spot_while_an_offer_is_open(
     practice: Cli, calendar: MemoryCalendar, store: MemoryStore, tmp_path: Path
 ) -> None:
@@ -149,7 +143,8 @@ def test_calendars_that_older_versions_connected_twice_are_named_with_what_to_do
     practice.run("resync", "--wait")
     assert "more than once" not in practice.run("doctor").stdout
     assert calendar.info.remote_id == "work"
-=======
+
+
 def test_a_service_that_refuses_the_installation_is_named_and_no_account_is_blamed(
     practice: Cli, calendar: MemoryCalendar
 ) -> None:
@@ -164,7 +159,6 @@ def test_a_service_that_refuses_the_installation_is_named_and_no_account_is_blam
     calendar.offline = None
     practice.ok("resync", "--wait")
     assert "registration" not in practice.run("doctor").stdout
->>>>>>> d003bb8dbb886baaeedfba7bc6e841862d1e14fe
 
 
 def test_a_mail_server_out_of_reach_fails(cli: Cli) -> None:
