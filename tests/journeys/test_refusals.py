@@ -50,7 +50,7 @@ def at(slug: str, database: Database, folder: Path, held: ExitStack) -> There:
     return held.enter_context(practising(database, held.enter_context(services.service(slug, folder, server))))
 
 
-@pytest.fixture(params=["caldav", "google", "outlook"])
+@pytest.fixture(params=["google", *(pytest.param(slug, marks=pytest.mark.long) for slug in ("caldav", "outlook"))])
 def there(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> Iterator[There]:
     with ExitStack() as held:
         yield at(request.param, database, tmp_path, held)
@@ -125,7 +125,12 @@ def become(there: There, role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slug", "fault"), [("google", "client_refused"), ("google", "not_configured"), ("outlook", "client_refused")]
+    ("slug", "fault"),
+    [
+        pytest.param("google", "client_refused", marks=pytest.mark.long),
+        ("google", "not_configured"),
+        ("outlook", "client_refused"),
+    ],
 )
 def test_an_outage_of_our_own_registration_is_told_to_the_operator_alone_and_ends_by_itself(
     database: Database, tmp_path: Path, slug: str, fault: str
