@@ -69,7 +69,7 @@ def test_whoever_decides_about_a_practitioner_asks_first_whether_everything_stan
         for path in (ROOT / "connector/services").rglob("*.py")
         if re.search(r"people\.practitioner\(.*lock=True", path.read_text())
     }
-    recording, deciding = {"sync/push.py", "sync/doubts.py"}, {"restoring.py", "sync/breaker.py"}
+    recording, deciding = {"sync/push.py", "sync/doubts.py", "sync/erasure.py"}, {"restoring.py", "sync/breaker.py"}
     assert locking == {"standstill.py"} | recording | deciding
 
 

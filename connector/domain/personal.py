@@ -52,6 +52,10 @@ KEPT_TEXTS = frozenset(
         (facts.ConflictAccepted, "unread"),
         (facts.CalendarPaused, "calendar"),
         (facts.CalendarResumed, "calendar"),
+        (facts.CalendarPutRight, "calendar"),
+        (facts.EntriesRefused, "calendar"),
+        (facts.EntriesRefused, "why"),  # of the calendar service
+        (facts.EntriesTaken, "calendar"),
         (facts.TargetChanged, "old"),
         (facts.TargetChanged, "new"),
         (facts.HoldsProved, "calendar"),
@@ -69,6 +73,7 @@ KEPT_TEXTS = frozenset(
         (facts.PersonChanged, "changed"),
         (facts.EntryReverted, "reason"),
         (facts.CalendarPaused, "reason"),
+        (facts.CalendarPutRight, "cause"),
         (facts.CalendarResumed, "how"),
         (facts.NoticeSent, "kind"),
         (facts.NoticeSent, "medium"),

@@ -106,7 +106,7 @@ def erase(db: Connection, policy: Policy, client_id: UUID, *, by: Actor, now: da
     standstill.check(db)
     own = stored_sessions.of_client(db, client_id, since=EVER)
     for practitioner_id in sorted({session.practitioner_id for session in own}):
-        people.practitioner(db, practitioner_id, lock=True)
+        standstill.lock(db, practitioner_id)
     people.client(db, client_id, lock=True)  # nobody books them from now on; who just has is found by the check
     own = stored_sessions.of_client(db, client_id, since=EVER)
     for stored in sorted((one for session in own for one in _conversations(db, session)), key=lambda one: one.id):

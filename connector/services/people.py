@@ -102,6 +102,7 @@ def unretire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime
 
     Raises: NotFoundError; RuleError for one who was erased.
     """
+    standstill.check(db)
     client = people.client(db, client_id, lock=True)
     check_not_erased(client)
     if not client.retired:
@@ -119,7 +120,7 @@ def unretire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, n
 
     Raises: NotFoundError.
     """
-    person = people.practitioner(db, practitioner_id, lock=True)
+    person = standstill.lock(db, practitioner_id)
     if person.retired:
         people.retire_practitioner(db, practitioner_id, now=None)
         timeline.append(db, person.id, [PersonChanged(at=now, by=by, who="practitioner", changed=("unretired",))])

@@ -19,6 +19,7 @@ from tests.cli.keyboard import Cli, ahead
 from tests.domain.examples import NOW
 
 LOOKING = {
+    "clients export",
     "clients list",
     "connections history",
     "connections list",
@@ -37,7 +38,9 @@ CHANGING = {
     "clients add": ("--name", "Bo", "--email", "bo@example.org", "--zone", "Europe/Berlin"),
     "clients change": (PERSON, "--name", "Alexa Okoro"),
     "clients readdress": (PERSON, "--email", "alex@example.net"),
+    "clients erase": (PERSON, "--yes"),
     "clients retire": (PERSON,),
+    "clients unretire": (PERSON,),
     "connections add": ("--provider", "memory", "--address", "kim", "--password-stdin"),
     "connections disconnect": (CONNECTION,),
     "connections resume": (CONNECTION,),
@@ -48,6 +51,7 @@ CHANGING = {
     "practitioners add": ("--name", "Jo", "--email", "jo@example.org", "--zone", "Europe/Berlin"),
     "practitioners change": (PERSON, "--name", "Kim Hill"),
     "practitioners retire": (PERSON,),
+    "practitioners unretire": (PERSON,),
     "resync": ("--wait",),
     "sessions answer": (SESSION, "--cancel", "--support", "Robin", "--reason", "they called"),
     "sessions book": ("--client", CLIENT, "--at", ahead(9), "--phone", "Kim calls"),
