@@ -24,6 +24,7 @@ import psycopg
 import pytest
 import redis
 import sqlalchemy as sa
+import structlog
 
 from connector.storage import migrations
 from connector.storage.database import Database
@@ -47,6 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
     long = config.getoption("markexpr") == "long"
     hypothesis.settings.load_profile("long" if long else _ENVIRONMENT.get("HYPOTHESIS_PROFILE", "default"))
     share_compiled_statements()
+
+
+@pytest.fixture(autouse=True)
+def log_settings() -> Iterator[None]:
+    """Have the log as it is by default again, whatever a command has set."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

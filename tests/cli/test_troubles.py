@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import ProviderError, RefusedError, TransientError
-from connector.services.views.troubles import of_calendar
+from connector.services.views.troubles import PHRASES, of_calendar
 from connector.storage.ledger import Kind
 from providers.memory.provider import MemoryCalendar, Verb
 from tests.cli.keyboard import Cli
@@ -42,7 +42,12 @@ def test_f2_what_cannot_be_read_or_written_is_said_alike_at_every_door(
     assert trouble.what == what
     assert trouble.again_at is not None
     for door, words in said(practice, session).items():
-        parts = [what, f"{trouble.again_at:%H:%M:%S}", *WORDS.split(), *trouble.who.removesuffix(".").split()]
+        parts = [
+            *PHRASES[what].split(),
+            f"{trouble.again_at:%H:%M:%S}",
+            *WORDS.split(),
+            *trouble.who.removesuffix(".").split(),
+        ]
         assert [part for part in parts if part not in words] == [], door  # a table breaks its lines anywhere
     calendar._faults.clear()
     practice.ok("resync", "--wait")
