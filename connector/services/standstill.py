@@ -67,15 +67,30 @@ def look(database: Database, policy: Policy, witness: Witness | None, *, clock: 
     if witness is None:
         return
     with database.read() as db:
-        stored = installation.get(db)
-        seen = Seen(epoch=stored.epoch, fact=installation.newest_fact(db))
+        stored, seen = installation.get(db), _seen(db)
     remembered = witness.recall(stored.id)
     if remembered is not None and seen < remembered:
-        with database.begin() as db:
-            begin(db, policy, by=CLOCK, now=clock(), epoch=remembered.epoch + 1)
-            seen = Seen(epoch=remembered.epoch + 1, fact=installation.newest_fact(db))
-    if seen != remembered:
+        _begin_if_behind(database, policy, witness, remembered, clock=clock)
+    elif seen != remembered:
         witness.remember(stored.id, seen)
+
+
+def _begin_if_behind(database: Database, policy: Policy, witness: Witness, remembered: Seen, *, clock: Clock) -> None:
+    """Begin a standstill if the database is behind a witness also as it is now, after the witness was asked.
+
+    What it was before says nothing: things go on happening, and whoever pumps tells the witness so.
+    """
+    with database.begin() as db:
+        stored = installation.get(db, lock=True)
+        if _seen(db) >= remembered:
+            return
+        begin(db, policy, by=CLOCK, now=clock(), epoch=remembered.epoch + 1)
+        seen = _seen(db)
+    witness.remember(stored.id, seen)
+
+
+def _seen(db: Connection) -> Seen:
+    return Seen(epoch=installation.get(db).epoch, fact=installation.newest_fact(db))
 
 
 def begin(db: Connection, policy: Policy, *, by: Actor, now: datetime, epoch: int = 0) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from connector.domain.people import Actor, Role
 from connector.domain.restore import Follow
 from connector.domain.session import Session
 from connector.errors import RuleError, StandstillError, TransientError
-from connector.ports import Letter, RemoteCalendar
+from connector.ports import Letter, RemoteCalendar, Seen
 from connector.services import restoring, standstill, surveys
 from connector.services.surveys import Survey
 from connector.services.sync import breaker, push
@@ -417,6 +417,36 @@ def test_a_witness_that_knows_nothing_or_another_installation_proves_nothing(
     (tmp_path / "witness").write_text("nonsense", encoding="ascii")
     restored.look()
     assert not standstill.stands(restored.practice.database)
+
+
+class BusyWitness(FileWitness):
+    """A witness that is told of something new between the moment somebody reads the database and the question."""
+
+    def __init__(self, path: Path, meanwhile: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._meanwhile = meanwhile
+
+    def recall(self, installation_id: UUID) -> Seen | None:
+        self._meanwhile()
+        return super().recall(installation_id)
+
+
+def test_what_happens_while_somebody_looks_is_no_restore(restored: Restored, tmp_path: Path) -> None:
+    practice = restored.practice
+    practice.book(48)
+    restored.look()
+
+    def book_another() -> None:
+        practice.book(100, of=practice.another_client())
+        restored.look()  # as the process that pumps does within a second
+
+    busy = BusyWitness(tmp_path / "witness", book_another)
+    standstill.look(practice.database, practice.policy, busy, clock=practice.clock)
+
+    assert not standstill.stands(practice.database)
+    with practice.database.read() as db:
+        told = Seen(epoch=0, fact=installation.newest_fact(db))
+        assert restored.witness.recall(installation.get(db).id) == told
 
 
 def test_the_operator_is_told_once_that_the_database_was_restored(restored: Restored) -> None:
