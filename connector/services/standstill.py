@@ -36,15 +36,18 @@ log = structlog.get_logger(__name__)
 
 
 def check(db: Connection) -> None:
-    """Raise StandstillError while nothing may be decided."""
-    if installation.stands_still(db):
+    """Raise StandstillError while nothing may be decided; else none begins before the transaction ends.
+
+    Asked before anything else is locked: whoever begins one waits for those who are deciding.
+    """
+    if installation.stands_still(db, keep_so=True):
         raise StandstillError(WORDS)
 
 
 def refuse(database: Database) -> None:
     """Raise StandstillError while nothing may be decided, before anything is asked of a calendar service for it."""
-    with database.read() as db:
-        check(db)
+    if stands(database):
+        raise StandstillError(WORDS)
 
 
 def lock(db: Connection, practitioner_id: UUID) -> Practitioner:
@@ -111,8 +114,8 @@ def begin(db: Connection, policy: Policy, *, by: Actor, now: datetime, epoch: in
     installation.stand_still(db, epoch=new_epoch, now=now)
     installation.raise_revisions(db, now=now)
     installation.forget_promises(db, now=now)
-    ledger.end_leases(db)  # whoever is at work records nothing more, and so does nothing more
     _pause(db, by, now)
+    ledger.end_leases(db)  # whoever is at work records nothing more, and so does nothing more; due work is locked last
     log.warning("database_was_restored", epoch=new_epoch, by=by.role.value)
     if policy.operator:
         _tell_operator(db, policy, new_epoch, now)

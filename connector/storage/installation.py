@@ -42,15 +42,16 @@ class Installation:
 
 
 def get(db: Connection, *, lock: bool = False) -> Installation:
-    """Return the installation; `lock` keeps everybody else who asks so waiting (PostgreSQL)."""
+    """Return the installation; `lock` has whoever asks so, or needs it unchanged, wait (PostgreSQL)."""
     query = select(installation)
     row = db.execute(query.with_for_update() if lock else query).one()
     return Installation(id=row.id, epoch=row.epoch, restored_at=row.restored_at, known_until=row.known_until)
 
 
-def stands_still(db: Connection) -> bool:
-    """Whether nothing may go out."""
-    return db.execute(select(installation.c.restored_at)).scalar_one() is not None
+def stands_still(db: Connection, *, keep_so: bool = False) -> bool:
+    """Whether nothing may go out; `keep_so` has whoever wants to change that wait for the transaction (PostgreSQL)."""
+    query = select(installation.c.restored_at)
+    return db.execute(query.with_for_update(read=True) if keep_so else query).scalar_one() is not None
 
 
 def stand_still(db: Connection, *, epoch: int, now: datetime) -> None:

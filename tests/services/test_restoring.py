@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,11 @@ from connector.domain.notice import NoticeKind, Righting
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
 from connector.domain.restore import Follow
-from connector.domain.session import Session
+from connector.domain.session import Edit, Session
 from connector.errors import RuleError, StandstillError, TransientError
 from connector.ports import Letter, RemoteCalendar, Seen
 from connector.services import restoring, standstill, surveys
+from connector.services.scheduling import sessions as scheduling
 from connector.services.surveys import Survey
 from connector.services.sync import breaker, push
 from connector.services.sync.breaker import How
@@ -28,11 +30,12 @@ from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.witnesses import FileWitness
 from providers.memory import provider as memory
-from tests.domain.examples import when
+from tests.domain.examples import ATTESTED, KIM, when
 from tests.services.backups import Backup, ServerBackup
 from tests.services.connected import connect, href_at, offer_and_show, remote, times, work
 from tests.services.connected import push as look
 from tests.services.practice import KeptLetters, Practice
+from tests.services.waiting import until_it_waits
 
 OPERATOR = Actor(role=Role.OPERATOR, name="root")
 BOTH = pytest.mark.parametrize("follow", list(Follow))
@@ -501,3 +504,27 @@ def test_a_restored_database_on_a_server_is_put_right_alike(
     assert practice.session(offered).revision > highest
     restored.assert_in_line()
     memory.forget(str(practice.kim.id))
+
+
+@pytest.mark.postgresql
+def test_a_decision_under_way_ends_before_a_standstill_begins_so_that_its_revision_is_raised(
+    postgresql_database: Database,
+) -> None:
+    practice = Practice(postgresql_database)
+    booked = practice.book(48)
+
+    def begin() -> None:
+        with practice.database.begin() as db:
+            standstill.begin(db, practice.policy, by=OPERATOR, now=practice.now)
+
+    with ThreadPoolExecutor(1) as pool:
+        with practice.database.begin() as db:
+            standstill.lock(db, practice.kim.id)
+            beginning = pool.submit(begin)
+            until_it_waits(db, beginning)
+            agreed = Edit(when=when(60), attestation=ATTESTED)
+            scheduling.edit(db, practice.policy, booked.id, agreed, by=KIM, now=practice.now)
+        beginning.result()
+
+    assert practice.session(booked).when == when(60)
+    assert practice.session(booked).revision >= installation.above_all(practice.now)
