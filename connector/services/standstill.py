@@ -112,7 +112,7 @@ def begin(db: Connection, policy: Policy, *, by: Actor, now: datetime, epoch: in
         return False
     new_epoch = max(stored.epoch + 1, epoch)
     installation.stand_still(db, epoch=new_epoch, now=now)
-    installation.raise_revisions(db, now=now)
+    installation.raise_revisions(db, epochs=new_epoch - stored.epoch, now=now)
     installation.forget_promises(db, now=now)
     _pause(db, by, now)
     ledger.end_leases(db)  # whoever is at work records nothing more, and so does nothing more; due work is locked last

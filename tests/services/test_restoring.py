@@ -422,6 +422,53 @@ def test_a_witness_that_knows_nothing_or_another_installation_proves_nothing(
     assert not standstill.stands(restored.practice.database)
 
 
+@pytest.mark.parametrize("is_witnessed", [True, False])
+def test_a_back_up_made_after_a_restore_can_be_restored_twice_within_minutes(
+    restored: Restored, tmp_path: Path, *, is_witnessed: bool
+) -> None:
+    practice = restored.practice
+    booked = practice.book(48)
+    revisions = []
+    for hours in (60, 61, 62):
+        if not is_witnessed:
+            (tmp_path / "witness").unlink(missing_ok=True)
+        with practice.database.begin() as db:
+            standstill.begin(db, practice.policy, by=OPERATOR, now=practice.now)
+        restored.decide(Follow.DATABASE)
+        if hours == 60:
+            restored.back_up()
+        practice.move(practice.session(booked), when(hours))
+        revisions.append(practice.session(booked).revision)
+        restored.look()
+        practice.wait(minutes=3)
+        restored.backup.restore(practice.database)
+    assert revisions == sorted(set(revisions))
+    assert revisions[-1] < 2**31
+
+
+def test_a_witness_has_revisions_rise_from_one_restore_to_the_next_although_the_clock_was_set_back(
+    restored: Restored,
+) -> None:
+    practice = restored.practice
+    booked = practice.book(48)
+    restored.back_up()
+    practice.move(booked, when(50))
+    restored.restore()
+    restored.decide(Follow.DATABASE)
+    restored.look()
+    later = Backup(restored.url, "later")
+    revisions = []
+    for hours in (60, 61, 62):
+        practice.move(practice.session(booked), when(hours))
+        revisions.append(practice.session(booked).revision)
+        restored.look()
+        practice.wait(hours=-1)
+        later.restore(practice.database)
+        restored.look()
+        restored.decide(Follow.DATABASE)
+    assert revisions == sorted(set(revisions))
+
+
 class BusyWitness(FileWitness):
     """A witness that is told of something new between the moment somebody reads the database and the question."""
 
