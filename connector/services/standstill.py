@@ -74,6 +74,8 @@ def look(database: Database, policy: Policy, witness: Witness | None, *, clock: 
     remembered = witness.recall(stored.id)
     if remembered is not None and seen < remembered:
         _begin_if_behind(database, policy, witness, remembered, clock=clock)
+    elif stored.restored_at is not None and (remembered is None or remembered.epoch < seen.epoch):
+        return  # it may have been in the back-up: only whoever begins a standstill tells a witness so; see `is_known`
     elif seen != remembered:
         witness.remember(stored.id, seen)
 
@@ -90,6 +92,32 @@ def _begin_if_behind(database: Database, policy: Policy, witness: Witness, remem
         begin(db, policy, by=CLOCK, now=clock(), epoch=remembered.epoch + 1)
         seen = _seen(db)
     witness.remember(stored.id, seen)
+
+
+def is_known(database: Database, witness: Witness | None) -> bool:
+    """Whether everything stands still, and has since this database was restored: so a witness remembers.
+
+    A standstill of which none knows may have been going on when the back-up was made.
+    """
+    with database.read() as db:
+        stored = installation.get(db)
+    if stored.restored_at is None or witness is None:
+        return False
+    remembered = witness.recall(stored.id)
+    return remembered is not None and remembered.epoch == stored.epoch
+
+
+def declare(database: Database, policy: Policy, witness: Witness | None, *, by: Actor, now: datetime) -> None:
+    """Begin a standstill, also in another one, because somebody says that the database was restored."""
+    with database.read() as db:
+        installation_id = installation.get(db).id
+    remembered = witness.recall(installation_id) if witness is not None else None
+    with database.begin() as db:
+        stored = installation.get(db, lock=True)
+        begin(db, policy, by=by, now=now, epoch=max(stored.epoch, remembered.epoch if remembered else 0) + 1)
+        seen = _seen(db)
+    if witness is not None:
+        witness.remember(installation_id, seen)
 
 
 def _seen(db: Connection) -> Seen:

@@ -57,8 +57,9 @@ def stands_still(db: Connection, *, keep_so: bool = False) -> bool:
 
 
 def stand_still(db: Connection, *, epoch: int, now: datetime) -> None:
-    """Begin a new epoch, in which nothing goes out yet."""
-    known_until = select(facts.c.at).order_by(facts.c.id.desc()).limit(1).scalar_subquery()
+    """Begin a new epoch, in which nothing goes out yet; in a standstill, of what came before no more is known now."""
+    newest = select(facts.c.at).order_by(facts.c.id.desc()).limit(1).scalar_subquery()
+    known_until = case((installation.c.restored_at.is_(None), newest), else_=installation.c.known_until)
     db.execute(update(installation).values(epoch=epoch, restored_at=now, known_until=known_until))
 
 

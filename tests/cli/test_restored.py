@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from connector.errors import TransientError
+from connector.storage import installation
 from connector.storage.database import Database
 from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
@@ -84,8 +85,61 @@ def test_a_calendar_that_cannot_be_read_is_decided_about_only_if_that_is_said(
     practice.ok("restored", "--follow", "calendars", "--leave-unread", "--yes")
     calendar.offline = None
     assert "stopped" in practice.ok("resync", "--dry-run")
-    practice.ok("restored", "--follow", "calendars", "--yes")
+    assert "--follow calendars --continue" in practice.ok("restored", "--continue")
+    practice.ok("restored", "--follow", "calendars", "--continue", "--yes")
     assert "stopped" not in practice.ok("resync", "--dry-run")
+    assert "no calendar waits" in practice.refused("restored", "--follow", "calendars", "--continue", "--yes")
+    assert epoch(practice) == 1
+
+
+def epoch(practice: Cli) -> int:
+    """How often the database was restored, as far as it knows."""
+    database = Database(practice.settings["CONNECTOR_DATABASE_URL"])
+    with database.read() as db:
+        stored = installation.get(db)
+    database.dispose()
+    return stored.epoch
+
+
+def move_elsewhere(practice: Cli, backup: Backup) -> None:
+    """Restore a back-up on a machine that has no witness."""
+    url = practice.settings["CONNECTOR_DATABASE_URL"]
+    set_back_to(backup, url)
+    Path(url.removeprefix("sqlite:///") + ".witness").unlink(missing_ok=True)
+
+
+def test_a_back_up_made_while_one_calendar_waited_counts_as_restored_again(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    set_back(practice)
+    calendar.offline = TransientError("the service is down")
+    practice.ok("restored", "--follow", "calendars", "--leave-unread", "--yes")
+    calendar.offline = None
+    backup = Backup(practice.settings["CONNECTOR_DATABASE_URL"])
+    practice.book(21)
+    move_elsewhere(practice, backup)
+
+    practice.ok("restored", "--follow", "database", "--yes")
+
+    assert epoch(practice) == 2
+
+
+def test_a_back_up_made_in_a_standstill_counts_as_restored_again_whoever_looks_first(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    set_back(practice)
+    practice.ok("restored")
+    backup = Backup(practice.settings["CONNECTOR_DATABASE_URL"])
+    practice.ok("restored", "--follow", "calendars", "--yes")
+    assert (epoch(practice), bool(calendar.events)) == (1, True)
+    move_elsewhere(practice, backup)
+    assert "restored from a back-up" in practice.run("doctor").stdout
+
+    practice.ok("restored")
+    practice.ok("restored")
+    practice.ok("restored", "--follow", "calendars", "--yes")
+
+    assert epoch(practice) == 2
 
 
 def at() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -497,6 +497,20 @@ def test_what_happens_while_somebody_looks_is_no_restore(restored: Restored, tmp
     with practice.database.read() as db:
         told = Seen(epoch=0, fact=installation.newest_fact(db))
         assert restored.witness.recall(installation.get(db).id) == told
+
+
+def test_what_is_known_of_a_back_up_that_was_made_in_a_standstill_is_no_more_than_was_known_before_it(
+    restored: Restored,
+) -> None:
+    practice = restored.practice
+    practice.book(48)
+    for _ in range(2):
+        practice.wait(hours=1)
+        standstill.declare(practice.database, practice.policy, None, by=OPERATOR, now=practice.now)
+    with practice.database.read() as db:
+        stored = installation.get(db)
+    assert (stored.epoch, stored.restored_at) == (2, practice.now)
+    assert stored.known_until == practice.now - timedelta(hours=2)
 
 
 def test_the_operator_is_told_once_that_the_database_was_restored(restored: Restored) -> None:
