@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import Content, EntryKey, EntryKind
 from connector.domain.notice import PauseReason
-from connector.domain.reconcile import name_for
+from connector.domain.reconcile import Mirror, name_for
 from connector.domain.span import Span
 from connector.errors import ProviderError
 from connector.ports import Listed, RemoteCalendar
@@ -59,11 +59,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What stands in one calendar; `error` says why it could not be read."""
+    """What stands in one calendar.
+
+    Attributes:
+        contents: What the database would have each entry show.
+        mirrors: What the database knows to stand there; those of events that are gone included.
+        error: Why nothing can be decided about it: it could not be read, or not be tidied.
+    """
 
     calendar: Calendar
     found: tuple[Found, ...] = ()
     contents: Mapping[EntryKey, Content]
+    mirrors: Mapping[EntryKey, Mirror] = field(default_factory=dict)
     error: str = ""
 
     @property
@@ -103,6 +110,19 @@ class Survey:
             elif one.key not in self.contents or chosen[one.key] is not one:
                 yield Difference(what="left over", kind=one.key.kind.value, title=title, actual=one.span)
 
+    def where(self, key: EntryKey, expected: Span) -> Span | None:
+        """Return where an entry stands; `expected` if nothing was done to it since the database saw it.
+
+        A calendar that could not be written for long shows what was decided before: that is nothing new. Where a change
+        was settling, what was seen is not yet when it counts as ending (`Mirror.ends_at`), and so it is new.
+        """
+        one, mirror = self.chosen.get(key), self.mirrors.get(key)
+        content = one.listed.sighting.content if one is not None else None
+        if content is None:
+            return None
+        is_as_seen = mirror is not None and mirror.seen == content.fingerprint and mirror.ends_at == content.span.end
+        return expected if is_as_seen else content.span
+
     def _fits(self, one: Found) -> bool:
         content = self.contents.get(one.key) if one.key is not None else None
         return content is not None and one.span == content.span
@@ -120,6 +140,7 @@ def _survey(
 ) -> Survey:
     with database.read() as db:
         contents = push.picture(db, calendar.id, now=now).contents
+        stored = {mirror.key: mirror for mirror in mirrors.all_in(db, calendar.id)}
         connection = calendars.connection(db, calendar.connection_id)
     if connection.state is not ConnectionState.OK:
         return Survey(calendar=calendar, contents=contents, error="its access is no longer accepted; reconnect it")
@@ -128,14 +149,15 @@ def _survey(
     except ProviderError as error:
         return Survey(calendar=calendar, contents=contents, error=str(error))
     with database.read() as db:
-        keys = _keys(db, calendar, listed)
+        keys = _keys(db, calendar, listed, stored)
     found = tuple(Found(listed=one, key=keys.get(one.name or "")) for one in listed)
-    return Survey(calendar=calendar, contents=contents, found=found)
+    return Survey(calendar=calendar, contents=contents, mirrors=stored, found=found)
 
 
-def _keys(db: Connection, calendar: Calendar, listed: Iterable[Listed]) -> Mapping[str, EntryKey]:
+def _keys(
+    db: Connection, calendar: Calendar, listed: Iterable[Listed], stored: Mapping[EntryKey, Mirror]
+) -> Mapping[str, EntryKey]:
     """Return which entry goes by each name: as a mirror has it, or as it was made anew since the back-up."""
-    stored = {mirror.key: mirror for mirror in mirrors.all_in(db, calendar.id)}
     keys = {mirror.ref.name: key for key, mirror in stored.items()}
     if all(one.name in keys for one in listed):
         return keys
