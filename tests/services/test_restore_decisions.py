@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid5
 
 import pytest
 
+from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import FlagReason
 from connector.domain.notice import NoticeKind, Righting
 from connector.domain.offer import OfferState
+from connector.domain.reconcile import former_name, name_for
 from connector.domain.restore import Follow
 from connector.domain.session import Session
 from connector.errors import TransientError
@@ -237,3 +241,106 @@ def test_what_a_calendar_that_is_decided_about_late_does_not_show_is_not_gone(re
     assert practice.offer_now(offer).state is OfferState.OPEN
     assert practice.session(booked).flag is None
     assert len(times(practice, "second")) == 3
+
+
+def test_what_was_made_anew_after_one_restore_is_known_after_another_of_the_same_back_up(restored: Restored) -> None:
+    practice = restored.practice
+    booked = practice.book(200)
+    work(practice, restored.calendar)
+    look(practice, restored.calendar)
+    restored.back_up()
+    practice.book(300)
+    remote(practice).delete(href_at(practice, 200))
+    restored.restore()
+    restored.decide(Follow.CALENDARS)
+    restored.go_on()
+    practice.move(practice.session(booked), when(220))
+    restored.go_on()
+    before = len(restored.to_clients())
+
+    restored.restore()
+    restored.decide(Follow.CALENDARS)
+    restored.go_on()
+
+    assert practice.session(booked).when == when(220)
+    assert times(practice) == [when(220).span]
+    assert len(restored.to_clients()) == before
+    restored.assert_in_line()
+
+
+def test_what_an_earlier_version_has_made_anew_since_is_known(restored: Restored) -> None:
+    practice = restored.practice
+    booked = book_and_show(practice, restored.calendar)
+    restored.back_up()
+    key = EntryKey(kind=EntryKind.SESSION, id=booked.id)
+    event = remote(practice).events[href_at(practice, 48)]
+    remote(practice).delete(event.href)
+    remote(practice).copy(replace(event, name=former_name(restored.calendar.id, key, 2)), "/anew")
+    remote(practice).move("/anew", when(60).span)
+    set_back(restored)
+
+    restored.decide(Follow.CALENDARS)
+
+    assert practice.session(booked).when == when(60)
+
+
+@BOTH
+@pytest.mark.parametrize("hours", [48, 400])
+def test_a_copy_of_an_event_stays_and_the_event_itself_is_the_one_at_its_address(
+    restored: Restored, follow: Follow, hours: int
+) -> None:
+    practice = restored.practice
+    booked = book_and_show(practice, restored.calendar)
+    there = remote(practice)
+    original = href_at(practice, 48)
+    there.note(original, "bring the file")
+    there.copy(there.events[original], "/copy")
+    there.move("/copy", when(hours).span)
+    look(practice, restored.calendar)
+    restored.back_up()
+    set_back(restored)
+
+    restored.decide(follow)
+    restored.go_on()
+
+    assert there.events.keys() == {original, "/copy"}
+    assert there.events[original].note == "bring the file"
+    assert practice.session(booked).when == when(48)
+    assert restored.righted() == []
+
+
+def test_copies_from_other_calendars_and_what_only_looks_like_ours_are_left_alone(
+    restored: Restored,
+) -> None:
+    practice = restored.practice
+    booked, _second = book_and_show_in_two(practice, restored.calendar)
+    there, other = remote(practice), remote(practice, "second")
+    foreign = replace(there.events[href_at(practice, 48)], name=str(uuid5(booked.id, "of another program")))
+    there.copy(foreign, "/foreign", marked=False)
+    there.copy(other.events[href_at(practice, 48, "second")], "/copy")
+    there.copy(replace(foreign, name=str(uuid5(booked.id, "of ours"))), "/unknown")
+    restored.back_up()
+    set_back(restored)
+
+    restored.decide(Follow.DATABASE)
+
+    assert {"/foreign", "/copy"} <= there.events.keys()
+    assert "/unknown" not in there.events
+    assert restored.survey() == []
+
+
+def test_of_two_generations_the_newer_one_counts_and_the_earlier_one_is_removed(restored: Restored) -> None:
+    practice = restored.practice
+    booked = book_and_show(practice, restored.calendar)
+    there = remote(practice)
+    event = there.events[href_at(practice, 48)]
+    restored.back_up()
+    key = EntryKey(kind=EntryKind.SESSION, id=booked.id)
+    there.copy(replace(event, name=name_for(restored.calendar.id, key, 2)), "/anew")
+    set_back(restored)
+
+    restored.decide(Follow.CALENDARS)
+    restored.go_on()
+
+    assert there.events.keys() == {"/anew"}
+    restored.assert_in_line()
