@@ -25,6 +25,12 @@ _CONSEQUENCES = {
     "over; what nobody knows is removed.",
 }
 
+_ELSEWHERE = (
+    "“{name}”, another calendar of the same account, holds {count} entries of ours that nobody knows. If entries went "
+    "there instead of to “{target}” since the back-up, have them go there again after the decision (pencilled "
+    "connections target); it is asked about these then. What “{target}” does not show is not taken to be gone."
+)
+
 
 @click.command()
 @click.option(
@@ -54,7 +60,13 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues
     runtime = open_runtime(in_standstill=True)
     if not dry_run:
         _begin(runtime, continues=continues, yes=yes)
-    found = surveys.take(runtime.database, runtime.remote, now=runtime.clock())
+    found = surveys.take(
+        runtime.database,
+        runtime.remote,
+        open_account=runtime.account,
+        before=dry_run and not continues and not standstill.is_known(runtime.database, runtime.witness),
+        now=runtime.clock(),
+    )
     _show(runtime, found)
     if dry_run:
         return
@@ -73,7 +85,14 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues
     side = Follow(follow)
     if not yes:
         click.confirm(f"{_CONSEQUENCES[side]} No client is told anything. Go on?", abort=True)
-    restoring.decide(runtime.database, runtime.policy, runtime.remote, found, side, by=operator(), now=runtime.clock())
+    left = restoring.decide(
+        runtime.database, runtime.policy, runtime.remote, found, side, by=operator(), now=runtime.clock()
+    )
+    for survey in left:
+        warn(
+            f"“{survey.calendar.name}” stays stopped: {survey.error}. "
+            f"Once that is mended: pencilled restored --follow {side.value} --continue"
+        )
     _erase_again(runtime)
     good("That is put right. Calendars are brought up to date, and practitioners told, as soon as a server runs.")
 
@@ -129,6 +148,8 @@ def _show(runtime: Runtime, surveys: Sequence[Survey]) -> None:
             print_table(("differs", "what", "title", "in the database", "in the calendar"), rows, title=f"“{name}”")
         else:
             click.echo(f"“{name}”: nothing differs.")
+        for other in survey.elsewhere:
+            click.echo(_ELSEWHERE.format(name=other.name, count=other.count, target=name))
 
 
 def _time(span: Span | None, zone: str) -> str:

@@ -44,14 +44,16 @@ def decide(
     *,
     by: Actor,
     now: datetime,
-) -> None:
+) -> Sequence[Survey]:
     """Put everything right as one side says, and let everything go out again; those that could not be read wait.
 
     A crash does no harm: whoever was put right already stays so, and the rest is put right by the next decision. It may
     come late about a calendar that could not be read: what was decided about a session meanwhile stands then.
 
-    Raises: ProviderError if an event could not be removed: nothing has been decided about that calendar's owner then.
+    Returns: The calendars that wait, each with why: those that could not be read, or from which an event could not be
+        removed. Nobody else waits for them.
     """
+    left: list[Survey] = []
     by_owner: dict[UUID, list[Survey]] = defaultdict(list)
     for one in surveys:
         by_owner[one.calendar.practitioner_id].append(one)
@@ -59,19 +61,22 @@ def decide(
         everybody = people.all_practitioners(db)
         is_first = installation.stands_still(db)
     for practitioner in everybody:
-        own = [one for one in by_owner[practitioner.id] if not one.error]
+        tidied = [_tidied(open_remote, one, follow) for one in by_owner[practitioner.id]]
+        left += (one for one in tidied if one.error)
+        own = [one for one in tidied if not one.error]
         if not own and not is_first:
             continue
-        for one in own:
-            _tidy(open_remote(one.calendar.id), one, follow)
         with database.begin() as db:
             _put_right(db, policy, practitioner, own, follow, by, now)
     with database.begin() as db:
         standstill.end(db)
+    return left
 
 
-def _tidy(remote: RemoteCalendar, survey: Survey, follow: Follow) -> None:
-    """Remove doubles, and what nobody knows if the database is right."""
+def _tidied(open_remote: Callable[[UUID], RemoteCalendar], survey: Survey, follow: Follow) -> Survey:
+    """Remove doubles, and what nobody knows if the database is right; return the survey, with why if that failed."""
+    if survey.error:
+        return survey
     strays = [*survey.doubles, *(survey.unknown if follow is Follow.DATABASE else ())]
     removes = [
         Remove(
@@ -81,9 +86,10 @@ def _tidy(remote: RemoteCalendar, survey: Survey, follow: Follow) -> None:
         )
         for one in strays
     ]
-    for outcome in remote.apply(removes) if removes else ():
+    for outcome in open_remote(survey.calendar.id).apply(removes) if removes else ():
         if isinstance(outcome, Failed):
-            raise outcome.error
+            return replace(survey, error=f"an event cannot be removed there: {outcome.error}")
+    return survey
 
 
 def _put_right(
@@ -150,7 +156,8 @@ def _judged(
 ) -> Iterator[Righted]:
     """Store what becomes of each session, and yield what its practitioner is told of it."""
     verdicts: list[tuple[Case, Verdict]] = []
-    is_complete = bool(own) and not _is_shown_elsewhere(db, practitioner.id)
+    may_stand_elsewhere = any(one.elsewhere for one in own) or _goes_on(db, practitioner.id)
+    is_complete = bool(own) and not may_stand_elsewhere
     for session in concerned:
         case = _case(db, practitioner, session)
         evidence = _evidence(case, own, is_complete=is_complete)
@@ -178,7 +185,7 @@ def _case(db: Connection, practitioner: Practitioner, session: Session) -> Case:
     )
 
 
-def _is_shown_elsewhere(db: Connection, practitioner_id: UUID) -> bool:
+def _goes_on(db: Connection, practitioner_id: UUID) -> bool:
     """Whether a calendar of a practitioner goes on already: what another does not show is not gone."""
     return any(one.paused != PauseReason.RESTORED for one in calendars.calendars_of(db, practitioner_id))
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from connector.domain.connection import Calendar, ConnectionState
+from connector.domain.connection import Connection as AccountConnection
 from connector.domain.entry import Content, EntryKey, EntryKind
 from connector.domain.notice import PauseReason
 from connector.domain.reconcile import Mirror, earlier_names, former_name, kin, name_for
 from connector.domain.span import Span
 from connector.errors import ProviderError
-from connector.ports import Listed, RemoteCalendar
+from connector.ports import Account, Listed, RemoteCalendar, RemoteCalendarInfo
+from connector.services.accounts import connect
 from connector.services.sync import comparison, push
-from connector.storage import calendars, mirrors, offers, sessions
+from connector.storage import calendars, doubts, mirrors, offers, sessions
 from connector.storage.database import Database
 
 EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -58,6 +61,14 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A calendar that takes no entries as the database has it, and in which `count` stand that nobody knows."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What stands in one calendar.
 
@@ -66,6 +77,7 @@ class Survey:
         chosen: Of these, one for each entry that stands.
         contents: What the database would have each entry show.
         mirrors: What the database knows to stand there; those of events that are gone included.
+        elsewhere: Other calendars of the account that may be the target by now.
         error: Why nothing can be decided about it: it could not be read, or not be tidied.
     """
 
@@ -74,6 +86,7 @@ class Survey:
     chosen: Mapping[EntryKey, Found] = field(default_factory=dict)
     contents: Mapping[EntryKey, Content]
     mirrors: Mapping[EntryKey, Mirror] = field(default_factory=dict)
+    elsewhere: tuple[Elsewhere, ...] = ()
     error: str = ""
 
     @property
@@ -120,11 +133,54 @@ class Survey:
         return expected if is_as_seen else content.span
 
 
-def take(database: Database, open_remote: Callable[[UUID], RemoteCalendar], *, now: datetime) -> Sequence[Survey]:
-    """Read every calendar that waits for the decision."""
+def take(
+    database: Database,
+    open_remote: Callable[[UUID], RemoteCalendar],
+    *,
+    open_account: Callable[[AccountConnection], Account] | None = None,
+    before: bool = False,
+    now: datetime,
+) -> Sequence[Survey]:
+    """Read every calendar that waits for the decision; with `before`, as it would be if a standstill began now.
+
+    With `open_account`, the other calendars of each account are looked through as well: entries of ours that nobody
+    knows stand there if the target was changed since.
+    """
     with database.read() as db:
-        waiting = [one for one in calendars.calendars_of(db) if one.paused == PauseReason.RESTORED]
-    return [_survey(database, open_remote, calendar, now) for calendar in waiting]
+        targets = calendars.calendars_of(db)
+    waiting = [one for one in targets if before or one.paused == PauseReason.RESTORED]
+    taken = [_survey(database, open_remote, calendar, now) for calendar in waiting]
+    if open_account is None:
+        return taken
+    return [one if one.error else replace(one, elsewhere=_elsewhere(database, open_account, one, now)) for one in taken]
+
+
+def _elsewhere(
+    database: Database, open_account: Callable[[AccountConnection], Account], survey: Survey, now: datetime
+) -> tuple[Elsewhere, ...]:
+    """Look through the other calendars of an account; one that cannot be read says nothing."""
+    with database.read() as db:
+        connection = calendars.connection(db, survey.calendar.connection_id)
+    account = open_account(connection)
+    counts: dict[str, int] = {}
+    with suppress(ProviderError):
+        for info in account.calendars():
+            if info.writable and not connect.is_same(survey.calendar, connection.provider, info):
+                with suppress(ProviderError):
+                    listed = account.open(info.remote_id).listing(now - LONG_OVER)
+                    counts[info.name] = _count_unknown(database, connection, info, listed)
+    return tuple(Elsewhere(name=name, count=count) for name, count in counts.items() if count)
+
+
+def _count_unknown(
+    database: Database, connection: AccountConnection, info: RemoteCalendarInfo, listed: Iterable[Listed]
+) -> int:
+    names = {one.name for one in listed if one.marked and one.name is not None}
+    identity = connect.identity(connection.provider, info)
+    with database.read() as db:
+        if identity is not None and calendars.written_elsewhere(db, identity, besides=connection.id):
+            return 0
+        return len(names - mirrors.known_names(db, names) - doubts.known_names(db, names))
 
 
 def _survey(
