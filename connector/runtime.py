@@ -16,7 +16,7 @@ from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.span import When
 from connector.observed import observed
-from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender, Witness
+from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Witness
 from connector.services.accounts import sign_in_links
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
@@ -57,6 +57,10 @@ class Runtime:
         """Return the credentials of a connection, as everybody who uses it shares them."""
         return StoredTokens(self.database, self.seal, connection_id)
 
+    def account(self, connection: Connection) -> Account:
+        """Return a connected account at its service."""
+        return self.load_provider(connection.provider).account(self.tokens(connection.id), self.network)
+
     def remote(self, calendar_id: UUID) -> RemoteCalendar:
         """Return a connected calendar at its service; its connections and caches are kept between calls.
 
@@ -73,8 +77,7 @@ class Runtime:
             return remote
 
     def _open(self, connection: Connection, calendar: Calendar) -> RemoteCalendar:
-        account = self.load_provider(connection.provider).account(self.tokens(connection.id), self.network)
-        remote = account.open(calendar.remote_id)
+        remote = self.account(connection).open(calendar.remote_id)
         return observed(remote, partial(self.observe, connection.provider)) if self.observe else remote
 
     def read_busy(self, practitioner_id: UUID, times: Iterable[When]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -43,9 +44,9 @@ class FileWitness:
 
     def remember(self, installation_id: UUID, seen: Seen) -> None:
         """Replace the file, so that whoever reads it meanwhile finds the old line or the new one."""
-        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+        new = self._path.with_name(f"{self._path.name}.{token_hex(8)}.new")  # containers have the same process ids
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(_written(installation_id, seen))
             new.replace(self._path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from connector.ports import Seen, Witness
 from connector.witnesses import FileWitness, RedisWitness
@@ -28,6 +31,24 @@ def test_what_one_process_tells_the_witness_another_learns(witnesses: tuple[Witn
     one.remember(identity, seen)
     assert other.recall(identity) == seen
     assert other.recall(uuid4()) is None
+
+
+def test_processes_of_the_same_number_in_several_containers_tell_one_file_at_the_same_time(tmp_path: Path) -> None:
+    identity, together = uuid4(), Barrier(8)
+
+    def tell(fact: int) -> bool:
+        witness = FileWitness(tmp_path / "witness")
+        together.wait()
+        for _ in range(50):
+            witness.remember(identity, Seen(epoch=0, fact=fact))
+            if witness.recall(identity) is None:
+                return False
+        return True
+
+    with capture_logs() as logs, ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(tell, range(1, 9)))
+    assert logs == []
+    assert [path.name for path in tmp_path.iterdir()] == ["witness"]
 
 
 def test_who_was_erased_is_remembered_for_each_installation(witnesses: tuple[Witness, Witness]) -> None:

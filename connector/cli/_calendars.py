@@ -11,7 +11,7 @@ from connector.errors import AccessLostError, ConnectorError
 from connector.runtime import Runtime
 from connector.services.views import timeline
 from connector.services.views.troubles import of_calendar
-from connector.storage import calendars
+from connector.storage import calendars, installation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ def look(runtime: Runtime, connection: Connection) -> State:
     reconnect = f"pencilled connections reconnect {connection.id.hex[:8]}"
     with runtime.database.read() as db:
         owned = calendars.in_connection(db, connection.id)
+        stands_still = installation.stands_still(db)
     targets = [calendar for calendar in owned if calendar.role is CalendarRole.TARGET]
     try:
         writable = _writable(runtime, connection)
@@ -34,7 +35,7 @@ def look(runtime: Runtime, connection: Connection) -> State:
         return State(ok=False, words=f"the access is no longer accepted ({error}). Reconnect: {reconnect}")
     except ConnectorError as error:
         return State(ok=False, words=str(error))
-    fault = _pause(connection, targets) or _absence(owned, targets, writable)
+    fault = _pause(connection, targets, stands_still=stands_still) or _absence(owned, targets, writable)
     if fault:
         return State(ok=False, words=fault)
     if connection.state is ConnectionState.ACCESS_LOST:
@@ -51,13 +52,13 @@ def _writable(runtime: Runtime, connection: Connection) -> Mapping[str, bool]:
     return {info.remote_id: info.writable for info in account.calendars()}
 
 
-def _pause(connection: Connection, targets: Sequence[Calendar]) -> str:
+def _pause(connection: Connection, targets: Sequence[Calendar], *, stands_still: bool) -> str:
     """Say which calendar is paused and how to go on; empty if none is."""
     for calendar in targets:
         if calendar.paused is not None and connection.state is ConnectionState.OK:
             resume = f"pencilled connections resume {connection.id.hex[:8]}"
             if calendar.paused == PauseReason.RESTORED:
-                resume = "pencilled restored"
+                resume = "pencilled restored" if stands_still else "pencilled restored --continue"
             return f"“{calendar.name}” is stopped: {why_paused(calendar)}. Say how it goes on: {resume}"
     return ""
 

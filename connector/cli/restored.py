@@ -9,13 +9,14 @@ import click
 from connector.cli import Refusal
 from connector.cli._shapes import when_text
 from connector.cli._shared import example, good, open_runtime, operator, print_table, warn
+from connector.domain.notice import PauseReason
 from connector.domain.restore import Follow
 from connector.domain.span import Span, When
 from connector.errors import RuleError
 from connector.runtime import Runtime
 from connector.services import erasing, restoring, standstill, surveys
 from connector.services.surveys import Survey
-from connector.storage import people
+from connector.storage import calendars, people
 
 _CONSEQUENCES = {
     Follow.CALENDARS: "Sessions stand where their events stand; an offer whose times are gone is over; what nobody "
@@ -24,6 +25,12 @@ _CONSEQUENCES = {
     "over; what nobody knows is removed.",
 }
 
+_ELSEWHERE = (
+    "“{name}”, another calendar of the same account, holds {count} entries of ours that nobody knows. If entries went "
+    "there instead of to “{target}” since the back-up, have them go there again after the decision (pencilled "
+    "connections target); it is asked about these then. What “{target}” does not show is not taken to be gone."
+)
+
 
 @click.command()
 @click.option(
@@ -31,37 +38,61 @@ _CONSEQUENCES = {
 )
 @click.option("--dry-run", is_flag=True, help="Only list what differs; nothing is stopped or changed.")
 @click.option("--leave-unread", is_flag=True, help="Decide although a calendar cannot be read; that one stays stopped.")
+@click.option(
+    "--continue",
+    "continues",
+    is_flag=True,
+    help="The database was not restored again: go on with a decision, for what could not be read then.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @example("pencilled restored", "pencilled restored --follow calendars")
-def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, yes: bool) -> None:
+def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues: bool, yes: bool) -> None:
     """Say that the database was restored from a back-up, list what differs from the calendars, and put it right.
 
     Give it before anything else is started. From then on nothing is written, decided or told to anybody, until
     --follow says which side is right: `calendars` (mostly) or `database`. Clients are told nothing by it. Every
-    practitioner gets one letter that lists what was put right, and which of their entries nobody knows.
+    practitioner gets one letter that lists what was put right, and which of their entries nobody knows. Calendars
+    that could not be read then are decided about later, with --continue; without it, the database counts as
+    restored again.
 
     Exit codes: 0 listed, or put right; 1 refused, such as a calendar that cannot be read.
     """
     runtime = open_runtime(in_standstill=True)
-    if not dry_run and not standstill.stands(runtime.database):
-        _begin(runtime, yes=yes)
-    found = surveys.take(runtime.database, runtime.remote, now=runtime.clock())
+    if not dry_run:
+        _begin(runtime, continues=continues, yes=yes)
+    found = surveys.take(
+        runtime.database,
+        runtime.remote,
+        open_account=runtime.account,
+        before=dry_run and not continues and not standstill.is_known(runtime.database, runtime.witness),
+        now=runtime.clock(),
+    )
     _show(runtime, found)
     if dry_run:
         return
     if follow is None:
-        click.echo("Nothing goes out until you decide: pencilled restored --follow calendars, or --follow database.")
+        more = " --continue" if continues else ""
+        click.echo(f"Decide: pencilled restored --follow calendars{more}, or --follow database{more}.")
+        if standstill.stands(runtime.database):
+            click.echo("Nothing goes out until you do.")
         return
     unread = [survey.calendar.name for survey in found if survey.error]
     if unread and not leave_unread:
         raise Refusal(
             f"Error: {len(unread)} of the calendars cannot be read. Try again once they can, or add --leave-unread: "
-            "they stay stopped then, until you decide about them by the same command."
+            "they stay stopped then, until you decide about them by the same command with --continue."
         )
     side = Follow(follow)
     if not yes:
         click.confirm(f"{_CONSEQUENCES[side]} No client is told anything. Go on?", abort=True)
-    restoring.decide(runtime.database, runtime.policy, runtime.remote, found, side, by=operator(), now=runtime.clock())
+    left = restoring.decide(
+        runtime.database, runtime.policy, runtime.remote, found, side, by=operator(), now=runtime.clock()
+    )
+    for survey in left:
+        warn(
+            f"“{survey.calendar.name}” stays stopped: {survey.error}. "
+            f"Once that is mended: pencilled restored --follow {side.value} --continue"
+        )
     _erase_again(runtime)
     good("That is put right. Calendars are brought up to date, and practitioners told, as soon as a server runs.")
 
@@ -80,20 +111,25 @@ def _erase_again(runtime: Runtime) -> None:
         warn(f"The database's files may still hold old copies: {left}. Erase one of these clients again later.")
 
 
-def _begin(runtime: Runtime, *, yes: bool) -> None:
+def _begin(runtime: Runtime, *, continues: bool, yes: bool) -> None:
+    """Have everything stand still, unless it does so since this very restore, or this continues a decision."""
+    stands = standstill.stands(runtime.database)
     with runtime.database.read() as db:
+        waits = any(calendar.paused == PauseReason.RESTORED for calendar in calendars.calendars_of(db))
         is_empty = not people.all_practitioners(db)
+    if continues and not stands and not waits:
+        raise RuleError("There is no decision to go on with: no calendar waits for one.")
+    if continues or standstill.is_known(runtime.database, runtime.witness):
+        return
     if is_empty:
         raise RuleError("There is nothing in this database that could differ from anything.")
-    found = surveys.take(runtime.database, runtime.remote, now=runtime.clock())
-    if found:
-        return  # calendars that could not be read when it was decided about the others
-    if not yes:
+    if not yes and not stands:
+        if waits:
+            click.echo("Calendars wait that could not be read before. To decide about these alone, add --continue.")
         click.confirm(
             "This stops everything until you have decided. Was the database restored from a back-up?", abort=True
         )
-    with runtime.database.begin() as db:
-        standstill.begin(db, runtime.policy, by=operator(), now=runtime.clock())
+    standstill.declare(runtime.database, runtime.policy, runtime.witness, by=operator(), now=runtime.clock())
 
 
 def _show(runtime: Runtime, surveys: Sequence[Survey]) -> None:
@@ -112,6 +148,8 @@ def _show(runtime: Runtime, surveys: Sequence[Survey]) -> None:
             print_table(("differs", "what", "title", "in the database", "in the calendar"), rows, title=f"“{name}”")
         else:
             click.echo(f"“{name}”: nothing differs.")
+        for other in survey.elsewhere:
+            click.echo(_ELSEWHERE.format(name=other.name, count=other.count, target=name))
 
 
 def _time(span: Span | None, zone: str) -> str:

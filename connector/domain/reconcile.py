@@ -15,6 +15,7 @@ _NAMES = UUID("6c0f4a52-1b5e-4f0e-9a38-5f1d5b0c7e21")
 _DIGITS = re.compile("[0-9a-f]{32}")
 _VERSION = 5
 _EARLIER = 8
+_KIN = len("00000000-0000-5000")  # sixty bits of chance
 
 
 class MirrorState(StrEnum):
@@ -111,8 +112,23 @@ class Sighting:
 
 
 def name_for(calendar_id: UUID, key: EntryKey, generation: int) -> str:
-    """Return the remote name of an entry: unguessable, and different in every calendar and generation."""
+    """Return the remote name of an entry: unguessable, and different in every calendar and generation.
+
+    It begins alike in all generations (`kin`), so that one which was made after a back-up, of whatever generation, is
+    known by the database that the back-up brings back.
+    """
+    first = former_name(calendar_id, key, 1)
+    return first if generation == 1 else first[:_KIN] + former_name(calendar_id, key, generation)[_KIN:]
+
+
+def former_name(calendar_id: UUID, key: EntryKey, generation: int) -> str:
+    """Return the name that earlier versions gave: a generation after the first began like no other."""
     return str(uuid5(_NAMES, f"{calendar_id}/{key}/{generation}"))
+
+
+def kin(name: str) -> str:
+    """Return how every name begins of the entry that goes by this one in its calendar."""
+    return name[:_KIN]
 
 
 def earlier_names(calendar_id: UUID, key: EntryKey, generation: int) -> Iterator[str]:
@@ -123,6 +139,8 @@ def earlier_names(calendar_id: UUID, key: EntryKey, generation: int) -> Iterator
     latest = range(max(2, generation - _EARLIER), generation)
     for earlier in ([1] if generation > 1 else []) + list(latest):
         yield name_for(calendar_id, key, earlier)
+        if earlier > 1:
+            yield former_name(calendar_id, key, earlier)
 
 
 def name_in(text: str) -> str | None:

@@ -43,7 +43,7 @@ class Evidence:
     """What stands of a session in those calendars that could be read.
 
     Attributes:
-        is_known: Whether any calendar could be read.
+        is_known: Whether calendars were read that would show it, so that what stands in none of them is gone.
         event: Where the session's event stands; None if it stands in none of them.
         holds: Where the holds of the open offer stand, by alternative.
         draft_holds: Where holds of what is only a draft stand: it has been sent since.
@@ -82,7 +82,7 @@ def judge(
         return Verdict(session=session)
     verdict = _with_offer(session, offer, evidence, follow, by, now)
     if draft is not None and follow is Follow.CALENDARS and (offer is None or verdict.offers):
-        verdict = _sent(verdict, draft, evidence.draft_holds, by, now)
+        verdict = _sent(verdict, draft, evidence, by, now)
     return verdict if question is None else _unasked(verdict, question, by, now)
 
 
@@ -97,10 +97,11 @@ def _with_offer(
         chosen = next((one for one in offer.standing if one.when.span == event != session.when.span), None)
         if chosen is not None and not evidence.holds.keys() - {chosen.id}:
             return _accepted(session, offer, chosen, by, now)
-        if event != session.when.span or not evidence.holds:
+        is_over = not evidence.holds and (evidence.is_known or _is_overdue(offer, now))
+        if event != session.when.span or is_over:
             ended = _ended(session, offer, by, now)
             return _placed(ended, evidence, event, by, now)
-        return _placed(_as_held(session, offer, evidence.holds, by, now), evidence, event, by, now)
+        return _placed(_as_held(session, offer, evidence, by, now), evidence, event, by, now)
     return _placed(Verdict(session=session), evidence, event, by, now)
 
 
@@ -109,7 +110,7 @@ def _seems_over(session: Session, offer: Offer, evidence: Evidence) -> bool:
 
     Where nothing of the session stands, calendars say nothing.
     """
-    if evidence.event is None:
+    if not evidence.is_known or evidence.event is None:
         return False
     is_chosen = evidence.event != session.when.span and any(one.when.span == evidence.event for one in offer.standing)
     return is_chosen or not evidence.holds
@@ -154,12 +155,12 @@ def _ended(session: Session, offer: Offer, by: Actor, now: datetime) -> Verdict:
     )
 
 
-def _sent(verdict: Verdict, draft: Offer, holds: Mapping[UUID, Span], by: Actor, now: datetime) -> Verdict:
+def _sent(verdict: Verdict, draft: Offer, evidence: Evidence, by: Actor, now: datetime) -> Verdict:
     """Return a verdict with a draft open that has been sent since; its client has all of the time to answer again.
 
     When it was sent is not known: so the deadline is later than the one they were told, and never earlier.
     """
-    if not any(span.start > now for span in holds.values()):
+    if not any(span.start > now for span in evidence.draft_holds.values()):
         return verdict
     expires_at = now + draft.window
     opened = replace(draft, state=OfferState.OPEN, sent_at=now, expires_at=expires_at)
@@ -172,7 +173,7 @@ def _sent(verdict: Verdict, draft: Offer, holds: Mapping[UUID, Span], by: Actor,
         expires_at=expires_at,
         window=draft.window,
     )
-    held = _as_held(verdict.session, opened, holds, by, now)
+    held = _as_held(verdict.session, opened, replace(evidence, holds=evidence.draft_holds), by, now)
     offer = next((changed for changed, _ in held.offers), opened)
     return replace(
         verdict,
@@ -182,13 +183,13 @@ def _sent(verdict: Verdict, draft: Offer, holds: Mapping[UUID, Span], by: Actor,
     )
 
 
-def _as_held(session: Session, offer: Offer, holds: Mapping[UUID, Span], by: Actor, now: datetime) -> Verdict:
+def _as_held(session: Session, offer: Offer, evidence: Evidence, by: Actor, now: datetime) -> Verdict:
     """Return an offer of those times that are still held; the others were taken back or moved since."""
     alternatives, facts = [], list[Fact]()
     ids = {"session_id": session.id, "offer_id": offer.id}
     for one in offer.alternatives:
-        held = holds.get(one.id)
-        if one.withdrawn or (held is not None and held == one.when.span):
+        held = evidence.holds.get(one.id)
+        if one.withdrawn or held == one.when.span or (held is None and not evidence.is_known):
             alternatives.append(one)
         elif held is None:
             alternatives.append(replace(one, withdrawn=True))

@@ -168,19 +168,20 @@ def converse(
     """
     fence.renew()
     with fenced(database, fence) as db:
-        turn = _begin(db, policy, conversation_id, clock())
+        turn = _begin(db, policy, conversation_id, clock(), still=installation.stands_still(db, keep_so=True))
     is_taken = False
     while turn.message is not None:
         fence.renew()
         error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
+            still = installation.stands_still(db, keep_so=True)
             if error is None:
                 _sent(db, conversation_id, turn.message, clock())
             else:
                 _not_sent(db, conversation_id, turn.message, error, clock())
             if error is None or error.permanent:
-                turn = _begin(db, policy, conversation_id, clock())
+                turn = _begin(db, policy, conversation_id, clock(), still=still)
         if error is not None and not error.permanent:
             raise TransientError(str(error)) from error
         is_taken = is_taken or error is None
@@ -217,13 +218,12 @@ class _Turn:
     again_at: datetime | None = None
 
 
-def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime) -> _Turn:
-    """Make the next letter and note that it is about to leave."""
+def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime, *, still: bool) -> _Turn:
+    """Make the next letter and note that it is about to leave; `still`: while everything stands still."""
     stored = conversations.locked(db, conversation_id)
     if stored is None:
         return _Turn()
     begun = messages.get(db, stored.letter_id) if stored.letter_id else None
-    still = installation.stands_still(db)
     if still and stored.reader is Audience.CLIENT:
         return _Turn(again_at=now + standstill.LOOK)
     if stored.reader is Audience.CLIENT and stored.session_id is not None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import FlagReason
-from connector.domain.notice import Notice, NoticeKind, Recipient, Righted, Righting
+from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient, Righted, Righting
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Practitioner
 from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove
@@ -27,10 +27,11 @@ from connector.services.recording import Case, Decision, record
 from connector.services.surveys import EVER, LONG_OVER, Found, Survey
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
+from connector.storage import calendars, installation, mirrors, occupancy, offers, people, questions, sessions, timeline
 from connector.storage import conversations as stored_conversations
-from connector.storage import installation, mirrors, occupancy, offers, people, questions, sessions
 from connector.storage.database import Database
 
+_AT = "@"  # stands before the time in the key of a letter
 _HOW = {Follow.CALENDARS: How.FOLLOW_CALENDARS, Follow.DATABASE: How.FOLLOW_DATABASE}
 
 
@@ -43,13 +44,16 @@ def decide(
     *,
     by: Actor,
     now: datetime,
-) -> None:
+) -> Sequence[Survey]:
     """Put everything right as one side says, and let everything go out again; those that could not be read wait.
 
-    A crash does no harm: whoever was put right already stays so, and the rest is put right by the next decision.
+    A crash does no harm: whoever was put right already stays so, and the rest is put right by the next decision. It may
+    come late about a calendar that could not be read: what was decided about a session meanwhile stands then.
 
-    Raises: ProviderError if an event could not be removed: nothing has been decided about that calendar's owner then.
+    Returns: The calendars that wait, each with why: those that could not be read, or from which an event could not be
+        removed. Nobody else waits for them.
     """
+    left: list[Survey] = []
     by_owner: dict[UUID, list[Survey]] = defaultdict(list)
     for one in surveys:
         by_owner[one.calendar.practitioner_id].append(one)
@@ -57,19 +61,22 @@ def decide(
         everybody = people.all_practitioners(db)
         is_first = installation.stands_still(db)
     for practitioner in everybody:
-        own = [one for one in by_owner[practitioner.id] if not one.error]
+        tidied = [_tidied(open_remote, one, follow) for one in by_owner[practitioner.id]]
+        left += (one for one in tidied if one.error)
+        own = [one for one in tidied if not one.error]
         if not own and not is_first:
             continue
-        for one in own:
-            _tidy(open_remote(one.calendar.id), one, follow)
         with database.begin() as db:
             _put_right(db, policy, practitioner, own, follow, by, now)
     with database.begin() as db:
         standstill.end(db)
+    return left
 
 
-def _tidy(remote: RemoteCalendar, survey: Survey, follow: Follow) -> None:
-    """Remove doubles, and what nobody knows if the database is right."""
+def _tidied(open_remote: Callable[[UUID], RemoteCalendar], survey: Survey, follow: Follow) -> Survey:
+    """Remove doubles, and what nobody knows if the database is right; return the survey, with why if that failed."""
+    if survey.error:
+        return survey
     strays = [*survey.doubles, *(survey.unknown if follow is Follow.DATABASE else ())]
     removes = [
         Remove(
@@ -79,9 +86,10 @@ def _tidy(remote: RemoteCalendar, survey: Survey, follow: Follow) -> None:
         )
         for one in strays
     ]
-    for outcome in remote.apply(removes) if removes else ():
+    for outcome in open_remote(survey.calendar.id).apply(removes) if removes else ():
         if isinstance(outcome, Failed):
-            raise outcome.error
+            return replace(survey, error=f"an event cannot be removed there: {outcome.error}")
+    return survey
 
 
 def _put_right(
@@ -94,8 +102,16 @@ def _put_right(
     now: datetime,
 ) -> None:
     people.practitioner(db, practitioner.id, lock=True)
-    concerned = list(_concerned(db, practitioner.id, own, now))
+    since = _decided_at(db, practitioner.id)
+    if since is not None and not own:
+        return  # by a decision that did not come to its end
+    since_then = timeline.sessions_since(db, practitioner.id, since) if since is not None else frozenset()
+    concerned, overtaken = list[Session](), list[Session]()
+    for session in _concerned(db, practitioner.id, own, now):
+        (overtaken if session.id in since_then else concerned).append(session)
     said = list(_judged(db, policy, practitioner, own, concerned, follow, by, now))
+    for session in overtaken:
+        said += _overtaken(_case(db, practitioner, session), own)
     for one in own:
         _remember(db, one, now)
         if follow is Follow.CALENDARS:
@@ -105,6 +121,17 @@ def _put_right(
     for session in concerned:
         conversations.believe(db, sessions.get(db, session.id), now=now)
     _tell(db, practitioner, said, now)
+
+
+def _decided_at(db: Connection, practitioner_id: UUID) -> datetime | None:
+    """Return when it was first decided about a practitioner after the last restore; None if it was not yet."""
+    times = [key.split(_AT)[1] for key in stored_conversations.told_keys(db, _told(db, practitioner_id) + _AT)]
+    return min(map(datetime.fromisoformat, times), default=None)
+
+
+def _told(db: Connection, practitioner_id: UUID) -> str:
+    """Return how the key of every letter begins that tells a practitioner of what was put right after this restore."""
+    return f"{NoticeKind.RESTORED}:{installation.get(db).epoch}:{practitioner_id}"
 
 
 def _concerned(db: Connection, practitioner_id: UUID, own: Iterable[Survey], now: datetime) -> Iterator[Session]:
@@ -129,16 +156,11 @@ def _judged(
 ) -> Iterator[Righted]:
     """Store what becomes of each session, and yield what its practitioner is told of it."""
     verdicts: list[tuple[Case, Verdict]] = []
+    may_stand_elsewhere = any(one.elsewhere for one in own) or _goes_on(db, practitioner.id)
+    is_complete = bool(own) and not may_stand_elsewhere
     for session in concerned:
-        case = Case(
-            practitioner=practitioner,
-            client=people.client(db, session.client_id),
-            session=session,
-            open=offers.in_state(db, session.id, OfferState.OPEN),
-            draft=offers.in_state(db, session.id, OfferState.DRAFT),
-            question=questions.open_of(db, session.id),
-        )
-        evidence = _evidence(case, own)
+        case = _case(db, practitioner, session)
+        evidence = _evidence(case, own, is_complete=is_complete)
         verdict = judge(session, case.open, case.question, evidence, draft=case.draft, follow=follow, by=by, now=now)
         verdicts.append((case, verdict))
         if follow is Follow.DATABASE:
@@ -152,18 +174,31 @@ def _judged(
             yield said
 
 
-def _evidence(case: Case, own: Sequence[Survey]) -> Evidence:
+def _case(db: Connection, practitioner: Practitioner, session: Session) -> Case:
+    return Case(
+        practitioner=practitioner,
+        client=people.client(db, session.client_id),
+        session=session,
+        open=offers.in_state(db, session.id, OfferState.OPEN),
+        draft=offers.in_state(db, session.id, OfferState.DRAFT),
+        question=questions.open_of(db, session.id),
+    )
+
+
+def _goes_on(db: Connection, practitioner_id: UUID) -> bool:
+    """Whether a calendar of a practitioner goes on already: what another does not show is not gone."""
+    return any(one.paused != PauseReason.RESTORED for one in calendars.calendars_of(db, practitioner_id))
+
+
+def _evidence(case: Case, own: Sequence[Survey], *, is_complete: bool) -> Evidence:
     """Return where a session and its holds stand; where calendars disagree, what is new to the database wins."""
-    events: list[Span] = []
-    for survey in own:
-        session_event = survey.chosen.get(EntryKey(kind=EntryKind.SESSION, id=case.session.id))
-        if session_event is not None and session_event.span is not None:
-            events.append(session_event.span)
+    key, expected = EntryKey(kind=EntryKind.SESSION, id=case.session.id), case.session.when.span
+    events = [span for survey in own if (span := survey.where(key, expected)) is not None]
     if case.question is not None and case.question.keeps is not None:  # it was put there, and it is not known why
         events = [case.session.when.span if span == case.question.keeps.span else span for span in events]
     new = [span for span in events if span != case.session.when.span]
     return Evidence(
-        is_known=bool(own),
+        is_known=is_complete,
         event=next(iter(new or events), None),
         holds=_holds(case.open, own),
         draft_holds=_holds(case.draft, own),
@@ -175,8 +210,8 @@ def _holds(offer: Offer | None, own: Sequence[Survey]) -> Mapping[UUID, Span]:
     holds: dict[UUID, Span] = {}
     for alternative in offer.standing if offer is not None else ():
         key = EntryKey(kind=EntryKind.HOLD, id=alternative.id)
-        spans = [survey.chosen[key].span for survey in own if key in survey.chosen]
-        moved = [span for span in spans if span not in (None, alternative.when.span)]
+        spans = [span for survey in own if (span := survey.where(key, alternative.when.span)) is not None]
+        moved = [span for span in spans if span != alternative.when.span]
         span = next(iter((*moved, *spans)), None)  # where calendars disagree, what is new to the database wins
         if span is not None:
             holds[alternative.id] = span
@@ -192,6 +227,17 @@ def _put_back(case: Case, own: Sequence[Survey]) -> Iterator[Righted]:
         found, content = survey.chosen.get(key), survey.contents.get(key)
         if content is not None and (found is None or found.span not in (None, content.span)):
             old = When.of(found.span, zone=case.session.when.zone) if found is not None and found.span else None
+            yield Righted(what=Righting.PUT_BACK, when=case.session.when, about=case.client.name, old=old)
+            return
+
+
+def _overtaken(case: Case, own: Sequence[Survey]) -> Iterator[Righted]:
+    """Yield what is put back where it was decided to stand after the restore, whatever a calendar shows by now."""
+    key, expected = EntryKey(kind=EntryKind.SESSION, id=case.session.id), case.session.when.span
+    shown = [survey.where(key, expected) for survey in own if key in survey.contents]
+    for span in shown:
+        if span not in (None, expected):
+            old = When.of(span, zone=case.session.when.zone)
             yield Righted(what=Righting.PUT_BACK, when=case.session.when, about=case.client.name, old=old)
             return
 
@@ -264,7 +310,5 @@ def _tell(db: Connection, practitioner: Practitioner, said: Sequence[Righted], n
         righted=tuple(sorted(said, key=lambda righted: righted.when.span)),
         since=stored.known_until,
     )
-    key = f"{notice.kind}:{stored.epoch}:{practitioner.id}"
-    if stored_conversations.was_told(db, key):  # a calendar that could not be read at first
-        key = f"{key}:{uuid4()}"
+    key = f"{_told(db, practitioner.id)}{_AT}{now.isoformat()}{_AT}{uuid4()}"
     notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)

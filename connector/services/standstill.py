@@ -36,15 +36,18 @@ log = structlog.get_logger(__name__)
 
 
 def check(db: Connection) -> None:
-    """Raise StandstillError while nothing may be decided."""
-    if installation.stands_still(db):
+    """Raise StandstillError while nothing may be decided; else none begins before the transaction ends.
+
+    Asked before anything else is locked: whoever begins one waits for those who are deciding.
+    """
+    if installation.stands_still(db, keep_so=True):
         raise StandstillError(WORDS)
 
 
 def refuse(database: Database) -> None:
     """Raise StandstillError while nothing may be decided, before anything is asked of a calendar service for it."""
-    with database.read() as db:
-        check(db)
+    if stands(database):
+        raise StandstillError(WORDS)
 
 
 def lock(db: Connection, practitioner_id: UUID) -> Practitioner:
@@ -67,15 +70,58 @@ def look(database: Database, policy: Policy, witness: Witness | None, *, clock: 
     if witness is None:
         return
     with database.read() as db:
-        stored = installation.get(db)
-        seen = Seen(epoch=stored.epoch, fact=installation.newest_fact(db))
+        stored, seen = installation.get(db), _seen(db)
     remembered = witness.recall(stored.id)
     if remembered is not None and seen < remembered:
-        with database.begin() as db:
-            begin(db, policy, by=CLOCK, now=clock(), epoch=remembered.epoch + 1)
-            seen = Seen(epoch=remembered.epoch + 1, fact=installation.newest_fact(db))
-    if seen != remembered:
+        _begin_if_behind(database, policy, witness, remembered, clock=clock)
+    elif stored.restored_at is not None and (remembered is None or remembered.epoch < seen.epoch):
+        return  # it may have been in the back-up: only whoever begins a standstill tells a witness so; see `is_known`
+    elif seen != remembered:
         witness.remember(stored.id, seen)
+
+
+def _begin_if_behind(database: Database, policy: Policy, witness: Witness, remembered: Seen, *, clock: Clock) -> None:
+    """Begin a standstill if the database is behind a witness also as it is now, after the witness was asked.
+
+    What it was before says nothing: things go on happening, and whoever pumps tells the witness so.
+    """
+    with database.begin() as db:
+        stored = installation.get(db, lock=True)
+        if _seen(db) >= remembered:
+            return
+        begin(db, policy, by=CLOCK, now=clock(), epoch=remembered.epoch + 1)
+        seen = _seen(db)
+    witness.remember(stored.id, seen)
+
+
+def is_known(database: Database, witness: Witness | None) -> bool:
+    """Whether everything stands still, and has since this database was restored: so a witness remembers.
+
+    A standstill of which none knows may have been going on when the back-up was made.
+    """
+    with database.read() as db:
+        stored = installation.get(db)
+    if stored.restored_at is None or witness is None:
+        return False
+    remembered = witness.recall(stored.id)
+    return remembered is not None and remembered.epoch == stored.epoch
+
+
+def declare(database: Database, policy: Policy, witness: Witness | None, *, by: Actor, now: datetime) -> None:
+    """Begin a standstill, also in another one, because somebody says that the database was restored."""
+    with database.read() as db:
+        installation_id = installation.get(db).id
+    remembered = witness.recall(installation_id) if witness is not None else None
+    with database.begin() as db:
+        stored = installation.get(db, lock=True)
+        begin(db, policy, by=by, now=now, epoch=max(stored.epoch, remembered.epoch if remembered else 0) + 1)
+        seen = _seen(db)
+    if witness is not None:
+        witness.remember(installation_id, seen)
+
+
+def _seen(db: Connection) -> Seen:
+    return Seen(epoch=installation.get(db).epoch, fact=installation.newest_fact(db))
 
 
 def begin(db: Connection, policy: Policy, *, by: Actor, now: datetime, epoch: int = 0) -> bool:
@@ -94,10 +140,10 @@ def begin(db: Connection, policy: Policy, *, by: Actor, now: datetime, epoch: in
         return False
     new_epoch = max(stored.epoch + 1, epoch)
     installation.stand_still(db, epoch=new_epoch, now=now)
-    installation.raise_revisions(db, now=now)
+    installation.raise_revisions(db, epochs=new_epoch - stored.epoch, now=now)
     installation.forget_promises(db, now=now)
-    ledger.end_leases(db)  # whoever is at work records nothing more, and so does nothing more
     _pause(db, by, now)
+    ledger.end_leases(db)  # whoever is at work records nothing more, and so does nothing more; due work is locked last
     log.warning("database_was_restored", epoch=new_epoch, by=by.role.value)
     if policy.operator:
         _tell_operator(db, policy, new_epoch, now)

@@ -187,6 +187,14 @@ def was_told(db: Connection, key: str) -> bool:
     return db.execute(waiting).first() is not None or db.execute(logged).first() is not None
 
 
+def told_keys(db: Connection, beginning: str) -> Sequence[str]:
+    """Return the keys that begin so of notices that wait, or were told."""
+    keys: list[str] = []
+    for column in (pending_notices.c.key, messages.c.idempotency_key):
+        keys += db.execute(select(column).where(column.startswith(beginning, autoescape=True))).scalars()
+    return keys
+
+
 def _conversation(row: Row[Any]) -> StoredConversation:
     return StoredConversation(
         id=row.id,

@@ -21,8 +21,10 @@ from connector.storage.tables import (
     signins,
 )
 
-_STEP = 1_000
+_STEP = 100  # more than a session is revised between two restores
 _ZERO = datetime(2020, 1, 1, tzinfo=UTC)
+_A_SECOND = 2  # more than the revisions that fit into one; SEQUENCE has 31 bits, which suffices until 2054
+_HIGHEST = 2**31 - 2**20  # and a clock that is decades ahead does no harm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +44,22 @@ class Installation:
 
 
 def get(db: Connection, *, lock: bool = False) -> Installation:
-    """Return the installation; `lock` keeps everybody else who asks so waiting (PostgreSQL)."""
+    """Return the installation; `lock` has whoever asks so, or needs it unchanged, wait (PostgreSQL)."""
     query = select(installation)
     row = db.execute(query.with_for_update() if lock else query).one()
     return Installation(id=row.id, epoch=row.epoch, restored_at=row.restored_at, known_until=row.known_until)
 
 
-def stands_still(db: Connection) -> bool:
-    """Whether nothing may go out."""
-    return db.execute(select(installation.c.restored_at)).scalar_one() is not None
+def stands_still(db: Connection, *, keep_so: bool = False) -> bool:
+    """Whether nothing may go out; `keep_so` has whoever wants to change that wait for the transaction (PostgreSQL)."""
+    query = select(installation.c.restored_at)
+    return db.execute(query.with_for_update(read=True) if keep_so else query).scalar_one() is not None
 
 
 def stand_still(db: Connection, *, epoch: int, now: datetime) -> None:
-    """Begin a new epoch, in which nothing goes out yet."""
-    known_until = select(facts.c.at).order_by(facts.c.id.desc()).limit(1).scalar_subquery()
+    """Begin a new epoch, in which nothing goes out yet; in a standstill, of what came before no more is known now."""
+    newest = select(facts.c.at).order_by(facts.c.id.desc()).limit(1).scalar_subquery()
+    known_until = case((installation.c.restored_at.is_(None), newest), else_=installation.c.known_until)
     db.execute(update(installation).values(epoch=epoch, restored_at=now, known_until=known_until))
 
 
@@ -69,19 +73,23 @@ def newest_fact(db: Connection) -> int:
     return db.execute(select(func.max(facts.c.id))).scalar_one() or 0
 
 
-def raise_revisions(db: Connection, *, now: datetime) -> None:
+def raise_revisions(db: Connection, *, epochs: int, now: datetime) -> None:
     """Have no session at a revision that was ever sent, whatever was sent since the back-up.
 
-    One revision takes a second at least (see `domain.session.revised`), so the seconds since a fixed instant are more
-    than any session has come to, and rise by themselves from one restore to the next.
+    Time alone sees to it: it rises faster than revisions do, so that also the same back-up, restored again, comes to
+    others than before. A step for each epoch since the back-up does so where clocks were set back, as far as a witness
+    knows of these epochs.
     """
-    stepped, floor = sessions.c.revision + _STEP, above_all(now)
+    stepped, floor = sessions.c.revision + _STEP * epochs, above_all(now)
     db.execute(update(sessions).values(revision=case((stepped > floor, stepped), else_=floor)))
 
 
 def above_all(now: datetime) -> int:
-    """Return a number above every revision and generation there was until now."""
-    return int((now - _ZERO).total_seconds())
+    """Return a number above every revision and generation there was until now.
+
+    A revision takes a second at least (see `domain.session.revised`), and this rises by two in each.
+    """
+    return min(int((now - _ZERO).total_seconds() * _A_SECOND), _HIGHEST)
 
 
 def forget_promises(db: Connection, *, now: datetime) -> None:

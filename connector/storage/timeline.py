@@ -66,6 +66,12 @@ def of_kind(db: Connection, practitioner_id: UUID, kind: type[_OneFact], *, sinc
     return [_read(row, kind) for row in db.execute(select(facts).where(own).order_by(facts.c.id))]
 
 
+def sessions_since(db: Connection, practitioner_id: UUID, since: datetime) -> frozenset[UUID]:
+    """Return the sessions of a practitioner of which anything has happened after that."""
+    later = (facts.c.practitioner_id == practitioner_id) & (facts.c.at > since) & facts.c.session_id.is_not(None)
+    return frozenset(db.execute(select(facts.c.session_id).where(later).distinct()).scalars())
+
+
 def details_of(fact: Fact) -> str:
     """Return what a kind of fact adds, as it is stored."""
     return msgspec.json.encode(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
-from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Ref, Remove, name_for, plan
+from connector.domain.reconcile import Action, Mirror, MirrorState, Put, Ref, Remove, kin, name_for, name_in, plan
 from tests.domain.examples import when
 
 CALENDAR = uuid4()
@@ -84,6 +84,14 @@ def test_what_was_deleted_comes_back_under_a_new_name() -> None:
 
 def test_a_name_is_different_in_every_calendar() -> None:
     assert name_for(uuid4(), KEYS[0], 1) != name_for(uuid4(), KEYS[0], 1)
+
+
+def test_names_of_all_generations_of_an_entry_begin_alike_and_no_two_are_equal() -> None:
+    names = [name_for(CALENDAR, KEYS[0], generation) for generation in (1, 2, 3, 200_000_000)]
+    assert {kin(name) for name in names} == {kin(names[0])}
+    assert len(set(names)) == len(names)
+    assert [name_in(name) for name in names] == names  # each has the form of our names
+    assert kin(name_for(CALENDAR, KEYS[1], 1)) != kin(names[0]) != kin(name_for(uuid4(), KEYS[0], 1))
 
 
 HISTORY = st.lists(st.dictionaries(st.sampled_from(KEYS), st.integers(min_value=1, max_value=200)), max_size=6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +40,7 @@ from tests.domain.examples import KIM, client, when
 from tests.services.connected import answer, connect, href_at, move_and_settle, on_sqlite, push, remote, retarget, work
 from tests.services.practice import SEAL, KeptLetters, Practice
 from tests.services.unmistakable import AGREED, OPERATOR, WORDS, Moody, told
+from tests.services.waiting import until_it_waits
 
 
 def erase(practice: Practice, client_id: UUID | None = None) -> Erased:
@@ -207,15 +207,9 @@ def test_who_is_booked_just_while_they_are_erased_is_not_booked(postgresql_datab
         with postgresql_database.begin() as db:
             erasing.erase(db, practice.policy, practice.alex.id, by=OPERATOR, now=practice.now)
             booking = pool.submit(another.book, 48, of=practice.alex)
-            until_somebody_waits(db)
+            until_it_waits(db, booking)
         with pytest.raises(RuleError, match="retired"):
             booking.result()
-
-
-def until_somebody_waits(db: sa.Connection) -> None:
-    waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    while not db.execute(waits).scalar_one():
-        time.sleep(0.01)  # nothing else tells of it
 
 
 @on_sqlite

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,10 +17,11 @@ from connector.domain.notice import NoticeKind, Righting
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
 from connector.domain.restore import Follow
-from connector.domain.session import Session
+from connector.domain.session import Edit, Session
 from connector.errors import RuleError, StandstillError, TransientError
-from connector.ports import Letter, RemoteCalendar
+from connector.ports import Letter, RemoteCalendar, Seen
 from connector.services import restoring, standstill, surveys
+from connector.services.scheduling import sessions as scheduling
 from connector.services.surveys import Survey
 from connector.services.sync import breaker, push
 from connector.services.sync.breaker import How
@@ -28,11 +30,12 @@ from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.witnesses import FileWitness
 from providers.memory import provider as memory
-from tests.domain.examples import when
+from tests.domain.examples import ATTESTED, KIM, when
 from tests.services.backups import Backup, ServerBackup
 from tests.services.connected import connect, href_at, offer_and_show, remote, times, work
 from tests.services.connected import push as look
 from tests.services.practice import KeptLetters, Practice
+from tests.services.waiting import until_it_waits
 
 OPERATOR = Actor(role=Role.OPERATOR, name="root")
 BOTH = pytest.mark.parametrize("follow", list(Follow))
@@ -419,6 +422,97 @@ def test_a_witness_that_knows_nothing_or_another_installation_proves_nothing(
     assert not standstill.stands(restored.practice.database)
 
 
+@pytest.mark.parametrize("is_witnessed", [True, False])
+def test_a_back_up_made_after_a_restore_can_be_restored_twice_within_minutes(
+    restored: Restored, tmp_path: Path, *, is_witnessed: bool
+) -> None:
+    practice = restored.practice
+    booked = practice.book(48)
+    revisions = []
+    for hours in (60, 61, 62):
+        if not is_witnessed:
+            (tmp_path / "witness").unlink(missing_ok=True)
+        with practice.database.begin() as db:
+            standstill.begin(db, practice.policy, by=OPERATOR, now=practice.now)
+        restored.decide(Follow.DATABASE)
+        if hours == 60:
+            restored.back_up()
+        practice.move(practice.session(booked), when(hours))
+        revisions.append(practice.session(booked).revision)
+        restored.look()
+        practice.wait(minutes=3)
+        restored.backup.restore(practice.database)
+    assert revisions == sorted(set(revisions))
+    assert revisions[-1] < 2**31
+
+
+def test_a_witness_has_revisions_rise_from_one_restore_to_the_next_although_the_clock_was_set_back(
+    restored: Restored,
+) -> None:
+    practice = restored.practice
+    booked = practice.book(48)
+    restored.back_up()
+    practice.move(booked, when(50))
+    restored.restore()
+    restored.decide(Follow.DATABASE)
+    restored.look()
+    later = Backup(restored.url, "later")
+    revisions = []
+    for hours in (60, 61, 62):
+        practice.move(practice.session(booked), when(hours))
+        revisions.append(practice.session(booked).revision)
+        restored.look()
+        practice.wait(hours=-1)
+        later.restore(practice.database)
+        restored.look()
+        restored.decide(Follow.DATABASE)
+    assert revisions == sorted(set(revisions))
+
+
+class BusyWitness(FileWitness):
+    """A witness that is told of something new between the moment somebody reads the database and the question."""
+
+    def __init__(self, path: Path, meanwhile: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._meanwhile = meanwhile
+
+    def recall(self, installation_id: UUID) -> Seen | None:
+        self._meanwhile()
+        return super().recall(installation_id)
+
+
+def test_what_happens_while_somebody_looks_is_no_restore(restored: Restored, tmp_path: Path) -> None:
+    practice = restored.practice
+    practice.book(48)
+    restored.look()
+
+    def book_another() -> None:
+        practice.book(100, of=practice.another_client())
+        restored.look()  # as the process that pumps does within a second
+
+    busy = BusyWitness(tmp_path / "witness", book_another)
+    standstill.look(practice.database, practice.policy, busy, clock=practice.clock)
+
+    assert not standstill.stands(practice.database)
+    with practice.database.read() as db:
+        told = Seen(epoch=0, fact=installation.newest_fact(db))
+        assert restored.witness.recall(installation.get(db).id) == told
+
+
+def test_what_is_known_of_a_back_up_that_was_made_in_a_standstill_is_no_more_than_was_known_before_it(
+    restored: Restored,
+) -> None:
+    practice = restored.practice
+    practice.book(48)
+    for _ in range(2):
+        practice.wait(hours=1)
+        standstill.declare(practice.database, practice.policy, None, by=OPERATOR, now=practice.now)
+    with practice.database.read() as db:
+        stored = installation.get(db)
+    assert (stored.epoch, stored.restored_at) == (2, practice.now)
+    assert stored.known_until == practice.now - timedelta(hours=2)
+
+
 def test_the_operator_is_told_once_that_the_database_was_restored(restored: Restored) -> None:
     practice = restored.practice
     practice.policy = type(practice.policy)(organizer=practice.policy.organizer, operator="ops@practice.example")
@@ -471,3 +565,27 @@ def test_a_restored_database_on_a_server_is_put_right_alike(
     assert practice.session(offered).revision > highest
     restored.assert_in_line()
     memory.forget(str(practice.kim.id))
+
+
+@pytest.mark.postgresql
+def test_a_decision_under_way_ends_before_a_standstill_begins_so_that_its_revision_is_raised(
+    postgresql_database: Database,
+) -> None:
+    practice = Practice(postgresql_database)
+    booked = practice.book(48)
+
+    def begin() -> None:
+        with practice.database.begin() as db:
+            standstill.begin(db, practice.policy, by=OPERATOR, now=practice.now)
+
+    with ThreadPoolExecutor(1) as pool:
+        with practice.database.begin() as db:
+            standstill.lock(db, practice.kim.id)
+            beginning = pool.submit(begin)
+            until_it_waits(db, beginning)
+            agreed = Edit(when=when(60), attestation=ATTESTED)
+            scheduling.edit(db, practice.policy, booked.id, agreed, by=KIM, now=practice.now)
+        beginning.result()
+
+    assert practice.session(booked).when == when(60)
+    assert practice.session(booked).revision >= installation.above_all(practice.now)

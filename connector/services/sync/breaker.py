@@ -109,7 +109,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     if calendar.paused == PauseReason.RESTORED and how not in _AFTER_RESTORE:
         raise RuleError(
             "This calendar was stopped because Pencilled's database was set back to an earlier state. Whoever runs "
-            "this installation decides how it goes on, with `pencilled restored`."
+            "this installation decides how it goes on, with `pencilled restored --continue`."
         )
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
@@ -143,7 +143,7 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
             raise RuleError(
                 f"The calendar “{calendar.name}” was stopped because Pencilled's database was set back to an earlier "
                 "state, so the times could not be kept visibly free. Whoever runs this installation decides how it "
-                "goes on, with `pencilled restored`; then send again. Nothing has been held."
+                "goes on, with `pencilled restored --continue`; then send again. Nothing has been held."
             )
         if calendar.paused is not None:
             raise RuleError(
