@@ -17,8 +17,10 @@ import providers
 from connector import app
 from connector.cli import main
 from connector.settings import variables
+from connector.storage import migrations
 from tests.cli.keyboard import Cli
 from tests.operating_page import BLOCKS, PAGE, program
+from tests.storage.stored import Stored
 
 ROOT = Path(__file__).parent.parent
 README, CHANGES = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
@@ -202,3 +204,18 @@ def test_a_postgresql_back_up_can_be_restored(postgresql_url: str, tmp_path: Pat
     shell("restore-postgresql", **places)
     listed = json.loads(cli.ok("clients", "list", "--json"))
     assert [client["name"] for client in listed] == ["Alex Okoro"]
+
+
+@pytest.mark.postgresql
+def test_a_postgresql_back_up_of_an_older_version_can_be_restored_over_a_newer_one(
+    empty_postgresql_url: str, tmp_path: Path
+) -> None:
+    program("pg_dump")
+    Stored(url=empty_postgresql_url, revision="0008").fill()
+    places = {"DATABASE_URL": empty_postgresql_url, "BACKUP": str(tmp_path)}
+    shell("backup-postgresql", **places)
+    migrations.migrate(empty_postgresql_url)
+    shell("restore-postgresql", **places)
+    assert migrations.current(empty_postgresql_url) == "0008"
+    migrations.migrate(empty_postgresql_url)
+    assert not migrations.pending(empty_postgresql_url)
