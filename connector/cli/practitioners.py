@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -120,8 +119,8 @@ def change(
         raise click.UsageError("Say what to change: see --help.")
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        person = replace(_named(db, email), **changes)
-        changing.change_practitioner(db, person, by=operator(), now=runtime.clock())
+        found = _named(db, email)
+        person = changing.change_practitioner(db, found.id, changes, by=operator(), now=runtime.clock())
     good(f"{person.name} is changed.")
     if replies is not None:
         how = "reach them by writing" if replies else "are asked not to write"
