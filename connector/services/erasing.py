@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import ClientErased
+from connector.domain.mention import Words
 from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Client
 from connector.domain.session import Session
@@ -186,7 +187,7 @@ def _conversations(db: Connection, session: Session) -> Sequence[conversations.S
     return conversations.of_session(db, session.id)
 
 
-def _unknown(db: Connection, words: mentions.Words) -> Iterator[Remainder]:
+def _unknown(db: Connection, words: Words) -> Iterator[Remainder]:
     """Yield where events that our database does not know show the client."""
     counts = Counter(row.calendar_id for row in mentions.unknown(db, words))
     for calendar_id, count in sorted(counts.items(), key=str):
