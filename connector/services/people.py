@@ -59,6 +59,8 @@ def change_practitioner(
 ) -> Practitioner:
     """Change what is given about a practitioner; another buffer holds for every session and offer to come.
 
+    At a new address they are told at once what waits to be told them, and a link mailed before signs nobody in.
+
     Args:
         db: The transaction, in which they are locked first: what somebody else has changed meanwhile stays so.
         practitioner_id: Who it is.
@@ -71,6 +73,8 @@ def change_practitioner(
     before = standstill.lock(db, practitioner_id)
     changed = replace(before, **changes)
     people.save_practitioner(db, changed)
+    if changed.email.lower() != before.email:
+        conversations.readdress_practitioner(db, changed, now=now)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
     names = _different(before, changed)
