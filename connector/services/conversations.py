@@ -392,15 +392,6 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
-    fact = NoticeRefused(
-        at=now,
-        by=CLOCK,
-        session_id=message.session_id,
-        kind=message.kind.value,
-        medium=message.medium.value,
-        why=str(error),
-    )
-    timeline.append(db, message.practitioner_id, [fact])
     if stored is not None and is_own:
         beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None
         conversations.save(db, replace(stored, beliefs=beliefs, letter_id=None, refused=str(error), tried_at=now))
@@ -411,6 +402,15 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
             message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
         )
         notices.tell(db, notice, key=f"{notice.kind}:{message.id}", practitioner_id=practitioner.id, now=now)
+    fact = NoticeRefused(
+        at=now,
+        by=CLOCK,
+        session_id=message.session_id,
+        kind=message.kind.value,
+        medium=message.medium.value,
+        why=str(error),
+    )
+    timeline.append(db, message.practitioner_id, [fact])  # last: it waits for whoever readdresses the practitioner
 
 
 def _forget_pending(db: Connection, conversation_id: UUID, message: Message) -> None:

@@ -72,9 +72,9 @@ def change_practitioner(
     """
     before = standstill.lock(db, practitioner_id)
     changed = replace(before, **changes)
-    people.save_practitioner(db, changed)
-    if changed.email.lower() != before.email:
+    if changed.email.lower() != before.email:  # then stored, which waits for who notes just now that a letter has left
         conversations.readdress_practitioner(db, changed, now=now)
+    people.save_practitioner(db, changed)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
     names = _different(before, changed)

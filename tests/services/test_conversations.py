@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from connector.domain.facts import MoveReason, NoticeRefused
+from connector.domain.facts import MoveReason, NoticeRefused, NoticeSent
 from connector.domain.notice import NoticeKind
-from connector.domain.people import Actor, Role
+from connector.domain.notice_table import Audience
+from connector.domain.people import CLOCK, Actor, Role
 from connector.domain.session import Edit, Location, LocationKind, Session
 from connector.ports import Letter, NotSentError
 from connector.services import conversations, notices
@@ -24,7 +26,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.domain.examples import when
-from tests.services.practice import Practice
+from tests.services.practice import Practice, until_somebody_waits
 
 ONLINE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
 CORRECTION = MoveReason.CORRECTION
@@ -354,6 +356,30 @@ def test_what_was_refused_at_a_practitioners_wrong_address_is_told_at_the_right_
     assert post.kinds(right) == ["client_accepted"]
     with practice.database.read() as db:
         assert not stored_conversations.refuses_mail(db, practice.kim.id)
+
+
+@pytest.mark.postgresql
+def test_a_letter_is_noted_as_sent_while_its_practitioner_is_given_another_address(
+    postgresql_database: Database,
+) -> None:
+    practice = Practice(postgresql_database)
+    booked = practice.book(80)
+    practice.prompt = False
+    practice.accept(practice.offer(booked, 100))
+    with ThreadPoolExecutor(1) as pool:
+        with practice.database.begin() as db:  # as whoever hands the letter over does
+            [stored] = [
+                one
+                for one in stored_conversations.of_session(db, booked.id)
+                if one.reader is Audience.PRACTITIONER and stored_conversations.locked(db, one.id)
+            ]
+            correcting = pool.submit(correct_kim, practice)
+            until_somebody_waits(db)
+            sent = NoticeSent(at=practice.now, by=CLOCK, session_id=booked.id, kind="client_accepted", medium="email")
+            timeline.append(db, stored.practitioner_id, [sent])
+        right = correcting.result()
+    with practice.database.read() as db:
+        assert people.practitioner(db, practice.kim.id).email == right
 
 
 def test_a_link_mailed_to_a_practitioners_wrong_address_signs_nobody_in(practice: Practice, post: Post) -> None:
