@@ -26,10 +26,12 @@ class Words:
     Attributes:
         spelled: Full names, addresses and numbers, as they stand in texts.
         whole: Names and titles of events, in lower case: what a text tells as a whole, or not at all.
+        shared: Whether somebody else goes by a name, an address or a number of theirs, or has it in their own.
     """
 
     spelled: frozenset[str]
     whole: frozenset[str]
+    shared: bool
 
     def mean(self, text: str) -> bool:
         """Whether a short text, such as a title, tells of them."""
@@ -63,8 +65,10 @@ def words(
     names = {name for name in names if name.strip() and name != ERASED}
     full = {name for name in names if len(name.split()) > 1 and len(name) >= _SHORTEST}
     others = _APART.join(everybody_else)
-    spelled = {word for word in full | {one for one in contacts if one} if not _pattern([word]).search(others)}
-    return Words(spelled=frozenset(spelled), whole=frozenset(_whole(names) - _whole(other_clients)))
+    theirs = full | {one for one in contacts if one}
+    spelled = {word for word in theirs if not _pattern([word]).search(others)}
+    whole = _whole(names) - _whole(other_clients)
+    return Words(spelled=frozenset(spelled), whole=frozenset(whole), shared=spelled != theirs)
 
 
 def _whole(names: Collection[str]) -> set[str]:

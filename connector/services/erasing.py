@@ -69,11 +69,13 @@ class Erased:
         sessions: How many sessions were theirs.
         unsent: How many letters to them, or about them, will not leave any more.
         remainders: Where events still show them.
+        shared: Somebody else goes by a name, an address or a number of theirs: where others are told of, it is left.
     """
 
     sessions: int
     unsent: int
     remainders: Sequence[Remainder]
+    shared: bool
 
 
 def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
@@ -124,7 +126,8 @@ def erase(db: Connection, policy: Policy, client_id: UUID, *, by: Actor, now: da
         for session in own:
             timeline.append(db, session.practitioner_id, [ClientErased(at=now, by=by, session_id=session.id)])
         log.info("client_erased", client=str(client_id), by=by.role.value)
-    return Erased(sessions=len(own), unsent=unsent, remainders=(*remainders(db, client_id), *unknown))
+    left = (*remainders(db, client_id), *unknown)
+    return Erased(sessions=len(own), unsent=unsent, remainders=left, shared=words.shared)
 
 
 def remember(database: Database, witness: Witness | None, client_id: UUID) -> None:

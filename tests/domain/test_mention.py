@@ -71,6 +71,8 @@ def test_a_name_that_has_somebody_elses_in_it_means_its_own() -> None:
 def test_an_address_that_two_share_is_neithers() -> None:
     its_words = known("Max Muster", contacts=("home@a.example",), others=("Home@A.example",))
     assert its_words.spelled == {"Max Muster"}
+    assert its_words.shared
+    assert not known("Max Muster", contacts=("home@a.example",), others=("Mia Moll",)).shared
 
 
 def test_who_was_erased_is_known_by_nothing() -> None:
