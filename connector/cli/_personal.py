@@ -21,6 +21,11 @@ _BACKUPS = (
     "calendar events. After restoring such a back-up, erase again: docs/operating.md."
 )
 
+_SHARED = (
+    "Somebody else goes by the same name, address or number. Where it was typed about others, or an event that nobody "
+    "knows shows it, it is left: who is meant cannot be told."
+)
+
 
 @click.command()
 @click.argument("client_id", type=click.UUID)
@@ -82,6 +87,8 @@ def erase(*, client_id: UUID, yes: bool) -> None:
     unsent = f" {erased.unsent} letters that had not left are not sent any more." if erased.unsent else ""
     good(f"Erased. Sessions that are kept without a name: {erased.sessions}.{unsent}")
     _say_remainders(erased.remainders)
+    if erased.shared:
+        warn(_SHARED)
     click.echo(_BACKUPS)
     if left:
         raise Refusal(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -137,8 +136,8 @@ def change(
         raise click.UsageError("Say what to change: see --help.")
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        person = replace(people.client(db, client_id), **changes)
-        letters = changing.change_client(db, person, by=operator(), now=runtime.clock())
+        person = changing.change_client(db, client_id, changes, by=operator(), now=runtime.clock())
+        letters = conversations.next_to_client(db, client_id, now=runtime.clock())
     good(f"{person.name} is changed.")
     _say_next(person, letters)
 

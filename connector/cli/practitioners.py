@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -103,6 +102,8 @@ def change(
 ) -> None:
     """Change what is given about a practitioner. Privacy levels are those of calendars connected later.
 
+    At a new address they are told at once what they have not heard, and links to sign in mailed before are void.
+
     Exit codes: 0 changed; 1 refused, such as a buffer by which sessions would collide.
     """
     values = {
@@ -120,9 +121,12 @@ def change(
         raise click.UsageError("Say what to change: see --help.")
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        person = replace(_named(db, email), **changes)
-        changing.change_practitioner(db, person, by=operator(), now=runtime.clock())
+        found = _named(db, email)
+        person = changing.change_practitioner(db, found.id, changes, by=operator(), now=runtime.clock())
     good(f"{person.name} is changed.")
+    if new_email is not None:
+        click.echo(f"They are told at {person.email} from now on, at once of what they have not heard.")
+        click.echo("Links to sign in that were mailed before are void.")
     if replies is not None:
         how = "reach them by writing" if replies else "are asked not to write"
         good(f"{person.name}: clients {how} back to letters.")

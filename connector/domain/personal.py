@@ -6,7 +6,7 @@ once its client is erased, or KEPT_TEXTS, because it never tells who that was. A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -85,11 +85,18 @@ KEPT_TEXTS = frozenset(
 )
 
 _Document = TypeVar("_Document", Notice, Conversation, facts.Fact, Righted)
+_TextOf = Callable[[Any, str, str], str]  # whose text it is, the name of its field, and what it says
 
 
 def without_client(document: _Document) -> _Document:
     """Return a document without anything that tells who its client is; where a text is empty, it stays empty."""
-    result: _Document = _without(document)
+    result: _Document = _rewritten(document, _blank)
+    return result
+
+
+def reworded(document: _Document, change: Callable[[str], str]) -> _Document:
+    """Return a document in which every text is changed that may tell who a client is, and no other."""
+    result: _Document = _rewritten(document, lambda _owner, _name, text: change(text))
     return result
 
 
@@ -98,22 +105,23 @@ def place(kind: LocationKind) -> str:
     return "https://erased.invalid" if kind is LocationKind.ONLINE else WORD
 
 
-def _without(value: Any) -> Any:
+def _rewritten(value: Any, text_of: _TextOf) -> Any:
     if isinstance(value, tuple):
-        return tuple(map(_without, value))
+        return tuple(_rewritten(one, text_of) for one in value)
     if not is_dataclass(value) or isinstance(value, UUID | type):
         return value
-    changed = {field.name: _field(value, field.name) for field in fields(value) if field.name != "by"}
+    changed = {field.name: _field(value, field.name, text_of) for field in fields(value) if field.name != "by"}
     return replace(value, **changed)
 
 
-def _field(owner: Any, name: str) -> Any:
+def _field(owner: Any, name: str, text_of: _TextOf) -> Any:
     value = getattr(owner, name)
     if isinstance(owner, Notice) and name == "to" and NOTICES[owner.kind].to is not Audience.CLIENT:
         return value
-    if isinstance(owner, Location) and name == "text":
-        return place(owner.kind)
-    word = ERASED_TEXTS.get((type(owner), name))
-    if word is None:
-        return _without(value)
-    return word if value else value
+    if (type(owner), name) in ERASED_TEXTS:
+        return text_of(owner, name, value) if value else value
+    return _rewritten(value, text_of)
+
+
+def _blank(owner: Any, name: str, _text: str) -> str:
+    return place(owner.kind) if isinstance(owner, Location) else ERASED_TEXTS[type(owner), name]

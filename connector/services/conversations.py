@@ -24,7 +24,7 @@ from connector.failures import tell
 from connector.ports import Clock, Letter, NotSentError, Sender
 from connector.services import notices, standstill
 from connector.services.policy import Policy
-from connector.storage import conversations, installation, ledger, messages, offers, people, sessions, timeline
+from connector.storage import conversations, installation, ledger, messages, offers, people, sessions, signins, timeline
 from connector.storage.conversations import PendingNotice, StoredConversation
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -101,6 +101,26 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
     for session in own:
         witness(db, practitioners[session.practitioner_id], client, session, now=now)
     return client
+
+
+def readdress_practitioner(db: Connection, practitioner: Practitioner, *, now: datetime) -> None:
+    """Tell a practitioner at a new address, at once, whatever they have not heard; no link mailed before signs in.
+
+    What was refused is told again unless its session is over; whatever is not so any more, never.
+    """
+    signins.void(db, practitioner.id, now=now)
+    refused = messages.refused_to(db, practitioner.id)
+    for stored in conversations.unfinished(db, practitioner.id):
+        for message in refused if stored.refused else ():
+            if message.conversation_id == stored.id and not _is_over(message.notice, now):
+                messages.free_key(db, message.id)
+                conversations.add_notice(db, stored.id, message.notice, key=message.key, now=now)
+        conversations.save(db, replace(stored, address=practitioner.email, refused=""))
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=notices.LANE)
+
+
+def _is_over(notice: Notice, now: datetime) -> bool:
+    return notice.session is not None and notice.session.when.span.end <= now
 
 
 def next_to_client(db: Connection, client_id: UUID, *, now: datetime) -> Sequence[Notice]:
@@ -294,18 +314,35 @@ def _to_others(
     conversations.drop(db, [one.id for one in overtaken])
     first: PendingNotice | None = next((one for one in waiting if one not in overtaken), None)
     if begun is not None and (first is None or begun.key != first.key):
-        is_unsent = begun.state is MessageState.QUEUED
-        messages.set_state(db, begun.id, MessageState.HELD_BACK if is_unsent else MessageState.UNKNOWN)
+        _give_up(db, begun)
         begun = None
     if first is None:
         conversations.save(db, replace(stored, letter_id=None))
         return None
+    reader = _reader(db, stored, first.notice)
+    if begun is not None and begun.notice.to.address != reader.address:
+        _give_up(db, begun)
+        messages.free_key(db, begun.id)  # the same is told once more, to whoever has the right address
+        begun = None
+    stored = replace(stored, address=reader.address)
     message = begun or messages.begin(
-        db, first.notice, conversation=stored, key=first.key, mail_domain=policy.mail_domain, now=now
+        db,
+        replace(first.notice, to=reader),
+        conversation=stored,
+        key=first.key,
+        mail_domain=policy.mail_domain,
+        now=now,
     )
     messages.set_state(db, message.id, MessageState.SENDING)
     conversations.save(db, replace(stored, letter_id=message.id, tried_at=now))
     return message
+
+
+def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recipient:
+    """Return whom a notice goes to: a practitioner at the address that they have by now."""
+    if stored.reader is not Audience.PRACTITIONER:
+        return notice.to
+    return Recipient.of(people.practitioner(db, stored.practitioner_id))
 
 
 def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice], str | None]) -> Letter:
@@ -355,15 +392,6 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
-    fact = NoticeRefused(
-        at=now,
-        by=CLOCK,
-        session_id=message.session_id,
-        kind=message.kind.value,
-        medium=message.medium.value,
-        why=str(error),
-    )
-    timeline.append(db, message.practitioner_id, [fact])
     if stored is not None and is_own:
         beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None
         conversations.save(db, replace(stored, beliefs=beliefs, letter_id=None, refused=str(error), tried_at=now))
@@ -374,6 +402,15 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
             message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
         )
         notices.tell(db, notice, key=f"{notice.kind}:{message.id}", practitioner_id=practitioner.id, now=now)
+    fact = NoticeRefused(
+        at=now,
+        by=CLOCK,
+        session_id=message.session_id,
+        kind=message.kind.value,
+        medium=message.medium.value,
+        why=str(error),
+    )
+    timeline.append(db, message.practitioner_id, [fact])  # last: it waits for whoever readdresses the practitioner
 
 
 def _forget_pending(db: Connection, conversation_id: UUID, message: Message) -> None:
@@ -484,8 +521,14 @@ def _without(stored: StoredConversation, begun: Message | None) -> StoredConvers
 
 def _overtaken(db: Connection, stored: StoredConversation, begun: Message) -> StoredConversation:
     """Give up a letter that no longer says what is so; whether it has left may never be known."""
-    is_unsent = begun.state is MessageState.QUEUED
-    messages.set_state(db, begun.id, MessageState.HELD_BACK if is_unsent else MessageState.UNKNOWN)
+    _give_up(db, begun)
     beliefs = stored.beliefs or Conversation()
+    is_unsent = begun.state is MessageState.QUEUED
     beliefs = rules.not_sent(beliefs, begun.id) if is_unsent else rules.doubted(beliefs)
     return replace(stored, beliefs=beliefs, letter_id=None)
+
+
+def _give_up(db: Connection, begun: Message) -> None:
+    """Have a letter not tried again, and say whether it may have left."""
+    is_unsent = begun.state is MessageState.QUEUED
+    messages.set_state(db, begun.id, MessageState.HELD_BACK if is_unsent else MessageState.UNKNOWN)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import ClientErased
+from connector.domain.mention import Words
 from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Client
 from connector.domain.session import Session
@@ -68,11 +69,13 @@ class Erased:
         sessions: How many sessions were theirs.
         unsent: How many letters to them, or about them, will not leave any more.
         remainders: Where events still show them.
+        shared: Somebody else goes by a name, an address or a number of theirs: where others are told of, it is left.
     """
 
     sessions: int
     unsent: int
     remainders: Sequence[Remainder]
+    shared: bool
 
 
 def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
@@ -123,7 +126,8 @@ def erase(db: Connection, policy: Policy, client_id: UUID, *, by: Actor, now: da
         for session in own:
             timeline.append(db, session.practitioner_id, [ClientErased(at=now, by=by, session_id=session.id)])
         log.info("client_erased", client=str(client_id), by=by.role.value)
-    return Erased(sessions=len(own), unsent=unsent, remainders=(*remainders(db, client_id), *unknown))
+    left = (*remainders(db, client_id), *unknown)
+    return Erased(sessions=len(own), unsent=unsent, remainders=left, shared=words.shared)
 
 
 def remember(database: Database, witness: Witness | None, client_id: UUID) -> None:
@@ -186,7 +190,7 @@ def _conversations(db: Connection, session: Session) -> Sequence[conversations.S
     return conversations.of_session(db, session.id)
 
 
-def _unknown(db: Connection, words: mentions.Words) -> Iterator[Remainder]:
+def _unknown(db: Connection, words: Words) -> Iterator[Remainder]:
     """Yield where events that our database does not know show the client."""
     counts = Counter(row.calendar_id for row in mentions.unknown(db, words))
     for calendar_id, count in sorted(counts.items(), key=str):

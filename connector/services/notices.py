@@ -116,7 +116,7 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
         case NoticeKind.INSTALLATION_REFUSED:
             return troubles.registration_fault(db, notice.about) is not None
         case NoticeKind.SIGN_IN:
-            return notice.expires_at is not None and now < notice.expires_at
+            return notice.signin_id is not None and signins.usable(db, notice.signin_id, now=now)
         case _:
             return True  # news of what has happened stays true
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from connector.domain.facts import PersonChanged
-from connector.domain.notice import Notice
 from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
@@ -21,20 +21,27 @@ from connector.storage import calendars, offers, people, sessions, timeline
 _MOST_NAMED = 5
 
 
-def change_client(db: Connection, changed: Client, *, by: Actor, now: datetime) -> Sequence[Notice]:
-    """Store what is different about a client, and tell them at a new address what is still true.
+def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *, by: Actor, now: datetime) -> Client:
+    """Change what is given about a client, and tell them at a new address what is still true.
 
-    Returns: What they are told next, one letter a session at most; the others follow.
+    Args:
+        db: The transaction, in which they are locked first: what somebody else has changed meanwhile stays so.
+        client_id: Who it is.
+        changes: By field of `Client`, what it shall be; everything else stays as it is by then.
+        by: Who does it.
+        now: Aware UTC.
+
     Raises: NotFoundError, RuleError.
     """
     standstill.check(db)
-    own = [one for one in sessions.of_client(db, changed.id, since=now) if one.state is SessionState.BOOKED]
+    own = [one for one in sessions.of_client(db, client_id, since=now) if one.state is SessionState.BOOKED]
     for practitioner_id in sorted({session.practitioner_id for session in own}):
         standstill.lock(db, practitioner_id)
-    before = people.client(db, changed.id, lock=True)
+    before = people.client(db, client_id, lock=True)
     check_not_erased(before)
+    changed = replace(before, **changes)
     if changed.email and changed.email != before.email:
-        conversations.readdress(db, changed.id, changed.email, now=now)
+        conversations.readdress(db, client_id, changed.email, now=now)
     people.save_client(db, changed)
     names = _different(before, changed)
     for session in own:
@@ -44,21 +51,36 @@ def change_client(db: Connection, changed: Client, *, by: Actor, now: datetime) 
         timeline.append(db, practitioner.id, [fact] if names else [])
         if changed.name != before.name:
             make_calendars_due(db, practitioner.id, now=now)
-    return conversations.next_to_client(db, changed.id, now=now)
+    return changed
 
 
-def change_practitioner(db: Connection, changed: Practitioner, *, by: Actor, now: datetime) -> None:
-    """Store what is different about a practitioner; another buffer holds for every session and offer to come.
+def change_practitioner(
+    db: Connection, practitioner_id: UUID, changes: Mapping[str, Any], *, by: Actor, now: datetime
+) -> Practitioner:
+    """Change what is given about a practitioner; another buffer holds for every session and offer to come.
+
+    At a new address they are told at once what waits to be told them, and a link mailed before signs nobody in.
+
+    Args:
+        db: The transaction, in which they are locked first: what somebody else has changed meanwhile stays so.
+        practitioner_id: Who it is.
+        changes: By field of `Practitioner`, what it shall be; everything else stays as it is by then.
+        by: Who does it.
+        now: Aware UTC.
 
     Raises: NotFoundError; RuleError for an address that is taken, or a buffer by which sessions would collide.
     """
-    before = standstill.lock(db, changed.id)
+    before = standstill.lock(db, practitioner_id)
+    changed = replace(before, **changes)
+    if changed.email.lower() != before.email:  # then stored, which waits for who notes just now that a letter has left
+        conversations.readdress_practitioner(db, changed, now=now)
     people.save_practitioner(db, changed)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
     names = _different(before, changed)
     fact = PersonChanged(at=now, by=by, who="practitioner", changed=names)
     timeline.append(db, changed.id, [fact] if names else [])
+    return changed
 
 
 def retire_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> Client:

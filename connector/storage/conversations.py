@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.conversation import Conversation
@@ -110,6 +110,22 @@ def of_client(db: Connection, session_ids: Iterable[UUID]) -> Sequence[StoredCon
     """Return the conversations with clients about these sessions."""
     query = select(conversations).where(
         conversations.c.session_id.in_(list(session_ids)), conversations.c.reader == Audience.CLIENT.value
+    )
+    return [_conversation(row) for row in db.execute(query)]
+
+
+def unfinished(db: Connection, practitioner_id: UUID) -> Sequence[StoredConversation]:
+    """Return the conversations with a practitioner in which something waits, or the last letter was refused."""
+    waits = conversations.c.id.in_(select(pending_notices.c.conversation_id))
+    query = (
+        select(conversations)
+        .where(
+            conversations.c.practitioner_id == practitioner_id,
+            conversations.c.reader == Audience.PRACTITIONER.value,
+            or_(waits, conversations.c.refused.is_not(None)),
+        )
+        .order_by(conversations.c.id)
+        .with_for_update()
     )
     return [_conversation(row) for row in db.execute(query)]
 

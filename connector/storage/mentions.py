@@ -1,24 +1,25 @@
 """Where a client is named outside of their own rows: in unknown entries, lists after a restore, and others' timelines.
 
-Rows of others are found by words alone. So only what means nobody else is looked for there: a full name, an address or
-a number that nobody else has.
+Rows of others are found by words alone, and only by those that mean nobody else: see `domain/mention.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, update
 
-from connector.domain.entry import titles
+from connector.domain import mention
+from connector.domain.facts import UnknownFact
+from connector.domain.mention import Words
 from connector.domain.notice import Notice, NoticeKind, Righted
-from connector.domain.people import ERASED
-from connector.domain.personal import WORD, without_client
-from connector.storage import personal
+from connector.domain.people import Role
+from connector.domain.personal import WORD, reworded, without_client
+from connector.storage import personal, timeline
 from connector.storage.tables import (
     clients,
     conversations,
@@ -29,46 +30,32 @@ from connector.storage.tables import (
     unknown_entries,
 )
 
-_SHORTEST = 5
 _TYPED = (facts.c.actor_name, facts.c.actor_reason, facts.c.details)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """By what a client is known.
-
-    Attributes:
-        names: Their name, and those they had before.
-        unmistakable: Names, addresses and numbers that mean nobody else.
-    """
-
-    names: frozenset[str]
-    unmistakable: frozenset[str]
-
-    def name(self, text: str) -> bool:
-        """Whether a short text, such as a title, means them."""
-        is_title = any(text in titles(name) for name in self.names)
-        return text in self.names or is_title or any(word in text for word in self.unmistakable)
-
-
 def words_of(db: Connection, client_id: UUID) -> Words:
-    """Return by what a client is known, as their own rows have it; nothing once they are erased."""
+    """Return by what a client is known that means nobody else, as their own rows have it; nothing once erased."""
     row = db.execute(select(clients).where(clients.c.id == client_id)).one()
     names, contacts = {row.name}, {row.email, row.phone}
     for letter in personal.rows(db, personal.LETTERS, client_id):
         notice = msgspec.json.decode(letter.notice, type=Notice)
         names.add(notice.client_name)
         contacts |= {notice.to.address} if letter.to_client else set()
-    names, contacts = names - {"", ERASED}, contacts - {""}
-    full = {name for name in names if " " in name.strip() and len(name) >= _SHORTEST}
-    unmistakable = {word for word in full | contacts if not _is_anothers(db, client_id, word)}
-    return Words(names=frozenset(names), unmistakable=frozenset(unmistakable))
+    is_another = (clients.c.id != client_id) & clients.c.erased_at.is_(None)
+    others = db.execute(select(clients.c.name, clients.c.email, clients.c.phone).where(is_another)).all()
+    practice = db.execute(select(practitioners.c.name, practitioners.c.email)).all()
+    return mention.words(
+        names,
+        contacts,
+        other_clients={other.name for other in others},
+        everybody_else=[text for other in (*others, *practice) for text in other if text],
+    )
 
 
 def unknown(db: Connection, words: Words) -> Iterator[Row[Any]]:
     """Yield the unknown entries that show a client."""
     for row in db.execute(select(unknown_entries).order_by(unknown_entries.c.starts_at)).all():
-        if words.name(row.title):
+        if words.mean(row.title):
             yield row
 
 
@@ -76,7 +63,7 @@ def righted(db: Connection, words: Words) -> Iterator[Righted]:
     """Yield what lists after a restore tell of a client."""
     for table in (messages, pending_notices):
         for _row, notice in _lists(db, table):
-            yield from (one for one in notice.righted if words.name(one.about))
+            yield from (one for one in notice.righted if words.mean(one.about))
 
 
 def erase(db: Connection, words: Words) -> None:
@@ -86,31 +73,48 @@ def erase(db: Connection, words: Words) -> None:
         db.execute(update(unknown_entries).where(key).values(title=WORD))
     for table in (messages, pending_notices):
         for row, notice in _lists(db, table):
-            new = tuple(without_client(one) if words.name(one.about) else one for one in notice.righted)
+            new = tuple(without_client(one) if words.mean(one.about) else one for one in notice.righted)
             if new != notice.righted:
                 stored = msgspec.json.encode(replace(notice, righted=new)).decode()
                 db.execute(update(table).where(table.c.id == row.id).values(notice=stored))
-    if words.unmistakable:
-        _erase_typed(db, words.unmistakable)
+    if words.spelled:
+        _erase_typed(db, words)
 
 
-def _erase_typed(db: Connection, unmistakable: Collection[str]) -> None:
-    written = {column.name: _as_stored(unmistakable, column.name == "details") for column in _TYPED}
-    found = [column.contains(word, autoescape=True) for column in _TYPED for word in written[column.name]]
-    for row in db.execute(select(facts).where(or_(*found))).all():
-        values = {name: _replaced(getattr(row, name), texts) for name, texts in written.items()}
-        db.execute(update(facts).where(facts.c.id == row.id).values(values))
+def _erase_typed(db: Connection, words: Words) -> None:
+    """Erase a client from what was typed about others; whoever acted for the practice is still named."""
+    may_tell = [column.icontains(part, autoescape=True) for column in _TYPED for part in words.parts]
+    for row in db.execute(select(facts).where(or_(*may_tell))).all():
+        is_client = row.actor_role == Role.CLIENT.value
+        new = {
+            "actor_name": words.replaced(row.actor_name, WORD) if is_client else row.actor_name,
+            "actor_reason": words.replaced(row.actor_reason, WORD),
+            "details": _details(row, words),
+        }
+        values = {name: value for name, value in new.items() if value != getattr(row, name)}
+        if values:
+            db.execute(update(facts).where(facts.c.id == row.id).values(values))
 
 
-def _as_stored(unmistakable: Iterable[str], in_json: bool) -> list[str]:  # noqa: FBT001 - said by its one caller
-    longest_first = sorted(unmistakable, key=len, reverse=True)
-    return [msgspec.json.encode(word).decode()[1:-1] if in_json else word for word in longest_first]
+def _details(row: Row[Any], words: Words) -> str:
+    """Return what a fact adds without them; of one that a newer version has stored, any text may tell of them."""
+    fact = timeline.fact_of(row)
+    if isinstance(fact, UnknownFact):
+        return msgspec.json.encode(_without(msgspec.json.decode(row.details), words)).decode()
+    new = reworded(fact, lambda text: words.replaced(text, WORD))
+    return row.details if new == fact else timeline.details_of(new)
 
 
-def _replaced(text: str, texts: Iterable[str]) -> str:
-    for one in texts:
-        text = text.replace(one, WORD)
-    return text
+def _without(value: Any, words: Words) -> Any:
+    match value:
+        case str():
+            return words.replaced(value, WORD)
+        case list():
+            return [_without(one, words) for one in value]
+        case dict():
+            return {name: _without(one, words) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _lists(db: Connection, table: Table) -> Iterator[tuple[Row[Any], Notice]]:
@@ -121,13 +125,3 @@ def _lists(db: Connection, table: Table) -> Iterator[tuple[Row[Any], Notice]]:
         notice = msgspec.json.decode(row.notice, type=Notice)
         if notice.righted:
             yield row, notice
-
-
-def _is_anothers(db: Connection, client_id: UUID, word: str) -> bool:
-    """Whether another client, or a practitioner, goes by a word; one name may be part of another."""
-    client = or_(
-        clients.c.name.contains(word, autoescape=True), clients.c.email.icontains(word), clients.c.phone == word
-    )
-    practitioner = or_(practitioners.c.name.contains(word, autoescape=True), practitioners.c.email.icontains(word))
-    others = select(clients.c.id).where(clients.c.id != client_id, client)
-    return db.execute(others.union_all(select(practitioners.c.id).where(practitioner)).limit(1)).first() is not None

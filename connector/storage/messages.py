@@ -18,6 +18,8 @@ from connector.domain.people import Medium
 from connector.storage.conversations import StoredConversation
 from connector.storage.tables import messages
 
+_NO_KEY = "letter:"
+
 
 class MessageState(StrEnum):
     """Where a message is."""
@@ -66,7 +68,7 @@ def begin(
     identity = uuid4()
     values = {
         "id": identity,
-        "idempotency_key": key or f"letter:{identity}",
+        "idempotency_key": key or f"{_NO_KEY}{identity}",
         "conversation_id": conversation.id,
         "practitioner_id": conversation.practitioner_id,
         "session_id": notice.session.id if notice.session else None,
@@ -93,6 +95,12 @@ def set_state(
     """Note how far a message is, and why it is no further; `error` must not name or quote anybody."""
     values = {"state": state.value, "sent_at": sent_at, "error": error}
     db.execute(update(messages).where(messages.c.id == message_id).values(values))
+
+
+def free_key(db: Connection, message_id: UUID) -> None:
+    """Have the log take the same notice again, for another address, in the place of a message that was given up."""
+    key = f"{_NO_KEY}{message_id}"
+    db.execute(update(messages).where(messages.c.id == message_id).values(idempotency_key=key))
 
 
 def redate(db: Connection, message_id: UUID, *, now: datetime) -> None:
@@ -129,6 +137,13 @@ def of_session(db: Connection, session_id: UUID) -> Sequence[Message]:
     """Return every message about a session, oldest first."""
     query = select(messages).where(messages.c.session_id == session_id)
     return sorted(map(_message, db.execute(query)), key=lambda message: (message.queued_at, _revision(message)))
+
+
+def refused_to(db: Connection, practitioner_id: UUID) -> Sequence[Message]:
+    """Return what a practitioner was to be told and what was refused for good, oldest first."""
+    own = (messages.c.practitioner_id == practitioner_id) & ~messages.c.to_client
+    query = select(messages).where(own, messages.c.state == MessageState.REFUSED.value)
+    return [_message(row) for row in db.execute(query.order_by(messages.c.queued_at, messages.c.id))]
 
 
 def _revision(message: Message) -> tuple[int, datetime]:

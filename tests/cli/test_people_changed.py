@@ -39,8 +39,9 @@ def test_a_corrected_address_gets_at_once_what_is_still_true_and_the_command_say
 
 def test_everything_about_a_practitioner_can_be_changed_and_what_is_not_named_stays(practice: Cli) -> None:
     words = ("--name", "Kim Stone", "--email", "stone@example.org", "--zone", "Europe/Paris", "--locale", "de")
-    practice.ok("practitioners", "change", "kim@example.org", *words, "--buffer", "15", "--session-level", "4")
-    practice.ok("practitioners", "change", "stone@example.org", "--replies")
+    said = practice.ok("practitioners", "change", "kim@example.org", *words, "--buffer", "15", "--session-level", "4")
+    assert "told at stone@example.org from now on" in said
+    assert "told at" not in practice.ok("practitioners", "change", "stone@example.org", "--replies")
     [kim] = practice.json("practitioners", "list")
     assert (kim["name"], kim["email"], kim["zone"], kim["locale"]) == (
         "Kim Stone",

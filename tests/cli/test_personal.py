@@ -69,6 +69,15 @@ def test_pages_and_lists_of_an_erased_client_name_nobody_and_erasing_again_does_
     assert "erased" in practice.refused("clients", "change", client, "--name", "Alex Okoro")
 
 
+def test_a_name_that_somebody_else_has_too_is_said_to_be_left_where_others_are_told_of(practice: Cli) -> None:
+    first = alex(practice)
+    other = ("clients", "add", "--name", "alex okoro", "--email", "okoro@example.net", "--zone", "UTC")
+    second = json.loads(practice.ok(*other, "--json"))["id"]
+    left = "Somebody else goes by the same name"
+    assert left in practice.run("clients", "erase", first, "--yes").stderr
+    assert left not in practice.run("clients", "erase", second, "--yes").stderr
+
+
 def test_who_was_retired_can_be_taken_back(practice: Cli) -> None:
     client = alex(practice)
     practice.ok("clients", "retire", client)

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from connector.domain.facts import MoveReason, NoticeRefused
+from connector.domain.facts import MoveReason, NoticeRefused, NoticeSent
 from connector.domain.notice import NoticeKind
-from connector.domain.people import Actor, Role
+from connector.domain.notice_table import Audience
+from connector.domain.people import CLOCK, Actor, Role
 from connector.domain.session import Edit, Location, LocationKind, Session
 from connector.ports import Letter, NotSentError
 from connector.services import conversations, notices
+from connector.services.people import change_practitioner
 from connector.services.scheduling import answers, offers
 from connector.services.views.sessions import session_list, session_page
-from connector.storage import due, ledger, people, tables, timeline
+from connector.storage import conversations as stored_conversations
+from connector.storage import due, ledger, people, signins, tables, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.domain.examples import when
-from tests.services.practice import Practice
+from tests.services.practice import Practice, until_somebody_waits
 
 ONLINE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
 CORRECTION = MoveReason.CORRECTION
@@ -301,6 +305,99 @@ def test_a_letter_in_doubt_is_not_repeated_once_a_time_that_it_offers_has_begun(
     first, second = [letter for letter in post.taken if letter.notice.kind is NoticeKind.OFFERED]
     assert first.message_id != second.message_id
     assert second.date == practice.now
+
+
+def correct_kim(practice: Practice) -> str:
+    """Correct the practitioner's address, and return the right one."""
+    right = "kim@right.example"
+    with practice.database.begin() as db:
+        change_practitioner(db, practice.kim.id, {"email": right}, by=SUPPORT, now=practice.now)
+    return right
+
+
+def test_what_waits_for_a_practitioner_goes_to_the_address_that_they_have_by_then(
+    practice: Practice, post: Post
+) -> None:
+    offer = practice.offer(practice.book(80), 100)
+    practice.prompt = False
+    practice.accept(offer)
+    right = correct_kim(practice)
+    practice.mail()
+    assert (to_practitioner(practice, post), post.kinds(right)) == ([], ["client_accepted"])
+
+
+@pytest.mark.parametrize("wrong", [DOWN, CUT_OFF], ids=["not left", "in doubt"])
+def test_a_letter_begun_for_a_practitioners_wrong_address_is_written_to_the_right_one(
+    practice: Practice, post: Post, wrong: NotSentError
+) -> None:
+    offer = practice.offer(practice.book(80), 100)
+    post.wrong, post.only_to = wrong, practice.kim.email
+    practice.accept(offer)
+    before = to_practitioner(practice, post)
+    right = correct_kim(practice)
+    practice.mail()  # at once, however long the wrong one would have been left alone
+    assert post.kinds(right) == ["client_accepted"]
+    recover(practice, post)
+    assert (to_practitioner(practice, post), post.kinds(right)) == (before, ["client_accepted"])
+
+
+def test_what_was_refused_at_a_practitioners_wrong_address_is_told_at_the_right_one_unless_it_is_over(
+    practice: Practice, post: Post
+) -> None:
+    over, coming = practice.offer(practice.book(2), 6), practice.offer(practice.book(80), 100)
+    post.wrong, post.only_to = GONE, practice.kim.email
+    practice.reject(over)
+    practice.accept(coming)
+    practice.wait(hours=7)
+    with practice.database.read() as db:
+        assert stored_conversations.refuses_mail(db, practice.kim.id)
+    right = correct_kim(practice)
+    practice.mail()
+    assert post.kinds(right) == ["client_accepted"]
+    with practice.database.read() as db:
+        assert not stored_conversations.refuses_mail(db, practice.kim.id)
+
+
+@pytest.mark.postgresql
+def test_a_letter_is_noted_as_sent_while_its_practitioner_is_given_another_address(
+    postgresql_database: Database,
+) -> None:
+    practice = Practice(postgresql_database)
+    booked = practice.book(80)
+    practice.prompt = False
+    practice.accept(practice.offer(booked, 100))
+    with ThreadPoolExecutor(1) as pool:
+        with practice.database.begin() as db:  # as whoever hands the letter over does
+            [stored] = [
+                one
+                for one in stored_conversations.of_session(db, booked.id)
+                if one.reader is Audience.PRACTITIONER and stored_conversations.locked(db, one.id)
+            ]
+            correcting = pool.submit(correct_kim, practice)
+            until_somebody_waits(db)
+            sent = NoticeSent(at=practice.now, by=CLOCK, session_id=booked.id, kind="client_accepted", medium="email")
+            timeline.append(db, stored.practitioner_id, [sent])
+        right = correcting.result()
+    with practice.database.read() as db:
+        assert people.practitioner(db, practice.kim.id).email == right
+
+
+def test_a_link_mailed_to_a_practitioners_wrong_address_signs_nobody_in(practice: Practice, post: Post) -> None:
+    def ask() -> None:
+        with practice.database.begin() as db:
+            notices.queue_sign_in(db, practice.policy, practice.kim.email, now=practice.now)
+
+    ask()
+    practice.mail()
+    ask()
+    right = correct_kim(practice)
+    practice.mail()
+    assert (to_practitioner(practice, post), post.kinds(right)) == (["sign_in"], [])
+    [mailed] = [letter.notice.signin_id for letter in post.taken]
+    assert mailed is not None
+    with practice.database.begin() as db:
+        assert not signins.usable(db, mailed, now=practice.now)
+        assert signins.use(db, mailed, now=practice.now) is None
 
 
 def test_a_letter_on_its_way_to_the_wrong_address_tells_the_right_one_nothing(practice: Practice, post: Post) -> None:

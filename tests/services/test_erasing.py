@@ -18,9 +18,9 @@ import pytest
 import sqlalchemy as sa
 
 from connector.domain.connection import Calendar
-from connector.domain.facts import Answer
+from connector.domain.facts import Answer, Attestation, ConnectionAdded
 from connector.domain.notice import NoticeKind, PauseReason
-from connector.domain.people import Level
+from connector.domain.people import Actor, Level, Role
 from connector.domain.session import Session
 from connector.errors import AccessLostError, RefusedError, RuleError, TransientError
 from connector.services import erasing, exporting
@@ -28,17 +28,18 @@ from connector.services.accounts import connect as accounts
 from connector.services.conversations import readdress
 from connector.services.erasing import Erased
 from connector.services.people import change_client, unretire_client
+from connector.services.scheduling import sessions as scheduling
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.views.sessions import session_list, session_page
-from connector.storage import calendars, erasures, people, tables
+from connector.storage import calendars, erasures, people, tables, timeline
 from connector.storage.database import Database, read_url
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.conftest import missing
 from tests.domain.examples import KIM, client, when
 from tests.services.connected import answer, connect, href_at, move_and_settle, on_sqlite, push, remote, retarget, work
-from tests.services.practice import SEAL, KeptLetters, Practice
+from tests.services.practice import SEAL, KeptLetters, Practice, until_somebody_waits
 from tests.services.unmistakable import AGREED, OPERATOR, WORDS, Moody, told
 from tests.services.waiting import until_it_waits
 
@@ -361,7 +362,9 @@ def test_who_is_erased_is_neither_booked_nor_changed_nor_taken_back(practice: Pr
     for attempt in (
         lambda: practice.book(48),
         lambda: _in(practice, lambda db: unretire_client(db, practice.alex.id, by=OPERATOR, now=practice.now)),
-        lambda: _in(practice, lambda db: change_client(db, practice.alex, by=OPERATOR, now=practice.now)),
+        lambda: _in(
+            practice, lambda db: change_client(db, practice.alex.id, {"phone": ""}, by=OPERATOR, now=practice.now)
+        ),
         lambda: _in(practice, lambda db: readdress(db, practice.alex.id, "new@example.org", now=practice.now)),
     ):
         with pytest.raises(RuleError, match=r"[Ee]rased"):
@@ -394,6 +397,98 @@ def test_who_has_the_name_of_their_practitioner_is_erased_without_them(practice:
     with practice.database.read() as db:
         page = session_page(db, practice.policy, practice.kim.id, others.id, now=practice.now)
     assert (page.practitioner, page.timeline[0].who) == (practice.kim, KIM.name)
+
+
+def in_timeline(practice: Practice, session: Session) -> list[tuple[str, str, str]]:
+    """Who did what to a session and why, as it is stored."""
+    columns = (tables.facts.c.actor_name, tables.facts.c.actor_reason, tables.facts.c.details)
+    with practice.database.read() as db:
+        rows = db.execute(sa.select(*columns).where(tables.facts.c.session_id == session.id))
+        return [(row.actor_name, row.actor_reason, row.details) for row in rows]
+
+
+@on_sqlite
+def test_whose_name_begins_with_that_of_who_is_erased_keeps_theirs(practice: Practice) -> None:
+    erased = practice.another_client(client(name="Max Muster", email="max@muster.example"))
+    kept = practice.another_client(client(name="Max Mustermann", email="max@muster.example.org"))
+    booked = practice.book(48, of=kept)
+    practice.move(booked, when(60), Attestation(who="Max Mustermann", at=practice.now, channel=kept.email))
+    before = in_timeline(practice, booked)
+    erase(practice, erased.id)
+    assert in_timeline(practice, booked) == before
+    assert "Max Mustermann" in repr(before)
+
+
+@on_sqlite
+def test_who_acted_for_the_practice_is_named_still_though_they_are_erased_as_a_client(practice: Practice) -> None:
+    """Such as a practitioner under a former name, who has sessions of their own."""
+    theirs = practice.another_client(client(name="Kim Novak", email="novak@client.example"))
+    by = Actor(role=Role.PRACTITIONER, name="Kim Novak")
+    booked = practice.book(48)
+    with practice.database.begin() as db:
+        scheduling.cancel(db, practice.policy, booked.id, by=by, now=practice.now, reason="Kim Novak is ill")
+    erase(practice, theirs.id)
+    name, _reason, details = next(row for row in in_timeline(practice, booked) if "ill" in row[2])
+    assert (name, msgspec.json.decode(details)["reason"]) == ("Kim Novak", "erased is ill")
+
+
+@on_sqlite
+def test_an_account_of_a_practitioners_keeps_its_label_though_it_reads_as_an_erased_clients_name(
+    practice: Practice,
+) -> None:
+    calendar = connect(practice)
+    erase(practice, practice.another_client(client(name="Kim's calendar", email="own@client.example")).id)
+    with practice.database.read() as db:
+        facts = timeline.of_connection(db, calendar.connection_id)
+    assert [fact.label for fact in facts if isinstance(fact, ConnectionAdded)] == ["Kim's calendar"]
+
+
+@on_sqlite
+def test_what_was_typed_of_an_erased_client_goes_in_upper_and_lower_case(practice: Practice) -> None:
+    erased = practice.another_client(client(name="Zoë Quaxwort", email="zoe@quax.example"))
+    booked = practice.book(48)
+    support = Actor(role=Role.SUPPORT, name="Robin", reason="swapped with ZOË quaxwort, Zoe@Quax.example")
+    with practice.database.begin() as db:
+        scheduling.cancel(db, practice.policy, booked.id, by=support, now=practice.now)
+    erase(practice, erased.id)
+    assert ("Robin", "swapped with erased, erased") in [row[:2] for row in in_timeline(practice, booked)]
+
+
+@on_sqlite
+def test_an_event_that_nobody_knows_is_a_clients_only_if_its_title_names_nobody_else(practice: Practice) -> None:
+    calendar = connect(practice)
+    max_muster = practice.another_client(client(name="Max Muster", email="max@a.example"))
+    for name in ("Max Mustermann", "Mia Moll"):
+        practice.another_client(client(name=name, email=f"{name[:3]}@b.example"))
+    others = ["Session: Max Mustermann", "Session: M. M.", "Session: Max", "Session", "Busy", "Hold"]
+    with practice.database.begin() as db:
+        for number, title in enumerate([*others, "Hold: Max Muster"]):
+            row = {"calendar_id": calendar.id, "name": f"n{number}", "href": f"/{number}", "title": title}
+            db.execute(sa.insert(tables.unknown_entries).values(row | {"fate": "asked"}))
+        exported = exporting.export(db, max_muster.id, now=practice.now)
+    assert [one["title"] for one in exported["unknown_calendar_entries"]] == ["Hold: Max Muster"]
+    erase(practice, max_muster.id)
+    with practice.database.read() as db:
+        left = db.execute(sa.select(tables.unknown_entries.c.title)).scalars().all()
+    assert sorted(left) == sorted([*others, "erased"])
+
+
+@on_sqlite
+def test_events_in_a_calendar_to_which_access_is_lost_are_named_those_of_cancelled_sessions_too(
+    practice: Practice,
+) -> None:
+    calendar = connect(practice, level=Level.FULL)
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72, 96)
+    work(practice, calendar)
+    push(practice, calendar)
+    with practice.database.begin() as db:
+        accounts.note_access_lost(db, calendar.connection_id, now=practice.now)
+    practice.reject(offer)
+    practice.cancel(booked)
+    assert len(titles(practice)) == 3
+    [remainder] = erase(practice).remainders
+    assert (remainder.entries, "reconnected" in remainder.why) == (3, True)
 
 
 @on_sqlite

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection
@@ -52,11 +51,11 @@ ACTS: dict[str, Act] = {
         db, calendar.connection_id, session_level=Level.FULL, hold_level=Level.FULL, now=practice.now
     ),
     "client": lambda db, practice, _: people.change_client(
-        db, replace(practice.alex, name="Alexa"), by=KIM, now=practice.now
+        db, practice.alex.id, {"name": "Alexa"}, by=KIM, now=practice.now
     ),
     "retired": lambda db, practice, _: people.retire_client(db, practice.alex.id, by=KIM, now=practice.now),
     "practitioner": lambda db, practice, _: people.change_practitioner(
-        db, replace(practice.kim, name="Kim Hill"), by=KIM, now=practice.now
+        db, practice.kim.id, {"name": "Kim Hill"}, by=KIM, now=practice.now
     ),
 }
 

@@ -88,7 +88,7 @@ def told(practice: Practice) -> Told:
         questions.answer(db, practice.policy, question.id, Answer.AGREED, by=KIM, now=practice.now, attestation=agreed)
     zeb = replace(zeb, name="Zebulon Quaxwort", email="quax@client.example")
     with practice.database.begin() as db:
-        change_client(db, zeb, by=OPERATOR, now=practice.now)
+        change_client(db, zeb.id, {"name": zeb.name, "email": zeb.email}, by=OPERATOR, now=practice.now)
     practice.mail()
     practice.edit(first, Edit(location=HOME))
     practice.edit(first, Edit(location=ROOM))
