@@ -356,7 +356,8 @@ class CalendarPaused(Fact):
 class CalendarResumed(Fact):
     """Work on a calendar goes on; `how` is restore, accept, or itself when all that was missing is back.
 
-    After the database had been set back, it is which side was followed.
+    After the database had been set back, it is which side was followed; after entries that nobody knows, what becomes
+    of them (kept, removed).
 
     `calendar_id` is None in facts stored before it was kept, where no one calendar went by that name.
     """

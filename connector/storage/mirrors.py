@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -156,16 +156,15 @@ def named_in(db: Connection, calendar_id: UUID, names: Collection[str]) -> Seque
     return list(by_name.values())
 
 
-def names(db: Connection, practitioner_id: UUID, *, since: datetime) -> set[str]:
+def names(db: Connection, practitioner_id: UUID, *, since: datetime) -> Mapping[str, EntryKey]:
     """Return every remote name that an entry of a practitioner goes by, or has gone by, which ends after `since`."""
     joined = mirrors.join(calendars, calendars.c.id == mirrors.c.calendar_id)
     own = and_(calendars.c.practitioner_id == practitioner_id, mirrors.c.ends_at > since)
     columns = (mirrors.c.name, mirrors.c.generation, mirrors.c.calendar_id, mirrors.c.key)
-    by_name: set[str] = set()
+    by_name: dict[str, EntryKey] = {}
     for row in db.execute(select(*columns).select_from(joined).where(own)):
-        by_name.add(row.name)
         key = EntryKey.parse(row.key)
-        by_name.update(earlier_names(row.calendar_id, key, row.generation))
+        by_name |= dict.fromkeys((row.name, *earlier_names(row.calendar_id, key, row.generation)), key)
     return by_name
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
+from connector.domain.notice import PauseReason
 from connector.domain.people import Actor, Role
 from connector.errors import RuleError
 from connector.services.sync import breaker
@@ -40,7 +41,8 @@ def resume(token: str) -> ResponseReturnValue:
     if page.reason is None:
         return redirect(url_for("paused.show", token=token), 303)
     is_stale = request.form.get("shown") != page.version
-    if (how == How.ACCEPT and (not page.is_readable or is_stale)) or (page.unknown and is_stale):
+    is_about_entries = how == How.ACCEPT or page.reason is PauseReason.UNKNOWN
+    if (how == How.ACCEPT and not page.is_readable) or (is_about_entries and is_stale):
         return _show(token, notice=True, status=409)
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     with runtime.database.begin() as db:

@@ -77,7 +77,7 @@ def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Runnin
             calendar = calendars.calendar(db, calendar_id)
             connection = calendars.connection(db, calendar.connection_id)
             is_looking = claim.key.kind is Kind.PULL
-            hastens = is_looking and ledger.is_refused(db, registrations.OF_CALENDARS, claim.key.id)
+            hastens = is_looking and ledger.is_refused(db, registrations.AFTER_LOOK, claim.key.id)
     except NotFoundError:
         return None  # disconnected meanwhile
     if connection.state is ConnectionState.ACCESS_LOST:

@@ -33,12 +33,14 @@ _DECLINED = frozenset({"access_denied", "consent_required", "interaction_require
 _OURS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
 _OUR_CODES = {  # AADSTS numbers: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
     50011: "the redirect address is not the one registered",
-    700016: "there is no such application",
     700027: "the certificate is not accepted",
-    7000112: "the application is disabled",
     7000215: "the client secret is wrong",
     7000218: "the client secret is missing",
     7000222: "the client secret has expired",
+}
+_TENANT_CODES = {  # the same, said by the directory of one account's organisation about the application in it
+    700016: "it does not know Pencilled",
+    7000112: "it has disabled Pencilled",
 }
 _CODE = re.compile(r"AADSTS(\d{4,9})")
 _SPENT = frozenset({"invalid_grant", "expired_token"})
@@ -237,6 +239,8 @@ def _credentials(cache: str, home_account_id: str, claims: Mapping[str, Any]) ->
 
 def _sign_in_error(result: Mapping[str, Any]) -> RuleError | ProviderError:
     error = str(result.get("error", ""))
+    if blocked := _blocked_by_organisation(result):
+        return RuleError(f"Your organisation does not let Pencilled in: {blocked}. Nothing was kept.")
     if _is_ours(result):
         return _registration_error(result)
     if error in _DECLINED:
@@ -253,6 +257,14 @@ def _codes(result: Mapping[str, Any]) -> list[int]:
     codes = result.get("error_codes")
     numbers = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
     return numbers + [int(digits) for digits in _CODE.findall(str(result.get("error_description", "")))]
+
+
+def _blocked_by_organisation(result: Mapping[str, Any]) -> str:
+    """Say how the organisation of one account keeps us out; empty if it does not. Other accounts are not concerned."""
+    codes = _codes(result)
+    if any(code in _OUR_CODES for code in codes):
+        return ""
+    return next((f"{_TENANT_CODES[code]} (AADSTS{code})" for code in codes if code in _TENANT_CODES), "")
 
 
 def _is_ours(result: Mapping[str, Any]) -> bool:
@@ -340,6 +352,8 @@ class Tokens:
 
 def _refuse(result: Mapping[str, Any]) -> NoReturn:
     error = str(result.get("error", ""))
+    if blocked := _blocked_by_organisation(result):
+        raise AccessLostError(f"the organisation of this account refuses the access: {blocked}")
     if _is_ours(result):
         raise _registration_error(result)
     if error in _GONE:

@@ -31,6 +31,7 @@ class Grant:
 @dataclass
 class Entra:
     """Issues tokens; `lifetime` is in seconds. `refuses` is the error every further refresh is told.
+    `refuses_with` is Microsoft's own number for it.
 
     With `client_refused` the operator's registration is refused: its secret has expired, as Microsoft's all do.
     """
@@ -39,6 +40,7 @@ class Entra:
     lifetime: int = 3600
     scopes: str = "Calendars.ReadWrite"
     refuses: str = ""
+    refuses_with: int = 50173
     client_refused: bool = False
     closed_for: int = 0  # seconds the sign-in says it is not available
     gives_refresh_token: bool = True
@@ -117,7 +119,7 @@ class Entra:
             return 200, self._issue(grant, query["nonce"])
         self.refreshes += 1
         if self.refuses:
-            return 400, {"error": self.refuses, "error_description": "AADSTS50173 of k@example.org"}
+            return 400, {"error": self.refuses, "error_description": f"AADSTS{self.refuses_with} of k@example.org"}
         grant = self._refresh.pop(form["refresh_token"], None)
         if grant is None or not grant.alive:
             return 400, {"error": "invalid_grant", "error_description": "AADSTS700082", "suberror": "bad_token"}

@@ -23,6 +23,7 @@ from connector.storage.troubles import RegistrationFault
 
 OPERATOR = "Operator"
 OF_CALENDARS = (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
+AFTER_LOOK = (Kind.CALENDAR,)  # what a good look hastens; all else has its own pace
 
 log = structlog.get_logger(__name__)
 

@@ -31,14 +31,17 @@ OPERATOR = "Operator"
 class How(StrEnum):
     """How work on a paused calendar goes on."""
 
-    REVERT = "restore"  # revert all that is gone or was moved; for one that could not be read: try again
-    ACCEPT = "accept"  # the deletions were meant; each counts as if it had been made alone
+    REVERT = "restore"  # revert all that is gone or was moved, remove what nobody knows, or try to read it again
+    ACCEPT = "accept"  # the deletions were meant, each as if it had been made alone; or what nobody knows may stay
     ITSELF = "itself"  # all that was missing is back
+    OVER = "over"  # it can be read again, or holds nothing any more that nobody knows
     FOLLOW_CALENDARS = "follow_calendars"  # the database was restored, and what stands in the calendars is right
     FOLLOW_DATABASE = "follow_database"  # the same, and what the database says is right
 
 
 _AFTER_RESTORE = (How.FOLLOW_CALENDARS, How.FOLLOW_DATABASE)
+_GONE = (PauseReason.EMPTIED, PauseReason.SHRUNKEN)
+_FATES = {How.REVERT: Fate.REMOVED, How.ACCEPT: Fate.KEPT}
 
 
 def reason_to_pause(
@@ -94,10 +97,10 @@ def find(db: Db, seal: Seal, token: str) -> Calendar:
 
 
 def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> None:
-    """Go on with a paused calendar.
+    """Go on with a paused calendar: what is said about it answers why it was paused, and nothing else.
 
     Accepted deletions are read once more, and then count as any other: that of a hold withdraws its alternative, that
-    of a session's event is asked about.
+    of a session's event is asked about. What nobody has been asked about yet, the next look judges.
 
     Raises: NotFoundError; RuleError if the calendar is not paused.
     """
@@ -114,22 +117,20 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     if not calendars.resume(db, calendar_id):
         raise RuleError("This calendar is not stopped; nothing needs to be done.")
     calendars.ask_for_comparison(db, calendar_id, repair=False)
-    match how:
-        case How.REVERT:
-            remote_changes.forget_all(db, calendar_id)
-            unknown_entries.decide(db, calendar_id, Fate.REMOVED)
-        case How.ACCEPT:
-            remote_changes.accept_deletions(db, calendar_id)
-            unknown_entries.decide(db, calendar_id, Fate.KEPT)
-        case How.ITSELF | How.FOLLOW_CALENDARS | How.FOLLOW_DATABASE:
-            pass
+    fate = _FATES.get(how) if calendar.paused == PauseReason.UNKNOWN else None
+    if fate is not None:
+        unknown_entries.decide(db, calendar_id, fate)
+    elif calendar.paused in _GONE and how is How.REVERT:
+        remote_changes.forget_all(db, calendar_id)
+    elif calendar.paused in _GONE and how is How.ACCEPT:
+        remote_changes.accept_deletions(db, calendar_id)
     fact = CalendarResumed(
         at=now,
         by=by,
         connection_id=calendar.connection_id,
         calendar_id=calendar.id,
         calendar=calendar.name,
-        how=how.value,
+        how=fate.value if fate is not None else how.value,
     )
     timeline.append(db, calendar.practitioner_id, [fact])
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE):

@@ -5,7 +5,8 @@ What was read is stored with its age. A calendar that cannot be read is a blind 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Thread
 from time import monotonic
@@ -15,6 +16,7 @@ import structlog
 from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
+from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import ConflictFound
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Alternative, Offer
@@ -234,10 +236,13 @@ def _foreign(db: Db, calendar: Calendar, busy_times: Iterable[Busy], now: dateti
         for mirror in picture.mirrors.values()
         if mirror.ref.href is None and mirror.key in picture.contents  # perhaps written, and its href not yet stored
     }
-    names = mirrors.names(db, calendar.practitioner_id, since=now - AHEAD)
+    keys = mirrors.names(db, calendar.practitioner_id, since=now - AHEAD)
+    places = _places(db, calendar.practitioner_id, now)
+    everywhere = {span for spans in places.values() for span in spans}
     for busy_time in busy_times:
-        if busy_time.name == "" or busy_time.name in names:
-            continue  # ours, or a copy of it, at whatever address
+        own = everywhere if busy_time.name == "" else places.get(keys.get(busy_time.name or ""), frozenset())
+        if busy_time.span in own:
+            continue  # ours, or a copy of it, at whatever address; one at another time is an appointment of its own
         if busy_time.href is None:  # what is ours may be among it
             yield from _without(busy_time.span, own_spans)
         elif (
@@ -246,6 +251,24 @@ def _foreign(db: Db, calendar: Calendar, busy_times: Iterable[Busy], now: dateti
             and not _is_probe(picture.calendar, busy_time.href)
         ):
             yield busy_time.span
+
+
+def _places(db: Db, practitioner_id: UUID, now: datetime) -> Mapping[EntryKey | None, frozenset[Span]]:
+    """Return where each entry of a practitioner stands: where it should, and where they have put it."""
+    places: dict[EntryKey | None, set[Span]] = defaultdict(set)
+    for session in sessions.booked(db, practitioner_id, since=now - AHEAD):
+        places[EntryKey(kind=EntryKind.SESSION, id=session.id)].add(session.when.span)
+    for offer in offers.open_of_practitioner(db, practitioner_id):
+        for alternative in offer.held:
+            places[EntryKey(kind=EntryKind.HOLD, id=alternative.id)].add(alternative.when.span)
+    for session_id, question in questions.open_of_practitioner(db, practitioner_id).items():
+        if question.keeps is not None:
+            places[EntryKey(kind=EntryKind.SESSION, id=session_id)].add(question.keeps.span)
+    for calendar in calendars.calendars_of(db, practitioner_id):
+        for key, change in remote_changes.of_calendar(db, calendar.id).items():
+            if change.actual is not None:
+                places[key].add(change.actual)
+    return {key: frozenset(spans) for key, spans in places.items()}
 
 
 def _is_probe(calendar: Calendar, href: str) -> bool:

@@ -312,8 +312,13 @@ def _may_count(
 ) -> bool:
     """Whether settled changes count: not while the calendar is paused, or looks wrong now; pauses or resumes it.
 
+    Whatever looks wrong now is a question of its own, also where another one has just ended by itself.
     `unknown` is how many entries stand there that nobody knows; None if the calendar was not compared.
     """
+    paused = calendar.paused
+    if paused in (PauseReason.MISSING, PauseReason.REFUSED) or (paused == PauseReason.UNKNOWN and unknown == 0):
+        breaker.resume(db, calendar.id, How.OVER, by=CLOCK, now=now)
+        paused = None
     if unknown:
         breaker.pause(db, policy, calendar, PauseReason.UNKNOWN, count=unknown, now=now)
         return False
@@ -323,12 +328,9 @@ def _may_count(
         reason, count = pause
         breaker.pause(db, policy, calendar, reason, count=count, now=now)
         return False
-    if calendar.paused is None:
+    if paused is None:
         return True
-    unreadable = calendar.paused in (PauseReason.MISSING, PauseReason.REFUSED)
-    if calendar.paused == PauseReason.UNKNOWN and unknown is None:
-        return False
-    if not unreadable and any(
+    if paused == PauseReason.UNKNOWN or any(
         remote_change.kind is ChangeKind.DELETED and not remote_change.accepted for remote_change in unsettled.values()
     ):
         return False

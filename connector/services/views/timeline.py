@@ -172,7 +172,10 @@ _DROPPED = {
 _RESUMED = {
     "restore": "everything is put back",
     "accept": "the deletions were meant",
+    "removed": "what nobody knows is removed",
+    "kept": "what nobody knows is the practitioner's own",
     "itself": "everything is there again",
+    "over": "what had stopped it is over",
     "follow_calendars": "after a restore, what stands in the calendars is right",
     "follow_database": "after a restore, what the database says is right",
 }

@@ -191,6 +191,26 @@ def test_a_refused_refresh_is_told_as_what_it_is(setting: Setting, error: str, m
     assert "k@example.org" not in str(caught.value)
 
 
+@pytest.mark.parametrize("code", [700016, 7000112])
+def test_an_organisation_that_keeps_us_out_is_the_matter_of_its_accounts(setting: Setting, code: int) -> None:
+    kept = spent(setting)
+    setting.graph.entra.refuses, setting.graph.entra.refuses_with = "unauthorized_client", code
+    with pytest.raises(AccessLostError, match="the organisation of this account"):
+        setting.provider.account(kept, setting.graph.network).calendars()
+    begun = setting.provider.begin(setting.graph.network, "state-9")
+    answer = {"state": "state-9", "error": "unauthorized_client", "error_description": f"AADSTS{code}: k@example.org"}
+    with pytest.raises(RuleError, match="Your organisation"):
+        setting.provider.complete(setting.graph.network, begun.memory, answer)
+
+
+@pytest.mark.parametrize("code", [7000215, 7000222])
+def test_a_secret_that_is_no_longer_good_is_the_matter_of_the_installation(setting: Setting, code: int) -> None:
+    kept = spent(setting)
+    setting.graph.entra.refuses, setting.graph.entra.refuses_with = "invalid_client", code
+    with pytest.raises(InstallationError, match=f"AADSTS{code}"):
+        setting.provider.account(kept, setting.graph.network).calendars()
+
+
 def test_a_refusal_is_not_remembered_once_it_is_mended(setting: Setting) -> None:
     kept = spent(setting)
     account = setting.provider.account(kept, setting.graph.network)

@@ -9,9 +9,10 @@ import pytest
 from connector.domain.connection import Calendar
 from connector.domain.facts import CalendarPutRight, Deviation
 from connector.domain.notice import PauseReason
+from connector.domain.offer import Offer
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Put
-from connector.errors import MissingError
+from connector.errors import MissingError, RefusedError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.sync.pull import foreseen
@@ -258,6 +259,90 @@ def test_what_nobody_knows_and_somebody_takes_away_lets_the_calendar_go_on(
     remote(practice).delete(event.href)
     push(practice, calendar)
     assert stored(practice, calendar).paused is None
+
+
+def lose_all_but_a_stranger(practice: Practice, calendar: Calendar) -> Offer:
+    """Have a calendar lose everything, and an entry stand there that nobody knows; each asks a question of its own."""
+    _, offer = offer_and_show(practice, calendar, 72, 96)
+    practice.book(60, of=practice.another_client())
+    work(practice, calendar)
+    push(practice, calendar)
+    remote(practice).wipe()
+    stranger(practice)
+    compare(practice, calendar)
+    assert stored(practice, calendar).paused == PauseReason.UNKNOWN
+    practice.wait(minutes=5)
+    look(practice, calendar)
+    return offer
+
+
+@pytest.mark.parametrize("how", [How.ACCEPT, How.REVERT])
+def test_what_becomes_of_unknown_entries_decides_about_no_deletion(
+    practice: Practice, calendar: Calendar, how: How
+) -> None:
+    offer = lose_all_but_a_stranger(practice, calendar)
+    letters = told(practice)
+    decide(practice, calendar, how)
+    settle(practice, calendar)
+    assert stored(practice, calendar).paused == PauseReason.EMPTIED
+    assert len(practice.offer_now(offer).standing) == 2
+    assert times(practice) == ([when(90).span] if how is How.ACCEPT else []), "nothing was put back unasked"
+    practice.mail()
+    assert set(told(practice)[len(letters) :]) == {"calendar_stopped"}
+    decide(practice, calendar, How.REVERT)
+    kept = [when(90).span] if how is How.ACCEPT else []
+    assert sorted(times(practice)) == sorted([when(h).span for h in (48, 60, 72, 96)] + kept)
+
+
+def test_unknown_entries_that_are_taken_away_leave_what_is_gone_to_be_asked_about(
+    practice: Practice, calendar: Calendar
+) -> None:
+    offer = lose_all_but_a_stranger(practice, calendar)
+    there = remote(practice)
+    there.delete(next(iter(there.events)))
+    push(practice, calendar)
+    assert stored(practice, calendar).paused == PauseReason.EMPTIED
+    assert len(practice.offer_now(offer).standing) == 2
+
+
+def test_one_deletion_does_not_keep_a_calendar_stopped_for_entries_that_are_gone(
+    practice: Practice, calendar: Calendar
+) -> None:
+    booked, _ = offer_and_show(practice, calendar, 72)
+    event = stranger(practice)
+    compare(practice, calendar)
+    remote(practice).delete(href_at(practice, 48))
+    remote(practice).delete(event.href)
+    settle(practice, calendar)
+    assert stored(practice, calendar).paused is None
+    assert question_or_none(practice, booked) is not None
+
+
+def test_accepted_deletions_decide_nothing_about_unknown_entries(practice: Practice, calendar: Calendar) -> None:
+    offer_and_show(practice, calendar, 72, 96)
+    remote(practice).wipe()
+    push(practice, calendar)
+    assert stored(practice, calendar).paused == PauseReason.EMPTIED
+    stranger(practice)
+    compare(practice, calendar)
+    decide(practice, calendar, How.ACCEPT)
+    compare(practice, calendar)
+    assert stored(practice, calendar).paused == PauseReason.UNKNOWN
+
+
+def test_a_calendar_that_can_be_read_again_and_is_empty_asks_about_that(practice: Practice, calendar: Calendar) -> None:
+    offer_and_show(practice, calendar, 72, 96)
+    there = remote(practice)
+    there.offline = RefusedError("forbidden")
+    for _ in range(3):
+        push(practice, calendar)
+        practice.wait(seconds=61)
+    assert stored(practice, calendar).paused == PauseReason.REFUSED
+    there.offline = None
+    there.wipe()
+    practice.wait(minutes=10)
+    look(practice, calendar)
+    assert stored(practice, calendar).paused == PauseReason.EMPTIED
 
 
 def test_a_repair_puts_right_what_no_feed_has_told(practice: Practice, calendar: Calendar) -> None:

@@ -279,3 +279,34 @@ def test_free_busy_is_read_while_a_deletion_is_asked_about(practice: Practice, c
     remote(practice).add_foreign(when(72).span)
     read_free_busy(practice, calendar)
     assert conflicts(practice, 72) == (calendar.name,)
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["calendar", "private"])
+def test_a_copy_of_ours_at_another_time_is_an_appointment_of_its_own(
+    practice: Practice, calendar: Calendar, private: Calendar, name: str
+) -> None:
+    book_and_show(practice, calendar)
+    event, there = remote(practice).events[href_at(practice, 48)], remote(practice, name)
+    there.copy(event, "a-copy")
+    there.move("a-copy", when(100).span)
+    there.retitle("a-copy", "Dentist")
+    there.copy(event, "another-copy")
+    push(practice, calendar)
+    for one in (calendar, private):
+        read_free_busy(practice, one)
+    assert [one.lower() for one in conflicts(practice, 100)] == [name]
+    assert conflicts(practice, 48) == ()
+
+
+@on_sqlite
+def test_a_copy_that_follows_a_moved_entry_is_no_conflict(
+    practice: Practice, calendar: Calendar, private: Calendar
+) -> None:
+    book_and_show(practice, calendar)
+    href = href_at(practice, 48)
+    remote(practice).move(href, when(60).span)
+    push(practice, calendar)
+    remote(practice, "private").copy(remote(practice).events[href], "a-copy")
+    read_free_busy(practice, private)
+    assert conflicts(practice, 60) == ()

@@ -157,3 +157,20 @@ def test_after_an_outage_longer_than_a_polling_interval_everything_is_read(
     push(practice, calendar)
     with practice.database.read() as db:
         assert db.execute(tables.remote_changes.select()).all() != []
+
+
+@pytest.mark.usefixtures("calendar")
+def test_what_goes_on_being_refused_is_tried_ever_more_rarely_however_often_the_calendar_is_read(
+    practice: Practice,
+) -> None:
+    practice.offer(practice.book(200), 220)
+    refuse_writes(remote(practice), RefusedError("no"), times=100_000)
+    tries = []
+    for _ in range(3):
+        before = remote(practice).requests.get("put", 0)
+        for _ in range(120):
+            practice.carry_out(Kind.CALENDAR, Kind.PULL, Kind.PROBE)
+            practice.wait(minutes=1)
+        tries.append(remote(practice).requests.get("put", 0) - before)
+    assert tries[0] < 120, "two hours of looks, one a minute"
+    assert max(tries[1:]) < 60
