@@ -38,6 +38,10 @@ class UnreachableError(TransientError):
     """The server could not be reached, or hung up, or took too long: the next request would fail as well."""
 
 
+class TooLargeError(RefusedError):
+    """An answer is larger than we read: asked for in pieces, it may be read."""
+
+
 class UnknownHostError(UnreachableError):
     """The name service knows no such host."""
 
@@ -188,7 +192,7 @@ class Http:
 
     def _keep_within(self, size: int, deadline: float) -> None:
         if size > self._largest:
-            raise RefusedError(f"an answer of more than {self._largest} bytes")
+            raise TooLargeError(f"an answer of more than {self._largest} bytes")
         if monotonic() > deadline:
             raise _TooSlowError("the answer took too long")
 

@@ -82,6 +82,7 @@ class Calendar:
         compared_at: When the whole of it was last compared with what is believed of it.
         compare_at: When that is due again; None for at the next look. `repair_asked` if somebody has asked that what
             is found then is put right.
+        compare_trouble: As `trouble`, what keeps it from being compared; all else is done meanwhile.
     """
 
     id: UUID
@@ -118,6 +119,9 @@ class Calendar:
     identity: str | None = None
     compared_at: datetime | None = None
     compare_at: datetime | None = None
+    compare_trouble: str | None = None
+    compare_trouble_kind: str | None = None
+    compare_trouble_since: datetime | None = None
     repair_asked: bool = False
 
     @property
@@ -129,6 +133,11 @@ class Calendar:
     def read_fault(self) -> Trouble | None:
         """What keeps it from being read; None while that goes through."""
         return _trouble(self.read_trouble, self.read_trouble_kind, self.read_trouble_since)
+
+    @property
+    def compare_fault(self) -> Trouble | None:
+        """What keeps it from being compared as a whole; None while that goes through."""
+        return _trouble(self.compare_trouble, self.compare_trouble_kind, self.compare_trouble_since)
 
 
 def _trouble(words: str | None, kind: str | None, since: datetime | None) -> Trouble | None:

@@ -23,7 +23,9 @@ from connector.storage.tables import calendars, connections
 _BREAK = {"sync_token": None}
 """What every break does to a calendar: what happened meanwhile may never be told, so the next look reads everything."""
 
+_COMPARED_WELL = {"compare_trouble": None, "compare_trouble_kind": None, "compare_trouble_since": None}
 _NO_TROUBLE = {
+    **_COMPARED_WELL,
     "trouble": None,
     "trouble_kind": None,
     "trouble_since": None,
@@ -284,7 +286,7 @@ def note_read(db: Db, calendar_id: UUID, token: str, *, now: datetime) -> None:
 
 def note_compared(db: Db, calendar_id: UUID, *, now: datetime, again_at: datetime) -> None:
     """Note that the whole calendar was compared; call it in the transaction that stores what was found."""
-    values = {"compared_at": now, "compare_at": again_at, "repair_asked": False}
+    values = {"compared_at": now, "compare_at": again_at, "repair_asked": False, **_COMPARED_WELL}
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
 
 
@@ -349,6 +351,9 @@ def _calendar(row: Row[Any]) -> Calendar:
         probed_at=row.probed_at,
         compared_at=row.compared_at,
         compare_at=row.compare_at,
+        compare_trouble=row.compare_trouble,
+        compare_trouble_kind=row.compare_trouble_kind,
+        compare_trouble_since=row.compare_trouble_since,
         repair_asked=row.repair_asked,
         identity=row.identity,
     )

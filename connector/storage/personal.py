@@ -227,8 +227,8 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.calendars: "id connection_id practitioner_id role remote_id name session_level hold_level firm_holds "
     "sync_token lane trouble trouble_kind trouble_since read_trouble read_trouble_kind read_trouble_since "
     "unreadable_at refused_at outage_told_at written_at read_at created_at successor_id paused paused_at paused_count "
-    "busy_at busy_until busy_trouble probe probe_at probe_tries probed_at compared_at compare_at repair_asked identity "
-    "twin",
+    "busy_at busy_until busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
+    "compare_trouble_kind compare_trouble_since repair_asked identity twin",
     tables.signins: "id practitioner_id expires_at used_at",
     tables.channels: "id calendar_id provider remote_id secret proof state opened_at renew_at expires_at "
     "last_notified_at",

@@ -298,6 +298,9 @@ calendars = Table(
     Column("probed_at", UtcDateTime),  # when it was last proved how holds must be shown
     Column("compared_at", UtcDateTime),  # when the whole of it was last compared with what is believed of it
     Column("compare_at", UtcDateTime),  # when that is to be done again; NULL for at the next look
+    Column("compare_trouble", Text),  # what kept it from being compared; NULL when it could be
+    Column("compare_trouble_kind", String(16)),  # who can end that
+    Column("compare_trouble_since", UtcDateTime),
     Column("repair_asked", Boolean, nullable=False, server_default=false()),  # the next comparison puts things right
     Column("identity", Text),  # what tells it from every other calendar, however its address is spelled; NULL: unknown
     Column("twin", Integer, nullable=False, server_default="0"),  # 0, but for doubles that an older version let in

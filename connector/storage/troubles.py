@@ -59,6 +59,15 @@ def note_unreadable(db: Connection, calendar_id: UUID, words: str, *, lasting: t
     return earlier is not None and earlier <= now - lasting
 
 
+def note_uncompared(
+    db: Connection, calendar_id: UUID, words: str, *, kind: TroubleKind, again_at: datetime, now: datetime
+) -> None:
+    """Note what keeps a calendar from being compared as a whole, and when that is tried again."""
+    since = _since(calendars.c.compare_trouble_since, now)
+    trouble = {"compare_trouble": words, "compare_trouble_kind": kind.value, "compare_trouble_since": since}
+    _note(db, calendar_id, **trouble, compare_at=again_at)
+
+
 def note_refused(db: Connection, calendar_id: UUID, *, since: datetime) -> None:
     """Note since when a calendar has taken no entries, now that it is sure."""
     _note(db, calendar_id, refused_at=since)

@@ -233,10 +233,13 @@ def sync(token: str) -> bytes:
     return _xml(_with(dav.SyncCollection(), dav.SyncToken(value=token), level, etags))
 
 
-def query(start: datetime, end: datetime | None) -> bytes:
-    """Ask for the events that touch a time, recurring ones as a whole (RFC 4791 section 7.8); None: up to the last."""
+def query(start: datetime, end: datetime | None, *, bodies: bool = True) -> bytes:
+    """Ask for the events that touch a time, recurring ones as a whole (RFC 4791 section 7.8); None: up to the last.
+
+    Without `bodies` the answer names them only.
+    """
     during = _with(cdav.CompFilter("VEVENT"), cdav.TimeRange(start, end))
-    prop = _with(dav.Prop(), dav.GetEtag(), cdav.CalendarData())
+    prop = _with(dav.Prop(), dav.GetEtag(), *([cdav.CalendarData()] if bodies else []))
     return _xml(_with(cdav.CalendarQuery(), prop, _with(cdav.Filter(), _with(cdav.CompFilter("VCALENDAR"), during))))
 
 

@@ -1,8 +1,13 @@
-"""Everything of ours in a CalDAV collection, as one calendar-query finds it (RFC 4791 section 7.8)."""
+"""Everything of ours in a CalDAV collection, as one calendar-query finds it (RFC 4791 section 7.8).
+
+Where that is more than one answer can hold, its events are named first and then asked for a few at a time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from caldav.elements import cdav, dav
 
@@ -10,7 +15,7 @@ from connector.domain.reconcile import Sighting
 from connector.errors import TransientError
 from connector.ical import vevent
 from connector.ports import Listed
-from providers._wire import Answer
+from providers._wire import Answer, TooLargeError
 from providers.caldav import dav as _dav
 from providers.caldav.events import Events, Stored
 
@@ -18,6 +23,8 @@ _SLACK = timedelta(hours=26)  # some servers reckon days in UTC, wherever the ca
 _AHEAD = timedelta(days=5 * 366)  # for servers that want an end
 _NEEDS_END = frozenset({400, 403, 409, 415, 422, 500, 501})  # how servers refuse a time without one
 _CUT = 507
+_GONE = frozenset({404, 410})
+_PIECE = 10  # events asked for at once where all of them are too many
 
 
 def listed(events: Events, since: datetime) -> list[Listed]:
@@ -39,11 +46,39 @@ def listed(events: Events, since: datetime) -> list[Listed]:
 
 def _members(events: Events, start: datetime) -> list[Stored]:
     """Return every event that ends after `start`; what the answer names but does not tell is asked for by itself."""
+    try:
+        rows = _dav.rows_about(_asked(events, start))
+    except TooLargeError:
+        return _in_pieces(events, start)
+    if any(row.status == _CUT for row in rows):
+        return _in_pieces(events, start)
+    return _stored(events, rows)
+
+
+def _in_pieces(events: Events, start: datetime) -> list[Stored]:
+    rows = _dav.rows_about(_asked(events, start, bodies=False))
+    if any(row.status == _CUT for row in rows):
+        raise TransientError("the server has not listed the whole calendar")
+    hrefs = [href for row in rows if not (href := events.canonical(row.href)).endswith("/")]
+    pieces = [hrefs[begin : begin + _PIECE] for begin in range(0, len(hrefs), _PIECE)]
+    return [stored for piece in pieces for stored in _of(events, piece)]
+
+
+def _of(events: Events, hrefs: Sequence[str]) -> list[Stored]:
+    """Read some events, in halves if they are too large together; one that alone is too large is none of ours."""
+    body = _dav.multiget(urlsplit(events.address(href)).path for href in hrefs)
+    try:
+        answer = events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
+    except TooLargeError:
+        half = len(hrefs) // 2
+        return [*_of(events, hrefs[:half]), *_of(events, hrefs[half:])] if half else []
+    return _stored(events, [row for row in _dav.multistatus(answer).rows if row.status not in _GONE])
+
+
+def _stored(events: Events, rows: Iterable[_dav.Row]) -> list[Stored]:
     found = []
-    for row in _dav.rows_about(_asked(events, start)):
+    for row in rows:
         href = events.canonical(row.href)
-        if row.status == _CUT:
-            raise TransientError("the server has not listed the whole calendar")
         text = row.text(cdav.CalendarData)
         stored = events.told(href, row.text(dav.GetEtag), text) if text else _by_itself(events, href)
         if stored:
@@ -55,11 +90,12 @@ def _by_itself(events: Events, href: str) -> Stored | None:
     return None if href.endswith("/") else events.get(href)
 
 
-def _asked(events: Events, start: datetime) -> Answer:
+def _asked(events: Events, start: datetime, *, bodies: bool = True) -> Answer:
     """Ask for all that ends after a time: without an end, and with one where the server wants that."""
-    answer = _query(events, start, None)
-    return _query(events, start, start + _AHEAD) if answer.status in _NEEDS_END else answer
+    answer = _query(events, start, None, bodies=bodies)
+    return _query(events, start, start + _AHEAD, bodies=bodies) if answer.status in _NEEDS_END else answer
 
 
-def _query(events: Events, start: datetime, end: datetime | None) -> Answer:
-    return events.http.request("REPORT", events.url, headers=_dav.headers(1), body=_dav.query(start, end))
+def _query(events: Events, start: datetime, end: datetime | None, *, bodies: bool) -> Answer:
+    body = _dav.query(start, end, bodies=bodies)
+    return events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)

@@ -180,6 +180,10 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         """Let the next matching requests fail, before anything is done or with only the answer lost."""
         self._faults += [Fault(on=on, error=error, done=answer_lost)] * times
 
+    def recover(self) -> None:
+        """Let no further request fail."""
+        self._faults.clear()
+
     def meanwhile(self, edit: Callable[[], None], *, times: int = 1) -> None:
         """Let somebody else edit between an adapter's look at an event and its write, which then meets a new ETag."""
         self._interruptions.extend([edit] * times)

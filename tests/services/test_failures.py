@@ -22,7 +22,7 @@ from connector.errors import (
 from connector.failures import tell, working_on
 from connector.ports import Letter, NotSentError
 from connector.services.accounts import disconnect
-from connector.storage import ledger
+from connector.storage import calendars, ledger
 from connector.storage.ledger import Key, Kind
 from tests.domain.examples import KIM
 from tests.services.connected import on_sqlite, push, remote, work
@@ -74,6 +74,12 @@ class Scene:
         remote(self.practice).wipe()
         self.carry_out(Kind.PULL)
 
+    def uncompared(self) -> None:
+        with self.practice.database.begin() as db:
+            calendars.ask_for_comparison(db, self.calendar.id, repair=False)
+        remote(self.practice).fail(RefusedError(SAID), on="listing")
+        self.carry_out(Kind.PULL)
+
     def channel_refused(self) -> None:
         self.practice.runtime = replace(
             self.practice.runtime, settings=replace(self.practice.runtime.settings, public_url="https://here.example")
@@ -114,6 +120,7 @@ FAILURES = {
     "a look that is refused": _offline(RefusedError(SAID), Kind.PULL, "look_refused"),
     "a calendar that is not there": _offline(MissingError(SAID), Kind.PULL, "look_refused"),
     "a calendar that is stopped": Failure(Scene.emptied, "calendar_stopped", Kind.PULL, again=False),
+    "a comparison that is refused": Failure(Scene.uncompared, "comparison_failed", Kind.PULL, again=True),
     "a reading for conflicts that is refused": _offline(RefusedError(SAID), Kind.BUSY, "busy_not_read"),
     "a trial of holds that is refused": _offline(RefusedError(SAID), Kind.PROBE),
     "a push channel that is refused": Failure(Scene.channel_refused, "channel_refused", Kind.CHANNEL, again=True),

@@ -19,16 +19,43 @@ from connector.domain.notice import PauseReason
 from connector.domain.reconcile import Mirror, Ref, Remove, Sighting, earlier_names
 from connector.ports import Listed
 from connector.storage import doubts, installation, mirrors, unknown_entries
+from connector.storage.ledger import REFUSAL_FIRST, REFUSAL_LONGEST
 from connector.storage.unknown_entries import UnknownEntry
 
 _NIGHT = time(hour=1)  # when the first calendars of the night are compared, where their practitioners are
 _SPREAD = timedelta(hours=4)
+PATIENCE = timedelta(hours=1)  # for so long an absence waits for a comparison that fails
 
 
 def is_due(calendar: Calendar, *, now: datetime) -> bool:
     """Whether a whole calendar is to be compared now: after every break, once a night, and while it holds unknowns."""
     is_in_question = calendar.sync_token is None or calendar.paused == PauseReason.UNKNOWN
     return is_in_question or calendar.compare_at is None or calendar.compare_at <= now
+
+
+def waits(calendar: Calendar, *, now: datetime) -> bool:
+    """Whether a calendar could not be compared lately, and that is not to be tried again yet.
+
+    One that is paused goes on only once it was compared.
+    """
+    is_failing = calendar.compare_fault is not None and calendar.paused is None
+    return is_failing and calendar.compare_at is not None and calendar.compare_at > now
+
+
+def try_again_at(calendar: Calendar, now: datetime) -> datetime:
+    """Return when to try a comparison again that has failed just now: after as long as it has failed, to hourly."""
+    fault = calendar.compare_fault
+    lasting = now - fault.since if fault is not None else timedelta()
+    return now + min(max(lasting, REFUSAL_FIRST), REFUSAL_LONGEST)
+
+
+def withholds(calendar: Calendar, *, now: datetime) -> bool:
+    """Whether an absence waits for a comparison that has failed: for a while it may still say that an event was moved.
+
+    A calendar that can never be listed must let its practitioner delete entries all the same.
+    """
+    fault = calendar.compare_fault
+    return fault is not None and fault.since > now - PATIENCE
 
 
 def next_at(calendar_id: UUID, compared_at: datetime, zone: str) -> datetime:

@@ -19,7 +19,7 @@ from connector.domain.facts import CalendarPutRight, Deviation
 from connector.domain.notice import PauseReason
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Action, MirrorState, Remove, Sighting
-from connector.errors import EditConflictError, MissingError, RefusedError
+from connector.errors import EditConflictError, MissingError, RefusedError, TransientError
 from connector.failures import tell
 from connector.ports import Changes, Failed, Outcome, RemoteCalendar
 from connector.services.policy import Policy
@@ -91,6 +91,8 @@ def foreseen(
         return picture.actions
     stored = replace(stored, calendar=replace(stored.calendar, compare_at=None, repair_asked=True))
     reading = read(database, stored, remote, policy.settling, now)
+    if reading.failure is not None:
+        raise reading.failure
     with database.read() as db:
         current = _with_earlier(db, stored, reading.snapshot)
         if reading.comparison and any(comparison.unknown_of(db, stored.calendar, reading.comparison.others)):
@@ -147,7 +149,11 @@ def _store(db: Connection, policy: Policy, reading: Reading, now: datetime) -> b
     observations = list(_observations(reading, current, picture, policy, now))
     _store_observations(db, current.calendar, observations, reading.changes.token, now)
     unknown = _store_comparison(db, current.calendar, reading, now)
+    if reading.failure is not None:
+        current = replace(current, calendar=_note_uncompared(db, current.calendar, reading.failure, now))
     if _may_count(db, policy, current.calendar, picture, unknown, now):
+        if reading.comparison is None and comparison.withholds(current.calendar, now=now):
+            observations = [_without_absence(observation) for observation in observations]
         _follow_up(db, policy, current.calendar, _settled_changes(db, policy, current.calendar, observations, now), now)
     else:
         _follow_up(db, policy, current.calendar, _harmless_changes(observations), now)
@@ -225,6 +231,18 @@ def _store_comparison(db: Connection, calendar: Calendar, reading: Reading, now:
     return unknown_entries.keep(db, calendar.id, comparison.unknown_of(db, calendar, others))
 
 
+def _note_uncompared(
+    db: Connection, calendar: Calendar, failure: TransientError | RefusedError, now: datetime
+) -> Calendar:
+    """Note that a calendar could not be compared, and when that is tried again; return it as it is stored then."""
+    again_at = comparison.try_again_at(calendar, now)
+    kind = TroubleKind.REFUSED if isinstance(failure, RefusedError) else TroubleKind.OUTAGE
+    counters.failed(calendars.connection(db, calendar.connection_id).provider, kind)
+    troubles.note_uncompared(db, calendar.id, str(failure), kind=kind, again_at=again_at, now=now)
+    tell("comparison_failed", failure, calendar=str(calendar.id), again_at=again_at)
+    return calendars.calendar(db, calendar.id)
+
+
 def _was_written(reading: Reading, current: Snapshot, now: datetime, settling: timedelta) -> bool:
     """Whether our own writing went on during the reading: what was read may then be older than what is stored."""
     earlier = reading.snapshot
@@ -289,6 +307,12 @@ def _settled_changes(
         waits = key.kind is EntryKind.HOLD and offer_ids.get(key.id) in unsettled_offer_ids
         if observation.remote_change is None or not waits:
             yield observation.settled_change
+
+
+def _without_absence(observation: Observation) -> Observation:
+    """Have an absence go on settling: the calendar is to be compared before it counts, and could not be."""
+    is_absence = observation.settled_change is not None and observation.settled_change.kind is ChangeKind.DELETED
+    return replace(observation, settled_change=None) if is_absence else observation
 
 
 def _harmless_changes(observations: Iterable[Observation]) -> Iterator[SettledChange]:

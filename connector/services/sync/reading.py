@@ -13,8 +13,8 @@ from connector.domain.change import RemoteChange
 from connector.domain.connection import Calendar
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove, Sighting
-from connector.errors import SyncTokenExpiredError
-from connector.ports import Changes, RemoteCalendar
+from connector.errors import RefusedError, SyncTokenExpiredError, TransientError
+from connector.ports import Changes, Listed, RemoteCalendar
 from connector.services.sync import comparison
 from connector.services.sync.comparison import Comparison
 from connector.services.sync.push import LONG_OVER
@@ -45,6 +45,7 @@ class Reading:
     Attributes:
         sightings: By remote name, how each event stands that there was something to learn about.
         comparison: What a listing of the whole calendar says; None where none was taken.
+        failure: Why none could be taken though it was due; all else counts.
         removals: What is to be removed before anything is stored: doubles, and what nobody knows as somebody has said.
         removed: The names of the latter.
     """
@@ -53,6 +54,7 @@ class Reading:
     changes: Changes
     sightings: Mapping[str, Sighting | None]
     comparison: Comparison | None = None
+    failure: TransientError | RefusedError | None = None
     removals: Sequence[Remove] = ()
     removed: Collection[str] = ()
 
@@ -89,20 +91,34 @@ def read(database: Database, stored: Snapshot, remote: RemoteCalendar, settling:
     """Read the change feed and, directly, each event of ours that it names or that has settled.
 
     The whole calendar is compared after every break, once a night, and before an absence counts: what is not at its
-    address may stand at another.
+    address may stand at another. Where the listing fails, what the feed tells counts all the same, unless the calendar
+    is paused: that must be compared before it goes on.
 
     Raises: ProviderError.
     """
     changes, is_break = _changes(remote, stored.calendar.sync_token)
     stored, doubles = _with_returned(database, stored, changes)
-    if not is_break and not comparison.is_due(stored.calendar, now=now):
-        targets = mirrors_to_read(stored, changes, now, settling)
-        sightings = _sightings(remote, targets, changes, stored.due(now, settling))
-        reading = Reading(snapshot=stored, changes=changes, sightings=sightings, removals=doubles)
-        if not reading.is_set_back and not _is_absence_doubtful(reading, now, settling):
-            return reading
-    reading = _compared(database, stored, changes, remote, settling, now)
+    waits = comparison.waits(stored.calendar, now=now)
+    if waits or not (is_break or comparison.is_due(stored.calendar, now=now)):
+        reading = _told(stored, changes, remote, settling, now)
+        is_enough = not reading.is_set_back and not _is_absence_doubtful(reading, now, settling)
+        if waits or is_enough:
+            return replace(reading, removals=doubles)
+    try:
+        listed = remote.listing(now)
+    except (TransientError, RefusedError) as error:
+        if stored.calendar.paused is not None:
+            raise
+        return replace(_told(stored, changes, remote, settling, now), removals=doubles, failure=error)
+    reading = _compared(database, stored, changes, listed, remote, settling, now)
     return replace(reading, removals=(*doubles, *reading.removals))
+
+
+def _told(stored: Snapshot, changes: Changes, remote: RemoteCalendar, settling: timedelta, now: datetime) -> Reading:
+    """Return what the feed tells, each event of ours that it names read directly where it has not brought it."""
+    targets = mirrors_to_read(stored, changes, now, settling)
+    sightings = _sightings(remote, targets, changes, stored.due(now, settling))
+    return Reading(snapshot=stored, changes=changes, sightings=sightings)
 
 
 def mirrors_to_read(stored: Snapshot, changes: Changes, now: datetime, settling: timedelta) -> list[Mirror]:
@@ -191,12 +207,12 @@ def _compared(
     database: Database,
     stored: Snapshot,
     changes: Changes,
+    listed: Sequence[Listed],
     remote: RemoteCalendar,
     settling: timedelta,
     now: datetime,
 ) -> Reading:
-    """Take a listing of the whole calendar, and read directly what it does not show though it should."""
-    listed = remote.listing(now)
+    """Say what a listing of the whole calendar means, and read directly what it does not show though it should."""
     with database.read() as db:
         named = mirrors.named_in(db, stored.calendar.id, {event.name for event in listed if event.name is not None})
         to_remove = unknown_entries.of_calendar(db, stored.calendar.id, Fate.REMOVED)

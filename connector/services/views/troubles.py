@@ -16,7 +16,7 @@ from connector.services.views.timeline import Line
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 
-PHRASES = {"written": "takes no entries", "read": "cannot be read"}
+PHRASES = {"written": "takes no entries", "read": "cannot be read", "compared": "cannot be compared as a whole"}
 WHO = {
     TroubleKind.REFUSED: "The calendar service refuses it to this account.",
     TroubleKind.INSTALLATION: "The service refuses this installation, not the account; its operator has been told.",
@@ -31,7 +31,7 @@ class TroubleView:
 
     Attributes:
         calendar: The name of the calendar.
-        what: "read" or "written".
+        what: "read", "written" or "compared".
         why: What went wrong last.
         who: Who can do something about it, a sentence.
         again_at: When it is tried again, aware UTC; None if that is not known.
@@ -65,8 +65,12 @@ class TroubleView:
 
 
 def of_calendar(db: Db, calendar: Calendar) -> tuple[TroubleView, ...]:
-    """Return what does not go through in a calendar; nothing if both the last look and the last write did."""
-    faults = (("written", Kind.CALENDAR, calendar.write_fault), ("read", Kind.PULL, calendar.read_fault))
+    """Return what does not go through in a calendar; nothing if the last look, comparison and write did."""
+    faults = (
+        ("written", calendar.write_fault, ledger.next_try(db, Key(Kind.CALENDAR, str(calendar.id)))),
+        ("read", calendar.read_fault, ledger.next_try(db, Key(Kind.PULL, str(calendar.id)))),
+        ("compared", calendar.compare_fault, calendar.compare_at),
+    )
     return tuple(
         TroubleView(
             calendar=calendar.name,
@@ -74,9 +78,9 @@ def of_calendar(db: Db, calendar: Calendar) -> tuple[TroubleView, ...]:
             since=fault.since,
             why=fault.words,
             who=WHO[fault.kind],
-            again_at=ledger.next_try(db, Key(kind, str(calendar.id))),
+            again_at=again_at,
         )
-        for what, kind, fault in faults
+        for what, fault, again_at in faults
         if fault is not None
     )
 

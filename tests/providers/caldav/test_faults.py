@@ -12,6 +12,7 @@ import pytest
 from connector.domain.reconcile import Ref
 from connector.errors import AccessLostError, EditConflictError, MissingError, RefusedError, TransientError
 from connector.ports import Failed, Removed, UnsavedTokens
+from providers._wire import LARGEST
 from providers.caldav.provider import Caldav
 from tests.fakes.caldav_proxy import Proxy, Reply, Request, hang_up, lose_answer, says, with_etag
 from tests.fakes.servers import Server
@@ -411,3 +412,37 @@ def test_a_pause_until_a_date_is_counted_from_the_servers_own_clock(setting: Set
     error = failure(setting.calendar.apply([creation()]))
     assert isinstance(error, TransientError)
     assert error.retry_after == timedelta(seconds=90)
+
+
+# A collection that one answer cannot hold
+
+
+CUT = (
+    b'<multistatus xmlns="DAV:"><response><href>/</href><status>HTTP/1.1 507 Insufficient Storage</status></response>'
+    b"</multistatus>"
+)
+
+
+@pytest.mark.parametrize("answer", [b" " * (LARGEST + 1), CUT])
+def test_a_collection_that_one_answer_cannot_hold_is_listed_in_pieces(setting: Setting, answer: bytes) -> None:
+    puts = [creation(content(hours=n)) for n in range(12)]
+    names = {outcome.ref.name for outcome in written(setting.calendar.apply(puts))}
+    setting.proxy.forget()
+    setting.proxy.once("REPORT", says(207, answer))
+    listed = setting.calendar.listing(content(hours=-1).span.start)
+    assert {one.name for one in listed} == names
+    assert all(one.sighting.content is not None for one in listed)
+    assert setting.proxy.methods() == ["REPORT"] * 4, "all of it, the addresses, ten events, two events"
+
+
+def test_pieces_that_are_too_large_are_halved_and_one_event_that_is_is_left_out(setting: Setting) -> None:
+    refs = [outcome.ref for outcome in written(setting.calendar.apply([creation(content(hours=n)) for n in range(4)]))]
+    large = (refs[0].href or "").rpartition("/")[2].encode()
+
+    def too_much(request: Request, forward: Forward) -> Reply:
+        is_large = b"calendar-query" in request.body and b"calendar-data" in request.body
+        return Reply(207, {}, b" " * (LARGEST + 1)) if is_large or large in request.body else forward()
+
+    setting.proxy.always("REPORT", too_much)
+    listed = setting.calendar.listing(content(hours=-1).span.start)
+    assert {one.name for one in listed} == {ref.name for ref in refs[1:]}

@@ -12,12 +12,13 @@ from connector.domain.notice import PauseReason
 from connector.domain.offer import Offer
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Put
-from connector.errors import MissingError, RefusedError
+from connector.errors import MissingError, RefusedError, TransientError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.sync.pull import foreseen
 from connector.services.views.timeline import DEVIATIONS as REASONS
 from connector.services.views.timeline import line_of
+from connector.services.views.troubles import of_calendar
 from connector.storage import busy, calendars, ledger, timeline, unknown_entries
 from connector.storage.ledger import Key, Kind
 from connector.storage.unknown_entries import Fate
@@ -373,3 +374,77 @@ def test_a_repair_leaves_what_the_feed_tells_to_its_practitioner(practice: Pract
     assert times(practice) == [when(50).span, when(72).span]
     settle(practice, calendar)
     assert question_or_none(practice, booked) is not None
+
+
+def never_list(practice: Practice, error: RefusedError | TransientError) -> None:
+    """Have its server answer everything but the listing of the whole calendar."""
+    remote(practice).fail(error, on="listing", times=100_000)
+
+
+def troubles(practice: Practice, calendar: Calendar) -> list[str]:
+    """What everybody is shown of what does not go through."""
+    with practice.database.read() as db:
+        return [trouble.phrase for trouble in of_calendar(db, calendars.calendar(db, calendar.id))]
+
+
+@pytest.mark.parametrize("error", [TransientError("not all of it"), RefusedError("an answer of more than 9 bytes")])
+def test_a_calendar_that_cannot_be_listed_works_all_the_same_and_says_so(
+    practice: Practice, calendar: Calendar, error: RefusedError | TransientError
+) -> None:
+    booked = book_and_show(practice, calendar)
+    never_list(practice, error)
+    practice.now = stored(practice, calendar).compare_at or practice.now
+    other = practice.book(100)
+    settle(practice, calendar)
+    remote(practice).move(href_at(practice, 100), when(110).span)
+    settle(practice, calendar)
+    assert question_or_none(practice, other) is not None
+    assert question_or_none(practice, booked) is None
+    assert stored(practice, calendar).paused is None
+    assert stored(practice, calendar).read_fault is None
+    assert troubles(practice, calendar) == ["cannot be compared as a whole"]
+    remote(practice).recover()
+    practice.wait(hours=1)
+    look(practice, calendar)
+    assert troubles(practice, calendar) == []
+
+
+def test_a_listing_that_fails_is_tried_ever_more_rarely(practice: Practice, calendar: Calendar) -> None:
+    offer_and_show(practice, calendar, 172)
+    never_list(practice, RefusedError("no"))
+    practice.now = stored(practice, calendar).compare_at or practice.now
+    before = remote(practice).requests.get("listing", 0)
+    for _ in range(300):
+        look(practice, calendar)
+        practice.wait(minutes=1)
+    assert 5 < remote(practice).requests["listing"] - before < 15, "in five hours"
+    with practice.database.begin() as db:
+        calendars.ask_for_comparison(db, calendar.id, repair=True)
+    tries = remote(practice).requests["listing"]
+    push(practice, calendar)
+    assert remote(practice).requests["listing"] == tries + 1, "whoever asks for it need not wait"
+
+
+def test_an_absence_waits_an_hour_for_a_comparison_that_fails(practice: Practice, calendar: Calendar) -> None:
+    _, offer = offer_and_show(practice, calendar, 72, 96)
+    never_list(practice, RefusedError("no"))
+    remote(practice).delete(href_at(practice, 72))
+    settle(practice, calendar)
+    assert len(practice.offer_now(offer).standing) == 2, "it may stand at another address"
+    for _ in range(90):
+        look(practice, calendar)
+        practice.wait(minutes=1)
+    assert [one.when.span for one in practice.offer_now(offer).standing] == [when(96).span]
+
+
+def test_what_was_moved_to_another_address_is_found_once_the_listing_works_again(
+    practice: Practice, calendar: Calendar
+) -> None:
+    _, offer = offer_and_show(practice, calendar, 72, 96)
+    never_list(practice, RefusedError("no"))
+    remote(practice).readdress(href_at(practice, 72), "written-anew", when(80).span)
+    settle(practice, calendar)
+    remote(practice).recover()
+    practice.wait(minutes=10)
+    settle(practice, calendar)
+    assert [one.when.span for one in practice.offer_now(offer).standing] == [when(80).span, when(96).span]
