@@ -39,7 +39,7 @@ from connector.storage.messages import MessageState
 from tests.conftest import missing
 from tests.domain.examples import KIM, client, when
 from tests.services.connected import answer, connect, href_at, move_and_settle, on_sqlite, push, remote, retarget, work
-from tests.services.practice import SEAL, KeptLetters, Practice, until_somebody_waits
+from tests.services.practice import SEAL, KeptLetters, Practice
 from tests.services.unmistakable import AGREED, OPERATOR, WORDS, Moody, told
 from tests.services.waiting import until_it_waits
 
