@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -199,10 +198,3 @@ class Practice:
             query = query.where(tables.occupancy.c.session_id == session_id)
         with self.database.read() as db:
             return [(row.starts_at, row.ends_at, row.state) for row in db.execute(query)]
-
-
-def until_somebody_waits(db: Connection) -> None:
-    """Return once another transaction waits for what this one has locked (PostgreSQL)."""
-    waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    while not db.execute(waits).scalar_one():
-        time.sleep(0.01)  # nothing else tells of it

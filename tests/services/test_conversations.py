@@ -26,7 +26,8 @@ from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.domain.examples import when
-from tests.services.practice import Practice, until_somebody_waits
+from tests.services.practice import Practice
+from tests.services.waiting import until_it_waits
 
 ONLINE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
 CORRECTION = MoveReason.CORRECTION
@@ -374,7 +375,7 @@ def test_a_letter_is_noted_as_sent_while_its_practitioner_is_given_another_addre
                 if one.reader is Audience.PRACTITIONER and stored_conversations.locked(db, one.id)
             ]
             correcting = pool.submit(correct_kim, practice)
-            until_somebody_waits(db)
+            until_it_waits(db, correcting)
             sent = NoticeSent(at=practice.now, by=CLOCK, session_id=booked.id, kind="client_accepted", medium="email")
             timeline.append(db, stored.practitioner_id, [sent])
         right = correcting.result()

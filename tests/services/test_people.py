@@ -22,7 +22,8 @@ from connector.services.views.sessions import session_page
 from connector.storage import people
 from connector.storage.database import Database
 from tests.services.connected import connect, on_sqlite, remote, work
-from tests.services.practice import KeptLetters, Practice, until_somebody_waits
+from tests.services.practice import KeptLetters, Practice
+from tests.services.waiting import until_it_waits
 
 ROOT = Actor(role=Role.OPERATOR, name="root")
 _T = TypeVar("_T")
@@ -182,5 +183,5 @@ def meanwhile(practice: Practice, do: Callable[[], object]) -> Iterator[sa.Conne
         with practice.database.begin() as db:
             yield db
             doing = pool.submit(do)
-            until_somebody_waits(db)
+            until_it_waits(db, doing)
         doing.result()
