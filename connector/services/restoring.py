@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -13,15 +13,16 @@ from sqlalchemy import Connection
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import FlagReason
 from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient, Righted, Righting
-from connector.domain.offer import Offer, OfferState
+from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Practitioner
 from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove
-from connector.domain.restore import Evidence, Follow, Verdict, judge, said_of
+from connector.domain.restore import Follow, Verdict, judge, said_of
 from connector.domain.session import Session, flagged
-from connector.domain.span import Span, When
+from connector.domain.span import When
 from connector.errors import TimeTakenError
 from connector.ports import Failed, RemoteCalendar
 from connector.services import conversations, notices, standstill
+from connector.services.evidence import evidence_of, not_followed, put_back
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, record
 from connector.services.surveys import EVER, LONG_OVER, Found, Survey
@@ -111,7 +112,7 @@ def _put_right(
         (overtaken if session.id in since_then else concerned).append(session)
     said = list(_judged(db, policy, practitioner, own, concerned, follow, by, now))
     for session in overtaken:
-        said += _overtaken(_case(db, practitioner, session), own)
+        said += not_followed(_case(db, practitioner, session), own)
     for one in own:
         _remember(db, one, now)
         if follow is Follow.CALENDARS:
@@ -160,11 +161,11 @@ def _judged(
     is_complete = bool(own) and not may_stand_elsewhere
     for session in concerned:
         case = _case(db, practitioner, session)
-        evidence = _evidence(case, own, is_complete=is_complete)
+        evidence = evidence_of(case, own, is_complete=is_complete)
         verdict = judge(session, case.open, case.question, evidence, draft=case.draft, follow=follow, by=by, now=now)
         verdicts.append((case, verdict))
         if follow is Follow.DATABASE:
-            yield from _put_back(case, own)
+            yield from put_back(case, own)
     for case, verdict in verdicts:  # everything is released before anything is taken: two may have changed places
         if verdict.facts:
             occupancy.keep(db, practitioner.id, case.session.id, ())
@@ -188,58 +189,6 @@ def _case(db: Connection, practitioner: Practitioner, session: Session) -> Case:
 def _goes_on(db: Connection, practitioner_id: UUID) -> bool:
     """Whether a calendar of a practitioner goes on already: what another does not show is not gone."""
     return any(one.paused != PauseReason.RESTORED for one in calendars.calendars_of(db, practitioner_id))
-
-
-def _evidence(case: Case, own: Sequence[Survey], *, is_complete: bool) -> Evidence:
-    """Return where a session and its holds stand; where calendars disagree, what is new to the database wins."""
-    key, expected = EntryKey(kind=EntryKind.SESSION, id=case.session.id), case.session.when.span
-    events = [span for survey in own if (span := survey.where(key, expected)) is not None]
-    if case.question is not None and case.question.keeps is not None:  # it was put there, and it is not known why
-        events = [case.session.when.span if span == case.question.keeps.span else span for span in events]
-    new = [span for span in events if span != case.session.when.span]
-    return Evidence(
-        is_known=is_complete,
-        event=next(iter(new or events), None),
-        holds=_holds(case.open, own),
-        draft_holds=_holds(case.draft, own),
-    )
-
-
-def _holds(offer: Offer | None, own: Sequence[Survey]) -> Mapping[UUID, Span]:
-    """Return where the holds of an offer stand, by alternative."""
-    holds: dict[UUID, Span] = {}
-    for alternative in offer.standing if offer is not None else ():
-        key = EntryKey(kind=EntryKind.HOLD, id=alternative.id)
-        spans = [span for survey in own if (span := survey.where(key, alternative.when.span)) is not None]
-        moved = [span for span in spans if span != alternative.when.span]
-        span = next(iter((*moved, *spans)), None)  # where calendars disagree, what is new to the database wins
-        if span is not None:
-            holds[alternative.id] = span
-    return holds
-
-
-def _put_back(case: Case, own: Sequence[Survey]) -> Iterator[Righted]:
-    """Yield what is put back where the database has it."""
-    if _holds(case.draft, own):
-        yield Righted(what=Righting.DRAFT_AGAIN, when=case.session.when, about=case.client.name)
-    key = EntryKey(kind=EntryKind.SESSION, id=case.session.id)
-    for survey in own:
-        found, content = survey.chosen.get(key), survey.contents.get(key)
-        if content is not None and (found is None or found.span not in (None, content.span)):
-            old = When.of(found.span, zone=case.session.when.zone) if found is not None and found.span else None
-            yield Righted(what=Righting.PUT_BACK, when=case.session.when, about=case.client.name, old=old)
-            return
-
-
-def _overtaken(case: Case, own: Sequence[Survey]) -> Iterator[Righted]:
-    """Yield what is put back where it was decided to stand after the restore, whatever a calendar shows by now."""
-    key, expected = EntryKey(kind=EntryKind.SESSION, id=case.session.id), case.session.when.span
-    shown = [survey.where(key, expected) for survey in own if key in survey.contents]
-    for span in shown:
-        if span not in (None, expected):
-            old = When.of(span, zone=case.session.when.zone)
-            yield Righted(what=Righting.PUT_BACK, when=case.session.when, about=case.client.name, old=old)
-            return
 
 
 def _stored(db: Connection, policy: Policy, case: Case, verdict: Verdict, by: Actor, now: datetime) -> Verdict:
