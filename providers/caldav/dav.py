@@ -127,13 +127,15 @@ def multistatus(answer: Answer) -> Multistatus:
     )
 
 
-def rows_about(answer: Answer) -> tuple[Row, ...]:
+def rows_about(answer: Answer, *, expected: int | None = None) -> tuple[Row, ...]:
     """Return the rows of an answer about a collection; where all of them are refusals, it is one.
+
+    One with the status `expected` is not.
 
     Raises: ProviderError.
     """
     rows = multistatus(answer).rows
-    if rows and all(row.refused for row in rows):
+    if rows and all(row.refused and row.status != expected for row in rows):
         raise meaning(replace(answer, status=rows[0].status or 0))
     return rows
 

@@ -47,7 +47,7 @@ def listed(events: Events, since: datetime) -> list[Listed]:
 def _members(events: Events, start: datetime) -> list[Stored]:
     """Return every event that ends after `start`; what the answer names but does not tell is asked for by itself."""
     try:
-        rows = _dav.rows_about(_asked(events, start))
+        rows = _dav.rows_about(_asked(events, start), expected=_CUT)
     except TooLargeError:
         return _in_pieces(events, start)
     if any(row.status == _CUT for row in rows):
@@ -56,7 +56,7 @@ def _members(events: Events, start: datetime) -> list[Stored]:
 
 
 def _in_pieces(events: Events, start: datetime) -> list[Stored]:
-    rows = _dav.rows_about(_asked(events, start, bodies=False))
+    rows = _dav.rows_about(_asked(events, start, bodies=False), expected=_CUT)
     if any(row.status == _CUT for row in rows):
         raise TransientError("the server has not listed the whole calendar")
     hrefs = [href for row in rows if not (href := events.canonical(row.href)).endswith("/")]
