@@ -66,7 +66,6 @@ REFUSAL_FIRST = timedelta(minutes=1)
 REFUSAL_LONGEST = timedelta(hours=1)
 RETRY_AFTER_LONGEST = timedelta(days=1)  # a service that asks for more is asked again after a day
 _ERROR_LENGTH = 500
-_DOUBLINGS = 20  # of a minute: two years
 _LANE_LOCK = 0x6C616E65  # the first half of the advisory lock taken for a lane; the second is the lane's hash
 
 
@@ -293,30 +292,18 @@ def is_refused(db: Connection, kinds: Iterable[Kind], identity: str) -> bool:
     return db.execute(select(due.c.id).where(_refused_of(kinds, [identity])).limit(1)).first() is not None
 
 
-def hasten_refused(
-    db: Connection, kinds: Iterable[Kind], identities: Iterable[str], *, now: datetime, sparing: bool = False
-) -> int:
+def hasten_refused(db: Connection, kinds: Iterable[Kind], identities: Iterable[str], *, now: datetime) -> int:
     """Make due what was refused: something else has succeeded there. Returns how much that was.
 
-    No earlier than its service allows. `sparing`: that may happen every minute, so what goes on being refused is
-    hastened ever more rarely, the time since it began doubling, until its own pace alone counts.
+    No earlier than its service allows.
     """
     soonest = case((due.c.not_before > now, due.c.not_before), else_=sa.literal(now, UtcDateTime()))
     later = and_(_refused_of(kinds, identities), due.c.due_at > soonest)
-    if sparing:
-        rows = db.execute(select(due.c.kind, due.c.id, due.c.refusals, due.c.refused_at).where(later)).all()
-        keys = [(row.kind, row.id) for row in rows if row.refused_at + _spared(row.refusals) <= now]
-        later = and_(later, sa.tuple_(due.c.kind, due.c.id).in_(keys))
     query = sa.update(due).where(later).values(due_at=soonest).returning(due.c.kind, due.c.id, due.c.due_at)
     rows = db.execute(query).all()
     due_times = db.info.setdefault("touched", {})
     due_times |= {Key(Kind(row.kind), row.id): row.due_at for row in rows}
     return len(rows)
-
-
-def _spared(refusals: int) -> timedelta:
-    """Return for how long work must have been refused before it is hastened once more."""
-    return REFUSAL_FIRST * ((1 << min(refusals - 1, _DOUBLINGS)) - 1)
 
 
 def _refused_of(kinds: Iterable[Kind], identities: Iterable[str]) -> ColumnElement[bool]:

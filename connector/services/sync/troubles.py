@@ -82,7 +82,7 @@ def note_done(db: Db, connection: Connection, calendar_id: UUID, claim: Claim, *
     if claim.refused_at is not None:
         registrations.accepted(db, connection.provider, now=now)
     if looked:
-        ledger.hasten_refused(db, registrations.AFTER_LOOK, [str(calendar_id)], now=now, sparing=True)
+        ledger.hasten_refused(db, registrations.AFTER_LOOK, [str(calendar_id)], now=now)
 
 
 def _tell_practitioner(db: Db, calendar: Calendar, attempt: Attempt, now: datetime) -> None:

@@ -159,18 +159,20 @@ def test_after_an_outage_longer_than_a_polling_interval_everything_is_read(
         assert db.execute(tables.remote_changes.select()).all() != []
 
 
-@pytest.mark.usefixtures("calendar")
-def test_what_goes_on_being_refused_is_tried_ever_more_rarely_however_often_the_calendar_is_read(
-    practice: Practice,
+def test_what_is_refused_for_hours_is_written_after_the_next_good_look_and_a_look_hastens_nothing_else(
+    practice: Practice, calendar: Calendar
 ) -> None:
     practice.offer(practice.book(200), 220)
     refuse_writes(remote(practice), RefusedError("no"), times=100_000)
-    tries = []
-    for _ in range(3):
-        before = remote(practice).requests.get("put", 0)
-        for _ in range(120):
-            practice.carry_out(Kind.CALENDAR, Kind.PULL, Kind.PROBE)
-            practice.wait(minutes=1)
-        tries.append(remote(practice).requests.get("put", 0) - before)
-    assert tries[0] < 120, "two hours of looks, one a minute"
-    assert max(tries[1:]) < 60
+    for _ in range(6):
+        practice.carry_out(*OURS, Kind.PROBE, of=[calendar])
+        practice.wait(hours=1)
+    practice.carry_out(*OURS, Kind.PROBE, of=[calendar])
+    before = remote(practice).requests["put"]
+    practice.wait(minutes=1)
+    practice.carry_out(*OURS, Kind.PROBE, of=[calendar])
+    assert remote(practice).requests["put"] - before <= 2, "session and hold, and no probe beside them"
+    remote(practice)._faults.clear()
+    practice.wait(minutes=1)
+    practice.carry_out(*OURS, of=[calendar])
+    assert {when(200).span, when(220).span} <= set(times(practice))
