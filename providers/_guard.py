@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Any
 
@@ -11,6 +12,7 @@ from niquests.packages.urllib3.contrib.resolver.system import (  # type: ignore[
     SystemResolver,
 )
 
+from connector.exchange import LateError, left
 from connector.ports import Network
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # all that has been given out (RFC 4291 section 2.4, IANA)
@@ -74,8 +76,10 @@ class GuardedResolver(SystemResolver):  # type: ignore[misc]
         """Return itself: it holds nothing that expires."""
         return self
 
-    def getaddrinfo(self, host: bytes | str | None, *args: Any, **options: Any) -> list[Any]:
+    def getaddrinfo(self, host: bytes | str | None, *args: Any, **options: Any) -> Iterator[Any]:
         """Resolve; every connection passes here, literals and redirect hops included.
+
+        The addresses are tried in turn, each for a while: no more of them than there is time for.
 
         Raises: InnerHostError, or socket.gaierror for an unknown host.
         """
@@ -83,7 +87,14 @@ class GuardedResolver(SystemResolver):  # type: ignore[misc]
         rows: list[Any] = super().getaddrinfo(name, *args, **options)
         if not allowed(name, self._network):
             refuse_inner(name, (str(address[0]) for _, _, _, _, address in rows))
-        return rows
+        return _in_time(rows)
+
+
+def _in_time(rows: Iterable[Any]) -> Iterator[Any]:
+    for row in rows:
+        if left() == timedelta():
+            raise LateError("there was no time left to connect")
+        yield row
 
 
 def refuse_inner(host: str, addresses: Iterable[str]) -> None:

@@ -145,12 +145,11 @@ class Authority:
 
     def _send(self, method: str, url: str, **parts: Any) -> _Reply:
         usable = {name: parts[name] for name in ("params", "data", "headers") if parts.get(name)}
-        response = self._web.send(method, url, **usable)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.status_code == _TOO_MANY or response.status_code >= _ERROR:
-            pause = wait(Answer(response.status_code, headers))
-            raise TransientError(f"Microsoft's sign-in answered {response.status_code}", retry_after=pause)
-        return _Reply(response.status_code, response.text, headers)
+        reply = self._web.send(method, url, **usable)
+        if reply.status == _TOO_MANY or reply.status >= _ERROR:
+            pause = wait(Answer(reply.status, reply.headers))
+            raise TransientError(f"Microsoft's sign-in answered {reply.status}", retry_after=pause)
+        return _Reply(reply.status, reply.content.decode(errors="replace"), reply.headers)
 
 
 class _Client:
