@@ -46,7 +46,7 @@ class Exchange:
     Attributes:
         ends_at: By the clock of `time.monotonic`.
         ended: Whether it is over, by itself or because it was cut.
-        was_cut: Whether it lasted too long.
+        was_cut: Whether a connection was closed under it because it lasted too long.
         used: The connections it has used, and the sockets they had then: some libraries let go of a socket from which
             they still read.
     """
@@ -150,7 +150,7 @@ class _Watch:
     def note(self, connection: Connection, exchange: Exchange) -> None:
         """Note who uses a connection from now on."""
         with self._changed:
-            if exchange.was_cut:
+            if exchange.was_cut or time.monotonic() >= exchange.ends_at:
                 raise LateError("the exchange took too long")
             self._users[connection] = exchange
             exchange.used[connection] = connection.sock
@@ -166,7 +166,7 @@ class _Watch:
             _, _, exchange = heappop(self._due)
             if exchange.ended:
                 continue
-            exchange.was_cut = True
+            exchange.was_cut = exchange.was_cut or bool(exchange.used)
             self._cut(exchange)
             self._enter(now + _AGAIN_SECONDS, exchange)
 

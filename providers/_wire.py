@@ -9,19 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import niquests
 from niquests.auth import HTTPDigestAuth
 from niquests.exceptions import RequestException, SSLError, Timeout
-from niquests.packages.urllib3.connection import (  # type: ignore[import-not-found]
-    HTTPConnection,
-    HTTPSConnection,
-)
-from niquests.packages.urllib3.connectionpool import (  # type: ignore[import-not-found]
-    HTTPConnectionPool,
-    HTTPSConnectionPool,
-)
 from niquests.packages.urllib3.exceptions import (  # type: ignore[import-not-found]
     HTTPError,
     NewConnectionError,
@@ -30,8 +22,9 @@ from niquests.packages.urllib3.exceptions import TimeoutError as RawTimeoutError
 
 from connector import counters
 from connector.errors import ConnectorError, InnerAddressError, RefusedError, TransientError
-from connector.exchange import LateError, uses, within
+from connector.exchange import LateError, within
 from connector.ports import HTTP_TIMEOUT, Network, before_request
+from providers._connections import POOLS
 from providers._guard import GuardedResolver, InnerHostError, allowed, is_unknown_host, plain
 
 LARGEST = 16 * 1024 * 1024  # bytes of one answer
@@ -51,46 +44,6 @@ class UnreachableError(TransientError):
 
 class UnknownHostError(UnreachableError):
     """The name service knows no such host."""
-
-
-class _Connection(HTTPConnection):  # type: ignore[misc]
-    """Says in which exchange it is in use."""
-
-    def connect(self) -> None:
-        uses(self)
-        super().connect()
-
-    def request(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().request(*args, **options)
-
-    def getresponse(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().getresponse(*args, **options)
-
-
-class _SecureConnection(HTTPSConnection):  # type: ignore[misc]
-    """The same, encrypted."""
-
-    def connect(self) -> None:
-        uses(self)
-        super().connect()
-
-    def request(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().request(*args, **options)
-
-    def getresponse(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().getresponse(*args, **options)
-
-
-class _Pool(HTTPConnectionPool):  # type: ignore[misc]
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):  # type: ignore[misc]
-    ConnectionCls = _SecureConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +110,13 @@ class Http:
         )
         self._session.trust_env = False  # no netrc, no proxies from the environment
         for adapter in self._session.adapters.values():
-            adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}  # type: ignore[attr-defined]
+            adapter.poolmanager.pool_classes_by_scheme = POOLS  # type: ignore[attr-defined]
 
     def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Send one request and read its whole answer, whatever its status; follows no redirect.
 
-        Ends within `timeout`. A connection that breaks before any byte of the answer is replaced once, so what is
-        sent must be safe to repeat.
+        Ends within `timeout`, and with the exchange it is a part of. A connection that breaks before any byte of the
+        answer is replaced once, so what is sent must be safe to repeat.
 
         Raises: UnreachableError; RefusedError for an answer or an address that cannot be accepted; InnerAddressError
             while connecting.
@@ -241,6 +194,20 @@ class Http:
             if len(body) > self._largest:
                 raise RefusedError(f"an answer of more than {self._largest} bytes")
         return bytes(body)
+
+
+def joined(base: str, href: str) -> str:
+    """Return the URL that a reference means which a server has written.
+
+    Raises: RefusedError if it means none.
+    """
+    try:
+        url = urljoin(base, href)
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port, quote(url)
+    except ValueError as error:
+        raise RefusedError("the server names an address that is none") from error
+    return url
 
 
 def same_family(host: str, other: str) -> bool:

@@ -78,7 +78,10 @@ def credentials_of(answer: Mapping[str, Any], *, now: datetime) -> dict[str, str
     token, life = answer.get("access_token"), answer.get("expires_in", 0)
     if not isinstance(token, str) or not token or not isinstance(life, int | float):
         raise garbled()
-    credentials = {"access_token": token, "expires_at": (now + timedelta(seconds=int(life))).isoformat()}
+    try:
+        credentials = {"access_token": token, "expires_at": (now + timedelta(seconds=int(life))).isoformat()}
+    except (ValueError, OverflowError) as error:
+        raise garbled() from error
     rotated = answer.get("refresh_token")
     return credentials | ({"refresh_token": rotated} if isinstance(rotated, str) and rotated else {})
 

@@ -227,7 +227,11 @@ class Graph:
 
     def leads_here(self, link: str) -> bool:
         """Whether a link leads to the service itself."""
-        root, parts = urlsplit(self._root), urlsplit(link)
+        root = urlsplit(self._root)
+        try:
+            parts = urlsplit(link)
+        except ValueError:
+            return False
         return (parts.scheme, parts.netloc) == (root.scheme, root.netloc)
 
     def _address(self, path: str) -> str:

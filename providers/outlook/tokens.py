@@ -18,7 +18,14 @@ from threading import Lock
 from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
-from connector.errors import AccessLostError, InstallationError, ProviderError, RuleError, TransientError
+from connector.errors import (
+    AccessLostError,
+    ConnectorError,
+    InstallationError,
+    ProviderError,
+    RuleError,
+    TransientError,
+)
 from connector.ports import Network, OAuthApp, SignInBegun, TokenStore
 from providers.outlook.http import Web
 from providers.outlook.protocol import Answer, wait
@@ -178,7 +185,9 @@ def through_msal(call: Callable[[], Any]) -> Any:
     """Call msal and let only our own errors out; its messages may quote an answer, so none is repeated."""
     try:
         return call()
-    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError) as error:
+    except ConnectorError:
+        raise
+    except Exception as error:
         kind = type(error).__name__
         raise TransientError(f"Microsoft's sign-in gave an answer that makes no sense ({kind})") from error
 
