@@ -192,7 +192,7 @@ class Http:
         while chunk := raw.read1(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > self._largest:
-                raise RefusedError(f"an answer of more than {self._largest} bytes")
+                raise RefusedError(f"the server gives an answer of more than {self._largest} bytes")
         return bytes(body)
 
 

@@ -21,6 +21,7 @@ from tests.fakes.dripping import HEADERS, HTTP, Drip, Dripping
 from tests.providers.contract import creation, failure
 
 LIMIT = timedelta(seconds=0.25)
+WEB = Web(LIMIT)
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SPAN = Span.of(NOW, NOW + timedelta(days=7))
 LOOPBACK = frozenset({"127.0.0.1"})
@@ -40,7 +41,7 @@ def at_google(url: str) -> Account:
 
 def at_outlook(url: str) -> Account:
     signed = Signed()
-    return OutlookAccount(Graph(Web(LIMIT), url, signed, monotonic=monotonic), signed, clock=lambda: NOW)
+    return OutlookAccount(Graph(WEB, url, signed, monotonic=monotonic), signed, clock=lambda: NOW)
 
 
 class Signed(Tokens):
@@ -124,6 +125,6 @@ def test_a_sign_in_at_google_ends_in_time() -> None:
 
 def test_a_sign_in_at_microsoft_ends_in_time() -> None:
     with Dripping(HEADERS) as server:
-        provider = Outlook(clock=lambda: NOW, web=Web(LIMIT))
+        provider = Outlook(clock=lambda: NOW, web=WEB)
         with pytest.raises(TransientError, match="in time"):
             provider.begin(registered("outlook", f"{server.url}common"), "state")
