@@ -18,11 +18,11 @@ from weakref import WeakSet
 
 import httplib2
 from googleapiclient.discovery import build
-from googleapiclient.errors import Error, HttpError
+from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest
 
 from connector import counters
-from connector.errors import TransientError
+from connector.errors import ConnectorError, TransientError
 from connector.exchange import uses, within
 from connector.ports import before_request
 from providers.google import DECLARATION
@@ -160,10 +160,10 @@ class Pool:
     def post(self, url: str, form: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Send a form.
 
-        Raises: UnreachableError.
+        Raises: TransientError.
         """
         headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
-        with reaching():
+        with _reading():
             answer, body = self.http().request(url, method="POST", body=form, headers=headers)
         return answer.status, answer, body
 
@@ -320,7 +320,9 @@ def _reading() -> Iterator[None]:
     with reaching():
         try:
             yield
-        except (Error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ConnectorError, OSError, httplib2.HttpLib2Error, http.client.HTTPException):
+            raise
+        except Exception as error:
             raise garbled() from error
 
 
