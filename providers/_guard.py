@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from niquests.packages.urllib3.contrib.resolver.system import (  # type: ignore[import-not-found]
     SystemResolver,
 )
 
+from connector.exchange import LateError, left
 from connector.ports import Network
 
-# Inner or undefined although `is_global` says otherwise on Python 3.11: translated, tunnelled, protocol assignments.
-_NEVER = tuple(ip_network(block) for block in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "192.0.0.0/24"))
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # all that has been given out (RFC 4291 section 2.4, IANA)
+# Not of the internet although `is_global` may say otherwise in a Python we run on: 6to4 and its relays, Teredo and
+# other assignments to protocols, examples.
+_NEVER_IPV6 = tuple(IPv6Network(block) for block in ("2001::/23", "2002::/16", "2001:db8::/32", "3fff::/20"))
+_NEVER_IPV4 = tuple(IPv4Network(block) for block in ("192.0.0.0/24", "192.88.99.0/24"))
+_NAT64 = IPv6Network("64:ff9b::/96")  # an IPv4 address as IPv6-only networks spell it (RFC 6052)
 
 
 class InnerHostError(OSError):
@@ -22,16 +28,28 @@ class InnerHostError(OSError):
 
 
 def is_public(address: str) -> bool:
-    """Whether a literal IP address, zone index allowed, is in the public internet."""
+    """Whether a literal IP address is one of the public internet: global unicast, and nothing that leads elsewhere.
+
+    An IPv4 address inside an IPv6 one is judged for itself where the way to it is a translation. Tunnels lead nowhere:
+    nobody's calendar is behind one. What has a zone index belongs to a link.
+    """
     try:
-        ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+        ip = ip_address(address)
     except ValueError:
         return False
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    if ip.is_multicast or not ip.is_global:
+    if isinstance(ip, IPv4Address):
+        return _is_public_ipv4(ip)
+    if ip.scope_id is not None:
         return False
-    return not any(ip in block for block in _NEVER if block.version == ip.version)
+    if ip.ipv4_mapped:
+        return _is_public_ipv4(ip.ipv4_mapped)
+    if ip in _NAT64:
+        return _is_public_ipv4(IPv4Address(int(ip) & 0xFFFF_FFFF))
+    return ip in _GLOBAL_UNICAST and ip.is_global and not any(ip in block for block in _NEVER_IPV6)
+
+
+def _is_public_ipv4(ip: IPv4Address) -> bool:
+    return ip.is_global and not ip.is_multicast and not any(ip in block for block in _NEVER_IPV4)
 
 
 def plain(host: str) -> str:
@@ -58,8 +76,10 @@ class GuardedResolver(SystemResolver):  # type: ignore[misc]
         """Return itself: it holds nothing that expires."""
         return self
 
-    def getaddrinfo(self, host: bytes | str | None, *args: Any, **options: Any) -> list[Any]:
+    def getaddrinfo(self, host: bytes | str | None, *args: Any, **options: Any) -> Iterator[Any]:
         """Resolve; every connection passes here, literals and redirect hops included.
+
+        The addresses are tried in turn, each for a while: no more of them than there is time for.
 
         Raises: InnerHostError, or socket.gaierror for an unknown host.
         """
@@ -67,7 +87,14 @@ class GuardedResolver(SystemResolver):  # type: ignore[misc]
         rows: list[Any] = super().getaddrinfo(name, *args, **options)
         if not allowed(name, self._network):
             refuse_inner(name, (str(address[0]) for _, _, _, _, address in rows))
-        return rows
+        return _in_time(rows)
+
+
+def _in_time(rows: Iterable[Any]) -> Iterator[Any]:
+    for row in rows:
+        if left() == timedelta():
+            raise LateError("there was no time left to connect")
+        yield row
 
 
 def refuse_inner(host: str, addresses: Iterable[str]) -> None:

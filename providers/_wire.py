@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
 
 import niquests
 from niquests.auth import HTTPDigestAuth
@@ -21,12 +22,15 @@ from niquests.packages.urllib3.exceptions import TimeoutError as RawTimeoutError
 
 from connector import counters
 from connector.errors import ConnectorError, InnerAddressError, RefusedError, TransientError
+from connector.exchange import LateError, within
 from connector.ports import HTTP_TIMEOUT, Network, before_request
+from providers._connections import POOLS
 from providers._guard import GuardedResolver, InnerHostError, allowed, is_unknown_host, plain
 
 LARGEST = 16 * 1024 * 1024  # bytes of one answer
 CONNECTIONS = 4
 _CONNECT_SECONDS = 5.0
+_SHORTEST = 0.001  # seconds of a wait; zero would mean not to wait at all
 _CHUNK = 64 * 1024
 
 # Providers whose service lives under several domains of their own.
@@ -44,10 +48,6 @@ class TooLargeError(RefusedError):
 
 class UnknownHostError(UnreachableError):
     """The name service knows no such host."""
-
-
-class _TooSlowError(UnreachableError):
-    """An answer had begun, and did not end in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,18 +113,20 @@ class Http:
             revocation_configuration=None,  # would ask an address named by the certificate, past the guard
         )
         self._session.trust_env = False  # no netrc, no proxies from the environment
+        for adapter in self._session.adapters.values():
+            adapter.poolmanager.pool_classes_by_scheme = POOLS  # type: ignore[attr-defined]
 
     def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Send one request and read its whole answer, whatever its status; follows no redirect.
 
-        Ends within `timeout`. A connection that breaks before any byte of the answer is replaced once, so what is
-        sent must be safe to repeat.
+        Ends within `timeout`, and with the exchange it is a part of. A connection that breaks before any byte of the
+        answer is replaced once, so what is sent must be safe to repeat.
 
         Raises: UnreachableError; RefusedError for an answer or an address that cannot be accepted; InnerAddressError
             while connecting.
         """
         self.check(url)
-        deadline = monotonic() + self._timeout.total_seconds()
+        ends_at = monotonic() + self._timeout.total_seconds()
         host = urlsplit(url).hostname or ""
         if not same_family(host, self.login.home):
             raise RefusedError(f"{host} is a stranger to {self.login.home}, so the password is not shown to it")
@@ -133,7 +135,7 @@ class Http:
             before_request()
             with _faults(host, InnerAddressError if self._connecting else RefusedError):
                 try:
-                    return self._send(method, url, all_headers, body, deadline)
+                    return self._send(method, url, all_headers, body, ends_at)
                 except RequestException as error:
                     if attempt == 2 or not _hung_up(error):  # noqa: PLR2004 - the second and last
                         raise
@@ -156,14 +158,16 @@ class Http:
         """Close the connections that are idle."""
         self._session.close()
 
-    def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None, deadline: float) -> Answer:
-        with counters.request(self._provider, Timeout, RawTimeoutError, _TooSlowError) as made:
-            answer = self._exchange(method, url, headers, data, deadline)
+    def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None, ends_at: float) -> Answer:
+        limit = timedelta(seconds=max(ends_at - monotonic(), 0.0))
+        with counters.request(self._provider, Timeout, RawTimeoutError) as made, within(limit) as exchange:
+            answer = self._exchange(method, url, headers, data, seconds=max(exchange.left.total_seconds(), _SHORTEST))
             made.status = answer.status
         return answer
 
-    def _exchange(self, method: str, url: str, headers: dict[str, str], data: bytes | None, deadline: float) -> Answer:
-        left = max(deadline - monotonic(), 0.1)
+    def _exchange(
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, *, seconds: float
+    ) -> Answer:
         response = self._session.request(
             method,
             url,
@@ -172,29 +176,42 @@ class Http:
             auth=self._digest,
             allow_redirects=False,
             stream=True,
-            timeout=(min(_CONNECT_SECONDS, left), left, left),
+            timeout=(min(_CONNECT_SECONDS, seconds), seconds, seconds),
         )
         raw = response.raw
         if raw is None:
             raise UnreachableError(f"{url} gave no answer")
-        body = bytearray()
         try:
-            while chunk := raw.read1(_CHUNK, decode_content=True):
-                body += chunk
-                self._keep_within(len(body), deadline)
+            body = self._body(raw)
         except BaseException:
             raw.close()
             raise
         raw.release_conn()
         answer_headers = {name.lower(): value for name, value in response.headers.items()}
         self.accepted = response.status_code != 401  # noqa: PLR2004 - Unauthorized
-        return Answer(response.status_code or 0, answer_headers, bytes(body), url)
+        return Answer(response.status_code or 0, answer_headers, body, url)
 
-    def _keep_within(self, size: int, deadline: float) -> None:
-        if size > self._largest:
-            raise TooLargeError(f"an answer of more than {self._largest} bytes")
-        if monotonic() > deadline:
-            raise _TooSlowError("the answer took too long")
+    def _body(self, raw: Any) -> bytes:
+        body = bytearray()
+        while chunk := raw.read1(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > self._largest:
+                raise TooLargeError(f"the server gives an answer of more than {self._largest} bytes")
+        return bytes(body)
+
+
+def joined(base: str, href: str) -> str:
+    """Return the URL that a reference means which a server has written.
+
+    Raises: RefusedError if it means none.
+    """
+    try:
+        url = urljoin(base, href)
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port, quote(url)
+    except ValueError as error:
+        raise RefusedError("the server names an address that is none") from error
+    return url
 
 
 def same_family(host: str, other: str) -> bool:
@@ -246,11 +263,15 @@ def _hung_up(error: RequestException) -> bool:
 
 @contextmanager
 def _faults(host: str, inner: type[ConnectorError]) -> Iterator[None]:
-    """Let only our own errors out."""
+    """Let only our own errors out, whatever a library makes of an answer."""
     try:
         yield
+    except ConnectorError:
+        raise
     except (RequestException, HTTPError, OSError) as error:
         raise _meaning(list(_chain(error)), host, inner) from error
+    except Exception as error:
+        raise TransientError(f"“{host}” gave an answer that makes no sense ({type(error).__name__}).") from error
 
 
 def _meaning(chain: Sequence[BaseException], host: str, inner: type[ConnectorError]) -> ConnectorError:
@@ -260,7 +281,10 @@ def _meaning(chain: Sequence[BaseException], host: str, inner: type[ConnectorErr
         return UnknownHostError(f"There is no server called “{host}”.")
     if any(isinstance(link, SSLError) for link in chain):
         return UnreachableError(f"“{host}” has no valid certificate, so the password was not sent.")
-    if any(isinstance(link, Timeout | RawTimeoutError) and not isinstance(link, NewConnectionError) for link in chain):
+    if any(
+        isinstance(link, Timeout | RawTimeoutError | LateError) and not isinstance(link, NewConnectionError)
+        for link in chain
+    ):
         return UnreachableError(f"“{host}” did not answer in time.")
     return UnreachableError(f"“{host}” could not be reached.")
 

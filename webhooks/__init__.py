@@ -24,7 +24,7 @@ from connector.runtime import Runtime
 from connector.services.accounts import subscriptions
 from connector.services.accounts.notifications import receive
 from connector.storage import channels
-from webhooks._addresses import ChannelAddress, Parse, SharedAddress, Unseal, Webhook
+from webhooks._addresses import ChannelAddress, Parse, SharedAddress, Unseal, Webhook, may_be_ours
 from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
@@ -118,6 +118,8 @@ def _parsed(runtime: Runtime, slug: str, parse: Parse, body: bytes) -> Response:
 
 
 def _unsealed(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: bytes) -> Response:
+    if not may_be_ours(channel_id):
+        raise NotificationRejectedError("no channel of ours")
     with runtime.database.read() as db:
         row = channels.get(db, channel_id)
     if row is None or row.provider != slug:
@@ -133,12 +135,24 @@ def _unsealed(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body
 
 def _receive(runtime: Runtime, slug: str, notifications: tuple[Notification, ...]) -> None:
     try:
-        received = receive(runtime.database, notifications, provider=slug, now=runtime.clock())
+        ours = _ours(notifications)
+        received = receive(runtime.database, ours, provider=slug, now=runtime.clock())
     except NotificationRejectedError:
         _count(slug, "refused", len(notifications) - 1)  # one is counted with the answer
         raise
-    _count(slug, "received", len(notifications) - received.refused)
-    _count(slug, "refused", received.refused)
+    _count(slug, "received", len(ours) - received.refused)
+    _count(slug, "refused", len(notifications) - len(ours) + received.refused)
+
+
+def _ours(notifications: tuple[Notification, ...]) -> tuple[Notification, ...]:
+    """Leave out what cannot be looked for.
+
+    Raises: NotificationRejectedError if that is all there was.
+    """
+    ours = tuple(one for one in notifications if may_be_ours(one.channel_id, one.secret))
+    if notifications and not ours:
+        raise NotificationRejectedError("no channel of ours")
+    return ours
 
 
 def _empty(status: int, slug: str, verdict: str) -> Response:

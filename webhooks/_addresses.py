@@ -13,6 +13,11 @@ from connector.ports import Channel, Notification
 from webhooks._handshake import Handshake
 
 
+def may_be_ours(*words: str) -> bool:
+    """Whether ids and secrets can be of our making: those are printable ASCII, and others no database takes."""
+    return all(word.isascii() and word.isprintable() for word in words)
+
+
 class Parse(Protocol):
     """Reads a push."""
 

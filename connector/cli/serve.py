@@ -9,6 +9,7 @@ import click
 from waitress.server import create_server
 
 from connector import app
+from connector.cli._channels import Channel
 from connector.cli._shared import cannot_listen, example, open_runtime, read_settings, refuse_by_chance
 from connector.cli._stopping import Stopping
 from connector.errors import SettingsError
@@ -19,6 +20,7 @@ from connector.storage.database import lock_embedded
 
 LARGEST_BODY = 256 * 1024  # bytes waitress takes in before the application may refuse
 WEB_THREADS = 8
+_CONNECTIONS = 1000  # never reached: those that wait are fewer, and those that are served are known
 
 
 @click.command()
@@ -65,7 +67,10 @@ def _run(runtime: Runtime) -> None:
                 max_request_body_size=LARGEST_BODY,
                 clear_untrusted_proxy_headers=not settings.trusted_proxies,  # else the application reads the last hops
                 asyncore_use_poll=True,
+                connection_limit=_CONNECTIONS,
             )
+            for listener in getattr(server, "map", {}).values() or [server]:  # one for each address
+                listener.channel_class = Channel
         except (OSError, ValueError) as error:
             raise cannot_listen(settings, error) from error
         click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")

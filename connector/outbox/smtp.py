@@ -20,10 +20,12 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from connector.domain.people import check_address
 from connector.errors import RuleError
+from connector.exchange import uses, within
 from connector.ports import Letter, NotSentError, before_request
 
 TIMEOUT = timedelta(seconds=20)  # of a whole attempt: a frozen server's attempt ends before the work's lease does
 
+_FAREWELL = timedelta(seconds=2)
 _SHORTEST_WAIT = 0.001  # seconds; zero would mean not to wait at all
 _ENHANCED = re.compile(rb"^([245]\.\d{1,3}\.\d{1,3})\b")  # RFC 3463
 _AUTHENTICATION_REQUIRED = 530  # RFC 4954 section 6
@@ -163,25 +165,35 @@ def check(url: str, *, timeout: timedelta = TIMEOUT, ca_file: str | None = None)
 def _attempt(
     server: Server, use: Callable[[smtplib.SMTP], object], *, name: str, timeout: timedelta, ca_file: str | None
 ) -> None:
-    """Open a connection and do one thing with it; let only NotSentError leave, with nothing chained to it."""
+    """Open a connection and do one thing with it; let only NotSentError leave, with nothing chained to it.
+
+    ValueError is what the library makes of a reply that is none.
+    """
     steps = _Steps()
     api: _Bounded | None = None
     try:
-        api = _open(server, name=name, timeout=timeout, ca_file=ca_file, steps=steps)
-        try:
-            steps.current = "sending"
-            use(api)
-            with suppress(smtplib.SMTPException, OSError):
-                api.quit()  # the mail has been accepted by now: whatever goes wrong here must not send it again
-        finally:
-            api.close()
-    except (smtplib.SMTPException, OSError) as error:
+        with within(timeout) as exchange:
+            api = _open(server, name=name, timeout=timeout, ca_file=ca_file, steps=steps)
+            try:
+                steps.current = "sending"
+                use(api)
+                exchange.taken()  # whatever goes wrong from here on must not send the letter again
+                _part(api)
+            finally:
+                api.close()
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         fault = _meaning(error, steps.current, server)
         is_answered = isinstance(error, smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused)
         fault.unknown = api is not None and api.letter_begun and not is_answered
     else:
         return
     raise fault
+
+
+def _part(api: smtplib.SMTP) -> None:
+    """Say goodbye, and do not wait for long to hear it."""
+    with suppress(smtplib.SMTPException, OSError, ValueError), within(_FAREWELL):
+        api.quit()
 
 
 @dataclass(slots=True)
@@ -242,6 +254,7 @@ class _Bounded(smtplib.SMTP):
         return super().getreply()
 
     def _limit_wait(self) -> None:
+        uses(self)
         if self.sock is not None:
             self.sock.settimeout(max(self._ends_at - time.monotonic(), _SHORTEST_WAIT))
 
@@ -254,7 +267,7 @@ class _BoundedTls(_Bounded, smtplib.SMTP_SSL):
         smtplib.SMTP_SSL.__init__(self, host, port, name, timeout=timeout, context=context)
 
 
-def _meaning(error: smtplib.SMTPException | OSError, step: str, server: Server) -> NotSentError:
+def _meaning(error: smtplib.SMTPException | OSError | ValueError, step: str, server: Server) -> NotSentError:
     """Say what a failure means for this letter, in words fit for a log."""
     match error:
         case smtplib.SMTPResponseException() | smtplib.SMTPRecipientsRefused():

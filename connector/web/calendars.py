@@ -23,7 +23,7 @@ from connector.services.accounts.disconnect import give_up
 from connector.services.accounts.sign_in import CalendarChoice, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
-from connector.web import visit
+from connector.web import asking, visit
 from connector.web.forms import one_line
 from connector.web.times import Reader
 
@@ -108,7 +108,8 @@ def back(slug: str) -> ResponseReturnValue:
         with runtime.database.read() as db:
             by = visit.actor(db)
         answer = request.args.to_dict()
-        choice = sign_in.complete(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
+        with asking.calendar_service():
+            choice = sign_in.complete(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -131,7 +132,8 @@ def choose() -> ResponseReturnValue:
             with runtime.database.read() as db:
                 by = visit.actor(db)
             choice = CalendarChoice(target=None if target == NEW else target or "", new_name=brand, watched=watched)
-            made = sign_in.connect_chosen(_here(), who, token, choice, by=by, now=now)
+            with asking.calendar_service():
+                made = sign_in.connect_chosen(_here(), who, token, choice, by=by, now=now)
         except (RuleError, ProviderError) as problem:
             error = visit.sentence(problem)
         else:
@@ -139,7 +141,8 @@ def choose() -> ResponseReturnValue:
             flash(f"“{made.name}” is connected. Your sessions are being written to it now.", "done")
             return redirect(url_for("calendars.every"), 303)
     try:
-        found = sign_in.options(_here(), who, token, now=now)
+        with asking.calendar_service():
+            found = sign_in.options(_here(), who, token, now=now)
     except (RuleError, ProviderError) as problem:
         flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -245,9 +248,10 @@ def _leave(way: Way, *, connection_id: UUID | None) -> ResponseReturnValue:
     """
     runtime = visit.runtime()
     try:
-        page = sign_in.begin(
-            _here(), visit.practitioner_id(), way.slug, connection_id=connection_id, now=runtime.clock()
-        )
+        with asking.calendar_service():
+            page = sign_in.begin(
+                _here(), visit.practitioner_id(), way.slug, connection_id=connection_id, now=runtime.clock()
+            )
     except ProviderError as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -261,7 +265,8 @@ def _connect_typed(way: Way) -> ResponseReturnValue:
     runtime, form = visit.runtime(), _access_form()
     try:
         provider = runtime.load_provider(way.slug)
-        credentials = provider.connect(_checked(form), runtime.network)
+        with asking.calendar_service():
+            credentials = provider.connect(_checked(form), runtime.network)
         token = sign_in.keep(_here(), visit.practitioner_id(), way.slug, credentials, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, error=error)
@@ -273,7 +278,8 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
     runtime, form, connection_id = visit.runtime(), _access_form(), view.connection.id
     try:
         provider = runtime.load_provider(way.slug)
-        fresh = new_credentials(runtime.database, runtime.network, connection_id, provider, _checked(form))
+        with asking.calendar_service():
+            fresh = new_credentials(runtime.database, runtime.network, connection_id, provider, _checked(form))
         with runtime.database.begin() as db:
             reauthorize(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
     except (RuleError, ProviderError) as error:

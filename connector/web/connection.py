@@ -15,7 +15,7 @@ from connector.ports import RemoteCalendarInfo
 from connector.services.accounts import retarget
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionPage
-from connector.web import visit
+from connector.web import asking, visit
 from connector.web.times import Reader
 
 pages = Blueprint("connection", __name__, url_prefix=paths.connection("<uuid:connection_id>"))
@@ -68,8 +68,9 @@ def _retarget(page: ConnectionPage, calendar: RemoteCalendarInfo) -> ResponseRet
 
 def _calendars(connection: Connection) -> Sequence[RemoteCalendarInfo]:
     runtime = visit.runtime()
-    account = runtime.load_provider(connection.provider).account(runtime.tokens(connection.id), runtime.network)
-    return account.calendars()
+    with asking.calendar_service():
+        account = runtime.load_provider(connection.provider).account(runtime.tokens(connection.id), runtime.network)
+        return account.calendars()
 
 
 def _calendar_of(writable: Sequence[RemoteCalendarInfo], remote_id: str) -> RemoteCalendarInfo:

@@ -6,11 +6,12 @@ gives up on a whole answer for one row it does not expect.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from caldav.elements import cdav, dav
 from caldav.elements.base import BaseElement
@@ -25,7 +26,7 @@ from connector.errors import (
     TransientError,
 )
 from providers._retry_after import retry_after, sent_at
-from providers._wire import Answer
+from providers._wire import Answer, joined
 
 _CS = "{http://calendarserver.org/ns/}"
 VALID_SYNC_TOKEN = "{DAV:}valid-sync-token"  # noqa: S105 - the name of a precondition
@@ -36,6 +37,7 @@ UID_TAKEN = frozenset(
     }
 )
 _LONGEST_WAIT = timedelta(hours=6)
+_STATUS = re.compile(r"\s*\S+\s+([1-9][0-9]{2})(?!\S)", re.ASCII)  # as in HTTP/1.1 404 Not Found
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
@@ -151,8 +153,8 @@ def _row(response: Any) -> Row:
 
 
 def _code(status: str | None) -> int | None:
-    parts = (status or "").split()
-    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
+    told = _STATUS.match(status or "")
+    return int(told[1]) if told else None
 
 
 def preconditions(answer: Answer) -> frozenset[str]:
@@ -203,8 +205,10 @@ def canonical(href: str, base: str) -> str:
 
     A path beginning with `/` on the host of `base`, a whole URL elsewhere; percent-encoding evened out, since servers
     write `@` both ways.
+
+    Raises: RefusedError if it is no address.
     """
-    parts, home = urlsplit(urljoin(base, href)), urlsplit(base)
+    parts, home = urlsplit(joined(base, href)), urlsplit(base)
     path = quote(unquote(parts.path), safe="/@:!$&'()*+,;=~-._")
     same = (parts.hostname, parts.port) == (home.hostname, home.port)
     return path if same else f"{parts.scheme}://{parts.netloc}{path}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from urllib.parse import urljoin, urlsplit
+from datetime import timedelta
+from itertools import islice
+from urllib.parse import urlsplit
 
 import dns.exception
 import dns.resolver
@@ -13,12 +15,16 @@ from caldav.elements import cdav, dav
 from caldav.elements.base import BaseElement
 
 from connector.errors import AccessLostError, ProviderError, RefusedError, RuleError, TransientError
+from connector.exchange import LateError, left, within
 from connector.ports import Network
 from providers._guard import allowed, plain
-from providers._wire import Answer, Http, Login, UnknownHostError, registrable, same_family
+from providers._wire import Answer, Http, Login, UnknownHostError, joined, registrable, same_family
 from providers.caldav import DECLARATION
 from providers.caldav import dav as _dav
 
+LIMIT = timedelta(seconds=25)  # of a discovery as a whole, while a person waits
+_LARGEST = 1024 * 1024  # bytes of one answer
+_HOMES = 20  # of one person
 _HOPS = 5
 _DNS_SECONDS = 3.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -49,7 +55,11 @@ class _NotHereError(Exception):
 
 
 def discover(
-    form: Mapping[str, str], network: Network, resolver: dns.resolver.Resolver | None = None
+    form: Mapping[str, str],
+    network: Network,
+    resolver: dns.resolver.Resolver | None = None,
+    *,
+    limit: timedelta = LIMIT,
 ) -> Mapping[str, str]:
     """Find principal and calendar homes.
 
@@ -57,10 +67,19 @@ def discover(
         form: As in `Caldav.connect`.
         network: Which hosts may be inner ones.
         resolver: Whom to ask for SRV and TXT records; None for the system's name servers.
+        limit: For all of it, whatever is tried.
     Raises: As in `Caldav.connect`.
     """
     entered = _Entered.of(form)
     _refuse_known(entered.host)
+    try:
+        with within(limit):
+            return _found(entered, network, resolver)
+    except LateError as error:
+        raise TransientError(f"“{entered.host}” took too long to say where its calendars are.") from error
+
+
+def _found(entered: _Entered, network: Network, resolver: dns.resolver.Resolver | None) -> Mapping[str, str]:
     for url in _starts(entered, network, resolver):
         target = urlsplit(url).hostname or ""
         home = entered.host if same_family(entered.host, target) else target
@@ -110,7 +129,7 @@ class _Entered:
         username = form.get("username", "").strip() or (address if is_mail else "")
         if not (address and username and password):
             raise RuleError("Enter the address of the calendar server, the user name and the password.")
-        host = address.rpartition("@")[2] if is_mail else _host(address)
+        host = _host(address.rpartition("@")[2] if is_mail else address)
         return cls(address=address, is_mail=is_mail, host=host, username=username, password=password)
 
 
@@ -163,7 +182,7 @@ def _from_dns(domain: str, resolver: dns.resolver.Resolver) -> Iterator[str]:
     """Yield where SRV and TXT records lead: always over TLS, whatever `_caldav._tcp` would say (RFC 6764 section 5)."""
     name = f"_caldavs._tcp.{domain}"
     try:
-        records = sorted(resolver.resolve(name, "SRV", lifetime=_DNS_SECONDS), key=lambda r: (r.priority, -r.weight))
+        records = sorted(resolver.resolve(name, "SRV", lifetime=_dns_seconds()), key=lambda r: (r.priority, -r.weight))
     except (dns.exception.DNSException, OSError):
         return
     path = _dns_path(name, resolver)
@@ -178,11 +197,16 @@ def _from_dns(domain: str, resolver: dns.resolver.Resolver) -> Iterator[str]:
         yield f"https://{target}:{record.port}{path}" if record.port != 443 else f"https://{target}{path}"  # noqa: PLR2004
 
 
+def _dns_seconds() -> float:
+    limit = left()
+    return _DNS_SECONDS if limit is None else min(limit.total_seconds(), _DNS_SECONDS)
+
+
 def _dns_path(name: str, resolver: dns.resolver.Resolver) -> str:
     """Return the path that a TXT record names, or the well-known one."""
     path = _WELL_KNOWN
     with suppress(dns.exception.DNSException, OSError):
-        for record in resolver.resolve(name, "TXT", lifetime=_DNS_SECONDS):
+        for record in resolver.resolve(name, "TXT", lifetime=_dns_seconds()):
             key, _, value = b"".join(record.strings).decode(errors="replace").partition("=")
             if key == "path" and value.startswith("/"):
                 path = value
@@ -202,7 +226,7 @@ class _DigestOnlyError(Exception):
 
 
 def _ask(url: str, network: Network, login: Login) -> _Principal:
-    http = Http(network, login, provider=DECLARATION.slug, connecting=True)
+    http = Http(network, login, provider=DECLARATION.slug, connecting=True, largest=_LARGEST)
     try:
         principal = _principal(http, url)
     finally:
@@ -220,19 +244,64 @@ def _principal(http: Http, url: str) -> _Principal:
     Raises: _NotHereError if it names no calendar home and is no calendar itself.
     """
     properties = _dav.propfind(dav.CurrentUserPrincipal, cdav.CalendarHomeSet, dav.ResourceType)
-    answer = _follow(http, url, properties)
-    homes, principal = _homes(answer), _first(answer, dav.CurrentUserPrincipal)
+    here = _follow(http, url, properties)
+    principal = next(here.hrefs(dav.CurrentUserPrincipal), None)
+    homes = here.homes()
     if principal and not homes:
-        answer = _follow(http, principal, _dav.propfind(cdav.CalendarHomeSet))
-        homes = _homes(answer)
-    if not homes and _is_calendar(answer):
-        homes = (answer.url,)
+        here = _follow(http, principal, _dav.propfind(cdav.CalendarHomeSet))
+        homes = here.homes()
+    if not homes and here.is_calendar:
+        homes = (here.url,)
     if not homes:
         raise _NotHereError
-    return _Principal(principal or answer.url, homes)
+    return _Principal(principal or here.url, homes)
 
 
-def _follow(http: Http, url: str, body: bytes) -> Answer:
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What an address says of itself."""
+
+    url: str
+    rows: tuple[_dav.Row, ...]
+
+    def hrefs(self, element: type[BaseElement]) -> Iterator[str]:
+        """Yield the URLs inside a property.
+
+        Raises: RuleError if one of them is none.
+        """
+        for row in self.rows:
+            for href in row.hrefs(element):
+                yield _joined(self.url, href)
+
+    def homes(self) -> tuple[str, ...]:
+        """Return where the calendars are.
+
+        Raises: RuleError if one of them is none, or they have no end.
+        """
+        homes = tuple(dict.fromkeys(islice(self.hrefs(cdav.CalendarHomeSet), _HOMES + 1)))
+        if len(homes) > _HOMES:
+            raise RuleError(
+                f"The server names more than {_HOMES} places of calendars. Enter the address of one of them."
+            )
+        return homes
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether it is a calendar itself."""
+        return any(cdav.Calendar.tag in row.tags(dav.ResourceType) for row in self.rows)
+
+
+def _joined(base: str, href: str) -> str:
+    try:
+        return joined(base, href)
+    except RefusedError as error:
+        host = urlsplit(base).hostname
+        raise RuleError(
+            f"“{host}” sends us to an address that is none. Ask whoever runs it, or enter another."
+        ) from error
+
+
+def _follow(http: Http, url: str, body: bytes) -> _Here:
     """PROPFIND at depth 0, following redirects by hand: each hop is checked like the first."""
     for _ in range(_HOPS):
         try:
@@ -241,12 +310,12 @@ def _follow(http: Http, url: str, body: bytes) -> Answer:
             raise RuleError(f"{error}.") from error
         if answer.status not in _REDIRECTS or "location" not in answer.headers:
             return _understood(http, answer)
-        url = urljoin(url, answer.headers["location"])
+        url = _joined(url, answer.headers["location"])
     raise RuleError(f"“{urlsplit(url).hostname}” sends us round in circles. Check the address.")
 
 
-def _understood(http: Http, answer: Answer) -> Answer:
-    """Return an answer that is a multistatus.
+def _understood(http: Http, answer: Answer) -> _Here:
+    """Read an answer that is a multistatus.
 
     Raises: AccessLostError or TransientError where the server says so, else _NotHereError.
     """
@@ -259,24 +328,8 @@ def _understood(http: Http, answer: Answer) -> Answer:
             "Many providers want an app password here, not the one you sign in with."
         )
     try:
-        _dav.multistatus(answer)
+        return _Here(answer.url, _dav.multistatus(answer).rows)
     except TransientError:
         raise
     except ProviderError as error:
         raise _NotHereError from error
-    return answer
-
-
-def _first(answer: Answer, element: type[BaseElement]) -> str | None:
-    return next(
-        (urljoin(answer.url, href) for row in _dav.multistatus(answer).rows for href in row.hrefs(element)), None
-    )
-
-
-def _homes(answer: Answer) -> tuple[str, ...]:
-    rows = _dav.multistatus(answer).rows
-    return tuple(dict.fromkeys(urljoin(answer.url, href) for row in rows for href in row.hrefs(cdav.CalendarHomeSet)))
-
-
-def _is_calendar(answer: Answer) -> bool:
-    return any(cdav.Calendar.tag in row.tags(dav.ResourceType) for row in _dav.multistatus(answer).rows)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from caldav.elements import dav
 
@@ -19,7 +20,7 @@ from connector.errors import EditConflictError, MissingError, ProviderError, Ref
 from connector.ical import vevent
 from connector.ports import Removed, Written
 from providers._conflict import check_overwrite
-from providers._wire import Answer, Http
+from providers._wire import Answer, Http, joined
 from providers.caldav import dav as _dav
 
 _ROUNDS = 3
@@ -64,7 +65,7 @@ class Events:
         """Return the URL to ask for a canonical href, with the collection's path spelled as the server spells it."""
         if href.startswith(self.path):
             href = self._raw_path + href[len(self.path) :]
-        return urljoin(self.url, href)
+        return joined(self.url, href)
 
     def canonical(self, href: str) -> str:
         """Return an address as it is kept and compared."""
@@ -175,10 +176,7 @@ class Events:
         """
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
             raise _dav.meaning(answer)
-        href = sent.href
-        if answer.status == _CREATED and "location" in answer.headers:
-            place = self.canonical(urljoin(answer.url, answer.headers["location"]))
-            href = place if place.startswith(self.path) else href
+        href = self._place(answer) or sent.href
         etag = answer.headers.get("etag") or None
         if etag and not _is_weak(etag):
             self.remember(Stored(href, etag, sent.body))
@@ -189,6 +187,16 @@ class Events:
             raise TransientError("the write was answered with success, and yet nothing is there") from error
         except ProviderError:
             return self._done(put, href, None)
+
+    def _place(self, answer: Answer) -> str | None:
+        """Return where in the collection a new event was put, if the answer tells."""
+        location = answer.headers.get("location") if answer.status == _CREATED else None
+        if location is None:
+            return None
+        with suppress(RefusedError):  # the event is written, wherever that leads
+            place = self.canonical(joined(answer.url, location))
+            return place if place.startswith(self.path) else None
+        return None
 
     def _done(self, put: Put, href: str, etag: str | None) -> Written:
         ref = replace(put.ref, href=href, etag=etag)

@@ -13,13 +13,13 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from caldav.elements import cdav, dav
 
 from connector.domain.reconcile import Action, Put, Ref, Sighting
 from connector.domain.span import Span
-from connector.errors import AccessLostError, ProviderError
+from connector.errors import AccessLostError, ProviderError, RefusedError
 from connector.ical import vevent
 from connector.ports import (
     HTTP_TIMEOUT,
@@ -32,7 +32,7 @@ from connector.ports import (
     RemoteCalendarInfo,
     TokenStore,
 )
-from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
+from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError, joined
 from providers.caldav import DECLARATION, discovery, feed, free_busy, identity, listing
 from providers.caldav import dav as _dav
 from providers.caldav.events import Events, Stored
@@ -41,6 +41,7 @@ from providers.caldav.push import Push
 _CHUNK = 50  # hrefs in one multiget
 _ATTEMPTS = 4  # of one write that was turned away only because others wrote at the same time
 _ACCOUNTS = 64  # whose connections and last seen bodies are kept
+_CALENDARS = 1000  # of one account
 _WRITING = frozenset({"{DAV:}all", "{DAV:}write", "{DAV:}write-content", "{DAV:}bind"})
 
 
@@ -207,6 +208,8 @@ class CaldavAccount:
             for row in _dav.rows_about(answer):
                 if info := _info(row, home):
                     calendars.setdefault(info.remote_id, info)
+                if len(calendars) > _CALENDARS:
+                    raise RefusedError(f"the server lists more than {_CALENDARS} calendars")
         return tuple(calendars.values())
 
     def open(self, remote_id: str) -> CaldavCalendar:
@@ -228,7 +231,7 @@ def _info(row: _dav.Row, home: str) -> RemoteCalendarInfo | None:
     if names and "VEVENT" not in names:
         return None
     privileges = row.tags(dav.CurrentUserPrivilegeSet)
-    url = urljoin(home, row.href)
+    url = joined(home, row.href)
     name = row.text(dav.DisplayName) or url.rstrip("/").rpartition("/")[2]
     return RemoteCalendarInfo(
         remote_id=url,

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin
 
 from caldav.elements.base import BaseElement
 from lxml import etree
@@ -20,7 +19,7 @@ from lxml import etree
 from connector.errors import MissingError, ProviderError, RefusedError
 from connector.ports import Channel
 from connector.webpush import Keys
-from providers._wire import Answer, Http
+from providers._wire import Answer, Http, joined
 from providers.caldav import dav
 
 LIFE = timedelta(days=7)  # asked for; a server decides
@@ -64,7 +63,7 @@ class Push:
         location = answer.headers.get("location", "")
         if not location:
             raise RefusedError("the server registers a push address without telling where")
-        remote = {"url": urljoin(self._collection, location), "signer": signer}
+        remote = {"url": joined(self._collection, location), "signer": signer}
         return Channel(
             id=channel_id, remote_id=json.dumps(remote), secret=secret, expires_at=_expiry(answer, default=now + LIFE)
         )
@@ -139,6 +138,6 @@ def _refusal(answer: Answer) -> ProviderError:
 def _expiry(answer: Answer, *, default: datetime) -> datetime:
     try:
         expires_at = parsedate_to_datetime(answer.headers.get("expires", ""))
-    except (ValueError, TypeError):
+        return expires_at.replace(tzinfo=expires_at.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         return default
-    return expires_at.replace(tzinfo=expires_at.tzinfo or UTC).astimezone(UTC)

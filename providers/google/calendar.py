@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ from connector.ports import (
 )
 from providers.google import events, free_busy
 from providers.google import tokens as _google_tokens
-from providers.google.errors import Fault, garbled, instant, meaning, members, text
+from providers.google.errors import Fault, garbled, instant, meaning, members, pages, text
 from providers.google.events import Procedures, carry_out, mark, sighting
 from providers.google.http import Api, Pool
 from providers.google.tokens import Bearer, Site
@@ -134,10 +135,8 @@ class GoogleCalendar:
         }
         answer = self._api.call("watch", self._api.resources.events.watch(calendarId=self._id, body=body))
         granted = str(answer.get("expiration", ""))
-        if granted and not granted.isdecimal():
-            raise garbled()
         if granted:
-            expires_at = _EPOCH + int(granted) * _MILLISECOND
+            expires_at = _expiry(granted)
         return Channel(
             id=channel_id,
             remote_id=text(answer, "resourceId"),
@@ -164,25 +163,34 @@ class GoogleCalendar:
         """Return the last page of a list of events, and all its items by id: begun again where Google loses a page."""
         for _ in range(_ROUNDS):
             items: dict[str, Mapping[str, Any]] = {}  # an event that changes meanwhile may come twice: the last counts
-            page: Mapping[str, Any] | None = None
+            page: Mapping[str, Any] = {}
             try:
-                while page is None or page.get("nextPageToken"):
-                    page = self._page(query, page)
+                for page in pages(partial(self._page, query)):
                     items |= {text(item, "id"): item for item in members(page, "items")}
             except _PageLostError:
                 continue
             return page, items
         raise TransientError("Google lost the place in its own list, again and again")
 
-    def _page(self, query: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        place = {"pageToken": text(before, "nextPageToken")} if before is not None else {}
+    def _page(self, query: Mapping[str, Any], place: Mapping[str, str]) -> Mapping[str, Any]:
         request = self._api.resources.events.list(calendarId=self._id, maxResults=_PAGE, **query, **place)
         (reply,) = self._api.exchange([request])
         if not isinstance(reply, Fault):
             return reply
-        if before is not None and reply.status in {_BAD, _GONE} and "fullSyncRequired" not in reply.reasons:
+        if place and reply.status in {_BAD, _GONE} and "fullSyncRequired" not in reply.reasons:
             raise _PageLostError
         raise meaning("list" if "syncToken" in query else "full", reply) from reply
+
+
+def _expiry(milliseconds: str) -> datetime:
+    """Read an instant as Google tells those of channels.
+
+    Raises: TransientError.
+    """
+    try:
+        return _EPOCH + int(milliseconds) * _MILLISECOND
+    except (ValueError, OverflowError) as error:
+        raise garbled() from error
 
 
 class _PageLostError(Exception):
@@ -228,13 +236,11 @@ class GoogleAccount:
 
         Raises: ProviderError.
         """
-        calendars: list[RemoteCalendarInfo] = []
-        page: Mapping[str, Any] | None = None
-        while page is None or page.get("nextPageToken"):
-            place = {"pageToken": text(page, "nextPageToken")} if page is not None else {}
-            page = self._api.call("calendars", self._api.resources.calendar_list.list(maxResults=250, **place))
-            calendars += [self._info(item) for item in members(page, "items")]
-        return tuple(calendars)
+
+        def page(place: Mapping[str, str]) -> Mapping[str, Any]:
+            return self._api.call("calendars", self._api.resources.calendar_list.list(maxResults=250, **place))
+
+        return tuple(self._info(item) for part in pages(page) for item in members(part, "items"))
 
     def create_calendar(self, name: str) -> RemoteCalendarInfo:
         """Make a calendar of our own in the account.

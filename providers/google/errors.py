@@ -6,7 +6,7 @@ Source: https://developers.google.com/workspace/calendar/api/guides/errors
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -39,6 +39,7 @@ Operation = Literal[
 
 _ACCOUNT_BLOCK = timedelta(hours=1)  # at least: asking again prolongs it
 _LONGEST_WAIT = timedelta(days=1)
+_PAGES = 1000
 _PACE = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 _BLOCK = frozenset({"quotaExceeded", "dailyLimitExceeded"})
 _OURS = {  # what is wrong with this installation's project, whichever account asks
@@ -150,7 +151,7 @@ def _reasons(body: bytes) -> frozenset[str]:
             return frozenset({error})
         rows = [*error.get("errors", ()), *error.get("details", ())]
         words = {row.get(name) for row in rows for name in ("reason", "location")}
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return frozenset()
     return frozenset(word for word in words if isinstance(word, str))
 
@@ -164,6 +165,21 @@ def members(value: object, name: str) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise garbled()
     return cast("list[dict[str, Any]]", rows)
+
+
+def pages(ask: Callable[[Mapping[str, str]], Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the pages of a list; `ask` returns one, and is given its place: nothing for the first.
+
+    Raises: What `ask` raises; RefusedError where there is no end.
+    """
+    place: dict[str, str] = {}
+    for _ in range(_PAGES):
+        page = ask(place)
+        yield page
+        if not page.get("nextPageToken"):
+            return
+        place = {"pageToken": text(page, "nextPageToken")}
+    raise RefusedError(f"Google has more than {_PAGES} pages of an answer")
 
 
 def text(value: object, name: str) -> str:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from connector.domain.span import Span
 from connector.errors import RuleError
 from connector.ports import Busy
-from providers.google.errors import garbled, instant, members, text
+from providers.google.errors import garbled, instant, members, pages, text
 from providers.google.events import mark, name
 from providers.google.http import Api
 
@@ -32,10 +32,8 @@ def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
     Raises: RefusedError where only free and busy may be seen; another ProviderError.
     Source: Google Calendar API v3, events.list and freebusy.query.
     """
-    busy: list[Busy] = []
-    page: Mapping[str, Any] | None = None
-    while page is None or page.get("nextPageToken"):
-        place = {"pageToken": text(page, "nextPageToken")} if page is not None else {}
+
+    def page(place: Mapping[str, str]) -> Mapping[str, Any]:
         request = api.resources.events.list(
             calendarId=calendar_id,
             singleEvents=True,
@@ -46,8 +44,9 @@ def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
             fields=_FIELDS,
             **place,
         )
-        page = api.call("list_busy", request)
-        busy += _busy(page, span)
+        return api.call("list_busy", request)
+
+    busy = [event for part in pages(page) for event in _busy(part, span)]
     return sorted(busy, key=lambda event: event.span)
 
 

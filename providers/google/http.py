@@ -12,22 +12,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
 import httplib2
 from googleapiclient.discovery import build
-from googleapiclient.errors import Error, HttpError
+from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest
 
 from connector import counters
-from connector.errors import TransientError
+from connector.errors import ConnectorError, TransientError
+from connector.exchange import uses, within
 from connector.ports import before_request
 from providers.google import DECLARATION
 from providers.google.errors import Fault, Operation, garbled, meaning
 from providers.google.tokens import Bearer, Site
 
 Reply = dict[str, Any] | Fault
+LARGEST = 16 * 1024 * 1024  # bytes of one answer
+_UNANSWERED = frozenset({"calendar.events.delete", "calendar.channels.stop"})
 _OK, _UNAUTHORIZED = 200, 401
 
 
@@ -39,29 +43,88 @@ class PausedError(TransientError):
     """Google has asked for a pause, which is not over: nothing was sent."""
 
 
+class _Answer(http.client.HTTPResponse):
+    """An answer that is given up where it has no end."""
+
+    def read(self, amt: int | None = None) -> bytes:
+        if amt is not None:
+            return super().read(amt)
+        body = super().read(LARGEST + 1)
+        if len(body) > LARGEST:
+            raise http.client.HTTPException(f"an answer of more than {LARGEST} bytes")
+        if self.length:
+            raise http.client.IncompleteRead(body, self.length)
+        self.close()
+        return body
+
+
+class _Connection(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+    """Says in which exchange it is in use."""
+
+    response_class = _Answer
+
+    def connect(self) -> None:
+        uses(self)
+        super().connect()
+
+    def request(self, *args: Any, **options: Any) -> None:
+        uses(self)
+        super().request(*args, **options)
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        uses(self)
+        answer: http.client.HTTPResponse = super().getresponse()
+        return answer
+
+
+class _SecureConnection(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+    """The same, encrypted."""
+
+    response_class = _Answer
+
+    def connect(self) -> None:
+        uses(self)
+        super().connect()
+
+    def request(self, *args: Any, **options: Any) -> None:
+        uses(self)
+        super().request(*args, **options)
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        uses(self)
+        answer: http.client.HTTPResponse = super().getresponse()
+        return answer
+
+
 class Http(httplib2.Http):  # type: ignore[misc]
-    """Kept-alive connections of one thread; closed with it."""
+    """Kept-alive connections of one thread; closed with it. Each request ends within `limit`, its answer included."""
 
-    def __init__(self, timeout: timedelta) -> None:
-        super().__init__(timeout=timeout.total_seconds(), proxy_info=None)
+    def __init__(self, limit: timedelta) -> None:
+        super().__init__(timeout=limit.total_seconds(), proxy_info=None)
         self.follow_redirects = False  # a redirected write would become a read
+        self._limit = limit
 
-    def request(self, *args: Any, **kwargs: Any) -> tuple[Any, bytes]:
+    def request(self, uri: str, *args: Any, **kwargs: Any) -> tuple[Any, bytes]:
         """Send a request; once more where a kept connection turns out to have been closed in the middle of sending.
 
         httplib2 itself sees only those that were closed before, so whatever is sent must be safe to repeat.
         """
+        ends_at = monotonic() + self._limit.total_seconds()
+        kwargs["connection_type"] = _Connection if uri.startswith("http:") else _SecureConnection
         try:
-            return self._counted_request(*args, **kwargs)
+            return self._counted_request(ends_at, uri, *args, **kwargs)
         except http.client.RemoteDisconnected:
             raise
         except (BrokenPipeError, ConnectionResetError, ConnectionAbortedError):
             self.close()
-            return self._counted_request(*args, **kwargs)
+            return self._counted_request(ends_at, uri, *args, **kwargs)
 
-    def _counted_request(self, *args: Any, **kwargs: Any) -> tuple[Any, bytes]:
-        with counters.request(DECLARATION.slug) as made:
+    def _counted_request(self, ends_at: float, *args: Any, **kwargs: Any) -> tuple[Any, bytes]:
+        limit = timedelta(seconds=max(ends_at - monotonic(), 0.0))
+        with counters.request(DECLARATION.slug) as made, within(limit):
             answer: tuple[Any, bytes] = super().request(*args, **kwargs)
+            if answer[0].status < _OK:
+                raise http.client.HTTPException("an answer that is none yet")
             made.status = answer[0].status
         return answer
 
@@ -97,10 +160,10 @@ class Pool:
     def post(self, url: str, form: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Send a form.
 
-        Raises: UnreachableError.
+        Raises: TransientError.
         """
         headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
-        with reaching():
+        with _reading():
             answer, body = self.http().request(url, method="POST", body=form, headers=headers)
         return answer.status, answer, body
 
@@ -110,6 +173,8 @@ def reaching() -> Iterator[None]:
     """Let no error of a connection out but ours."""
     try:
         yield
+    except TimeoutError as error:
+        raise UnreachableError("Google did not answer in time") from error
     except (OSError, httplib2.HttpLib2Error, http.client.HTTPException) as error:
         raise UnreachableError(f"Google could not be reached ({type(error).__name__})") from error
 
@@ -216,7 +281,7 @@ class Api:
 
     def _single(self, http: _Signed, request: Any) -> Reply:
         try:
-            return _object(request.execute(http=http, num_retries=0))
+            return _object(request.execute(http=http, num_retries=0), request)
         except HttpError as error:
             return self._fault(error)
 
@@ -225,7 +290,7 @@ class Api:
 
         def keep(number: str, answer: Any, error: HttpError | None) -> None:
             counters.answered(DECLARATION.slug, error.status_code if error else _OK)
-            replies[number] = self._fault(error) if error else _object(answer)
+            replies[number] = self._fault(error) if error else _object(answer, requests[int(number)])
 
         batch = BatchHttpRequest(callback=keep, batch_uri=self._site.batch)
         for number, request in enumerate(requests):
@@ -255,13 +320,18 @@ def _reading() -> Iterator[None]:
     with reaching():
         try:
             yield
-        except (Error, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ConnectorError, OSError, httplib2.HttpLib2Error, http.client.HTTPException):
+            raise
+        except Exception as error:
             raise garbled() from error
 
 
-def _object(answer: object) -> dict[str, Any]:
-    """Return an answer as an object; an empty one where there is no body."""
-    if answer in ("", b""):
+def _object(answer: object, request: Any) -> dict[str, Any]:
+    """Return an answer as an object; an empty one where none is due.
+
+    Raises: TransientError where one is: nothing is never an empty list.
+    """
+    if answer in ("", b"") and request.methodId in _UNANSWERED:
         return {}
     if not isinstance(answer, dict):
         raise garbled()

@@ -53,7 +53,7 @@ class Google:
         from providers.google import sign_in  # noqa: PLC0415 - heavy, and rarely needed
 
         site = self._site(network)
-        return sign_in.complete(site, memory, answer, now=(network.clock or self._clock)(), timeout=self._timeout)
+        return sign_in.complete(site, memory, answer, self._connections().post, now=(network.clock or self._clock)())
 
     def reauthorized(self, kept: Mapping[str, str], fresh: Mapping[str, str]) -> Mapping[str, str]:
         """Return what to keep after a sign-in; `kept` is what the connection had before, empty for a new one.
@@ -81,18 +81,21 @@ class Google:
         Raises: InstallationError if this installation is not registered with Google.
         """
         from providers.google.calendar import GoogleAccount  # noqa: PLC0415 - heavy: see above
-        from providers.google.http import Pool  # noqa: PLC0415 - as above
 
-        site = Site.of(network)
-        with self._lock:
-            self._pool = self._pool or Pool(self._timeout)
-            return GoogleAccount(site, tokens, self._pool, network.clock or self._clock)
+        return GoogleAccount(Site.of(network), tokens, self._connections(), network.clock or self._clock)
 
     def close(self) -> None:
         """Close all connections; nobody may be using them."""
         with self._lock:
             if self._pool:
                 self._pool.close()
+
+    def _connections(self) -> Pool:
+        from providers.google.http import Pool  # noqa: PLC0415 - heavy: see above
+
+        with self._lock:
+            self._pool = self._pool or Pool(self._timeout)
+            return self._pool
 
     def _site(self, network: Network) -> Site:
         if "google" not in network.apps:

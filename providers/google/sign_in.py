@@ -9,20 +9,13 @@ import base64
 import json
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
+from datetime import datetime
 
 from google_auth_oauthlib.flow import Flow
-from oauthlib.oauth2 import OAuth2Error
-from requests import PreparedRequest, RequestException, Response, Timeout
-from requests.adapters import HTTPAdapter
 
-from connector import counters
-from connector.errors import AccessLostError, RuleError, TransientError
+from connector.errors import AccessLostError, RuleError
 from connector.ports import SignInBegun
-from providers.google import DECLARATION
-from providers.google.tokens import OUR_ERRORS, Site, credentials_of, token_error
+from providers.google.tokens import OUR_ERRORS, Post, Site, credentials_of, granted, token_error
 
 _AUTH = "https://www.googleapis.com/auth/"
 _NEEDED = {
@@ -38,8 +31,18 @@ logging.getLogger("requests_oauthlib").setLevel(logging.INFO)  # below that it l
 
 
 def begin(site: Site, state: str) -> SignInBegun:
-    """Start a sign-in."""
-    flow = _flow(site, scopes=SCOPES)
+    """Start a sign-in.
+
+    The library makes the address and the PKCE secret; it insists on https, so an address allowed to be plain http is
+    named https to it.
+    """
+    web = {
+        "client_id": site.client_id,
+        "client_secret": site.client_secret,
+        "auth_uri": _secure(site.authorize),
+        "token_uri": _secure(site.token),
+    }
+    flow = Flow.from_client_config({"web": web}, scopes=SCOPES, redirect_uri=site.redirect_uri)
     url, _ = flow.authorization_url(access_type="offline", prompt="consent", state=state)
     flow.oauth2session.close()
     scheme = site.authorize.partition(":")[0]
@@ -47,7 +50,7 @@ def begin(site: Site, state: str) -> SignInBegun:
 
 
 def complete(
-    site: Site, memory: Mapping[str, str], answer: Mapping[str, str], *, now: datetime, timeout: timedelta
+    site: Site, memory: Mapping[str, str], answer: Mapping[str, str], post: Post, *, now: datetime
 ) -> dict[str, str]:
     """Turn the answer into credentials; without `refresh_token` if Google gave none this time.
 
@@ -59,28 +62,24 @@ def complete(
         if answer["error"] in OUR_ERRORS:
             raise token_error(400, answer["error"])
         raise RuleError(f"Google could not connect the calendar ({answer['error'][:60]}). Please try again.")
-    flow = _flow(site, scopes=None, code_verifier=memory["code_verifier"])  # what was granted is ours to compare
+    form = {
+        "grant_type": "authorization_code",
+        "code": answer["code"],
+        "code_verifier": memory["code_verifier"],
+        "redirect_uri": site.redirect_uri,
+    }
     try:
-        with counters.request(DECLARATION.slug, Timeout) as made:
-            flow.oauth2session.hooks["response"].append(partial(_note_status, made))
-            token = flow.fetch_token(code=answer["code"], timeout=timeout.total_seconds())
-    except OAuth2Error as error:
-        raise _sign_in_error(error) from error
-    except (RequestException, ValueError) as error:
-        raise TransientError(f"Google's sign-in service could not be reached ({type(error).__name__})") from error
-    finally:
-        flow.oauth2session.close()
+        token = granted(site, form, post, now=now)
+        credentials = credentials_of(token, now=now)
+    except AccessLostError as error:  # the code was used, or is too old
+        raise RuleError("The sign-in took too long, or was used already. Please connect again.") from error
     scopes = _scopes(token.get("scope"))
     missing = [words for scope, words in _NEEDED.items() if scope not in scopes]
     if missing:
         raise RuleError(
             f"Google says that we may not {', '.join(missing)}. Please connect again, and leave the boxes ticked."
         )
-    return credentials_of(token, now=now) | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
-
-
-def _note_status(made: counters.Request, response: Response, **_: object) -> None:
-    made.status = response.status_code
+    return credentials | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
 
 
 def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str, str]:
@@ -100,41 +99,8 @@ def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str,
     return joined
 
 
-def _flow(site: Site, *, scopes: tuple[str, ...] | None, code_verifier: str | None = None) -> Any:
-    """Make the library's flow. It insists on https, so an address allowed to be plain http is named https to it."""
-    web = {
-        "client_id": site.client_id,
-        "client_secret": site.client_secret,
-        "auth_uri": _secure(site.authorize),
-        "token_uri": _secure(site.token),
-    }
-    flow = Flow.from_client_config(
-        {"web": web}, scopes=scopes, redirect_uri=site.redirect_uri, code_verifier=code_verifier
-    )
-    flow.oauth2session.trust_env = False  # no netrc, no proxies from the environment
-    if site.token.startswith("http:"):
-        flow.oauth2session.mount(_secure(site.token), _Plain())
-    return flow
-
-
-class _Plain(HTTPAdapter):
-    """Sends in plain what was named https."""
-
-    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        request.url = "http" + (request.url or "").removeprefix("https")
-        return super().send(request, *args, **kwargs)
-
-
 def _secure(url: str) -> str:
     return "https" + url.removeprefix(url.partition(":")[0])
-
-
-def _sign_in_error(error: OAuth2Error) -> Exception:
-    name = error.error if isinstance(error.error, str) and not error.error.startswith("missing_token") else ""
-    refusal = token_error(error.status_code or 400, name)
-    if isinstance(refusal, AccessLostError):  # the code was used, or is too old
-        return RuleError("The sign-in took too long, or was used already. Please connect again.")
-    return refusal
 
 
 def _scopes(scope: object) -> set[str]:

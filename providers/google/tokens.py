@@ -78,7 +78,10 @@ def credentials_of(answer: Mapping[str, Any], *, now: datetime) -> dict[str, str
     token, life = answer.get("access_token"), answer.get("expires_in", 0)
     if not isinstance(token, str) or not token or not isinstance(life, int | float):
         raise garbled()
-    credentials = {"access_token": token, "expires_at": (now + timedelta(seconds=int(life))).isoformat()}
+    try:
+        credentials = {"access_token": token, "expires_at": (now + timedelta(seconds=int(life))).isoformat()}
+    except (ValueError, OverflowError) as error:
+        raise garbled() from error
     rotated = answer.get("refresh_token")
     return credentials | ({"refresh_token": rotated} if isinstance(rotated, str) and rotated else {})
 
@@ -92,16 +95,20 @@ def refresh(credentials: Mapping[str, str], site: Site, post: Post, *, now: date
     """
     if not credentials.get("refresh_token"):
         raise AccessLostError("Google gave no lasting permission")
-    form = {
-        "grant_type": "refresh_token",
-        "refresh_token": credentials["refresh_token"],
-        "client_id": site.client_id,
-        "client_secret": site.client_secret,
-    }
-    status, headers, body = post(site.token, urlencode(form).encode())
+    form = {"grant_type": "refresh_token", "refresh_token": credentials["refresh_token"]}
+    return {**credentials, **credentials_of(granted(site, form, post, now=now), now=now)}
+
+
+def granted(site: Site, form: Mapping[str, str], post: Post, *, now: datetime) -> dict[str, Any]:
+    """Return what the token endpoint answers to a form, to which our registration is added.
+
+    Raises: As `refresh`.
+    """
+    ours = {"client_id": site.client_id, "client_secret": site.client_secret}
+    status, headers, body = post(site.token, urlencode({**form, **ours}).encode())
     answer = _object(body)
     if status == _OK:
-        return {**credentials, **credentials_of(answer, now=now)}
+        return answer
     fault = Fault.of(status, headers, body, now=now)
     raise token_error(status, str(answer.get("error", "")), wait=fault.wait)
 
@@ -137,7 +144,7 @@ def revoke(credentials: Mapping[str, str], site: Site, post: Post, *, now: datet
 def _object(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

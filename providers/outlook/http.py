@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Condition, Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 from connector import counters
 from connector.errors import RefusedError
+from connector.exchange import within
 from connector.ports import HTTP_TIMEOUT, before_request
 from providers.outlook import DECLARATION
 from providers.outlook.protocol import (
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 
 BATCH = 20  # requests in one $batch
 CONCURRENT = 4  # requests Outlook accepts at once for one mailbox; those inside a batch count
+LARGEST = 16 * 1024 * 1024  # bytes of one answer
 _POOL_SECONDS, _KEPT_SECONDS = 15.0, 60.0
+_CONNECTIONS = 64
 
 
 class Bearer(Protocol):
@@ -46,10 +50,20 @@ class Bearer(Protocol):
         ...
 
 
-class Web:
-    """The connections to Microsoft, made on first use and shared by all accounts."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of Microsoft's, whole; header names are in lower case."""
 
-    def __init__(self) -> None:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Web:
+    """The connections to Microsoft, made on first use and shared by all accounts; no exchange outlasts `limit`."""
+
+    def __init__(self, limit: timedelta = HTTP_TIMEOUT) -> None:
+        self._limit = limit
         self._client: httpx2.Client | None = None
         self._lock = Lock()
 
@@ -60,32 +74,36 @@ class Web:
             if self._client is None:
                 import httpx2  # noqa: PLC0415 - heavy, and not needed before the first request
 
+                from providers.outlook._transport import transport  # noqa: PLC0415 - as above
+
                 self._client = httpx2.Client(
                     timeout=httpx2.Timeout(READ_SECONDS, pool=_POOL_SECONDS),
                     headers={"User-Agent": "Pencilled", "Accept": "application/json"},
-                    limits=httpx2.Limits(max_connections=64, keepalive_expiry=_KEPT_SECONDS),
+                    transport=transport(most=_CONNECTIONS, kept_seconds=_KEPT_SECONDS),
                     trust_env=False,
                 )
             return self._client
 
-    def send(self, method: str, url: str, *, seconds: float = READ_SECONDS, **parts: Any) -> httpx2.Response:
-        """Send one request and read its answer, whatever its status.
+    def send(self, method: str, url: str, *, seconds: float = READ_SECONDS, **parts: Any) -> Reply:
+        """Send one request and read its answer, whatever its status; wait no longer than `seconds` for any of it.
 
-        Raises: UnreachableError; its cause is httpx2's own error.
+        Raises: UnreachableError; its cause is httpx2's own error. RefusedError for an answer that is too long.
         """
         client = self.client
         import httpx2  # noqa: PLC0415 - as above
 
+        whole = self._limit.total_seconds()
+        timeout = httpx2.Timeout(min(seconds, whole), pool=min(_POOL_SECONDS, whole))
         try:
-            timeout = httpx2.Timeout(min(seconds, HTTP_TIMEOUT.total_seconds()), pool=_POOL_SECONDS)
-            with counters.request(DECLARATION.slug, httpx2.TimeoutException) as made:
-                response = client.request(method, url, timeout=timeout, **parts)
+            with counters.request(DECLARATION.slug, httpx2.TimeoutException) as made, within(self._limit):
+                with client.stream(method, url, timeout=timeout, **parts) as response:
+                    content = _whole(response)
                 made.status = response.status_code
-        except httpx2.TimeoutException as error:
+        except (httpx2.TimeoutException, TimeoutError) as error:
             raise UnreachableError("Microsoft did not answer in time") from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise UnreachableError("Microsoft could not be reached") from error
-        return response
+        return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, content)
 
     def hung_up(self, error: UnreachableError) -> bool:
         """Whether a kept connection broke before the answer began, so that a new one may succeed."""
@@ -205,12 +223,15 @@ class Graph:
                 before_request()
                 response = self._web.send(call.method, url, seconds=call.seconds, headers=headers, content=content)
         body, sound = _object(response.content)
-        answer_headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, answer_headers, body, sound)
+        return Answer(response.status, response.headers, body, sound)
 
     def leads_here(self, link: str) -> bool:
         """Whether a link leads to the service itself."""
-        root, parts = urlsplit(self._root), urlsplit(link)
+        root = urlsplit(self._root)
+        try:
+            parts = urlsplit(link)
+        except ValueError:
+            return False
         return (parts.scheme, parts.netloc) == (root.scheme, root.netloc)
 
     def _address(self, path: str) -> str:
@@ -220,6 +241,15 @@ class Graph:
         if not self.leads_here(path):
             raise RefusedError("a link in Outlook's answer leads to another host, which is not shown the token")
         return path
+
+
+def _whole(response: httpx2.Response) -> bytes:
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > LARGEST:
+            raise RefusedError(f"an answer of more than {LARGEST} bytes")
+    return bytes(content)
 
 
 def _batched(number: int, call: Call, predecessor: int | None) -> dict[str, object]:
@@ -250,6 +280,6 @@ def _object(content: bytes) -> tuple[Mapping[str, Any], bool]:
         return {}, True
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}, False
     return (body, True) if isinstance(body, Mapping) else ({}, False)

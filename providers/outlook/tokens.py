@@ -18,7 +18,14 @@ from threading import Lock
 from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
-from connector.errors import AccessLostError, InstallationError, ProviderError, RuleError, TransientError
+from connector.errors import (
+    AccessLostError,
+    ConnectorError,
+    InstallationError,
+    ProviderError,
+    RuleError,
+    TransientError,
+)
 from connector.ports import Network, OAuthApp, SignInBegun, TokenStore
 from providers.outlook.http import Web
 from providers.outlook.protocol import Answer, wait
@@ -147,12 +154,11 @@ class Authority:
 
     def _send(self, method: str, url: str, **parts: Any) -> _Reply:
         usable = {name: parts[name] for name in ("params", "data", "headers") if parts.get(name)}
-        response = self._web.send(method, url, **usable)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.status_code == _TOO_MANY or response.status_code >= _ERROR:
-            pause = wait(Answer(response.status_code, headers))
-            raise TransientError(f"Microsoft's sign-in answered {response.status_code}", retry_after=pause)
-        return _Reply(response.status_code, response.text, headers)
+        reply = self._web.send(method, url, **usable)
+        if reply.status == _TOO_MANY or reply.status >= _ERROR:
+            pause = wait(Answer(reply.status, reply.headers))
+            raise TransientError(f"Microsoft's sign-in answered {reply.status}", retry_after=pause)
+        return _Reply(reply.status, reply.content.decode(errors="replace"), reply.headers)
 
 
 class _Client:
@@ -181,7 +187,9 @@ def through_msal(call: Callable[[], Any]) -> Any:
     """Call msal and let only our own errors out; its messages may quote an answer, so none is repeated."""
     try:
         return call()
-    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError) as error:
+    except ConnectorError:
+        raise
+    except Exception as error:
         kind = type(error).__name__
         raise TransientError(f"Microsoft's sign-in gave an answer that makes no sense ({kind})") from error
 

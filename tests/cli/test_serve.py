@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.error import URLError
 
 import pytest
 
+from connector.cli._channels import MOST_WAITING
 from tests.cli.keyboard import Cli, ahead, run_process, start_process
 from tests.conftest import free_port
 from tests.fakes.servers import radicale
@@ -73,6 +75,15 @@ def until(done: object, log: Path, *, seconds: float = 120) -> None:
             pass
         time.sleep(0.05)
     raise AssertionError(log.read_text())
+
+
+def test_half_sent_requests_keep_nobody_else_waiting(settings: dict[str, str], tmp_path: Path) -> None:
+    host, _, port = settings["CONNECTOR_LISTEN"].rpartition(":")
+    with serving(settings, tmp_path / "log") as running, ExitStack() as stack:
+        for _ in range(MOST_WAITING + 20):
+            stranger = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            stranger.sendall(b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+        assert running.get("/healthz") == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -13,6 +13,7 @@ from connector.domain.notice import NoticeKind
 from connector.errors import LeaseLostError
 from connector.outbox.smtp import Security, SmtpSender, check, parse_url
 from connector.ports import NotSentError, asking_first
+from tests.fakes.dripping import Drip, Dripping
 from tests.outbox.people import BRAND, FROM, letter
 
 Answer = Callable[[str], bytes | None]
@@ -116,6 +117,33 @@ def test_silent_server_is_given_up_at_the_deadline_of_the_whole_attempt() -> Non
     assert not error.permanent
     assert "took too long" in str(error)
     assert took < 30
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [Drip(b"220-", b"hello"), Drip(b"220-hello\r\n", b"220-there\r\n"), Drip(b"")],
+    ids=["word", "lines", "nothing"],
+)
+def test_server_that_never_comes_to_an_end_is_given_up_at_the_deadline_of_the_whole_attempt(drip: Drip) -> None:
+    with Dripping(drip, speaks_first=True) as server:
+        error = failure(lambda: check(f"smtp://127.0.0.1:{server.port}", timeout=timedelta(seconds=0.2)))
+        server.await_end()
+
+    assert not error.permanent
+    assert "took too long" in str(error)
+
+
+def test_goodbye_without_an_end_does_not_send_a_letter_again() -> None:
+    gone = Event()
+
+    def answer(verb: str) -> bytes | None:
+        if verb == "QUIT":
+            gone.wait(60)
+        return obliging(verb)
+
+    with scripted(b"220 hello\r\n", answer) as url:
+        sender(url, seconds=0.5).send(letter(NoticeKind.BOOKED))
+        gone.set()
 
 
 def test_trouble_after_the_mail_was_taken_does_not_send_it_again() -> None:

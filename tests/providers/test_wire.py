@@ -102,6 +102,23 @@ def talking(talk: Callable[[socket.socket], object]) -> Iterator[str]:
         "fe80::1",
         "fe80::1%eth0",
         "ff02::1",
+        "fec0::1",
+        "::127.0.0.1",
+        "::9.9.9.9",
+        "::ffff:0:9.9.9.9",
+        "64:ff9b::10.0.0.1",
+        "2002:909:909::1",
+        "2001::1",
+        "2001:0:909:909::f6f6:f6f6",
+        "2001:10::1",
+        "3fff::1",
+        "5f00::1",
+        "100::1",
+        "4000::1",
+        "192.88.99.1",
+        "2620:fe::fe%eth0",
+        "9.9.9.9%1",
+        "127.1",
         "not an address",
     ],
 )
@@ -109,7 +126,9 @@ def test_inner_and_undefined_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["9.9.9.9", "17.248.1.1", "2620:fe::fe", "::ffff:9.9.9.9"])
+@pytest.mark.parametrize(
+    "address", ["9.9.9.9", "17.248.1.1", "2620:fe::fe", "2a01:4f8::1", "::ffff:9.9.9.9", "64:ff9b::9.9.9.9"]
+)
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(address)
 

@@ -121,6 +121,25 @@ def test_a_forged_notification_is_refused_without_detail_and_counted(
     assert counted() == {("google", "refused"): 1}
 
 
+@pytest.mark.parametrize("word", ["\0", "\ud800", "\x85", "\u202e"])
+@pytest.mark.parametrize("state", ["{word}.secret", "{channel}.{word}"])
+def test_g6_words_no_database_takes_are_refused_and_silence_no_other(
+    client: FlaskClient, practice: Practice, calendar: Calendar, state: str, word: str
+) -> None:
+    notification = add_channel(practice, calendar, provider="outlook")
+    hostile = {"subscriptionId": "s", "clientState": state.format(word=word, channel=notification.channel_id)}
+    genuine = {"subscriptionId": "s", "clientState": f"{notification.channel_id}.{notification.secret}"}
+    assert client.post("/hooks/outlook", json={"value": [hostile]}).status_code == 404
+    assert not is_due(practice, calendar)
+    assert client.post("/hooks/outlook", json={"value": [hostile, genuine]}).status_code == 204
+    assert is_due(practice, calendar)
+
+
+@pytest.mark.parametrize("word", ["%00", "%ED%A0%80", "%C2%85"])
+def test_g6_an_address_no_database_takes_is_refused(client: FlaskClient, word: str) -> None:
+    assert client.post(f"/hooks/caldav/{word}").status_code == 404
+
+
 def test_f3_pushes_that_prove_nothing_are_told_once_an_hour_and_name_nobody(
     client: FlaskClient, notification: Notification
 ) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from hashlib import md5
 
 import dns.message
@@ -18,6 +19,7 @@ from connector.ports import Network, UnsavedTokens
 from providers.caldav.discovery import _Entered, _starts, discover
 from providers.caldav.provider import Caldav
 from tests.fakes.caldav_proxy import Proxy, Reply, Request, hang_up, says
+from tests.fakes.dripping import HTTP, Drip, Dripping
 from tests.fakes.servers import Server
 from tests.providers.conftest import LOOPBACK
 
@@ -290,3 +292,71 @@ def digest(proxy: Proxy) -> Callable[[Request, Callable[[], Reply]], Reply]:
         return Reply(401, {"WWW-Authenticate": 'Digest realm="here", qop="auth", nonce="n1", algorithm="MD5"'})
 
     return script
+
+
+# Whoever does not want to be found
+
+
+@pytest.mark.parametrize("drip", [pytest.param(HTTP[name], id=name) for name in ("nothing", "a header line at a time")])
+def test_a_search_ends_in_time_as_a_whole(drip: Drip) -> None:
+    with Dripping(drip) as server, pytest.raises(TransientError, match=r"in time|too long"):
+        discover({"address": server.url, **MINE}, LOOPBACK, limit=timedelta(seconds=0.2))
+
+
+def test_a_search_of_many_quick_steps_ends_in_time_as_a_whole(proxy: Proxy) -> None:
+    def dawdle(_: Request, __: Callable[[], Reply]) -> Reply:
+        over.wait(0.15)
+        return Reply(404)
+
+    over = threading.Event()
+    proxy.always("PROPFIND", dawdle)
+    with pytest.raises(TransientError, match=r"in time|too long"):
+        discover({"address": proxy.url, **MINE}, LOOPBACK, limit=timedelta(seconds=0.3))
+    over.set()
+
+
+@pytest.mark.parametrize("location", ["http://[::1/", "http://[fe80::1%25eth0/", "//[", "http://127.0.0.1:99999/"])
+def test_a_redirect_to_no_address_is_told(proxy: Proxy, location: str) -> None:
+    proxy.always("PROPFIND", says(302, Location=location))
+    with pytest.raises((RuleError, TransientError)):
+        discover({"address": proxy.url, **MINE}, LOOPBACK)
+
+
+HOMES = (
+    '<D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:response><D:href>/</D:href><D:propstat>'
+    "<D:prop><C:calendar-home-set>{}</C:calendar-home-set></D:prop><D:status>{}</D:status></D:propstat></D:response>"
+    "</D:multistatus>"
+)
+OK = "HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize(
+    ("homes", "told"),
+    [
+        ("<D:href>http://[::1/</D:href>", "an address that is none"),
+        ("".join(f"<D:href>/{number}/</D:href>" for number in range(1000)), "more than 20 places"),
+        ("<D:href>/kim/</D:href>" * 200_000, "more than 1048576 bytes"),
+    ],
+)
+def test_homes_without_an_address_or_an_end_are_told(proxy: Proxy, homes: str, told: str) -> None:
+    proxy.always("PROPFIND", says(207, HOMES.format(homes, OK).encode()))
+    with pytest.raises(RuleError, match=told):
+        discover({"address": proxy.url, **MINE}, LOOPBACK)
+
+
+def test_a_status_that_is_none_hides_nothing(proxy: Proxy) -> None:
+    body = HOMES.format("<D:href>/kim/</D:href>", f"HTTP/1.1 {'9' * 5000} OK")
+    proxy.always("PROPFIND", says(207, body.encode()))
+    assert discover({"address": proxy.url, **MINE}, LOOPBACK)["homes"] == f"{proxy.url}kim/"
+
+
+def test_digest_without_what_it_needs_is_told(proxy: Proxy) -> None:
+    proxy.always("PROPFIND", says(401, WWW_Authenticate='Digest realm="calendars"'))
+    with pytest.raises(TransientError, match="makes no sense"):
+        discover({"address": proxy.url, **MINE}, LOOPBACK)
+
+
+@pytest.mark.parametrize("address", ["kim@[::1", "kim@", "kim@example.org:x", "kim@exa mple.org:0"])
+def test_what_is_typed_and_no_address_is_told(address: str) -> None:
+    with pytest.raises(RuleError, match=r"no address|Enter the address"):
+        discover({"address": address, **MINE}, LOOPBACK)

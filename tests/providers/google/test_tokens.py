@@ -121,7 +121,7 @@ def test_a_code_is_good_once_and_only_with_its_verifier(setting: Setting) -> Non
 def test_a_sign_in_service_that_fails_is_told_apart_from_one_that_says_no(
     setting: Setting, script: Script, kind: type[ConnectorError]
 ) -> None:
-    setting.fake.once("token", script)
+    setting.fake.once("token", script, times=2)  # a connection that breaks is made anew once
     with pytest.raises(kind):
         setting.sign_in()
 
