@@ -159,3 +159,16 @@ def _let_through_until(key: Key, handled: Recorder, gate: Gate) -> int:
         gate.let(1)
         begun = len(handled.wait_for(begun + 1))
     return order.index(key)
+
+
+@pytest.mark.postgresql
+@pytest.mark.redis
+def test_an_act_goes_before_all_polls_where_redis_carries_the_wake_ups(
+    postgresql_database: Database, redis_url: str, start_engine: StartEngine, gate: Gate
+) -> None:
+    fill(postgresql_database, 600)
+    handled = Recorder(gate)
+    start_engine(postgresql_database, handled, broker_url=redis_url, threads=4, tick=OFTEN)
+    handled.wait_for(4)
+    act(postgresql_database, ACT)
+    assert _let_through_until(ACT, handled, gate) <= 4 + 2 * 4
