@@ -126,11 +126,10 @@ class Seating:
         return len(lane.running) >= min(lane.limit, self._seats) or (is_burden and is_shared_out)
 
     def _forget(self) -> None:
-        """Forget the lanes that were used the longest ago, where there are too many."""
-        while len(self._troubled) > _TROUBLED:
-            name = next(iter(self._troubled))
-            del self._troubled[name]
-            self._lanes[name].is_troubled = False
+        """Forget the lanes that were used the longest ago, where there are too many; the ledger tells of them again."""
+        idle = [name for name in self._troubled if name not in self._busy]
+        for name in idle[: max(0, len(self._troubled) - _TROUBLED)]:
+            del self._troubled[name], self._lanes[name]
         if len(self._lanes) > _REMEMBERED:
             for name in [name for name, lane in self._lanes.items() if not lane.running][: _REMEMBERED // 10]:
                 del self._lanes[name]
