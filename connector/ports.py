@@ -201,12 +201,14 @@ class RemoteCalendarInfo:
         remote_id: Its URL or id at the service.
         identity: What tells it from every other calendar at every service of its kind, however its address is spelled
             and whoever is signed in, as far as the service lets us know; empty if it does not.
+        host: The server it is on, where those of a service are many; empty where all its accounts have one.
     """
 
     remote_id: str
     name: str
     writable: bool
     identity: str = ""
+    host: str = ""
 
 
 class Account(Protocol):
@@ -474,11 +476,6 @@ class Provider(Protocol):
     @property
     def label(self) -> str:
         """What people call it."""
-        ...
-
-    @property
-    def lane(self) -> str:
-        """The lane of the ledger in which its calendars wait for each other."""
         ...
 
     def account_key(self, credentials: Mapping[str, str]) -> str | None:

@@ -231,7 +231,11 @@ class Settings:
         _names, "", "Calendar hosts inside your own network that may be reached, separated by commas."
     )
     worker_threads: int = _setting(_count, "8", "Threads that carry out due work, in each process that does.")
-    lane_limit: int = _setting(_count, "4", "How many of those may wait for one calendar service at the same time.")
+    lane_limit: int = _setting(
+        _count,
+        "4",
+        "How many of those may wait for one calendar server or account at the same time, in all processes together.",
+    )
     metrics_token: str = _setting(
         _maybe_token,
         "",

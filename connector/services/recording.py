@@ -33,7 +33,7 @@ from connector.errors import RuleError
 from connector.services import conversations, notices, standstill
 from connector.services.policy import Policy
 from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 
 _INERT = (OfferDrafted, OfferDiscarded)  # no time is kept or released by these
 _ANSWERING = (SessionMoved, SessionCancelled, OfferSent)  # who decides this has answered an open question, too
@@ -216,7 +216,8 @@ def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) 
 def make_busy_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
     """Have free/busy read in each of a practitioner's calendars."""
     for calendar in calendars.all_of(db, practitioner_id):
-        ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
+        key = Key(Kind.BUSY, str(calendar.id))
+        ledger.touch(db, key, due_at=now, lane=calendar.lane, urgency=Urgency.LOOK)
 
 
 def _with_question_ended(case: Case, decision: Decision, now: datetime) -> Decision:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 
 from connector.errors import SettingsError
 from connector.failures import tell
-from connector.storage.due import Key
+from connector.storage.due import Key, Turn
 from connector.storage.rewriting import rewrite_file, rewrite_tables
 
 BUSY_TIMEOUT_MS = 5000
@@ -119,7 +119,7 @@ def _keep_private(url: URL) -> None:
 
 
 class Database:
-    """Transactions on one database; `on_touched` is told which keys became due, and when, after each commit.
+    """Transactions on one database; `on_touched` is told after each commit which keys became due, and when.
 
     Args:
         url: `sqlite:///file` or `postgresql://...`.
@@ -129,7 +129,7 @@ class Database:
     def __init__(self, url: str, *, careful: bool = False) -> None:
         parsed = read_url(url)
         self.embedded = parsed.get_backend_name() == "sqlite"
-        self.on_touched: Callable[[Mapping[Key, datetime]], None] | None = None
+        self.on_touched: Callable[[Mapping[Key, Turn]], None] | None = None
         pragmas = ("foreign_keys=ON", f"synchronous={'FULL' if careful else 'NORMAL'}")
         self._writers = open_engine(parsed, begin="BEGIN IMMEDIATE", pragmas=pragmas, idle_ms=IDLE_TRANSACTION_MS)
         if self.embedded:
@@ -148,7 +148,7 @@ class Database:
         """
         if getattr(self._thread_local, "writing", False):
             raise RuntimeError("a write transaction is open in this thread: pass its connection on")
-        touched: dict[Key, datetime] = {}
+        touched: dict[Key, Turn] = {}
         with self._writer() if self._writer_lock else nullcontext():
             self._thread_local.writing = True
             try:

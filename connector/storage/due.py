@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from enum import IntEnum, StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, Integer, String, Text, Uuid
+from sqlalchemy import BigInteger, Column, Integer, String, Text, Uuid, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -21,6 +21,7 @@ due = sa.Table(
     Column("kind", String(16), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("lane", Text, nullable=False),  # what shares a cap on concurrency; empty for none
+    Column("urgency", Integer, nullable=False, server_default="2"),  # an Urgency: what goes before what
     Column("desired", BigInteger, nullable=False),
     Column("applied", BigInteger, nullable=False),
     Column("due_at", UtcDateTime),
@@ -33,15 +34,25 @@ due = sa.Table(
     Column("refusals", Integer, nullable=False, server_default="0"),  # since then
     Column("last_error", Text),
     *(
-        sa.Index(f"ix_due_{name}", column, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
-        for name, column, where in (
+        sa.Index(f"ix_due_{name}", *columns.split(), sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+        for name, columns, where in (
             ("due_at", "due_at", "due_at IS NOT NULL"),
+            ("urgency", "urgency due_at", "due_at IS NOT NULL"),
+            ("lane", "lane urgency due_at", "due_at IS NOT NULL"),
             ("leased", "lane", "lease_until IS NOT NULL"),
             ("refused", "refused_at", "refused_at IS NOT NULL"),
             ("failing", "kind", "attempts > 0"),
         )
     ),
 )
+
+
+class Urgency(IntEnum):
+    """What goes first, whatever is due for longer; what somebody waits for never waits for upkeep."""
+
+    ACT = 0  # somebody has acted: holds, sessions, removals, letters, deadlines
+    LOOK = 1  # something may have happened in a calendar, or an act asks what stands there
+    UPKEEP = 2  # polls, comparisons, probes, channels
 
 
 class Kind(StrEnum):
@@ -58,6 +69,14 @@ class Kind(StrEnum):
     OUTCOME = "outcome"  # one webhook to the host
     UPKEEP = "upkeep"  # periodic, re-arms itself
 
+    @property
+    def urgency(self) -> Urgency:
+        """How urgent it is where nothing else is said, and once it comes back by itself."""
+        return Urgency.ACT if self in _ACTS else Urgency.UPKEEP
+
+
+_ACTS = frozenset({Kind.CALENDAR, Kind.OFFER, Kind.QUESTION, Kind.CONVERSATION, Kind.OUTCOME})
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -65,6 +84,39 @@ class Key:
 
     kind: Kind
     id: str
+
+
+class Turn(NamedTuple):
+    """When a key is due, aware UTC, and how urgent it is then."""
+
+    due_at: datetime
+    urgency: Urgency
+
+    def or_sooner(self, other: Turn | None) -> Turn:
+        """Return the earlier time and the higher urgency of both."""
+        return self if other is None else Turn(min(self.due_at, other.due_at), min(self.urgency, other.urgency))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A lease on a key.
+
+    Attributes:
+        token: Grows with every claim of the key.
+        desired: As it stood when the claim was made; work from this.
+        attempts: Failures in a row so far.
+        refusals: How many of these were refusals.
+        refused_at: When the first of the refusals was noted, aware UTC; None if there is none.
+    """
+
+    key: Key
+    token: int
+    desired: int
+    attempts: int
+    lane: str
+    urgency: Urgency
+    refusals: int = 0
+    refused_at: datetime | None = None
 
 
 class ahead(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
@@ -82,6 +134,10 @@ def _ahead_sqlite(element: ahead, compiler: Any, **kw: Any) -> str:
 @compiles(ahead, "postgresql")
 def _ahead_postgresql(element: ahead, compiler: Any, **kw: Any) -> str:
     return f"statement_timestamp() + {compiler.process(element.clauses, **kw)} * interval '1 second'"
+
+
+LIVE = due.c.lease_until > ahead(0.0)
+FREE = or_(due.c.lease_until.is_(None), due.c.lease_until <= ahead(0.0))
 
 
 class undashed(FunctionElement[UUID]):  # noqa: N801 - as above

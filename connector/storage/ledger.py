@@ -8,7 +8,7 @@ nothing is to be done. A lease is timed by the database's own clock, and its tok
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -21,7 +21,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.storage.columns import UtcDateTime
 from connector.storage.database import Database
-from connector.storage.due import Key, Kind, ahead, due
+from connector.storage.due import FREE, LIVE, Claim, Key, Kind, Turn, Urgency, ahead, due
+from connector.storage.turns import SEATS, due_keys, follower, for_all_but_acts, longest_waiting
 
 __all__ = [
     "BACKOFF_FIRST",
@@ -35,6 +36,8 @@ __all__ = [
     "Key",
     "Kind",
     "Refused",
+    "Turn",
+    "Urgency",
     "check",
     "claim",
     "clear_leases",
@@ -46,6 +49,7 @@ __all__ = [
     "forget",
     "hasten_refused",
     "is_refused",
+    "longest_waiting",
     "next_due",
     "next_try",
     "oldest_overdue",
@@ -59,35 +63,14 @@ __all__ = [
 ]
 
 LEASE = timedelta(seconds=60)
-SEATS = 4  # live leases a lane, at most
 BACKOFF_FIRST = timedelta(seconds=5)
 BACKOFF_LONGEST = timedelta(minutes=15)
 REFUSAL_FIRST = timedelta(minutes=1)
 REFUSAL_LONGEST = timedelta(hours=1)
 RETRY_AFTER_LONGEST = timedelta(days=1)  # a service that asks for more is asked again after a day
 _ERROR_LENGTH = 500
+_CLAIMED = ("token", "desired", "attempts", "lane", "urgency", "refusals", "refused_at")
 _LANE_LOCK = 0x6C616E65  # the first half of the advisory lock taken for a lane; the second is the lane's hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A lease on a key.
-
-    Attributes:
-        token: Grows with every claim of the key.
-        desired: As it stood when the claim was made; work from this.
-        attempts: Failures in a row so far.
-        refusals: How many of these were refusals.
-        refused_at: When the first of the refusals was noted, aware UTC; None if there is none.
-    """
-
-    key: Key
-    token: int
-    desired: int
-    attempts: int
-    lane: str
-    refusals: int = 0
-    refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +88,6 @@ class Refused:
     again_at: datetime | None
 
 
-_LIVE = due.c.lease_until > ahead(0.0)
-_FREE = or_(due.c.lease_until.is_(None), due.c.lease_until <= ahead(0.0))
-
-
 def _is(key: Key) -> ColumnElement[bool]:
     return and_(due.c.kind == key.kind.value, due.c.id == key.id)
 
@@ -117,16 +96,18 @@ def _held_by(claim: Claim) -> ColumnElement[bool]:
     return and_(_is(claim.key), due.c.token == claim.token, due.c.lease_until.is_not(None))
 
 
-def touch(db: Connection, key: Key, *, due_at: datetime, lane: str = "") -> None:
-    """Make a key due, no later than it already is and no earlier than its service allows.
+def touch(db: Connection, key: Key, *, due_at: datetime, lane: str = "", urgency: Urgency | None = None) -> None:
+    """Make a key due, no later and no less urgently than it already is, and no earlier than its service allows.
 
-    An empty `lane` leaves the key in the lane it has. After the commit wake-ups are sent.
+    An empty `lane` leaves the key in the lane it has; without an `urgency` that of its kind counts. After the commit
+    wake-ups are sent.
     """
+    turn = Turn(due_at, key.kind.urgency if urgency is None else urgency)
     token = secrets.randbits(48)  # so that no claim on an earlier row of this name can pass for one on this
-    values = {"kind": key.kind.value, "id": key.id, "lane": lane, "due_at": due_at, "token": token}
-    db.execute(_touch_statement(db.dialect.name), values)
-    due_times = db.info.setdefault("touched", {})
-    due_times[key] = min(due_at, due_times.get(key, due_at))
+    values = {"kind": key.kind.value, "id": key.id, "lane": lane, "token": token}
+    db.execute(_touch_statement(db.dialect.name), values | {"due_at": due_at, "urgency": turn.urgency.value})
+    turns = db.info.setdefault("touched", {})
+    turns[key] = turn.or_sooner(turns.get(key))
 
 
 @cache
@@ -134,12 +115,15 @@ def _touch_statement(dialect: str) -> sa.Insert:
     """Build the statement once: building it costs five times what it takes to carry it out."""
     insert = postgresql.insert(due) if dialect == "postgresql" else sqlite.insert(due)
     parameters = {
-        name: sa.bindparam(name, type_=due.c[name].type) for name in ("kind", "id", "lane", "due_at", "token")
+        name: sa.bindparam(name, type_=due.c[name].type)
+        for name in ("kind", "id", "lane", "urgency", "due_at", "token")
     }
     new = insert.values(**parameters, desired=1, applied=0, attempts=0)
     soonest = case((due.c.due_at < new.excluded.due_at, due.c.due_at), else_=new.excluded.due_at)
+    is_more_urgent = and_(due.c.due_at.is_not(None), due.c.urgency < new.excluded.urgency)
     changes = {
         "desired": due.c.desired + 1,
+        "urgency": case((is_more_urgent, due.c.urgency), else_=new.excluded.urgency),
         "due_at": case((due.c.not_before > soonest, due.c.not_before), else_=soonest),
         "lane": case((new.excluded.lane == "", due.c.lane), else_=new.excluded.lane),
     }
@@ -148,7 +132,7 @@ def _touch_statement(dialect: str) -> sa.Insert:
 
 def waits(db: Connection, key: Key) -> bool:
     """Whether a key is due, or being worked on."""
-    busy = or_(due.c.due_at.is_not(None), _LIVE)
+    busy = or_(due.c.due_at.is_not(None), LIVE)
     return db.execute(select(due.c.id).where(_is(key), busy)).first() is not None
 
 
@@ -159,22 +143,37 @@ def next_try(db: Connection, key: Key) -> datetime | None:
 
 def forget(db: Connection, key: Key) -> None:
     """Make a key not due. A run that is under way keeps its lease to its end, so a new touch cannot overlap it."""
-    db.execute(sa.delete(due).where(_is(key), _FREE))
+    db.execute(sa.delete(due).where(_is(key), FREE))
     idle = {"due_at": None, "not_before": None, "failed_at": None, "refused_at": None, "refusals": 0}
     db.execute(sa.update(due).where(_is(key)).values(**idle, desired=due.c.desired + 1))
     db.info.setdefault("touched", {}).pop(key, None)
 
 
-def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEASE, seats: int = SEATS) -> Claim | None:
-    """Lease a key that is due; None if it is not, if another holds it, or if its lane is full (then it stays due)."""
+def claim(
+    database: Database,
+    key: Key,
+    *,
+    now: datetime,
+    lease: timedelta = LEASE,
+    seats: int = SEATS,
+    closed: Collection[str] = (),
+) -> Claim | None:
+    """Lease a key that is due; None if it is not, if another holds it, or if its lane is full (then it stays due).
+
+    One of several seats is kept for acts. A lane that is among `closed` counts as full.
+    """
     others = due.alias()
     in_lane = select(sa.func.count()).where(others.c.lane == due.c.lane, others.c.lease_until > ahead(0.0))
+    most = case((due.c.urgency == Urgency.ACT.value, seats), else_=for_all_but_acts(seats))
+    has_seat = or_(due.c.lane == "", in_lane.scalar_subquery() < most)
     query = (
         sa.update(due)
-        .where(_is(key), due.c.due_at <= now, _FREE, or_(due.c.lane == "", in_lane.scalar_subquery() < seats))
+        .where(_is(key), due.c.due_at <= now, FREE, has_seat)
         .values(lease_until=ahead(lease.total_seconds()), token=due.c.token + 1)
-        .returning(due.c.token, due.c.desired, due.c.attempts, due.c.lane, due.c.refusals, due.c.refused_at)
+        .returning(*(due.c[name] for name in _CLAIMED))
     )
+    if closed:
+        query = query.where(due.c.lane.not_in(closed))
     with database.begin() as db:
         if not database.embedded:  # else two claims might each count the other's seat as free
             lane_lock = sa.func.pg_advisory_xact_lock(_LANE_LOCK, sa.func.hashtext(due.c.lane))
@@ -188,6 +187,7 @@ def claim(database: Database, key: Key, *, now: datetime, lease: timedelta = LEA
         desired=row.desired,
         attempts=row.attempts,
         lane=row.lane,
+        urgency=Urgency(row.urgency),
         refusals=row.refusals,
         refused_at=row.refused_at,
     )
@@ -209,13 +209,14 @@ def check(db: Connection, claim: Claim) -> bool:
 def finish(database: Database, claim: Claim, *, again_at: datetime | None = None) -> bool:
     """End a claim whose work is done, until `again_at` or the next touch; False if it was gone.
 
-    A key touched meanwhile stays due.
+    A key touched meanwhile stays due, and as urgent as that made it; else it is as urgent again as its kind is.
     """
     is_touched = due.c.desired != claim.desired
     next_at = case((is_touched, due.c.due_at), else_=sa.literal(again_at, UtcDateTime()))
+    urgency = case((is_touched, due.c.urgency), else_=claim.key.kind.urgency.value)
     clean = {"lease_until": None, "attempts": 0, "last_error": None, "not_before": None}
     clean |= {"failed_at": None, "refusals": 0, "refused_at": None}
-    return _update(database, claim, applied=claim.desired, due_at=next_at, **clean)
+    return _update(database, claim, applied=claim.desired, due_at=next_at, urgency=urgency, **clean)
 
 
 def failing(db: Connection, kind: Kind, *, now: datetime, limit: int = 500) -> list[str]:
@@ -223,7 +224,7 @@ def failing(db: Connection, kind: Kind, *, now: datetime, limit: int = 500) -> l
 
     They are locked until the transaction ends; those that somebody else has locked are left out.
     """
-    waits = and_(due.c.kind == kind.value, due.c.attempts > 0, due.c.due_at > now, _FREE)
+    waits = and_(due.c.kind == kind.value, due.c.attempts > 0, due.c.due_at > now, FREE)
     query = select(due.c.id).where(waits).order_by(due.c.due_at).limit(limit)
     return list(db.execute(query.with_for_update(skip_locked=True)).scalars())
 
@@ -299,10 +300,10 @@ def hasten_refused(db: Connection, kinds: Iterable[Kind], identities: Iterable[s
     """
     soonest = case((due.c.not_before > now, due.c.not_before), else_=sa.literal(now, UtcDateTime()))
     later = and_(_refused_of(kinds, identities), due.c.due_at > soonest)
-    query = sa.update(due).where(later).values(due_at=soonest).returning(due.c.kind, due.c.id, due.c.due_at)
-    rows = db.execute(query).all()
-    due_times = db.info.setdefault("touched", {})
-    due_times |= {Key(Kind(row.kind), row.id): row.due_at for row in rows}
+    hastened = (due.c.kind, due.c.id, due.c.due_at, due.c.urgency)
+    rows = db.execute(sa.update(due).where(later).values(due_at=soonest).returning(*hastened)).all()
+    turns = db.info.setdefault("touched", {})
+    turns |= {Key(Kind(row.kind), row.id): Turn(row.due_at, Urgency(row.urgency)) for row in rows}
     return len(rows)
 
 
@@ -328,54 +329,6 @@ def end_leases(db: Connection) -> int:
     return db.execute(query).rowcount
 
 
-def due_keys(database: Database, now: datetime, limit: int = 500, *, seats: int = SEATS) -> list[Key]:
-    """Return keys that could be claimed now, the longest due first, from each lane no more than it has seats."""
-    keys: dict[Key, None] = {}
-    leases: dict[str, int] | None = None
-    full_lanes: list[str] = []
-    with database.read() as db:
-        while True:
-            rows = _claimable(db, now, limit, full_lanes=full_lanes)
-            if leases is None:
-                leases = _leases_by_lane(db) if any(row.lane for row in rows) else {}
-            _seat(rows, keys, leases, seats)
-            former_lanes, full_lanes = full_lanes, [lane for lane, count in leases.items() if count >= seats]
-            if len(rows) < limit or full_lanes == former_lanes:  # else others may wait behind a lane that is full now
-                return list(keys)[:limit]
-
-
-def _claimable(db: Connection, now: datetime, limit: int, *, full_lanes: list[str]) -> Sequence[sa.Row[str, str, str]]:
-    query = select(due.c.kind, due.c.id, due.c.lane).where(due.c.due_at <= now, _FREE)
-    if full_lanes:
-        query = query.where(due.c.lane.not_in(full_lanes))
-    return db.execute(query.order_by(due.c.due_at).limit(limit)).all()
-
-
-def _seat(rows: Iterable[sa.Row[str, str, str]], keys: dict[Key, None], leases: dict[str, int], seats: int) -> None:
-    """Add to `keys` each key whose lane has a seat for it, and count it in `leases`."""
-    for row in rows:
-        key = Key(Kind(row.kind), row.id)
-        if key in keys or (row.lane and leases.get(row.lane, 0) >= seats):
-            continue
-        keys[key] = None
-        leases[row.lane] = leases.get(row.lane, 0) + 1 if row.lane else 0
-
-
-def _leases_by_lane(db: Connection) -> dict[str, int]:
-    """Return how many live leases each lane has."""
-    counts = select(due.c.lane, sa.func.count()).where(_LIVE, due.c.lane != "").group_by(due.c.lane)
-    return {lane: count for lane, count in db.execute(counts)}  # noqa: C416 - rows are no tuples
-
-
-def follower(database: Database, claim: Claim, now: datetime) -> Key | None:
-    """Return what to look at after a claim has ended: its own key if that is due again, or the next in its lane."""
-    same_lane = and_(due.c.lane == claim.lane, due.c.lane != "")
-    query = select(due.c.kind, due.c.id).where(due.c.due_at <= now, _FREE, or_(_is(claim.key), same_lane))
-    with database.read() as db:
-        row = db.execute(query.order_by(due.c.due_at).limit(1)).first()
-    return row if row is None else Key(Kind(row.kind), row.id)
-
-
 def next_due(database: Database, after: datetime) -> datetime | None:
     """Return the first time later than `after` at which something becomes due."""
     return _read_one(database, select(sa.func.min(due.c.due_at)).where(due.c.due_at > after))
@@ -383,7 +336,7 @@ def next_due(database: Database, after: datetime) -> datetime | None:
 
 def oldest_overdue(database: Database, now: datetime) -> timedelta:
     """Return how long the longest due key has been waiting for somebody to claim it; zero if none waits."""
-    since = _read_one(database, select(sa.func.min(due.c.due_at)).where(due.c.due_at <= now, _FREE))
+    since = _read_one(database, select(sa.func.min(due.c.due_at)).where(due.c.due_at <= now, FREE))
     return now - since if since else timedelta()
 
 

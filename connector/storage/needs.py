@@ -18,7 +18,7 @@ from connector.domain.connection import CalendarRole, ConnectionState
 from connector.domain.offer import OfferState
 from connector.domain.question import QuestionState
 from connector.storage import ledger
-from connector.storage.due import Key, Kind, dashed, due
+from connector.storage.due import Key, Kind, Urgency, dashed, due
 from connector.storage.tables import calendars, connections, conversations, erasures, offers, pending_notices, questions
 
 
@@ -90,18 +90,19 @@ NEEDS: Sequence[Need] = (
 def make_missing_due(db: Connection, *, now: datetime) -> int:
     """Make due now whatever something stored needs and the ledger lacks, and return how much that was.
 
-    Who carries it out says when it is due next, so what has its time later is only looked at.
+    Who carries it out says when it is due next, so what has its time later is only looked at. All of it may be missing:
+    what people do meanwhile goes first.
     """
     missing = {key: lane for need in NEEDS for key, lane in _missing(db, need)}
     for key in sorted(missing, key=lambda key: (key.kind, key.id)):  # in one order, whoever else does the same
-        ledger.touch(db, key, due_at=now, lane=missing[key])
+        ledger.touch(db, key, due_at=now, lane=missing[key], urgency=Urgency.UPKEEP)
     return len(missing)
 
 
 def make_calendars_due(db: Connection, *, now: datetime) -> None:
     """Have every calendar compared with what it is to show: a new version may show it otherwise."""
     for row in db.execute(_TARGETS.order_by(calendars.c.id)).all():
-        ledger.touch(db, Key(Kind.CALENDAR, str(row.id)), due_at=now, lane=row.lane)
+        ledger.touch(db, Key(Kind.CALENDAR, str(row.id)), due_at=now, lane=row.lane, urgency=Urgency.UPKEEP)
 
 
 def _missing(db: Connection, need: Need) -> Sequence[tuple[Key, str]]:

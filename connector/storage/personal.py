@@ -241,8 +241,8 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.busy_times: "id calendar_id starts_at ends_at",
     tables.erasures: "calendar_id key",
     # Its `last_error` quotes nobody, as no log does.
-    due: "kind id lane desired applied due_at not_before lease_until token attempts failed_at refused_at refusals "
-    "last_error",
+    due: "kind id lane urgency desired applied due_at not_before lease_until token attempts failed_at refused_at "
+    "refusals last_error",
     # Counted in words from closed lists.
     tables.counters: "name labels value",
     # Whose its `title` may be is told by names alone: see `storage/mentions.py`.

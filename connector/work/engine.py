@@ -26,16 +26,19 @@ from connector.failures import describe, tell, trace, working_on
 from connector.ports import Clock
 from connector.storage import ledger, needs
 from connector.storage.database import Database
-from connector.storage.ledger import Claim, Key, Kind
+from connector.storage.ledger import Claim, Key, Kind, Turn, Urgency
 from connector.work.broker import MUTED_SECONDS, open_broker
 from connector.work.counting import Counting
 from connector.work.pump import Pump
+from connector.work.seating import Seating
 from connector.work.threads import Watch
 from connector.work.wakeups import WakeUps
 
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)
+SHARE = 8  # after so many acts one other thing is done, however many acts wait
 _RENEW_AFTER = 1 / 3  # of a lease
+_QUEUES = {Urgency.ACT: ("look", "due"), Urgency.LOOK: ("look_soon", "later"), Urgency.UPKEEP: ("look_later", "later")}
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +184,7 @@ class Engine:
     Args:
         broker_url: `memory://` for threads of this process alone, `redis://` for many processes.
         threads: How many claims to carry out at a time, two at least.
-        lane_limit: Live claims a lane across all processes; never so many that one lane takes every thread here.
+        lane_limit: Live claims a lane across all processes; never so many that one takes more than half of the threads.
         wake: How often an idle thread looks whether it has to stop, so how long a stop takes.
         lease: The life of a claim between renewals.
         tick: The pump's longest sleep.
@@ -207,19 +210,35 @@ class Engine:
         self._clock = clock
         self._lease = lease
         self._threads = max(2, threads)
-        self._seats = max(1, min(lane_limit, self._threads - 1))
+        self._seats = max(1, min(lane_limit, self._threads // 2))
+        self._seating = Seating(threads=self._threads, seats=self._seats)
+        self._acts = 0
         self._stop = threading.Event()
         self._counts_lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._broker, self._wakeups = open_broker(broker_url), WakeUps(shared=broker_url != "memory://")
         self._wake = wake
         self._muted_until = -inf
-        self._actor = dramatiq.actor(actor_name="look", queue_name="due", broker=self._broker)(self._look)
+        self._actors = {
+            urgency: dramatiq.actor(actor_name=name, queue_name=queue, broker=self._broker, priority=urgency.value)(
+                self._look
+            )
+            for urgency, (name, queue) in _QUEUES.items()
+        }
         self._worker: dramatiq.Worker | None = None
         self._watch: Watch | None = None
         self._look_first = look
         self._counting = Counting(database)
-        self._pump = Pump(database, self.wake_again, clock, tick=tick, seats=self._seats, silence=lease / 2, look=look)
+        self._pump = Pump(
+            database,
+            self.wake_again,
+            clock,
+            tick=tick,
+            seats=self._seats,
+            closed=self._seating.closed,
+            silence=lease / 2,
+            look=look,
+        )
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -260,24 +279,24 @@ class Engine:
         self._counting.stop()
         self._broker.close()
 
-    def wake(self, due: Mapping[Key, datetime]) -> None:
+    def wake(self, due: Mapping[Key, Turn]) -> None:
         """Send wake-ups for keys that have become due, or will within half a minute; the pump, if Redis is lost now."""
         self._send(due.items(), again=False)
 
-    def wake_again(self, keys: Iterable[Key]) -> None:
+    def wake_again(self, keys: Mapping[Key, Urgency]) -> None:
         """Send wake-ups for due keys, but for those whose wake-up is still on its way."""
         now = self._clock()
-        self._send(((key, now) for key in keys), again=True)
+        self._send(((key, Turn(now, urgency)) for key, urgency in keys.items()), again=True)
 
-    def _send(self, due: Iterable[tuple[Key, datetime]], *, again: bool) -> None:
+    def _send(self, due: Iterable[tuple[Key, Turn]], *, again: bool) -> None:
         if self._stop.is_set() or time.monotonic() < self._muted_until:
             return
         now = self._clock()
-        for key, due_at in due:
-            delay = max(timedelta(), due_at - now)
-            if delay > PRECISE or not self._wakeups.may_wake(key, delay.total_seconds(), again=again):
+        for key, turn in due:
+            delay = max(timedelta(), turn.due_at - now)
+            if delay > PRECISE or not self._wakeups.may_wake(key, turn.urgency, delay.total_seconds(), again=again):
                 continue
-            message = self._actor.message(key.kind.value, key.id)
+            message = self._actors[turn.urgency].message(key.kind.value, key.id)
             try:
                 self._broker.enqueue(message, delay=round(delay / timedelta(milliseconds=1)) if delay else None)
             except ConnectionClosed:  # told once by the broker; the pump sends wake-ups in our place
@@ -288,35 +307,68 @@ class Engine:
     def _look(self, kind: str, identity: str) -> None:
         """Carry out what a message asks to look at; never raises, for the broker could do nothing about it."""
         try:
-            key: Key | None = Key(Kind(kind), identity)
-            first = key
-            while key is not None and key == first and not self._stop.is_set():
-                self._wakeups.forget(key)
-                key = self._carry_out(key)
-            if key is not None:
-                self.wake({key: self._clock()})
+            self._carry_on(Key(Kind(kind), identity))
+            if self._is_turn_of_others():
+                self._carry_out_longest_waiting()
         except Exception as error:  # noqa: BLE001 - the key stays due, or its lease ends; the pump wakes again
             self._count("failed")
             log.error("look_failed", kind=kind, id=identity, error=describe(error))  # noqa: TRY400 - words may reveal
 
-    def _carry_out(self, key: Key) -> Key | None:
+    def _carry_on(self, first: Key) -> None:
+        """Carry out a key for as long as it is due again at once, and send the wake-up for what follows in its lane."""
+        following: tuple[Key, Urgency] | None = (first, first.kind.urgency)
+        while following is not None and following[0] == first and not self._stop.is_set():
+            self._wakeups.forget(first)
+            following = self._carry_out(first)
+        if following is not None:
+            key, urgency = following
+            self.wake({key: Turn(self._clock(), urgency)})
+
+    def _carry_out(self, key: Key) -> tuple[Key, Urgency] | None:
         """Do one claim's worth and return the key to go on with."""
-        since = time.monotonic()
-        claim = ledger.claim(self._database, key, now=self._clock(), lease=self._lease, seats=self._seats)
+        since, closed = time.monotonic(), self._seating.closed()
+        claim = ledger.claim(
+            self._database, key, now=self._clock(), lease=self._lease, seats=self._seats, closed=closed
+        )
         if claim is None:
             return None
+        if not self._seating.take(claim):
+            ledger.release(self._database, claim)  # another thread was quicker to take of its lane
+            return None
         running = Running(self._database, claim, lease=self._lease, stop=self._stop, since=since)
-        return self._ended(claim, carry_out(self._database, claim, self._handle, running, clock=self._clock))
+        how = "failed"
+        try:
+            ending = carry_out(self._database, claim, self._handle, running, clock=self._clock)
+            how = ending.how
+        finally:
+            self._seating.leave(claim, how)
+        return self._ended(claim, ending)
 
-    def _ended(self, claim: Claim, ending: Ending) -> Key | None:
+    def _ended(self, claim: Claim, ending: Ending) -> tuple[Key, Urgency] | None:
         """Count how a claim has ended, send the wake-up for its next time, and return the key to go on with."""
-        self._count(ending.how)
+        self._count(ending.how, urgency=claim.urgency)
         if ending.how == "lost" or self._stop.is_set():
             return None
         if ending.again_at is not None:
-            self.wake({claim.key: ending.again_at})
+            urgency = claim.key.kind.urgency if ending.how == "done" else claim.urgency
+            self.wake({claim.key: Turn(ending.again_at, urgency)})
         return ledger.follower(self._database, claim, self._clock())
 
-    def _count(self, how: str) -> None:
+    def _is_turn_of_others(self) -> bool:
+        """Whether enough acts have gone first; then counting begins anew."""
+        with self._counts_lock:
+            is_theirs = self._acts >= SHARE
+            self._acts = 0 if is_theirs else self._acts
+            return is_theirs
+
+    def _carry_out_longest_waiting(self) -> None:
+        """Carry out what has waited longest of all that is no act: acts go first, and nothing waits for ever."""
+        closed = self._seating.closed()
+        key = ledger.longest_waiting(self._database, self._clock(), seats=self._seats, closed=closed)
+        if key is not None:
+            self._carry_on(key)
+
+    def _count(self, how: str, *, urgency: Urgency | None = None) -> None:
         with self._counts_lock:
             self._counts[how] += 1
+            self._acts += urgency is Urgency.ACT

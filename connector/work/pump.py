@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from connector.failures import tell
 from connector.ports import Clock
 from connector.storage import ledger
 from connector.storage.database import Database
-from connector.storage.ledger import Key
+from connector.storage.ledger import Key, Urgency
 
 LIMIT = 500  # keys woken at a time
 _BATON = 0x70756D70  # the advisory lock of the one process that pumps
@@ -22,9 +22,10 @@ class Pump:
     """One thread that looks for due keys, in one process of all those on the database.
 
     Args:
-        wake: Called with the keys that are due and free.
+        wake: Called with the keys that are due and free, the most urgent first.
         tick: The longest sleep; it wakes earlier when something becomes due earlier.
         seats: Live claims a lane has room for.
+        closed: Returns the lanes of which nothing is to be claimed now.
         look: Called before each look for what is due, by the one process that pumps.
         silence: After so long without a sign of life from the pump, another process takes over.
     """
@@ -32,11 +33,12 @@ class Pump:
     def __init__(
         self,
         database: Database,
-        wake: Callable[[Sequence[Key]], None],
+        wake: Callable[[Mapping[Key, Urgency]], None],
         clock: Clock,
         *,
         tick: timedelta = timedelta(seconds=1),
         seats: int = ledger.SEATS,
+        closed: Callable[[], Collection[str]] = frozenset,
         silence: timedelta = ledger.LEASE / 2,
         look: Callable[[], None] = lambda: None,
     ) -> None:
@@ -45,6 +47,7 @@ class Pump:
         self._clock = clock
         self._tick = tick
         self._seats = seats
+        self._closed = closed
         self._look = look
         self._baton = database.baton(_BATON, silence=silence)
         self._stop = threading.Event()
@@ -88,7 +91,7 @@ class Pump:
         """Send wake-ups for what is due and return how long to sleep."""
         self._look()
         now = self._clock()
-        keys = ledger.due_keys(self._database, now, LIMIT, seats=self._seats)
+        keys = ledger.due_keys(self._database, now, LIMIT, seats=self._seats, closed=self._closed())
         if keys:
             self._wake(keys)
         if len(keys) == LIMIT:

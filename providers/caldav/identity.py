@@ -19,11 +19,20 @@ def of(url: str) -> str:
     Scheme, default port, user part, query, case of the host, final slash, dot segments and needless percent signs do
     not count; nor does which of a known provider's hosts it is reached at.
     """
+    name, port = _server(url)
+    path = posixpath.normpath("/" + unquote(urlsplit(url).path, errors="surrogateescape").strip("/"))
+    return f"{family(name) or name}{port}{quote(path, safe=_AS_IS, errors='surrogateescape')}"
+
+
+def host(url: str) -> str:
+    """Return the host of a collection, and its port unless that is the usual one."""
+    return "".join(_server(url))
+
+
+def _server(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
-    host = plain(parts.hostname or "")
-    if not host.isascii():
+    name = plain(parts.hostname or "")
+    if not name.isascii():
         with suppress(UnicodeError):  # else compared as it is written
-            host = host.encode("idna").decode("ascii")
-    port = "" if parts.port in _DEFAULT_PORTS else f":{parts.port}"
-    path = posixpath.normpath("/" + unquote(parts.path, errors="surrogateescape").strip("/"))
-    return f"{family(host) or host}{port}{quote(path, safe=_AS_IS, errors='surrogateescape')}"
+            name = name.encode("idna").decode("ascii")
+    return name, "" if parts.port in _DEFAULT_PORTS else f":{parts.port}"

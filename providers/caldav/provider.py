@@ -238,6 +238,7 @@ def _info(row: _dav.Row, home: str) -> RemoteCalendarInfo | None:
         name=name,
         writable=not privileges or bool(privileges & _WRITING),
         identity=identity.of(url),
+        host=identity.host(url),
     )
 
 
@@ -245,7 +246,6 @@ class Caldav:
     """CalDAV as a provider. Accounts that were used lately keep their connections."""
 
     slug = "caldav"
-    lane = "caldav"
     label = "CalDAV (iCloud, Fastmail, Nextcloud, …)"
     button = "Connect another calendar (CalDAV)"
     services = "iCloud, Fastmail, Nextcloud and many others"

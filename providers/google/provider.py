@@ -25,7 +25,6 @@ class Google:
     """Google as a provider. Connections belong to threads and serve every account."""
 
     slug = "google"
-    lane = "google"
     label = "Google Calendar"
 
     def __init__(self, *, clock: Callable[[], datetime] = _clock, timeout: timedelta = HTTP_TIMEOUT) -> None:

@@ -369,7 +369,6 @@ class Memory:
     """The provider."""
 
     slug = "memory"
-    lane = "memory"
     label = "Memory"
 
     def account_key(self, credentials: Mapping[str, str]) -> str | None:

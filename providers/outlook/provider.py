@@ -76,7 +76,6 @@ class Outlook:
     """Outlook as a provider; all its accounts share the connections of `web`."""
 
     slug = "outlook"
-    lane = "outlook"
     label = "Outlook"
 
     def __init__(

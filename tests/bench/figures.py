@@ -6,8 +6,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,10 +19,14 @@ from connector.domain.notice import Recipient
 from connector.ical import itip
 from connector.storage import ledger, migrations
 from connector.storage.database import Database
-from connector.storage.due import Key, Kind, due
+from connector.storage.due import Claim, Key, Kind, due
+from connector.work.engine import Engine, Running
 from tests.domain.examples import NOW, client, session
+from tests.work.worker import real_time
 
 ROUNDS = 7
+_ACTS = 300
+_REQUEST = 0.02  # seconds a well host takes
 Row = tuple[str, str, str]
 
 
@@ -103,4 +108,62 @@ def _ledger(path: Path, size: int) -> Database:
     return database
 
 
-PEERS = (command_start, invitations, due_work)
+def neighbours() -> Row:
+    """G20: an act at a well host while three others do not answer, against the same without these."""
+    quiet, noisy = _p95(()), _p95(("caldav:dead.example", "caldav:silent.example", "caldav:endless.example"))
+    return "G20 act to calendar, p95, beside hosts that do not answer", f"{noisy / quiet:.2f}x", "<= 1.5x"
+
+
+def upkeep() -> Row:
+    """G20: an act while 100,000 polls are due, against the same while none is."""
+    quiet, noisy = _p95(()), _p95((), polls=100_000)
+    return "G20 act to calendar, p95, while 100,000 polls are due", f"{noisy / quiet:.2f}x", "<= 2x"
+
+
+def _p95(silent: Collection[str], *, polls: int = 0) -> float:
+    """Return how long it took from an act to the end of its claim, in seconds, at a hundred well hosts."""
+    ended: dict[str, float] = {}
+    all_ended, released = threading.Event(), threading.Event()
+
+    def handle(claim: Claim, _running: Running) -> None:
+        if claim.lane in silent:
+            released.wait(60)
+        else:
+            time.sleep(_REQUEST)
+        if claim.key.kind is Kind.CALENDAR:
+            ended[claim.key.id] = time.perf_counter()
+            if len(ended) == _ACTS:
+                all_ended.set()
+
+    with tempfile.TemporaryDirectory(prefix="pencilled-bench-") as folder:
+        database = _with_polls(Path(folder) / "due.sqlite3", silent, polls)
+        engine = Engine(database, handle, broker_url="memory://", clock=real_time)
+        engine.start()
+        begun = {}
+        for n in range(_ACTS):
+            begun[f"{n}"] = time.perf_counter()
+            with database.begin() as db:
+                ledger.touch(db, Key(Kind.CALENDAR, f"{n}"), due_at=real_time(), lane=f"caldav:{n % 100}.well.example")
+            time.sleep(_REQUEST)
+        all_ended.wait(120)
+        released.set()
+        engine.stop()
+        database.dispose()
+    return sorted(ended[key] - begun[key] for key in ended)[int(_ACTS * 0.95)]
+
+
+def _with_polls(path: Path, silent: Collection[str], polls: int) -> Database:
+    url = f"sqlite:///{path}"
+    migrations.migrate(url)
+    database = Database(url)
+    counts = {"desired": 1, "applied": 0, "token": 1, "attempts": 0}
+    row = {"kind": "pull", "due_at": real_time() - timedelta(hours=1), **counts}
+    rows = [row | {"id": f"{n}", "lane": f"google:{n}"} for n in range(polls)]
+    rows += [row | {"id": f"{lane} {n}", "lane": lane} for lane in silent for n in range(20)]
+    with database.begin() as db:
+        if rows:
+            db.execute(sa.insert(due), rows)
+    return database
+
+
+PEERS = (command_start, invitations, due_work, neighbours, upkeep)

@@ -48,7 +48,7 @@ class There:
         with self.practice.database.begin() as db:
             calendars.ask_for_comparison(db, self.calendar.id, repair=True)
             ledger.touch(
-                db, Key(Kind.CALENDAR, str(self.calendar.id)), due_at=self.practice.now, lane=self.service.slug
+                db, Key(Kind.CALENDAR, str(self.calendar.id)), due_at=self.practice.now, lane=self.calendar.lane
             )
         self.look()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -171,6 +172,10 @@ class ProviderContract:
         again = [service.account(), *(replace(service, form=form).account() for form in service.other_forms)]
         for account in again:
             assert identities[service.remote_id] in {info.identity for info in account.calendars()}
+
+    def test_what_is_on_one_host_says_so_where_hosts_are_many(self, service: Service) -> None:
+        hosts = {info.host for info in service.account().calendars()}
+        assert hosts == {urlsplit(service.remote_id).netloc if "://" in service.remote_id else ""}
 
     def test_a_wrong_password_is_refused(self, service: Service) -> None:
         if not self.asks_password:

@@ -57,11 +57,6 @@ def test_declarations_import_no_provider_and_no_library_of_a_service() -> None:
     assert not (heavy | {f"providers.{slug}.provider" for slug in available()}) & set(output.split())
 
 
-@pytest.mark.parametrize("slug", available())
-def test_a_service_is_one_lane(slug: str) -> None:
-    assert load(slug).lane == slug
-
-
 @pytest.mark.parametrize(
     ("slug", "credentials"),
     [

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,7 @@ class Stored:
         return {"kind": kind, "details": details}
 
 
+@cache
 def _script(revision: str) -> Any:
     return ScriptDirectory.from_config(migrations._config()).get_revision(revision).module
 

@@ -22,7 +22,7 @@ from connector.errors import SettingsError
 from connector.storage import ledger
 from connector.storage.database import IDLE_TRANSACTION_MS, Database, is_busy, lock_embedded, read_url
 from connector.storage.due import due
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Turn
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -32,7 +32,7 @@ OTHER = Key(Kind.OFFER, "two")
 
 def wakes(database: Database) -> list[dict[Key, datetime]]:
     calls: list[dict[Key, datetime]] = []
-    database.on_touched = lambda touched: calls.append(dict(touched))
+    database.on_touched = lambda touched: calls.append({key: turn.due_at for key, turn in touched.items()})
     return calls
 
 
@@ -71,7 +71,7 @@ def test_what_was_rolled_back_is_neither_kept_nor_woken_for(database: Database) 
 
 
 def test_a_wake_up_that_fails_does_not_fail_the_change(database: Database) -> None:
-    def broken(_touched: Mapping[Key, datetime]) -> None:
+    def broken(_touched: Mapping[Key, Turn]) -> None:
         raise ConnectionError("somebody@example.org")
 
     database.on_touched = broken

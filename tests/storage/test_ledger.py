@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.due import due
-from connector.storage.ledger import Claim, Key, Kind
+from connector.storage.ledger import Claim, Key, Kind, Urgency
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -42,16 +42,16 @@ def row(database: Database, key: Key = KEY) -> sa.Row[tuple[object, ...]]:
 
 def test_a_touched_key_is_due_and_can_be_claimed(database: Database) -> None:
     touch(database)
-    assert ledger.due_keys(database, NOW) == [KEY]
+    assert list(ledger.due_keys(database, NOW)) == [KEY]
     claim = claimed(database)
     assert (claim.key, claim.desired, claim.attempts, claim.lane) == (KEY, 1, 0, "")
-    assert ledger.due_keys(database, NOW) == []
+    assert list(ledger.due_keys(database, NOW)) == []
 
 
 def test_a_key_is_not_claimed_before_it_is_due(database: Database) -> None:
     touch(database, due_at=NOW + SECOND)
     assert ledger.claim(database, KEY, now=NOW) is None
-    assert ledger.due_keys(database, NOW) == []
+    assert list(ledger.due_keys(database, NOW)) == []
     assert ledger.next_due(database, NOW) == NOW + SECOND
     assert ledger.claim(database, KEY, now=NOW + SECOND)
 
@@ -116,7 +116,7 @@ def test_a_key_touched_during_a_run_is_due_at_once_when_the_run_ends(database: D
     assert ledger.claim(database, KEY, now=NOW) is None
     assert ledger.follower(database, claim, NOW) is None
     ledger.finish(database, claim, again_at=NOW + timedelta(days=1))
-    assert ledger.follower(database, claim, NOW) == KEY
+    assert ledger.follower(database, claim, NOW) == (KEY, Urgency.ACT)
     assert claimed(database).desired == 2
 
 
@@ -301,7 +301,7 @@ def test_a_process_that_is_alone_ends_all_leases_and_fences_off_their_holders(da
 def test_a_forgotten_key_is_gone(database: Database) -> None:
     touch(database)
     forget(database)
-    assert ledger.due_keys(database, NOW) == []
+    assert list(ledger.due_keys(database, NOW)) == []
     with database.read() as db:
         assert db.execute(sa.select(due)).first() is None
 

@@ -16,25 +16,28 @@ from hypothesis import given, settings
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.due import due
-from connector.storage.ledger import Claim, Key, Kind
+from connector.storage.ledger import Claim, Key, Kind, Urgency
 
 from .test_ledger import NOW, SECOND
 
 KEYS = [Key(Kind.CALENDAR, name) for name in "ab"]
+TOUCHES = {"touch": Urgency.ACT, "touch_later": Urgency.ACT, "look": Urgency.LOOK, "poll": Urgency.UPKEEP}
 steps = st.tuples(
-    st.sampled_from(
-        ["touch", "touch_later", "claim", "finish", "again", "postpone", "refuse", "release", "die", "forget"]
-    ),
+    st.sampled_from([*TOUCHES, "claim", "finish", "again", "postpone", "refuse", "release", "die", "forget"]),
     st.sampled_from(KEYS),
 )
 
 
 @dataclass
 class Expected:
-    """What one key owes: `requests` counts touches and forgettings, `done` those that a finished run had seen."""
+    """What one key owes: `requests` counts touches and forgettings, `done` those that a finished run had seen.
+
+    `urgency` is how urgent that is; None while it is not due.
+    """
 
     requests: int = 0
     done: int = 0
+    urgency: Urgency | None = None
     holder: Claim | None = None
     fenced: list[Claim] = field(default_factory=list)
 
@@ -51,10 +54,12 @@ class History:
     def play(self, step: str, key: Key) -> None:
         owed, database = self.expected[key], self.database
         match step:
-            case "touch" | "touch_later":
+            case "touch" | "touch_later" | "look" | "poll":
+                urgency, later = TOUCHES[step], 5 * SECOND if step == "touch_later" else timedelta()
                 with database.begin() as db:
-                    ledger.touch(db, key, due_at=self.now + (5 * SECOND if step == "touch_later" else timedelta()))
+                    ledger.touch(db, key, due_at=self.now + later, urgency=urgency)
                 owed.requests += 1
+                owed.urgency = urgency if owed.urgency is None else min(owed.urgency, urgency)
             case "claim":
                 self.now += SECOND
                 claim = ledger.claim(database, key, now=self.now)
@@ -72,7 +77,7 @@ class History:
                 with database.begin() as db:
                     ledger.forget(db, key)
                 owed.requests += 1
-                owed.done = owed.requests
+                owed.done, owed.urgency = owed.requests, None
             case _ if owed.holder:
                 self.end(step, key, owed, owed.holder)
                 owed.holder = None
@@ -85,6 +90,8 @@ class History:
             case "finish" | "again":
                 assert ledger.finish(self.database, claim, again_at=self.now if step == "again" else None)
                 owed.done = max(owed.done, at_claim)
+                if at_claim == owed.requests:
+                    owed.urgency = key.kind.urgency if step == "again" else None
             case "postpone":
                 retry_after = timedelta(minutes=1)
                 forgotten = owed.done == owed.requests
@@ -97,7 +104,8 @@ class History:
 
     def check(self) -> None:
         later = self.now + timedelta(days=2)
-        claimable = set(ledger.due_keys(self.database, later))
+        claimable = ledger.due_keys(self.database, later)
+        assert list(claimable.values()) == sorted(claimable.values()), "the most urgent is not first"
         for key, owed in self.expected.items():
             for stale in owed.fenced:
                 if owed.holder is None or owed.holder.token != stale.token:
@@ -105,6 +113,8 @@ class History:
                     assert not (took_over and ledger.renew(self.database, stale)), "a dead run came back"
             if owed.done < owed.requests and owed.holder is None:
                 assert key in claimable, "a change was lost"
+            if owed.holder is None:
+                assert claimable.get(key) == owed.urgency
 
 
 def play(template: Path, history: list[tuple[str, Key]]) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from connector.storage import ledger
+from connector.storage import ledger, turns
 from connector.storage.database import Database
 from connector.storage.due import due
-from connector.storage.ledger import Claim, Key, Kind
+from connector.storage.ledger import Claim, Key, Kind, Urgency
 
 from .test_ledger import KEY, NOW, SECOND, claimed, touch
 
@@ -27,13 +27,13 @@ def test_a_lane_has_so_many_seats_and_who_finds_it_full_stays_due(database: Data
         touch(database, key, due_at=NOW - (9 - number) * SECOND, lane="caldav:one.example")
     other = Key(Kind.CALENDAR, "other")
     touch(database, other, lane="caldav:two.example")
-    assert ledger.due_keys(database, NOW, seats=2) == [*keys[:2], other]
+    assert list(ledger.due_keys(database, NOW, seats=2)) == [*keys[:2], other]
     claims = [ledger.claim(database, key, now=NOW, seats=2) for key in keys]
     assert [claim is not None for claim in claims] == [True, True, False, False, False, False]
-    assert ledger.due_keys(database, NOW, seats=2) == [other]
+    assert list(ledger.due_keys(database, NOW, seats=2)) == [other]
     assert claims[0]
     ledger.finish(database, claims[0])
-    assert ledger.follower(database, claims[0], NOW) == keys[2]
+    assert ledger.follower(database, claims[0], NOW) == (keys[2], Urgency.ACT)
     assert ledger.claim(database, keys[2], now=NOW, seats=2)
 
 
@@ -41,7 +41,7 @@ def test_a_lane_has_four_seats_where_nothing_else_is_said(database: Database) ->
     keys = [Key(Kind.CALENDAR, str(number)) for number in range(6)]
     for number, key in enumerate(keys):
         touch(database, key, due_at=NOW - (9 - number) * SECOND, lane="caldav:one.example")
-    assert ledger.due_keys(database, NOW) == keys[:4]
+    assert list(ledger.due_keys(database, NOW)) == keys[:4]
     claims = [ledger.claim(database, key, now=NOW) for key in keys]
     assert [claim is not None for claim in claims] == [True, True, True, True, False, False]
 
@@ -52,7 +52,7 @@ def test_a_full_lane_is_passed_over_beside_work_that_has_no_lane(database: Datab
         touch(database, key, lane="caldav:one.example")
     touch(database)
     assert ledger.claim(database, held, now=NOW, seats=1)
-    assert ledger.due_keys(database, NOW, seats=1) == [KEY]
+    assert list(ledger.due_keys(database, NOW, seats=1)) == [KEY]
 
 
 def test_a_touch_without_a_lane_leaves_the_key_in_its_own(database: Database) -> None:
@@ -157,17 +157,19 @@ def test_what_is_due_is_found_through_the_partial_index(database: Database) -> N
     with explained(database) as plans:
         assert len(ledger.due_keys(database, NOW)) == 50
         with database.read() as db:
-            ledger._leases_by_lane(db)
+            turns._leases_by_lane(db)
         ledger.next_due(database, NOW)
         ledger.oldest_overdue(database, NOW)
         ledger.refused(database)
-    indexes = [re.findall(r"ix_due_\w+", plan) for plan in plans]
-    assert indexes == [["ix_due_due_at"], ["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_refused"]]
+    asked, *indexes = [re.findall(r"ix_due_\w+", plan) for plan in plans]
+    assert len(asked) == len(Urgency)
+    assert set(asked) <= {"ix_due_urgency", "ix_due_due_at"}  # as good where little is due
+    assert indexes == [["ix_due_leased"], ["ix_due_due_at"], ["ix_due_due_at"], ["ix_due_refused"]]
     assert not any("Seq Scan" in plan or "SCAN due\n" in plan + "\n" for plan in plans)
 
 
 def test_with_nothing_due_nothing_is_found(database: Database) -> None:
     fill(database, 500)
     assert len(ledger.due_keys(database, NOW)) == 50
-    assert ledger.due_keys(database, NOW - SECOND) == []
+    assert list(ledger.due_keys(database, NOW - SECOND)) == []
     assert ledger.next_due(database, NOW) is None

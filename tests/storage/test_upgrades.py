@@ -268,6 +268,8 @@ def test_a_calendar_that_was_connected_twice_stays_so_and_is_known(request: pyte
         late = datetime(2091, 1, 1, tzinfo=UTC)
         _copy(db, "calendars", own.id, id=younger, connection_id=younger, remote_id=other, created_at=late)
         before = {name: _rows(db, name) for name in ("connections", "calendars")}
+        for row in before["calendars"]:
+            del row["lane"]
     with upgrade(stored) as upgraded:
         with _writing(stored.url) as db:
             assert {name: _rows(db, name, like=before[name]) for name in before} == before
@@ -275,6 +277,30 @@ def test_a_calendar_that_was_connected_twice_stays_so_and_is_known(request: pyte
             [double] = calendars.doubles(read)
         assert [one.id for one in double] == [UUID(str(own.id)), UUID(younger)], "the older one first"
         assert {one.identity for one in double} == {"caldav:dav.example.org/kim/work"}
+        assert {one.lane for one in double} == {"caldav:dav.example.org"}
+
+
+def test_work_waits_in_the_lane_of_its_server_or_account_and_is_as_urgent_as_its_kind(tmp_path: Path) -> None:
+    stored = Stored(url=f"sqlite:///{tmp_path}/stored.sqlite3", revision="0015")
+    stored.fill()
+    servers = {"work": "https://Dav.Example.org:8443/kim/", "private": "https://dav.example.org/kim/private/"}
+    with _writing(stored.url) as db:
+        db.execute(sa.text("UPDATE connections SET provider = 'caldav' WHERE label = 'Kim''s calendar'"))
+        for name, url in servers.items():
+            db.execute(sa.text("UPDATE calendars SET remote_id = :url WHERE name = :name"), {"url": url, "name": name})
+    with upgrade(stored) as upgraded, upgraded.database.read() as db:
+        calendar_rows = db.execute(sa.select(tables.calendars)).all()
+        lanes = {row.name: row.lane for row in calendar_rows}
+        assert lanes["work"] == "caldav:dav.example.org:8443"
+        assert lanes["private"] == "caldav:dav.example.org"
+        assert lanes["lost"].startswith("memory:")
+        assert lanes["lost"] != lanes["going"]
+        due_rows = db.execute(sa.select(ledger.due)).all()
+        lane_of = {str(row.id): row.lane for row in calendar_rows}
+        for row in due_rows:
+            assert row.lane == lane_of.get(row.id, "mail" if row.kind == "conversation" else ""), row.kind
+            assert row.urgency <= Kind(row.kind).urgency or row.kind == "calendar"
+        assert {row.kind for row in due_rows if row.urgency == ledger.Urgency.UPKEEP} >= {"pull", "channel", "probe"}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.due import due
 from connector.storage.fence import fenced
-from connector.storage.ledger import Claim, Key, Kind
+from connector.storage.ledger import Claim, Key, Kind, Turn, Urgency
 from connector.work.engine import Engine, Running
 from tests.conftest import Clock
 
@@ -130,7 +130,7 @@ def test_a_key_touched_during_its_run_is_run_again_and_never_beside_itself(
     assert running.wait(WAIT_SECONDS)
     for _ in range(5):
         touch(sqlite_database, KEY)
-    engine.wake({KEY: real_time()})
+    engine.wake({KEY: Turn(real_time(), Urgency.ACT)})
     assert len(handled.claims) == 1
     release.set()
     assert handled.wait_for(2)[1].desired == 6
@@ -226,7 +226,7 @@ def test_a_database_fault_during_a_look_is_told_and_does_not_stop_the_engine(
         engine = start_engine(sqlite_database, handled)
         with sqlite_database.begin() as db:
             db.exec_driver_sql("ALTER TABLE due RENAME TO away")
-        engine.wake({KEY: real_time()})
+        engine.wake({KEY: Turn(real_time(), Urgency.ACT)})
         counted(engine, "failed")
         with sqlite_database.begin() as db:
             db.exec_driver_sql("ALTER TABLE away RENAME TO due")

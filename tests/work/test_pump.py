@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 from connector.storage import ledger
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 from connector.work.pump import LIMIT, Pump
 from tests.conftest import Clock
 
@@ -17,9 +17,9 @@ def test_more_due_keys_than_one_look_takes_are_woken_for_look_by_look(sqlite_dat
     with sqlite_database.begin() as db:
         for number, key in enumerate(keys):
             ledger.touch(db, key, due_at=clock() - timedelta(hours=1) + timedelta(seconds=number))
-    wakes: list[Sequence[Key]] = []
+    wakes: list[Mapping[Key, Urgency]] = []
 
-    def wake(due_keys: Sequence[Key]) -> None:
+    def wake(due_keys: Mapping[Key, Urgency]) -> None:
         wakes.append(due_keys)
         for key in due_keys:
             claim = ledger.claim(sqlite_database, key, now=clock())

@@ -112,7 +112,7 @@ def test_while_redis_is_away_changes_are_kept_and_nobody_waits(database: Databas
     for _ in range(20):
         touch(database, KEY)
     assert real_time() - started < timedelta(seconds=20), "one second a touch would be waiting"
-    assert ledger.due_keys(database, real_time()) == [KEY]
+    assert list(ledger.due_keys(database, real_time())) == [KEY]
     web.stop()
 
 

@@ -21,7 +21,7 @@ from connector.services import notices, standstill
 from connector.services.recording import make_busy_due
 from connector.storage import calendars, erasures, ledger, offers, people, timeline
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 from connector.storage.seal import Seal
 
 PROBE_AFTER = timedelta(minutes=1)  # how holds are shown is probed once its entries stand there
@@ -144,7 +144,7 @@ def _add_calendars(
             session_level=practitioner.session_level if session_level is None else session_level,
             hold_level=practitioner.hold_level if hold_level is None else hold_level,
         ),
-        lane=new.provider.lane,
+        lane=lane(connection, new.target),
         identity=identity(new.provider.slug, new.target),
     )
     check_connected_once(db, target)
@@ -156,6 +156,7 @@ def _add_calendars(
             remote_id=info.remote_id,
             name=info.name,
             role=CalendarRole.WATCHED,
+            lane=lane(connection, info),
             identity=identity(new.provider.slug, info),
         )
         calendars.add_calendar(db, watched, now=now)
@@ -222,7 +223,8 @@ def reauthorize(
         timeline.append(db, connection.practitioner_id, [fact])
     make_due(db, calendars.target(db, connection_id), now)
     for calendar in calendars.in_connection(db, connection_id):
-        ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)
+        key = Key(Kind.BUSY, str(calendar.id))
+        ledger.touch(db, key, due_at=now, lane=calendar.lane, urgency=Urgency.LOOK)
         if erasures.waits(db, calendar.id):
             ledger.touch(db, Key(Kind.CALENDAR, str(calendar.id)), due_at=now, lane=calendar.lane)
 
@@ -270,6 +272,14 @@ def identity(slug: str, info: RemoteCalendarInfo) -> str | None:
     return f"{slug}:{info.identity}" if info.identity else None
 
 
+def lane(connection: Connection, info: RemoteCalendarInfo) -> str:
+    """Return the lane in which a calendar's work waits: its server's, or its account's where a service has one host.
+
+    A server that is slow keeps its own calendars waiting and no others; nobody is kept by another's account.
+    """
+    return f"{connection.provider}:{info.host or connection.id}"
+
+
 def is_same(calendar: Calendar, slug: str, info: RemoteCalendarInfo) -> bool:
     """Whether a calendar of an account is one that we know, however its address is spelled now."""
     return calendar.remote_id == info.remote_id or (
@@ -302,5 +312,6 @@ def check_connected_once(db: Db, calendar: Calendar) -> None:
 def make_due(db: Db, calendar: Calendar, now: datetime) -> None:
     """Have a calendar filled, read and watched, and later probed for how holds are shown."""
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
-        ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane)
+        urgency = Urgency.LOOK if kind is Kind.PULL else kind.urgency
+        ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane, urgency=urgency)
     ledger.touch(db, Key(Kind.PROBE, str(calendar.id)), due_at=now + PROBE_AFTER, lane=calendar.lane)

@@ -16,7 +16,7 @@ from connector.ports import Lifecycle, Notification
 from connector.storage import channels, ledger
 from connector.storage.channels import ChannelStatus
 from connector.storage.database import Database
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 
 PULL_GAP = timedelta(seconds=2)  # between two pulls of a calendar: notifications that come meanwhile share the second
 
@@ -115,7 +115,7 @@ def _make_due(db: Connection, due: _DueWork, now: datetime) -> None:
 
 def _touch_pull(db: Connection, channel: ChannelStatus, now: datetime) -> None:
     key = Key(Kind.PULL, str(channel.calendar_id))
-    ledger.touch(db, key, due_at=_soonest(channel, now), lane=channel.lane)
+    ledger.touch(db, key, due_at=_soonest(channel, now), lane=channel.lane, urgency=Urgency.LOOK)
     if channel.running:
         channels.delay_next(db, key, until=now + PULL_GAP, now=now)
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection as Db
 
-from connector.domain.connection import Calendar, CalendarRole
+from connector.domain.connection import Calendar, CalendarRole, Connection
 from connector.domain.facts import TargetChanged
 from connector.domain.people import Actor
 from connector.errors import RuleError
@@ -45,7 +45,7 @@ def retarget(
         return old
     if questions.open_in(db, old.id):
         raise RuleError("You have been asked about something you changed in the present calendar. Answer that first.")
-    new = _calendar(db, old, connection.provider, info, now=now)
+    new = _calendar(db, old, connection, info, now=now)
     _swap_roles(db, old, new)
     fact = TargetChanged(at=now, by=by, connection_id=connection_id, old=old.name, new=new.name)
     timeline.append(db, connection.practitioner_id, [fact])
@@ -55,13 +55,13 @@ def retarget(
     return new
 
 
-def _calendar(db: Db, old: Calendar, slug: str, info: RemoteCalendarInfo, *, now: datetime) -> Calendar:
+def _calendar(db: Db, old: Calendar, connection: Connection, info: RemoteCalendarInfo, *, now: datetime) -> Calendar:
     """Return the stored calendar that `info` names, in the connection of the old target; store it if it is new.
 
     Raises: RuleError if another connection has its entries go there.
     """
     for calendar in calendars.in_connection(db, old.connection_id):
-        if connect.is_same(calendar, slug, info):
+        if connect.is_same(calendar, connection.provider, info):
             connect.check_connected_once(db, calendar)
             return calendar
     new = replace(
@@ -70,7 +70,8 @@ def _calendar(db: Db, old: Calendar, slug: str, info: RemoteCalendarInfo, *, now
         remote_id=info.remote_id,
         name=info.name,
         disclosure=replace(old.disclosure, firm_holds=False),
-        identity=connect.identity(slug, info),
+        lane=connect.lane(connection, info),
+        identity=connect.identity(connection.provider, info),
     )
     connect.check_connected_once(db, new)
     calendars.add_calendar(db, new, now=now)

@@ -21,7 +21,7 @@ from connector.storage import doubts, ledger, mirrors, people, remote_changes
 from connector.storage.database import Database
 from connector.storage.doubts import Doubt
 from connector.storage.fence import Fence, fenced
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,8 @@ def settle(
         remote_changes.replace(db, calendar.id, list(seen), [])
         doubts.settle(db, [doubt.id for doubt in due])
         if any(_is_theirs(doubt, stored.get(doubt.key), sightings) for doubt in due):
-            ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=now, lane=calendar.lane)
+            key = Key(Kind.PULL, str(calendar.id))
+            ledger.touch(db, key, due_at=now, lane=calendar.lane, urgency=Urgency.LOOK)
 
 
 def _is_current(doubt: Doubt, mirror: Mirror | None) -> bool:

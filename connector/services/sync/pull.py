@@ -42,7 +42,7 @@ from connector.storage import (
 )
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 
 ROUNDS = 3
 
@@ -385,7 +385,7 @@ def _refresh_free_busy(db: Connection, stored: Snapshot, changes: Changes, now: 
     key = Key(Kind.BUSY, str(stored.calendar.id))
     if changed_hrefs - hrefs or changes.full:
         if offers.undecided(db, stored.calendar.practitioner_id):
-            ledger.touch(db, key, due_at=now, lane=stored.calendar.lane)
+            ledger.touch(db, key, due_at=now, lane=stored.calendar.lane, urgency=Urgency.LOOK)
     elif not ledger.waits(db, key):
         busy.confirm(db, stored.calendar.id, now=now)
 

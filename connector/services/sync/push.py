@@ -38,7 +38,7 @@ from connector.storage import calendars, ledger, mirrors, offers, people, questi
 from connector.storage import doubts as stored_doubts
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 
 LONG_OVER = timedelta(days=1)  # what ended longer ago stays in the calendar as it is
 BATCH = 50
@@ -458,7 +458,8 @@ def _ordered(puts: Sequence[Put]) -> Iterator[Sequence[Put]]:
 
 
 def _make_pull_due(db: Connection, calendar: Calendar, *, due_at: datetime) -> None:
-    ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=due_at, lane=calendar.lane)
+    key = Key(Kind.PULL, str(calendar.id))
+    ledger.touch(db, key, due_at=due_at, lane=calendar.lane, urgency=Urgency.LOOK)
 
 
 def _is_unexpected(outcome: Outcome, mirror: Mirror) -> bool:

@@ -21,7 +21,7 @@ from connector.services.accounts import registrations
 from connector.services.policy import Policy
 from connector.services.sync import push
 from connector.storage import calendars, ledger, people, sessions, timeline, troubles
-from connector.storage.ledger import Claim, Key, Kind
+from connector.storage.ledger import Claim, Key, Kind, Urgency
 
 LONG = timedelta(hours=1)  # an outage is told by letter after so long
 OURS = "Pencilled itself has failed at it; whoever runs this installation finds the cause in its log"
@@ -103,7 +103,8 @@ def _note_refusal(db: Db, calendar: Calendar, claim: Claim, now: datetime) -> No
     if calendar.refused_at is not None:
         return
     if claim.refused_at is None or calendar.read_at is None or calendar.read_at < claim.refused_at:
-        ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=now, lane=calendar.lane)
+        key = Key(Kind.PULL, str(calendar.id))
+        ledger.touch(db, key, due_at=now, lane=calendar.lane, urgency=Urgency.LOOK)
         return
     troubles.note_refused(db, calendar.id, since=claim.refused_at)
     fact = EntriesRefused(

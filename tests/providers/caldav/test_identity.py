@@ -28,6 +28,7 @@ USUAL = "https://dav.example.org/kim/work/"
 )
 def test_one_collection_is_one_however_it_is_spelled(other: str) -> None:
     assert identity.of(other) == identity.of(USUAL)
+    assert identity.host(other) == "dav.example.org"
 
 
 @pytest.mark.parametrize(

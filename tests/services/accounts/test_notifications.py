@@ -15,7 +15,7 @@ from connector.services.accounts.notifications import PULL_GAP, Receipt
 from connector.services.accounts.notifications import receive as receive_notifications
 from connector.storage import ledger
 from connector.storage.channels import ChannelState
-from connector.storage.ledger import Kind
+from connector.storage.ledger import Kind, Urgency
 from tests.services import channels, connected
 from tests.services.channels import claimed, finish_pull, opened, pull, row
 from tests.services.practice import Practice
@@ -34,6 +34,7 @@ def test_a_notification_makes_the_pull_due_now_and_is_noted(practice: Practice, 
     notification = opened(practice, calendar)
     assert receive(practice, notification) == Receipt(calendars=frozenset({calendar.id}), refused=0)
     assert row(practice.database, calendar.id).due_at == practice.now
+    assert row(practice.database, calendar.id).urgency == Urgency.LOOK, "a poll would wait behind all others"
     assert channels.stored_channels(practice, calendar)[0].last_notified_at == practice.now
 
 

@@ -322,7 +322,7 @@ def test_connecting_has_the_calendar_written_read_watched_and_proved(practice: P
     due = {key.kind.value for key in ledger.due_keys(practice.database, practice.now) if key.id == str(calendar.id)}
     assert due == {"calendar", "pull", "channel"}
     later = practice.now + timedelta(minutes=1)
-    assert Key(Kind.PROBE, str(calendar.id)) in ledger.due_keys(practice.database, later)
+    assert Key(Kind.PROBE, str(calendar.id)) in ledger.due_keys(practice.database, later, seats=1000)
 
 
 def _connect_without_making(practice: Practice, name: str) -> Calendar:
