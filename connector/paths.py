@@ -7,6 +7,8 @@ from __future__ import annotations
 
 SIGN_IN = "/signin"
 SIGN_OUT = "/signout"
+SIGN_OUT_EVERYWHERE = "/signout/everywhere"
+ACCOUNT = "/account"
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
 NOTIFICATIONS = "/hooks"

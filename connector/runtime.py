@@ -17,9 +17,9 @@ from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.span import When
 from connector.observed import observed
 from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender, Witness
-from connector.services.accounts import sign_in_links
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
+from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
 from connector.storage import calendars
@@ -105,7 +105,7 @@ class Runtime:
             case Link.PAUSED:
                 path = paths.paused(self.seal.token(breaker.PURPOSE, identity))
             case Link.SIGN_IN:
-                path = paths.sign_in(self.seal.token(sign_in_links.PURPOSE, identity))
+                path = paths.sign_in(self.seal.token(links.PURPOSE, identity))
             case Link.SESSION:
                 path = paths.session(str(identity))
             case Link.CALENDARS:

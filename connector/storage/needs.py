@@ -19,7 +19,17 @@ from connector.domain.offer import OfferState
 from connector.domain.question import QuestionState
 from connector.storage import ledger
 from connector.storage.due import Key, Kind, dashed, due
-from connector.storage.tables import calendars, connections, conversations, erasures, offers, pending_notices, questions
+from connector.storage.tables import (
+    calendars,
+    connections,
+    conversations,
+    erasures,
+    installation,
+    link_requests,
+    offers,
+    pending_notices,
+    questions,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,8 @@ NEEDS: Sequence[Need] = (
     Need(kind=Kind.QUESTION, rows=_OPEN_QUESTIONS),
     Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS, rests=True),
     Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS.where(_TO_BE_TOLD)),
+    Need(kind=Kind.SIGN_IN, rows=select(link_requests.c.id, sa.literal("").label("lane"))),
+    Need(kind=Kind.UPKEEP, rows=select(installation.c.id, sa.literal("").label("lane"))),
 )
 
 

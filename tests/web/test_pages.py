@@ -10,7 +10,8 @@ from werkzeug.test import TestResponse
 from connector.storage import database as database_module
 from connector.storage.database import Database
 from connector.web import pages
-from connector.web.pages import ANSWER_LIMIT, LARGEST_BODY, SIGN_IN_LIMIT
+from connector.web.limits import ANSWER_LIMIT, SIGN_IN_LIMIT
+from connector.web.pages import LARGEST_BODY
 from tests.conftest import Clock, free_port
 from tests.web.desk import Desk
 from tests.web.remote_changes import page_of, paused_page, question_about_move

@@ -118,7 +118,7 @@ def begin(
         connection_id=connection_id,
     )
     with installation.database.begin() as db:
-        pending_connections.add(db, state, pending, now=now)
+        pending_connections.add(db, state, pending)
     return SignInPage(url=begun.url, state=state)
 
 
@@ -170,7 +170,7 @@ def keep(
         expires_at=now + CHOICE_LASTS,
     )
     with installation.database.begin() as db:
-        pending_connections.add(db, token, pending, now=now)
+        pending_connections.add(db, token, pending)
     return token
 
 
