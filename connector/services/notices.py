@@ -137,7 +137,11 @@ def _lasts(db: Connection, notice: Notice) -> bool:
 
 
 def _is_paused(db: Connection, notice: Notice) -> bool:
-    return notice.calendar_id is not None and calendars.calendar(db, notice.calendar_id).paused is not None
+    """Whether a calendar is still paused, and not paused again."""
+    if notice.calendar_id is None:
+        return False
+    calendar = calendars.calendar(db, notice.calendar_id)
+    return calendar.paused is not None and notice.paused_at in (None, calendar.paused_at)
 
 
 def queue_sign_in(db: Connection, policy: Policy, practitioner: Practitioner, *, now: datetime) -> None:
