@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import structlog
@@ -40,7 +40,7 @@ from connector.web import (
 )
 from connector.web.cookies import SignedCookies
 from connector.web.limits import limit, note_limited
-from connector.web.proxies import BehindProxies
+from connector.web.proxies import BehindProxies, UnderPrefix
 from connector.web.times import length
 from connector.web.words import Words
 
@@ -87,8 +87,10 @@ def create(runtime: Runtime) -> Flask:
             app.wsgi_app,
             hops=settings.trusted_proxies,
             networks=settings.proxy_networks,
-            prefix=urlsplit(settings.public_url).path,
         )
+    prefix = _prefix(settings.public_url)
+    if prefix:
+        app.wsgi_app = UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     _prepare_templates(app, brand=settings.brand)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
     limit(app, (*_MAILED, calendars.pages, connection.pages), settings.broker_url)
@@ -114,10 +116,18 @@ def create(runtime: Runtime) -> Flask:
     return app
 
 
+def _prefix(public_url: str) -> str:
+    """Return the path under which everything is, percent-encoded; empty for none."""
+    return quote(urlsplit(public_url).path.rstrip("/"), safe="/%")
+
+
 def _configure(app: Flask, runtime: Runtime, *, secure: bool) -> None:
+    prefix = _prefix(runtime.settings.public_url)
+    guarded = "__Secure-" if prefix else "__Host-"  # the latter forbids a path of one's own
     app.config.update(
         SECRET_KEY=runtime.seal.token("cookie", UUID(int=0)),
-        SESSION_COOKIE_NAME="__Host-pencilled" if secure else "pencilled",
+        SESSION_COOKIE_NAME=f"{guarded}pencilled" if secure else "pencilled",
+        SESSION_COOKIE_PATH=prefix or "/",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

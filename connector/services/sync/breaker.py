@@ -153,14 +153,14 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
         if calendar.paused is not None:
             raise RuleError(
                 f"The calendar “{calendar.name}” was stopped because it looks wrong, so the times could not be kept "
-                "visibly free. Say first how to go on with it, on the page /calendars or by `pencilled connections "
-                "resume`, then send again. Nothing has been held."
+                "visibly free. Say first how to go on with it, on the page of your calendars or by `pencilled "
+                "connections resume`, then send again. Nothing has been held."
             )
         if calendar.refused_at is not None:
             raise RuleError(
                 f"The calendar “{calendar.name}” takes no entries at the moment ({calendar.trouble}), so the times "
                 "could not be kept visibly free. See whether its account may still write to it, on the page "
-                "/calendars or by `pencilled connections list`; we try again by ourselves. Then send again. "
+                "of your calendars or by `pencilled connections list`; we try again by ourselves. Then send again. "
                 "Nothing has been held."
             )
 
