@@ -271,6 +271,15 @@ class Settings:
         """Whether everything runs in one process, on SQLite."""
         return self.database_url.startswith("sqlite")
 
+    @property
+    def for_this_machine(self) -> bool:
+        """Whether the public address leads nowhere but to the machine of whoever opens it."""
+        host = urlsplit(self.public_url).hostname
+        try:
+            return ip_address(host or "").is_loopback
+        except ValueError:  # a name
+            return host == "localhost"
+
 
 def _values(environ: Mapping[str, str], by_name: Mapping[str, Variable]) -> Mapping[str, Any]:
     """Return what the environment sets, by full name.

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
 
 from connector import paths
+from connector.domain.people import readable_address
 from connector.errors import NotFoundError, RuleError, StandstillError
 from connector.runtime import Runtime
 from connector.services import standstill
@@ -141,6 +142,7 @@ def _configure(app: Flask, runtime: Runtime, *, secure: bool) -> None:
 def _prepare_templates(app: Flask, *, brand: str) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["address"] = readable_address
     app.jinja_env.globals.update(
         brand=brand,
         length=length,

@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from connector.domain.people import Practitioner
 from connector.services.signing_in.links import PURPOSE
+from connector.storage import people
 from connector.storage.seal import Seal
 from tests.web.stage import Stage
 
@@ -24,6 +26,19 @@ def test_upper_and_lower_case_of_the_address_do_not_matter(stage: Stage) -> None
     stage.browser().post("/signin", {"email": " ADA@Example.org "})
     stage.mail()
     assert len(stage.everything()["signins"]) == len(before["signins"]) + 1
+
+
+def test_an_address_is_known_however_the_name_of_its_host_is_written(stage: Stage) -> None:
+    jo = Practitioner(id=uuid4(), name="Jo\u200cra Müller", email="jo@müller.example", zone="Europe/Berlin")
+    with stage.runtime.database.begin() as db:
+        people.add_practitioner(db, jo, now=stage.now)
+    for typed in ("jo@müller.example", "Jo@MÜLLER.Example", "jo@xn--mller-kva.example"):
+        before = stage.everything()
+        stage.browser().post("/signin", {"email": typed})
+        stage.mail()
+        assert len(stage.everything()["signins"]) == len(before["signins"]) + 1, typed
+    link = stage.sign_in_link(jo)
+    assert "<strong>Jo\u200cra Müller</strong>, mailed to jo@müller.example" in stage.browser().get(link).text
 
 
 @pytest.mark.parametrize("address", ["", "a\x00b@example.org", "x" * 400, "kim@example.org"])

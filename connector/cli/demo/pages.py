@@ -113,7 +113,7 @@ class Pages:
         return app
 
     def _sign_in_link(self) -> str:
-        """Have a link mailed as the practitioner would, since each works only once; the last one, if nobody has used it.
+        """Have a link mailed as the practitioner would, since each works once; the last one if nobody has used it.
 
         Raises: NoLinkError if none comes.
         """

@@ -20,6 +20,7 @@ from connector.ports import (
     RemoteCalendarInfo,
     SignIn,
     UnsavedTokens,
+    service_name,
 )
 from connector.services import standstill
 from connector.services.accounts import connect, registrations
@@ -248,7 +249,7 @@ def _read_account(
             pending_connections.keep(db, token, installation.seal.seal(credentials))
     options = CalendarOptions(
         provider=provider.label,
-        account=credentials.get("email") or credentials.get("username") or "",
+        account=service_name(credentials.get("email") or credentials.get("username") or ""),
         calendars=tuple(infos),
         can_create=isinstance(account, CreatesCalendars),
     )
