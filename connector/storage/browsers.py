@@ -9,12 +9,13 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from connector.storage import installation
 from connector.storage.tables import browsers, practitioners
 
 
@@ -42,6 +43,7 @@ def add(db: Connection, token: str, practitioner_id: UUID, *, now: datetime) -> 
     """Sign a practitioner in where this token is."""
     values = {"id": _digest(token), "practitioner_id": practitioner_id, "signed_in_at": now, "seen_at": now}
     db.execute(insert(browsers).values(values))
+    installation.have_swept(db, at=now + timedelta(hours=1))
 
 
 def find(db: Connection, token: str, *, since: datetime, seen_since: datetime) -> Browser | None:

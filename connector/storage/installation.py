@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
+from connector.storage import ledger
+from connector.storage.ledger import Key, Kind
 from connector.storage.tables import (
     browsers,
     conversations,
@@ -94,6 +96,11 @@ def forget_promises(db: Connection, *, now: datetime) -> None:
     db.execute(delete(pending_connections))
     db.execute(delete(link_requests))
     db.execute(delete(browsers))
+
+
+def have_swept(db: Connection, *, at: datetime) -> None:
+    """Have what has ended deleted then, or before: of something that was stored just now, and that ends some time."""
+    ledger.touch(db, Key(Kind.UPKEEP, str(get(db).id)), due_at=at)
 
 
 def settle_doubts(db: Connection, calendar_id: UUID) -> None:

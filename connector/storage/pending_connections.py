@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from connector.storage import installation
 from connector.storage.tables import pending_connections
 
 
@@ -54,6 +55,7 @@ def add(db: Connection, token: str, pending: PendingConnection) -> None:
         "expires_at": pending.expires_at,
     }
     db.execute(insert(pending_connections).values(values))
+    installation.have_swept(db, at=pending.expires_at)
 
 
 def find(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from connector.storage import installation
 from connector.storage.tables import link_requests, signins
 
 
@@ -18,6 +19,7 @@ def add(db: Connection, signin_id: UUID, practitioner_id: UUID, *, expires_at: d
     void_unused(db, practitioner_id, now=now)
     values = {"id": signin_id, "practitioner_id": practitioner_id, "expires_at": expires_at, "made_at": now}
     db.execute(insert(signins).values(values))
+    installation.have_swept(db, at=expires_at)
 
 
 def void_unused(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:

@@ -15,7 +15,7 @@ import providers
 from connector.domain.connection import CalendarRole, Connection, ConnectionState, TroubleKind
 from connector.domain.people import Level
 from connector.services.accounts import connect
-from connector.storage import calendars, needs, troubles
+from connector.storage import calendars, troubles
 from connector.storage.due import Kind, due
 from providers.memory import provider as memory
 from tests.conftest import Clock
@@ -117,8 +117,6 @@ def test_a_choice_waits_half_an_hour(there: Desk) -> None:
     assert there.ada.get("/calendars/choose").status_code == 200
     later(there.stage, minutes=2)
     assert there.ada.get("/calendars/choose").status_code == 303
-    with there.stage.runtime.database.begin() as db:
-        needs.make_missing_due(db, now=there.stage.now)
     there.carry_out(Kind.UPKEEP)
     assert waiting(there) == 0
 

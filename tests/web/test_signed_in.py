@@ -18,7 +18,7 @@ from connector.domain.people import CLOCK
 from connector.services import people as use_cases
 from connector.services import standstill
 from connector.services.signing_in.links import MOST_LETTERS
-from connector.storage import needs, people
+from connector.storage import people
 from connector.storage.ledger import Kind
 from connector.web.limits import SIGN_IN_LIMIT
 from tests.web.desk import Desk
@@ -304,8 +304,6 @@ def test_what_has_ended_is_swept_and_nothing_else(there: Desk) -> None:
     stage = there.stage
     stage.signed_in()
     there.begin_sign_in()
-    with stage.runtime.database.begin() as db:
-        needs.make_missing_due(db, now=stage.now)
 
     def kept() -> dict[str, int]:
         everything = stage.everything()
