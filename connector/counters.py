@@ -26,7 +26,19 @@ _SLUG = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TOLD_APART = frozenset({400, 401, 403, 404, 409, 410, 412, 423, 429, 503})
 _CLASSES = ("2xx", "3xx", "4xx", "5xx")
 TIMEOUT, UNREACHABLE = "timeout", "unreachable"
-KINDS = ("calendar", "pull", "channel", "offer", "question", "busy", "probe", "conversation", "outcome", "upkeep")
+KINDS = (
+    "calendar",
+    "pull",
+    "channel",
+    "offer",
+    "question",
+    "busy",
+    "probe",
+    "conversation",
+    "sign_in",
+    "outcome",
+    "upkeep",
+)
 TROUBLES: Mapping[TroubleKind, str] = {
     TroubleKind.REFUSED: "account",
     TroubleKind.INSTALLATION: "installation",

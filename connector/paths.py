@@ -7,11 +7,34 @@ from __future__ import annotations
 
 SIGN_IN = "/signin"
 SIGN_OUT = "/signout"
+SIGN_OUT_EVERYWHERE = "/signout/everywhere"
+ACCOUNT = "/account"
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
 NOTIFICATIONS = "/hooks"
 METRICS = "/metrics"  # no page, like the next
 READINESS = "/readyz"  # no page: programs ask there
+LIVENESS = "/healthz"  # likewise
+OWN = frozenset(
+    {
+        "account",
+        "answer",
+        "calendars",
+        "clash",
+        "healthz",
+        "hooks",
+        "metrics",
+        "question",
+        "readyz",
+        "robots.txt",
+        "sessions",
+        "signin",
+        "signout",
+        "static",
+        "stopped",
+    }
+)
+"""What paths begin with here: a prefix that did, too, could not be told from it."""
 
 
 def sign_in(token: str) -> str:

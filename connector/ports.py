@@ -22,6 +22,7 @@ from connector.domain.entry import EntryKey
 from connector.domain.notice import Notice
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
+from connector.domain.text import visible
 from connector.errors import ProviderError
 
 HTTP_TIMEOUT = timedelta(seconds=20)  # less than half of a lease: a frozen worker's request ends before its claim does
@@ -193,12 +194,21 @@ class ListsBusy(Protocol):
         ...
 
 
+LONGEST_NAME = 200  # characters of what a service calls a calendar or an account
+
+
+def service_name(text: str) -> str:
+    """Return what a service calls something of its own, as it can be shown anywhere."""
+    return visible(text, longest=LONGEST_NAME)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCalendarInfo:
     """A calendar an account offers for choice.
 
     Attributes:
         remote_id: Its URL or id at the service.
+        name: What its service calls it, cleaned of what cannot be seen; its address where nothing is left.
         identity: What tells it from every other calendar at every service of its kind, however its address is spelled
             and whoever is signed in, as far as the service lets us know; empty if it does not.
         host: The server it is on, where those of a service are many; empty where all its accounts have one.
@@ -209,6 +219,11 @@ class RemoteCalendarInfo:
     writable: bool
     identity: str = ""
     host: str = ""
+
+    def __post_init__(self) -> None:
+        """Clean the name: whoever may write it there is no friend of whoever reads it here."""
+        name = service_name(self.name) or service_name(self.remote_id)
+        object.__setattr__(self, "name", name)  # for everybody else the class is frozen
 
 
 class Account(Protocol):

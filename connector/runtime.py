@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from threading import Lock
 from typing import assert_never
@@ -16,10 +17,10 @@ from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.span import When
 from connector.observed import observed
-from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Witness
-from connector.services.accounts import sign_in_links
+from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender, Witness
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
+from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
 from connector.storage import calendars
@@ -94,10 +95,16 @@ class Runtime:
         if link is Link.CALENDARS:
             return self._address(paths.CALENDARS)
         identity = subject(link, notice)
-        return self.link(link, identity) if identity is not None else None
+        return self.link(link, identity, since=notice.paused_at) if identity is not None else None
 
-    def link(self, link: Link, identity: UUID) -> str:
-        """Return the address of a page; `identity` is of what it is about, such as an offer."""
+    def link(self, link: Link, identity: UUID, *, since: datetime | None = None) -> str:
+        """Return the address of a page.
+
+        Args:
+            link: Which.
+            identity: Of what it is about, such as an offer.
+            since: When a calendar was paused, for the page that says how it goes on.
+        """
         match link:
             case Link.ANSWER:
                 path = paths.answer(self.seal.token(answers.PURPOSE, identity))
@@ -106,9 +113,9 @@ class Runtime:
             case Link.CONFLICT:
                 path = paths.conflict(self.seal.token(take_back.PURPOSE, identity))
             case Link.PAUSED:
-                path = paths.paused(self.seal.token(breaker.PURPOSE, identity))
+                path = paths.paused(self.seal.token(breaker.PURPOSE, identity, since=since))
             case Link.SIGN_IN:
-                path = paths.sign_in(self.seal.token(sign_in_links.PURPOSE, identity))
+                path = paths.sign_in(self.seal.token(links.PURPOSE, identity))
             case Link.SESSION:
                 path = paths.session(str(identity))
             case Link.CALENDARS:

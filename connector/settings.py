@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from connector import paths
 from connector.domain.people import check_address
 from connector.errors import RuleError, SettingsError
 from connector.ports import Declaration, Registered, Registration
@@ -274,6 +275,15 @@ class Settings:
         """Whether everything runs in one process, on SQLite."""
         return self.database_url.startswith("sqlite")
 
+    @property
+    def for_this_machine(self) -> bool:
+        """Whether the public address leads nowhere but to the machine of whoever opens it."""
+        host = urlsplit(self.public_url).hostname
+        try:
+            return ip_address(host or "").is_loopback
+        except ValueError:  # a name
+            return host == "localhost"
+
 
 def _values(environ: Mapping[str, str], by_name: Mapping[str, Variable]) -> Mapping[str, Any]:
     """Return what the environment sets, by full name.
@@ -391,6 +401,12 @@ def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list
         faults.append("CONNECTOR_BROKER_URL: SQLite runs in one process, so leave this at memory://")
     if not settings.embedded and settings.broker_url == "memory://":
         faults.append("CONNECTOR_BROKER_URL: with PostgreSQL, name a Redis server: redis://host:6379/0")
+    first = urlsplit(settings.public_url).path.removeprefix("/").partition("/")[0]
+    if first in paths.OWN:
+        faults.append(
+            f"CONNECTOR_PUBLIC_URL: pages of ours begin with /{first}, so nothing can be served under it; use another "
+            "path, such as /pencilled, or none"
+        )
     if settings.worker_threads < 1 or settings.lane_limit < 1:
         faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
     for declaration in declared:

@@ -43,14 +43,25 @@ class Certificate:
 
 
 @contextmanager
-def proxied(name: str, *, port: int, upstream: int, folder: Path) -> Iterator[ssl.SSLContext]:
-    """Run a proxy of the page, on other ports and with a certificate of its own; yields what trusts that."""
+def proxied(
+    name: str, *, port: int, upstream: int, folder: Path, keeps_prefix: bool = False
+) -> Iterator[ssl.SSLContext]:
+    """Run a proxy of the page, on other ports and with a certificate of its own; yields what trusts that.
+
+    `keeps_prefix`: it passes the prefix on, where that of the page takes it off.
+    """
     program({"nginx.conf": "nginx", "Caddyfile": "caddy"}[name])
     certificate, file, text = (
         Certificate(folder),
         folder / name,
         BLOCKS[name].replace("127.0.0.1:8080", f"127.0.0.1:{upstream}"),
     )
+    if keeps_prefix:
+        taking, passing_on = {
+            "nginx.conf": (f"proxy_pass http://127.0.0.1:{upstream}/;", f"proxy_pass http://127.0.0.1:{upstream};"),
+            "Caddyfile": ("handle_path /book/*", "handle /book/*"),
+        }[name]
+        text = _changed(text, taking, passing_on)
     if name == "nginx.conf":
         file.write_text(_nginx(text, port, certificate, folder))
         command: list[str | Path] = [program("nginx"), "-c", file]

@@ -22,12 +22,15 @@ def leave_with(parent: int) -> None:
 
 
 def leaving_with_us(module: str) -> list[str]:
-    """Return the beginning of a command that runs a module of Python's, as `python -m` does, and that goes with us."""
+    """Return the beginning of a command that runs a module, as `python -m` does, and that goes with us.
+
+    Modules in the working directory are none of ours.
+    """
     words = (
         f"from connector.cli._parent import leave_with; leave_with({os.getpid()}); "
         f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     )
-    return [sys.executable, "-c", words]
+    return [sys.executable, "-P", "-c", words]
 
 
 def _watch(parent: int) -> None:

@@ -76,6 +76,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 
 def _checks(settings: Settings) -> Iterator[Check]:
     yield Check(name="settings", ok=True, words="readable, " + ("embedded" if settings.embedded else "distributed"))
+    yield from _public_url(settings)
     database = _database(settings)
     yield database
     yield _broker(settings)
@@ -111,6 +112,18 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield from _conflicts(runtime, connection)
     yield from _registrations(runtime)
     yield from _work(runtime)
+
+
+def _public_url(settings: Settings) -> Iterator[Check]:
+    """Say where people's passwords, links and cookies would travel for everybody to read."""
+    if settings.public_url.startswith("https://") or settings.for_this_machine:
+        return
+    words = (
+        f"CONNECTOR_PUBLIC_URL is {settings.public_url}, without TLS: whoever is on the way reads links, passwords and "
+        "cookies, and calendar services send no pushes there. Put a proxy in front that ends TLS, and begin the "
+        "address with https://"
+    )
+    yield Check(name="public address", ok=False, words=words)
 
 
 def _registrations(runtime: Runtime) -> Iterator[Check]:

@@ -50,11 +50,10 @@ def web(workers: int) -> None:
     host, port = _free_address(settings)
     click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")
     Granian(
-        "connector.cli.web:application",
+        "pencilled",  # its name only: looked up by a path, it would be sought in the working directory first
         address=host,
         port=port,
         interface=Interfaces.WSGI,
-        factory=True,
         workers=workers,
         blocking_threads=8,
         backpressure=64,
@@ -62,7 +61,7 @@ def web(workers: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=15,
         log_level=LogLevels.warning,
-    ).serve()
+    ).serve(target_loader=application, wrap_loader=False)
 
 
 def _free_address(settings: Settings) -> tuple[str, int]:

@@ -158,6 +158,7 @@ class Notice:
         question_id: The question that the practitioner is asked.
         alternative_id: The alternative that a link takes back.
         calendar_id: The calendar that was paused.
+        paused_at: When, aware UTC: its link is about that stop alone.
         count: How many entries are gone from it.
         connection_id: The connection that must be reconnected.
         righted: What was put right after the database had been set back.
@@ -184,6 +185,7 @@ class Notice:
     question_id: UUID | None = None
     alternative_id: UUID | None = None
     calendar_id: UUID | None = None
+    paused_at: datetime | None = None
     count: int = 0
     reply_to: str = ""
     connection_id: UUID | None = None

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from uuid import UUID
 
 from connector.domain.span import zone_named
+from connector.domain.text import describe, one_line, visible
 from connector.errors import RuleError
 
 LONGEST_NAME = 200
@@ -16,6 +17,9 @@ ERASED = "Erased client"  # what a client is called once what tells who they are
 LONGEST_BUFFER = timedelta(hours=4)
 # One plain mailbox as mail servers take it; no quoting, no comments, no line breaks (RFC 5321 section 4.1.2).
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_IN_MAILBOX, _IN_HOST = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]"), re.compile(r"[A-Za-z0-9.-]")
+_AMBIGUOUS = "ßẞς\u200c\u200d"  # these mean other hosts by IDNA 2003 and 2008: a letter would go to a stranger
+_LONGEST_SHOWN = 100
 _PHONE = re.compile(r"\+[0-9]{6,15}")
 
 
@@ -83,8 +87,11 @@ class Practitioner:
     retired: bool = False
 
     def __post_init__(self) -> None:
-        _check_person(self.name, self.zone)
-        check_address(self.email)
+        object.__setattr__(
+            self, "name", one_line(self.name, what="A name", longest=LONGEST_NAME)
+        )  # the class is frozen
+        object.__setattr__(self, "email", check_address(self.email))
+        zone_named(self.zone)
         if not timedelta(0) <= self.buffer <= LONGEST_BUFFER:
             raise RuleError("A buffer lasts between 0 and 240 minutes.")
 
@@ -107,9 +114,10 @@ class Client:
     erased: bool = False
 
     def __post_init__(self) -> None:
-        _check_person(self.name, self.zone)
+        object.__setattr__(self, "name", one_line(self.name, what="A name", longest=LONGEST_NAME))  # as above
+        zone_named(self.zone)
         if self.email:
-            check_address(self.email)
+            object.__setattr__(self, "email", check_address(self.email))
         if self.phone and not _PHONE.fullmatch(self.phone):
             raise RuleError(f"“{self.phone}” is not a phone number in international form, such as +4930123456.")
 
@@ -121,16 +129,52 @@ class Client:
 
 
 def check_address(address: str) -> str:
-    """Return a plain mail address unchanged.
+    """Return a plain mail address as mail servers take it: the name of its host in ASCII, by IDNA.
 
     Raises: RuleError for anything that could not stand bare in a mail header or a calendar property.
     """
-    if not _ADDRESS.fullmatch(address) or ".." in address:
-        raise RuleError(f"“{address}” is not an e-mail address. Write it plainly, such as kim@example.org.")
-    return address
+    mailbox, at, host = address.rpartition("@")
+    plain = f"{mailbox}@{_ascii_host(host, address)}" if at else address
+    if not _ADDRESS.fullmatch(plain) or ".." in plain:
+        why = _what_is_wrong(mailbox, at, host)
+        raise _no_address(address, why)
+    return plain
 
 
-def _check_person(name: str, zone: str) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise RuleError(f"A name has 1 to {LONGEST_NAME} printable characters.")
-    zone_named(zone)
+def readable_address(address: str) -> str:
+    """Return an address as people write it, the name of its host in their own letters; for reading alone."""
+    mailbox, at, host = address.rpartition("@")
+    if "xn--" not in host:
+        return address
+    try:
+        return f"{mailbox}{at}{host.encode('ascii').decode('idna')}"
+    except UnicodeError:
+        return address
+
+
+def _ascii_host(host: str, address: str) -> str:
+    if host.isascii():
+        return host
+    for letter in host:
+        if letter in _AMBIGUOUS:
+            why = f"with {describe(letter)}, the part after the @ can be meant in two ways; write that part as xn--…"
+            raise _no_address(address, why)
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host  # refused below, with the first character that does not fit
+
+
+def _what_is_wrong(mailbox: str, at: str, host: str) -> str:
+    if not at:
+        return "there is no @ in it"
+    for part, place, allowed in ((mailbox, "before", _IN_MAILBOX), (host, "after", _IN_HOST)):
+        for character in part:
+            if not allowed.fullmatch(character) and not (place == "after" and character.isalnum()):
+                return f"{describe(character)} cannot stand {place} the @"
+    return "something is missing, doubled or too long in it"
+
+
+def _no_address(address: str, why: str) -> RuleError:
+    shown = visible(address, longest=_LONGEST_SHOWN)
+    return RuleError(f"“{shown}” is not an e-mail address: {why}. Write it plainly, such as kim@example.org.")

@@ -23,6 +23,7 @@ from connector.domain.facts import (
 )
 from connector.domain.people import Actor
 from connector.domain.span import When
+from connector.domain.text import one_line
 from connector.errors import PastSpanError, RuleError
 
 LONGEST_LOCATION = 500
@@ -50,6 +51,9 @@ class LocationKind(StrEnum):
     PHONE = "phone"
 
 
+_BETWEEN_LINES = {LocationKind.IN_PERSON: ", ", LocationKind.ONLINE: "", LocationKind.PHONE: " "}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
     """Where a session takes place: an address, an https link, or a telephone number and who calls."""
@@ -58,8 +62,8 @@ class Location:
     text: str
 
     def __post_init__(self) -> None:
-        if not self.text.strip() or len(self.text) > LONGEST_LOCATION or not self.text.isprintable():
-            raise RuleError(f"A location has 1 to {LONGEST_LOCATION} printable characters on one line.")
+        text = one_line(self.text, what="A location", longest=LONGEST_LOCATION, between=_BETWEEN_LINES[self.kind])
+        object.__setattr__(self, "text", text)  # for everybody else the class is frozen
         if self.kind is LocationKind.ONLINE and not _is_link(self.text):
             raise RuleError("An online session needs a full link that begins with https://.")
 

@@ -13,6 +13,7 @@ from icalendar import Calendar, Event, vCalAddress
 from connector.domain.notice import Recipient
 from connector.domain.people import check_address
 from connector.domain.session import Session
+from connector.domain.text import JOINERS
 
 PRODID = "-//Pencilled//Pencilled//EN"
 
@@ -80,8 +81,11 @@ def cancel(session: Session, *, practitioner_name: str, client: Recipient, summa
 
 
 def one_line(text: str) -> str:
-    """Return `text` with everything unprintable (line breaks, controls, direction marks) turned into single spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Return `text` with everything unprintable (line breaks, controls, direction marks) turned into single spaces.
+
+    But for the two joiners, which are part of how names are written.
+    """
+    return " ".join("".join(c if c.isprintable() or c in JOINERS else " " for c in text).split())
 
 
 def _event(session: Session, *, practitioner_name: str, client: Recipient, answer: Mapping[str, str]) -> Event:

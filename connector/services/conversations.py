@@ -84,7 +84,7 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
 
     Raises: NotFoundError; RuleError for something that is no address.
     """
-    check_address(email)
+    email = check_address(email)
     standstill.check(db)
     own = sessions.of_client(db, client_id, since=now)
     practitioners = {  # locked, so that nobody decides meanwhile by the old address

@@ -30,7 +30,7 @@ from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.storage import calendars, conversations, ledger, offers, people, questions, signins, troubles
+from connector.storage import calendars, conversations, ledger, offers, questions, signins, troubles
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
@@ -116,7 +116,7 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
         case NoticeKind.INSTALLATION_REFUSED:
             return troubles.registration_fault(db, notice.about) is not None
         case NoticeKind.SIGN_IN:
-            return notice.signin_id is not None and signins.usable(db, notice.signin_id, now=now)
+            return notice.signin_id is not None and signins.owner(db, notice.signin_id, now=now) is not None
         case _:
             return True  # news of what has happened stays true
 
@@ -137,26 +137,26 @@ def _lasts(db: Connection, notice: Notice) -> bool:
 
 
 def _is_paused(db: Connection, notice: Notice) -> bool:
-    return notice.calendar_id is not None and calendars.calendar(db, notice.calendar_id).paused is not None
-
-
-def queue_sign_in(db: Connection, policy: Policy, email: str, *, now: datetime) -> bool:
-    """Mail a one-time link to the practitioner of that address; False if there is none (tell nobody which)."""
-    practitioner = people.practitioner_by_email(db, email)
-    if practitioner is None:
+    """Whether a calendar is still paused, and not paused again."""
+    if notice.calendar_id is None:
         return False
-    signin = uuid4()
-    signins.add(db, signin, practitioner.id, expires_at=now + policy.sign_in)
+    calendar = calendars.calendar(db, notice.calendar_id)
+    return calendar.paused is not None and notice.paused_at in (None, calendar.paused_at)
+
+
+def queue_sign_in(db: Connection, policy: Policy, practitioner: Practitioner, *, now: datetime) -> None:
+    """Mail a one-time link to a practitioner; none that was mailed before signs anybody in any more."""
+    signin, expires_at = uuid4(), now + policy.sign_in
+    signins.add(db, signin, practitioner.id, expires_at=expires_at, now=now)
     notice = Notice(
         kind=NoticeKind.SIGN_IN,
         to=Recipient.of(practitioner),
         practitioner_name=practitioner.name,
         signin_id=signin,
-        expires_at=now + policy.sign_in,
+        expires_at=expires_at,
         about=str(int(policy.sign_in.total_seconds() // 60)),
     )
     tell(db, notice, key=f"{notice.kind}:{signin}", practitioner_id=practitioner.id, now=now)
-    return True
 
 
 def _for_practitioner(by_type: dict[type[Fact], Any], basis: Notice, subject: Offer | None) -> Notice | None:

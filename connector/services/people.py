@@ -16,6 +16,8 @@ from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
 from connector.services import conversations, standstill
 from connector.services.recording import keep_times_anew, make_calendars_due
+from connector.services.signing_in import browsers
+from connector.services.signing_in.log import Event, note
 from connector.storage import calendars, offers, people, sessions, timeline
 
 _MOST_NAMED = 5
@@ -75,6 +77,9 @@ def change_practitioner(
     if changed.email.lower() != before.email:  # then stored, which waits for who notes just now that a letter has left
         conversations.readdress_practitioner(db, changed, now=now)
     people.save_practitioner(db, changed)
+    if changed.email != before.email:  # whoever reads the old mailbox is no longer meant
+        count = browsers.end_all(db, changed.id, now=now)
+        note(Event.SIGNED_OUT_EVERYWHERE, changed.id, browsers=count)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
     names = _different(before, changed)

@@ -66,6 +66,7 @@ class Kind(StrEnum):
     BUSY = "busy"  # read when a calendar is not free
     PROBE = "probe"  # prove how a calendar's holds must be shown
     CONVERSATION = "conversation"  # what one reader is told about one session, by one medium
+    SIGN_IN = "sign_in"  # mail a link to who has asked for one, if they are a practitioner
     OUTCOME = "outcome"  # one webhook to the host
     UPKEEP = "upkeep"  # periodic, re-arms itself
 

@@ -9,12 +9,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
+from connector.storage import ledger
+from connector.storage.ledger import Key, Kind
 from connector.storage.tables import (
+    browsers,
     conversations,
     doubts,
     facts,
     installation,
     kept_entries,
+    link_requests,
     pending_connections,
     pending_notices,
     sessions,
@@ -93,11 +97,18 @@ def above_all(now: datetime) -> int:
 
 
 def forget_promises(db: Connection, *, now: datetime) -> None:
-    """Forget what was still to be told, and the sign-ins that were under way: all that may be done by now."""
+    """Forget what was still to be told, sign-ins under way, and who was signed in: all that may be over by now."""
     others = select(conversations.c.id).where(conversations.c.reader != "operator")
     db.execute(delete(pending_notices).where(pending_notices.c.conversation_id.in_(others)))
     db.execute(update(signins).where(signins.c.used_at.is_(None)).values(used_at=now))
     db.execute(delete(pending_connections))
+    db.execute(delete(link_requests))
+    db.execute(delete(browsers))
+
+
+def have_swept(db: Connection, *, at: datetime) -> None:
+    """Have what has ended deleted then, or before: of something that was stored just now, and that ends some time."""
+    ledger.touch(db, Key(Kind.UPKEEP, str(get(db).id)), due_at=at)
 
 
 def settle_doubts(db: Connection, calendar_id: UUID) -> None:

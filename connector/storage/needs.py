@@ -19,7 +19,20 @@ from connector.domain.offer import OfferState
 from connector.domain.question import QuestionState
 from connector.storage import ledger
 from connector.storage.due import Key, Kind, Urgency, dashed, due
-from connector.storage.tables import calendars, connections, conversations, erasures, offers, pending_notices, questions
+from connector.storage.tables import (
+    browsers,
+    calendars,
+    connections,
+    conversations,
+    erasures,
+    installation,
+    link_requests,
+    offers,
+    pending_connections,
+    pending_notices,
+    questions,
+    signins,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +77,7 @@ _TO_BE_TOLD = or_(
     sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
 )
 _WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
+_TO_BE_SWEPT = or_(*(sa.exists(select(table)) for table in (browsers, signins, pending_connections)))
 _TARGETS = _calendars(CalendarRole.TARGET)
 
 NEEDS: Sequence[Need] = (
@@ -84,6 +98,8 @@ NEEDS: Sequence[Need] = (
     Need(kind=Kind.QUESTION, rows=_OPEN_QUESTIONS),
     Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS, rests=True),
     Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS.where(_TO_BE_TOLD)),
+    Need(kind=Kind.SIGN_IN, rows=select(link_requests.c.id, sa.literal("").label("lane"))),
+    Need(kind=Kind.UPKEEP, rows=select(installation.c.id, sa.literal("").label("lane")).where(_TO_BE_SWEPT)),
 )
 
 
@@ -97,6 +113,11 @@ def make_missing_due(db: Connection, *, now: datetime) -> int:
     for key in sorted(missing, key=lambda key: (key.kind, key.id)):  # in one order, whoever else does the same
         ledger.touch(db, key, due_at=now, lane=missing[key], urgency=Urgency.UPKEEP)
     return len(missing)
+
+
+def is_to_be_swept(db: Connection) -> bool:
+    """Whether something is stored that ends by itself."""
+    return db.execute(select(installation.c.id).where(_TO_BE_SWEPT)).first() is not None
 
 
 def make_calendars_due(db: Connection, *, now: datetime) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from connector.storage import installation
 from connector.storage.tables import pending_connections
 
 
@@ -42,9 +43,8 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def add(db: Connection, token: str, pending: PendingConnection, *, now: datetime) -> None:
-    """Store a pending connection under its token, and delete those that took too long."""
-    db.execute(delete(pending_connections).where(pending_connections.c.expires_at <= now))
+def add(db: Connection, token: str, pending: PendingConnection) -> None:
+    """Store a pending connection under its token."""
     values = {
         "id": _digest(token),
         "practitioner_id": pending.practitioner_id,
@@ -55,6 +55,7 @@ def add(db: Connection, token: str, pending: PendingConnection, *, now: datetime
         "expires_at": pending.expires_at,
     }
     db.execute(insert(pending_connections).values(values))
+    installation.have_swept(db, at=pending.expires_at)
 
 
 def find(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:
@@ -73,6 +74,11 @@ def take(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now
 def keep(db: Connection, token: str, sealed: bytes) -> None:
     """Replace what is kept for a pending connection."""
     db.execute(update(pending_connections).where(pending_connections.c.id == _digest(token)).values(kept=sealed))
+
+
+def sweep(db: Connection, *, now: datetime) -> None:
+    """Delete those that took too long, with what is kept for them."""
+    db.execute(delete(pending_connections).where(pending_connections.c.expires_at <= now))
 
 
 def _digest(token: str) -> bytes:

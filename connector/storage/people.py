@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from connector.domain.people import Client, Level, Medium, Practitioner
+from connector.domain.people import Client, Level, Medium, Practitioner, check_address
 from connector.errors import NotFoundError, RuleError
 from connector.storage.tables import clients, practitioners
 
@@ -112,8 +113,8 @@ def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -
 
 
 def practitioner_by_email(db: Connection, email: str) -> Practitioner | None:
-    """Return who signs in with this address; upper and lower case do not matter."""
-    row = db.execute(select(practitioners).where(practitioners.c.email == email.strip().lower())).first()
+    """Return who signs in with this address, however it is written; upper and lower case do not matter."""
+    row = db.execute(select(practitioners).where(practitioners.c.email == _comparable(email))).first()
     return _practitioner(row) if row else None
 
 
@@ -142,7 +143,7 @@ def is_named(db: Connection, client_id: UUID) -> bool:
 
 def clients_by_email(db: Connection, email: str) -> Sequence[Client]:
     """Return the clients with this address; several may share one."""
-    rows = db.execute(select(clients).where(func.lower(clients.c.email) == email.strip().lower()))
+    rows = db.execute(select(clients).where(func.lower(clients.c.email) == _comparable(email)))
     return [_client(row) for row in rows]
 
 
@@ -150,6 +151,13 @@ def client_names(db: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
     """Return the names of these clients in one query."""
     rows = db.execute(select(clients.c.id, clients.c.name).where(clients.c.id.in_(set(ids))))
     return {row.id: row.name for row in rows}
+
+
+def _comparable(email: str) -> str:
+    """Return an address as it is stored; what is none stays as it is, and is nobody's."""
+    with suppress(RuleError):
+        email = check_address(email.strip())
+    return email.strip().lower()
 
 
 def _practitioner(row: Row[Any]) -> Practitioner:

@@ -229,7 +229,10 @@ TELL_NOTHING: Mapping[Table, str] = {
     "unreadable_at refused_at outage_told_at written_at read_at created_at successor_id paused paused_at paused_count "
     "busy_at busy_until busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
     "compare_trouble_kind compare_trouble_since repair_asked identity twin",
-    tables.signins: "id practitioner_id expires_at used_at",
+    tables.signins: "id practitioner_id expires_at used_at made_at",
+    tables.browsers: "id practitioner_id signed_in_at seen_at",
+    # An address that somebody has typed to sign in, for the moment until it was looked for among practitioners.
+    tables.link_requests: "id address asked_at",
     tables.channels: "id calendar_id provider remote_id secret proof state opened_at renew_at expires_at "
     "last_notified_at",
     tables.registration_faults: "provider since ended_at cause",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -46,18 +47,33 @@ class Seal:
         """Return the same credentials sealed under the newest key."""
         return self._fernet.rotate(sealed)
 
-    def token(self, purpose: str, identity: UUID) -> str:
-        """Return an unguessable token for a link; the same at every call while the newest key stays."""
-        return _serializer(self._links, purpose).dumps(identity.hex)
+    def token(self, purpose: str, identity: UUID, *, since: datetime | None = None) -> str:
+        """Return an unguessable token for a link; the same at every call while the newest key stays.
+
+        Args:
+            purpose: What the link is for: no other takes it.
+            identity: What it stands for.
+            since: Since when that is as the link says, aware UTC, whole seconds; None where it stays as it is.
+        """
+        since_text = f".{since.timestamp():.0f}" if since else ""
+        return _serializer(self._links, purpose).dumps(identity.hex + since_text)
 
     def identity(self, purpose: str, token: str) -> UUID:
         """Return what a token stands for.
 
         Raises: NotFoundError if it is not one of ours.
         """
+        return self.subject(purpose, token)[0]
+
+    def subject(self, purpose: str, token: str) -> tuple[UUID, datetime | None]:
+        """Return what a token stands for, and since when that is as it says, if it says so.
+
+        Raises: NotFoundError if it is not one of ours.
+        """
         try:
-            return UUID(hex=_serializer(self._links, purpose).loads(token))
-        except (BadSignature, ValueError, TypeError) as error:
+            identity, _, since = _serializer(self._links, purpose).loads(token).partition(".")
+            return UUID(hex=identity), datetime.fromtimestamp(int(since), UTC) if since else None
+        except (BadSignature, ValueError, TypeError, AttributeError) as error:
             raise NotFoundError("This link is not complete or not one of ours. Open it again from the mail.") from error
 
 

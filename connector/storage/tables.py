@@ -451,7 +451,27 @@ signins = Table(
     Column("id", Uuid, primary_key=True),
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
-    Column("used_at", UtcDateTime),
+    Column("used_at", UtcDateTime),  # or since when a newer one has taken its place
+    Column("made_at", UtcDateTime),  # NULL in what an older version has mailed
+)
+
+# Who asked for a sign-in link, until a worker has looked whether there is somebody of that address.
+link_requests = Table(
+    "link_requests",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("address", Text, nullable=False),  # as typed
+    Column("asked_at", UtcDateTime, nullable=False),
+)
+
+# Browsers in which a practitioner is signed in.
+browsers = Table(
+    "browsers",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # SHA-256 of the token that the browser holds
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False, index=True),
+    Column("signed_in_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),  # when it last asked for a page, to a few minutes
 )
 
 channels = Table(

@@ -15,7 +15,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from connector.domain.entry import Content
+from connector.domain.text import visible
 from connector.storage.tables import unknown_entries as table
+
+_LONGEST_TITLE = 500
 
 
 class Fate(StrEnum):
@@ -59,7 +62,7 @@ def keep(db: Connection, calendar_id: UUID, entries: Iterable[UnknownEntry]) -> 
             "calendar_id": calendar_id,
             "name": entry.name,
             "href": entry.href,
-            "title": entry.content.title if entry.content else "",
+            "title": visible(entry.content.title, longest=_LONGEST_TITLE) if entry.content else "",
             "starts_at": entry.content.span.start if entry.content else None,
             "ends_at": entry.content.span.end if entry.content else None,
             "fate": Fate.ASKED.value,

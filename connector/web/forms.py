@@ -10,6 +10,7 @@ from typing import Literal, Self
 from connector.domain.facts import Attestation
 from connector.domain.session import Location, LocationKind, check_future
 from connector.domain.span import When, instant, zone_named
+from connector.domain.text import one_line as checked_line
 from connector.errors import ConflictError, RuleError, WallTimeError
 
 CHANNELS = ("by phone", "in person", "by e-mail", "by SMS or messenger", "another way")
@@ -207,13 +208,11 @@ def past_moment(text: str, *, zone: str, now: datetime) -> datetime:
 
 
 def one_line(text: str, *, name: str, required: bool = False) -> str:
-    """Return a short line of printable text.
+    """Return a short line of text.
 
-    Raises: RuleError if it is too long, not printable, or missing where it is required.
+    Raises: RuleError if it is too long, missing where it is required, or has a character that cannot stand there.
     """
     text = text.strip()
     if required and not text:
         raise RuleError(f"{name}: please fill this in.")
-    if len(text) > _LONGEST_LINE or not text.isprintable():
-        raise RuleError(f"{name}: use at most {_LONGEST_LINE} printable characters on one line.")
-    return text
+    return checked_line(text, what=f"“{name}”", longest=_LONGEST_LINE, between=None) if text else ""

@@ -12,7 +12,7 @@ from connector.web import visit
 checks = Blueprint("health", __name__)
 
 
-@checks.get("/healthz")
+@checks.get(paths.LIVENESS)
 def alive() -> ResponseReturnValue:
     """Say that the process answers."""
     return {"alive": True}

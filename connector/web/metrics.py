@@ -10,7 +10,6 @@ from importlib import metadata
 from ipaddress import ip_address
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Response, abort, request
@@ -74,7 +73,7 @@ def _may_read(runtime: Runtime) -> bool:
         if token:
             log.info("metrics_refused")  # anybody can have this said
         return False
-    is_own_machine = settings.trusted_proxies == 0 and _is_loopback(urlsplit(settings.public_url).hostname)
+    is_own_machine = settings.trusted_proxies == 0 and settings.for_this_machine
     return is_own_machine and _is_loopback(request.remote_addr)
 
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import structlog
 from flask import Flask, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]  # the package ships no types
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
 
 from connector import paths
+from connector.domain.people import readable_address
 from connector.errors import NotFoundError, RuleError, StandstillError
 from connector.runtime import Runtime
 from connector.services import standstill
+from connector.services.signing_in import browsers
+from connector.services.signing_in.log import Event, note
 from connector.storage.database import is_busy
 from connector.web import (
     answer,
@@ -40,14 +40,12 @@ from connector.web import (
     visit,
 )
 from connector.web.cookies import SignedCookies
-from connector.web.proxies import BehindProxies
+from connector.web.limits import limit, note_limited
+from connector.web.proxies import BehindProxies, UnderPrefix
 from connector.web.times import length
 from connector.web.words import Words
 
 LARGEST_BODY = 64 * 1024
-STAYS_SIGNED_IN = timedelta(hours=12)
-SIGN_IN_LIMIT = "10 per minute"
-ANSWER_LIMIT = "30 per minute"
 
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -90,10 +88,13 @@ def create(runtime: Runtime) -> Flask:
             app.wsgi_app,
             hops=settings.trusted_proxies,
             networks=settings.proxy_networks,
-            prefix=urlsplit(settings.public_url).path,
         )
+    prefix = _prefix(settings.public_url)
+    if prefix:
+        app.wsgi_app = UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     _prepare_templates(app, brand=settings.brand)
-    _limit(app, settings.broker_url)  # before anything else looks at the request
+    # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
+    limit(app, (*_MAILED, calendars.pages, connection.pages), settings.broker_url)
     CSRFProtect(app)
     for part in (
         *_MAILED,
@@ -116,14 +117,22 @@ def create(runtime: Runtime) -> Flask:
     return app
 
 
+def _prefix(public_url: str) -> str:
+    """Return the path under which everything is, percent-encoded; empty for none."""
+    return quote(urlsplit(public_url).path.rstrip("/"), safe="/%")
+
+
 def _configure(app: Flask, runtime: Runtime, *, secure: bool) -> None:
+    prefix = _prefix(runtime.settings.public_url)
+    guarded = "__Secure-" if prefix else "__Host-"  # the latter forbids a path of one's own
     app.config.update(
         SECRET_KEY=runtime.seal.token("cookie", UUID(int=0)),
-        SESSION_COOKIE_NAME="__Host-pencilled" if secure else "pencilled",
+        SESSION_COOKIE_NAME=f"{guarded}pencilled" if secure else "pencilled",
+        SESSION_COOKIE_PATH=prefix or "/",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=STAYS_SIGNED_IN,
+        PERMANENT_SESSION_LIFETIME=browsers.LONGEST,  # until when is for the database to say
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         WTF_CSRF_TIME_LIMIT=None,  # a page may stay open as long as the offer
         WTF_CSRF_SSL_STRICT=False,  # wants a Referer, which no page of ours sends: answer links must not travel in one
@@ -133,31 +142,15 @@ def _configure(app: Flask, runtime: Runtime, *, secure: bool) -> None:
 def _prepare_templates(app: Flask, *, brand: str) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["address"] = readable_address
     app.jinja_env.globals.update(
         brand=brand,
         length=length,
-        signed_in=visit.signed_in,
+        browser=visit.browser,
         question_address=questions.address,
         paused_address=paused.address,
         standing_still=lambda: standstill.stands(visit.runtime().database),
     )
-
-
-def _limit(app: Flask, broker_url: str) -> None:
-    """Slow down whoever tries addresses or answers by the hundred; without Redis each process counts for itself."""
-    shared = broker_url != "memory://"
-    limiter = Limiter(
-        get_remote_address,
-        app=app,
-        storage_uri=broker_url,
-        in_memory_fallback_enabled=shared,
-        key_prefix="pencilled",
-    )
-    limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
-    for part in _MAILED:
-        limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
-    for part in (calendars.pages, connection.pages):  # passwords can be tried there, and services be asked
-        limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
 
 
 def _hardened(*, secure: bool) -> Callable[[Response], Response]:
@@ -179,6 +172,8 @@ def _hardened(*, secure: bool) -> Callable[[Response], Response]:
 
 def _refusal(error: RuleError) -> ResponseReturnValue:
     if isinstance(error, NotFoundError):
+        if "token" in (request.view_args or {}):
+            note(Event.TOKEN_REFUSED, page=request.endpoint or "")
         return _page("fault_link", 404)
     return render_template("fault/refused.html", message=str(error)), visit.status_of(error)
 
@@ -211,6 +206,7 @@ def _fault(error: HTTPException) -> ResponseReturnValue:
         response.allow.update(error.valid_methods or ())
     if isinstance(error, TooManyRequests):
         response.retry_after = 60
+        note_limited()
     return response
 
 

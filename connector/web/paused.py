@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -20,9 +21,9 @@ from connector.web.times import Reader
 pages = Blueprint("paused", __name__, url_prefix=paths.paused("<token>"))
 
 
-def address(calendar_id: UUID) -> str:
-    """Return the path of a paused calendar's page."""
-    return url_for("paused.show", token=visit.runtime().seal.token(breaker.PURPOSE, calendar_id))
+def address(calendar_id: UUID, paused_at: datetime | None) -> str:
+    """Return the path of the page about a calendar that was paused then."""
+    return url_for("paused.show", token=visit.runtime().seal.token(breaker.PURPOSE, calendar_id, since=paused_at))
 
 
 @pages.get("")
@@ -35,6 +36,8 @@ def show(token: str) -> ResponseReturnValue:
 def resume(token: str) -> ResponseReturnValue:
     """Go on as the button says; one that comes too late changes nothing."""
     page, runtime = _page(token), visit.runtime()
+    if not _decides(page):
+        return _show(token, status=409)
     how = request.form.get("how", "")
     if how not in (How.REVERT, How.ACCEPT):
         raise RuleError("Choose how to go on with this calendar.")
@@ -46,7 +49,7 @@ def resume(token: str) -> ResponseReturnValue:
         return _show(token, notice=True, status=409)
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     with runtime.database.begin() as db:
-        if is_paused(db, page.calendar.id):  # else it went on by itself a moment ago
+        if is_paused(db, page.calendar.id, since=page.link):  # else it went on by itself a moment ago
             breaker.resume(db, page.calendar.id, How(how), by=by, now=runtime.clock())
     return redirect(url_for("paused.show", token=token), 303)
 
@@ -57,7 +60,20 @@ def _page(token: str) -> PausedPage:
         return paused_page(db, runtime.seal, token)
 
 
+def _decides(page: PausedPage) -> bool:
+    """Whether this link may decide: of the stop that lasts, by a mail that is not old or by who is signed in."""
+    return not _has_ended(page) and (page.reason is None or page.is_about_this_stop)
+
+
+def _has_ended(page: PausedPage) -> bool:
+    here = visit.browser()
+    is_owner = here is not None and here.practitioner_id == page.practitioner.id
+    return not is_owner and page.has_ended(visit.runtime().clock())
+
+
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:
     page = _page(token)
+    if _has_ended(page):
+        return render_template("paused/ended.html"), 410
     reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
     return render_template("paused/show.html", page=page, reader=reader, notice=notice), status

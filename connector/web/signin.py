@@ -1,15 +1,16 @@
-"""Practitioners sign in by a link that is mailed to them and works once."""
+"""Practitioners sign in by a link that is mailed to them and works once, and see where they are signed in."""
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
-from connector.services import notices
-from connector.services.accounts import sign_in_links
+from connector.services.signing_in import browsers, links
+from connector.services.signing_in.log import Event, note
+from connector.services.views import practitioners
 from connector.web import visit
-from connector.web.times import length
+from connector.web.times import Reader, length
 
 LONGEST_ADDRESS = 320
 
@@ -24,37 +25,65 @@ def ask() -> ResponseReturnValue:
 
 @pages.post(paths.SIGN_IN)
 def mail() -> ResponseReturnValue:
-    """Mail a link if the address is a practitioner's; the answer does not tell whether it is."""
+    """Have a link mailed if the address is a practitioner's; neither the answer nor its time tells whether it is."""
     runtime = visit.runtime()
     address = request.form.get("email", "").strip()
     if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
         with runtime.database.begin() as db:
-            notices.queue_sign_in(db, runtime.policy, address, now=runtime.clock())
-    return render_template("signin/sent.html", address=address[:LONGEST_ADDRESS], valid=length(runtime.policy.sign_in))
+            links.ask(db, address, now=runtime.clock())
+    valid, most = length(runtime.policy.sign_in), links.MOST_LETTERS
+    return render_template("signin/sent.html", address=address[:LONGEST_ADDRESS], valid=valid, most=most)
 
 
 @pages.get(paths.sign_in("<token>"))
 def confirm(token: str) -> ResponseReturnValue:
-    """Show the button that signs in: opening the link alone does not use it up."""
+    """Show the button that signs in, and whom: opening the link alone does not use it up."""
     runtime = visit.runtime()
-    usable = sign_in_links.is_usable(runtime.database, runtime.seal, token, now=runtime.clock())
-    return render_template("signin/enter.html") if usable else _used()
+    owner = links.owner(runtime.database, runtime.seal, token, now=runtime.clock())
+    if owner is None:
+        note(Event.REFUSED, what="link")
+        return _used()
+    return render_template("signin/enter.html", owner=owner)
 
 
 @pages.post(paths.sign_in("<token>"))
 def enter(token: str) -> ResponseReturnValue:
     """Use up the link and sign in."""
-    runtime = visit.runtime()
-    practitioner_id = sign_in_links.use(runtime.database, runtime.seal, token, now=runtime.clock())
-    if practitioner_id is None:
-        return _used()
-    return redirect(visit.sign_in(practitioner_id), 303)
+    next_page = visit.sign_in(token)
+    return _used() if next_page is None else redirect(next_page, 303)
 
 
 @pages.post(paths.SIGN_OUT)
 def leave() -> ResponseReturnValue:
-    """Sign out."""
+    """Sign out here."""
     visit.sign_out()
+    return redirect(url_for("signin.ask"), 303)
+
+
+@pages.get(paths.ACCOUNT)
+def account() -> ResponseReturnValue:
+    """Show who is signed in, and in which browsers."""
+    refusal = visit.require()
+    if refusal is not None:
+        return refusal
+    runtime, here, practitioner_id = visit.runtime(), visit.browser(), visit.practitioner_id()
+    every = browsers.every(runtime.database, practitioner_id, now=runtime.clock())
+    with runtime.database.read() as db:
+        practitioner = practitioners.get(db, practitioner_id)
+    reader = Reader(zone=practitioner.zone, locale=practitioner.locale)
+    return render_template("signin/account.html", browsers=every, here=here, reader=reader)
+
+
+@pages.post(paths.SIGN_OUT_EVERYWHERE)
+def leave_everywhere() -> ResponseReturnValue:
+    """Sign out of every browser, this one included; links that were mailed before let nobody in."""
+    refusal = visit.require()
+    if refusal is not None:
+        return refusal
+    runtime = visit.runtime()
+    browsers.sign_out_everywhere(runtime.database, visit.practitioner_id(), now=runtime.clock())
+    visit.sign_out()
+    flash("You are signed out everywhere. No sign-in link that was mailed to you before works any more.", "done")
     return redirect(url_for("signin.ask"), 303)
 
 

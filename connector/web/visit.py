@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import current_app, redirect, request, url_for
+from flask import current_app, flash, g, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
@@ -23,11 +23,15 @@ from connector.errors import (
     TimeTakenError,
 )
 from connector.runtime import Runtime
+from connector.services.signing_in import browsers
+from connector.services.signing_in.browsers import Browser
+from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
 from connector.web.words import Words, words_in
 
 EXTENSION = "pencilled"
-_PRACTITIONER, _NEXT_PAGE = "practitioner", "wanted"  # the keys in the cookie
+_BROWSER, _NEXT_PAGE = "browser", "wanted"  # the keys in the cookie: a token, and where to go on
+ENDED = "You are not signed in here any more. Please sign in again."
 
 
 def runtime() -> Runtime:
@@ -41,40 +45,64 @@ def acting() -> bool:
     return request.method == "POST"
 
 
-def sign_in(practitioner_id: UUID) -> str:
-    """Remember who this browser belongs to, and return the page they wanted to see."""
-    next_page = str(cookie.get(_NEXT_PAGE, ""))
+def sign_in(link: str) -> str | None:
+    """Use up a mailed link, and return the page that this browser wanted to see; None if the link lets nobody in.
+
+    Raises: NotFoundError if it is none of ours.
+    """
+    here = runtime()
+    token = browsers.sign_in(here.database, here.seal, link, now=here.clock())
+    if token is None:
+        return None
+    next_page, former = str(cookie.get(_NEXT_PAGE, "")), _token()
+    if former:
+        browsers.sign_out(here.database, former)
     cookie.clear()
     cookie.permanent = True
-    cookie[_PRACTITIONER] = practitioner_id.hex
+    cookie[_BROWSER] = token
     return next_page or url_for("sessions.every")
 
 
 def sign_out() -> None:
-    """Forget who this browser belongs to."""
+    """Sign out here, and wherever this browser's cookie was copied to."""
+    token = _token()
+    if token:
+        browsers.sign_out(runtime().database, token)
     cookie.clear()
 
 
-def signed_in() -> UUID | None:
-    """Return the practitioner this browser belongs to; None if nobody is signed in."""
-    return UUID(hex=cookie[_PRACTITIONER]) if _PRACTITIONER in cookie else None
+def browser() -> Browser | None:
+    """Return who is signed in in this browser, asked once a request; None if nobody is, or not any more."""
+    if "browser" not in g:
+        here, token = runtime(), _token()
+        g.browser = browsers.find(here.database, token, now=here.clock()) if token else None
+        if token and g.browser is None:
+            note(Event.REFUSED, what="cookie")
+            cookie.clear()
+            flash(ENDED, "warning")
+    found: Browser | None = g.browser
+    return found
 
 
 def practitioner_id() -> UUID:
     """Return the practitioner who is signed in, on a page that `require` guards."""
-    identity = signed_in()
-    if identity is None:
+    found = browser()
+    if found is None:
         raise NotFoundError("Nobody is signed in.")
-    return identity
+    return found.practitioner_id
 
 
 def require() -> ResponseReturnValue | None:
     """Send whoever is not signed in to the sign-in page, and remember what they wanted to see."""
-    if signed_in() is not None:
+    if browser() is not None:
         return None
     if request.method == "GET":
         cookie[_NEXT_PAGE] = request.script_root + request.path
     return redirect(url_for("signin.ask"), 303)
+
+
+def _token() -> str:
+    return str(cookie.get(_BROWSER, ""))
 
 
 def actor(db: Connection) -> Actor:

@@ -25,9 +25,10 @@ from connector.errors import (
 )
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
-from connector.services import conversations, standstill
+from connector.services import conversations, standstill, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
+from connector.services.signing_in import links, log
 from connector.services.sync import erasure, free_busy, hold_probe, pull, push, troubles
 from connector.services.sync.troubles import Attempt
 from connector.storage import calendars, ledger
@@ -35,14 +36,16 @@ from connector.storage.fence import fenced
 from connector.storage.ledger import Claim, Kind
 from connector.work.engine import Handler, Running
 
+_IN_STANDSTILL = (Kind.CONVERSATION, Kind.SIGN_IN)  # which know what may leave all the same
+
 
 def handler(runtime: Runtime) -> Handler:
     """Return the function that carries out a claim and says when to look at its key again."""
 
     def handle(claim: Claim, running: Running) -> datetime | None:
         identity = UUID(claim.key.id)
-        if claim.key.kind is not Kind.CONVERSATION and standstill.stands(runtime.database):
-            return runtime.clock() + standstill.LOOK  # a conversation knows what may leave all the same
+        if claim.key.kind not in _IN_STANDSTILL and standstill.stands(runtime.database):
+            return runtime.clock() + standstill.LOOK
         match claim.key.kind:
             case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
                 return _calendar(runtime, claim, identity, running)
@@ -63,12 +66,25 @@ def handler(runtime: Runtime) -> Handler:
                         clock=runtime.clock,
                         fence=running,
                     )
-            case Kind.OUTCOME | Kind.UPKEEP:
+            case Kind.SIGN_IN:
+                _mail_link(runtime, identity, running)
+                return None
+            case Kind.UPKEEP:
+                with fenced(runtime.database, running) as db:
+                    return upkeep.sweep(db, now=runtime.clock())
+            case Kind.OUTCOME:
                 raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
             case _:
                 assert_never(claim.key.kind)
 
     return handle
+
+
+def _mail_link(runtime: Runtime, request_id: UUID, running: Running) -> None:
+    with fenced(runtime.database, running) as db:
+        outcome = links.mail(db, runtime.policy, request_id, now=runtime.clock())
+    if outcome is not None:
+        log.note(outcome.event, outcome.practitioner_id)
 
 
 def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Running) -> datetime | None:

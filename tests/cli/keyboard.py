@@ -85,13 +85,14 @@ def run_process(*words: str, settings: Mapping[str, str], cwd: Path | None = Non
 
 
 def start_process(
-    *words: str, settings: Mapping[str, str], log: Path, in_own_group: bool = False
+    *words: str, settings: Mapping[str, str], log: Path, in_own_group: bool = False, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a command that keeps running; `in_own_group` to see what it starts in turn."""
     with log.open("ab") as file:
         return subprocess.Popen(
             [PENCILLED, *words],
             env=_environment(settings),
+            cwd=cwd,
             stdout=file,
             stderr=file,
             start_new_session=in_own_group,

@@ -41,6 +41,24 @@ def test_all_is_well(practice: Cli, calendar: MemoryCalendar, mailbox: Mailbox) 
     assert mailbox.messages == []
 
 
+@pytest.mark.parametrize(
+    ("address", "ok"),
+    [
+        ("http://host.example/book", False),
+        ("http://192.168.1.7:8080", False),
+        ("https://host.example", True),
+        ("http://localhost:8080", True),
+        ("http://[::1]:8080", True),
+        ("", True),
+    ],
+)
+def test_a_public_address_without_tls_is_pointed_out(practice: Cli, address: str, ok: bool) -> None:  # noqa: FBT001
+    cli = replace(practice, settings={**practice.settings, "CONNECTOR_PUBLIC_URL": address})
+    said = cli.run("doctor")
+    assert (said.exit_code == 0) == ok
+    assert (f"!!  public address: CONNECTOR_PUBLIC_URL is {address}, without TLS" in said.stdout) == (not ok)
+
+
 def test_programs_are_told_the_same(practice: Cli) -> None:
     told = practice.json("doctor")
     assert told["ok"] is True

@@ -32,6 +32,18 @@ def test_mistakes_about_people_are_told_in_words(cli: Cli) -> None:
     assert "--zone" in cli.refused(*start, "--email", "kim@example.org", code=2)
 
 
+def test_names_and_addresses_are_taken_as_people_write_them_or_told_what_is_wrong(cli: Cli) -> None:
+    add = ("clients", "add", "--zone", "UTC")
+    cli.ok(*add, "--name", "Zo\u200cra", "--email", "jo@müller.example")
+    [zora] = cli.json("clients", "list")
+    assert (zora["name"], zora["email"]) == ("Zo\u200cra", "jo@xn--mller-kva.example")
+    cli.ok("clients", "readdress", zora["id"], "--email", "zora@bücher.example")
+    assert cli.json("clients", "list")[0]["email"] == "zora@xn--bcher-kva.example"
+    refused = cli.refused(*add, "--name", "Z\u202eora", "--email", "jo@example.org")
+    assert "an invisible character (U+202E, right-to-left override), which stands there as character 2" in refused
+    assert "“ö” (U+00F6) cannot stand before the @" in cli.refused(*add, "--name", "Jö", "--email", "jö@example.org")
+
+
 def test_empty_lists_say_what_to_do_next(cli: Cli) -> None:
     assert "practitioners add" in cli.ok("practitioners", "list")
     assert "clients add" in cli.ok("clients", "list")

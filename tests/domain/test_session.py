@@ -92,10 +92,22 @@ def test_a_cancelled_session_cannot_be_moved() -> None:
         sessions.edit(cancelled, Edit(when=when(72), attestation=ATTESTED), by=KIM, now=NOW)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "a\nb", "x" * 501])
-def test_a_location_is_one_printable_line(text: str) -> None:
-    with pytest.raises(RuleError):
+@pytest.mark.parametrize("text", ["", "  ", "a\x07b", "x" * 501])
+def test_a_location_is_one_line_that_can_be_seen(text: str) -> None:
+    with pytest.raises(RuleError, match="A location"):
         Location(kind=LocationKind.IN_PERSON, text=text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "text"),
+    [
+        (LocationKind.IN_PERSON, "Lindenstraße 7\r\n 10969 Berlin \n", "Lindenstraße 7, 10969 Berlin"),
+        (LocationKind.ONLINE, "https://meet.example.org/\nalex", "https://meet.example.org/alex"),
+        (LocationKind.PHONE, "Kim calls\n+49 30 1234", "Kim calls +49 30 1234"),
+    ],
+)
+def test_a_location_typed_on_two_lines_is_joined_as_its_kind_is_read(kind: LocationKind, typed: str, text: str) -> None:
+    assert Location(kind=kind, text=typed).text == text
 
 
 @pytest.mark.parametrize("text", ["meet.example.org", "http://meet.example.org", "javascript:alert(1)", "https://"])

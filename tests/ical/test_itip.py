@@ -156,6 +156,10 @@ def test_lines_are_folded_at_75_octets_and_never_inside_a_letter() -> None:
     assert event(built)["ORGANIZER"].params["CN"] == name.strip()
 
 
+def test_the_joiners_in_a_name_stay_where_they_are() -> None:
+    assert event(request(name="Zo\u200cra"))["ORGANIZER"].params["CN"] == "Zo\u200cra"
+
+
 @pytest.mark.parametrize(
     "name",
     ['Kim "Kimmy" Beispiel', "Kim\r\nATTENDEE:mailto:eve@example.org", "Kim ^n Beispiel", "Kim\x00\x07\u2028Beispiel"],

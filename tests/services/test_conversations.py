@@ -483,7 +483,7 @@ def test_a_reminder_of_a_draft_that_was_sent_meanwhile_never_leaves(practice: Pr
 def test_a_sign_in_that_has_expired_never_leaves(practice: Practice, post: Post) -> None:
     post.wrong = DOWN
     with practice.database.begin() as db:
-        notices.queue_sign_in(db, practice.policy, practice.kim.email, now=practice.now)
+        notices.queue_sign_in(db, practice.policy, practice.kim, now=practice.now)
     practice.mail()
     recover(practice, post)
     assert post.taken == []

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.facts import CalendarPaused
 from connector.domain.notice_table import Link
 from connector.domain.question import Question
 from connector.domain.span import Span, When
 from connector.runtime import Runtime
 from connector.services.scheduling import take_back as taking_back
 from connector.services.sync import breaker
-from connector.storage import ledger, messages, mirrors, offers, questions
+from connector.storage import ledger, messages, mirrors, offers, questions, timeline
 from connector.storage.ledger import Key, Kind
 from connector.storage.tables import messages as message_rows
 from connector.storage.tables import questions as question_rows
@@ -125,8 +126,16 @@ def page_of(stage: Stage, question: Question) -> str:
 
 def paused_page(here: Desk) -> str:
     """Return the path of the page the letter about a paused calendar leads to."""
-    token = here.stage.runtime.seal.token(breaker.PURPOSE, here.calendar.id)
+    token = here.stage.runtime.seal.token(breaker.PURPOSE, here.calendar.id, since=_stopped_at(here))
     return f"/stopped/{token}"
+
+
+def _stopped_at(here: Desk) -> datetime:
+    """Return when the calendar was paused last, whether or not it still is."""
+    with here.stage.runtime.database.read() as db:
+        facts = timeline.of_connection(db, here.calendar.connection_id)
+    times = [fact.at for fact in facts if isinstance(fact, CalendarPaused)]
+    return times[-1] if times else here.stage.now
 
 
 def conflict_page(here: Desk, n: int = 0) -> str:

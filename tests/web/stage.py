@@ -137,8 +137,8 @@ class Stage:
             return _book(db, self.runtime, practitioner or self.ada, client or self.kim, when)
 
     def mail(self) -> None:
-        """Have everybody told what they are to be told by now."""
-        Driver(runtime=self.runtime).carry_out(Kind.CONVERSATION)
+        """Have everybody told what they are to be told by now, those who have asked for a sign-in link among them."""
+        Driver(runtime=self.runtime).carry_out(Kind.CONVERSATION, Kind.SIGN_IN)
 
     @property
     def by(self) -> Actor:
@@ -168,7 +168,7 @@ class Stage:
     def sign_in_link(self, practitioner: Practitioner) -> str:
         with self.runtime.database.begin() as db:
             before = set(db.execute(sa.select(signins.c.id)).scalars())
-            notices.queue_sign_in(db, self.runtime.policy, practitioner.email, now=self.now)
+            notices.queue_sign_in(db, self.runtime.policy, practitioner, now=self.now)
             (fresh,) = set(db.execute(sa.select(signins.c.id)).scalars()) - before
         return self.runtime.link(Link.SIGN_IN, fresh).removeprefix(self.runtime.settings.public_url)
 

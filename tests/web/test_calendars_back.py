@@ -53,8 +53,10 @@ def test_another_browsers_answer_is_refused(there: Desk) -> None:
 
 def test_another_practitioner_at_the_same_browser_is_refused(there: Desk) -> None:
     answer = there.service.consent(there.begin_sign_in())
+    with there.stage.signed_in(there.stage.bob).http.session_transaction() as theirs:
+        bobs = theirs["browser"]
     with there.ada.http.session_transaction() as cookie:
-        cookie["practitioner"] = there.stage.bob.id.hex
+        cookie["browser"] = bobs
     assert "start again" in alert(there.back(answer))
 
 
@@ -112,7 +114,7 @@ def test_every_act_wants_its_token_and_a_practitioner(there: Desk) -> None:
         assert bob.post(f"/calendars/{path}", levels, page="/calendars").status_code == 404
     del before["signins"]
     after = there.stage.everything()
-    of_signing_in = {"conversations", "pending_notices", "due"}
+    of_signing_in = {"conversations", "pending_notices", "due", "browsers"}
     assert {name: after[name] for name in before if name not in of_signing_in} == {
         name: rows for name, rows in before.items() if name not in of_signing_in
     }

@@ -35,7 +35,7 @@ def test_a_grant_that_is_taken_back_is_told_once_and_regained_by_signing_in_agai
     assert own in page
     draft, session = everywhere.stage.draft(everywhere.stage.at(9, 9)), f"/sessions/{everywhere.stage.session.id}"
     refused = everywhere.ada.post(f"{session}/offer/send", {"offer": str(draft.id)}, page=session)
-    assert "/calendars" in refused.text
+    assert "on the page of your calendars" in refused.text
     if isinstance(everywhere.service, MemoryService):
         everywhere.service.store.change_password("secret")
         for calendar in everywhere.service.store.calendars.values():

@@ -160,10 +160,8 @@ def test_how_offered_times_are_shown_is_said_once_it_is_proved(there: Desk) -> N
     for wait in (timedelta(days=1), timedelta(seconds=30)):
         there.stage.clock.advance(wait)
         there.carry_out(Kind.PROBE)
-    assert (
-        "shown here as <strong>plainly busy</strong>: tentative entries read as free"
-        in there.ada.get("/calendars").text
-    )
+    text = there.stage.signed_in().get("/calendars").text
+    assert "shown here as <strong>plainly busy</strong>: tentative entries read as free" in text
 
 
 def test_when_each_calendar_was_looked_at_last_is_said(there: Desk) -> None:

@@ -104,6 +104,50 @@ def test_nobody_accepts_more_than_they_were_shown(there: Desk) -> None:
     assert there.stage.everything() == before
 
 
+def test_a_link_is_about_one_stop_and_decides_nothing_about_the_next(wiped: Desk) -> None:
+    earlier, browser = paused_page(wiped), wiped.stage.browser()
+    browser.post(earlier, {"how": "restore"})
+    wiped.work()
+    later(wiped.stage, seconds=90)
+    pull(wiped)
+    wipe(wiped)
+    assert wiped.calendar.paused == "emptied"
+    assert paused_page(wiped) != earlier
+    before = wiped.stage.everything()
+    text = browser.get(earlier).text
+    assert "“work” was stopped again" in text
+    assert "<form" not in text
+    for form in ({"how": "restore"}, _shown(wiped)):
+        assert browser.post(earlier, form, page="/signin").status_code == 409
+    assert wiped.stage.everything() == before
+    assert browser.post(paused_page(wiped), {"how": "restore"}).status_code == 303
+
+
+def test_a_link_ends_after_thirty_days_and_who_is_signed_in_decides_all_the_same(wiped: Desk) -> None:
+    page, browser = paused_page(wiped), wiped.stage.browser()
+    later(wiped.stage, days=30)
+    ended = browser.get(page)
+    assert ended.status_code == 410
+    assert "This link has ended" in ended.text
+    assert "work" not in ended.text.partition("<main")[2]
+    before = wiped.stage.everything()
+    assert browser.post(page, {"how": "restore"}, page="/signin").status_code == 410
+    assert wiped.stage.signed_in(wiped.stage.bob).get(page).status_code == 410
+    ada = wiped.stage.signed_in()
+    assert wiped.stage.everything()["calendars"] == before["calendars"]
+    assert f'href="{page}"' in ada.get("/calendars").text
+    assert ada.post(page, {"how": "restore"}).status_code == 303
+    assert wiped.calendar.paused is None
+
+
+def test_a_link_of_an_earlier_version_names_no_stop_and_decides_nothing(wiped: Desk) -> None:
+    page = f"/stopped/{wiped.stage.runtime.seal.token(PURPOSE, wiped.calendar.id)}"
+    browser = wiped.stage.browser()
+    assert browser.get(page).status_code == 410
+    assert browser.post(page, {"how": "restore"}, page="/signin").status_code == 410
+    assert wiped.calendar.paused == "emptied"
+
+
 @pytest.mark.parametrize("how", ["", "itself", "nonsense"])
 def test_only_the_two_buttons_are_taken(wiped: Desk, how: str) -> None:
     before = wiped.stage.everything()

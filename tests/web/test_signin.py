@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from connector.services.accounts.sign_in_links import PURPOSE
+from connector.domain.people import Practitioner
+from connector.services.signing_in.links import PURPOSE
+from connector.storage import people
 from connector.storage.seal import Seal
 from tests.web.stage import Stage
 
@@ -22,14 +24,31 @@ def test_the_answer_does_not_tell_whether_an_address_is_known(stage: Stage) -> N
 def test_upper_and_lower_case_of_the_address_do_not_matter(stage: Stage) -> None:
     before = stage.everything()
     stage.browser().post("/signin", {"email": " ADA@Example.org "})
+    stage.mail()
     assert len(stage.everything()["signins"]) == len(before["signins"]) + 1
 
 
+def test_an_address_is_known_however_the_name_of_its_host_is_written(stage: Stage) -> None:
+    jo = Practitioner(id=uuid4(), name="Jo\u200cra Müller", email="jo@müller.example", zone="Europe/Berlin")
+    with stage.runtime.database.begin() as db:
+        people.add_practitioner(db, jo, now=stage.now)
+    for typed in ("jo@müller.example", "Jo@MÜLLER.Example", "jo@xn--mller-kva.example"):
+        before = stage.everything()
+        stage.browser().post("/signin", {"email": typed})
+        stage.mail()
+        assert len(stage.everything()["signins"]) == len(before["signins"]) + 1, typed
+    link = stage.sign_in_link(jo)
+    assert "<strong>Jo\u200cra Müller</strong>, mailed to jo@müller.example" in stage.browser().get(link).text
+
+
 @pytest.mark.parametrize("address", ["", "a\x00b@example.org", "x" * 400, "kim@example.org"])
-def test_an_address_nobody_signs_in_with_stores_nothing(stage: Stage, address: str) -> None:
+def test_an_address_nobody_signs_in_with_leaves_nothing_stored(stage: Stage, address: str) -> None:
     before = stage.everything()
     assert stage.browser().post("/signin", {"email": address}).status_code == 200
-    assert stage.everything() == before
+    stage.mail()
+    after = stage.everything()
+    assert {name for name in before if before[name] != after[name]} <= {"due"}
+    assert address not in str(after["due"]) or not address
 
 
 def test_opening_the_link_spends_nothing_and_the_button_signs_in_once(stage: Stage) -> None:
@@ -37,6 +56,7 @@ def test_opening_the_link_spends_nothing_and_the_button_signs_in_once(stage: Sta
     before = stage.everything()
     for method in ("GET", "HEAD", "GET"):
         assert stage.browser().http.open(link, method=method).status_code == 200
+    assert "sign-in link of <strong>Dr. Ada Weiß</strong>, mailed to ada@example.org" in stage.browser().get(link).text
     assert stage.everything() == before
     browser = stage.browser()
     entered = browser.post(link)

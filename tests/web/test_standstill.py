@@ -14,6 +14,7 @@ OPEN = {
     "signin.mail",
     "signin.enter",
     "signin.leave",
+    "signin.leave_everywhere",
     "calendars.reconnect",
 }  # the last makes a calendar readable again
 LATER = "Nothing is lost, and nothing was changed. Please try again later."
@@ -66,7 +67,8 @@ def test_a_calendar_that_waits_for_the_decision_asks_its_practitioner_nothing(th
     there.connect()
     with there.stage.runtime.database.begin() as db:
         standstill.begin(db, there.stage.runtime.policy, by=CLOCK, now=there.stage.now)
-    page = there.ada.get("/calendars").text
+    ada = there.stage.signed_in()  # again: the restore has signed everybody out
+    page = ada.get("/calendars").text
     assert "there is nothing for you to do" in page
     assert "Look and decide" not in page
-    assert "Say how it shall go on" not in there.ada.get("/sessions").text
+    assert "Say how it shall go on" not in ada.get("/sessions").text

@@ -20,6 +20,7 @@ from connector.ports import (
     RemoteCalendarInfo,
     SignIn,
     UnsavedTokens,
+    service_name,
 )
 from connector.services import standstill
 from connector.services.accounts import connect, registrations
@@ -118,7 +119,7 @@ def begin(
         connection_id=connection_id,
     )
     with installation.database.begin() as db:
-        pending_connections.add(db, state, pending, now=now)
+        pending_connections.add(db, state, pending)
     return SignInPage(url=begun.url, state=state)
 
 
@@ -170,7 +171,7 @@ def keep(
         expires_at=now + CHOICE_LASTS,
     )
     with installation.database.begin() as db:
-        pending_connections.add(db, token, pending, now=now)
+        pending_connections.add(db, token, pending)
     return token
 
 
@@ -248,7 +249,7 @@ def _read_account(
             pending_connections.keep(db, token, installation.seal.seal(credentials))
     options = CalendarOptions(
         provider=provider.label,
-        account=credentials.get("email") or credentials.get("username") or "",
+        account=service_name(credentials.get("email") or credentials.get("username") or ""),
         calendars=tuple(infos),
         can_create=isinstance(account, CreatesCalendars),
     )

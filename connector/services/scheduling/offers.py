@@ -105,8 +105,8 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     if lost:
         raise RuleError(
             f"The calendar “{lost[0]}” no longer lets Pencilled in, so the times could not be kept visibly free. "
-            "Reconnect it first, on the page /calendars or by `pencilled connections reconnect`, then send again. "
-            "Nothing has been held."
+            "Reconnect it first, on the page of your calendars or by `pencilled connections reconnect`, then send "
+            "again. Nothing has been held."
         )
     breaker.check_working(db, case.practitioner.id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -25,6 +25,7 @@ from connector.storage.seal import Seal
 from connector.storage.unknown_entries import Fate
 
 PURPOSE = "stopped"  # of the tokens that lead to the page of a paused calendar
+LINK_LASTS = timedelta(days=30)  # so long a mailed link decides how a calendar goes on
 OPERATOR = "Operator"
 
 
@@ -81,6 +82,7 @@ def pause(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, co
         about=calendar.name,
         reason=reason.value,
         calendar_id=calendar.id,
+        paused_at=now,
         count=count,
     )
     notices.tell_practitioner(db, practitioner, notice, now=now)
@@ -88,12 +90,15 @@ def pause(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, *, co
         _tell_operator(db, policy, calendar, reason, count, now)
 
 
-def find(db: Db, seal: Seal, token: str) -> Calendar:
-    """Return the calendar a mailed link leads to.
+def find(db: Db, seal: Seal, token: str) -> tuple[Calendar, datetime | None]:
+    """Return the calendar a mailed link leads to, and since when it was paused that the link is about.
+
+    None if an earlier version has mailed it: such a link is about no stop.
 
     Raises: NotFoundError if the link is none of ours, or the calendar is disconnected.
     """
-    return calendars.calendar(db, seal.identity(PURPOSE, token))
+    calendar_id, paused_at = seal.subject(PURPOSE, token)
+    return calendars.calendar(db, calendar_id), paused_at
 
 
 def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> None:
@@ -149,14 +154,14 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
         if calendar.paused is not None:
             raise RuleError(
                 f"The calendar “{calendar.name}” was stopped because it looks wrong, so the times could not be kept "
-                "visibly free. Say first how to go on with it, on the page /calendars or by `pencilled connections "
-                "resume`, then send again. Nothing has been held."
+                "visibly free. Say first how to go on with it, on the page of your calendars or by `pencilled "
+                "connections resume`, then send again. Nothing has been held."
             )
         if calendar.refused_at is not None:
             raise RuleError(
                 f"The calendar “{calendar.name}” takes no entries at the moment ({calendar.trouble}), so the times "
                 "could not be kept visibly free. See whether its account may still write to it, on the page "
-                "/calendars or by `pencilled connections list`; we try again by ourselves. Then send again. "
+                "of your calendars or by `pencilled connections list`; we try again by ourselves. Then send again. "
                 "Nothing has been held."
             )
 
@@ -168,6 +173,7 @@ def _tell_operator(db: Db, policy: Policy, calendar: Calendar, reason: PauseReas
         practitioner_name="",
         reason=reason.value,
         calendar_id=calendar.id,
+        paused_at=now,
         count=count,
     )
     key = f"{notice.kind}:{calendar.id}:{uuid4()}"

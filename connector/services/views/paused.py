@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection as Db
@@ -14,7 +15,7 @@ from connector.domain.entry import EntryKind
 from connector.domain.facts import CalendarResumed
 from connector.domain.notice import PauseReason
 from connector.domain.people import Practitioner
-from connector.services.sync.breaker import find
+from connector.services.sync.breaker import LINK_LASTS, find
 from connector.services.views.timeline import Line, line_of
 from connector.storage import calendars, people, remote_changes, timeline, unknown_entries
 from connector.storage.seal import Seal
@@ -31,6 +32,7 @@ class PausedPage:
         holds: How many holds are.
         unknown: The entries with our mark that nobody knows.
         resumed: Who said last how to go on, and when.
+        link: Since when the calendar was paused that the link is about; None if it is about no stop.
     """
 
     calendar: Calendar
@@ -41,6 +43,16 @@ class PausedPage:
     holds: int
     unknown: Sequence[StoredEntry]
     resumed: Line | None
+    link: datetime | None
+
+    @property
+    def is_about_this_stop(self) -> bool:
+        """Whether the link is about the stop that lasts, and no earlier one."""
+        return self.link is not None and self.link == self.calendar.paused_at
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether the link was mailed so long ago that it decides nothing any more, nor shows anything."""
+        return self.link is None or now >= self.link + LINK_LASTS
 
     @property
     def is_readable(self) -> bool:
@@ -64,7 +76,7 @@ def paused_page(db: Db, seal: Seal, token: str) -> PausedPage:
 
     Raises: NotFoundError if the link is none of ours, or the calendar is disconnected.
     """
-    calendar = find(db, seal, token)
+    calendar, link = find(db, seal, token)
     changes = remote_changes.of_calendar(db, calendar.id)
     missing = [key.kind for key, change in changes.items() if change.kind is ChangeKind.DELETED]
     return PausedPage(
@@ -76,12 +88,14 @@ def paused_page(db: Db, seal: Seal, token: str) -> PausedPage:
         holds=missing.count(EntryKind.HOLD),
         unknown=unknown_entries.of_calendar(db, calendar.id, Fate.ASKED),
         resumed=_resumed(db, calendar),
+        link=link,
     )
 
 
-def is_paused(db: Db, calendar_id: UUID) -> bool:
-    """Whether a calendar is paused. Raises: NotFoundError if it is disconnected."""
-    return calendars.calendar(db, calendar_id).paused is not None
+def is_paused(db: Db, calendar_id: UUID, *, since: datetime | None) -> bool:
+    """Whether a calendar is paused, and has been since then. Raises: NotFoundError if it is disconnected."""
+    calendar = calendars.calendar(db, calendar_id)
+    return calendar.paused is not None and calendar.paused_at == since
 
 
 def _resumed(db: Db, calendar: Calendar) -> Line | None:

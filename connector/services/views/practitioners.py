@@ -6,10 +6,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.people import Actor, Role
+from connector.domain.people import Actor, Practitioner, Role
 from connector.storage import people
 
 
 def actor(db: Connection, practitioner_id: UUID) -> Actor:
     """Return a practitioner as the one who acts. Raises: NotFoundError."""
     return Actor(role=Role.PRACTITIONER, name=people.practitioner(db, practitioner_id).name)
+
+
+def get(db: Connection, practitioner_id: UUID) -> Practitioner:
+    """Return a practitioner. Raises: NotFoundError."""
+    return people.practitioner(db, practitioner_id)

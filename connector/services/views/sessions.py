@@ -41,6 +41,7 @@ class CalendarView:
         troubles: What does not go through in it.
         lost: Whether its account must be reconnected.
         paused: Why nothing is done in it, the value of a PauseReason; empty while it is worked on.
+        paused_at: Since when.
     """
 
     id: UUID
@@ -49,6 +50,7 @@ class CalendarView:
     troubles: tuple[TroubleView, ...]
     lost: bool
     paused: str
+    paused_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +315,7 @@ def _calendar_views(db: Connection, practitioner_id: UUID, connected: Iterable[C
             troubles=of_calendar(db, calendar),
             lost=accounts[calendar.connection_id].state is ConnectionState.ACCESS_LOST,
             paused=calendar.paused or "",
+            paused_at=calendar.paused_at,
         )
         for calendar in connected
     )

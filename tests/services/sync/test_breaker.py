@@ -164,7 +164,9 @@ def test_a_session_that_ends_just_now_is_not_what_is_left(practice: Practice, ca
 
 def test_a_mailed_link_leads_to_its_calendar_and_no_other_link_does(practice: Practice, calendar: Calendar) -> None:
     with practice.database.read() as db:
-        assert breaker.find(db, SEAL, SEAL.token(breaker.PURPOSE, calendar.id)).id == calendar.id
+        token = SEAL.token(breaker.PURPOSE, calendar.id, since=practice.now)
+        found, since = breaker.find(db, SEAL, token)
+        assert (found.id, since) == (calendar.id, practice.now)
         for token in (SEAL.token("question", calendar.id), SEAL.token(breaker.PURPOSE, practice.kim.id)):
             with pytest.raises(NotFoundError):
                 breaker.find(db, SEAL, token)

@@ -1,0 +1,30 @@
+"""One line in the log for each thing that happens as people sign in, by a practitioner's id at most."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Event(StrEnum):
+    """What has happened."""
+
+    LINK_MAILED = "sign_in_link_mailed"  # somebody has asked for a link, and it is on its way
+    LINK_NOT_OURS = "sign_in_link_unknown"  # somebody has asked for one, and nobody here has that address
+    LIMITED = "sign_in_limited"  # too often, from one place or for one address
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    REFUSED = "sign_in_refused"  # a link or a cookie that lets nobody in, or not any more
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a word: a link of a letter that is none of ours
+    LIMITED_ELSEWHERE = "limited"  # too often, where nobody signs in
+
+
+def note(event: Event, practitioner_id: UUID | None = None, **about: str | int) -> None:
+    """Log it; `about` says which page or kind of token. Never a name, an address or a token."""
+    who = {"practitioner": str(practitioner_id)} if practitioner_id else {}
+    log.info(event.value, **who, **about)

@@ -1,0 +1,20 @@
+"""What nobody needs any more is deleted: sign-ins and links that have ended, accounts that were never connected."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from connector.services.signing_in import browsers, links
+from connector.storage import needs, pending_connections, signins
+
+EVERY = timedelta(hours=1)  # whoever stores something that ends has it swept after that (`installation.have_swept`)
+
+
+def sweep(db: Connection, *, now: datetime) -> datetime | None:
+    """Delete it, and return when to look again; None if nothing is left that will end."""
+    browsers.sweep(db, now=now)
+    signins.sweep(db, ended_before=now - links.WITHIN)  # until then they count as letters to their address
+    pending_connections.sweep(db, now=now)
+    return now + EVERY if needs.is_to_be_swept(db) else None
