@@ -17,7 +17,7 @@ from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.span import When
 from connector.observed import observed
-from connector.ports import Clock, Network, Provider, RemoteCalendar, Sender, Witness
+from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Witness
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
 from connector.services.signing_in import links

@@ -108,7 +108,7 @@ def readdress_practitioner(db: Connection, practitioner: Practitioner, *, now: d
 
     What was refused is told again unless its session is over; whatever is not so any more, never.
     """
-    signins.void(db, practitioner.id, now=now)
+    signins.void_unused(db, practitioner.id, now=now)
     refused = messages.refused_to(db, practitioner.id)
     for stored in conversations.unfinished(db, practitioner.id):
         for message in refused if stored.refused else ():

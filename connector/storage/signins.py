@@ -40,12 +40,6 @@ def owner(db: Connection, signin_id: UUID, *, now: datetime) -> UUID | None:
     return row.practitioner_id if row is not None and row.used_at is None and row.expires_at > now else None
 
 
-def void(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
-    """Spend every sign-in of a practitioner that was not used."""
-    unused = (signins.c.practitioner_id == practitioner_id) & signins.c.used_at.is_(None)
-    db.execute(update(signins).where(unused).values(used_at=now))
-
-
 def use(db: Connection, signin_id: UUID, *, now: datetime) -> UUID | None:
     """Spend a sign-in and return whose it was; None if it is unknown, spent or too old."""
     query = update(signins).where(signins.c.id == signin_id, signins.c.used_at.is_(None), signins.c.expires_at > now)

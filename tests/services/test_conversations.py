@@ -386,7 +386,7 @@ def test_a_letter_is_noted_as_sent_while_its_practitioner_is_given_another_addre
 def test_a_link_mailed_to_a_practitioners_wrong_address_signs_nobody_in(practice: Practice, post: Post) -> None:
     def ask() -> None:
         with practice.database.begin() as db:
-            notices.queue_sign_in(db, practice.policy, practice.kim.email, now=practice.now)
+            notices.queue_sign_in(db, practice.policy, people.practitioner(db, practice.kim.id), now=practice.now)
 
     ask()
     practice.mail()
@@ -397,7 +397,7 @@ def test_a_link_mailed_to_a_practitioners_wrong_address_signs_nobody_in(practice
     [mailed] = [letter.notice.signin_id for letter in post.taken]
     assert mailed is not None
     with practice.database.begin() as db:
-        assert not signins.usable(db, mailed, now=practice.now)
+        assert signins.owner(db, mailed, now=practice.now) is None
         assert signins.use(db, mailed, now=practice.now) is None
 
 
