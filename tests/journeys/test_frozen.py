@@ -153,9 +153,8 @@ def play(there: Service, database_url: str, folder: Path, freezer: Freezer) -> N
                 await_true(installation, there)
                 freezer.thaw()
                 installation.until(log.read_text, lambda text: _lost(text, Kind.CALENDAR))
-                # What was under way lands when it likes, perhaps after the first look.
-                installation.until(lambda: shown(there) == wanted(installation), bool)
-                await_true(installation, there)
+                # What was under way lands when it likes, perhaps after the first look; then it is looked at again.
+                installation.until(lambda: _settled(installation) and shown(there) == wanted(installation), bool)
                 look(installation, calendar)
                 await_true(installation, there)
                 with practice.database.read() as db:
