@@ -11,6 +11,7 @@ class Unreadable(StrEnum):
     Whatever of it could be read keeps its time; what could not may take any time at all.
     """
 
+    WITHHELD = "withheld"  # its server names it and does not hand it out
     NO_CALENDAR = "no_calendar"  # it is something else
     TOO_LONG = "too_long"  # only its beginning was looked at
     NOT_WHOLE = "not_whole"  # something began in it and did not end

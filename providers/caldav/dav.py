@@ -6,6 +6,7 @@ gives up on a whole answer for one row it does not expect.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -36,6 +37,9 @@ UID_TAKEN = frozenset(
     }
 )
 _LONGEST_WAIT = timedelta(hours=6)
+# What XML forbids, in UTF-8: controls, surrogates and the last two of the plane.
+_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,8})|(\d{1,8}));", re.IGNORECASE)
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
@@ -61,11 +65,13 @@ class Row:
         href: As the server wrote it.
         status: Of the row as a whole; None where only its properties have one.
         props: Those it has, by Clark name.
+        is_exact: Whether its texts are just what the server sent; else what XML forbids was left out of its answer.
     """
 
     href: str
     status: int | None
     props: Mapping[str, Any]
+    is_exact: bool = True
 
     @property
     def refused(self) -> bool:
@@ -97,18 +103,53 @@ class Multistatus:
 
 
 def parse(body: bytes) -> Any:
-    """Parse XML that is not trusted: no entities, no document type, nothing fetched, within the parser's limits.
+    """Parse XML that is not trusted; see `_parsed`.
 
     Raises: RefusedError.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise RefusedError("the answer is not XML") from error
+    return _parsed(body)[0]
+
+
+def _parsed(body: bytes) -> tuple[Any, bool]:
+    """Parse XML that is not trusted: no entities, no document type, nothing fetched, within the parser's limits.
+
+    Servers pass on characters that XML forbids, as somebody has pasted them into a note: these are left out. Nothing
+    else is put right, since a parser that is lenient takes the beginning of an answer for the whole.
+
+    Returns: The root, and whether nothing was left out.
+    Raises: RefusedError.
+    """
+    root = _strictly(body)
+    is_exact = root is not None
+    if root is None:
+        root = _strictly(_cleaned(body))
+    if root is None:
+        raise RefusedError("the answer is not XML")
     if root.getroottree().docinfo.doctype:
         raise RefusedError("the answer brings a document type")
-    return root
+    return root, is_exact
+
+
+def _cleaned(body: bytes) -> bytes:
+    """Return a document without the characters that XML forbids, and without references to them."""
+    return _REFERENCE.sub(_allowed, _FORBIDDEN.sub(b"", body))
+
+
+def _allowed(reference: re.Match[bytes]) -> bytes:
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    try:
+        return b"" if _FORBIDDEN.fullmatch(chr(number).encode(errors="surrogatepass")) else reference[0]
+    except (ValueError, OverflowError):
+        return b""  # beyond all characters
+
+
+def _strictly(body: bytes) -> Any:
+    """Return the root of a document; None if it is not well-formed."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
+    try:
+        return etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
 
 
 def multistatus(answer: Answer) -> Multistatus:
@@ -118,11 +159,11 @@ def multistatus(answer: Answer) -> Multistatus:
     """
     if answer.status != 207:  # noqa: PLR2004 - Multi-Status
         raise meaning(answer)
-    root = parse(answer.body)
+    root, is_exact = _parsed(answer.body)
     if root.tag != dav.MultiStatus.tag:
         raise RefusedError("the answer is no multistatus")
     return Multistatus(
-        tuple(_row(response) for response in root.iterchildren(dav.Response.tag)),
+        tuple(_row(response, is_exact=is_exact) for response in root.iterchildren(dav.Response.tag)),
         (root.findtext(dav.SyncToken.tag) or "").strip() or None,
     )
 
@@ -138,14 +179,14 @@ def rows_about(answer: Answer) -> tuple[Row, ...]:
     return rows
 
 
-def _row(response: Any) -> Row:
+def _row(response: Any, *, is_exact: bool) -> Row:
     props: dict[str, Any] = {}
     for propstat in response.iterchildren(dav.PropStat.tag):
         status = _code(propstat.findtext(dav.Status.tag))
         if status is None or status < 300:  # noqa: PLR2004 - success
             props |= {str(prop.tag): prop for holder in propstat.iterchildren(dav.Prop.tag) for prop in holder}
     href = (response.findtext(dav.Href.tag) or "").strip()
-    return Row(href, _code(response.findtext(dav.Status.tag)), props)
+    return Row(href, _code(response.findtext(dav.Status.tag)), props, is_exact)
 
 
 def _code(status: str | None) -> int | None:
@@ -233,10 +274,13 @@ def sync(token: str) -> bytes:
     return _xml(_with(dav.SyncCollection(), dav.SyncToken(value=token), level, etags))
 
 
-def query(start: datetime, end: datetime | None) -> bytes:
-    """Ask for the events that touch a time, recurring ones as a whole (RFC 4791 section 7.8); None: up to the last."""
+def query(start: datetime, end: datetime | None, *, with_data: bool = True) -> bytes:
+    """Ask for the events that touch a time, recurring ones as a whole (RFC 4791 section 7.8); None: up to the last.
+
+    Without data only their ETags are asked for.
+    """
     during = _with(cdav.CompFilter("VEVENT"), cdav.TimeRange(start, end))
-    prop = _with(dav.Prop(), dav.GetEtag(), cdav.CalendarData())
+    prop = _with(dav.Prop(), dav.GetEtag(), *([cdav.CalendarData()] if with_data else []))
     return _xml(_with(cdav.CalendarQuery(), prop, _with(cdav.Filter(), _with(cdav.CompFilter("VCALENDAR"), during))))
 
 

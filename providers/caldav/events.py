@@ -91,10 +91,14 @@ class Events:
             while len(self._bodies) > _CACHED:
                 self._bodies.popitem(last=False)
 
-    def told(self, href: str, etag: str | None, text: str) -> Stored:
-        """Return an event as an answer in XML tells it, which spells line ends its own way; keep it as `get` does."""
-        stored = Stored(href, etag, text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
-        self.remember(stored)
+    def told(self, href: str, row: _dav.Row, text: str) -> Stored:
+        """Return an event as an answer in XML tells it, which spells line ends its own way; keep it as `get` does.
+
+        One of which something was left out is not kept: it would be written back like that.
+        """
+        stored = Stored(href, row.text(dav.GetEtag), text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+        if row.is_exact:
+            self.remember(stored)
         return stored
 
     def write(self, put: Put) -> Written:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from caldav.elements import cdav, dav
+from caldav.elements import cdav
 
 from connector.domain.reconcile import Sighting
 from connector.errors import TransientError
@@ -45,7 +45,7 @@ def _members(events: Events, start: datetime) -> list[Stored]:
         if row.status == _CUT:
             raise TransientError("the server has not listed the whole calendar")
         text = row.text(cdav.CalendarData)
-        stored = events.told(href, row.text(dav.GetEtag), text) if text else _by_itself(events, href)
+        stored = events.told(href, row, text) if text else _by_itself(events, href)
         if stored:
             found.append(stored)
     return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
 from urllib.parse import urljoin, urlsplit
 
@@ -23,7 +23,7 @@ from connector.errors import AccessLostError, ProviderError
 from connector.ical import vevent
 from connector.ports import (
     HTTP_TIMEOUT,
-    Busy,
+    BusyReading,
     Changes,
     Failed,
     Listed,
@@ -36,6 +36,8 @@ from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
 from providers.caldav import dav as _dav
 from providers.caldav import discovery, feed, free_busy, identity, listing
 from providers.caldav.events import Events, Stored
+from providers.caldav.members import Kept
+from providers.caldav.owner import Owner
 from providers.caldav.push import Push
 
 _CHUNK = 50  # hrefs in one multiget
@@ -51,9 +53,11 @@ def _clock() -> datetime:
 class CaldavCalendar(Push):
     """One CalDAV collection."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, owner: Owner, kept: Kept) -> None:
         super().__init__(events.http, events.url)
         self._events = events
+        self._owner = owner
+        self._kept = kept
         self._lanes = Lanes()
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
@@ -129,9 +133,9 @@ class CaldavCalendar(Push):
         """List what is ours, in one request."""
         return listing.listed(self._events, since)
 
-    def busy(self, span: Span) -> Sequence[Busy]:
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return when the collection is not free."""
-        return free_busy.busy(self._events, span)
+        return free_busy.busy(self._events, span, zone=zone, owner=self._owner, kept=self._kept)
 
     def _do(self, action: Action) -> Outcome:
         try:
@@ -155,7 +159,7 @@ class CaldavCalendar(Push):
         for row in _dav.multistatus(answer).rows:
             text, href = row.text(cdav.CalendarData), events.canonical(row.href)
             if text is not None and href in hrefs:
-                stored_events[href] = events.told(href, row.text(dav.GetEtag), text)
+                stored_events[href] = events.told(href, row, text)
         return stored_events
 
 
@@ -190,10 +194,14 @@ def _fatal_error(outcome: Outcome) -> ProviderError | None:
 class CaldavAccount:
     """One login at one CalDAV server, with its kept-alive connections."""
 
-    def __init__(self, http: Http, homes: Sequence[str], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, http: Http, homes: Sequence[str], clock: Callable[[], datetime], *, owner: Owner, kept: Kept
+    ) -> None:
         self._http = http
         self._homes = tuple(homes)
         self._clock = clock
+        self._owner = owner
+        self._kept = kept
         self._open: dict[str, CaldavCalendar] = {}
 
     def calendars(self) -> Sequence[RemoteCalendarInfo]:
@@ -212,7 +220,7 @@ class CaldavAccount:
     def open(self, remote_id: str) -> CaldavCalendar:
         """Return one collection by its URL."""
         if remote_id not in self._open:
-            self._open[remote_id] = CaldavCalendar(Events(self._http, remote_id, self._clock))
+            self._open[remote_id] = CaldavCalendar(Events(self._http, remote_id, self._clock), self._owner, self._kept)
         return self._open[remote_id]
 
     def close(self) -> None:
@@ -252,6 +260,7 @@ class Caldav:
         self._timeout = timeout
         self._accounts: OrderedDict[tuple[object, ...], CaldavAccount] = OrderedDict()
         self._lock = Lock()
+        self._kept = Kept()
 
     def account_key(self, credentials: Mapping[str, str]) -> str | None:
         """Return the URL of whom the server says we are."""
@@ -299,7 +308,8 @@ class Caldav:
             digest=credentials.get("scheme") == "digest",
         )
         http = Http(network, login, timeout=self._timeout)
-        return CaldavAccount(http, credentials["homes"].split("\n"), network.clock or self._clock)
+        owner, clock = Owner(http, credentials["principal"]), network.clock or self._clock
+        return CaldavAccount(http, credentials["homes"].split("\n"), clock, owner=owner, kept=self._kept)
 
 
 PROVIDER = Caldav()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 from connector.domain.entry import Showing
@@ -24,6 +24,7 @@ from connector.errors import (
 )
 from connector.ports import (
     Busy,
+    BusyReading,
     Changed,
     Changes,
     Failed,
@@ -156,20 +157,21 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
                 for event in ours
             ]
 
-    def busy(self, span: Span) -> Sequence[Busy]:
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002 - all its times are instants
         """Return when it is not free."""
         before_request()
         with self._lock:
             self._ask("busy")
             intervals = self._busy_events(span)
-            return [busy for busy in intervals if not (self.tentative_is_free and self._is_tentative(busy))]
+            shown = [busy for busy in intervals if not (self.tentative_is_free and self._is_tentative(busy))]
+            return BusyReading(times=shown)
 
-    def list_busy(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002
         """Return each event that is not free, tentative ones too; asks as `busy` does."""
         before_request()
         with self._lock:
             self._ask("busy")
-            return self._busy_events(span)
+            return BusyReading(times=self._busy_events(span))
 
     # What goes wrong: the tests' own handles.
 
