@@ -157,9 +157,9 @@ def test_a_forbidden_character_in_a_note_hides_nothing(setting: Setting, charact
 )
 def test_no_forbidden_character_hides_anything(setting: Setting, character: bytes) -> None:
     for n in range(2):
-        setting.owner.add_text(odd(NOON, HOUR, "DESCRIPTION:a-b", uid=f"odd {n}"))
+        setting.owner.add_text(odd(NOON, HOUR, "DESCRIPTION:left-right", uid=f"odd {n}"))
     setting.proxy.once("REPORT", lambda _, forward: forward())
-    setting.proxy.once("REPORT", edited((b"a-b", b"a" + character + b"b")))
+    setting.proxy.once("REPORT", edited((b"left-right", b"left" + character + b"right")))
     assert spans(setting) == TIMES * 2
     assert setting.proxy.methods() == ["REPORT", "REPORT"]
 
