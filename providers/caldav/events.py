@@ -23,7 +23,8 @@ from providers._wire import Answer, Http
 from providers.caldav import dav as _dav
 
 _ROUNDS = 3
-_CACHED = 512
+_CACHED = 512  # bodies
+_LARGEST = 256 * 1024  # bytes of one that is kept
 _CALENDAR = {"Content-Type": "text/calendar; charset=utf-8"}
 _CREATED, _NO_CONTENT, _FORBIDDEN = 201, 204, 403
 _GONE = frozenset({404, 410})
@@ -83,7 +84,7 @@ class Events:
 
     def remember(self, stored: Stored) -> None:
         """Keep a body for the next update of the event."""
-        if stored.etag is None or len(stored.body) > vevent.LONGEST:
+        if stored.etag is None or len(stored.body) > _LARGEST:
             return
         with self._lock:
             self._bodies[stored.href, stored.etag] = stored.body
@@ -199,14 +200,16 @@ class Events:
         return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
 
     def _merged(self, stored: bytes, put: Put) -> bytes:
-        """Merge into what is ours; whatever cannot be read at our own unguessable address is replaced."""
-        content, stamp = put.entry.content, self._clock()
+        """Merge into what is ours; what cannot be changed without losing something of it is left alone.
+
+        Raises: RefusedError.
+        """
+        if vevent.uid(stored) != put.ref.name and not self._is_marked(stored, put.ref.name):
+            raise RefusedError("another event stands where ours belongs")
         try:
-            if vevent.uid(stored) == put.ref.name or self._is_marked(stored, put.ref.name):
-                return vevent.merge(stored, content, name=put.ref.name, stamp=stamp)
-        except vevent.UnreadableError:
-            return vevent.build(put.ref.name, content, stamp=stamp)
-        raise RefusedError("another event stands where ours belongs")
+            return vevent.merge(stored, put.entry.content, name=put.ref.name, stamp=self._clock())
+        except vevent.UnreadableError as error:
+            raise RefusedError(f"the event cannot be changed without losing something of it: {error}") from error
 
     def _is_marked(self, stored: bytes, name: str) -> bool:
         """Whether an event was made under a name, although some program has given it another UID."""

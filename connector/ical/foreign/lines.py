@@ -15,15 +15,18 @@ LONGEST = 12 * 1024 * 1024  # bytes of one object that are looked at
 MOST = 50_000  # lines that are kept of one object
 
 _FOLD = re.compile(rb"(?<!\n)\n++[ \t]")  # an empty line before a fold is some programs' way of ending the one before
-_LINE = re.compile(
-    rb"\n(?=[ABDERSTUX])(BEGIN|END|DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|RECURRENCE-ID|STATUS|TRANSP|UID|SEQUENCE|TZID|TZOFFSETFROM"
+_NAMES = (
+    rb"BEGIN|END|DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|RECURRENCE-ID|STATUS|TRANSP|UID|SEQUENCE|TZID|TZOFFSETFROM"
     rb"|TZOFFSETTO|X-MICROSOFT-CDO-BUSYSTATUS|X-PENCILLED|X-PENCILLED-ENTRY"
-    rb"|ATTENDEE(?=[^\n]*PARTSTAT=\"?DECLINED))[ \t]*([;:][^\n]*)",
-    re.IGNORECASE,
+    rb"|ATTENDEE(?=[^\n]*PARTSTAT=\"?DECLINED)"
 )
+_WANTED = re.compile(rb"\n(?=[ABDERSTUX])(" + _NAMES + rb")[ \t]*([;:][^\n]*)", re.IGNORECASE)
+_WORDED = re.compile(rb"\n(" + _NAMES + rb"|EXRULE|SUMMARY|LOCATION)[ \t]*([;:][^\n]*)", re.IGNORECASE)
+_KEPT = re.compile(rb"\n([A-Z-]+)([;:][^\n]*)")
 _BOM = b"\xef\xbb\xbf"
 _CUT = b"X-CUT"  # what is left open where lines were left out
-_LATER_COLONS = frozenset({"UID", "TZID", "ATTENDEE", "X-PENCILLED", "X-PENCILLED-ENTRY"})  # in their values
+_WORDS = frozenset({"SUMMARY", "LOCATION"})
+_LATER_COLONS = frozenset({"UID", "TZID", "ATTENDEE", "X-PENCILLED", "X-PENCILLED-ENTRY", *_WORDS})  # in their values
 _QUOTED = re.compile(r'(?:"[^"]*"|[^":])*+:')
 _PARAMETER = re.compile(r';[ \t]*([\w-]+)[ \t]*=[ \t]*("[^"]*"|[^;"]*)')
 _OUTER = frozenset({"VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE"})  # none inside another
@@ -32,7 +35,10 @@ _DEEPEST = 16  # components inside one another
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One property: its name in capitals, its parameters as they were written, its value without outer blanks."""
+    """One property: its name in capitals, its parameters as they were written, its value.
+
+    Blanks around a value are left out, unless they are words of people.
+    """
 
     name: str
     parameters: str
@@ -92,15 +98,18 @@ class Scan:
     is_cut: bool
 
 
-def filtered(data: bytes) -> bytes:
-    """Return the lines that matter, unfolded, one a line; what is too long is cut, and its end left open."""
+def filtered(data: bytes, *, words: bool = False) -> bytes:
+    """Return the lines that matter, unfolded, one a line; what is too long is cut, and its end left open.
+
+    What people have written into it matters only if `words` says so.
+    """
     is_cut = len(data) > LONGEST
     if is_cut:
         data = data[:LONGEST].rpartition(b"\n")[0]
     text = b"\n" + data.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     del data
     kept: list[bytes] = []
-    for line in _LINE.finditer(_FOLD.sub(b"", text)):
+    for line in (_WORDED if words else _WANTED).finditer(_FOLD.sub(b"", text)):
         if len(kept) >= MOST:
             is_cut = True
             break
@@ -113,8 +122,8 @@ def filtered(data: bytes) -> bytes:
 def scan(lines: bytes) -> Scan:
     """Return the components of an object from the lines that `filtered` has kept."""
     builder = _Builder(b"\n" + lines)
-    for line in _LINE.finditer(builder.text):
-        name = line[1].decode().upper()
+    for line in _KEPT.finditer(builder.text):
+        name = line[1].decode()
         if name == "BEGIN":
             builder.begin(_kind(line[2]), line.start())
         elif name == "END":
@@ -128,8 +137,8 @@ def component(lines: bytes) -> Component | None:
     """Return the first component that began, with all that is inside it."""
     builder = _Builder(b"\n" + lines)
     outermost = None
-    for line in _LINE.finditer(builder.text):
-        name = line[1].decode().upper()
+    for line in _KEPT.finditer(builder.text):
+        name = line[1].decode()
         if name == "BEGIN":
             opened = builder.begin(_kind(line[2]), line.start())
             outermost = outermost or opened
@@ -210,6 +219,7 @@ def _line(name: str, rest: bytes) -> Line:
     """
     text = rest.decode(errors="replace")
     if name in _LATER_COLONS and (first := _QUOTED.match(text)):
-        return Line(name, text[: first.end() - 1], text[first.end() :].strip())
+        value = text[first.end() :]
+        return Line(name, text[: first.end() - 1], value if name in _WORDS else value.strip())
     parameters, _, value = text.rpartition(":")
     return Line(name, parameters, value.strip())
