@@ -110,7 +110,7 @@ class Events:
         if put.ref.href is None and put.ref.etag is None:
             return self._create(put)
         href = self.href(put.ref)
-        stored = self._remembered(href, put.ref.etag)
+        stored = self.remembered(href, put.ref.etag)
         written = self._replace(put, stored) if stored else None
         return written or self._update(put, href)
 
@@ -239,7 +239,8 @@ class Events:
         answer = self.http.request("PROPFIND", url, headers=_dav.headers(0), body=_dav.propfind(dav.GetEtag))
         return next((etag for row in _dav.multistatus(answer).rows if (etag := row.text(dav.GetEtag))), None)
 
-    def _remembered(self, href: str, etag: str | None) -> Stored | None:
+    def remembered(self, href: str, etag: str | None) -> Stored | None:
+        """Return an event as it was at that ETag, if its body is kept."""
         if etag is None or _is_weak(etag):
             return None
         with self._lock:

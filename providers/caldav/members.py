@@ -99,7 +99,13 @@ def _listed(events: Events, span: Span) -> dict[str, tuple[str | None, str | Non
 
 
 def _known(events: Events, href: str, etag: str | None, kept: Kept) -> bytes | None:
-    return kept.get(_owner(events), (href, etag)) if etag else None
+    """Return the lines of an event at that ETag without asking for it: kept, or of a body that was read or written."""
+    if not etag:
+        return None
+    content = kept.get(_owner(events), (href, etag))
+    if content is None and (stored := events.remembered(href, etag)):
+        return _keep(events, href, etag, stored.body, kept)
+    return content
 
 
 def _owner(events: Events) -> object:

@@ -19,7 +19,7 @@ from tests.fakes.caldav_proxy import Reply, Request, Script, says
 from tests.ical.foreign.objects import calendar as whole
 from tests.ical.foreign.objects import event, timezone
 from tests.providers.conftest import Setting
-from tests.providers.contract import DAY, content
+from tests.providers.contract import DAY, content, creation, written
 
 Forward = Callable[[], Reply]
 NOON = "DTSTART:20261203T120000Z"
@@ -72,6 +72,13 @@ def test_only_what_is_new_is_fetched(setting: Setting) -> None:
     setting.owner.delete(hrefs[1])
     assert spans(setting) == [content(hours=2).span, content(hours=5).span]
     assert setting.proxy.methods() == ["REPORT", "GET"]
+
+
+def test_what_we_have_written_ourselves_is_not_fetched(setting: Setting) -> None:
+    written(setting.calendar.apply([creation()]))
+    setting.proxy.forget()
+    assert spans(setting) == [content().span]
+    assert setting.proxy.methods() == ["REPORT"]
 
 
 def test_many_events_come_a_hundred_at_a_time(setting: Setting) -> None:
