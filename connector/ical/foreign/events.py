@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from connector.domain.standing import Standing, of_exchange
 from connector.domain.unreadable import Unreadable
 from connector.ical.foreign import rules, values
 from connector.ical.foreign.budget import Budget
@@ -21,11 +22,6 @@ _DAY = Length(1, timedelta())
 _NO_TIME = Length(0, timedelta())
 _DIGITS = 10
 _DATES = frozenset({"RDATE", "EXDATE"})
-
-# What an event says of itself that leaves its time free, whatever else it says; for other services see their adapters.
-_OFF = "CANCELLED"
-_TRANSPARENT = "TRANSPARENT"
-_FREE = frozenset({"FREE", "WORKINGELSEWHERE"})  # Exchange's words; OOF, TENTATIVE and BUSY are not free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +68,7 @@ class Event:
 
 def read(component: Component, setting: Setting) -> Event | Unreadable | None:
     """Return an event; a fault if it says not even when it starts; None if it takes no time and says no more."""
-    takes_time = _takes_time(component, setting.owner)
+    takes_time = all(standing.takes_time for standing in _standings(component, setting.owner))
     start_line = component.first("DTSTART")
     try:
         start = moment(start_line or Line("DTSTART", "", ""), setting)
@@ -155,19 +151,18 @@ def _read_rules(event: Event, setting: Setting) -> None:
             event.faults.append(Unreadable.RULE)
 
 
-def _takes_time(component: Component, owner: AbstractSet[str]) -> bool:
-    if component.value("STATUS").upper() == _OFF:
-        return False
+def _standings(component: Component, owner: AbstractSet[str]) -> Iterator[Standing]:
+    """Yield what an event says of its time; Exchange's own word counts where the standard's is left out."""
+    if component.value("STATUS").upper() == "CANCELLED":
+        yield Standing.CANCELLED
     transparency = component.value("TRANSP").upper()
-    if transparency == _TRANSPARENT:
-        return False
-    if not transparency and component.value("X-MICROSOFT-CDO-BUSYSTATUS").upper() in _FREE:
-        return False
-    return not any(
-        called(line) & owner
-        for line in component.all("ATTENDEE")
-        if (line.parameter("PARTSTAT") or "").upper() == "DECLINED"
-    )
+    if transparency == "TRANSPARENT":
+        yield Standing.FREE
+    elif not transparency:
+        yield of_exchange(component.value("X-MICROSOFT-CDO-BUSYSTATUS"))
+    for line in component.all("ATTENDEE"):
+        if (line.parameter("PARTSTAT") or "").upper() == "DECLINED" and called(line) & owner:
+            yield Standing.DECLINED
 
 
 def called(line: Line) -> set[str]:

@@ -274,9 +274,31 @@ def test_series_are_expanded_and_cancelled_events_leave_the_time_free(
     weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
     setting.mailbox.add(setting.remote_id, Span.of(start, timedelta(hours=1)), recurrence=weekly)
     setting.mailbox.add(setting.remote_id, content(hours=3).span, isCancelled=True)
-    setting.mailbox.add(setting.remote_id, content(hours=5).span, showAs="workingElsewhere")
     found = [event.span for event in calendar.busy(DAY).times]
-    assert found == [Span.of(NOON, timedelta(hours=1)), content(hours=5).span]
+    assert found == [Span.of(NOON, timedelta(hours=1))]
+
+
+@pytest.mark.parametrize("showing", ["busy", "tentative", "oof", "unknown"])
+def test_what_an_event_shows_takes_its_time(setting: Setting, calendar: OutlookCalendar, showing: str) -> None:
+    setting.mailbox.add(setting.remote_id, content().span, showAs=showing)
+    assert [event.span for event in calendar.list_busy(DAY).times] == [content().span]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"showAs": "free"}, {"showAs": "workingElsewhere"}, {"responseStatus": {"response": "declined"}}],
+    ids=["free", "elsewhere", "declined"],
+)
+def test_where_somebody_works_and_what_they_have_declined_leave_the_time_free(
+    setting: Setting, calendar: OutlookCalendar, event: dict[str, object]
+) -> None:
+    setting.mailbox.add(setting.remote_id, content().span, **event)
+    assert calendar.list_busy(DAY).times == []
+
+
+def test_working_elsewhere_is_free_to_colleagues_too(work: Setting) -> None:
+    work.mailbox.add(work.remote_id, content().span, showAs="workingElsewhere")
+    assert work.calendar().busy(DAY).times == []
 
 
 @pytest.mark.parametrize(
