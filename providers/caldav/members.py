@@ -6,56 +6,23 @@ neither the size of a collection nor one broken event keeps the others from bein
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from urllib.parse import urlsplit
 
 from caldav.elements import cdav, dav
 
 from connector.domain.span import Span
 from connector.errors import MissingError, RefusedError, TransientError
+from connector.ical import vevent
 from connector.ical.foreign import lines
 from providers.caldav import dav as _dav
 from providers.caldav.events import Events
+from providers.caldav.kept import Kept
 
 _PIECE = 100  # events in one request
-_MOST = 64 * 1024 * 1024  # bytes of lines that are kept, of all collections
-_BESIDE = 512  # bytes that are kept beside the lines of one event
 _CUT = 507
 _UNABLE = frozenset({400, 403, 405, 415, 422, 501})  # how servers refuse to tell several at once
-_Place = tuple[str, str]  # address, ETag
-
-
-class Kept:
-    """The lines that matter of the events that were read last, by whose they are, address and ETag."""
-
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self._lines: OrderedDict[tuple[object, _Place], bytes] = OrderedDict()
-        self._size = 0
-        self._lock = Lock()
-
-    def get(self, owner: object, place: _Place) -> bytes | None:
-        """Return the lines of an event as it was at that ETag, if they are still kept."""
-        with self._lock:
-            if (owner, place) in self._lines:
-                self._lines.move_to_end((owner, place))
-            return self._lines.get((owner, place))
-
-    def put(self, owner: object, place: _Place, content: bytes) -> None:
-        """Keep the lines of an event, and forget those that were not asked for the longest."""
-        with self._lock:
-            former = self._lines.pop((owner, place), None)
-            self._size += _weight(content) - (_weight(former) if former is not None else 0)
-            self._lines[owner, place] = content
-            while self._size > self._most:
-                self._size -= _weight(self._lines.popitem(last=False)[1])
-
-
-def _weight(content: bytes) -> int:
-    return len(content) + _BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +33,52 @@ class Member:
     content: bytes | None
 
 
+class _Shelf:
+    """The kept lines of one collection.
+
+    They are kept for a day at most: where a server counts its ETags, a back-up that is brought back, or a collection
+    that is made again, can give an old ETag to other content.
+    """
+
+    def __init__(self, events: Events, span: Span, kept: Kept) -> None:
+        login = events.http.login  # two who share a collection need not be shown the same
+        self._place = (login.home, login.username, events.url, span.start.date())
+        self._events = events
+        self._kept = kept.lines
+
+    def get(self, href: str, etag: str | None) -> bytes | None:
+        """Return the lines of an event at an ETag: as they are kept, or those of our own that was just written."""
+        if not etag:
+            return None
+        content = self._kept.get((*self._place, href, etag))
+        if content is None and (stored := self._events.remembered(href, etag)):
+            written = lines.filtered(stored.body)
+            return written if vevent.identity(written.decode(errors="replace")) else None
+        return content
+
+    def put(self, href: str, etag: str | None, body: bytes) -> bytes:
+        """Keep the lines of an event, and return them."""
+        content = lines.filtered(body)
+        if etag and not etag.startswith("W/"):
+            self._kept.put((*self._place, href, etag), content, size=len(content))
+        return content
+
+
 def during(events: Events, span: Span, kept: Kept) -> Iterator[Member]:
     """Yield each event that touches a time, recurring ones as a whole.
 
     Raises: ProviderError; TransientError if the server has left some out.
     """
-    unknown: dict[str, str | None] = {}
+    shelf = _Shelf(events, span, kept)
+    unknown = []
     for href, (etag, text) in _listed(events, span).items():
-        if text is not None:
-            yield Member(href, lines.filtered(text.encode()))
-        elif (content := _known(events, href, etag, kept)) is not None:
-            yield Member(href, content)
+        content = lines.filtered(text.encode()) if text is not None else shelf.get(href, etag)
+        if content is None:
+            unknown.append(href)
         else:
-            unknown[href] = etag
-    hrefs = list(unknown)
-    for start in range(0, len(hrefs), _PIECE):
-        yield from _fetched(events, hrefs[start : start + _PIECE], kept)
+            yield Member(href, content)
+    for start in range(0, len(unknown), _PIECE):
+        yield from _fetched(events, unknown[start : start + _PIECE], shelf)
 
 
 def _listed(events: Events, span: Span) -> dict[str, tuple[str | None, str | None]]:
@@ -98,22 +95,7 @@ def _listed(events: Events, span: Span) -> dict[str, tuple[str | None, str | Non
     return found
 
 
-def _known(events: Events, href: str, etag: str | None, kept: Kept) -> bytes | None:
-    """Return the lines of an event at that ETag without asking for it: kept, or of a body that was read or written."""
-    if not etag:
-        return None
-    content = kept.get(_owner(events), (href, etag))
-    if content is None and (stored := events.remembered(href, etag)):
-        return _keep(events, href, etag, stored.body, kept)
-    return content
-
-
-def _owner(events: Events) -> object:
-    """Return who reads which collection: two who share one need not be shown the same."""
-    return events.http.login.home, events.http.login.username, events.url
-
-
-def _fetched(events: Events, hrefs: Sequence[str], kept: Kept) -> Iterator[Member]:
+def _fetched(events: Events, hrefs: Sequence[str], shelf: _Shelf) -> Iterator[Member]:
     """Yield some events: together or, where that answer cannot be read, in smaller pieces and at last one by one."""
     told: dict[str, bytes] = {}
     if len(hrefs) > 1:
@@ -121,15 +103,15 @@ def _fetched(events: Events, hrefs: Sequence[str], kept: Kept) -> Iterator[Membe
             rows = _asked(events, hrefs)
         except RefusedError:
             middle = len(hrefs) // 2
-            yield from _fetched(events, hrefs[:middle], kept)
-            yield from _fetched(events, hrefs[middle:], kept)
+            yield from _fetched(events, hrefs[:middle], shelf)
+            yield from _fetched(events, hrefs[middle:], shelf)
             return
         for row in rows:
             href, text = events.canonical(row.href), row.text(cdav.CalendarData)
             if text is not None and href in hrefs:
-                told[href] = _keep(events, href, row.text(dav.GetEtag), text.encode(), kept)
+                told[href] = shelf.put(href, row.text(dav.GetEtag), text.encode())
     for href in hrefs:
-        yield from [Member(href, told[href])] if href in told else _alone(events, href, kept)
+        yield from [Member(href, told[href])] if href in told else _alone(events, href, shelf)
 
 
 def _asked(events: Events, hrefs: Sequence[str]) -> Sequence[_dav.Row]:
@@ -142,7 +124,7 @@ def _asked(events: Events, hrefs: Sequence[str]) -> Sequence[_dav.Row]:
     return () if answer.status in _UNABLE else _dav.multistatus(answer).rows
 
 
-def _alone(events: Events, href: str, kept: Kept) -> Iterator[Member]:
+def _alone(events: Events, href: str, shelf: _Shelf) -> Iterator[Member]:
     """Yield one event as a plain request finds it; nothing if it has gone meanwhile."""
     try:
         stored = events.get(href)
@@ -152,11 +134,4 @@ def _alone(events: Events, href: str, kept: Kept) -> Iterator[Member]:
         yield Member(href, None)
         return
     if stored:
-        yield Member(href, _keep(events, href, stored.etag, stored.body, kept))
-
-
-def _keep(events: Events, href: str, etag: str | None, body: bytes, kept: Kept) -> bytes:
-    content = lines.filtered(body)
-    if etag and not etag.startswith("W/"):
-        kept.put(_owner(events), (href, etag), content)
-    return content
+        yield Member(href, shelf.put(href, stored.etag, stored.body))

@@ -25,16 +25,18 @@ class TimezoneId(BaseElement):
 class Home:
     """A collection's own clock; asked for when it first matters, since most times name their zone.
 
-    Raises, when it is asked, whatever the request does.
+    `uses` counts how often it has mattered. Raises, when it is asked, whatever the request does.
     """
 
     def __init__(self, events: Events, practitioner: tzinfo) -> None:
         self._events = events
         self._practitioner = practitioner
         self._zone: Zone | None = None
+        self.uses = 0
 
     def offset(self, wall: datetime) -> timedelta:
         """Return how far it is ahead of UTC when it shows a time."""
+        self.uses += 1
         if self._zone is None:
             self._zone = self._told()
         return self._zone.offset(wall)

@@ -36,7 +36,7 @@ from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError
 from providers.caldav import dav as _dav
 from providers.caldav import discovery, feed, free_busy, identity, listing
 from providers.caldav.events import Events, Stored
-from providers.caldav.members import Kept
+from providers.caldav.kept import Kept
 from providers.caldav.owner import Owner
 from providers.caldav.push import Push
 

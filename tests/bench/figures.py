@@ -15,16 +15,12 @@ import icalendar
 import sqlalchemy as sa
 
 from connector.domain.notice import Recipient
-from connector.domain.span import Span
 from connector.ical import itip
-from connector.ical.foreign import lines
-from connector.ical.foreign.clock import UNIVERSAL
-from connector.ical.foreign.occupied import occupied
 from connector.storage import ledger, migrations
 from connector.storage.database import Database
 from connector.storage.due import Key, Kind, due
+from tests.bench.calendars import collection, foreign_calendars
 from tests.domain.examples import NOW, client, session
-from tests.ical.foreign.objects import calendar, event, timezone
 
 ROUNDS = 7
 Row = tuple[str, str, str]
@@ -108,28 +104,4 @@ def _ledger(path: Path, size: int) -> Database:
     return database
 
 
-def foreign_calendars() -> Row:
-    """G24: 1,000 weekly series, each with a zone of its own and 20 exceptions, read for 60 days."""
-    objects = [_weekly(number) for number in range(1000)]
-    span = Span.of(NOW, timedelta(days=60))
-
-    def seconds(contents: list[bytes]) -> float:
-        begun = time.process_time()
-        for content in contents:
-            assert occupied(content, span, home=UNIVERSAL).times
-        return time.process_time() - begun
-
-    first, again = seconds(objects), seconds([lines.filtered(content) for content in objects])
-    return "G24 1,000 weekly series with zones: read first, from kept lines", f"{first:.2f} s, {again:.2f} s", "2 s"
-
-
-def _weekly(number: int) -> bytes:
-    name = f"Zone {number % 7}"
-    start = f"TZID={name}:20240101T{8 + number % 9:02}0000"
-    days = (f"{NOW - timedelta(weeks=week):%Y%m%d}T{8 + number % 9:02}0000" for week in range(20))
-    excluded = (f"EXDATE;TZID={name}:{day}" for day in days)
-    lasting = ("DURATION:PT50M", "RRULE:FREQ=WEEKLY;BYDAY=MO,TH")
-    return calendar(timezone(name), event(f"DTSTART;{start}", *lasting, *excluded, uid=str(number))).encode()
-
-
-PEERS = (command_start, invitations, due_work, foreign_calendars)
+PEERS = (command_start, invitations, due_work, foreign_calendars, collection)

@@ -14,7 +14,7 @@ from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
 from connector.ports import UnreadEvent
 from providers.caldav import dav
-from providers.caldav.members import Kept
+from providers.caldav.kept import Lately
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
 from tests.ical.foreign.objects import calendar as whole
 from tests.ical.foreign.objects import event, timezone
@@ -72,6 +72,14 @@ def test_only_what_is_new_is_fetched(setting: Setting) -> None:
     setting.owner.delete(hrefs[1])
     assert spans(setting) == [content(hours=2).span, content(hours=5).span]
     assert setting.proxy.methods() == ["REPORT", "GET"]
+
+
+def test_what_was_fetched_is_fetched_again_on_another_day(setting: Setting) -> None:
+    """A server that counts its ETags, and is set back, gives an old one to other content."""
+    setting.owner.add(content().span)
+    for day in (DAY, Span.of(DAY.start - timedelta(days=1), DAY.end)):
+        assert [one.span for one in setting.calendar.busy(day).times] == [content().span]
+    assert setting.proxy.methods() == ["REPORT", "GET"] * 2
 
 
 def test_what_we_have_written_ourselves_is_not_fetched(setting: Setting) -> None:
@@ -137,14 +145,16 @@ def test_what_goes_while_it_is_read_is_gone(setting: Setting) -> None:
     assert (list(reading.times), reading.unreadable) == ([], ())
 
 
-def test_lines_that_were_not_asked_for_the_longest_are_forgotten_first() -> None:
-    kept = Kept(most=2000)
+def test_values_that_were_not_asked_for_the_longest_are_forgotten_first() -> None:
+    kept = Lately[bytes](most=2000)
     for name in ("a", "b", "c"):
-        kept.put("kim", (name, "1"), b"x")
-        kept.get("kim", ("a", "1"))
-    kept.put("kim", ("d", "1"), b"x" * 100)
-    assert [name for name in "abcd" if kept.get("kim", (name, "1"))] == ["a", "c", "d"]
-    assert kept.get("alex", ("a", "1")) is None
+        kept.put(name, b"x", size=1)
+        kept.get("a")
+    kept.put("d", b"x", size=400)
+    assert [name for name in "abcd" if kept.get(name)] == ["a", "c", "d"]
+    kept.put("d", b"x", size=1)
+    kept.put("e", b"x", size=1)
+    assert [name for name in "acde" if kept.get(name)] == ["c", "d", "e"]
 
 
 # Characters that XML forbids
