@@ -37,7 +37,8 @@ def busy(events: Events, span: Span, *, zone: tzinfo, owner: Owner, kept: Kept) 
         ]
         if found.reading.unreadable:
             unreadable.append(UnreadEvent(href=member.href, reason=found.reading.unreadable))
-    return BusyReading(times=sorted(times, key=lambda one: one.span), unreadable=tuple(unreadable))
+    times.sort(key=lambda one: (one.span.start, one.span.end))
+    return BusyReading(times=times, unreadable=tuple(unreadable))
 
 
 @dataclass(frozen=True, slots=True)
