@@ -40,6 +40,7 @@ _LONGEST_WAIT = timedelta(hours=6)
 # What XML forbids, in UTF-8: controls, surrogates and the last two of the plane.
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,8})|(\d{1,8}));", re.IGNORECASE)
+_HEAD = 2000  # bytes in which an answer says what it is
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
@@ -49,6 +50,10 @@ class CrowdedError(TransientError):
 
 class LockedError(CrowdedError):
     """Somebody else is writing at this moment, and will soon have finished (RFC 4918 section 11.3)."""
+
+
+class GarbledError(RefusedError):
+    """A multistatus that is no XML: what it tells may be told one by one."""
 
 
 class GetCtag(BaseElement):
@@ -117,14 +122,15 @@ def _parsed(body: bytes) -> tuple[Any, bool]:
     else is put right, since a parser that is lenient takes the beginning of an answer for the whole.
 
     Returns: The root, and whether nothing was left out.
-    Raises: RefusedError.
+    Raises: RefusedError; GarbledError.
     """
     root = _strictly(body)
     is_exact = root is not None
     if root is None:
         root = _strictly(_cleaned(body))
     if root is None:
-        raise RefusedError("the answer is not XML")
+        kind = GarbledError if b"multistatus" in body[:_HEAD] else RefusedError
+        raise kind("the answer is not XML")
     if root.getroottree().docinfo.doctype:
         raise RefusedError("the answer brings a document type")
     return root, is_exact

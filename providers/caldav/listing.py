@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from caldav.elements import cdav
@@ -40,7 +41,7 @@ def listed(events: Events, since: datetime) -> list[Listed]:
 def _members(events: Events, start: datetime) -> list[Stored]:
     """Return every event that ends after `start`; what the answer names but does not tell is asked for by itself."""
     found = []
-    for row in _dav.rows_about(_asked(events, start)):
+    for row in _rows(events, start):
         href = events.canonical(row.href)
         if row.status == _CUT:
             raise TransientError("the server has not listed the whole calendar")
@@ -55,11 +56,20 @@ def _by_itself(events: Events, href: str) -> Stored | None:
     return None if href.endswith("/") else events.get(href)
 
 
-def _asked(events: Events, start: datetime) -> Answer:
+def _rows(events: Events, start: datetime) -> Sequence[_dav.Row]:
+    """Return what the server tells of each event; without their texts, if one of these breaks the whole answer."""
+    try:
+        return _dav.rows_about(_asked(events, start, with_data=True))
+    except _dav.GarbledError:
+        return _dav.rows_about(_asked(events, start, with_data=False))
+
+
+def _asked(events: Events, start: datetime, *, with_data: bool) -> Answer:
     """Ask for all that ends after a time: without an end, and with one where the server wants that."""
-    answer = _query(events, start, None)
-    return _query(events, start, start + _AHEAD) if answer.status in _NEEDS_END else answer
+    answer = _query(events, start, None, with_data=with_data)
+    return _query(events, start, start + _AHEAD, with_data=with_data) if answer.status in _NEEDS_END else answer
 
 
-def _query(events: Events, start: datetime, end: datetime | None) -> Answer:
-    return events.http.request("REPORT", events.url, headers=_dav.headers(1), body=_dav.query(start, end))
+def _query(events: Events, start: datetime, end: datetime | None, *, with_data: bool) -> Answer:
+    body = _dav.query(start, end, with_data=with_data)
+    return events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)

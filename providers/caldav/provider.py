@@ -155,8 +155,12 @@ class CaldavCalendar(Push):
         events = self._events
         body = _dav.multiget(urlsplit(events.address(href)).path for href in hrefs)
         answer = events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
-        stored_events = {}
-        for row in _dav.multistatus(answer).rows:
+        stored_events: dict[str, Stored] = {}
+        try:
+            rows = _dav.multistatus(answer).rows
+        except _dav.GarbledError:
+            return stored_events  # one of them breaks the whole answer: each is asked for by itself
+        for row in rows:
             text, href = row.text(cdav.CalendarData), events.canonical(row.href)
             if text is not None and href in hrefs:
                 stored_events[href] = events.told(href, row, text)

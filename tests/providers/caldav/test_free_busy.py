@@ -105,6 +105,15 @@ def test_an_answer_cut_in_half_is_not_taken_for_the_whole(setting: Setting) -> N
     assert setting.proxy.methods() == ["REPORT"] * 4
 
 
+def test_an_answer_that_one_event_breaks_hides_no_other(setting: Setting) -> None:
+    puts = [creation(content(hours=n)) for n in range(2)]
+    refs = [outcome.ref for outcome in written(setting.calendar.apply(puts))]
+    setting.proxy.once("REPORT", halved, times=2)
+    assert all(setting.calendar.read(refs).values())
+    assert len(setting.calendar.listing(DAY.start)) == 2
+    assert setting.proxy.methods()[2:] == ["REPORT", "GET", "GET", "REPORT", "REPORT", "GET", "GET"]
+
+
 def test_a_list_cut_in_half_is_refused(setting: Setting) -> None:
     setting.owner.add(content().span)
     setting.proxy.once("REPORT", halved)
