@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
-from connector.ports import Busy, Changes, Channel, Listed, ListsBusy, Outcome, RemoteCalendar, Watchable
+from connector.ports import BusyReading, Changes, Channel, Listed, ListsBusy, Outcome, RemoteCalendar, Watchable
 
 Observer = Callable[[str], AbstractContextManager[object]]
 """Told the name of a call; what it returns is entered before the call and left after it, with its error if any."""
@@ -59,15 +59,15 @@ class _CalendarCalls(_Calls[RemoteCalendar]):
         with self._observer("listing"):
             return self._remote.listing(since)
 
-    def busy(self, span: Span) -> Sequence[Busy]:
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         with self._observer("busy"):
-            return self._remote.busy(span)
+            return self._remote.busy(span, zone=zone)
 
 
 class _ListsBusyCalls(_Calls[ListsBusy]):
-    def list_busy(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         with self._observer("list_busy"):
-            return self._remote.list_busy(span)
+            return self._remote.list_busy(span, zone=zone)
 
 
 class _WatchableCalls(_Calls[Watchable]):

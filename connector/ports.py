@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum, auto
 from typing import Protocol, runtime_checkable
 from uuid import UUID
@@ -23,6 +23,7 @@ from connector.domain.notice import Notice
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
 from connector.domain.text import visible
+from connector.domain.unreadable import Unreadable
 from connector.errors import ProviderError
 
 HTTP_TIMEOUT = timedelta(seconds=20)  # less than half of a lease: a frozen worker's request ends before its claim does
@@ -143,6 +144,22 @@ class Busy:
     name: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadEvent:
+    """An event that could not be read, or not all of it: whatever time it may take is not known."""
+
+    href: str
+    reason: Unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusyReading:
+    """When a calendar is not free, and what of it nobody could read: that is never free."""
+
+    times: Sequence[Busy]
+    unreadable: Sequence[UnreadEvent] = ()
+
+
 class RemoteCalendar(Protocol):
     """One calendar of a connected account."""
 
@@ -177,8 +194,13 @@ class RemoteCalendar(Protocol):
         """
         ...
 
-    def busy(self, span: Span) -> Sequence[Busy]:
-        """Return when the calendar is not free in `span`, our own entries included, recurrences expanded."""
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
+        """Return when the calendar is not free in `span`, our own entries included, recurrences expanded.
+
+        Args:
+            span: What is asked about.
+            zone: The practitioner's: days and times are meant there where the calendar does not tell its own.
+        """
         ...
 
 
@@ -186,10 +208,12 @@ class RemoteCalendar(Protocol):
 class ListsBusy(Protocol):
     """A calendar whose `busy` does not tell which event it speaks of, but that can list its events one by one."""
 
-    def list_busy(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return each event in `span` that is not free, our own entries included, each with its href.
 
-        Recurrences are expanded. Raises: RefusedError where only free and busy may be seen; another ProviderError.
+        Recurrences are expanded; `zone` is as for `busy`.
+
+        Raises: RefusedError where only free and busy may be seen; another ProviderError.
         """
         ...
 

@@ -81,7 +81,7 @@ def test_the_calls_of_every_calendar_do_what_they_do_and_are_counted(there: Ther
     assert sighting is not None
     assert sighting.content == content()
     assert [changed.href for changed in there.calendar.changes(None).changed] == [done.ref.href]
-    assert [busy.span for busy in there.calendar.busy(DAY)] == [content().span]
+    assert [busy.span for busy in there.calendar.busy(DAY).times] == [content().span]
     list(there.calendar.apply([removal(put, done.ref)]))
     assert there.plain.changes(None).changed == ()
     assert there.counted.calls == Counter(apply=2, read=1, changes=1, busy=1)
@@ -90,7 +90,7 @@ def test_the_calls_of_every_calendar_do_what_they_do_and_are_counted(there: Ther
 def test_its_events_can_be_listed(there: There) -> None:
     [done] = written(there.calendar.apply([creation()]))
     assert isinstance(there.calendar, ListsBusy)
-    assert [busy.href for busy in there.calendar.list_busy(DAY)] == [done.ref.href]
+    assert [busy.href for busy in there.calendar.list_busy(DAY).times] == [done.ref.href]
     assert there.counted.calls["list_busy"] == 1
 
 

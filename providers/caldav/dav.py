@@ -38,6 +38,10 @@ UID_TAKEN = frozenset(
 )
 _LONGEST_WAIT = timedelta(hours=6)
 _STATUS = re.compile(r"\s*\S+\s+([1-9][0-9]{2})(?!\S)", re.ASCII)  # as in HTTP/1.1 404 Not Found
+# What XML forbids, in UTF-8: controls, surrogates and the last two of the plane.
+_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,8})|(\d{1,8}));", re.IGNORECASE)
+_HEAD = 2000  # bytes in which an answer says what it is
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
@@ -47,6 +51,10 @@ class CrowdedError(TransientError):
 
 class LockedError(CrowdedError):
     """Somebody else is writing at this moment, and will soon have finished (RFC 4918 section 11.3)."""
+
+
+class GarbledError(RefusedError):
+    """A multistatus that is no XML: what it tells may be told one by one."""
 
 
 class GetCtag(BaseElement):
@@ -63,11 +71,13 @@ class Row:
         href: As the server wrote it.
         status: Of the row as a whole; None where only its properties have one.
         props: Those it has, by Clark name.
+        is_exact: Whether its texts are just what the server sent; else what XML forbids was left out of its answer.
     """
 
     href: str
     status: int | None
     props: Mapping[str, Any]
+    is_exact: bool = True
 
     @property
     def refused(self) -> bool:
@@ -99,18 +109,54 @@ class Multistatus:
 
 
 def parse(body: bytes) -> Any:
-    """Parse XML that is not trusted: no entities, no document type, nothing fetched, within the parser's limits.
+    """Parse XML that is not trusted; see `_parsed`.
 
     Raises: RefusedError.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise RefusedError("the answer is not XML") from error
+    return _parsed(body)[0]
+
+
+def _parsed(body: bytes) -> tuple[Any, bool]:
+    """Parse XML that is not trusted: no entities, no document type, nothing fetched, within the parser's limits.
+
+    Servers pass on characters that XML forbids, as somebody has pasted them into a note: these are left out. Nothing
+    else is put right, since a parser that is lenient takes the beginning of an answer for the whole.
+
+    Returns: The root, and whether nothing was left out.
+    Raises: RefusedError; GarbledError.
+    """
+    root = _strictly(body)
+    is_exact = root is not None
+    if root is None:
+        root = _strictly(_cleaned(body))
+    if root is None:
+        kind = GarbledError if b"multistatus" in body[:_HEAD] else RefusedError
+        raise kind("the answer is not XML")
     if root.getroottree().docinfo.doctype:
         raise RefusedError("the answer brings a document type")
-    return root
+    return root, is_exact
+
+
+def _cleaned(body: bytes) -> bytes:
+    """Return a document without the characters that XML forbids, and without references to them."""
+    return _REFERENCE.sub(_allowed, _FORBIDDEN.sub(b"", body))
+
+
+def _allowed(reference: re.Match[bytes]) -> bytes:
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    try:
+        return b"" if _FORBIDDEN.fullmatch(chr(number).encode(errors="surrogatepass")) else reference[0]
+    except (ValueError, OverflowError):
+        return b""  # beyond all characters
+
+
+def _strictly(body: bytes) -> Any:
+    """Return the root of a document; None if it is not well-formed."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
+    try:
+        return etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
 
 
 def multistatus(answer: Answer) -> Multistatus:
@@ -120,11 +166,11 @@ def multistatus(answer: Answer) -> Multistatus:
     """
     if answer.status != 207:  # noqa: PLR2004 - Multi-Status
         raise meaning(answer)
-    root = parse(answer.body)
+    root, is_exact = _parsed(answer.body)
     if root.tag != dav.MultiStatus.tag:
         raise RefusedError("the answer is no multistatus")
     return Multistatus(
-        tuple(_row(response) for response in root.iterchildren(dav.Response.tag)),
+        tuple(_row(response, is_exact=is_exact) for response in root.iterchildren(dav.Response.tag)),
         (root.findtext(dav.SyncToken.tag) or "").strip() or None,
     )
 
@@ -142,14 +188,14 @@ def rows_about(answer: Answer, *, expected: int | None = None) -> tuple[Row, ...
     return rows
 
 
-def _row(response: Any) -> Row:
+def _row(response: Any, *, is_exact: bool) -> Row:
     props: dict[str, Any] = {}
     for propstat in response.iterchildren(dav.PropStat.tag):
         status = _code(propstat.findtext(dav.Status.tag))
         if status is None or status < 300:  # noqa: PLR2004 - success
             props |= {str(prop.tag): prop for holder in propstat.iterchildren(dav.Prop.tag) for prop in holder}
     href = (response.findtext(dav.Href.tag) or "").strip()
-    return Row(href, _code(response.findtext(dav.Status.tag)), props)
+    return Row(href, _code(response.findtext(dav.Status.tag)), props, is_exact)
 
 
 def _code(status: str | None) -> int | None:

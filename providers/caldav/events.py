@@ -24,7 +24,8 @@ from providers._wire import Answer, Http, joined
 from providers.caldav import dav as _dav
 
 _ROUNDS = 3
-_CACHED = 512
+_CACHED = 512  # bodies
+_LARGEST = 256 * 1024  # bytes of one that is kept
 _CALENDAR = {"Content-Type": "text/calendar; charset=utf-8"}
 _CREATED, _NO_CONTENT, _FORBIDDEN = 201, 204, 403
 _GONE = frozenset({404, 410})
@@ -84,7 +85,7 @@ class Events:
 
     def remember(self, stored: Stored) -> None:
         """Keep a body for the next update of the event."""
-        if stored.etag is None or len(stored.body) > vevent.LONGEST:
+        if stored.etag is None or len(stored.body) > _LARGEST:
             return
         with self._lock:
             self._bodies[stored.href, stored.etag] = stored.body
@@ -92,10 +93,14 @@ class Events:
             while len(self._bodies) > _CACHED:
                 self._bodies.popitem(last=False)
 
-    def told(self, href: str, etag: str | None, text: str) -> Stored:
-        """Return an event as an answer in XML tells it, which spells line ends its own way; keep it as `get` does."""
-        stored = Stored(href, etag, text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
-        self.remember(stored)
+    def told(self, href: str, row: _dav.Row, text: str) -> Stored:
+        """Return an event as an answer in XML tells it, which spells line ends its own way; keep it as `get` does.
+
+        One of which something was left out is not kept: it would be written back like that.
+        """
+        stored = Stored(href, row.text(dav.GetEtag), text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+        if row.is_exact:
+            self.remember(stored)
         return stored
 
     def write(self, put: Put) -> Written:
@@ -106,7 +111,7 @@ class Events:
         if put.ref.href is None and put.ref.etag is None:
             return self._create(put)
         href = self.href(put.ref)
-        stored = self._remembered(href, put.ref.etag)
+        stored = self.remembered(href, put.ref.etag)
         written = self._replace(put, stored) if stored else None
         return written or self._update(put, href)
 
@@ -203,14 +208,16 @@ class Events:
         return Written(key=put.key, ref=ref, seen=put.entry.content.fingerprint)
 
     def _merged(self, stored: bytes, put: Put) -> bytes:
-        """Merge into what is ours; whatever cannot be read at our own unguessable address is replaced."""
-        content, stamp = put.entry.content, self._clock()
+        """Merge into what is ours; what cannot be changed without losing something of it is left alone.
+
+        Raises: RefusedError.
+        """
+        if vevent.uid(stored) != put.ref.name and not self._is_marked(stored, put.ref.name):
+            raise RefusedError("another event stands where ours belongs")
         try:
-            if vevent.uid(stored) == put.ref.name or self._is_marked(stored, put.ref.name):
-                return vevent.merge(stored, content, name=put.ref.name, stamp=stamp)
-        except vevent.UnreadableError:
-            return vevent.build(put.ref.name, content, stamp=stamp)
-        raise RefusedError("another event stands where ours belongs")
+            return vevent.merge(stored, put.entry.content, name=put.ref.name, stamp=self._clock())
+        except vevent.UnreadableError as error:
+            raise RefusedError(f"the event cannot be changed without losing something of it: {error}") from error
 
     def _is_marked(self, stored: bytes, name: str) -> bool:
         """Whether an event was made under a name, although some program has given it another UID."""
@@ -240,7 +247,8 @@ class Events:
         answer = self.http.request("PROPFIND", url, headers=_dav.headers(0), body=_dav.propfind(dav.GetEtag))
         return next((etag for row in _dav.multistatus(answer).rows if (etag := row.text(dav.GetEtag))), None)
 
-    def _remembered(self, href: str, etag: str | None) -> Stored | None:
+    def remembered(self, href: str, etag: str | None) -> Stored | None:
+        """Return an event as it was at that ETag, if its body is kept."""
         if etag is None or _is_weak(etag):
             return None
         with self._lock:

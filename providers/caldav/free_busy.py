@@ -2,110 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any
-from zoneinfo import ZoneInfo
-
-import recurring_ical_events
-from caldav.elements import cdav
-from icalendar import Calendar
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta, tzinfo
 
 from connector.domain.span import Span
+from connector.domain.unreadable import Unreadable
 from connector.ical import vevent
-from connector.ports import Busy
-from providers.caldav import dav
+from connector.ical.foreign.occupied import Reading, occupied
+from connector.ports import Busy, BusyReading, UnreadEvent
+from providers.caldav import members
 from providers.caldav.events import Events
+from providers.caldav.kept import Kept
+from providers.caldav.owner import Home, Owner
 
-_FREE = frozenset({"TRANSPARENT"})
-_OFF = frozenset({"CANCELLED"})
-_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY"})
-_DAY = timedelta(days=1)  # all-day events are dates, which begin and end elsewhere at other instants
-_LONGEST = 4 * 1024 * 1024  # bytes of one event with all its exceptions
-# What icalendar and recurring-ical-events raise when an event makes no sense.
-_NONSENSE = (ValueError, ArithmeticError, AttributeError, KeyError, IndexError, TypeError, LookupError)
+SLACK = timedelta(hours=26)  # some servers reckon days in UTC, wherever the calendar is
+_MANY = 200  # times of one event; those of more are not kept
+_TIME = 200  # bytes that a time takes
 
 
-def busy(events: Events, span: Span) -> list[Busy]:
-    """Return what is not free in `span`; an event that makes no sense is left out and hides no other.
+def busy(events: Events, span: Span, *, zone: tzinfo, owner: Owner, kept: Kept) -> BusyReading:
+    """Return what is not free in `span`, and which events could not be read; one that makes no sense hides no other.
 
     Raises: ProviderError.
     """
-    answer = events.http.request("REPORT", events.url, headers=dav.headers(1), body=dav.query(span.start, span.end))
-    zone: tzinfo | None = None
-    intervals = []
-    for row in dav.multistatus(answer).rows:
-        text = row.text(cdav.CalendarData) or ""
-        if not text or len(text) > _LONGEST:
+    times, unreadable = [], []
+    look = _Look(span, Home(events, zone), owner, kept)
+    for member in members.during(events, Span.of(span.start - SLACK, span.end + SLACK), kept):
+        if member.content is None:
+            unreadable.append(UnreadEvent(href=member.href, reason=Unreadable.WITHHELD))
             continue
-        if zone is None and not _is_anchored(text):
-            zone = _zone(events)
-        href, name = events.canonical(row.href), _name(text)
-        intervals += [Busy(span=occurrence, href=href, name=name) for occurrence in _occupied(text, span, zone or UTC)]
-    return sorted(intervals, key=lambda interval: interval.span)
+        found = look.at(member.content)
+        times += [
+            Busy(span=one, href=member.href, name=found.name) for one in found.reading.times if one.overlaps(span)
+        ]
+        if found.reading.unreadable:
+            unreadable.append(UnreadEvent(href=member.href, reason=found.reading.unreadable))
+    times.sort(key=lambda one: (one.span.start, one.span.end))
+    return BusyReading(times=times, unreadable=tuple(unreadable))
 
 
-def _name(text: str) -> str | None:
-    identity = vevent.identity(text)
-    return (identity.name or "") if identity else None
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an event says; `name` is that of one of ours, as `Busy` has it."""
+
+    reading: Reading
+    name: str | None
 
 
-def _occupied(text: str, span: Span, zone: tzinfo) -> Iterator[Span]:
-    try:
-        calendar = Calendar.from_ical(text)
-        if any(_TOO_OFTEN & set(_frequencies(event)) for event in calendar.walk("VEVENT")):
-            yield span  # too many to expand: the whole time counts as not free
-            return
-        occurrences = recurring_ical_events.of(calendar, skip_bad_series=True).between(
-            span.start - _DAY, span.end + _DAY
-        )
-    except _NONSENSE:
-        return
-    for event in occurrences:
-        try:
-            occurrence = _span(event, zone)
-        except _NONSENSE:
-            continue
-        if occurrence and occurrence.overlaps(span):
-            yield occurrence
+class _Look:
+    """One look at the events of a collection; what their lines alone decide is kept for the next, of whole days."""
+
+    def __init__(self, span: Span, home: Home, owner: Owner, kept: Kept) -> None:
+        self._span = span
+        self._days = Span.of(_midnight(span.start), _midnight(span.end) + timedelta(days=1))
+        self._home = home
+        self._owner = owner
+        self._readings = kept.readings
+
+    def at(self, content: bytes) -> _Found:
+        """Return what the lines of an event say of the time that is looked at, or of more than that."""
+        key = content, self._days
+        known = self._readings.get(key)
+        if isinstance(known, _Found):
+            return known
+        uses = self._home.uses
+        found = self._read(content, self._days)
+        if found.reading.unreadable:
+            return self._read(content, self._span)
+        is_its_own = self._home.uses == uses and b"ATTENDEE" not in content
+        if is_its_own and len(found.reading.times) <= _MANY:
+            self._readings.put(key, found, size=len(content) + _TIME * len(found.reading.times))
+        return found
+
+    def _read(self, content: bytes, span: Span) -> _Found:
+        names = self._owner.names if b"ATTENDEE" in content else frozenset()  # only who has declined is among the lines
+        identity = vevent.identity(content.decode(errors="replace"))
+        name = (identity.name or "") if identity else None
+        return _Found(occupied(content, span, home=self._home, owner=names), name)
 
 
-def _span(event: Any, zone: tzinfo) -> Span | None:
-    """Return the time an occurrence takes; None if it leaves the time free."""
-    if str(event.get("TRANSP", "")).upper() in _FREE or str(event.get("STATUS", "")).upper() in _OFF:
-        return None
-    start, end = _instant(event.start, zone), _instant(event.end, zone)
-    return Span.of(start, end) if start < end else None
-
-
-def _instant(value: date, zone: tzinfo) -> datetime:
-    """Return the instant of a date or time; one without a zone is meant in the calendar's own."""
-    moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-
-
-def _frequencies(event: Any) -> Iterator[str]:
-    rules = event.get("RRULE", [])
-    for rule in rules if isinstance(rules, list) else [rules]:
-        yield from (str(frequency).upper() for frequency in rule.get("FREQ", []))
-
-
-def _is_anchored(text: str) -> bool:
-    """Whether every start in the text says which instant it means."""
-    starts = [line for line in text.splitlines() if line.startswith("DTSTART")]
-    return all("TZID=" in line or line.rstrip().endswith("Z") for line in starts)
-
-
-def _zone(events: Events) -> tzinfo:
-    """Return the collection's own zone (RFC 4791 section 5.2.2), by which its all-day events are meant; else UTC."""
-    body = dav.propfind(cdav.CalendarTimeZone)
-    answer = events.http.request("PROPFIND", events.url, headers=dav.headers(0), body=body)
-    texts = (row.text(cdav.CalendarTimeZone) for row in dav.rows_about(answer))
-    for line in next(filter(None, texts), "").splitlines():
-        name, _, value = line.partition(":")
-        if name.upper() == "TZID":
-            try:
-                return ZoneInfo(value.strip())
-            except (ValueError, OSError, LookupError):
-                return UTC
-    return UTC
+def _midnight(instant: datetime) -> datetime:
+    return datetime.combine(instant.date(), time(), instant.tzinfo)

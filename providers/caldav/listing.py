@@ -5,11 +5,10 @@ Where that is more than one answer can hold, its events are named first and then
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
-from caldav.elements import cdav, dav
+from caldav.elements import cdav
 
 from connector.domain.reconcile import Sighting
 from connector.errors import TransientError
@@ -17,13 +16,13 @@ from connector.ical import vevent
 from connector.ports import Listed
 from providers._wire import Answer, TooLargeError
 from providers.caldav import dav as _dav
+from providers.caldav import pieces
 from providers.caldav.events import Events, Stored
 
 _SLACK = timedelta(hours=26)  # some servers reckon days in UTC, wherever the calendar is
 _AHEAD = timedelta(days=5 * 366)  # for servers that want an end
 _NEEDS_END = frozenset({400, 403, 409, 415, 422, 500, 501})  # how servers refuse a time without one
 _CUT = 507
-_GONE = frozenset({404, 410})
 _PIECE = 10  # events asked for at once where all of them are too many
 
 
@@ -44,49 +43,40 @@ def listed(events: Events, since: datetime) -> list[Listed]:
     return found
 
 
-def _members(events: Events, start: datetime) -> list[Stored]:
-    """Return every event that ends after `start`; what the answer names but does not tell is asked for by itself."""
+def _members(events: Events, start: datetime) -> Iterator[Stored]:
+    """Yield every event that ends after `start`; what the answer names but does not tell is asked for by itself."""
     try:
         rows = _dav.rows_about(_asked(events, start), expected=_CUT)
-    except TooLargeError:
-        return _in_pieces(events, start)
-    if any(row.status == _CUT for row in rows):
-        return _in_pieces(events, start)
-    return _stored(events, rows)
+    except (TooLargeError, _dav.GarbledError):
+        rows = None
+    if rows is None or any(row.status == _CUT for row in rows):
+        yield from _in_pieces(events, start)
+        return
+    for row in rows:
+        if stored := _stored(events, events.canonical(row.href), row):
+            yield stored
 
 
-def _in_pieces(events: Events, start: datetime) -> list[Stored]:
+def _in_pieces(events: Events, start: datetime) -> Iterator[Stored]:
     rows = _dav.rows_about(_asked(events, start, bodies=False), expected=_CUT)
     if any(row.status == _CUT for row in rows):
         raise TransientError("the server has not listed the whole calendar")
     hrefs = [href for row in rows if not (href := events.canonical(row.href)).endswith("/")]
-    pieces = [hrefs[begin : begin + _PIECE] for begin in range(0, len(hrefs), _PIECE)]
-    return [stored for piece in pieces for stored in _of(events, piece)]
-
-
-def _of(events: Events, hrefs: Sequence[str]) -> list[Stored]:
-    """Read some events, in halves if they are too large together; one that alone is too large is none of ours."""
-    body = _dav.multiget(urlsplit(events.address(href)).path for href in hrefs)
-    try:
-        answer = events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
-    except TooLargeError:
-        half = len(hrefs) // 2
-        return [*_of(events, hrefs[:half]), *_of(events, hrefs[half:])] if half else []
-    return _stored(events, [row for row in _dav.multistatus(answer).rows if row.status not in _GONE])
-
-
-def _stored(events: Events, rows: Iterable[_dav.Row]) -> list[Stored]:
-    found = []
-    for row in rows:
-        href = events.canonical(row.href)
-        text = row.text(cdav.CalendarData)
-        stored = events.told(href, row.text(dav.GetEtag), text) if text else _by_itself(events, href)
+    for href, row in pieces.told(events, hrefs, piece=_PIECE):
+        if row and pieces.is_gone(row):
+            continue
+        try:
+            stored = _stored(events, href, row)
+        except TooLargeError:
+            continue  # by itself it is larger than any of ours
         if stored:
-            found.append(stored)
-    return found
+            yield stored
 
 
-def _by_itself(events: Events, href: str) -> Stored | None:
+def _stored(events: Events, href: str, row: _dav.Row | None) -> Stored | None:
+    text = row.text(cdav.CalendarData) if row else None
+    if row and text:
+        return events.told(href, row, text)
     return None if href.endswith("/") else events.get(href)
 
 

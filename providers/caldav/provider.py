@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ from connector.errors import AccessLostError, ProviderError, RefusedError
 from connector.ical import vevent
 from connector.ports import (
     HTTP_TIMEOUT,
-    Busy,
+    BusyReading,
     Changes,
     Failed,
     Listed,
@@ -33,12 +33,13 @@ from connector.ports import (
     TokenStore,
 )
 from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError, joined
-from providers.caldav import DECLARATION, discovery, feed, free_busy, identity, listing
+from providers.caldav import DECLARATION, discovery, feed, free_busy, identity, listing, pieces
 from providers.caldav import dav as _dav
-from providers.caldav.events import Events, Stored
+from providers.caldav.events import Events
+from providers.caldav.kept import Kept
+from providers.caldav.owner import Owner
 from providers.caldav.push import Push
 
-_CHUNK = 50  # hrefs in one multiget
 _ATTEMPTS = 4  # of one write that was turned away only because others wrote at the same time
 _ACCOUNTS = 64  # whose connections and last seen bodies are kept
 _CALENDARS = 1000  # of one account
@@ -52,9 +53,11 @@ def _clock() -> datetime:
 class CaldavCalendar(Push):
     """One CalDAV collection."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, owner: Owner, kept: Kept) -> None:
         super().__init__(events.http, events.url)
         self._events = events
+        self._owner = owner
+        self._kept = kept
         self._lanes = Lanes()
 
     def apply(self, actions: Sequence[Action]) -> Iterator[Outcome]:
@@ -109,17 +112,14 @@ class CaldavCalendar(Push):
     def read(self, refs: Sequence[Ref]) -> Mapping[str, Sighting | None]:
         """Read what stands there; whatever an answer leaves out is asked for by itself before it is called absent."""
         places = {self._events.href(ref): ref.name for ref in refs}
-        hrefs = list(places)
-        stored_events: dict[str, Stored] = {}
-        if len(hrefs) > 1:
-            for start in range(0, len(hrefs), _CHUNK):
-                stored_events |= self._multiget(hrefs[start : start + _CHUNK])
         sightings: dict[str, Sighting | None] = {}
-        for href, name in places.items():
-            stored = stored_events.get(href) or self._events.get(href)
-            sightings[name] = None
+        for href, row in pieces.told(self._events, list(places)):
+            text = row.text(cdav.CalendarData) if row else None
+            stored = self._events.told(href, row, text) if row and text else self._events.get(href)
+            sightings[places[href]] = None
             if stored:
-                sightings[name] = Sighting(href=href, etag=stored.etag, content=vevent.read(stored.body))
+                content = vevent.read(stored.body)
+                sightings[places[href]] = Sighting(href=href, etag=stored.etag, content=content)
         return sightings
 
     def changes(self, token: str | None) -> Changes:
@@ -130,9 +130,9 @@ class CaldavCalendar(Push):
         """List what is ours, in one request."""
         return listing.listed(self._events, since)
 
-    def busy(self, span: Span) -> Sequence[Busy]:
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return when the collection is not free."""
-        return free_busy.busy(self._events, span)
+        return free_busy.busy(self._events, span, zone=zone, owner=self._owner, kept=self._kept)
 
     def _do(self, action: Action) -> Outcome:
         try:
@@ -147,17 +147,6 @@ class CaldavCalendar(Push):
         elif isinstance(outcome.error, _dav.CrowdedError | UnreachableError):
             self._lanes.crowded()
         return outcome
-
-    def _multiget(self, hrefs: Sequence[str]) -> dict[str, Stored]:
-        events = self._events
-        body = _dav.multiget(urlsplit(events.address(href)).path for href in hrefs)
-        answer = events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
-        stored_events = {}
-        for row in _dav.multistatus(answer).rows:
-            text, href = row.text(cdav.CalendarData), events.canonical(row.href)
-            if text is not None and href in hrefs:
-                stored_events[href] = events.told(href, row.text(dav.GetEtag), text)
-        return stored_events
 
 
 @dataclass(slots=True)
@@ -191,10 +180,14 @@ def _fatal_error(outcome: Outcome) -> ProviderError | None:
 class CaldavAccount:
     """One login at one CalDAV server, with its kept-alive connections."""
 
-    def __init__(self, http: Http, homes: Sequence[str], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, http: Http, homes: Sequence[str], clock: Callable[[], datetime], *, owner: Owner, kept: Kept
+    ) -> None:
         self._http = http
         self._homes = tuple(homes)
         self._clock = clock
+        self._owner = owner
+        self._kept = kept
         self._open: dict[str, CaldavCalendar] = {}
 
     def calendars(self) -> Sequence[RemoteCalendarInfo]:
@@ -215,7 +208,7 @@ class CaldavAccount:
     def open(self, remote_id: str) -> CaldavCalendar:
         """Return one collection by its URL."""
         if remote_id not in self._open:
-            self._open[remote_id] = CaldavCalendar(Events(self._http, remote_id, self._clock))
+            self._open[remote_id] = CaldavCalendar(Events(self._http, remote_id, self._clock), self._owner, self._kept)
         return self._open[remote_id]
 
     def close(self) -> None:
@@ -255,6 +248,7 @@ class Caldav:
         self._timeout = timeout
         self._accounts: OrderedDict[tuple[object, ...], CaldavAccount] = OrderedDict()
         self._lock = Lock()
+        self._kept = Kept()
 
     def account_key(self, credentials: Mapping[str, str]) -> str | None:
         """Return the URL of whom the server says we are."""
@@ -302,7 +296,8 @@ class Caldav:
             digest=credentials.get("scheme") == "digest",
         )
         http = Http(network, login, provider=DECLARATION.slug, timeout=self._timeout)
-        return CaldavAccount(http, credentials["homes"].split("\n"), network.clock or self._clock)
+        owner, clock = Owner(http, credentials["principal"]), network.clock or self._clock
+        return CaldavAccount(http, credentials["homes"].split("\n"), clock, owner=owner, kept=self._kept)
 
 
 PROVIDER = Caldav()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,7 @@ from connector.domain.span import Span
 from connector.errors import MissingError, ProviderError, TransientError
 from connector.ports import (
     Busy,
+    BusyReading,
     Changed,
     Changes,
     Channel,
@@ -90,7 +91,7 @@ class GoogleCalendar:
         _, items = self._events(query)
         return [one for item in items.values() if "recurringEventId" not in item and (one := _listed(item))]
 
-    def busy(self, span: Span) -> Sequence[Busy]:
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002 - Google tells its own
         """Return when the calendar is not free; Google does not tell which event it is, and joins what touches.
 
         Raises: ProviderError.
@@ -110,14 +111,14 @@ class GoogleCalendar:
             raise TransientError(f"Google cannot tell when the calendar is busy: {', '.join(sorted(reasons))}")
         rows = members(calendar, "busy")
         spans = (Span.of(instant(text(row, "start")), instant(text(row, "end"))) for row in rows)
-        return [Busy(span=busy) for busy in sorted(spans)]
+        return BusyReading(times=[Busy(span=busy) for busy in sorted(spans)])
 
-    def list_busy(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002
         """Return each event that is not free.
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.
         """
-        return free_busy.listed(self._api, self._id, span)
+        return BusyReading(times=free_busy.listed(self._api, self._id, span))
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         """Open a channel for a week, or as long as Google grants.

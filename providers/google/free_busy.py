@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connector.domain.span import Span
+from connector.domain.standing import Standing
 from connector.errors import RuleError
 from connector.ports import Busy
 from providers.google.errors import garbled, instant, members, pages, text
@@ -20,7 +21,6 @@ _FIELDS = (
     "extendedProperties(private))"
 )
 _PAGE = 2500
-_ELSEWHERE = "workingLocation"  # where somebody works, not that they do
 
 
 def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
@@ -53,7 +53,7 @@ def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
 def _busy(page: Mapping[str, Any], span: Span) -> Iterator[Busy]:
     zone = _zone(str(page.get("timeZone", "")))
     for event in members(page, "items"):
-        if _is_free(event):
+        if not all(standing.takes_time for standing in _standings(event)):
             continue
         event_span = _span(event, zone)
         if event_span and event_span.overlaps(span):
@@ -70,11 +70,16 @@ def _name(event: Mapping[str, Any]) -> str | None:
     return name(event) or ("" if mark(event) else None)
 
 
-def _is_free(event: Mapping[str, Any]) -> bool:
-    if event.get("status") == "cancelled" or event.get("transparency") == "transparent":
-        return True
-    own = (attendee for attendee in members(event, "attendees") if attendee.get("self"))
-    return event.get("eventType") == _ELSEWHERE or any(row.get("responseStatus") == "declined" for row in own)
+def _standings(event: Mapping[str, Any]) -> Iterator[Standing]:
+    if event.get("status") == "cancelled":
+        yield Standing.CANCELLED
+    if event.get("transparency") == "transparent":
+        yield Standing.FREE
+    if event.get("eventType") == "workingLocation":
+        yield Standing.ELSEWHERE
+    for attendee in members(event, "attendees"):
+        if attendee.get("self") and attendee.get("responseStatus") == "declined":
+            yield Standing.DECLINED
 
 
 def _span(event: Mapping[str, Any], zone: tzinfo) -> Span | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal
 
 from connector import counters
@@ -25,6 +25,7 @@ from connector.errors import (
 )
 from connector.ports import (
     Busy,
+    BusyReading,
     Changed,
     Changes,
     Failed,
@@ -34,6 +35,7 @@ from connector.ports import (
     RemoteCalendarInfo,
     Removed,
     TokenStore,
+    UnreadEvent,
     Written,
     before_request,
 )
@@ -79,6 +81,8 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         hides_deletions: Whether the change feed leaves deletions out.
         tentative_is_free: Whether free and busy leave tentative events out, as some services do.
         around: Called instead of each remote write, with the action and what would be done; see `Around`.
+        days: Days that are taken as a whole, wherever the practitioner is.
+        unreadable: Events that nobody can read.
         requests: How often each verb was asked, writes one by one.
         spends_names: Whether a name that was deleted cannot be used again; where it can be, as at some CalDAV servers,
             a late creation makes the event anew.
@@ -97,6 +101,8 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         self.hides_deletions = False
         self.tentative_is_free = False
         self.around: Around | None = None
+        self.days: list[date] = []
+        self.unreadable: list[UnreadEvent] = []
         self.requests: Counter[str] = Counter()
         self.spends_names = True
         self.spent_names: list[str] = []
@@ -159,20 +165,21 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
                 for event in ours
             ]
 
-    def busy(self, span: Span) -> Sequence[Busy]:
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return when it is not free."""
         before_request()
         with self._lock:
             self._ask("busy")
             intervals = self._busy_events(span)
-            return [busy for busy in intervals if not (self.tentative_is_free and self._is_tentative(busy))]
+            shown = [busy for busy in intervals if not (self.tentative_is_free and self._is_tentative(busy))]
+            return self._reading(shown, zone)
 
-    def list_busy(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return each event that is not free, tentative ones too; asks as `busy` does."""
         before_request()
         with self._lock:
             self._ask("busy")
-            return self._busy_events(span)
+            return self._reading(self._busy_events(span), zone)
 
     # What goes wrong: the tests' own handles.
 
@@ -289,6 +296,11 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         events = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
         by_time = sorted(events, key=lambda event: event.span)
         return [Busy(span=event.span, href=event.href, name=event.name) for event in by_time]
+
+    def _reading(self, events: Sequence[Busy], zone: tzinfo) -> BusyReading:
+        days = (datetime.combine(day, time(), zone) for day in self.days)
+        taken = [Busy(span=Span.of(day, day + timedelta(days=1)), href=f"/{day}") for day in days]
+        return BusyReading(times=[*events, *taken], unreadable=tuple(self.unreadable))
 
     def _is_tentative(self, busy: Busy) -> bool:
         return self.events[busy.href or ""].shown.showing is Showing.TENTATIVE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from connector.errors import (
     ProviderError,
     RefusedError,
 )
-from connector.ports import Busy, Changes, Channel, Failed, Listed, Outcome, Removed, Written
+from connector.ports import BusyReading, Changes, Channel, Failed, Listed, Outcome, Removed, Written
 from providers._conflict import check_overwrite
 from providers.outlook import events, feed, free_busy, push
 from providers.outlook.http import BATCH, Graph
@@ -105,7 +105,7 @@ class OutlookCalendar:
             found |= {_id(event): one for event in page.value() if (one := _listed(event, since))}
         return tuple(found.values())
 
-    def busy(self, span: Span) -> Sequence[Busy]:
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return when the calendar is not free: of a work account's default one, what its colleagues see.
 
         Raises: ProviderError.
@@ -114,15 +114,15 @@ class OutlookCalendar:
         if credentials.get("tenant") == WORK and credentials.get("username") and self._is_default():
             busy = free_busy.scheduled(self._graph, credentials["username"], span)
             if busy is not None:
-                return busy
-        return self.list_busy(span)
+                return BusyReading(times=busy)
+        return self.list_busy(span, zone=zone)
 
-    def list_busy(self, span: Span) -> Sequence[Busy]:
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002 - Graph tells its own
         """Return each event that is not free.
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.
         """
-        return free_busy.viewed(self._graph, self._path, span)
+        return BusyReading(times=free_busy.viewed(self._graph, self._path, span))
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         """Subscribe to the calendar."""

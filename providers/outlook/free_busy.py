@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.domain.span import Span
+from connector.domain.standing import Standing, of_exchange
 from connector.errors import AccessLostError, ProviderError, TransientError
 from connector.ports import Busy
 from providers.outlook import events
 from providers.outlook.http import Graph
 from providers.outlook.protocol import Call
 
-_FREE = "free"
 _PAGES = 100
-_FIELDS = f"seriesMasterId,start,end,showAs,isCancelled,isAllDay,originalStartTimeZone,{events.IDENTITY}"
+_FIELDS = f"seriesMasterId,start,end,showAs,isCancelled,responseStatus,isAllDay,originalStartTimeZone,{events.IDENTITY}"
 _SELECT = f"$select=id,{_FIELDS}&{events.MARKS}&$top=200"
 
 
@@ -31,7 +31,7 @@ def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> li
     for page in graph.pages(first, most=_PAGES):
         for event in page.value():
             event_span = events.span_of(event)
-            counts = free or (event.get("showAs") != _FREE and not event.get("isCancelled"))
+            counts = free or all(standing.takes_time for standing in _standings(event))
             if counts and event_span and event_span.overlaps(span):
                 href = str(event.get("seriesMasterId") or event.get("id"))
                 busy.append(Busy(span=event_span, href=href, name=_name(event)))
@@ -70,4 +70,13 @@ def _name(event: Mapping[str, Any]) -> str | None:
 
 
 def _span(item: Mapping[str, Any]) -> Span | None:
-    return None if item.get("status") == _FREE else events.span_of(item)
+    return events.span_of(item) if of_exchange(item.get("status")).takes_time else None
+
+
+def _standings(event: Mapping[str, Any]) -> Iterator[Standing]:
+    yield of_exchange(event.get("showAs"))
+    if event.get("isCancelled"):
+        yield Standing.CANCELLED
+    answer = event.get("responseStatus")
+    if isinstance(answer, Mapping) and answer.get("response") == "declined":
+        yield Standing.DECLINED

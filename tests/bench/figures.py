@@ -21,6 +21,7 @@ from connector.storage import ledger, migrations
 from connector.storage.database import Database
 from connector.storage.due import Claim, Key, Kind, due
 from connector.work.engine import Engine, Running
+from tests.bench.calendars import collection, foreign_calendars
 from tests.domain.examples import NOW, client, session
 from tests.work.worker import real_time
 
@@ -166,4 +167,4 @@ def _with_polls(path: Path, silent: Collection[str], polls: int) -> Database:
     return database
 
 
-PEERS = (command_start, invitations, due_work, neighbours, upkeep)
+PEERS = (command_start, invitations, due_work, neighbours, upkeep, foreign_calendars, collection)

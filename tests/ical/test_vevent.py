@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from connector.domain.entry import Content, Showing
 from connector.domain.span import Span
 from connector.ical import vevent
+from tests.ical.foreign.objects import timezone as timezone_of
 
 DATA = Path(__file__).parent.parent / "data" / "vevent"
 NAME = "6f0c0d5e-2a4b-5c1d-8e9f-0a1b2c3d4e5f"
@@ -132,11 +133,92 @@ def test_control_characters_cannot_break_out_of_a_line() -> None:
     assert b"\x00" not in data
 
 
-def test_an_endless_event_is_not_even_parsed() -> None:
-    data = golden("hold.ics").replace(b"END:VEVENT", b"X-A:" + b"a" * vevent.LONGEST + b"\r\nEND:VEVENT")
-    assert vevent.read(data) is None
-    with pytest.raises(vevent.UnreadableError, match="bytes"):
-        vevent.merge(data, HOLD, name=NAME, stamp=STAMP)
+# What others have written stays as it was, to the byte
+
+ODD = (
+    b"DESCRIPTION:one \xff\r\n  two\r\n\tthree\r\n"
+    b"X-ODD ; A = 1 :  \xe2\x80\xa8 \x0b\r\n"
+    b"COMMENT\r\n"
+    b"\r\n"
+    b"X-LONG:" + b"a" * 300 + b"\r\n"
+)
+
+
+def with_lines(data: bytes, extra: bytes) -> bytes:
+    return data.replace(b"END:VEVENT", extra + b"END:VEVENT")
+
+
+@pytest.mark.parametrize("extra", [ODD, b"DESCRIPTION:" + b"\r\n ".join([b"n" * 73] * 4800) + b"\r\n"])
+def test_every_byte_of_others_stays_as_it_was(extra: bytes) -> None:
+    data = with_lines(golden("hold.ics"), extra)
+    assert vevent.read(data) == HOLD
+    merged = vevent.merge(data, SESSION, name=NAME, stamp=LATER)
+    assert extra in merged
+    assert vevent.read(merged) == SESSION
+
+
+def test_lines_end_as_they_did() -> None:
+    data = golden("touched.ics").replace(b"\r\n", b"\n")
+    merged = vevent.merge(data, HOLD, name=NAME, stamp=LATER)
+    assert b"\r" not in merged
+    assert vevent.read(merged) == HOLD
+
+
+def test_a_property_of_ours_is_known_however_it_is_folded() -> None:
+    data = edited(golden("hold.ics"), "SUMMARY:Hold", "SUM\n MARY:Ho\n ld")
+    merged = vevent.merge(data, SESSION, name=NAME, stamp=LATER)
+    assert vevent.read(merged) == SESSION
+    assert b"SUM\r\n" not in merged
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        ("END:VEVENT", "END:VALARM"),
+        ("END:VEVENT\n", ""),
+        ("END:VCALENDAR\n", ""),
+        ("END:VEVENT", "END:VEVENT\nBEGIN:VEVENT\nUID:other\nEND:VEVENT"),
+        ("(?s)BEGIN:VEVENT.*END:VEVENT\n", ""),
+    ],
+)
+def test_what_cannot_be_changed_without_loss_is_refused(pattern: str, replacement: str) -> None:
+    with pytest.raises(vevent.UnreadableError):
+        vevent.merge(edited(golden("hold.ics"), pattern, replacement), HOLD, name=NAME, stamp=STAMP)
+
+
+@given(st.lists(st.sampled_from([*ODD.split(b"\r\n")[:4], b"BEGIN:VALARM\r\nUID:x\r\nEND:VALARM"]), max_size=6))
+def test_lines_of_others_stay_in_their_order(lines: list[bytes]) -> None:
+    extra = b"".join(b"X-FIRST:1\r\n" if line[:1].isspace() else line + b"\r\n" for line in lines)
+    data = with_lines(golden("hold.ics"), extra)
+    assert extra in vevent.merge(data, SESSION, name=NAME, stamp=LATER)
+
+
+# Zones and hours as foreign objects have them
+
+
+def at(start: str, end: str, zone: str = "") -> bytes:
+    data = edited(golden("session.ics"), "DTSTART:.*", f"DTSTART;{start}")
+    data = edited(data, "DTEND:.*", f"DTEND;{end}")
+    return data.replace(b"BEGIN:VEVENT", zone.encode() + b"BEGIN:VEVENT")
+
+
+def test_an_hour_that_does_not_exist_is_read() -> None:
+    data = at("TZID=Europe/Berlin:20270328T020000", "TZID=Europe/Berlin:20270328T030000")
+    assert vevent.read(data) == replace(SESSION, span=Span.of(datetime(2027, 3, 28, 1, tzinfo=UTC), timedelta(hours=1)))
+
+
+@pytest.mark.parametrize("name", ["Europe:...", "x" * 300, "../../etc/passwd", "localtime"])
+def test_a_zone_that_nobody_knows_tells_no_instant(name: str) -> None:
+    assert vevent.read(at(f"TZID={name}:20261203T140000", f"TZID={name}:20261203T145000")) is None
+
+
+def test_a_strangers_zone_of_the_same_name_moves_nothing() -> None:
+    name = "Customized Time Zone"
+    for offset, hour in (("-0500", "08"), ("+0100", "14"), ("-0500", "08")):
+        zone = timezone_of(name, winter=offset, summer=offset)
+        data = at(f"TZID={name}:20261203T{hour}0000", f"TZID={name}:20261203T{hour}5000", zone)
+        assert vevent.read(data) == SESSION
+        assert f"DTSTART;TZID={name}" in text(vevent.merge(data, SESSION, name=NAME, stamp=LATER))
 
 
 # What the practitioner may have made of it

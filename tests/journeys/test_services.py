@@ -98,7 +98,7 @@ def test_what_is_busy_tells_which_entry_of_ours_it_is(there: Service, remote: Re
     written(remote.apply([put]))
     foreign = there.hand.add(content(hours=3).span)
     day = Span(start=content().span.start - timedelta(days=1), end=content().span.end + timedelta(days=1))
-    events = remote.list_busy(day) if isinstance(remote, ListsBusy) else remote.busy(day)
+    events = remote.list_busy(day).times if isinstance(remote, ListsBusy) else remote.busy(day).times
     assert {busy.href == foreign: busy.name for busy in events} == {False: put.ref.name, True: None}
 
 
@@ -197,7 +197,7 @@ def test_an_event_of_their_own_is_known_by_its_href(there: Service, remote: Remo
     added = there.hand.add(LATER, busy=busy)
     assert only(there).href == added
     assert told(remote.changes(None)) == ([added], [])
-    assert [one.span for one in remote.busy(LATER)] == ([LATER] if busy else [])
+    assert [one.span for one in remote.busy(LATER).times] == ([LATER] if busy else [])
 
 
 def test_a_wiped_calendar_is_empty_event_by_event(there: Service, remote: RemoteCalendar, ref: Ref) -> None:

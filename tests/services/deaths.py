@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
-from connector.ports import Account, Busy, Changes, Listed, Outcome, RemoteCalendar, RemoteCalendarInfo
+from connector.ports import Account, BusyReading, Changes, Listed, Outcome, RemoteCalendar, RemoteCalendarInfo
 from tests.services.crashes import MortalDatabase
 
 
@@ -34,8 +34,8 @@ class DyingCalendar:
     def listing(self, since: datetime) -> Sequence[Listed]:
         return self._remote.listing(since)
 
-    def busy(self, span: Span) -> Sequence[Busy]:
-        return self._remote.busy(span)
+    def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
+        return self._remote.busy(span, zone=zone)
 
 
 class DyingAccount:

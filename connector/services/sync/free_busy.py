@@ -5,7 +5,7 @@ What was read is stored with its age. A calendar that cannot be read is a blind 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Thread
@@ -21,10 +21,10 @@ from connector.domain.facts import ConflictFound
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Alternative, Offer
 from connector.domain.people import CLOCK
-from connector.domain.span import Span
+from connector.domain.span import Span, zone_named
 from connector.errors import ConnectorError, MissingError, ProviderError, RefusedError
 from connector.failures import tell
-from connector.ports import Busy, Clock, ListsBusy, RemoteCalendar
+from connector.ports import Busy, BusyReading, Clock, ListsBusy, RemoteCalendar
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
@@ -70,9 +70,10 @@ def read(
     with database.read() as db:
         calendar = calendars.calendar(db, calendar_id)
         until = _until(db, calendar.practitioner_id, now)
+        zone = people.practitioner(db, calendar.practitioner_id).zone
     try:
         fence.renew()
-        busy_times = _read(remote, Span(start=now, end=until))
+        busy_times = _read(calendar, remote, Span(start=now, end=until), zone)
     except ProviderError as error:
         with fenced(database, fence) as db:
             busy.note_trouble(db, calendar_id, str(error))
@@ -144,8 +145,9 @@ def _read_for_door(
     try:
         with database.read() as db:
             until = max(until, _until(db, calendar.practitioner_id, now))
+            zone = people.practitioner(db, calendar.practitioner_id).zone
         try:
-            busy_times = _read(open_remote(calendar.id), Span(start=now, end=until))
+            busy_times = _read(calendar, open_remote(calendar.id), Span(start=now, end=until), zone)
         except ConnectorError as error:
             tell("busy_not_read", error, calendar=str(calendar.id), again_at=now)
             _keep_for_door(database, policy, calendar, None, str(error), until=until, now=now)
@@ -288,13 +290,21 @@ def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
         yield Span(start=start, end=span.end)
 
 
-def _read(remote: RemoteCalendar, span: Span) -> Sequence[Busy]:
+def _read(calendar: Calendar, remote: RemoteCalendar, span: Span, zone: str) -> Sequence[Busy]:
+    reading = _one_by_one(remote, span, zone)
+    if reading.unreadable:
+        reasons = Counter(event.reason.value for event in reading.unreadable)
+        log.warning("events_not_read", calendar=str(calendar.id), events=len(reading.unreadable), reasons=dict(reasons))
+    return reading.times
+
+
+def _one_by_one(remote: RemoteCalendar, span: Span, zone: str) -> BusyReading:
     if isinstance(remote, ListsBusy):
         try:
-            return remote.list_busy(span)
+            return remote.list_busy(span, zone=zone_named(zone))
         except RefusedError:
             pass  # only free and busy may be seen there
-    return remote.busy(span)
+    return remote.busy(span, zone=zone_named(zone))
 
 
 def _tell_conflicts(db: Db, calendar: Calendar, now: datetime) -> None:

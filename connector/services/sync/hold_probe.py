@@ -112,7 +112,7 @@ def _remove(calendar: Calendar, remote: RemoteCalendar, name: str) -> None:
 
 
 def _reads_as_busy(remote: RemoteCalendar, span: Span) -> bool:
-    return any(busy_time.span.overlaps(span) for busy_time in remote.busy(span))
+    return any(busy_time.span.overlaps(span) for busy_time in remote.busy(span).times)
 
 
 def _load(database: Database, calendar_id: UUID) -> Calendar | None:

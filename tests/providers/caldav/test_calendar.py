@@ -92,7 +92,7 @@ class CaldavContract(ProviderContract):
             "END:VCALENDAR\r\n"
         )
         owner.add(content(hours=3).span)
-        spans = [event.span for event in calendar.busy(DAY)]
+        spans = [event.span for event in calendar.busy(DAY).times]
         assert spans == [Span.of(NOON, timedelta(hours=1)), content(hours=3).span]
 
     def test_an_all_day_event_takes_its_day(self, calendar: RemoteCalendar, owner: Owner) -> None:
@@ -101,7 +101,7 @@ class CaldavContract(ProviderContract):
             "DTSTART;VALUE=DATE:20261203\r\nDTEND;VALUE=DATE:20261204\r\nSUMMARY:Away\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         )
         midnight = datetime(2026, 12, 3, tzinfo=UTC)
-        assert [event.span for event in calendar.busy(DAY)] == [Span.of(midnight, timedelta(days=1))]
+        assert [event.span for event in calendar.busy(DAY).times] == [Span.of(midnight, timedelta(days=1))]
 
 
 class TestRadicale(CaldavContract):

@@ -444,5 +444,37 @@ def test_pieces_that_are_too_large_are_halved_and_one_event_that_is_is_left_out(
         return Reply(207, {}, b" " * (LARGEST + 1)) if is_large or large in request.body else forward()
 
     setting.proxy.always("REPORT", too_much)
+    setting.proxy.once("GET", says(200, b" " * (LARGEST + 1)))
     listed = setting.calendar.listing(content(hours=-1).span.start)
     assert {one.name for one in listed} == {ref.name for ref in refs[1:]}
+
+
+# What others have made of an event of ours
+
+
+def test_a_long_note_in_an_event_of_ours_stays(setting: Setting) -> None:
+    put = creation()
+    (outcome,) = written(setting.calendar.apply([put]))
+    assert outcome.ref.href
+    note = "DESCRIPTION:" + "word " * 70_000 + "\nATTACH:https://files.example.org/plan.pdf"
+    setting.owner.rewrite(outcome.ref.href, ("END:VEVENT", f"{note}\nEND:VEVENT"))
+    (outcome,) = written(setting.calendar.apply([again(put, outcome.ref, content(hours=1))]))
+    assert outcome.ref.href
+    unfolded = setting.owner.text(outcome.ref.href).replace("\r\n ", "")
+    assert unfolded.count("word ") == 70_000
+    assert "plan.pdf" in unfolded
+    sighting = setting.calendar.read([outcome.ref])[outcome.ref.name]
+    assert sighting
+    assert sighting.content == content(hours=1)
+
+
+def test_an_event_of_ours_that_cannot_be_changed_without_loss_is_left_alone(setting: Setting) -> None:
+    put = creation()
+    (outcome,) = written(setting.calendar.apply([put]))
+    assert outcome.ref.href
+    torn = setting.owner.text(outcome.ref.href).replace("END:VEVENT", "DESCRIPTION:a long story").encode()
+    update = again(put, replace(outcome.ref, etag='"former"'), content(hours=1))
+    setting.proxy.forget()
+    setting.proxy.once("GET", says(200, torn, ETag='"torn"'))
+    assert isinstance(failure(setting.calendar.apply([update])), RefusedError)
+    assert setting.proxy.count("PUT") == 0

@@ -206,7 +206,7 @@ def test_nonsense_in_one_event_hides_no_other(setting: Setting) -> None:
     )
     page = f'<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav">{rows}</d:multistatus>'
     setting.proxy.once("REPORT", says(207, page.encode()))
-    events = setting.calendar.busy(content().span)
+    events = setting.calendar.busy(content().span).times
     assert f"{here}4.ics" in {event.href for event in events}
 
 
@@ -220,4 +220,4 @@ def test_an_event_of_every_second_takes_the_whole_time_and_none_of_ours(setting:
         f"<d:propstat><d:prop><c:calendar-data>{text}</c:calendar-data></d:prop></d:propstat></d:response></d:multistatus>"
     )
     setting.proxy.once("REPORT", says(207, page.encode()))
-    assert [event.span for event in setting.calendar.busy(content().span)] == [content().span]
+    assert [event.span for event in setting.calendar.busy(content().span).times] == [content().span]

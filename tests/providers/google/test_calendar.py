@@ -255,7 +255,7 @@ def test_a_calendar_of_our_own_can_be_made(setting: Setting) -> None:
 def test_another_calendars_busy_times_can_be_read_without_its_events(setting: Setting) -> None:
     other = setting.fake.add_calendar("team@group.calendar.google.com", role="freeBusyReader")
     type(setting.hand)(setting.fake, other).add(content().span)
-    (busy,) = setting.account.open(other.id).busy(content().span)
+    (busy,) = setting.account.open(other.id).busy(content().span).times
     assert busy.span == content().span
     assert busy.href is None
 

@@ -37,8 +37,8 @@ def setting() -> Iterator[Setting]:
 )
 def test_what_google_calls_free_is_free(setting: Setting, more: dict[str, Any]) -> None:
     setting.hand.add(content().span, **more)
-    assert setting.calendar.list_busy(DAY) == []
-    assert setting.calendar.busy(DAY) == []
+    assert setting.calendar.list_busy(DAY).times == []
+    assert setting.calendar.busy(DAY).times == []
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_what_google_calls_free_is_free(setting: Setting, more: dict[str, Any]) 
 )
 def test_what_google_calls_busy_is_busy(setting: Setting, more: dict[str, Any]) -> None:
     href = setting.hand.add(content().span, **more)
-    assert [(event.href, event.span) for event in setting.calendar.list_busy(DAY)] == [(href, content().span)]
-    assert [event.span for event in setting.calendar.busy(DAY)] == [content().span]
+    assert [(event.href, event.span) for event in setting.calendar.list_busy(DAY).times] == [(href, content().span)]
+    assert [event.span for event in setting.calendar.busy(DAY).times] == [content().span]
 
 
 def test_a_day_lasts_from_midnight_to_midnight_where_the_calendar_is(setting: Setting) -> None:
@@ -63,21 +63,21 @@ def test_a_day_lasts_from_midnight_to_midnight_where_the_calendar_is(setting: Se
     setting.hand.make_all_day(href)
     setting.hand.edit(href, transparency="opaque")
     whole = Span.of(datetime(2026, 12, 3, 5, tzinfo=UTC), timedelta(days=1))
-    assert [(event.href, event.span) for event in setting.calendar.list_busy(DAY)] == [(href, whole)]
-    assert [event.span for event in setting.calendar.busy(DAY)] == [whole]
+    assert [(event.href, event.span) for event in setting.calendar.list_busy(DAY).times] == [(href, whole)]
+    assert [event.span for event in setting.calendar.busy(DAY).times] == [whole]
 
 
 def test_a_day_without_a_known_zone_is_meant_in_utc(setting: Setting) -> None:
     edges = {"start": {"date": "2026-12-03"}, "end": {"date": "2026-12-04"}}
     setting.fake.once(LIST, answers(200, {"timeZone": "Nowhere/Land", "items": [{"id": "x", **edges}]}))
-    assert [event.span for event in setting.calendar.list_busy(DAY)] == [
+    assert [event.span for event in setting.calendar.list_busy(DAY).times] == [
         Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
     ]
 
 
 def test_every_event_of_a_series_bears_its_name(setting: Setting) -> None:
     series = setting.hand.add(content().span, recurrence=["RRULE:FREQ=WEEKLY"])
-    events = setting.calendar.list_busy(WEEKS)
+    events = setting.calendar.list_busy(WEEKS).times
     assert [event.href for event in events] == [series] * 3
     assert [event.span.start for event in events] == [NOON + timedelta(weeks=n) for n in range(3)]
 
@@ -87,7 +87,7 @@ def test_only_what_lies_in_the_span_is_told_over_all_pages(setting: Setting) -> 
     written(setting.calendar.apply([creation(content(hours=n)) for n in range(7)]))
     setting.hand.add(Span.of(NOON - timedelta(hours=1), timedelta(hours=1)))
     setting.fake.forget()
-    events = setting.calendar.list_busy(Span.of(NOON, timedelta(hours=5)))
+    events = setting.calendar.list_busy(Span.of(NOON, timedelta(hours=5))).times
     assert [event.span for event in events] == [content(hours=n).span for n in range(5)]
     assert setting.fake.count() == {LIST: 3}
 
@@ -103,8 +103,8 @@ def test_nothing_is_asked_of_what_an_event_is_about(setting: Setting) -> None:
 def test_tentative_events_are_named_even_where_they_count_as_free(setting: Setting) -> None:
     outcomes = written(setting.calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
     setting.remote.tentative_is_free = True
-    assert setting.calendar.busy(DAY) == []
-    assert [event.href for event in setting.calendar.list_busy(DAY)] == [outcomes[0].ref.href]
+    assert setting.calendar.busy(DAY).times == []
+    assert [event.href for event in setting.calendar.list_busy(DAY).times] == [outcomes[0].ref.href]
 
 
 def test_a_calendar_of_which_only_free_and_busy_may_be_seen_refuses(setting: Setting) -> None:
@@ -151,4 +151,4 @@ def test_times_that_cannot_be_told_are_never_free(setting: Setting, edges: dict[
 def test_an_event_that_takes_no_time_leaves_it_free(setting: Setting) -> None:
     moment = {"dateTime": "2026-12-03T12:00:00Z"}
     setting.fake.once(LIST, answers(200, {"items": [{"id": "x", "start": moment, "end": moment}]}))
-    assert setting.calendar.list_busy(DAY) == []
+    assert setting.calendar.list_busy(DAY).times == []

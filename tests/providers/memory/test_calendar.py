@@ -182,8 +182,8 @@ def test_where_tentative_counts_as_free_a_hold_is_named_by_free_busy_alone(calen
     (hold,) = written(calendar.apply([creation(content(showing=Showing.TENTATIVE))]))
     (firm,) = written(calendar.apply([creation(content(hours=1, showing=Showing.FIRM))]))
     calendar.tentative_is_free = True
-    assert [event.href for event in calendar.busy(DAY)] == [firm.ref.href]
-    assert [event.href for event in calendar.list_busy(DAY)] == [hold.ref.href, firm.ref.href]
+    assert [event.href for event in calendar.busy(DAY).times] == [firm.ref.href]
+    assert [event.href for event in calendar.list_busy(DAY).times] == [hold.ref.href, firm.ref.href]
 
 
 def test_a_script_around_a_write_stands_between_us_and_the_service(calendar: MemoryCalendar) -> None:

@@ -430,7 +430,7 @@ def test_a_provider_that_was_closed_opens_again(setting: Setting) -> None:
 
 def test_a_connection_that_broke_while_idle_is_replaced(setting: Setting, calendar: OutlookCalendar) -> None:
     setting.graph.once("GET", "/calendarView$", hang_up)
-    assert calendar.busy(DAY) == []
+    assert calendar.busy(DAY).times == []
 
 
 # Losing access

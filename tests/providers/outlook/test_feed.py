@@ -240,7 +240,7 @@ def test_a_work_account_is_asked_what_its_colleagues_are_told(work: Setting) -> 
     made(calendar, 2)
     calendar.busy(DAY)
     work.graph.forget()
-    events = calendar.busy(DAY)
+    events = calendar.busy(DAY).times
     assert [(event.span, event.href) for event in events] == [(content(hours=n).span, None) for n in range(2)]
     assert [request.path for request in work.graph.requests] == ["/me/calendar/getSchedule"]
 
@@ -249,9 +249,9 @@ def test_where_colleagues_are_told_nothing_the_calendar_itself_is_read(work: Set
     calendar = work.calendar()
     refs = made(calendar, 2)
     work.mailbox.schedule_error = {"responseCode": "5006"}
-    assert [event.href for event in calendar.busy(DAY)] == [ref.href for ref in refs]
+    assert [event.href for event in calendar.busy(DAY).times] == [ref.href for ref in refs]
     work.graph.once("POST", "/getSchedule$", says(403, "ErrorAccessDenied"))
-    assert [event.href for event in calendar.busy(DAY)] == [ref.href for ref in refs]
+    assert [event.href for event in calendar.busy(DAY).times] == [ref.href for ref in refs]
 
 
 def test_a_throttled_question_is_not_asked_in_another_way(work: Setting) -> None:
@@ -264,7 +264,7 @@ def test_of_another_calendar_than_the_default_one_colleagues_know_nothing(work: 
     other = work.mailbox.add_calendar("Sessions")
     calendar = work.account().open(other["id"])
     refs = made(calendar, 2)
-    assert [event.href for event in calendar.busy(DAY)] == [ref.href for ref in refs]
+    assert [event.href for event in calendar.busy(DAY).times] == [ref.href for ref in refs]
 
 
 def test_series_are_expanded_and_cancelled_events_leave_the_time_free(
@@ -274,9 +274,31 @@ def test_series_are_expanded_and_cancelled_events_leave_the_time_free(
     weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
     setting.mailbox.add(setting.remote_id, Span.of(start, timedelta(hours=1)), recurrence=weekly)
     setting.mailbox.add(setting.remote_id, content(hours=3).span, isCancelled=True)
-    setting.mailbox.add(setting.remote_id, content(hours=5).span, showAs="workingElsewhere")
-    found = [event.span for event in calendar.busy(DAY)]
-    assert found == [Span.of(NOON, timedelta(hours=1)), content(hours=5).span]
+    found = [event.span for event in calendar.busy(DAY).times]
+    assert found == [Span.of(NOON, timedelta(hours=1))]
+
+
+@pytest.mark.parametrize("showing", ["busy", "tentative", "oof", "unknown"])
+def test_what_an_event_shows_takes_its_time(setting: Setting, calendar: OutlookCalendar, showing: str) -> None:
+    setting.mailbox.add(setting.remote_id, content().span, showAs=showing)
+    assert [event.span for event in calendar.list_busy(DAY).times] == [content().span]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"showAs": "free"}, {"showAs": "workingElsewhere"}, {"responseStatus": {"response": "declined"}}],
+    ids=["free", "elsewhere", "declined"],
+)
+def test_where_somebody_works_and_what_they_have_declined_leave_the_time_free(
+    setting: Setting, calendar: OutlookCalendar, event: dict[str, object]
+) -> None:
+    setting.mailbox.add(setting.remote_id, content().span, **event)
+    assert calendar.list_busy(DAY).times == []
+
+
+def test_working_elsewhere_is_free_to_colleagues_too(work: Setting) -> None:
+    work.mailbox.add(work.remote_id, content().span, showAs="workingElsewhere")
+    assert work.calendar().busy(DAY).times == []
 
 
 @pytest.mark.parametrize(
@@ -293,14 +315,14 @@ def test_an_all_day_event_takes_the_day_of_where_it_was_made(
 ) -> None:
     day = Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
     setting.mailbox.add(setting.remote_id, day, isAllDay=True, originalStartTimeZone=zone)
-    assert [event.span for event in calendar.busy(DAY)] == [Span.of(start, timedelta(days=1))]
+    assert [event.span for event in calendar.busy(DAY).times] == [Span.of(start, timedelta(days=1))]
 
 
 def test_many_events_are_read_over_pages(setting: Setting, calendar: OutlookCalendar) -> None:
     made(calendar, 9)
     setting.mailbox.page_size = 4
     setting.graph.forget()
-    assert len(calendar.busy(DAY)) == 9
+    assert len(calendar.busy(DAY).times) == 9
     assert len(setting.graph.requests) == 3
 
 
@@ -308,14 +330,14 @@ def test_the_free_busy_of_a_work_account_names_events_even_where_tentative_count
     calendar = work.calendar()
     refs = made(calendar, 2)
     work.mailbox.tentative_is_free = True
-    assert calendar.busy(DAY) == []
-    assert [event.href for event in calendar.list_busy(DAY)] == [ref.href for ref in refs]
+    assert calendar.busy(DAY).times == []
+    assert [event.href for event in calendar.list_busy(DAY).times] == [ref.href for ref in refs]
 
 
 def test_every_event_of_a_series_bears_its_name(setting: Setting, calendar: OutlookCalendar) -> None:
     weekly = {"pattern": {"type": "weekly"}, "range": {"type": "noEnd"}}
     series = setting.mailbox.add(setting.remote_id, content().span, recurrence=weekly)
-    events = calendar.list_busy(Span.of(DAY.start, timedelta(weeks=3)))
+    events = calendar.list_busy(Span.of(DAY.start, timedelta(weeks=3))).times
     assert [event.href for event in events] == [series] * 3
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from connector.domain.connection import Calendar, ConnectionState
+from connector.domain.unreadable import Unreadable
 from connector.errors import AccessLostError, RefusedError, TransientError
-from connector.ports import Busy
+from connector.ports import Busy, UnreadEvent
 from connector.services.accounts.connect import note_access_lost, reauthorize
 from connector.services.sync import free_busy
 from connector.storage import busy, calendars, ledger
@@ -70,6 +73,35 @@ def test_what_leaves_the_time_free_is_no_conflict(practice: Practice, private: C
     remote(practice, "private").add_foreign(when(72).span, busy=False)
     read_free_busy(practice, private)
     assert conflicts(practice, 72) == ()
+
+
+def test_days_in_a_calendar_are_those_of_its_practitioner(practice: Practice, private: Calendar) -> None:
+    """Kim is in Berlin: her day begins an hour before that of UTC, in winter."""
+    day = when(72).local.date()
+    remote(practice, "private").days.append(day)
+    practice.offer(practice.book(48), 72)
+    read_free_busy(practice, private)
+    with practice.database.read() as db:
+        (taken,) = busy.overlapping(db, private.practitioner_id, when(72).span)
+    assert taken.span.start.astimezone(ZoneInfo(when(72).zone)) == datetime.combine(
+        day, time(), ZoneInfo(when(72).zone)
+    )
+
+
+def test_events_that_could_not_be_read_are_logged_without_a_name(practice: Practice, private: Calendar) -> None:
+    practice.offer(practice.book(48), 72)
+    reasons = (Unreadable.RULE, Unreadable.RULE, Unreadable.START)
+    remote(practice, "private").unreadable += [UnreadEvent(href=f"/{n}", reason=one) for n, one in enumerate(reasons)]
+    with capture_logs() as logs:
+        read_free_busy(practice, private)
+    (line,) = [one for one in logs if one["event"] == "events_not_read"]
+    assert line == {
+        "event": "events_not_read",
+        "log_level": "warning",
+        "calendar": str(private.id),
+        "events": 3,
+        "reasons": {"rule": 2, "start": 1},
+    }
 
 
 @pytest.mark.parametrize("error", [TransientError("down"), RefusedError("not for you"), AccessLostError("no")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
@@ -15,7 +15,7 @@ from connector.domain.people import Level
 from connector.domain.reconcile import Put
 from connector.domain.span import Span
 from connector.errors import MissingError, TransientError
-from connector.ports import Busy
+from connector.ports import BusyReading
 from connector.services.sync import breaker, hold_probe
 from connector.storage import calendars, timeline
 from connector.storage.ledger import Key, Kind
@@ -160,8 +160,9 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
 
     there.on_write = on_write
 
-    def late(span: Span) -> list[Busy]:
-        return [one for one in busy(span) if practice.now - written_at[one.href] >= timedelta(seconds=5)]
+    def late(span: Span, *, zone: tzinfo = UTC) -> BusyReading:
+        times = busy(span, zone=zone).times
+        return BusyReading(times=[one for one in times if practice.now - written_at[one.href] >= timedelta(seconds=5)])
 
     there.busy = late  # type: ignore[method-assign]  # the service's own answer, some seconds behind
     practice.wait(minutes=1)

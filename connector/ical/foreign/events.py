@@ -1,0 +1,179 @@
+"""One VEVENT as far as it matters for busy time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from connector.domain.standing import Standing, of_exchange
+from connector.domain.unreadable import Unreadable
+from connector.ical.foreign import rules, values
+from connector.ical.foreign.budget import Budget
+from connector.ical.foreign.clock import Zone
+from connector.ical.foreign.lines import Component, Line
+from connector.ical.foreign.rules import Rule
+from connector.ical.foreign.values import Length, Moment, NonsenseError
+from connector.ical.foreign.zones import Zones
+
+_HOUR = Length(0, timedelta(hours=1))  # what an event takes whose end makes no sense
+_DAY = Length(1, timedelta())
+_NO_TIME = Length(0, timedelta())
+_DIGITS = 10
+_DATES = frozenset({"RDATE", "EXDATE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where events are read: the zones of their object, and how whoever owns the calendar is called as an attendee."""
+
+    zones: Zones
+    owner: AbstractSet[str]
+    budget: Budget
+
+    @property
+    def home(self) -> Zone:
+        """Where dates are meant, and times that name no zone."""
+        return self.zones.home
+
+
+@dataclass(slots=True, kw_only=True)
+class Event:
+    """A VEVENT: one occurrence, a series, or (with `replaces`) what has become of an occurrence of a series.
+
+    Attributes:
+        takes_time: Whether its time is not free.
+        dates: Further starts, each with a length of its own or that of the event.
+        onwards: Whether it tells of all later occurrences, too.
+        faults: What of it could not be read.
+    """
+
+    uid: str
+    start: Moment
+    length: Length
+    takes_time: bool
+    sequence: int
+    replaces: Moment | None
+    onwards: bool
+    component: Component
+    rules: list[Rule] = field(default_factory=list)
+    faults: list[Unreadable] = field(default_factory=list)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is no series, and none of it is excluded."""
+        return not (self.rules or any(line.name in _DATES for line in self.component.lines))
+
+
+def read(component: Component, setting: Setting) -> Event | Unreadable | None:
+    """Return an event; a fault if it says not even when it starts; None if it takes no time and says no more."""
+    takes_time = all(standing.takes_time for standing in _standings(component, setting.owner))
+    start_line = component.first("DTSTART")
+    try:
+        start = moment(start_line or Line("DTSTART", "", ""), setting)
+    except NonsenseError:
+        return Unreadable.START if takes_time else None
+    event = Event(
+        uid=component.value("UID"),
+        start=start,
+        length=_NO_TIME,
+        takes_time=takes_time,
+        sequence=_sequence(component.value("SEQUENCE")),
+        replaces=None,
+        onwards=False,
+        component=component,
+    )
+    _read_place(event, setting)
+    _read_length(event, setting)
+    _read_rules(event, setting)
+    return event
+
+
+def moment(line: Line, setting: Setting, *, zone: Zone | None = None, value: str | None = None) -> Moment:
+    """Read a property that is a date or a time, or one `value` of several that it has.
+
+    It is meant in `zone` if it names none itself; at home if that is not given either.
+
+    Raises: NonsenseError.
+    """
+    tzid = line.parameter("TZID")
+    return values.moment(
+        line.value if value is None else value,
+        zone=setting.zones.named(tzid) if tzid or zone is None else zone,
+        home=setting.home,
+        as_date=(line.parameter("VALUE") or "").upper() == "DATE",
+    )
+
+
+def numbered(component: Component, name: str) -> Iterator[tuple[Line, str]]:
+    """Yield every value of a property that may have several, each with its line."""
+    for line in component.all(name):
+        for value in line.value.split(","):
+            yield line, value.strip()
+
+
+def _read_place(event: Event, setting: Setting) -> None:
+    """Read which occurrence of a series an event stands for, if it stands for one."""
+    line = event.component.first("RECURRENCE-ID")
+    if line is None:
+        return
+    try:
+        event.replaces = moment(line, setting, zone=event.start.zone)
+        event.onwards = (line.parameter("RANGE") or "").upper() == "THISANDFUTURE"
+    except NonsenseError:
+        event.faults.append(Unreadable.START)
+
+
+def _read_length(event: Event, setting: Setting) -> None:
+    component, is_date = event.component, event.start.is_date
+    end, duration = component.first("DTEND"), component.first("DURATION")
+    try:
+        if end:
+            event.length = values.between(event.start, moment(end, setting, zone=event.start.zone))
+        elif duration:
+            event.length = values.length(duration.value)
+        else:
+            event.length = _DAY if is_date else _NO_TIME
+    except NonsenseError:
+        event.length = _DAY if is_date else _HOUR
+        event.faults.append(Unreadable.END)
+
+
+def _read_rules(event: Event, setting: Setting) -> None:
+    if event.replaces:
+        return  # an occurrence of a series is no series
+    for line in event.component.all("RRULE"):
+        setting.budget.spend()
+        try:
+            event.rules.append(rules.read(line.value, zone=event.start.zone, home=setting.home))
+        except NonsenseError:
+            event.faults.append(Unreadable.RULE)
+
+
+def _standings(component: Component, owner: AbstractSet[str]) -> Iterator[Standing]:
+    """Yield what an event says of its time; Exchange's own word counts where the standard's is left out."""
+    if component.value("STATUS").upper() == "CANCELLED":
+        yield Standing.CANCELLED
+    transparency = component.value("TRANSP").upper()
+    if transparency == "TRANSPARENT":
+        yield Standing.FREE
+    elif not transparency:
+        yield of_exchange(component.value("X-MICROSOFT-CDO-BUSYSTATUS"))
+    for line in component.all("ATTENDEE"):
+        if (line.parameter("PARTSTAT") or "").upper() == "DECLINED" and called(line) & owner:
+            yield Standing.DECLINED
+
+
+def called(line: Line) -> set[str]:
+    """Return how an attendee is called, as `name` evens it out."""
+    return {name(text) for text in (line.value, line.parameter("EMAIL") or "") if text}
+
+
+def name(address: str) -> str:
+    """Return the address of a calendar user in the one form in which they are compared."""
+    return address.strip().casefold().removeprefix("mailto:").rstrip("/")
+
+
+def _sequence(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0

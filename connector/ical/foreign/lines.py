@@ -1,0 +1,225 @@
+"""The lines of a calendar object that matter for busy time, out of bytes that anybody may have written (RFC 5545).
+
+Bytes are unfolded before anything is decoded, since folds cut characters in two. One pass of one expression keeps a
+dozen properties; what it keeps is calendar text again, so it can be stored, and read once more, in the place of the
+object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+LONGEST = 12 * 1024 * 1024  # bytes of one object that are looked at
+MOST = 50_000  # lines that are kept of one object
+
+_FOLD = re.compile(rb"(?<!\n)\n++[ \t]")  # an empty line before a fold is some programs' way of ending the one before
+_NAMES = (
+    rb"BEGIN|END|DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|RECURRENCE-ID|STATUS|TRANSP|UID|SEQUENCE|TZID|TZOFFSETFROM"
+    rb"|TZOFFSETTO|X-MICROSOFT-CDO-BUSYSTATUS|X-PENCILLED|X-PENCILLED-ENTRY"
+    rb"|ATTENDEE(?=[^\n]*PARTSTAT=\"?DECLINED)"
+)
+_WANTED = re.compile(rb"\n(?=[ABDERSTUX])(" + _NAMES + rb")[ \t]*([;:][^\n]*)", re.IGNORECASE)
+_WORDED = re.compile(rb"\n(" + _NAMES + rb"|EXRULE|SUMMARY|LOCATION)[ \t]*([;:][^\n]*)", re.IGNORECASE)
+_KEPT = re.compile(rb"\n([A-Z-]+)([;:][^\n]*)")
+_BOM = b"\xef\xbb\xbf"
+_CUT = b"X-CUT"  # what is left open where lines were left out
+_WORDS = frozenset({"SUMMARY", "LOCATION"})
+_LATER_COLONS = frozenset({"UID", "TZID", "ATTENDEE", "X-PENCILLED", "X-PENCILLED-ENTRY", *_WORDS})  # in their values
+_QUOTED = re.compile(r'(?:"[^"]*"|[^":])*+:')
+_PARAMETER = re.compile(r';[ \t]*([\w-]+)[ \t]*=[ \t]*("[^"]*"|[^;"]*)')
+_OUTER = frozenset({"VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE"})  # none inside another
+_DEEPEST = 16  # components inside one another
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One property: its name in capitals, its parameters as they were written, its value.
+
+    Blanks around a value are left out, unless they are words of people.
+    """
+
+    name: str
+    parameters: str
+    value: str
+
+    def parameter(self, name: str) -> str | None:
+        """Return the value of a parameter without quotes; None if it has none of that name."""
+        for parameter in _PARAMETER.finditer(self.parameters):
+            if parameter[1].upper() == name:
+                return parameter[2].strip(' \t"')
+        return None
+
+
+@dataclass(slots=True)
+class Component:
+    """What stands between BEGIN and END: its own properties, not those of components inside it."""
+
+    kind: str
+    start: int = 0
+    lines: list[Line] = field(default_factory=list)
+    parts: list[Component] = field(default_factory=list)
+    is_whole: bool = True
+
+    def first(self, name: str) -> Line | None:
+        """Return the first property of a name."""
+        for line in self.lines:
+            if line.name == name:
+                return line
+        return None
+
+    def all(self, name: str) -> Iterator[Line]:
+        """Yield every property of a name."""
+        return (line for line in self.lines if line.name == name)
+
+    def value(self, name: str) -> str:
+        """Return the first value of a property; empty if there is none."""
+        line = self.first(name)
+        return line.value if line else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What an object consists of.
+
+    Attributes:
+        events: Every VEVENT that began.
+        zones: The lines of each VTIMEZONE, by its TZID casefolded.
+        is_calendar: Whether any VCALENDAR began.
+        is_whole: Whether everything that began ended, each in its turn.
+        is_cut: Whether it was longer than is looked at.
+    """
+
+    events: tuple[Component, ...]
+    zones: dict[str, bytes]
+    is_calendar: bool
+    is_whole: bool
+    is_cut: bool
+
+
+def filtered(data: bytes, *, words: bool = False) -> bytes:
+    """Return the lines that matter, unfolded, one a line; what is too long is cut, and its end left open.
+
+    What people have written into it matters only if `words` says so.
+    """
+    is_cut = len(data) > LONGEST
+    if is_cut:
+        data = data[:LONGEST].rpartition(b"\n")[0]
+    text = b"\n" + data.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    del data
+    kept: list[bytes] = []
+    for line in (_WORDED if words else _WANTED).finditer(_FOLD.sub(b"", text)):
+        if len(kept) >= MOST:
+            is_cut = True
+            break
+        kept.append(line[1].upper() + line[2])
+    if is_cut:
+        kept.append(b"BEGIN:" + _CUT)
+    return b"\n".join(kept)
+
+
+def scan(lines: bytes) -> Scan:
+    """Return the components of an object from the lines that `filtered` has kept."""
+    builder = _Builder(b"\n" + lines)
+    for line in _KEPT.finditer(builder.text):
+        name = line[1].decode()
+        if name == "BEGIN":
+            builder.begin(_kind(line[2]), line.start())
+        elif name == "END":
+            builder.end(_kind(line[2]), line.end())
+        else:
+            builder.add(name, line[2])
+    return builder.finish()
+
+
+def component(lines: bytes) -> Component | None:
+    """Return the first component that began, with all that is inside it."""
+    builder = _Builder(b"\n" + lines)
+    outermost = None
+    for line in _KEPT.finditer(builder.text):
+        name = line[1].decode()
+        if name == "BEGIN":
+            opened = builder.begin(_kind(line[2]), line.start())
+            outermost = outermost or opened
+        elif name == "END":
+            builder.end(_kind(line[2]), line.end())
+        else:
+            builder.add(name, line[2], always=True)
+    return outermost
+
+
+class _Builder:
+    """Puts lines into the components they stand in; whatever ends out of turn is not whole."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._open: list[Component] = []
+        self._events: list[Component] = []
+        self._zones: dict[str, bytes] = {}
+        self._is_calendar = False
+        self._is_whole = True
+
+    def begin(self, kind: str, start: int) -> Component:
+        if kind in _OUTER:
+            calendars = sum(one.kind == "VCALENDAR" for one in self._open) if kind != "VCALENDAR" else 0
+            self._close_until(calendars, start)
+        opened = Component(kind, start)
+        if kind == "VEVENT":
+            self._events.append(opened)
+        elif kind == "VCALENDAR":
+            self._is_calendar = True
+        if len(self._open) >= _DEEPEST:
+            self._is_whole = False
+            return opened
+        if self._open:
+            self._open[-1].parts.append(opened)
+        self._open.append(opened)
+        return opened
+
+    def end(self, kind: str, end: int) -> None:
+        place = next((n for n in reversed(range(len(self._open))) if self._open[n].kind == kind), None)
+        if place is None:
+            return  # ends nothing
+        self._close_until(place + 1, end)
+        if kind == "VEVENT" and any(not part.is_whole for part in self._open[place].parts):
+            self._open[place].is_whole = False  # who knows which of its lines were taken for those of an alarm
+        self._note_zone(self._open.pop(), end)
+
+    def add(self, name: str, rest: bytes, *, always: bool = False) -> None:
+        if self._open and (always or self._open[-1].kind in {"VEVENT", "VTIMEZONE"}):
+            self._open[-1].lines.append(_line(name, rest))
+
+    def finish(self) -> Scan:
+        is_cut = any(one.kind == _CUT.decode() for one in self._open)
+        self._close_until(0, len(self.text))
+        return Scan(tuple(self._events), self._zones, self._is_calendar, self._is_whole, is_cut)
+
+    def _close_until(self, place: int, end: int) -> None:
+        """Close what is open from a place on, none of which has ended by itself."""
+        for left_open in self._open[place:]:
+            left_open.is_whole = self._is_whole = False
+            self._note_zone(left_open, end)
+        del self._open[place:]
+
+    def _note_zone(self, closed: Component, end: int) -> None:
+        name = closed.value("TZID").casefold() if closed.kind == "VTIMEZONE" else ""
+        if name:
+            self._zones.setdefault(name, self.text[closed.start : end].strip())
+
+
+def _kind(rest: bytes) -> str:
+    return rest.rpartition(b":")[2].strip().decode(errors="replace").upper()
+
+
+def _line(name: str, rest: bytes) -> Line:
+    """Part a property into parameters and value.
+
+    Only some values have colons: in the others the last one ends the parameters, quoted or not.
+    """
+    text = rest.decode(errors="replace")
+    if name in _LATER_COLONS and (first := _QUOTED.match(text)):
+        value = text[first.end() :]
+        return Line(name, text[: first.end() - 1], value if name in _WORDS else value.strip())
+    parameters, _, value = text.rpartition(":")
+    return Line(name, parameters, value.strip())

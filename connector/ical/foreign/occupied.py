@@ -1,0 +1,126 @@
+"""When the events of one calendar object take time, whoever has written it.
+
+Any bytes at all are read within a budget and without an exception. What could not be read is told beside what could.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from connector.domain.span import Span
+from connector.domain.unreadable import Unreadable
+from connector.ical.foreign import events, lines
+from connector.ical.foreign.budget import STEPS, Budget, TooDenseError
+from connector.ical.foreign.clock import Zone
+from connector.ical.foreign.events import Event, Setting
+from connector.ical.foreign.series import Series
+from connector.ical.foreign.window import Window
+from connector.ical.foreign.zones import Zones
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """When an object takes time, and why that may not be all; None if it is."""
+
+    times: tuple[Span, ...]
+    unreadable: Unreadable | None
+
+
+def occupied(
+    content: bytes, span: Span, *, home: Zone, owner: AbstractSet[str] = frozenset(), steps: int = STEPS
+) -> Reading:
+    """Return when the events of an object take time within `span`, recurrences expanded.
+
+    Args:
+        content: A calendar object, or what `lines.filtered` has kept of it.
+        span: What is asked about.
+        home: Where dates are meant, and times that name no zone anybody knows.
+        owner: How whoever's calendar it is are called as attendees, as `events.name` evens it out: what they have
+            declined is free.
+        steps: How much work it is worth.
+    """
+    scan = lines.scan(lines.filtered(content))
+    setting = Setting(zones=Zones(scan.zones, home), owner=owner, budget=Budget(steps))
+    reader = _Reader(setting, Window.of(span))
+    reader.read(scan)
+    times = {Span(start=start.replace(tzinfo=UTC), end=end.replace(tzinfo=UTC)) for start, end in reader.times}
+    return Reading(tuple(sorted(times)), reader.fault)
+
+
+class _Reader:
+    """Gathers what the events of one object take, and the first thing that could not be read."""
+
+    def __init__(self, setting: Setting, window: Window) -> None:
+        self.times: set[tuple[datetime, datetime]] = set()
+        self.fault: Unreadable | None = None
+        self._setting = setting
+        self._window = window
+
+    def read(self, scan: lines.Scan) -> None:
+        if not (scan.is_calendar or scan.events):
+            self._note(Unreadable.NO_CALENDAR)
+        if scan.is_cut:
+            self._note(Unreadable.TOO_LONG)
+        elif not scan.is_whole:
+            self._note(Unreadable.NOT_WHOLE)
+        for group in _groups(self._events(scan)):
+            replacing = [event for event in group if event.replaces]
+            for event in group:
+                if event.replaces or (event.is_single and not replacing):
+                    self._single(event)
+                else:
+                    self._series(Series(event, replacing, self._setting, self._window), event)
+
+    def _events(self, scan: lines.Scan) -> Iterator[Event]:
+        """Yield the events that can be read, as many as the object is worth."""
+        for component in scan.events:
+            try:
+                self._setting.budget.spend()
+                event = events.read(component, self._setting)
+            except TooDenseError:
+                self._note(Unreadable.TOO_DENSE)
+                return
+            if isinstance(event, Event):
+                yield event
+            elif event:
+                self._note(event)
+
+    def _series(self, series: Series, main: Event) -> None:
+        self._note(*(main.faults if main.takes_time else ()))
+        try:
+            self.times.update(series.times())
+        except TooDenseError:
+            self._note(Unreadable.TOO_DENSE)
+            self._take(*series.extent())
+        self._note(*series.faults)
+
+    def _single(self, event: Event) -> None:
+        if event.takes_time:
+            self._note(*event.faults)
+            self._take(event.start.instant, event.length.end(event.start))
+
+    def _take(self, start: datetime, end: datetime) -> None:
+        if self._window.touches(start, end):
+            self.times.add((start, end))
+
+    def _note(self, *faults: Unreadable) -> None:
+        for fault in faults:
+            self.fault = self.fault or fault
+
+
+def _groups(found: Iterator[Event]) -> Iterator[list[Event]]:
+    """Yield the events of each UID, only the latest SEQUENCE of what stands for the same; without UID each alone."""
+    groups: dict[object, dict[object, list[Event]]] = {}
+    for number, event in enumerate(found):
+        group = groups.setdefault(event.uid or number, {})
+        place = event.replaces and (event.replaces.is_date, event.replaces.instant)
+        rivals = group.setdefault(place, [])  # all of one SEQUENCE
+        if rivals and event.sequence > rivals[0].sequence:
+            rivals.clear()
+        if not rivals or event.sequence == rivals[0].sequence:
+            rivals.append(event)
+    for group in groups.values():
+        yield [event for rivals in group.values() for event in rivals]

@@ -1,0 +1,198 @@
+"""A series of events: what its rules and dates mean, what is excluded, and what has become of some occurrences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from connector.domain.unreadable import Unreadable
+from connector.ical.foreign import events, recurrence, values
+from connector.ical.foreign.clock import shifted
+from connector.ical.foreign.events import Event, Setting
+from connector.ical.foreign.lines import Line
+from connector.ical.foreign.rules import Rule
+from connector.ical.foreign.values import DAY, Length, Moment, NonsenseError
+from connector.ical.foreign.window import Window
+
+_NEAR = 2 * DAY  # of longer events only the last start before the window matters: all of them end after it
+_TWICE = timedelta(hours=3)  # more than any clock goes back
+Time = tuple[datetime, datetime]  # from, until
+Start = tuple[datetime, Length | None]  # on the wall; a length where it is not the event's
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of a series, with what its occurrences are like.
+
+    Attributes:
+        model: Whose length, zone and showing they have.
+        shift: By how much they were moved, on the wall.
+        since, before: Which are meant, by the instants at which the series has them; None without such an end.
+    """
+
+    model: Event
+    shift: timedelta = timedelta()
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Excluded:
+    """Occurrences that are not where the series has them."""
+
+    instants: set[datetime] = field(default_factory=set)
+    days: set[datetime] = field(default_factory=set)  # on the wall of the series
+
+    def add(self, moment: Moment, start: Moment) -> None:
+        """Exclude what a moment means: an instant, or a day if it or the series knows only days."""
+        if moment.is_date or start.is_date:
+            self.days.add(_day(moment.wall_in(start.zone)))
+        else:
+            self.instants.add(moment.instant)
+
+    def cover(self, wall: datetime, instant: datetime) -> bool:
+        return instant in self.instants or (bool(self.days) and _day(wall) in self.days)
+
+
+class Series:
+    """A main event and those that replace occurrences of it."""
+
+    def __init__(self, main: Event, replacing: Sequence[Event], setting: Setting, window: Window) -> None:
+        self.faults: list[Unreadable] = []
+        self._main = main
+        self._start = main.start
+        self._budget = setting.budget
+        self._setting = setting
+        self._window = window
+        self._parts = _parts(main, [event for event in replacing if event.onwards])
+        self._excluded = _Excluded()
+        for event in replacing:
+            if event.replaces:
+                self._excluded.add(event.replaces, main.start)
+
+    def times(self) -> Iterator[Time]:
+        """Yield when it takes time: naive UTC, in no order.
+
+        Raises: TooDenseError.
+        """
+        parts = [part for part in self._parts if part.model.takes_time]
+        if not parts:
+            return
+        reach = max(part.model.length.longest + abs(part.shift) for part in parts)
+        self._exclude(reach)
+        dates: list[Start] = [(self._start.wall, None), *self._dates(reach)]
+        for part in parts:
+            yield from self._taken(part, dates)
+            for rule in self._main.rules:
+                yield from self._ruled(part, rule)
+
+    def extent(self) -> Time:
+        """Return the first and the last time that it may take, as far as that matters."""
+        main, last = self._main, self._window.end
+        ends = [rule.until for rule in main.rules]
+        if all(ends) and main.component.first("RDATE") is None and len(self._parts) == 1:
+            lasts = [shifted(shifted(until.instant, DAY), main.length.longest) for until in ends if until]
+            last = max([main.length.end(main.start), *lasts])
+        return self._window.clipped(min(part.model.start.instant for part in self._parts), last)
+
+    def _ruled(self, part: _Part, rule: Rule) -> Iterator[Time]:
+        """Yield the times of a rule that reach into the window; of very long ones the last that began before."""
+        reach = part.model.length.longest
+        low, high = self._window.walls(min(reach, _NEAR), part.shift)
+        if rule.until:
+            high = min(high, self._last_wall(rule.until))
+        yield from self._taken(part, self._starts(rule, low, high))
+        floor, size = self._window.walls(reach, part.shift)[0], _NEAR
+        while low > floor and low > self._start.wall:
+            high, low = low, max(floor, shifted(low, -size))
+            if before := list(self._taken(part, self._starts(rule, low, high))):
+                yield before[-1]
+                return
+            size *= 2
+
+    def _starts(self, rule: Rule, low: datetime, high: datetime) -> Iterator[Start]:
+        walls = recurrence.starts(rule, self._start.wall, low=low, high=high, budget=self._budget)
+        return ((wall, None) for wall in walls if rule.until is None or self._is_until(wall, rule.until))
+
+    def _last_wall(self, until: Moment) -> datetime:
+        """Return the last time on the wall of the series that may be meant."""
+        if until.is_date or self._start.is_date:
+            return shifted(_day(until.wall), DAY)
+        is_same = until.zone is self._start.zone  # else its clock may show the hour twice
+        return shifted(until.wall_in(self._start.zone), timedelta() if is_same else _TWICE)
+
+    def _is_until(self, wall: datetime, until: Moment) -> bool:
+        if until.is_date or self._start.is_date:
+            return _day(wall) <= _day(until.wall)
+        return Moment(wall, self._start.zone).instant <= until.instant
+
+    def _taken(self, part: _Part, starts: Iterable[Start]) -> Iterator[Time]:
+        """Yield the times that some starts take in the window, each where its part of the series has moved it."""
+        model = part.model
+        for wall, length in starts:
+            instant = Moment(wall, self._start.zone).instant
+            if self._excluded.cover(wall, instant) or not _is_in(part, instant):
+                continue
+            start = Moment(shifted(wall, part.shift) if part.shift else wall, model.start.zone)
+            begin, end = start.instant, (length or model.length).end(start)
+            if self._window.touches(begin, end):
+                yield begin, end
+
+    def _exclude(self, reach: timedelta) -> None:
+        """Note the EXDATEs that matter; one that makes no sense excludes nothing."""
+        for line, value in self._near("EXDATE", reach):
+            try:
+                self._excluded.add(events.moment(line, self._setting, zone=self._start.zone, value=value), self._start)
+            except NonsenseError:
+                continue
+
+    def _dates(self, reach: timedelta) -> Iterator[Start]:
+        """Yield the RDATEs that matter."""
+        for line, value in self._near("RDATE", reach):
+            first, _, rest = value.partition("/")
+            try:
+                moment = events.moment(line, self._setting, zone=self._start.zone, value=first)
+                yield moment.wall_in(self._start.zone), self._period(line, moment, rest) if rest else None
+            except NonsenseError:
+                self.faults.append(Unreadable.START)
+
+    def _period(self, line: Line, start: Moment, rest: str) -> Length:
+        """Return how long a PERIOD takes, which tells its end or its length."""
+        if rest[:1].upper() in {"P", "+"}:
+            return values.length(rest)
+        return values.between(start, events.moment(line, self._setting, zone=self._start.zone, value=rest))
+
+    def _near(self, name: str, reach: timedelta) -> Iterator[tuple[Line, str]]:
+        """Yield the values of a property that may matter in the window, by the day with which they begin."""
+        low, high = self._window.walls(reach)
+        first, last = _digits(low), _digits(high)
+        for line, value in events.numbered(self._main.component, name):
+            is_far = value[:8].isdigit() and not first <= value[:8] <= last and "/" not in value
+            if value and not is_far:
+                self._budget.spend()
+                yield line, value
+
+
+def _parts(main: Event, onwards: Sequence[Event]) -> list[_Part]:
+    """Part a series where RANGE=THISANDFUTURE says that all is different from there on."""
+    changes = sorted((event.replaces.instant, number) for number, event in enumerate(onwards) if event.replaces)
+    parts = [_Part(main)]
+    for instant, number in changes:
+        event = onwards[number]
+        was = event.replaces.wall_in(main.start.zone) if event.replaces else event.start.wall
+        parts[-1] = _Part(parts[-1].model, parts[-1].shift, parts[-1].since, instant)
+        parts.append(_Part(event, event.start.wall - was, instant))
+    return parts
+
+
+def _is_in(part: _Part, instant: datetime) -> bool:
+    return (part.since is None or instant >= part.since) and (part.before is None or instant < part.before)
+
+
+def _day(wall: datetime) -> datetime:
+    return wall.replace(hour=0, minute=0, second=0)
+
+
+def _digits(wall: datetime) -> str:
+    return wall.date().isoformat().replace("-", "")

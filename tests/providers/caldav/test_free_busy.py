@@ -1,0 +1,297 @@
+"""When a collection is not free, as its servers tell it: in pieces, with odd characters, from many programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from connector.domain.span import Span
+from connector.domain.unreadable import Unreadable
+from connector.errors import RefusedError, TransientError
+from connector.ports import UnreadEvent
+from providers.caldav import dav
+from providers.caldav.kept import Lately
+from tests.fakes.caldav_proxy import Reply, Request, Script, says
+from tests.ical.foreign.objects import calendar as whole
+from tests.ical.foreign.objects import event, timezone
+from tests.providers.conftest import Setting
+from tests.providers.contract import DAY, content, creation, written
+
+Forward = Callable[[], Reply]
+NOON = "DTSTART:20261203T120000Z"
+HOUR = "DURATION:PT1H"
+FOREIGN = "DTSTAMP:20261101T000000Z"
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+TIMES = [Span.of(datetime(2026, 12, 3, 12, tzinfo=UTC), timedelta(hours=1))]
+
+
+def odd(*lines: str, uid: str = "odd") -> str:
+    return whole("PRODID:x\r\n", event(FOREIGN, *lines, uid=uid))
+
+
+def spans(setting: Setting, **options: ZoneInfo) -> list[Span]:
+    return [one.span for one in setting.calendar.busy(DAY, **options).times]
+
+
+def edited(*edits: tuple[bytes, bytes]) -> Script:
+    """Pass on, and change the answer."""
+
+    def script(_: Request, forward: Forward) -> Reply:
+        reply = forward()
+        body = reply.body
+        for old, new in edits:
+            assert old in body
+            body = body.replace(old, new)
+        headers = {name: value for name, value in reply.headers.items() if name.lower() != "content-length"}
+        return replace(reply, body=body, headers=headers)
+
+    return script
+
+
+def halved(_: Request, forward: Forward) -> Reply:
+    reply = forward()
+    return Reply(reply.status, {"Content-Type": "application/xml"}, reply.body[: len(reply.body) // 2])
+
+
+# In pieces, and only what is new
+
+
+def test_only_what_is_new_is_fetched(setting: Setting) -> None:
+    hrefs = [setting.owner.add(content(hours=n).span) for n in range(3)]
+    assert len(spans(setting)) == 3
+    assert setting.proxy.methods() == ["REPORT", "REPORT"]
+    setting.proxy.forget()
+    assert len(spans(setting)) == 3
+    assert setting.proxy.methods() == ["REPORT"]
+    setting.proxy.forget()
+    setting.owner.move(hrefs[0], content(hours=5).span)
+    setting.owner.delete(hrefs[1])
+    assert spans(setting) == [content(hours=2).span, content(hours=5).span]
+    assert setting.proxy.methods() == ["REPORT", "GET"]
+
+
+def test_what_was_fetched_is_fetched_again_on_another_day(setting: Setting) -> None:
+    """A server that counts its ETags, and is set back, gives an old one to other content."""
+    setting.owner.add(content().span)
+    for day in (DAY, Span.of(DAY.start - timedelta(days=1), DAY.end)):
+        assert [one.span for one in setting.calendar.busy(day).times] == [content().span]
+    assert setting.proxy.methods() == ["REPORT", "GET"] * 2
+
+
+def test_what_we_have_written_ourselves_is_not_fetched(setting: Setting) -> None:
+    written(setting.calendar.apply([creation()]))
+    setting.proxy.forget()
+    assert spans(setting) == [content().span]
+    assert setting.proxy.methods() == ["REPORT"]
+
+
+def test_many_events_come_a_hundred_at_a_time(setting: Setting) -> None:
+    for n in range(101):
+        setting.owner.add_text(odd(NOON, HOUR, uid=f"odd {n}"))
+    assert len(spans(setting)) == 101
+    assert setting.proxy.methods() == ["REPORT", "REPORT", "GET"]
+
+
+def test_an_answer_cut_in_half_is_not_taken_for_the_whole(setting: Setting) -> None:
+    for n in range(4):
+        setting.owner.add(content(hours=n).span)
+    setting.proxy.once("REPORT", lambda _, forward: forward())
+    setting.proxy.once("REPORT", halved)
+    assert len(spans(setting)) == 4
+    assert setting.proxy.methods() == ["REPORT"] * 4
+
+
+def test_an_answer_that_one_event_breaks_hides_no_other(setting: Setting) -> None:
+    puts = [creation(content(hours=n)) for n in range(2)]
+    refs = [outcome.ref for outcome in written(setting.calendar.apply(puts))]
+    setting.proxy.once("REPORT", halved, times=2)
+    assert all(setting.calendar.read(refs).values())
+    assert len(setting.calendar.listing(DAY.start)) == 2
+    assert setting.proxy.methods()[2:] == ["REPORT", "GET", "GET", "REPORT", "REPORT", "REPORT"]
+
+
+def test_a_list_cut_in_half_is_refused(setting: Setting) -> None:
+    setting.owner.add(content().span)
+    setting.proxy.once("REPORT", halved)
+    with pytest.raises(RefusedError):
+        setting.calendar.busy(DAY)
+
+
+def test_a_list_that_the_server_has_cut_is_asked_for_again_later(setting: Setting) -> None:
+    row = "<d:response><d:href>/x/</d:href><d:status>HTTP/1.1 507 Insufficient Storage</d:status></d:response>"
+    setting.owner.add(content().span)
+    setting.proxy.once("REPORT", edited((b"</multistatus>", row.replace("d:", "").encode() + b"</multistatus>")))
+    with pytest.raises(TransientError):
+        setting.calendar.busy(DAY)
+
+
+@pytest.mark.parametrize("status", [403, 501])
+def test_a_server_that_tells_one_at_a_time_is_asked_one_at_a_time(setting: Setting, status: int) -> None:
+    for n in range(3):
+        setting.owner.add(content(hours=n).span)
+    setting.proxy.once("REPORT", lambda _, forward: forward())
+    setting.proxy.once("REPORT", says(status))
+    assert len(spans(setting)) == 3
+    assert setting.proxy.methods() == ["REPORT", "REPORT", "GET", "GET", "GET"]
+
+
+def test_an_event_that_is_not_handed_out_is_told(setting: Setting) -> None:
+    href = setting.owner.add(content().span)
+    setting.proxy.once("GET", says(403))
+    reading = setting.calendar.busy(DAY)
+    assert reading.times == []
+    assert reading.unreadable == (UnreadEvent(href=href, reason=Unreadable.WITHHELD),)
+
+
+def test_what_goes_while_it_is_read_is_gone(setting: Setting) -> None:
+    setting.owner.add(content().span)
+    setting.proxy.once("GET", says(404))
+    reading = setting.calendar.busy(DAY)
+    assert (list(reading.times), reading.unreadable) == ([], ())
+
+
+def test_values_that_were_not_asked_for_the_longest_are_forgotten_first() -> None:
+    kept = Lately[bytes](most=2000)
+    for name in ("a", "b", "c"):
+        kept.put(name, b"x", size=1)
+        kept.get("a")
+    kept.put("d", b"x", size=400)
+    assert [name for name in "abcd" if kept.get(name)] == ["a", "c", "d"]
+    kept.put("d", b"x", size=1)
+    kept.put("e", b"x", size=1)
+    assert [name for name in "acde" if kept.get(name)] == ["c", "d", "e"]
+
+
+# Characters that XML forbids
+
+
+@pytest.mark.parametrize("character", ["\ufffe", "\uffff"])
+def test_a_forbidden_character_in_a_note_hides_nothing(setting: Setting, character: str) -> None:
+    """Radicale passes them on as they are."""
+    setting.owner.add_text(odd(NOON, HOUR, f"DESCRIPTION:a{character}b"))
+    setting.owner.add(content(hours=3).span)
+    assert spans(setting) == [*TIMES, content(hours=3).span]
+    assert list(setting.calendar.listing(DAY.start)) == []
+
+
+@pytest.mark.parametrize(
+    "character", [b"\x0b", b"\x00", b"&#11;", b"&#x1F;", b"&#xD800;", b"&#65534;", b"\xed\xa0\x80", b"&#99999999;"]
+)
+def test_no_forbidden_character_hides_anything(setting: Setting, character: bytes) -> None:
+    for n in range(2):
+        setting.owner.add_text(odd(NOON, HOUR, "DESCRIPTION:left-right", uid=f"odd {n}"))
+    setting.proxy.once("REPORT", lambda _, forward: forward())
+    setting.proxy.once("REPORT", edited((b"left-right", b"left" + character + b"right")))
+    assert spans(setting) == TIMES * 2
+    assert setting.proxy.methods() == ["REPORT", "REPORT"]
+
+
+@pytest.mark.parametrize("reference", [b"&#9;", b"&#xE4;", b"&#128512;"])
+def test_what_xml_allows_is_kept(reference: bytes) -> None:
+    assert len(dav.parse(b"<a>\x0b" + reference + b"</a>").text) == 1
+
+
+# Whose days, whose zone
+
+
+def test_days_are_the_practitioners_where_the_collection_tells_no_zone(setting: Setting) -> None:
+    setting.owner.add_text(odd("DTSTART;VALUE=DATE:20261203"))
+    assert spans(setting, zone=LOS_ANGELES) == [Span.of(datetime(2026, 12, 3, 8, tzinfo=UTC), timedelta(days=1))]
+
+
+def test_a_day_at_the_edge_of_what_is_asked_about_is_found(setting: Setting) -> None:
+    """Radicale reckons days in UTC."""
+    setting.owner.add_text(odd("DTSTART;VALUE=DATE:20261202"))
+    morning = Span.of(datetime(2026, 12, 3, 5, tzinfo=UTC), timedelta(hours=2))
+    times = setting.calendar.busy(morning, zone=LOS_ANGELES).times
+    assert [one.span.end for one in times] == [datetime(2026, 12, 3, 8, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    "prop",
+    [
+        "<C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id>",
+        f"<C:calendar-timezone>{whole(timezone('Customized Time Zone'))}</C:calendar-timezone>",
+    ],
+)
+def test_times_without_a_known_zone_are_the_collections(setting: Setting, prop: str) -> None:
+    setting.owner.add_text(odd("DTSTART;TZID=Somewhere:20261203T130000", HOUR))
+    setting.proxy.once("PROPFIND", _about(setting, prop))
+    assert spans(setting, zone=LOS_ANGELES) == TIMES
+    assert setting.proxy.methods() == ["REPORT", "GET", "PROPFIND"]
+
+
+def test_a_strangers_zone_of_the_same_name_changes_nothing(setting: Setting) -> None:
+    name = "Customized Time Zone"
+    for n, offset in enumerate(("-0500", "+0100")):
+        zone = timezone(name, winter=offset, summer=offset)
+        setting.owner.add_text(
+            whole("PRODID:x\r\n", zone, event(FOREIGN, f"DTSTART;TZID={name}:20261203T120000", HOUR, uid=f"{n}"))
+        )
+    assert [span.start.hour for span in spans(setting)] == [11, 17]
+
+
+# Who has declined
+
+
+def test_what_the_owner_has_declined_is_free(setting: Setting) -> None:
+    addresses = "<C:calendar-user-address-set><D:href>mailto:Kim@example.org</D:href></C:calendar-user-address-set>"
+    declined = "ORGANIZER:mailto:alex@example.org", "ATTENDEE;PARTSTAT=DECLINED:mailto:kim@example.org"
+    setting.owner.add_text(odd(NOON, HOUR, *declined))
+    setting.owner.add_text(odd(NOON, HOUR, "ATTENDEE;PARTSTAT=DECLINED:mailto:alex@example.org", uid="theirs"))
+    setting.proxy.once("PROPFIND", _about(setting, addresses))
+    assert spans(setting) == TIMES
+    assert spans(setting) == TIMES
+    assert setting.proxy.methods() == ["REPORT", "REPORT", "PROPFIND", "REPORT"]
+
+
+def test_a_server_that_does_not_tell_who_its_owner_is_has_all_of_it_busy(setting: Setting) -> None:
+    setting.owner.add_text(odd(NOON, HOUR, "ATTENDEE;PARTSTAT=DECLINED:mailto:kim@example.org"))
+    setting.proxy.once("PROPFIND", says(500))
+    assert spans(setting) == TIMES
+
+
+# What cannot be read, beside what can
+
+
+def test_what_cannot_be_read_is_told_and_hides_nothing(setting: Setting) -> None:
+    setting.owner.add(content(hours=3).span)
+    texts = {
+        Unreadable.TOO_DENSE: odd(NOON, HOUR, "RRULE:FREQ=SECONDLY", uid="dense"),
+        Unreadable.RULE: odd(NOON, HOUR, "RRULE:FREQ=DAILY;INTERVAL=0", uid="never"),
+        Unreadable.NOT_WHOLE: odd(NOON, HOUR, uid="cut").replace("END:VCALENDAR", ""),
+    }
+    setting.proxy.once("REPORT", _tells(setting, *texts.values()))
+    reading = setting.calendar.busy(DAY)
+    assert {one.reason for one in reading.unreadable} == texts.keys()
+    assert {one.href for one in reading.unreadable} == {f"{_path(setting)}{n}.ics" for n in range(3)}
+    assert TIMES[0] in {one.span for one in reading.times}
+
+
+def _path(setting: Setting) -> str:
+    return setting.owner.url.removeprefix(setting.owner.server.url.rstrip("/"))
+
+
+def _tells(setting: Setting, *texts: str) -> Script:
+    rows = "".join(
+        f"<D:response><D:href>{_path(setting)}{n}.ics</D:href><D:propstat><D:prop><C:calendar-data>{text}"
+        "</C:calendar-data></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+        for n, text in enumerate(texts)
+    )
+    return says(
+        207, f'<D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">{rows}</D:multistatus>'.encode()
+    )
+
+
+def _about(setting: Setting, prop: str) -> Script:
+    row = (
+        f"<D:response><D:href>{_path(setting)}</D:href><D:propstat><D:prop>{prop}</D:prop>"
+        "<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+    )
+    return says(
+        207, f'<D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">{row}</D:multistatus>'.encode()
+    )
