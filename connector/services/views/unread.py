@@ -53,7 +53,9 @@ class UnreadReason:
     @property
     def words(self) -> str:
         """All of it for whoever reads UTC."""
-        when = f", {' and '.join(f'{start:%d %b %Y, %H:%M} UTC' for start in self.starts)}" if self.starts else ""
+        starts = "; ".join(f"{start:%d %b %Y, %H:%M} UTC" for start in self.starts)
+        others = "; and others" if self.events > len(self.starts) else ""
+        when = f", beginning {starts}{others}" if starts else ""
         return f"{counted(self.events)}{when} (since {self.since:%d %b %Y, %H:%M} UTC): {self.why}"
 
 

@@ -270,6 +270,7 @@ def test_what_cannot_be_read_is_told_and_hides_nothing(setting: Setting) -> None
     assert {one.reason for one in reading.unreadable} == texts.keys()
     assert {one.href for one in reading.unreadable} == {f"{_path(setting)}{n}.ics" for n in range(3)}
     assert TIMES[0] in {one.span for one in reading.times}
+    assert {one.starts_at for one in reading.unreadable if one.reason is not Unreadable.NOT_WHOLE} == {TIMES[0].start}
 
 
 def _path(setting: Setting) -> str:
