@@ -49,9 +49,8 @@ class Gathered:
 
 
 def _instant(value: datetime | None) -> datetime | None:
-    """Return an end as it is reckoned with; None too where no calendar reaches."""
+    """Return an end as it is reckoned with; None too where no calendar has a day after it."""
     try:
-        at = None if value is None else instant(value)
-        return at if at is None or at + _DAY else None
+        return None if value is None else instant(value) + _DAY - _DAY
     except OverflowError:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection as Db
@@ -17,6 +17,7 @@ from connector.ports import UnreadEvent
 from connector.storage import timeline, unread
 
 FEW = 3  # events of one reason of which it is kept when they begin
+LIFETIME = timedelta(days=36500)  # what begins further away tells nobody anything, and no zone may have a clock there
 
 log = structlog.get_logger(__name__)
 
@@ -48,5 +49,5 @@ def _by_reason(events: Iterable[UnreadEvent], before: Iterable[Unread], now: dat
     for event in events:
         groups[event.reason].append(event)
     for reason, group in groups.items():
-        starts = sorted({event.starts_at for event in group if event.starts_at is not None})
+        starts = sorted({at for event in group if (at := event.starts_at) and abs(at - now) < LIFETIME})
         yield Unread(reason=reason, events=len(group), since=since.get(reason, now), starts=tuple(starts[:FEW]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -89,6 +90,16 @@ def test_of_many_events_a_few_beginnings_are_kept_and_all_are_counted(practice: 
 
 
 @on_sqlite
+def test_a_beginning_in_no_time_of_ours_is_counted_and_not_kept(practice: Practice, private: Calendar) -> None:
+    """A page that wrote it in its reader's zone would fail: there is no such day."""
+    ends = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(microsecond=0, tzinfo=UTC))
+    remote(practice, "private").unreadable = [replace(BROKEN, starts_at=end) for end in ends]
+    read_free_busy(practice, private)
+    (one,) = stored(practice, private)
+    assert (one.events, one.starts) == (2, ())
+
+
+@on_sqlite
 def test_it_goes_when_it_can_be_read(practice: Practice, broken: Calendar) -> None:
     remote(practice, "private").unreadable.clear()
     practice.wait(minutes=1)
@@ -155,6 +166,7 @@ def test_an_offer_is_sent_in_spite_of_it_and_says_so(practice: Practice) -> None
     assert [warning for warning in sent.warnings if "2 events that could not be read" in warning]
 
 
+@on_sqlite
 def test_a_time_is_saved_only_knowing_of_it_and_of_each_that_comes_after(practice: Practice, broken: Calendar) -> None:
     def check(consent: Consent) -> str:
         with practice.database.read() as db:
