@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from threading import Thread
-from time import monotonic
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -29,6 +28,7 @@ from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
 from connector.services.sync import push, unread
+from connector.services.sync.readers import Readers
 from connector.storage import (
     busy,
     calendars,
@@ -50,9 +50,9 @@ from connector.storage.ledger import Key, Kind
 AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
 PATIENCE = timedelta(seconds=5)  # how long who saves a time waits for calendars to be read
-READER = "free-busy"  # the threads that read for doors
 FRESH = 4  # polling intervals after which a calendar that was not read counts as a blind spot
 
+_readers = Readers()
 
 log = structlog.get_logger(__name__)
 
@@ -113,23 +113,19 @@ def read_now(
     """Read a practitioner's calendars for somebody who is about to save a time; waits for it `patience` long at most.
 
     A calendar that does not answer in time, or cannot be read, stays a blind spot; its answer still counts when it
-    comes. Call it outside any transaction.
+    comes. So does one that could not be asked, since others are slow. Call it outside any transaction.
     """
     now = clock()
     until = min(until, now + FURTHEST)
     with database.read() as db:
         usable = {one.id for one in calendars.connections_of(db, practitioner_id) if one.state is ConnectionState.OK}
         own = [one for one in calendars.all_of(db, practitioner_id) if one.connection_id in usable]
-    common = (open_remote, until, now)
-    readers = [
-        Thread(target=_read_for_door, args=(database, policy, calendar, *common), name=READER, daemon=True)
+    jobs = [
+        (calendar.lane, partial(_read_for_door, database, policy, calendar, open_remote, until, now))
         for calendar in own
     ]
-    for reader in readers:
-        reader.start()
-    deadline = monotonic() + patience.total_seconds()
-    for reader in readers:
-        reader.join(max(0.0, deadline - monotonic()))
+    if left := _readers.run(jobs, patience=patience):
+        log.warning("busy_not_read", calendars=left, error="many calendars are being read for pages just now")
 
 
 def _read_for_door(
