@@ -455,8 +455,8 @@ def run(template: Path, histories: int, steps: int, *, seed: int | None = None) 
 
 
 @pytest.mark.slow
-def test_sixty_histories_of_edits_faults_and_crashes_converge(template: Path) -> None:
-    run(template, 60, 25)
+def test_thirty_histories_of_edits_faults_and_crashes_converge(template: Path) -> None:
+    run(template, 30, 25)
 
 
 @pytest.mark.long
