@@ -17,7 +17,7 @@ from tests.journeys import services
 from tests.journeys.remote_changes import Desk, desk
 from tests.journeys.services import Service
 
-SLUGS = ["memory", "caldav", "google", "outlook"]
+SLUGS = ["memory", *(pytest.param(slug, marks=pytest.mark.long) for slug in ("caldav", "google", "outlook"))]
 
 
 @pytest.fixture(params=SLUGS)

@@ -203,6 +203,7 @@ def test_a_demo_that_is_terminated_while_it_starts_leaves_nothing_behind(tmp_pat
         assert demo.left_behind() == []
 
 
+@pytest.mark.long
 def test_a_story_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:
     with playing(tmp_path) as demo:
         demo.read_until("1. A session is booked")
@@ -211,6 +212,7 @@ def test_a_story_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:
         assert demo.left_behind() == []
 
 
+@pytest.mark.long
 def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
     with playing(tmp_path) as demo:
         demo.read_until("1. A session is booked")

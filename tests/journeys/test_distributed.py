@@ -123,6 +123,7 @@ def check_metrics(site: Site) -> None:
     assert told["calendars"] == {("caldav", "target", "at_work"): 1}
 
 
+@pytest.mark.long
 def test_nothing_runs_on_a_schema_that_is_not_there(site: Site) -> None:
     for command in ("web", "worker"):
         refused = run_process(command, settings=site.settings)
@@ -176,17 +177,9 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
         assert (confirmed.method, confirmed.uid, confirmed.sequence) == ("REQUEST", session["uid"], 1)
         assert confirmed.start == after.start
 
-        # Whichever of them keeps watch: the other one goes on when it is killed, without a wake-up.
-        spares: list[subprocess.Popen[bytes]] = []
-        for more, worker in enumerate(workers, 1):
-            worker.send_signal(signal.SIGKILL)
-            worker.wait(120)
-            spares.append(held.enter_context(site.running("worker")))
-            site.ok("sessions", "book", "--client", "alex@example.org", "--at", ahead(20 + more), *place)
-            settle(site, work, sessions=1 + more, holds=0)
-        for process in spares:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(120) == 0, site.told()
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(120) == 0, site.told()
         check_metrics(site)
         web.send_signal(signal.SIGTERM)
         assert web.wait(120) == 0, site.told()
@@ -194,6 +187,36 @@ def test_book_offer_and_accept_across_processes(site: Site, calendars: Server, m
     assert site.log("worker").read_text().endswith("Stopped.\n")
 
 
+@pytest.mark.long
+def test_whichever_worker_keeps_watch_another_goes_on_without_a_wake_up_when_it_is_killed(
+    site: Site, calendars: Server
+) -> None:
+    work = CalendarServer(calendars.make_calendar("work"), calendars.username, calendars.password)
+    password = site.folder / "password"
+    password.write_text(calendars.password)
+    site.ok("migrate")
+    site.ok("practitioners", "add", "--name", "Kim Berg", "--email", "kim@example.org", "--zone", "Europe/Berlin")
+    site.ok("clients", "add", "--name", "Alex Okoro", "--email", "alex@example.org", "--zone", "Europe/London")
+    site.ok("connections", "add", "--address", calendars.url, "--username", calendars.username, stdin=password)
+    with ExitStack() as held:
+        workers = [held.enter_context(site.running("worker", "--threads", "2")) for _ in range(2)]
+        booking = ("sessions", "book", "--client", "alex@example.org", "--phone", "Kim calls")
+        site.ok(*booking, "--at", ahead(20))
+        settle(site, work, sessions=1, holds=0)
+        spares: list[subprocess.Popen[bytes]] = []
+        for more, worker in enumerate(workers, 1):
+            worker.send_signal(signal.SIGKILL)
+            worker.wait(120)
+            spares.append(held.enter_context(site.running("worker")))
+            site.ok(*booking, "--at", ahead(20 + more))
+            settle(site, work, sessions=1 + more, holds=0)
+        for process in spares:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(120) == 0, site.told()
+    assert "Traceback" not in site.told()
+
+
+@pytest.mark.long
 def test_web_processes_go_with_their_supervisor_and_the_port_is_free(site: Site) -> None:
     site.ok("migrate")
     web = start_process("web", "--workers", "2", settings=site.settings, log=site.log("web"), in_own_group=True)
@@ -219,7 +242,8 @@ def _offer_of_four_minutes(site: Site, session: str) -> Any:
     return site.json("offers", "send", session)
 
 
-@pytest.mark.parametrize("error", [FIVE_MINUTES, pytest.param(-FIVE_MINUTES, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("error", [FIVE_MINUTES, -FIVE_MINUTES])
 def test_deadlines_dueness_and_holds_go_by_the_databases_clock(
     site: Site, calendars: Server, mailbox: Mailbox, error: timedelta
 ) -> None:

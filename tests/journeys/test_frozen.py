@@ -170,9 +170,10 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
 
 
 def test_a_worker_frozen_in_the_middle_of_its_creations_changes_nothing_when_it_wakes(
-    there: Service, postgresql_url: str, tmp_path: Path
+    postgresql_url: str, tmp_path: Path
 ) -> None:
-    play(there, postgresql_url, tmp_path, Freezer(3, held=False))
+    with services.service("google", tmp_path, None) as there:
+        play(there, postgresql_url, tmp_path, Freezer(3, held=False))
 
 
 @pytest.mark.long

@@ -144,7 +144,7 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-@pytest.mark.parametrize(("n", "after"), [(1, True), (4, False), (6, True)])
+@pytest.mark.parametrize(("there", "n", "after"), [("caldav", 1, True), ("google", 4, False)], indirect=["there"])
 def test_a_kill_around_a_write_leaves_exactly_the_wanted_events(
     there: Service, sqlite_url: str, tmp_path: Path, n: int, *, after: bool
 ) -> None:

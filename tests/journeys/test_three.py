@@ -32,7 +32,7 @@ from tests.services.fences import OURS
 
 pytestmark = pytest.mark.slow
 
-SLUGS = ["caldav", "google", "outlook"]
+SLUGS = ["google", *(pytest.param(slug, marks=pytest.mark.long) for slug in ("caldav", "outlook"))]
 
 
 @pytest.fixture(params=SLUGS)

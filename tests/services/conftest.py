@@ -13,6 +13,13 @@ from tests.services.connected import connect
 from tests.services.practice import Practice
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.long])])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """One kind in `make test`, both in `make test-long`: what differs between them is tested beside the storage."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
 @pytest.fixture
 def practice(database: Database) -> Iterator[Practice]:
     practice = Practice(database)

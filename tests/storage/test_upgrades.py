@@ -80,7 +80,7 @@ def _every_version() -> Iterator[ParameterSet]:
     """Every database at every version; at once the oldest, and the newest whose letters waited as messages."""
     for kind in ("sqlite", "postgresql"):
         for revision in revisions():
-            at_once = (kind, revision) in {("sqlite", "0001"), ("sqlite", "0006"), ("postgresql", "0006")}
+            at_once = (kind, revision) in {("sqlite", "0001"), ("postgresql", "0006")}
             marks = [pytest.mark.postgresql] if kind == "postgresql" else []
             yield pytest.param((kind, revision), marks=marks if at_once else [*marks, pytest.mark.long])
 

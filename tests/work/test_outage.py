@@ -95,7 +95,7 @@ def key(number: int) -> Key:
     return Key(Kind.PULL, str(number))
 
 
-@pytest.mark.parametrize("fault", ["killed", "frozen"])
+@pytest.mark.parametrize("fault", ["killed", pytest.param("frozen", marks=pytest.mark.long)])
 def test_an_outage_of_redis_is_told_once_with_cause_and_next_try_and_so_is_its_end(
     sqlite_database: Database, start_engine: StartEngine, server: RedisServer, fault: str
 ) -> None:
