@@ -42,7 +42,8 @@ SMALL = {
     "waiting",
     "anon_1",
 }
-PARTIAL = {"ix_due_due_at", "ix_due_leased", "ix_due_failing", "ix_due_refused", "uq_offers_open"}
+OF_WHAT_IS_DUE = {"ix_due_due_at", "ix_due_urgency", "ix_due_lane"}  # any of them holds those rows and no other
+PARTIAL = {"ix_due_leased", "ix_due_failing", "ix_due_refused", "uq_offers_open"}
 LONG = 3 * 24 * 3600.0
 
 
@@ -273,7 +274,9 @@ def test_a_scrape_is_as_many_statements_with_500_calendars_as_with_one_and_reads
     whole = {name for plan in plans for name in re.findall(r"(?:Seq Scan on|SCAN) (\w+)\b(?! USING)", plan)}
     assert whole <= SMALL
     assert not re.search(r"SCAN (?:due|conversations|offers) USING INDEX sqlite_autoindex", str(plans))
-    assert {name for plan in plans for name in re.findall(r"(?:ix|uq)_\w+", plan)} == PARTIAL
+    used = {name for plan in plans for name in re.findall(r"(?:ix|uq)_\w+", plan)}
+    assert used & OF_WHAT_IS_DUE
+    assert used - OF_WHAT_IS_DUE == PARTIAL
     assert not {"facts", "messages", "sessions"} & {word for plan in plans for word in re.findall(r"\w+", plan)}
 
 
