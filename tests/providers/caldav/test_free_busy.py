@@ -12,9 +12,9 @@ import pytest
 from connector.domain.span import Span
 from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
+from connector.lately import Lately
 from connector.ports import UnreadEvent
 from providers.caldav import dav
-from providers.caldav.kept import Lately
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
 from tests.ical.foreign.objects import calendar as whole
 from tests.ical.foreign.objects import event, timezone
