@@ -1,4 +1,7 @@
-"""The connections of `pencilled serve`: who has not said what they want makes room for who comes."""
+"""The connections of `pencilled serve`: who has not said what they want makes room for who comes.
+
+`pencilled web` keeps the same limits in `_whole_requests`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 
+LARGEST_BODY = 256 * 1024  # bytes that are taken in before the application may refuse
 MOST_WAITING = 200  # connections that wait for their request, or for the rest of it; each may hold a body in memory
 
 

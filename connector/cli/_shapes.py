@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from connector.domain.offer import Alternative, Offer
 from connector.domain.session import Location, LocationKind, Session
 from connector.domain.span import When
+from connector.services.views.unread import UnreadView
 
 _PLACES = {LocationKind.IN_PERSON: "in person", LocationKind.ONLINE: "online", LocationKind.PHONE: "phone"}
 
@@ -64,6 +65,13 @@ def when_json(when: When) -> dict[str, Any]:
 def location_json(location: Location) -> dict[str, str]:
     """Return a place for programs."""
     return {"kind": location.kind.value, "text": location.text}
+
+
+def unread_json(view: UnreadView) -> list[dict[str, Any]]:
+    """Return what of a calendar could not be read for programs, by reason."""
+    return [
+        {"reason": one.reason, "events": one.events, "since": one.since, "starts": one.starts} for one in view.reasons
+    ]
 
 
 def when_text(when: When) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from connector import app
 from connector.cli import WrongSettings, unreachable
 from connector.cli._calendars import look
 from connector.cli._lookup import short
+from connector.cli._shapes import unread_json
 from connector.cli._shared import (
     NOT_MIGRATED,
     as_json,
@@ -29,7 +30,7 @@ from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
 from connector.services import erasing, standstill
 from connector.services.sync import free_busy
-from connector.services.views import readiness
+from connector.services.views import readiness, unread
 from connector.settings import Settings
 from connector.storage import calendars, ledger, migrations, offers, troubles
 from connector.storage.clock import TOLERATED, DatabaseClock
@@ -41,11 +42,18 @@ PROVED = timedelta(days=2)  # a calendar's holds are tried out daily; one day ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at."""
+    """One thing that was looked at; `unread_events` says for programs what of a calendar could not be read."""
 
     name: str
     ok: bool
     words: str
+    unread_events: Sequence[Mapping[str, object]] = ()
+
+    @property
+    def json(self) -> Mapping[str, object]:
+        """The same for programs."""
+        always = {"name": self.name, "ok": self.ok, "words": self.words}
+        return always | {"unread_events": self.unread_events} if self.unread_events else always
 
 
 @click.command()
@@ -57,7 +65,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 
     Prints one line for each, `ok` or `!!`, and what to do. A calendar gets further lines where it was stopped, where
     holds must be shown as plainly busy, where that was not tried out lately, and where it cannot be looked up whether
-    its practitioner is free. Changes nothing, sends nothing.
+    its practitioner is free, or not of every event. Changes nothing, sends nothing.
 
     Exit codes: 0 all is well; 1 something is not; 2 wrong settings.
     """
@@ -70,7 +78,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
             click.secho(f"{'ok' if check.ok else '!!'}  {check.name}: {check.words}", fg=None if check.ok else "red")
     failed = [check for check in checks if not check.ok]
     if as_json:
-        print_json({"ok": not failed, "checks": checks})
+        print_json({"ok": not failed, "checks": [check.json for check in checks]})
     context.exit(1 if failed else 0)
 
 
@@ -167,10 +175,11 @@ def _conflicts(runtime: Runtime, connection: Connection) -> Iterator[Check]:
         return
     with runtime.database.read() as db:
         owned = calendars.in_connection(db, connection.id)
+        not_read = {view.calendar.id: view for view in unread.of_calendars(db, owned)}
         open_offers = offers.open_of_practitioner(db, connection.practitioner_id)
         held = [alternative for offer in open_offers for alternative in offer.held]
         spots = free_busy.blind_spots(db, runtime.policy, connection.practitioner_id, held, now=runtime.clock())
-    blind = {spot.calendar for spot in spots}
+    blind = {spot.calendar for spot in spots if spot.stale}
     for calendar in owned:
         name = f"conflicts {short(connection.id)} “{calendar.name}”"
         if calendar.busy_trouble is not None:
@@ -179,6 +188,9 @@ def _conflicts(runtime: Runtime, connection: Connection) -> Iterator[Check]:
         elif open_offers and calendar.name in blind:
             words = f"a blind spot while an offer is open, {_last_reading(calendar)}"
             yield Check(name=name, ok=False, words=words)
+        if calendar.id in not_read:
+            view = not_read[calendar.id]
+            yield Check(name=name, ok=False, words=view.sentence, unread_events=unread_json(view))
 
 
 def _last_reading(calendar: Calendar) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.cli._shapes import instant_text
+from connector.cli._shapes import instant_text, unread_json
 from connector.cli._shared import as_json, example, open_runtime, print_json, print_table
 from connector.services.views.explain import Explanation
 from connector.services.views.explain import explain as explain_word
@@ -49,6 +49,8 @@ def _print(explanation: Explanation) -> None:
     click.echo(explanation.stands)
     for sentence in explanation.follows:
         click.echo(sentence)
+    if explanation.unread:
+        click.echo(f"In the same calendar {explanation.unread.sentence}.")
     click.echo()
 
 
@@ -59,6 +61,7 @@ def _json(explanation: Explanation) -> dict[str, object]:
         "who": explanation.who,
         "stands": explanation.stands,
         "follows": explanation.follows,
+        "unread_events": [] if explanation.unread is None else unread_json(explanation.unread),
         "session_id": explanation.session.id,
         "client_name": explanation.client_name,
         "practitioner_name": explanation.practitioner_name,

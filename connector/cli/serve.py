@@ -9,7 +9,7 @@ import click
 from waitress.server import create_server
 
 from connector import app
-from connector.cli._channels import Channel
+from connector.cli._channels import LARGEST_BODY, Channel
 from connector.cli._shared import cannot_listen, example, open_runtime, read_settings, refuse_by_chance
 from connector.cli._stopping import Stopping
 from connector.errors import SettingsError
@@ -18,7 +18,6 @@ from connector.settings import Settings
 from connector.storage import migrations
 from connector.storage.database import lock_embedded
 
-LARGEST_BODY = 256 * 1024  # bytes waitress takes in before the application may refuse
 WEB_THREADS = 8
 _CONNECTIONS = 1000  # never reached: those that wait are fewer, and those that are served are known
 

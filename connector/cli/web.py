@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import socket
 from multiprocessing.util import Finalize
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 from granian import Granian
@@ -15,11 +15,11 @@ from granian.log import LogLevels
 from connector import app, logs
 from connector.cli._parent import leave_with
 from connector.cli._shared import cannot_listen, example, open_runtime, read_settings
+from connector.cli._whole_requests import WholeRequests
 from connector.errors import SettingsError
 from connector.settings import Settings
 
-if TYPE_CHECKING:
-    from flask import Flask
+_CONNECTIONS = 512  # of a process: half of the files that a system usually lets it open
 
 _kept: list[Finalize] = []
 
@@ -49,19 +49,19 @@ def web(workers: int) -> None:
     runtime.database.dispose()  # the workers are forked, and must not share a connection
     host, port = _free_address(settings)
     click.echo(f"Pencilled is listening on http://{settings.listen} - people reach it at {settings.public_url}")
+    loader: Any = application  # typed as one of an interface that it has not
     Granian(
         "pencilled",  # its name only: looked up by a path, it would be sought in the working directory first
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=workers,
-        blocking_threads=8,
-        backpressure=64,
+        backpressure=_CONNECTIONS,
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=15,
         log_level=LogLevels.warning,
-    ).serve(target_loader=application, wrap_loader=False)
+    ).serve(target_loader=loader, wrap_loader=False)
 
 
 def _free_address(settings: Settings) -> tuple[str, int]:
@@ -78,7 +78,7 @@ def _free_address(settings: Settings) -> tuple[str, int]:
     return host, port
 
 
-def application() -> Flask:
+def application() -> WholeRequests:
     """Make the application of one worker process; every commit wakes the workers. It goes with its supervisor."""
     supervisor = multiprocessing.parent_process()
     if supervisor is not None and supervisor.pid is not None:
@@ -94,4 +94,4 @@ def application() -> Flask:
         runtime.database.dispose()
 
     _kept.append(Finalize(None, stop, exitpriority=100))  # atexit never runs in these processes
-    return app.create_app(runtime)
+    return WholeRequests(app.create_app(runtime))

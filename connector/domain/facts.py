@@ -389,6 +389,25 @@ class EntriesTaken(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventsUnread(Fact):
+    """So many events of a calendar could not be read, of which all could be before; others may follow untold."""
+
+    tag: ClassVar[str] = "events_unread"
+
+    calendar: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsRead(Fact):
+    """All events of a calendar can be read again."""
+
+    tag: ClassVar[str] = "events_read"
+
+    calendar: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarPutRight(Fact):
     """What a look found otherwise by nobody's wish is put right: so many entries; `cause` is a Deviation."""
 
@@ -530,7 +549,15 @@ AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound | Conf
 EntryFact = EntryReverted | EventMoved | EventDeleted
 QuestionFact = PractitionerAsked | PractitionerAnswered | QuestionDropped
 CalendarFact = (
-    CalendarPaused | CalendarResumed | EntriesRefused | EntriesTaken | CalendarPutRight | TargetChanged | HoldsProved
+    CalendarPaused
+    | CalendarResumed
+    | EntriesRefused
+    | EntriesTaken
+    | EventsUnread
+    | EventsRead
+    | CalendarPutRight
+    | TargetChanged
+    | HoldsProved
 )
 ConnectionFact = ConnectionAdded | AccessLost | AccessRegained | DisconnectRequested | Disconnected
 NoticeFact = NoticeSent | NoticeRefused | NoticeHeldBack

@@ -56,6 +56,8 @@ KEPT_TEXTS = frozenset(
         (facts.EntriesRefused, "calendar"),
         (facts.EntriesRefused, "why"),  # of the calendar service
         (facts.EntriesTaken, "calendar"),
+        (facts.EventsUnread, "calendar"),
+        (facts.EventsRead, "calendar"),
         (facts.TargetChanged, "old"),
         (facts.TargetChanged, "new"),
         (facts.HoldsProved, "calendar"),

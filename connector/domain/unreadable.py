@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -20,3 +22,18 @@ class Unreadable(StrEnum):
     ZONE = "zone"  # the clock that it goes by: it was read by what of that makes sense, or by the calendar's own
     RULE = "rule"  # how it repeats
     TOO_DENSE = "too_dense"  # it repeats more often than can be counted: its time is taken from first to last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """So many events of a calendar could not be read at its last reading, all for one reason.
+
+    Attributes:
+        since: The first of the readings in a row that found any such, aware UTC.
+        starts: When a few of them begin, the earliest first, aware UTC; of others that is not known, or not kept.
+    """
+
+    reason: Unreadable
+    events: int
+    since: datetime
+    starts: tuple[datetime, ...] = ()

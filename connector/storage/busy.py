@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from connector.domain.connection import ConnectionState
 from connector.domain.span import Span
-from connector.storage.tables import busy_times, calendars, connections
+from connector.storage.tables import busy_times, calendars, connections, unread_events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +25,20 @@ class BusyTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlindSpot:
-    """A calendar of which it is not known what stands in it.
+    """A calendar of which it is not known what stands in it, or not of all of it.
 
-    `since` is when it was last read, if ever; `unreadable` says that it was tried since, and failed.
+    Attributes:
+        since: When it was last read, if ever.
+        unreadable: Whether it was tried since, and failed.
+        stale: Whether it was not read at all, or not lately, or not as far ahead as matters.
+        events: How many events of it could not be read when it was last read.
     """
 
     calendar: str
     since: datetime | None
     unreadable: bool
+    stale: bool = True
+    events: int = 0
 
 
 def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datetime, until: datetime) -> None:
@@ -75,7 +81,7 @@ def overlapping(db: Connection, practitioner_id: UUID, span: Span) -> Sequence[B
 
 
 def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, until: datetime) -> Sequence[BlindSpot]:
-    """Return the calendars that could not be read, not since `read_since`, or not as far ahead as `until`."""
+    """Return the calendars that could not be read, not since `read_since`, not as far ahead as `until`, or not all."""
     is_stale = or_(
         calendars.c.busy_at.is_(None),
         calendars.c.busy_at < read_since,
@@ -83,18 +89,36 @@ def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, 
         calendars.c.busy_trouble.is_not(None),
         connections.c.state == ConnectionState.ACCESS_LOST.value,
     )
+    unread = (
+        select(func.coalesce(func.sum(unread_events.c.events), 0))
+        .where(unread_events.c.calendar_id == calendars.c.id)
+        .scalar_subquery()
+    )
     query = (
-        select(calendars.c.name, calendars.c.busy_at, calendars.c.busy_trouble, connections.c.state)
+        select(
+            calendars.c.name,
+            calendars.c.busy_at,
+            calendars.c.busy_trouble,
+            connections.c.state,
+            is_stale.label("is_stale"),
+            unread.label("unread"),
+        )
         .join(connections, connections.c.id == calendars.c.connection_id)
         .where(
             calendars.c.practitioner_id == practitioner_id,
             connections.c.state != ConnectionState.DISCONNECTING.value,
-            is_stale,
+            or_(is_stale, unread > 0),
         )
         .order_by(calendars.c.name)
     )
     lost = ConnectionState.ACCESS_LOST.value
     return [
-        BlindSpot(calendar=row.name, since=row.busy_at, unreadable=row.busy_trouble is not None or row.state == lost)
+        BlindSpot(
+            calendar=row.name,
+            since=row.busy_at,
+            unreadable=row.busy_trouble is not None or row.state == lost,
+            stale=bool(row.is_stale),
+            events=int(row.unread),
+        )
         for row in db.execute(query)
     ]

@@ -242,6 +242,7 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.remote_changes: "calendar_id key kind since expected_starts_at expected_ends_at actual_starts_at "
     "actual_ends_at accepted",
     tables.busy_times: "id calendar_id starts_at ends_at",
+    tables.unread_events: "calendar_id reason events since starts",
     tables.erasures: "calendar_id key",
     # Its `last_error` quotes nobody, as no log does.
     due: "kind id lane urgency desired applied due_at not_before lease_until token attempts failed_at refused_at "

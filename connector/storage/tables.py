@@ -445,6 +445,18 @@ busy_times = Table(
     Column("ends_at", UtcDateTime, nullable=False),
 )
 
+# Of how many events of a calendar it is not known what time they take, by reason: as of `calendars.busy_at`. What they
+# are about is not read, and where they are kept is not stored.
+unread_events = Table(
+    "unread_events",
+    metadata,
+    Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), primary_key=True),
+    Column("reason", String(16), primary_key=True),  # an Unreadable
+    Column("events", Integer, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("starts", Text, nullable=False),  # when a few of them begin: ISO 8601, apart by spaces
+)
+
 signins = Table(
     "signins",
     metadata,

@@ -110,7 +110,7 @@ class Seating:
         elif how in {"done", "refused"}:  # it was answered
             lane.is_troubled = is_long
             if not is_long:
-                lane.limit = min(self._seats, lane.limit + 1)
+                lane.limit = min(self._seats, lane.limit + (how == "done"))  # a quota that is spent is a refusal, too
                 lane.done_at = now
 
     def _burden(self, now: float) -> int:

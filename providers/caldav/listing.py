@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from caldav.elements import cdav
 
 from connector.domain.reconcile import Sighting
-from connector.errors import TransientError
 from connector.ical import vevent
 from connector.ports import Listed
 from providers._wire import Answer, TooLargeError
 from providers.caldav import dav as _dav
-from providers.caldav import pieces
+from providers.caldav import pieces, windows
 from providers.caldav.events import Events, Stored
+from providers.caldav.windows import CUT
 
 _SLACK = timedelta(hours=26)  # some servers reckon days in UTC, wherever the calendar is
 _AHEAD = timedelta(days=5 * 366)  # for servers that want an end
 _NEEDS_END = frozenset({400, 403, 409, 415, 422, 500, 501})  # how servers refuse a time without one
-_CUT = 507
 _PIECE = 10  # events asked for at once where all of them are too many
 
 
@@ -46,10 +46,10 @@ def listed(events: Events, since: datetime) -> list[Listed]:
 def _members(events: Events, start: datetime) -> Iterator[Stored]:
     """Yield every event that ends after `start`; what the answer names but does not tell is asked for by itself."""
     try:
-        rows = _dav.rows_about(_asked(events, start), expected=_CUT)
+        rows = _dav.rows_about(_asked(events, start, None, bodies=True), expected=CUT)
     except (TooLargeError, _dav.GarbledError):
         rows = None
-    if rows is None or any(row.status == _CUT for row in rows):
+    if rows is None or any(row.status == CUT for row in rows):
         yield from _in_pieces(events, start)
         return
     for row in rows:
@@ -58,11 +58,9 @@ def _members(events: Events, start: datetime) -> Iterator[Stored]:
 
 
 def _in_pieces(events: Events, start: datetime) -> Iterator[Stored]:
-    rows = _dav.rows_about(_asked(events, start, bodies=False), expected=_CUT)
-    if any(row.status == _CUT for row in rows):
-        raise TransientError("the server has not listed the whole calendar")
-    hrefs = [href for row in rows if not (href := events.canonical(row.href)).endswith("/")]
-    for href, row in pieces.told(events, hrefs, piece=_PIECE):
+    rows = windows.listed(partial(_asked, events, bodies=False), start, None)
+    hrefs = dict.fromkeys(href for row in rows if not (href := events.canonical(row.href)).endswith("/"))
+    for href, row in pieces.told(events, list(hrefs), piece=_PIECE):
         if row and pieces.is_gone(row):
             continue
         try:
@@ -80,10 +78,12 @@ def _stored(events: Events, href: str, row: _dav.Row | None) -> Stored | None:
     return None if href.endswith("/") else events.get(href)
 
 
-def _asked(events: Events, start: datetime, *, bodies: bool = True) -> Answer:
-    """Ask for all that ends after a time: without an end, and with one where the server wants that."""
-    answer = _query(events, start, None, bodies=bodies)
-    return _query(events, start, start + _AHEAD, bodies=bodies) if answer.status in _NEEDS_END else answer
+def _asked(events: Events, start: datetime, end: datetime | None, *, bodies: bool) -> Answer:
+    """Ask for all between two times; what has no end is asked for with one where the server wants that."""
+    answer = _query(events, start, end, bodies=bodies)
+    if end is None and answer.status in _NEEDS_END:
+        return _query(events, start, start + _AHEAD, bodies=bodies)
+    return answer
 
 
 def _query(events: Events, start: datetime, end: datetime | None, *, bodies: bool) -> Answer:

@@ -1,27 +1,29 @@
 """The events of a CalDAV collection that touch a time, as far as they matter for free and busy.
 
-The server is asked for ETags; only what is new is fetched, in pieces that are halved where an answer cannot be read. So
-neither the size of a collection nor one broken event keeps the others from being read.
+The server is asked for ETags, in windows that are halved where there are too many; only what is new is fetched, in
+pieces that are halved where an answer cannot be read. So neither the size of a collection nor one broken event keeps
+the others from being read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from caldav.elements import cdav, dav
 
 from connector.domain.span import Span
-from connector.errors import MissingError, RefusedError, TransientError
+from connector.errors import MissingError, RefusedError
 from connector.ical import vevent
 from connector.ical.foreign import lines
+from providers._wire import Answer
 from providers.caldav import dav as _dav
-from providers.caldav import pieces
+from providers.caldav import pieces, windows
 from providers.caldav.events import Events
 from providers.caldav.kept import Kept
 
 _PIECE = 100  # events in one request
-_CUT = 507
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,13 @@ def during(events: Events, span: Span, kept: Kept) -> Iterator[Member]:
 
 def _listed(events: Events, span: Span) -> dict[str, tuple[str | None, str | None]]:
     """Return the ETag of each event that touches a time, and its text where the server tells that unasked."""
-    body = _dav.query(span.start, span.end, bodies=False)
-    answer = events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
+
+    def ask(start: datetime, end: datetime | None) -> Answer:
+        body = _dav.query(start, end, bodies=False)
+        return events.http.request("REPORT", events.url, headers=_dav.headers(1), body=body)
+
     found = {}
-    for row in _dav.rows_about(answer):
-        if row.status == _CUT:
-            raise TransientError("the server has not listed the whole calendar")
+    for row in windows.listed(ask, span.start, span.end):
         href = events.canonical(row.href)
         if not row.refused and not href.endswith("/"):
             found[href] = row.text(dav.GetEtag), row.text(cdav.CalendarData)

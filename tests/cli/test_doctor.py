@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from connector.domain.unreadable import Unreadable
 from connector.errors import InstallationError, RefusedError, TransientError
+from connector.ports import UnreadEvent
 from connector.storage import ledger, tables
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -20,6 +22,8 @@ from tests.cli.keyboard import Cli, ahead
 from tests.cli.worker import probe, pull, read_free_busy
 from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
+
+ONE_MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -123,6 +127,26 @@ def test_a_blind_spot_fails_where_somebody_relies_on_it(practice: Cli, calendar:
     assert result.exit_code == 1
     assert "a blind spot, last read on" in result.stdout
     assert "the server does not answer" in result.stdout
+
+
+def test_events_that_could_not_be_read_are_told_with_their_age_and_never_by_name(
+    practice: Cli, calendar: MemoryCalendar
+) -> None:
+    practice.offer(practice.book(), ahead(8))
+    practice.ok("resync", "--wait")
+    calendar.unreadable = [UnreadEvent(href="/lunch-with-alex.ics", reason=Unreadable.RULE, starts_at=ONE_MONDAY)]
+    read_free_busy(practice)
+    said = practice.run("doctor")
+    assert said.exit_code == 1
+    assert "“work”: 1 event could not be read, last read on" in said.stdout
+    assert "how it repeats makes no sense" in said.stdout
+    assert "alex" not in said.stdout
+    told = json.loads(practice.run("doctor", "--json").stdout)
+    ((one,),) = [check["unread_events"] for check in told["checks"] if "unread_events" in check]
+    assert (one["reason"], one["events"], one["starts"]) == ("rule", 1, ["2026-03-02T09:00:00Z"])
+    calendar.unreadable.clear()
+    read_free_busy(practice)
+    assert "could not be read" not in practice.ok("doctor")
 
 
 def test_a_calendar_that_was_never_read_is_a_blind_spot_while_an_offer_is_open(

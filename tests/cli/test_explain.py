@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connector.domain.span import Span
+from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError
+from connector.ports import UnreadEvent
 from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
 from tests.cli.test_connection_upkeep import connection
-from tests.cli.worker import pull
+from tests.cli.worker import pull, read_free_busy
 
 
 def hrefs(calendar: MemoryCalendar) -> dict[str, str]:
@@ -124,3 +126,17 @@ def test_an_event_that_is_refused_is_said_to_be_tried_again(practice: Cli, calen
     assert "The calendar takes no entries (since " in said
     assert "the calendar was made read-only. The calendar service refuses it to this account. Next try: " in said
     assert "It is written as it shall be once that is possible." in said
+
+
+def test_events_beside_it_that_could_not_be_read_are_said(practice: Cli, calendar: MemoryCalendar) -> None:
+    session = practice.book()
+    practice.ok("resync", "--wait")
+    assert practice.json("explain", session)[0]["unread_events"] == []
+    calendar.unreadable = [UnreadEvent(href="/1.ics", reason=Unreadable.START)] * 2
+    practice.offer(session, ahead(8))
+    read_free_busy(practice)
+    said = practice.ok("explain", session)
+    assert "In the same calendar 2 events could not be read" in said
+    assert "when it begins makes no sense" in said
+    (told, *_) = practice.json("explain", session)
+    assert [(one["reason"], one["events"]) for one in told["unread_events"]] == [("start", 2)]

@@ -104,7 +104,10 @@ class Stored:
                     for row in self._rows_of_version(name, rows):
                         self._insert(db, name, row, present)
         engine.dispose()
-        self._upgrade(self.revision)
+        if self.revision == revisions()[-1]:
+            migrations.migrate(self.url)  # which makes due what is new, as it did where this version is at work
+        else:
+            self._upgrade(self.revision)
 
     def _upgrade(self, revision: str) -> None:
         with migrations._alone(self.url) as connection:

@@ -129,7 +129,7 @@ def explained(database: Database) -> Iterator[list[str]]:
     plans: list[str] = []
 
     def explain(db: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "UPDATE")):
             dbapi = db.connection.dbapi_connection
             assert dbapi is not None
             inner = dbapi.cursor()
@@ -137,10 +137,12 @@ def explained(database: Database) -> Iterator[list[str]]:
             plans.append("\n".join(str(line) for line in inner.fetchall()))
             inner.close()
 
-    engine = database._writers if not database.embedded else database._readers
-    sa.event.listen(engine, "before_cursor_execute", explain)
+    engines = {database._writers, database._readers} if database.embedded else {database._writers}
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", explain)
     yield plans
-    sa.event.remove(engine, "before_cursor_execute", explain)
+    for engine in engines:
+        sa.event.remove(engine, "before_cursor_execute", explain)
 
 
 def fill(database: Database, rows: int) -> None:

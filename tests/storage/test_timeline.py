@@ -24,6 +24,8 @@ from connector.domain.facts import (
     Disconnected,
     EntriesRefused,
     EntriesTaken,
+    EventsRead,
+    EventsUnread,
     OfferSent,
     PersonChanged,
     UnknownFact,
@@ -89,7 +91,16 @@ def owner(database: Database) -> UUID:
 
 
 # Facts that no earlier version has stored.
-LATER = {CalendarPutRight, ClientErased, ConflictAccepted, EntriesRefused, EntriesTaken, PersonChanged}
+LATER = {
+    CalendarPutRight,
+    ClientErased,
+    ConflictAccepted,
+    EntriesRefused,
+    EntriesTaken,
+    EventsRead,
+    EventsUnread,
+    PersonChanged,
+}
 
 
 def everything(database: Database) -> list[AnyFact | UnknownFact]:

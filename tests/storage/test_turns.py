@@ -67,6 +67,24 @@ def test_what_is_first_is_found_by_its_urgency_and_what_follows_by_its_lane(data
     assert not any("Seq Scan" in plan or "SCAN due\n" in plan + "\n" for plan in (*asked, *followed, *waiting))
 
 
+@pytest.mark.parametrize("polls", MANY)
+def test_a_claim_reads_its_own_row_and_the_leases_of_its_lane_however_much_is_due(
+    database: Database, polls: int
+) -> None:
+    """So do its renewal and its end: a claim costs the same whatever else waits."""
+    fill(database, polls, lanes=polls)
+    touch(database, lane="google:7")
+    with explained(database) as plans:
+        claim = claimed(database)
+        assert ledger.renew(database, claim)
+        assert ledger.finish(database, claim)
+    print(plans)
+    indexes = [re.findall(r"pk_due|sqlite_autoindex_due_1|ix_due_\w+", plan) for plan in plans]
+    assert all(indexes)
+    assert {index for used in indexes for index in used} <= {"pk_due", "sqlite_autoindex_due_1", "ix_due_leased"}
+    assert not any("Seq Scan" in plan or "SCAN due" in plan for plan in plans)
+
+
 def test_of_what_is_as_urgent_the_longest_due_is_first(database: Database) -> None:
     first, second = Key(Kind.OFFER, "b"), Key(Kind.CONVERSATION, "a")
     for key, due_at in ((second, NOW - SECOND), (POLL, NOW - HOUR), (first, NOW - 2 * SECOND)):

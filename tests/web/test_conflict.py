@@ -10,6 +10,8 @@ from uuid import uuid4
 import pytest
 
 from connector.domain.offer import Offer, OfferState
+from connector.domain.unreadable import Unreadable
+from connector.ports import UnreadEvent
 from connector.services.scheduling import answers, offers
 from connector.services.scheduling.take_back import PURPOSE
 from connector.storage import busy
@@ -156,6 +158,31 @@ def test_a_calendar_nobody_can_look_into_is_named_before_sending(there: Desk) ->
         busy.note_trouble(db, there.calendar.id, "the server does not answer")
     text = there.ada.get(review).text
     assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 Central" in text
+
+
+def test_events_that_could_not_be_read_are_said_before_sending_and_go_when_they_can(there: Desk) -> None:
+    begin(there)
+    there.stage.draft(there.stage.at(9, 9))
+    calendar = hand(there)
+    start = there.stage.at(8, 12).span.start
+    calendar.unreadable = [
+        UnreadEvent(href="/lunch-with-kim.ics", reason=Unreadable.RULE, starts_at=start),
+        UnreadEvent(href="/2.ics", reason=Unreadable.WITHHELD),
+    ]
+    refresh_free_busy(there)
+    review = f"/sessions/{there.stage.session.id}/offer/review"
+    text = there.ada.get(review).text
+    assert "“work” holds 2 events that could not be read, so it is not known" in text
+    assert 'class="send">' in text, "it is said, and does not keep anybody from sending"
+    page = there.ada.get("/calendars").text
+    assert "In “work” 2 events could not be read" in page
+    assert "how it repeats makes no sense" in page
+    assert "All well" not in page
+    assert "lunch" not in page
+    calendar.unreadable.clear()
+    refresh_free_busy(there)
+    assert "could not be read" not in there.ada.get(review).text
+    assert "All well" in there.ada.get("/calendars").text
 
 
 def test_calendars_are_looked_at_while_times_are_chosen(there: Desk) -> None:

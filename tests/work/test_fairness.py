@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from connector.domain.unreadable import Unreadable
 from connector.errors import TransientError
 from connector.storage import ledger
 from connector.storage.database import Database
 from connector.storage.due import due
 from connector.storage.ledger import Claim, Key, Kind, Urgency
 from connector.work.engine import SHARE, Running
+from tests.ical.foreign.objects import HOUR as HOUR_LONG
+from tests.ical.foreign.objects import START, calendar, event, read
 
-from .conftest import OFTEN, Recorder, StartEngine
+from .conftest import OFTEN, WAIT_SECONDS, Recorder, StartEngine
 from .worker import real_time
 
 THREADS = 8
 HOUR = timedelta(hours=1)
 ACT = Key(Kind.CALENDAR, "hold")
+BOMB = Key(Kind.BUSY, "bomb")
+EXHAUSTING = calendar(event(START, HOUR_LONG, "RRULE:FREQ=SECONDLY"))
 BAD = ("caldav:dead.example", "caldav:silent.example", "caldav:endless.example")
 
 
@@ -46,6 +51,23 @@ class Gate:
 
     def open(self) -> None:
         self._is_open.set()
+
+
+class Ends:
+    """The keys of which a claim has ended."""
+
+    def __init__(self) -> None:
+        self.keys: set[Key] = set()
+        self._changed = threading.Condition()
+
+    def add(self, key: Key) -> None:
+        with self._changed:
+            self.keys.add(key)
+            self._changed.notify_all()
+
+    def wait_for(self, keys: set[Key]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: keys <= self.keys, WAIT_SECONDS), keys - self.keys
 
 
 @pytest.fixture
@@ -88,6 +110,37 @@ def test_hosts_that_do_not_answer_keep_no_others_waiting(
     held = [claim for claim in handled.claims if claim.lane in bad]
     assert {claim.lane for claim in held} == set(bad)
     assert len(held) == len(bad), "a thread for each, until it has answered once"
+
+
+def test_acts_at_well_hosts_end_before_dead_ones_are_released_and_whatever_a_bomb_takes(
+    sqlite_database: Database, start_engine: StartEngine
+) -> None:
+    """A calendar whose event exhausts its steps is read again and again meanwhile."""
+    dead, ended = frozenset(BAD[:2]), Ends()
+    acts = {Key(Kind.CALENDAR, f"well {number}") for number in range(100)}
+    released = threading.Event()
+
+    def handle(claim: Claim, _running: Running) -> datetime | None:
+        if claim.lane in dead:
+            assert released.wait(WAIT_SECONDS)
+        elif claim.key == BOMB:
+            assert read(EXHAUSTING)[1] is Unreadable.TOO_DENSE
+        ended.add(claim.key)
+        return real_time() if claim.key == BOMB and not acts <= ended.keys else None
+
+    with sqlite_database.begin() as db:
+        for lane in dead:
+            for number in range(20):
+                ledger.touch(db, Key(Kind.PULL, f"{lane} {number}"), due_at=real_time() - HOUR, lane=lane)
+        ledger.touch(db, BOMB, due_at=real_time() - HOUR, lane="caldav:bomb.example")
+    start_engine(sqlite_database, handle, threads=THREADS, tick=OFTEN)
+    ended.wait_for({BOMB})
+    try:
+        act(sqlite_database, *acts)
+        ended.wait_for(acts)
+        assert not any(key.id.startswith(tuple(dead)) for key in ended.keys)
+    finally:
+        released.set()
 
 
 def test_hosts_that_have_not_answered_lately_take_half_of_the_threads_together(

@@ -82,6 +82,12 @@ def test_an_answer_that_says_no_is_an_answer(threads: Threads) -> None:
     assert len(threads.take_all(WELL)) == SEATS
 
 
+def test_an_answer_that_says_no_earns_its_lane_no_more_claims(threads: Threads) -> None:
+    for _ in range(SEATS):
+        threads.run(WELL, "refused")
+    assert len(threads.take_all(WELL)) == 1
+
+
 def test_dead_hosts_that_nobody_knows_take_a_thread_each(threads: Threads) -> None:
     hosts = [f"caldav:dead{number}.example" for number in range(3)]
     assert [len(threads.take_all(host)) for host in hosts] == [1, 1, 1]

@@ -43,7 +43,11 @@ class Findings:
             f"{other.span.end:%Y%m%dT%H%M%S}"
             for when, other in self.standing
         ]
-        parts += [f"{when.span.start:%Y%m%dT%H%M%S} {spot.calendar}" for when in self.times for spot in self.blind]
+        parts += [
+            f"{when.span.start:%Y%m%dT%H%M%S} {spot.calendar} {spot.events or ''}".rstrip()
+            for when in self.times
+            for spot in self.blind
+        ]
         return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
     @property

@@ -213,7 +213,7 @@ def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: dat
         if names:
             warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
     blind_spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
-    return (*warnings, *(free_busy.words_of(spot) for spot in blind_spots if spot.unreadable))
+    return (*warnings, *(free_busy.words_of(spot) for spot in blind_spots if spot.unreadable or spot.events))
 
 
 def _remind(db: Connection, case: Case, offer: Offer, now: datetime) -> None:

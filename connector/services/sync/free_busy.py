@@ -5,11 +5,10 @@ What was read is stored with its age. A calendar that cannot be read is a blind 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from threading import Thread
-from time import monotonic
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -28,7 +27,8 @@ from connector.ports import Busy, BusyReading, Clock, ListsBusy, RemoteCalendar
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
-from connector.services.sync import push
+from connector.services.sync import push, unread
+from connector.services.sync.readers import Readers
 from connector.storage import (
     busy,
     calendars,
@@ -50,9 +50,9 @@ from connector.storage.ledger import Key, Kind
 AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
 PATIENCE = timedelta(seconds=5)  # how long who saves a time waits for calendars to be read
-READER = "free-busy"  # the threads that read for doors
 FRESH = 4  # polling intervals after which a calendar that was not read counts as a blind spot
 
+_readers = Readers()
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ def read(
         zone = people.practitioner(db, calendar.practitioner_id).zone
     try:
         fence.renew()
-        busy_times = _read(calendar, remote, Span(start=now, end=until), zone)
+        reading = _read(remote, Span(start=now, end=until), zone)
     except ProviderError as error:
         with fenced(database, fence) as db:
             busy.note_trouble(db, calendar_id, str(error))
@@ -85,8 +85,7 @@ def read(
         raise
     with fenced(database, fence) as db:
         lock(db, policy, calendar.practitioner_id, now=now)
-        busy.keep(db, calendar_id, _foreign(db, calendar, busy_times, now), now=now, until=until)
-        _tell_conflicts(db, calendar, now)
+        _keep(db, calendar, reading, until=until, now=now)
         is_needed = _is_needed(db, calendar, now)
     has_feed = calendar.role is CalendarRole.TARGET
     return now + policy.poll_open if is_needed and not has_feed else None
@@ -114,23 +113,19 @@ def read_now(
     """Read a practitioner's calendars for somebody who is about to save a time; waits for it `patience` long at most.
 
     A calendar that does not answer in time, or cannot be read, stays a blind spot; its answer still counts when it
-    comes. Call it outside any transaction.
+    comes. So does one that could not be asked, since others are slow. Call it outside any transaction.
     """
     now = clock()
     until = min(until, now + FURTHEST)
     with database.read() as db:
         usable = {one.id for one in calendars.connections_of(db, practitioner_id) if one.state is ConnectionState.OK}
         own = [one for one in calendars.all_of(db, practitioner_id) if one.connection_id in usable]
-    common = (open_remote, until, now)
-    readers = [
-        Thread(target=_read_for_door, args=(database, policy, calendar, *common), name=READER, daemon=True)
+    jobs = [
+        (calendar.lane, partial(_read_for_door, database, policy, calendar, open_remote, until, now))
         for calendar in own
     ]
-    for reader in readers:
-        reader.start()
-    deadline = monotonic() + patience.total_seconds()
-    for reader in readers:
-        reader.join(max(0.0, deadline - monotonic()))
+    if left := _readers.run(jobs, patience=patience):
+        log.warning("busy_not_read", calendars=left, error="many calendars are being read for pages just now")
 
 
 def _read_for_door(
@@ -147,12 +142,12 @@ def _read_for_door(
             until = max(until, _until(db, calendar.practitioner_id, now))
             zone = people.practitioner(db, calendar.practitioner_id).zone
         try:
-            busy_times = _read(calendar, open_remote(calendar.id), Span(start=now, end=until), zone)
+            reading = _read(open_remote(calendar.id), Span(start=now, end=until), zone)
         except ConnectorError as error:
             tell("busy_not_read", error, calendar=str(calendar.id), again_at=now)
             _keep_for_door(database, policy, calendar, None, str(error), until=until, now=now)
         else:
-            _keep_for_door(database, policy, calendar, busy_times, "", until=until, now=now)
+            _keep_for_door(database, policy, calendar, reading, "", until=until, now=now)
     except Exception as error:  # noqa: BLE001 - a thread has nobody above it; the calendar stays a blind spot
         log.error("busy_not_read", calendar=str(calendar.id), error=type(error).__name__)  # noqa: TRY400 - no names
 
@@ -161,7 +156,7 @@ def _keep_for_door(
     database: Database,
     policy: Policy,
     calendar: Calendar,
-    busy_times: Sequence[Busy] | None,
+    reading: BusyReading | None,
     trouble: str,
     *,
     until: datetime,
@@ -173,12 +168,18 @@ def _keep_for_door(
         latest = next((one for one in calendars.all_of(db, calendar.practitioner_id) if one.id == calendar.id), None)
         if latest is None or (latest.busy_at is not None and latest.busy_at > now):
             return
-        if busy_times is None:
+        if reading is None:
             busy.note_trouble(db, calendar.id, trouble)
             ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)  # what follows from it
             return
-        busy.keep(db, calendar.id, _foreign(db, calendar, busy_times, now), now=now, until=until)
-        _tell_conflicts(db, calendar, now)
+        _keep(db, calendar, reading, until=until, now=now)
+
+
+def _keep(db: Db, calendar: Calendar, reading: BusyReading, *, until: datetime, now: datetime) -> None:
+    """Store what a reading found, and what it could not read; tell the practitioner of conflicts."""
+    busy.keep(db, calendar.id, _foreign(db, calendar, reading.times, now), now=now, until=until)
+    unread.keep(db, calendar, reading.unreadable, now=now)
+    _tell_conflicts(db, calendar, now)
 
 
 def conflicts(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
@@ -189,7 +190,7 @@ def conflicts(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
 def blind_spots(
     db: Db, policy: Policy, practitioner_id: UUID, alternatives: Iterable[Alternative], *, now: datetime
 ) -> Sequence[BlindSpot]:
-    """Return the calendars of which it is not known whether they are free at these times."""
+    """Return the calendars of which it is not known whether they are free at these times, or not of all in them."""
     until = max((alternative.when.span.end for alternative in alternatives), default=now)
     return blind_until(db, policy, practitioner_id, until, now=now)
 
@@ -202,10 +203,21 @@ def blind_until(
 
 
 def words_of(spot: BlindSpot) -> str:
-    """Say that a calendar is a blind spot."""
+    """Say that a calendar is a blind spot, or that something in it is."""
+    return " ".join(_words_of(spot))
+
+
+def _words_of(spot: BlindSpot) -> Iterator[str]:
+    if spot.events:
+        count = (
+            "an event that could not be read" if spot.events == 1 else f"{spot.events} events that could not be read"
+        )
+        yield f"“{spot.calendar}” holds {count}, so nobody knows whether these times are free there. Look there first."
+    if not spot.stale:
+        return
     age = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
     trouble = "cannot be read at the moment and " if spot.unreadable else ""
-    return f"“{spot.calendar}” {trouble}{age}, so nobody knows whether these times are free there."
+    yield f"“{spot.calendar}” {trouble}{age}, so nobody knows whether these times are free there."
 
 
 def _is_needed(db: Db, calendar: Calendar, now: datetime) -> bool:
@@ -290,15 +302,7 @@ def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
         yield Span(start=start, end=span.end)
 
 
-def _read(calendar: Calendar, remote: RemoteCalendar, span: Span, zone: str) -> Sequence[Busy]:
-    reading = _one_by_one(remote, span, zone)
-    if reading.unreadable:
-        reasons = Counter(event.reason.value for event in reading.unreadable)
-        log.warning("events_not_read", calendar=str(calendar.id), events=len(reading.unreadable), reasons=dict(reasons))
-    return reading.times
-
-
-def _one_by_one(remote: RemoteCalendar, span: Span, zone: str) -> BusyReading:
+def _read(remote: RemoteCalendar, span: Span, zone: str) -> BusyReading:
     if isinstance(remote, ListsBusy):
         try:
             return remote.list_busy(span, zone=zone_named(zone))

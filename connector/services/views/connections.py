@@ -14,6 +14,8 @@ from connector.domain.people import Practitioner
 from connector.errors import NotFoundError
 from connector.services.views.timeline import Line, line_of
 from connector.services.views.troubles import TroubleView, of_calendar, with_troubles
+from connector.services.views.unread import UnreadView
+from connector.services.views.unread import of_calendars as unread_in
 from connector.storage import calendars, people, timeline
 
 MENTIONED_FOR = timedelta(days=30)  # how long the page mentions that entries were left behind
@@ -27,12 +29,14 @@ class ConnectionView:
         target: The one our entries go to.
         others: Those that are watched, or from which our entries are being removed.
         troubles: What does not go through in the target.
+        unread: Those of which some events could not be read.
     """
 
     connection: Connection
     target: Calendar
     others: tuple[Calendar, ...]
     troubles: tuple[TroubleView, ...] = ()
+    unread: tuple[UnreadView, ...] = ()
 
     @property
     def calendars(self) -> tuple[Calendar, ...]:
@@ -121,5 +125,11 @@ def owned(db: Db, practitioner_id: UUID, connection_id: UUID) -> Connection:
 
 
 def _view(db: Db, connection: Connection) -> ConnectionView:
-    target, *others = calendars.in_connection(db, connection.id)
-    return ConnectionView(connection=connection, target=target, others=tuple(others), troubles=of_calendar(db, target))
+    owned = calendars.in_connection(db, connection.id)
+    return ConnectionView(
+        connection=connection,
+        target=owned[0],
+        others=tuple(owned[1:]),
+        troubles=of_calendar(db, owned[0]),
+        unread=unread_in(db, owned),
+    )

@@ -26,6 +26,8 @@ from connector.services.sync.push import Picture
 from connector.services.views.offers import is_open
 from connector.services.views.timeline import PAUSES, Line, line_of
 from connector.services.views.troubles import of_calendar as troubles_of
+from connector.services.views.unread import UnreadView
+from connector.services.views.unread import of_calendars as unread_in
 from connector.storage import calendars, mirrors, offers, people, questions, sessions, timeline
 
 RECENT = 20  # lines of the timeline, at most
@@ -41,6 +43,7 @@ class Explanation:
         who: Who brought it about, and when.
         stands: What stands in the calendar, as far as it is known, and when that was last looked at.
         follows: What happens to it next, a sentence each.
+        unread: What else in its calendar could not be read; None if all could be.
         history: The latest of its session's timeline, oldest first.
     """
 
@@ -54,6 +57,7 @@ class Explanation:
     who: str
     stands: str
     follows: tuple[str, ...]
+    unread: UnreadView | None
     history: tuple[Line, ...]
 
 
@@ -102,6 +106,7 @@ def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror
         who=f"{cause.what}, by {cause.who} on {cause.at:%d %B %Y at %H:%M} UTC" if cause else "",
         stands=_stands(db, picture, mirror, session),
         follows=tuple(_follows(db, policy, picture, mirror, session, offer, now)),
+        unread=next(iter(unread_in(db, [picture.calendar])), None),
         history=tuple(line_of(fact) for fact in facts[-RECENT:]),
     )
 

@@ -36,6 +36,8 @@ from connector.domain.facts import (
     EntryReverted,
     EventDeleted,
     EventMoved,
+    EventsRead,
+    EventsUnread,
     FlagCleared,
     FlagReason,
     HoldsProved,
@@ -348,6 +350,11 @@ def _of_calendar(fact: CalendarFact) -> str:
             return f"Calendar “{fact.calendar}” can be read, but takes no entries; we keep trying"
         case EntriesTaken():
             return f"Calendar “{fact.calendar}” takes entries again, and shows all that it should"
+        case EventsUnread():
+            events, they = ("1 event", "it is") if fact.count == 1 else (f"{fact.count} events", "they are")
+            return f"In the calendar “{fact.calendar}” {events} could not be read; nobody knows when {they}"
+        case EventsRead():
+            return f"In the calendar “{fact.calendar}” every event can be read again"
         case CalendarPutRight():
             entries = "1 entry is" if fact.count == 1 else f"{fact.count} entries are"
             return f"In the calendar “{fact.calendar}” {entries} put right: {_named(DEVIATIONS, fact.cause)}"

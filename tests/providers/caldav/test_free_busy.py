@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
 from connector.lately import Lately
 from connector.ports import UnreadEvent
+from providers._wire import LARGEST
 from providers.caldav import dav
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
 from tests.ical.foreign.objects import calendar as whole
@@ -26,6 +28,10 @@ NOON = "DTSTART:20261203T120000Z"
 HOUR = "DURATION:PT1H"
 FOREIGN = "DTSTAMP:20261101T000000Z"
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+CUT = (
+    b'<d:multistatus xmlns:d="DAV:"><d:response><d:href>/x/</d:href>'
+    b"<d:status>HTTP/1.1 507 Insufficient Storage</d:status></d:response></d:multistatus>"
+)
 TIMES = [Span.of(datetime(2026, 12, 3, 12, tzinfo=UTC), timedelta(hours=1))]
 
 
@@ -121,12 +127,45 @@ def test_a_list_cut_in_half_is_refused(setting: Setting) -> None:
         setting.calendar.busy(DAY)
 
 
-def test_a_list_that_the_server_has_cut_is_asked_for_again_later(setting: Setting) -> None:
-    row = "<d:response><d:href>/x/</d:href><d:status>HTTP/1.1 507 Insufficient Storage</d:status></d:response>"
+@pytest.mark.parametrize("too_much", [b" " * (LARGEST + 1), CUT])
+def test_a_list_that_is_too_much_for_one_answer_is_asked_for_in_halves_of_its_time(
+    setting: Setting, too_much: bytes
+) -> None:
+    """Neither here nor where all of ours is listed has a collection a largest size."""
+    days = Span.of(DAY.start, DAY.start + timedelta(days=40))
+    times = [content(hours=24 * n).span for n in range(0, 40, 8)]
+    for time in times:
+        setting.owner.add(time)
+    setting.owner.add_text(odd(NOON, HOUR, "RRULE:FREQ=WEEKLY", uid="weekly"))
+    expected = setting.calendar.busy(days)
+    assert set(times) <= {one.span for one in expected.times}
+    puts = written(setting.calendar.apply([creation()]))
+    setting.proxy.gate = no_more_than(timedelta(days=20), too_much)
+    assert [one for one in setting.calendar.busy(days).times if one.name is None] == list(expected.times)
+    assert [one.sighting.href for one in setting.calendar.listing(DAY.start)] == [one.ref.href for one in puts]
+
+
+def test_a_list_that_is_never_told_to_its_end_is_asked_for_again_later(setting: Setting) -> None:
     setting.owner.add(content().span)
-    setting.proxy.once("REPORT", edited((b"</multistatus>", row.replace("d:", "").encode() + b"</multistatus>")))
+    setting.proxy.always("REPORT", says(207, CUT))
     with pytest.raises(TransientError):
         setting.calendar.busy(DAY)
+    assert setting.proxy.count() <= 4, "not once for each window"
+
+
+def no_more_than(most: timedelta, answer: bytes) -> Script:
+    """Answer so to whoever asks for more time, as events are many."""
+
+    def script(request: Request, forward: Forward) -> Reply:
+        ends = re.search(rb'time-range start="(\w+)"(?: end="(\w+)")?', request.body)
+        if ends is None:
+            return forward()
+        start = datetime.strptime(ends[1].decode(), "%Y%m%dT%H%M%S%z")
+        end = datetime.strptime(ends[2].decode(), "%Y%m%dT%H%M%S%z") if ends[2] else None
+        is_far = start > DAY.end + timedelta(days=365)
+        return forward() if is_far or (end and end - start <= most) else Reply(207, {}, answer)
+
+    return script
 
 
 @pytest.mark.parametrize("status", [403, 501])
@@ -270,6 +309,16 @@ def test_what_cannot_be_read_is_told_and_hides_nothing(setting: Setting) -> None
     assert {one.reason for one in reading.unreadable} == texts.keys()
     assert {one.href for one in reading.unreadable} == {f"{_path(setting)}{n}.ics" for n in range(3)}
     assert TIMES[0] in {one.span for one in reading.times}
+    assert {one.starts_at for one in reading.unreadable if one.reason is not Unreadable.NOT_WHOLE} == {TIMES[0].start}
+
+
+def test_an_event_that_asks_for_more_than_it_is_worth_holds_up_no_other(setting: Setting) -> None:
+    times = ",".join(["20261203T120000Z"] * 20_000)
+    setting.owner.add_text(odd(NOON, HOUR, "RRULE:FREQ=DAILY", f'EXDATE;X-A="{"b" * 700_000}":{times}', uid="bomb"))
+    other = setting.owner.add(content(hours=5).span)
+    reading = setting.calendar.busy(DAY)
+    assert other in {busy.href for busy in reading.times}
+    assert [event.reason for event in reading.unreadable] == [Unreadable.TOO_LONG]
 
 
 def _path(setting: Setting) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
 from threading import enumerate as enumerate_threads
 from uuid import UUID
 
@@ -19,9 +19,10 @@ from connector.ports import RemoteCalendar
 from connector.services.scheduling import conflicts, offers, sessions
 from connector.services.scheduling.conflicts import ANYTHING, Consent, Findings
 from connector.services.sync import free_busy
+from connector.services.sync.readers import NAME, OF_ONE_LANE, Readers
 from connector.storage import timeline
 from tests.domain.examples import ATTESTED, KIM, PRACTICE, when
-from tests.services.connected import offer_and_show, remote, work
+from tests.services.connected import connect, offer_and_show, remote, work
 from tests.services.practice import Practice
 
 ASKED = Consent()
@@ -105,9 +106,56 @@ def test_a_server_that_is_silent_is_waited_for_only_so_long(practice: Practice, 
         assert [spot.calendar for spot in find(practice, when(48)).blind] == [calendar.name]
     finally:
         goes_on.set()
-        for thread in enumerate_threads():
-            if thread.name == free_busy.READER:
-                thread.join(60)
+        for thread in reading():
+            thread.join(60)
+
+
+def test_however_many_pages_ask_a_silent_server_few_threads_wait_for_it_and_others_are_read(
+    practice: Practice, private: Calendar
+) -> None:
+    """What could not be asked is known as it was, with its age; it is read again by whoever comes next."""
+    goes_on = Event()
+    elsewhere = Practice(practice.database)
+    other = connect(elsewhere)
+    assert other.lane != private.lane
+    remote(elsewhere).add_foreign(when(48).span)
+
+    def silent(identity: UUID) -> RemoteCalendar:
+        goes_on.wait()
+        return practice.runtime.remote(identity)
+
+    try:
+        for _ in range(100):
+            read_now(practice, when(48), open_remote=silent, patience=timedelta())
+        assert len(reading()) == OF_ONE_LANE
+        read_now(elsewhere, when(48))
+        assert find(elsewhere, when(48)).standing
+        assert private.name in [spot.calendar for spot in find(practice, when(48)).blind]
+    finally:
+        goes_on.set()
+        for thread in reading():
+            thread.join(60)
+    read_now(practice, when(48))
+    assert not find(practice, when(48))
+
+
+def test_who_comes_while_others_are_read_waits_for_a_thread() -> None:
+    readers, goes_on, done = Readers(most=1), Event(), Event()
+    assert readers.run([("a", lambda: wait_for(goes_on))], patience=timedelta()) == 0
+    assert readers.run([("b", done.set)], patience=timedelta()) == 1, "not begun"
+    waiting = Thread(target=readers.run, args=([("b", done.set)],), kwargs={"patience": timedelta(minutes=1)})
+    waiting.start()
+    goes_on.set()
+    waiting.join(60)
+    assert done.is_set()
+
+
+def wait_for(event: Event) -> None:
+    event.wait(60)
+
+
+def reading() -> list[Thread]:
+    return [thread for thread in enumerate_threads() if thread.name == NAME]
 
 
 def test_own_entries_and_a_free_calendar_are_nothing_to_say(practice: Practice, calendar: Calendar) -> None:
