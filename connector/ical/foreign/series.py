@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connector.domain.unreadable import Unreadable
 from connector.ical.foreign import events, recurrence, values
-from connector.ical.foreign.clock import shifted
+from connector.ical.foreign.clock import UNIVERSAL, Zone, shifted
 from connector.ical.foreign.events import Event, Setting
 from connector.ical.foreign.rules import Rule
 from connector.ical.foreign.values import DAY, Form, Length, Moment, NonsenseError
@@ -26,12 +26,14 @@ class _Part:
     """A stretch of a series, with what its occurrences are like.
 
     Attributes:
-        model: Whose length, zone and showing they have.
+        model: Whose length and showing they have.
+        zone: Where they are meant.
         shift: By how much they were moved, on the wall.
         since, before: Which are meant, by the instants at which the series has them; None without such an end.
     """
 
     model: Event
+    zone: Zone
     shift: timedelta = timedelta()
     since: datetime | None = None
     before: datetime | None = None
@@ -119,6 +121,7 @@ class Series:
         yield from self._taken(part, self._starts(rule, low, high))
         floor, size = self._window.walls(reach, part.shift)[0], _NEAR
         while low > floor and low > self._start.wall:
+            self._budget.spend()
             high, low = low, max(floor, shifted(low, -size))
             if before := list(self._taken(part, self._starts(rule, low, high))):
                 yield before[-1]
@@ -148,7 +151,7 @@ class Series:
             instant = Moment(wall, self._start.zone).instant
             if self._excluded.cover(wall, instant) or not _is_in(part, instant):
                 continue
-            start = Moment(shifted(wall, part.shift) if part.shift else wall, model.start.zone)
+            start = Moment(shifted(wall, part.shift) if part.shift else wall, part.zone)
             begin, end = start.instant, (length or model.length).end(start)
             if self._window.touches(begin, end):
                 yield begin, end
@@ -197,12 +200,15 @@ def _period(form: Form, start: Moment, rest: str) -> Length:
 
 def _parts(main: Event, overrides: Overrides) -> list[_Part]:
     """Part a series where RANGE=THISANDFUTURE says that all is different from there on."""
-    parts = [_Part(main)]
+    own = main.start.zone
+    parts = [_Part(main, own)]
     for instant, number in overrides.onwards:
         event = overrides.events[number]
-        was = event.replaces.wall_in(main.start.zone) if event.replaces else event.start.wall
-        parts[-1] = _Part(parts[-1].model, parts[-1].shift, parts[-1].since, instant)
-        parts.append(_Part(event, event.start.wall - was, instant))
+        was = event.replaces.wall_in(own) if event.replaces else event.start.wall
+        is_universal = event.start.zone is UNIVERSAL  # then it tells an instant; the series keeps its time on the wall
+        wall, zone = (event.start.wall_in(own), own) if is_universal else (event.start.wall, event.start.zone)
+        parts[-1] = replace(parts[-1], before=instant)
+        parts.append(_Part(event, zone, wall - was, since=instant))
     return parts
 
 

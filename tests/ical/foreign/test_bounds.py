@@ -83,7 +83,7 @@ BOMBS = {
         "BEGIN:VTIMEZONE\r\nTZID:Mine\r\n",
         *(CHANGE.replace("YEARLY", f"YEARLY;BYMONTH={n % 12 + 1}").replace("+0200", f"+01{n}") for n in range(10, 60)),
         "END:VTIMEZONE\r\n",
-        *(event(f"DTSTART;TZID=Mine:{year:04}0301T100000", HOUR, uid=str(year)) for year in range(1, 9999, 4)),
+        *(event(f"DTSTART;TZID=Mine:{year:04}0301T100000", HOUR, uid=str(year)) for year in range(1, 9999, 12)),
     ),
     "many zones": calendar(
         *(timezone(f"{n}", onset="00010101T020000", rule=f"YEARLY;COUNT={300 + n}") for n in range(500)),
@@ -107,11 +107,18 @@ BOMBS = {
     ),
     "parts and dates": calendar(event(START, HOUR, *dates("RDATE", 9_000)), *onwards(1_000, HOUR)),
     "parts and rules": calendar(
-        event(START, HOUR, *["RRULE:FREQ=DAILY;UNTIL=20200101T000000Z"] * 1_200), *onwards(1_200, HOUR)
+        event(START, HOUR, *["RRULE:FREQ=DAILY;UNTIL=20200101T000000Z"] * 800), *onwards(800, HOUR)
     ),
-    "series and what has become of them": calendar(event(START, HOUR) * 1_200, *onwards(1_200, HOUR)),
+    "series and what has become of them": calendar(event(START, HOUR) * 900, *onwards(900, HOUR)),
     "dates long ago": calendar(event(START, HOUR, *["RDATE:" + ",".join(["20200101T000000Z"] * 3_000)] * 60)),
     "rules of many numbers": series("FREQ=DAILY", *["RRULE:FREQ=DAILY;BYHOUR=" + ",".join(["1"] * 3_900)] * 500),
+    "weekdays of every month": calendar(
+        event(DAWN, HOUR, f"RRULE:FREQ=YEARLY;COUNT=999999;BYMONTH={WEEKS[:26]};BYDAY={WEEKDAYS}")
+    ),
+    "rules long over of what lasts": calendar(
+        event("DTSTART:15000101T100000Z", "DURATION:P900000D", *["RRULE:FREQ=DAILY;COUNT=2"] * 24),
+        *onwards(700, "DURATION:P900000D"),
+    ),
     "thousands of rules": calendar(event(START, HOUR, *["RRULE:FREQ=HOURLY"] * 5_000)),
 }
 HEAVY = {

@@ -102,6 +102,8 @@ def test_a_start_that_makes_no_sense_is_told(start: str) -> None:
         "FREQ=MONTHLY;BYDAY=XX",
         "FREQ=MONTHLY;BYMONTHDAY=32",
         "RSCALE=CHINESE;FREQ=YEARLY",
+        "FREQ=YEARLY;BYEASTER=0",
+        "FREQ=WEEKLY;BYDAY=MO;BYDAY=TU",
         "FREQ=DAILY;BYHOUR=" + ",".join(["1"] * 9000),
     ],
 )

@@ -146,6 +146,11 @@ def test_from_some_day_on_all_later_occurrences_are_different() -> None:
     ]
 
 
+def test_from_some_day_on_an_instant_moves_with_the_clock_of_the_series() -> None:
+    onwards = event("RECURRENCE-ID;RANGE=THISANDFUTURE:20270315T080000Z", "DTSTART:20270316T130000Z", "DURATION:PT30M")
+    assert in_march(event(*MONDAYS), onwards)[2:] == ["0316T1300-1330", "0323T1300-1330", "0330T1200-1230"]
+
+
 def test_from_some_day_on_it_may_be_cancelled() -> None:
     onwards = event(
         "RECURRENCE-ID;RANGE=THISANDFUTURE:20270315T080000Z", "DTSTART:20270315T080000Z", "STATUS:CANCELLED"
