@@ -19,6 +19,7 @@ class Unreadable(StrEnum):
     NOT_WHOLE = "not_whole"  # something began in it and did not end
     START = "start"  # when an event starts, or which of a series it stands for
     END = "end"
+    ZONE = "zone"  # the clock that it goes by: it was read by what of that makes sense, or by the calendar's own
     RULE = "rule"  # how it repeats
     TOO_DENSE = "too_dense"  # it repeats more often than can be counted: its time is taken from first to last
 

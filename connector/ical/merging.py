@@ -12,10 +12,10 @@ from datetime import datetime
 
 from connector.domain.entry import Content
 from connector.ical import properties, reading
+from connector.ical.foreign import text
 
 _LOGICAL = re.compile(rb"[^\n]*(?:\n[\r\n]*+[ \t][^\n]*)*+(?:\n[\r\n]*+)?")
 _FOLD = re.compile(rb"\r?\n[\r\n]*+[ \t]")
-_NAME = re.compile(rb"[A-Za-z0-9-]+(?=[;:])")
 _HEAD = 400  # bytes of a line in which its name stands, however it is folded
 _DEEPEST = 16  # components inside one another
 _OURS = frozenset({"DTSTART", "DTEND", "STATUS", "TRANSP", "SEQUENCE", "UID", properties.MARK})  # read while merging
@@ -70,7 +70,11 @@ def merge(stored: bytes, content: Content, *, name: str, stamp: datetime) -> byt
         ours |= {"DTSTART": start, "DTEND": end, "DURATION": None}
     if not (same_time and same_showing):
         ours["SEQUENCE"] = f"SEQUENCE:{_sequence(texts.get('SEQUENCE', '')) + 1}"
-    return b"".join(_replaced(lines, ours, b"\r\n" if b"\r\n" in stored else b"\n"))
+    merged = b"".join(_replaced(lines, ours, b"\r\n" if b"\r\n" in stored else b"\n"))
+    shown = reading.read(merged)
+    if shown is None or (shown.span, shown.showing) != (content.span, content.showing):
+        raise UnreadableError("others would not read in it what was written")
+    return merged
 
 
 def _lines(stored: bytes) -> Iterator[_Line]:
@@ -80,9 +84,8 @@ def _lines(stored: bytes) -> Iterator[_Line]:
     """
     inside: list[str] = []
     for raw in filter(None, _LOGICAL.findall(stored.removeprefix(b"\xef\xbb\xbf"))):
-        head = _NAME.match(_FOLD.sub(b"", raw[:_HEAD]))
-        name = head[0].decode().upper() if head else ""
-        component = _value(raw).upper() if name in {"BEGIN", "END"} else ""
+        name = text.name(_FOLD.sub(b"", raw[:_HEAD]))
+        component = text.component(_FOLD.sub(b"", raw)) if name in {"BEGIN", "END"} else ""
         if name == "END" and (not inside or inside.pop() != component):
             raise UnreadableError("something ends that did not begin")
         yield _Line(raw, name, tuple(inside), component)

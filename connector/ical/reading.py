@@ -65,6 +65,8 @@ def _span(event: Component, setting: Setting) -> Span | None:
         instants = _known(start).instant, length.end(start)
     except NonsenseError:
         return None
+    if setting.zones.guesses:
+        return None
     begin, finish = (instant.replace(tzinfo=UTC) for instant in instants)
     return Span(start=begin, end=finish) if begin < finish else None
 

@@ -17,7 +17,7 @@ __all__ = ["ENTRY", "MARK", "PRODID", "Identity", "UnreadableError", "build", "i
 
 PRODID = "-//Pencilled//Pencilled//EN"
 _FOLD = re.compile(r"\r?\n[ \t]")
-_IDENTITY = re.compile(rf"^({MARK}|{ENTRY}|UID)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_IDENTITY = re.compile(rf"^({MARK}|{ENTRY}|UID)[ \t]*(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,6 +186,30 @@ def test_what_cannot_be_changed_without_loss_is_refused(pattern: str, replacemen
         vevent.merge(edited(golden("hold.ics"), pattern, replacement), HOLD, name=NAME, stamp=STAMP)
 
 
+@pytest.mark.parametrize("line", ["DTSTART", "DTEND", "SUMMARY", "UID", "X-PENCILLED", "BEGIN", "END"])
+@pytest.mark.parametrize("name", ["{} ", "{}\t", "{};X=1", "{};X=1 "])
+def test_a_name_is_the_same_to_whoever_reads_and_whoever_merges(line: str, name: str) -> None:
+    data = edited(golden("hold.ics"), f"(?<=\n){line}(?=[:;])", name.format(line))
+    moved = replace(SESSION, span=Span.of(START + timedelta(days=1), timedelta(minutes=50)))
+    merged = vevent.merge(data, moved, name=NAME, stamp=LATER)
+    assert vevent.read(merged) == moved
+    assert merged.count(b"\nDTSTART") == 1
+
+
+@pytest.mark.parametrize("name", ["X-PENCILLED", "X-PENCILLED-ENTRY", "UID"])
+def test_a_name_is_the_same_to_whoever_asks_whose_it_is(name: str) -> None:
+    text = edited(golden("hold.ics"), f"(?<=\n){name}(?=:)", f"{name} ").decode()
+    assert vevent.identity(text) == vevent.identity(golden("hold.ics").decode())
+
+
+def test_what_would_not_be_read_as_it_was_written_is_refused() -> None:
+    nested = b"BEGIN:X-OLD\r\nBEGIN:VEVENT\r\nDTSTART:20200101T000000Z\r\nEND:VEVENT\r\nEND:X-OLD\r\n"
+    for extra in (nested, b"X-NOTE:a\rDTSTART:20200101T000000Z\r\n"):
+        data = golden("hold.ics").replace(b"DTSTAMP:", extra + b"DTSTAMP:")
+        with pytest.raises(vevent.UnreadableError):
+            vevent.merge(data, SESSION, name=NAME, stamp=LATER)
+
+
 @given(st.lists(st.sampled_from([*ODD.split(b"\r\n")[:4], b"BEGIN:VALARM\r\nUID:x\r\nEND:VALARM"]), max_size=6))
 def test_lines_of_others_stay_in_their_order(lines: list[bytes]) -> None:
     extra = b"".join(b"X-FIRST:1\r\n" if line[:1].isspace() else line + b"\r\n" for line in lines)

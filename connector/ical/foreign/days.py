@@ -11,6 +11,7 @@ from connector.ical.foreign.rules import Frequency, Rule
 _MONTHS = 12
 _WEEK = 7
 _MIDDLE = 3  # days of a week before the year in which it still is the first
+_MANY = 8  # numbers or weekdays that are looked for in a step
 _LAST = date.max.toordinal()
 
 
@@ -57,6 +58,7 @@ def _of_year(rule: Rule, first: datetime, year: int, budget: Budget) -> Sequence
         if not (month_days or by_day or rule.by_year_day):
             by_day = ((0, first.weekday()),)
     stretches = [_month(year, month) for month in months or range(1, _MONTHS + 1)]
+    budget.spend(len(stretches) * (len(by_day) + len(month_days)) // _MANY)
     whole_year = [(_new_year(year), _new_year(year + 1))]
     sets = []
     if month_days:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -14,13 +16,15 @@ from connector.ical.foreign.budget import Budget
 from connector.ical.foreign.clock import Zone
 from connector.ical.foreign.lines import Component, Line
 from connector.ical.foreign.rules import Rule
-from connector.ical.foreign.values import Length, Moment, NonsenseError
+from connector.ical.foreign.values import Form, Length, Moment, NonsenseError
 from connector.ical.foreign.zones import Zones
 
 _HOUR = Length(0, timedelta(hours=1))  # what an event takes whose end makes no sense
 _DAY = Length(1, timedelta())
 _NO_TIME = Length(0, timedelta())
 _DIGITS = 10
+_VALUES = re.compile(r"[^,]+")
+_RULE = 16  # characters of a rule that are worth a step
 _DATES = frozenset({"RDATE", "EXDATE"})
 
 
@@ -40,11 +44,12 @@ class Setting:
 
 @dataclass(slots=True, kw_only=True)
 class Event:
-    """A VEVENT: one occurrence, a series, or (with `replaces`) what has become of an occurrence of a series.
+    """A VEVENT: one occurrence, a series, or what has become of an occurrence of a series.
 
     Attributes:
         takes_time: Whether its time is not free.
-        dates: Further starts, each with a length of its own or that of the event.
+        is_occurrence: Whether it is of a series, which another event describes.
+        replaces: Which of the series; None if that makes no sense.
         onwards: Whether it tells of all later occurrences, too.
         faults: What of it could not be read.
     """
@@ -54,9 +59,10 @@ class Event:
     length: Length
     takes_time: bool
     sequence: int
-    replaces: Moment | None
-    onwards: bool
     component: Component
+    is_occurrence: bool
+    replaces: Moment | None = None
+    onwards: bool = False
     rules: list[Rule] = field(default_factory=list)
     faults: list[Unreadable] = field(default_factory=list)
 
@@ -68,6 +74,7 @@ class Event:
 
 def read(component: Component, setting: Setting) -> Event | Unreadable | None:
     """Return an event; a fault if it says not even when it starts; None if it takes no time and says no more."""
+    guesses = setting.zones.guesses
     takes_time = all(standing.takes_time for standing in _standings(component, setting.owner))
     start_line = component.first("DTSTART")
     try:
@@ -80,37 +87,39 @@ def read(component: Component, setting: Setting) -> Event | Unreadable | None:
         length=_NO_TIME,
         takes_time=takes_time,
         sequence=_sequence(component.value("SEQUENCE")),
-        replaces=None,
-        onwards=False,
         component=component,
+        is_occurrence=component.first("RECURRENCE-ID") is not None,
     )
     _read_place(event, setting)
     _read_length(event, setting)
     _read_rules(event, setting)
+    if setting.zones.guesses > guesses:
+        event.faults.append(Unreadable.ZONE)
     return event
 
 
-def moment(line: Line, setting: Setting, *, zone: Zone | None = None, value: str | None = None) -> Moment:
-    """Read a property that is a date or a time, or one `value` of several that it has.
-
-    It is meant in `zone` if it names none itself; at home if that is not given either.
-
-    Raises: NonsenseError.
-    """
+def form(line: Line, setting: Setting, *, zone: Zone | None = None) -> Form:
+    """Return how the dates and times of a line are meant: in `zone` if it names none itself; else at home."""
     tzid = line.parameter("TZID")
-    return values.moment(
-        line.value if value is None else value,
+    return Form(
         zone=setting.zones.named(tzid) if tzid or zone is None else zone,
         home=setting.home,
         as_date=(line.parameter("VALUE") or "").upper() == "DATE",
     )
 
 
-def numbered(component: Component, name: str) -> Iterator[tuple[Line, str]]:
-    """Yield every value of a property that may have several, each with its line."""
+def moment(line: Line, setting: Setting, *, zone: Zone | None = None) -> Moment:
+    """Read a property that is a date or a time, meant as `form` says.
+
+    Raises: NonsenseError.
+    """
+    return form(line, setting, zone=zone).read(line.value)
+
+
+def numbered(component: Component, name: str) -> Iterator[tuple[Line, Iterator[str]]]:
+    """Yield every line of a property that may have several values, with each of them."""
     for line in component.all(name):
-        for value in line.value.split(","):
-            yield line, value.strip()
+        yield line, (value for found in _VALUES.finditer(line.value) if (value := found[0].strip()))
 
 
 def _read_place(event: Event, setting: Setting) -> None:
@@ -118,11 +127,9 @@ def _read_place(event: Event, setting: Setting) -> None:
     line = event.component.first("RECURRENCE-ID")
     if line is None:
         return
-    try:
+    with suppress(NonsenseError):
         event.replaces = moment(line, setting, zone=event.start.zone)
         event.onwards = (line.parameter("RANGE") or "").upper() == "THISANDFUTURE"
-    except NonsenseError:
-        event.faults.append(Unreadable.START)
 
 
 def _read_length(event: Event, setting: Setting) -> None:
@@ -141,10 +148,12 @@ def _read_length(event: Event, setting: Setting) -> None:
 
 
 def _read_rules(event: Event, setting: Setting) -> None:
-    if event.replaces:
+    if event.is_occurrence:
         return  # an occurrence of a series is no series
     for line in event.component.all("RRULE"):
-        setting.budget.spend()
+        if not setting.budget.afford(1 + len(line.value) // _RULE):
+            event.faults.append(Unreadable.TOO_DENSE)
+            return
         try:
             event.rules.append(rules.read(line.value, zone=event.start.zone, home=setting.home))
         except NonsenseError:

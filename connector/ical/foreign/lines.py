@@ -2,7 +2,7 @@
 
 Bytes are unfolded before anything is decoded, since folds cut characters in two. One pass of one expression keeps a
 dozen properties; what it keeps is calendar text again, so it can be stored, and read once more, in the place of the
-object.
+object. However long the object is, that text is short.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+
+from connector.ical.foreign import text
 
 LONGEST = 12 * 1024 * 1024  # bytes of one object that are looked at
 MOST = 50_000  # lines that are kept of one object
+LONGEST_LINE = 64 * 1024  # bytes of a line that is kept
+LONGEST_KEPT = 4 * 1024 * 1024  # bytes of all of them
 
-_FOLD = re.compile(rb"(?<!\n)\n++[ \t]")  # an empty line before a fold is some programs' way of ending the one before
 _NAMES = (
     rb"BEGIN|END|DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|RECURRENCE-ID|STATUS|TRANSP|UID|SEQUENCE|TZID|TZOFFSETFROM"
     rb"|TZOFFSETTO|X-MICROSOFT-CDO-BUSYSTATUS|X-PENCILLED|X-PENCILLED-ENTRY"
     rb"|ATTENDEE(?=[^\n]*PARTSTAT=\"?DECLINED)"
 )
-_WANTED = re.compile(rb"\n(?=[ABDERSTUX])(" + _NAMES + rb")[ \t]*([;:][^\n]*)", re.IGNORECASE)
-_WORDED = re.compile(rb"\n(" + _NAMES + rb"|EXRULE|SUMMARY|LOCATION)[ \t]*([;:][^\n]*)", re.IGNORECASE)
+_WANTED = re.compile(rb"\n(?=[ABDERSTUX])(" + _NAMES + rb")" + text.NAME_END + rb"([^\n]*)", re.IGNORECASE)
+_WORDED = re.compile(rb"\n(" + _NAMES + rb"|EXRULE|SUMMARY|LOCATION)" + text.NAME_END + rb"([^\n]*)", re.IGNORECASE)
 _KEPT = re.compile(rb"\n([A-Z-]+)([;:][^\n]*)")
-_BOM = b"\xef\xbb\xbf"
 _CUT = b"X-CUT"  # what is left open where lines were left out
 _WORDS = frozenset({"SUMMARY", "LOCATION"})
-_LATER_COLONS = frozenset({"UID", "TZID", "ATTENDEE", "X-PENCILLED", "X-PENCILLED-ENTRY", *_WORDS})  # in their values
-_QUOTED = re.compile(r'(?:"[^"]*"|[^":])*+:')
-_PARAMETER = re.compile(r';[ \t]*([\w-]+)[ \t]*=[ \t]*("[^"]*"|[^;"]*)')
+_TIMED = frozenset({"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"})  # where there are events alone
 _OUTER = frozenset({"VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE"})  # none inside another
 _DEEPEST = 16  # components inside one another
 
@@ -46,10 +47,10 @@ class Line:
 
     def parameter(self, name: str) -> str | None:
         """Return the value of a parameter without quotes; None if it has none of that name."""
-        for parameter in _PARAMETER.finditer(self.parameters):
-            if parameter[1].upper() == name:
-                return parameter[2].strip(' \t"')
-        return None
+        if not self.parameters:
+            return None
+        found = _parameter(name).match(self.parameters)
+        return found[1].strip(' \t"') if found else None
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ class Scan:
 
     Attributes:
         events: Every VEVENT that began.
-        zones: The lines of each VTIMEZONE, by its TZID casefolded.
+        zones: The lines of each VTIMEZONE, by its `text.zone_name`; empty for one without.
         is_calendar: Whether any VCALENDAR began.
         is_whole: Whether everything that began ended, each in its turn.
         is_cut: Whether it was longer than is looked at.
@@ -104,16 +105,19 @@ def filtered(data: bytes, *, words: bool = False) -> bytes:
     What people have written into it matters only if `words` says so.
     """
     is_cut = len(data) > LONGEST
-    if is_cut:
-        data = data[:LONGEST].rpartition(b"\n")[0]
-    text = b"\n" + data.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    del data
+    end = max(data.rfind(b"\n", 0, LONGEST), 0) if is_cut else len(data)
     kept: list[bytes] = []
-    for line in (_WORDED if words else _WANTED).finditer(_FOLD.sub(b"", text)):
-        if len(kept) >= MOST:
+    size = 0
+    for line in (_WORDED if words else _WANTED).finditer(text.unfolded(data, end)):
+        rest = line[2]
+        if len(rest) > LONGEST_LINE:
+            is_cut = True
+            continue
+        size += len(rest)
+        if len(kept) >= MOST or size > LONGEST_KEPT:
             is_cut = True
             break
-        kept.append(line[1].upper() + line[2])
+        kept.append(line[1].upper() + rest)
     if is_cut:
         kept.append(b"BEGIN:" + _CUT)
     return b"\n".join(kept)
@@ -125,9 +129,9 @@ def scan(lines: bytes) -> Scan:
     for line in _KEPT.finditer(builder.text):
         name = line[1].decode()
         if name == "BEGIN":
-            builder.begin(_kind(line[2]), line.start())
+            builder.begin(text.kind(line[2]), line.start())
         elif name == "END":
-            builder.end(_kind(line[2]), line.end())
+            builder.end(text.kind(line[2]), line.end())
         else:
             builder.add(name, line[2])
     return builder.finish()
@@ -140,10 +144,10 @@ def component(lines: bytes) -> Component | None:
     for line in _KEPT.finditer(builder.text):
         name = line[1].decode()
         if name == "BEGIN":
-            opened = builder.begin(_kind(line[2]), line.start())
+            opened = builder.begin(text.kind(line[2]), line.start())
             outermost = outermost or opened
         elif name == "END":
-            builder.end(_kind(line[2]), line.end())
+            builder.end(text.kind(line[2]), line.end())
         else:
             builder.add(name, line[2], always=True)
     return outermost
@@ -180,15 +184,19 @@ class _Builder:
     def end(self, kind: str, end: int) -> None:
         place = next((n for n in reversed(range(len(self._open))) if self._open[n].kind == kind), None)
         if place is None:
-            return  # ends nothing
+            self._is_whole = False  # who knows what it ends, and where that began
+            return
         self._close_until(place + 1, end)
         if kind == "VEVENT" and any(not part.is_whole for part in self._open[place].parts):
             self._open[place].is_whole = False  # who knows which of its lines were taken for those of an alarm
         self._note_zone(self._open.pop(), end)
 
     def add(self, name: str, rest: bytes, *, always: bool = False) -> None:
-        if self._open and (always or self._open[-1].kind in {"VEVENT", "VTIMEZONE"}):
+        kind = self._open[-1].kind if self._open else ""
+        if self._open and (always or kind in {"VEVENT", "VTIMEZONE"}):
             self._open[-1].lines.append(_line(name, rest))
+        elif name in _TIMED and kind in {"", "VCALENDAR"}:
+            self._is_whole = False  # it is of an event that did not begin
 
     def finish(self) -> Scan:
         is_cut = any(one.kind == _CUT.decode() for one in self._open)
@@ -203,23 +211,18 @@ class _Builder:
         del self._open[place:]
 
     def _note_zone(self, closed: Component, end: int) -> None:
-        name = closed.value("TZID").casefold() if closed.kind == "VTIMEZONE" else ""
-        if name:
-            self._zones.setdefault(name, self.text[closed.start : end].strip())
-
-
-def _kind(rest: bytes) -> str:
-    return rest.rpartition(b":")[2].strip().decode(errors="replace").upper()
+        if closed.kind == "VTIMEZONE":
+            self._zones.setdefault(text.zone_name(closed.value("TZID")), self.text[closed.start : end].strip())
 
 
 def _line(name: str, rest: bytes) -> Line:
-    """Part a property into parameters and value.
+    parameters, value = text.parted(name, rest.decode(errors="replace"))
+    return Line(name, parameters, value if name in _WORDS else value.strip())
 
-    Only some values have colons: in the others the last one ends the parameters, quoted or not.
-    """
-    text = rest.decode(errors="replace")
-    if name in _LATER_COLONS and (first := _QUOTED.match(text)):
-        value = text[first.end() :]
-        return Line(name, text[: first.end() - 1], value if name in _WORDS else value.strip())
-    parameters, _, value = text.rpartition(":")
-    return Line(name, parameters, value.strip())
+
+@cache
+def _parameter(name: str) -> re.Pattern[str]:
+    """Return the expression that finds a parameter, outside of what is quoted, in one go."""
+    wanted = rf"[ \t]*{re.escape(name)}[ \t]*="
+    before = rf'(?:[^;"]++|"[^"]*"|"|;(?!{wanted}))*+'
+    return re.compile(rf'{before};{wanted}[ \t]*("[^"]*"|[^;"]*)', re.IGNORECASE)

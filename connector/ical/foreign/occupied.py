@@ -16,7 +16,7 @@ from connector.ical.foreign import events, lines
 from connector.ical.foreign.budget import STEPS, Budget, TooDenseError
 from connector.ical.foreign.clock import Zone
 from connector.ical.foreign.events import Event, Setting
-from connector.ical.foreign.series import Series
+from connector.ical.foreign.series import Overrides, Series
 from connector.ical.foreign.window import Window
 from connector.ical.foreign.zones import Zones
 
@@ -47,7 +47,8 @@ def occupied(
         steps: How much work it is worth.
     """
     scan = lines.scan(lines.filtered(content))
-    setting = Setting(zones=Zones(scan.zones, home), owner=owner, budget=Budget(steps))
+    budget = Budget(steps)
+    setting = Setting(zones=Zones(scan.zones, home, budget), owner=owner, budget=budget)
     reader = _Reader(setting, Window.of(span))
     reader.read(scan)
     times = {Span(start=start.replace(tzinfo=UTC), end=end.replace(tzinfo=UTC)) for start, end in reader.times}
@@ -72,22 +73,19 @@ class _Reader:
         elif not scan.is_whole:
             self._note(Unreadable.NOT_WHOLE)
         for group in _groups(self._events(scan)):
-            replacing = [event for event in group if event.replaces]
+            overrides = Overrides([event for event in group if event.replaces])
             for event in group:
-                if event.replaces or (event.is_single and not replacing):
+                if event.is_occurrence or (event.is_single and not overrides.events):
                     self._single(event)
                 else:
-                    self._series(Series(event, replacing, self._setting, self._window), event)
+                    self._series(Series(event, overrides, self._setting, self._window), event)
+        if self._setting.budget.is_overdrawn:
+            self._note(Unreadable.TOO_DENSE)
 
     def _events(self, scan: lines.Scan) -> Iterator[Event]:
-        """Yield the events that can be read, as many as the object is worth."""
+        """Yield the events that can be read: no more than there are lines."""
         for component in scan.events:
-            try:
-                self._setting.budget.spend()
-                event = events.read(component, self._setting)
-            except TooDenseError:
-                self._note(Unreadable.TOO_DENSE)
-                return
+            event = events.read(component, self._setting)
             if isinstance(event, Event):
                 yield event
             elif event:
@@ -95,14 +93,17 @@ class _Reader:
 
     def _series(self, series: Series, main: Event) -> None:
         self._note(*(main.faults if main.takes_time else ()), event=main)
+        guesses = self._setting.zones.guesses
         try:
             self.times.update(series.times())
         except TooDenseError:
             self._note(Unreadable.TOO_DENSE, event=main)
             self._take(*series.extent())
-        self._note(*series.faults, event=main)
+        self._note(*series.faults, *([Unreadable.ZONE] if self._setting.zones.guesses > guesses else ()), event=main)
 
     def _single(self, event: Event) -> None:
+        if event.is_occurrence and not event.replaces:
+            self._note(Unreadable.START, event=event)  # even if it is free: the series is not as it was written
         if event.takes_time:
             self._note(*event.faults, event=event)
             self._take(event.start.instant, event.length.end(event.start))
@@ -122,7 +123,9 @@ def _groups(found: Iterator[Event]) -> Iterator[list[Event]]:
     groups: dict[object, dict[object, list[Event]]] = {}
     for number, event in enumerate(found):
         group = groups.setdefault(event.uid or number, {})
-        place = event.replaces and (event.replaces.is_date, event.replaces.instant)
+        place: object = event.replaces and (event.replaces.is_date, event.replaces.instant)
+        if event.is_occurrence and not place:
+            place = number  # nobody knows what else stands for the same
         rivals = group.setdefault(place, [])  # all of one SEQUENCE
         if rivals and event.sequence > rivals[0].sequence:
             rivals.clear()

@@ -81,6 +81,9 @@ _LISTS = {  # the name of a part: the attribute, the lowest and the highest numb
 }
 
 
+_KNOWN = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST", "RSCALE", "SKIP", *_LISTS})
+
+
 def read(text: str, *, zone: Zone, home: Zone) -> Rule:
     """Read a rule; its end is meant in `zone` if that does not say UTC, and at `home` if it is a date.
 
@@ -112,13 +115,15 @@ def read(text: str, *, zone: Zone, home: Zone) -> Rule:
 
 
 def _parts(text: str) -> Mapping[str, str]:
-    parts = {}
+    """Return the parts of a rule by their names; whatever nobody knows might make it another one."""
+    parts: dict[str, str] = {}
     for part in text.upper().split(";"):
         name, equals, value = (piece.strip() for piece in part.partition("="))
+        is_known = name in _KNOWN or name.startswith("X-")
+        if name and not (equals and is_known and parts.get(name, value) == value):
+            raise NonsenseError(text)
         if value:
             parts[name] = value
-        elif name and not equals:
-            raise NonsenseError(text)
     return parts
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connector.domain.unreadable import Unreadable
 from connector.ical.foreign import events, recurrence, values
-from connector.ical.foreign.clock import shifted
+from connector.ical.foreign.clock import UNIVERSAL, Zone, shifted
 from connector.ical.foreign.events import Event, Setting
-from connector.ical.foreign.lines import Line
 from connector.ical.foreign.rules import Rule
-from connector.ical.foreign.values import DAY, Length, Moment, NonsenseError
+from connector.ical.foreign.values import DAY, Form, Length, Moment, NonsenseError
 from connector.ical.foreign.window import Window
 
 _NEAR = 2 * DAY  # of longer events only the last start before the window matters: all of them end after it
@@ -26,12 +26,14 @@ class _Part:
     """A stretch of a series, with what its occurrences are like.
 
     Attributes:
-        model: Whose length, zone and showing they have.
+        model: Whose length and showing they have.
+        zone: Where they are meant.
         shift: By how much they were moved, on the wall.
         since, before: Which are meant, by the instants at which the series has them; None without such an end.
     """
 
     model: Event
+    zone: Zone
     shift: timedelta = timedelta()
     since: datetime | None = None
     before: datetime | None = None
@@ -55,34 +57,48 @@ class _Excluded:
         return instant in self.instants or (bool(self.days) and _day(wall) in self.days)
 
 
+class Overrides:
+    """What has become of occurrences of a series."""
+
+    def __init__(self, replacing: Sequence[Event]) -> None:
+        self.events = replacing
+        onwards = [(event, number) for number, event in enumerate(replacing) if event.onwards]
+        self.onwards = sorted((event.replaces.instant, number) for event, number in onwards if event.replaces)
+        self._earliest = min((event.start.instant for event, _ in onwards), default=None)
+
+    def first(self, main: Event) -> datetime:
+        """Return when the series starts, or what it is moved to."""
+        start = main.start.instant
+        return min(start, self._earliest or start)
+
+
 class Series:
     """A main event and those that replace occurrences of it."""
 
-    def __init__(self, main: Event, replacing: Sequence[Event], setting: Setting, window: Window) -> None:
+    def __init__(self, main: Event, overrides: Overrides, setting: Setting, window: Window) -> None:
         self.faults: list[Unreadable] = []
         self._main = main
         self._start = main.start
+        self._overrides = overrides
         self._budget = setting.budget
         self._setting = setting
         self._window = window
-        self._parts = _parts(main, [event for event in replacing if event.onwards])
         self._excluded = _Excluded()
-        for event in replacing:
-            if event.replaces:
-                self._excluded.add(event.replaces, main.start)
 
     def times(self) -> Iterator[Time]:
         """Yield when it takes time: naive UTC, in no order.
 
         Raises: TooDenseError.
         """
-        parts = [part for part in self._parts if part.model.takes_time]
+        self._budget.spend(len(self._overrides.events))
+        parts = [part for part in _parts(self._main, self._overrides) if part.model.takes_time]
         if not parts:
             return
         reach = max(part.model.length.longest + abs(part.shift) for part in parts)
         self._exclude(reach)
         dates: list[Start] = [(self._start.wall, None), *self._dates(reach)]
         for part in parts:
+            self._budget.spend(len(dates) + len(self._main.rules))
             yield from self._taken(part, dates)
             for rule in self._main.rules:
                 yield from self._ruled(part, rule)
@@ -91,10 +107,10 @@ class Series:
         """Return the first and the last time that it may take, as far as that matters."""
         main, last = self._main, self._window.end
         ends = [rule.until for rule in main.rules]
-        if all(ends) and main.component.first("RDATE") is None and len(self._parts) == 1:
+        if all(ends) and main.component.first("RDATE") is None and not self._overrides.onwards:
             lasts = [shifted(shifted(until.instant, DAY), main.length.longest) for until in ends if until]
             last = max([main.length.end(main.start), *lasts])
-        return self._window.clipped(min(part.model.start.instant for part in self._parts), last)
+        return self._window.clipped(self._overrides.first(main), last)
 
     def _ruled(self, part: _Part, rule: Rule) -> Iterator[Time]:
         """Yield the times of a rule that reach into the window; of very long ones the last that began before."""
@@ -105,6 +121,7 @@ class Series:
         yield from self._taken(part, self._starts(rule, low, high))
         floor, size = self._window.walls(reach, part.shift)[0], _NEAR
         while low > floor and low > self._start.wall:
+            self._budget.spend()
             high, low = low, max(floor, shifted(low, -size))
             if before := list(self._taken(part, self._starts(rule, low, high))):
                 yield before[-1]
@@ -134,55 +151,64 @@ class Series:
             instant = Moment(wall, self._start.zone).instant
             if self._excluded.cover(wall, instant) or not _is_in(part, instant):
                 continue
-            start = Moment(shifted(wall, part.shift) if part.shift else wall, model.start.zone)
+            start = Moment(shifted(wall, part.shift) if part.shift else wall, part.zone)
             begin, end = start.instant, (length or model.length).end(start)
             if self._window.touches(begin, end):
                 yield begin, end
 
     def _exclude(self, reach: timedelta) -> None:
-        """Note the EXDATEs that matter; one that makes no sense excludes nothing."""
-        for line, value in self._near("EXDATE", reach):
-            try:
-                self._excluded.add(events.moment(line, self._setting, zone=self._start.zone, value=value), self._start)
-            except NonsenseError:
-                continue
+        """Note what stands elsewhere, and the EXDATEs that matter; one that makes no sense excludes nothing."""
+        for event in self._overrides.events:
+            if event.replaces:
+                self._excluded.add(event.replaces, self._start)
+        for form, value in self._near("EXDATE", reach):
+            with suppress(NonsenseError):
+                self._excluded.add(form.read(value), self._start)
 
     def _dates(self, reach: timedelta) -> Iterator[Start]:
         """Yield the RDATEs that matter."""
-        for line, value in self._near("RDATE", reach):
+        for form, value in self._near("RDATE", reach):
             first, _, rest = value.partition("/")
             try:
-                moment = events.moment(line, self._setting, zone=self._start.zone, value=first)
-                yield moment.wall_in(self._start.zone), self._period(line, moment, rest) if rest else None
+                moment = form.read(first)
+                yield moment.wall_in(self._start.zone), _period(form, moment, rest) if rest else None
             except NonsenseError:
                 self.faults.append(Unreadable.START)
 
-    def _period(self, line: Line, start: Moment, rest: str) -> Length:
-        """Return how long a PERIOD takes, which tells its end or its length."""
-        if rest[:1].upper() in {"P", "+"}:
-            return values.length(rest)
-        return values.between(start, events.moment(line, self._setting, zone=self._start.zone, value=rest))
-
-    def _near(self, name: str, reach: timedelta) -> Iterator[tuple[Line, str]]:
+    def _near(self, name: str, reach: timedelta) -> Iterator[tuple[Form, str]]:
         """Yield the values of a property that may matter in the window, by the day with which they begin."""
         low, high = self._window.walls(reach)
         first, last = _digits(low), _digits(high)
-        for line, value in events.numbered(self._main.component, name):
-            is_far = value[:8].isdigit() and not first <= value[:8] <= last and "/" not in value
-            if value and not is_far:
+        forms: dict[str, Form] = {}
+        for line, texts in events.numbered(self._main.component, name):
+            if line.parameters not in forms:
+                forms[line.parameters] = events.form(line, self._setting, zone=self._start.zone)
+            form = forms[line.parameters]
+            for value in texts:
                 self._budget.spend()
-                yield line, value
+                is_far = value[:8].isdigit() and not first <= value[:8] <= last and "/" not in value
+                if not is_far:
+                    yield form, value
 
 
-def _parts(main: Event, onwards: Sequence[Event]) -> list[_Part]:
+def _period(form: Form, start: Moment, rest: str) -> Length:
+    """Return how long a PERIOD takes, which tells its end or its length."""
+    if rest[:1].upper() in {"P", "+"}:
+        return values.length(rest)
+    return values.between(start, form.read(rest))
+
+
+def _parts(main: Event, overrides: Overrides) -> list[_Part]:
     """Part a series where RANGE=THISANDFUTURE says that all is different from there on."""
-    changes = sorted((event.replaces.instant, number) for number, event in enumerate(onwards) if event.replaces)
-    parts = [_Part(main)]
-    for instant, number in changes:
-        event = onwards[number]
-        was = event.replaces.wall_in(main.start.zone) if event.replaces else event.start.wall
-        parts[-1] = _Part(parts[-1].model, parts[-1].shift, parts[-1].since, instant)
-        parts.append(_Part(event, event.start.wall - was, instant))
+    own = main.start.zone
+    parts = [_Part(main, own)]
+    for instant, number in overrides.onwards:
+        event = overrides.events[number]
+        was = event.replaces.wall_in(own) if event.replaces else event.start.wall
+        is_universal = event.start.zone is UNIVERSAL  # then it tells an instant; the series keeps its time on the wall
+        wall, zone = (event.start.wall_in(own), own) if is_universal else (event.start.wall, event.start.zone)
+        parts[-1] = replace(parts[-1], before=instant)
+        parts.append(_Part(event, zone, wall - was, since=instant))
     return parts
 
 

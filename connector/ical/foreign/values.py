@@ -44,6 +44,28 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """How the dates and times of one line are meant.
+
+    Attributes:
+        zone: Where a time is meant that does not say UTC.
+        home: Where a date is meant.
+        as_date: Whether it is a date, whatever time is written after it.
+    """
+
+    zone: Zone
+    home: Zone
+    as_date: bool
+
+    def read(self, text: str) -> Moment:
+        """Read a DATE or a DATE-TIME.
+
+        Raises: NonsenseError.
+        """
+        return moment(text, zone=self.zone, home=self.home, as_date=self.as_date)
+
+
+@dataclass(frozen=True, slots=True)
 class Length:
     """How long something takes: days of the calendar first, however many hours they have, then exact time."""
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel.core import get_global
 
-from connector.ical.foreign import lines, observances
+from connector.ical.foreign import brought, lines, text
+from connector.ical.foreign.brought import Clock
+from connector.ical.foreign.budget import Budget
 from connector.ical.foreign.clock import UNIVERSAL, Fixed, Known, Zone
 
 _NOWHERE = frozenset({"localtime", "factory", "posixrules"})  # files beside the zones
@@ -24,27 +26,50 @@ _FIXED = re.compile(r"(?:GMT|UTC)?([+-])(\d{1,2})(?::?(\d\d))?", re.ASCII | re.I
 _DEPTH = 3  # parts of the longest names, such as America/Argentina/Salta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Zones:
     """The zones of one object: by the names it uses, out of what it brings along.
 
     Attributes:
-        own: The lines of each of its VTIMEZONEs, by TZID casefolded.
+        own: The lines of each of its VTIMEZONEs, by `text.zone_name`.
         home: Where times are meant that name no zone that anybody knows.
+        budget: Who pays for what it brings along.
+        guesses: How often a zone was asked for that it should have brought along, and that cannot be read, or not all.
     """
 
     own: Mapping[str, bytes]
     home: Zone
+    budget: Budget = field(default_factory=Budget)
+    guesses: int = 0
+    _named: dict[str, tuple[Zone, bool]] = field(default_factory=dict)
+    _clocks: dict[str, Clock | None] = field(default_factory=dict)
 
     def named(self, tzid: str | None) -> Zone:
         """Return the zone of a TZID."""
         if not tzid:
             return self.home
-        return known(tzid) or self._brought(tzid) or _translated(tzid) or self.home
+        if tzid not in self._named:
+            self._named[tzid] = self._meant(tzid)
+        zone, is_guess = self._named[tzid]
+        self.guesses += is_guess
+        return zone
 
-    def _brought(self, tzid: str) -> Zone | None:
-        content = self.own.get(tzid.casefold())
-        return observances.compiled(content) if content else None
+    def _meant(self, tzid: str) -> tuple[Zone, bool]:
+        """Return the zone of a TZID, and whether that is a guess."""
+        if found := known(tzid):
+            return found, False
+        own = self._brought(text.zone_name(tzid))
+        if own and own.is_whole:
+            return own, False
+        if found := _translated(tzid):
+            return found, False
+        return own or self.home, bool(self.own)
+
+    def _brought(self, name: str) -> Clock | None:
+        if name not in self._clocks:
+            content = self.own.get(name)
+            self._clocks[name] = brought.clock(content, self.budget) if content else None
+        return self._clocks[name]
 
 
 def home(practitioner: tzinfo, *, zone_id: str = "", timezone: str = "") -> Zone:

@@ -26,6 +26,10 @@ WHY: Mapping[Unreadable, tuple[str, str]] = {
     Unreadable.START: ("when it begins makes no sense", _SAVE.format(what="its time")),
     Unreadable.END: ("when it ends makes no sense", _SAVE.format(what="its end")),
     Unreadable.RULE: ("how it repeats makes no sense", _SAVE.format(what="how it repeats")),
+    Unreadable.ZONE: (
+        "the time zone that it names makes no sense, so it may be at another hour",
+        _SAVE.format(what="its time and its time zone"),
+    ),
     Unreadable.TOO_DENSE: (
         "it repeats too often to be counted, so its time is taken from the first to the last",
         _SAVE.format(what="how it repeats"),

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.domain.unreadable import Unreadable
-from connector.ical.foreign import lines
+from connector.ical.foreign import brought, lines
 from tests.ical.foreign.objects import HOUR, ONCE, START, calendar, event, read, timezone
 
 UNTIL_END = "0317T1000-0430T0000"  # from the first time to the end of what is asked about
 EVERY = {name: ",".join(map(str, range(size))) for name, size in (("HOUR", 24), ("MINUTE", 60), ("SECOND", 60))}
 WEEKDAYS = ",".join(f"{n}{day}" for n in range(-53, 54) for day in ("MO", "TU", "WE", "TH", "FR", "SA", "SU") if n)
 MOST_CALLS = 1_000_000  # of our own functions: far below a second
+MOST_ZONES = 80  # of the largest there are, which together are more than what is kept
 MOST_MEMORY = 64 * 1024 * 1024  # bytes beyond the object itself
 
 
@@ -47,6 +48,18 @@ def minutes(number: int) -> list[str]:
     return [f"{datetime(2027, 3, 1) + timedelta(minutes=n):%Y%m%dT%H%M%SZ}" for n in range(number)]
 
 
+def onwards(number: int, *lines: str) -> list[str]:
+    """Return as many events that say how a series goes on."""
+    instants = (datetime(2027, 1, 1) + timedelta(hours=n) for n in range(number))
+    return [event(f"RECURRENCE-ID;RANGE=THISANDFUTURE:{one:%Y%m%dT%H%M%SZ}", START, *lines) for one in instants]
+
+
+def dates(name: str, number: int, *, a_line: int = 3_000) -> list[str]:
+    """Return lines with so many times, all of them near."""
+    times = minutes(number)
+    return [f"{name}:{','.join(times[place : place + a_line])}" for place in range(0, number, a_line)]
+
+
 MINE = event("DTSTART;TZID=Mine:20270317T100000", HOUR)
 CHANGE = (
     "BEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY\r\n"
@@ -66,6 +79,46 @@ BOMBS = {
     "ten thousand years": calendar(event(DAWN, "DURATION:P3650000D", "RRULE:FREQ=HOURLY;BYMINUTE=1,2,3")),
     "a clock that changes every second": calendar(timezone("Mine", rule="SECONDLY"), MINE),
     "thousands of dates": calendar(event(START, HOUR, f"RDATE:{','.join(minutes(30_000))}")),
+    "a zone for years": calendar(
+        "BEGIN:VTIMEZONE\r\nTZID:Mine\r\n",
+        *(CHANGE.replace("YEARLY", f"YEARLY;BYMONTH={n % 12 + 1}").replace("+0200", f"+01{n}") for n in range(10, 60)),
+        "END:VTIMEZONE\r\n",
+        *(event(f"DTSTART;TZID=Mine:{year:04}0301T100000", HOUR, uid=str(year)) for year in range(1, 9999, 12)),
+    ),
+    "many zones": calendar(
+        *(timezone(f"{n}", onset="00010101T020000", rule=f"YEARLY;COUNT={300 + n}") for n in range(500)),
+        *(event(f"DTSTART;TZID={n}:20270317T100000", HOUR, uid=str(n)) for n in range(500)),
+    ),
+    "a long parameter before many times": calendar(
+        event(
+            START,
+            HOUR,
+            "RRULE:FREQ=DAILY",
+            *(line.replace("EXDATE", f'EXDATE;X="{"a" * 14_000}"') for line in dates("EXDATE", 20_000)),
+        )
+    ),
+    "many parameters before many times": calendar(
+        event(
+            START,
+            HOUR,
+            "RRULE:FREQ=DAILY",
+            *(line.replace("EXDATE", "EXDATE" + ";X=a" * 3_500) for line in dates("EXDATE", 20_000)),
+        )
+    ),
+    "parts and dates": calendar(event(START, HOUR, *dates("RDATE", 9_000)), *onwards(1_000, HOUR)),
+    "parts and rules": calendar(
+        event(START, HOUR, *["RRULE:FREQ=DAILY;UNTIL=20200101T000000Z"] * 800), *onwards(800, HOUR)
+    ),
+    "series and what has become of them": calendar(event(START, HOUR) * 900, *onwards(900, HOUR)),
+    "dates long ago": calendar(event(START, HOUR, *["RDATE:" + ",".join(["20200101T000000Z"] * 3_000)] * 60)),
+    "rules of many numbers": series("FREQ=DAILY", *["RRULE:FREQ=DAILY;BYHOUR=" + ",".join(["1"] * 3_900)] * 500),
+    "weekdays of every month": calendar(
+        event(DAWN, HOUR, f"RRULE:FREQ=YEARLY;COUNT=999999;BYMONTH={WEEKS[:26]};BYDAY={WEEKDAYS}")
+    ),
+    "rules long over of what lasts": calendar(
+        event("DTSTART:15000101T100000Z", "DURATION:P900000D", *["RRULE:FREQ=DAILY;COUNT=2"] * 24),
+        *onwards(700, "DURATION:P900000D"),
+    ),
     "thousands of rules": calendar(event(START, HOUR, *["RRULE:FREQ=HOURLY"] * 5_000)),
 }
 HEAVY = {
@@ -77,6 +130,11 @@ HEAVY = {
     "changes of a clock": calendar(f"BEGIN:VTIMEZONE\r\nTZID:Mine\r\n{CHANGE * 30_000}END:VTIMEZONE\r\n", MINE),
     "short lines": "BEGIN:VCALENDAR\nBEGIN:VEVENT\n" + "UID:\n" * 2_200_000,
     "empty lines": "BEGIN:VCALENDAR\nBEGIN:VEVENT\n" + "\n" * 11_000_000,
+    "folds": calendar(event(START, HOUR, "DESCRIPTION:" + "\n ".join(["ab"] * 2_900_000))),
+    "a long name": calendar(event("UID:\U0001f600" + "a" * 11_000_000, START, HOUR)),
+    "long names": calendar(*(event("UID:\U0001f600" + "a" * 60_000, START, HOUR) for _ in range(180))),
+    "commas": calendar(event(START, HOUR, "RDATE:" + "," * 11_000_000)),
+    "lines of commas": calendar(event(START, HOUR, *["RDATE:" + "," * 60_000] * 180)),
     "quotes": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;" + '"' * 11_000_000,
     "a note": calendar(event(START, HOUR, "DESCRIPTION:" + "\r\n ".join(["x" * 72] * 145_000))),
 }
@@ -129,6 +187,49 @@ def peak(content: bytes) -> int:
 
 def test_a_long_note_takes_no_more_than_its_memory() -> None:
     assert peak(HEAVY["a note"].encode()) < MOST_MEMORY
+
+
+def test_events_beside_what_is_too_dense_to_be_read_are_busy() -> None:
+    rules = ["RRULE:FREQ=DAILY;BYHOUR=" + ",".join(["1"] * 3_900)] * 100
+    other = event("DTSTART:20270318T100000Z", HOUR, uid="b")
+    times, unreadable = read(calendar(event(START, HOUR, *rules), other))
+    assert times == [UNTIL_END, "0318T1000-1100"]
+    assert unreadable is Unreadable.TOO_DENSE
+
+
+def test_a_line_that_is_too_long_is_left_out_and_told() -> None:
+    note = f"UID:{'x' * lines.LONGEST_LINE}"
+    assert read(calendar(event(START, HOUR, note))) == (ONCE, Unreadable.TOO_LONG)
+    assert read(calendar(event(START, HOUR), *(event(note[:-9], uid=str(n)) for n in range(70)))) == (
+        ONCE,
+        Unreadable.TOO_LONG,
+    )
+
+
+def test_clocks_that_cannot_be_paid_for_are_told_and_their_times_are_busy() -> None:
+    near = event("DTSTART;TZID=Mine:20270317T100000", HOUR, uid="near")
+    times, unreadable = read(BOMBS["a zone for years"].replace("END:VCALENDAR", near + "END:VCALENDAR"))
+    assert unreadable is Unreadable.TOO_DENSE
+    assert [time[:5] for time in times] == ["0317T"]
+
+
+def test_an_object_is_read_the_same_however_much_is_kept() -> None:
+    text = BOMBS["a zone for years"]
+    assert read(text) == read(text)
+
+
+@pytest.mark.long
+def test_what_is_kept_of_zones_is_bounded_by_bytes() -> None:
+    """Each of these brings another zone, of the longest there is."""
+    tracemalloc.start()
+    try:
+        for number in range(MOST_ZONES):
+            dates = "\r\nRDATE:" + ",".join(["20200101T000000"] * 2_500)
+            zone = timezone(f"Zone {number}").replace("\r\nRRULE", f"{dates}\r\nRRULE", 1)
+            read(calendar(zone, event(f"DTSTART;TZID=Zone {number}:20270317T100000", HOUR)))
+        assert tracemalloc.get_traced_memory()[0] < 2 * brought.LARGEST
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.long

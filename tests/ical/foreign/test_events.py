@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -101,6 +102,8 @@ def test_a_start_that_makes_no_sense_is_told(start: str) -> None:
         "FREQ=MONTHLY;BYDAY=XX",
         "FREQ=MONTHLY;BYMONTHDAY=32",
         "RSCALE=CHINESE;FREQ=YEARLY",
+        "FREQ=YEARLY;BYEASTER=0",
+        "FREQ=WEEKLY;BYDAY=MO;BYDAY=TU",
         "FREQ=DAILY;BYHOUR=" + ",".join(["1"] * 9000),
     ],
 )
@@ -128,6 +131,38 @@ def test_what_does_not_end_is_told_and_counts() -> None:
         [*ONCE, "0318T1000-1100"],
         Unreadable.NOT_WHOLE,
     )
+
+
+def test_what_does_not_begin_is_told() -> None:
+    other = event("DTSTART:20270318T100000Z", HOUR, uid="b")
+    for lost in ("BEGIN:VEVENT\r\n", "BEGIN:VEVENT\r\nUID:a\r\n"):
+        assert read(PLAIN.replace(lost, "")) == ([], Unreadable.NOT_WHOLE)
+        assert read(calendar(event(START, HOUR), other).replace(lost, "", 1))[1] is Unreadable.NOT_WHOLE
+    assert read(PLAIN.replace("BEGIN:VEVENT", "BEGIN:VEVNT")) == ([], Unreadable.NOT_WHOLE)
+    assert read(calendar(f"{START}\r\n{HOUR}\r\n")) == ([], Unreadable.NOT_WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ((f"{START}:20270318T100000Z", HOUR), Unreadable.START),
+        (("DTSTART;TZID=Europe/Berlin:20270317T100000:20270318T100000", HOUR), Unreadable.START),
+        ((f"{START}\r\n DTEND:20270317T110000Z",), Unreadable.START),
+        ((START, "DURATION:PT9H:PT0S"), Unreadable.END),
+        ((START, "DTEND;X=1:20270317T110000Z:20270317T100000Z"), Unreadable.END),
+    ],
+)
+def test_what_follows_a_value_is_no_better_value(lines: Sequence[str], reason: Unreadable) -> None:
+    assert read(calendar(event(*lines)))[1] is reason
+
+
+def test_only_what_a_line_says_as_a_whole_makes_it_free() -> None:
+    assert taken(START, HOUR, "TRANSP:OPAQUE:TRANSPARENT", "STATUS:CONFIRMED:CANCELLED") == ONCE
+
+
+def test_a_zone_may_have_colons_in_its_name() -> None:
+    for name in ("(UTC+01:00) Somewhere", '"(UTC+01:00) Somewhere"'):
+        assert taken(f"DTSTART;TZID={name}:20270317T100000", HOUR) == ONCE
 
 
 def test_an_alarm_that_does_not_end_leaves_its_event_in_doubt() -> None:

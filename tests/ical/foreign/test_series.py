@@ -107,6 +107,15 @@ def test_a_moved_occurrence_that_makes_no_sense_is_told_and_stays_where_it_was()
     assert read(calendar(event(*MONDAYS), moved), span=MARCH) == (in_march(event(*MONDAYS)), Unreadable.START)
 
 
+@pytest.mark.parametrize("place", ["RECURRENCE-ID:", "RECURRENCE-ID:2027-03-08", "RECURRENCE-ID;VALUE=DATE:soon"])
+@pytest.mark.parametrize("line", ["STATUS:CONFIRMED", "STATUS:CANCELLED", "TRANSP:TRANSPARENT"])
+def test_an_occurrence_of_nobody_knows_when_is_told_and_its_series_stays(place: str, line: str) -> None:
+    moved = event(place, "DTSTART:20270309T120000Z", HOUR, "SEQUENCE:2", line)
+    own = ["0309T1200-1300"] if line == "STATUS:CONFIRMED" else []
+    times = sorted([*in_march(event(*MONDAYS)), *own])
+    assert read(calendar(event(*MONDAYS), moved), span=MARCH) == (times, Unreadable.START)
+
+
 def test_an_occurrence_whose_series_is_not_there_counts_by_itself() -> None:
     assert in_march(event("RECURRENCE-ID:20270308T080000Z", START, HOUR)) == ONCE
 
@@ -135,6 +144,11 @@ def test_from_some_day_on_all_later_occurrences_are_different() -> None:
         "0323T1300-1330",
         "0330T1200-1230",
     ]
+
+
+def test_from_some_day_on_an_instant_moves_with_the_clock_of_the_series() -> None:
+    onwards = event("RECURRENCE-ID;RANGE=THISANDFUTURE:20270315T080000Z", "DTSTART:20270316T130000Z", "DURATION:PT30M")
+    assert in_march(event(*MONDAYS), onwards)[2:] == ["0316T1300-1330", "0323T1300-1330", "0330T1200-1230"]
 
 
 def test_from_some_day_on_it_may_be_cancelled() -> None:

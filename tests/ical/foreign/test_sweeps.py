@@ -13,7 +13,7 @@ from dateutil.rrule import rrulestr
 from icalendar import Calendar
 
 from connector.domain.span import Span
-from connector.ical.foreign import lines, observances, recurrence, rules
+from connector.ical.foreign import brought, lines, recurrence, rules
 from connector.ical.foreign.budget import Budget
 from connector.ical.foreign.clock import UNIVERSAL, Known
 from connector.ical.foreign.occupied import occupied
@@ -145,7 +145,8 @@ def compare_objects(numbers: range) -> None:
 
 def compare_zones(years: range, step: timedelta) -> None:
     content = timezone("Mine", onset="19700101T020000").replace("19700101T020000", "19700101T030000", 1)
-    zone = observances.compiled(next(iter(lines.scan(lines.filtered(calendar(content).encode())).zones.values())))
+    described = next(iter(lines.scan(lines.filtered(calendar(content).encode())).zones.values()))
+    zone = brought.clock(described, Budget(10**9))
     berlin, wall = Known(ZoneInfo("Europe/Berlin")), datetime(years.start, 1, 1)
     assert zone
     while wall.year in years:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import Barrier
@@ -9,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connector.ical.foreign import zones
+from connector.domain.unreadable import Unreadable
+from connector.ical.foreign import brought, zones
 from connector.ical.foreign.clock import UNIVERSAL, Known
-from tests.ical.foreign.objects import HOUR, calendar, event, read, taken, timezone
+from tests.ical.foreign.objects import HOUR, ONCE, START, calendar, event, read, taken, timezone
 
 JULY = datetime(2027, 7, 1)
 BERLIN, NEW_YORK = Known(ZoneInfo("Europe/Berlin")), ZoneInfo("America/New_York")
@@ -78,15 +80,66 @@ def test_a_zone_of_a_stranger_is_nobody_elses() -> None:
     [
         timezone("Mine", rule="SECONDLY"),
         timezone("Mine", rule="YEARLY;INTERVAL=0"),
-        timezone("Mine", winter="noon"),
         timezone("Mine", onset="long ago"),
         "BEGIN:VTIMEZONE\r\nTZID:Mine\r\nEND:VTIMEZONE\r\n",
+        "BEGIN:VTIMEZONE\r\nEND:VTIMEZONE\r\n",
+        timezone("Yours"),
         timezone("Mine").replace("BYDAY=-1SU", "BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR=1,2,3,4,5,6,7,8,9,10;BYMINUTE=1,2,3"),
+        timezone("Mine").replace("TZID:Mine", "TZID:Mine" + f"\r\nTZID:{'x' * (brought.LONGEST // 2)}" * 2),
     ],
-    ids=["every second", "never", "no offset", "no onset", "nothing", "all the time"],
+    ids=["every second", "never", "no onset", "nothing", "no name", "another name", "all the time", "too long"],
 )
-def test_a_zone_that_makes_no_sense_is_the_practitioners(text: str) -> None:
-    assert read(calendar(text, at_nine("Mine")), zone=NEW_YORK) == (["0317T1300-1400"], None)
+def test_a_zone_that_makes_no_sense_is_told_and_the_practitioners_is_taken_for_it(text: str) -> None:
+    assert read(calendar(text, at_nine("Mine")), zone=NEW_YORK) == (["0317T1300-1400"], Unreadable.ZONE)
+
+
+def test_a_zone_that_makes_no_sense_is_told_only_of_what_takes_time_by_it() -> None:
+    broken = timezone("Mine", rule="SECONDLY")
+    free = event("DTSTART;TZID=Mine:20270317T090000", HOUR, "TRANSP:TRANSPARENT")
+    assert read(calendar(broken, free, event(START, HOUR, uid="b"))) == (ONCE, None)
+    excluded = event(START, HOUR, "RRULE:FREQ=DAILY;COUNT=1", "EXDATE;TZID=Mine:20270317T100000")
+    assert read(calendar(broken, excluded))[1] is Unreadable.ZONE
+
+
+def test_a_broken_zone_whose_name_others_know_is_theirs() -> None:
+    name = "W. Europe Standard Time"
+    assert read(calendar(timezone(name, rule="SECONDLY"), at_nine(name)), zone=NEW_YORK) == (["0317T0800-0900"], None)
+
+
+def test_a_part_of_a_zone_that_makes_no_sense_leaves_the_others_and_is_told() -> None:
+    broken = timezone("Mine", winter="-0500", summer="-0400").replace("BYMONTH=3", "BYMONTH=13")
+    assert read(calendar(broken, at_nine("Mine"))) == (["0317T1400-1500"], Unreadable.ZONE)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("DTSTART:19700101T000000", "TZOFFSETFROM:-05:00", "TZOFFSETTO:-05:00"),
+        ("DTSTART:19700101T000000", "TZOFFSETTO:-0500"),
+        ("TZOFFSETFROM:-0400", "TZOFFSETTO:-0500"),
+        ("DTSTART:19700101T000000", "TZOFFSETTO:-0500", "RRULE:FREQ=SECONDLY"),
+    ],
+    ids=["with colons", "not since what", "not since when", "always the same"],
+)
+def test_a_clock_that_never_changes_need_not_make_sense_otherwise(lines: Sequence[str]) -> None:
+    part = "\r\n".join(("BEGIN:STANDARD", *lines, "END:STANDARD"))
+    text = f"BEGIN:VTIMEZONE\r\nTZID:Mine\r\n{part}\r\nEND:VTIMEZONE\r\n"
+    assert read(calendar(text, at_nine("Mine"))) == (["0317T1400-1500"], None)
+
+
+@pytest.mark.parametrize(
+    ("described", "used"),
+    [
+        ("(UTC-05:00) Here\\, There", '"(UTC-05:00) Here, There"'),
+        ("(UTC-05:00) Here, There", '"(UTC-05:00) Here\\, There"'),
+        ("(UTC-05:00) Here", "(UTC-05:00) Here"),
+        ('"My Zone"', '"My Zone"'),
+        ("my zone ", "My Zone"),
+    ],
+)
+def test_a_zone_is_found_however_its_name_is_written(described: str, used: str) -> None:
+    text = calendar(timezone(described, winter="-0500", summer="-0400"), at_nine(used))
+    assert read(text) == (["0317T1400-1500"], None)
 
 
 def test_a_zone_may_name_its_changes_one_by_one() -> None:

@@ -13,10 +13,10 @@ import pytest
 from connector.domain.span import Span
 from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
+from connector.lately import Lately
 from connector.ports import UnreadEvent
 from providers._wire import LARGEST
 from providers.caldav import dav
-from providers.caldav.kept import Lately
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
 from tests.ical.foreign.objects import calendar as whole
 from tests.ical.foreign.objects import event, timezone
@@ -310,6 +310,15 @@ def test_what_cannot_be_read_is_told_and_hides_nothing(setting: Setting) -> None
     assert {one.href for one in reading.unreadable} == {f"{_path(setting)}{n}.ics" for n in range(3)}
     assert TIMES[0] in {one.span for one in reading.times}
     assert {one.starts_at for one in reading.unreadable if one.reason is not Unreadable.NOT_WHOLE} == {TIMES[0].start}
+
+
+def test_an_event_that_asks_for_more_than_it_is_worth_holds_up_no_other(setting: Setting) -> None:
+    times = ",".join(["20261203T120000Z"] * 20_000)
+    setting.owner.add_text(odd(NOON, HOUR, "RRULE:FREQ=DAILY", f'EXDATE;X-A="{"b" * 700_000}":{times}', uid="bomb"))
+    other = setting.owner.add(content(hours=5).span)
+    reading = setting.calendar.busy(DAY)
+    assert other in {busy.href for busy in reading.times}
+    assert [event.reason for event in reading.unreadable] == [Unreadable.TOO_LONG]
 
 
 def _path(setting: Setting) -> str:
