@@ -176,15 +176,20 @@ def multistatus(answer: Answer) -> Multistatus:
 
 
 def rows_about(answer: Answer, *, expected: int | None = None) -> tuple[Row, ...]:
-    """Return the rows of an answer about a collection; where all of them are refusals, it is one.
+    """Return the rows of an answer about a collection, those among them that refuse one member of it.
 
-    One with the status `expected` is not.
+    The answer is a refusal where it refuses the collection itself, or all that it names and not only members of it. A
+    row with the status `expected` refuses nothing.
 
     Raises: ProviderError.
     """
     rows = multistatus(answer).rows
-    if rows and all(row.refused and row.status != expected for row in rows):
-        raise meaning(replace(answer, status=rows[0].status or 0))
+    refusals = [row for row in rows if row.refused and row.status != expected]
+    here = canonical(answer.url, answer.url).rstrip("/")
+    for row in refusals:
+        path = canonical(row.href, answer.url).rstrip("/")
+        if path == here or (len(refusals) == len(rows) and not path.startswith(f"{here}/")):
+            raise meaning(replace(answer, status=row.status or 0))
     return rows
 
 

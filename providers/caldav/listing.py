@@ -63,8 +63,6 @@ def _in_pieces(events: Events, start: datetime) -> Iterator[Stored]:
         raise TransientError("the server has not listed the whole calendar")
     hrefs = [href for row in rows if not (href := events.canonical(row.href)).endswith("/")]
     for href, row in pieces.told(events, hrefs, piece=_PIECE):
-        if row and pieces.is_gone(row):
-            continue
         try:
             stored = _stored(events, href, row)
         except TooLargeError:
