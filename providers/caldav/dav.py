@@ -26,7 +26,7 @@ from connector.errors import (
     TransientError,
 )
 from providers._retry_after import retry_after, sent_at
-from providers._wire import Answer, joined
+from providers._wire import Answer, TooLargeError, joined
 
 _CS = "{http://calendarserver.org/ns/}"
 VALID_SYNC_TOKEN = "{DAV:}valid-sync-token"  # noqa: S105 - the name of a precondition
@@ -41,6 +41,7 @@ _STATUS = re.compile(r"\s*\S+\s+([1-9][0-9]{2})(?!\S)", re.ASCII)  # as in HTTP/
 # What XML forbids, in UTF-8: controls, surrogates and the last two of the plane.
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,8})|(\d{1,8}));", re.IGNORECASE)
+_MOST_NODES = 600_000  # of one answer: fifty thousand events with their ETags; parsed they take up to 150 MiB
 _HEAD = 2000  # bytes in which an answer says what it is
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
@@ -123,8 +124,11 @@ def _parsed(body: bytes) -> tuple[Any, bool]:
     else is put right, since a parser that is lenient takes the beginning of an answer for the whole.
 
     Returns: The root, and whether nothing was left out.
-    Raises: RefusedError; GarbledError.
+    Raises: RefusedError; GarbledError; TooLargeError for more elements and attributes than we hold at once, each of
+        which takes many times the few bytes in which it can be written.
     """
+    if body.count(b"<") + (body.count(b'"') + body.count(b"'")) // 2 > _MOST_NODES:
+        raise TooLargeError(f"the answer has more than {_MOST_NODES} elements")
     root = _strictly(body)
     is_exact = root is not None
     if root is None:

@@ -14,6 +14,7 @@ from connector.domain.span import Span
 from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
 from connector.ports import UnreadEvent
+from providers._wire import Answer
 from providers.caldav import dav
 from providers.caldav.kept import Lately
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
@@ -250,6 +251,29 @@ def test_no_forbidden_character_hides_anything(setting: Setting, character: byte
     setting.proxy.once("REPORT", edited((b"left-right", b"left" + character + b"right")))
     assert spans(setting) == TIMES * 2
     assert setting.proxy.methods() == ["REPORT", "REPORT"]
+
+
+MANY = 700_000
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [b"<response/>" * MANY, b"<response><a " + b"".join(b"a%d='' " % n for n in range(MANY)) + b"/></response>"],
+    ids=["elements", "attributes"],
+)
+def test_an_answer_of_more_elements_than_are_held_at_once_is_asked_for_in_pieces(setting: Setting, rows: bytes) -> None:
+    hrefs = [setting.owner.add(content(hours=n).span) for n in range(2)]
+    setting.proxy.once("REPORT", lambda _, forward: forward())
+    setting.proxy.once("REPORT", says(207, b'<multistatus xmlns="DAV:">' + rows + b"</multistatus>"))
+    assert [one.href for one in setting.calendar.busy(DAY).times] == hrefs
+    assert setting.proxy.methods() == ["REPORT", "REPORT", "GET", "GET"]
+
+
+def test_an_answer_of_many_events_is_read() -> None:
+    row = "<response><href>/{}.ics</href><propstat><prop><getetag>&quot;{}&quot;</getetag></prop></propstat></response>"
+    rows = "".join(row.format(n, n) for n in range(50_000))
+    body = f'<multistatus xmlns="DAV:">{rows}</multistatus>'.encode()
+    assert len(dav.multistatus(Answer(207, {}, body, "http://x.example/")).rows) == 50_000
 
 
 @pytest.mark.parametrize("reference", [b"&#9;", b"&#xE4;", b"&#128512;"])
