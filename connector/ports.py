@@ -146,10 +146,15 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadEvent:
-    """An event that could not be read, or not all of it: whatever time it may take is not known."""
+    """An event that could not be read, or not all of it: whatever time it may take is not known.
+
+    `href` is empty where the service does not tell which event it is, or not so that it can be understood; `starts_at`
+    is when it begins, aware UTC, where that could be read. What it is about is never read.
+    """
 
     href: str
     reason: Unreadable
+    starts_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

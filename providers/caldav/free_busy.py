@@ -36,7 +36,9 @@ def busy(events: Events, span: Span, *, zone: tzinfo, owner: Owner, kept: Kept) 
             Busy(span=one, href=member.href, name=found.name) for one in found.reading.times if one.overlaps(span)
         ]
         if found.reading.unreadable:
-            unreadable.append(UnreadEvent(href=member.href, reason=found.reading.unreadable))
+            unreadable.append(
+                UnreadEvent(href=member.href, reason=found.reading.unreadable, starts_at=found.reading.starts_at)
+            )
     times.sort(key=lambda one: (one.span.start, one.span.end))
     return BusyReading(times=times, unreadable=tuple(unreadable))
 

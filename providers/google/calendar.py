@@ -13,7 +13,6 @@ from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
 from connector.errors import MissingError, ProviderError, TransientError
 from connector.ports import (
-    Busy,
     BusyReading,
     Changed,
     Changes,
@@ -26,7 +25,7 @@ from connector.ports import (
 )
 from providers.google import events, free_busy
 from providers.google import tokens as _google_tokens
-from providers.google.errors import Fault, garbled, instant, meaning, members, pages, text
+from providers.google.errors import Fault, garbled, meaning, members, pages, text
 from providers.google.events import Procedures, carry_out, mark, sighting
 from providers.google.http import Api, Pool
 from providers.google.tokens import Bearer, Site
@@ -109,16 +108,14 @@ class GoogleCalendar:
             if "notFound" in reasons:
                 raise MissingError("the calendar itself is not there, or not to be seen")
             raise TransientError(f"Google cannot tell when the calendar is busy: {', '.join(sorted(reasons))}")
-        rows = members(calendar, "busy")
-        spans = (Span.of(instant(text(row, "start")), instant(text(row, "end"))) for row in rows)
-        return BusyReading(times=[Busy(span=busy) for busy in sorted(spans)])
+        return free_busy.shown(members(calendar, "busy"), span)
 
     def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002
         """Return each event that is not free.
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.
         """
-        return BusyReading(times=free_busy.listed(self._api, self._id, span))
+        return free_busy.listed(self._api, self._id, span)
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         """Open a channel for a week, or as long as Google grants.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from connector.domain.span import Span
 from connector.domain.standing import Standing
-from connector.errors import RuleError
-from connector.ports import Busy
-from providers.google.errors import garbled, instant, members, pages, text
+from connector.errors import TransientError
+from connector.ports import BusyReading
+from providers._gathered import Gathered
+from providers.google.errors import instant, members, pages, text
 from providers.google.events import mark, name
 from providers.google.http import Api
 
@@ -23,7 +24,7 @@ _FIELDS = (
 _PAGE = 2500
 
 
-def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
+def listed(api: Api, calendar_id: str, span: Span) -> BusyReading:
     """Return each event in `span` that is not free, by time; what it is about is not asked for.
 
     An event of a series bears the series' id, so that ours is recognised whatever was made of it. A day begins at
@@ -46,18 +47,32 @@ def listed(api: Api, calendar_id: str, span: Span) -> list[Busy]:
         )
         return api.call("list_busy", request)
 
-    busy = [event for part in pages(page) for event in _busy(part, span)]
-    return sorted(busy, key=lambda event: event.span)
+    gathered = Gathered(span)
+    for part in pages(page):
+        zone = _zone(str(part.get("timeZone", "")))
+        for event in members(part, "items"):
+            if all(standing.takes_time for standing in _standings(event)):
+                _add(gathered, event, zone)
+    return gathered.reading
 
 
-def _busy(page: Mapping[str, Any], span: Span) -> Iterator[Busy]:
-    zone = _zone(str(page.get("timeZone", "")))
-    for event in members(page, "items"):
-        if not all(standing.takes_time for standing in _standings(event)):
-            continue
-        event_span = _span(event, zone)
-        if event_span and event_span.overlaps(span):
-            yield Busy(span=event_span, href=text(series := _series(event), "id"), name=_name(series))
+def shown(rows: Iterable[Mapping[str, Any]], span: Span) -> BusyReading:
+    """Return when a calendar is not free, as free/busy tells it."""
+    gathered = Gathered(span)
+    for row in rows:
+        gathered.add(*(_instant({"dateTime": row.get(edge)}, UTC) for edge in ("start", "end")))
+    return gathered.reading
+
+
+def _add(gathered: Gathered, event: Mapping[str, Any], zone: tzinfo) -> None:
+    """Add an event under its series' id, if it is of one."""
+    series, start = _series(event), event.get("start")
+    gathered.add(
+        *(_instant(event.get(edge), zone) for edge in ("start", "end")),
+        href=series["id"] if isinstance(series.get("id"), str) else None,
+        name=_name(series),
+        whole_day=isinstance(start, dict) and "date" in start,
+    )
 
 
 def _series(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -77,31 +92,20 @@ def _standings(event: Mapping[str, Any]) -> Iterator[Standing]:
         yield Standing.FREE
     if event.get("eventType") == "workingLocation":
         yield Standing.ELSEWHERE
-    for attendee in members(event, "attendees"):
-        if attendee.get("self") and attendee.get("responseStatus") == "declined":
+    attendees = event.get("attendees")
+    for attendee in attendees if isinstance(attendees, list) else ():
+        if isinstance(attendee, dict) and attendee.get("self") and attendee.get("responseStatus") == "declined":
             yield Standing.DECLINED
 
 
-def _span(event: Mapping[str, Any], zone: tzinfo) -> Span | None:
-    """Return the time an event takes; None if it takes none."""
-    start, end = (_instant(event.get(edge), zone) for edge in ("start", "end"))
+def _instant(edge: object, zone: tzinfo) -> datetime | None:
+    """Read an instant, or a date's midnight; None if it is neither."""
     try:
-        return Span.of(start, end)
-    except RuleError:
-        return None
-
-
-def _instant(edge: object, zone: tzinfo) -> datetime:
-    """Read an instant, or a date's midnight.
-
-    Raises: TransientError if it is neither: then nobody knows what is free.
-    """
-    if isinstance(edge, dict) and isinstance(edge.get("date"), str):
-        try:
+        if isinstance(edge, dict) and isinstance(edge.get("date"), str):
             return datetime.fromisoformat(edge["date"]).replace(tzinfo=zone)
-        except ValueError as error:
-            raise garbled() from error
-    return instant(text(edge, "dateTime"))
+        return instant(text(edge, "dateTime"))
+    except (ValueError, OverflowError, TransientError):
+        return None
 
 
 def _zone(name: str) -> tzinfo:

@@ -112,9 +112,9 @@ class OutlookCalendar:
         """
         credentials = self._tokens.credentials()
         if credentials.get("tenant") == WORK and credentials.get("username") and self._is_default():
-            busy = free_busy.scheduled(self._graph, credentials["username"], span)
-            if busy is not None:
-                return BusyReading(times=busy)
+            reading = free_busy.scheduled(self._graph, credentials["username"], span)
+            if reading is not None:
+                return reading
         return self.list_busy(span, zone=zone)
 
     def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002 - Graph tells its own
@@ -122,7 +122,7 @@ class OutlookCalendar:
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.
         """
-        return BusyReading(times=free_busy.viewed(self._graph, self._path, span))
+        return free_busy.viewed(self._graph, self._path, span)
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         """Subscribe to the calendar."""
@@ -282,7 +282,8 @@ class OutlookCalendar:
         now = self._clock()
         if span is None or span.end <= now - feed.BEHIND or span.start >= now + feed.LEAST_AHEAD:
             return True
-        return any(busy.href == _id(event) for busy in free_busy.viewed(self._graph, self._path, span, free=True))
+        around = free_busy.viewed(self._graph, self._path, span, free=True)
+        return _id(event) in {*(one.href for one in around.times), *(one.href for one in around.unreadable)}
 
     def _is_default(self) -> bool:
         if self._default is None:

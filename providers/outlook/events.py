@@ -141,18 +141,23 @@ def shows(event: Mapping[str, Any], content: Content) -> bool:
 
 
 def span_of(event: Mapping[str, Any]) -> Span | None:
-    """Return the time an event takes; None if it makes no sense.
+    """Return the time an event takes; None if it makes no sense."""
+    start, end = ends_of(event)
+    try:
+        return Span.of(start, end) if start and end else None
+    except (RuleError, OverflowError):
+        return None
+
+
+def ends_of(event: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return when an event begins and ends, each None if it makes no sense.
 
     All-day events are dates: they begin and end at midnight where they were made, whatever zone the answer is in.
     """
     zone: tzinfo | None = None
     if event.get("isAllDay"):
         zone = zones.zone(str(event.get("originalStartTimeZone") or "UTC")) or UTC
-    start, end = _instant(event.get("start"), zone), _instant(event.get("end"), zone)
-    try:
-        return Span.of(start, end) if start and end else None
-    except (RuleError, OverflowError):
-        return None
+    return _instant(event.get("start"), zone), _instant(event.get("end"), zone)
 
 
 def moment(value: datetime) -> dict[str, str]:

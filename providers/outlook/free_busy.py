@@ -8,7 +8,8 @@ from typing import Any
 from connector.domain.span import Span
 from connector.domain.standing import Standing, of_exchange
 from connector.errors import AccessLostError, ProviderError, TransientError
-from connector.ports import Busy
+from connector.ports import BusyReading
+from providers._gathered import Gathered
 from providers.outlook import events
 from providers.outlook.http import Graph
 from providers.outlook.protocol import Call
@@ -18,7 +19,7 @@ _FIELDS = f"seriesMasterId,start,end,showAs,isCancelled,responseStatus,isAllDay,
 _SELECT = f"$select=id,{_FIELDS}&{events.MARKS}&$top=200"
 
 
-def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> list[Busy]:
+def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> BusyReading:
     """Return what the events of one calendar take, series expanded; with `free`, also those that leave it free.
 
     An event of a series bears the series' id, so that one of ours is recognised whatever was made of it.
@@ -27,18 +28,17 @@ def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> li
     """
     window = f"startDateTime={span.start:%Y-%m-%dT%H:%M:%SZ}&endDateTime={span.end:%Y-%m-%dT%H:%M:%SZ}"
     first = Call(method="GET", path=f"{calendar}/calendarView?{window}&{_SELECT}")
-    busy = []
+    gathered = Gathered(span)
     for page in graph.pages(first, most=_PAGES):
         for event in page.value():
-            event_span = events.span_of(event)
-            counts = free or all(standing.takes_time for standing in _standings(event))
-            if counts and event_span and event_span.overlaps(span):
+            if free or all(standing.takes_time for standing in _standings(event)):
                 href = str(event.get("seriesMasterId") or event.get("id"))
-                busy.append(Busy(span=event_span, href=href, name=_name(event)))
-    return sorted(busy, key=lambda event: event.span)
+                whole_day = bool(event.get("isAllDay"))
+                gathered.add(*events.ends_of(event), href=href, name=_name(event), whole_day=whole_day)
+    return gathered.reading
 
 
-def scheduled(graph: Graph, username: str, span: Span) -> list[Busy] | None:
+def scheduled(graph: Graph, username: str, span: Span) -> BusyReading | None:
     """Return what a work account's default calendar shows to colleagues who look for a free time.
 
     None where the service does not tell: personal accounts, too many entries, a policy. It names no events.
@@ -60,17 +60,17 @@ def scheduled(graph: Graph, username: str, span: Span) -> list[Busy] | None:
         return None
     if len(schedules) != 1 or schedules[0].get("error") or not isinstance(schedules[0].get("scheduleItems"), list):
         return None
-    spans = (_span(item) for item in schedules[0]["scheduleItems"])
-    return [Busy(span=busy) for busy in sorted(busy for busy in spans if busy and busy.overlaps(span))]
+    gathered = Gathered(span)
+    for item in schedules[0]["scheduleItems"]:
+        row = item if isinstance(item, Mapping) else {}
+        if of_exchange(row.get("status")).takes_time:
+            gathered.add(*events.ends_of(row))
+    return gathered.reading
 
 
 def _name(event: Mapping[str, Any]) -> str | None:
     """Return the name of ours; empty if it is marked and tells none."""
     return events.name(event) or ("" if events.is_marked(event) else None)
-
-
-def _span(item: Mapping[str, Any]) -> Span | None:
-    return events.span_of(item) if of_exchange(item.get("status")).takes_time else None
 
 
 def _standings(event: Mapping[str, Any]) -> Iterator[Standing]:

@@ -23,10 +23,14 @@ from connector.ical.foreign.zones import Zones
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """When an object takes time, and why that may not be all; None if it is."""
+    """When an object takes time, and why that may not be all; None if it is.
+
+    `starts_at` is when the event begins of which not all could be read, where that could be.
+    """
 
     times: tuple[Span, ...]
     unreadable: Unreadable | None
+    starts_at: datetime | None = None
 
 
 def occupied(
@@ -47,7 +51,7 @@ def occupied(
     reader = _Reader(setting, Window.of(span))
     reader.read(scan)
     times = {Span(start=start.replace(tzinfo=UTC), end=end.replace(tzinfo=UTC)) for start, end in reader.times}
-    return Reading(tuple(sorted(times)), reader.fault)
+    return Reading(tuple(sorted(times)), reader.fault, reader.starts_at)
 
 
 class _Reader:
@@ -56,6 +60,7 @@ class _Reader:
     def __init__(self, setting: Setting, window: Window) -> None:
         self.times: set[tuple[datetime, datetime]] = set()
         self.fault: Unreadable | None = None
+        self.starts_at: datetime | None = None  # the event with that fault
         self._setting = setting
         self._window = window
 
@@ -89,26 +94,27 @@ class _Reader:
                 self._note(event)
 
     def _series(self, series: Series, main: Event) -> None:
-        self._note(*(main.faults if main.takes_time else ()))
+        self._note(*(main.faults if main.takes_time else ()), event=main)
         try:
             self.times.update(series.times())
         except TooDenseError:
-            self._note(Unreadable.TOO_DENSE)
+            self._note(Unreadable.TOO_DENSE, event=main)
             self._take(*series.extent())
-        self._note(*series.faults)
+        self._note(*series.faults, event=main)
 
     def _single(self, event: Event) -> None:
         if event.takes_time:
-            self._note(*event.faults)
+            self._note(*event.faults, event=event)
             self._take(event.start.instant, event.length.end(event.start))
 
     def _take(self, start: datetime, end: datetime) -> None:
         if self._window.touches(start, end):
             self.times.add((start, end))
 
-    def _note(self, *faults: Unreadable) -> None:
-        for fault in faults:
-            self.fault = self.fault or fault
+    def _note(self, *faults: Unreadable, event: Event | None = None) -> None:
+        if faults and self.fault is None:
+            self.fault = faults[0]
+            self.starts_at = event.start.instant.replace(tzinfo=UTC) if event else None
 
 
 def _groups(found: Iterator[Event]) -> Iterator[list[Event]]:

@@ -217,11 +217,7 @@ def test_times_that_make_no_sense_are_what_we_never_write(setting: Setting, edge
         ({"calendars": {}}, TransientError),
         ({}, TransientError),
         ({"calendars": {"ID": {"errors": [{"reason": "internalError"}]}}}, TransientError),
-        ({"calendars": {"ID": {"busy": [{"start": "soon", "end": "later"}]}}}, TransientError),
-        (
-            {"calendars": {"ID": {"busy": [{"start": "2026-12-03T12:00:00", "end": "2026-12-03T13:00:00"}]}}},
-            TransientError,
-        ),
+        ({"calendars": {"ID": {"busy": ["soon"]}}}, TransientError),
     ],
 )
 def test_busy_times_that_cannot_be_told_are_never_free(

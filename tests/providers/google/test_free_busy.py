@@ -10,7 +10,9 @@ import pytest
 
 from connector.domain.entry import Showing
 from connector.domain.span import Span
+from connector.domain.unreadable import Unreadable
 from connector.errors import AccessLostError, MissingError, ProviderError, RefusedError, TransientError
+from connector.ports import UnreadEvent
 from tests.fakes.google import answers, says
 from tests.providers.contract import DAY, NOON, content, creation, written
 from tests.providers.google.setting import Setting, signed_in
@@ -142,10 +144,42 @@ def test_every_refusal_has_its_meaning(setting: Setting, status: int, reason: st
     ],
     ids=["none", "garbage", "floating", "words"],
 )
-def test_times_that_cannot_be_told_are_never_free(setting: Setting, edges: dict[str, object]) -> None:
-    setting.fake.once(LIST, answers(200, {"items": [{"id": "x", **edges}]}))
-    with pytest.raises(TransientError):
-        setting.calendar.list_busy(DAY)
+def test_an_event_whose_time_makes_no_sense_is_told_and_hides_no_other(
+    setting: Setting, edges: dict[str, object]
+) -> None:
+    well = {"id": "well", "start": {"dateTime": "2026-12-03T12:00:00Z"}, "end": {"dateTime": "2026-12-03T13:00:00Z"}}
+    setting.fake.once(LIST, answers(200, {"items": [{"id": "x", **edges}, well]}))
+    reading = setting.calendar.list_busy(DAY)
+    assert reading.unreadable == (UnreadEvent(href="x", reason=Unreadable.START),)
+    assert [one.href for one in reading.times] == ["well"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "takes"),
+    [
+        ({"dateTime": "2026-12-03T12:00:00Z"}, {"dateTime": "soon"}, timedelta(hours=1)),
+        ({"dateTime": "2026-12-03T12:00:00Z"}, {"dateTime": "2026-12-03T11:00:00Z"}, timedelta(hours=1)),
+        ({"date": "2026-12-03"}, None, timedelta(days=1)),
+    ],
+    ids=["garbage", "backwards", "none"],
+)
+def test_an_event_whose_end_makes_no_sense_is_told_and_takes_its_beginning(
+    setting: Setting, start: object, end: object, takes: timedelta
+) -> None:
+    setting.fake.once(LIST, answers(200, {"items": [{"id": "x", "start": start, "end": end, "attendees": "many"}]}))
+    reading = setting.calendar.list_busy(DAY)
+    (one,) = reading.times
+    assert reading.unreadable == (UnreadEvent(href="x", reason=Unreadable.END, starts_at=one.span.start),)
+    assert one.span.duration == takes
+
+
+def test_free_and_busy_whose_time_makes_no_sense_is_told(setting: Setting) -> None:
+    rows = [{"start": "soon", "end": "later"}, {"start": "2026-12-03T12:00:00Z", "end": "2026-12-03T13:00:00Z"}]
+    told = answers(200, {"calendars": {setting.remote.id: {"busy": rows}}})
+    setting.fake.once("freebusy.query", told)
+    reading = setting.calendar.busy(DAY)
+    assert reading.unreadable == (UnreadEvent(href="", reason=Unreadable.START),)
+    assert [one.span for one in reading.times] == [Span.of(NOON, timedelta(hours=1))]
 
 
 def test_an_event_that_takes_no_time_leaves_it_free(setting: Setting) -> None:

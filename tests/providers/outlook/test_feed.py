@@ -12,6 +12,7 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from connector.domain.reconcile import Ref
 from connector.domain.span import Span
+from connector.domain.unreadable import Unreadable
 from connector.errors import (
     AccessLostError,
     MissingError,
@@ -20,6 +21,7 @@ from connector.errors import (
     SyncTokenExpiredError,
     TransientError,
 )
+from connector.ports import UnreadEvent
 from providers.outlook import zones
 from providers.outlook.calendar import OutlookCalendar
 from providers.outlook.feed import AHEAD, LEAST_AHEAD
@@ -316,6 +318,49 @@ def test_an_all_day_event_takes_the_day_of_where_it_was_made(
     day = Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
     setting.mailbox.add(setting.remote_id, day, isAllDay=True, originalStartTimeZone=zone)
     assert [event.span for event in calendar.busy(DAY).times] == [Span.of(start, timedelta(days=1))]
+
+
+SOON = {"dateTime": "soon", "timeZone": "UTC"}
+NOWHERE = {"dateTime": "2026-12-03T12:00:00.0000000", "timeZone": "Nowhere Standard Time"}
+AT_ONE = {"dateTime": "2026-12-03T13:00:00.0000000", "timeZone": "UTC"}
+AT_NOON = {"dateTime": "2026-12-03T12:00:00.0000000", "timeZone": "UTC"}
+LAST = {"dateTime": "9999-12-31T23:59:59", "timeZone": "UTC"}
+
+
+@pytest.mark.parametrize("start", [None, SOON, NOWHERE, "soon", LAST], ids=["none", "words", "zone", "text", "last"])
+def test_an_event_whose_time_makes_no_sense_is_told_and_hides_no_other(
+    setting: Setting, calendar: OutlookCalendar, start: object
+) -> None:
+    rows = [{"id": "x", "start": start, "end": AT_NOON}, {"id": "well", "start": AT_NOON, "end": AT_ONE}]
+    setting.graph.once("GET", "/calendarView$", says(200, body={"value": rows}))
+    reading = calendar.list_busy(DAY)
+    assert reading.unreadable == (UnreadEvent(href="x", reason=Unreadable.START),)
+    assert [one.href for one in reading.times] == ["well"]
+
+
+@pytest.mark.parametrize(
+    ("more", "takes"),
+    [
+        ({"end": SOON}, timedelta(hours=1)),
+        ({"end": {**AT_NOON, "dateTime": "2026-12-03T11:00:00"}}, timedelta(hours=1)),
+        ({"isAllDay": True}, timedelta(days=1)),
+    ],
+    ids=["garbage", "backwards", "none"],
+)
+def test_an_event_whose_end_makes_no_sense_is_told_and_takes_its_beginning(
+    setting: Setting, calendar: OutlookCalendar, more: dict[str, object], takes: timedelta
+) -> None:
+    setting.graph.once("GET", "/calendarView$", says(200, body={"value": [{"id": "x", "start": AT_NOON, **more}]}))
+    reading = calendar.list_busy(DAY)
+    (one,) = reading.times
+    assert reading.unreadable == (UnreadEvent(href="x", reason=Unreadable.END, starts_at=one.span.start),)
+    assert one.span.duration == takes
+
+
+def test_what_colleagues_see_is_told_where_it_makes_no_sense(work: Setting) -> None:
+    items = [{"status": "busy", "start": SOON, "end": SOON}, "busy", {"status": "free", "start": SOON, "end": SOON}]
+    work.graph.once("POST", "/getSchedule$", says(200, body={"value": [{"scheduleItems": items}]}))
+    assert [one.reason for one in work.calendar().busy(DAY).unreadable] == [Unreadable.START] * 2
 
 
 def test_many_events_are_read_over_pages(setting: Setting, calendar: OutlookCalendar) -> None:

@@ -1,0 +1,57 @@
+"""What the events of a service take that tells the two ends of each: one rule for ends that make no sense."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from connector.domain.span import Span, instant
+from connector.domain.unreadable import Unreadable
+from connector.ports import Busy, BusyReading, UnreadEvent
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+class Gathered:
+    """Gathers when a calendar is not free in a span, and which of its events nobody could read."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self._times: list[Busy] = []
+        self._unreadable: list[UnreadEvent] = []
+
+    def add(
+        self,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        href: str | None = None,
+        name: str | None = None,
+        whole_day: bool = False,
+    ) -> None:
+        """Add an event that is not free, with an end None that makes no sense: then it is told, and never free.
+
+        One whose beginning alone is known takes an hour from there, or its day.
+        """
+        begin, until = _instant(start), _instant(end)
+        if begin is None:
+            self._unreadable.append(UnreadEvent(href=href or "", reason=Unreadable.START))
+            return
+        if until is None or until < begin:
+            self._unreadable.append(UnreadEvent(href=href or "", reason=Unreadable.END, starts_at=begin))
+            until = begin + (_DAY if whole_day else _HOUR)
+        if begin < until and (span := Span(start=begin, end=until)).overlaps(self._span):
+            self._times.append(Busy(span=span, href=href, name=name))
+
+    @property
+    def reading(self) -> BusyReading:
+        """What was gathered, by time."""
+        return BusyReading(times=sorted(self._times, key=lambda busy: busy.span), unreadable=tuple(self._unreadable))
+
+
+def _instant(value: datetime | None) -> datetime | None:
+    """Return an end as it is reckoned with; None too where no calendar reaches."""
+    try:
+        at = None if value is None else instant(value)
+        return at if at is None or at + _DAY else None
+    except OverflowError:
+        return None
