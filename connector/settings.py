@@ -225,7 +225,11 @@ class Settings:
         "Who is mailed when a calendar is stopped because it looks wrong, a service refuses this installation, or the "
         "database was restored; empty: only logged.",
     )
-    sign_in: timedelta = _setting(_duration, "15m", "How long a mailed sign-in link can be used.")
+    sign_in: timedelta = _setting(
+        _duration,
+        "15m",
+        "How long a mailed sign-in link can be used; the last of five within an hour until the next can be mailed.",
+    )
     providers: tuple[str, ...] = _setting(_names, "", "Calendar services in use, separated by commas.")
     registrations: Mapping[str, Registered] = field(default_factory=dict)
     inner_hosts: tuple[str, ...] = _setting(

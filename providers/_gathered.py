@@ -9,6 +9,7 @@ from connector.domain.unreadable import Unreadable
 from connector.ports import Busy, BusyReading, UnreadEvent
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_SLACK = timedelta(hours=26)  # some services reckon days in UTC, wherever the calendar is
 
 
 class Gathered:
@@ -30,7 +31,7 @@ class Gathered:
     ) -> None:
         """Add an event that is not free, with an end None that makes no sense: then it is told, and never free.
 
-        One whose beginning alone is known takes an hour from there, or its day.
+        One whose beginning alone is known takes an hour from there, or its day; one of whole days takes a day at least.
         """
         begin, until = _instant(start), _instant(end)
         if begin is None:
@@ -39,8 +40,15 @@ class Gathered:
         if until is None or until < begin:
             self._unreadable.append(UnreadEvent(href=href or "", reason=Unreadable.END, starts_at=begin))
             until = begin + (_DAY if whole_day else _HOUR)
+        if whole_day and until == begin:
+            until = begin + _DAY
         if begin < until and (span := Span(start=begin, end=until)).overlaps(self._span):
             self._times.append(Busy(span=span, href=href, name=name))
+
+    @property
+    def asked(self) -> Span:
+        """What to ask a service for, so that it leaves out nothing of the span, whose days it may reckon elsewhere."""
+        return Span(start=self._span.start - _SLACK, end=self._span.end + _SLACK)
 
     @property
     def reading(self) -> BusyReading:

@@ -26,6 +26,8 @@ def called(name: str) -> str:
         ("x" * 5000, "x" * (LONGEST_NAME - 1) + "…"),
         ("", "https://dav.example/work/"),
         ("\u202e", "https://dav.example/work/"),
+        ("\u3164\ufe0f", "https://dav.example/work/"),
+        ("\u200d", "https://dav.example/work/"),
     ],
 )
 def test_a_calendars_name_is_shown_without_what_cannot_be_seen(name: str, shown: str) -> None:

@@ -65,7 +65,8 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
             calendars.ask_for_comparison(db, picture.calendar.id, repair=True)
             for kind in (Kind.PULL, Kind.CALENDAR):
                 key = Key(kind, str(picture.calendar.id))
-                ledger.touch(db, key, due_at=runtime.clock(), lane=picture.calendar.lane)
+                lane, urgency = picture.calendar.lane, kind.urgency_asked
+                ledger.touch(db, key, due_at=runtime.clock(), lane=lane, urgency=urgency)
     if not wait:
         if not as_json:
             click.echo("The calendars are due; a running server brings them up to date within a second.")

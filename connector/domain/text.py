@@ -6,12 +6,17 @@ nothing, and refused by its name if somebody is there to be told; what services 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from connector.errors import RuleError
 
 JOINERS = frozenset("\u200c\u200d")  # zero-width non-joiner and joiner: Persian, Hindi, composed emoji
 _MEANINGLESS = frozenset("\u00ad\u061c\u200b\u200e\u200f\u2060\ufeff")  # soft hyphens, marks: pasted without being seen
+# No blanks by their class, and yet nothing can be seen of them: fillers, selectors, the empty Braille cell.
+_UNSEEN = re.compile(
+    r"[\s\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]*"
+)
 _BLANKS = frozenset({"Zs", "Zl", "Zp"})
 
 
@@ -29,17 +34,27 @@ def one_line(text: str, *, what: str, longest: int, between: str | None = " ") -
         lines = text.splitlines() if between is not None else [text]
         cleaned = [_cleaned(line, what) for line in lines]
         text = (between or "").join(line for line in cleaned if line)
-    if not text.strip() or text.strip() in JOINERS:
+    if not can_be_seen(text):
         raise RuleError(f"{what} must not be empty. Please fill this in.")
     if len(text) > longest:
         raise RuleError(f"{what} has at most {longest} characters, and this one has {len(text)}. Please shorten it.")
     return text
 
 
+def can_be_seen(text: str) -> bool:
+    """Whether anything of a text can be seen."""
+    return _UNSEEN.fullmatch(text) is None
+
+
 def visible(text: str, *, longest: int) -> str:
-    """Return what a service calls something, as it can be shown anywhere: on one line, without what cannot be seen."""
+    """Return what a service calls something, as it can be shown anywhere: on one line, without what cannot be seen.
+
+    Empty if nothing of it can.
+    """
     kept = "".join(_kept(character) for character in text[: longest * 8])
     line = " ".join(kept.split())
+    if not can_be_seen(line):
+        return ""
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from connector.domain.people import check_address
@@ -26,6 +26,7 @@ from connector.ports import Letter, NotSentError, before_request
 TIMEOUT = timedelta(seconds=20)  # of a whole attempt: a frozen server's attempt ends before the work's lease does
 
 _FAREWELL = timedelta(seconds=2)
+_LONGEST_REPLY = 64 * 1024  # bytes; servers say a few hundred, a line for each thing they can
 _SHORTEST_WAIT = 0.001  # seconds; zero would mean not to wait at all
 _ENHANCED = re.compile(rb"^([245]\.\d{1,3}\.\d{1,3})\b")  # RFC 3463
 _AUTHENTICATION_REQUIRED = 530  # RFC 4954 section 6
@@ -226,8 +227,14 @@ def _open(server: Server, *, name: str, timeout: timedelta, ca_file: str | None,
     return api
 
 
+class _FloodError(OSError):
+    """The server says more than any mail server has to say."""
+
+
 class _Bounded(smtplib.SMTP):
     """Ends the whole conversation at one deadline, where the library would grant the timeout anew to every step.
+
+    A reply has an end, too: the library would keep each of its lines, however many come.
 
     `letter_begun` says whether the server has perhaps been given the letter itself. Only who still may ask hands it
     over: a letter of somebody who was frozen before that, and has lost their claim, may contradict those sent since.
@@ -251,12 +258,39 @@ class _Bounded(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         self._limit_wait()
+        if self.sock is not None:
+            if self.file is None:
+                self.file = _Replies(self.sock.makefile("rb"))
+            self.file.begin()
         return super().getreply()
 
     def _limit_wait(self) -> None:
         uses(self)
         if self.sock is not None:
             self.sock.settimeout(max(self._ends_at - time.monotonic(), _SHORTEST_WAIT))
+
+
+class _Replies:
+    """What a server says, one reply after another; in place of the file of which the library reads lines."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = 0
+
+    def begin(self) -> None:
+        """Expect another reply."""
+        self._left = _LONGEST_REPLY
+
+    def readline(self, most: int) -> bytes:
+        """Return a line of the reply; raises OSError once there were too many, as the library expects it."""
+        line = self._file.readline(most)
+        self._left -= len(line)
+        if self._left < 0:
+            raise _FloodError
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _BoundedTls(_Bounded, smtplib.SMTP_SSL):
@@ -287,6 +321,8 @@ def _meaning(error: smtplib.SMTPException | OSError | ValueError, step: str, ser
     where = f"the connection to the mail server at {server.host}:{server.port}"
     is_late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
     why = "took too long" if is_late else f"failed ({type(error).__name__})"
+    if isinstance(error.__context__, _FloodError):
+        why = f"was ended, since one reply had more than {_LONGEST_REPLY} bytes,"
     return NotSentError(f"{where} {why} while {step}", permanent=False)
 
 

@@ -144,9 +144,14 @@ def _is_paused(db: Connection, notice: Notice) -> bool:
     return calendar.paused is not None and notice.paused_at in (None, calendar.paused_at)
 
 
-def queue_sign_in(db: Connection, policy: Policy, practitioner: Practitioner, *, now: datetime) -> None:
-    """Mail a one-time link to a practitioner; none that was mailed before signs anybody in any more."""
-    signin, expires_at = uuid4(), now + policy.sign_in
+def queue_sign_in(
+    db: Connection, policy: Policy, practitioner: Practitioner, *, now: datetime, until: datetime | None = None
+) -> None:
+    """Mail a one-time link to a practitioner; none that was mailed before signs anybody in any more.
+
+    It is good for as long as links are, and in any case `until` then.
+    """
+    signin, expires_at = uuid4(), max(now + policy.sign_in, until or now)
     signins.add(db, signin, practitioner.id, expires_at=expires_at, now=now)
     notice = Notice(
         kind=NoticeKind.SIGN_IN,
@@ -154,7 +159,7 @@ def queue_sign_in(db: Connection, policy: Policy, practitioner: Practitioner, *,
         practitioner_name=practitioner.name,
         signin_id=signin,
         expires_at=expires_at,
-        about=str(int(policy.sign_in.total_seconds() // 60)),
+        about=str(int((expires_at - now).total_seconds() // 60)),
     )
     tell(db, notice, key=f"{notice.kind}:{signin}", practitioner_id=practitioner.id, now=now)
 

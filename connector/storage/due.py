@@ -51,7 +51,7 @@ class Urgency(IntEnum):
     """What goes first, whatever is due for longer; what somebody waits for never waits for upkeep."""
 
     ACT = 0  # somebody has acted: holds, sessions, removals, letters, deadlines
-    LOOK = 1  # something may have happened in a calendar, or an act asks what stands there
+    LOOK = 1  # somebody has asked for it, or something may have happened in a calendar
     UPKEEP = 2  # polls, comparisons, probes, channels
 
 
@@ -73,10 +73,16 @@ class Kind(StrEnum):
     @property
     def urgency(self) -> Urgency:
         """How urgent it is where nothing else is said, and once it comes back by itself."""
-        return Urgency.ACT if self in _ACTS else Urgency.UPKEEP
+        return Urgency.ACT if self in _ACTS else Urgency.LOOK if self in _LOOKS else Urgency.UPKEEP
+
+    @property
+    def urgency_asked(self) -> Urgency:
+        """How urgent it is when somebody has asked for it: never upkeep, so that it goes before every poll."""
+        return min(self.urgency, Urgency.LOOK)
 
 
 _ACTS = frozenset({Kind.CALENDAR, Kind.OFFER, Kind.QUESTION, Kind.CONVERSATION, Kind.OUTCOME})
+_LOOKS = frozenset({Kind.SIGN_IN})  # anybody can ask, so that this keeps no act waiting
 
 
 @dataclass(frozen=True, slots=True)

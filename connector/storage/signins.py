@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,22 +17,28 @@ def add(db: Connection, signin_id: UUID, practitioner_id: UUID, *, expires_at: d
 
     Lock the practitioner first: of two at once, one would not see the other.
     """
-    void_unused(db, practitioner_id, now=now)
+    usable = signins.c.used_at.is_(None) & (signins.c.expires_at > now)
+    db.execute(update(signins).where(signins.c.practitioner_id == practitioner_id, usable).values(expires_at=now))
     values = {"id": signin_id, "practitioner_id": practitioner_id, "expires_at": expires_at, "made_at": now}
     db.execute(insert(signins).values(values))
     installation.have_swept(db, at=expires_at)
 
 
 def void_unused(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
-    """Let nobody use a link any more that was mailed to this practitioner."""
+    """Let nobody use a link any more that was mailed to this practitioner, as they want it themselves."""
     unused = (signins.c.practitioner_id == practitioner_id) & signins.c.used_at.is_(None)
     db.execute(update(signins).where(unused).values(used_at=now))
 
 
-def made_since(db: Connection, practitioner_id: UUID, since: datetime) -> int:
-    """Return how many links were made for a practitioner since then."""
-    recent = (signins.c.practitioner_id == practitioner_id) & (signins.c.made_at > since)
-    return db.execute(select(func.count()).select_from(signins).where(recent)).scalar_one()
+def made_since(db: Connection, practitioner_id: UUID, since: datetime) -> Sequence[datetime]:
+    """Return when links were made for a practitioner since then, the first one first.
+
+    Those from before they last used one, or voided them, do not count.
+    """
+    own = signins.c.practitioner_id == practitioner_id
+    acted_at = db.execute(select(func.max(signins.c.used_at)).where(own)).scalar()
+    query = select(signins.c.made_at).where(own, signins.c.made_at > since).order_by(signins.c.made_at)
+    return [at for at in db.execute(query).scalars() if at is not None and (acted_at is None or at >= acted_at)]
 
 
 def owner(db: Connection, signin_id: UUID, *, now: datetime) -> UUID | None:

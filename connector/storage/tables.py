@@ -462,8 +462,8 @@ signins = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
-    Column("expires_at", UtcDateTime, nullable=False),
-    Column("used_at", UtcDateTime),  # or since when a newer one has taken its place
+    Column("expires_at", UtcDateTime, nullable=False),  # or since when a newer one has taken its place
+    Column("used_at", UtcDateTime),  # or since when its practitioner wants it used no more
     Column("made_at", UtcDateTime),  # NULL in what an older version has mailed
 )
 

@@ -26,7 +26,7 @@ from connector.errors import (
     TransientError,
 )
 from providers._retry_after import retry_after, sent_at
-from providers._wire import Answer, joined
+from providers._wire import Answer, TooLargeError, joined
 
 _CS = "{http://calendarserver.org/ns/}"
 VALID_SYNC_TOKEN = "{DAV:}valid-sync-token"  # noqa: S105 - the name of a precondition
@@ -41,6 +41,7 @@ _STATUS = re.compile(r"\s*\S+\s+([1-9][0-9]{2})(?!\S)", re.ASCII)  # as in HTTP/
 # What XML forbids, in UTF-8: controls, surrogates and the last two of the plane.
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,8})|(\d{1,8}));", re.IGNORECASE)
+_MOST_NODES = 600_000  # of one answer: fifty thousand events with their ETags; parsed they take up to 150 MiB
 _HEAD = 2000  # bytes in which an answer says what it is
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
@@ -123,8 +124,11 @@ def _parsed(body: bytes) -> tuple[Any, bool]:
     else is put right, since a parser that is lenient takes the beginning of an answer for the whole.
 
     Returns: The root, and whether nothing was left out.
-    Raises: RefusedError; GarbledError.
+    Raises: RefusedError; GarbledError; TooLargeError for more elements and attributes than we hold at once, each of
+        which takes many times the few bytes in which it can be written.
     """
+    if body.count(b"<") + (body.count(b'"') + body.count(b"'")) // 2 > _MOST_NODES:
+        raise TooLargeError(f"the answer has more than {_MOST_NODES} elements")
     root = _strictly(body)
     is_exact = root is not None
     if root is None:
@@ -176,15 +180,20 @@ def multistatus(answer: Answer) -> Multistatus:
 
 
 def rows_about(answer: Answer, *, expected: int | None = None) -> tuple[Row, ...]:
-    """Return the rows of an answer about a collection; where all of them are refusals, it is one.
+    """Return the rows of an answer about a collection, those among them that refuse one member of it.
 
-    One with the status `expected` is not.
+    The answer is a refusal where it refuses the collection itself, or all that it names and not only members of it. A
+    row with the status `expected` refuses nothing.
 
     Raises: ProviderError.
     """
     rows = multistatus(answer).rows
-    if rows and all(row.refused and row.status != expected for row in rows):
-        raise meaning(replace(answer, status=rows[0].status or 0))
+    refusals = [row for row in rows if row.refused and row.status != expected]
+    here = canonical(answer.url, answer.url).rstrip("/")
+    for row in refusals:
+        path = canonical(row.href, answer.url).rstrip("/")
+        if path == here or (len(refusals) == len(rows) and not path.startswith(f"{here}/")):
+            raise meaning(replace(answer, status=row.status or 0))
     return rows
 
 

@@ -17,7 +17,8 @@ from providers.caldav import dav as _dav
 from providers.caldav.events import Events
 
 _PAGES = 1000
-_NOT_FOUND, _CUT = 404, 507
+_CUT = 507
+_GONE = frozenset({404, 410})
 # How servers say that they cannot do it at all, and that they do not know the token (any more).
 _UNABLE = frozenset({400, 403, 405, 409, 412, 415, 422, 501})
 _EXPIRED = frozenset({400, 409, 412})
@@ -91,7 +92,7 @@ def _take(events: Events, page: _dav.Multistatus, changed: dict[str, str | None]
         href = events.canonical(row.href)
         if _is_own(events, row):
             is_cut = is_cut or row.status == _CUT
-        elif row.status == _NOT_FOUND or (row.status is not None and not row.props):
+        elif row.status in _GONE:
             lost.add(href)
         elif not href.endswith("/"):
             here[href] = row.text(dav.GetEtag)
@@ -138,7 +139,7 @@ def _etags(events: Events) -> dict[str, str | None]:
     answer = events.http.request("PROPFIND", events.url, headers=_dav.headers(1), body=body)
     etags: dict[str, str | None] = {}
     for row in _dav.rows_about(answer):
-        if dav.Collection.tag not in row.tags(dav.ResourceType) and row.status is None:
+        if dav.Collection.tag not in row.tags(dav.ResourceType) and row.status not in _GONE:
             etags[events.canonical(row.href)] = row.text(dav.GetEtag)
     etags.pop(events.path, None)
     return etags

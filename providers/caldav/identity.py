@@ -19,14 +19,26 @@ def of(url: str) -> str:
     Scheme, default port, user part, query, case of the host, final slash, dot segments and needless percent signs do
     not count; nor does which of a known provider's hosts it is reached at.
     """
-    name, port = _server(url)
     path = posixpath.normpath("/" + unquote(urlsplit(url).path, errors="surrogateescape").strip("/"))
-    return f"{family(name) or name}{port}{quote(path, safe=_AS_IS, errors='surrogateescape')}"
+    return f"{_service(url)}{quote(path, safe=_AS_IS, errors='surrogateescape')}"
 
 
 def host(url: str) -> str:
     """Return the host of a collection, and its port unless that is the usual one."""
     return "".join(_server(url))
+
+
+def same_service(url: str, other: str) -> bool:
+    """Whether two URLs lead to one server, or to those of one known provider.
+
+    Hosts of one domain do not count as one: many give them away to anybody.
+    """
+    return _service(url) == _service(other)
+
+
+def _service(url: str) -> str:
+    name, port = _server(url)
+    return f"{family(name) or name}{port}"
 
 
 def _server(url: str) -> tuple[str, str]:

@@ -61,8 +61,6 @@ def _in_pieces(events: Events, start: datetime) -> Iterator[Stored]:
     rows = windows.listed(partial(_asked, events, bodies=False), start, None)
     hrefs = dict.fromkeys(href for row in rows if not (href := events.canonical(row.href)).endswith("/"))
     for href, row in pieces.told(events, list(hrefs), piece=_PIECE):
-        if row and pieces.is_gone(row):
-            continue
         try:
             stored = _stored(events, href, row)
         except TooLargeError:

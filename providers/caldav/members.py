@@ -79,10 +79,11 @@ def during(events: Events, span: Span, kept: Kept) -> Iterator[Member]:
         else:
             yield Member(href, content)
     for href, row in pieces.told(events, unknown, piece=_PIECE):
-        if row is None:
-            yield from _alone(events, href, shelf)
-        elif text := row.text(cdav.CalendarData):
+        text = row.text(cdav.CalendarData) if row else None
+        if row and text:
             yield Member(href, shelf.put(href, row.text(dav.GetEtag), text.encode()))
+        else:
+            yield from _alone(events, href, shelf)
 
 
 def _listed(events: Events, span: Span) -> dict[str, tuple[str | None, str | None]]:
@@ -95,7 +96,7 @@ def _listed(events: Events, span: Span) -> dict[str, tuple[str | None, str | Non
     found = {}
     for row in windows.listed(ask, span.start, span.end):
         href = events.canonical(row.href)
-        if not row.refused and not href.endswith("/"):
+        if not href.endswith("/"):  # one that is refused is there all the same, and asked for by itself
             found[href] = row.text(dav.GetEtag), row.text(cdav.CalendarData)
     return found
 

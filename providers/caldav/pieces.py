@@ -17,23 +17,17 @@ from providers.caldav.events import Events
 
 _PIECE = 50  # events in one request
 _UNABLE = frozenset({400, 403, 405, 415, 422, 501})  # how servers refuse to tell several at once
-_GONE = frozenset({404, 410})
 
 
 def told(events: Events, hrefs: Sequence[str], *, piece: int = _PIECE) -> Iterator[tuple[str, _dav.Row | None]]:
-    """Yield each event and what the server tells of it among others: its text, or that it is gone.
+    """Yield each event and what the server tells of it among others, if that has its text.
 
-    None: it has to be asked for by itself.
+    None: it has to be asked for by itself; whatever else such a row says, that it is gone among it, is not believed.
 
     Raises: ProviderError.
     """
     for start in range(0, len(hrefs), piece):
         yield from _told(events, hrefs[start : start + piece])
-
-
-def is_gone(row: _dav.Row) -> bool:
-    """Whether an event is not there any more, as the server says."""
-    return row.status in _GONE
 
 
 def _told(events: Events, hrefs: Sequence[str]) -> Iterator[tuple[str, _dav.Row | None]]:
@@ -48,7 +42,7 @@ def _told(events: Events, hrefs: Sequence[str]) -> Iterator[tuple[str, _dav.Row 
             return
     for href in hrefs:
         row = rows.get(href)
-        yield href, row if row and (is_gone(row) or row.text(cdav.CalendarData)) else None
+        yield href, row if row and row.text(cdav.CalendarData) else None
 
 
 def _asked(events: Events, hrefs: Sequence[str]) -> Sequence[_dav.Row]:

@@ -191,7 +191,11 @@ class CaldavAccount:
         self._open: dict[str, CaldavCalendar] = {}
 
     def calendars(self) -> Sequence[RemoteCalendarInfo]:
-        """Return the collections that hold events; where the server tells no privileges they count as writable."""
+        """Return the collections that hold events; where the server tells no privileges they count as writable.
+
+        One that it lists at another server is none of its own to show, and nothing proves that it is this account's:
+        connected, it would keep its owner from connecting it.
+        """
         calendars: dict[str, RemoteCalendarInfo] = {}
         body = _dav.propfind(
             dav.ResourceType, dav.DisplayName, dav.CurrentUserPrivilegeSet, cdav.SupportedCalendarComponentSet
@@ -225,6 +229,8 @@ def _info(row: _dav.Row, home: str) -> RemoteCalendarInfo | None:
         return None
     privileges = row.tags(dav.CurrentUserPrivilegeSet)
     url = joined(home, row.href)
+    if not identity.same_service(url, home):
+        return None
     name = row.text(dav.DisplayName) or url.rstrip("/").rpartition("/")[2]
     return RemoteCalendarInfo(
         remote_id=url,

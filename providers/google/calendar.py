@@ -110,12 +110,12 @@ class GoogleCalendar:
             raise TransientError(f"Google cannot tell when the calendar is busy: {', '.join(sorted(reasons))}")
         return free_busy.shown(members(calendar, "busy"), span)
 
-    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return each event that is not free.
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.
         """
-        return free_busy.listed(self._api, self._id, span)
+        return free_busy.listed(self._api, self._id, span, home=zone)
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         """Open a channel for a week, or as long as Google grants.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connector.domain.span import Span
 from connector.domain.standing import Standing
 from connector.errors import TransientError
 from connector.ports import BusyReading
+from providers import _zones
 from providers._gathered import Gathered
 from providers.google.errors import instant, members, pages, text
 from providers.google.events import mark, name
@@ -24,22 +24,25 @@ _FIELDS = (
 _PAGE = 2500
 
 
-def listed(api: Api, calendar_id: str, span: Span) -> BusyReading:
+def listed(api: Api, calendar_id: str, span: Span, *, home: tzinfo = UTC) -> BusyReading:
     """Return each event in `span` that is not free, by time; what it is about is not asked for.
 
     An event of a series bears the series' id, so that ours is recognised whatever was made of it. A day begins at
-    midnight in the calendar's zone. Free is what free/busy calls so: transparent, cancelled and declined events.
+    midnight in the calendar's zone, or at `home` where that is not known. Free is what free/busy calls so: transparent,
+    cancelled and declined events.
 
     Raises: RefusedError where only free and busy may be seen; another ProviderError.
     Source: Google Calendar API v3, events.list and freebusy.query.
     """
+    gathered = Gathered(span)
+    asked = gathered.asked
 
     def page(place: Mapping[str, str]) -> Mapping[str, Any]:
         request = api.resources.events.list(
             calendarId=calendar_id,
             singleEvents=True,
-            timeMin=f"{span.start:%Y-%m-%dT%H:%M:%SZ}",
-            timeMax=f"{span.end:%Y-%m-%dT%H:%M:%SZ}",
+            timeMin=f"{asked.start:%Y-%m-%dT%H:%M:%SZ}",
+            timeMax=f"{asked.end:%Y-%m-%dT%H:%M:%SZ}",
             maxResults=_PAGE,
             maxAttendees=1,  # the owner alone
             fields=_FIELDS,
@@ -47,9 +50,8 @@ def listed(api: Api, calendar_id: str, span: Span) -> BusyReading:
         )
         return api.call("list_busy", request)
 
-    gathered = Gathered(span)
     for part in pages(page):
-        zone = _zone(str(part.get("timeZone", "")))
+        zone = _zones.zone(str(part.get("timeZone", ""))) or home
         for event in members(part, "items"):
             if all(standing.takes_time for standing in _standings(event)):
                 _add(gathered, event, zone)
@@ -106,10 +108,3 @@ def _instant(edge: object, zone: tzinfo) -> datetime | None:
         return instant(text(edge, "dateTime"))
     except (ValueError, OverflowError, TransientError):
         return None
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        return UTC

@@ -117,12 +117,12 @@ class OutlookCalendar:
                 return reading
         return self.list_busy(span, zone=zone)
 
-    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:  # noqa: ARG002 - Graph tells its own
+    def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return each event that is not free.
 
         Raises: RefusedError where only free and busy may be seen; another ProviderError.
         """
-        return free_busy.viewed(self._graph, self._path, span)
+        return free_busy.viewed(self._graph, self._path, span, home=zone)
 
     def watch(self, *, channel_id: str, secret: str, address: str, now: datetime) -> Channel:
         """Subscribe to the calendar."""

@@ -149,14 +149,15 @@ def span_of(event: Mapping[str, Any]) -> Span | None:
         return None
 
 
-def ends_of(event: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+def ends_of(event: Mapping[str, Any], *, home: tzinfo = UTC) -> tuple[datetime | None, datetime | None]:
     """Return when an event begins and ends, each None if it makes no sense.
 
-    All-day events are dates: they begin and end at midnight where they were made, whatever zone the answer is in.
+    All-day events are dates: they begin and end at midnight where they were made, whatever zone the answer is in, and
+    at `home` where that is not known.
     """
     zone: tzinfo | None = None
     if event.get("isAllDay"):
-        zone = zones.zone(str(event.get("originalStartTimeZone") or "UTC")) or UTC
+        zone = zones.zone(str(event.get("originalStartTimeZone") or "")) or home
     return _instant(event.get("start"), zone), _instant(event.get("end"), zone)
 
 
@@ -177,15 +178,17 @@ def _own(content: Content) -> dict[str, object]:
 
 
 def _instant(value: object, zone: tzinfo | None) -> datetime | None:
-    """Read `2026-12-03T13:00:00.0000000` in the zone named beside it, or in `zone`."""
+    """Read `2026-12-03T13:00:00.0000000` in the zone named beside it, or in `zone`; with an offset it says its own."""
     if not isinstance(value, Mapping):
         return None
     try:
         wall = datetime.fromisoformat(str(value.get("dateTime")))
     except ValueError:
         return None
+    if wall.tzinfo is not None and zone is None:
+        return wall
     zone = zone or zones.zone(str(value.get("timeZone") or "UTC"))
-    return wall.replace(tzinfo=zone) if zone and wall.tzinfo is None else None
+    return wall.replace(tzinfo=zone) if zone else None
 
 
 def _property(event: Mapping[str, Any], identity: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
 from typing import Any
 
 from connector.domain.span import Span
@@ -19,22 +20,24 @@ _FIELDS = f"seriesMasterId,start,end,showAs,isCancelled,responseStatus,isAllDay,
 _SELECT = f"$select=id,{_FIELDS}&{events.MARKS}&$top=200"
 
 
-def viewed(graph: Graph, calendar: str, span: Span, *, free: bool = False) -> BusyReading:
+def viewed(graph: Graph, calendar: str, span: Span, *, home: tzinfo = UTC, free: bool = False) -> BusyReading:
     """Return what the events of one calendar take, series expanded; with `free`, also those that leave it free.
 
-    An event of a series bears the series' id, so that one of ours is recognised whatever was made of it.
+    An event of a series bears the series' id, so that one of ours is recognised whatever was made of it. Days are meant
+    at `home` where an event does not tell.
 
     Raises: ProviderError. Source: https://learn.microsoft.com/graph/api/calendar-list-calendarview
     """
-    window = f"startDateTime={span.start:%Y-%m-%dT%H:%M:%SZ}&endDateTime={span.end:%Y-%m-%dT%H:%M:%SZ}"
-    first = Call(method="GET", path=f"{calendar}/calendarView?{window}&{_SELECT}")
     gathered = Gathered(span)
+    asked = gathered.asked
+    window = f"startDateTime={asked.start:%Y-%m-%dT%H:%M:%SZ}&endDateTime={asked.end:%Y-%m-%dT%H:%M:%SZ}"
+    first = Call(method="GET", path=f"{calendar}/calendarView?{window}&{_SELECT}")
     for page in graph.pages(first, most=_PAGES):
         for event in page.value():
             if free or all(standing.takes_time for standing in _standings(event)):
                 href = str(event.get("seriesMasterId") or event.get("id"))
                 whole_day = bool(event.get("isAllDay"))
-                gathered.add(*events.ends_of(event), href=href, name=_name(event), whole_day=whole_day)
+                gathered.add(*events.ends_of(event, home=home), href=href, name=_name(event), whole_day=whole_day)
     return gathered.reading
 
 

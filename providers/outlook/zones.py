@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, tzinfo
-from zoneinfo import ZoneInfo
+
+from providers import _zones
 
 
 def zone(name: str) -> tzinfo | None:
@@ -15,7 +16,4 @@ def zone(name: str) -> tzinfo | None:
         return UTC
     from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # noqa: PLC0415 - rarely needed
 
-    try:
-        return ZoneInfo(WINDOWS_TO_OLSON.get(name, name))
-    except (ValueError, OSError, LookupError):
-        return None
+    return _zones.zone(WINDOWS_TO_OLSON.get(name, name))

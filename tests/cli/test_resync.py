@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from connector.domain.reconcile import Action, Put
 from connector.errors import RefusedError, TransientError
+from connector.storage.database import Database
+from connector.storage.due import due
+from connector.storage.ledger import Kind, Urgency
 from providers.memory.provider import MemoryCalendar
 from tests.cli.keyboard import Cli, ahead
 
@@ -66,6 +70,17 @@ def test_without_waiting_the_calendars_are_only_made_due(practice: Cli, calendar
     practice.book()
     assert "within a second" in practice.ok("resync")
     assert calendar.shown() == []
+
+
+@pytest.mark.usefixtures("calendar")
+def test_calendars_made_due_by_hand_go_before_every_poll(practice: Cli, sqlite_url: str) -> None:
+    practice.ok("resync", "--wait")
+    practice.ok("resync")
+    database = Database(sqlite_url)
+    with database.read() as db:
+        found = db.execute(sa.select(due.c.urgency).where(due.c.kind == Kind.PULL)).scalars().all()
+    database.dispose()
+    assert found == [Urgency.LOOK]
 
 
 def test_one_practitioners_calendars_can_be_named(practice: Cli, calendar: MemoryCalendar) -> None:

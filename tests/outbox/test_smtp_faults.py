@@ -3,7 +3,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Event, Thread
 
@@ -43,7 +43,7 @@ def scripted(greeting: bytes | None, answer: Answer) -> Iterator[str]:
 
 def _serve(listening: socket.socket, greeting: bytes | None, answer: Answer) -> None:
     connection, _ = listening.accept()
-    with connection, connection.makefile("rb") as lines:
+    with suppress(ConnectionError), connection, connection.makefile("rb") as lines:
         if greeting is None:
             return
         connection.sendall(greeting)
@@ -131,6 +131,40 @@ def test_server_that_never_comes_to_an_end_is_given_up_at_the_deadline_of_the_wh
 
     assert not error.permanent
     assert "took too long" in str(error)
+
+
+LINES = (b"-" + b"a" * 500 + b"\r\n") * 200
+
+
+def test_greeting_that_floods_is_given_up_at_once() -> None:
+    with Dripping(Drip(b"220" + LINES.replace(b"\n-", b"\n220-"), b"220-x\r\n"), speaks_first=True) as server:
+        error = failure(lambda: check(f"smtp://127.0.0.1:{server.port}", timeout=timedelta(minutes=10)))
+
+    assert not error.permanent
+    assert "one reply had more than 65536 bytes, while connecting" in str(error)
+
+
+@pytest.mark.parametrize("floods_at", ["EHLO", "MAIL", "RCPT", "DATA", "."])
+def test_server_that_floods_is_a_passing_fault(floods_at: str) -> None:
+    def answer(verb: str) -> bytes:
+        return b"250" + LINES.replace(b"\n-", b"\n250-") if verb == floods_at else obliging(verb)
+
+    with scripted(b"220 hello\r\n", answer) as url:
+        error = failure(lambda: sender(url, seconds=600).send(letter(NoticeKind.BOOKED)))
+
+    assert not error.permanent
+    assert "one reply had more than" in str(error)
+    assert error.unknown == (floods_at in {"DATA", "."})
+
+
+def test_server_that_has_much_to_say_is_heard() -> None:
+    lines = b"".join(b"250-X%d\r\n" % number for number in range(1000)) + b"250 OK\r\n"
+
+    def answer(verb: str) -> bytes:
+        return lines if verb == "EHLO" else obliging(verb)
+
+    with scripted(b"220 hello\r\n", answer) as url:
+        sender(url).send(letter(NoticeKind.BOOKED))
 
 
 def test_goodbye_without_an_end_does_not_send_a_letter_again() -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from connector.domain.notice import PauseReason
+from connector.services.signing_in import links
+from connector.services.sync import breaker
+from connector.services.sync.breaker import How
 from connector.storage import ledger, needs
 from connector.storage.due import due
 from connector.storage.ledger import Kind, Urgency
+from tests.domain.examples import KIM
 from tests.services.connected import connect
 from tests.services.practice import Practice
 
@@ -40,6 +45,26 @@ def test_what_comes_round_by_itself_is_upkeep(practice: Practice) -> None:
     practice.carry_out()
     assert ledger.next_due(practice.database, practice.now) is not None, calendar
     assert set(urgencies(practice).values()) == {Urgency.UPKEEP}
+
+
+def test_a_sign_in_link_that_somebody_asks_for_goes_before_polls_and_after_acts(
+    practice: Practice,
+) -> None:
+    connect(practice)
+    with practice.database.begin() as db:
+        links.ask(db, "ada@example.org", now=practice.now)
+    assert urgencies(practice)[Kind.SIGN_IN] is Urgency.LOOK
+
+
+def test_whoever_lets_a_stopped_calendar_go_on_waits_behind_no_polls(practice: Practice) -> None:
+    calendar = connect(practice)
+    practice.carry_out()
+    with practice.database.begin() as db:
+        breaker.pause(db, practice.policy, calendar, PauseReason.EMPTIED, now=practice.now)
+        breaker.resume(db, calendar.id, How.REVERT, by=KIM, now=practice.now)
+    found = urgencies(practice)
+    assert found.pop(Kind.CALENDAR) is Urgency.ACT
+    assert {found[kind] for kind in (Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)} == {Urgency.LOOK}
 
 
 def test_what_a_damaged_ledger_lacked_goes_after_what_people_do(practice: Practice) -> None:

@@ -14,6 +14,7 @@ import structlog
 from werkzeug.test import TestResponse
 
 from connector.domain.notice import NoticeKind
+from connector.domain.notice_table import Link
 from connector.domain.people import CLOCK
 from connector.services import people as use_cases
 from connector.services import standstill
@@ -213,6 +214,64 @@ def test_an_address_gets_five_letters_an_hour_whoever_asks_and_from_wherever(sta
     stage.clock.advance(HOUR)
     ask(stage, "ada@example.org")
     assert letters(stage) == MOST_LETTERS + 2
+
+
+def newest(stage: Stage) -> str:
+    """Return the link of the newest sign-in letter."""
+    stage.mail()
+    sent = (letter.notice for letter in stage.runtime.sender.letters)  # type: ignore[attr-defined]
+    signin_id = [notice.signin_id for notice in sent if notice.kind is NoticeKind.SIGN_IN][-1]
+    return stage.runtime.link(Link.SIGN_IN, signin_id).removeprefix(stage.runtime.settings.public_url)
+
+
+def pester(stage: Stage, times: int) -> None:
+    """Have strangers ask for Ada's link, here and there."""
+    for number in range(times):
+        ask(stage, "ada@example.org", of=f"198.51.100.{number}")
+        stage.mail()
+
+
+def test_strangers_who_ask_keep_nobody_out_the_newest_link_works_until_there_may_be_another(stage: Stage) -> None:
+    for _ in range(2):  # hour after hour
+        pester(stage, MOST_LETTERS)
+        for minutes in (0, 16, 14, 29):
+            stage.clock.advance(timedelta(minutes=minutes))
+            mailed = letters(stage)
+            ask(stage, "ada@example.org")
+            assert letters(stage) == mailed
+            assert stage.browser().get(newest(stage)).status_code == 200
+        stage.clock.advance(timedelta(minutes=1))
+        assert stage.browser().get(newest(stage)).status_code == 410
+    ask(stage, "ada@example.org")
+    assert stage.browser().post(newest(stage)).status_code == 303
+
+
+def test_strangers_who_ask_now_and_then_keep_nobody_out_either(stage: Stage) -> None:
+    for number in range(30):
+        ask(stage, "ada@example.org", of=f"198.51.100.{number}")
+        stage.mail()
+        stage.clock.advance(timedelta(minutes=7))
+        ask(stage, "ada@example.org", of=f"192.0.2.{number}")
+        assert stage.browser().get(newest(stage)).status_code == 200
+
+
+def test_the_letter_says_how_long_its_link_works(stage: Stage) -> None:
+    pester(stage, MOST_LETTERS)
+    sent = (letter.notice for letter in stage.runtime.sender.letters)  # type: ignore[attr-defined]
+    minutes = [notice.about for notice in sent if notice.kind is NoticeKind.SIGN_IN]
+    assert minutes == ["15"] * (MOST_LETTERS - 1) + ["60"]
+
+
+@pytest.mark.parametrize("leave", ["/signout", "/signout/everywhere"])
+def test_whoever_has_signed_in_may_be_mailed_links_again(stage: Stage, leave: str) -> None:
+    pester(stage, MOST_LETTERS)
+    stage.clock.advance(timedelta(minutes=1))
+    ada = stage.browser()
+    ada.post(newest(stage))
+    ada.post(leave, page="/account")
+    ask(stage, "ada@example.org")
+    assert letters(stage) == MOST_LETTERS + 1
+    assert stage.browser().post(newest(stage)).status_code == 303
 
 
 def test_a_network_of_ipv6_counts_as_one_asker(stage: Stage) -> None:

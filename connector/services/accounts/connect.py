@@ -312,6 +312,5 @@ def check_connected_once(db: Db, calendar: Calendar) -> None:
 def make_due(db: Db, calendar: Calendar, now: datetime) -> None:
     """Have a calendar filled, read and watched, and later probed for how holds are shown."""
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL):
-        urgency = Urgency.LOOK if kind is Kind.PULL else kind.urgency
-        ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane, urgency=urgency)
+        ledger.touch(db, Key(kind, str(calendar.id)), due_at=now, lane=calendar.lane, urgency=kind.urgency_asked)
     ledger.touch(db, Key(Kind.PROBE, str(calendar.id)), due_at=now + PROBE_AFTER, lane=calendar.lane)

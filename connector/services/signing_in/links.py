@@ -1,7 +1,9 @@
 """Practitioners sign in by a link that is mailed to them, that works once, and that voids every earlier one.
 
 Who asks is answered before anybody looks whether the address is known, so that neither the answer nor its time tells;
-a worker looks. How many letters an address gets is counted there, whoever asks for them and from wherever.
+a worker looks. How many letters an address gets is counted there, whoever asks for them and from wherever. That keeps
+nobody out of their own account: the newest letter always lets them in, or they may ask for another; and who has signed
+in, or out everywhere, is counted from then on.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
 PURPOSE = "sign-in"
-MOST_LETTERS = 5  # to one address
+MOST_LETTERS = 5  # to one address; the last one stays good until there may be another
 WITHIN = timedelta(hours=1)
 
 
@@ -49,7 +51,7 @@ def ask(db: Connection, address: str, *, now: datetime) -> None:
 
 
 def mail(db: Connection, policy: Policy, request_id: UUID, *, now: datetime) -> Outcome | None:
-    """Mail the link that somebody has asked for, unless nobody has that address, or it was mailed too many.
+    """Mail the link that somebody has asked for, unless nobody has that address, or it was mailed too many lately.
 
     Returns: What became of it, to be noted once that is stored; None if somebody else has seen to it.
     """
@@ -60,9 +62,11 @@ def mail(db: Connection, policy: Policy, request_id: UUID, *, now: datetime) -> 
     if practitioner is None:
         return Outcome(event=Event.LINK_NOT_OURS)
     people.practitioner(db, practitioner.id, lock=True)  # of two at once, one counts the other
-    if signins.made_since(db, practitioner.id, now - WITHIN) >= MOST_LETTERS:
+    made = signins.made_since(db, practitioner.id, now - WITHIN)
+    if len(made) >= MOST_LETTERS:
         return Outcome(event=Event.LIMITED, practitioner_id=practitioner.id)
-    notices.queue_sign_in(db, policy, practitioner, now=now)
+    until = made[0] + WITHIN if len(made) == MOST_LETTERS - 1 else None
+    notices.queue_sign_in(db, policy, practitioner, now=now, until=until)
     return Outcome(event=Event.LINK_MAILED, practitioner_id=practitioner.id)
 
 

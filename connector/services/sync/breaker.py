@@ -139,7 +139,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     )
     timeline.append(db, calendar.practitioner_id, [fact])
     for kind in (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE):
-        ledger.touch(db, Key(kind, str(calendar_id)), due_at=now, lane=calendar.lane)
+        ledger.touch(db, Key(kind, str(calendar_id)), due_at=now, lane=calendar.lane, urgency=kind.urgency_asked)
 
 
 def check_working(db: Db, practitioner_id: UUID) -> None:

@@ -188,6 +188,23 @@ def test_several_homes_are_all_looked_into(proxy: Proxy, server: Server) -> None
     provider.close()
 
 
+def test_a_calendar_that_is_listed_at_another_server_is_none_of_the_account(proxy: Proxy) -> None:
+    """Whoever runs a server could otherwise take somebody else's calendar, so that its owner cannot connect it."""
+    here = proxy.url.rstrip("/")
+    places = ["/kim/work/", f"{here}/kim/home/", "https://caldav.victims.example/alex/", "http://127.0.0.1:1/kim/work/"]
+    rows = "".join(
+        f"<d:response><d:href>{place}</d:href><d:propstat><d:prop><d:resourcetype><d:collection/><c:calendar/>"
+        "</d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+        for place in places
+    )
+    listing = f'<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav">{rows}</d:multistatus>'
+    provider = Caldav()
+    account = provider.account(UnsavedTokens(provider.connect({"address": proxy.url, **MINE}, LOOPBACK)), LOOPBACK)
+    proxy.once("PROPFIND", says(207, listing.encode()))
+    assert [info.remote_id for info in account.calendars()] == [f"{here}/kim/work/", f"{here}/kim/home/"]
+    provider.close()
+
+
 def test_a_redirect_to_an_inner_host_is_refused(proxy: Proxy) -> None:
     proxy.once("PROPFIND", says(301, Location="https://127.0.0.1:1/"))
     login = {"address": proxy.url.replace("127.0.0.1", "localhost"), **MINE}

@@ -133,6 +133,23 @@ def test_odd_members_of_a_feed_are_understood(setting: Setting) -> None:
     assert changes.gone == (f"{here}unknown.ics",)
 
 
+@pytest.mark.parametrize("status", ["401 No", "403 No", "423 Locked", "500 Failed", "200 OK"])
+@pytest.mark.parametrize("token", ["sync:t0", "etags:1"])
+def test_an_event_that_a_feed_cannot_tell_has_changed_and_is_not_gone(
+    setting: Setting, token: str, status: str
+) -> None:
+    here = path_of(setting)
+    page = feed(bare(f"{here}odd.ics", status), member(f"{here}well.ics", '"w"'), token="t")
+    setting.proxy.once("REPORT", says(207, page))
+    setting.proxy.once("PROPFIND", says(207, page))
+    changes = setting.calendar.changes(token)
+    assert {(event.href, event.etag) for event in changes.changed} == {
+        (f"{here}odd.ics", None),
+        (f"{here}well.ics", '"w"'),
+    }
+    assert changes.gone == ()
+
+
 @pytest.mark.parametrize("status", [403, 405, 415, 501])
 def test_a_server_without_sync_tokens_is_read_by_its_ctag(setting: Setting, status: int) -> None:
     setting.proxy.always("REPORT", says(status))

@@ -15,7 +15,7 @@ from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
 from connector.lately import Lately
 from connector.ports import UnreadEvent
-from providers._wire import LARGEST
+from providers._wire import LARGEST, Answer
 from providers.caldav import dav
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
 from tests.ical.foreign.objects import calendar as whole
@@ -186,6 +186,67 @@ def test_an_event_that_is_not_handed_out_is_told(setting: Setting) -> None:
     assert reading.unreadable == (UnreadEvent(href=href, reason=Unreadable.WITHHELD),)
 
 
+def refusing(setting: Setting, href: str, status: int) -> Script:
+    """Pass on, and have the answer refuse one event, as the server says of it in a row."""
+
+    def script(_: Request, forward: Forward) -> Reply:
+        body = forward().body
+        rows = re.findall(rb"<response>.*?</response>", body, re.DOTALL)
+        [row] = [row for row in rows if f"<href>{href}</href>".encode() in row]
+        told = f"<response><href>{href}</href><status>HTTP/1.1 {status} No</status></response>"
+        return Reply(207, {"Content-Type": "application/xml"}, body.replace(row, told.encode()))
+
+    assert href.startswith("/")
+    setting.proxy.forget()
+    return script
+
+
+ROWS = [401, 403, 404, 410, 423, 429, 500]
+
+
+@pytest.mark.parametrize("status", ROWS)
+def test_an_event_that_a_list_names_and_refuses_is_asked_for_by_itself(setting: Setting, status: int) -> None:
+    hrefs = [setting.owner.add(content(hours=n).span) for n in range(3)]
+    setting.proxy.once("REPORT", refusing(setting, hrefs[1], status))
+    assert spans(setting) == [content(hours=n).span for n in range(3)]
+
+
+@pytest.mark.parametrize("status", ROWS)
+def test_an_only_event_that_a_list_refuses_is_no_refusal_of_the_calendar(setting: Setting, status: int) -> None:
+    href = setting.owner.add(content().span)
+    setting.proxy.once("REPORT", refusing(setting, href, status))
+    assert spans(setting) == [content().span]
+    assert setting.proxy.methods() == ["REPORT", "GET"]
+
+
+@pytest.mark.parametrize("status", ROWS)
+def test_an_event_refused_among_others_is_asked_for_by_itself(setting: Setting, status: int) -> None:
+    hrefs = [setting.owner.add(content(hours=n).span) for n in range(3)]
+    setting.proxy.once("REPORT", lambda _, forward: forward())
+    setting.proxy.once("REPORT", refusing(setting, hrefs[1], status))
+    assert spans(setting) == [content(hours=n).span for n in range(3)]
+    assert setting.proxy.methods() == ["REPORT", "REPORT", "GET"]
+
+
+def test_an_event_that_is_refused_wherever_it_is_asked_for_is_told(setting: Setting) -> None:
+    hrefs = [setting.owner.add(content(hours=n).span) for n in range(2)]
+    setting.proxy.once("REPORT", refusing(setting, hrefs[0], 403))
+    setting.proxy.once("REPORT", refusing(setting, hrefs[0], 403))
+    setting.proxy.once("GET", says(403))
+    reading = setting.calendar.busy(DAY)
+    assert [one.span for one in reading.times] == [content(hours=1).span]
+    assert reading.unreadable == (UnreadEvent(href=hrefs[0], reason=Unreadable.WITHHELD),)
+
+
+def test_ours_that_is_told_to_be_gone_among_others_is_looked_for_before_it_is_called_absent(setting: Setting) -> None:
+    puts = [creation(content(hours=n)) for n in range(2)]
+    hrefs = [outcome.ref.href or "" for outcome in written(setting.calendar.apply(puts))]
+    setting.proxy.once("REPORT", halved)
+    setting.proxy.once("REPORT", lambda _, forward: forward())
+    setting.proxy.once("REPORT", refusing(setting, hrefs[0], 404))
+    assert len(setting.calendar.listing(DAY.start)) == 2
+
+
 def test_what_goes_while_it_is_read_is_gone(setting: Setting) -> None:
     setting.owner.add(content().span)
     setting.proxy.once("GET", says(404))
@@ -227,6 +288,29 @@ def test_no_forbidden_character_hides_anything(setting: Setting, character: byte
     setting.proxy.once("REPORT", edited((b"left-right", b"left" + character + b"right")))
     assert spans(setting) == TIMES * 2
     assert setting.proxy.methods() == ["REPORT", "REPORT"]
+
+
+MANY = 700_000
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [b"<response/>" * MANY, b"<response><a " + b"".join(b"a%d='' " % n for n in range(MANY)) + b"/></response>"],
+    ids=["elements", "attributes"],
+)
+def test_an_answer_of_more_elements_than_are_held_at_once_is_asked_for_in_pieces(setting: Setting, rows: bytes) -> None:
+    hrefs = [setting.owner.add(content(hours=n).span) for n in range(2)]
+    setting.proxy.once("REPORT", lambda _, forward: forward())
+    setting.proxy.once("REPORT", says(207, b'<multistatus xmlns="DAV:">' + rows + b"</multistatus>"))
+    assert [one.href for one in setting.calendar.busy(DAY).times] == hrefs
+    assert setting.proxy.methods() == ["REPORT", "REPORT", "GET", "GET"]
+
+
+def test_an_answer_of_many_events_is_read() -> None:
+    row = "<response><href>/{}.ics</href><propstat><prop><getetag>&quot;{}&quot;</getetag></prop></propstat></response>"
+    rows = "".join(row.format(n, n) for n in range(50_000))
+    body = f'<multistatus xmlns="DAV:">{rows}</multistatus>'.encode()
+    assert len(dav.multistatus(Answer(207, {}, body, "http://x.example/")).rows) == 50_000
 
 
 @pytest.mark.parametrize("reference", [b"&#9;", b"&#xE4;", b"&#128512;"])

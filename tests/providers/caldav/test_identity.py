@@ -46,6 +46,21 @@ def test_names_and_escapes_are_compared_by_what_they_mean(one: str, other: str) 
     assert identity.of(one) == identity.of(other)
 
 
+@pytest.mark.parametrize("url", ["https://DAV.example.org.:443/alex/", "http://dav.example.org/alex/"])
+def test_a_server_is_one_however_it_is_spelled(url: str) -> None:
+    assert identity.same_service(url, USUAL)
+
+
+@pytest.mark.parametrize("host", ["dav.example.org:8443", "evil.example.org", "example.org", "dav.example.com"])
+def test_hosts_of_one_domain_are_several_servers(host: str) -> None:
+    assert not identity.same_service(f"https://{host}/kim/work/", USUAL)
+
+
+def test_the_hosts_of_a_known_provider_are_one_service() -> None:
+    assert identity.same_service("https://p34-caldav.icloud.com/1/", "https://caldav.icloud.com/1/")
+    assert not identity.same_service("https://caldav.icloud.com/1/", "https://caldav.fastmail.com/1/")
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -69,12 +70,27 @@ def test_a_day_lasts_from_midnight_to_midnight_where_the_calendar_is(setting: Se
     assert [event.span for event in setting.calendar.busy(DAY).times] == [whole]
 
 
-def test_a_day_without_a_known_zone_is_meant_in_utc(setting: Setting) -> None:
+@pytest.mark.parametrize("zone", ["Nowhere/Land", "localtime", ""])
+def test_a_day_without_a_known_zone_is_the_practitioners(setting: Setting, zone: str) -> None:
     edges = {"start": {"date": "2026-12-03"}, "end": {"date": "2026-12-04"}}
-    setting.fake.once(LIST, answers(200, {"timeZone": "Nowhere/Land", "items": [{"id": "x", **edges}]}))
-    assert [event.span for event in setting.calendar.list_busy(DAY).times] == [
-        Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
-    ]
+    setting.fake.once(LIST, answers(200, {"timeZone": zone, "items": [{"id": "x", **edges}]}))
+    times = setting.calendar.list_busy(DAY, zone=ZoneInfo("America/Los_Angeles")).times
+    assert [event.span for event in times] == [Span.of(datetime(2026, 12, 3, 8, tzinfo=UTC), timedelta(days=1))]
+
+
+def test_a_day_that_ends_where_it_begins_takes_its_day(setting: Setting) -> None:
+    edges = {"start": {"date": "2026-12-03"}, "end": {"date": "2026-12-03"}}
+    setting.fake.once(LIST, answers(200, {"timeZone": "UTC", "items": [{"id": "x", **edges}]}))
+    reading = setting.calendar.list_busy(DAY)
+    assert [event.span for event in reading.times] == [Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))]
+    assert reading.unreadable == ()
+
+
+def test_more_than_the_span_is_asked_for_since_days_may_be_reckoned_elsewhere(setting: Setting) -> None:
+    setting.calendar.list_busy(DAY)
+    [request] = [request for request in setting.fake.requests if "timeMin" in request.query]
+    asked = [datetime.fromisoformat(request.query[edge][0]) for edge in ("timeMin", "timeMax")]
+    assert asked == [DAY.start - timedelta(hours=26), DAY.end + timedelta(hours=26)]
 
 
 def test_every_event_of_a_series_bears_its_name(setting: Setting) -> None:
@@ -91,7 +107,7 @@ def test_only_what_lies_in_the_span_is_told_over_all_pages(setting: Setting) -> 
     setting.fake.forget()
     events = setting.calendar.list_busy(Span.of(NOON, timedelta(hours=5))).times
     assert [event.span for event in events] == [content(hours=n).span for n in range(5)]
-    assert setting.fake.count() == {LIST: 3}
+    assert setting.fake.count() == {LIST: 4}, "what lies just outside is looked at, too"
 
 
 def test_nothing_is_asked_of_what_an_event_is_about(setting: Setting) -> None:

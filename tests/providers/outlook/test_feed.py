@@ -309,7 +309,7 @@ def test_working_elsewhere_is_free_to_colleagues_too(work: Setting) -> None:
         ("W. Europe Standard Time", datetime(2026, 12, 2, 23, tzinfo=UTC)),
         ("Eastern Standard Time", datetime(2026, 12, 3, 5, tzinfo=UTC)),
         ("Australia/Sydney", datetime(2026, 12, 2, 13, tzinfo=UTC)),
-        ("tzone://Microsoft/Custom", datetime(2026, 12, 3, tzinfo=UTC)),
+        ("tzone://Microsoft/UTC", datetime(2026, 12, 3, tzinfo=UTC)),
     ],
 )
 def test_an_all_day_event_takes_the_day_of_where_it_was_made(
@@ -318,6 +318,39 @@ def test_an_all_day_event_takes_the_day_of_where_it_was_made(
     day = Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
     setting.mailbox.add(setting.remote_id, day, isAllDay=True, originalStartTimeZone=zone)
     assert [event.span for event in calendar.busy(DAY).times] == [Span.of(start, timedelta(days=1))]
+
+
+@pytest.mark.parametrize("zone", ["tzone://Microsoft/Custom", "Customized Time Zone", "localtime", "", None])
+def test_an_all_day_event_made_nobody_knows_where_takes_the_practitioners_day(
+    setting: Setting, calendar: OutlookCalendar, zone: str | None
+) -> None:
+    day = Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))
+    setting.mailbox.add(setting.remote_id, day, isAllDay=True, originalStartTimeZone=zone)
+    times = calendar.busy(DAY, zone=ZoneInfo("America/Los_Angeles")).times
+    assert [event.span for event in times] == [Span.of(datetime(2026, 12, 3, 8, tzinfo=UTC), timedelta(days=1))]
+
+
+def test_a_day_at_the_edge_of_what_is_asked_about_is_found(setting: Setting, calendar: OutlookCalendar) -> None:
+    """The service reckons it in UTC."""
+    day = Span.of(datetime(2026, 12, 2, tzinfo=UTC), timedelta(days=1))
+    setting.mailbox.add(setting.remote_id, day, isAllDay=True, originalStartTimeZone="Pacific Standard Time")
+    morning = Span.of(datetime(2026, 12, 3, 5, tzinfo=UTC), timedelta(hours=2))
+    assert [event.span.end for event in calendar.busy(morning).times] == [datetime(2026, 12, 3, 8, tzinfo=UTC)]
+
+
+def test_a_day_that_ends_where_it_begins_takes_its_day(setting: Setting, calendar: OutlookCalendar) -> None:
+    at = {"dateTime": "2026-12-03T00:00:00.0000000", "timeZone": "UTC"}
+    row = {"id": "x", "start": at, "end": at, "isAllDay": True, "originalStartTimeZone": "UTC"}
+    setting.graph.once("GET", "/calendarView$", says(200, body={"value": [row]}))
+    reading = calendar.list_busy(DAY)
+    assert [event.span for event in reading.times] == [Span.of(datetime(2026, 12, 3, tzinfo=UTC), timedelta(days=1))]
+    assert reading.unreadable == ()
+
+
+def test_a_time_with_an_offset_says_its_own(setting: Setting, calendar: OutlookCalendar) -> None:
+    start, end = {"dateTime": "2026-12-03T13:00:00+01:00"}, {"dateTime": "2026-12-03T13:00:00Z", "timeZone": "x"}
+    setting.graph.once("GET", "/calendarView$", says(200, body={"value": [{"id": "x", "start": start, "end": end}]}))
+    assert [event.span for event in calendar.list_busy(DAY).times] == [Span.of(NOON, timedelta(hours=1))]
 
 
 SOON = {"dateTime": "soon", "timeZone": "UTC"}
