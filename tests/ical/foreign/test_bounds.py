@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from types import FrameType
 
@@ -24,13 +25,13 @@ MOST_ZONES = 80  # of the largest there are, which together are more than what i
 MOST_MEMORY = 64 * 1024 * 1024  # bytes beyond the object itself
 
 
-def calls(act: Callable[[], object]) -> int:
+def calls(act: Callable[[], object], *, of: AbstractSet[str] = frozenset({"call"})) -> int:
     """Return how many functions written in Python were called meanwhile: the same on every machine."""
     number = 0
 
     def count(_: FrameType, what: str, __: object) -> None:
         nonlocal number
-        number += what == "call"
+        number += what in of
 
     sys.setprofile(count)
     try:
@@ -143,6 +144,11 @@ HEAVY = {
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
 def test_no_object_takes_more_than_its_steps(text: str) -> None:
     assert calls(lambda: read(text)) < MOST_CALLS
+
+
+def test_the_parameters_of_a_line_are_read_once_however_many_values_it_has() -> None:
+    line = "EXDATE" + ";X=a" * 3_500 + f":{','.join(minutes(1_000))}"
+    assert calls(lambda: read(series("FREQ=DAILY", line)), of={"call", "c_call"}) < MOST_CALLS
 
 
 def test_a_series_too_dense_to_count_takes_its_time_from_first_to_last_and_is_told() -> None:
