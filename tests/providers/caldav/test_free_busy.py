@@ -14,7 +14,7 @@ from connector.domain.span import Span
 from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
 from connector.ports import UnreadEvent
-from providers._wire import Answer
+from providers._wire import Answer, TooLargeError
 from providers.caldav import dav
 from providers.caldav.kept import Lately
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
@@ -262,9 +262,12 @@ MANY = 700_000
     ids=["elements", "attributes"],
 )
 def test_an_answer_of_more_elements_than_are_held_at_once_is_asked_for_in_pieces(setting: Setting, rows: bytes) -> None:
+    answer = b'<multistatus xmlns="DAV:">' + rows + b"</multistatus>"
+    with pytest.raises(TooLargeError):
+        dav.multistatus(Answer(207, {}, answer, setting.proxy.url))
     hrefs = [setting.owner.add(content(hours=n).span) for n in range(2)]
     setting.proxy.once("REPORT", lambda _, forward: forward())
-    setting.proxy.once("REPORT", says(207, b'<multistatus xmlns="DAV:">' + rows + b"</multistatus>"))
+    setting.proxy.once("REPORT", says(207, answer))
     assert [one.href for one in setting.calendar.busy(DAY).times] == hrefs
     assert setting.proxy.methods() == ["REPORT", "REPORT", "GET", "GET"]
 
