@@ -15,7 +15,7 @@ from connector.domain.unreadable import Unreadable
 from connector.errors import RefusedError, TransientError
 from connector.lately import Lately
 from connector.ports import UnreadEvent
-from providers._wire import LARGEST, Answer
+from providers._wire import LARGEST, Answer, TooLargeError
 from providers.caldav import dav
 from tests.fakes.caldav_proxy import Reply, Request, Script, says
 from tests.ical.foreign.objects import calendar as whole
@@ -299,9 +299,12 @@ MANY = 700_000
     ids=["elements", "attributes"],
 )
 def test_an_answer_of_more_elements_than_are_held_at_once_is_asked_for_in_pieces(setting: Setting, rows: bytes) -> None:
+    answer = b'<multistatus xmlns="DAV:">' + rows + b"</multistatus>"
+    with pytest.raises(TooLargeError):
+        dav.multistatus(Answer(207, {}, answer, setting.proxy.url))
     hrefs = [setting.owner.add(content(hours=n).span) for n in range(2)]
     setting.proxy.once("REPORT", lambda _, forward: forward())
-    setting.proxy.once("REPORT", says(207, b'<multistatus xmlns="DAV:">' + rows + b"</multistatus>"))
+    setting.proxy.once("REPORT", says(207, answer))
     assert [one.href for one in setting.calendar.busy(DAY).times] == hrefs
     assert setting.proxy.methods() == ["REPORT", "REPORT", "GET", "GET"]
 
