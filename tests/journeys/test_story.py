@@ -28,6 +28,7 @@ def test_an_offer_is_held_answered_and_moved_in_the_calendar_and_in_the_mail(sta
     invited = invitation(mail)
     assert (invited["METHOD"], invited["SEQUENCE"]) == ("REQUEST", "0")
     assert invited["UID"] != session.uid
+    stage.settled()  # the first looks at the calendar are over
     stage.owner.note(session.href, "blue folder")
     stage.settled()
 
