@@ -12,7 +12,8 @@ from connector.domain.notice import Choice, Notice, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
-from connector.outbox.telling import Teller
+from connector.language.offered import Languages
+from connector.language.telling import Teller
 from connector.outbox.wording import Words, notice_name, phrase, render
 from connector.ports import Letter
 
@@ -20,7 +21,14 @@ _MOST_INITIALS = 3
 _USUAL_MINUTES = "15"
 
 
-def compose(letter: Letter, *, brand: str, from_address: str, answers_read: bool = False) -> EmailMessage:
+def compose(
+    letter: Letter,
+    *,
+    brand: str,
+    from_address: str,
+    answers_read: bool = False,
+    languages: Languages = Languages(),  # noqa: B008 - a value that never changes
+) -> EmailMessage:
     """Write the mail for one letter.
 
     Args:
@@ -28,15 +36,16 @@ def compose(letter: Letter, *, brand: str, from_address: str, answers_read: bool
         brand: The product's name as people know it.
         from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
         answers_read: As in `itip.request`.
+        languages: Those in which it can be written.
     Returns: One mail to one person; its From is the address to which bounces return.
     Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
     """
     notice = letter.notice
     _check_complete(letter)
-    teller = Teller(locale=notice.to.locale, zone=notice.to.zone)
-    wording = render(teller.language, NOTICES[notice.kind].template, _words(letter, teller, brand))
+    teller = Teller.to(locale=notice.to.locale, zone=notice.to.zone, languages=languages)
+    wording = render(teller.language.tag, NOTICES[notice.kind].template, _words(letter, teller, brand))
     return imip.message(
-        sender=_sender(notice, teller.language, brand=brand, from_address=from_address),
+        sender=_sender(notice, teller.language.tag, brand=brand, from_address=from_address),
         recipient=imip.Mailbox(name=notice.to.name, address=notice.to.address),
         subject=wording.subject,
         text=wording.text,
@@ -70,7 +79,7 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
     row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
     if session is None:
         return None
-    summary = phrase(teller.language, "summary", practitioner=practitioner)
+    summary = phrase(teller.language.tag, "summary", practitioner=practitioner)
     match row.method:
         case None:
             return None
@@ -83,7 +92,7 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
                 practitioner_name=practitioner,
                 client=notice.to,
                 summary=summary,
-                description=phrase(teller.language, "description", practitioner=practitioner, place=place),
+                description=phrase(teller.language.tag, "description", practitioner=practitioner, place=place),
                 accepted=row.chosen_by_client and not notice.by_support,
                 answers_read=answers_read,
             )
@@ -94,11 +103,11 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
 def _words(letter: Letter, teller: Teller, brand: str) -> Words:
     notice = letter.notice
     text: dict[str, Any] = {
-        **_people(notice, teller.language, brand),
+        **_people(notice, teller.language.tag, brand),
         **_session_words(letter, teller),
         **_change_words(notice, teller),
         **_offer_words(letter, teller),
-        **_other_words(notice, teller.language),
+        **_other_words(notice, teller.language.tag),
         "righted": bool(notice.righted),
         "since": teller.instant(notice.since) if notice.since else "",
     }
@@ -189,10 +198,10 @@ def _places_in_html(notice: Notice, teller: Teller) -> Iterator[tuple[str, Marku
 
 def _righted(righted: Righted, teller: Teller, brand: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return one thing that was put right: its time, and what is to be known of it."""
-    about = itip.one_line(righted.about) or phrase(teller.language, "a_client")
-    what = phrase(teller.language, f"righted_{righted.what}", client=about, brand=itip.one_line(brand))
+    about = itip.one_line(righted.about) or phrase(teller.language.tag, "a_client")
+    what = phrase(teller.language.tag, f"righted_{righted.what}", client=about, brand=itip.one_line(brand))
     if righted.old is not None:
-        what = phrase(teller.language, "righted_old", what=what, old=teller.when(righted.old))
+        what = phrase(teller.language.tag, "righted_old", what=what, old=teller.when(righted.old))
     line = {"choice": {"when": teller.when(righted.when), "place": what}}
     return line, line
 

@@ -7,10 +7,16 @@ from zoneinfo import available_timezones
 import pytest
 
 from connector.domain.session import Location, LocationKind
-from connector.outbox.telling import Teller
+from connector.language.offered import Languages
+from connector.language.telling import Teller
 from tests.outbox.people import VIDEO, at
 
-BERLIN = Teller(locale="en", zone="Europe/Berlin")
+
+def teller(*, locale: str, zone: str) -> Teller:
+    return Teller.to(locale=locale, zone=zone, languages=Languages())
+
+
+BERLIN = teller(locale="en", zone="Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -26,11 +32,11 @@ BERLIN = Teller(locale="en", zone="Europe/Berlin")
     ],
 )
 def test_time_is_written_as_the_reader_writes_it(locale: str, zone: str, told: str) -> None:
-    assert Teller(locale=locale, zone=zone).when(at("2026-12-01T14:00")) == told
+    assert teller(locale=locale, zone=zone).when(at("2026-12-01T14:00")) == told
 
 
 def test_reader_in_another_zone_is_told_both_clocks() -> None:
-    told = Teller(locale="en_US", zone="America/New_York").when(at("2026-12-01T14:00"))
+    told = teller(locale="en_US", zone="America/New_York").when(at("2026-12-01T14:00"))
 
     assert told == (
         "Tuesday, December 1, 2026, 8:00 AM–8:50 AM (Eastern Time, New York), "
@@ -39,7 +45,7 @@ def test_reader_in_another_zone_is_told_both_clocks() -> None:
 
 
 def test_day_is_named_on_both_clocks_where_it_differs() -> None:
-    told = Teller(locale="de", zone="Australia/Sydney").when(at("2026-12-01T14:00"))
+    told = teller(locale="de", zone="Australia/Sydney").when(at("2026-12-01T14:00"))
 
     assert told == (
         "Mittwoch, 2. Dezember 2026, 00:00–00:50 Uhr (Ostaustralische Zeit, Sydney), "
@@ -48,7 +54,7 @@ def test_day_is_named_on_both_clocks_where_it_differs() -> None:
 
 
 def test_another_zone_with_the_same_hour_is_not_mentioned() -> None:
-    told = Teller(locale="en", zone="Europe/Madrid").when(at("2026-12-01T14:00"))
+    told = teller(locale="en", zone="Europe/Madrid").when(at("2026-12-01T14:00"))
 
     assert told == "Tuesday, 1 December 2026, 14:00–14:50 (Central European Time, Madrid)"
 
@@ -92,7 +98,7 @@ def test_hours_beside_the_change_need_no_offset() -> None:
 def test_spring_in_new_york_jumps_over_the_missing_hour() -> None:
     when = at("2027-03-14T01:30", zone="America/New_York")
 
-    assert Teller(locale="en", zone="America/New_York").when(when) == (
+    assert teller(locale="en", zone="America/New_York").when(when) == (
         "Sunday, 14 March 2027, 01:30–03:20 (Eastern Time, New York)"
     )
 
@@ -112,7 +118,7 @@ def test_spring_in_new_york_jumps_over_the_missing_hour() -> None:
 def test_sydney_changes_its_clocks_the_other_way_round(local: str, fold: int | None, told: str) -> None:
     when = at(local, zone="Australia/Sydney", fold=None if fold is None else 1)
 
-    assert Teller(locale="en", zone="Australia/Sydney").when(when) == told
+    assert teller(locale="en", zone="Australia/Sydney").when(when) == told
 
 
 @pytest.mark.parametrize(
@@ -128,13 +134,13 @@ def test_sydney_changes_its_clocks_the_other_way_round(local: str, fold: int | N
     ],
 )
 def test_zone_is_named_in_plain_words(zone: str, locale: str, named: str) -> None:
-    assert Teller(locale=locale, zone=zone).instant(datetime(2026, 12, 1, 13, tzinfo=UTC)).endswith(named)
+    assert teller(locale=locale, zone=zone).instant(datetime(2026, 12, 1, 13, tzinfo=UTC)).endswith(named)
 
 
 @pytest.mark.parametrize("locale", ["en", "en_US", "de"])
 def test_every_zone_there_is_can_be_told(locale: str) -> None:
     for zone in sorted(available_timezones()):
-        told = Teller(locale=locale, zone=zone).instant(datetime(2026, 12, 1, 13, tzinfo=UTC))
+        told = teller(locale=locale, zone=zone).instant(datetime(2026, 12, 1, 13, tzinfo=UTC))
 
         assert "Unknown" not in told
         assert "()" not in told
@@ -152,7 +158,7 @@ def test_every_zone_there_is_can_be_told(locale: str) -> None:
     ],
 )
 def test_subject_line_has_day_time_and_zone_in_short(locale: str, zone: str, told: str) -> None:
-    assert Teller(locale=locale, zone=zone).brief(datetime(2026, 12, 1, 13, tzinfo=UTC)) == told
+    assert teller(locale=locale, zone=zone).brief(datetime(2026, 12, 1, 13, tzinfo=UTC)) == told
 
 
 def test_place_says_how_the_two_meet() -> None:
