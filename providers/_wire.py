@@ -133,7 +133,7 @@ class Http:
         all_headers = dict(headers) if self._digest else {**headers, "Authorization": self._basic}
         for attempt in (1, 2):
             before_request()
-            with _faults(host, InnerAddressError if self._connecting else RefusedError):
+            with _faults(host, connecting=self._connecting):
                 try:
                     return self._send(method, url, all_headers, body, ends_at)
                 except RequestException as error:
@@ -262,21 +262,34 @@ def _hung_up(error: RequestException) -> bool:
 
 
 @contextmanager
-def _faults(host: str, inner: type[ConnectorError]) -> Iterator[None]:
+def _faults(host: str, *, connecting: bool) -> Iterator[None]:
     """Let only our own errors out, whatever a library makes of an answer."""
     try:
         yield
     except ConnectorError:
         raise
     except (RequestException, HTTPError, OSError) as error:
-        raise _meaning(list(_chain(error)), host, inner) from error
+        raise _meaning(list(_chain(error)), host, connecting=connecting) from error
     except Exception as error:
         raise TransientError(f"“{host}” gave an answer that makes no sense ({type(error).__name__}).") from error
 
 
-def _meaning(chain: Sequence[BaseException], host: str, inner: type[ConnectorError]) -> ConnectorError:
+def _inner(host: str, *, connecting: bool) -> ConnectorError:
+    """Say that a host is an inner one: while connecting, to the person who has entered it."""
+    if not connecting:
+        return RefusedError(f"“{host}” leads into an inner network")
+    return InnerAddressError(
+        "“%(host)s” leads into an inner network. If that is meant, ask whoever runs this installation to allow that "
+        "name.",
+        code="inner_address",
+        field="address",
+        host=host,
+    )
+
+
+def _meaning(chain: Sequence[BaseException], host: str, *, connecting: bool) -> ConnectorError:
     if any(isinstance(link, InnerHostError) for link in chain):
-        return inner(f"“{host}” leads into an inner network. If that is meant, ask the operator to allow it by name.")
+        return _inner(host, connecting=connecting)
     if any(is_unknown_host(link) for link in chain):
         return UnknownHostError(f"There is no server called “{host}”.")
     if any(isinstance(link, SSLError) for link in chain):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 from sqlalchemy import Connection as Db
 
-from connector.cli._lookup import find_answerable, find_draft, find_session, short
+from connector.cli._lookup import find_answerable, find_draft, find_session, no_alternative, short
 from connector.cli._options import LocalTime, Window, at, fold, located, minutes
 from connector.cli._shapes import alternative_row, instant_text, offer_json, when_text
 from connector.cli._shared import (
@@ -22,7 +22,6 @@ from connector.cli._shared import (
 )
 from connector.domain.offer import Offer, OfferState
 from connector.domain.session import Location, Session
-from connector.errors import RuleError
 from connector.runtime import Runtime
 from connector.services.scheduling import offers as offer_service
 from connector.services.views.offers import state_now
@@ -167,7 +166,7 @@ def _withdraw(db: Db, runtime: Runtime, session: Session, number: int | None, wh
         offer_service.withdraw(db, runtime.policy, offer.id, by=by, now=now, why=why)
         return "The offer is taken back: its times are free again, and the client is told."
     if number > len(offer.alternatives):
-        raise RuleError(f"The offer has {len(offer.alternatives)} alternatives, numbered from 1.")
+        raise no_alternative(offer)
     chosen = offer.alternatives[number - 1]
     after = offer_service.withdraw_alternative(db, runtime.policy, offer.id, chosen.id, by=by, now=now)
     rest = f"{len(after.held)} still offered" if after.held else "it was the last one, so the offer has ended"

@@ -88,7 +88,7 @@ def practitioner_id() -> UUID:
     """Return the practitioner who is signed in, on a page that `require` guards."""
     found = browser()
     if found is None:
-        raise NotFoundError("Nobody is signed in.")
+        raise NotFoundError("Nobody is signed in.", code="not_signed_in")
     return found.practitioner_id
 
 

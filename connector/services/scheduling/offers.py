@@ -97,16 +97,20 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     """Raise RuleError if the client cannot be reached, or a calendar could not be seen to keep the times free."""
     if not case.client.reachable & policy.media:
         raise RuleError(
-            f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
-            "they want to be reached at. Add one first, by `pencilled clients change`. Nothing has been held."
+            "%(client)s cannot be told about the offer: there is no usable e-mail address or number at which they "
+            "want to be reached. Have one added first, by `pencilled clients change`. No time is held.",
+            code="client_unreachable",
+            client=case.client.name,
         )
     connections = calendars.connections_of(db, case.practitioner.id)
     lost = [connection.label for connection in connections if connection.state is ConnectionState.ACCESS_LOST]
     if lost:
         raise RuleError(
-            f"The calendar “{lost[0]}” no longer lets Pencilled in, so the times could not be kept visibly free. "
+            "The calendar “%(calendar)s” no longer lets Pencilled in, so the offered times could not be shown in it. "
             "Reconnect it first, on the page of your calendars or by `pencilled connections reconnect`, then send "
-            "again. Nothing has been held."
+            "again. No time is held.",
+            code="calendar_access_lost",
+            calendar=lost[0],
         )
     breaker.check_working(db, case.practitioner.id)
 
@@ -190,8 +194,11 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
         span = alternative.when.span.padded(practitioner.buffer)
         if occupancy.taken(db, practitioner.id, span, besides=offer.session_id):
             raise TimeTakenError(
-                f"{alternative.when.local:%A %d %B %Y, %H:%M} overlaps another session, or a time that is kept free "
-                "for another client. Choose a different time."
+                "This time overlaps another session, or a time that is kept free for another client: %(when)s. Choose "
+                "a different time.",
+                code="alternative_overlaps",
+                field="alternatives",
+                when=alternative.when.local,
             )
 
 
@@ -213,7 +220,7 @@ def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: dat
         if names:
             warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
     blind_spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
-    return (*warnings, *(free_busy.words_of(spot) for spot in blind_spots if spot.unreadable))
+    return (*warnings, *(str(free_busy.blindness(spot)) for spot in blind_spots if spot.unreadable))
 
 
 def _remind(db: Connection, case: Case, offer: Offer, now: datetime) -> None:

@@ -102,7 +102,7 @@ def test_a_wrong_registration_is_for_the_operator_to_mend(setting: Setting) -> N
 
 
 def test_without_a_registration_people_are_sent_to_the_operator() -> None:
-    with pytest.raises(RuleError, match="operator"):
+    with pytest.raises(RuleError, match="whoever runs this installation"):
         Outlook(web=WEB).begin(Network(), "state-9")
 
 

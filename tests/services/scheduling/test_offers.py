@@ -140,7 +140,7 @@ def test_a_time_taken_since_the_draft_stops_the_whole_sending(practice: Practice
 def test_a_client_who_cannot_be_reached_is_not_offered_anything(practice: Practice) -> None:
     booked = practice.book(of=practice.another_client(client(email="")))
     draft = practice.draft(booked)
-    with pytest.raises(RuleError, match="Nothing has been held"):
+    with pytest.raises(RuleError, match="No time is held"):
         practice.send(draft)
     assert len(practice.kept()) == 1
 

@@ -124,7 +124,7 @@ def test_a_calendar_that_cannot_be_read_is_a_blind_spot_with_its_age(
     (spot,) = [spot for spot in spots if spot.calendar == "Private"]
     assert (spot.since, spot.unreadable) == (read_at, True)
     assert conflicts(practice, 72) == ("Private",), "what was known stays, growing older"
-    assert "so nobody knows" in free_busy.words_of(spot)
+    assert "so nobody knows" in str(free_busy.blindness(spot))
 
 
 def test_a_time_beyond_what_was_looked_at_is_a_blind_spot(practice: Practice, private: Calendar) -> None:
