@@ -155,7 +155,10 @@ def test_no_connection_is_made_to_an_inner_host(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.2)
         login = Login(home=host, username="kim", password="secret")
-        with opened(Network(), login, connecting=True) as http, pytest.raises(InnerAddressError, match="whoever runs this installation"):
+        with (
+            opened(Network(), login, connecting=True) as http,
+            pytest.raises(InnerAddressError, match="whoever runs this installation"),
+        ):
             http.request("GET", f"https://{host}:{listener.getsockname()[1]}/", headers={})
         with pytest.raises(TimeoutError):
             listener.accept()
