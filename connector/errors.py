@@ -142,9 +142,18 @@ class InnerAddressError(RuleError):
 
 
 class ProviderError(ConnectorError):
-    """A calendar service did not do what was asked."""
+    """A calendar service did not do what was asked.
+
+    Attributes:
+        sentence: Why, in words for a person and without the full stop; None where the message is what a service, or a
+            library, has said: that is quoted, in no language but its own.
+    """
 
     code = "service_failed"
+
+    def __init__(self, message: str | Sentence) -> None:
+        super().__init__(str(message))
+        self.sentence = message if isinstance(message, Sentence) else None
 
 
 class TransientError(ProviderError):
@@ -152,7 +161,7 @@ class TransientError(ProviderError):
 
     code = "service_unavailable"
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    def __init__(self, message: str | Sentence, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -195,7 +204,7 @@ class InstallationError(ProviderError):
 
     code = "installation_refused"
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    def __init__(self, message: str | Sentence, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

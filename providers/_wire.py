@@ -24,6 +24,7 @@ from connector import counters
 from connector.errors import ConnectorError, InnerAddressError, RefusedError, TransientError
 from connector.exchange import LateError, within
 from connector.ports import HTTP_TIMEOUT, Network, before_request
+from connector.sentence import Sentence
 from providers._connections import POOLS
 from providers._guard import GuardedResolver, InnerHostError, allowed, is_unknown_host, plain
 
@@ -271,7 +272,9 @@ def _faults(host: str, *, connecting: bool) -> Iterator[None]:
     except (RequestException, HTTPError, OSError) as error:
         raise _meaning(list(_chain(error)), host, connecting=connecting) from error
     except Exception as error:
-        raise TransientError(f"“{host}” gave an answer that makes no sense ({type(error).__name__}).") from error
+        raise TransientError(
+            Sentence("“%(host)s” gave an answer that makes no sense (%(kind)s)", host=host, kind=type(error).__name__)
+        ) from error
 
 
 def _inner(host: str, *, connecting: bool) -> ConnectorError:
@@ -291,15 +294,17 @@ def _meaning(chain: Sequence[BaseException], host: str, *, connecting: bool) -> 
     if any(isinstance(link, InnerHostError) for link in chain):
         return _inner(host, connecting=connecting)
     if any(is_unknown_host(link) for link in chain):
-        return UnknownHostError(f"There is no server called “{host}”.")
+        return UnknownHostError(Sentence("There is no server called “%(host)s”", host=host))
     if any(isinstance(link, SSLError) for link in chain):
-        return UnreachableError(f"“{host}” has no valid certificate, so the password was not sent.")
+        return UnreachableError(
+            Sentence("“%(host)s” has no valid certificate, so the password was not sent", host=host)
+        )
     if any(
         isinstance(link, Timeout | RawTimeoutError | LateError) and not isinstance(link, NewConnectionError)
         for link in chain
     ):
-        return UnreachableError(f"“{host}” did not answer in time.")
-    return UnreachableError(f"“{host}” could not be reached.")
+        return UnreachableError(Sentence("“%(host)s” did not answer in time", host=host))
+    return UnreachableError(Sentence("“%(host)s” could not be reached", host=host))
 
 
 class Lanes:

@@ -17,6 +17,7 @@ from caldav.elements.base import BaseElement
 from connector.errors import AccessLostError, ProviderError, RefusedError, RuleError, TransientError
 from connector.exchange import LateError, left, within
 from connector.ports import Network
+from connector.sentence import Sentence
 from providers._guard import allowed, plain
 from providers._wire import Answer, Http, Login, UnknownHostError, joined, registrable, same_family
 from providers.caldav import DECLARATION
@@ -76,7 +77,9 @@ def discover(
         with within(limit):
             return _found(entered, network, resolver)
     except LateError as error:
-        raise TransientError(f"“{entered.host}” took too long to say where its calendars are.") from error
+        raise TransientError(
+            Sentence("“%(host)s” took too long to say where its calendars are", host=entered.host)
+        ) from error
 
 
 def _found(entered: _Entered, network: Network, resolver: dns.resolver.Resolver | None) -> Mapping[str, str]:
@@ -376,8 +379,10 @@ def _understood(http: Http, answer: Answer) -> _Here:
         if not http.login.digest and "digest" in schemes and "basic" not in schemes:
             raise _DigestOnlyError
         raise AccessLostError(
-            "The server does not accept this user name and password. "
-            "Many providers want an app password here, not the one you sign in with."
+            Sentence(
+                "The server does not accept this user name and password. Many providers want an app password here, not "
+                "the one you sign in with"
+            )
         )
     try:
         return _Here(answer.url, _dav.multistatus(answer).rows)

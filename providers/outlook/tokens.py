@@ -273,7 +273,7 @@ def _sign_in_error(result: Mapping[str, Any]) -> RuleError | ProviderError:
             "The sign-in took too long, or was used already. Please start again.", code="outlook_sign_in_too_late"
         )
     if error in {"temporarily_unavailable", "server_error"}:
-        return TransientError("Microsoft's sign-in is not available just now. Please try again in a while.")
+        return TransientError(Sentence("Microsoft's sign-in is not available just now"))
     return _registration_error(result)
 
 
@@ -344,7 +344,7 @@ class Tokens:
         if cached is None:
             cached = self._cached(self._store.renew(credentials, self._refreshed), refused, least=0)
         if cached is None:
-            raise AccessLostError("Microsoft gives no new access to this account")
+            raise AccessLostError(Sentence("Microsoft gives no new access to this account"))
         token, seconds = cached
         self._warm = (token, self._monotonic() + seconds - _MARGIN)
         return token
@@ -369,7 +369,7 @@ class Tokens:
         account = next((item for item in through_msal(app.get_accounts) if item["home_account_id"] == home), None)
         result = through_msal(lambda: app.acquire_token_silent_with_error([_SCOPE], account, force_refresh=True))
         if not result:
-            raise AccessLostError("no way is kept to reach this account: it must be connected anew")
+            raise AccessLostError(Sentence("No way is kept to reach this account, so it must be connected anew"))
         if "access_token" not in result:
             _refuse(result)
         return {**credentials, "cache": cache.serialize()} if cache.has_state_changed else credentials
@@ -378,7 +378,9 @@ class Tokens:
 def _refuse(result: Mapping[str, Any]) -> NoReturn:
     error = str(result.get("error", ""))
     if blocked := _blocked_by_organisation(result):
-        raise AccessLostError(f"the organisation of this account refuses the access: {blocked}")
+        raise AccessLostError(
+            Sentence("The organisation of this account refuses the access: %(reason)s", reason=blocked)
+        )
     if _is_ours(result):
         raise _registration_error(result)
     if error in _GONE:
