@@ -7,6 +7,7 @@ be read from right to left.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -34,7 +35,7 @@ def pseudo(text: str) -> str:
 def write_catalogue(folder: Path, tag: str = "ar") -> Path:
     """Write the whole catalogue in place of a real language's; one that is written from right to left by default."""
     whole = Catalog(locale=tag, fuzzy=False)
-    for message in catalogue(every()):
+    for message in _template():
         if message.id:
             forms = (message.id,) if isinstance(message.id, str) else tuple(message.id)
             said = [pseudo(form) for form in (*forms[:1], *[forms[-1]] * (whole.num_plurals - 1))]
@@ -42,6 +43,11 @@ def write_catalogue(folder: Path, tag: str = "ar") -> Path:
     path = folder / f"{tag}.po"
     write(path, whole)
     return path
+
+
+@cache
+def _template() -> Catalog:
+    return catalogue(every())
 
 
 def _strange(text: str) -> str:

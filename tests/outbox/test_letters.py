@@ -20,7 +20,6 @@ from icalendar import Calendar
 from connector.domain.notice import Choice, NoticeKind, PauseReason, RevertReason
 from connector.domain.people import LONGEST_NAME
 from connector.domain.session import Location, LocationKind
-from connector.outbox import wording
 from connector.outbox.letters import compose
 from connector.ports import Letter
 from tests.outbox.people import (
@@ -43,7 +42,6 @@ from tests.outbox.people import (
 )
 
 GOLDEN = Path(__file__).parent.parent / "data" / "letters"
-TEMPLATES = Path(wording.__file__).parent / "templates"
 ORDINARY_HEADERS = {
     "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted", "MIME-Version",
     "Content-Type",
@@ -452,22 +450,6 @@ def test_any_letter_with_any_names_is_one_mail_without_injected_headers(
     assert len(written["From"].addresses) == 1
     assert text(written).strip()
     assert all(not part.defects for part in written.walk())
-
-
-def test_languages_have_the_same_letters_and_phrases() -> None:
-    assert wording.languages() == {"en", "de"}
-    files = {language: {file.name for file in (TEMPLATES / language).iterdir()} for language in wording.languages()}
-    assert files["en"] == files["de"] == {f"{kind}.txt" for kind in KINDS} | {"phrases.toml"}
-    shapes = [
-        {kind: [block.shape for block in wording._blocks(language, kind)] for kind in KINDS} for language in files
-    ]
-    assert shapes[0] == shapes[1]
-    used = [
-        {file: set(re.findall(r"\b\w+\b", " ".join(re.findall(r"{[{%](.*?)[%}]}", (TEMPLATES / lang / file).read_text(
-            encoding="utf-8"))))) for file in files["en"]}
-        for lang in files
-    ]  # fmt: skip
-    assert used[0] == used[1]
 
 
 def test_letters_that_ask_say_that_opening_the_link_decides_nothing() -> None:
