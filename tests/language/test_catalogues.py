@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
+from connector.app import create_app, create_engine
 from connector.errors import SettingsError
 from connector.language.catalogues import Language, language
 from connector.language.offered import Languages
+from connector.storage.database import Database
+from tests.conftest import Clock
+from tests.web.stage import make_runtime
 
 HEAD = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
 COUNTED = 'msgid "%(n)s time"\nmsgid_plural "%(n)s times"\n'
@@ -122,3 +127,14 @@ def test_catalogue_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"fi\.po"):
         language("fi", tmp_path)
+
+
+def test_door_does_not_open_with_a_language_that_cannot_be_spoken(
+    tmp_path: Path, sqlite_database: Database, sqlite_url: str, clock: Clock
+) -> None:
+    (tmp_path / "fi.po").write_text(HEAD + '\nmsgid "unfinished\n', encoding="utf-8")
+    runtime = replace(make_runtime(sqlite_database, sqlite_url, clock), languages=Languages(("fi",), tmp_path))
+
+    for door in (create_app, create_engine):
+        with pytest.raises(SettingsError, match=r"fi\.po"):
+            door(runtime)

@@ -17,6 +17,7 @@ from babel.messages.catalog import Catalog
 from jinja2.ext import babel_extract
 
 from connector import errors
+from connector.outbox.wording import spelled_out
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("connector", "providers", "webhooks")
@@ -95,7 +96,9 @@ def in_python(source: str, name: str) -> Iterator[Found]:
 
 
 def in_template(source: str, name: str) -> Iterator[Found]:
-    """Yield the messages of a template."""
+    """Yield the messages of a template; in a letter's, every text is one."""
+    if name.endswith(".txt"):
+        source = spelled_out(source)
     for line, function, parts, _ in babel_extract(BytesIO(source.encode()), TEMPLATE_CALLS, [], TEMPLATE_OPTIONS):
         texts = [parts] if isinstance(parts, str) else [part for part in parts or () if part is not None]
         context = texts.pop(0) if function and function.endswith("pgettext") else ""
