@@ -124,10 +124,10 @@ def send(*, session: str, as_json: bool) -> None:
         offer = find_draft(db, subject)
         sent = offer_service.send(db, runtime.policy, offer.id, by=entered_for(person), now=runtime.clock())
     if as_json:
-        print_json(offer_json(sent.offer, subject) | {"warnings": sent.warnings})
+        print_json(offer_json(sent.offer, subject) | {"warnings": [str(warning) for warning in sent.warnings]})
         return
     for warning in sent.warnings:
-        warn(warning)
+        warn(str(warning))
     count = len(sent.offer.held)
     times = "1 time is held" if count == 1 else f"{count} times are held"
     good(f"Sent. {times}, and the client can answer until {instant_text(sent.offer.expires_at, person.zone)}.")

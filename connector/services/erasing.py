@@ -89,9 +89,10 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
     for session in own:
         if questions.open_of(db, session.id) is not None:
             raise RuleError(
-                "The practitioner has changed a session in their calendar and is being asked about it: %(when)s "
+                "%(practitioner)s has changed a session in their calendar and is being asked about it: %(when)s "
                 "(%(session)s). Have them answer first.",
                 code="question_open_about_client",
+                practitioner=people.practitioner(db, session.practitioner_id).name,
                 when=session.when.local,
                 session=session.id.hex[:8],
             )

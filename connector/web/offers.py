@@ -107,7 +107,7 @@ def send(session_id: UUID) -> ResponseReturnValue:
         return _review(load(session_id), error=str(error), status=visit.status_of(error))
     flash(f"The offer is sent. The times are kept free, and {page.client.name} is being told.", "done")
     for warning in sent.warnings:
-        flash(warning, "warning")
+        flash(str(warning), "warning")
     return to_session(session_id)
 
 

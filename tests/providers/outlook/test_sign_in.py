@@ -195,7 +195,7 @@ def test_a_refused_refresh_is_told_as_what_it_is(setting: Setting, error: str, m
 def test_an_organisation_that_keeps_us_out_is_the_matter_of_its_accounts(setting: Setting, code: int) -> None:
     kept = spent(setting)
     setting.graph.entra.refuses, setting.graph.entra.refuses_with = "unauthorized_client", code
-    with pytest.raises(AccessLostError, match="the organisation of this account"):
+    with pytest.raises(AccessLostError, match="The organisation of this account"):
         setting.provider.account(kept, setting.graph.network).calendars()
     begun = setting.provider.begin(setting.graph.network, "state-9")
     answer = {"state": "state-9", "error": "unauthorized_client", "error_description": f"AADSTS{code}: k@example.org"}
