@@ -70,6 +70,7 @@ def test_letter_says_in_which_language_and_direction_it_is_written(nobodys: Lang
         written = parts(mail(to(letter(kind), locale="ar"), nobodys))
 
         assert '<html lang="ar" dir="rtl">' in written["text/html"]
+        assert "border-left" not in written["text/html"]
     assert '<html lang="de" dir="ltr">' in parts(mail(to(letter(kind), locale="de"), Languages()))["text/html"]
 
 
