@@ -1,5 +1,5 @@
 # Two commands are enough: `make demo` runs the main job, `make test` passes the tests.
-.PHONY: demo test test-long check bench clean
+.PHONY: demo test test-long check messages bench clean
 PYTHON ?= python3
 BIN := .venv/bin
 # A file of tests a process at a time, on at most four processors; JOBS=0 runs them all in one process.
@@ -20,6 +20,11 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.messages check
+
+# Brings the catalogues up to the code; LANGUAGE=fr begins a new one.
+messages: .venv/ready
+	$(BIN)/python -m tests.messages update $(LANGUAGE)
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench $(ARGS)

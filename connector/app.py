@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import providers
 from connector import paths
 from connector.errors import RuleError, SettingsError, TransientError
+from connector.language.offered import Languages
 from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
 from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Witness
@@ -82,14 +83,19 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         load_provider=partial(_load_provider, settings),
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
         witness=_witness(settings),
+        languages=Languages(settings.languages),
     )
 
 
 def create_app(runtime: Runtime) -> Flask:
-    """Make the web application: the pages, the health checks, and the door for push notifications."""
+    """Make the web application: the pages, the health checks, and the door for push notifications.
+
+    Raises: SettingsError if a language cannot be spoken.
+    """
     import webhooks  # noqa: PLC0415 - commands that serve nothing import no web framework
     from connector.web import pages  # noqa: PLC0415 - as above
 
+    runtime.languages.check()
     application = pages.create(runtime)
     notifications = webhooks.blueprint(runtime)
     application.extensions["csrf"].exempt(notifications)
@@ -98,10 +104,14 @@ def create_app(runtime: Runtime) -> Flask:
 
 
 def create_engine(runtime: Runtime) -> Engine:
-    """Make what carries out due work; the database wakes it after every commit once it is started."""
+    """Make what carries out due work; the database wakes it after every commit once it is started.
+
+    Raises: SettingsError if a language cannot be spoken.
+    """
     from connector.work.dispatch import handler  # noqa: PLC0415 - as above
     from connector.work.engine import Engine  # noqa: PLC0415 - as above
 
+    runtime.languages.check()
     settings = runtime.settings
     return Engine(
         runtime.database,
@@ -161,14 +171,24 @@ def _policy(settings: Settings) -> Policy:
 
 def _load_provider(settings: Settings, slug: str) -> Provider:
     if slug not in settings.providers:
-        enabled = ", ".join(settings.providers)
-        raise RuleError(f"The calendar service “{slug}” is not in use here. In use: {enabled}.")
+        raise RuleError(
+            "The calendar service “%(slug)s” is not in use here. These are: %(services)s.",
+            code="calendar_service_not_in_use",
+            field="provider",
+            slug=slug,
+            services=tuple(settings.providers),
+        )
     return providers.load(slug)
 
 
 def _sender(settings: Settings) -> SmtpSender:
     try:
-        return SmtpSender(settings.smtp_url, from_address=settings.mail_from, brand=settings.brand)
+        return SmtpSender(
+            settings.smtp_url,
+            from_address=settings.mail_from,
+            brand=settings.brand,
+            languages=Languages(settings.languages),
+        )
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
 

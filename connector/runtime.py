@@ -16,6 +16,7 @@ from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.span import When
+from connector.language.offered import Languages
 from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Witness
 from connector.services.policy import Policy
@@ -38,6 +39,7 @@ class Runtime:
         check_broker: Raises a ConnectorError that says what is wrong with the broker; None if it is in this process.
         observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
         witness: Remembers, outside the database, how far that had come; None for nobody.
+        languages: Those in which people are told things.
     """
 
     settings: Settings
@@ -51,6 +53,7 @@ class Runtime:
     check_broker: Callable[[], None] | None = None
     observe: Callable[[str, str], AbstractContextManager[object]] | None = None
     witness: Witness | None = None
+    languages: Languages = Languages()
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

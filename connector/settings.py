@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from connector import paths
 from connector.domain.people import check_address
 from connector.errors import RuleError, SettingsError
+from connector.language.offered import SHIPPED
 from connector.ports import Declaration, Registered, Registration
 
 PREFIX = "CONNECTOR_"
@@ -27,6 +28,14 @@ def _text(value: str) -> str:
 
 def _names(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _languages(value: str) -> tuple[str, ...]:
+    tags = tuple(tag.lower() for tag in _names(value))
+    there = {file.stem for file in SHIPPED.glob("*.po")} | {"en"}
+    if unknown := [tag for tag in tags if tag not in there]:
+        raise ValueError(f"there is no catalogue for {', '.join(unknown)}; there is one for {', '.join(sorted(there))}")
+    return tags
 
 
 def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -192,6 +201,11 @@ class Settings:
         _address, "pencilled@localhost", "The address invitations come from, and that clients' calendars know us by."
     )
     brand: str = _setting(_text, "Pencilled", "What the pages and letters call this service.")
+    languages: tuple[str, ...] = _setting(
+        _languages,
+        "en,de",
+        "Languages people are told things in, separated by commas. Whoever reads none of them is told in English.",
+    )
     offer_window: timedelta = _setting(_duration, "24h", "How long a client has to answer an offer.")
     draft_reminder: timedelta = _setting(
         _duration, "4h", "After how long the practitioner is reminded, once, of an offer not yet sent."

@@ -182,6 +182,7 @@ def test_the_wheel_has_what_is_no_python(wheel: set[str]) -> None:
         r"connector/web/templates/.+\.html",
         r"connector/web/static/.+\.css",
         r"connector/outbox/templates/.+",
+        r"connector/language/catalogues/de\.po",
         r"connector/storage/migrations/script\.py\.mako",
         r"connector/storage/migrations/versions/\d{4}_\w+\.py",
         r"connector/py\.typed",

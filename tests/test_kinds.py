@@ -5,10 +5,8 @@ Who adds a kind adds its row in `domain/notice_table.py` or `domain/question.py`
 
 from __future__ import annotations
 
-import tomllib
 from contextlib import nullcontext
 from dataclasses import fields, replace
-from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +27,6 @@ from tests.conftest import Clock
 from tests.outbox.people import BRAND, FROM, letter, notice
 from tests.web.stage import Stage, make_runtime, make_stage
 
-LANGUAGES = sorted(wording.languages())
-TEMPLATES = files("connector.outbox") / "templates"
 IDENTITY = UUID(int=9)
 PAGES = {
     Link.ANSWER: "answer.show",
@@ -53,18 +49,6 @@ def stage(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
 def test_every_kind_of_notice_has_one_row() -> None:
     assert [row.kind for row in ROWS] == list(NoticeKind)
     assert list(NOTICES.values()) == list(ROWS)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_kind_of_notice_has_its_template_and_every_template_a_kind(language: str) -> None:
-    names = {file.name.removesuffix(".txt") for file in (TEMPLATES / language).iterdir() if file.name.endswith(".txt")}
-    assert names == {row.template for row in ROWS}
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_notice_to_a_client_has_a_name_for_when_it_did_not_arrive(language: str) -> None:
-    names = tomllib.loads((TEMPLATES / language / "phrases.toml").read_text(encoding="utf-8"))["notices"]
-    assert names.keys() == {row.kind.value for row in ROWS if row.to is Audience.CLIENT} | {"other"}
 
 
 def test_every_kind_of_notice_has_a_name_in_the_timeline() -> None:
@@ -145,9 +129,8 @@ def test_every_notice_that_leads_to_a_question_asks_one_kind() -> None:
 
 
 @every_question
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_letter_that_asks_offers_every_answer_the_default_first(language: str, row: QuestionRow) -> None:
-    blocks = wording._blocks(language, NOTICES[row.notice].template)
+def test_the_letter_that_asks_offers_every_answer_the_default_first(row: QuestionRow) -> None:
+    blocks = wording._blocks(NOTICES[row.notice].template)
     [buttons] = [block for block in blocks if block.shape == "buttons"]
     assert [path for path, _ in buttons.lines] == [f"/{answer.value}" for answer in row.answers]
 

@@ -12,15 +12,25 @@ from connector.domain.notice import Choice, Notice, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
-from connector.outbox.telling import Teller
-from connector.outbox.wording import Words, notice_name, phrase, render
+from connector.language.catalogues import Language
+from connector.language.offered import Languages
+from connector.language.telling import Teller
+from connector.outbox.phrases import letter_name, righting
+from connector.outbox.wording import Words, render
 from connector.ports import Letter
 
 _MOST_INITIALS = 3
 _USUAL_MINUTES = "15"
 
 
-def compose(letter: Letter, *, brand: str, from_address: str, answers_read: bool = False) -> EmailMessage:
+def compose(
+    letter: Letter,
+    *,
+    brand: str,
+    from_address: str,
+    answers_read: bool = False,
+    languages: Languages = Languages(),  # noqa: B008 - a value that never changes
+) -> EmailMessage:
     """Write the mail for one letter.
 
     Args:
@@ -28,12 +38,13 @@ def compose(letter: Letter, *, brand: str, from_address: str, answers_read: bool
         brand: The product's name as people know it.
         from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
         answers_read: As in `itip.request`.
+        languages: Those in which it can be written.
     Returns: One mail to one person; its From is the address to which bounces return.
     Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
     """
     notice = letter.notice
     _check_complete(letter)
-    teller = Teller(locale=notice.to.locale, zone=notice.to.zone)
+    teller = Teller.to(locale=notice.to.locale, zone=notice.to.zone, languages=languages)
     wording = render(teller.language, NOTICES[notice.kind].template, _words(letter, teller, brand))
     return imip.message(
         sender=_sender(notice, teller.language, brand=brand, from_address=from_address),
@@ -58,11 +69,11 @@ def _check_complete(letter: Letter) -> None:
         raise ValueError(f"a letter of kind {notice.kind} lacks {', '.join(missing)}")
 
 
-def _sender(notice: Notice, language: str, *, brand: str, from_address: str) -> imip.Mailbox:
+def _sender(notice: Notice, language: Language, *, brand: str, from_address: str) -> imip.Mailbox:
     if NOTICES[notice.kind].to is not Audience.CLIENT:
         return imip.Mailbox(name=brand, address=from_address)
     organizer = notice.session.organizer if notice.session else ""
-    name = phrase(language, "sender", practitioner=notice.practitioner_name, brand=brand)
+    name = language.say("%(practitioner)s via %(brand)s", practitioner=notice.practitioner_name, brand=brand)
     return imip.Mailbox(name=name, address=organizer or from_address)
 
 
@@ -70,7 +81,8 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
     row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
     if session is None:
         return None
-    summary = phrase(teller.language, "summary", practitioner=practitioner)
+    # Neutral: it shows on lock screens and in shared calendars.
+    summary = teller.language.say("Session with %(practitioner)s", practitioner=practitioner)
     match row.method:
         case None:
             return None
@@ -83,7 +95,12 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
                 practitioner_name=practitioner,
                 client=notice.to,
                 summary=summary,
-                description=phrase(teller.language, "description", practitioner=practitioner, place=place),
+                description=teller.language.say(
+                    "Session with %(practitioner)s, %(place)s\n\n"
+                    "If the time or the place changes, this entry is updated.",
+                    practitioner=practitioner,
+                    place=place,
+                ),
                 accepted=row.chosen_by_client and not notice.by_support,
                 answers_read=answers_read,
             )
@@ -109,9 +126,9 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
     return Words(text=text, html=html, choices=choices, link=letter.link)
 
 
-def _people(notice: Notice, language: str, brand: str) -> dict[str, Any]:
+def _people(notice: Notice, language: Language, brand: str) -> dict[str, Any]:
     """Return who is concerned, and who has acted for whom."""
-    client = itip.one_line(notice.client_name) or phrase(language, "a_client")
+    client = itip.one_line(notice.client_name) or language.say("Client")
     return {
         "name": itip.one_line(notice.to.name),
         "practitioner": itip.one_line(notice.practitioner_name),
@@ -121,8 +138,7 @@ def _people(notice: Notice, language: str, brand: str) -> dict[str, Any]:
         "to_client": NOTICES[notice.kind].to is Audience.CLIENT,
         "replies": bool(notice.reply_to),
         "by_support": notice.by_support,
-        "support": phrase(language, "support", brand=itip.one_line(brand)),
-        "support_for_client": phrase(language, "support_for_client"),
+        "support": language.say("This was entered by %(brand)s support on your behalf.", brand=itip.one_line(brand)),
     }
 
 
@@ -162,20 +178,20 @@ def _offer_words(letter: Letter, teller: Teller) -> dict[str, Any]:
         "deadline": teller.instant(notice.expires_at) if notice.expires_at else "",
         "deadline_brief": teller.brief(notice.expires_at) if notice.expires_at else "",
         "offered": bool(choices),
-        "several": len(choices) > 1,
+        "times": len(choices),
         "unasked": notice.unasked,
         "offer_withdrawn": notice.offer_withdrawn or (is_cancellation and notice.offer_id is not None),
     }
 
 
-def _other_words(notice: Notice, language: str) -> dict[str, Any]:
+def _other_words(notice: Notice, language: Language) -> dict[str, Any]:
     """Return the details that only some kinds of notice have."""
     return {
         "about": itip.one_line(notice.about),
         "reason": notice.reason,
         "calendar": str(notice.calendar_id or ""),
         "count": str(notice.count or ""),
-        "what": notice_name(language, notice.about),
+        "what": letter_name(language, notice.about),
         "minutes": notice.about if notice.about.isdecimal() else _USUAL_MINUTES,
     }
 
@@ -189,10 +205,10 @@ def _places_in_html(notice: Notice, teller: Teller) -> Iterator[tuple[str, Marku
 
 def _righted(righted: Righted, teller: Teller, brand: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return one thing that was put right: its time, and what is to be known of it."""
-    about = itip.one_line(righted.about) or phrase(teller.language, "a_client")
-    what = phrase(teller.language, f"righted_{righted.what}", client=about, brand=itip.one_line(brand))
+    about = itip.one_line(righted.about) or teller.language.say("Client")
+    what = righting(teller.language, righted.what, client=about, brand=itip.one_line(brand))
     if righted.old is not None:
-        what = phrase(teller.language, "righted_old", what=what, old=teller.when(righted.old))
+        what = teller.language.say("%(what)s (it had stood at %(old)s)", what=what, old=teller.when(righted.old))
     line = {"choice": {"when": teller.when(righted.when), "place": what}}
     return line, line
 

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from connector.domain.people import check_address
 from connector.errors import RuleError
 from connector.exchange import uses, within
+from connector.language.offered import Languages
 from connector.ports import Letter, NotSentError, before_request
 
 TIMEOUT = timedelta(seconds=20)  # of a whole attempt: a frozen server's attempt ends before the work's lease does
@@ -108,6 +109,7 @@ class SmtpSender:
         timeout: timedelta = TIMEOUT,
         ca_file: str | None = None,
         answers_read: bool = False,
+        languages: Languages = Languages(),  # noqa: B008 - a value that never changes
     ) -> None:
         """Take the settings; reaches for nothing yet.
 
@@ -118,6 +120,7 @@ class SmtpSender:
             timeout: For a whole attempt.
             ca_file: Trust this certificate authority (PEM) instead of the system's.
             answers_read: Somebody reads what calendar programs send back.
+            languages: Those in which letters can be written.
         Raises: ValueError for a bad URL; RuleError for a bad address.
         """
         self._server = parse_url(url)
@@ -126,6 +129,7 @@ class SmtpSender:
         self._timeout = timeout
         self._ca_file = ca_file
         self._answers_read = answers_read
+        self._languages = languages
 
     def send(self, letter: Letter) -> None:
         """Hand one letter over to be delivered to `letter.notice.to.address`.
@@ -135,7 +139,13 @@ class SmtpSender:
         from connector.outbox.letters import compose  # noqa: PLC0415  brings Babel: only who sends mail pays for it
 
         try:
-            mail = compose(letter, brand=self._brand, from_address=self._from_address, answers_read=self._answers_read)
+            mail = compose(
+                letter,
+                brand=self._brand,
+                from_address=self._from_address,
+                answers_read=self._answers_read,
+                languages=self._languages,
+            )
         except (ValueError, RuleError) as error:
             kind = letter.notice.kind
             unfit = NotSentError(f"a letter of kind {kind} cannot be written ({type(error).__name__})", permanent=True)

@@ -1,6 +1,7 @@
-"""The words of a letter: one short template a kind and language, rendered once as text and once as HTML.
+"""The words of a letter: one short template a kind, for all languages, rendered once as text and once as HTML.
 
-A template reads like the letter it becomes. Blank lines separate its blocks; how a block begins tells what it is:
+A template reads like the letter it becomes, in English. Blank lines separate its blocks; how a block begins tells what
+it is:
 
     Subject: ...     the subject, always first
     # ...            the heading
@@ -13,6 +14,9 @@ A template reads like the letter it becomes. Blank lines separate its blocks; ho
                      what it brings about
     anything else    a paragraph
 
+Each of these texts is one message of the catalogues; values of facts are none. Where words depend on something, the
+template says its messages itself, `{% if past %}{% trans %}...{% endtrans %}{% endif %}`: whole sentences, always.
+
 Of several choices the first stands out, so it is the one that happens by itself if the reader does nothing, and its
 words say so; the others follow in the same size. No button decides anything: the page behind it asks once more.
 
@@ -23,9 +27,8 @@ empty is left out.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -33,12 +36,16 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-FALLBACK = "en"
+from connector.language.catalogues import Language
+from connector.language.templates import speak
 
 _ROOT = files("connector.outbox") / "templates"
+_FOOTER = "frame/footer"  # a block that ends every letter
 _Line = tuple[str, str]  # a label and a value, a time and a place, or a choice and what it brings about
 _BUTTONS = frozenset({"button", "buttons"})
 _CHOICE = re.compile(r"\[(?P<label>.+?)\]\((?P<path>/[a-z]+)\) (?P<outcome>.+)")
+_MARK = re.compile(r"Subject: |# ")
+_VALUE = re.compile(r"{{ \w+ }}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,48 +89,23 @@ class Words:
     link: str | None = None
 
 
-def language_of(locale: str) -> str:
-    """Return the language letters to this locale are written in: its own if there are templates for it, or English."""
-    language = locale.replace("_", "-").partition("-")[0].lower()
-    return language if language in languages() else FALLBACK
-
-
-@cache
-def languages() -> frozenset[str]:
-    """Return the languages that have templates."""
-    return frozenset(entry.name for entry in _ROOT.iterdir() if entry.is_dir())
-
-
-def phrase(language: str, key: str, **values: Any) -> str:
-    """Return one of the small phrases shared by letters, filled in."""
-    source: str = _phrases(language)[key]
-    return _template(_PLAIN, source).render(values)
-
-
-def notice_name(language: str, kind: str) -> str:
-    """Return what a kind of notice is called in a sentence; a plain word for a kind without a name."""
-    names: Mapping[str, str] = _phrases(language)["notices"]
-    return names.get(kind, names["other"])
-
-
-def render(language: str, kind: str, words: Words) -> Wording:
+def render(language: Language, kind: str, words: Words) -> Wording:
     """Fill in the template of a kind, as text and as HTML."""
-    subject, *blocks = _blocks(language, kind)
-    footer = Block(shape="note", text=_phrases(language)["footer"])
+    subject, *blocks = _blocks(kind)
+    footer = replace(*_blocks(_FOOTER), shape="note")
+    plain, marked_up = _environment(language, marked_up=False), _environment(language, marked_up=True)
     shape = {"language": language, "link": words.link}
-    filled = {
-        name: tuple(_fill(environment, (*blocks, footer), words, marked_up=environment is _MARKED_UP))
-        for name, environment in (("letter.txt", _PLAIN), ("letter.html", _MARKED_UP))
-    }
-    title = _filled(_PLAIN, subject.text, words.text)
+    filled = {environment: tuple(_fill(environment, (*blocks, footer), words)) for environment in (plain, marked_up)}
+    title = _filled(plain, subject.text, words.text)
     return Wording(
         subject=title,
-        text=_PLAIN.get_template("letter.txt").render(shape, blocks=filled["letter.txt"]),
-        html=_MARKED_UP.get_template("letter.html").render(shape, blocks=filled["letter.html"], title=title),
+        text=plain.get_template("letter.txt").render(shape, blocks=filled[plain]),
+        html=marked_up.get_template("letter.html").render(shape, blocks=filled[marked_up], title=title),
     )
 
 
-def _fill(environment: Environment, blocks: Sequence[Block], words: Words, *, marked_up: bool) -> Iterator[Block]:
+def _fill(environment: Environment, blocks: Sequence[Block], words: Words) -> Iterator[Block]:
+    marked_up = bool(environment.autoescape)
     values = {**words.text, **(words.html if marked_up else {})}
     for block in blocks:
         if block.shape in _BUTTONS and not words.link:
@@ -150,10 +132,40 @@ def _filled_lines(
             yield mark, (label, value)
 
 
+def spelled_out(template: str) -> str:
+    """Return a template with each message marked as such, on the same lines."""
+    return "\n\n".join(_spelled_out(chunk) for chunk in template.split("\n\n"))
+
+
+def _spelled_out(chunk: str) -> str:
+    lines = chunk.strip().splitlines()
+    if not lines or lines[0].startswith("*"):
+        return chunk
+    if lines[0][0] in ">~":
+        facts = (line.partition(": ") for line in lines)
+        return "\n".join(f"{fact[:2]}{_message(fact[2:])}: {value}" for fact, _, value in facts)
+    buttons = [_CHOICE.fullmatch(line) for line in lines]
+    if all(buttons):
+        choices = ((_message(b["label"]), b["path"], _message(b["outcome"])) for b in buttons if b)
+        return "\n".join(f"[{label}]({path}) {outcome}" for label, path, outcome in choices)
+    if chunk.startswith("["):
+        return f"[{_message(chunk.strip().strip('[]'))}]"
+    mark = found[0] if (found := _MARK.match(chunk)) else ""
+    return mark + _message(chunk.removeprefix(mark))
+
+
+def _message(text: str) -> str:
+    """Mark a text as a message, unless it says its messages itself, or is nothing but values."""
+    plain = _VALUE.sub("", text)
+    if "{" in plain or not any(letter.isalpha() for letter in plain):
+        return text
+    return f"{{% trans %}}{text.strip()}{{% endtrans %}}"
+
+
 @cache
-def _blocks(language: str, kind: str) -> tuple[Block, ...]:
-    chunks = (_ROOT / language / f"{kind}.txt").read_text(encoding="utf-8").strip().split("\n\n")
-    return tuple(_block(chunk.strip().splitlines()) for chunk in chunks)
+def _blocks(name: str) -> tuple[Block, ...]:
+    template = (_ROOT / f"{name}.txt").read_text(encoding="utf-8").strip()
+    return tuple(_block(chunk.strip().splitlines()) for chunk in spelled_out(template).split("\n\n"))
 
 
 def _block(lines: Sequence[str]) -> Block:
@@ -184,11 +196,6 @@ def _line(source: str, separator: str) -> tuple[str, _Line]:
 
 
 @cache
-def _phrases(language: str) -> Mapping[str, Any]:
-    return tomllib.loads((_ROOT / language / "phrases.toml").read_text(encoding="utf-8"))
-
-
-@cache
 def _template(environment: Environment, source: str) -> Template:
     return environment.from_string(source)
 
@@ -200,15 +207,13 @@ def _filled(environment: Environment, source: str, values: Mapping[str, Any]) ->
     return Markup(joined) if environment.autoescape else joined  # noqa: S704  escaped by the environment itself
 
 
-def _environment(*, autoescape: bool) -> Environment:
-    return Environment(
-        loader=FunctionLoader(lambda name: (_ROOT / name).read_text(encoding="utf-8")),
-        autoescape=autoescape,  # noqa: S701  off only for the text part, which is no markup
+@cache
+def _environment(language: Language, *, marked_up: bool) -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(lambda name: (_ROOT / "frame" / name).read_text(encoding="utf-8")),
+        autoescape=marked_up,  # noqa: S701  off only for the text part, which is no markup
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-_PLAIN = _environment(autoescape=False)
-_MARKED_UP = _environment(autoescape=True)
+    return speak(environment, language)

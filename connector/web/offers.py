@@ -107,7 +107,7 @@ def send(session_id: UUID) -> ResponseReturnValue:
         return _review(load(session_id), error=str(error), status=visit.status_of(error))
     flash(f"The offer is sent. The times are kept free, and {page.client.name} is being told.", "done")
     for warning in sent.warnings:
-        flash(warning, "warning")
+        flash(str(warning), "warning")
     return to_session(session_id)
 
 
@@ -211,13 +211,14 @@ def _alternative(open_offer: OfferView, alternative_id: UUID) -> AlternativeView
     for view in open_offer.alternatives:
         if view.alternative.id == alternative_id:
             return view
-    raise NotFoundError("This time is not part of the offer.")
+    raise NotFoundError("This time is not part of the offer.", code="alternative_not_found")
 
 
 def _draft_on_page(page: SessionPage) -> Offer:
     if page.draft is None or str(page.draft.id) != request.form.get("offer"):
         raise RuleError(
-            "The draft has changed since you opened this page. Please look it over again; nothing was sent."
+            "The draft has changed since you opened this page. Please read it once more. Nothing was sent.",
+            code="draft_changed",
         )
     return page.draft
 
@@ -276,7 +277,12 @@ def _window(hours: str) -> timedelta | None:
         return None
     longest = LONGEST_WINDOW // _HOUR
     if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours[:6]) <= longest:
-        raise RuleError(f"Give the client's time to answer in whole hours, from 1 to {longest}.")
+        raise RuleError(
+            "Give the client's time to answer in whole hours, from 1 to %(longest)s.",
+            code="hours_malformed",
+            field="hours",
+            longest=longest,
+        )
     return int(hours) * _HOUR
 
 

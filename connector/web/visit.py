@@ -12,16 +12,16 @@ from sqlalchemy import Connection
 from connector.domain.people import Actor
 from connector.errors import (
     ConflictError,
-    InstallationError,
     NotFoundError,
     OfferClosedError,
     ProviderError,
     QuestionClosedError,
-    RefusedError,
     RuleError,
     StaleAnswerError,
     TimeTakenError,
 )
+from connector.language.failures import told
+from connector.language.offered import Languages
 from connector.runtime import Runtime
 from connector.services.signing_in import browsers
 from connector.services.signing_in.browsers import Browser
@@ -88,7 +88,7 @@ def practitioner_id() -> UUID:
     """Return the practitioner who is signed in, on a page that `require` guards."""
     found = browser()
     if found is None:
-        raise NotFoundError("Nobody is signed in.")
+        raise NotFoundError("Nobody is signed in.", code="not_signed_in")
     return found.practitioner_id
 
 
@@ -133,14 +133,4 @@ def status_of(error: RuleError) -> int:
 
 def sentence(error: RuleError | ProviderError) -> str:
     """Say what went wrong as a sentence, with what to do about it."""
-    text = str(error).strip() or "The calendar service did not do what was asked"
-    text = text[0].upper() + text[1:]
-    full = text if text.endswith((".", "?", "!")) else f"{text}."
-    if isinstance(error, RuleError | RefusedError):
-        return full
-    if isinstance(error, InstallationError):
-        return (
-            f"{full} This is not about your account: whoever runs this installation is told, and has to put it right. "
-            "Please try again later."
-        )
-    return f"{full} Please try again."
+    return told(error, Languages().of("en"))

@@ -38,11 +38,11 @@ def test_an_event_too_dense_to_count_is_busy_where_it_begins_and_told_until_it_i
     href = stage.owner.add_text(EVENT.format(start=span.start, end=span.end, rule="RRULE:FREQ=SECONDLY\r\n"))
     findings = look(stage, 72)
     assert {other.calendar for _, other in findings.standing} == {stage.calendar.name}
-    assert "holds an event that could not be read" in findings.words
+    assert "holds an event that could not be read" in str(findings.sentences)
     assert [(one.reason, one.events, one.starts) for one in unread(stage)] == [(Unreadable.TOO_DENSE, 1, (span.start,))]
     before = look(stage, 48)
     assert (before.standing, [spot.events for spot in before.blind]) == ((), [1])
     stage.owner.put(href, EVENT.format(start=span.start, end=span.end, rule=""))
     stage.now += timedelta(minutes=1)
-    assert "could not be read" not in look(stage, 72).words
+    assert "could not be read" not in str(look(stage, 72).sentences)
     assert unread(stage) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain import offer as offer_rules
-from connector.domain.connection import ConnectionState
+from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Fact
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Offer, OfferState, Transition
@@ -18,6 +18,7 @@ from connector.domain.people import Actor, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
 from connector.errors import RuleError, TimeTakenError
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, decision_of, load, record
@@ -32,7 +33,7 @@ class SentOffer:
     """An offer that was sent, and what the practitioner should know about it."""
 
     offer: Offer
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Sentence, ...] = ()
 
 
 def draft(
@@ -97,16 +98,20 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     """Raise RuleError if the client cannot be reached, or a calendar could not be seen to keep the times free."""
     if not case.client.reachable & policy.media:
         raise RuleError(
-            f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
-            "they want to be reached at. Add one first, by `pencilled clients change`. Nothing has been held."
+            "%(client)s cannot be told about the offer: there is no usable e-mail address or number at which they "
+            "want to be reached. Have one added first, by `pencilled clients change`. No time is held.",
+            code="client_unreachable",
+            client=case.client.name,
         )
     connections = calendars.connections_of(db, case.practitioner.id)
     lost = [connection.label for connection in connections if connection.state is ConnectionState.ACCESS_LOST]
     if lost:
         raise RuleError(
-            f"The calendar “{lost[0]}” no longer lets Pencilled in, so the times could not be kept visibly free. "
+            "The calendar “%(calendar)s” no longer lets Pencilled in, so the offered times could not be shown in it. "
             "Reconnect it first, on the page of your calendars or by `pencilled connections reconnect`, then send "
-            "again. Nothing has been held."
+            "again. No time is held.",
+            code="calendar_access_lost",
+            calendar=lost[0],
         )
     breaker.check_working(db, case.practitioner.id)
 
@@ -190,30 +195,52 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
         span = alternative.when.span.padded(practitioner.buffer)
         if occupancy.taken(db, practitioner.id, span, besides=offer.session_id):
             raise TimeTakenError(
-                f"{alternative.when.local:%A %d %B %Y, %H:%M} overlaps another session, or a time that is kept free "
-                "for another client. Choose a different time."
+                "This time overlaps another session, or a time that is kept free for another client: %(when)s. Choose "
+                "a different time.",
+                code="alternative_overlaps",
+                field="alternatives",
+                when=alternative.when.local,
             )
 
 
-def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> tuple[str, ...]:
-    """Return what the practitioner should know of calendars and times, in words for them."""
+def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> tuple[Sentence, ...]:
+    """Return what the practitioner should know of calendars and times."""
     targets = calendars.calendars_of(db, case.practitioner.id)
     if not targets:
-        return ("No calendar is connected: the times are kept free here, but you will not see them in a calendar.",)
-    warnings = [
-        f"“{calendar.name}” cannot be reached at the moment ({calendar.trouble or calendar.read_trouble}). "
-        "The times are kept free here and will appear there as soon as it answers."
-        for calendar in targets
-        if calendar.trouble or calendar.read_trouble
-    ]
+        return (
+            Sentence(
+                "No calendar is connected: the times are kept free here, but you will not see them in a calendar."
+            ),
+        )
+    spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
+    return (
+        *(_unreached(calendar) for calendar in targets if calendar.trouble or calendar.read_trouble),
+        *_about_times(db, case, offer),
+        *(sentence for spot in spots if spot.unreadable or spot.events for sentence in free_busy.blindness(spot)),
+    )
+
+
+def _unreached(calendar: Calendar) -> Sentence:
+    return Sentence(
+        "“%(calendar)s” cannot be reached at the moment (%(reason)s). The times are kept free here, and will appear "
+        "there as soon as it answers.",
+        calendar=calendar.name,
+        reason=calendar.trouble or calendar.read_trouble or "",
+    )
+
+
+def _about_times(db: Connection, case: Case, offer: Offer) -> Iterator[Sentence]:
+    """Yield what is to be known of the offered times."""
     if any(offer.expires_at and alternative.when.span.start < offer.expires_at for alternative in offer.held):
-        warnings.append("One of the times begins before the client's deadline; it can be chosen only until it begins.")
+        yield Sentence("One of the times begins before the client's deadline. It can be chosen only until it begins.")
     for alternative in offer.standing:
         names = free_busy.conflicts(db, case.practitioner.id, alternative.when.span)
         if names:
-            warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
-    blind_spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
-    return (*warnings, *(free_busy.words_of(spot) for spot in blind_spots if spot.unreadable or spot.events))
+            yield Sentence(
+                "Something else stands at one of the times, %(when)s, in %(calendars)s.",
+                when=alternative.when.local,
+                calendars=tuple(names),
+            )
 
 
 def _remind(db: Connection, case: Case, offer: Offer, now: datetime) -> None:

@@ -24,6 +24,7 @@ from connector.domain.span import Span, zone_named
 from connector.errors import ConnectorError, MissingError, ProviderError, RefusedError
 from connector.failures import tell
 from connector.ports import Busy, BusyReading, Clock, ListsBusy, RemoteCalendar
+from connector.sentence import Paragraph, Sentence
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
@@ -202,22 +203,52 @@ def blind_until(
     return busy.blind_spots(db, practitioner_id, read_since=now - FRESH * policy.poll_open, until=until)
 
 
-def words_of(spot: BlindSpot) -> str:
+def blindness(spot: BlindSpot) -> Paragraph:
     """Say that a calendar is a blind spot, or that something in it is."""
-    return " ".join(_words_of(spot))
+    return Paragraph((*_unread(spot), *([_stale(spot)] if spot.stale else [])))
 
 
-def _words_of(spot: BlindSpot) -> Iterator[str]:
+def _unread(spot: BlindSpot) -> Iterator[Sentence]:
     if spot.events:
-        count = (
-            "an event that could not be read" if spot.events == 1 else f"{spot.events} events that could not be read"
+        yield Sentence(
+            "“%(calendar)s” holds an event that could not be read, so nobody knows whether these times are free there. "
+            "Look there first.",
+            plural="“%(calendar)s” holds %(n)s events that could not be read, so nobody knows whether these times are "
+            "free there. Look there first.",
+            n=spot.events,
+            calendar=spot.calendar,
         )
-        yield f"“{spot.calendar}” holds {count}, so nobody knows whether these times are free there. Look there first."
-    if not spot.stale:
-        return
-    age = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
-    trouble = "cannot be read at the moment and " if spot.unreadable else ""
-    yield f"“{spot.calendar}” {trouble}{age}, so nobody knows whether these times are free there."
+
+
+def _stale(spot: BlindSpot) -> Sentence:
+    if spot.since is None:
+        return _never_read(spot)
+    if spot.unreadable:
+        return Sentence(
+            "The calendar “%(calendar)s” cannot be read at the moment, so nobody knows whether these times are free "
+            "there. It was last read on %(since)s (UTC).",
+            calendar=spot.calendar,
+            since=spot.since,
+        )
+    return Sentence(
+        "The calendar “%(calendar)s” was last read on %(since)s (UTC), so nobody knows whether these times are still "
+        "free there.",
+        calendar=spot.calendar,
+        since=spot.since,
+    )
+
+
+def _never_read(spot: BlindSpot) -> Sentence:
+    if spot.unreadable:
+        return Sentence(
+            "The calendar “%(calendar)s” cannot be read at the moment, and never could be, so nobody knows whether "
+            "these times are free there.",
+            calendar=spot.calendar,
+        )
+    return Sentence(
+        "The calendar “%(calendar)s” has not been read yet, so nobody knows whether these times are free there.",
+        calendar=spot.calendar,
+    )
 
 
 def _is_needed(db: Db, calendar: Calendar, now: datetime) -> bool:

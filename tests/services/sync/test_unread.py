@@ -145,7 +145,7 @@ def test_the_timeline_tells_once_that_events_cannot_be_read_and_once_that_all_ca
 def test_a_calendar_with_an_event_that_could_not_be_read_is_a_blind_spot_however_fresh(practice: Practice) -> None:
     (spot,) = [spot for spot in spots(practice) if spot.calendar == "Private"]
     assert (spot.events, spot.stale, spot.unreadable, spot.since) == (2, False, False, practice.now)
-    assert "“Private” holds 2 events that could not be read, so nobody knows" in free_busy.words_of(spot)
+    assert "“Private” holds 2 events that could not be read, so nobody knows" in str(free_busy.blindness(spot))
 
 
 @on_sqlite
@@ -154,16 +154,16 @@ def test_an_old_reading_with_unread_events_says_both(practice: Practice) -> None
     practice.wait(minutes=24 * 60)
     (spot,) = [spot for spot in spots(practice) if spot.calendar == "Private"]
     assert (spot.events, spot.stale) == (2, True)
-    words = free_busy.words_of(spot)
+    words = str(free_busy.blindness(spot))
     assert "holds 2 events" in words
-    assert "was last looked at" in words
+    assert "was last read on" in words
 
 
 @on_sqlite
 @pytest.mark.usefixtures("broken")
 def test_an_offer_is_sent_in_spite_of_it_and_says_so(practice: Practice) -> None:
     sent = practice.send(practice.draft(practice.book(48), 72))
-    assert [warning for warning in sent.warnings if "2 events that could not be read" in warning]
+    assert [warning for warning in sent.warnings if "2 events that could not be read" in str(warning)]
 
 
 @on_sqlite

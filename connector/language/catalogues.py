@@ -1,0 +1,127 @@
+"""One catalogue a language: a `.po` file that is read when its language is first asked for, and kept.
+
+English needs none: a message is its English. Nothing is compiled, so what an installation says is what stands in the
+file. A third language is one more file here and its tag in the setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, time, timedelta
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import PoFileError, read_po
+from babel.support import NullTranslations, Translations
+
+from connector.errors import RuleError, SettingsError
+from connector.language import values
+from connector.language.offered import ENGLISH, SHIPPED
+from connector.sentence import Paragraph, Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language: its messages, and how it writes dates, lengths of time and lists.
+
+    Messages name what is filled in, `%(name)s`. A percent sign is written twice where something is filled in.
+
+    Attributes:
+        tag: Such as en or de.
+    """
+
+    tag: str
+    locale: Locale = field(repr=False, compare=False)
+    catalogue: NullTranslations = field(repr=False, compare=False)
+
+    def gettext(self, message: str) -> str:
+        """Return a message in this language; in English, if the catalogue lacks it."""
+        return str(self.catalogue.gettext(message))
+
+    def ngettext(self, message: str, plural: str, n: int) -> str:
+        """Return the form of a message that is right for a number."""
+        return str(self.catalogue.ngettext(message, plural, n))
+
+    def pgettext(self, context: str, message: str) -> str:
+        """Return a message whose English means several things, by what it means here."""
+        return str(self.catalogue.pgettext(context, message))
+
+    def npgettext(self, context: str, message: str, plural: str, n: int) -> str:
+        """Return the right form of a message with a meaning."""
+        return str(self.catalogue.npgettext(context, message, plural, n))
+
+    def say(self, message: str, /, **filled: Any) -> str:
+        """Say a message, its values written as this language writes them."""
+        return self._filled(self.gettext(message), filled)
+
+    @property
+    def direction(self) -> str:
+        """Which way it is written: ltr or rtl."""
+        return str(self.locale.text_direction)
+
+    def say_n(self, message: str, plural: str, n: int, /, **filled: Any) -> str:
+        """Say a message about a number of things; `%(n)s` is the number."""
+        return self._filled(self.ngettext(message, plural, n), {**filled, "n": n})
+
+    def say_as(self, context: str, message: str, /, **filled: Any) -> str:
+        """Say a message that means several things in English, by what it means here."""
+        return self._filled(self.pgettext(context, message), filled)
+
+    def sentence(self, said: Sentence) -> str:
+        """Say a sentence of the pure layers."""
+        if said.plural:
+            return self._filled(self.ngettext(said.words, said.plural, said.n), said.values)
+        return self._filled(self.gettext(said.words), said.values)
+
+    def refusal(self, error: RuleError) -> str:
+        """Say what was refused, why, and what to do."""
+        return self.value(error.sentences)
+
+    def value(self, value: Any) -> str:
+        """Write one value as this language does; a datetime on the clock that it is on."""
+        match value:
+            case Sentence():
+                return self.sentence(value)
+            case Paragraph():
+                return " ".join(map(self.sentence, value))
+            case tuple() | list():
+                return values.listed([self.value(one) for one in value], self.locale)
+            case timedelta():
+                return values.length(value, self.locale)
+            case date() | time():  # a datetime is a date
+                return values.moment(value, self.locale)
+            case _:
+                return str(value)
+
+    def _filled(self, text: str, filled: Mapping[str, Any]) -> str:
+        return text % {name: self.value(value) for name, value in filled.items()} if filled else text
+
+
+@cache
+def language(tag: str, folder: Path = SHIPPED) -> Language:
+    """Return a language. Raises: SettingsError, which says what is wrong, for one whose catalogue cannot be used."""
+    if tag == ENGLISH:
+        return Language(tag, Locale.parse(tag), NullTranslations())
+    file = folder / f"{tag}.po"
+    try:
+        locale = Locale.parse(tag)
+        with file.open("rb") as opened:
+            catalogue = read_po(opened, locale=locale, abort_invalid=True)
+    except FileNotFoundError as error:
+        raise SettingsError([f"there is no catalogue for the language {tag}: {file} is missing"]) from error
+    except (UnknownLocaleError, PoFileError, ValueError) as error:
+        raise SettingsError([f"the catalogue of the language {tag} cannot be read, {file}: {error}"]) from error
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)  # without what is fuzzy
+    compiled.seek(0)
+    return Language(tag, locale, Translations(compiled))
+
+
+def marked(message: str) -> str:
+    """Mark a message that is said elsewhere, so that it is collected for translators."""
+    return message

@@ -1,0 +1,150 @@
+"""What `make check` says of the messages in the code and of the catalogues."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector.language.offered import Languages
+from tests.messages.__main__ import check, read, update
+from tests.messages.checking import faults
+from tests.messages.collecting import Message, catalogue, in_python, in_template
+from tests.messages.pseudo import CLOSES, OPENS, pseudo, write_catalogue
+
+HEAD = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+
+
+def messages(source: str) -> list[Message | str]:
+    return [one.message or one.fault for one in in_python(source, "a.py")]
+
+
+def wrong(tmp_path: Path, code: str, entries: str) -> list[str]:
+    path = tmp_path / "de.po"
+    path.write_text(HEAD + entries, encoding="utf-8")
+    return list(faults(catalogue(in_python(code, "a.py")), read(path)))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ('language.say("Hello")', Message("Hello")),
+        ('language.say("Hello " "%(name)s", name=name)', Message("Hello %(name)s")),
+        ('language.say_n("%(n)s time", "%(n)s times", n)', Message("%(n)s time", plural="%(n)s times")),
+        ('language.say_as("place", "online")', Message("online", context="place")),
+        ('NAMES = {1: marked("the booking")}', Message("the booking")),
+    ],
+)
+def test_literal_of_a_call_that_says_something_is_a_message(code: str, message: Message) -> None:
+    assert messages(code) == [message]
+
+
+def test_either_literal_of_a_choice_is_a_message() -> None:
+    assert messages('language.say("one" if x else "two")') == [Message("one"), Message("two")]
+
+
+def test_variable_comes_from_a_message_that_is_marked_elsewhere() -> None:
+    assert messages("language.say(NAMES[kind])") == []
+
+
+@pytest.mark.parametrize("made", ["f'Hello {name}'", "'Hello ' + name", "'Hello %s' % name", "'Hello {}'.format(name)"])
+def test_text_that_is_put_together_where_a_message_belongs_is_a_fault(made: str) -> None:
+    [fault] = messages(f"language.say({made})")
+
+    assert "is put together, so nobody can translate it" in str(fault)
+
+
+def test_page_says_its_messages() -> None:
+    page = """<p>{% trans name=person.name %}Hello
+      {{ name }}, 100 % yours{% endtrans %}</p> {{ pgettext("place", "online") }} {{ _("Back") }}
+      {% trans n=3 %}{{ n }} time{% pluralize %}{{ n }} times{% endtrans %}"""
+
+    assert [one.message for one in in_template(page, "a.html")] == [
+        Message("Hello %(name)s, 100 %% yours"),
+        Message("online", context="place"),
+        Message("Back"),
+        Message("%(n)s time", plural="%(n)s times"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "fault"),
+    [
+        ("", "is missing"),
+        ('msgid "Hello %(name)s"\nmsgstr ""', "is missing"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s"\n\nmsgid "Gone"\nmsgstr "Fort"', "is stale"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s"\n\n#~ msgid "Gone"\n#~ msgstr "Fort"', "is stale"),
+        ('#, fuzzy\nmsgid "Hello %(name)s"\nmsgstr "Hallo %(name)s"', "is marked fuzzy"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo %(nome)s"', "fills in nome instead of name"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo"', "fills in nothing instead of name"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s, 50 % mehr"', "percent sign"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s 50 %"', "percent sign"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo <b>%(name)s</b>"', "other tags"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo {{ name }} %(name)s"', "other tags"),
+        ('msgid "Hello %(name)s"\nmsgstr " Hallo %(name)s"', "other blanks"),
+    ],
+)
+def test_fault_of_a_catalogue_is_told(tmp_path: Path, entries: str, fault: str) -> None:
+    told = wrong(tmp_path, 'language.say("Hello %(name)s", name=name)', entries)
+
+    assert any(fault in one for one in told), told
+    assert wrong(tmp_path, 'language.say("Hi")', 'msgid "Hi"\nmsgstr "Hallo"') == []
+
+
+def test_bare_percent_sign_in_the_english_is_a_fault(tmp_path: Path) -> None:
+    entries = 'msgid "%(n)s % of it"\nmsgstr "%(n)s %% davon"'
+
+    assert any("the English has a percent" in one for one in wrong(tmp_path, 'say("%(n)s % of it", n=n)', entries))
+
+
+@pytest.mark.parametrize("forms", ['"Eine Zeit"\nmsgstr[1] "%(n)s Zeiten"', '"%(n)s Zeit"\nmsgstr[1] "%(n)s Zeiten"'])
+def test_one_may_be_told_without_its_number(tmp_path: Path, forms: str) -> None:
+    entries = f'msgid "One time"\nmsgid_plural "%(n)s times"\nmsgstr[0] {forms}'
+
+    assert wrong(tmp_path, 'say_n("One time", "%(n)s times", n)', entries) == []
+
+
+def test_plural_needs_every_form_of_the_language(tmp_path: Path) -> None:
+    entries = 'msgid "One time"\nmsgid_plural "%(n)s times"\nmsgstr[0] "Eine Zeit"'
+
+    assert wrong(tmp_path, 'say_n("One time", "%(n)s times", n)', entries)
+
+
+def test_check_names_the_file_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "connector").mkdir()
+    (tmp_path / "connector" / "a.py").write_text('say(f"Hello {name}")\nsay("Hi")\n')
+    (tmp_path / "de.po").write_text(HEAD)
+
+    assert check(tmp_path, tmp_path) == 1
+    told = capsys.readouterr().out
+    assert "connector/a.py:1: " in told
+    assert "de.po: “Hi”: is missing" in told
+
+
+def test_new_language_begins_with_every_message_and_nothing_said(tmp_path: Path) -> None:
+    update(tmp_path, ["pl"])
+
+    begun = read(tmp_path / "pl.po")
+    assert len(begun) > 1
+    assert {form for one in begun if one.id for form in one.string or ()} <= {""}
+    assert begun.num_plurals > 2
+
+
+def test_catalogue_that_is_brought_up_twice_does_not_change(tmp_path: Path) -> None:
+    update(tmp_path, ["de"])
+    once = (tmp_path / "de.po").read_bytes()
+    update(tmp_path, [])
+
+    assert (tmp_path / "de.po").read_bytes() == once
+
+
+def test_language_nobody_speaks_says_everything(tmp_path: Path) -> None:
+    write_catalogue(tmp_path)
+    said = Languages(("ar",), tmp_path).of("ar")
+
+    assert said.direction == "rtl"
+    assert said.say("local time in %(city)s", city="Kyiv").startswith(OPENS)
+    assert "Kyiv" in said.say("local time in %(city)s", city="Kyiv")
+    assert pseudo("<b>Hi</b> %(n)s &amp; %%").count("%(n)s") == 1
+    assert len(pseudo("an hour or two")) > len("an hour or two")
+    assert pseudo("x").endswith(CLOSES)
