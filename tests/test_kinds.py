@@ -21,7 +21,7 @@ from connector.domain.question import QUESTIONS, Meanwhile, QuestionRow
 from connector.domain.question import ROWS as QUESTION_ROWS
 from connector.outbox import wording
 from connector.outbox.letters import compose
-from connector.services.views import timeline
+from connector.services.views import phrases
 from connector.storage.database import Database
 from tests.conftest import Clock
 from tests.outbox.people import BRAND, FROM, letter, notice
@@ -52,8 +52,8 @@ def test_every_kind_of_notice_has_one_row() -> None:
 
 
 def test_every_kind_of_notice_has_a_name_in_the_timeline() -> None:
-    assert timeline.LETTERS.keys() == set(NoticeKind)
-    assert all(timeline.LETTERS.values())
+    assert phrases.LETTERS.keys() == set(NoticeKind)
+    assert all(phrases.LETTERS.values())
 
 
 @every_row
@@ -144,9 +144,9 @@ def test_a_question_about_a_move_names_where_to_and_when_it_answers_itself(row: 
 
 
 def test_every_kind_of_question_its_answers_and_its_ends_have_words_in_the_timeline() -> None:
-    assert timeline._QUESTIONS.keys() == set(QuestionKind)
-    assert timeline.ANSWERS.keys() == set(Answer)
-    assert timeline._DROPPED.keys() == set(Dropped)
+    assert phrases.QUESTIONS.keys() == set(QuestionKind)
+    assert phrases.ANSWERS.keys() == set(Answer)
+    assert phrases.DROPPED.keys() == set(Dropped)
     assert {row.remote_change for row in QUESTION_ROWS} <= sessions._ASKED.keys()
 
 

@@ -17,7 +17,7 @@ from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
 from connector.services import conversations
 from connector.services import people as changing
-from connector.services.views.timeline import LETTERS
+from connector.services.views.phrases import LETTERS
 from connector.storage import people, tables
 
 

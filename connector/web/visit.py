@@ -22,16 +22,17 @@ from connector.errors import (
     StaleAnswerError,
     TimeTakenError,
 )
+from connector.language.messages import marked
 from connector.runtime import Runtime
 from connector.services.signing_in import browsers
 from connector.services.signing_in.browsers import Browser
 from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
-from connector.web.words import Words, words_in
+from connector.web import speaking
 
 EXTENSION = "pencilled"
 _BROWSER, _NEXT_PAGE = "browser", "wanted"  # the keys in the cookie: a token, and where to go on
-ENDED = "You are not signed in here any more. Please sign in again."
+ENDED = marked("You are not signed in here any more. Please sign in again.")
 
 
 def runtime() -> Runtime:
@@ -76,10 +77,12 @@ def browser() -> Browser | None:
     if "browser" not in g:
         here, token = runtime(), _token()
         g.browser = browsers.find(here.database, token, now=here.clock()) if token else None
+        if g.browser is not None and "language" not in g:
+            speaking.to(g.browser)
         if token and g.browser is None:
             note(Event.REFUSED, what="cookie")
             cookie.clear()
-            flash(ENDED, "warning")
+            flash(speaking.say(ENDED), "warning")
     found: Browser | None = g.browser
     return found
 
@@ -110,16 +113,6 @@ def actor(db: Connection) -> Actor:
     return practitioners.actor(db, practitioner_id())
 
 
-def reader_words() -> Words:
-    """Return words in the language the browser prefers, for a page that knows no client."""
-    return words_in(reader_language())
-
-
-def reader_language() -> str:
-    """Return the language the browser prefers of those we have."""
-    return request.accept_languages.best_match(("en", "de"), "en")
-
-
 def status_of(error: RuleError) -> int:
     """Return the HTTP status for what the domain has refused."""
     match error:
@@ -133,14 +126,20 @@ def status_of(error: RuleError) -> int:
 
 def sentence(error: RuleError | ProviderError) -> str:
     """Say what went wrong as a sentence, with what to do about it."""
-    text = str(error).strip() or "The calendar service did not do what was asked"
+    text = refusal(error).strip() or speaking.say("The calendar service did not do what was asked")
     text = text[0].upper() + text[1:]
     full = text if text.endswith((".", "?", "!")) else f"{text}."
     if isinstance(error, RuleError | RefusedError):
         return full
     if isinstance(error, InstallationError):
-        return (
-            f"{full} This is not about your account: whoever runs this installation is told, and has to put it right. "
+        then = speaking.say(
+            "This is not about your account: whoever runs this installation is told, and has to put it right. "
             "Please try again later."
         )
-    return f"{full} Please try again."
+        return f"{full} {then}"
+    return f"{full} {speaking.say('Please try again.')}"
+
+
+def refusal(error: RuleError | ProviderError) -> str:
+    """Say why something was refused."""
+    return str(error)

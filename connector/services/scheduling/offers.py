@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -18,13 +19,18 @@ from connector.domain.people import Actor, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
 from connector.errors import RuleError, TimeTakenError
+from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, decision_of, load, record
 from connector.services.scheduling import conflicts
 from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.services.sync import breaker, free_busy
+from connector.services.views.timeline import teller_for
 from connector.storage import calendars, occupancy, offers
+
+if TYPE_CHECKING:
+    from connector.language.telling import Teller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,15 @@ def discard(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: d
     record(db, policy, case, decision_of(transition, was=offer.state), now=now)
 
 
-def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> SentOffer:
+def send(
+    db: Connection,
+    policy: Policy,
+    offer_id: UUID,
+    *,
+    by: Actor,
+    now: datetime,
+    languages: Languages = ENGLISH_ONLY,
+) -> SentOffer:
     """Hold every alternative, ask the client, and let the deadline run; an offer still open is replaced without a gap.
 
     Raises: RuleError if the client cannot be reached or a calendar has lost its access: nothing is held then;
@@ -79,7 +93,9 @@ def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: date
     check_can_ask(db, policy, case)
     transition = offer_rules.send(offer, case.session, by=by, now=now)
     record(db, policy, case, sending(case, transition, was=offer.state, by=by, now=now), now=now)
-    return SentOffer(offer=transition.offer, warnings=_warnings(db, policy, case, transition.offer, now))
+    teller = teller_for(case.practitioner, languages)
+    warnings = _warnings(db, policy, case, transition.offer, teller, now=now)
+    return SentOffer(offer=transition.offer, warnings=warnings)
 
 
 def sending(case: Case, transition: Transition, *, was: OfferState | None, by: Actor, now: datetime) -> Decision:
@@ -195,25 +211,42 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
             )
 
 
-def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> tuple[str, ...]:
+def _warnings(
+    db: Connection, policy: Policy, case: Case, offer: Offer, teller: Teller, *, now: datetime
+) -> tuple[str, ...]:
     """Return what the practitioner should know of calendars and times, in words for them."""
     targets = calendars.calendars_of(db, case.practitioner.id)
     if not targets:
-        return ("No calendar is connected: the times are kept free here, but you will not see them in a calendar.",)
+        return (
+            teller.say(
+                "No calendar is connected: the times are kept free here, but you will not see them in a calendar."
+            ),
+        )
     warnings = [
-        f"“{calendar.name}” cannot be reached at the moment ({calendar.trouble or calendar.read_trouble}). "
-        "The times are kept free here and will appear there as soon as it answers."
+        teller.say(
+            "“%(calendar)s” cannot be reached at the moment (%(why)s). "
+            "The times are kept free here and will appear there as soon as it answers.",
+            calendar=calendar.name,
+            why=calendar.trouble or calendar.read_trouble,
+        )
         for calendar in targets
         if calendar.trouble or calendar.read_trouble
     ]
     if any(offer.expires_at and alternative.when.span.start < offer.expires_at for alternative in offer.held):
-        warnings.append("One of the times begins before the client's deadline; it can be chosen only until it begins.")
+        warnings.append(
+            teller.say("One of the times begins before the client's deadline; it can be chosen only until it begins.")
+        )
     for alternative in offer.standing:
         names = free_busy.conflicts(db, case.practitioner.id, alternative.when.span)
         if names:
-            warnings.append(f"{alternative.when.local:%A %d %B, %H:%M}: something stands there in {', '.join(names)}.")
+            warning = teller.say(
+                "%(when)s: something stands there in %(calendars)s.",
+                when=alternative.when,
+                calendars=", ".join(names),
+            )
+            warnings.append(warning)
     blind_spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
-    return (*warnings, *(free_busy.words_of(spot) for spot in blind_spots if spot.unreadable))
+    return (*warnings, *(free_busy.told(spot, teller) for spot in blind_spots if spot.unreadable))
 
 
 def _remind(db: Connection, case: Case, offer: Offer, now: datetime) -> None:

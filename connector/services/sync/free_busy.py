@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Thread
 from time import monotonic
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -46,6 +47,9 @@ from connector.storage.busy import BlindSpot
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
+
+if TYPE_CHECKING:
+    from connector.language.telling import Teller
 
 AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
@@ -206,6 +210,22 @@ def words_of(spot: BlindSpot) -> str:
     age = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
     trouble = "cannot be read at the moment and " if spot.unreadable else ""
     return f"“{spot.calendar}” {trouble}{age}, so nobody knows whether these times are free there."
+
+
+def told(spot: BlindSpot, teller: Teller) -> str:
+    """Say to somebody that a calendar cannot be read, and since when nobody knows what stands in it."""
+    if spot.since is None:
+        return teller.say(
+            "“%(calendar)s” cannot be read at the moment and has never been looked at, so nobody knows whether these "
+            "times are free there.",
+            calendar=spot.calendar,
+        )
+    return teller.say(
+        "“%(calendar)s” cannot be read at the moment and was last looked at on %(at)s, so nobody knows whether these "
+        "times are free there.",
+        calendar=spot.calendar,
+        at=spot.since,
+    )
 
 
 def _is_needed(db: Db, calendar: Calendar, now: datetime) -> bool:
