@@ -139,7 +139,6 @@ def _people(notice: Notice, language: Language, brand: str) -> dict[str, Any]:
         "replies": bool(notice.reply_to),
         "by_support": notice.by_support,
         "support": language.say("This was entered by %(brand)s support on your behalf.", brand=itip.one_line(brand)),
-        "support_for_client": language.say("This was entered by support on behalf of the client."),
     }
 
 

@@ -9,27 +9,28 @@ from connector.language.catalogues import Language, marked
 
 # What a message to a client is called, in “the message with ... did not arrive”.
 LETTERS: Mapping[str, str] = {
-    NoticeKind.BOOKED: marked("the booking"),
-    NoticeKind.MOVED: marked("the new time"),
-    NoticeKind.CORRECTED: marked("the correction of the time"),
-    NoticeKind.RELOCATED: marked("the new place"),
-    NoticeKind.ACCEPTED: marked("the confirmation of the new time"),
-    NoticeKind.CANCELLED: marked("the cancellation"),
-    NoticeKind.OFFERED: marked("your offer of other times"),
-    NoticeKind.OFFER_CHANGED: marked("the changed offer of times"),
-    NoticeKind.OFFER_REMINDER: marked("the reminder of your offer"),
-    NoticeKind.REJECTED: marked("the confirmation that none of the times suits"),
-    NoticeKind.LAPSED: marked("the word that the offer has ended"),
-    NoticeKind.WITHDRAWN: marked("the word that the offer was taken back"),
+    NoticeKind.BOOKED: marked("Booking"),
+    NoticeKind.MOVED: marked("New time for the session"),
+    NoticeKind.CORRECTED: marked("Correction of the time"),
+    NoticeKind.RELOCATED: marked("New place for the session"),
+    NoticeKind.ACCEPTED: marked("Confirmation of the new time"),
+    NoticeKind.CANCELLED: marked("Cancellation"),
+    NoticeKind.OFFERED: marked("Your offer of other times"),
+    NoticeKind.OFFER_CHANGED: marked("Changed offer of times"),
+    NoticeKind.OFFER_REMINDER: marked("Reminder of your offer"),
+    NoticeKind.REJECTED: marked("Confirmation that none of the times suits"),
+    NoticeKind.LAPSED: marked("End of the offer"),
+    NoticeKind.WITHDRAWN: marked("Offer taken back"),
 }
-OTHER = marked("the latest news")
+OTHER = marked("About the session")
 RIGHTINGS: Mapping[Righting, str] = {
-    Righting.ACCEPTED: marked("%(client)s: has chosen this time since, and the session stands there"),
+    Righting.ACCEPTED: marked("%(client)s: has chosen this time since, and the session takes place then"),
     Righting.MOVED: marked(
-        "%(client)s: the session was taken to stand here, where its event is. Make sure that both of you know"
+        "%(client)s: the session is now booked for this time, because its entry is there. Make sure that "
+        "both of you know"
     ),
     Righting.GONE: marked(
-        "%(client)s: the event of this session was not in your calendar. If the session was cancelled, "
+        "%(client)s: the entry of this session was not in your calendar. If the session was cancelled, "
         "please cancel it again"
     ),
     Righting.OFFER_CHANGED: marked(
@@ -46,9 +47,9 @@ RIGHTINGS: Mapping[Righting, str] = {
     Righting.OFFER_OVER: marked(
         "%(client)s: the times you had offered were gone, so the offer is over. Please ask what was agreed"
     ),
-    Righting.ASKED: marked("%(client)s: you were being asked about this session. Please look at it once more"),
-    Righting.PUT_BACK: marked("%(client)s: the event was put back here"),
-    Righting.TAKEN: marked("%(client)s: the event stood where another session stands. Please look at it"),
+    Righting.ASKED: marked("%(client)s: you were being asked about this session. Please check it once more"),
+    Righting.PUT_BACK: marked("%(client)s: the entry was put back to this time"),
+    Righting.TAKEN: marked("%(client)s: the entry stood where another session is booked. Please check it"),
     Righting.UNKNOWN: marked(
         "“%(client)s”: %(brand)s no longer knows this entry. It stays in your calendar as your own; if "
         "it is a session, please enter it again"

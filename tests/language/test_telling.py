@@ -166,3 +166,41 @@ def test_place_says_how_the_two_meet() -> None:
 
     assert BERLIN.place(VIDEO) == "online, https://meet.example.org/kim?room=1&lang=en"
     assert BERLIN.place(phone) == "by phone, +49 30 123456, Dr. Kim calls you"
+
+
+@pytest.mark.parametrize(
+    ("locale", "pieces"),
+    [
+        ("en", ("Tuesday, 1 December 2026", "14:00–14:50", "Central European Time, Berlin", "")),
+        ("de", ("Dienstag, 1. Dezember 2026", "14:00–14:50 Uhr", "Mitteleuropäische Zeit, Berlin", "")),
+    ],
+)
+def test_time_in_pieces_says_what_it_says_in_full(locale: str, pieces: tuple[str, ...]) -> None:
+    tells = teller(locale=locale, zone="Europe/Berlin")
+    text = tells.parts(at("2026-12-01T14:00"))
+
+    assert (text.day, text.hours, text.zone, text.elsewhere) == pieces
+    assert tells.when(at("2026-12-01T14:00")) == f"{text.day}, {text.hours} ({text.zone})"
+
+
+@pytest.mark.parametrize(
+    ("zone", "other", "elsewhere"),
+    [
+        ("Europe/Berlin", "Europe/Madrid", ""),
+        ("Europe/Berlin", "America/New_York", "08:00–08:50 (Eastern Time, New York)"),
+        ("America/New_York", "", "14:00–14:50 (Central European Time, Berlin)"),
+        ("Australia/Sydney", "", "Tuesday, 1 December 2026, 14:00–14:50 (Central European Time, Berlin)"),
+    ],
+)
+def test_time_in_pieces_is_told_on_the_other_clock_where_that_differs(zone: str, other: str, elsewhere: str) -> None:
+    assert teller(locale="en", zone=zone).parts(at("2026-12-01T14:00"), other=other).elsewhere == elsewhere
+
+
+@pytest.mark.parametrize(("locale", "line"), [("en", "1 Dec 2026, 14:00"), ("de", "1. Dez. 2026, 14:00 Uhr")])
+def test_line_of_a_table_has_the_day_in_short(locale: str, line: str) -> None:
+    assert teller(locale=locale, zone="Europe/Berlin").line(datetime(2026, 12, 1, 13, tzinfo=UTC)) == line
+
+
+def test_zone_is_named_as_it_is_called_at_that_instant() -> None:
+    assert BERLIN.zone_at(datetime(2026, 12, 1, 13, tzinfo=UTC)) == "Central European Time, Berlin"
+    assert BERLIN.zone_at(datetime(2026, 12, 1, 13, tzinfo=UTC), "America/New_York") == "Eastern Time, New York"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from babel import Locale
@@ -55,11 +56,17 @@ def check(root: Path, folder: Path) -> int:
 
 def update(folder: Path, tags: Sequence[str]) -> None:
     """Add to each catalogue what it lacks and take away what is stale; a message that was reworded becomes fuzzy."""
-    template = catalogue(every())
+    template = whole()
     for path in sorted({*folder.glob("*.po"), *(folder / f"{tag}.po" for tag in tags)}):
         brought = read(path) if path.exists() else Catalog(locale=path.stem, fuzzy=False)
         brought.update(template, update_header_comment=False, update_creation_date=False)
         write(path, brought)
+
+
+@cache
+def whole() -> Catalog:
+    """Return every message of the code, collected once a process."""
+    return catalogue(every())
 
 
 def read(path: Path) -> Catalog:
@@ -68,12 +75,12 @@ def read(path: Path) -> Catalog:
         return read_po(file, locale=Locale.parse(path.stem), abort_invalid=True)
 
 
-def write(path: Path, whole: Catalog) -> None:
+def write(path: Path, written: Catalog) -> None:
     """Write a catalogue in the order of the code, each message with the files that say it."""
-    header = _HEADER.format(language=whole.locale_identifier, plurals=whole.plural_forms)
+    header = _HEADER.format(language=written.locale_identifier, plurals=written.plural_forms)
     with path.open("wb") as file:
         file.write(header.encode())
-        write_po(file, whole, width=118, omit_header=True, include_lineno=False, ignore_obsolete=True)
+        write_po(file, written, width=118, omit_header=True, include_lineno=False, ignore_obsolete=True)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,11 @@ be read from right to left.
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 
-from tests.messages.__main__ import write
-from tests.messages.collecting import catalogue, every
+from tests.messages.__main__ import whole, write
 
 OPENS, CLOSES = "⟦", "⟧"
 _RIGHT_TO_LEFT, _ENDS = "\u2067", "\u2069"
@@ -34,20 +32,15 @@ def pseudo(text: str) -> str:
 
 def write_catalogue(folder: Path, tag: str = "ar") -> Path:
     """Write the whole catalogue in place of a real language's; one that is written from right to left by default."""
-    whole = Catalog(locale=tag, fuzzy=False)
-    for message in _template():
+    said = Catalog(locale=tag, fuzzy=False)
+    for message in whole():
         if message.id:
             forms = (message.id,) if isinstance(message.id, str) else tuple(message.id)
-            said = [pseudo(form) for form in (*forms[:1], *[forms[-1]] * (whole.num_plurals - 1))]
-            whole.add(message.id, tuple(said) if message.pluralizable else said[0], context=message.context)
+            strange = [pseudo(form) for form in (*forms[:1], *[forms[-1]] * (said.num_plurals - 1))]
+            said.add(message.id, tuple(strange) if message.pluralizable else strange[0], context=message.context)
     path = folder / f"{tag}.po"
-    write(path, whole)
+    write(path, said)
     return path
-
-
-@cache
-def _template() -> Catalog:
-    return catalogue(every())
 
 
 def _strange(text: str) -> str:

@@ -65,11 +65,21 @@ def test_nothing_in_any_letter_is_left_in_english(nobodys: Languages) -> None:
     assert {name: found for name, found in left.items() if found} == {}
 
 
+@pytest.mark.long
+def test_no_letter_in_german_has_a_word_that_german_has_not() -> None:
+    english = re.compile(r"\b(the|your|has|been|and|this|nothing|with|please|not)\b", re.IGNORECASE)
+    for name, sent in every(locale="de"):
+        written = mail(sent, Languages())
+        found = english.search(f"{written['Subject']}\n{parts(written)['text/plain']}")
+        assert found is None, f"{name}: {found}"
+
+
 def test_letter_says_in_which_language_and_direction_it_is_written(nobodys: Languages) -> None:
     for kind in NoticeKind:
         written = parts(mail(to(letter(kind), locale="ar"), nobodys))
 
         assert '<html lang="ar" dir="rtl">' in written["text/html"]
+        assert "border-left" not in written["text/html"]
     assert '<html lang="de" dir="ltr">' in parts(mail(to(letter(kind), locale="de"), Languages()))["text/html"]
 
 

@@ -5,15 +5,18 @@ import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import trustme
 
+from connector import app
 from connector.domain.notice import NoticeKind
 from connector.outbox.smtp import SmtpSender, check
 from connector.ports import NotSentError
 from tests.fakes.mailbox import Mailbox
 from tests.outbox.people import BRAND, CLIENT, FROM, SESSION, letter
+from tests.outbox.variations import to
 
 SECRET = "p@ss/w%rd:#"
 
@@ -65,6 +68,19 @@ def test_letter_arrives_with_its_fixed_envelope(mailbox: Mailbox) -> None:
     assert caught.recipients == (CLIENT.address,)
     assert caught.greeted_as == "sessions.example.org"
     assert caught.message["Message-ID"] == "<2@sessions.example.org>"
+
+
+@pytest.mark.parametrize(("languages", "subject"), [("en,de", "Ihr Termin am"), ("en", "Your session on")])
+def test_letter_is_in_the_language_of_its_reader_where_the_installation_speaks_it(
+    mailbox: Mailbox, tmp_path: Path, languages: str, subject: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/pencilled.sqlite3"
+    settings = {"CONNECTOR_DATABASE_URL": url, "CONNECTOR_SMTP_URL": mailbox.url, "CONNECTOR_LANGUAGES": languages}
+
+    app.build(app.read_settings(settings)).sender.send(to(letter(NoticeKind.BOOKED), locale="de_AT"))
+
+    (caught,) = mailbox.wait_for(1)
+    assert caught.message["Subject"].startswith(subject)
 
 
 def test_letter_to_the_practitioner_comes_from_the_product_itself(mailbox: Mailbox) -> None:
