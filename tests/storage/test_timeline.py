@@ -38,7 +38,7 @@ from tests.services.connected import connect
 from tests.services.practice import Practice
 from tests.services.telling import ENGLISH
 
-# Every kind of fact with its variants as version 0004 stored it, and who, what and why it was told as then.
+# Every kind of fact with its variants as version 0004 stored it, and who, what and why it is told as.
 OLD_ROWS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "facts" / "0004.json").read_text(encoding="utf-8")
 )

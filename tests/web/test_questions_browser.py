@@ -31,7 +31,7 @@ pytestmark = pytest.mark.chromium
 def test_a_practitioner_says_on_a_phone_that_the_client_has_agreed(page: Page, stage: Stage, there: Desk) -> None:
     question = question_about_move(there)
     page.open(page_of(stage, question))
-    assert page.heading == "You moved the session with Kim Noor: what should happen?"
+    assert page.heading == "You moved the session with Kim Noor: please decide"
     page.check()
     page.press("Kim Noor has already agreed", to="Move the session with Kim Noor?")
     page.check()
