@@ -171,8 +171,13 @@ def _policy(settings: Settings) -> Policy:
 
 def _load_provider(settings: Settings, slug: str) -> Provider:
     if slug not in settings.providers:
-        enabled = ", ".join(settings.providers)
-        raise RuleError(f"The calendar service “{slug}” is not in use here. In use: {enabled}.")
+        raise RuleError(
+            "The calendar service “%(slug)s” is not in use here. These are: %(services)s.",
+            code="calendar_service_not_in_use",
+            field="provider",
+            slug=slug,
+            services=tuple(settings.providers),
+        )
     return providers.load(slug)
 
 

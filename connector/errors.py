@@ -32,16 +32,56 @@ A class exists only where some caller acts differently.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any, Self
+
+from connector.sentence import Paragraph, Sentence, Value
 
 
 class ConnectorError(Exception):
-    """Anything this product raises on purpose."""
+    """Anything this product raises on purpose; `code` says what, for programs."""
+
+    code = "failed"
 
 
 class RuleError(ConnectorError):
-    """The domain says no. The message is for the person who asked: what was wrong and what to do."""
+    """The domain says no. The words are for the person who asked: what was wrong and what to do.
+
+    Attributes:
+        code: What was refused, for programs: it stays, whatever the words become. `docs/errors.md` has them all.
+        sentences: The words and their values, for a door to say; `str` says them in English.
+        field: Which input it is about, where it is about one.
+    """
+
+    def __init__(
+        self,
+        words: str,
+        /,
+        *,
+        code: str,
+        field: str | None = None,
+        plural: str = "",
+        n: int = 0,
+        **values: Value,
+    ) -> None:
+        super().__init__(words)
+        self.code = code
+        self.field = field
+        self.sentences = Paragraph((Sentence.of(words, values, plural=plural, n=n),))
+
+    def __str__(self) -> str:
+        return str(self.sentences)
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """What fills the words in, by name."""
+        return {name: value for sentence in self.sentences for name, value in sentence.values.items()}
+
+    def adding(self, words: str, /, **values: Value) -> Self:
+        """Say something more, as the door knows it: what a person can do there."""
+        self.sentences = Paragraph((*self.sentences, Sentence.of(words, values)))
+        return self
 
 
 class NotFoundError(RuleError):
@@ -55,8 +95,17 @@ class PastSpanError(RuleError):
 class WallTimeError(RuleError):
     """A local time that does not exist or exists twice; `choices` names the readings of an ambiguous one."""
 
-    def __init__(self, message: str, *, choices: Sequence[str] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        words: str,
+        /,
+        *,
+        code: str,
+        field: str | None = None,
+        choices: Sequence[str] = (),
+        **values: Any,
+    ) -> None:
+        super().__init__(words, code=code, field=field, **values)
         self.choices = tuple(choices)
 
 
@@ -67,16 +116,16 @@ class TimeTakenError(RuleError):
 class ConflictError(RuleError):
     """Something stands at the time in another calendar, or nobody knows; `key` names what, for who accepts it."""
 
-    def __init__(self, message: str, *, key: str) -> None:
-        super().__init__(message)
+    def __init__(self, words: str, /, *, code: str, key: str, field: str | None = None, **values: Any) -> None:
+        super().__init__(words, code=code, field=field, **values)
         self.key = key
 
 
 class OfferClosedError(RuleError):
     """The offer has ended, so this act can change nothing; `state` says how it ended."""
 
-    def __init__(self, message: str, *, state: str) -> None:
-        super().__init__(message)
+    def __init__(self, words: str, /, *, code: str, state: str, **values: Any) -> None:
+        super().__init__(words, code=code, **values)
         self.state = state
 
 
@@ -93,13 +142,26 @@ class InnerAddressError(RuleError):
 
 
 class ProviderError(ConnectorError):
-    """A calendar service did not do what was asked."""
+    """A calendar service did not do what was asked.
+
+    Attributes:
+        sentence: Why, in words for a person and without the full stop; None where the message is what a service, or a
+            library, has said: that is quoted, in no language but its own.
+    """
+
+    code = "service_failed"
+
+    def __init__(self, message: str | Sentence) -> None:
+        super().__init__(str(message))
+        self.sentence = message if isinstance(message, Sentence) else None
 
 
 class TransientError(ProviderError):
     """It may work later: put the work off, never sooner than `retry_after` when the service named one."""
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    code = "service_unavailable"
+
+    def __init__(self, message: str | Sentence, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -107,21 +169,31 @@ class TransientError(ProviderError):
 class AccessLostError(ProviderError):
     """The credentials are no longer accepted: stop this connection and ask the practitioner to reconnect."""
 
+    code = "access_lost"
+
 
 class SyncTokenExpiredError(ProviderError):
     """The service no longer knows the sync token: forget it and read everything."""
+
+    code = "sync_token_expired"
 
 
 class EditConflictError(ProviderError):
     """Somebody wrote in between, again and again: read, then plan again."""
 
+    code = "edit_conflict"
+
 
 class MissingError(ProviderError):
     """The entry, or the calendar itself, is confirmed not to be there."""
 
+    code = "remote_missing"
+
 
 class RefusedError(ProviderError):
     """The service understood and said no: its practitioner can do something about it, or it changes its mind."""
+
+    code = "service_refused"
 
 
 class InstallationError(ProviderError):
@@ -130,7 +202,9 @@ class InstallationError(ProviderError):
     The message is for the operator. Ask again no sooner than `retry_after` when the service named one.
     """
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    code = "installation_refused"
+
+    def __init__(self, message: str | Sentence, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -138,21 +212,31 @@ class InstallationError(ProviderError):
 class StandstillError(ConnectorError):
     """The database was restored from a back-up: nothing may be decided or told until somebody has put that right."""
 
+    code = "standing_still"
+
 
 class LeaseLostError(ConnectorError):
     """The claim is gone, and another worker may have it: stop at once, record nothing."""
+
+    code = "lease_lost"
 
 
 class StoppingError(ConnectorError):
     """This process is stopping: leave the rest of the work to whoever claims the key next."""
 
+    code = "stopping"
+
 
 class NotificationRejectedError(ConnectorError):
     """A push that does not prove where it comes from."""
 
+    code = "notification_rejected"
+
 
 class SettingsError(ConnectorError):
     """The settings cannot be used; the message lists every fault at once."""
+
+    code = "settings_unusable"
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("These settings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))

@@ -24,6 +24,7 @@ from connector import counters
 from connector.errors import ConnectorError, InnerAddressError, RefusedError, TransientError
 from connector.exchange import LateError, within
 from connector.ports import HTTP_TIMEOUT, Network, before_request
+from connector.sentence import Sentence
 from providers._connections import POOLS
 from providers._guard import GuardedResolver, InnerHostError, allowed, is_unknown_host, plain
 
@@ -133,7 +134,7 @@ class Http:
         all_headers = dict(headers) if self._digest else {**headers, "Authorization": self._basic}
         for attempt in (1, 2):
             before_request()
-            with _faults(host, InnerAddressError if self._connecting else RefusedError):
+            with _faults(host, connecting=self._connecting):
                 try:
                     return self._send(method, url, all_headers, body, ends_at)
                 except RequestException as error:
@@ -262,31 +263,48 @@ def _hung_up(error: RequestException) -> bool:
 
 
 @contextmanager
-def _faults(host: str, inner: type[ConnectorError]) -> Iterator[None]:
+def _faults(host: str, *, connecting: bool) -> Iterator[None]:
     """Let only our own errors out, whatever a library makes of an answer."""
     try:
         yield
     except ConnectorError:
         raise
     except (RequestException, HTTPError, OSError) as error:
-        raise _meaning(list(_chain(error)), host, inner) from error
+        raise _meaning(list(_chain(error)), host, connecting=connecting) from error
     except Exception as error:
-        raise TransientError(f"“{host}” gave an answer that makes no sense ({type(error).__name__}).") from error
+        raise TransientError(
+            Sentence("“%(host)s” gave an answer that makes no sense (%(kind)s)", host=host, kind=type(error).__name__)
+        ) from error
 
 
-def _meaning(chain: Sequence[BaseException], host: str, inner: type[ConnectorError]) -> ConnectorError:
+def _inner(host: str, *, connecting: bool) -> ConnectorError:
+    """Say that a host is an inner one: while connecting, to the person who has entered it."""
+    if not connecting:
+        return RefusedError(f"“{host}” leads into an inner network")
+    return InnerAddressError(
+        "“%(host)s” leads into an inner network. If that is meant, ask whoever runs this installation to allow that "
+        "name.",
+        code="inner_address",
+        field="address",
+        host=host,
+    )
+
+
+def _meaning(chain: Sequence[BaseException], host: str, *, connecting: bool) -> ConnectorError:
     if any(isinstance(link, InnerHostError) for link in chain):
-        return inner(f"“{host}” leads into an inner network. If that is meant, ask the operator to allow it by name.")
+        return _inner(host, connecting=connecting)
     if any(is_unknown_host(link) for link in chain):
-        return UnknownHostError(f"There is no server called “{host}”.")
+        return UnknownHostError(Sentence("There is no server called “%(host)s”", host=host))
     if any(isinstance(link, SSLError) for link in chain):
-        return UnreachableError(f"“{host}” has no valid certificate, so the password was not sent.")
+        return UnreachableError(
+            Sentence("“%(host)s” has no valid certificate, so the password was not sent", host=host)
+        )
     if any(
         isinstance(link, Timeout | RawTimeoutError | LateError) and not isinstance(link, NewConnectionError)
         for link in chain
     ):
-        return UnreachableError(f"“{host}” did not answer in time.")
-    return UnreachableError(f"“{host}” could not be reached.")
+        return UnreachableError(Sentence("“%(host)s” did not answer in time", host=host))
+    return UnreachableError(Sentence("“%(host)s” could not be reached", host=host))
 
 
 class Lanes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import click
 
+from connector.cli._refusals import Refusal, WrongSettings, prints_json, refusal_of, unreachable
 from connector.cli._stopping import UNTIL_STOPPED, leave_when_asked
-from connector.errors import ConnectorError, SettingsError
+
+__all__ = ["COMMANDS", "Refusal", "WrongSettings", "main", "unreachable"]
 
 COMMANDS = {
     "demo": "See it work: a calendar server, a mail catcher, one offer made and answered.",
@@ -28,20 +29,6 @@ COMMANDS = {
     "restored": "Put right what differs after the database was restored from a back-up.",
     "keys": "Seal stored credentials under the newest key, or go on without one that is lost.",
 }
-
-
-class Refusal(click.ClickException):
-    """A fault that a person can correct, printed in red on standard error, without a traceback."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print it."""
-        click.secho(self.format_message(), fg="red", file=file, err=file is None)
-
-
-class WrongSettings(Refusal):
-    """Nothing can be done with these settings."""
-
-    exit_code = 2
 
 
 class _Door(click.Group):
@@ -72,28 +59,13 @@ class _Door(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SettingsError as error:
-            raise WrongSettings(str(error)) from error
-        except ConnectorError as error:
-            raise Refusal(f"Error: {error}") from error
         except Exception as error:
-            if words := unreachable(error):
-                raise Refusal(f"Error: {words}") from error
-            raise
-
-
-def unreachable(error: Exception) -> str:
-    """Say that the database does not answer, if that is what went wrong; else an empty text."""
-    if "sqlalchemy" not in sys.modules:
-        return ""
-    from sqlalchemy.exc import DatabaseError, OperationalError  # noqa: PLC0415 - only where a database is in use already
-
-    if not isinstance(error, DatabaseError) or type(error) not in (OperationalError, DatabaseError):
-        return ""
-    if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_ERROR":  # a statement SQLite cannot make sense of
-        return ""
-    first = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
-    return f"The database cannot be used: {first}"
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            if prints_json(ctx):
+                refusal.print_json()
+            raise refusal from (error if refusal is not error else error.__cause__)
 
 
 def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click passes it so
@@ -119,5 +91,6 @@ def main() -> None:
 
     Settings are environment variables that begin with CONNECTOR_; the README lists them. Every command has --help.
 
-    Exit codes: 0 done; 1 refused or failed, and why is on standard error; 2 wrong usage or wrong settings.
+    Exit codes: 0 done; 1 refused or failed, and why is on standard error; 2 wrong usage or wrong settings. With --json
+    a refusal is also printed on standard output, with its code: {"error": {"code": ..., "message": ...}}.
     """  # noqa: D301 - \b tells click to keep the lines as they are

@@ -9,7 +9,6 @@ import click
 
 from connector.cli._shared import warn
 from connector.domain.span import When
-from connector.errors import ConflictError
 from connector.runtime import Runtime
 from connector.services.scheduling import conflicts
 from connector.services.scheduling.conflicts import ANYTHING, Consent
@@ -32,8 +31,7 @@ def consent_for(runtime: Runtime, practitioner_id: UUID, times: Sequence[When], 
         now, policy = runtime.clock(), runtime.policy
         findings = conflicts.find(db, policy, practitioner_id, times, now=now)
     if findings and not despite:
-        words = f"{findings.words} Nothing has been saved. To do it all the same, add --despite-conflict."
-        raise ConflictError(words, key=findings.key)
+        raise findings.refusal().adding("To do it all the same, add --despite-conflict.")
     if findings:
-        warn(f"Note: {findings.words}")
+        warn(f"Note: {findings.sentences}")
     return ANYTHING if despite else Consent()

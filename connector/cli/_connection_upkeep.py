@@ -44,12 +44,15 @@ def resume(*, connection: str, accept_deletions: bool, keep_unknown: bool) -> No
         unread = target.paused is not None and PauseReason(target.paused) in _UNREAD
         if unread and accept_deletions:
             raise RuleError(
-                f"“{target.name}” could not be read at all, so nothing is known to be deleted. Leave "
-                "--accept-deletions out to try again."
+                "The calendar “%(calendar)s” could not be read at all, so nothing is known to be deleted. Leave "
+                "--accept-deletions out to have it tried again.",
+                code="nothing_known_deleted",
+                field="accept_deletions",
+                calendar=target.name,
             )
         unknown = target.paused == PauseReason.UNKNOWN
         if target.paused is not None and (accept_deletions if unknown else keep_unknown):
-            raise RuleError(_other_question(target, unknown=unknown))
+            raise _other_question(target, unknown=unknown)
         breaker.resume(db, target.id, how, by=operator(), now=runtime.clock())
     if unread:
         good(f"“{target.name}” is tried again as soon as a server runs.")
@@ -62,10 +65,24 @@ def resume(*, connection: str, accept_deletions: bool, keep_unknown: bool) -> No
         good(f"“{target.name}” goes on: what is gone is put back as soon as a server runs.")
 
 
-def _other_question(calendar: Calendar, *, unknown: bool) -> str:
+def _other_question(calendar: Calendar, *, unknown: bool) -> RuleError:
     """Say that an answer is to another question than the one that is open."""
-    asks = "--keep-unknown to keep them" if unknown else "--accept-deletions if that was meant"
-    return f"“{calendar.name}” is stopped because {why_paused(calendar)}. Leave the option out, or give {asks}."
+    if unknown:
+        return RuleError(
+            "The calendar “%(calendar)s” is stopped for another reason: it has entries of ours that nobody knows. "
+            "Leave --accept-deletions out to have these removed, or give --keep-unknown to keep them.",
+            code="stopped_over_unknown_entries",
+            field="accept_deletions",
+            calendar=calendar.name,
+        )
+    return RuleError(
+        "The calendar “%(calendar)s” is stopped for another reason: %(reason)s. Leave --keep-unknown out, or give "
+        "--accept-deletions if what is missing was deleted on purpose.",
+        code="not_stopped_over_unknown_entries",
+        field="keep_unknown",
+        calendar=calendar.name,
+        reason=why_paused(calendar),
+    )
 
 
 @click.command()

@@ -30,7 +30,12 @@ def find_practitioner(db: Db, named: str | None) -> Practitioner:
     if "@" in named:
         person = people.practitioner_by_email(db, named)
         if person is None:
-            raise NotFoundError(f"No practitioner has the address {named}. See `pencilled practitioners list`.")
+            raise NotFoundError(
+                "No practitioner has the address %(address)s. See `pencilled practitioners list --all`.",
+                code="practitioner_address_unknown",
+                field="practitioner",
+                address=named,
+            )
         return person
     return people.practitioner(db, _by_id(db, tables.practitioners, named, "practitioner"))
 
@@ -44,10 +49,20 @@ def find_client(db: Db, named: str) -> Client:
         return people.client(db, _by_id(db, tables.clients, named, "client"))
     clients = people.clients_by_email(db, named)
     if not clients:
-        raise NotFoundError(f"No client has the address {named}. See `pencilled clients list`.")
+        raise NotFoundError(
+            "No client has the address %(address)s. See `pencilled clients list --all`.",
+            code="client_address_unknown",
+            field="client",
+            address=named,
+        )
     if len(clients) > 1:
-        named_ids = ", ".join(f"{client.name} ({short(client.id)})" for client in clients)
-        raise RuleError(f"Several clients share the address {named}: {named_ids}. Name one by its id.")
+        raise RuleError(
+            "Several clients share the address %(address)s: %(clients)s. Name one by the id in brackets.",
+            code="client_address_shared",
+            field="client",
+            address=named,
+            clients=tuple(f"{client.name} ({short(client.id)})" for client in clients),
+        )
     return clients[0]
 
 
@@ -74,7 +89,13 @@ def find_draft(db: Db, session: Session) -> Offer:
     """
     draft = offers.in_state(db, session.id, OfferState.DRAFT)
     if draft is None:
-        raise NotFoundError(f"Session {short(session.id)} has no draft. {_draft_one(session)}")
+        raise NotFoundError(
+            "The session %(session)s has no draft. Draft one: pencilled offers draft %(session)s "
+            "--at “YYYY-MM-DD HH:MM”",
+            code="draft_not_found",
+            field="session",
+            session=short(session.id),
+        )
     return draft
 
 
@@ -85,9 +106,27 @@ def find_answerable(db: Db, session: Session) -> Offer:
     """
     sent = [offer for offer in offers.of_session(db, session.id) if offer.sent_at is not None]
     if not sent:
-        raise NotFoundError(f"Session {short(session.id)} has no offer that was sent. {_draft_one(session)}")
+        raise NotFoundError(
+            "No offer was sent for the session %(session)s. Draft one: pencilled offers draft %(session)s "
+            "--at “YYYY-MM-DD HH:MM”",
+            code="sent_offer_not_found",
+            field="session",
+            session=short(session.id),
+        )
     still_open = [offer for offer in sent if offer.state is OfferState.OPEN]
     return (still_open or sent)[0]
+
+
+def no_alternative(offer: Offer) -> RuleError:
+    """Say that an offer has no alternative of the number that was given."""
+    return RuleError(
+        "The offer has one alternative, number 1. See `pencilled offers show %(session)s`.",
+        plural="The offer has %(n)s alternatives, numbered from 1. See `pencilled offers show %(session)s`.",
+        n=len(offer.alternatives),
+        code="alternative_number_unknown",
+        field="number",
+        session=short(offer.session_id),
+    )
 
 
 def short(identity: UUID) -> str:
@@ -95,17 +134,21 @@ def short(identity: UUID) -> str:
     return identity.hex[:SHORT]
 
 
-def _draft_one(session: Session) -> str:
-    return f"Draft one: pencilled offers draft {short(session.id)} --at “YYYY-MM-DD HH:MM”"
-
-
 def _only_practitioner(db: Db) -> Practitioner:
     everybody = people.all_practitioners(db)
     if not everybody:
-        raise NotFoundError("There is no practitioner yet. Add one: pencilled practitioners add --help")
+        raise NotFoundError(
+            "There is no practitioner yet. Add one: pencilled practitioners add --help",
+            code="no_practitioner_yet",
+            field="practitioner",
+        )
     if len(everybody) > 1:
-        addresses = ", ".join(person.email for person in everybody[:5])
-        raise RuleError(f"Which practitioner? Say --practitioner and an address: {addresses}.")
+        raise RuleError(
+            "There are several practitioners. Say which one by --practitioner and an address: %(addresses)s.",
+            code="practitioner_not_named",
+            field="practitioner",
+            addresses=tuple(person.email for person in everybody[:5]),
+        )
     return everybody[0]
 
 
@@ -113,14 +156,31 @@ def _by_id(db: Db, table: Table, named: str, what: str) -> UUID:
     digits = named.replace("-", "").lower()
     if not _HEX.fullmatch(digits) or len(digits) < _SHORTEST:
         raise NotFoundError(
-            f"“{named}” names no {what}. Give its id, or at least the first {_SHORTEST} characters of it; "
-            f"`pencilled {what}s list` shows them."
+            "“%(named)s” is no id of a %(kind)s. Give the id, or at least the first %(shortest)s characters of it; "
+            "`pencilled %(kind)ss list` shows them.",
+            code="id_malformed",
+            field=what,
+            named=named,
+            kind=what,
+            shortest=_SHORTEST,
         )
     first, last = UUID(hex=digits.ljust(32, "0")), UUID(hex=digits.ljust(32, "f"))
     matches = db.execute(select(table.c.id).where(table.c.id.between(first, last)).limit(2)).scalars().all()
     if not matches:
-        raise NotFoundError(f"There is no {what} whose id begins with “{named}”. See `pencilled {what}s list`.")
+        raise NotFoundError(
+            "There is no %(kind)s whose id begins with “%(named)s”. See `pencilled %(kind)ss list`.",
+            code="id_not_found",
+            field=what,
+            named=named,
+            kind=what,
+        )
     if len(matches) > 1:
-        raise RuleError(f"More than one {what} has an id that begins with “{named}”. Give more of it.")
+        raise RuleError(
+            "There is more than one %(kind)s whose id begins with “%(named)s”. Give more of the id.",
+            code="id_ambiguous",
+            field=what,
+            named=named,
+            kind=what,
+        )
     identity: UUID = matches[0]
     return identity

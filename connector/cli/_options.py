@@ -142,10 +142,9 @@ def at(local: datetime, *, zone: str, length: timedelta, fold: str | None) -> Wh
     try:
         return When.at(local, zone=zone, duration=length, fold=_FOLDS[fold] if fold else None)
     except WallTimeError as error:
-        if not error.choices:
-            raise
-        ways = " or ".join(f"--fold {choice}" for choice in error.choices)
-        raise WallTimeError(f"{error} Add {ways}.", choices=error.choices) from error
+        if error.choices:
+            error.adding("Add --fold earlier or --fold later.")
+        raise
 
 
 def level(number: int | None) -> Level | None:

@@ -49,7 +49,8 @@ def export(*, client_id: UUID, output: Path | None) -> None:
     try:
         _write(output, text)
     except OSError as error:
-        raise Refusal(f"Error: Cannot write {output}: {error.strerror or error}. Nothing was written.") from error
+        words = f"Error: Cannot write {output}: {error.strerror or error}. Nothing was written."
+        raise Refusal(words, code="file_not_written") from error
     good(f"Written to {output}.")
 
 
@@ -93,7 +94,8 @@ def erase(*, client_id: UUID, yes: bool) -> None:
     if left:
         raise Refusal(
             f"Error: The database's files may still hold old copies: {left}. Run this again when less goes on, or "
-            "while nothing runs; it does no harm."
+            "while nothing runs; it does no harm.",
+            code="database_not_rewritten",
         )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from connector.cli._conflicts import consent_for, despite_conflict
-from connector.cli._lookup import find_answerable, find_session, short
+from connector.cli._lookup import find_answerable, find_session, no_alternative, short
 from connector.cli._options import LocalTime, at, fold, located, minutes, needed
 from connector.cli._shapes import place_text, when_text
 from connector.cli._shared import entered_for, example, good, open_runtime
@@ -59,7 +59,11 @@ def reschedule(
     subject, zone = _session_and_zone(runtime, session)
     agreement = _instant(agreed_at, zone) if agreed_at else runtime.clock()
     if agreement > runtime.clock():
-        raise RuleError("The client cannot have agreed in the future. Correct --agreed-at.")
+        raise RuleError(
+            "The client cannot have agreed in the future. Correct --agreed-at.",
+            code="agreed_at_in_future",
+            field="agreed_at",
+        )
     when = _when(subject, start, zone, minutes, fold)
     attestation = Attestation(who=agreed_by, at=agreement, channel=channel)
     _save(runtime, subject, Edit(when=when, location=location, attestation=attestation), despite=despite)
@@ -159,7 +163,7 @@ def answer(*, session: str, support: str, reason: str, number: int | None, verdi
             give = answers.reject if verdict == "reject" else answers.cancel_booking
             give(db, runtime.policy, offer.id, by=by, now=now)
         elif number > len(offer.alternatives):
-            raise RuleError(f"The offer has {len(offer.alternatives)} alternatives: pencilled offers show {session}")
+            raise no_alternative(offer)
         else:
             answers.accept(db, runtime.policy, offer.id, offer.alternatives[number - 1].id, by=by, now=now)
         after = find_session(db, session)

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from connector import app, logs
 from connector.cli import Refusal, WrongSettings
+from connector.cli._refusals import note_json
 from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
 from connector.runtime import Runtime
@@ -30,7 +31,7 @@ from connector.storage.database import Database, read_url
 NOT_MIGRATED = "The database is not up to date. Run `pencilled migrate` first."
 _FROM_HERE = {True: "", False: " from this folder"}  # whether a path is a whole one
 _WIDE = 200  # columns where no person watches: a program that reads a table needs whole lines
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+as_json = click.option("--json", "as_json", is_flag=True, callback=note_json, help="Print JSON for programs.")
 
 
 def read_settings() -> Settings:
@@ -76,7 +77,7 @@ def build(settings: Settings) -> Runtime:
     try:
         runtime = app.build(settings)
     except RuleError as error:
-        raise WrongSettings(f"Error: {error}") from error
+        raise WrongSettings.of(error) from error
     click.get_current_context().call_on_close(runtime.database.dispose)
     return runtime
 
@@ -87,7 +88,7 @@ def refuse_strange_keys(runtime: Runtime) -> None:
     try:
         keys.refuse_strange(runtime.database, runtime.seal, settings.database_url, in_file=not settings.secret_keys)
     except RuleError as error:
-        raise WrongSettings(f"Error: {error}") from error
+        raise WrongSettings.of(error) from error
 
 
 def log_as(settings: Settings, *, quiet: bool) -> None:
@@ -111,7 +112,7 @@ def missing_file(settings: Settings) -> str:
 def refuse_missing_file(settings: Settings) -> None:
     """Raise Refusal if the SQLite file is not there: opening it would make it, empty."""
     if words := missing_file(settings):
-        raise Refusal(f"Error: {words}")
+        raise Refusal(f"Error: {words}", code="database_file_missing")
 
 
 def refuse_by_chance(settings: Settings) -> None:
@@ -129,13 +130,13 @@ def refuse_unmigrated(database: Database, settings: Settings) -> None:
         step = schema.step(db)
     schema.refuse_newer(step, settings.database_url)
     if step != schema.newest():
-        raise Refusal(f"Error: {NOT_MIGRATED}")
+        raise Refusal(f"Error: {NOT_MIGRATED}", code="database_not_migrated")
 
 
 def cannot_listen(settings: Settings, error: Exception) -> Refusal:
     """Say why nobody can be served at the address of the settings."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Refusal(f"Error: Cannot listen on {settings.listen}: {why}. See CONNECTOR_LISTEN.")
+    return Refusal(f"Error: Cannot listen on {settings.listen}: {why}. See CONNECTOR_LISTEN.", code="cannot_listen")
 
 
 def operator() -> Actor:

@@ -161,7 +161,7 @@ def test(*, connection: str) -> None:
         account = find_connection(db, connection)
     state = look(runtime, account)
     if not state.ok:
-        raise Refusal(_line(account, state))
+        raise Refusal(_line(account, state), code="connection_not_working")
     good(_line(account, state))
 
 
@@ -230,7 +230,10 @@ def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
     """
     if isinstance(service, SignIn):
         page = f"{runtime.settings.public_url}{paths.CALENDARS}"
-        raise Refusal(f"{service.label} is connected by its practitioner, who signs in there. Open {page}")
+        raise Refusal(
+            f"{service.label} is connected by its practitioner, who signs in there. Open {page}",
+            code="service_signs_in",
+        )
     if not address:
         raise click.UsageError("Missing option '--address'.")
     return service

@@ -39,7 +39,9 @@ def migrate(*, check: bool, new: bool) -> None:
     if check:
         refuse_missing_file(settings)
         where = f"at step {before}" if before else "empty"
-        raise Refusal(f"The database is {where} and has to be brought up to date: pencilled migrate")
+        raise Refusal(
+            f"The database is {where} and has to be brought up to date: pencilled migrate", code="database_not_migrated"
+        )
     with ExitStack() as stack:
         if settings.embedded:
             stack.callback(lock_embedded(url).close)  # no server runs on a schema while it changes

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 from sqlalchemy import Connection as Db
 
-from connector.cli._lookup import find_answerable, find_draft, find_session, short
+from connector.cli._lookup import find_answerable, find_draft, find_session, no_alternative, short
 from connector.cli._options import LocalTime, Window, at, fold, located, minutes
 from connector.cli._shapes import alternative_row, instant_text, offer_json, when_text
 from connector.cli._shared import (
@@ -22,7 +22,6 @@ from connector.cli._shared import (
 )
 from connector.domain.offer import Offer, OfferState
 from connector.domain.session import Location, Session
-from connector.errors import RuleError
 from connector.runtime import Runtime
 from connector.services.scheduling import offers as offer_service
 from connector.services.views.offers import state_now
@@ -125,10 +124,10 @@ def send(*, session: str, as_json: bool) -> None:
         offer = find_draft(db, subject)
         sent = offer_service.send(db, runtime.policy, offer.id, by=entered_for(person), now=runtime.clock())
     if as_json:
-        print_json(offer_json(sent.offer, subject) | {"warnings": sent.warnings})
+        print_json(offer_json(sent.offer, subject) | {"warnings": [str(warning) for warning in sent.warnings]})
         return
     for warning in sent.warnings:
-        warn(warning)
+        warn(str(warning))
     count = len(sent.offer.held)
     times = "1 time is held" if count == 1 else f"{count} times are held"
     good(f"Sent. {times}, and the client can answer until {instant_text(sent.offer.expires_at, person.zone)}.")
@@ -167,7 +166,7 @@ def _withdraw(db: Db, runtime: Runtime, session: Session, number: int | None, wh
         offer_service.withdraw(db, runtime.policy, offer.id, by=by, now=now, why=why)
         return "The offer is taken back: its times are free again, and the client is told."
     if number > len(offer.alternatives):
-        raise RuleError(f"The offer has {len(offer.alternatives)} alternatives, numbered from 1.")
+        raise no_alternative(offer)
     chosen = offer.alternatives[number - 1]
     after = offer_service.withdraw_alternative(db, runtime.policy, offer.id, chosen.id, by=by, now=now)
     rest = f"{len(after.held)} still offered" if after.held else "it was the last one, so the offer has ended"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection as Db
 from connector.cli._options import LEVELS, checked_locale, level, level_options, locale
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.people import Level, Practitioner
-from connector.errors import RuleError
+from connector.errors import NotFoundError
 from connector.services import people as changing
 from connector.storage import people
 
@@ -164,7 +164,12 @@ def unretire(*, email: str) -> None:
 def _named(db: Db, email: str) -> Practitioner:
     person = people.practitioner_by_email(db, email)
     if person is None:
-        raise RuleError(f"There is no practitioner with the address {email}. See: pencilled practitioners list")
+        raise NotFoundError(
+            "No practitioner has the address %(address)s. See `pencilled practitioners list --all`.",
+            code="practitioner_address_unknown",
+            field="practitioner",
+            address=email,
+        )
     return person
 
 

@@ -80,7 +80,8 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues
     if unread and not leave_unread:
         raise Refusal(
             f"Error: {len(unread)} of the calendars cannot be read. Try again once they can, or add --leave-unread: "
-            "they stay stopped then, until you decide about them by the same command with --continue."
+            "they stay stopped then, until you decide about them by the same command with --continue.",
+            code="calendars_unread",
         )
     side = Follow(follow)
     if not yes:
@@ -118,11 +119,19 @@ def _begin(runtime: Runtime, *, continues: bool, yes: bool) -> None:
         waits = any(calendar.paused == PauseReason.RESTORED for calendar in calendars.calendars_of(db))
         is_empty = not people.all_practitioners(db)
     if continues and not stands and not waits:
-        raise RuleError("There is no decision to go on with: no calendar waits for one.")
+        raise RuleError(
+            "There is no decision to go on with: no calendar waits for one. Leave --continue out.",
+            code="no_restore_to_continue",
+            field="continue",
+        )
     if continues or standstill.is_known(runtime.database, runtime.witness):
         return
     if is_empty:
-        raise RuleError("There is nothing in this database that could differ from anything.")
+        raise RuleError(
+            "This database is empty, so nothing in it can differ from what stands in calendars. There is nothing to "
+            "do.",
+            code="nothing_to_restore",
+        )
     if not yes and not stands:
         if waits:
             click.echo("Calendars wait that could not be read before. To decide about these alone, add --continue.")

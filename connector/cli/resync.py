@@ -164,7 +164,9 @@ def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
             time.sleep(_LOOK_SECONDS)
     failed = [f"  “{names[calendar_id]}”: {state.error}" for calendar_id, state in standings.items() if state.error]
     if failed:
-        raise Refusal("\n".join(("Error: Not every calendar could be brought there:", *failed)))
+        raise Refusal(
+            "\n".join(("Error: Not every calendar could be brought there:", *failed)), code="calendars_not_brought"
+        )
 
 
 def _alone(runtime: Runtime, stack: ExitStack) -> bool:

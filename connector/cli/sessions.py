@@ -149,7 +149,8 @@ def _book(
                     consent=consent,
                 )
             except TimeTakenError as error:
-                raise TimeTakenError(f"{when_text(when)}: {error} Nothing has been booked.") from error
+                error.adding("It is about %(when)s. Nothing has been booked.", when=when.local)
+                raise
             booked.append(session)
             bar.advance(task)
     return booked

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 from uuid import UUID, uuid4
 
 from connector.domain import session as sessions
@@ -93,7 +94,7 @@ class Offer:
         for alternative in self.alternatives:
             if alternative.id == alternative_id:
                 return alternative
-        raise NotFoundError("This time is not part of the offer.")
+        raise NotFoundError("This time is not part of the offer.", code="alternative_not_found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +292,10 @@ def move_alternative(
     check_open(offer, now)
     target = offer.alternative(alternative_id)
     if target.withdrawn:
-        raise RuleError("This time is no longer offered, so it cannot be moved.")
+        raise RuleError(
+            "This time is no longer offered, so it cannot be moved. Offer another time instead.",
+            code="alternative_withdrawn_unmovable",
+        )
     if target.when == when:
         return Transition(offer=offer, session=session)
     new_offer = replace(offer, alternatives=_swapped(offer, replace(target, when=when)))
@@ -312,29 +316,43 @@ def replaced(offer: Offer, session: Session, by_offer: Offer, *, by: Actor, now:
 def check_open(offer: Offer, now: datetime) -> None:
     """Raise OfferClosedError unless an answer counts at `now`: strictly before the deadline."""
     if offer.state is not OfferState.OPEN:
-        raise OfferClosedError(_CLOSED[offer.state], state=offer.state)
+        raise _closed(offer.state)
     if offer.expires_at is not None and now >= offer.expires_at:
-        raise OfferClosedError(_CLOSED[OfferState.LAPSED], state=OfferState.LAPSED)
+        raise _closed(OfferState.LAPSED)
 
 
-_CLOSED = {
-    OfferState.DRAFT: "This offer has not been sent.",
-    OfferState.DISCARDED: "This offer was never sent.",
-    OfferState.ACCEPTED: "This offer has already been answered: one of the times was chosen.",
-    OfferState.REJECTED: "This offer has already been answered: none of the times suited.",
-    OfferState.CANCELLED: "The booking has been cancelled.",
-    OfferState.LAPSED: "The time to answer this offer has passed.",
-    OfferState.WITHDRAWN: "This offer has been taken back.",
-    OfferState.REPLACED: "This offer has been replaced by a newer one.",
-}
+def _closed(state: OfferState) -> OfferClosedError:
+    """Say how an offer has ended, or that it has not begun."""
+    match state:
+        case OfferState.DRAFT:
+            return OfferClosedError("This offer has not been sent.", code="offer_not_sent", state=state)
+        case OfferState.DISCARDED:
+            return OfferClosedError("This offer was never sent.", code="offer_discarded", state=state)
+        case OfferState.ACCEPTED:
+            return OfferClosedError(
+                "This offer has already been answered: one of the times was chosen.", code="offer_accepted", state=state
+            )
+        case OfferState.REJECTED:
+            return OfferClosedError(
+                "This offer has already been answered: none of the times suited.", code="offer_rejected", state=state
+            )
+        case OfferState.CANCELLED:
+            return OfferClosedError("The booking has been cancelled.", code="offer_booking_cancelled", state=state)
+        case OfferState.LAPSED:
+            return OfferClosedError("The time to answer this offer has passed.", code="offer_lapsed", state=state)
+        case OfferState.WITHDRAWN:
+            return OfferClosedError("This offer has been taken back.", code="offer_withdrawn", state=state)
+        case OfferState.REPLACED:
+            return OfferClosedError("This offer has been replaced by a newer one.", code="offer_replaced", state=state)
+        case OfferState.OPEN:
+            return OfferClosedError("This offer is no longer a draft: it was sent.", code="offer_sent", state=state)
+        case _:
+            assert_never(state)
 
 
 def _check_draft(offer: Offer) -> None:
     if offer.state is not OfferState.DRAFT:
-        raise OfferClosedError(
-            "This offer is no longer a draft." if offer.state is OfferState.OPEN else _CLOSED[offer.state],
-            state=offer.state,
-        )
+        raise _closed(offer.state)
 
 
 def _check_answerable(offer: Offer, by: Actor, now: datetime) -> None:
@@ -346,27 +364,50 @@ def _check_answerable(offer: Offer, by: Actor, now: datetime) -> None:
 
 def _check_choice(chosen: Alternative, shown: datetime | None, now: datetime) -> None:
     if chosen.withdrawn:
-        raise RuleError("This time is no longer offered. Please choose one of the others.")
+        raise RuleError(
+            "This time is no longer offered. Please choose one of the others.", code="alternative_withdrawn"
+        )
     if shown is not None and shown != chosen.when.span.start:
-        raise StaleAnswerError("This time has changed since you opened the page. Please look at the new time.")
+        raise StaleAnswerError(
+            "This time has changed since you opened the page. Please look at the new time.", code="alternative_moved"
+        )
     sessions.check_future(chosen.when, now)
 
 
 def _check_window(window: timedelta) -> None:
     if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
-        raise RuleError("The client's time to answer lies between 1 second and 30 days.")
+        raise RuleError(
+            "A client has between 1 second and 30 days to answer. Choose a time in between.",
+            code="answer_window_out_of_range",
+            field="window",
+        )
 
 
 def _check_alternatives(session: Session, alternatives: tuple[Alternative, ...], now: datetime) -> None:
     if not 1 <= len(alternatives) <= MOST_ALTERNATIVES:
-        raise RuleError(f"Offer at least one time and at most {MOST_ALTERNATIVES}.")
+        raise RuleError(
+            "Offer at least one time, and at most %(most)s.",
+            code="alternatives_out_of_range",
+            field="alternatives",
+            most=MOST_ALTERNATIVES,
+        )
     spans = [a.when.span for a in alternatives]
     for alternative in alternatives:
         sessions.check_future(alternative.when, now)
         if spans.count(alternative.when.span) > 1:
-            raise RuleError(f"{alternative.when.local:%A %d %B, %H:%M} is offered twice. Remove one of them.")
+            raise RuleError(
+                "This time is offered twice: %(when)s. Remove one of the two.",
+                code="alternative_doubled",
+                field="alternatives",
+                when=alternative.when.local,
+            )
         if alternative.when.span == session.when.span:
-            raise RuleError("One of the times is the session's own time. Offer only other times.")
+            raise RuleError(
+                "This is the session's own time: %(when)s. Offer other times only.",
+                code="alternative_is_own_time",
+                field="alternatives",
+                when=alternative.when.local,
+            )
 
 
 def _swapped(offer: Offer, new: Alternative) -> tuple[Alternative, ...]:

@@ -11,8 +11,10 @@ from uuid import UUID
 from connector.domain.span import zone_named
 from connector.domain.text import describe, one_line, visible
 from connector.errors import RuleError
+from connector.sentence import Sentence
 
 LONGEST_NAME = 200
+NAME = Sentence("Name")
 ERASED = "Erased client"  # what a client is called once what tells who they are was erased
 LONGEST_BUFFER = timedelta(hours=4)
 # One plain mailbox as mail servers take it; no quoting, no comments, no line breaks (RFC 5321 section 4.1.2).
@@ -61,7 +63,9 @@ class Actor:
 
     def __post_init__(self) -> None:
         if self.role is Role.SUPPORT and not (self.name.strip() and self.reason.strip()):
-            raise RuleError("Support acts under a name and with a reason: give both.")
+            raise RuleError(
+                "Support acts under a name and with a reason. Give both.", code="support_without_reason", field="reason"
+            )
 
 
 CLOCK = Actor(role=Role.CLOCK)
@@ -88,12 +92,16 @@ class Practitioner:
 
     def __post_init__(self) -> None:
         object.__setattr__(
-            self, "name", one_line(self.name, what="A name", longest=LONGEST_NAME)
+            self, "name", one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME)
         )  # the class is frozen
         object.__setattr__(self, "email", check_address(self.email))
         zone_named(self.zone)
         if not timedelta(0) <= self.buffer <= LONGEST_BUFFER:
-            raise RuleError("A buffer lasts between 0 and 240 minutes.")
+            raise RuleError(
+                "A buffer lasts between 0 and 240 minutes. Choose one in between.",
+                code="buffer_out_of_range",
+                field="buffer",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +122,19 @@ class Client:
     erased: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", one_line(self.name, what="A name", longest=LONGEST_NAME))  # as above
+        object.__setattr__(
+            self, "name", one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME)
+        )  # as above
         zone_named(self.zone)
         if self.email:
             object.__setattr__(self, "email", check_address(self.email))
         if self.phone and not _PHONE.fullmatch(self.phone):
-            raise RuleError(f"“{self.phone}” is not a phone number in international form, such as +4930123456.")
+            raise RuleError(
+                "“%(phone)s” is not a phone number in international form. Write it like +4930123456.",
+                code="phone_malformed",
+                field="phone",
+                phone=self.phone,
+            )
 
     @property
     def reachable(self) -> frozenset[Medium]:
@@ -136,8 +151,7 @@ def check_address(address: str) -> str:
     mailbox, at, host = address.rpartition("@")
     plain = f"{mailbox}@{_ascii_host(host, address)}" if at else address
     if not _ADDRESS.fullmatch(plain) or ".." in plain:
-        why = _what_is_wrong(mailbox, at, host)
-        raise _no_address(address, why)
+        raise _no_address(address, mailbox, at, host)
     return plain
 
 
@@ -157,24 +171,54 @@ def _ascii_host(host: str, address: str) -> str:
         return host
     for letter in host:
         if letter in _AMBIGUOUS:
-            why = f"with {describe(letter)}, the part after the @ can be meant in two ways; write that part as xn--…"
-            raise _no_address(address, why)
+            raise RuleError(
+                "“%(address)s” is not a plain e-mail address: %(character)s after the @ can be meant in two ways. "
+                "Write it plainly, such as kim@example.org, or the part after the @ as xn--….",
+                code="address_ambiguous",
+                field="email",
+                address=visible(address, longest=_LONGEST_SHOWN),
+                character=describe(letter),
+            )
     try:
         return host.encode("idna").decode("ascii")
     except UnicodeError:
         return host  # refused below, with the first character that does not fit
 
 
-def _what_is_wrong(mailbox: str, at: str, host: str) -> str:
-    if not at:
-        return "there is no @ in it"
-    for part, place, allowed in ((mailbox, "before", _IN_MAILBOX), (host, "after", _IN_HOST)):
-        for character in part:
-            if not allowed.fullmatch(character) and not (place == "after" and character.isalnum()):
-                return f"{describe(character)} cannot stand {place} the @"
-    return "something is missing, doubled or too long in it"
-
-
-def _no_address(address: str, why: str) -> RuleError:
+def _no_address(address: str, mailbox: str, at: str, host: str) -> RuleError:
+    """Say what keeps a text from being an address."""
     shown = visible(address, longest=_LONGEST_SHOWN)
-    return RuleError(f"“{shown}” is not an e-mail address: {why}. Write it plainly, such as kim@example.org.")
+    if not at:
+        return RuleError(
+            "“%(address)s” is not an e-mail address: it has no @. Write it plainly, such as kim@example.org.",
+            code="address_without_at",
+            field="email",
+            address=shown,
+        )
+    for character in mailbox:
+        if not _IN_MAILBOX.fullmatch(character):
+            return RuleError(
+                "“%(address)s” is not an e-mail address: %(character)s cannot stand before the @. Write it plainly, "
+                "such as kim@example.org.",
+                code="address_character_before_at",
+                field="email",
+                address=shown,
+                character=describe(character),
+            )
+    for character in host:
+        if not _IN_HOST.fullmatch(character) and not character.isalnum():
+            return RuleError(
+                "“%(address)s” is not an e-mail address: %(character)s cannot stand after the @. Write it plainly, "
+                "such as kim@example.org.",
+                code="address_character_after_at",
+                field="email",
+                address=shown,
+                character=describe(character),
+            )
+    return RuleError(
+        "“%(address)s” is not an e-mail address: something is missing, doubled or too long in it. Write it plainly, "
+        "such as kim@example.org.",
+        code="address_malformed",
+        field="email",
+        address=shown,
+    )

@@ -201,7 +201,10 @@ def answer(question: Question, chosen: Answer, *, by: Actor, now: datetime) -> t
     """
     check_open(question)
     if chosen not in question.row.answers:
-        raise RuleError("This is no answer to this question. Choose one of those that are offered.")
+        raise RuleError(
+            "This question has other answers. Choose one of those that the page offers.",
+            code="answer_to_other_question",
+        )
     new_question = replace(question, state=QuestionState.ANSWERED, answer=chosen, ended_at=now)
     return new_question, PractitionerAnswered(
         at=now,
@@ -230,6 +233,8 @@ def drop(question: Question, dropped: Dropped, *, by: Actor, now: datetime) -> t
 def check_open(question: Question) -> None:
     """Raise QuestionClosedError unless it waits for an answer."""
     if question.state is QuestionState.ANSWERED:
-        raise QuestionClosedError("This question has been answered already.")
+        raise QuestionClosedError("This question has been answered already.", code="question_answered")
     if question.state is QuestionState.DROPPED:
-        raise QuestionClosedError("This question no longer stands: the session or its entry was changed since.")
+        raise QuestionClosedError(
+            "This question no longer stands: the session or its entry has been changed since.", code="question_dropped"
+        )

@@ -25,6 +25,7 @@ from connector.domain.people import Actor
 from connector.domain.span import When
 from connector.domain.text import one_line
 from connector.errors import PastSpanError, RuleError
+from connector.sentence import Sentence
 
 LONGEST_LOCATION = 500
 
@@ -51,6 +52,7 @@ class LocationKind(StrEnum):
     PHONE = "phone"
 
 
+_PLACE = Sentence("Place")
 _BETWEEN_LINES = {LocationKind.IN_PERSON: ", ", LocationKind.ONLINE: "", LocationKind.PHONE: " "}
 
 
@@ -62,10 +64,15 @@ class Location:
     text: str
 
     def __post_init__(self) -> None:
-        text = one_line(self.text, what="A location", longest=LONGEST_LOCATION, between=_BETWEEN_LINES[self.kind])
+        between = _BETWEEN_LINES[self.kind]
+        text = one_line(self.text, label=_PLACE, field="location", longest=LONGEST_LOCATION, between=between)
         object.__setattr__(self, "text", text)  # for everybody else the class is frozen
         if self.kind is LocationKind.ONLINE and not _is_link(self.text):
-            raise RuleError("An online session needs a full link that begins with https://.")
+            raise RuleError(
+                "An online session needs a full link. Give one that begins with https://.",
+                code="link_malformed",
+                field="location",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,14 +201,18 @@ def revised(session: Session, *, now: datetime) -> Session:
 def check_stands(session: Session) -> None:
     """Raise RuleError if the session has been cancelled."""
     if session.state is SessionState.CANCELLED:
-        raise RuleError("This session has been cancelled. Book a new one instead.")
+        raise RuleError("This session has been cancelled. Book a new one instead.", code="session_cancelled")
 
 
 def check_future(when: When, now: datetime) -> None:
     """Raise PastSpanError if the time has already begun."""
     if when.span.start <= now:
         raise PastSpanError(
-            f"{when.local:%A %d %B %Y, %H:%M} ({when.zone}) has already passed. Choose a time in the future."
+            "%(when)s (%(zone)s) has already passed. Choose a time in the future.",
+            code="time_passed",
+            field="when",
+            when=when.local,
+            zone=when.zone,
         )
 
 
@@ -229,7 +240,9 @@ def _check_move(when: When, edit: Edit, now: datetime) -> None:
     if edit.reason is MoveReason.AGREED and edit.attestation is None:
         raise RuleError(
             "Only a time that the client has agreed to can be entered here. Say who agreed, when, and how they "
-            "told you; or offer the client this time instead."
+            "told you; or offer the client this time instead.",
+            code="agreement_missing",
+            field="attestation",
         )
 
 

@@ -27,7 +27,12 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise RuleError(f"“{name}” is not a time zone. Use an IANA name such as Europe/Berlin.") from error
+        raise RuleError(
+            "“%(zone)s” is not a time zone. Use an IANA name such as Europe/Berlin.",
+            code="zone_unknown",
+            field="zone",
+            zone=name,
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -42,7 +47,11 @@ class Span:
             if value.tzinfo is not UTC or value.microsecond:
                 raise ValueError(f"{value!r} is not a whole second in UTC")
         if self.start >= self.end:
-            raise RuleError("The end must lie after the start.")
+            raise RuleError(
+                "The end lies before the start, or is the same. Choose a later end.",
+                code="end_before_start",
+                field="when",
+            )
 
     @classmethod
     def of(cls, start: datetime, length: timedelta | datetime) -> Self:
@@ -91,7 +100,11 @@ class When:
         if local.tzinfo is not None:
             raise ValueError("a wall time is naive; its zone is named beside it")
         if not SHORTEST <= duration <= LONGEST:
-            raise RuleError("A session lasts between 1 minute and 24 hours.")
+            raise RuleError(
+                "A session lasts between 1 minute and 24 hours. Choose a length in between.",
+                code="session_length_out_of_range",
+                field="minutes",
+            )
         local = local.replace(microsecond=0, fold=0)
         info = zone_named(zone)
         early, late = (local.replace(tzinfo=info, fold=f).astimezone(UTC) for f in (0, 1))
@@ -99,14 +112,24 @@ class When:
         if early != late:
             if early.astimezone(info).replace(tzinfo=None) != local:
                 raise WallTimeError(
-                    f"On {local:%d %B %Y} the clocks in {zone} go forward, and {local:%H:%M} does not exist. "
-                    "Choose an earlier or a later time."
+                    "The clocks in %(zone)s go forward on %(day)s, and %(time)s does not exist there. Choose an "
+                    "earlier or a later time.",
+                    code="time_does_not_exist",
+                    field="when",
+                    zone=zone,
+                    day=local.date(),
+                    time=local.time(),
                 )
             if fold is None:
                 raise WallTimeError(
-                    f"On {local:%d %B %Y} the clocks in {zone} go back, and {local:%H:%M} comes twice. "
-                    "Say which one you mean: the earlier or the later.",
+                    "The clocks in %(zone)s go back on %(day)s, and %(time)s comes twice there. Say which one you "
+                    "mean: the earlier or the later.",
+                    code="time_comes_twice",
+                    field="when",
                     choices=("earlier", "later"),
+                    zone=zone,
+                    day=local.date(),
+                    time=local.time(),
                 )
             start = late if fold else early
         return cls(span=Span.of(start, duration), local=local, zone=zone)

@@ -9,31 +9,47 @@ from __future__ import annotations
 import unicodedata
 
 from connector.errors import RuleError
+from connector.sentence import Sentence
 
 JOINERS = frozenset("\u200c\u200d")  # zero-width non-joiner and joiner: Persian, Hindi, composed emoji
 _MEANINGLESS = frozenset("\u00ad\u061c\u200b\u200e\u200f\u2060\ufeff")  # soft hyphens, marks: pasted without being seen
 _BLANKS = frozenset({"Zs", "Zl", "Zp"})
 
 
-def one_line(text: str, *, what: str, longest: int, between: str | None = " ") -> str:
+def one_line(text: str, *, label: Sentence, field: str, longest: int, between: str | None = " ") -> str:
     """Return what somebody has typed, on one line; text that can be seen stays exactly as it is.
 
     Args:
         text: As typed or pasted.
-        what: What it is, at the beginning of a sentence, such as `A name`.
+        label: What its input is called, such as `Name`.
+        field: The same for programs.
         longest: How many characters it may have.
         between: What takes the place of a line break; None if there may be none.
     Raises: RuleError that names the character that cannot stand there, and what to do.
     """
     if not text.isprintable():
         lines = text.splitlines() if between is not None else [text]
-        cleaned = [_cleaned(line, what) for line in lines]
+        cleaned = [_cleaned(line, label, field) for line in lines]
         text = (between or "").join(line for line in cleaned if line)
     if not text.strip() or text.strip() in JOINERS:
-        raise RuleError(f"{what} must not be empty. Please fill this in.")
+        raise RuleError(
+            "%(label)s: this must not be empty. Please fill it in.", code="text_empty", field=field, label=label
+        )
     if len(text) > longest:
-        raise RuleError(f"{what} has at most {longest} characters, and this one has {len(text)}. Please shorten it.")
+        raise too_long(text, label=label, field=field, longest=longest)
     return text
+
+
+def too_long(text: str, *, label: Sentence, field: str, longest: int) -> RuleError:
+    """Say that a text is longer than it may be."""
+    return RuleError(
+        "%(label)s: at most %(longest)s characters are possible, and there are %(length)s. Please shorten the text.",
+        code="text_too_long",
+        field=field,
+        label=label,
+        longest=longest,
+        length=len(text),
+    )
 
 
 def visible(text: str, *, longest: int) -> str:
@@ -43,20 +59,22 @@ def visible(text: str, *, longest: int) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
-def describe(character: str) -> str:
+def describe(character: str) -> Sentence:
     """Name a character so that whoever typed it can find it."""
-    code = f"U+{ord(character):04X}"
+    point = f"U+{ord(character):04X}"
     if character in "\r\n\x0b\x0c\x85\u2028\u2029":
-        return f"a line break ({code})"
+        return Sentence("a line break (%(point)s)", point=point)
     if character in "\t\x1f" or unicodedata.category(character) in _BLANKS:
-        return f"a blank ({code})"
+        return Sentence("a blank (%(point)s)", point=point)
     name = unicodedata.name(character, "").lower()
     if character.isprintable():
-        return f"“{character}” ({code})"
-    return f"an invisible character ({code}{', ' if name else ''}{name})"
+        return Sentence("“%(character)s” (%(point)s)", character=character, point=point)
+    if not name:
+        return Sentence("an invisible character (%(point)s)", point=point)
+    return Sentence("an invisible character (%(point)s, %(name)s)", point=point, name=name)
 
 
-def _cleaned(line: str, what: str) -> str:
+def _cleaned(line: str, label: Sentence, field: str) -> str:
     """Return a line without what means nothing; blanks of every kind are plain ones."""
     kept = []
     for place, character in enumerate(line, start=1):
@@ -66,8 +84,13 @@ def _cleaned(line: str, what: str) -> str:
             kept.append(" ")
         elif character not in _MEANINGLESS:
             raise RuleError(
-                f"{what} cannot contain {describe(character)}, which stands there as character {place}. Leave it out, "
-                "or type the text again instead of pasting it."
+                "%(label)s: %(character)s, which stands there as character %(place)s, cannot be used. Leave it out, "
+                "or type the text again instead of pasting it.",
+                code="text_character",
+                field=field,
+                label=label,
+                place=place,
+                character=describe(character),
             )
     return "".join(kept).strip()
 

@@ -12,26 +12,18 @@ from datetime import date, time, timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from babel.support import NullTranslations, Translations
 
-from connector.errors import SettingsError
+from connector.errors import RuleError, SettingsError
 from connector.language import values
 from connector.language.messages import marked as marked  # noqa: PLC0414  who says messages marks some, too
 from connector.language.offered import ENGLISH, SHIPPED
-
-
-class Sayable(Protocol):
-    """A sentence as the pure layers make it: words in English, and apart from them what fills them in."""
-
-    words: str
-    plural: str
-    n: int
-    values: Mapping[str, Any]
+from connector.sentence import Paragraph, Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +73,29 @@ class Language:
         """Say a message that means several things in English, by what it means here."""
         return self._filled(self.pgettext(context, message), filled)
 
-    def sentence(self, said: Sayable) -> str:
+    def sentence(self, said: Sentence) -> str:
         """Say a sentence of the pure layers."""
         if said.plural:
             return self._filled(self.ngettext(said.words, said.plural, said.n), said.values)
         return self._filled(self.gettext(said.words), said.values)
 
+    def refusal(self, error: RuleError) -> str:
+        """Say what was refused, why, and what to do."""
+        return self.value(error.sentences)
+
     def value(self, value: Any) -> str:
         """Write one value as this language does; a datetime on the clock that it is on."""
         match value:
+            case Sentence():
+                return self.sentence(value)
+            case Paragraph():
+                return " ".join(map(self.sentence, value))
             case tuple() | list():
                 return values.listed([self.value(one) for one in value], self.locale)
             case timedelta():
                 return values.length(value, self.locale)
             case date() | time():  # a datetime is a date
                 return values.moment(value, self.locale)
-            case _ if hasattr(value, "words"):
-                return self.sentence(value)
             case _:
                 return str(value)
 

@@ -93,7 +93,9 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
     }
     client = replace(people.client(db, client_id, lock=True), email=email)
     if client.erased:
-        raise RuleError("This client was erased. Add them as a new one: pencilled clients add")
+        raise RuleError(
+            "This client was erased. Add them as a new one: pencilled clients add", code="client_erased", field="client"
+        )
     people.readdress_client(db, client.id, email)
     for stored in conversations.of_client(db, [session.id for session in own]):
         if stored.beliefs is not None and stored.refused:  # the same address may take letters by now

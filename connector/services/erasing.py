@@ -89,14 +89,21 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
     for session in own:
         if questions.open_of(db, session.id) is not None:
             raise RuleError(
-                f"The practitioner is being asked about the session on {session.when.local:%d %B %Y, %H:%M} "
-                f"({session.id.hex[:8]}), which they have changed in their calendar. Have them answer first."
+                "%(practitioner)s has changed a session in their calendar and is being asked about it: %(when)s "
+                "(%(session)s). Have them answer first.",
+                code="question_open_about_client",
+                practitioner=people.practitioner(db, session.practitioner_id).name,
+                when=session.when.local,
+                session=session.id.hex[:8],
             )
         for message in messages.of_session(db, session.id):
             if message.state is MessageState.SENDING:
                 raise RuleError(
-                    f"A letter about the session on {session.when.local:%d %B %Y, %H:%M} ({session.id.hex[:8]}) is on "
-                    "its way. Wait until the mail server has taken or refused it (pencilled doctor), then erase again."
+                    "A letter about a session is on its way: %(when)s (%(session)s). Wait until the mail server has "
+                    "taken or refused it (pencilled doctor), then erase again.",
+                    code="letter_on_its_way",
+                    when=session.when.local,
+                    session=session.id.hex[:8],
                 )
     return client
 

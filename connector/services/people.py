@@ -14,6 +14,7 @@ from connector.domain.facts import PersonChanged
 from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
+from connector.sentence import Sentence
 from connector.services import conversations, standstill
 from connector.services.recording import keep_times_anew, make_calendars_due
 from connector.services.signing_in import browsers
@@ -117,8 +118,13 @@ def retire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, now
     refuse_standing(db, person.name, every, now)
     connected = calendars.connections_of(db, practitioner_id)
     if connected:
-        names = ", ".join(f"“{one.label}” ({one.id.hex[:8]})" for one in connected)
-        raise RuleError(f"{person.name} still has calendars: {names}. First: pencilled connections disconnect ID")
+        raise RuleError(
+            "%(name)s still has connected calendars: %(connections)s. Disconnect them first: pencilled connections "
+            "disconnect ID",
+            code="practitioner_has_calendars",
+            name=person.name,
+            connections=tuple(f"{one.label} ({one.id.hex[:8]})" for one in connected),
+        )
     people.retire_practitioner(db, practitioner_id, now=now)
     timeline.append(db, person.id, [PersonChanged(at=now, by=by, who="practitioner", changed=("retired",))])
     return person
@@ -157,16 +163,27 @@ def unretire_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, n
 def check_not_erased(client: Client) -> None:
     """Raise RuleError for a client of whom nothing may be noted any more."""
     if client.erased:
-        raise RuleError("This client was erased. Add them as a new one: pencilled clients add")
+        raise RuleError(
+            "This client was erased. Add them as a new one: pencilled clients add", code="client_erased", field="client"
+        )
 
 
 def refuse_standing(db: Connection, name: str, every: Sequence[Session], now: datetime) -> None:
     """Raise RuleError while a session is to come, or an offer waits for an answer."""
     booked = [one for one in every if one.state is SessionState.BOOKED and one.when.span.end > now]
     if booked:
-        times = ", ".join(f"{one.when.local:%d %B %Y, %H:%M} ({one.id.hex[:8]})" for one in booked[:_MOST_NAMED])
-        more = f" and {len(booked) - _MOST_NAMED} more" if len(booked) > _MOST_NAMED else ""
-        raise RuleError(f"{name} still has sessions to come: {times}{more}. Cancel them first, or let them take place.")
+        raise RuleError(
+            "%(name)s still has one session to come: %(sessions)s. Cancel it first, or let it take place.",
+            plural="%(name)s still has %(n)s sessions to come, the first of them: %(sessions)s. Cancel them first, or "
+            "let them take place.",
+            n=len(booked),
+            code="sessions_to_come",
+            name=name,
+            sessions=tuple(
+                Sentence("%(when)s (%(session)s)", when=one.when.local, session=one.id.hex[:8])
+                for one in booked[:_MOST_NAMED]
+            ),
+        )
     own = {session.id for session in every}
     waiting = [
         offer
@@ -175,7 +192,11 @@ def refuse_standing(db: Connection, name: str, every: Sequence[Session], now: da
         if offer.session_id in own
     ]
     if waiting:
-        raise RuleError(f"An offer to {name} or by them is still open. Take it back first: pencilled offers withdraw")
+        raise RuleError(
+            "An offer to or by %(name)s is still open. Take it back first: pencilled offers withdraw",
+            code="offer_still_open",
+            name=name,
+        )
 
 
 def _different(before: Client | Practitioner, after: Client | Practitioner) -> tuple[str, ...]:

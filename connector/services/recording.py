@@ -200,9 +200,15 @@ def keep_times_anew(db: Connection, practitioner: Practitioner, *, now: datetime
         for time in times:
             if occupancy.taken(db, practitioner.id, time.span, besides=session.id):
                 raise RuleError(
-                    f"With a buffer of {practitioner.buffer // timedelta(minutes=1)} minutes the session on "
-                    f"{session.when.local:%A %d %B %Y, %H:%M} ({session.id.hex[:8]}), or a time offered for it, would "
-                    "run into what comes after it. Move one of them first. Nothing has been changed."
+                    "With a buffer of one minute a session, or a time offered for it, would run into what comes after "
+                    "it: %(when)s (%(session)s). Move one of them first. Nothing has been changed.",
+                    plural="With a buffer of %(n)s minutes a session, or a time offered for it, would run into what "
+                    "comes after it: %(when)s (%(session)s). Move one of them first. Nothing has been changed.",
+                    n=practitioner.buffer // timedelta(minutes=1),
+                    code="buffer_collides",
+                    field="buffer",
+                    when=session.when.local,
+                    session=session.id.hex[:8],
                 )
         occupancy.keep(db, practitioner.id, session.id, times)
 

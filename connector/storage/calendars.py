@@ -81,7 +81,13 @@ def _written_once(name: str) -> Iterator[None]:
     except IntegrityError as error:
         if not is_written_already(error):
             raise
-        raise RuleError(f"The calendar “{name}” is connected to Pencilled already.") from error
+        raise RuleError(
+            "The calendar “%(calendar)s” is connected to Pencilled already. Choose another one, or make a new one "
+            "there.",
+            code="calendar_connected_already",
+            field="calendar",
+            calendar=name,
+        ) from error
 
 
 def written_elsewhere(db: Db, identity: str, *, besides: UUID) -> Sequence[Calendar]:
@@ -107,7 +113,7 @@ def connection(db: Db, connection_id: UUID) -> Connection:
     """
     row = db.execute(select(connections).where(connections.c.id == connection_id)).first()
     if row is None:
-        raise NotFoundError("There is no such connection.")
+        raise NotFoundError("There is no such connection.", code="connection_not_found")
     return _connection(row)
 
 
@@ -118,7 +124,7 @@ def calendar(db: Db, calendar_id: UUID) -> Calendar:
     """
     row = db.execute(select(calendars).where(calendars.c.id == calendar_id)).first()
     if row is None:
-        raise NotFoundError("There is no such calendar.")
+        raise NotFoundError("There is no such calendar.", code="calendar_not_found")
     return _calendar(row)
 
 
@@ -177,7 +183,7 @@ def target(db: Db, connection_id: UUID) -> Calendar:
     for calendar in in_connection(db, connection_id):
         if calendar.role is CalendarRole.TARGET:
             return calendar
-    raise NotFoundError("There is no such calendar.")
+    raise NotFoundError("There is no such calendar.", code="calendar_not_found")
 
 
 def set_role(db: Db, calendar_id: UUID, role: CalendarRole, *, successor_id: UUID | None = None) -> None:

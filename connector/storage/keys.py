@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from connector.domain.connection import ConnectionState
 from connector.errors import RuleError, SettingsError
+from connector.sentence import Sentence
 from connector.storage import schema
 from connector.storage.database import Database, read_url
 from connector.storage.seal import Seal
@@ -23,7 +24,6 @@ from connector.storage.tables import channels, connections, messages, pending_co
 
 SHORTEST = 32  # characters of a key
 _NEEDS_KEY = (connections, channels, pending_connections, messages)  # sealed, or sent out with a link that is signed
-_BRING_BACK = "Bring it back from your back-up; if it is lost for good, see `pencilled keys lost --help`."
 
 
 def file_beside(url: str) -> Path:
@@ -43,15 +43,31 @@ def of_file(database: Database, url: str) -> tuple[str, ...]:
         with database.read() as db:
             if needs_key(db):
                 raise RuleError(
-                    f"The key of the database {schema.place(url)} is missing: there is no file {path}, and "
-                    f"CONNECTOR_SECRET_KEYS is not set. {_BRING_BACK}"
+                    "The key of the database %(database)s is missing: there is no file %(path)s, and "
+                    "CONNECTOR_SECRET_KEYS is not set. Bring the file back from your back-up; if it is lost for good, "
+                    "see `pencilled keys lost --help`.",
+                    code="key_file_missing",
+                    database=schema.place(url),
+                    path=str(path),
                 ) from None
         return (make(path),)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise RuleError(f"The key file {path} cannot be read ({why}).") from error
+        why = error.strerror if isinstance(error, OSError) else None
+        raise RuleError(
+            "The key file %(path)s cannot be read (%(reason)s). Let the user that Pencilled runs as read it, or bring "
+            "it back from your back-up.",
+            code="key_file_unreadable",
+            path=str(path),
+            reason=why or Sentence("it is no text"),
+        ) from error
     if len(key) < SHORTEST:
-        raise RuleError(f"The file {path} holds no key for the database {schema.place(url)}. {_BRING_BACK}")
+        raise RuleError(
+            "The file %(path)s holds no key for the database %(database)s. Bring the file back from your back-up; if "
+            "it is lost for good, see `pencilled keys lost --help`.",
+            code="key_file_without_key",
+            path=str(path),
+            database=schema.place(url),
+        )
     return (key,)
 
 
@@ -66,7 +82,13 @@ def make(path: Path) -> str:
     except FileExistsError:
         return path.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise RuleError(f"The key file {path} cannot be made ({error.strerror}).") from error
+        raise RuleError(
+            "The key file %(path)s cannot be made (%(reason)s). Let the user that Pencilled runs as write to that "
+            "folder.",
+            code="key_file_unwritable",
+            path=str(path),
+            reason=error.strerror or type(error).__name__,
+        ) from error
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(SHORTEST))
     return path.read_text(encoding="ascii").strip()
@@ -91,10 +113,19 @@ def refuse_strange(database: Database, seal: Seal, url: str, *, in_file: bool) -
             seal.open(sealed)
     except SettingsError as error:
         if in_file:
-            fault = f"The key in {file_beside(url)} does not open what is stored in {schema.place(url)}"
-            raise RuleError(f"{fault}: it is not this database's. {_BRING_BACK}") from error
-        fault = f"CONNECTOR_SECRET_KEYS: none of the keys opens what is stored in {schema.place(url)}"
-        raise RuleError(f"{fault}; add the former key at the end. Lost? `pencilled keys lost --help`") from error
+            raise RuleError(
+                "The key in %(path)s does not open what is stored in %(database)s: it is not this database's. Bring "
+                "its own key back from your back-up; if it is lost for good, see `pencilled keys lost --help`.",
+                code="key_file_of_other_database",
+                path=str(file_beside(url)),
+                database=schema.place(url),
+            ) from error
+        raise RuleError(
+            "None of the keys in CONNECTOR_SECRET_KEYS opens what is stored in %(database)s. Add the former key at the "
+            "end; if it is lost for good, see `pencilled keys lost --help`.",
+            code="secret_keys_do_not_open",
+            database=schema.place(url),
+        ) from error
 
 
 def _samples(db: Connection) -> Sequence[bytes]:

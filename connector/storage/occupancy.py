@@ -14,8 +14,6 @@ from connector.errors import TimeTakenError
 from connector.storage.database import is_time_taken
 from connector.storage.tables import occupancy
 
-TAKEN = "That time is taken by another session or is kept free for another client. Choose a different time."
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupied:
@@ -57,8 +55,17 @@ def keep(db: Connection, practitioner_id: UUID, session_id: UUID, times: Collect
         db.execute(insert(occupancy), rows)
     except IntegrityError as error:
         if is_time_taken(error):
-            raise TimeTakenError(TAKEN) from error
+            raise time_taken() from error
         raise
+
+
+def time_taken() -> TimeTakenError:
+    """Say that a time is somebody else's."""
+    return TimeTakenError(
+        "That time is taken by another session, or is kept free for another client. Choose a different time.",
+        code="time_taken",
+        field="when",
+    )
 
 
 def taken(db: Connection, practitioner_id: UUID, span: Span, *, besides: UUID) -> bool:

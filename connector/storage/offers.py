@@ -33,7 +33,10 @@ def add(db: Connection, offer: Offer) -> None:
     try:
         db.execute(insert(offers).values(fixed | _changing(offer)))
     except IntegrityError as error:
-        raise RuleError("This session already has an offer of this kind. Finish or discard that one first.") from error
+        raise RuleError(
+            "This session already has an offer that is not finished. Finish it, or throw it away, first.",
+            code="offer_exists_already",
+        ) from error
     _write_alternatives(db, offer)
 
 
@@ -46,9 +49,14 @@ def save(db: Connection, offer: Offer, *, was: OfferState) -> None:
     try:
         row = db.execute(query.returning(offers.c.id)).first()
     except IntegrityError as error:
-        raise RuleError("This session already has an open offer. Withdraw or replace that one.") from error
+        raise RuleError(
+            "This session already has an open offer. Take it back, or replace it.", code="open_offer_exists_already"
+        ) from error
     if row is None:
-        raise OfferClosedError("This offer was answered or ended a moment ago.", state=get(db, offer.id).state)
+        state = get(db, offer.id).state
+        raise OfferClosedError(
+            "This offer was answered, or ended, a moment ago.", code="offer_ended_just_now", state=state
+        )
     db.execute(delete(alternatives).where(alternatives.c.offer_id == offer.id))
     _write_alternatives(db, offer)
 
@@ -60,7 +68,7 @@ def get(db: Connection, offer_id: UUID) -> Offer:
     """
     offer = next(iter(_load(db, offers.c.id == offer_id)), None)
     if offer is None:
-        raise NotFoundError("There is no such offer.")
+        raise NotFoundError("There is no such offer.", code="offer_not_found")
     return offer
 
 
@@ -72,7 +80,7 @@ def of_alternative(db: Connection, alternative_id: UUID) -> Offer:
     query = select(alternatives.c.offer_id).where(alternatives.c.id == alternative_id)
     offer_id = db.execute(query).scalar_one_or_none()
     if offer_id is None:
-        raise NotFoundError("There is no such offer.")
+        raise NotFoundError("There is no such offer.", code="offer_not_found")
     return get(db, offer_id)
 
 

@@ -36,7 +36,16 @@ def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> 
     try:
         db.execute(insert(practitioners).values(values))
     except IntegrityError as error:
-        raise RuleError(f"There is already a practitioner with the address {person.email}.") from error
+        raise _address_taken(person) from error
+
+
+def _address_taken(person: Practitioner) -> RuleError:
+    return RuleError(
+        "There is a practitioner with the address %(address)s already. Give another one.",
+        code="practitioner_address_taken",
+        field="email",
+        address=person.email,
+    )
 
 
 def add_client(db: Connection, person: Client, *, now: datetime) -> None:
@@ -79,7 +88,7 @@ def save_practitioner(db: Connection, person: Practitioner) -> None:
     """
     other = practitioner_by_email(db, person.email)
     if other is not None and other.id != person.id:
-        raise RuleError(f"There is already a practitioner with the address {person.email}.")
+        raise _address_taken(person)
     values = {
         "name": person.name,
         "email": person.email.lower(),
@@ -108,7 +117,7 @@ def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -
     query = select(practitioners).where(practitioners.c.id == practitioner_id)
     row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
-        raise NotFoundError("There is no such practitioner.")
+        raise NotFoundError("There is no such practitioner.", code="practitioner_not_found")
     return _practitioner(row)
 
 
@@ -131,7 +140,7 @@ def client(db: Connection, client_id: UUID, *, lock: bool = False) -> Client:
     query = select(clients).where(clients.c.id == client_id)
     row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
-        raise NotFoundError("There is no such client.")
+        raise NotFoundError("There is no such client.", code="client_not_found")
     return _client(row)
 
 

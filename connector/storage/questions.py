@@ -39,7 +39,7 @@ def end(db: Connection, question: Question) -> None:
     still_open = (questions.c.id == question.id) & (questions.c.state == QuestionState.OPEN.value)
     query = update(questions).where(still_open).values(_changing(question)).returning(questions.c.id)
     if db.execute(query).first() is None:
-        raise QuestionClosedError("This question was answered a moment ago.")
+        raise QuestionClosedError("This question was answered a moment ago.", code="question_answered_just_now")
 
 
 def get(db: Connection, question_id: UUID) -> Question:
@@ -49,7 +49,7 @@ def get(db: Connection, question_id: UUID) -> Question:
     """
     row = db.execute(select(questions).where(questions.c.id == question_id)).first()
     if row is None:
-        raise NotFoundError("There is no such question.")
+        raise NotFoundError("There is no such question.", code="question_not_found")
     return _question(row)
 
 

@@ -31,8 +31,12 @@ def refuse_newer(found: str | None, url: str) -> None:
     """Raise RuleError if a database is at a step that only a newer version of Pencilled knows."""
     if found is not None and found > newest():
         raise RuleError(
-            f"The database {place(url)} is at step {found}, made by a newer version of Pencilled; this one knows steps "
-            f"up to {newest()}. Run the newer version, or bring back the back-up made before the upgrade."
+            "The database %(database)s is at step %(step)s, made by a newer version of Pencilled; this one knows "
+            "steps up to %(newest)s. Run the newer version, or bring back the back-up made before the upgrade.",
+            code="database_newer",
+            database=place(url),
+            step=found,
+            newest=newest(),
         )
 
 

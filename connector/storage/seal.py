@@ -74,7 +74,9 @@ class Seal:
             identity, _, since = _serializer(self._links, purpose).loads(token).partition(".")
             return UUID(hex=identity), datetime.fromtimestamp(int(since), UTC) if since else None
         except (BadSignature, ValueError, TypeError, AttributeError) as error:
-            raise NotFoundError("This link is not complete or not one of ours. Open it again from the mail.") from error
+            raise NotFoundError(
+                "This link is not complete, or not one of ours. Open it again from the mail.", code="link_invalid"
+            ) from error
 
 
 def _derive(key: str, purpose: str) -> bytes:

@@ -43,7 +43,7 @@ def get(db: Connection, session_id: UUID) -> Session:
     """
     row = db.execute(select(sessions).where(sessions.c.id == session_id)).first()
     if row is None:
-        raise NotFoundError("There is no such session.")
+        raise NotFoundError("There is no such session.", code="session_not_found")
     return session_of(row)
 
 

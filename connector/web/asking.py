@@ -9,6 +9,7 @@ from threading import BoundedSemaphore
 
 from connector.errors import TransientError
 from connector.exchange import LateError, within
+from connector.sentence import Sentence
 
 LIMIT = timedelta(seconds=30)  # of all requests of one page together
 SEATS = 4  # half of the threads that serve pages: the others go on serving them, whatever the services do
@@ -23,11 +24,11 @@ def calendar_service() -> Iterator[None]:
     Raises: TransientError if too many pages are doing that, or it takes too long.
     """
     if not _seats.acquire(blocking=False):
-        raise TransientError("Several calendar services are being asked just now, so there is a short queue.")
+        raise TransientError(Sentence("Several calendar services are being asked just now, so there is a short queue"))
     try:
         with within(LIMIT):
             yield
     except LateError as error:
-        raise TransientError("The calendar service took too long to answer.") from error
+        raise TransientError(Sentence("The calendar service took too long to answer")) from error
     finally:
         _seats.release()

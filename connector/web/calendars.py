@@ -14,9 +14,11 @@ from flask.typing import ResponseReturnValue
 from connector import paths
 from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
+from connector.domain.text import too_long
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.language.messages import marked
 from connector.ports import NamesServices, Provider, SignIn
+from connector.sentence import Sentence
 from connector.services.accounts import sign_in
 from connector.services.accounts.connect import new_credentials, reauthorize, set_levels
 from connector.services.accounts.disconnect import begin as begin_disconnecting
@@ -31,6 +33,7 @@ NEW = "+new"  # no calendar's id
 _STATE, _CHOICE = "arriving", "choosing"  # in the cookie: what proves that a step is this browser's own
 _LONGEST_PASSWORD = 1000
 _AGAIN = marked("The calendar is connected again. What waited for it is being written now.")
+_ADDRESS, _USERNAME, _PASSWORD = Sentence("Address"), Sentence("User name"), Sentence("App password")
 
 pages = Blueprint("calendars", __name__, url_prefix=paths.CALENDARS)
 pages.before_request(visit.require)
@@ -233,7 +236,10 @@ def _way(slug: str) -> Way:
     for way in _ways():
         if way.slug == slug:
             return way
-    raise NotFoundError("This calendar service is not set up here.")
+    raise NotFoundError(
+        "There is no calendar service of that name here. Choose one on the page of your calendars.",
+        code="calendar_service_unknown",
+    )
 
 
 def _load(connection_id: UUID) -> ConnectionView:
@@ -295,11 +301,13 @@ def _access_form() -> AccessForm:
 
 def _checked(form: AccessForm) -> Mapping[str, str]:
     password = request.form.get("password", "")
-    if not 0 < len(password) <= _LONGEST_PASSWORD:
-        raise RuleError("App password: please fill this in.")
+    if not password:
+        raise RuleError("%(label)s: please fill this in.", code="text_missing", field="password", label=_PASSWORD)
+    if len(password) > _LONGEST_PASSWORD:
+        raise too_long(password, label=_PASSWORD, field="password", longest=_LONGEST_PASSWORD)
     return {
-        "address": one_line(form.address, name="Address", required=True),
-        "username": one_line(form.username, name="User name"),
+        "address": one_line(form.address, label=_ADDRESS, field="address", required=True),
+        "username": one_line(form.username, label=_USERNAME, field="username"),
         "password": password,
     }
 
@@ -319,5 +327,5 @@ def _access_page(
 def _level(name: str) -> Level:
     level = request.form.get(name, "")
     if level not in {str(int(member)) for member in Level}:
-        raise RuleError("Choose how much the calendar may show.")
+        raise RuleError("Choose how much the calendar may show.", code="level_not_chosen", field=name)
     return Level(int(level))

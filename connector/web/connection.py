@@ -81,7 +81,9 @@ def _calendar_of(writable: Sequence[RemoteCalendarInfo], remote_id: str) -> Remo
     for calendar in writable:
         if calendar.remote_id == remote_id:
             return calendar
-    raise RuleError("Choose the calendar that your sessions shall go to.")
+    raise RuleError(
+        "Choose the calendar in which your sessions are to stand.", code="calendar_not_chosen", field="calendar"
+    )
 
 
 def _load(connection_id: UUID) -> ConnectionPage:

@@ -13,6 +13,7 @@ from connector.domain.span import When, instant, zone_named
 from connector.domain.text import one_line as checked_line
 from connector.errors import ConflictError, RuleError, WallTimeError
 from connector.language.messages import marked
+from connector.sentence import Sentence
 from connector.web import visit
 
 CHANNELS = (
@@ -23,6 +24,7 @@ CHANNELS = (
     marked("another way"),
 )
 
+_WHO, _CHANNEL = Sentence("Who agreed"), Sentence("How they told you")
 _YEARS = range(2000, 2101)
 _LONGEST_LINE = 200
 _TIME_FIELDS = ("date", "time", "minutes", "which")
@@ -103,9 +105,15 @@ class TimeInput:
         try:
             minutes = float(self.minutes)
         except ValueError:
-            raise RuleError("Say how many minutes the session lasts, such as 50.") from None
+            raise RuleError(
+                "Say how many minutes the session lasts, such as 50.", code="minutes_malformed", field="minutes"
+            ) from None
         if not 1 <= minutes <= 24 * 60:
-            raise RuleError("A session lasts between 1 minute and 24 hours.")
+            raise RuleError(
+                "A session lasts between 1 minute and 24 hours. Choose a length in between.",
+                code="session_length_out_of_range",
+                field="minutes",
+            )
         return timedelta(seconds=round(minutes * 60))
 
 
@@ -135,7 +143,9 @@ class PlaceInput:
         if not self.text:
             return None
         if self.kind not in set(LocationKind):
-            raise RuleError("Say how you meet: in person, online or by phone.")
+            raise RuleError(
+                "Say how you meet: in person, online or by phone.", code="meeting_kind_not_chosen", field="location"
+            )
         return Location(kind=LocationKind(self.kind), text=self.text)
 
     def needed(self) -> Location:
@@ -145,7 +155,7 @@ class PlaceInput:
         """
         place = self.read()
         if place is None:
-            raise RuleError("Say where the session takes place.")
+            raise RuleError("Say where the session takes place.", code="place_missing", field="location")
         return place
 
     def checked(self) -> tuple[Location | None, Self]:
@@ -181,9 +191,9 @@ class AgreementInput:
         Raises: RuleError if something is missing, cannot be read, or lies in the future.
         """
         return Attestation(
-            who=one_line(self.who, name="Who agreed", required=True),
+            who=one_line(self.who, label=_WHO, field="who", required=True),
             at=past_moment(self.agreed_at, zone=zone, now=now),
-            channel=one_line(self.channel, name="How they told you", required=True),
+            channel=one_line(self.channel, label=_CHANNEL, field="channel", required=True),
         )
 
 
@@ -193,13 +203,13 @@ def local_time(date: str, time: str) -> datetime:
     Raises: RuleError.
     """
     if not date or not time:
-        raise RuleError("Give both a date and a time.")
+        raise RuleError("Give both a date and a time.", code="date_or_time_missing", field="when")
     try:
         local = datetime.fromisoformat(f"{date}T{time}")
     except ValueError:
-        raise RuleError("Write the date as 2026-03-31 and the time as 15:00.") from None
+        raise _no_time() from None
     if local.tzinfo is not None or local.year not in _YEARS:
-        raise RuleError("Write the date as 2026-03-31 and the time as 15:00.")
+        raise _no_time()
     return local
 
 
@@ -211,16 +221,24 @@ def past_moment(text: str, *, zone: str, now: datetime) -> datetime:
     date, _, time = text.strip().partition("T")
     when = When.at(local_time(date, time), zone=zone, duration=timedelta(minutes=1), fold=1)
     if instant(when.span.start) > now:
-        raise RuleError("The client cannot have agreed in the future. Say when they told you.")
+        raise RuleError(
+            "The client cannot have agreed in the future. Say when they told you.",
+            code="agreement_in_future",
+            field="agreed_at",
+        )
     return when.span.start
 
 
-def one_line(text: str, *, name: str, required: bool = False) -> str:
+def _no_time() -> RuleError:
+    return RuleError("Write the date as 2026-03-31 and the time as 15:00.", code="date_or_time_malformed", field="when")
+
+
+def one_line(text: str, *, label: Sentence, field: str, required: bool = False) -> str:
     """Return a short line of text.
 
     Raises: RuleError if it is too long, missing where it is required, or has a character that cannot stand there.
     """
     text = text.strip()
     if required and not text:
-        raise RuleError(f"{name}: please fill this in.")
-    return checked_line(text, what=f"“{name}”", longest=_LONGEST_LINE, between=None) if text else ""
+        raise RuleError("%(label)s: please fill this in.", code="text_missing", field=field, label=label)
+    return checked_line(text, label=label, field=field, longest=_LONGEST_LINE, between=None) if text else ""

@@ -101,7 +101,7 @@ def send(session_id: UUID) -> ResponseReturnValue:
         offer_id = _draft_on_page(page).id
         with runtime.database.begin() as db:
             by, now = visit.actor(db), runtime.clock()
-            sent = offers.send(db, runtime.policy, offer_id, by=by, now=now, languages=runtime.languages)
+            sent = offers.send(db, runtime.policy, offer_id, by=by, now=now)
     except NotFoundError:
         raise
     except RuleError as error:
@@ -111,7 +111,7 @@ def send(session_id: UUID) -> ResponseReturnValue:
         speaking.say("The offer is sent. The times are kept free, and %(client)s is being told.", client=name), "done"
     )
     for warning in sent.warnings:
-        flash(warning, "warning")
+        flash(speaking.language().sentence(warning), "warning")
     return to_session(session_id)
 
 
@@ -215,13 +215,14 @@ def _alternative(open_offer: OfferView, alternative_id: UUID) -> AlternativeView
     for view in open_offer.alternatives:
         if view.alternative.id == alternative_id:
             return view
-    raise NotFoundError("This time is not part of the offer.")
+    raise NotFoundError("This time is not part of the offer.", code="alternative_not_found")
 
 
 def _draft_on_page(page: SessionPage) -> Offer:
     if page.draft is None or str(page.draft.id) != request.form.get("offer"):
         raise RuleError(
-            "The draft has changed since you opened this page. Please look it over again; nothing was sent."
+            "The draft has changed since you opened this page. Please read it once more. Nothing was sent.",
+            code="draft_changed",
         )
     return page.draft
 
@@ -280,7 +281,12 @@ def _window(hours: str) -> timedelta | None:
         return None
     longest = LONGEST_WINDOW // _HOUR
     if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours[:6]) <= longest:
-        raise RuleError(f"Give the client's time to answer in whole hours, from 1 to {longest}.")
+        raise RuleError(
+            "Give the client's time to answer in whole hours, from 1 to %(longest)s.",
+            code="hours_malformed",
+            field="hours",
+            longest=longest,
+        )
     return int(hours) * _HOUR
 
 

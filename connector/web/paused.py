@@ -39,7 +39,7 @@ def resume(token: str) -> ResponseReturnValue:
         return _show(token, status=409)
     how = request.form.get("how", "")
     if how not in (How.REVERT, How.ACCEPT):
-        raise RuleError("Choose how to go on with this calendar.")
+        raise RuleError("Choose how to go on with this calendar.", code="way_on_not_chosen", field="how")
     if page.reason is None:
         return redirect(url_for("paused.show", token=token), 303)
     is_stale = request.form.get("shown") != page.version

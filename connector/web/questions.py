@@ -42,7 +42,7 @@ def confirm(token: str, choice: str) -> ResponseReturnValue:
     page = _page(token)
     answer = next((answer for answer in page.question.row.answers if answer.value == choice), None)
     if answer is None:
-        raise NotFoundError("This is no answer to this question.")
+        raise NotFoundError("This question has no such answer.", code="answer_not_found")
     if not visit.acting():
         if not page.is_open:
             return _to_show(token)

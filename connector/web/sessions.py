@@ -15,11 +15,14 @@ from connector.domain.session import Edit, Location, Session
 from connector.domain.span import When
 from connector.errors import ConflictError, NotFoundError, PastSpanError, RuleError
 from connector.language.telling import Teller
+from connector.sentence import Sentence
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
 from connector.services.views.sessions import SessionPage, own_session, session_list, session_page
 from connector.web import speaking, visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
+
+_REASON = Sentence("Reason")
 
 pages = Blueprint("sessions", __name__, url_prefix=paths.SESSIONS)
 pages.before_request(visit.require)
@@ -108,7 +111,7 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
         return speaking.render("sessions/cancel.html", page=page, reader=reader_of(page), reason="", error="")
     text, runtime = request.form.get("reason", ""), visit.runtime()
     try:
-        reason = one_line(text, name="Reason")
+        reason = one_line(text, label=_REASON, field="reason")
         with runtime.database.begin() as db:
             own_session(db, visit.practitioner_id(), session_id)
             sessions.cancel(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock(), reason=reason)
@@ -180,7 +183,11 @@ def _edit(form: TimeForm, session: Session, when: When, now: datetime, *, place:
     attestation = None
     if when != session.when:
         if form.reason not in (MoveReason.AGREED, MoveReason.CORRECTION):
-            raise RuleError("Say why: has the client agreed to this time, or are you correcting a mistake?")
+            raise RuleError(
+                "Say why the time changes: the client has agreed to it, or you are correcting a mistake.",
+                code="reason_not_chosen",
+                field="reason",
+            )
         if not correcting:
             attestation = form.agreement.read(zone=session.when.zone, now=now)
     return Edit(

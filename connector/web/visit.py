@@ -12,16 +12,15 @@ from sqlalchemy import Connection
 from connector.domain.people import Actor
 from connector.errors import (
     ConflictError,
-    InstallationError,
     NotFoundError,
     OfferClosedError,
     ProviderError,
     QuestionClosedError,
-    RefusedError,
     RuleError,
     StaleAnswerError,
     TimeTakenError,
 )
+from connector.language.failures import told
 from connector.language.messages import marked
 from connector.runtime import Runtime
 from connector.services.signing_in import browsers
@@ -91,7 +90,7 @@ def practitioner_id() -> UUID:
     """Return the practitioner who is signed in, on a page that `require` guards."""
     found = browser()
     if found is None:
-        raise NotFoundError("Nobody is signed in.")
+        raise NotFoundError("Nobody is signed in.", code="not_signed_in")
     return found.practitioner_id
 
 
@@ -126,20 +125,9 @@ def status_of(error: RuleError) -> int:
 
 def sentence(error: RuleError | ProviderError) -> str:
     """Say what went wrong as a sentence, with what to do about it."""
-    text = refusal(error).strip() or speaking.say("The calendar service did not do what was asked")
-    text = text[0].upper() + text[1:]
-    full = text if text.endswith((".", "?", "!")) else f"{text}."
-    if isinstance(error, RuleError | RefusedError):
-        return full
-    if isinstance(error, InstallationError):
-        then = speaking.say(
-            "This is not about your account: whoever runs this installation is told, and has to put it right. "
-            "Please try again later."
-        )
-        return f"{full} {then}"
-    return f"{full} {speaking.say('Please try again.')}"
+    return told(error, speaking.language())
 
 
-def refusal(error: RuleError | ProviderError) -> str:
-    """Say why something was refused."""
-    return str(error)
+def refusal(error: RuleError) -> str:
+    """Say what was refused, why, and what to do."""
+    return speaking.language().refusal(error)

@@ -17,6 +17,7 @@ from caldav.elements.base import BaseElement
 from connector.errors import AccessLostError, ProviderError, RefusedError, RuleError, TransientError
 from connector.exchange import LateError, left, within
 from connector.ports import Network
+from connector.sentence import Sentence
 from providers._guard import allowed, plain
 from providers._wire import Answer, Http, Login, UnknownHostError, joined, registrable, same_family
 from providers.caldav import DECLARATION
@@ -76,7 +77,9 @@ def discover(
         with within(limit):
             return _found(entered, network, resolver)
     except LateError as error:
-        raise TransientError(f"“{entered.host}” took too long to say where its calendars are.") from error
+        raise TransientError(
+            Sentence("“%(host)s” took too long to say where its calendars are", host=entered.host)
+        ) from error
 
 
 def _found(entered: _Entered, network: Network, resolver: dns.resolver.Resolver | None) -> Mapping[str, str]:
@@ -89,7 +92,12 @@ def _found(entered: _Entered, network: Network, resolver: dns.resolver.Resolver 
         except _NotHereError:
             continue
         except UnknownHostError as error:
-            raise RuleError(f"There is no server called “{urlsplit(url).hostname}”. Check the address.") from error
+            raise RuleError(
+                "There is no server called “%(host)s”. Check the address.",
+                code="server_unknown",
+                field="address",
+                host=urlsplit(url).hostname or "",
+            ) from error
         return {
             "username": entered.username,
             "password": entered.password,
@@ -98,8 +106,11 @@ def _found(entered: _Entered, network: Network, resolver: dns.resolver.Resolver 
             "homes": "\n".join(principal.homes),
         }
     raise RuleError(
-        f"“{entered.host}” answers, but not as a calendar server. "
-        "Enter the CalDAV address named in the help of your provider."
+        "“%(host)s” answers, but not as a calendar server. Enter the CalDAV address that your provider names in its "
+        "help.",
+        code="no_calendar_server",
+        field="address",
+        host=entered.host,
     )
 
 
@@ -128,7 +139,11 @@ class _Entered:
         is_mail = "@" in address and "://" not in address
         username = form.get("username", "").strip() or (address if is_mail else "")
         if not (address and username and password):
-            raise RuleError("Enter the address of the calendar server, the user name and the password.")
+            raise RuleError(
+                "Enter the address of the calendar server, the user name and the password.",
+                code="access_incomplete",
+                field="address",
+            )
         host = _host(address.rpartition("@")[2] if is_mail else address)
         return cls(address=address, is_mail=is_mail, host=host, username=username, password=password)
 
@@ -140,16 +155,29 @@ def _host(address: str) -> str:
     except ValueError:
         host = None
     if not host:
-        raise RuleError(f"“{address}” is no address of a server. It looks like https://calendar.example.org.")
+        raise RuleError(
+            "“%(address)s” is not the address of a server. Write it like https://calendar.example.org.",
+            code="server_address_malformed",
+            field="address",
+            address=address,
+        )
     return host
 
 
 def _refuse_known(host: str) -> None:
     domain = registrable(host)
     if domain in _GOOGLE:
-        raise RuleError("Google calendars are connected by signing in with Google: choose Google instead of CalDAV.")
+        raise RuleError(
+            "Google calendars are connected by signing in with Google. Choose Google instead of CalDAV.",
+            code="google_not_by_caldav",
+            field="address",
+        )
     if domain in _MICROSOFT:
-        raise RuleError("Outlook has no CalDAV: choose Outlook, and sign in with Microsoft.")
+        raise RuleError(
+            "Outlook has no CalDAV. Choose Outlook, and sign in with Microsoft.",
+            code="outlook_not_by_caldav",
+            field="address",
+        )
 
 
 def _starts(entered: _Entered, network: Network, resolver: dns.resolver.Resolver | None) -> Iterator[str]:
@@ -192,7 +220,11 @@ def _from_dns(domain: str, resolver: dns.resolver.Resolver) -> Iterator[str]:
             continue  # "." means that there is no such service (RFC 2782)
         if not same_family(target, domain):
             raise RuleError(
-                f"“{domain}” keeps its calendars at “{target}”. If you trust that server, enter its address yourself."
+                "“%(host)s” keeps its calendars at “%(other)s”. If you trust that server, enter its address yourself.",
+                code="calendars_at_other_host",
+                field="address",
+                host=domain,
+                other=target,
             )
         yield f"https://{target}:{record.port}{path}" if record.port != 443 else f"https://{target}{path}"  # noqa: PLR2004
 
@@ -234,7 +266,13 @@ def _ask(url: str, network: Network, login: Login) -> _Principal:
     for home in principal.homes:
         host = urlsplit(home).hostname
         if not same_family(host or "", login.home):
-            raise RuleError(f"The calendars live at “{host}”: enter that address, if you trust it.")
+            raise RuleError(
+                "The server says that the calendars are at “%(other)s”. If you trust that server, enter its address "
+                "yourself.",
+                code="calendar_home_at_other_host",
+                field="address",
+                other=host or "",
+            )
     return principal
 
 
@@ -281,7 +319,10 @@ class _Here:
         homes = tuple(dict.fromkeys(islice(self.hrefs(cdav.CalendarHomeSet), _HOMES + 1)))
         if len(homes) > _HOMES:
             raise RuleError(
-                f"The server names more than {_HOMES} places of calendars. Enter the address of one of them."
+                "The server names more than %(most)s places where calendars are. Enter the address of one of them.",
+                code="too_many_calendar_homes",
+                field="address",
+                most=_HOMES,
             )
         return homes
 
@@ -295,9 +336,12 @@ def _joined(base: str, href: str) -> str:
     try:
         return joined(base, href)
     except RefusedError as error:
-        host = urlsplit(base).hostname
         raise RuleError(
-            f"“{host}” sends us to an address that is none. Ask whoever runs it, or enter another."
+            "“%(host)s” sends us on to an address that leads nowhere. Ask whoever runs that server, or enter another "
+            "address.",
+            code="redirect_malformed",
+            field="address",
+            host=urlsplit(base).hostname or "",
         ) from error
 
 
@@ -307,11 +351,22 @@ def _follow(http: Http, url: str, body: bytes) -> _Here:
         try:
             answer = http.request("PROPFIND", url, headers=_dav.headers(0), body=body)
         except RefusedError as error:
-            raise RuleError(f"{error}.") from error
+            raise RuleError(
+                "“%(host)s” cannot be asked for calendars: %(reason)s. Check the address.",
+                code="server_refused",
+                field="address",
+                host=urlsplit(url).hostname or "",
+                reason=str(error),
+            ) from error
         if answer.status not in _REDIRECTS or "location" not in answer.headers:
             return _understood(http, answer)
         url = _joined(url, answer.headers["location"])
-    raise RuleError(f"“{urlsplit(url).hostname}” sends us round in circles. Check the address.")
+    raise RuleError(
+        "“%(host)s” sends us round in circles. Check the address.",
+        code="redirects_in_circles",
+        field="address",
+        host=urlsplit(url).hostname or "",
+    )
 
 
 def _understood(http: Http, answer: Answer) -> _Here:
@@ -324,8 +379,10 @@ def _understood(http: Http, answer: Answer) -> _Here:
         if not http.login.digest and "digest" in schemes and "basic" not in schemes:
             raise _DigestOnlyError
         raise AccessLostError(
-            "The server does not accept this user name and password. "
-            "Many providers want an app password here, not the one you sign in with."
+            Sentence(
+                "The server does not accept this user name and password. Many providers want an app password here, not "
+                "the one you sign in with"
+            )
         )
     try:
         return _Here(answer.url, _dav.multistatus(answer).rows)

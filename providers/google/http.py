@@ -25,6 +25,7 @@ from connector import counters
 from connector.errors import ConnectorError, TransientError
 from connector.exchange import uses, within
 from connector.ports import before_request
+from connector.sentence import Sentence
 from providers.google import DECLARATION
 from providers.google.errors import Fault, Operation, garbled, meaning
 from providers.google.tokens import Bearer, Site
@@ -174,7 +175,7 @@ def reaching() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise UnreachableError("Google did not answer in time") from error
+        raise UnreachableError(Sentence("Google did not answer in time")) from error
     except (OSError, httplib2.HttpLib2Error, http.client.HTTPException) as error:
         raise UnreachableError(f"Google could not be reached ({type(error).__name__})") from error
 

@@ -72,7 +72,9 @@ class Google:
 
         Raises: RuleError.
         """
-        raise RuleError("Google Calendar is connected by signing in to Google.")
+        raise RuleError(
+            "Google Calendar is connected by signing in to Google, not by a password.", code="google_not_by_password"
+        )
 
     def account(self, tokens: TokenStore, network: Network) -> GoogleAccount:
         """Return the account whose credentials are kept there; keep it, and with it the access token in hand.
@@ -98,7 +100,10 @@ class Google:
 
     def _site(self, network: Network) -> Site:
         if "google" not in network.apps:
-            raise RuleError("Google Calendar is not set up here. Please ask whoever runs this installation.")
+            raise RuleError(
+                "Google Calendar is not set up here. Please ask whoever runs this installation.",
+                code="google_not_set_up",
+            )
         return Site.of(network)
 
 

@@ -15,13 +15,14 @@ from google_auth_oauthlib.flow import Flow
 
 from connector.errors import AccessLostError, RuleError
 from connector.ports import SignInBegun
+from connector.sentence import Sentence
 from providers.google.tokens import OUR_ERRORS, Post, Site, credentials_of, granted, token_error
 
 _AUTH = "https://www.googleapis.com/auth/"
 _NEEDED = {
-    f"{_AUTH}calendar.events.owned": "see and change the events of your own calendars",
-    f"{_AUTH}calendar.calendarlist.readonly": "see the list of your calendars",
-    f"{_AUTH}calendar.freebusy": "see when you are busy",
+    f"{_AUTH}calendar.events.owned": Sentence("see and change the events of your own calendars"),
+    f"{_AUTH}calendar.calendarlist.readonly": Sentence("see the list of your calendars"),
+    f"{_AUTH}calendar.freebusy": Sentence("see when you are busy"),
 }
 _OWN_CALENDAR = f"{_AUTH}calendar.app.created"  # may be left out: then we cannot make a calendar of our own
 _WHO = ("openid", "email")  # so that two connections of one account are recognised
@@ -58,10 +59,16 @@ def complete(
     """
     if "code" not in answer:
         if answer.get("error") in {"access_denied", None}:
-            raise RuleError("Google says that you did not allow the connection. Nothing was connected.")
+            raise RuleError(
+                "Google says that you did not allow the connection. Nothing was connected.", code="google_declined"
+            )
         if answer["error"] in OUR_ERRORS:
             raise token_error(400, answer["error"])
-        raise RuleError(f"Google could not connect the calendar ({answer['error'][:60]}). Please try again.")
+        raise RuleError(
+            "Google could not connect the calendar (%(reason)s). Please try again.",
+            code="google_sign_in_failed",
+            reason=answer["error"][:60],
+        )
     form = {
         "grant_type": "authorization_code",
         "code": answer["code"],
@@ -72,12 +79,17 @@ def complete(
         token = granted(site, form, post, now=now)
         credentials = credentials_of(token, now=now)
     except AccessLostError as error:  # the code was used, or is too old
-        raise RuleError("The sign-in took too long, or was used already. Please connect again.") from error
+        raise RuleError(
+            "The sign-in took too long, or was used already. Please connect again.", code="google_sign_in_too_late"
+        ) from error
     scopes = _scopes(token.get("scope"))
     missing = [words for scope, words in _NEEDED.items() if scope not in scopes]
     if missing:
         raise RuleError(
-            f"Google says that we may not {', '.join(missing)}. Please connect again, and leave the boxes ticked."
+            "Google says that Pencilled lacks your permission for this: %(permissions)s. Please connect again, and "
+            "leave the boxes ticked.",
+            code="google_permission_missing",
+            permissions=tuple(missing),
         )
     return credentials | {"scopes": " ".join(sorted(scopes))} | _identity(token.get("id_token"))
 
@@ -90,12 +102,16 @@ def reauthorized(kept: Mapping[str, str], fresh: Mapping[str, str]) -> dict[str,
     earlier, later = kept.get("account_id"), fresh.get("account_id")
     if earlier and later and earlier != later:
         raise RuleError(
-            f"This is another Google account ({fresh.get('email', 'unnamed')}). "
-            f"Please sign in to {kept.get('email', 'the first one')}."
+            "This is another Google account (%(account)s). Please sign in to the same one as before (%(former)s).",
+            code="google_account_is_another",
+            account=fresh.get("email", "?"),
+            former=kept.get("email", "?"),
         )
     joined = {"refresh_token": kept.get("refresh_token", ""), **fresh}
     if not joined["refresh_token"]:
-        raise RuleError("Google gave no lasting permission. Please connect again.")
+        raise RuleError(
+            "Google gave no lasting permission. Please connect again.", code="google_permission_not_lasting"
+        )
     return joined
 
 

@@ -16,6 +16,7 @@ from connector import counters
 from connector.errors import RefusedError
 from connector.exchange import within
 from connector.ports import HTTP_TIMEOUT, before_request
+from connector.sentence import Sentence
 from providers.outlook import DECLARATION
 from providers.outlook.protocol import (
     ERROR,
@@ -100,9 +101,9 @@ class Web:
                     content = _whole(response)
                 made.status = response.status_code
         except (httpx2.TimeoutException, TimeoutError) as error:
-            raise UnreachableError("Microsoft did not answer in time") from error
+            raise UnreachableError(Sentence("Microsoft did not answer in time")) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            raise UnreachableError("Microsoft could not be reached") from error
+            raise UnreachableError(Sentence("Microsoft could not be reached")) from error
         return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, content)
 
     def hung_up(self, error: UnreachableError) -> bool:

@@ -98,7 +98,11 @@ class Outlook:
         try:
             directory = Directory.of(network)
         except InstallationError as error:
-            raise RuleError(f"{error}. Please ask its operator.") from error
+            raise RuleError(
+                "Outlook is not set up rightly here (%(reason)s). Please ask whoever runs this installation.",
+                code="outlook_not_set_up",
+                reason=str(error),
+            ) from error
         return _graph_tokens.begin(self._authority, directory, state)
 
     def complete(self, network: Network, memory: Mapping[str, str], answer: Mapping[str, str]) -> Mapping[str, str]:
@@ -114,7 +118,9 @@ class Outlook:
 
         Raises: RuleError.
         """
-        raise RuleError("Outlook is connected by signing in at Microsoft, not by a password.")
+        raise RuleError(
+            "Outlook is connected by signing in at Microsoft, not by a password.", code="outlook_not_by_password"
+        )
 
     def account(self, tokens: TokenStore, network: Network) -> OutlookAccount:
         """Return the account of these credentials.

@@ -27,6 +27,7 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Network, OAuthApp, SignInBegun, TokenStore
+from connector.sentence import Sentence
 from providers.outlook.http import Web
 from providers.outlook.protocol import Answer, wait
 
@@ -46,8 +47,8 @@ _OUR_CODES = {  # AADSTS numbers: https://learn.microsoft.com/entra/identity-pla
     7000222: "the client secret has expired",
 }
 _TENANT_CODES = {  # the same, said by the directory of one account's organisation about the application in it
-    700016: "it does not know Pencilled",
-    7000112: "it has disabled Pencilled",
+    700016: Sentence("it does not know Pencilled (AADSTS700016)"),
+    7000112: Sentence("it has disabled Pencilled (AADSTS7000112)"),
 }
 _CODE = re.compile(r"AADSTS(\d{4,9})")
 _SPENT = frozenset({"invalid_grant", "expired_token"})
@@ -223,17 +224,23 @@ def complete(
     """
     flow = {name: json.loads(value) for name, value in memory.items()}
     if not answer.get("state") or answer.get("state") != flow.get("state"):
-        raise RuleError("This answer belongs to another sign-in. Please start again.")
+        raise RuleError("This answer belongs to another sign-in. Please start again.", code="outlook_other_sign_in")
     app, cache = authority.app(directory, None)
     result = through_msal(lambda: app.acquire_token_by_auth_code_flow(flow, dict(answer)))
     if "access_token" not in result:
         raise _sign_in_error(result)
     scopes = {scope.rpartition("/")[2].lower() for scope in str(result.get("scope", "")).split()}
     if _SCOPE.lower() not in scopes:
-        raise RuleError("Pencilled may not read and write your calendars. Please start again and allow it.")
+        raise RuleError(
+            "Microsoft says that Pencilled may not read and write your calendars. Please start again, and allow it.",
+            code="outlook_permission_missing",
+        )
     accounts = app.get_accounts()
     if "refresh_token" not in result or len(accounts) != 1:
-        raise RuleError("Microsoft did not allow Pencilled to stay connected. Please start again.")
+        raise RuleError(
+            "Microsoft did not allow Pencilled to stay connected. Please start again.",
+            code="outlook_permission_not_lasting",
+        )
     return _credentials(cache.serialize(), str(accounts[0]["home_account_id"]), result.get("id_token_claims", {}))
 
 
@@ -248,15 +255,25 @@ def _credentials(cache: str, home_account_id: str, claims: Mapping[str, Any]) ->
 def _sign_in_error(result: Mapping[str, Any]) -> RuleError | ProviderError:
     error = str(result.get("error", ""))
     if blocked := _blocked_by_organisation(result):
-        return RuleError(f"Your organisation does not let Pencilled in: {blocked}. Nothing was kept.")
+        return RuleError(
+            "Your organisation does not let Pencilled in: %(reason)s. Ask whoever looks after its accounts. Nothing "
+            "was connected.",
+            code="outlook_blocked_by_organisation",
+            reason=blocked,
+        )
     if _is_ours(result):
         return _registration_error(result)
     if error in _DECLINED:
-        return RuleError("You, or your organisation, did not allow Pencilled to use your calendars. Nothing was kept.")
+        return RuleError(
+            "You, or your organisation, did not allow Pencilled to use your calendars. Nothing was connected.",
+            code="outlook_declined",
+        )
     if error in _SPENT:
-        return RuleError("The sign-in took too long or was used before. Please start again.")
+        return RuleError(
+            "The sign-in took too long, or was used already. Please start again.", code="outlook_sign_in_too_late"
+        )
     if error in {"temporarily_unavailable", "server_error"}:
-        return TransientError("Microsoft's sign-in is not available just now. Please try again in a while.")
+        return TransientError(Sentence("Microsoft's sign-in is not available just now"))
     return _registration_error(result)
 
 
@@ -267,12 +284,12 @@ def _codes(result: Mapping[str, Any]) -> list[int]:
     return numbers + [int(digits) for digits in _CODE.findall(str(result.get("error_description", "")))]
 
 
-def _blocked_by_organisation(result: Mapping[str, Any]) -> str:
-    """Say how the organisation of one account keeps us out; empty if it does not. Other accounts are not concerned."""
+def _blocked_by_organisation(result: Mapping[str, Any]) -> Sentence | None:
+    """Say how the organisation of one account keeps us out; None if it does not. Other accounts are not concerned."""
     codes = _codes(result)
     if any(code in _OUR_CODES for code in codes):
-        return ""
-    return next((f"{_TENANT_CODES[code]} (AADSTS{code})" for code in codes if code in _TENANT_CODES), "")
+        return None
+    return next((_TENANT_CODES[code] for code in codes if code in _TENANT_CODES), None)
 
 
 def _is_ours(result: Mapping[str, Any]) -> bool:
@@ -327,7 +344,7 @@ class Tokens:
         if cached is None:
             cached = self._cached(self._store.renew(credentials, self._refreshed), refused, least=0)
         if cached is None:
-            raise AccessLostError("Microsoft gives no new access to this account")
+            raise AccessLostError(Sentence("Microsoft gives no new access to this account"))
         token, seconds = cached
         self._warm = (token, self._monotonic() + seconds - _MARGIN)
         return token
@@ -352,7 +369,7 @@ class Tokens:
         account = next((item for item in through_msal(app.get_accounts) if item["home_account_id"] == home), None)
         result = through_msal(lambda: app.acquire_token_silent_with_error([_SCOPE], account, force_refresh=True))
         if not result:
-            raise AccessLostError("no way is kept to reach this account: it must be connected anew")
+            raise AccessLostError(Sentence("No way is kept to reach this account, so it must be connected anew"))
         if "access_token" not in result:
             _refuse(result)
         return {**credentials, "cache": cache.serialize()} if cache.has_state_changed else credentials
@@ -361,7 +378,9 @@ class Tokens:
 def _refuse(result: Mapping[str, Any]) -> NoReturn:
     error = str(result.get("error", ""))
     if blocked := _blocked_by_organisation(result):
-        raise AccessLostError(f"the organisation of this account refuses the access: {blocked}")
+        raise AccessLostError(
+            Sentence("The organisation of this account refuses the access: %(reason)s", reason=blocked)
+        )
     if _is_ours(result):
         raise _registration_error(result)
     if error in _GONE:

@@ -85,7 +85,7 @@ def test_entries_go_to_another_calendar(practice: Cli, calendar: MemoryCalendar,
     other, named = store.calendar("practice"), connection(practice)["id"]
     store.calendar("holidays", writable=False)
     refused = practice.refused("connections", "target", named, "--calendar", "holidays")
-    assert "“practice”" in refused
+    assert "Choose one of these: work and practice." in refused
     assert "instead of “work”" in practice.ok("connections", "target", named, "--calendar", "practice")
     assert len(calendar.shown()) == 1
     practice.ok("resync", "--wait")
@@ -107,7 +107,7 @@ def test_what_happened_to_a_connection_is_told_oldest_first(paused: Cli) -> None
     assert told[0] == "Calendar connected: work"
     assert told[-1] == "Calendar “work” goes on: everything is put back"
     assert "stopped: nothing of ours stands in it any more (5 entries)" in paused.ok("connections", "history", named)
-    assert "names no connection" in paused.refused("connections", "history", "nothing")
+    assert "is no id of a connection" in paused.refused("connections", "history", "nothing")
 
 
 def test_how_holds_are_shown_is_listed(practice: Cli, calendar: MemoryCalendar) -> None:

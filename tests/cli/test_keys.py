@@ -43,5 +43,5 @@ def test_rotating_twice_is_harmless(practice: Cli) -> None:
 @pytest.mark.usefixtures("calendar")
 def test_a_key_that_opens_nothing_is_a_fault_of_the_settings(practice: Cli) -> None:
     lost = with_keys(practice, NEW)
-    assert "add the former key at the end" in lost.refused("keys", "rotate", code=2)
-    assert "add the former key" in lost.run("doctor").output
+    assert "Add the former key at the end" in lost.refused("keys", "rotate", code=2)
+    assert "Add the former key" in lost.run("doctor").output

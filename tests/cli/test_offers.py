@@ -65,7 +65,7 @@ def test_a_client_nobody_can_reach_is_not_offered_anything(practice: Cli) -> Non
     booking = ("sessions", "book", "--client", sam, "--at", ahead(7), "--phone", "Kim calls")
     session = practice.json(*booking)["sessions"][0]["id"]
     practice.ok("offers", "draft", session, "--at", ahead(8))
-    assert "Nothing has been held" in practice.refused("offers", "send", session)
+    assert "No time is held" in practice.refused("offers", "send", session)
 
 
 def test_what_is_not_there_cannot_be_sent_shown_or_taken_back(practice: Cli) -> None:

@@ -78,7 +78,7 @@ def test_two_practitioners_have_to_be_told_apart(practice: Cli) -> None:
 def test_what_is_not_there_is_told_with_where_to_look(practice: Cli) -> None:
     assert "sessions list" in practice.refused("sessions", "show", "00000000")
     assert "first 4 characters" in practice.refused("sessions", "show", "abc")
-    assert "names no session" in practice.refused("sessions", "show", "tomorrow")
+    assert "is no id of a session" in practice.refused("sessions", "show", "tomorrow")
     assert "practitioners list" in practice.refused("sessions", "list", "--practitioner", "no@example.org")
 
 

@@ -57,7 +57,7 @@ def test_sending_holds_every_alternative_and_starts_the_clock() -> None:
 
 @pytest.mark.parametrize("count", [0, 11])
 def test_an_offer_has_one_to_ten_alternatives(count: int) -> None:
-    with pytest.raises(RuleError, match="at least one time and at most 10"):
+    with pytest.raises(RuleError, match="at least one time, and at most 10"):
         draft(session(), [(when(72 + n), None) for n in range(count)], window=DAY, by=KIM, now=NOW)
 
 

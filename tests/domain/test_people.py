@@ -57,8 +57,8 @@ def test_the_host_of_an_address_may_be_written_in_any_letters(typed: str, stored
         ("jo\u202e@example.org", "an invisible character (U+202E, right-to-left override) cannot stand before the @"),
         ("jo,kim@example.org", "“,” (U+002C) cannot stand before the @"),
         ("jo@exam_ple.org", "“_” (U+005F) cannot stand after the @"),
-        ("jo@strasße.example", "with “ß” (U+00DF), the part after the @ can be meant in two ways"),
-        ("jo.example.org", "there is no @ in it"),
+        ("jo@strasße.example", "“ß” (U+00DF) after the @ can be meant in two ways"),
+        ("jo.example.org", "it has no @"),
         ("jo@", "something is missing, doubled or too long in it"),
         ("jo@example..org", "something is missing, doubled or too long in it"),
         ("x" * 65 + "@example.org", "something is missing, doubled or too long in it"),
@@ -68,7 +68,7 @@ def test_what_is_wrong_with_an_address_is_told(typed: str, why: str) -> None:
     with pytest.raises(RuleError) as refused:
         client(email=typed)
     assert why in str(refused.value)
-    assert "Write it plainly, such as kim@example.org." in str(refused.value)
+    assert "Write it plainly, such as kim@example.org" in str(refused.value)
     assert str(refused.value).isprintable()
 
 
@@ -117,11 +117,11 @@ def test_what_was_pasted_along_without_being_seen_is_left_out_of_a_name(typed: s
 def test_a_character_that_cannot_stand_in_a_name_is_named(typed: str, why: str) -> None:
     with pytest.raises(RuleError) as refused:
         client(name=typed)
-    assert str(refused.value).startswith(f"A name cannot contain {why}. Leave it out")
+    assert str(refused.value).startswith(f"Name: {why}, cannot be used. Leave it out")
     assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\u200c", "\n \u200b", "x" * 201])
 def test_a_name_has_something_in_it_and_is_not_endless(name: str) -> None:
-    with pytest.raises(RuleError, match="A name"):
+    with pytest.raises(RuleError, match="Name: "):
         client(name=name)

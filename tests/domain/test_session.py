@@ -94,7 +94,7 @@ def test_a_cancelled_session_cannot_be_moved() -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "a\x07b", "x" * 501])
 def test_a_location_is_one_line_that_can_be_seen(text: str) -> None:
-    with pytest.raises(RuleError, match="A location"):
+    with pytest.raises(RuleError, match="Place"):
         Location(kind=LocationKind.IN_PERSON, text=text)
 
 

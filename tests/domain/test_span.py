@@ -72,7 +72,7 @@ def test_a_zone_name_opens_no_file(zone: str) -> None:
 
 def test_an_end_before_its_start_is_refused() -> None:
     start = datetime(2026, 12, 1, 9, tzinfo=UTC)
-    with pytest.raises(RuleError, match="after the start"):
+    with pytest.raises(RuleError, match="before the start"):
         Span.of(start, start - HOUR)
 
 

@@ -1,4 +1,7 @@
-"""`python -m tests.messages check`: are the catalogues whole? `... update [LANGUAGE]`: bring them up to the code."""
+"""`python -m tests.messages check`: are the catalogues whole? `... update [LANGUAGE]`: bring them up to the code.
+
+`... errors` writes the page of what can be refused.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
 from tests.messages.checking import faults
+from tests.messages.coded import PAGE, page
 from tests.messages.collecting import ROOT, catalogue, every
 
 FOLDER = ROOT / "connector" / "language" / "catalogues"
@@ -35,6 +39,9 @@ def main(arguments: Sequence[str]) -> int:
             return check(ROOT, FOLDER)
         case ["update", *tags]:
             update(FOLDER, tags)
+            return 0
+        case ["errors"]:
+            PAGE.write_text(page(), encoding="utf-8")
             return 0
         case _:
             sys.stderr.write(f"{__doc__}\n")

@@ -16,11 +16,19 @@ from typing import NamedTuple
 from babel.messages.catalog import Catalog
 from jinja2.ext import babel_extract
 
+from connector import errors
 from connector.outbox.wording import spelled_out
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("connector", "providers", "webhooks")
 PLURAL = "plural"
+
+
+def is_refusal(kind: object) -> bool:
+    """Whether something is the class of what the domain refuses."""
+    return isinstance(kind, type) and issubclass(kind, errors.RuleError)
+
+
 # What each positional argument of a call is; `plural` may also be given by name.
 CALLS: Mapping[str, tuple[str, ...]] = {
     "gettext": ("message",),
@@ -31,6 +39,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "say_n": ("message", PLURAL),
     "say_as": ("context", "message"),
     "marked": ("message",),
+    "Sentence": ("message",),
+    "adding": ("message",),
+    **{name: ("message",) for name, kind in vars(errors).items() if is_refusal(kind)},
 }
 TEMPLATE_CALLS = ("_", "gettext", "ngettext", "pgettext", "npgettext")
 # As the environments of letters and pages read their templates; see `connector/language/templates.py`.

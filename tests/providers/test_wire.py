@@ -155,7 +155,10 @@ def test_no_connection_is_made_to_an_inner_host(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.2)
         login = Login(home=host, username="kim", password="secret")
-        with opened(Network(), login, connecting=True) as http, pytest.raises(InnerAddressError, match="operator"):
+        with (
+            opened(Network(), login, connecting=True) as http,
+            pytest.raises(InnerAddressError, match="whoever runs this installation"),
+        ):
             http.request("GET", f"https://{host}:{listener.getsockname()[1]}/", headers={})
         with pytest.raises(TimeoutError):
             listener.accept()
@@ -326,9 +329,9 @@ def test_a_closed_port_cannot_be_reached() -> None:
 
 
 def test_a_name_nobody_has_is_told_apart_from_a_name_service_that_fails() -> None:
-    with pytest.raises(UnknownHostError, match="no server called"), _faults("x.example", RefusedError):
+    with pytest.raises(UnknownHostError, match="no server called"), _faults("x.example", connecting=False):
         raise ConnectionError(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
-    with pytest.raises(UnreachableError) as caught, _faults("x.example", RefusedError):
+    with pytest.raises(UnreachableError) as caught, _faults("x.example", connecting=False):
         raise ConnectionError(socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"))
     assert not isinstance(caught.value, UnknownHostError)
 

@@ -80,7 +80,7 @@ def desk(stage: Stage, service: Service) -> Desk:
 
     def load_provider(slug: str) -> Provider:
         if slug != service.slug:
-            raise NotFoundError(f"no calendar service {slug} in this test")
+            raise NotFoundError("No calendar service of that name in this test.", code="not_in_this_test")
         return service.provider
 
     runtime.load_provider = load_provider

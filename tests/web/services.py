@@ -75,7 +75,7 @@ class _Doorkeeper(memory.Memory):
         if self.closed:
             raise self.closed.pop()
         if "code" not in answer:
-            raise RuleError("You did not allow the connection.")
+            raise RuleError("You did not allow the connection.", code="not_allowed")
         self.codes.remove(answer["code"])
         return {"store": self.owner, "password": "secret", "account_id": self.owner}
 

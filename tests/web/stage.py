@@ -92,7 +92,7 @@ def make_runtime(database: Database, url: str, clock: Clock, **choices: Any) -> 
 
 
 def _no_provider(slug: str) -> Provider:
-    raise RuleError(f"no calendar service {slug} in this test")
+    raise RuleError("No calendar service %(slug)s in this test.", code="not_in_this_test", slug=slug)
 
 
 @dataclass

@@ -219,7 +219,7 @@ RETYPE = "Leave it out, or type the text again instead of pasting it."
         ({"password": "secret", "address": " "}, "Address: please fill this in."),
         (
             {"password": "secret", "username": "a\nb"},
-            f"“User name” cannot contain a line break (U+000A), which stands there as character 2. {RETYPE}",
+            f"User name: a line break (U+000A), which stands there as character 2, cannot be used. {RETYPE}",
         ),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_client_nobody_can_reach_is_not_sent_to(stage: Stage) -> None:
     assert '<button class="send" disabled>' in ada.get(f"{own}/offer/review").text
     refused = ada.post(f"{own}/offer/send", {"offer": str(draft.id)}, page=own)
     assert refused.status_code == 422
-    assert "Nothing has been held." in refused.text
+    assert "No time is held." in refused.text
     assert stage.stored(draft).state is OfferState.DRAFT
 
 

@@ -78,7 +78,7 @@ def test_a_correction_in_the_past_asks_first(stage: Stage) -> None:
         ({"agreed_at": ""}, "Give both a date and a time."),
         ({"agreed_at": "2026-03-02T10:01"}, "cannot have agreed in the future"),
         ({"agreed_at": "soon"}, "Give both a date and a time."),
-        ({"who": "Kim\x07"}, "cannot contain an invisible character (U+0007)"),
+        ({"who": "Kim\x07"}, "an invisible character (U+0007), which stands there as character 4"),
         ({"date": ""}, "Give both a date and a time."),
         ({"time": "25:00"}, "Write the date as"),
         ({"time": "15:00+01:00"}, "Write the date as"),

@@ -159,6 +159,41 @@ def of_questions(here: Desk, kind: str) -> Iterator[Page]:
     yield from _all(here.ada, [f"/sessions/{here.stage.session.id}"])
 
 
+def of_refusals(here: Desk) -> Iterator[Page]:
+    """Yield forms that come back with what is wrong, and what else is refused."""
+    begin(here)
+    offer = here.stage.offer()
+    add_foreign(here, here.stage.at(9, 18))
+    own = f"/sessions/{here.stage.session.id}"
+    one = f"{own}/offer/{offer.alternatives[0].id}"
+    agreed = {"reason": "agreed", "who": "Kim Noor", "agreed_at": "2026-03-02T09:30", "channel": "by phone"}
+    time = {"date": "2026-03-20", "time": "10:00", "minutes": "50"}
+    for changes in (
+        {"date": ""},
+        {"date": "2026-13-40"},
+        {"minutes": "some"},
+        {"minutes": "0"},
+        {"date": "2026-03-29", "time": "02:30"},
+        {"date": "2026-10-25", "time": "02:30"},
+        {"date": "2026-03-01"},
+        {"date": "2026-03-01", "reason": "correction"},
+        {"date": "2026-03-11", "time": "18:00"},
+        {"who": ""},
+        {"agreed_at": "2026-03-03T09:30"},
+        {"reason": ""},
+    ):
+        yield f"time {changes}", _posted(here, f"{own}/time", time | agreed | changes)
+    yield "place", _posted(here, f"{own}/location", {"place_kind": "online", "place_text": "no link"})
+    yield "no place", _posted(here, f"{own}/location", {"place_kind": "online", "place_text": ""})
+    yield "reason", _posted(here, f"{own}/cancel", {"reason": "x" * 300})
+    drafted = {"date-0": "2026-03-01", "time-0": "10:00", "minutes-0": "50"}
+    yield "past", _posted(here, f"{own}/offer", drafted)
+    yield "hours", _posted(here, f"{own}/offer", drafted | {"date-0": "2026-03-21", "hours": "many"})
+    yield "nothing to send", _posted(here, f"{own}/offer/send", {"offer": "another"}, page=own)
+    yield "conflict", _posted(here, f"{one}/move", {"date": "2026-03-11", "time": "18:00", "minutes": "50"})
+    yield "level", _posted(here, f"/calendars/{here.connections[0].id}/privacy", {}, page="/calendars")
+
+
 class _Texts(HTMLParser):
     """What a person reads of a page, or is read to them."""
 

@@ -169,14 +169,29 @@ def choose(infos: Sequence[RemoteCalendarInfo], name: str) -> RemoteCalendarInfo
     Raises: RuleError naming the calendars to choose from.
     """
     writable = [info for info in infos if info.writable]
-    names = ", ".join(f"“{info.name}”" for info in writable)
+    names = tuple(info.name for info in writable)
     if not writable:
-        raise RuleError("This account has no calendar that Pencilled may write to. Create one there first.")
+        raise RuleError(
+            "This account has no calendar that Pencilled may write to. Create one there first.",
+            code="no_writable_calendar",
+            field="calendar",
+        )
     matches = [info for info in writable if not name or name in (info.name, info.remote_id)]
     if not matches:
-        raise RuleError(f"There is no calendar “{name}” to write to in this account. There are: {names}.")
+        raise RuleError(
+            "This account has no calendar “%(calendar)s” to write to. Choose one of these: %(calendars)s.",
+            code="calendar_name_unknown",
+            field="calendar",
+            calendar=name,
+            calendars=names,
+        )
     if len(matches) > 1:
-        raise RuleError(f"Which calendar shall it be? Choose one of: {names}.")
+        raise RuleError(
+            "Several calendars could be meant. Choose one of these: %(calendars)s.",
+            code="calendar_name_ambiguous",
+            field="calendar",
+            calendars=names,
+        )
     return matches[0]
 
 
@@ -204,7 +219,11 @@ def check_account(
     with database.read() as db:
         target = calendars.target(db, connection_id)
     if not any(is_same(target, provider.slug, info) for info in infos):
-        raise RuleError(f"This account does not have the connected calendar “{target.name}”. Use the same account.")
+        raise RuleError(
+            "This account does not have the connected calendar “%(calendar)s”. Use the same account as before.",
+            code="account_lacks_calendar",
+            calendar=target.name,
+        )
     return tokens.load()
 
 
@@ -264,7 +283,10 @@ def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level:
 def check_not_disconnecting(connection: Connection) -> None:
     """Raise RuleError if a connection is being disconnected."""
     if connection.state is ConnectionState.DISCONNECTING:
-        raise RuleError("This calendar is being disconnected. Connect it again once that is done.")
+        raise RuleError(
+            "This calendar is being disconnected. Connect it again once that is done.",
+            code="calendar_being_disconnected",
+        )
 
 
 def identity(slug: str, info: RemoteCalendarInfo) -> str | None:
@@ -300,12 +322,20 @@ def check_connected_once(db: Db, calendar: Calendar) -> None:
         if other.practitioner_id == calendar.practitioner_id:
             label = calendars.connection(db, other.connection_id).label
             raise RuleError(
-                f"The calendar “{calendar.name}” is connected already, as “{label}”. If need be, reconnect that one."
+                "The calendar “%(calendar)s” is connected already, as “%(connection)s”. If that one does not work, "
+                "reconnect it.",
+                code="calendar_connected_by_self",
+                field="calendar",
+                calendar=calendar.name,
+                connection=label,
             )
     if others:
         raise RuleError(
-            f"The calendar “{calendar.name}” is connected to Pencilled already, by somebody else who uses it. One "
-            "calendar can take the sessions of one person only: choose another one, or make a new one there."
+            "The calendar “%(calendar)s” is connected to Pencilled already, by somebody else who uses it. One calendar "
+            "can take the sessions of one person only: choose another one, or make a new one there.",
+            code="calendar_connected_by_other",
+            field="calendar",
+            calendar=calendar.name,
         )
 
 

@@ -39,12 +39,21 @@ def retarget(
     lock(db, policy, connection.practitioner_id, now=now)
     connect.check_not_disconnecting(connection)
     if not info.writable:
-        raise RuleError(f"Pencilled may not write to “{info.name}”. Choose another calendar.")
+        raise RuleError(
+            "Pencilled may not write to the calendar “%(calendar)s”. Choose another one.",
+            code="calendar_not_writable",
+            field="calendar",
+            calendar=info.name,
+        )
     old = calendars.target(db, connection_id)
     if connect.is_same(old, connection.provider, info):
         return old
     if questions.open_in(db, old.id):
-        raise RuleError("You have been asked about something you changed in the present calendar. Answer that first.")
+        raise RuleError(
+            "You have been asked about something that was changed in the present calendar. Answer that first.",
+            code="question_open_in_calendar",
+            field="calendar",
+        )
     new = _calendar(db, old, connection, info, now=now)
     _swap_roles(db, old, new)
     fact = TargetChanged(at=now, by=by, connection_id=connection_id, old=old.name, new=new.name)

@@ -35,8 +35,6 @@ from connector.storage.seal import Seal
 SIGN_IN_LASTS = timedelta(minutes=10)
 CHOICE_LASTS = timedelta(minutes=30)
 
-_TOO_LATE = "This sign-in took too long, was used already, or belongs to another browser. Please start again."
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
@@ -106,7 +104,10 @@ def begin(
             connections.owned(db, practitioner_id, connection_id)
     provider = installation.load_provider(slug)
     if not isinstance(provider, SignIn) or slug not in installation.network.apps:
-        raise RuleError("This calendar service is not set up here. Please ask whoever runs this installation.")
+        raise RuleError(
+            "This calendar service is not set up here. Please ask whoever runs this installation.",
+            code="calendar_service_not_set_up",
+        )
     state = pending_connections.new_token()
     with installation.asking(slug, practitioner_id, now=now):
         begun = provider.begin(installation.network, state)
@@ -141,10 +142,10 @@ def complete(
     with installation.database.begin() as db:
         pending = pending_connections.take(db, state, practitioner_id, Stage.SIGNING_IN, now=now)
     if pending is None or pending.provider != slug:
-        raise RuleError(_TOO_LATE)
+        raise _too_late()
     provider = installation.load_provider(slug)
     if not isinstance(provider, SignIn):
-        raise RuleError(_TOO_LATE)
+        raise _too_late()
     with installation.asking(slug, practitioner_id, now=now):
         credentials = provider.complete(installation.network, _open(installation.seal, pending), answer)
     if pending.connection_id is None:
@@ -214,7 +215,7 @@ def connect_chosen(
     )
     with installation.database.begin() as db:
         if pending_connections.take(db, token, practitioner_id, Stage.CHOOSING, now=now) is None:
-            raise RuleError(_TOO_LATE)
+            raise _too_late()
         return connect.add(db, installation.seal, practitioner_id, new, by=by, now=now)
 
 
@@ -231,7 +232,7 @@ def _pending(installation: Installation, practitioner_id: UUID, token: str, now:
     with installation.database.read() as db:
         pending = pending_connections.find(db, token, practitioner_id, Stage.CHOOSING, now=now)
     if pending is None:
-        raise RuleError(_TOO_LATE)
+        raise _too_late()
     return pending
 
 
@@ -262,12 +263,18 @@ def _target(access: _AccountAccess, choice: CalendarChoice) -> RemoteCalendarInf
         for info in access.options.writable:
             if info.remote_id == choice.target:
                 return info
-        raise RuleError("Choose the calendar that your sessions shall go to.")
+        raise RuleError(
+            "Choose the calendar in which your sessions are to stand.", code="calendar_not_chosen", field="calendar"
+        )
     for info in access.options.writable:
         if info.name == choice.new_name:  # made a moment ago, by the same button
             return info
     if not isinstance(access.account, CreatesCalendars):
-        raise RuleError("No calendar can be made in this account. Choose one of those there are.")
+        raise RuleError(
+            "No calendar can be made in this account. Choose one of those that it has.",
+            code="calendar_cannot_be_made",
+            field="calendar",
+        )
     return access.account.create_calendar(choice.new_name)
 
 
@@ -288,7 +295,11 @@ def _reauthorize(
     former_key, key = provider.account_key(former), provider.account_key(credentials)
     merged = _merged(provider, former, credentials)
     if former_key and key and former_key != key:
-        raise RuleError(f"This is another account than that of “{connection.label}”. Please sign in to the same one.")
+        raise RuleError(
+            "This is another account than that of “%(connection)s”. Please sign in to the same one as before.",
+            code="account_is_another",
+            connection=connection.label,
+        )
     with installation.asking(connection.provider, connection.practitioner_id, now=now, proves=True):
         renewed = connect.check_account(installation.database, installation.network, connection_id, provider, merged)
     with installation.database.begin() as db:
@@ -312,4 +323,11 @@ def _open(seal: Seal, pending: PendingConnection) -> dict[str, str]:
     try:
         return seal.open(pending.kept)
     except SettingsError as error:
-        raise RuleError(_TOO_LATE) from error
+        raise _too_late() from error
+
+
+def _too_late() -> RuleError:
+    return RuleError(
+        "This sign-in took too long, was used already, or belongs to another browser. Please start again.",
+        code="sign_in_too_late",
+    )

@@ -30,7 +30,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Offer:
     offer = offers.get(db, seal.identity(PURPOSE, token))
     expired = offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now
     if expired or offer.sent_at is None:
-        raise NotFoundError("This link has expired. Please contact your practitioner.")
+        raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
     return offer
 
 
@@ -56,7 +56,9 @@ def accept(
     transition = offer_rules.accept(offer, case.session, alternative_id, by=by, now=now, shown=shown)
     names = free_busy.conflicts(db, case.practitioner.id, transition.session.when.span) if transition.facts else ()
     if names and policy.refuse_conflicts and by.role is Role.CLIENT:
-        raise TimeTakenError("This time is no longer free. Please choose another one.")
+        raise TimeTakenError(
+            "This time is no longer free. Please choose another one.", code="offered_time_not_free", field="alternative"
+        )
     decision = replace(decision_of(transition, was=offer.state), conflict=", ".join(names))
     record(db, policy, case, decision, now=now)
     return transition.offer

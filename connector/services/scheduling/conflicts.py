@@ -18,6 +18,7 @@ from connector.domain.facts import ConflictAccepted
 from connector.domain.people import Actor
 from connector.domain.span import When, zone_named
 from connector.errors import ConflictError
+from connector.sentence import Paragraph, Sentence
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
 from connector.storage import busy
@@ -47,9 +48,20 @@ class Findings:
         return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
     @property
-    def words(self) -> str:
-        """Say it to the practitioner."""
-        return " ".join([*(_words(when, other) for when, other in self.standing), *map(free_busy.words_of, self.blind)])
+    def sentences(self) -> Paragraph:
+        """What there is to say to the practitioner."""
+        standing = (_sentence(when, other) for when, other in self.standing)
+        return Paragraph((*standing, *map(free_busy.blindness, self.blind)))
+
+    def refusal(self) -> ConflictError:
+        """Refuse to save anything before the practitioner has accepted this."""
+        return ConflictError(
+            "%(findings)s Nothing has been saved yet.",
+            code="conflict_in_calendar",
+            field="when",
+            key=self.key,
+            findings=self.sentences,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +115,7 @@ def check(
     if consent.unread:
         findings = Findings(times=findings.times, standing=findings.standing, blind=())
     if not consent.covers(findings):
-        raise ConflictError(f"{findings.words} Nothing has been saved yet.", key=findings.key)
+        raise findings.refusal()
     return findings
 
 
@@ -126,11 +138,13 @@ def accepted(
     )
 
 
-def _words(when: When, other: BusyTime) -> str:
+def _sentence(when: When, other: BusyTime) -> Sentence:
     zone = zone_named(when.zone)
     start, end = other.span.start.astimezone(zone), other.span.end.astimezone(zone)
-    until = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%A %d %B %Y, %H:%M}"
-    return (
-        f"Something stands in “{other.calendar}” at this time already: "
-        f"{start:%A %d %B %Y, %H:%M} to {until} ({when.zone})."
+    return Sentence(
+        "Something stands in “%(calendar)s” at this time already: %(start)s to %(end)s (%(zone)s).",
+        calendar=other.calendar,
+        start=start,
+        end=end.time() if end.date() == start.date() else end,
+        zone=when.zone,
     )

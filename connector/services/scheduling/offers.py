@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from connector.domain import offer as offer_rules
-from connector.domain.connection import ConnectionState
+from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Fact
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Offer, OfferState, Transition
@@ -19,18 +18,14 @@ from connector.domain.people import Actor, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
 from connector.errors import RuleError, TimeTakenError
-from connector.language.offered import ENGLISH_ONLY, Languages
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, decision_of, load, record
 from connector.services.scheduling import conflicts
 from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.services.sync import breaker, free_busy
-from connector.services.views.timeline import teller_for
 from connector.storage import calendars, occupancy, offers
-
-if TYPE_CHECKING:
-    from connector.language.telling import Teller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +33,7 @@ class SentOffer:
     """An offer that was sent, and what the practitioner should know about it."""
 
     offer: Offer
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Sentence, ...] = ()
 
 
 def draft(
@@ -75,15 +70,7 @@ def discard(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: d
     record(db, policy, case, decision_of(transition, was=offer.state), now=now)
 
 
-def send(
-    db: Connection,
-    policy: Policy,
-    offer_id: UUID,
-    *,
-    by: Actor,
-    now: datetime,
-    languages: Languages = ENGLISH_ONLY,
-) -> SentOffer:
+def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> SentOffer:
     """Hold every alternative, ask the client, and let the deadline run; an offer still open is replaced without a gap.
 
     Raises: RuleError if the client cannot be reached or a calendar has lost its access: nothing is held then;
@@ -93,9 +80,7 @@ def send(
     check_can_ask(db, policy, case)
     transition = offer_rules.send(offer, case.session, by=by, now=now)
     record(db, policy, case, sending(case, transition, was=offer.state, by=by, now=now), now=now)
-    teller = teller_for(case.practitioner, languages)
-    warnings = _warnings(db, policy, case, transition.offer, teller, now=now)
-    return SentOffer(offer=transition.offer, warnings=warnings)
+    return SentOffer(offer=transition.offer, warnings=_warnings(db, policy, case, transition.offer, now))
 
 
 def sending(case: Case, transition: Transition, *, was: OfferState | None, by: Actor, now: datetime) -> Decision:
@@ -113,16 +98,20 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     """Raise RuleError if the client cannot be reached, or a calendar could not be seen to keep the times free."""
     if not case.client.reachable & policy.media:
         raise RuleError(
-            f"{case.client.name} cannot be told about the offer: there is no usable e-mail address or number that "
-            "they want to be reached at. Add one first, by `pencilled clients change`. Nothing has been held."
+            "%(client)s cannot be told about the offer: there is no usable e-mail address or number at which they "
+            "want to be reached. Have one added first, by `pencilled clients change`. No time is held.",
+            code="client_unreachable",
+            client=case.client.name,
         )
     connections = calendars.connections_of(db, case.practitioner.id)
     lost = [connection.label for connection in connections if connection.state is ConnectionState.ACCESS_LOST]
     if lost:
         raise RuleError(
-            f"The calendar “{lost[0]}” no longer lets Pencilled in, so the times could not be kept visibly free. "
+            "The calendar “%(calendar)s” no longer lets Pencilled in, so the offered times could not be shown in it. "
             "Reconnect it first, on the page of your calendars or by `pencilled connections reconnect`, then send "
-            "again. Nothing has been held."
+            "again. No time is held.",
+            code="calendar_access_lost",
+            calendar=lost[0],
         )
     breaker.check_working(db, case.practitioner.id)
 
@@ -206,47 +195,52 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
         span = alternative.when.span.padded(practitioner.buffer)
         if occupancy.taken(db, practitioner.id, span, besides=offer.session_id):
             raise TimeTakenError(
-                f"{alternative.when.local:%A %d %B %Y, %H:%M} overlaps another session, or a time that is kept free "
-                "for another client. Choose a different time."
+                "This time overlaps another session, or a time that is kept free for another client: %(when)s. Choose "
+                "a different time.",
+                code="alternative_overlaps",
+                field="alternatives",
+                when=alternative.when.local,
             )
 
 
-def _warnings(
-    db: Connection, policy: Policy, case: Case, offer: Offer, teller: Teller, *, now: datetime
-) -> tuple[str, ...]:
-    """Return what the practitioner should know of calendars and times, in words for them."""
+def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> tuple[Sentence, ...]:
+    """Return what the practitioner should know of calendars and times."""
     targets = calendars.calendars_of(db, case.practitioner.id)
     if not targets:
         return (
-            teller.say(
+            Sentence(
                 "No calendar is connected: the times are kept free here, but you will not see them in a calendar."
             ),
         )
-    warnings = [
-        teller.say(
-            "“%(calendar)s” cannot be reached at the moment (%(why)s). "
-            "The times are kept free here and will appear there as soon as it answers.",
-            calendar=calendar.name,
-            why=calendar.trouble or calendar.read_trouble,
-        )
-        for calendar in targets
-        if calendar.trouble or calendar.read_trouble
-    ]
+    spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
+    return (
+        *(_unreached(calendar) for calendar in targets if calendar.trouble or calendar.read_trouble),
+        *_about_times(db, case, offer),
+        *(free_busy.blindness(spot) for spot in spots if spot.unreadable),
+    )
+
+
+def _unreached(calendar: Calendar) -> Sentence:
+    return Sentence(
+        "“%(calendar)s” cannot be reached at the moment (%(reason)s). The times are kept free here, and will appear "
+        "there as soon as it answers.",
+        calendar=calendar.name,
+        reason=calendar.trouble or calendar.read_trouble or "",
+    )
+
+
+def _about_times(db: Connection, case: Case, offer: Offer) -> Iterator[Sentence]:
+    """Yield what is to be known of the offered times."""
     if any(offer.expires_at and alternative.when.span.start < offer.expires_at for alternative in offer.held):
-        warnings.append(
-            teller.say("One of the times begins before the client's deadline; it can be chosen only until it begins.")
-        )
+        yield Sentence("One of the times begins before the client's deadline. It can be chosen only until it begins.")
     for alternative in offer.standing:
         names = free_busy.conflicts(db, case.practitioner.id, alternative.when.span)
         if names:
-            warning = teller.say(
-                "%(when)s: something stands there in %(calendars)s.",
-                when=alternative.when,
-                calendars=", ".join(names),
+            yield Sentence(
+                "Something else stands at one of the times, %(when)s, in %(calendars)s.",
+                when=alternative.when.local,
+                calendars=tuple(names),
             )
-            warnings.append(warning)
-    blind_spots = free_busy.blind_spots(db, policy, case.practitioner.id, offer.standing, now=now)
-    return (*warnings, *(free_busy.told(spot, teller) for spot in blind_spots if spot.unreadable))
 
 
 def _remind(db: Connection, case: Case, offer: Offer, now: datetime) -> None:

@@ -39,7 +39,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Question:
     """
     question = questions.get(db, seal.identity(PURPOSE, token))
     if question.ended_at is not None and question.ended_at + LINKS_SHOW <= now:
-        raise NotFoundError("This link has expired.")
+        raise NotFoundError("This link has expired: the question it asks ended long ago.", code="question_link_expired")
     return question
 
 
@@ -153,7 +153,7 @@ def _check_can_ask_for(db: Connection, policy: Policy, case: Case, question: Que
     check_can_ask(db, policy, case)
     session_rules.check_future(when, now)
     if occupancy.taken(db, case.practitioner.id, when.span.padded(case.practitioner.buffer), besides=case.session.id):
-        raise TimeTakenError(occupancy.TAKEN)
+        raise occupancy.time_taken()
 
 
 def _moved_to(question: Question) -> When:
@@ -162,7 +162,7 @@ def _moved_to(question: Question) -> When:
     Raises: RuleError if the question is about no such time.
     """
     if question.moved_to is None:
-        raise RuleError("This question names no time.")
+        raise RuleError("This question is about no other time. Choose another answer.", code="question_without_time")
     return question.moved_to
 
 

@@ -45,7 +45,12 @@ def book(
     client = people.client(db, client_id, lock=True)  # nobody retires or erases them meanwhile
     for person in (practitioner, client):
         if person.retired:
-            raise RuleError(f"{person.name} is retired and takes no new bookings.")
+            raise RuleError(
+                "%(name)s is retired and takes no new bookings. Whoever runs this installation can undo that, by "
+                "`pencilled practitioners unretire` or `pencilled clients unretire`.",
+                code="person_retired",
+                name=person.name,
+            )
     transition = session_rules.book(
         practitioner_id=practitioner_id,
         client_id=client_id,

@@ -26,7 +26,9 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Offe
     alternative_id = seal.identity(PURPOSE, token)
     offer = offers.of_alternative(db, alternative_id)
     if offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now:
-        raise NotFoundError("This link has expired.")
+        raise NotFoundError(
+            "This link has expired: the offer it is about ended long ago.", code="take_back_link_expired"
+        )
     return offer, offer.alternative(alternative_id)
 
 

@@ -117,10 +117,11 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     if calendar.paused == PauseReason.RESTORED and how not in _AFTER_RESTORE:
         raise RuleError(
             "This calendar was stopped because Pencilled's database was set back to an earlier state. Whoever runs "
-            "this installation decides how it goes on, with `pencilled restored --continue`."
+            "this installation decides how it goes on, with `pencilled restored --continue`.",
+            code="calendar_stopped_by_restore",
         )
     if not calendars.resume(db, calendar_id):
-        raise RuleError("This calendar is not stopped; nothing needs to be done.")
+        raise RuleError("This calendar is not stopped. Nothing needs to be done.", code="calendar_not_stopped")
     calendars.ask_for_comparison(db, calendar_id, repair=False)
     fate = _FATES.get(how) if calendar.paused == PauseReason.UNKNOWN else None
     if fate is not None:
@@ -147,22 +148,28 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
     for calendar in calendars.calendars_of(db, practitioner_id):
         if calendar.paused == PauseReason.RESTORED:
             raise RuleError(
-                f"The calendar “{calendar.name}” was stopped because Pencilled's database was set back to an earlier "
-                "state, so the times could not be kept visibly free. Whoever runs this installation decides how it "
-                "goes on, with `pencilled restored --continue`; then send again. Nothing has been held."
+                "The calendar “%(calendar)s” was stopped because Pencilled's database was set back to an earlier "
+                "state, so the offered times could not be shown in it. Whoever runs this installation decides how it "
+                "goes on, with `pencilled restored --continue`. Send again after that. No time is held.",
+                code="target_stopped_by_restore",
+                calendar=calendar.name,
             )
         if calendar.paused is not None:
             raise RuleError(
-                f"The calendar “{calendar.name}” was stopped because it looks wrong, so the times could not be kept "
-                "visibly free. Say first how to go on with it, on the page of your calendars or by `pencilled "
-                "connections resume`, then send again. Nothing has been held."
+                "The calendar “%(calendar)s” was stopped because it looks wrong, so the offered times could not be "
+                "shown in it. Say first how to go on with it, on the page of your calendars or by `pencilled "
+                "connections resume`, then send again. No time is held.",
+                code="target_stopped",
+                calendar=calendar.name,
             )
         if calendar.refused_at is not None:
             raise RuleError(
-                f"The calendar “{calendar.name}” takes no entries at the moment ({calendar.trouble}), so the times "
-                "could not be kept visibly free. See whether its account may still write to it, on the page "
-                "of your calendars or by `pencilled connections list`; we try again by ourselves. Then send again. "
-                "Nothing has been held."
+                "The calendar “%(calendar)s” takes no entries at the moment (%(trouble)s), so the offered times could "
+                "not be shown in it. See whether its account may still write to it, on the page of your calendars or "
+                "by `pencilled connections list`; we try again by ourselves. Send again after that. No time is held.",
+                code="target_refuses_entries",
+                calendar=calendar.name,
+                trouble=calendar.trouble or "",
             )
 
 

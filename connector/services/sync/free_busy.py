@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Thread
 from time import monotonic
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -26,6 +25,7 @@ from connector.domain.span import Span, zone_named
 from connector.errors import ConnectorError, MissingError, ProviderError, RefusedError
 from connector.failures import tell
 from connector.ports import Busy, BusyReading, Clock, ListsBusy, RemoteCalendar
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
@@ -47,9 +47,6 @@ from connector.storage.busy import BlindSpot
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
-
-if TYPE_CHECKING:
-    from connector.language.telling import Teller
 
 AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
@@ -205,26 +202,35 @@ def blind_until(
     return busy.blind_spots(db, practitioner_id, read_since=now - FRESH * policy.poll_open, until=until)
 
 
-def words_of(spot: BlindSpot) -> str:
+def blindness(spot: BlindSpot) -> Sentence:
     """Say that a calendar is a blind spot."""
-    age = f"was last looked at on {spot.since:%d %B %Y at %H:%M} UTC" if spot.since else "has never been looked at"
-    trouble = "cannot be read at the moment and " if spot.unreadable else ""
-    return f"“{spot.calendar}” {trouble}{age}, so nobody knows whether these times are free there."
-
-
-def told(spot: BlindSpot, teller: Teller) -> str:
-    """Say to somebody that a calendar cannot be read, and since when nobody knows what stands in it."""
     if spot.since is None:
-        return teller.say(
-            "“%(calendar)s” cannot be read at the moment and has never been looked at, so nobody knows whether these "
-            "times are free there.",
+        return _never_read(spot)
+    if spot.unreadable:
+        return Sentence(
+            "The calendar “%(calendar)s” cannot be read at the moment, so nobody knows whether these times are free "
+            "there. It was last read on %(since)s (UTC).",
+            calendar=spot.calendar,
+            since=spot.since,
+        )
+    return Sentence(
+        "The calendar “%(calendar)s” was last read on %(since)s (UTC), so nobody knows whether these times are still "
+        "free there.",
+        calendar=spot.calendar,
+        since=spot.since,
+    )
+
+
+def _never_read(spot: BlindSpot) -> Sentence:
+    if spot.unreadable:
+        return Sentence(
+            "The calendar “%(calendar)s” cannot be read at the moment, and never could be, so nobody knows whether "
+            "these times are free there.",
             calendar=spot.calendar,
         )
-    return teller.say(
-        "“%(calendar)s” cannot be read at the moment and was last looked at on %(at)s, so nobody knows whether these "
-        "times are free there.",
+    return Sentence(
+        "The calendar “%(calendar)s” has not been read yet, so nobody knows whether these times are free there.",
         calendar=spot.calendar,
-        at=spot.since,
     )
 
 

@@ -56,7 +56,7 @@ class AnswerPage:
         for choice in self.choices:
             if choice.id == alternative_id:
                 return choice
-        raise NotFoundError("This time is not part of the offer.")
+        raise NotFoundError("This time is not part of the offer.", code="alternative_not_found")
 
 
 def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: datetime) -> AnswerPage:

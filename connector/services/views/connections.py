@@ -121,7 +121,7 @@ def owned(db: Db, practitioner_id: UUID, connection_id: UUID) -> Connection:
     """
     connection = calendars.connection(db, connection_id)
     if connection.practitioner_id != practitioner_id:
-        raise NotFoundError("There is no such connection.")
+        raise NotFoundError("There is no such connection.", code="connection_not_found")
     return connection
 
 

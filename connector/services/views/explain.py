@@ -71,8 +71,11 @@ def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequ
         events = list(mirrors.of_session(db, session.id))
     if not events:
         raise NotFoundError(
-            f"Nothing of ours goes by “{word}”. An event that Pencilled did not write is not touched by it. Give the "
-            "event's id, address or UID as the calendar service tells it, or the id of a session."
+            "Nothing of ours goes by “%(word)s”. An event that Pencilled did not write is not touched by it. Give the "
+            "event's id, address or UID as the calendar service tells it, or the id of a session.",
+            code="event_not_ours",
+            field="word",
+            word=word,
         )
     return [_explained(db, policy, calendar_id, mirror, now) for calendar_id, mirror in events]
 

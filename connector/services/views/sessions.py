@@ -226,7 +226,7 @@ def own_session(db: Connection, practitioner_id: UUID, session_id: UUID) -> Sess
     """
     session = sessions.get(db, session_id)
     if session.practitioner_id != practitioner_id:
-        raise NotFoundError("There is no such session.")
+        raise NotFoundError("There is no such session.", code="session_not_found")
     return session
 
 

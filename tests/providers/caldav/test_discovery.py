@@ -132,8 +132,8 @@ def test_an_address_with_a_path_is_tried_as_it_is_first() -> None:
         ("https://www.google.com/calendar/dav", "Google"),
         ("kim@outlook.com", "Outlook"),
         ("", "Enter"),
-        ("https://", "no address"),
-        ("https://kim:secret@example.org/", "no address"),
+        ("https://", "is not the address of a server"),
+        ("https://kim:secret@example.org/", "is not the address of a server"),
     ],
 )
 def test_what_cannot_be_connected_is_told_in_words_that_help(address: str, word: str) -> None:
@@ -333,7 +333,7 @@ OK = "HTTP/1.1 200 OK"
 @pytest.mark.parametrize(
     ("homes", "told"),
     [
-        ("<D:href>http://[::1/</D:href>", "an address that is none"),
+        ("<D:href>http://[::1/</D:href>", "an address that leads nowhere"),
         ("".join(f"<D:href>/{number}/</D:href>" for number in range(1000)), "more than 20 places"),
         ("<D:href>/kim/</D:href>" * 200_000, "more than 1048576 bytes"),
     ],
@@ -358,5 +358,5 @@ def test_digest_without_what_it_needs_is_told(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("address", ["kim@[::1", "kim@", "kim@example.org:x", "kim@exa mple.org:0"])
 def test_what_is_typed_and_no_address_is_told(address: str) -> None:
-    with pytest.raises(RuleError, match=r"no address|Enter the address"):
+    with pytest.raises(RuleError, match=r"is not the address of a server|Enter the address"):
         discover({"address": address, **MINE}, LOOPBACK)

@@ -102,7 +102,7 @@ def test_a_wrong_registration_is_for_the_operator_to_mend(setting: Setting) -> N
 
 
 def test_without_a_registration_people_are_sent_to_the_operator() -> None:
-    with pytest.raises(RuleError, match="operator"):
+    with pytest.raises(RuleError, match="whoever runs this installation"):
         Outlook(web=WEB).begin(Network(), "state-9")
 
 
@@ -195,7 +195,7 @@ def test_a_refused_refresh_is_told_as_what_it_is(setting: Setting, error: str, m
 def test_an_organisation_that_keeps_us_out_is_the_matter_of_its_accounts(setting: Setting, code: int) -> None:
     kept = spent(setting)
     setting.graph.entra.refuses, setting.graph.entra.refuses_with = "unauthorized_client", code
-    with pytest.raises(AccessLostError, match="the organisation of this account"):
+    with pytest.raises(AccessLostError, match="The organisation of this account"):
         setting.provider.account(kept, setting.graph.network).calendars()
     begun = setting.provider.begin(setting.graph.network, "state-9")
     answer = {"state": "state-9", "error": "unauthorized_client", "error_description": f"AADSTS{code}: k@example.org"}

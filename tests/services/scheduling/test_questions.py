@@ -81,7 +81,7 @@ def test_a_client_who_cannot_be_reached_any_more_is_not_asked_and_the_entry_goes
     with practice.database.begin() as db:
         own = tables.clients.c.id == practice.alex.id
         db.execute(tables.clients.update().where(own).values(email=""))
-    with pytest.raises(RuleError, match="Nothing has been held"):
+    with pytest.raises(RuleError, match="No time is held"):
         answer(practice, question, Answer.ASK_CLIENT)
     assert open_question(practice, booked) == question
     practice.now = question.answers_itself_at
