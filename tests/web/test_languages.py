@@ -48,6 +48,7 @@ WALKS: dict[str, Walk] = {
     "replace": lambda here: of_questions(here, "replace"),
     "deleted": lambda here: of_questions(here, "deleted"),
 }
+LONG = ("calendars", "stops", "replace", "deleted")
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +78,16 @@ def _seated(languages: Languages, tag: str, database: Database, url: str, clock:
         yield desk(stage, service)
 
 
-@pytest.mark.parametrize("walk", list(WALKS))
+@pytest.mark.parametrize(
+    "walk", [pytest.param(walk, marks=[pytest.mark.long] if walk in LONG else []) for walk in WALKS]
+)
 def test_no_text_is_left_behind_on_any_page(strangers: Desk, walk: str) -> None:
     assert _left(WALKS[walk](strangers), _PLAIN) == []
 
 
-@pytest.mark.parametrize("walk", ["sessions", *(pytest.param(walk, marks=pytest.mark.long) for walk in WALKS)])
+@pytest.mark.parametrize(
+    "walk", [pytest.param(walk, marks=[] if walk == "sessions" else [pytest.mark.long]) for walk in WALKS]
+)
 def test_every_page_of_germans_is_in_german(germans: Desk, walk: str) -> None:
     pages = list(WALKS[walk](germans))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from flask import Flask, Response
 from selenium import webdriver
@@ -24,8 +26,13 @@ return [...document.querySelectorAll("body *:not(.unseen, option)")].filter(e =>
 """
 
 
-@pytest.mark.parametrize("walk", ["sessions", *(pytest.param(walk, marks=pytest.mark.long) for walk in WALKS)])
-@pytest.mark.parametrize("readers", ["germans", "strangers"])
+@pytest.mark.parametrize(
+    ("readers", "walk"),
+    [
+        pytest.param(*one, marks=[] if one == ("strangers", "sessions") else [pytest.mark.long])
+        for one in product(("germans", "strangers"), WALKS)
+    ],
+)
 def test_no_page_is_wider_than_a_phone(
     chromium: webdriver.Chrome, door: tuple[Door, str], request: pytest.FixtureRequest, readers: str, walk: str
 ) -> None:
