@@ -19,9 +19,11 @@ from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, ROWS, Audience, Effect, Link, Method, NoticeRow
 from connector.domain.question import QUESTIONS, Meanwhile, QuestionRow
 from connector.domain.question import ROWS as QUESTION_ROWS
+from connector.language.offered import Languages
+from connector.language.templates import speak
 from connector.outbox import wording
 from connector.outbox.letters import compose
-from connector.services.views import timeline
+from connector.services.views import phrases
 from connector.storage.database import Database
 from tests.conftest import Clock
 from tests.outbox.people import BRAND, FROM, letter, notice
@@ -52,8 +54,8 @@ def test_every_kind_of_notice_has_one_row() -> None:
 
 
 def test_every_kind_of_notice_has_a_name_in_the_timeline() -> None:
-    assert timeline.LETTERS.keys() == set(NoticeKind)
-    assert all(timeline.LETTERS.values())
+    assert phrases.LETTERS.keys() == set(NoticeKind)
+    assert all(phrases.LETTERS.values())
 
 
 @every_row
@@ -144,16 +146,23 @@ def test_a_question_about_a_move_names_where_to_and_when_it_answers_itself(row: 
 
 
 def test_every_kind_of_question_its_answers_and_its_ends_have_words_in_the_timeline() -> None:
-    assert timeline._QUESTIONS.keys() == set(QuestionKind)
-    assert timeline.ANSWERS.keys() == set(Answer)
-    assert timeline._DROPPED.keys() == set(Dropped)
+    assert phrases.QUESTIONS.keys() == set(QuestionKind)
+    assert phrases.ANSWERS.keys() == set(Answer)
+    assert phrases.DROPPED.keys() == set(Dropped)
     assert {row.remote_change for row in QUESTION_ROWS} <= sessions._ASKED.keys()
 
 
 def test_every_kind_of_question_has_words_on_its_page(stage: Stage) -> None:
+    kinds, answers = [kind.value for kind in QuestionKind], [answer.value for answer in Answer]
     with stage.app.test_request_context():
-        words = stage.app.jinja_env.get_template("question/words.html").make_module()
-    for texts in (words.in_short, words.headings, words.dones):  # type: ignore[attr-defined]
-        assert texts.keys() == {kind.value for kind in QuestionKind}
-        assert all(texts.values())
-    assert words.labels.keys() == {answer.value for answer in Answer}  # type: ignore[attr-defined]
+        source = (
+            "{% import 'question/words.html' as words with context %}"
+            "{{ [words.in_short(kind), words.heading(kind, 'Kim'), words.done(kind, 'Kim', '')]|join('|') }}"
+        )
+        environment = speak(stage.app.jinja_env.overlay(), Languages().of("en"))
+        said = [environment.from_string(source).render(kind=kind).split("|") for kind in kinds]
+        decided = "{% import 'question/words.html' as words with context %}{{ words.decided(answer, 'Kim') }}"
+        ends = [environment.from_string(decided).render(answer=answer) for answer in answers]
+    assert all(all(texts) for texts in said)
+    assert len({tuple(texts) for texts in said}) == len(kinds)
+    assert len(set(ends)) == len(answers)

@@ -9,7 +9,7 @@ from connector.domain.connection import Calendar, CalendarRole, Connection, Conn
 from connector.domain.notice import PauseReason
 from connector.errors import AccessLostError, ConnectorError
 from connector.runtime import Runtime
-from connector.services.views import timeline
+from connector.services.views import phrases
 from connector.services.views.troubles import of_calendar
 from connector.storage import calendars, installation
 
@@ -79,7 +79,7 @@ def why_paused(calendar: Calendar) -> str:
         return ""
     what = "of them" if calendar.paused == PauseReason.UNKNOWN else "gone"
     count = f" ({calendar.paused_count} {what})" if calendar.paused_count else ""
-    return f"{timeline.PAUSES[PauseReason(calendar.paused)]}{count}"
+    return f"{phrases.PAUSES[PauseReason(calendar.paused)]}{count}"
 
 
 def strength(calendar: Calendar) -> str:

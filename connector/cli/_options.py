@@ -80,7 +80,7 @@ locale = click.option(
     default="en",
     show_default=True,
     callback=lambda context, parameter, value: _locale(value, context, parameter),
-    help="Language of their mails, such as en, de or en_GB.",
+    help="Language of their mails and pages, such as en, de or en_GB.",
 )
 level_options = stacked(
     click.option(

@@ -17,7 +17,7 @@ from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
 from connector.services import conversations
 from connector.services import people as changing
-from connector.services.views.timeline import LETTERS
+from connector.services.views.phrases import LETTERS
 from connector.storage import people, tables
 
 
@@ -109,7 +109,7 @@ def readdress(*, client_id: UUID, email: str) -> None:
 @click.option("--email", help="Where invitations and offers go; empty for none.")
 @click.option("--phone", help="A number in international form, such as +4930123456; empty for none.")
 @click.option("--zone", help="Their IANA time zone.")
-@click.option("--locale", help="Language of their mails, such as en, de or en_GB.")
+@click.option("--locale", help="Language of their mails and pages, such as en, de or en_GB.")
 @click.option(
     "--channel", "media", multiple=True, type=click.Choice([m.value for m in Medium]), help="How to tell them."
 )

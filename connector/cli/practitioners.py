@@ -83,7 +83,7 @@ def add(
 @click.option("--name", help="As clients know them.")
 @click.option("--email", "new_email", help="Another address, for their news and to sign in with.")
 @click.option("--zone", help="Their IANA time zone; sessions that are booked keep theirs.")
-@click.option("--locale", type=str, help="Language of their mails, such as en, de or en_GB.")
+@click.option("--locale", type=str, help="Language of their mails and pages, such as en, de or en_GB.")
 @click.option("--buffer", type=click.IntRange(0, 240), help="Minutes kept free after each session, those booked too.")
 @level_options
 @click.option("--replies/--no-replies", default=None, help="Whether clients may write back to letters.")

@@ -36,3 +36,6 @@ class Languages:
         """Read every catalogue now. Raises: SettingsError, which says what is wrong, for one that cannot be used."""
         for tag in self.tags:
             self.of(tag)
+
+
+ENGLISH_ONLY = Languages(())

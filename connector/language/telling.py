@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import assert_never
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
@@ -103,6 +103,20 @@ class Teller:
         day = format_skeleton("yMMMd", local, locale=self._formats).translate(PLAINER)
         return f"{day}, {self._clock(local)}"
 
+    def point(self, at: datetime) -> str:
+        """Tell an instant inside a sentence: its date in short, the time of day and the zone's abbreviation."""
+        local = at.astimezone(zone_named(self.zone))
+        day = format_skeleton("yMMMEd", local, locale=self._formats)
+        return f"{day}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
+
+    def say(self, message: str, /, **filled: Any) -> str:
+        """Say a message, with times told on the reader's clock."""
+        return self.language.say(message, **{name: self._told(value) for name, value in filled.items()})
+
+    def say_n(self, message: str, plural: str, n: int, /, **filled: Any) -> str:
+        """Say a message about a number of things, likewise; `%(n)s` is the number."""
+        return self.language.say_n(message, plural, n, **{name: self._told(value) for name, value in filled.items()})
+
     def zone_at(self, at: datetime, zone: str = "") -> str:
         """Name a zone, by default the reader's, as it is called at that instant."""
         there = zone_named(zone or self.zone)
@@ -120,6 +134,17 @@ class Teller:
                 return self.language.say_as("place", "by phone, %(place)s", place=location.text)
             case _:
                 assert_never(location.kind)
+
+    def _told(self, value: Any) -> Any:
+        match value:
+            case When():
+                return self.point(value.span.start)
+            case datetime():
+                return self.point(value)
+            case tuple() | list():
+                return [self._told(one) for one in value]
+            case _:
+                return value
 
     @property
     def _formats(self) -> Locale:

@@ -30,6 +30,8 @@ class Browser:
     practitioner_id: UUID
     name: str
     email: str
+    zone: str
+    locale: str
     signed_in_at: datetime
     seen_at: datetime
 
@@ -86,7 +88,8 @@ def sweep(db: Connection, *, since: datetime, seen_since: datetime) -> None:
     db.execute(delete(browsers).where(or_(browsers.c.signed_in_at <= since, browsers.c.seen_at <= seen_since)))
 
 
-_SELECTED = select(browsers, practitioners.c.name, practitioners.c.email).join(practitioners)
+_WHO = (practitioners.c.name, practitioners.c.email, practitioners.c.zone, practitioners.c.locale)
+_SELECTED = select(browsers, *_WHO).join(practitioners)
 
 
 def _digest(token: str) -> bytes:
@@ -99,6 +102,8 @@ def _browser(row: Row[Any]) -> Browser:
         practitioner_id=row.practitioner_id,
         name=row.name,
         email=row.email,
+        zone=row.zone,
+        locale=row.locale,
         signed_in_at=row.signed_in_at,
         seen_at=row.seen_at,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
@@ -22,15 +22,21 @@ from connector.errors import (
     StaleAnswerError,
     TimeTakenError,
 )
+from connector.language.messages import marked
 from connector.services.scheduling import answers
 from connector.services.views.answer_page import AnswerPage, answer_page
-from connector.web import visit
-from connector.web.times import Reader
-from connector.web.words import words_in
+from connector.web import speaking, visit
 
 pages = Blueprint("answer", __name__, url_prefix=paths.answer("<token>"))
 
 _ANSWERED = (OfferState.ACCEPTED, OfferState.REJECTED, OfferState.CANCELLED)
+_ALREADY = marked("You have answered already, and that first answer stands. Nothing was changed.")
+_STALE = marked(
+    "This time has changed since you opened the page. Please look at the new time below. Nothing was booked yet."
+)
+_BEGUN = marked("This time has already begun. Please choose one of the others. Nothing was changed.")
+_GONE = marked("This time is no longer offered. Please choose one of the others. Nothing was changed.")
+_REFUSED = marked("That was not possible just now, and nothing was changed. Please try once more.")
 
 
 @pages.get("")
@@ -111,21 +117,21 @@ def _answer(
 
 def _refused(error: RuleError, token: str, page: AnswerPage, alternative_id: UUID | None) -> ResponseReturnValue:
     """Say why an answer was not accepted, above what stands now; `page` is how it stood before."""
-    words = words_in(Reader(zone=page.zone, locale=page.locale).language)
+    speaking.to(page)
     match error:
         case OfferClosedError(state=state) if state in _ANSWERED:
-            return _show(token, notice=words.already, status=409)
+            return _show(token, notice=speaking.say(_ALREADY), status=409)
         case OfferClosedError():
             return _show(token, status=410)
         case StaleAnswerError():
-            return _ask_again(token, alternative_id, notice=words.stale)
+            return _ask_again(token, alternative_id, notice=speaking.say(_STALE))
         case PastSpanError():
-            return _show(token, notice=words.begun, status=409)
+            return _show(token, notice=speaking.say(_BEGUN), status=409)
         case TimeTakenError():
-            return _show(token, notice=words.gone, status=409)
+            return _show(token, notice=speaking.say(_GONE), status=409)
         case _:
             is_gone = alternative_id is not None and _page(token).choice(alternative_id).gone
-            return _show(token, notice=words.gone if is_gone else words.refused, status=409)
+            return _show(token, notice=speaking.say(_GONE if is_gone else _REFUSED), status=409)
 
 
 def _ask_again(token: str, alternative_id: UUID | None, *, notice: str) -> ResponseReturnValue:
@@ -157,14 +163,11 @@ def _to_show(token: str) -> ResponseReturnValue:
 
 
 def _render(template: str, token: str, page: AnswerPage, *, notice: str = "", **more: object) -> str:
-    reader = Reader(zone=page.zone, locale=page.locale)
-    return render_template(
+    return speaking.render(
         template,
         token=token,
         page=page,
-        reader=reader,
-        lang=reader.language,
-        words=words_in(reader.language),
+        reader=speaking.to(page),
         notice=notice,
         **more,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from secrets import compare_digest
 from uuid import UUID
 
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
@@ -16,6 +16,7 @@ from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
 from connector.domain.text import too_long
 from connector.errors import NotFoundError, ProviderError, RuleError
+from connector.language.messages import marked
 from connector.ports import NamesServices, Provider, SignIn
 from connector.sentence import Sentence
 from connector.services.accounts import sign_in
@@ -25,20 +26,13 @@ from connector.services.accounts.disconnect import give_up
 from connector.services.accounts.sign_in import CalendarChoice, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
-from connector.web import asking, visit
+from connector.web import asking, speaking, visit
 from connector.web.forms import one_line
-from connector.web.times import Reader
 
-LEVELS = (
-    (Level.BUSY, "Nothing: just “Busy”"),
-    (Level.NEUTRAL, "What it is: “{entry}”"),
-    (Level.INITIALS, "Initials: “{entry}: A. O.”"),
-    (Level.FIRST_NAME, "First name: “{entry}: Alex”"),
-    (Level.FULL, "Full name and place: “{entry}: Alex Okoro”"),
-)
 NEW = "+new"  # no calendar's id
 _STATE, _CHOICE = "arriving", "choosing"  # in the cookie: what proves that a step is this browser's own
 _LONGEST_PASSWORD = 1000
+_AGAIN = marked("The calendar is connected again. What waited for it is being written now.")
 _ADDRESS, _USERNAME, _PASSWORD = Sentence("Address"), Sentence("User name"), Sentence("App password")
 
 pages = Blueprint("calendars", __name__, url_prefix=paths.CALENDARS)
@@ -80,8 +74,8 @@ def every() -> ResponseReturnValue:
     now = runtime.clock()
     with runtime.database.read() as db:
         page = connections.connection_list(db, visit.practitioner_id(), now=now)
-    reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template("calendars/list.html", page=page, reader=reader, ways=_ways(), levels=LEVELS, now=now)
+    reader = speaking.to(page.practitioner)
+    return speaking.render("calendars/list.html", page=page, reader=reader, ways=_ways(), levels=list(Level), now=now)
 
 
 @pages.route("/<slug>/connect", methods=["GET", "POST"])
@@ -103,7 +97,10 @@ def back(slug: str) -> ResponseReturnValue:
     if request.method != "GET":
         return ""
     if not expected or not compare_digest(expected.encode(), given.encode()):
-        flash("This sign-in is not known to this browser, or was used already. Please start again.", "error")
+        flash(
+            speaking.say("This browser does not know this sign-in, or has used it already. Please start again."),
+            "error",
+        )
         return redirect(url_for("calendars.every"), 303)
     del cookie[_STATE]
     runtime = visit.runtime()
@@ -117,7 +114,7 @@ def back(slug: str) -> ResponseReturnValue:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
     if choice is None:
-        flash("The calendar is connected again. What waited for it is being written now.", "done")
+        flash(speaking.say(_AGAIN), "done")
         return redirect(url_for("calendars.every"), 303)
     cookie[_CHOICE] = choice
     return redirect(url_for("calendars.choose"), 303)
@@ -141,7 +138,10 @@ def choose() -> ResponseReturnValue:
             error = visit.sentence(problem)
         else:
             cookie.pop(_CHOICE, None)
-            flash(f"“{made.name}” is connected. Your sessions are being written to it now.", "done")
+            flash(
+                speaking.say("“%(name)s” is connected. Your sessions are being written to it now.", name=made.name),
+                "done",
+            )
             return redirect(url_for("calendars.every"), 303)
     try:
         with asking.calendar_service():
@@ -149,7 +149,7 @@ def choose() -> ResponseReturnValue:
     except (RuleError, ProviderError) as problem:
         flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
-    shown = render_template(
+    shown = speaking.render(
         "calendars/choose.html", found=found, error=error, target=target, watched=watched, new=NEW, new_name=brand
     )
     return shown, 422 if error else 200
@@ -163,7 +163,7 @@ def privacy(connection_id: UUID) -> ResponseReturnValue:
     with runtime.database.begin() as db:
         connections.owned(db, visit.practitioner_id(), connection_id)
         set_levels(db, connection_id, session_level=session_level, hold_level=hold_level, now=runtime.clock())
-    flash("Saved. The entries in this calendar are being rewritten.", "done")
+    flash(speaking.say("Saved. The entries in this calendar are being rewritten."), "done")
     return redirect(url_for("calendars.every"), 303)
 
 
@@ -175,7 +175,7 @@ def reconnect(connection_id: UUID) -> ResponseReturnValue:
     if way.signs_in:
         if visit.acting():
             return _leave(way, connection_id=connection_id)
-        return render_template("calendars/reconnect.html", view=view, way=way)
+        return speaking.render("calendars/reconnect.html", view=view, way=way)
     if not visit.acting():
         return _access_page(way, AccessForm(), reauthorized=view)
     return _reconnect_typed(way, view)
@@ -186,7 +186,7 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
     """Disconnect an account: our entries are removed from its calendar first, unless there is no access to it."""
     runtime, view = visit.runtime(), _load(connection_id)
     if not visit.acting():
-        return render_template("calendars/disconnect.html", view=view)
+        return speaking.render("calendars/disconnect.html", view=view)
     leaves_entries = request.form.get("how") == "leave"
     with runtime.database.begin() as db:
         connection = connections.owned(db, visit.practitioner_id(), connection_id)
@@ -197,11 +197,12 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
         elif connection.state is ConnectionState.OK:
             begin_disconnecting(db, runtime.policy, connection_id, by=by, now=now)
     if not without_access and connection.state is ConnectionState.ACCESS_LOST:  # since the page was shown
-        return render_template("calendars/disconnect.html", view=_load(connection_id)), 409
+        return speaking.render("calendars/disconnect.html", view=_load(connection_id)), 409
+    label = view.connection.label
     if without_access:
-        flash(f"“{view.connection.label}” is disconnected. What was written to it stays there.", "done")
+        flash(speaking.say("“%(name)s” is disconnected. What was written to it stays there.", name=label), "done")
     else:
-        flash(f"“{view.connection.label}” is being disconnected. Its entries are being removed now.", "done")
+        flash(speaking.say("“%(name)s” is being disconnected. Its entries are being removed now.", name=label), "done")
     return redirect(url_for("calendars.every"), 303)
 
 
@@ -224,9 +225,9 @@ def _ways() -> tuple[Way, ...]:
 
 
 def _way_of(provider: Provider) -> Way:
-    button, services = f"Connect {provider.label}", ""
+    button, services = speaking.say("Connect %(service)s", service=provider.label), ""
     if isinstance(provider, NamesServices):
-        button, services = provider.button, provider.services
+        button, services = speaking.say(provider.button), speaking.say(provider.services)
     signs_in = isinstance(provider, SignIn)
     return Way(slug=provider.slug, label=provider.label, signs_in=signs_in, button=button, services=services)
 
@@ -262,7 +263,7 @@ def _leave(way: Way, *, connection_id: UUID | None) -> ResponseReturnValue:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
     cookie[_STATE] = page.state
-    response = make_response(render_template("calendars/leave.html", way=way, url=page.url))
+    response = make_response(speaking.render("calendars/leave.html", way=way, url=page.url))
     response.headers["Refresh"] = f"0; url={page.url}"
     return response
 
@@ -290,7 +291,7 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
             reauthorize(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, reauthorized=view, error=error)
-    flash("The calendar is connected again. What waited for it is being written now.", "done")
+    flash(speaking.say(_AGAIN), "done")
     return redirect(url_for("calendars.every"), 303)
 
 
@@ -319,7 +320,7 @@ def _access_page(
     error: RuleError | ProviderError | None = None,
 ) -> ResponseReturnValue:
     words = visit.sentence(error) if error else ""
-    body = render_template("calendars/access.html", way=way, form=form, error=words, reauthorized=reauthorized)
+    body = speaking.render("calendars/access.html", way=way, form=form, error=words, reauthorized=reauthorized)
     return body, 422 if error else 200
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
@@ -10,8 +10,7 @@ from connector.domain.people import Actor, Role
 from connector.errors import OfferClosedError
 from connector.services.scheduling import take_back as taking_back
 from connector.services.views.conflicts import ConflictPage, conflict_page
-from connector.web import visit
-from connector.web.times import Reader
+from connector.web import speaking, visit
 
 pages = Blueprint("conflict", __name__, url_prefix=paths.conflict("<token>"))
 
@@ -43,5 +42,5 @@ def _page(token: str) -> ConflictPage:
 
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:
     page = _page(token)
-    reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template("conflict/show.html", page=page, reader=reader, notice=notice), status
+    reader = speaking.to(page.practitioner)
+    return speaking.render("conflict/show.html", page=page, reader=reader, notice=notice), status

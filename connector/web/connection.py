@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
 from connector.domain.connection import Connection
 from connector.errors import NotFoundError, ProviderError, RuleError
+from connector.language.telling import Teller
 from connector.ports import RemoteCalendarInfo
 from connector.services.accounts import retarget
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionPage
-from connector.web import asking, visit
-from connector.web.times import Reader
+from connector.web import asking, speaking, visit
 
 pages = Blueprint("connection", __name__, url_prefix=paths.connection("<uuid:connection_id>"))
 pages.before_request(visit.require)
@@ -26,7 +26,7 @@ pages.before_request(visit.require)
 def show(connection_id: UUID) -> ResponseReturnValue:
     """Show what happened to a connection, newest first."""
     page, now = _load(connection_id), visit.runtime().clock()
-    return render_template("calendars/show.html", page=page, reader=_reader(page), now=now)
+    return speaking.render("calendars/show.html", page=page, reader=_reader(page), now=now)
 
 
 @pages.route("/target", methods=["GET", "POST"])
@@ -39,15 +39,15 @@ def target(connection_id: UUID) -> ResponseReturnValue:
         flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
     if not visit.acting():
-        return render_template("calendars/target.html", page=page, calendars=writable, chosen="", error="")
+        return speaking.render("calendars/target.html", page=page, calendars=writable, chosen="", error="")
     remote_id = request.form.get("target", "")
     try:
         return _retarget(page, _calendar_of(writable, remote_id))
     except NotFoundError:
         raise
     except RuleError as error:
-        body = render_template(
-            "calendars/target.html", page=page, calendars=writable, chosen=remote_id, error=str(error)
+        body = speaking.render(
+            "calendars/target.html", page=page, calendars=writable, chosen=remote_id, error=visit.refusal(error)
         )
         return body, visit.status_of(error)
 
@@ -59,10 +59,14 @@ def _retarget(page: ConnectionPage, calendar: RemoteCalendarInfo) -> ResponseRet
         by, now = visit.actor(db), runtime.clock()
         new = retarget.retarget(db, runtime.policy, connection.id, calendar, by=by, now=now)
     if new.id == old.id:
-        flash(f"Your entries go to “{old.name}” already. Nothing has changed.", "done")
+        flash(speaking.say("Your entries go to “%(name)s” already. Nothing has changed.", name=old.name), "done")
     else:
-        text = f"Your entries are being written to “{new.name}” now. Once all of them stand there, they go from"
-        flash(f"{text} “{old.name}”.", "done")
+        moving = speaking.say(
+            "Your entries are being written to “%(new)s” now. Once all of them stand there, they go from “%(old)s”.",
+            new=new.name,
+            old=old.name,
+        )
+        flash(moving, "done")
     return redirect(url_for("calendars.every"), 303)
 
 
@@ -83,9 +87,10 @@ def _calendar_of(writable: Sequence[RemoteCalendarInfo], remote_id: str) -> Remo
 
 
 def _load(connection_id: UUID) -> ConnectionPage:
-    with visit.runtime().database.read() as db:
-        return connections.connection_page(db, visit.practitioner_id(), connection_id)
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        return connections.connection_page(db, visit.practitioner_id(), connection_id, languages=runtime.languages)
 
 
-def _reader(page: ConnectionPage) -> Reader:
-    return Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
+def _reader(page: ConnectionPage) -> Teller:
+    return speaking.to(page.practitioner)

@@ -12,9 +12,17 @@ from connector.domain.session import Location, LocationKind, check_future
 from connector.domain.span import When, instant, zone_named
 from connector.domain.text import one_line as checked_line
 from connector.errors import ConflictError, RuleError, WallTimeError
+from connector.language.messages import marked
 from connector.sentence import Sentence
+from connector.web import visit
 
-CHANNELS = ("by phone", "in person", "by e-mail", "by SMS or messenger", "another way")
+CHANNELS = (
+    marked("by phone"),
+    marked("in person"),
+    marked("by e-mail"),
+    marked("by SMS or messenger"),
+    marked("another way"),
+)
 
 _WHO, _CHANNEL = Sentence("Who agreed"), Sentence("How they told you")
 _YEARS = range(2000, 2101)
@@ -91,7 +99,7 @@ class TimeInput:
         """Return the same fields with what is wrong with them."""
         conflict = error.key if isinstance(error, ConflictError) else ""
         ask = isinstance(error, WallTimeError) and bool(error.choices)
-        return replace(self, error=str(error), ask=ask, conflict=conflict)
+        return replace(self, error=visit.refusal(error), ask=ask, conflict=conflict)
 
     def _duration(self) -> timedelta:
         try:
@@ -155,7 +163,7 @@ class PlaceInput:
         try:
             return self.read(), self
         except RuleError as error:
-            return None, replace(self, error=str(error))
+            return None, replace(self, error=visit.refusal(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

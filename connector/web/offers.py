@@ -1,4 +1,4 @@
-"""Offer other times: draft, look it over, send; then withdraw or move single times while the client decides."""
+"""Offer other times: draft, check, send; then withdraw or move single times while the client decides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
@@ -22,7 +22,7 @@ from connector.services.scheduling.conflicts import Consent
 from connector.services.sync import free_busy
 from connector.services.views.offers import AlternativeView, OfferView
 from connector.services.views.sessions import SessionPage, own_session
-from connector.web import visit
+from connector.web import speaking, visit
 from connector.web.forms import PlaceInput, TimeInput
 from connector.web.sessions import load, reader_of, to_session
 
@@ -69,7 +69,7 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     now = runtime.clock()
     form, alternatives = _read(form, page.session, now)
     if any(row.time.error or row.place.error for row in form.rows):
-        error_text = "Please look at the marked times. Nothing has been saved yet."
+        error_text = speaking.say("Please correct the marked times. Nothing has been saved yet.")
         return _draft_form(page, replace(form, error=error_text), status=422)
     try:
         window = _window(form.hours)
@@ -79,7 +79,7 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     except NotFoundError:
         raise
     except RuleError as error:
-        return _draft_form(page, replace(form, error=str(error)), status=visit.status_of(error))
+        return _draft_form(page, replace(form, error=visit.refusal(error)), status=visit.status_of(error))
     return redirect(url_for("offers.review", session_id=session_id), 303)
 
 
@@ -100,14 +100,18 @@ def send(session_id: UUID) -> ResponseReturnValue:
     try:
         offer_id = _draft_on_page(page).id
         with runtime.database.begin() as db:
-            sent = offers.send(db, runtime.policy, offer_id, by=visit.actor(db), now=runtime.clock())
+            by, now = visit.actor(db), runtime.clock()
+            sent = offers.send(db, runtime.policy, offer_id, by=by, now=now)
     except NotFoundError:
         raise
     except RuleError as error:
-        return _review(load(session_id), error=str(error), status=visit.status_of(error))
-    flash(f"The offer is sent. The times are kept free, and {page.client.name} is being told.", "done")
+        return _review(load(session_id), error=visit.refusal(error), status=visit.status_of(error))
+    name = page.client.name
+    flash(
+        speaking.say("The offer is sent. The times are kept free, and %(client)s is being told.", client=name), "done"
+    )
     for warning in sent.warnings:
-        flash(str(warning), "warning")
+        flash(speaking.language().sentence(warning), "warning")
     return to_session(session_id)
 
 
@@ -118,7 +122,7 @@ def discard(session_id: UUID) -> ResponseReturnValue:
     if page.draft is not None:
         with runtime.database.begin() as db:
             offers.discard(db, runtime.policy, page.draft.id, by=visit.actor(db), now=runtime.clock())
-        flash("The draft is gone. Nothing had been sent.", "done")
+        flash(speaking.say("The draft is deleted. Nothing had been sent."), "done")
     return to_session(session_id)
 
 
@@ -133,8 +137,8 @@ def withdraw(session_id: UUID) -> ResponseReturnValue:
     if page.open is None:
         return _closed(page)
     if not visit.acting():
-        return render_template("offers/withdraw.html", page=page, reader=reader_of(page), alternative=None)
-    return _change(page, apply, done="The offer is taken back, and the times are free again.")
+        return speaking.render("offers/withdraw.html", page=page, reader=reader_of(page), alternative=None)
+    return _change(page, apply, done=speaking.say("The offer is taken back, and the times are free again."))
 
 
 @pages.route("/<uuid:alternative_id>/withdraw", methods=["GET", "POST"])
@@ -149,8 +153,8 @@ def withdraw_alternative(session_id: UUID, alternative_id: UUID) -> ResponseRetu
         return _closed(page)
     view = _alternative(page.open, alternative_id)
     if not visit.acting():
-        return render_template("offers/withdraw.html", page=page, reader=reader_of(page), alternative=view)
-    return _change(page, apply, done="That time is taken back and free again.")
+        return speaking.render("offers/withdraw.html", page=page, reader=reader_of(page), alternative=view)
+    return _change(page, apply, done=speaking.say("That time is taken back and free again."))
 
 
 @pages.route("/<uuid:alternative_id>/move", methods=["GET", "POST"])
@@ -176,7 +180,7 @@ def move(session_id: UUID, alternative_id: UUID) -> ResponseReturnValue:
         )
 
     try:
-        return _change(page, apply, done="The time is moved. The deadline stays the same.")
+        return _change(page, apply, done=speaking.say("The time is moved. The deadline stays the same."))
     except NotFoundError:
         raise
     except RuleError as error:
@@ -203,7 +207,7 @@ def _change(
 
 
 def _closed(page: SessionPage) -> ResponseReturnValue:
-    flash("The offer has ended meanwhile. This is how things stand now.", "warning")
+    flash(speaking.say("The offer has ended meanwhile. This is how things stand now."), "warning")
     return to_session(page.session.id)
 
 
@@ -290,20 +294,20 @@ def _draft_form(page: SessionPage, form: DraftForm, *, status: int = 200) -> Res
     form = replace(form, rows=form.rows[:MOST_ALTERNATIVES])
     usual = visit.runtime().policy.window
     full = len(form.rows) == MOST_ALTERNATIVES
-    body = render_template("offers/draft.html", page=page, reader=reader_of(page), form=form, usual=usual, full=full)
+    body = speaking.render("offers/draft.html", page=page, reader=reader_of(page), form=form, usual=usual, full=full)
     return body, status
 
 
 def _move_form(page: SessionPage, view: AlternativeView, time: TimeInput, *, status: int = 200) -> ResponseReturnValue:
-    return render_template("offers/move.html", page=page, reader=reader_of(page), view=view, time=time), status
+    return speaking.render("offers/move.html", page=page, reader=reader_of(page), view=view, time=time), status
 
 
 def _review(page: SessionPage, *, error: str = "", status: int = 200) -> ResponseReturnValue:
     if page.draft is None:
-        flash("There is no draft to send.", "warning")
+        flash(speaking.say("There is no draft to send."), "warning")
         return to_session(page.session.id)
     runtime = visit.runtime()
-    body = render_template(
+    body = speaking.render(
         "offers/review.html",
         page=page,
         reader=reader_of(page),

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import structlog
-from flask import Flask, Response, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]  # the package ships no types
 from jinja2 import StrictUndefined
@@ -37,13 +37,12 @@ from connector.web import (
     questions,
     sessions,
     signin,
+    speaking,
     visit,
 )
 from connector.web.cookies import SignedCookies
 from connector.web.limits import limit, note_limited
 from connector.web.proxies import BehindProxies, UnderPrefix
-from connector.web.times import length
-from connector.web.words import Words
 
 LARGEST_BODY = 64 * 1024
 
@@ -93,6 +92,7 @@ def create(runtime: Runtime) -> Flask:
     if prefix:
         app.wsgi_app = UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     _prepare_templates(app, brand=settings.brand)
+    speaking.prepare(app, runtime.languages)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
     limit(app, (*_MAILED, calendars.pages, connection.pages), settings.broker_url)
     CSRFProtect(app)
@@ -145,7 +145,6 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
     app.jinja_env.filters["address"] = readable_address
     app.jinja_env.globals.update(
         brand=brand,
-        length=length,
         browser=visit.browser,
         question_address=questions.address,
         paused_address=paused.address,
@@ -174,8 +173,8 @@ def _refusal(error: RuleError) -> ResponseReturnValue:
     if isinstance(error, NotFoundError):
         if "token" in (request.view_args or {}):
             note(Event.TOKEN_REFUSED, page=request.endpoint or "")
-        return _page("fault_link", 404)
-    return render_template("fault/refused.html", message=str(error)), visit.status_of(error)
+        return _page("link", 404)
+    return speaking.render("fault/refused.html", message=visit.refusal(error)), visit.status_of(error)
 
 
 def _nothing_in_standstill() -> ResponseReturnValue | None:
@@ -183,25 +182,25 @@ def _nothing_in_standstill() -> ResponseReturnValue | None:
     is_mailed = request.blueprint in {part.name for part in _MAILED}
     changes = request.method not in _SAFE and request.endpoint not in _IN_STANDSTILL and request.blueprint not in _DOORS
     if (is_mailed or changes) and standstill.stands(visit.runtime().database):
-        return _page("fault_later", 503)
+        return _page("later", 503)
     return None
 
 
 def _later(_error: StandstillError) -> ResponseReturnValue:
-    return _page("fault_later", 503)
+    return _page("later", 503)
 
 
 def _fault(error: HTTPException) -> ResponseReturnValue:
     cause = error.original_exception if isinstance(error, InternalServerError) else None
     if isinstance(cause, DBAPIError) and is_busy(cause):
-        return _page("fault_ours", 503)
+        return _page("ours", 503)
     if isinstance(error, CSRFError):
-        return _page("fault_again", 400)
+        return _page("again", 400)
     if error.code is not None and error.code < 400:  # noqa: PLR2004 - a redirect is no fault
         return error
-    kinds = {404: "fault_link", 429: "fault_often"}
+    kinds = {404: "link", 429: "often"}
     status = error.code or 500
-    response = make_response(_page(kinds.get(status, "fault_ours" if status >= 500 else "fault_request"), status))  # noqa: PLR2004
+    response = make_response(_page(kinds.get(status, "ours" if status >= 500 else "request"), status))  # noqa: PLR2004
     if isinstance(error, MethodNotAllowed):
         response.allow.update(error.valid_methods or ())
     if isinstance(error, TooManyRequests):
@@ -211,17 +210,7 @@ def _fault(error: HTTPException) -> ResponseReturnValue:
 
 
 def _page(kind: str, status: int) -> ResponseReturnValue:
-    words: Words = visit.reader_words()
-    return (
-        render_template(
-            "fault/show.html",
-            lang=visit.reader_language(),
-            heading=getattr(words, kind),
-            text=getattr(words, f"{kind}_then"),
-            again=words.fault_again_link if kind == "fault_again" else "",
-        ),
-        status,
-    )
+    return speaking.render("fault/show.html", kind=kind), status
 
 
 def _robots() -> Response:

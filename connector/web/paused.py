@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
@@ -15,8 +15,7 @@ from connector.errors import RuleError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.views.paused import PausedPage, is_paused, paused_page
-from connector.web import visit
-from connector.web.times import Reader
+from connector.web import speaking, visit
 
 pages = Blueprint("paused", __name__, url_prefix=paths.paused("<token>"))
 
@@ -57,7 +56,7 @@ def resume(token: str) -> ResponseReturnValue:
 def _page(token: str) -> PausedPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return paused_page(db, runtime.seal, token)
+        return paused_page(db, runtime.seal, token, languages=runtime.languages)
 
 
 def _decides(page: PausedPage) -> bool:
@@ -73,7 +72,7 @@ def _has_ended(page: PausedPage) -> bool:
 
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:
     page = _page(token)
+    reader = speaking.to(page.practitioner)
     if _has_ended(page):
-        return render_template("paused/ended.html"), 410
-    reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template("paused/show.html", page=page, reader=reader, notice=notice), status
+        return speaking.render("paused/ended.html"), 410
+    return speaking.render("paused/show.html", page=page, reader=reader, notice=notice), status

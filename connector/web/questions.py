@@ -5,7 +5,7 @@ Opening any of it decides nothing: only the POST of a confirmation does.
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
@@ -13,11 +13,11 @@ from connector.domain.facts import Answer
 from connector.domain.people import Actor, Role
 from connector.domain.question import Question, QuestionState
 from connector.errors import NotFoundError, QuestionClosedError, RuleError
+from connector.language.telling import Teller
 from connector.services.scheduling import questions
 from connector.services.views.questions import QuestionPage, question_page
-from connector.web import visit
+from connector.web import speaking, visit
 from connector.web.forms import CHANNELS, AgreementInput
-from connector.web.times import Reader
 
 pages = Blueprint("questions", __name__, url_prefix=paths.question("<token>"))
 
@@ -74,12 +74,12 @@ def _answer(token: str, page: QuestionPage, answer: Answer) -> ResponseReturnVal
 def _page(token: str) -> QuestionPage:
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return question_page(db, runtime.seal, token, now=runtime.clock())
+        return question_page(db, runtime.seal, token, now=runtime.clock(), languages=runtime.languages)
 
 
 def _show(token: str, *, notice: bool = False, status: int = 200) -> ResponseReturnValue:
     page = _page(token)
-    body = render_template("question/show.html", token=token, page=page, reader=_reader(page), notice=notice)
+    body = speaking.render("question/show.html", token=token, page=page, reader=_reader(page), notice=notice)
     return body, status
 
 
@@ -91,7 +91,7 @@ def _confirm(
     token: str, page: QuestionPage, answer: Answer, agreement: AgreementInput, *, error: RuleError | None = None
 ) -> ResponseReturnValue:
     policy, now = visit.runtime().policy, visit.runtime().clock()
-    body = render_template(
+    body = speaking.render(
         "question/confirm.html",
         token=token,
         page=page,
@@ -102,10 +102,10 @@ def _confirm(
         media=sorted(page.client.reachable & policy.media),
         window=policy.window,
         deadline=now + policy.window,
-        error=str(error) if error else "",
+        error=visit.refusal(error) if error else "",
     )
     return body, visit.status_of(error) if error else 200
 
 
-def _reader(page: QuestionPage) -> Reader:
-    return Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
+def _reader(page: QuestionPage) -> Teller:
+    return speaking.to(page.practitioner)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
@@ -14,13 +14,13 @@ from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, Session
 from connector.domain.span import When
 from connector.errors import ConflictError, NotFoundError, PastSpanError, RuleError
+from connector.language.telling import Teller
 from connector.sentence import Sentence
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
 from connector.services.views.sessions import SessionPage, own_session, session_list, session_page
-from connector.web import visit
+from connector.web import speaking, visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
-from connector.web.times import Reader
 
 _REASON = Sentence("Reason")
 
@@ -48,15 +48,15 @@ def every() -> ResponseReturnValue:
     now = runtime.clock()
     with runtime.database.read() as db:
         page = session_list(db, visit.practitioner_id(), now=now)
-    reader = Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
-    return render_template("sessions/list.html", page=page, reader=reader)
+    reader = speaking.to(page.practitioner)
+    return speaking.render("sessions/list.html", page=page, reader=reader)
 
 
 @pages.get("/<uuid:session_id>")
 def show(session_id: UUID) -> ResponseReturnValue:
     """Show everything about one session."""
     page = load(session_id)
-    return render_template("sessions/show.html", page=page, reader=reader_of(page), now=visit.runtime().clock())
+    return speaking.render("sessions/show.html", page=page, reader=reader_of(page), now=visit.runtime().clock())
 
 
 @pages.route("/<uuid:session_id>/time", methods=["GET", "POST"])
@@ -80,7 +80,9 @@ def time(session_id: UUID) -> ResponseReturnValue:
     except RuleError as error:
         past = isinstance(error, PastSpanError) and form.reason == MoveReason.CORRECTION
         text = (
-            "This time lies in the past. If that is right, tick the box below and save again." if past else str(error)
+            speaking.say("This time lies in the past. If that is right, tick the box below and save again.")
+            if past
+            else visit.refusal(error)
         )
         form = replace(form, error=text, ask_override=past or form.override)
         return _time_form(page, form, status=visit.status_of(error))
@@ -98,7 +100,7 @@ def location(session_id: UUID) -> ResponseReturnValue:
     except NotFoundError:
         raise
     except RuleError as error:
-        return _location_form(page, replace(place, error=str(error)), status=visit.status_of(error))
+        return _location_form(page, replace(place, error=visit.refusal(error)), status=visit.status_of(error))
 
 
 @pages.route("/<uuid:session_id>/cancel", methods=["GET", "POST"])
@@ -106,7 +108,7 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
     """Cancel the session."""
     page = load(session_id)
     if not visit.acting():
-        return render_template("sessions/cancel.html", page=page, reader=reader_of(page), reason="", error="")
+        return speaking.render("sessions/cancel.html", page=page, reader=reader_of(page), reason="", error="")
     text, runtime = request.form.get("reason", ""), visit.runtime()
     try:
         reason = one_line(text, label=_REASON, field="reason")
@@ -116,9 +118,11 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
     except NotFoundError:
         raise
     except RuleError as error:
-        body = render_template("sessions/cancel.html", page=page, reader=reader_of(page), reason=text, error=str(error))
+        body = speaking.render(
+            "sessions/cancel.html", page=page, reader=reader_of(page), reason=text, error=visit.refusal(error)
+        )
         return body, visit.status_of(error)
-    flash("The session is cancelled.", "done")
+    flash(speaking.say("The session is cancelled."), "done")
     return to_session(session_id)
 
 
@@ -129,7 +133,7 @@ def keep(session_id: UUID) -> ResponseReturnValue:
     with runtime.database.begin() as db:
         own_session(db, visit.practitioner_id(), session_id)
         sessions.keep(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock())
-    flash("The session stays as it is, and is no longer marked.", "done")
+    flash(speaking.say("The session stays as it is, and is no longer marked."), "done")
     return to_session(session_id)
 
 
@@ -140,12 +144,14 @@ def load(session_id: UUID) -> SessionPage:
     """
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        return session_page(db, runtime.policy, visit.practitioner_id(), session_id, now=runtime.clock())
+        return session_page(
+            db, runtime.policy, visit.practitioner_id(), session_id, now=runtime.clock(), languages=runtime.languages
+        )
 
 
-def reader_of(page: SessionPage) -> Reader:
+def reader_of(page: SessionPage) -> Teller:
     """Return how the practitioner reads times."""
-    return Reader(zone=page.practitioner.zone, locale=page.practitioner.locale)
+    return speaking.to(page.practitioner)
 
 
 def to_session(session_id: UUID) -> ResponseReturnValue:
@@ -203,16 +209,16 @@ def _save(session: Session, edit: Edit) -> ResponseReturnValue:
         by, now = visit.actor(db), runtime.clock()
         saved = sessions.edit(db, runtime.policy, session.id, edit, by=by, now=now, consent=consent)
     if saved == session:
-        flash("Nothing has changed, so nobody was told.", "done")
+        flash(speaking.say("Nothing has changed, so nobody was told."), "done")
     else:
-        flash("Saved. The client is being told; see below which message arrived.", "done")
+        flash(speaking.say("Saved. The client is being told; see below which message arrived."), "done")
     return to_session(session.id)
 
 
 def _time_form(page: SessionPage, form: TimeForm, *, status: int = 200) -> ResponseReturnValue:
-    body = render_template("sessions/time.html", page=page, reader=reader_of(page), form=form, channels=CHANNELS)
+    body = speaking.render("sessions/time.html", page=page, reader=reader_of(page), form=form, channels=CHANNELS)
     return body, status
 
 
 def _location_form(page: SessionPage, place: PlaceInput, *, status: int = 200) -> ResponseReturnValue:
-    return render_template("sessions/location.html", page=page, reader=reader_of(page), place=place), status
+    return speaking.render("sessions/location.html", page=page, reader=reader_of(page), place=place), status

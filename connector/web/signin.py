@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
 from connector.services.signing_in import browsers, links
 from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
-from connector.web import visit
-from connector.web.times import Reader, length
+from connector.web import speaking, visit
 
 LONGEST_ADDRESS = 320
 
@@ -20,7 +19,7 @@ pages = Blueprint("signin", __name__)
 @pages.get(paths.SIGN_IN)
 def ask() -> ResponseReturnValue:
     """Show the form that asks for the mail address."""
-    return render_template("signin/ask.html")
+    return speaking.render("signin/ask.html")
 
 
 @pages.post(paths.SIGN_IN)
@@ -31,8 +30,8 @@ def mail() -> ResponseReturnValue:
     if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
         with runtime.database.begin() as db:
             links.ask(db, address, now=runtime.clock())
-    valid, most = length(runtime.policy.sign_in), links.MOST_LETTERS
-    return render_template("signin/sent.html", address=address[:LONGEST_ADDRESS], valid=valid, most=most)
+    valid, most = speaking.language().value(runtime.policy.sign_in), links.MOST_LETTERS
+    return speaking.render("signin/sent.html", address=address[:LONGEST_ADDRESS], valid=valid, most=most)
 
 
 @pages.get(paths.sign_in("<token>"))
@@ -43,7 +42,7 @@ def confirm(token: str) -> ResponseReturnValue:
     if owner is None:
         note(Event.REFUSED, what="link")
         return _used()
-    return render_template("signin/enter.html", owner=owner)
+    return speaking.render("signin/enter.html", owner=owner)
 
 
 @pages.post(paths.sign_in("<token>"))
@@ -70,8 +69,8 @@ def account() -> ResponseReturnValue:
     every = browsers.every(runtime.database, practitioner_id, now=runtime.clock())
     with runtime.database.read() as db:
         practitioner = practitioners.get(db, practitioner_id)
-    reader = Reader(zone=practitioner.zone, locale=practitioner.locale)
-    return render_template("signin/account.html", browsers=every, here=here, reader=reader)
+    reader = speaking.to(practitioner)
+    return speaking.render("signin/account.html", browsers=every, here=here, reader=reader)
 
 
 @pages.post(paths.SIGN_OUT_EVERYWHERE)
@@ -83,9 +82,9 @@ def leave_everywhere() -> ResponseReturnValue:
     runtime = visit.runtime()
     browsers.sign_out_everywhere(runtime.database, visit.practitioner_id(), now=runtime.clock())
     visit.sign_out()
-    flash("You are signed out everywhere. No sign-in link that was mailed to you before works any more.", "done")
+    flash(speaking.say("You are signed out everywhere. Sign-in links mailed to you before no longer work."), "done")
     return redirect(url_for("signin.ask"), 303)
 
 
 def _used() -> ResponseReturnValue:
-    return render_template("signin/used.html"), 410
+    return speaking.render("signin/used.html"), 410

@@ -21,17 +21,17 @@ from connector.errors import (
     TimeTakenError,
 )
 from connector.language.failures import told
-from connector.language.offered import Languages
+from connector.language.messages import marked
 from connector.runtime import Runtime
 from connector.services.signing_in import browsers
 from connector.services.signing_in.browsers import Browser
 from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
-from connector.web.words import Words, words_in
+from connector.web import speaking
 
 EXTENSION = "pencilled"
 _BROWSER, _NEXT_PAGE = "browser", "wanted"  # the keys in the cookie: a token, and where to go on
-ENDED = "You are not signed in here any more. Please sign in again."
+ENDED = marked("You are not signed in here any more. Please sign in again.")
 
 
 def runtime() -> Runtime:
@@ -76,10 +76,12 @@ def browser() -> Browser | None:
     if "browser" not in g:
         here, token = runtime(), _token()
         g.browser = browsers.find(here.database, token, now=here.clock()) if token else None
+        if g.browser is not None and "language" not in g:
+            speaking.to(g.browser)
         if token and g.browser is None:
             note(Event.REFUSED, what="cookie")
             cookie.clear()
-            flash(ENDED, "warning")
+            flash(speaking.say(ENDED), "warning")
     found: Browser | None = g.browser
     return found
 
@@ -110,16 +112,6 @@ def actor(db: Connection) -> Actor:
     return practitioners.actor(db, practitioner_id())
 
 
-def reader_words() -> Words:
-    """Return words in the language the browser prefers, for a page that knows no client."""
-    return words_in(reader_language())
-
-
-def reader_language() -> str:
-    """Return the language the browser prefers of those we have."""
-    return request.accept_languages.best_match(("en", "de"), "en")
-
-
 def status_of(error: RuleError) -> int:
     """Return the HTTP status for what the domain has refused."""
     match error:
@@ -133,4 +125,9 @@ def status_of(error: RuleError) -> int:
 
 def sentence(error: RuleError | ProviderError) -> str:
     """Say what went wrong as a sentence, with what to do about it."""
-    return told(error, Languages().of("en"))
+    return told(error, speaking.language())
+
+
+def refusal(error: RuleError) -> str:
+    """Say what was refused, why, and what to do."""
+    return speaking.language().refusal(error)

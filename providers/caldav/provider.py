@@ -21,6 +21,7 @@ from connector.domain.reconcile import Action, Put, Ref, Sighting
 from connector.domain.span import Span
 from connector.errors import AccessLostError, ProviderError, RefusedError
 from connector.ical import vevent
+from connector.language.messages import marked
 from connector.ports import (
     HTTP_TIMEOUT,
     BusyReading,
@@ -246,8 +247,8 @@ class Caldav:
 
     slug = "caldav"
     label = "CalDAV (iCloud, Fastmail, Nextcloud, …)"
-    button = "Connect another calendar (CalDAV)"
-    services = "iCloud, Fastmail, Nextcloud and many others"
+    button = marked("Connect another calendar (CalDAV)")
+    services = marked("iCloud, Fastmail, Nextcloud and many others")
 
     def __init__(self, *, clock: Callable[[], datetime] = _clock, timeout: timedelta = HTTP_TIMEOUT) -> None:
         self._clock = clock

@@ -34,7 +34,7 @@ def test_a_corrected_address_gets_at_once_what_is_still_true_and_the_command_say
         assert "Alex Okoro will now get: booking confirmation (" in said
         assert f"at {command}@example.org" in said
     lines = [line["what"] for line in practice.json("sessions", "show", session)["timeline"]]
-    assert "Changed about the client: email" in lines
+    assert "Changed about the client: e-mail address" in lines
 
 
 def test_everything_about_a_practitioner_can_be_changed_and_what_is_not_named_stays(practice: Cli) -> None:

@@ -204,3 +204,38 @@ def test_line_of_a_table_has_the_day_in_short(locale: str, line: str) -> None:
 def test_zone_is_named_as_it_is_called_at_that_instant() -> None:
     assert BERLIN.zone_at(datetime(2026, 12, 1, 13, tzinfo=UTC)) == "Central European Time, Berlin"
     assert BERLIN.zone_at(datetime(2026, 12, 1, 13, tzinfo=UTC), "America/New_York") == "Eastern Time, New York"
+
+
+def test_page_sets_day_hours_and_zone_apart() -> None:
+    told = BERLIN.parts(at("2026-12-01T14:00"))
+
+    assert (told.day, told.hours, told.zone) == (
+        "Tuesday, 1 December 2026",
+        "14:00–14:50",
+        "Central European Time, Berlin",
+    )
+    assert told.elsewhere == ""
+
+
+def test_other_clock_is_told_on_a_page_only_where_it_shows_another_time() -> None:
+    when = at("2026-12-01T14:00")
+
+    assert teller(locale="en", zone="Europe/Paris").parts(when).elsewhere == ""
+    assert (
+        teller(locale="en", zone="Asia/Kolkata").parts(when).elsewhere == "14:00–14:50 (Central European Time, Berlin)"
+    )
+    assert BERLIN.parts(when, other="Pacific/Auckland").elsewhere == (
+        "Wednesday, 2 December 2026, 02:00–02:50 (New Zealand Time, Auckland)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [
+        ("en", "from Tue, 1 Dec 2026, 14:00 CET"),
+        ("de", "from Di., 1. Dez. 2026, 14:00 Uhr MEZ"),
+        ("en_US", "from Tue, Dec 1, 2026, 2:00 PM CET"),
+    ],
+)
+def test_time_in_a_sentence_has_its_day_and_zone_in_short(locale: str, told: str) -> None:
+    assert teller(locale=locale, zone="Europe/Berlin").say("from %(when)s", when=at("2026-12-01T14:00")) == told

@@ -80,8 +80,8 @@ def test_at_a_new_address_a_client_is_told_what_is_still_true_and_nothing_of_wha
     assert announced.session.id == coming.id
     assert [told for told in letters(practice) if told[0] == new.email] == [(new.email, announced.kind)]
     assert lines(practice, coming)[-2:] == [
-        "Changed about the client: email, phone",
-        "Sent by email: booking confirmation",
+        "Changed about the client: e-mail address, telephone number",
+        "Sent by e-mail: booking confirmation",
     ]
     assert "Changed" not in " ".join(lines(practice, over))
     with practice.database.read() as db:

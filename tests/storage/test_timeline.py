@@ -38,8 +38,9 @@ from connector.storage.database import Database
 from tests.domain.examples import practitioner, when
 from tests.services.connected import connect
 from tests.services.practice import Practice
+from tests.services.telling import ENGLISH
 
-# Every kind of fact with its variants as version 0004 stored it, and who, what and why it was told as then.
+# Every kind of fact with its variants as version 0004 stored it, and who, what and why it is told as.
 OLD_ROWS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "facts" / "0004.json").read_text(encoding="utf-8")
 )
@@ -123,7 +124,7 @@ def test_rows_of_the_version_before_read_as_facts_and_are_told_in_the_same_words
 
     stored_facts = everything(database)
     assert {type(fact) for fact in stored_facts} == set(BY_TAG.values()) - LATER
-    lines = [line_of(fact) for fact in stored_facts]
+    lines = [line_of(fact, ENGLISH) for fact in stored_facts]
     assert [[line.who, line.what, line.why] for line in lines] == [row["told"] for row in OLD_ROWS]
     assert {line.at for line in lines} == {NOW}
     ids = [[fact.session_id, fact.offer_id, fact.connection_id] for fact in stored_facts]
@@ -217,7 +218,7 @@ def test_what_a_newer_version_has_noted_is_told_as_such_and_keeps_its_place(
         stored_facts = timeline.of_session(db, booked.id)
 
     assert [type(fact).__name__ for fact in stored_facts] == ["SessionBooked", "UnknownFact", "SessionCancelled"]
-    line = line_of(stored_facts[1])
+    line = line_of(stored_facts[1], ENGLISH)
     assert line.what == f"Something that a newer version has noted, and this one cannot tell: {kind}"
     assert (line.who, line.at) == ("Kim", NOW)
 
@@ -232,7 +233,7 @@ def test_what_an_unknown_actor_did_keeps_its_place_too(sqlite_database: Database
     with sqlite_database.read() as db:
         last = timeline.of_session(db, booked.id)[-1]
     assert isinstance(last, UnknownFact)
-    assert line_of(last).who == role
+    assert line_of(last, ENGLISH).who == role
 
 
 def test_a_fact_nobody_could_read_is_never_stored_again(sqlite_database: Database) -> None:

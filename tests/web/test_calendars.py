@@ -260,7 +260,7 @@ def test_trying_passwords_by_the_hundred_is_slowed_down(caldav: Typed) -> None:
             "Connect another calendar (CalDAV)",
             "iCloud, Fastmail, Nextcloud and many others: with an app password.",
         ),
-        ("memory", "Connect Memory", "with an app password."),
+        ("memory", "Connect Memory", "With an app password."),
     ],
 )
 def test_a_service_whose_access_is_typed_in_is_offered_in_its_own_words(

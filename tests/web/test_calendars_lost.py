@@ -119,7 +119,7 @@ def test_lost_access_is_disconnected_at_once_and_what_is_left_is_said(there: Des
     there.ada.post(own, {"how": "leave"})
     assert there.connections == []
     page = there.ada.get("/calendars").text
-    assert "One entry of Pencilled may still stand in that calendar" in page
+    assert "1 entry of Pencilled may still stand in that calendar" in page
     later(there.stage, days=31)
     assert "may still stand" not in there.stage.signed_in().get("/calendars").text
 

@@ -34,7 +34,7 @@ def test_the_letter_leads_to_the_time_and_what_stands_there(there: Desk, offer: 
     text = there.stage.browser().get(conflict_page(there)).text
     assert "Take this time back?" in text
     assert "Something stands at this time in “work”" in text
-    assert "Kim Noor can choose it until Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in text
+    assert "Kim Noor can choose it until Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin)." in text
     assert "can still choose among the others" in text
     assert "Lindenstraße" not in text
     assert there.stage.stored(offer) == offer
@@ -157,7 +157,7 @@ def test_a_calendar_nobody_can_look_into_is_named_before_sending(there: Desk) ->
     with there.stage.runtime.database.begin() as db:
         busy.note_trouble(db, there.calendar.id, "the server does not answer")
     text = there.ada.get(review).text
-    assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 Central" in text
+    assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 (Central" in text
 
 
 def test_events_that_could_not_be_read_are_said_before_sending_and_go_when_they_can(there: Desk) -> None:

@@ -29,7 +29,7 @@ def test_what_happened_is_told_newest_first(there: Desk) -> None:
     text = there.ada.get(page).text
     assert text.index("The calendar no longer lets us in") < text.index("Calendar connected: work")
     assert "Dr. Ada Weiß" in text
-    assert "Times in this list: Central European Time (Berlin)" in text
+    assert "Times in this list: Central European Time, Berlin" in text
 
 
 def test_f2_what_cannot_be_read_is_said_on_every_page_that_shows_how_calendars_fare(there: Desk) -> None:

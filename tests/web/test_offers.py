@@ -72,7 +72,7 @@ def test_sending_holds_every_time_and_warns_without_a_calendar(stage: Stage) -> 
     page = ada.get(answer.location).text
     assert "The offer is sent." in page
     assert "No calendar is connected: the times are kept free here" in page
-    assert "They can answer until Tuesday, 3 March 2026, 10:00 Central European Time (Berlin)." in page
+    assert "Kim Noor can answer until Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin)." in page
 
 
 def test_sending_twice_sends_once(stage: Stage) -> None:
@@ -201,5 +201,5 @@ def test_a_client_elsewhere_is_shown_on_their_own_clock_too(stage: Stage) -> Non
     session = stage.book(stage.at(12, 16), client=far)
     stage.draft(stage.at(13, 16), session=session)
     review = stage.signed_in().get(f"/sessions/{session.id}/offer/review").text
-    assert "16:00 – 16:50" in review
-    assert "For Noa Levi: 11:00 – 11:50 Eastern Time (New York)" in review
+    assert "16:00–16:50" in review
+    assert "For Noa Levi: 11:00–11:50 (Eastern Time, New York)" in review

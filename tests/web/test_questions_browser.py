@@ -31,12 +31,12 @@ pytestmark = pytest.mark.chromium
 def test_a_practitioner_says_on_a_phone_that_the_client_has_agreed(page: Page, stage: Stage, there: Desk) -> None:
     question = question_about_move(there)
     page.open(page_of(stage, question))
-    assert page.heading == "You moved the session with Kim Noor: what should happen?"
+    assert page.heading == "You moved the session with Kim Noor: please decide"
     page.check()
-    page.press("The client has already agreed", to="Move the session with Kim Noor?")
+    page.press("Kim Noor has already agreed", to="Move the session with Kim Noor?")
     page.check()
     page.press("Back", to="You moved the session")
-    page.press("The client has already agreed", to="Move the session with Kim Noor?")
+    page.press("Kim Noor has already agreed", to="Move the session with Kim Noor?")
     assert page.tab_to("Who agreed").get_attribute("value") == "Kim Noor"
     page.pick("agreed_at", "2026-03-02T09:30")
     page.press("Yes, move it and tell Kim Noor", to="Move the session with Kim Noor?")
@@ -44,7 +44,7 @@ def test_a_practitioner_says_on_a_phone_that_the_client_has_agreed(page: Page, s
     page.check()
     page.tab_to("How they told you").send_keys("by ph")
     assert question_now(stage, question).is_open
-    page.press("Yes, move it and tell Kim Noor", to="Decided: the client has already agreed")
+    page.press("Yes, move it and tell Kim Noor", to="Decided: Kim Noor has already agreed")
     page.check()
     assert stage.stored_session().when == question.moved_to
     assert question_now(stage, question).answer is Answer.AGREED
@@ -73,7 +73,7 @@ def test_a_paused_calendar_goes_on_by_one_press(page: Page, stage: Stage, there:
     page.open(stage.sign_in_link(stage.ada))
     page.press("Sign in now", to="Your sessions")
     page.check()
-    page.press("Say how it shall go on", to="“work” is stopped")
+    page.press("Decide how to go on", to="“work” is stopped")
     page.check()
     page.press("Put everything back", to="“work” is not stopped")
     page.check()

@@ -37,7 +37,7 @@ def test_a_time_the_client_agreed_to_stands_at_once(stage: Stage) -> None:
     assert session.revision == stage.session.revision + 1
     page = ada.get(saved.location).text
     assert "Saved. The client is being told" in page
-    assert "Kim agreed on 02 March 2026 (by phone)" in page
+    assert "Kim agreed on Mon, 2 Mar 2026, 09:30 CET (by phone)" in page
     assert kinds(stage) == ["booked", "moved"]
 
 
@@ -180,10 +180,10 @@ def test_a_lapse_the_clock_has_not_got_to_yet_is_shown_as_one(stage: Stage) -> N
     stage.offer()
     ada = stage.signed_in()
     assert "Waiting for an answer to 3 offered times until 3 Mar 2026, 10:00" in ada.get("/sessions").text
-    assert "They can answer until Tuesday, 3 March 2026, 10:00" in ada.get(f"/sessions/{stage.session.id}").text
+    assert "Kim Noor can answer until Tuesday, 3 March 2026, 10:00" in ada.get(f"/sessions/{stage.session.id}").text
     stage.clock.advance(timedelta(hours=24))
     assert "Waiting" not in ada.get("/sessions").text
-    assert "They can answer until" not in ada.get(f"/sessions/{stage.session.id}").text
+    assert "Kim Noor can answer until" not in ada.get(f"/sessions/{stage.session.id}").text
 
 
 def test_a_message_that_did_not_arrive_is_seen(stage: Stage) -> None:
@@ -192,7 +192,7 @@ def test_a_message_that_did_not_arrive_is_seen(stage: Stage) -> None:
     stage.mail()
     ada = stage.signed_in()
     page = ada.get(f"/sessions/{booked.id}").text
-    assert "<strong>did not arrive</strong> (550 no such user). Please reach Kim Noor another way" in page
+    assert "<strong>Did not arrive</strong> (550 no such user). Please reach Kim Noor another way" in page
     assert "A message did not reach Kim Noor" in ada.get("/sessions").text
 
 

@@ -71,4 +71,4 @@ def test_a_calendar_that_waits_for_the_decision_asks_its_practitioner_nothing(th
     page = ada.get("/calendars").text
     assert "there is nothing for you to do" in page
     assert "Look and decide" not in page
-    assert "Say how it shall go on" not in ada.get("/sessions").text
+    assert "Decide how to go on" not in ada.get("/sessions").text

@@ -12,7 +12,8 @@ from connector.domain.connection import Calendar, Connection
 from connector.domain.facts import Disconnected
 from connector.domain.people import Practitioner
 from connector.errors import NotFoundError
-from connector.services.views.timeline import Line, line_of
+from connector.language.offered import ENGLISH_ONLY, Languages
+from connector.services.views.timeline import Line, line_of, teller_for
 from connector.services.views.troubles import TroubleView, of_calendar, with_troubles
 from connector.services.views.unread import UnreadView
 from connector.services.views.unread import of_calendars as unread_in
@@ -99,17 +100,21 @@ def connection_view(db: Db, practitioner_id: UUID, connection_id: UUID) -> Conne
     return _view(db, owned(db, practitioner_id, connection_id))
 
 
-def connection_page(db: Db, practitioner_id: UUID, connection_id: UUID) -> ConnectionPage:
-    """Return a connection of this practitioner with its timeline.
+def connection_page(
+    db: Db, practitioner_id: UUID, connection_id: UUID, *, languages: Languages = ENGLISH_ONLY
+) -> ConnectionPage:
+    """Return a connection of this practitioner with its timeline, in their language if it is among these.
 
     Raises: NotFoundError if there is none, or if it is somebody else's.
     """
     view = connection_view(db, practitioner_id, connection_id)
-    lines = map(line_of, timeline.of_connection(db, connection_id))
+    practitioner = people.practitioner(db, practitioner_id)
+    teller = teller_for(practitioner, languages)
+    lines = (line_of(fact, teller) for fact in timeline.of_connection(db, connection_id))
     return ConnectionPage(
-        practitioner=people.practitioner(db, practitioner_id),
+        practitioner=practitioner,
         view=view,
-        timeline=with_troubles(lines, view.troubles),
+        timeline=with_troubles(lines, view.troubles, teller),
     )
 
 

@@ -20,11 +20,13 @@ from connector.domain.reconcile import Mirror, MirrorState
 from connector.domain.session import Session, SessionState
 from connector.domain.span import Span, When
 from connector.errors import NotFoundError
+from connector.language.offered import ENGLISH_ONLY
 from connector.services.policy import Policy
 from connector.services.sync import push
 from connector.services.sync.push import Picture
 from connector.services.views.offers import is_open
-from connector.services.views.timeline import PAUSES, Line, line_of
+from connector.services.views.phrases import PAUSES
+from connector.services.views.timeline import Line, line_of, teller_for
 from connector.services.views.troubles import of_calendar as troubles_of
 from connector.services.views.unread import UnreadView
 from connector.services.views.unread import of_calendars as unread_in
@@ -97,11 +99,13 @@ def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror
     alternative = offer.alternative(mirror.key.id) if offer else None
     facts = timeline.of_session(db, session.id)
     causes = [fact for fact in facts if _caused(fact, offer)]
-    cause = line_of(causes[-1]) if causes else None
+    practitioner = people.practitioner(db, session.practitioner_id)
+    teller = teller_for(practitioner, ENGLISH_ONLY)
+    cause = line_of(causes[-1], teller) if causes else None
     return Explanation(
         session=session,
         client_name=client,
-        practitioner_name=people.practitioner(db, session.practitioner_id).name,
+        practitioner_name=practitioner.name,
         calendar=picture.calendar,
         mirror=mirror,
         kind=mirror.key.kind,
@@ -110,7 +114,7 @@ def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror
         stands=_stands(db, picture, mirror, session),
         follows=tuple(_follows(db, policy, picture, mirror, session, offer, now)),
         unread=next(iter(unread_in(db, [picture.calendar])), None),
-        history=tuple(line_of(fact) for fact in facts[-RECENT:]),
+        history=tuple(line_of(fact, teller) for fact in facts[-RECENT:]),
     )
 
 

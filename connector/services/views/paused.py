@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection as Db
@@ -15,11 +16,15 @@ from connector.domain.entry import EntryKind
 from connector.domain.facts import CalendarResumed
 from connector.domain.notice import PauseReason
 from connector.domain.people import Practitioner
+from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.services.sync.breaker import LINK_LASTS, find
-from connector.services.views.timeline import Line, line_of
+from connector.services.views.timeline import Line, line_of, teller_for
 from connector.storage import calendars, people, remote_changes, timeline, unknown_entries
 from connector.storage.seal import Seal
 from connector.storage.unknown_entries import Fate, StoredEntry
+
+if TYPE_CHECKING:
+    from connector.language.telling import Teller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,7 @@ class PausedPage:
         return f"{since} {self.sessions} {self.holds} {len(self.unknown)}"
 
 
-def paused_page(db: Db, seal: Seal, token: str) -> PausedPage:
+def paused_page(db: Db, seal: Seal, token: str, *, languages: Languages = ENGLISH_ONLY) -> PausedPage:
     """Return what the link in the letter about a paused calendar shows.
 
     Raises: NotFoundError if the link is none of ours, or the calendar is disconnected.
@@ -79,15 +84,16 @@ def paused_page(db: Db, seal: Seal, token: str) -> PausedPage:
     calendar, link = find(db, seal, token)
     changes = remote_changes.of_calendar(db, calendar.id)
     missing = [key.kind for key, change in changes.items() if change.kind is ChangeKind.DELETED]
+    practitioner = people.practitioner(db, calendar.practitioner_id)
     return PausedPage(
         calendar=calendar,
         connection=calendars.connection(db, calendar.connection_id),
-        practitioner=people.practitioner(db, calendar.practitioner_id),
+        practitioner=practitioner,
         reason=PauseReason(calendar.paused) if calendar.paused else None,
         sessions=missing.count(EntryKind.SESSION),
         holds=missing.count(EntryKind.HOLD),
         unknown=unknown_entries.of_calendar(db, calendar.id, Fate.ASKED),
-        resumed=_resumed(db, calendar),
+        resumed=_resumed(db, calendar, teller_for(practitioner, languages)),
         link=link,
     )
 
@@ -98,8 +104,8 @@ def is_paused(db: Db, calendar_id: UUID, *, since: datetime | None) -> bool:
     return calendar.paused is not None and calendar.paused_at == since
 
 
-def _resumed(db: Db, calendar: Calendar) -> Line | None:
+def _resumed(db: Db, calendar: Calendar, teller: Teller) -> Line | None:
     for fact in reversed(timeline.of_connection(db, calendar.connection_id)):
         if isinstance(fact, CalendarResumed) and fact.calendar_id == calendar.id:
-            return line_of(fact)
+            return line_of(fact, teller)
     return None

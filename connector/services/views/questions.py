@@ -14,9 +14,10 @@ from connector.domain.people import Client, Practitioner, Role
 from connector.domain.question import Question, QuestionState
 from connector.domain.session import Session
 from connector.errors import NotFoundError
+from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.services.scheduling.questions import find
 from connector.services.views.offers import is_open
-from connector.services.views.timeline import Line, line_of
+from connector.services.views.timeline import Line, line_of, teller_for
 from connector.storage import calendars, offers, people, questions, sessions, timeline
 from connector.storage.seal import Seal
 
@@ -53,7 +54,9 @@ class QuestionPage:
         return self.state is QuestionState.OPEN
 
 
-def question_page(db: Connection, seal: Seal, token: str, *, now: datetime) -> QuestionPage:
+def question_page(
+    db: Connection, seal: Seal, token: str, *, now: datetime, languages: Languages = ENGLISH_ONLY
+) -> QuestionPage:
     """Return what the link in a question's letter shows.
 
     Raises: NotFoundError if the link is none of ours, or the question ended more than 90 days ago.
@@ -62,15 +65,16 @@ def question_page(db: Connection, seal: Seal, token: str, *, now: datetime) -> Q
     session = sessions.get(db, question.session_id)
     offer = _open_offer(db, session.id, now)
     end = _end_of(db, question)
+    practitioner = people.practitioner(db, question.practitioner_id)
     return QuestionPage(
         question=question,
         state=_state(question, offer),
         session=session,
         client=people.client(db, session.client_id),
-        practitioner=people.practitioner(db, question.practitioner_id),
+        practitioner=practitioner,
         calendar=_calendar_name(db, question.calendar_id),
         offer=offer,
-        ended=line_of(end) if end else None,
+        ended=line_of(end, teller_for(practitioner, languages)) if end else None,
         by_itself=end is not None and end.by.role is Role.CLOCK,
         dropped=end.dropped.value if isinstance(end, QuestionDropped) else "",
         newer=_newer(db, question),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -19,16 +20,21 @@ from connector.domain.question import Question
 from connector.domain.reconcile import MirrorState
 from connector.domain.session import Session
 from connector.errors import NotFoundError
+from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.services import conversations as conversing
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
 from connector.services.views.offers import OfferView, is_open, offer_view
-from connector.services.views.timeline import LETTERS, Line, line_of
+from connector.services.views.phrases import LETTERS
+from connector.services.views.timeline import Line, line_of, teller_for
 from connector.services.views.troubles import TroubleView, of_calendar, with_troubles
 from connector.storage import calendars, conversations, messages, mirrors, offers, people, questions, sessions, timeline
 from connector.storage.busy import BlindSpot
 from connector.storage.messages import Message, MessageState
 from connector.storage.tables import offers as offer_rows
+
+if TYPE_CHECKING:
+    from connector.language.telling import Teller
 
 LOOKS_BACK = timedelta(days=90)
 
@@ -169,9 +175,15 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
 
 
 def session_page(
-    db: Connection, policy: Policy, practitioner_id: UUID, session_id: UUID, *, now: datetime
+    db: Connection,
+    policy: Policy,
+    practitioner_id: UUID,
+    session_id: UUID,
+    *,
+    now: datetime,
+    languages: Languages = ENGLISH_ONLY,
 ) -> SessionPage:
-    """Return one session of this practitioner.
+    """Return one session of this practitioner, with what happened in their language if it is among these.
 
     Raises: NotFoundError if there is none, or if it is somebody else's.
     """
@@ -187,15 +199,18 @@ def session_page(
     times = offered.times
     conflicts = {time.id: free_busy.conflicts(db, practitioner_id, time.when.span) for time in times}
     blind = free_busy.blind_spots(db, policy, practitioner_id, times, now=now) if times else ()
+    practitioner = people.practitioner(db, practitioner_id)
+    teller = teller_for(practitioner, languages)
+    lines = (line_of(fact, teller) for fact in timeline.of_session(db, session_id))
     return SessionPage(
-        practitioner=people.practitioner(db, practitioner_id),
+        practitioner=practitioner,
         client=client,
         session=session,
         open=offer_view(offered.open, session, missing=missing, conflicts=conflicts) if offered.open else None,
         draft=offered.draft,
         past=offered.past,
-        timeline=with_troubles(map(line_of, timeline.of_session(db, session_id)), troubles),
-        messages=tuple(_message_views(db, session_id, now)),
+        timeline=with_troubles(lines, troubles, teller),
+        messages=tuple(_message_views(db, session_id, teller, now=now)),
         calendars=views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
@@ -271,16 +286,16 @@ def _missing(
     return missing
 
 
-def _message_views(db: Connection, session_id: UUID, now: datetime) -> Iterator[MessageView]:
+def _message_views(db: Connection, session_id: UUID, teller: Teller, *, now: datetime) -> Iterator[MessageView]:
     """Yield what was handed over, or begun, oldest first; then what each reader is to be told next."""
     for message in messages.of_session(db, session_id):
-        yield _message_view(message)
+        yield _message_view(message, teller)
     for conversation in conversations.of_session(db, session_id):
         notice = None if conversation.letter_id else conversing.waiting(db, conversation, now=now)
         if notice is not None:
             yield MessageView(
                 kind=notice.kind,
-                about=LETTERS[notice.kind],
+                about=teller.say(LETTERS[notice.kind]),
                 to_client=conversation.reader is Audience.CLIENT,
                 to=notice.to.address,
                 medium=conversation.medium,
@@ -291,10 +306,10 @@ def _message_views(db: Connection, session_id: UUID, now: datetime) -> Iterator[
             )
 
 
-def _message_view(message: Message) -> MessageView:
+def _message_view(message: Message, teller: Teller) -> MessageView:
     return MessageView(
         kind=message.kind,
-        about=LETTERS[message.kind],
+        about=teller.say(LETTERS[message.kind]),
         to_client=message.to_client,
         to=message.notice.to.address,
         medium=message.medium,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from connector.domain.entry import EntryKind
 from connector.domain.facts import (
@@ -14,7 +14,6 @@ from connector.domain.facts import (
     AlternativeFact,
     AlternativeMoved,
     AlternativeWithdrawn,
-    Answer,
     AnyFact,
     Attestation,
     CalendarFact,
@@ -26,10 +25,8 @@ from connector.domain.facts import (
     ConflictFound,
     ConnectionAdded,
     ConnectionFact,
-    Deviation,
     Disconnected,
     DisconnectRequested,
-    Dropped,
     EntriesRefused,
     EntriesTaken,
     EntryFact,
@@ -39,10 +36,8 @@ from connector.domain.facts import (
     EventsRead,
     EventsUnread,
     FlagCleared,
-    FlagReason,
     HoldsProved,
     LocationChanged,
-    MoveReason,
     NoticeFact,
     NoticeHeldBack,
     NoticeRefused,
@@ -61,7 +56,6 @@ from connector.domain.facts import (
     PractitionerAsked,
     QuestionDropped,
     QuestionFact,
-    QuestionKind,
     SessionBooked,
     SessionCancelled,
     SessionFact,
@@ -70,9 +64,27 @@ from connector.domain.facts import (
     TargetChanged,
     UnknownFact,
 )
-from connector.domain.notice import NoticeKind, PauseReason, RevertReason
-from connector.domain.people import Actor, Role
-from connector.domain.span import When
+from connector.domain.people import Actor, Practitioner, Role
+from connector.language.messages import marked
+from connector.language.offered import Languages
+from connector.services.views.phrases import (
+    ANSWERS,
+    DEVIATIONS,
+    DROPPED,
+    FIELDS,
+    FLAGS,
+    LETTERS,
+    MEDIA,
+    MOVED,
+    PAUSES,
+    QUESTIONS,
+    RESUMED,
+    REVERTS,
+    STRENGTHS,
+)
+
+if TYPE_CHECKING:
+    from connector.language.telling import Teller
 
 _Stored = TypeVar("_Stored", bound=str)
 
@@ -87,327 +99,325 @@ class Line:
     why: str
 
 
-LETTERS = {
-    NoticeKind.BOOKED: "booking confirmation",
-    NoticeKind.MOVED: "notice of the new time",
-    NoticeKind.CORRECTED: "correction",
-    NoticeKind.RELOCATED: "notice of the new place",
-    NoticeKind.ACCEPTED: "confirmation of the chosen time",
-    NoticeKind.CANCELLED: "cancellation",
-    NoticeKind.OFFERED: "offer of other times",
-    NoticeKind.OFFER_CHANGED: "notice that the offer has changed",
-    NoticeKind.OFFER_REMINDER: "reminder of the offer",
-    NoticeKind.REJECTED: "receipt for the answer that no time suits",
-    NoticeKind.LAPSED: "notice that the offer has lapsed",
-    NoticeKind.WITHDRAWN: "notice that the offer was taken back",
-    NoticeKind.CLIENT_ACCEPTED: "news that a time was chosen",
-    NoticeKind.CLIENT_REJECTED: "news that no time suits",
-    NoticeKind.CLIENT_CANCELLED: "news that the session was cancelled",
-    NoticeKind.OFFER_LAPSED: "news that the offer has lapsed",
-    NoticeKind.DRAFT_WAITING: "reminder of an unsent draft",
-    NoticeKind.ENTRY_REVERTED: "news that a calendar entry was put back",
-    NoticeKind.MOVE_ASKED: "question about a session moved in a calendar",
-    NoticeKind.REPLACE_ASKED: "question whether to replace the offer",
-    NoticeKind.DELETE_ASKED: "question about a session deleted in a calendar",
-    NoticeKind.OFFER_TAKEN_BACK: "news that the offer was taken back",
-    NoticeKind.CONFLICT_FOUND: "news that an offered time is no longer free",
-    NoticeKind.CALENDAR_PAUSED: "question about a calendar that looks wrong",
-    NoticeKind.OPERATOR_PAUSED: "news that a calendar was stopped",
-    NoticeKind.RESTORED: "list of what was put right after a restore",
-    NoticeKind.RESTORE_FOUND: "news that the database was restored",
-    NoticeKind.ACCESS_LOST: "request to reconnect a calendar",
-    NoticeKind.ENTRIES_REFUSED: "news that a calendar takes no entries",
-    NoticeKind.CALENDAR_UNREACHABLE: "news that a calendar is out of reach",
-    NoticeKind.INSTALLATION_REFUSED: "news that a calendar service refuses this installation",
-    NoticeKind.NOT_DELIVERED: "news that a message did not arrive",
-    NoticeKind.NOT_TOLD: "news that a message could not be sent in time",
-    NoticeKind.SIGN_IN: "sign-in link",
-}
-
-_REASONS = {
-    MoveReason.AGREED: "at the client's wish or with their agreement",
-    MoveReason.CORRECTION: "to correct a mistake",
-    MoveReason.ACCEPTED: "by choosing an offered time",
-    MoveReason.RESTORED: "where its event stood when the database had been restored",
-}
-ANSWERS = {
-    Answer.ASK_CLIENT: "ask the client",
-    Answer.AGREED: "the client has already agreed",
-    Answer.REVERT: "put it back",
-    Answer.REPLACE: "replace the offer by this time",
-    Answer.LEAVE: "leave the offer as it is",
-    Answer.CANCEL: "cancel the session",
-    Answer.OFFER_OTHERS: "offer other times",
-}
-PAUSES = {
-    PauseReason.MISSING: "it is not there any more",
-    PauseReason.REFUSED: "it may not be read",
-    PauseReason.EMPTIED: "nothing of ours stands in it any more",
-    PauseReason.SHRUNKEN: "more is gone from it at once than a person deletes",
-    PauseReason.UNKNOWN: "it holds entries of ours that nobody knows",
-    PauseReason.RESTORED: "the database was restored from a back-up, and which side is right has to be decided",
-}
-REVERT: Mapping[str, str] = {
-    RevertReason.PAST: ": that time had passed",
-    RevertReason.TAKEN: ": that time is kept for somebody else",
-    RevertReason.BUSY: ": something else stands at that time",
-    RevertReason.SHAPE: ": all-day, repeated or free entries cannot be kept",
-    RevertReason.UNFIT: ": that time cannot be offered",
-    RevertReason.DECIDED: ": its time was decided meanwhile",
-    RevertReason.UNASKED: ": the client could not be asked",
-    RevertReason.NO_ANSWER: ": nobody said what it meant",
-}
-_QUESTIONS = {
-    QuestionKind.MOVED: "Asked the practitioner what moving the session{where} means",
-    QuestionKind.REPLACE: "Put the session back, and asked whether the open offer shall be replaced by its move{where}",
-    QuestionKind.DELETED: "Asked the practitioner what deleting the session{where} means",
-}
-_DROPPED = {
-    Dropped.MOVED_BACK: "the entry was moved back",
-    Dropped.BROUGHT_BACK: "the entry was brought back",
-    Dropped.CHANGED_AGAIN: "the entry was changed again",
-    Dropped.CANNOT_STAND: "the entry was moved on to a time that cannot be",
-    Dropped.DECIDED: "it was decided in another way",
-    Dropped.DISCONNECTED: "the calendar was disconnected",
-    Dropped.RESTORED: "the database was restored, and it may have been answered since",
-}
-_RESUMED = {
-    "restore": "everything is put back",
-    "accept": "the deletions were meant",
-    "removed": "what nobody knows is removed",
-    "kept": "what nobody knows is the practitioner's own",
-    "itself": "everything is there again",
-    "over": "what had stopped it is over",
-    "follow_calendars": "after a restore, what stands in the calendars is right",
-    "follow_database": "after a restore, what the database says is right",
-}
-DEVIATIONS = {
-    Deviation.SET_BACK: "its service had gone back to an earlier state",
-    Deviation.MADE_AGAIN: "it was there again after it had been gone, without anything of ours",
-    Deviation.UNTOLD: "they had been changed there without our being told, and a repair was asked for",
-}
-_STRENGTHS = {
-    True: "tentative reads as free, so holds are shown as busy",
-    False: "tentative holds keep their time busy",
-}
-_FLAGS = {
-    FlagReason.REJECTED: "none of the offered times suited",
-    FlagReason.LAPSED: "the offer lapsed without an answer",
-    FlagReason.RESTORED: "the database was restored, and it is not certain how this session stands",
-}
-
-
-def line_of(fact: AnyFact | UnknownFact) -> Line:
+def line_of(fact: AnyFact | UnknownFact, teller: Teller) -> Line:
     """Say one fact in plain words."""
-    return Line(at=fact.at, who=_who(fact.by), what=_what(fact), why=fact.by.reason or _why(fact))
+    why = fact.by.reason or _why(fact, teller)
+    return Line(at=fact.at, who=_who(fact.by, teller), what=_what(fact, teller), why=why)
 
 
-def _who(by: Actor) -> str:
+def teller_for(reader: Practitioner, languages: Languages) -> Teller:
+    """Return who tells a practitioner what happened."""
+    from connector.language.telling import Teller  # noqa: PLC0415  brings Babel: only who tells pays for it
+
+    return Teller.to(locale=reader.locale, zone=reader.zone, languages=languages)
+
+
+def _who(by: Actor, teller: Teller) -> str:
     match by.role:
         case Role.CLOCK:
-            return "automatically"
+            return teller.say("automatically")
         case Role.SUPPORT:
-            return f"{by.name} (support)"
+            return teller.say("%(name)s (support)", name=by.name)
         case Role.PRACTITIONER:
-            return by.name or "the practitioner"
+            return by.name or teller.say("the practitioner")
         case Role.CLIENT:
-            return f"{by.name} (client)" if by.name else "the client"
+            return teller.say("%(name)s (client)", name=by.name) if by.name else teller.say("the client")
         case Role.HOST:
-            return by.name or "the booking platform"
+            return by.name or teller.say("the booking platform")
         case Role.OPERATOR:
-            return by.name or "the operator"
+            return by.name or teller.say("the operator")
 
 
-def _why(fact: AnyFact | UnknownFact) -> str:
+def _why(fact: AnyFact | UnknownFact, teller: Teller) -> str:
     match fact:
         case SessionMoved(attestation=Attestation() as attestation):
-            return f"{attestation.who} agreed on {attestation.at:%d %B %Y} ({attestation.channel})"
+            return teller.say(
+                "%(who)s agreed on %(at)s (%(channel)s)",
+                who=attestation.who,
+                at=attestation.at,
+                channel=teller.language.gettext(attestation.channel) if attestation.channel else "",
+            )
         case OfferWithdrawn(why=why) | NoticeRefused(why=why) | EntriesRefused(why=why):
             return why
         case _:
             return ""
 
 
-def _what(fact: AnyFact | UnknownFact) -> str:
+def _what(fact: AnyFact | UnknownFact, teller: Teller) -> str:
     if isinstance(fact, SessionFact):
-        return _of_session(fact)
+        return _of_session(fact, teller)
     if isinstance(fact, OfferFact):
-        return _of_offer(fact)
+        return _of_offer(fact, teller)
     if isinstance(fact, AlternativeFact):
-        return _of_alternative(fact)
+        return _of_alternative(fact, teller)
     if isinstance(fact, EntryFact):
-        return _of_entry(fact)
+        return _of_entry(fact, teller)
     if isinstance(fact, QuestionFact):
-        return _of_question(fact)
+        return _of_question(fact, teller)
     if isinstance(fact, CalendarFact):
-        return _of_calendar(fact)
+        return _of_calendar(fact, teller)
     if isinstance(fact, ConnectionFact):
-        return _of_connection(fact)
+        return _of_connection(fact, teller)
     if isinstance(fact, NoticeFact):
-        return _of_notice(fact)
+        return _of_notice(fact, teller)
     if isinstance(fact, UnknownFact):
-        return f"Something that a newer version has noted, and this one cannot tell: {fact.stored_tag}"
+        return teller.say(
+            "Something that a newer version has noted, and this one cannot tell: %(tag)s", tag=fact.stored_tag
+        )
     assert_never(fact)
 
 
-def _of_session(fact: SessionFact) -> str:
+def _of_session(fact: SessionFact, teller: Teller) -> str:
     match fact:
         case SessionBooked():
-            return f"Session booked for {_time(fact.when)}"
+            return teller.say("Session booked for %(when)s", when=fact.when)
         case SessionMoved():
-            return f"Session moved from {_time(fact.old)} to {_time(fact.new)}, {_REASONS[fact.reason]}"
+            return teller.say(MOVED[fact.reason], old=fact.old, new=fact.new)
         case LocationChanged():
-            return f"Place changed from “{fact.old}” to “{fact.new}”"
+            return teller.say("Place changed from “%(old)s” to “%(new)s”", old=fact.old, new=fact.new)
+        case SessionCancelled() if fact.reason:
+            return teller.say("Session cancelled: %(why)s", why=fact.reason)
         case SessionCancelled():
-            return f"Session cancelled: {fact.reason}" if fact.reason else "Session cancelled"
+            return teller.say("Session cancelled")
         case PersonChanged():
-            return f"Changed about the {fact.who}: {', '.join(fact.changed)}"
+            return _of_person(fact, teller)
         case ClientErased():
-            return "Erased who the client is, and everything that tells of them"
+            return teller.say("Erased who the client is, and everything that tells of them")
         case SessionFlagged():
-            return f"Needs attention: {_FLAGS[fact.reason]}"
+            return teller.say("Needs attention: %(why)s", why=teller.say(FLAGS[fact.reason]))
         case FlagCleared():
-            return "Needs no attention any more"
+            return teller.say("Needs no attention any more")
         case _:
             assert_never(fact)
 
 
-def _of_offer(fact: OfferFact) -> str:
+def _of_person(fact: PersonChanged, teller: Teller) -> str:
+    changed = ", ".join(_named(FIELDS, field, teller) for field in fact.changed)
+    if fact.who == "client":
+        return teller.say("Changed about the client: %(fields)s", fields=changed)
+    return teller.say("Changed about the practitioner: %(fields)s", fields=changed)
+
+
+def _of_offer(fact: OfferFact, teller: Teller) -> str:
     match fact:
         case OfferDrafted():
-            return f"{_counted(fact.alternatives)} noted down; nothing sent, nothing held"
+            count = len(fact.alternatives)
+            return teller.say_n(
+                "%(n)s time noted down; nothing sent, nothing held",
+                "%(n)s times noted down; nothing sent, nothing held",
+                count,
+            )
         case OfferDiscarded():
-            return "Draft thrown away, unsent"
+            return teller.say("Draft deleted, unsent")
         case OfferSent():
-            return f"{_counted(fact.alternatives)} offered and held: {'; '.join(map(_time, fact.alternatives))}"
+            return teller.say_n(
+                "%(n)s time offered and held: %(times)s",
+                "%(n)s times offered and held: %(times)s",
+                len(fact.alternatives),
+                times=fact.alternatives,
+            )
         case OfferAccepted():
-            return f"Chose {_time(fact.chosen)}"
+            return teller.say("Chose %(when)s", when=fact.chosen)
         case OfferRejected():
-            return "Answered that none of the offered times suits; all were released"
+            return teller.say("Answered that none of the offered times suits; all were released")
         case OfferLapsed():
-            return "The deadline passed without an answer; all offered times were released"
+            return teller.say("The deadline passed without an answer; all offered times were released")
         case OfferWithdrawn():
-            return "Offer taken back; all offered times were released"
+            return teller.say("Offer taken back; all offered times were released")
         case OfferReplaced():
-            return "Offer replaced by a new one"
+            return teller.say("Offer replaced by a new one")
         case _:
             assert_never(fact)
 
 
-def _of_alternative(fact: AlternativeFact) -> str:
+def _of_alternative(fact: AlternativeFact, teller: Teller) -> str:
     match fact:
         case AlternativeWithdrawn():
-            return f"Offered time taken back: {_time(fact.when)}"
+            return teller.say("Offered time taken back: %(when)s", when=fact.when)
         case AlternativeMoved():
-            return f"Offered time moved from {_time(fact.old)} to {_time(fact.new)}"
+            return teller.say("Offered time moved from %(old)s to %(new)s", old=fact.old, new=fact.new)
         case ConflictFound():
-            return f"Something stands in “{fact.calendar}” at an offered time: {_time(fact.when)}"
+            return teller.say(
+                "Something stands in “%(calendar)s” at an offered time: %(when)s",
+                calendar=fact.calendar,
+                when=fact.when,
+            )
         case ConflictAccepted():
-            known = f"something stands there in {_quoted(fact.calendars)}" if fact.calendars else ""
-            unread = f"nobody knows what stands there in {_quoted(fact.unread)}" if fact.unread else ""
-            return f"Saved {_time(fact.when)} knowing that {' and '.join(filter(None, (known, unread)))}"
+            return _of_acceptance(fact, teller)
         case _:
             assert_never(fact)
 
 
-def _of_entry(fact: EntryFact) -> str:
-    entry = "hold" if fact.key.startswith(f"{EntryKind.HOLD}:") else "session"
+def _of_acceptance(fact: ConflictAccepted, teller: Teller) -> str:
+    known, unread = _quoted(fact.calendars, teller), _quoted(fact.unread, teller)
+    if known and unread:
+        return teller.say(
+            "Saved %(when)s knowing that something stands there in %(known)s, and that nobody knows what stands there "
+            "in %(unread)s",
+            when=fact.when,
+            known=known,
+            unread=unread,
+        )
+    if unread:
+        return teller.say(
+            "Saved %(when)s knowing that nobody knows what stands there in %(unread)s", when=fact.when, unread=unread
+        )
+    return teller.say("Saved %(when)s knowing that something stands there in %(known)s", when=fact.when, known=known)
+
+
+def _of_entry(fact: EntryFact, teller: Teller) -> str:
+    is_hold = fact.key.startswith(f"{EntryKind.HOLD}:")
     match fact:
         case EntryReverted():
-            moved = f"moved to {_time(fact.moved_to)}" if fact.moved_to else "changed"
-            done = "deleted" if fact.deleted else moved
-            why = REVERT.get(fact.reason, "")
-            return f"The {entry} was {done} in a calendar, and was put back{why}"
+            return _of_revert(fact, teller, is_hold=is_hold)
+        case EventMoved() if is_hold:
+            message = marked("The hold was moved to %(to)s in the calendar “%(calendar)s”")
+            return teller.say(message, to=fact.to, calendar=fact.calendar)
         case EventMoved():
-            return f"The {entry} was moved to {_time(fact.to)} in the calendar “{fact.calendar}”"
+            message = marked("The session was moved to %(to)s in the calendar “%(calendar)s”")
+            return teller.say(message, to=fact.to, calendar=fact.calendar)
+        case EventDeleted() if is_hold:
+            return teller.say("The hold was deleted in the calendar “%(calendar)s”", calendar=fact.calendar)
         case EventDeleted():
-            return f"The {entry} was deleted in the calendar “{fact.calendar}”"
+            return teller.say("The session was deleted in the calendar “%(calendar)s”", calendar=fact.calendar)
         case _:
             assert_never(fact)
 
 
-def _of_question(fact: QuestionFact) -> str:
+def _of_revert(fact: EntryReverted, teller: Teller, *, is_hold: bool) -> str:
+    if fact.deleted:
+        hold, session = (
+            marked("The hold was deleted in a calendar, and was put back"),
+            marked("The session was deleted in a calendar, and was put back"),
+        )
+    elif fact.moved_to:
+        hold, session = (
+            marked("The hold was moved to %(to)s in a calendar, and was put back"),
+            marked("The session was moved to %(to)s in a calendar, and was put back"),
+        )
+    else:
+        hold, session = (
+            marked("The hold was changed in a calendar, and was put back"),
+            marked("The session was changed in a calendar, and was put back"),
+        )
+    what = teller.say(hold if is_hold else session, to=fact.moved_to)
+    why = REVERTS.get(fact.reason)
+    return teller.say("%(what)s: %(why)s", what=what, why=teller.say(why)) if why else what
+
+
+def _of_question(fact: QuestionFact, teller: Teller) -> str:
     match fact:
         case PractitionerAsked():
-            where = f" to {_time(fact.moved_to)}" if fact.moved_to else ""
-            return _QUESTIONS[fact.question].format(where=where)
+            return teller.say(QUESTIONS[fact.question], moved_to=fact.moved_to)
         case PractitionerAnswered():
-            return f"Answer: {ANSWERS[fact.answer]}"
+            return teller.say("Answer: %(answer)s", answer=teller.say(ANSWERS[fact.answer]))
         case QuestionDropped():
-            return f"The question to the practitioner no longer stands: {_DROPPED[fact.dropped]}"
+            return teller.say(
+                "The question to the practitioner no longer stands: %(why)s", why=teller.say(DROPPED[fact.dropped])
+            )
         case _:
             assert_never(fact)
 
 
-def _of_calendar(fact: CalendarFact) -> str:
+def _of_calendar(fact: CalendarFact, teller: Teller) -> str:
     match fact:
+        case CalendarPaused() if fact.count:
+            return teller.say_n(
+                "Calendar “%(calendar)s” stopped: %(why)s (%(n)s entry)",
+                "Calendar “%(calendar)s” stopped: %(why)s (%(n)s entries)",
+                fact.count,
+                calendar=fact.calendar,
+                why=_named(PAUSES, fact.reason, teller),
+            )
         case CalendarPaused():
-            gone = f" ({fact.count} entries)" if fact.count else ""
-            return f"Calendar “{fact.calendar}” stopped: {_named(PAUSES, fact.reason)}{gone}"
+            why = _named(PAUSES, fact.reason, teller)
+            return teller.say("Calendar “%(calendar)s” stopped: %(why)s", calendar=fact.calendar, why=why)
         case CalendarResumed():
-            return f"Calendar “{fact.calendar}” goes on: {_named(_RESUMED, fact.how)}"
-        case EntriesRefused():
-            return f"Calendar “{fact.calendar}” can be read, but takes no entries; we keep trying"
-        case EntriesTaken():
-            return f"Calendar “{fact.calendar}” takes entries again, and shows all that it should"
-        case EventsUnread():
-            events, they = ("1 event", "it is") if fact.count == 1 else (f"{fact.count} events", "they are")
-            return f"In the calendar “{fact.calendar}” {events} could not be read; nobody knows when {they}"
-        case EventsRead():
-            return f"In the calendar “{fact.calendar}” every event can be read again"
+            how = _named(RESUMED, fact.how, teller)
+            return teller.say("Calendar “%(calendar)s” goes on: %(how)s", calendar=fact.calendar, how=how)
+        case EntriesRefused() | EntriesTaken() | EventsUnread() | EventsRead():
+            return _of_trouble(fact, teller)
         case CalendarPutRight():
-            entries = "1 entry is" if fact.count == 1 else f"{fact.count} entries are"
-            return f"In the calendar “{fact.calendar}” {entries} put right: {_named(DEVIATIONS, fact.cause)}"
+            return teller.say_n(
+                "In the calendar “%(calendar)s” %(n)s entry is put right: %(why)s",
+                "In the calendar “%(calendar)s” %(n)s entries are put right: %(why)s",
+                fact.count,
+                calendar=fact.calendar,
+                why=_named(DEVIATIONS, fact.cause, teller),
+            )
         case TargetChanged():
-            return f"Entries go to “{fact.new}” instead of “{fact.old}”"
+            return teller.say("Entries go to “%(new)s” instead of “%(old)s”", new=fact.new, old=fact.old)
         case HoldsProved():
-            return f"Tried out in “{fact.calendar}”: {_STRENGTHS[fact.firm]}"
+            how = teller.say(STRENGTHS[fact.firm])
+            return teller.say("Tried out in “%(calendar)s”: %(how)s", calendar=fact.calendar, how=how)
         case _:
             assert_never(fact)
 
 
-def _of_connection(fact: ConnectionFact) -> str:
+def _of_trouble(fact: EntriesRefused | EntriesTaken | EventsUnread | EventsRead, teller: Teller) -> str:
+    match fact:
+        case EntriesRefused():
+            message = marked("Calendar “%(calendar)s” can be read, but takes no entries; we keep trying")
+            return teller.say(message, calendar=fact.calendar)
+        case EntriesTaken():
+            message = marked("Calendar “%(calendar)s” takes entries again, and shows all that it should")
+            return teller.say(message, calendar=fact.calendar)
+        case EventsUnread():
+            return teller.say_n(
+                "In the calendar “%(calendar)s” %(n)s event could not be read; nobody knows when it is",
+                "In the calendar “%(calendar)s” %(n)s events could not be read; nobody knows when they are",
+                fact.count,
+                calendar=fact.calendar,
+            )
+        case EventsRead():
+            message = marked("In the calendar “%(calendar)s” every event can be read again")
+            return teller.say(message, calendar=fact.calendar)
+        case _:
+            assert_never(fact)
+
+
+def _of_connection(fact: ConnectionFact, teller: Teller) -> str:
     match fact:
         case ConnectionAdded():
-            return f"Calendar connected: {fact.label}"
+            return teller.say("Calendar connected: %(account)s", account=fact.label)
         case AccessLost():
-            return "The calendar no longer lets us in"
+            return teller.say("The calendar no longer lets us in")
         case AccessRegained():
-            return "The calendar lets us in again"
+            return teller.say("The calendar lets us in again")
         case DisconnectRequested():
-            return "Asked for the calendar to be disconnected"
+            return teller.say("Asked for the calendar to be disconnected")
+        case Disconnected() if fact.left_behind:
+            return teller.say_n(
+                "Calendar disconnected: %(account)s; %(n)s of our entries may still stand in it",
+                "Calendar disconnected: %(account)s; %(n)s of our entries may still stand in it",
+                fact.left_behind,
+                account=fact.label,
+            )
         case Disconnected():
-            kept = f"; {fact.left_behind} of our entries may still stand in it" if fact.left_behind else ""
-            return f"Calendar disconnected: {fact.label}{kept}"
+            return teller.say("Calendar disconnected: %(account)s", account=fact.label)
         case _:
             assert_never(fact)
 
 
-def _of_notice(fact: NoticeFact) -> str:
-    letter = _named(LETTERS, fact.kind)
+def _of_notice(fact: NoticeFact, teller: Teller) -> str:
+    letter = _named(LETTERS, fact.kind, teller)
     match fact:
         case NoticeSent():
-            return f"Sent by {fact.medium}: {letter}"
+            by = _named(MEDIA, fact.medium, teller)
+            return teller.say("Sent by %(medium)s: %(letter)s", medium=by, letter=letter)
         case NoticeRefused():
-            return f"Could not be delivered by {fact.medium}: {letter}"
+            by = _named(MEDIA, fact.medium, teller)
+            return teller.say("Could not be delivered by %(medium)s: %(letter)s", medium=by, letter=letter)
         case NoticeHeldBack():
-            return f"Kept from leaving, because a correction made it wrong: {letter}"
+            return teller.say("Kept from leaving, because a correction made it wrong: %(letter)s", letter=letter)
         case _:
             assert_never(fact)
 
 
-def _named(words: Mapping[_Stored, str], stored: str) -> str:
+def _named(phrases: Mapping[_Stored, str], stored: str, teller: Teller) -> str:
     """Return the words for what is stored; the stored word itself if it is newer than we are."""
-    return next((text for key, text in words.items() if key == stored), stored)
+    return next((teller.say(text) for key, text in phrases.items() if key == stored), stored)
 
 
-def _counted(alternatives: Sequence[When]) -> str:
-    return "1 time" if len(alternatives) == 1 else f"{len(alternatives)} times"
-
-
-def _time(when: When) -> str:
-    return f"{when.local:%a %d %b %Y, %H:%M} ({when.zone})"
-
-
-def _quoted(calendars: Sequence[str]) -> str:
-    return ", ".join(f"“{name}”" for name in calendars)
+def _quoted(calendars: Sequence[str], teller: Teller) -> str:
+    return ", ".join(teller.language.say_as("name of a calendar", "“%(name)s”", name=name) for name in calendars)

@@ -8,20 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar, TroubleKind
+from connector.language.messages import marked
 from connector.services.views.timeline import Line
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 
+if TYPE_CHECKING:
+    from connector.language.telling import Teller
+
 PHRASES = {"written": "takes no entries", "read": "cannot be read", "compared": "cannot be compared as a whole"}
+_IN_TIMELINES = {
+    "written": marked("The calendar “%(calendar)s” takes no entries"),
+    "read": marked("The calendar “%(calendar)s” cannot be read"),
+    "compared": marked("The calendar “%(calendar)s” cannot be compared as a whole"),
+}
 WHO = {
-    TroubleKind.REFUSED: "The calendar service refuses it to this account.",
-    TroubleKind.INSTALLATION: "The service refuses this installation, not the account; its operator has been told.",
-    TroubleKind.OUTAGE: "That usually passes.",
-    TroubleKind.OURS: "That is no fault of the calendar; its operator finds the cause in the log.",
+    TroubleKind.REFUSED: marked("The calendar service refuses it to this account."),
+    TroubleKind.INSTALLATION: marked(
+        "The service refuses this installation, not the account; its operator has been told."
+    ),
+    TroubleKind.OUTAGE: marked("That usually passes."),
+    TroubleKind.OURS: marked("That is no fault of the calendar; its operator finds the cause in the log."),
 }
 
 
@@ -33,7 +45,7 @@ class TroubleView:
         calendar: The name of the calendar.
         what: "read", "written" or "compared".
         why: What went wrong last.
-        who: Who can do something about it, a sentence.
+        who: Who can do something about it, a sentence in English.
         again_at: When it is tried again, aware UTC; None if that is not known.
     """
 
@@ -49,12 +61,13 @@ class TroubleView:
         """What the calendar does, or does not."""
         return PHRASES[self.what]
 
-    @property
-    def line(self) -> Line:
-        """The same in a timeline."""
-        again = f" Next try: {self.again_at:%d %b %Y, %H:%M:%S} UTC." if self.again_at else ""
-        what = f"The calendar “{self.calendar}” {self.phrase}"
-        return Line(at=self.since, who="automatically", what=what, why=f"{self.why}. {self.who}{again}")
+    def line(self, teller: Teller) -> Line:
+        """Return the same in a timeline."""
+        what = teller.say(_IN_TIMELINES[self.what], calendar=self.calendar)
+        why = f"{self.why}. {teller.say(self.who)}"
+        if self.again_at is not None:
+            why = f"{why} {teller.say('Next try: %(at)s.', at=self.again_at)}"
+        return Line(at=self.since, who=teller.say("automatically"), what=what, why=why)
 
     @property
     def sentence(self) -> str:
@@ -85,6 +98,6 @@ def of_calendar(db: Db, calendar: Calendar) -> tuple[TroubleView, ...]:
     )
 
 
-def with_troubles(lines: Iterable[Line], troubles: Iterable[TroubleView]) -> tuple[Line, ...]:
+def with_troubles(lines: Iterable[Line], troubles: Iterable[TroubleView], teller: Teller) -> tuple[Line, ...]:
     """Return a timeline with what does not go through at present, in its place."""
-    return tuple(sorted((*lines, *(trouble.line for trouble in troubles)), key=lambda line: line.at))
+    return tuple(sorted((*lines, *(trouble.line(teller) for trouble in troubles)), key=lambda line: line.at))

@@ -14,25 +14,32 @@ from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar
 from connector.domain.unreadable import Unread, Unreadable
+from connector.language.messages import marked
 from connector.storage import unread
 
-_SAVE = "Open it in your calendar, set {what} anew and save it, or delete it."
-_ASK = "Where you can find it, save it anew or delete it there; else ask whoever runs the calendar service."
+_ASK = marked("Where you can find it, save it anew or delete it there; else ask whoever runs the calendar service.")
+_SET_REPEAT = marked("Open it in your calendar, set how it repeats anew and save it, or delete it.")
 WHY: Mapping[Unreadable, tuple[str, str]] = {
-    Unreadable.WITHHELD: ("the calendar service names it, but does not hand it out", _ASK),
-    Unreadable.NO_CALENDAR: ("it is not written as an event", _ASK),
-    Unreadable.TOO_LONG: ("it is too long, and only its beginning was read", _SAVE.format(what="how it repeats")),
-    Unreadable.NOT_WHOLE: ("part of it is missing", _ASK),
-    Unreadable.START: ("when it begins makes no sense", _SAVE.format(what="its time")),
-    Unreadable.END: ("when it ends makes no sense", _SAVE.format(what="its end")),
-    Unreadable.RULE: ("how it repeats makes no sense", _SAVE.format(what="how it repeats")),
+    Unreadable.WITHHELD: (marked("the calendar service names it, but does not hand it out"), _ASK),
+    Unreadable.NO_CALENDAR: (marked("it is not written as an event"), _ASK),
+    Unreadable.TOO_LONG: (marked("it is too long, and only its beginning was read"), _SET_REPEAT),
+    Unreadable.NOT_WHOLE: (marked("part of it is missing"), _ASK),
+    Unreadable.START: (
+        marked("when it begins makes no sense"),
+        marked("Open it in your calendar, set its time anew and save it, or delete it."),
+    ),
+    Unreadable.END: (
+        marked("when it ends makes no sense"),
+        marked("Open it in your calendar, set its end anew and save it, or delete it."),
+    ),
+    Unreadable.RULE: (marked("how it repeats makes no sense"), _SET_REPEAT),
     Unreadable.ZONE: (
-        "the time zone that it names makes no sense, so it may be at another hour",
-        _SAVE.format(what="its time and its time zone"),
+        marked("the time zone that it names makes no sense, so it may be at another hour"),
+        marked("Open it in your calendar, set its time and its time zone anew and save it, or delete it."),
     ),
     Unreadable.TOO_DENSE: (
-        "it repeats too often to be counted, so its time is taken from the first to the last",
-        _SAVE.format(what="how it repeats"),
+        marked("it repeats too often to be counted, so its time is taken from the first to the last"),
+        _SET_REPEAT,
     ),
 }
 
@@ -42,8 +49,8 @@ class UnreadReason:
     """Some events that could not be read, all for one reason.
 
     Attributes:
-        why: What is wrong with each of them.
-        advice: What its practitioner can do about it, a sentence.
+        why: What is wrong with each of them, a message.
+        advice: What its practitioner can do about each of them: a message, a sentence.
         starts: When a few of them begin, aware UTC, where that could be read.
     """
 

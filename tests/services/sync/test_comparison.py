@@ -16,7 +16,7 @@ from connector.errors import MissingError, RefusedError, TransientError
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.sync.pull import foreseen
-from connector.services.views.timeline import DEVIATIONS as REASONS
+from connector.services.views.phrases import DEVIATIONS as REASONS
 from connector.services.views.timeline import line_of
 from connector.services.views.troubles import of_calendar
 from connector.storage import busy, calendars, ledger, timeline, unknown_entries
@@ -39,6 +39,7 @@ from tests.services.connected import (
     work,
 )
 from tests.services.practice import KeptLetters, Practice
+from tests.services.telling import ENGLISH
 
 pytestmark = on_sqlite
 
@@ -74,7 +75,7 @@ def put_right(practice: Practice, calendar: Calendar) -> list[str]:
     """What the timeline of its connection tells of what was put right."""
     with practice.database.read() as db:
         facts = timeline.of_connection(db, calendar.connection_id)
-    return [line_of(fact).what for fact in facts if isinstance(fact, CalendarPutRight)]
+    return [line_of(fact, ENGLISH).what for fact in facts if isinstance(fact, CalendarPutRight)]
 
 
 def set_back(practice: Practice, saved: dict[str, Event]) -> None:

@@ -16,6 +16,7 @@ from providers.memory.provider import MemoryCalendar
 from tests.domain.examples import when
 from tests.services.connected import look, on_sqlite, push, remote, times, work
 from tests.services.practice import Practice
+from tests.services.telling import ENGLISH
 
 pytestmark = on_sqlite
 
@@ -44,7 +45,7 @@ def stored(practice: Practice, calendar: Calendar) -> Calendar:
 def told(practice: Practice, calendar: Calendar) -> list[tuple[str, str]]:
     """What the timeline of its connection tells, and why."""
     with practice.database.read() as db:
-        lines = [line_of(fact) for fact in timeline.of_connection(db, calendar.connection_id)]
+        lines = [line_of(fact, ENGLISH) for fact in timeline.of_connection(db, calendar.connection_id)]
     return [(line.what, line.why) for line in lines]
 
 

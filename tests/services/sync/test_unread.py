@@ -25,6 +25,7 @@ from connector.storage.busy import BlindSpot
 from tests.domain.examples import when
 from tests.services.connected import on_sqlite, read_free_busy, remote
 from tests.services.practice import Practice
+from tests.services.telling import ENGLISH
 
 BROKEN = UnreadEvent(href="/dentist-for-alex.ics", reason=Unreadable.RULE, starts_at=when(24).span.start)
 
@@ -46,7 +47,7 @@ def stored(practice: Practice, calendar: Calendar) -> Sequence[Unread]:
 
 def told(practice: Practice, calendar: Calendar) -> list[str]:
     with practice.database.read() as db:
-        lines = map(line_of, timeline.of_connection(db, calendar.connection_id))
+        lines = [line_of(fact, ENGLISH) for fact in timeline.of_connection(db, calendar.connection_id)]
         return [line.what for line in lines if "read" in line.what]
 
 

@@ -1,0 +1,131 @@
+"""What timelines and letters call what is stored: the message for each kind, reason and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connector.domain.facts import Answer, Deviation, Dropped, FlagReason, MoveReason, QuestionKind
+from connector.domain.notice import NoticeKind, PauseReason, RevertReason
+from connector.language.messages import marked
+
+LETTERS = {
+    NoticeKind.BOOKED: marked("booking confirmation"),
+    NoticeKind.MOVED: marked("notice of the new time"),
+    NoticeKind.CORRECTED: marked("correction"),
+    NoticeKind.RELOCATED: marked("notice of the new place"),
+    NoticeKind.ACCEPTED: marked("confirmation of the chosen time"),
+    NoticeKind.CANCELLED: marked("cancellation"),
+    NoticeKind.OFFERED: marked("offer of other times"),
+    NoticeKind.OFFER_CHANGED: marked("notice that the offer has changed"),
+    NoticeKind.OFFER_REMINDER: marked("reminder of the offer"),
+    NoticeKind.REJECTED: marked("receipt for the answer that no time suits"),
+    NoticeKind.LAPSED: marked("notice that the offer has lapsed"),
+    NoticeKind.WITHDRAWN: marked("notice that the offer was taken back"),
+    NoticeKind.CLIENT_ACCEPTED: marked("news that a time was chosen"),
+    NoticeKind.CLIENT_REJECTED: marked("news that no time suits"),
+    NoticeKind.CLIENT_CANCELLED: marked("news that the session was cancelled"),
+    NoticeKind.OFFER_LAPSED: marked("news that the offer has lapsed"),
+    NoticeKind.DRAFT_WAITING: marked("reminder of an unsent draft"),
+    NoticeKind.ENTRY_REVERTED: marked("news that a calendar entry was put back"),
+    NoticeKind.MOVE_ASKED: marked("question about a session moved in a calendar"),
+    NoticeKind.REPLACE_ASKED: marked("question whether to replace the offer"),
+    NoticeKind.DELETE_ASKED: marked("question about a session deleted in a calendar"),
+    NoticeKind.OFFER_TAKEN_BACK: marked("news that the offer was taken back"),
+    NoticeKind.CONFLICT_FOUND: marked("news that an offered time is no longer free"),
+    NoticeKind.CALENDAR_PAUSED: marked("question about a calendar that looks wrong"),
+    NoticeKind.OPERATOR_PAUSED: marked("news that a calendar was stopped"),
+    NoticeKind.RESTORED: marked("list of what was put right after a restore"),
+    NoticeKind.RESTORE_FOUND: marked("news that the database was restored"),
+    NoticeKind.ACCESS_LOST: marked("request to reconnect a calendar"),
+    NoticeKind.ENTRIES_REFUSED: marked("news that a calendar takes no entries"),
+    NoticeKind.CALENDAR_UNREACHABLE: marked("news that a calendar is out of reach"),
+    NoticeKind.INSTALLATION_REFUSED: marked("news that a calendar service refuses this installation"),
+    NoticeKind.NOT_DELIVERED: marked("news that a message did not arrive"),
+    NoticeKind.NOT_TOLD: marked("news that a message could not be sent in time"),
+    NoticeKind.SIGN_IN: marked("sign-in link"),
+}
+
+MOVED = {
+    MoveReason.AGREED: marked("Session moved from %(old)s to %(new)s, at the client's wish or with their agreement"),
+    MoveReason.CORRECTION: marked("Session moved from %(old)s to %(new)s, to correct a mistake"),
+    MoveReason.ACCEPTED: marked("Session moved from %(old)s to %(new)s, by choosing an offered time"),
+    MoveReason.RESTORED: marked(
+        "Session moved from %(old)s to %(new)s, where its event stood when the database had been restored"
+    ),
+}
+ANSWERS = {
+    Answer.ASK_CLIENT: marked("ask the client"),
+    Answer.AGREED: marked("the client has already agreed"),
+    Answer.REVERT: marked("put it back"),
+    Answer.REPLACE: marked("replace the offer by this time"),
+    Answer.LEAVE: marked("leave the offer as it is"),
+    Answer.CANCEL: marked("cancel the session"),
+    Answer.OFFER_OTHERS: marked("offer other times"),
+}
+PAUSES = {
+    PauseReason.MISSING: marked("it is not there any more"),
+    PauseReason.REFUSED: marked("it may not be read"),
+    PauseReason.EMPTIED: marked("nothing of ours stands in it any more"),
+    PauseReason.SHRUNKEN: marked("more is gone from it at once than a person deletes"),
+    PauseReason.UNKNOWN: marked("it holds entries of ours that nobody knows"),
+    PauseReason.RESTORED: marked("the database was restored from a back-up, and which side is right has to be decided"),
+}
+REVERTS: Mapping[str, str] = {
+    RevertReason.PAST: marked("that time had passed"),
+    RevertReason.TAKEN: marked("that time is kept for somebody else"),
+    RevertReason.BUSY: marked("something else stands at that time"),
+    RevertReason.SHAPE: marked("all-day, repeated or free entries cannot be kept"),
+    RevertReason.UNFIT: marked("that time cannot be offered"),
+    RevertReason.DECIDED: marked("its time was decided meanwhile"),
+    RevertReason.UNASKED: marked("the client could not be asked"),
+    RevertReason.NO_ANSWER: marked("nobody said what it meant"),
+}
+QUESTIONS = {
+    QuestionKind.MOVED: marked("Asked the practitioner what moving the session to %(moved_to)s means"),
+    QuestionKind.REPLACE: marked(
+        "Put the session back, and asked whether the open offer should be replaced by its move to %(moved_to)s"
+    ),
+    QuestionKind.DELETED: marked("Asked the practitioner what deleting the session means"),
+}
+DROPPED = {
+    Dropped.MOVED_BACK: marked("the entry was moved back"),
+    Dropped.BROUGHT_BACK: marked("the entry was brought back"),
+    Dropped.CHANGED_AGAIN: marked("the entry was changed again"),
+    Dropped.CANNOT_STAND: marked("the entry was moved on to a time that cannot be"),
+    Dropped.DECIDED: marked("it was decided in another way"),
+    Dropped.DISCONNECTED: marked("the calendar was disconnected"),
+    Dropped.RESTORED: marked("the database was restored, and it may have been answered since"),
+}
+RESUMED = {
+    "restore": marked("everything is put back"),
+    "accept": marked("the deletions were meant"),
+    "removed": marked("what nobody knows is removed"),
+    "kept": marked("what nobody knows is the practitioner's own"),
+    "itself": marked("everything is there again"),
+    "over": marked("what had stopped it is over"),
+    "follow_calendars": marked("after a restore, what stands in the calendars is right"),
+    "follow_database": marked("after a restore, what the database says is right"),
+}
+DEVIATIONS = {
+    Deviation.SET_BACK: marked("its service had gone back to an earlier state"),
+    Deviation.MADE_AGAIN: marked("it was there again after it had been gone, without anything of ours"),
+    Deviation.UNTOLD: marked("they had been changed there without our being told, and a repair was asked for"),
+}
+STRENGTHS = {
+    True: marked("tentative reads as free, so holds are shown as busy"),
+    False: marked("tentative holds keep their time busy"),
+}
+FLAGS = {
+    FlagReason.REJECTED: marked("none of the offered times suited"),
+    FlagReason.LAPSED: marked("the offer lapsed without an answer"),
+    FlagReason.RESTORED: marked("the database was restored, and it is not certain how this session stands"),
+}
+MEDIA = {"email": marked("e-mail"), "sms": marked("SMS")}
+FIELDS = {
+    "name": marked("name"),
+    "email": marked("e-mail address"),
+    "phone": marked("telephone number"),
+    "zone": marked("time zone"),
+    "locale": marked("language"),
+    "retired": marked("no longer taken on"),
+}

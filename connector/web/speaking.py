@@ -1,0 +1,83 @@
+"""In which language a page speaks: that of whom it is for, else the one that the browser prefers of those offered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from flask import Flask, current_app, g, request
+from jinja2 import Environment
+
+from connector.language.catalogues import Language
+from connector.language.offered import ENGLISH, Languages
+from connector.language.telling import Teller
+from connector.language.templates import speak
+
+_VOICES = "pencilled_voices"
+
+
+class Reader(Protocol):
+    """Whom a page is for."""
+
+    @property
+    def locale(self) -> str:
+        """Such as en, de_AT or en-US."""
+
+    @property
+    def zone(self) -> str:
+        """An IANA name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Voices:
+    """The languages that are offered, and for each the environment that renders its pages."""
+
+    languages: Languages
+    environments: dict[str, Environment] = field(default_factory=dict)
+
+
+def prepare(app: Flask, languages: Languages) -> None:
+    """Have the pages of an application speak these languages."""
+    app.extensions[_VOICES] = _Voices(languages)
+
+
+def to(reader: Reader) -> Teller:
+    """Have this page speak to somebody, and return who tells them of times and places."""
+    teller = Teller.to(locale=reader.locale, zone=reader.zone, languages=_voices().languages)
+    g.language = teller.language
+    return teller
+
+
+def language() -> Language:
+    """Return the language of this page."""
+    if "language" not in g:
+        offered = _voices().languages
+        g.language = offered.of(request.accept_languages.best_match((ENGLISH, *offered.tags), ENGLISH))
+    spoken: Language = g.language
+    return spoken
+
+
+def say(message: str, /, **filled: Any) -> str:
+    """Say a message in the language of this page."""
+    return language().say(message, **filled)
+
+
+def render(template: str, /, **content: Any) -> str:
+    """Return a page in its language."""
+    current_app.update_template_context(content)
+    return _environment(language()).get_template(template).render(content)
+
+
+def _voices() -> _Voices:
+    voices: _Voices = current_app.extensions[_VOICES]
+    return voices
+
+
+def _environment(spoken: Language) -> Environment:
+    environments = _voices().environments
+    if spoken.tag not in environments:
+        environment = current_app.jinja_env.overlay()
+        environment.globals = {**current_app.jinja_env.globals, "language": spoken}
+        environment.policies = dict(current_app.jinja_env.policies)
+        environments[spoken.tag] = speak(environment, spoken)
+    return environments[spoken.tag]

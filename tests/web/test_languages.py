@@ -1,0 +1,108 @@
+"""Every page speaks one language throughout: what is left in another one is found here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from connector.language.offered import Languages
+from connector.storage.database import Database
+from tests.conftest import Clock
+from tests.messages.pseudo import write_catalogue
+from tests.web.desk import Desk, desk
+from tests.web.services import memory_service
+from tests.web.stage import make_runtime, make_stage
+from tests.web.walk import (
+    Page,
+    of_calendars,
+    of_clients,
+    of_questions,
+    of_refusals,
+    of_sessions,
+    of_stops,
+    of_visitors,
+    read_in,
+    texts,
+)
+
+NOBODYS = "ar"  # the tag under which tests speak a language nobody speaks; written from right to left
+# What stands on pages as it is: names, addresses, and what a calendar service or a mail server has said.
+_GIVEN = re.compile(
+    r"Dr\. Ada Weiß|Kim Noor|Noa \d|Lou Secret|Bob Brown|Pencilled|work|Lindenstraße 7, Berlin|Europe/Berlin|503|"
+    r"\S+@\S+|https?://\S+|\bK\. N\.|Session|Hold|"
+    r"Memory Calendar|Memory|memory|holidays|private|\bCET\b|pencilled clients change|no calendar service \w+"
+)
+_PLAIN = re.compile(r"[A-Za-z]{2,}")
+_ENGLISH = re.compile(r"\b(?:the|you|your|is|are|this|that|and|of|with|for|not|no|it|yet|to|by|from)\b", re.IGNORECASE)
+Walk = Callable[[Desk], Iterator[Page]]
+WALKS: dict[str, Walk] = {
+    "clients": lambda here: of_clients(here.stage),
+    "sessions": of_sessions,
+    "calendars": of_calendars,
+    "refusals": of_refusals,
+    "stops": of_stops,
+    "moved": lambda here: of_questions(here, "moved"),
+    "replace": lambda here: of_questions(here, "replace"),
+    "deleted": lambda here: of_questions(here, "deleted"),
+}
+LONG = ("calendars", "stops", "replace", "deleted")
+
+
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Languages:
+    """A language nobody speaks."""
+    folder = tmp_path_factory.mktemp("catalogues")
+    write_catalogue(folder, NOBODYS)
+    return Languages((NOBODYS,), folder)
+
+
+@pytest.fixture
+def strangers(strange: Languages, sqlite_database: Database, sqlite_url: str, clock: Clock) -> Iterator[Desk]:
+    """A desk in an installation where everybody reads it."""
+    yield from _seated(strange, NOBODYS, sqlite_database, sqlite_url, clock)
+
+
+@pytest.fixture
+def germans(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Iterator[Desk]:
+    """A desk in an installation where everybody reads German."""
+    yield from _seated(Languages(), "de", sqlite_database, sqlite_url, clock)
+
+
+def _seated(languages: Languages, tag: str, database: Database, url: str, clock: Clock) -> Iterator[Desk]:
+    stage = make_stage(replace(make_runtime(database, url, clock), languages=languages), clock)
+    read_in(stage, tag)
+    with memory_service(clock) as service:
+        yield desk(stage, service)
+
+
+@pytest.mark.parametrize(
+    "walk", [pytest.param(walk, marks=[pytest.mark.long] if walk in LONG else []) for walk in WALKS]
+)
+def test_no_text_is_left_behind_on_any_page(strangers: Desk, walk: str) -> None:
+    assert _left(WALKS[walk](strangers), _PLAIN) == []
+
+
+@pytest.mark.parametrize(
+    "walk", [pytest.param(walk, marks=[] if walk == "sessions" else [pytest.mark.long]) for walk in WALKS]
+)
+def test_every_page_of_germans_is_in_german(germans: Desk, walk: str) -> None:
+    pages = list(WALKS[walk](germans))
+
+    assert [name for name, page in pages if '<html lang="de" dir="ltr">' not in page] == []
+    assert _left(pages, _ENGLISH) == []
+
+
+def test_no_text_is_left_behind_for_who_is_not_signed_in(strangers: Desk) -> None:
+    pages = list(of_visitors(strangers.stage, NOBODYS))
+
+    assert [name for name, page in pages if f'<html lang="{NOBODYS}" dir="rtl">' not in page] == []
+    assert _left(pages, _PLAIN) == []
+
+
+def _left(pages: Iterable[Page], words: re.Pattern[str]) -> list[str]:
+    """Return, in order and once, every text with such words that is not given."""
+    found = (text for _, page in pages for text in texts(page) if words.search(_GIVEN.sub("", text)))
+    return list(dict.fromkeys(found))

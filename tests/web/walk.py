@@ -1,0 +1,236 @@
+"""Every page there is, in most of its states, for tests of what holds on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
+
+import sqlalchemy as sa
+
+from connector.domain.connection import TroubleKind
+from connector.domain.offer import Offer
+from connector.storage import ledger, troubles
+from connector.storage.ledger import Key, Kind
+from connector.storage.tables import clients, practitioners
+from tests.web.desk import Desk, later, lose
+from tests.web.remote_changes import (
+    add_foreign,
+    begin,
+    conflict_page,
+    page_of,
+    paused_page,
+    pull,
+    question_about_deletion,
+    question_about_move,
+    question_about_replacing,
+    wipe,
+)
+from tests.web.stage import Browser, Stage, add_client
+
+_READ = ("aria-label", "title", "placeholder", "alt")
+
+Page = tuple[str, str]  # what it is, and its text
+
+
+def read_in(stage: Stage, locale: str) -> None:
+    """Have everybody read one language."""
+    with stage.runtime.database.begin() as db:
+        for table in (practitioners, clients):
+            db.execute(sa.update(table).values(locale=locale))
+
+
+def of_clients(stage: Stage) -> Iterator[Page]:
+    """Yield what clients see: an offer of one time and of several, each question, and each end."""
+    browser = stage.browser()
+    former = stage.link(stage.offer())
+    yield from _choices(browser, stage, stage.offer(stage.at(9, 9)))
+    offer = stage.offer(stage.at(9, 9), stage.at(9, 11), stage.at(10, 15))
+    yield from _choices(browser, stage, offer)
+    yield "replaced", browser.get(former).text
+    for n, end in enumerate(("accepted", "none", "cancel")):
+        client = add_client(stage, name=f"Noa {n}", locale=_locale(stage))
+        session = stage.book(stage.at(7, 9 + n), client=client)
+        other = stage.offer(stage.at(12 + n, 9), stage.at(12 + n, 11), session=session)
+        alternative = other.alternatives[0]
+        way = f"choose/{alternative.id}" if end == "accepted" else end
+        answer = browser.post(f"{stage.link(other)}/{way}", {"shown": alternative.when.span.start.isoformat()})
+        yield end, browser.get(answer.location).text
+    later(stage, days=2)
+    yield "lapsed", browser.get(stage.link(offer)).text
+
+
+def _choices(browser: Browser, stage: Stage, offer: Offer) -> Iterator[Page]:
+    link = stage.link(offer)
+    yield from _all(browser, [link, f"{link}/none", f"{link}/cancel", f"{link}/choose/{offer.alternatives[0].id}"])
+
+
+def of_visitors(stage: Stage, language: str) -> Iterator[Page]:
+    """Yield what those see who are not signed in, in the language of their browser."""
+    browser, headers = stage.browser(), {"Accept-Language": language}
+    link = stage.sign_in_link(stage.ada)
+    for path in ("/signin", link, "/nowhere", "/answer/forged"):
+        yield path, browser.get(path, headers=headers).text
+    yield "no token", browser.http.post("/signin", data={}, headers=headers).text
+    token = browser.get("/signin").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    form = {"csrf_token": token, "email": "ada@example.org"}
+    yield "sent", browser.http.post("/signin", data=form, headers=headers).text
+    browser.http.post(link, data={"csrf_token": token}, headers=headers)
+    yield "used", stage.browser().get(link, headers=headers).text
+    tries = [browser.http.post("/signin", data=form, headers=headers).text for _ in range(10)]
+    yield "too often", tries[-1]
+
+
+def of_sessions(here: Desk) -> Iterator[Page]:
+    """Yield the practitioner's own pages about sessions and offers."""
+    stage = here.stage
+    begin(here)
+    offer = stage.offer()
+    stage.draft(stage.at(12, 9))
+    here.work()
+    add_foreign(here, offer.alternatives[0].when)
+    own = f"/sessions/{stage.session.id}"
+    one = f"{own}/offer/{offer.alternatives[0].id}"
+    parts = ("", "/time", "/location", "/cancel", "/offer", "/offer/review", "/offer/withdraw")
+    yield from _all(
+        here.ada, ["/sessions", "/account", *(own + part for part in parts), f"{one}/withdraw", f"{one}/move"]
+    )
+    yield "moved", _posted(here, f"{one}/move", {"date": "2026-03-14", "time": "10:00", "minutes": "50"})
+    yield "one taken back", _posted(here, f"{one}/withdraw", {})
+    yield "conflict", stage.browser().get(conflict_page(here, 1)).text
+    yield "no conflict any more", stage.browser().get(conflict_page(here)).text
+    yield "sent", _posted(here, f"{own}/offer/send", {"offer": _draft_of(here, own)}, page=f"{own}/offer/review")
+    stage.mail()
+    later(stage, days=2)
+    here.ada = stage.signed_in()
+    yield from _all(here.ada, ["/sessions", own])
+    yield "cancelled", _posted(here, f"{own}/cancel", {"reason": ""})
+
+
+def of_calendars(here: Desk) -> Iterator[Page]:
+    """Yield the practitioner's pages about calendars, while they work and while they do not."""
+    yield "calendars", here.ada.get("/calendars").text
+    yield "leave", here.ada.post(f"/calendars/{here.service.slug}/connect", page="/calendars").text
+    yield "choose", here.sign_in().text
+    yield "connected", here.ada.get(here.choose(here.service.target).location).text
+    here.work()
+    pull(here)
+    connection = here.connections[0].id
+    own = f"/calendars/{connection}"
+    paths = ("/calendars", own, f"{own}/target", f"{own}/reconnect", f"{own}/disconnect")
+    yield from _all(here.ada, paths)
+    with here.stage.runtime.database.begin() as db:
+        troubles.note_read(db, here.calendar.id, "503", kind=TroubleKind.REFUSED, now=here.stage.now)
+        ledger.touch(db, Key(Kind.PULL, str(here.calendar.id)), due_at=here.stage.now)
+    yield from _all(here.ada, ["/calendars", "/sessions", own, f"/sessions/{here.stage.session.id}"])
+    lose(here)
+    yield from _all(
+        here.ada, ["/calendars", "/sessions", own, f"{own}/disconnect", f"/sessions/{here.stage.session.id}"]
+    )
+    yield "disconnected", _posted(here, f"{own}/disconnect", {"how": "leave"})
+
+
+def of_stops(here: Desk) -> Iterator[Page]:
+    """Yield what is asked when everything has gone from a calendar."""
+    begin(here)
+    for day in range(5):
+        here.stage.book(here.stage.at(20 + day, 9))
+    here.work()
+    pull(here)
+    wipe(here)
+    page = paused_page(here)
+    yield page, here.stage.browser().get(page).text
+    yield from _all(here.ada, ["/calendars", "/sessions", f"/sessions/{here.stage.session.id}"])
+    here.stage.browser().post(page, {"how": "restore", "shown": ""})
+    yield "goes on", here.stage.browser().get(page).text
+    later(here.stage, days=40)
+    yield "ended", here.stage.browser().get(page).text
+
+
+def of_questions(here: Desk, kind: str) -> Iterator[Page]:
+    """Yield what is asked about what was done in a calendar, each answer, and an end."""
+    ask = {"moved": question_about_move, "replace": question_about_replacing, "deleted": question_about_deletion}[kind]
+    question = ask(here)
+    page, browser = page_of(here.stage, question), here.stage.browser()
+    answers = [answer.value for answer in question.row.answers]
+    yield from _all(browser, [page, *(f"{page}/{answer}" for answer in answers)])
+    yield from _all(here.ada, ["/sessions", f"/sessions/{here.stage.session.id}"])
+    browser.post(f"{page}/{answers[0]}")
+    yield f"{kind} answered", browser.get(page).text
+    yield from _all(here.ada, [f"/sessions/{here.stage.session.id}"])
+
+
+def of_refusals(here: Desk) -> Iterator[Page]:
+    """Yield forms that come back with what is wrong, and what else is refused."""
+    begin(here)
+    offer = here.stage.offer()
+    add_foreign(here, here.stage.at(9, 18))
+    own = f"/sessions/{here.stage.session.id}"
+    one = f"{own}/offer/{offer.alternatives[0].id}"
+    agreed = {"reason": "agreed", "who": "Kim Noor", "agreed_at": "2026-03-02T09:30", "channel": "by phone"}
+    time = {"date": "2026-03-20", "time": "10:00", "minutes": "50"}
+    for changes in (
+        {"date": ""},
+        {"date": "2026-13-40"},
+        {"minutes": "some"},
+        {"minutes": "0"},
+        {"date": "2026-03-29", "time": "02:30"},
+        {"date": "2026-10-25", "time": "02:30"},
+        {"date": "2026-03-01"},
+        {"date": "2026-03-01", "reason": "correction"},
+        {"date": "2026-03-11", "time": "18:00"},
+        {"who": ""},
+        {"agreed_at": "2026-03-03T09:30"},
+        {"reason": ""},
+    ):
+        yield f"time {changes}", _posted(here, f"{own}/time", time | agreed | changes)
+    yield "place", _posted(here, f"{own}/location", {"place_kind": "online", "place_text": "no link"})
+    yield "no place", _posted(here, f"{own}/location", {"place_kind": "online", "place_text": ""})
+    yield "reason", _posted(here, f"{own}/cancel", {"reason": "x" * 300})
+    drafted = {"date-0": "2026-03-01", "time-0": "10:00", "minutes-0": "50"}
+    yield "past", _posted(here, f"{own}/offer", drafted)
+    yield "hours", _posted(here, f"{own}/offer", drafted | {"date-0": "2026-03-21", "hours": "many"})
+    yield "nothing to send", _posted(here, f"{own}/offer/send", {"offer": "another"}, page=own)
+    yield "conflict", _posted(here, f"{one}/move", {"date": "2026-03-11", "time": "18:00", "minutes": "50"})
+    yield "level", _posted(here, f"/calendars/{here.connections[0].id}/privacy", {}, page="/calendars")
+
+
+class _Texts(HTMLParser):
+    """What a person reads of a page, or is read to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def handle_starttag(self, _tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.texts += [value for name, value in attrs if name in _READ and value]
+
+
+def texts(page: str) -> list[str]:
+    """Return every text of a page that somebody reads."""
+    reader = _Texts()
+    reader.feed(page)
+    return [text.strip() for text in reader.texts if text.strip()]
+
+
+def _all(browser: Browser, paths: Sequence[str]) -> Iterator[Page]:
+    for path in paths:
+        answer = browser.get(path, follow_redirects=True)
+        assert answer.status_code in (200, 410), path
+        yield path, answer.text
+
+
+def _posted(here: Desk, path: str, form: dict[str, str], *, page: str | None = None) -> str:
+    answer = here.ada.post(path, form, page=page)
+    return here.ada.get(answer.location).text if answer.status_code == 303 else answer.text
+
+
+def _draft_of(here: Desk, own: str) -> str:
+    return here.ada.get(f"{own}/offer/review").text.partition('name="offer" value="')[2].partition('"')[0]
+
+
+def _locale(stage: Stage) -> str:
+    with stage.runtime.database.read() as db:
+        return str(db.execute(sa.select(clients.c.locale).limit(1)).scalar_one())
