@@ -108,6 +108,25 @@ def uses(connection: Connection) -> None:
         _watch.note(connection, exchange)
 
 
+class Noted:
+    """Before an HTTP connection of the standard library's kind: it says in which exchange it is in use."""
+
+    def connect(self) -> None:
+        """Connect."""
+        uses(self)  # type: ignore[arg-type]
+        super().connect()  # type: ignore[misc]
+
+    def request(self, *args: Any, **options: Any) -> Any:
+        """Send a request."""
+        uses(self)  # type: ignore[arg-type]
+        return super().request(*args, **options)  # type: ignore[misc]
+
+    def getresponse(self, *args: Any, **options: Any) -> Any:
+        """Receive the beginning of an answer."""
+        uses(self)  # type: ignore[arg-type]
+        return super().getresponse(*args, **options)  # type: ignore[misc]
+
+
 def left() -> timedelta | None:
     """Return how long the exchange of this context may still last; None if there is none."""
     exchange = _current.get()

@@ -14,39 +14,15 @@ from niquests.packages.urllib3.connectionpool import (  # type: ignore[import-no
     HTTPSConnectionPool,
 )
 
-from connector.exchange import uses
+from connector.exchange import Noted
 
 
-class _Connection(HTTPConnection):  # type: ignore[misc]
-    """Says in which exchange it is in use."""
-
-    def connect(self) -> None:
-        uses(self)
-        super().connect()
-
-    def request(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().request(*args, **options)
-
-    def getresponse(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().getresponse(*args, **options)
+class _Connection(Noted, HTTPConnection):  # type: ignore[misc]
+    pass
 
 
-class _SecureConnection(HTTPSConnection):  # type: ignore[misc]
-    """The same, encrypted."""
-
-    def connect(self) -> None:
-        uses(self)
-        super().connect()
-
-    def request(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().request(*args, **options)
-
-    def getresponse(self, *args: Any, **options: Any) -> Any:
-        uses(self)
-        return super().getresponse(*args, **options)
+class _SecureConnection(Noted, HTTPSConnection):  # type: ignore[misc]
+    pass
 
 
 class _Pool(HTTPConnectionPool):  # type: ignore[misc]

@@ -23,7 +23,7 @@ from googleapiclient.http import BatchHttpRequest
 
 from connector import counters
 from connector.errors import ConnectorError, TransientError
-from connector.exchange import uses, within
+from connector.exchange import Noted, within
 from connector.ports import before_request
 from connector.sentence import Sentence
 from providers.google import DECLARATION
@@ -59,42 +59,12 @@ class _Answer(http.client.HTTPResponse):
         return body
 
 
-class _Connection(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
-    """Says in which exchange it is in use."""
-
+class _Connection(Noted, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
     response_class = _Answer
 
-    def connect(self) -> None:
-        uses(self)
-        super().connect()
 
-    def request(self, *args: Any, **options: Any) -> None:
-        uses(self)
-        super().request(*args, **options)
-
-    def getresponse(self) -> http.client.HTTPResponse:
-        uses(self)
-        answer: http.client.HTTPResponse = super().getresponse()
-        return answer
-
-
-class _SecureConnection(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
-    """The same, encrypted."""
-
+class _SecureConnection(Noted, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
     response_class = _Answer
-
-    def connect(self) -> None:
-        uses(self)
-        super().connect()
-
-    def request(self, *args: Any, **options: Any) -> None:
-        uses(self)
-        super().request(*args, **options)
-
-    def getresponse(self) -> http.client.HTTPResponse:
-        uses(self)
-        answer: http.client.HTTPResponse = super().getresponse()
-        return answer
 
 
 class Http(httplib2.Http):  # type: ignore[misc]

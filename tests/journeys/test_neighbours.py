@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from connector.domain.people import Practitioner
 from connector.services.accounts import connect
 from connector.services.accounts.connect import ConnectionRequest
 from connector.services.scheduling import sessions
 from connector.storage import people
+from connector.storage.due import due
 from tests.domain.examples import KIM, PRACTICE, practitioner, when
 from tests.fakes.caldav_proxy import Proxy, Reply, Request
 from tests.journeys.stage import Stage
@@ -83,5 +85,7 @@ def test_a_session_is_in_its_calendar_while_the_server_of_others_is_silent(on_ra
     stage.until(lambda: len(silent.requests), lambda waiting: waiting >= 1)
     book(stage, stage.practice.kim.id)
     stage.until(stage.shown, lambda seen: len(seen) == 1)
+    with stage.runtime.database.read() as db:
+        assert set(db.execute(sa.select(due.c.attempts)).scalars()) == {0}, "no request has been given up by then"
     assert not silent.released.is_set()
     assert 1 <= len(silent.requests) <= NEIGHBOURS, "what is silent has been waited for all the time"

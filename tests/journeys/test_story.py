@@ -45,8 +45,11 @@ def test_an_offer_is_held_answered_and_moved_in_the_calendar_and_in_the_mail(sta
     assert [hold.start for hold in holds] == [when(h).span.start for h in (72, 96, 120)]
     stage.settled()
     print(f"requests for an offer of three: {stage.proxy.methods()}")
-    # Beside the three holds one look at when the practitioner is not free, and at the event they have touched.
-    assert sorted(stage.proxy.methods()) == ["GET"] + ["PUT"] * 3 + ["REPORT"]
+    # Beside the three holds one look at when the practitioner is not free, and at the event they have touched: alone,
+    # or with a hold that is being written at that moment.
+    looks = [method for method in stage.proxy.methods() if method != "PUT"]
+    assert looks in (["REPORT", "GET"], ["REPORT", "REPORT"])
+    assert stage.proxy.count("PUT") == 3
     stage.mailbox.wait_for(2)
 
     stage.proxy.forget()

@@ -67,7 +67,8 @@ def test_the_whole_story(installation: Installation, there: Service) -> None:
     print(f"{there.slug}: requests for an offer of three: {there.requests()}")
     looks = [verb for verb in there.requests() if verb in ("GET", "REPORT")]
     assert len(there.requests()) - len(looks) <= {"caldav": 3, "google": 1, "outlook": 1}[there.slug]
-    assert len(looks) <= 1  # when the practitioner is not free
+    # When the practitioner is not free; a list of ETags is one look, and what they have touched meanwhile another.
+    assert len(looks) <= {"caldav": 2, "google": 1, "outlook": 1}[there.slug]
     assert [one.status for one in events] == ["confirmed", "tentative", "tentative", "tentative"]
     practice.accept(offer, 1)
     (event,) = installation.until(there.shown, lambda events: len(events) == 1)

@@ -138,8 +138,8 @@ def test_every_thread_lives_on_when_redis_is_killed_and_started_again_under_load
         number = 0
         while not loading.wait(0.005):
             number += 1
-            due_at = real_time() + (LATER if number % 2 else timedelta())
-            touch(sqlite_database, Key(Kind.PULL, str(number)), due_at=due_at)
+            kind, due_at = (Kind.CALENDAR, real_time() + LATER) if number % 2 else (Kind.PULL, real_time())
+            touch(sqlite_database, Key(kind, str(number)), due_at=due_at)  # in either queue
 
     loader = threading.Thread(target=load)
     loader.start()

@@ -40,7 +40,8 @@ def test_words_may_be_written_in_any_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["SEQUENCE:abc", "EXDATE:", "EXDATE:yesterday", "X-ANYTHING;A=:;;", "GEO:here", "COLOR", "DTSTAMP:never"]
+    "line",
+    ["UID:b", "SEQUENCE:abc", "EXDATE:", "EXDATE:yesterday", "X-ANYTHING;A=:;;", "GEO:here", "COLOR", "DTSTAMP:never"],
 )
 def test_what_does_not_matter_may_make_no_sense(line: str) -> None:
     assert taken(START, HOUR, line) == ONCE
