@@ -189,9 +189,10 @@ class History:
         return "time passes"
 
     def _change_the_client(self, _session: Session) -> str:
-        """Have them read another language, be called something else, or read their mail elsewhere."""
+        """Have them read another language, be called something else, or read their mail elsewhere, or there again."""
         practice = self.practice
-        change = self.pick.choice(({"locale": "de"}, {"name": 'Zoë "Alex" Ölçek'}, {"email": _address()}))
+        address = self.pick.choice((_address(), *self.addresses))
+        change = self.pick.choice(({"locale": "de"}, {"name": 'Zoë "Alex" Ölçek'}, {"email": address}))
         with practice.database.begin() as db:
             self.client = change_client(db, self.client.id, change, by=KIM, now=practice.now)
         self.addresses.append(self.client.email)
