@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from uuid import uuid4
 
@@ -38,9 +38,14 @@ PLACES = (
 
 @dataclass
 class MailServer:
-    """Takes letters, turns them away, or breaks off without a word whether it has taken one."""
+    """Takes letters, turns them away, or breaks off without a word whether it has taken one.
+
+    `from_address` and `answers_read` are settings of the installation.
+    """
 
     pick: Random
+    from_address: str = "sessions@pencilled.example"
+    answers_read: bool = False
     taken: list[tuple[str, NoticeKind, bytes]] = field(default_factory=list)
     is_well: bool = True
 
@@ -49,8 +54,8 @@ class MailServer:
         if fate == "refused":
             raise NotSentError("the mail server refused the message (451 4.3.0)", permanent=False)
         if fate != "lost":
-            mail = compose(letter, brand=BRAND, from_address="sessions@pencilled.example").as_bytes()
-            self.taken.append((letter.notice.to.address, letter.notice.kind, mail))
+            mail = compose(letter, brand=BRAND, from_address=self.from_address, answers_read=self.answers_read)
+            self.taken.append((letter.notice.to.address, letter.notice.kind, mail.as_bytes()))
         if fate != "taken":
             raise NotSentError("the connection failed while sending", permanent=False, unknown=True)
 
@@ -117,6 +122,7 @@ class History:
             self._time_passes,
             self._time_passes,
             self._change_the_client,
+            self._change_the_settings,
         )
         session = self.practice.session(self.pick.choice(self.sessions))
         with suppress(RuleError):
@@ -199,6 +205,13 @@ class History:
         if practice.prompt:
             practice.mail()
         return f"changed: {[*change]}"
+
+    def _change_the_settings(self, _session: Session) -> str:
+        """Have the operator write from another address, or read answers from now on, or no longer."""
+        address = f"{self.pick.choice(('sessions', 'post', 'calendar'))}@pencilled.example"
+        self.practice.policy = replace(self.practice.policy, organizer=address)
+        self.server.from_address, self.server.answers_read = address, not self.server.answers_read
+        return f"written from {address}, answers read: {self.server.answers_read}"
 
 
 def _address() -> str:

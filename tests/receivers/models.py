@@ -21,15 +21,16 @@ class Receiver:
     """One person's calendar, and the program that reads their mail.
 
     Attributes:
+        name: Of the program.
+        sound: What must hold for a message to be an invitation at all.
+        newer: What must hold for it to change what is there.
+        held: What the calendar has, mostly by UID.
         unheeded: Why messages were not acted on, in the order in which they came.
     """
 
     name: ClassVar[str]
-    brief: ClassVar[str]
     sound: ClassVar[tuple[Rule, ...]]
-    """What must hold for it to be an invitation at all."""
     newer: ClassVar[tuple[Rule, ...]]
-    """What must hold for it to change what is there."""
 
     def __init__(self, zone: str = "Europe/London") -> None:
         self.zone = zone
@@ -85,8 +86,7 @@ class Receiver:
 class Strict(Receiver):
     """Holds to RFC 5545, 5546 and 6047 to the letter, and forgets nothing."""
 
-    name = "a strict receiver"
-    brief = "strict"
+    name = "strict"
     sound = (
         rules.has_the_method_twice,
         rules.names_its_method_first,
@@ -110,7 +110,6 @@ class Gmail(Receiver):
     """Gmail with Google Calendar."""
 
     name = "Gmail"
-    brief = "Gmail"
     sound = (
         rules.has_the_method_twice,
         rules.is_about_one_event,
@@ -134,8 +133,7 @@ class ClassicOutlook(Receiver):
     Source of the latter: `RemoveItem` of Exchange Web Services, which is the reader's act.
     """
 
-    name = "Outlook, classic"
-    brief = "Outlook classic"
+    name = "Outlook classic"
     sound = (
         rules.names_its_method_first,
         rules.is_about_one_event,
@@ -157,8 +155,7 @@ class ClassicOutlook(Receiver):
 class NewOutlook(Receiver):
     """The new Outlook and Outlook on the web, for which the server processes what comes in."""
 
-    name = "Outlook, new and web"
-    brief = "Outlook new"
+    name = "Outlook new"
     sound = (
         rules.has_the_method_twice,
         rules.is_about_one_event,
@@ -174,7 +171,6 @@ class Apple(Receiver):
     """Apple Mail and iOS with iCloud, whose server's code is public."""
 
     name = "Apple"
-    brief = "Apple"
     sound = (
         rules.has_the_method_twice,
         rules.is_about_one_event,
