@@ -23,7 +23,8 @@ from connector.storage.database import Database
 from connector.storage.due import Kind
 from tests.domain.examples import KIM, PRACTICE, client, when
 from tests.outbox.people import BRAND
-from tests.receivers.broken import shown
+from tests.receivers.broken import Change, altered, shown
+from tests.receivers.mails import read
 from tests.receivers.models import Shown
 from tests.services.practice import Practice
 
@@ -40,12 +41,13 @@ PLACES = (
 class MailServer:
     """Takes letters, turns them away, or breaks off without a word whether it has taken one.
 
-    `from_address` and `answers_read` are settings of the installation.
+    `from_address` and `answers_read` are settings of the installation; `change` is a fault of ours in every letter.
     """
 
     pick: Random
     from_address: str = "sessions@pencilled.example"
     answers_read: bool = False
+    change: Change | None = None
     taken: list[tuple[str, NoticeKind, bytes]] = field(default_factory=list)
     is_well: bool = True
 
@@ -55,7 +57,10 @@ class MailServer:
             raise NotSentError("the mail server refused the message (451 4.3.0)", permanent=False)
         if fate != "lost":
             mail = compose(letter, brand=BRAND, from_address=self.from_address, answers_read=self.answers_read)
-            self.taken.append((letter.notice.to.address, letter.notice.kind, mail.as_bytes()))
+            sent = mail.as_bytes()
+            if self.change is not None and read(sent) is not None:
+                sent = altered(sent, self.change)
+            self.taken.append((letter.notice.to.address, letter.notice.kind, sent))
         if fate != "taken":
             raise NotSentError("the connection failed while sending", permanent=False, unknown=True)
 
@@ -63,9 +68,9 @@ class MailServer:
 class History:
     """One history of a client's sessions: the same seed makes the same one."""
 
-    def __init__(self, database: Database, seed: int) -> None:
+    def __init__(self, database: Database, seed: int, *, change: Change | None = None) -> None:
         self.pick = Random(seed)
-        self.server = MailServer(self.pick)
+        self.server = MailServer(self.pick, change=change)
         self.practice = Practice(database)
         self.practice.runtime.sender = self.server
         self.client = self.practice.another_client(client(email=_address()))

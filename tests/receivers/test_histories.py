@@ -10,6 +10,7 @@ import pytest
 from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import ROWS, Audience
 from connector.storage.database import Database
+from tests.receivers.broken import Change, put
 from tests.receivers.histories import History
 from tests.receivers.mails import read
 from tests.receivers.models import RECEIVERS, Receiver, Shown, Strict, after
@@ -59,8 +60,8 @@ def _stands(mails: list[bytes], kind: type[Receiver]) -> list[Shown]:
     return sorted(after(mails, kind).entries, key=str)
 
 
-def lived(database: Database, seed: int) -> History:
-    history = History(database, seed)
+def lived(database: Database, seed: int, *, change: Change | None = None) -> History:
+    history = History(database, seed, change=change)
     try:
         history.run()
         check(history, Random(seed))
@@ -81,3 +82,25 @@ def test_a_client_has_each_session_once_where_it_stands_in_a_thousand_histories(
         told |= lived(sqlite_database, seed).kinds
 
     assert told == {row.kind for row in ROWS if row.to is Audience.CLIENT}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(put("SEQUENCE", "0"), id="SEQUENCE fixed"),
+        pytest.param(lambda text: put("UID", f"{len(text)}-{hash(text)}")(text), id="a UID a letter"),
+        pytest.param(put("DTSTAMP", "20261123T090000"), id="local stamps"),
+        pytest.param(put("METHOD", "REQUEST"), id="never a CANCEL"),
+        pytest.param(put("LOCATION", "somewhere"), id="a place for all"),
+    ],
+)
+def test_the_histories_find_what_others_got_wrong(sqlite_database: Database, change: Change) -> None:
+    def is_misled(seed: int) -> bool:
+        try:
+            lived(sqlite_database, seed, change=change)
+        except AssertionError:
+            return True
+        return False
+
+    assert any(is_misled(seed) for seed in range(FEW))
