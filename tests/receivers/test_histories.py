@@ -1,0 +1,106 @@
+"""Whatever happens to a client's sessions: their calendar has each once, where it stands, and no cancelled one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from connector.domain.notice import NoticeKind
+from connector.domain.notice_table import ROWS, Audience
+from connector.storage.database import Database
+from tests.receivers.broken import Change, put
+from tests.receivers.histories import History
+from tests.receivers.mails import read
+from tests.receivers.models import RECEIVERS, Receiver, Shown, Strict, after
+
+FEW, MANY = 12, 1_000
+
+
+def deliveries(mails: list[bytes], pick: Random) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the ways in which mails may come: of each event the first one first, and the last one surely."""
+    yield "in order", mails
+    yield "each twice", [mail for mail in mails for _ in range(2)]
+    yield "all twice", mails + mails
+    yield "out of order", _first_things_first(mails, pick.sample(mails, len(mails)))
+    spared = {_uid(mail): n for n, mail in enumerate(mails)}
+    losable = [n for n, mail in enumerate(mails) if spared[_uid(mail)] != n]
+    if losable:
+        lost = pick.choice(losable)
+        yield "one lost", [*mails[:lost], *mails[lost + 1 :]]
+
+
+def _uid(mail: bytes) -> str:
+    message = read(mail)
+    return message.uid if message else ""
+
+
+def _first_things_first(mails: list[bytes], shuffled: list[bytes]) -> list[bytes]:
+    firsts: dict[str, bytes] = {}
+    for mail in mails:
+        firsts.setdefault(_uid(mail), mail)
+    later = list(shuffled)
+    for first in firsts.values():
+        later.remove(first)
+    return [*firsts.values(), *later]
+
+
+def check(history: History, pick: Random) -> None:
+    agreed = sorted(history.agreed(), key=str)
+    for where, mails in history.mailboxes.items():
+        for how, coming in deliveries(mails, pick):
+            for kind in RECEIVERS:
+                assert _stands(coming, kind) == agreed, f"{kind.name}, {where}, {how}: not what was agreed"
+        anyhow = pick.sample(mails, len(mails))
+        assert _stands(anyhow, Strict) == agreed, f"{where}, in any order, for who forgets nothing: not what was agreed"
+
+
+def _stands(mails: list[bytes], kind: type[Receiver]) -> list[Shown]:
+    return sorted(after(mails, kind).entries, key=str)
+
+
+def lived(database: Database, seed: int, *, change: Change | None = None) -> History:
+    history = History(database, seed, change=change)
+    try:
+        history.run()
+        check(history, Random(seed))
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}: {error}\n" + "\n".join(history.told)) from error
+    return history
+
+
+def test_a_client_has_each_session_once_where_it_stands(sqlite_database: Database) -> None:
+    for seed in range(FEW):
+        lived(sqlite_database, seed)
+
+
+@pytest.mark.long
+def test_a_client_has_each_session_once_where_it_stands_in_a_thousand_histories(sqlite_database: Database) -> None:
+    told: set[NoticeKind] = set()
+    for seed in range(MANY):
+        told |= lived(sqlite_database, seed).kinds
+
+    assert told == {row.kind for row in ROWS if row.to is Audience.CLIENT}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(put("SEQUENCE", "0"), id="SEQUENCE fixed"),
+        pytest.param(lambda text: put("UID", f"{len(text)}-{hash(text)}")(text), id="a UID a letter"),
+        pytest.param(put("DTSTAMP", "20261123T090000"), id="local stamps"),
+        pytest.param(put("METHOD", "REQUEST"), id="never a CANCEL"),
+        pytest.param(put("LOCATION", "somewhere"), id="a place for all"),
+    ],
+)
+def test_the_histories_find_what_others_got_wrong(sqlite_database: Database, change: Change) -> None:
+    def is_misled(seed: int) -> bool:
+        try:
+            lived(sqlite_database, seed, change=change)
+        except AssertionError:
+            return True
+        return False
+
+    assert any(is_misled(seed) for seed in range(FEW))
