@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
@@ -595,6 +595,51 @@ class Letter:
     message_id: str
     thread_id: str | None
     date: datetime
+
+
+class Fate(StrEnum):
+    """What became of a text that was handed to a gateway."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # it has not left, and trying again cannot help
+    PUT_OFF = "put_off"  # it has not left, and may later
+    UNKNOWN = "unknown"  # it may have left: it is never sent again, and by no other way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sms:
+    """One text to one phone.
+
+    Attributes:
+        number: In the form of E.164, with its plus.
+        reference: Ours, for the gateway to repeat in what it tells about this text; empty for none.
+        receipts: The URL at which it is to tell what becomes of it; empty for nowhere.
+    """
+
+    number: str = field(repr=False)
+    text: str = field(repr=False)
+    reference: str = ""
+    receipts: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsOutcome:
+    """What became of a text; `remote_id` is the gateway's for it, `reason` names and quotes nobody."""
+
+    fate: Fate
+    remote_id: str = ""
+    reason: str = ""
+
+
+class SmsGateway(Protocol):
+    """Takes texts to phones."""
+
+    def hand_over(self, sms: Sms) -> SmsOutcome:
+        """Hand one text over, once, and say what is certain of it.
+
+        Raises: what `before_request` raises.
+        """
+        ...
 
 
 class Sender(Protocol):
