@@ -20,6 +20,7 @@ from uuid import UUID
 
 from connector.domain.entry import EntryKey
 from connector.domain.notice import Notice
+from connector.domain.people import Medium
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
 from connector.domain.text import visible
@@ -539,7 +540,7 @@ class Provider(Protocol):
 
 
 class NotSentError(Exception):
-    """A message did not leave. `permanent`: trying again cannot help; `unknown`: perhaps it did leave."""
+    """A message did not leave. `permanent`: it is not tried again; `unknown`: perhaps it did leave."""
 
     def __init__(self, message: str, *, permanent: bool, unknown: bool = False) -> None:
         super().__init__(message)
@@ -580,7 +581,7 @@ class Witness(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One notice on its way to one person by mail.
+    """One notice on its way to one person by one medium.
 
     Args:
         notice: What to tell, as it stood when it was queued.
@@ -588,6 +589,7 @@ class Letter:
         message_id: Fixed Message-ID, angle brackets included: the same at every attempt.
         thread_id: Message-ID of the first letter about the same session to this person; None if this is the first.
         date: The Date header, aware UTC.
+        medium: By which it goes; as a text it has neither threads nor a date.
     """
 
     notice: Notice
@@ -595,6 +597,7 @@ class Letter:
     message_id: str
     thread_id: str | None
     date: datetime
+    medium: Medium = Medium.EMAIL
 
 
 class Fate(StrEnum):
@@ -631,6 +634,35 @@ class SmsOutcome:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a gateway tells of a text: `state` is delivered or failed."""
+
+    remote_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What somebody has written to our number; `stops`: the gateway itself takes it for the end of an agreement."""
+
+    number: str = field(repr=False)
+    text: str = field(default="", repr=False)
+    stops: bool = False
+
+
+Told = Receipt | Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """How a gateway signs what it tells: `secret` is empty for one that does not, `method` the name of a digest."""
+
+    slug: str
+    secret: str = field(default="", repr=False)
+    method: str = ""
+
+
 class SmsGateway(Protocol):
     """Takes texts to phones."""
 
@@ -643,10 +675,10 @@ class SmsGateway(Protocol):
 
 
 class Sender(Protocol):
-    """Renders letters and hands them to a mail server."""
+    """Renders letters and hands them to a mail server, or to a gateway of texts."""
 
-    def send(self, letter: Letter) -> None:
-        """Hand one letter over to be delivered to `letter.notice.to.address`.
+    def send(self, letter: Letter) -> str | None:
+        """Hand one letter over to be delivered to `letter.notice.to.address`; return what its gateway calls it.
 
         Calls `before_request` right before it gives the letter itself away, which is the same bytes each time.
 

@@ -61,7 +61,7 @@ class Check:
 @example("pencilled doctor && echo all is well")
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Check everything that has to work: settings, database, broker, mail server, every calendar, and due work.
+    """Check everything that has to work: settings, database, broker, mail, texts, every calendar, and due work.
 
     Prints one line for each, `ok` or `!!`, and what to do. A calendar gets further lines where it was stopped, where
     holds must be shown as plainly busy, where that was not tried out lately, and where it cannot be looked up whether
@@ -89,6 +89,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield database
     yield _broker(settings)
     yield _mail(settings)
+    yield from _texts(settings)
     if not database.ok:
         return
     try:
@@ -241,6 +242,18 @@ def _mail(settings: Settings) -> Check:
     except ConnectorError as error:
         return Check(name="mail", ok=False, words=str(error))
     return Check(name="mail", ok=True, words="the mail server is reached and lets us in; nothing was sent")
+
+
+def _texts(settings: Settings) -> Iterator[Check]:
+    """Say whether the gateway of texts can be reached, if there is one."""
+    if not settings.sms_url:
+        return
+    try:
+        app.check_texts(settings)
+    except ConnectorError as error:
+        yield Check(name="texts", ok=False, words=str(error))
+        return
+    yield Check(name="texts", ok=True, words="the gateway is reached and lets us in; nothing was sent")
 
 
 def _work(runtime: Runtime) -> Iterator[Check]:

@@ -114,6 +114,7 @@ class Conversation:
         reminded: The reminders that they may have been sent.
         untold: The revision of which the practitioner knows that it could not be told in time.
         refused: The notices that were refused for good since one was taken: none is repeated.
+        unsure: Those of which it is not known whether they have arrived, and that are not repeated either.
     """
 
     beliefs: tuple[Belief, ...] = (NOTHING,)
@@ -122,6 +123,7 @@ class Conversation:
     reminded: tuple[Reminder, ...] = ()
     untold: int | None = None
     refused: tuple[Notice, ...] = ()
+    unsure: tuple[Notice, ...] = ()
 
 
 # What happens on our pages, and by decisions of the practitioner.
@@ -212,6 +214,11 @@ def refused(conversation: Conversation, letter: UUID, notice: Notice) -> Convers
     return replace(not_sent(conversation, letter), refused=(*conversation.refused, notice))
 
 
+def left_in_doubt(conversation: Conversation, notice: Notice) -> Conversation:
+    """Return a conversation whose letter may have arrived or not, and whose medium repeats nothing."""
+    return replace(doubted(conversation), unsure=(*conversation.unsure, notice))
+
+
 def doubted(conversation: Conversation) -> Conversation:
     """Return a conversation whose letter may have arrived or not, and nobody will ever know."""
     return replace(conversation, beliefs=_distinct(replace(b, letter=None) for b in conversation.beliefs))
@@ -223,7 +230,7 @@ def readdressed(conversation: Conversation) -> Conversation:
     The letters to the old one may have been read by them, or by nobody.
     """
     in_doubt = doubted(conversation)
-    return replace(in_doubt, beliefs=_distinct((NOTHING, *in_doubt.beliefs)), refused=())
+    return replace(in_doubt, beliefs=_distinct((NOTHING, *in_doubt.beliefs)), refused=(), unsure=())
 
 
 def retried(conversation: Conversation) -> Conversation:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from connector.domain.people import Client, Practitioner
+from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.session import Location, Session
 from connector.domain.span import When
 
@@ -106,9 +106,10 @@ class Recipient:
     locale: str
 
     @classmethod
-    def of(cls, person: Client | Practitioner) -> Recipient:
-        """Address a client or a practitioner by mail."""
-        return cls(name=person.name, address=person.email, zone=person.zone, locale=person.locale)
+    def of(cls, person: Client | Practitioner, medium: Medium = Medium.EMAIL) -> Recipient:
+        """Address a client by a medium, or a practitioner by mail."""
+        address = person.address(medium) if isinstance(person, Client) else person.email
+        return cls(name=person.name, address=address, zone=person.zone, locale=person.locale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,11 @@ class Account:
         pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return {"Authorization": f"Basic {pair}"}
 
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Request:
+        """Return a request for what the gateway says of the account."""
+        every = {"User-Agent": "Pencilled", "Accept": "application/json", **(headers or self.basic)}
+        return Request(url=url, headers=every, method="GET")
+
     def _post(self, url: str, body: bytes, kind: str, headers: Mapping[str, str]) -> Request:
         every = {"User-Agent": "Pencilled", "Accept": "application/json", "Content-Type": kind, **headers}
         return Request(url=url, headers=every, body=body)

@@ -37,6 +37,10 @@ class ClickSend:
         sender = self._account.options.get("from", "")
         return self._account.post_json(self._url, {"messages": [message | ({"from": sender} if sender else {})]})
 
+    def trial(self) -> Request | None:
+        """Return a request that only shows whether the credentials are good."""
+        return self._account.get(f"{self._account.origin or _API}/v3/account")
+
     def read(self, answer: Answer) -> SmsOutcome:
         """Say what an answer means: the status of the message alone decides."""
         body = answer.json

@@ -32,6 +32,10 @@ class Elks:
         values = {"from": self._sender, "to": sms.number, "message": sms.text, "whendelivered": sms.receipts}
         return self._account.post_form(self._url, values)
 
+    def trial(self) -> Request | None:
+        """Return a request that only shows whether the credentials are good."""
+        return self._account.get(f"{self._account.origin or _API}/a1/me")
+
     def read(self, answer: Answer) -> SmsOutcome:
         """Say what an answer means; a refusal is a sentence, of which only what it is about is kept."""
         if answer.status in _CLIENT_ERRORS:

@@ -15,8 +15,8 @@ from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connector.outbox.sms.account import Account
-from connector.outbox.sms.http import Answer, InDoubtError, NotHandedOverError, Reach, Request, post
-from connector.ports import Fate, Sms, SmsOutcome
+from connector.outbox.sms.http import Answer, InDoubtError, NotHandedOverError, Reach, Request, ask, reach_out
+from connector.ports import Fate, NotSentError, Signing, Sms, SmsOutcome
 
 _MODULES: Mapping[str, str] = {
     "twilio": "twilio",
@@ -27,6 +27,7 @@ _MODULES: Mapping[str, str] = {
     "json": "generic",
     "form": "generic",
 }
+_OK, _REFUSALS = range(200, 300), {401, 403}
 _REDIRECTS, _SERVER_FAULTS = range(300, 400), range(500, 600)
 _TOO_MANY, _UNAVAILABLE, _TIMED_OUT = 429, 503, 408
 _UNAUTHORIZED, _UNPAID = 401, 402
@@ -43,6 +44,10 @@ class Manner(Protocol):
         """Say what an answer means, of any status that is not one of `_plain`'s."""
         ...
 
+    def trial(self) -> Request | None:
+        """Return a request that sends nothing and shows whether the credentials are good; None if there is none."""
+        ...
+
 
 class Gateway:
     """A gateway of a URL; may be used by several threads at once."""
@@ -52,21 +57,57 @@ class Gateway:
 
         Raises: ValueError with what to write instead; it never quotes the URL, which holds a password.
         """
-        account = parse_url(url)
+        account = self._account = parse_url(url)
         self.slug = account.slug
         self._reach = reach
         self._protocol: Manner = import_module(f"connector.outbox.sms.{_MODULES[account.slug]}").open_account(account)
         reach.check(self._protocol.request(Sms(number="+10", text="")).url)
 
+    @property
+    def signing(self) -> Signing:
+        """How what it tells is signed."""
+        options = self._account.options
+        match self.slug:
+            case "twilio":  # by the token of the account, also where an API key sends
+                return Signing(slug=self.slug, secret=options.get("token") or self._account.password, method="sha1")
+            case "vonage":
+                return Signing(slug=self.slug, secret=options.get("signature", ""), method=options.get("method", "md5"))
+            case "seven":
+                return Signing(slug=self.slug, secret=options.get("signature", ""), method="sha256")
+            case _:
+                return Signing(slug=self.slug)
+
     def hand_over(self, sms: Sms) -> SmsOutcome:
         """Hand one text over, once, and say what is certain of it."""
         try:
-            answer = post(self._protocol.request(sms), self._reach)
+            answer = ask(self._protocol.request(sms), self._reach)
         except NotHandedOverError as error:
             return SmsOutcome(fate=Fate.PUT_OFF, reason=str(error))
         except InDoubtError as error:
             return SmsOutcome(fate=Fate.UNKNOWN, reason=str(error))
         return _plain(answer, self.slug) or self._protocol.read(answer)
+
+    def check(self) -> None:
+        """Reach the gateway, and show the credentials where it can be asked about them; sends nothing.
+
+        Raises: NotSentError with what to correct.
+        """
+        trial = self._protocol.trial()
+        try:
+            if trial is None:
+                reach_out(self._protocol.request(Sms(number="+10", text="")).url, self._reach)
+                return
+            answer = ask(trial, self._reach)
+        except (NotHandedOverError, InDoubtError) as error:
+            fault = str(error)
+        else:
+            if answer.status in _OK:
+                return
+            if answer.status in _REFUSALS:
+                fault = f"{self.slug} refuses our credentials ({answer.status}): check them in CONNECTOR_SMS_URL"
+            else:
+                fault = f"{self.slug} answers {answer.status} when asked about our account"
+        raise NotSentError(fault, permanent=False)
 
 
 def _plain(answer: Answer, slug: str) -> SmsOutcome | None:

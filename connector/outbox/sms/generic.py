@@ -47,6 +47,10 @@ class Generic:
             return self._account.post_json(self._url, values)
         return self._account.post_form(self._url, values)
 
+    def trial(self) -> Request | None:
+        """Return nothing: it is not known what else can be asked here."""
+        return None
+
     def read(self, answer: Answer) -> SmsOutcome:
         """Say what an answer means; whatever is not certain is not known."""
         if answer.status in _OF_THE_TEXT:

@@ -1,4 +1,4 @@
-"""One POST to a gateway: in time, to where it is meant to go and nowhere else, and with a word on what is certain.
+"""One request to a gateway: in time, to where it is meant to go and nowhere else, and with a word on what is certain.
 
 No redirect is followed and no variable of the environment is read. What is raised here names neither number nor text.
 """
@@ -34,11 +34,12 @@ class InDoubtError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is posted; `body` is what the gateway reads, and is kept out of every log."""
+    """What is asked; `body` is what the gateway reads, and is kept out of every log."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ class Reach:
         return parts
 
 
-def post(request: Request, reach: Reach) -> Answer:
+def ask(request: Request, reach: Reach) -> Answer:
     """Send a request once, over a connection of its own, and read the whole answer, whatever its status.
 
     Raises: NotHandedOverError if nothing has left; InDoubtError if it may have; what `before_request` raises.
@@ -99,7 +100,7 @@ def post(request: Request, reach: Reach) -> Answer:
             before_request()
             has_begun = True
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body=request.body, headers=dict(request.headers))
+            connection.request(request.method, path, body=request.body, headers=dict(request.headers))
             with connection.getresponse() as response:
                 body = response.read(_LARGEST + 1)
             if len(body) > _LARGEST:
@@ -113,6 +114,25 @@ def post(request: Request, reach: Reach) -> Answer:
     finally:
         connection.close()
     raise fault  # outside the block above: a chained error could carry what was sent into the logs
+
+
+def reach_out(url: str, reach: Reach) -> None:
+    """Connect, and ask nothing.
+
+    Raises: NotHandedOverError with what is wrong.
+    """
+    parts = reach.check(url)
+    connection = _connection(parts, reach)
+    try:
+        with within(reach.timeout):
+            connection.connect()
+    except (OSError, ValueError) as error:
+        fault = NotHandedOverError(_why(error, parts.hostname or ""))
+    else:
+        return
+    finally:
+        connection.close()
+    raise fault
 
 
 def _connection(parts: SplitResult, reach: Reach) -> _Guarded:

@@ -50,6 +50,10 @@ class Seven:
         }
         return self._account.post_form(self._url, values, headers={"X-Api-Key": self._key})
 
+    def trial(self) -> Request | None:
+        """Return a request that only shows whether the credentials are good."""
+        return self._account.get(f"{self._account.origin or _API}/api/balance", headers={"X-Api-Key": self._key})
+
     def read(self, answer: Answer) -> SmsOutcome:
         """Say what an answer means."""
         body = answer.json

@@ -42,6 +42,10 @@ class Twilio:
         values = {"To": sms.number, name: self._sender, "Body": sms.text, "StatusCallback": sms.receipts}
         return self._account.post_form(self._url, values)
 
+    def trial(self) -> Request | None:
+        """Return a request that only shows whether the credentials are good."""
+        return self._account.get(self._url.removesuffix("/Messages.json") + ".json")
+
     def read(self, answer: Answer) -> SmsOutcome:
         """Say what an answer means."""
         body = answer.json

@@ -44,6 +44,10 @@ class Vonage:
         }
         return self._account.post_form(self._url, values, headers={"Accept": "application/json"})
 
+    def trial(self) -> Request | None:
+        """Return a request that only shows whether the credentials are good."""
+        return self._account.get(f"{self._account.origin or _API}/account/get-balance")
+
     def read(self, answer: Answer) -> SmsOutcome:
         """Say what an answer means: taken if each part was; in doubt if some were."""
         parts = answer.json.get("messages")

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from connector.domain import quiet_hours
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, entries_for
-from connector.domain.notice import NoticeKind
+from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import Audience
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Client, Medium, Practitioner
@@ -96,7 +97,12 @@ class SessionList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageView:
-    """One message about a session and how far it got; one that waits has not been begun, and is made when it can go."""
+    """One message about a session and how far it got; one that waits has not been begun, and is made when it can go.
+
+    Attributes:
+        receipt: What the gateway of a text has told of it since: delivered, failed or nothing.
+        leaves_at: When a text leaves that waits for the morning, aware UTC.
+    """
 
     kind: NoticeKind
     about: str
@@ -107,6 +113,8 @@ class MessageView:
     begun_at: datetime | None
     sent_at: datetime | None
     error: str
+    receipt: str = ""
+    leaves_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +296,14 @@ def _message_views(db: Connection, session_id: UUID, now: datetime) -> Iterator[
                 begun_at=None,
                 sent_at=None,
                 error="",
+                leaves_at=_leaves_at(conversation.medium, notice, now),
             )
+
+
+def _leaves_at(medium: Medium, notice: Notice, now: datetime) -> datetime | None:
+    """Return when a text leaves, if that is later."""
+    at = quiet_hours.leaves_at(notice, now=now) if medium is Medium.SMS else now
+    return at if at > now else None
 
 
 def _message_view(message: Message) -> MessageView:
@@ -302,6 +317,7 @@ def _message_view(message: Message) -> MessageView:
         begun_at=message.queued_at,
         sent_at=message.sent_at,
         error=message.error or "",
+        receipt=message.receipt or "",
     )
 
 
