@@ -217,7 +217,7 @@ def _media(settings: Settings, gateway: Gateway | None, seal: Seal) -> Sender:
     mail = _sender(settings)
     if gateway is None:
         return mail
-    receipts = settings.public_url + paths.texts(seal.token(texts.PURPOSE, texts.DOOR))
+    receipts = settings.public_url + texts.path(seal)
     return MediaSender(mail, gateway, languages=Languages(settings.languages), receipts=receipts)
 
 

@@ -20,7 +20,7 @@ from connector.domain.span import When
 from connector.language.offered import Languages
 from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Signing, Witness
-from connector.services import short_links
+from connector.services import short_links, texts
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
 from connector.services.signing_in import links
@@ -105,6 +105,11 @@ class Runtime:
         if medium is Medium.SMS and link is Link.ANSWER and identity is not None and notice.expires_at is not None:
             return self._short_link(answers.PURPOSE, identity, ends_at=notice.expires_at + answers.LINKS_SHOW)
         return self.link(link, identity, since=notice.paused_at) if identity is not None else None
+
+    @property
+    def texts_address(self) -> str:
+        """Where the gateway of texts tells what becomes of them, and what people answer; it holds a secret."""
+        return self._address(texts.path(self.seal))
 
     def link(self, link: Link, identity: UUID, *, since: datetime | None = None) -> str:
         """Return the address of a page.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import click
@@ -42,18 +42,25 @@ PROVED = timedelta(days=2)  # a calendar's holds are tried out daily; one day ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at; `unread_events` says for programs what of a calendar could not be read."""
+    """One thing that was looked at.
+
+    Attributes:
+        unread_events: For programs, what of a calendar could not be read.
+        receipts: For programs, the address at which the gateway of texts is to tell what becomes of them.
+    """
 
     name: str
     ok: bool
     words: str
     unread_events: Sequence[Mapping[str, object]] = ()
+    receipts: str = field(default="", repr=False)
 
     @property
     def json(self) -> Mapping[str, object]:
         """The same for programs."""
         always = {"name": self.name, "ok": self.ok, "words": self.words}
-        return always | {"unread_events": self.unread_events} if self.unread_events else always
+        more = {"unread_events": self.unread_events, "receipts": self.receipts}
+        return always | {name: value for name, value in more.items() if value}
 
 
 @click.command()
@@ -89,7 +96,6 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield database
     yield _broker(settings)
     yield _mail(settings)
-    yield from _texts(settings)
     if not database.ok:
         return
     try:
@@ -98,6 +104,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     except WrongSettings as error:
         yield Check(name="key", ok=False, words=error.message.removeprefix("Error: "))
         return
+    yield from _texts(runtime)
     yield from _clock(runtime)
     if not readiness.can_be_written(runtime.database):
         yield Check(name="writing", ok=False, words=readiness.NOT_WRITABLE)
@@ -244,16 +251,16 @@ def _mail(settings: Settings) -> Check:
     return Check(name="mail", ok=True, words="the mail server is reached and lets us in; nothing was sent")
 
 
-def _texts(settings: Settings) -> Iterator[Check]:
-    """Say whether the gateway of texts can be reached, if there is one."""
-    if not settings.sms_url:
+def _texts(runtime: Runtime) -> Iterator[Check]:
+    """Say whether the gateway of texts can be reached, if there is one; the address it tells at is for JSON alone."""
+    if not runtime.settings.sms_url:
         return
+    ok, words = True, "the gateway is reached and lets us in; nothing was sent"
     try:
-        app.check_texts(settings)
+        app.check_texts(runtime.settings)
     except ConnectorError as error:
-        yield Check(name="texts", ok=False, words=str(error))
-        return
-    yield Check(name="texts", ok=True, words="the gateway is reached and lets us in; nothing was sent")
+        ok, words = False, str(error)
+    yield Check(name="texts", ok=ok, words=words, receipts=runtime.texts_address)
 
 
 def _work(runtime: Runtime) -> Iterator[Check]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from connector import paths
 from connector.domain.facts import PersonChanged
 from connector.domain.notice import NoticeKind, Recipient
 from connector.domain.people import Actor, Client, Role
@@ -16,9 +17,15 @@ from connector.ports import Receipt, Reply, Told
 from connector.services import notices
 from connector.storage import conversations, messages, people, sessions, timeline
 from connector.storage.messages import Message
+from connector.storage.seal import Seal
 
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
 _STOP = frozenset({"stop", "stopp", "stopall", "stop all", "unsubscribe"})
+
+
+def path(seal: Seal) -> str:
+    """Return the path at which a gateway tells; it holds a secret."""
+    return paths.texts(seal.token(PURPOSE, DOOR))
 
 
 def receive(db: Connection, told: Iterable[Told], *, now: datetime) -> int:

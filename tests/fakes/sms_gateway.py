@@ -49,6 +49,9 @@ class SmsGateway:
             def do_POST(self) -> None:
                 gateway.take(self)
 
+            def do_GET(self) -> None:
+                gateway.take(self)
+
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as its base has it
                 pass
 
