@@ -217,7 +217,7 @@ def _media(settings: Settings, gateway: Gateway | None, seal: Seal) -> Sender:
     mail = _sender(settings)
     if gateway is None:
         return mail
-    receipts = settings.public_url + texts.path(seal)
+    receipts = "" if settings.for_this_machine else settings.public_url + texts.path(seal)  # gateways refuse those
     return MediaSender(mail, gateway, languages=Languages(settings.languages), receipts=receipts)
 
 

@@ -152,6 +152,7 @@ class Notice:
         by_support: Somebody from support acted for the client.
         offer_withdrawn: An offer of which the reader knows has ended with it.
         unasked: The client never learnt of the offer that has lapsed.
+        by_text: What did not arrive was a text to the client's phone.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
         reason: A RevertReason or a PauseReason.
@@ -192,3 +193,4 @@ class Notice:
     connection_id: UUID | None = None
     righted: tuple[Righted, ...] = ()
     since: datetime | None = None
+    by_text: bool = False

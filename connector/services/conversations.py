@@ -438,9 +438,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     _forget_pending(db, conversation_id, message)
     if message.to_client:
         practitioner = people.practitioner(db, message.practitioner_id)
-        notice = replace(
-            message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
-        )
+        notice = notices.not_delivered(practitioner, message.notice, medium=message.medium)
         notices.tell(db, notice, key=f"{notice.kind}:{message.id}", practitioner_id=practitioner.id, now=now)
     fact = NoticeRefused(
         at=now,

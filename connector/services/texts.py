@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +10,6 @@ from sqlalchemy import Connection
 
 from connector import paths
 from connector.domain.facts import PersonChanged
-from connector.domain.notice import NoticeKind, Recipient
 from connector.domain.people import Actor, Client, Role
 from connector.ports import Receipt, Reply, Told
 from connector.services import notices
@@ -56,9 +54,8 @@ def _note(db: Connection, receipt: Receipt, now: datetime) -> int:
 
 def _tell_practitioner(db: Connection, message: Message, now: datetime) -> None:
     practitioner = people.practitioner(db, message.practitioner_id)
-    kind, to = NoticeKind.NOT_DELIVERED, Recipient.of(practitioner)
-    notice = replace(message.notice, kind=kind, to=to, about=message.kind.value)
-    key = f"{kind}:{message.id}"
+    notice = notices.not_delivered(practitioner, message.notice, medium=message.medium)
+    key = f"{notice.kind}:{message.id}"
     if not conversations.was_told(db, key):
         notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
 
