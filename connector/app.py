@@ -16,7 +16,8 @@ from connector.language.offered import Languages
 from connector.outbox import smtp
 from connector.outbox.media import MediaSender
 from connector.outbox.sms import http
-from connector.outbox.sms.gateways import Gateway
+from connector.outbox.sms.gateways import Gateway, open_gateway
+from connector.outbox.sms.library import Library
 from connector.outbox.smtp import SmtpSender
 from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Sender, Witness
 from connector.runtime import Runtime
@@ -213,7 +214,7 @@ def _sender(settings: Settings) -> SmtpSender:
         raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
 
 
-def _media(settings: Settings, gateway: Gateway | None, seal: Seal) -> Sender:
+def _media(settings: Settings, gateway: Gateway | Library | None, seal: Seal) -> Sender:
     mail = _sender(settings)
     if gateway is None:
         return mail
@@ -221,9 +222,11 @@ def _media(settings: Settings, gateway: Gateway | None, seal: Seal) -> Sender:
     return MediaSender(mail, gateway, languages=Languages(settings.languages), receipts=receipts)
 
 
-def _gateway(settings: Settings, inner_hosts: frozenset[str], *, timeout: timedelta = http.TIMEOUT) -> Gateway:
+def _gateway(
+    settings: Settings, inner_hosts: frozenset[str], *, timeout: timedelta = http.TIMEOUT
+) -> Gateway | Library:
     try:
-        return Gateway(settings.sms_url, reach=http.Reach(inner_hosts=inner_hosts, timeout=timeout))
+        return open_gateway(settings.sms_url, reach=http.Reach(inner_hosts=inner_hosts, timeout=timeout))
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_SMS_URL: {error}"]) from error
 

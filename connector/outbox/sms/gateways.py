@@ -4,6 +4,8 @@
     clicksend://user:key@                         seven://:key@?from=Pencilled
     46elks://user:password@?from=Pencilled        json+https://user:password@gateway.example/send?to=phone&text=message
 
+    apprise+sinch://…/{number}                    any other that the Apprise library knows
+
 `@host:port` after the credentials asks another host than the gateway's own; `+http` after its name, without encryption.
 """
 
@@ -16,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connector.outbox.sms.account import Account
 from connector.outbox.sms.http import Answer, InDoubtError, NotHandedOverError, Reach, Request, ask, reach_out
+from connector.outbox.sms.library import SLUG, Library
 from connector.ports import Fate, NotSentError, Signing, Sms, SmsOutcome
 
 _MODULES: Mapping[str, str] = {
@@ -31,6 +34,17 @@ _OK, _REFUSALS = range(200, 300), {401, 403}
 _REDIRECTS, _SERVER_FAULTS = range(300, 400), range(500, 600)
 _TOO_MANY, _UNAVAILABLE, _TIMED_OUT = 429, 503, 408
 _UNAUTHORIZED, _UNPAID = 401, 402
+
+
+def open_gateway(url: str, *, reach: Reach) -> Gateway | Library:
+    """Return the gateway of a URL; reaches for nothing yet.
+
+    Raises: ValueError with what to write instead; it never quotes the URL, which holds a password.
+    """
+    prefix = f"{SLUG}+"
+    if url.lower().startswith(prefix):
+        return Library(url[len(prefix) :], reach=reach)
+    return Gateway(url, reach=reach)
 
 
 class Manner(Protocol):
@@ -138,7 +152,7 @@ def parse_url(url: str) -> Account:
     scheme, separator, rest = url.partition("://")
     slug, _, transport = scheme.lower().partition("+")
     if not separator or slug not in _MODULES:
-        raise ValueError("a gateway's URL begins with " + ", ".join(f"{name}://" for name in _MODULES))
+        raise ValueError("a gateway's URL begins with " + ", ".join(f"{name}://" for name in _MODULES) + f" or {SLUG}+")
     if transport not in {"", "http", "https"}:
         raise ValueError(f"after {slug} stands nothing, +https or +http")
     try:
