@@ -13,7 +13,7 @@ from connector import counters
 from connector.domain import conversation as rules
 from connector.domain import quiet_hours
 from connector.domain.conversation import Conversation
-from connector.domain.facts import Fact, NoticeRefused, NoticeSent, SessionBooked
+from connector.domain.facts import Fact, NoticeInDoubt, NoticeRefused, NoticeSent, SessionBooked
 from connector.domain.next_letter import Next, Standing, next_letter
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
@@ -285,7 +285,7 @@ def _to_client(
     stored = _readdressed(db, replace(stored, beliefs=remembered_before), client.address(stored.medium))
     begun = begun if stored.letter_id else None
     if begun is not None and stored.medium is Medium.SMS and begun.state is MessageState.SENDING:
-        stored, begun = _left_in_doubt(db, stored, begun, "nobody knows whether it had left when we were cut off"), None
+        stored, begun = _left_in_doubt(db, stored, begun, _CUT_OFF, now), None
     before = _without(stored, begun)
     practitioner = people.practitioner(db, session.practitioner_id)
     standing, basis = _standing(db, session), _basis(practitioner, client, stored.medium)
@@ -295,7 +295,8 @@ def _to_client(
         following = _next(before, standing, basis, now)
         begun = None
     if following.untold is not None and before.beliefs is not None:
-        _tell_untold(db, session, following.untold, now)
+        if stored.medium is Medium.EMAIL or Medium.EMAIL not in client.reachable:  # else that is for the mail to say
+            _tell_untold(db, session, following.untold, now)
         before = replace(before, beliefs=replace(before.beliefs, untold=session.revision))
     if following.notice is None:
         refused = before.refused if following.is_refused else ""
@@ -426,9 +427,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
             message=str(message.id),
         )
         if stored is not None and is_own:
-            conversations.save(db, _left_in_doubt(db, stored, message, str(error)))
-        else:
-            messages.set_state(db, message.id, MessageState.UNKNOWN, error=str(error))
+            conversations.save(db, _left_in_doubt(db, stored, message, str(error), now))
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
@@ -451,9 +450,17 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     timeline.append(db, message.practitioner_id, [fact])  # last: it waits for whoever readdresses the practitioner
 
 
-def _left_in_doubt(db: Connection, stored: StoredConversation, message: Message, why: str) -> StoredConversation:
+_CUT_OFF = "nobody knows whether it had left when we were cut off"
+
+
+def _left_in_doubt(
+    db: Connection, stored: StoredConversation, message: Message, why: str, now: datetime
+) -> StoredConversation:
     """Leave a text whose fate is not known as it is: it is never sent again, and by no other way."""
     messages.set_state(db, message.id, MessageState.UNKNOWN, error=why)
+    kind, medium = message.kind.value, message.medium.value
+    fact = NoticeInDoubt(at=now, by=CLOCK, session_id=message.session_id, kind=kind, medium=medium, why=why)
+    timeline.append(db, message.practitioner_id, [fact])
     beliefs = rules.left_in_doubt(stored.beliefs or Conversation(), message.notice)
     return replace(stored, beliefs=beliefs, letter_id=None)
 

@@ -52,7 +52,11 @@ class Post:
 
 
 @pytest.fixture
-def practice(database: Database) -> Practice:
+def practice(sqlite_database: Database) -> Practice:
+    return texting(sqlite_database)
+
+
+def texting(database: Database) -> Practice:
     return Practice(database, policy=Policy(organizer="sessions@pencilled.example", media=BOTH))
 
 
@@ -82,9 +86,10 @@ def test_a_client_who_wants_both_is_told_by_both(practice: Practice, post: Post,
     assert {one.notice.to.address for one in post.taken if one.medium is Medium.SMS} == {NUMBER}
 
 
-def test_the_link_in_a_text_is_short_and_the_same_however_often_it_is_made(
-    practice: Practice, post: Post, alex: Client
-) -> None:
+def test_the_link_in_a_text_is_short_and_the_same_however_often_it_is_made(database: Database) -> None:
+    practice, post = texting(database), Post()
+    practice.runtime.sender = post
+    alex = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
     offer = practice.offer(practice.book(of=alex))
 
     text = post.taken[-1] if post.taken[-1].medium is Medium.SMS else post.taken[-2]
@@ -186,6 +191,7 @@ def test_a_text_of_which_nobody_knows_whether_it_left_is_never_sent_again(
     tried = [one for one in post.tried if one.medium is Medium.SMS and one.notice.offer_id == offer.id]
     assert len({one.notice for one in tried}) == len(tried)
     assert states(practice, Medium.SMS).count("unknown") == 1
+    assert practice.happened(booked).count("NoticeInDoubt") == 1
 
 
 def test_a_worker_that_dies_over_a_text_leaves_a_doubt_and_no_second_text(
@@ -254,3 +260,18 @@ def test_a_client_who_can_only_be_texted_can_be_asked(practice: Practice, post: 
     practice.offer(booked)
 
     assert post.kinds(Medium.SMS) == ["booked", "offered"]
+
+
+def test_a_text_that_came_too_late_is_no_news_where_the_mail_was_in_time(
+    practice: Practice, post: Post, alex: Client
+) -> None:
+    booked = practice.book(of=alex)
+    post.wrong = {Medium.SMS: PUT_OFF}
+    practice.move(booked, when(49))
+    post.wrong = {}
+    practice.wait(hours=50)
+    practice.mail()
+
+    assert post.kinds(Medium.EMAIL) == ["booked", "moved"]
+    assert post.kinds(Medium.SMS) == ["booked"]
+    assert practice.kinds_told(booked, client=False) == []

@@ -45,6 +45,7 @@ from connector.domain.facts import (
     MoveReason,
     NoticeFact,
     NoticeHeldBack,
+    NoticeInDoubt,
     NoticeRefused,
     NoticeSent,
     OfferAccepted,
@@ -222,7 +223,7 @@ def _why(fact: AnyFact | UnknownFact) -> str:
     match fact:
         case SessionMoved(attestation=Attestation() as attestation):
             return f"{attestation.who} agreed on {attestation.at:%d %B %Y} ({attestation.channel})"
-        case OfferWithdrawn(why=why) | NoticeRefused(why=why) | EntriesRefused(why=why):
+        case OfferWithdrawn(why=why) | NoticeRefused(why=why) | NoticeInDoubt(why=why) | EntriesRefused(why=why):
             return why
         case _:
             return ""
@@ -390,6 +391,8 @@ def _of_notice(fact: NoticeFact) -> str:
             return f"Sent by {fact.medium}: {letter}"
         case NoticeRefused():
             return f"Could not be delivered by {fact.medium}: {letter}"
+        case NoticeInDoubt():
+            return f"May not have arrived by {fact.medium}, and is not sent again: {letter}"
         case NoticeHeldBack():
             return f"Kept from leaving, because a correction made it wrong: {letter}"
         case _:

@@ -18,6 +18,7 @@ from tests.outbox.sms import answers
 from tests.outbox.sms.answers import NUMBER, TEXT
 
 SLUGS = ("twilio", "vonage", "clicksend", "seven", "46elks", "json", "form")
+ONE = [SLUGS[0], *(pytest.param(slug, marks=pytest.mark.long) for slug in SLUGS[1:])]  # where they share the code
 FIELDS = "to=phone&text=message&reference=ref&from=%2B15005550006"
 REACH = Reach(inner_hosts=frozenset({"127.0.0.1"}), timeout=timedelta(seconds=20))
 SMS = Sms(number=NUMBER, text=TEXT, reference="r-1", receipts="https://p.example/hooks/sms/x")
@@ -56,7 +57,7 @@ def test_what_a_gateway_answers_is_read_as_it_documents(
     assert NUMBER[1:] not in outcome.reason
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", ONE)
 @pytest.mark.parametrize(("status", "fate"), answers.EVERYWHERE)
 def test_a_status_that_means_the_same_everywhere_is_read_so(
     fake: SmsGateway, slug: str, status: int, fate: Fate
@@ -123,7 +124,7 @@ def test_what_a_gateway_of_anybody_says_is_read_as_its_url_tells(
     assert asked.hand_over(SMS).fate is fate
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", ONE)
 @pytest.mark.parametrize("fault", ["reset", "half"])
 def test_a_text_that_a_gateway_may_have_taken_is_in_doubt(fake: SmsGateway, slug: str, fault: str) -> None:
     fake.fault = fault
@@ -187,7 +188,7 @@ def test_an_answer_without_an_end_is_not_read_for_ever(fake: SmsGateway) -> None
     assert handed_over(fake, "seven").fate is Fate.UNKNOWN
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", ONE)
 def test_neither_number_nor_text_nor_secret_is_logged_or_shown(
     fake: SmsGateway, slug: str, caplog: pytest.LogCaptureFixture
 ) -> None:
