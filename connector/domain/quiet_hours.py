@@ -11,9 +11,12 @@ _URGENT = frozenset({NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED})  # their tim
 _NOTICE = timedelta(hours=2)  # before a time that is told: who learns of it later may be on their way
 
 
-def leaves_at(notice: Notice, *, now: datetime) -> datetime:
-    """Return when a text may leave: now, or in the morning of its reader."""
-    if notice.kind in _URGENT:
+def leaves_at(notice: Notice, *, now: datetime, offer_waits: bool = False) -> datetime:
+    """Return when a text may leave: now, or in the morning of its reader.
+
+    `offer_waits`: an offer is told after it, which cannot wait; then neither can this.
+    """
+    if notice.kind in _URGENT or offer_waits:
         return now
     morning = by_day(now, notice.to.zone)
     times = [when.span.start for when in (notice.session and notice.session.when, notice.old_when) if when]

@@ -175,6 +175,22 @@ def waiting(db: Connection, stored: StoredConversation, *, now: datetime) -> Not
     return _next(stored, _standing(db, session), _basis(practitioner, client, stored.medium), now).notice
 
 
+def leaves_at(db: Connection, stored: StoredConversation, notice: Notice, *, now: datetime) -> datetime:
+    """Return when a reader is told what waits for them: now, or in their morning."""
+    if stored.session_id is None:
+        return now
+    return _leaves_at(stored, _standing(db, sessions.get(db, stored.session_id)), notice, now)
+
+
+def _leaves_at(stored: StoredConversation, standing: Standing, notice: Notice, now: datetime) -> datetime:
+    if stored.medium is not Medium.SMS:
+        return now
+    offer, beliefs = standing.open, stored.beliefs or Conversation()
+    waits = offer is not None and offer.expires_at is not None and now < offer.expires_at
+    waits = waits and offer is not None and not rules.has_heard_of(beliefs, offer.id)
+    return quiet_hours.leaves_at(notice, now=now, offer_waits=waits)
+
+
 def _is_told(client: Client, medium: Medium) -> bool:
     """Whether a conversation goes on: texts only while their reader wants them."""
     return bool(client.address(medium)) and (medium is not Medium.SMS or medium in client.reachable)
@@ -302,9 +318,10 @@ def _to_client(
         refused = before.refused if following.is_refused else ""
         conversations.save(db, replace(before, letter_id=None, refused=refused))
         return None, following.again_at
-    if stored.medium is Medium.SMS and (leaves_at := quiet_hours.leaves_at(following.notice, now=now)) > now:
+    at = _leaves_at(before, standing, following.notice, now)
+    if at > now:
         conversations.save(db, before)
-        return None, leaves_at
+        return None, at
     message = begun or messages.begin(
         db, following.notice, conversation=before, key=None, mail_domain=policy.mail_domain, now=now
     )

@@ -222,11 +222,17 @@ def test_at_night_only_what_cannot_wait_wakes_anybody(practice: Practice, post: 
     assert post.kinds(Medium.SMS) == ["booked"]
     assert post.kinds(Medium.EMAIL) == ["booked", "moved"]
 
-    practice.offer(booked, 120, 144)
-    assert post.kinds(Medium.SMS) == ["booked"]  # in order: the move is told first
-
     practice.now = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
     practice.mail()
+    assert post.kinds(Medium.SMS) == ["booked", "moved"]
+
+
+def test_an_offer_takes_with_it_at_night_what_must_be_told_before(practice: Practice, post: Post, alex: Client) -> None:
+    booked = practice.book(96, of=alex)
+    practice.now = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
+    practice.move(booked, when(100))
+    practice.offer(booked, 120, 144)
+
     assert post.kinds(Medium.SMS) == ["booked", "moved", "offered"]
 
 

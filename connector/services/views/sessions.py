@@ -9,10 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from connector.domain import quiet_hours
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, entries_for
-from connector.domain.notice import Notice, NoticeKind
+from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import Audience
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Client, Medium, Practitioner
@@ -296,13 +295,11 @@ def _message_views(db: Connection, session_id: UUID, now: datetime) -> Iterator[
                 begun_at=None,
                 sent_at=None,
                 error="",
-                leaves_at=_leaves_at(conversation.medium, notice, now),
+                leaves_at=_later(conversing.leaves_at(db, conversation, notice, now=now), now),
             )
 
 
-def _leaves_at(medium: Medium, notice: Notice, now: datetime) -> datetime | None:
-    """Return when a text leaves, if that is later."""
-    at = quiet_hours.leaves_at(notice, now=now) if medium is Medium.SMS else now
+def _later(at: datetime, now: datetime) -> datetime | None:
     return at if at > now else None
 
 
