@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 
 import providers
 from connector import paths
+from connector.domain.people import Medium
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.language.offered import Languages
 from connector.outbox import smtp
+from connector.outbox.media import MediaSender
+from connector.outbox.sms import http
+from connector.outbox.sms.gateways import Gateway, open_gateway
+from connector.outbox.sms.library import Library
 from connector.outbox.smtp import SmtpSender
-from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Witness
+from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Sender, Witness
 from connector.runtime import Runtime
-from connector.services import standstill
+from connector.services import standstill, texts
 from connector.services.policy import Policy
 from connector.settings import Settings
 from connector.storage import keys
@@ -71,14 +76,17 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     database = Database(settings.database_url, careful=settings.database_careful)
     database_clock = None if database.embedded else DatabaseClock(database, process=process_clock)
     inner_hosts = frozenset(host.lower() for host in settings.inner_hosts)
+    seal = Seal(_keys(settings, database))
+    gateway = _gateway(settings, inner_hosts) if settings.sms_url else None
     network = Network(inner_hosts=inner_hosts, apps=dict(_apps(settings)), clock=database_clock)
     return Runtime(
         settings=settings,
         database=database,
-        seal=Seal(_keys(settings, database)),
+        seal=seal,
         policy=_policy(settings),
         network=network,
-        sender=_sender(settings),
+        sender=_media(settings, gateway, seal),
+        texts=gateway.signing if gateway else None,
         clock=clock or database_clock or system_clock,  # where the database is a file, its clock is this machine's
         load_provider=partial(_load_provider, settings),
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
@@ -136,6 +144,18 @@ def check_mail(settings: Settings) -> None:
         raise TransientError(str(error)) from error
 
 
+def check_texts(settings: Settings) -> None:
+    """Reach the gateway of texts and show it our credentials where that can be; sends nothing.
+
+    Raises: TransientError with what to correct; SettingsError.
+    """
+    inner_hosts = frozenset(host.lower() for host in settings.inner_hosts)
+    try:
+        _gateway(settings, inner_hosts, timeout=CHECK_TIMEOUT).check()
+    except NotSentError as error:
+        raise TransientError(str(error)) from error
+
+
 def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> None:
     """Ask the Redis server whether it is there.
 
@@ -166,6 +186,7 @@ def _policy(settings: Settings) -> Policy:
         delete_answer=settings.delete_answer,
         refuse_conflicts=settings.clash_on_accept == "refuse",
         operator=settings.operator_mail,
+        media=frozenset({Medium.EMAIL, Medium.SMS} if settings.sms_url else {Medium.EMAIL}),
     )
 
 
@@ -191,6 +212,23 @@ def _sender(settings: Settings) -> SmtpSender:
         )
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
+
+
+def _media(settings: Settings, gateway: Gateway | Library | None, seal: Seal) -> Sender:
+    mail = _sender(settings)
+    if gateway is None:
+        return mail
+    receipts = "" if settings.for_this_machine else settings.public_url + texts.path(seal)  # gateways refuse those
+    return MediaSender(mail, gateway, languages=Languages(settings.languages), receipts=receipts)
+
+
+def _gateway(
+    settings: Settings, inner_hosts: frozenset[str], *, timeout: timedelta = http.TIMEOUT
+) -> Gateway | Library:
+    try:
+        return open_gateway(settings.sms_url, reach=http.Reach(inner_hosts=inner_hosts, timeout=timeout))
+    except ValueError as error:
+        raise SettingsError([f"CONNECTOR_SMS_URL: {error}"]) from error
 
 
 def _witness(settings: Settings) -> Witness:

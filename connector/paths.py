@@ -27,6 +27,7 @@ OWN = frozenset(
         "question",
         "readyz",
         "robots.txt",
+        "s",
         "sessions",
         "signin",
         "signout",
@@ -45,6 +46,16 @@ def sign_in(token: str) -> str:
 def answer(token: str) -> str:
     """Return the path of the client's page of an offer."""
     return f"/answer/{token}"
+
+
+def short(token: str) -> str:
+    """Return the path of a link in a text."""
+    return f"/s/{token}"
+
+
+def texts(token: str) -> str:
+    """Return the path at which a gateway tells what becomes of texts, and what people answer to them."""
+    return f"{NOTIFICATIONS}/sms/{token}"
 
 
 def question(token: str) -> str:

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from connector.domain.entry import EntryKey
 from connector.domain.notice import Notice
+from connector.domain.people import Medium
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
 from connector.domain.text import visible
@@ -539,7 +540,7 @@ class Provider(Protocol):
 
 
 class NotSentError(Exception):
-    """A message did not leave. `permanent`: trying again cannot help; `unknown`: perhaps it did leave."""
+    """A message did not leave. `permanent`: it is not tried again; `unknown`: perhaps it did leave."""
 
     def __init__(self, message: str, *, permanent: bool, unknown: bool = False) -> None:
         super().__init__(message)
@@ -580,7 +581,7 @@ class Witness(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One notice on its way to one person by mail.
+    """One notice on its way to one person by one medium.
 
     Args:
         notice: What to tell, as it stood when it was queued.
@@ -588,6 +589,7 @@ class Letter:
         message_id: Fixed Message-ID, angle brackets included: the same at every attempt.
         thread_id: Message-ID of the first letter about the same session to this person; None if this is the first.
         date: The Date header, aware UTC.
+        medium: By which it goes; as a text it has neither threads nor a date.
     """
 
     notice: Notice
@@ -595,13 +597,88 @@ class Letter:
     message_id: str
     thread_id: str | None
     date: datetime
+    medium: Medium = Medium.EMAIL
+
+
+class Fate(StrEnum):
+    """What became of a text that was handed to a gateway."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # it has not left, and trying again cannot help
+    PUT_OFF = "put_off"  # it has not left, and may later
+    UNKNOWN = "unknown"  # it may have left: it is never sent again, and by no other way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sms:
+    """One text to one phone.
+
+    Attributes:
+        number: In the form of E.164, with its plus.
+        reference: Ours, for the gateway to repeat in what it tells about this text; empty for none.
+        receipts: The URL at which it is to tell what becomes of it; empty for nowhere.
+    """
+
+    number: str = field(repr=False)
+    text: str = field(repr=False)
+    reference: str = ""
+    receipts: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsOutcome:
+    """What became of a text; `remote_id` is the gateway's for it, `reason` names and quotes nobody."""
+
+    fate: Fate
+    remote_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a gateway tells of a text: `state` is delivered or failed."""
+
+    remote_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What somebody has written to our number; `stops`: the gateway itself takes it for the end of an agreement."""
+
+    number: str = field(repr=False)
+    text: str = field(default="", repr=False)
+    stops: bool = False
+
+
+Told = Receipt | Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """How a gateway signs what it tells: `secret` is empty for one that does not, `method` the name of a digest."""
+
+    slug: str
+    secret: str = field(default="", repr=False)
+    method: str = ""
+
+
+class SmsGateway(Protocol):
+    """Takes texts to phones."""
+
+    def hand_over(self, sms: Sms) -> SmsOutcome:
+        """Hand one text over, once, and say what is certain of it.
+
+        Raises: what `before_request` raises.
+        """
+        ...
 
 
 class Sender(Protocol):
-    """Renders letters and hands them to a mail server."""
+    """Renders letters and hands them to a mail server, or to a gateway of texts."""
 
-    def send(self, letter: Letter) -> None:
-        """Hand one letter over to be delivered to `letter.notice.to.address`.
+    def send(self, letter: Letter) -> str | None:
+        """Hand one letter over to be delivered to `letter.notice.to.address`; return what its gateway calls it.
 
         Calls `before_request` right before it gives the letter itself away, which is the same bytes each time.
 

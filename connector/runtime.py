@@ -15,10 +15,12 @@ from connector import paths
 from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
+from connector.domain.people import Medium
 from connector.domain.span import When
 from connector.language.offered import Languages
 from connector.observed import observed
-from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Witness
+from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Signing, Witness
+from connector.services import short_links, texts
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
 from connector.services.signing_in import links
@@ -40,6 +42,7 @@ class Runtime:
         observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
         witness: Remembers, outside the database, how far that had come; None for nobody.
         languages: Those in which people are told things.
+        texts: How the gateway of texts signs what it tells; None where there is no gateway.
     """
 
     settings: Settings
@@ -54,6 +57,7 @@ class Runtime:
     observe: Callable[[str, str], AbstractContextManager[object]] | None = None
     witness: Witness | None = None
     languages: Languages = Languages()
+    texts: Signing | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -90,15 +94,22 @@ class Runtime:
         if ends:
             free_busy.read_now(self.database, self.policy, self.remote, practitioner_id, max(ends), clock=self.clock)
 
-    def link_for(self, notice: Notice) -> str | None:
-        """Return the address a notice asks its reader to open, or None if it asks for nothing."""
+    def link_for(self, notice: Notice, medium: Medium = Medium.EMAIL) -> str | None:
+        """Return the address a notice asks its reader to open, or None if it asks for none; short in a text."""
         link = NOTICES[notice.kind].link
         if link is None:
             return None
         if link is Link.CALENDARS:
             return self._address(paths.CALENDARS)
         identity = subject(link, notice)
+        if medium is Medium.SMS and link is Link.ANSWER and identity is not None and notice.expires_at is not None:
+            return self._short_link(answers.PURPOSE, identity, ends_at=notice.expires_at + answers.LINKS_SHOW)
         return self.link(link, identity, since=notice.paused_at) if identity is not None else None
+
+    @property
+    def texts_address(self) -> str:
+        """Where the gateway of texts tells what becomes of them, and what people answer; it holds a secret."""
+        return self._address(texts.path(self.seal))
 
     def link(self, link: Link, identity: UUID, *, since: datetime | None = None) -> str:
         """Return the address of a page.
@@ -126,6 +137,10 @@ class Runtime:
             case _:
                 assert_never(link)
         return self._address(path)
+
+    def _short_link(self, purpose: str, identity: UUID, *, ends_at: datetime) -> str:
+        with self.database.begin() as db:
+            return self._address(paths.short(short_links.lend(db, self.seal, purpose, identity, ends_at=ends_at)))
 
     def _address(self, path: str) -> str:
         return self.settings.public_url + path

@@ -200,6 +200,12 @@ class Settings:
     mail_from: str = _setting(
         _address, "pencilled@localhost", "The address invitations come from, and that clients' calendars know us by."
     )
+    sms_url: str = _setting(
+        _text,
+        "",
+        "The gateway of texts to phones, such as `twilio://SID:token@?from=+15005550006`; empty: nobody is texted. "
+        "docs/operating.md tells the URL of each.",
+    )
     brand: str = _setting(_text, "Pencilled", "What the pages and letters call this service.")
     languages: tuple[str, ...] = _setting(
         _languages,

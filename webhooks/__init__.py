@@ -17,10 +17,11 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from connector import counters, paths
-from connector.errors import NotificationRejectedError, SettingsError
+from connector.errors import NotFoundError, NotificationRejectedError, SettingsError
 from connector.failures import tell
 from connector.ports import Notification
 from connector.runtime import Runtime
+from connector.services import texts as text_service
 from connector.services.accounts import subscriptions
 from connector.services.accounts.notifications import receive
 from connector.storage import channels
@@ -28,6 +29,7 @@ from webhooks._addresses import ChannelAddress, Parse, SharedAddress, Unseal, We
 from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
+_TEXTS = "sms"  # no provider's: gateways of texts tell there what becomes of them
 UNKNOWN = "unknown"  # the provider of a push that is for none in use
 _TOLD_EVERY_SECONDS = 3600.0
 _NO_CONTENT, _CREATED, _NOT_FOUND, _TOO_LARGE, _UNAVAILABLE = 204, 201, 404, 413, 503
@@ -55,7 +57,8 @@ class _Refusals:
 
 def available() -> frozenset[str]:
     """Return the slugs of the providers that can push, by file name; imports none of them."""
-    return frozenset(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    modules = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return frozenset(stem for stem in modules if not stem.startswith("_") and stem != _TEXTS)
 
 
 def load(slug: str) -> Webhook:
@@ -71,6 +74,13 @@ def blueprint(runtime: Runtime) -> Blueprint:
     """
     routes = Blueprint("hooks", __name__, url_prefix=paths.NOTIFICATIONS)
     enabled, refusals = available() & set(runtime.settings.providers), _Refusals()
+
+    @routes.post(f"/{_TEXTS}/<token>")
+    def texts(token: str) -> Response:
+        """Take in what the gateway of texts tells."""
+        if runtime.texts is None:
+            return _empty(_NOT_FOUND, UNKNOWN, "refused")
+        return _answer(_TEXTS, refusals, lambda body: _told(runtime, token, body))
 
     @routes.post("/<slug>")
     def notification(slug: str) -> Response:
@@ -115,6 +125,26 @@ def _parsed(runtime: Runtime, slug: str, parse: Parse, body: bytes) -> Response:
         return answer
     _receive(runtime, slug, push)
     return Response(status=_NO_CONTENT)
+
+
+def _told(runtime: Runtime, token: str, body: bytes) -> Response:
+    from webhooks import sms  # noqa: PLC0415 - as the modules of providers: at the first push
+
+    if runtime.texts is None or not _is_door(runtime, token):
+        raise NotificationRejectedError("no address of ours")
+    url = runtime.settings.public_url + paths.texts(token)
+    told = sms.parse(runtime.texts, url, request.headers, body)
+    with runtime.database.begin() as db:
+        taken = text_service.receive(db, told, now=runtime.clock())
+    _count(_TEXTS, "received", taken)
+    return Response(status=_NO_CONTENT)
+
+
+def _is_door(runtime: Runtime, token: str) -> bool:
+    try:
+        return runtime.seal.identity(text_service.PURPOSE, token) == text_service.DOOR
+    except NotFoundError:
+        return False
 
 
 def _unsealed(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: bytes) -> Response:

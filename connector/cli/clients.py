@@ -17,6 +17,7 @@ from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
 from connector.services import conversations
 from connector.services import people as changing
+from connector.services.numbers import check_number, is_doubtful
 from connector.services.views.phrases import LETTERS
 from connector.storage import people, tables
 
@@ -45,6 +46,7 @@ for _command in (export, erase):
     show_default=True,
     help="How they want to be told; can be given twice.",
 )
+@click.option("--texts-agreed", is_flag=True, help="They have agreed to texts on their phone; else they get none.")
 @as_json
 @example('pencilled clients add --name "Alex Okoro" --email alex@example.org --zone Europe/London')
 def add(
@@ -55,6 +57,7 @@ def add(
     zone: str,
     locale: str,
     media: tuple[str, ...],
+    texts_agreed: bool,
     as_json: bool,
 ) -> None:
     """Add a client.
@@ -66,19 +69,28 @@ def add(
         name=name,
         zone=zone,
         email=email,
-        phone=phone,
+        phone=check_number(phone),
         locale=locale,
         media=frozenset(Medium(name) for name in media),
+        texts_agreed=texts_agreed,
     )
     runtime = open_runtime()
     with runtime.database.begin() as db:
         people.add_client(db, person, now=runtime.clock())
     if not person.reachable & runtime.policy.media:
         warn("Note: with these data the client cannot be told anything, so no offer can be sent to them.")
+    _doubt(person)
     if as_json:
         media_names = sorted(medium.value for medium in person.media)
         print_json(
-            {"id": person.id, "name": name, "email": email, "phone": phone, "zone": zone, "channels": media_names}
+            {
+                "id": person.id,
+                "name": name,
+                "email": email,
+                "phone": person.phone,
+                "zone": zone,
+                "channels": media_names,
+            }
         )
     else:
         good(f"Added {person.name} ({person.id}).")
@@ -113,6 +125,7 @@ def readdress(*, client_id: UUID, email: str) -> None:
 @click.option(
     "--channel", "media", multiple=True, type=click.Choice([m.value for m in Medium]), help="How to tell them."
 )
+@click.option("--texts-agreed/--no-texts", default=None, help="Whether they agree to texts on their phone.")
 @example("pencilled clients change 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2 --phone +4930123456")
 def change(
     *,
@@ -123,6 +136,7 @@ def change(
     zone: str | None,
     locale: str | None,
     media: tuple[str, ...],
+    texts_agreed: bool | None,
 ) -> None:
     """Change what is given about a client. At a new address they are told at once what is still true.
 
@@ -132,6 +146,10 @@ def change(
     changes: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
     if media:
         changes["media"] = frozenset(Medium(one) for one in media)
+    if texts_agreed is not None:
+        changes["texts_agreed"] = texts_agreed
+    if phone:
+        changes["phone"] = check_number(phone)
     if not changes:
         raise click.UsageError("Say what to change: see --help.")
     runtime = open_runtime()
@@ -139,6 +157,7 @@ def change(
         person = changing.change_client(db, client_id, changes, by=operator(), now=runtime.clock())
         letters = conversations.next_to_client(db, client_id, now=runtime.clock())
     good(f"{person.name} is changed.")
+    _doubt(person)
     _say_next(person, letters)
 
 
@@ -168,6 +187,14 @@ def unretire(*, client_id: UUID) -> None:
     with runtime.database.begin() as db:
         person = changing.unretire_client(db, client_id, by=operator(), now=runtime.clock())
     good(f"{person.name} can be booked again.")
+
+
+def _doubt(person: Client) -> None:
+    """Say what is odd about the number, which is taken all the same, and who will not be texted."""
+    if is_doubtful(person.phone):
+        warn(f"Note: {person.phone} is in no range that its country has given out. Please check it.")
+    if Medium.SMS in person.media and person.phone and not person.texts_agreed:
+        warn("Note: they get no texts until they have agreed to them: pencilled clients change ID --texts-agreed")
 
 
 def _say_next(person: Client, letters: Sequence[Notice]) -> None:

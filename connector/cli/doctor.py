@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import click
@@ -42,18 +42,25 @@ PROVED = timedelta(days=2)  # a calendar's holds are tried out daily; one day ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at; `unread_events` says for programs what of a calendar could not be read."""
+    """One thing that was looked at.
+
+    Attributes:
+        unread_events: For programs, what of a calendar could not be read.
+        receipts: For programs, the address at which the gateway of texts is to tell what becomes of them.
+    """
 
     name: str
     ok: bool
     words: str
     unread_events: Sequence[Mapping[str, object]] = ()
+    receipts: str = field(default="", repr=False)
 
     @property
     def json(self) -> Mapping[str, object]:
         """The same for programs."""
         always = {"name": self.name, "ok": self.ok, "words": self.words}
-        return always | {"unread_events": self.unread_events} if self.unread_events else always
+        more = {"unread_events": self.unread_events, "receipts": self.receipts}
+        return always | {name: value for name, value in more.items() if value}
 
 
 @click.command()
@@ -61,7 +68,7 @@ class Check:
 @example("pencilled doctor && echo all is well")
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Check everything that has to work: settings, database, broker, mail server, every calendar, and due work.
+    """Check everything that has to work: settings, database, broker, mail, texts, every calendar, and due work.
 
     Prints one line for each, `ok` or `!!`, and what to do. A calendar gets further lines where it was stopped, where
     holds must be shown as plainly busy, where that was not tried out lately, and where it cannot be looked up whether
@@ -97,6 +104,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     except WrongSettings as error:
         yield Check(name="key", ok=False, words=error.message.removeprefix("Error: "))
         return
+    yield from _texts(runtime)
     yield from _clock(runtime)
     if not readiness.can_be_written(runtime.database):
         yield Check(name="writing", ok=False, words=readiness.NOT_WRITABLE)
@@ -241,6 +249,18 @@ def _mail(settings: Settings) -> Check:
     except ConnectorError as error:
         return Check(name="mail", ok=False, words=str(error))
     return Check(name="mail", ok=True, words="the mail server is reached and lets us in; nothing was sent")
+
+
+def _texts(runtime: Runtime) -> Iterator[Check]:
+    """Say whether the gateway of texts can be reached, if there is one; the address it tells at is for JSON alone."""
+    if not runtime.settings.sms_url:
+        return
+    ok, words = True, "the gateway is reached and lets us in; nothing was sent"
+    try:
+        app.check_texts(runtime.settings)
+    except ConnectorError as error:
+        ok, words = False, str(error)
+    yield Check(name="texts", ok=ok, words=words, receipts=runtime.texts_address)
 
 
 def _work(runtime: Runtime) -> Iterator[Check]:

@@ -116,6 +116,7 @@ class Conversation:
         refused: The notices that were refused for good since one was taken: none is repeated.
         earlier: What was believed at the addresses before this one; whatever has been told since may never have reached
             whoever reads the next.
+        unsure: Those of which it is not known whether they have arrived, and that are not repeated either.
     """
 
     beliefs: tuple[Belief, ...] = (NOTHING,)
@@ -125,6 +126,7 @@ class Conversation:
     untold: int | None = None
     refused: tuple[Notice, ...] = ()
     earlier: tuple[Belief, ...] = ()
+    unsure: tuple[Notice, ...] = ()
 
 
 # What happens on our pages, and by decisions of the practitioner.
@@ -221,6 +223,11 @@ def refused(conversation: Conversation, letter: UUID, notice: Notice) -> Convers
     return replace(not_sent(conversation, letter), refused=(*conversation.refused, notice))
 
 
+def left_in_doubt(conversation: Conversation, notice: Notice) -> Conversation:
+    """Return a conversation whose letter may have arrived or not, and whose medium repeats nothing."""
+    return replace(doubted(conversation), unsure=(*conversation.unsure, notice))
+
+
 def doubted(conversation: Conversation) -> Conversation:
     """Return a conversation whose letter may have arrived or not, and nobody will ever know."""
     return replace(conversation, beliefs=_distinct(replace(b, letter=None) for b in conversation.beliefs))
@@ -234,7 +241,7 @@ def readdressed(conversation: Conversation) -> Conversation:
     in_doubt = doubted(conversation)
     beliefs = _distinct((NOTHING, *conversation.earlier, *in_doubt.beliefs))
     earlier = tuple(replace(one, owed=frozenset()) for one in beliefs if not one.is_blank)
-    return replace(in_doubt, beliefs=beliefs, earlier=tuple(dict.fromkeys(earlier)), refused=())
+    return replace(in_doubt, beliefs=beliefs, earlier=tuple(dict.fromkeys(earlier)), refused=(), unsure=())
 
 
 def retried(conversation: Conversation) -> Conversation:

@@ -509,6 +509,17 @@ class NoticeRefused(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeInDoubt(Fact):
+    """A text may have left or not, and nobody will ever know; it is not sent again."""
+
+    tag: ClassVar[str] = "notice_in_doubt"
+
+    kind: str
+    medium: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeHeldBack(Fact):
     """A message had not left yet when a correction made it wrong; it never will."""
 
@@ -560,7 +571,7 @@ CalendarFact = (
     | HoldsProved
 )
 ConnectionFact = ConnectionAdded | AccessLost | AccessRegained | DisconnectRequested | Disconnected
-NoticeFact = NoticeSent | NoticeRefused | NoticeHeldBack
+NoticeFact = NoticeSent | NoticeRefused | NoticeInDoubt | NoticeHeldBack
 AnyFact = (
     SessionFact | OfferFact | AlternativeFact | EntryFact | QuestionFact | CalendarFact | ConnectionFact | NoticeFact
 )

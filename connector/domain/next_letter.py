@@ -72,7 +72,7 @@ def next_letter(conversation: Conversation, standing: Standing, basis: Notice, *
 
 
 def _was_refused(conversation: Conversation, notice: Notice) -> bool:
-    """Whether a letter that says the same was refused for good, to whomever by whatever name."""
+    """Whether a letter that says the same was refused for good, or is not to be repeated, by whatever names."""
     return any(
         notice
         == replace(
@@ -82,7 +82,7 @@ def _was_refused(conversation: Conversation, notice: Notice) -> bool:
             client_name=notice.client_name,
             reply_to=notice.reply_to,
         )
-        for refusal in conversation.refused
+        for refusal in (*conversation.refused, *conversation.unsure)
     )
 
 
@@ -226,7 +226,7 @@ def _reminders(
         if row.reminds_after is None or _was_reminded(conversation, row, offer):
             continue
         planned = offer.sent_at + (offer.expires_at - offer.sent_at) * row.reminds_after
-        at = _by_day(max(planned, now), zone)
+        at = by_day(max(planned, now), zone)
         if at < offer.expires_at and max(told_at, default=planned) <= planned:
             yield row, at
 
@@ -235,8 +235,8 @@ def _was_reminded(conversation: Conversation, row: NoticeRow, offer: Offer) -> b
     return any((reminder.kind, reminder.offer_id) == (row.kind, offer.id) for reminder in conversation.reminded)
 
 
-def _by_day(at: datetime, zone: str) -> datetime:
-    """Return an instant, or the next morning if it falls into the night there."""
+def by_day(at: datetime, zone: str) -> datetime:
+    """Return an instant, or the next morning if it falls into the night there; aware UTC, as it was given."""
     local, (morning, evening) = at.astimezone(zone_named(zone)), DAY
     if morning <= local.time() < evening:
         return at

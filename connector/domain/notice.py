@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from connector.domain.people import Client, Practitioner
+from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.session import Location, Session
 from connector.domain.span import When
 
@@ -106,9 +106,10 @@ class Recipient:
     locale: str
 
     @classmethod
-    def of(cls, person: Client | Practitioner) -> Recipient:
-        """Address a client or a practitioner by mail."""
-        return cls(name=person.name, address=person.email, zone=person.zone, locale=person.locale)
+    def of(cls, person: Client | Practitioner, medium: Medium = Medium.EMAIL) -> Recipient:
+        """Address a client by a medium, or a practitioner by mail."""
+        address = person.address(medium) if isinstance(person, Client) else person.email
+        return cls(name=person.name, address=address, zone=person.zone, locale=person.locale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,7 @@ class Notice:
         by_support: Somebody from support acted for the client.
         offer_withdrawn: An offer of which the reader knows has ended with it.
         unasked: The client never learnt of the offer that has lapsed.
+        by_text: What did not arrive was a text to the client's phone.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
         reason: A RevertReason or a PauseReason.
@@ -191,3 +193,4 @@ class Notice:
     connection_id: UUID | None = None
     righted: tuple[Righted, ...] = ()
     since: datetime | None = None
+    by_text: bool = False

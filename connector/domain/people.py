@@ -108,7 +108,8 @@ class Practitioner:
 class Client:
     """Who receives sessions; told by those of the `media` they prefer that their contact data allow.
 
-    `retired`: they take no new bookings. `erased`: so, for good, and nothing tells any more who they are.
+    `texts_agreed`: they have agreed to texts on their phone; without that they get none. `retired`: they take no new
+    bookings. `erased`: so, for good, and nothing tells any more who they are.
     """
 
     id: UUID
@@ -118,6 +119,7 @@ class Client:
     phone: str = ""
     locale: str = "en"
     media: frozenset[Medium] = frozenset({Medium.EMAIL})
+    texts_agreed: bool = False
     retired: bool = False
     erased: bool = False
 
@@ -138,9 +140,14 @@ class Client:
 
     @property
     def reachable(self) -> frozenset[Medium]:
-        """The preferred media for which there is an address or number."""
-        addresses = {Medium.EMAIL: self.email, Medium.SMS: self.phone}
-        return frozenset(medium for medium in self.media if addresses[medium])
+        """The preferred media for which there is an address, or a number that they want to be texted at."""
+        return frozenset(
+            medium for medium in self.media if self.address(medium) and (medium is not Medium.SMS or self.texts_agreed)
+        )
+
+    def address(self, medium: Medium) -> str:
+        """Return where they are told by a medium; empty for nowhere."""
+        return {Medium.EMAIL: self.email, Medium.SMS: self.phone}[medium]
 
 
 def check_address(address: str) -> str:

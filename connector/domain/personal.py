@@ -37,6 +37,7 @@ ERASED_TEXTS: Mapping[tuple[type, str], str] = {
     (facts.SessionCancelled, "reason"): "",
     (facts.OfferWithdrawn, "why"): "",
     (facts.NoticeRefused, "why"): "",
+    (facts.NoticeInDoubt, "why"): "",
 }
 KEPT_TEXTS = frozenset(
     {
@@ -81,6 +82,8 @@ KEPT_TEXTS = frozenset(
         (facts.NoticeSent, "medium"),
         (facts.NoticeRefused, "kind"),
         (facts.NoticeRefused, "medium"),
+        (facts.NoticeInDoubt, "kind"),
+        (facts.NoticeInDoubt, "medium"),
         (facts.NoticeHeldBack, "kind"),
         (facts.UnknownFact, "stored_tag"),
     }

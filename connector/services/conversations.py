@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from connector import counters
 from connector.domain import conversation as rules
+from connector.domain import quiet_hours
 from connector.domain.conversation import Conversation
-from connector.domain.facts import Fact, NoticeRefused, NoticeSent, SessionBooked
+from connector.domain.facts import Fact, NoticeInDoubt, NoticeRefused, NoticeSent, SessionBooked
 from connector.domain.next_letter import Next, Standing, next_letter
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
@@ -48,10 +49,10 @@ def witness(
     In the transaction of the change, once everything is stored that it changes.
     """
     standing: Standing | None = None
-    for medium in sorted(client.reachable & {Medium.EMAIL}):
+    for medium in sorted(client.reachable):
         stored = _witnessed(db, client, session, medium, facts)
         standing = standing or _standing(db, session)
-        _make_due(db, stored, _next(stored, standing, _basis(practitioner, client), now), now)
+        _make_due(db, stored, _next(stored, standing, _basis(practitioner, client, medium), now), now)
 
 
 def _witnessed(
@@ -65,16 +66,16 @@ def _witnessed(
         session.id,
         Audience.CLIENT,
         medium,
-        address=client.email,
+        address=client.address(medium),
         beliefs=rules.witnessed(Conversation(), facts) if begins else None,
     )
     if begins:
         return stored
     beliefs = rules.witnessed(_beliefs(db, stored, client), facts)
-    if beliefs == stored.beliefs and stored.address == client.email:
+    if beliefs == stored.beliefs and stored.address == client.address(medium):
         return stored
     _forget_queued(db, stored)
-    stored = _readdressed(db, replace(stored, beliefs=beliefs), client.email)
+    stored = _readdressed(db, replace(stored, beliefs=beliefs), client.address(medium))
     conversations.save(db, stored)
     return stored
 
@@ -137,17 +138,19 @@ def believe(db: Connection, session: Session, *, now: datetime) -> None:
     open_offer = offers.in_state(db, session.id, OfferState.OPEN)
     beliefs = rules.heard(session, open_offer, now=now)
     client = people.client(db, session.client_id)
-    for medium in sorted(client.reachable & {Medium.EMAIL}):
+    for medium in sorted(client.reachable):
+        address = client.address(medium)
         conversations.about(
-            db, session.practitioner_id, session.id, Audience.CLIENT, medium, address=client.email, beliefs=beliefs
+            db, session.practitioner_id, session.id, Audience.CLIENT, medium, address=address, beliefs=beliefs
         )
     for stored in conversations.of_client(db, [session.id]):
         begun = messages.get(db, stored.letter_id) if stored.letter_id else None
         if begun is not None:
             _overtaken(db, stored, begun)
         messages.hold_back(db, session.id)
-        conversations.save(db, replace(stored, beliefs=beliefs, address=client.email, letter_id=None, refused=""))
-        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=notices.LANE)
+        address = client.address(stored.medium)
+        conversations.save(db, replace(stored, beliefs=beliefs, address=address, letter_id=None, refused=""))
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=_lane(stored.medium))
 
 
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
@@ -165,18 +168,44 @@ def waiting(db: Connection, stored: StoredConversation, *, now: datetime) -> Not
         return next((one.notice for one in conversations.pending(db, stored.id)), None)
     session = sessions.get(db, stored.session_id)
     client, practitioner = people.client(db, session.client_id), people.practitioner(db, session.practitioner_id)
-    if not client.email:
+    if not _is_told(client, stored.medium):
         return None
     begun = messages.get(db, stored.letter_id) if stored.letter_id else None
     stored = _without(replace(stored, beliefs=_beliefs(db, stored, client)), begun)
-    return _next(stored, _standing(db, session), _basis(practitioner, client), now).notice
+    return _next(stored, _standing(db, session), _basis(practitioner, client, stored.medium), now).notice
+
+
+def leaves_at(db: Connection, stored: StoredConversation, notice: Notice, *, now: datetime) -> datetime:
+    """Return when a reader is told what waits for them: now, or in their morning."""
+    if stored.session_id is None:
+        return now
+    return _leaves_at(stored, _standing(db, sessions.get(db, stored.session_id)), notice, now)
+
+
+def _leaves_at(stored: StoredConversation, standing: Standing, notice: Notice, now: datetime) -> datetime:
+    if stored.medium is not Medium.SMS:
+        return now
+    offer, beliefs = standing.open, stored.beliefs or Conversation()
+    waits = offer is not None and offer.expires_at is not None and now < offer.expires_at
+    waits = waits and offer is not None and not rules.has_heard_of(beliefs, offer.id)
+    return quiet_hours.leaves_at(notice, now=now, offer_waits=waits)
+
+
+def _is_told(client: Client, medium: Medium) -> bool:
+    """Whether a conversation goes on: texts only while their reader wants them."""
+    return bool(client.address(medium)) and (medium is not Medium.SMS or medium in client.reachable)
+
+
+def _lane(medium: Medium) -> str:
+    """Return what a conversation shares with all those that wait for the same server."""
+    return notices.LANE if medium is Medium.EMAIL else medium.value
 
 
 def converse(
     database: Database,
     policy: Policy,
     sender: Sender,
-    link_for: Callable[[Notice], str | None],
+    link_for: Callable[[Notice, Medium], str | None],
     conversation_id: UUID,
     *,
     clock: Clock,
@@ -194,12 +223,12 @@ def converse(
     is_taken = False
     while turn.message is not None:
         fence.renew()
-        error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
+        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             still = installation.stands_still(db, keep_so=True)
             if error is None:
-                _sent(db, conversation_id, turn.message, clock())
+                _sent(db, conversation_id, turn.message, clock(), remote_id=remote_id)
             else:
                 _not_sent(db, conversation_id, turn.message, error, clock())
             if error is None or error.permanent:
@@ -210,17 +239,16 @@ def converse(
     if is_taken:
         with fenced(database, fence) as db:
             fence.check(db)  # before the others, which are not waited for: so nobody waits for us in a circle
-            _hasten_others(db, clock())
+            _hasten_others(db, conversation_id, clock())
     return turn.again_at
 
 
-def _hand_over(sender: Sender, letter: Letter) -> NotSentError | None:
-    """Hand a letter over, and return what kept it from leaving; None if it was taken."""
+def _hand_over(sender: Sender, letter: Letter) -> tuple[str | None, NotSentError | None]:
+    """Hand a letter over, and return what its gateway calls it, and what kept it from leaving; None if it was taken."""
     try:
-        sender.send(letter)
+        return sender.send(letter), None
     except NotSentError as error:
-        return error
-    return None
+        return None, error
 
 
 def _fate(error: NotSentError | None) -> str:
@@ -264,27 +292,36 @@ def _to_client(
     if session is None:
         return None, None
     client = people.client(db, session.client_id)
-    if not client.email:
-        conversations.save(db, replace(stored, letter_id=None))
+    if stored.medium not in policy.media or not _is_told(client, stored.medium):
+        given_up = _overtaken(db, stored, begun) if begun is not None else stored
+        conversations.save(db, replace(given_up, letter_id=None))
         return None, None
     remembered_before = _beliefs(db, stored, client)
     _forget_queued(db, stored)
-    stored = _readdressed(db, replace(stored, beliefs=remembered_before), client.email)
+    stored = _readdressed(db, replace(stored, beliefs=remembered_before), client.address(stored.medium))
     begun = begun if stored.letter_id else None
+    if begun is not None and stored.medium is Medium.SMS and begun.state is MessageState.SENDING:
+        stored, begun = _left_in_doubt(db, stored, begun, _CUT_OFF, now), None
     before = _without(stored, begun)
-    standing, basis = _standing(db, session), _basis(people.practitioner(db, session.practitioner_id), client)
+    practitioner = people.practitioner(db, session.practitioner_id)
+    standing, basis = _standing(db, session), _basis(practitioner, client, stored.medium)
     following = _next(before, standing, basis, now)
     if begun is not None and (following.notice != begun.notice or _has_aged(begun, now)):
         before = _overtaken(db, stored, begun)
         following = _next(before, standing, basis, now)
         begun = None
     if following.untold is not None and before.beliefs is not None:
-        _tell_untold(db, session, following.untold, now)
+        if stored.medium is Medium.EMAIL or Medium.EMAIL not in client.reachable:  # else that is for the mail to say
+            _tell_untold(db, session, following.untold, now)
         before = replace(before, beliefs=replace(before.beliefs, untold=session.revision))
     if following.notice is None:
         refused = before.refused if following.is_refused else ""
         conversations.save(db, replace(before, letter_id=None, refused=refused))
         return None, following.again_at
+    at = _leaves_at(before, standing, following.notice, now)
+    if at > now:
+        conversations.save(db, before)
+        return None, at
     message = begun or messages.begin(
         db, following.notice, conversation=before, key=None, mail_domain=policy.mail_domain, now=now
     )
@@ -347,20 +384,25 @@ def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recip
     return Recipient.of(people.practitioner(db, stored.practitioner_id))
 
 
-def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice], str | None]) -> Letter:
+def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice, Medium], str | None]) -> Letter:
     return Letter(
         notice=message.notice,
-        link=link_for(message.notice),
+        medium=message.medium,
+        link=link_for(message.notice, message.medium),
         message_id=message.message_id,
         thread_id=thread_id,
         date=message.queued_at,
     )
 
 
-def _sent(db: Connection, conversation_id: UUID, message: Message, now: datetime) -> None:
-    """Note that a letter has left."""
+def _sent(
+    db: Connection, conversation_id: UUID, message: Message, now: datetime, *, remote_id: str | None = None
+) -> None:
+    """Note that a letter has left, and what its gateway calls it."""
     stored = conversations.locked(db, conversation_id)  # before its letters, as everywhere
     messages.set_state(db, message.id, MessageState.SENT, sent_at=now)
+    if remote_id is not None:
+        messages.set_remote_id(db, message.id, remote_id)
     fact = NoticeSent(
         at=now, by=CLOCK, session_id=message.session_id, kind=message.kind.value, medium=message.medium.value
     )
@@ -371,13 +413,14 @@ def _sent(db: Connection, conversation_id: UUID, message: Message, now: datetime
     _forget_pending(db, conversation_id, message)
 
 
-def _hasten_others(db: Connection, now: datetime) -> None:
-    """Have the letters tried again that could not leave before: the mail server takes letters by now.
+def _hasten_others(db: Connection, like: UUID, now: datetime) -> None:
+    """Have the letters tried again that could not leave before by the same medium: its server takes letters by now.
 
     In a transaction of its own, which may fail: that the letter was sent is stored by then.
     """
     failing = [UUID(identity) for identity in ledger.failing(db, Kind.CONVERSATION, now=now)]
-    for conversation_id in sorted(conversations.tried_before(db, failing, now - RECENT)) if failing else ():
+    waiting = conversations.tried_before(db, failing, now - RECENT, like=like) if failing else ()
+    for conversation_id in sorted(waiting):
         ledger.touch(db, Key(Kind.CONVERSATION, str(conversation_id)), due_at=now)
 
 
@@ -392,6 +435,17 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
         if stored is not None and is_own and stored.beliefs and not error.unknown:
             conversations.save(db, replace(stored, beliefs=rules.not_sent(stored.beliefs, message.id)))
         return
+    if error.unknown:
+        tell(
+            "letter_in_doubt",
+            str(error),
+            letter=message.kind.value,
+            medium=message.medium.value,
+            message=str(message.id),
+        )
+        if stored is not None and is_own:
+            conversations.save(db, _left_in_doubt(db, stored, message, str(error), now))
+        return
     messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
     if stored is not None and is_own:
@@ -400,9 +454,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     _forget_pending(db, conversation_id, message)
     if message.to_client:
         practitioner = people.practitioner(db, message.practitioner_id)
-        notice = replace(
-            message.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=message.kind.value
-        )
+        notice = notices.not_delivered(practitioner, message.notice, medium=message.medium)
         notices.tell(db, notice, key=f"{notice.kind}:{message.id}", practitioner_id=practitioner.id, now=now)
     fact = NoticeRefused(
         at=now,
@@ -413,6 +465,21 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
         why=str(error),
     )
     timeline.append(db, message.practitioner_id, [fact])  # last: it waits for whoever readdresses the practitioner
+
+
+_CUT_OFF = "nobody knows whether it had left when we were cut off"
+
+
+def _left_in_doubt(
+    db: Connection, stored: StoredConversation, message: Message, why: str, now: datetime
+) -> StoredConversation:
+    """Leave a text whose fate is not known as it is: it is never sent again, and by no other way."""
+    messages.set_state(db, message.id, MessageState.UNKNOWN, error=why)
+    kind, medium = message.kind.value, message.medium.value
+    fact = NoticeInDoubt(at=now, by=CLOCK, session_id=message.session_id, kind=kind, medium=medium, why=why)
+    timeline.append(db, message.practitioner_id, [fact])
+    beliefs = rules.left_in_doubt(stored.beliefs or Conversation(), message.notice)
+    return replace(stored, beliefs=beliefs, letter_id=None)
 
 
 def _forget_pending(db: Connection, conversation_id: UUID, message: Message) -> None:
@@ -441,10 +508,10 @@ def _standing(db: Connection, session: Session) -> Standing:
     )
 
 
-def _basis(practitioner: Practitioner, client: Client) -> Notice:
+def _basis(practitioner: Practitioner, client: Client, medium: Medium) -> Notice:
     return Notice(
         kind=NoticeKind.BOOKED,
-        to=Recipient.of(client),
+        to=Recipient.of(client, medium),
         practitioner_name=practitioner.name,
         client_name=client.name,
         reply_to=practitioner.email if practitioner.takes_replies else "",
@@ -455,15 +522,16 @@ def _make_due(db: Connection, stored: StoredConversation, following: Next, now: 
     is_due = following.notice is not None or following.untold is not None or stored.letter_id is not None
     due_at = now if is_due else following.again_at
     if due_at is not None:
-        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=due_at, lane=notices.LANE)
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=due_at, lane=_lane(stored.medium))
 
 
 def _beliefs(db: Connection, stored: StoredConversation, client: Client) -> Conversation:
     """Return what a reader may believe; the log of messages tells it where nothing was stored yet."""
     if stored.beliefs is not None:
-        return stored.beliefs if stored.address == client.email else rules.readdressed(stored.beliefs)
+        is_same = stored.address == client.address(stored.medium)
+        return stored.beliefs if is_same else rules.readdressed(stored.beliefs)
     logged = messages.of_session(db, stored.session_id) if stored.session_id else ()
-    conversation = remembered(message for message in logged if message.to_client)
+    conversation = remembered(one for one in logged if one.to_client and one.medium is stored.medium)
     return conversation if stored.letter_id is not None else rules.doubted(conversation)
 
 

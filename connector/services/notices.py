@@ -72,6 +72,17 @@ def for_practitioner(
     return _for_practitioner({type(fact): fact for fact in facts}, basis, subject)
 
 
+def not_delivered(practitioner: Practitioner, notice: Notice, *, medium: Medium) -> Notice:
+    """Return what a practitioner is told of a message to their client that did not arrive."""
+    return replace(
+        notice,
+        kind=NoticeKind.NOT_DELIVERED,
+        to=Recipient.of(practitioner),
+        about=notice.kind.value,
+        by_text=medium is Medium.SMS,
+    )
+
+
 def tell(db: Connection, notice: Notice, *, key: str, practitioner_id: UUID, now: datetime) -> None:
     """Have a practitioner or operator told something, after what waits for them about the same session.
 

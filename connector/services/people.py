@@ -46,6 +46,8 @@ def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *
     if changed.email and changed.email != before.email:
         conversations.readdress(db, client_id, changed.email, now=now)
     people.save_client(db, changed)
+    if changed.texts_agreed != before.texts_agreed:
+        people.agree_to_texts(db, client_id, now=now if changed.texts_agreed else None)
     names = _different(before, changed)
     for session in own:
         practitioner = people.practitioner(db, session.practitioner_id)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from connector.services.signing_in import browsers, links
-from connector.storage import needs, pending_connections, signins
+from connector.storage import needs, pending_connections, short_links, signins
 
 EVERY = timedelta(hours=1)  # whoever stores something that ends has it swept after that (`installation.have_swept`)
 
@@ -17,4 +17,5 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     browsers.sweep(db, now=now)
     signins.sweep(db, ended_before=now - links.WITHIN)  # until then they count as letters to their address
     pending_connections.sweep(db, now=now)
+    short_links.sweep(db, now=now)
     return now + EVERY if needs.is_to_be_swept(db) else None

@@ -164,9 +164,11 @@ def refuses_mail(db: Connection, practitioner_id: UUID) -> bool:
     return db.execute(select(conversations.c.id).where(later).limit(1)).first() is None
 
 
-def tried_before(db: Connection, ids: Iterable[UUID], before: datetime) -> Sequence[UUID]:
-    """Return those of these conversations of which nothing was tried since."""
-    query = select(conversations.c.id).where(conversations.c.id.in_(list(ids)), conversations.c.tried_at <= before)
+def tried_before(db: Connection, ids: Iterable[UUID], before: datetime, *, like: UUID) -> Sequence[UUID]:
+    """Return those of these conversations of which nothing was tried since, by the medium of the one `like`."""
+    medium = select(conversations.c.medium).where(conversations.c.id == like).scalar_subquery()
+    own = conversations.c.id.in_(list(ids)) & (conversations.c.medium == medium)
+    query = select(conversations.c.id).where(own, conversations.c.tried_at <= before)
     return list(db.execute(query).scalars())
 
 

@@ -50,6 +50,10 @@ class Message:
     queued_at: datetime
     sent_at: datetime | None
     error: str | None
+    receipt: str | None = None
+
+
+DELIVERED, FAILED = "delivered", "failed"  # what a gateway tells of a text
 
 
 def begin(
@@ -95,6 +99,23 @@ def set_state(
     """Note how far a message is, and why it is no further; `error` must not name or quote anybody."""
     values = {"state": state.value, "sent_at": sent_at, "error": error}
     db.execute(update(messages).where(messages.c.id == message_id).values(values))
+
+
+def set_remote_id(db: Connection, message_id: UUID, remote_id: str) -> None:
+    """Note what the gateway of a text calls it, by which it tells later what has become of it."""
+    db.execute(update(messages).where(messages.c.id == message_id).values(remote_id=remote_id))
+
+
+def by_remote_id(db: Connection, remote_id: str) -> Message | None:
+    """Return the text that its gateway calls so; None if there is none."""
+    own = (messages.c.remote_id == remote_id) & (messages.c.medium == Medium.SMS.value)
+    row = db.execute(select(messages).where(own).limit(1)).first()
+    return _message(row) if row else None
+
+
+def set_receipt(db: Connection, message_id: UUID, receipt: str, *, now: datetime) -> None:
+    """Note what a gateway has told of a text."""
+    db.execute(update(messages).where(messages.c.id == message_id).values(receipt=receipt, receipt_at=now))
 
 
 def free_key(db: Connection, message_id: UUID) -> None:
@@ -166,4 +187,5 @@ def _message(row: Row[Any]) -> Message:
         queued_at=row.queued_at,
         sent_at=row.sent_at,
         error=row.error,
+        receipt=row.receipt,
     )

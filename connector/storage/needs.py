@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, and_, or_, select
 
 from connector.domain.connection import CalendarRole, ConnectionState
 from connector.domain.offer import OfferState
+from connector.domain.people import Medium
 from connector.domain.question import QuestionState
 from connector.storage import ledger
 from connector.storage.due import Key, Kind, Urgency, dashed, due
@@ -31,6 +32,7 @@ from connector.storage.tables import (
     pending_connections,
     pending_notices,
     questions,
+    short_links,
     signins,
 )
 
@@ -71,13 +73,16 @@ def _offers(state: OfferState) -> Select[Any]:
 _OPEN_QUESTIONS = select(questions.c.id, sa.literal("").label("lane")).where(
     questions.c.state == QuestionState.OPEN.value
 )
-_CONVERSATIONS = select(conversations.c.id, sa.literal("mail").label("lane"))
+_LANE = sa.case(
+    (conversations.c.medium == Medium.SMS.value, Medium.SMS.value), else_="mail"
+)  # as conversations have it
+_CONVERSATIONS = select(conversations.c.id, _LANE.label("lane"))
 _TO_BE_TOLD = or_(
     conversations.c.letter_id.is_not(None),
     sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
 )
 _WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
-_TO_BE_SWEPT = or_(*(sa.exists(select(table)) for table in (browsers, signins, pending_connections)))
+_TO_BE_SWEPT = or_(*(sa.exists(select(table)) for table in (browsers, signins, pending_connections, short_links)))
 _TARGETS = _calendars(CalendarRole.TARGET)
 
 NEEDS: Sequence[Need] = (

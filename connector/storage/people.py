@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.people import Client, Level, Medium, Practitioner, check_address
@@ -58,6 +58,7 @@ def add_client(db: Connection, person: Client, *, now: datetime) -> None:
         "zone": person.zone,
         "locale": person.locale,
         "media": ",".join(sorted(person.media)),
+        "texts_agreed_at": now if person.texts_agreed else None,
         "created_at": now,
     }
     db.execute(insert(clients).values(values))
@@ -68,8 +69,19 @@ def readdress_client(db: Connection, client_id: UUID, email: str) -> None:
     db.execute(update(clients).where(clients.c.id == client_id).values(email=email))
 
 
+def agree_to_texts(db: Connection, client_id: UUID, *, now: datetime | None) -> None:
+    """Note since when a client wants texts on their phone; None for one who wants none."""
+    own = (clients.c.id == client_id) & (clients.c.texts_agreed_at.is_(None) if now else true())
+    db.execute(update(clients).where(own).values(texts_agreed_at=now))
+
+
+def clients_by_phone(db: Connection, number: str) -> Sequence[Client]:
+    """Return the clients with this number; several may share one."""
+    return [_client(row) for row in db.execute(select(clients).where(clients.c.phone == number))]
+
+
 def save_client(db: Connection, person: Client) -> None:
-    """Store what may have changed about a client."""
+    """Store what may have changed about a client; whether they want texts is stored apart."""
     values = {
         "name": person.name,
         "email": person.email,
@@ -193,6 +205,7 @@ def _client(row: Row[Any]) -> Client:
         zone=row.zone,
         locale=row.locale,
         media=frozenset(Medium(name) for name in row.media.split(",") if name),
+        texts_agreed=row.texts_agreed_at is not None,
         retired=row.retired_at is not None,
         erased=row.erased_at is not None,
     )

@@ -124,6 +124,7 @@ HOLDINGS: Sequence[Holding] = (
             "zone": _word("UTC"),
             "locale": _word("en"),
             "media": _word(""),
+            "texts_agreed_at": _word(None),
         },
         kept="id created_at retired_at erased_at",
     ),
@@ -183,9 +184,9 @@ HOLDINGS: Sequence[Holding] = (
             tables.messages.c.session_id.in_(_sessions_of(client_id)),
             tables.messages.c.conversation_id.in_(_conversations_of(client_id)),
         ),
-        erased={"notice": _notice, "state": _state, "error": _word(None)},
+        erased={"notice": _notice, "state": _state, "error": _word(None), "remote_id": _word(None)},
         kept="id idempotency_key practitioner_id conversation_id session_id kind medium to_client message_id queued_at "
-        "sent_at",
+        "sent_at receipt receipt_at",
     ),
     Holding(
         section="conversations",
@@ -230,6 +231,8 @@ TELL_NOTHING: Mapping[Table, str] = {
     "busy_at busy_until busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
     "compare_trouble_kind compare_trouble_since repair_asked identity twin",
     tables.signins: "id practitioner_id expires_at used_at made_at",
+    # Which offer a link leads to, and until when.
+    tables.short_links: "id purpose subject_id ends_at",
     tables.browsers: "id practitioner_id signed_in_at seen_at",
     # An address that somebody has typed to sign in, for the moment until it was looked for among practitioners.
     tables.link_requests: "id address asked_at",

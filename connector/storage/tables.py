@@ -73,6 +73,7 @@ clients = Table(
     Column("zone", _ZONE, nullable=False),
     Column("locale", String(16), nullable=False),
     Column("media", Text, nullable=False),  # names joined by a comma
+    Column("texts_agreed_at", UtcDateTime),  # since when they want texts on their phone; NULL if they do not
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),  # likewise
     Column("erased_at", UtcDateTime),  # since then nothing tells who they are
@@ -242,6 +243,9 @@ messages = Table(
     Column("queued_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("error", Text),
+    Column("remote_id", Text, index=True),  # the gateway's own for a text
+    Column("receipt", String(16)),  # what it has told of it: delivered or failed
+    Column("receipt_at", UtcDateTime),
 )
 
 connections = Table(
@@ -474,6 +478,16 @@ link_requests = Table(
     Column("id", Uuid, primary_key=True),
     Column("address", Text, nullable=False),  # as typed
     Column("asked_at", UtcDateTime, nullable=False),
+)
+
+# Links in texts, by their hash alone. See docs/decisions/0048.
+short_links = Table(
+    "short_links",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # SHA-256 of the token
+    Column("purpose", String(16), nullable=False),  # no other takes it
+    Column("subject_id", Uuid, nullable=False),  # what it leads to
+    Column("ends_at", UtcDateTime, nullable=False, index=True),
 )
 
 # Browsers in which a practitioner is signed in.

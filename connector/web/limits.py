@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask, Response, request
 from flask_limiter import Limiter
 
 from connector.services.signing_in.log import Event, note
-from connector.web import signin
+from connector.web import short_link, signin
 
 SIGN_IN_LIMIT = "10 per minute"
+GUESS_LIMIT = "10 per minute"  # short links that lead nowhere
 ANSWER_LIMIT = "30 per minute"
+_NOT_FOUND = 404
 _HOUSEHOLD = 64  # bits: whoever has one address of IPv6 has as many of the same network as they like
 
 
@@ -27,8 +29,13 @@ def limit(app: Flask, others: Iterable[Blueprint], broker_url: str) -> None:
         key_prefix="pencilled",
     )
     limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
+    limiter.limit(GUESS_LIMIT, deduct_when=_leads_nowhere)(short_link.pages)
     for part in others:
         limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
+
+
+def _leads_nowhere(response: Response) -> bool:
+    return response.status_code == _NOT_FOUND
 
 
 def asker() -> str:

@@ -36,6 +36,7 @@ from connector.web import (
     paused,
     questions,
     sessions,
+    short_link,
     signin,
     speaking,
     visit,
@@ -50,7 +51,13 @@ _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ances
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _IN_STANDSTILL = ("calendars.reconnect",)  # what the decision after a restore may need: an account that can be read
 _DOORS = (signin.pages.name, "hooks", None)  # people come in, and pushes make looks due that are put off
-_MAILED = (answer.pages, questions.pages, conflict.pages, paused.pages)  # reached from letters, without signing in
+_MAILED = (
+    answer.pages,
+    short_link.pages,
+    questions.pages,
+    conflict.pages,
+    paused.pages,
+)  # reached from letters, without signing in
 
 log = structlog.get_logger(__name__)
 

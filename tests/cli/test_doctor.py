@@ -22,6 +22,7 @@ from tests.cli.keyboard import Cli, ahead
 from tests.cli.worker import probe, pull, read_free_busy
 from tests.conftest import free_port
 from tests.fakes.mailbox import Mailbox
+from tests.fakes.sms_gateway import SmsGateway
 
 ONE_MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -246,3 +247,41 @@ def test_what_is_out_of_reach_on_postgresql_and_redis_is_told_line_by_line(mailb
     assert "!!  database: The database cannot be used" in result.stdout
     assert "!!  broker: Redis does not answer" in result.stdout
     assert "ok  mail" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "fault", "ok", "word"),
+    [
+        (200, "", True, "nothing was sent"),
+        (401, "", False, "refuses our credentials (401)"),
+        (500, "", False, "answers 500"),
+        (200, "reset", False, "connection to 127.0.0.1 failed"),
+    ],
+)
+def test_the_gateway_of_texts_is_reached_and_sends_nothing(
+    cli: Cli,
+    status: int,
+    fault: str,
+    ok: bool,  # noqa: FBT001
+    word: str,
+) -> None:
+    with SmsGateway(status=status, fault=fault) as gateway:
+        url = gateway.url("twilio")
+        settings = {**cli.settings, "CONNECTOR_SMS_URL": url, "CONNECTOR_INNER_HOSTS": "127.0.0.1"}
+        said = Cli(settings).run("doctor").output
+        [told] = [c for c in json.loads(Cli(settings).run("doctor", "--json").stdout)["checks"] if c["name"] == "texts"]
+    [line] = [line for line in said.splitlines() if "texts:" in line]
+    assert line.startswith("ok" if ok else "!!")
+    assert word in line
+    assert {posted.path for posted in gateway.posted} == {"/2010-04-01/Accounts/user.json"}
+    assert "/hooks/sms/" in told["receipts"]
+    assert "secret" not in said
+    assert "/hooks/sms/" not in said
+
+
+def test_a_gateway_s_address_that_makes_no_sense_is_a_fault_of_the_settings(cli: Cli) -> None:
+    wrong = replace(cli, settings={**cli.settings, "CONNECTOR_SMS_URL": "pigeon://user:hidden@host"})
+    result = wrong.run("doctor")
+    assert result.exit_code == 2
+    assert "CONNECTOR_SMS_URL: a gateway's URL begins with twilio://" in result.output
+    assert "hidden" not in result.output

@@ -85,3 +85,18 @@ def test_who_is_retired_takes_no_new_bookings_and_is_listed_only_on_request(prac
 def test_a_practitioner_is_retired_once_their_calendars_are_disconnected(practice: Cli, calendar: object) -> None:
     assert calendar
     assert "connections disconnect" in practice.refused("practitioners", "retire", "kim@example.org")
+
+
+def test_a_number_is_stored_as_networks_have_it_and_nobody_is_texted_without_their_word(practice: Cli) -> None:
+    words = ("--name", "Sam", "--phone", "+44 7700 900123", "--zone", "Europe/London", "--channel", "sms")
+    assert "they get no texts until they have agreed" in practice.run("clients", "add", *words).output
+    [sam] = [one for one in practice.json("clients", "list") if one["name"] == "Sam"]
+    assert sam["phone"] == "+447700900123"
+
+    def changed(*words: str) -> str:
+        return practice.run("clients", "change", str(sam["id"]), *words).output
+
+    assert "until they have agreed" not in changed("--texts-agreed")
+    assert "until they have agreed" in changed("--no-texts")
+    assert "in no range" in changed("--phone", "+15550100123")
+    assert "too few or too many" in changed("--phone", "+1555")

@@ -28,6 +28,7 @@ _ENDS: tuple[Changes, ...] = ({}, {"expires_at": None})
 _MOVED: tuple[Changes, ...] = ({}, {"moved_to": None})
 _SINCE: tuple[Changes, ...] = ({}, {"since": None})
 _CANCELLED: tuple[Changes, ...] = ({}, {"session": replace(SESSION, state=SessionState.CANCELLED)})
+_BY_TEXT: tuple[Changes, ...] = ({}, {"by_text": True})
 _TOLD: tuple[Changes, ...] = tuple({"about": about} for about in (*TOLD_KINDS, "sign_in"))
 _PAUSED: tuple[Changes, ...] = tuple({"reason": reason, "count": 14} for reason in (*PauseReason, ""))
 _REVERTED: tuple[Changes, ...] = tuple(
@@ -68,7 +69,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.OPERATOR_PAUSED: (_PAUSED,),
     NoticeKind.RESTORED: (_RIGHTED, _SINCE),
     NoticeKind.RESTORE_FOUND: (_SINCE,),
-    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED),
+    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, _BY_TEXT),
     NoticeKind.NOT_TOLD: (_TOLD, _CANCELLED),
     NoticeKind.SIGN_IN: (({"about": "1"}, {"about": "15"}),),
 }

@@ -69,6 +69,7 @@ def told(practice: Practice) -> Told:
     """Fill a practice through public doors, until all of it is over."""
     mail = Moody()
     practice.runtime = replace(practice.runtime, sender=mail)
+    practice.policy = replace(practice.policy, media=frozenset(Medium))
     calendar = connect(practice, level=Level.FULL)
     _another_about_them(practice)
     zeb = practice.another_client(
@@ -79,6 +80,7 @@ def told(practice: Practice) -> Told:
             email="quax@former.example",
             phone="+4915200000777",
             media=frozenset({Medium.EMAIL, Medium.SMS}),
+            texts_agreed=True,
         )
     )
     practice.alex = zeb

@@ -26,6 +26,7 @@ from connector.domain.facts import (
     EntriesTaken,
     EventsRead,
     EventsUnread,
+    NoticeInDoubt,
     OfferSent,
     PersonChanged,
     UnknownFact,
@@ -100,6 +101,7 @@ LATER = {
     EntriesTaken,
     EventsRead,
     EventsUnread,
+    NoticeInDoubt,
     PersonChanged,
 }
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from connector.cli.demo.evidence import CalendarServer
 from connector.cli.demo.pages import Pages
+from connector.cli.demo.phone import Phone
 from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire, radicale
 from connector.cli.demo.story import ALEX, KIM, Story, StoryError
 
@@ -45,7 +46,9 @@ def _begin(stack: contextlib.ExitStack, folder: Path, console: Console) -> Story
     port = stack.enter_context(radicale(folder))
     mailbox = Mailbox()
     stack.callback(mailbox.stop)
-    product = Product(folder, mailbox.url)
+    phone = Phone()
+    stack.callback(phone.stop)
+    product = Product(folder, mailbox.url, phone.url)
     stack.callback(product.stop)
     wire = Wire(port)
     stack.callback(wire.stop)  # before Pencilled, which would wait for an answer from a wire that is cut
@@ -56,6 +59,7 @@ def _begin(stack: contextlib.ExitStack, folder: Path, console: Console) -> Story
     return Story(
         product=product,
         mailbox=mailbox,
+        phone=phone,
         calendar=calendar,
         wire=wire,
         folder=folder,

@@ -164,7 +164,7 @@ class Wire:
 class Product:
     """Pencilled as a child process, and its commands as a person would type them."""
 
-    def __init__(self, folder: Path, mail_url: str) -> None:
+    def __init__(self, folder: Path, mail_url: str, texts_url: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._folder = folder
@@ -174,6 +174,7 @@ class Product:
             "CONNECTOR_LISTEN": f"127.0.0.1:{port}",
             "CONNECTOR_PUBLIC_URL": self.url,
             "CONNECTOR_SMTP_URL": mail_url,
+            "CONNECTOR_SMS_URL": texts_url,
             "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
             "CONNECTOR_INNER_HOSTS": "127.0.0.1",
             "CONNECTOR_LOG_LEVEL": "info",

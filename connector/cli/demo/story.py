@@ -16,11 +16,13 @@ from rich.table import Table
 
 from connector import paths
 from connector.cli.demo.evidence import CalendarServer, Seen, by_status, eventually, invitation, link_in, local
+from connector.cli.demo.phone import Phone
 from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire
 from connector.cli.demo.visitor import Page, Visitor
 
 ZONE = "Europe/Berlin"
 KIM, ALEX = "kim@practice.example", "alex@client.example"
+NUMBER = "+447700900123"  # of the numbers that are kept for stories (Ofcom)
 NOTE = "Bring the blue folder."
 WINDOW_SECONDS = 4
 _QUIET_SECONDS = 1.5  # longer than the pump sleeps: what has not happened by then was not due
@@ -37,6 +39,7 @@ class Story:
 
     product: Product
     mailbox: Mailbox
+    phone: Phone
     calendar: CalendarServer
     wire: Wire
     folder: Path
@@ -59,7 +62,7 @@ class Story:
         steps: Sequence[tuple[str, Callable[[], None]]] = (
             ("A session is booked", self.book),
             ("Three other times are drafted; nobody is told", self.draft),
-            ("The offer is sent: three holds, one letter, one link", self.send),
+            ("The offer is sent: three holds, one letter, one text", self.send),
             ("The client takes the second time", self.accept),
             ("The place is corrected, and the client asks for another time", self.change),
             (f"A second offer is left unanswered for {WINDOW_SECONDS} seconds", self.lapse),
@@ -121,6 +124,7 @@ class Story:
         _check(invitation(mail) is None, "the offer travels as a link, not as calendar entries")
         page = Visitor().open(link_in(mail, paths.answer("")))
         _check(page.status == _OK, "the link opens the answer page")
+        self._check_text(page)
         time.sleep(_QUIET_SECONDS)
         _check(self.calendar.events() == events, "opening the link changed nothing")
         _check(len(self.mailbox.mails) == self.mails_read, "and no mail was sent")
@@ -235,10 +239,19 @@ class Story:
     def _introduce(self) -> None:
         run = self.product.command
         run("practitioners", "add", "--name", "Kim Beispiel", "--email", KIM, "--zone", ZONE)
-        run("clients", "add", "--name", "Alex Client", "--email", ALEX, "--zone", "Europe/London")
+        alex = ["clients", "add", "--name", "Alex Client", "--email", ALEX, "--zone", "Europe/London"]
+        run(*alex, "--phone", NUMBER, "--channel", "email", "--channel", "sms", "--texts-agreed")
         address = f"{self.wire.url}/{USER}/work/"
         connect = ["connections", "add", "--address", address, "--username", USER, "--password-stdin"]
         run(*connect, "--label", "Kim's calendar", typed=f"{PASSWORD}\n")
+
+    def _check_text(self, page: Page) -> None:
+        """Check that the offer is on the client's phone, too, with a short link to the same page."""
+        text = self.phone.wait_for(paths.short(""))
+        link = text[text.rfind("http") :]
+        self.console.print(f"   Text to {NUMBER}: [italic]{text.removesuffix(link).strip()}[/italic]", highlight=False)
+        _check(bool(text), "the offer is on the client's phone as well")
+        _check(Visitor().open(link).url == page.url, "the short link in it leads to the same page")
 
     def _session_page(self) -> Page:
         return self.kim.open(f"{self.product.url}{paths.session(self.session)}")

@@ -102,7 +102,12 @@ class SessionList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageView:
-    """One message about a session and how far it got; one that waits has not been begun, and is made when it can go."""
+    """One message about a session and how far it got; one that waits has not been begun, and is made when it can go.
+
+    Attributes:
+        receipt: What the gateway of a text has told of it since: delivered, failed or nothing.
+        leaves_at: When a text leaves that waits for the morning, aware UTC.
+    """
 
     kind: NoticeKind
     about: str
@@ -113,6 +118,8 @@ class MessageView:
     begun_at: datetime | None
     sent_at: datetime | None
     error: str
+    receipt: str = ""
+    leaves_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +310,12 @@ def _message_views(db: Connection, session_id: UUID, teller: Teller, *, now: dat
                 begun_at=None,
                 sent_at=None,
                 error="",
+                leaves_at=_later(conversing.leaves_at(db, conversation, notice, now=now), now),
             )
+
+
+def _later(at: datetime, now: datetime) -> datetime | None:
+    return at if at > now else None
 
 
 def _message_view(message: Message, teller: Teller) -> MessageView:
@@ -317,6 +329,7 @@ def _message_view(message: Message, teller: Teller) -> MessageView:
         begun_at=message.queued_at,
         sent_at=message.sent_at,
         error=message.error or "",
+        receipt=message.receipt or "",
     )
 
 

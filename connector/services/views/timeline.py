@@ -40,6 +40,7 @@ from connector.domain.facts import (
     LocationChanged,
     NoticeFact,
     NoticeHeldBack,
+    NoticeInDoubt,
     NoticeRefused,
     NoticeSent,
     OfferAccepted,
@@ -137,7 +138,7 @@ def _why(fact: AnyFact | UnknownFact, teller: Teller) -> str:
                 at=attestation.at,
                 channel=teller.language.gettext(attestation.channel) if attestation.channel else "",
             )
-        case OfferWithdrawn(why=why) | NoticeRefused(why=why) | EntriesRefused(why=why):
+        case OfferWithdrawn(why=why) | NoticeRefused(why=why) | NoticeInDoubt(why=why) | EntriesRefused(why=why):
             return why
         case _:
             return ""
@@ -408,6 +409,11 @@ def _of_notice(fact: NoticeFact, teller: Teller) -> str:
         case NoticeRefused():
             by = _named(MEDIA, fact.medium, teller)
             return teller.say("Could not be delivered by %(medium)s: %(letter)s", medium=by, letter=letter)
+        case NoticeInDoubt():
+            by = _named(MEDIA, fact.medium, teller)
+            return teller.say(
+                "May not have arrived by %(medium)s, and is not sent again: %(letter)s", medium=by, letter=letter
+            )
         case NoticeHeldBack():
             return teller.say("Kept from leaving, because a correction made it wrong: %(letter)s", letter=letter)
         case _:

@@ -1,0 +1,55 @@
+"""46elks.
+
+Source: 46elks.com/docs/send-sms (200 with `id` and `status`, which is `created`, `sent`, `delivered` or `failed`;
+errors are an HTTP status with plain text), 46elks.se/docs/sms-delivery-reports (`whendelivered`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.http import Answer, Request
+from connector.ports import Sms, SmsOutcome
+
+_API = "https://api.46elks.com"
+_TAKEN = {"created", "sent", "delivered"}
+_CLIENT_ERRORS = range(400, 500)
+_ABOUT_NUMBER = re.compile(r"(?i)(?:invalid|missing)\W+(?:key|parameter|value)?\W*to\b")
+
+
+class Elks:
+    """An account at 46elks."""
+
+    def __init__(self, account: Account) -> None:
+        account.check_both()
+        self._account = account
+        self._sender = account.option("from")
+        self._url = f"{account.origin or _API}/a1/sms"
+
+    def request(self, sms: Sms) -> Request:
+        """Return the request that hands a text over."""
+        values = {"from": self._sender, "to": sms.number, "message": sms.text, "whendelivered": sms.receipts}
+        return self._account.post_form(self._url, values)
+
+    def trial(self) -> Request | None:
+        """Return a request that only shows whether the credentials are good."""
+        return self._account.get(f"{self._account.origin or _API}/a1/me")
+
+    def read(self, answer: Answer) -> SmsOutcome:
+        """Say what an answer means; a refusal is a sentence, of which only what it is about is kept."""
+        if answer.status in _CLIENT_ERRORS:
+            if _ABOUT_NUMBER.search(answer.text):
+                return refused(f"46elks refuses the number ({answer.status})")
+            return put_off(f"46elks refuses the request ({answer.status}): check its account and CONNECTOR_SMS_URL")
+        status, remote_id = answer.json.get("status"), answer.json.get("id")
+        if status in _TAKEN and remote_id:
+            return accepted(remote_id)
+        if status == "failed":
+            return refused("46elks could not send it")
+        return unknown("46elks", answer.status)
+
+
+def open_account(account: Account) -> Elks:
+    """Return how this account is asked. Raises: ValueError."""
+    return Elks(account)

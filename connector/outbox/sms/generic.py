@@ -1,0 +1,90 @@
+"""Any gateway that takes a text as a form or as JSON, as its URL says.
+
+    to, text, from_field, reference, receipts   what the fields are called (to and text must be said)
+    from                                        the sender, if it wants one
+    ok                                          what stands in the answer to a text that was taken: `path:value` of
+                                                JSON, such as `status:queued`, or how a plain text begins, such as `OK`
+    id                                          where in the JSON its id for the text stands, such as `message.id`
+
+Without `ok`, what a status of success means is certain only for JSON that speaks of no error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.http import Answer, Request
+from connector.ports import Sms, SmsOutcome
+
+_OK, _CLIENT_ERRORS = range(200, 300), range(400, 500)
+_OF_THE_TEXT = {400, 422}
+_LONGEST_ID = 200
+
+
+class Generic:
+    """A gateway that is described by its URL."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._to, self._text = account.option("to"), account.option("text")
+        if not account.origin:
+            raise ValueError(
+                f"a URL of {account.slug} names a host, such as {account.slug}+https://gateway.example/send"
+            )
+        self._url = account.origin + (account.path or "/")
+
+    def request(self, sms: Sms) -> Request:
+        """Return the request that hands a text over."""
+        options = self._account.options
+        values = {self._to: sms.number, self._text: sms.text}
+        if options.get("from"):
+            values[options.get("from_field") or "from"] = options["from"]
+        for name, value in (("reference", sms.reference), ("receipts", sms.receipts)):
+            if options.get(name) and value:
+                values[options[name]] = value
+        if self._account.slug == "json":
+            return self._account.post_json(self._url, values)
+        return self._account.post_form(self._url, values)
+
+    def trial(self) -> Request | None:
+        """Return nothing: it is not known what else can be asked here."""
+        return None
+
+    def read(self, answer: Answer) -> SmsOutcome:
+        """Say what an answer means; whatever is not certain is not known."""
+        if answer.status in _OF_THE_TEXT:
+            return refused(f"the gateway refuses it ({answer.status})")
+        if answer.status in _CLIENT_ERRORS:
+            return put_off(f"the gateway refuses the request ({answer.status}): check CONNECTOR_SMS_URL")
+        if answer.status not in _OK:
+            return unknown("the gateway", answer.status)
+        expected, body = self._account.options.get("ok", ""), answer.json
+        path, colon, value = expected.partition(":")
+        if expected:
+            is_taken = str(_at(body, path)) == value if colon else answer.text.lstrip().startswith(expected)
+            return accepted(self._id(body)) if is_taken else refused("the gateway says that it did not take it")
+        if body.get("error") or body.get("errors") or body.get("success") is False:
+            return refused("the gateway says that it did not take it")
+        return accepted(self._id(body)) if body else unknown("the gateway", answer.status)
+
+    def _id(self, body: Any) -> str:
+        value = _at(body, self._account.options.get("id", "id"))
+        return str(value)[:_LONGEST_ID] if isinstance(value, str | int) else ""
+
+
+def _at(body: Any, path: str) -> Any:
+    """Return what stands at a path of names and numbers, such as `messages.0.status`; None for nothing."""
+    for name in path.split("."):
+        if isinstance(body, list) and name.isdecimal() and int(name) < len(body):
+            body = body[int(name)]
+        elif isinstance(body, dict):
+            body = body.get(name)
+        else:
+            return None
+    return body
+
+
+def open_account(account: Account) -> Generic:
+    """Return how this account is asked. Raises: ValueError."""
+    return Generic(account)

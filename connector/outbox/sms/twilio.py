@@ -1,0 +1,70 @@
+"""Twilio, Programmable Messaging.
+
+Source: twilio.com/docs/messaging/api/message-resource (201 with `sid` and `status`),
+twilio.com/docs/usage/twilios-response (errors: HTTP status, and a body with `code`), twilio.com/docs/api/errors.
+"""
+
+from __future__ import annotations
+
+from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.http import Answer, Request
+from connector.ports import Sms, SmsOutcome
+
+_API = "https://api.twilio.com"
+_CLIENT_ERRORS = range(400, 500)
+_NOT_TAKEN = {"failed", "undelivered", "canceled"}
+# What concerns this number alone; every other refusal is of the account, and may be mended.
+_OF_THE_NUMBER = {
+    21211: "it is no number that exists",
+    21214: "it cannot be reached",
+    21217: "it is no number that exists",
+    21407: "it takes no texts",
+    21610: "its owner has stopped texts from us",
+    21612: "it cannot be reached from our sender",
+    21614: "it takes no texts",
+    21617: "the text is too long",
+}
+
+
+class Twilio:
+    """An account at Twilio; the user is the SID of the account, or of an API key with `?account=`."""
+
+    def __init__(self, account: Account) -> None:
+        account.check_both()
+        self._account = account
+        self._sender = account.option("from")
+        owner = account.options.get("account") or account.user
+        self._url = f"{account.origin or _API}/2010-04-01/Accounts/{owner}/Messages.json"
+
+    def request(self, sms: Sms) -> Request:
+        """Return the request that hands a text over; a sender that begins with MG is a messaging service."""
+        name = "MessagingServiceSid" if self._sender.startswith("MG") else "From"
+        values = {"To": sms.number, name: self._sender, "Body": sms.text, "StatusCallback": sms.receipts}
+        return self._account.post_form(self._url, values)
+
+    def trial(self) -> Request | None:
+        """Return a request that only shows whether the credentials are good."""
+        return self._account.get(self._url.removesuffix("/Messages.json") + ".json")
+
+    def read(self, answer: Answer) -> SmsOutcome:
+        """Say what an answer means."""
+        body = answer.json
+        if answer.status in _CLIENT_ERRORS:
+            code = body.get("code")
+            if code in _OF_THE_NUMBER:
+                return refused(f"twilio refuses the number: {_OF_THE_NUMBER[code]} ({code})")
+            known = code if isinstance(code, int) else "none"
+            return put_off(
+                f"twilio refuses the request ({answer.status}, error {known}): see twilio.com/docs/api/errors"
+            )
+        sid, code = body.get("sid"), body.get("error_code")
+        if isinstance(sid, str) and sid and code is None and body.get("status") not in _NOT_TAKEN:
+            return accepted(sid)
+        if body.get("status") in _NOT_TAKEN:
+            return refused(f"twilio could not send it (error {code if isinstance(code, int) else 'none'})")
+        return unknown("twilio", answer.status)
+
+
+def open_account(account: Account) -> Twilio:
+    """Return how this account is asked. Raises: ValueError."""
+    return Twilio(account)

@@ -1,0 +1,33 @@
+"""Links short enough for a text: made again whenever they are needed, and good for one thing until one instant."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.errors import NotFoundError
+from connector.storage import short_links
+from connector.storage.seal import Seal
+
+_TOKEN = re.compile(r"[a-z2-7]{16}")  # 80 bits
+
+
+def lend(db: Connection, seal: Seal, purpose: str, subject_id: UUID, *, ends_at: datetime) -> str:
+    """Return the token of a link to something, which is good until `ends_at`, aware UTC."""
+    token = seal.short_token(purpose, subject_id)
+    short_links.add(db, token, purpose, subject_id, ends_at=ends_at)
+    return token
+
+
+def find(db: Connection, purpose: str, token: str, *, now: datetime) -> UUID:
+    """Return what a link leads to.
+
+    Raises: NotFoundError if it is none of ours, is for something else, or has ended.
+    """
+    subject_id = short_links.subject(db, token, purpose, now=now) if _TOKEN.fullmatch(token) else None
+    if subject_id is None:
+        raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
+    return subject_id

@@ -1,0 +1,128 @@
+"""What practitioners see of texts: how far each got, and when one leaves that waits for the morning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connector.domain.people import Medium
+from connector.domain.session import Session
+from connector.ports import Letter, NotSentError, Receipt
+from connector.services import texts
+from connector.services.scheduling import sessions
+from connector.storage import people
+from tests.web.stage import PRACTICE, Stage
+
+NUMBER = "+447700900123"
+BOTH = frozenset({Medium.EMAIL, Medium.SMS})
+UNKNOWN = NotSentError("api.twilio.com took too long", permanent=True, unknown=True)
+REFUSED = NotSentError("twilio refuses the number: it takes no texts (21614)", permanent=True)
+
+
+@dataclass
+class Phones:
+    """Takes mails; takes texts unless something is wrong with them."""
+
+    wrong: NotSentError | None = None
+    taken: list[Letter] = field(default_factory=list)
+
+    def send(self, letter: Letter) -> str | None:
+        if letter.medium is Medium.SMS and self.wrong is not None:
+            raise self.wrong
+        self.taken.append(letter)
+        return "SM1" if letter.medium is Medium.SMS else None
+
+
+@pytest.fixture
+def phones() -> Phones:
+    return Phones()
+
+
+@pytest.fixture
+def book(stage: Stage, phones: Phones) -> Callable[[], Session]:
+    """Book a session with somebody who wants texts."""
+    stage.runtime.sender = phones
+    stage.runtime.policy = replace(stage.runtime.policy, media=BOTH)
+
+    def book() -> Session:
+        texted = replace(stage.lou, id=stage.bobs.id, phone=NUMBER, media=BOTH, texts_agreed=True)
+        with stage.runtime.database.begin() as db:
+            people.add_client(db, texted, now=stage.now)
+            booked = sessions.book(
+                db,
+                stage.runtime.policy,
+                practitioner_id=stage.ada.id,
+                client_id=texted.id,
+                when=stage.at(20, 9),
+                location=PRACTICE,
+                by=stage.by,
+                now=stage.now,
+            )
+        stage.mail()
+        return booked
+
+    return book
+
+
+def shown(stage: Stage, booked: Session) -> str:
+    """Return what the page says of the text."""
+    page = stage.signed_in().get(f"/sessions/{booked.id}").text
+    lines = " ".join(page.split()).split("<li")
+    return next(line for line in lines if NUMBER in line and 'class="when"' in line)
+
+
+def test_a_text_that_was_taken_is_shown_beside_the_mail(stage: Stage, book: Callable[[], Session]) -> None:
+    assert ">sent<" in shown(stage, book())
+
+
+@pytest.mark.parametrize(("state", "words"), [("delivered", "arrived"), ("failed", "did not arrive")])
+def test_what_the_gateway_tells_later_is_shown(
+    stage: Stage, book: Callable[[], Session], state: str, words: str
+) -> None:
+    booked = book()
+    with stage.runtime.database.begin() as db:
+        texts.receive(db, [Receipt(remote_id="SM1", state=state)], now=stage.now)
+
+    assert f">{words}<" in shown(stage, booked)
+
+
+def test_a_text_in_doubt_may_not_have_arrived(stage: Stage, phones: Phones, book: Callable[[], Session]) -> None:
+    phones.wrong = UNKNOWN
+
+    line = shown(stage, book())
+
+    assert ">may not have arrived<" in line
+    assert "not sent again" in line
+
+
+def test_a_number_that_is_refused_is_told_with_the_reason(
+    stage: Stage, phones: Phones, book: Callable[[], Session]
+) -> None:
+    phones.wrong = REFUSED
+
+    line = shown(stage, book())
+    stage.mail()
+
+    assert ">did not arrive<" in line
+    assert "it takes no texts" in line
+    [told] = [one.notice for one in phones.taken if one.notice.kind == "not_delivered"]
+    assert told.by_text
+
+
+def test_the_page_names_the_hour_at_which_a_text_leaves(
+    stage: Stage, phones: Phones, book: Callable[[], Session]
+) -> None:
+    booked = book()
+    night = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+    stage.clock.advance(night - stage.now)
+    with stage.runtime.database.begin() as db:
+        sessions.cancel(db, stage.runtime.policy, booked.id, by=stage.by, now=stage.now)
+    stage.mail()
+
+    assert "waits for the morning" in shown(stage, booked)
+    stage.clock.advance(timedelta(hours=12))
+    stage.mail()
+    assert [one.notice.kind.value for one in phones.taken if one.medium is Medium.SMS] == ["booked", "cancelled"]

@@ -1,0 +1,231 @@
+"""What gateways tell of texts, as each documents it: what is not genuine changes nothing, and STOP is STOP."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+import structlog.testing
+from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
+
+from connector import paths
+from connector.domain.people import Client, Medium
+from connector.domain.session import Session
+from connector.errors import NotificationRejectedError
+from connector.ports import Letter, Receipt, Reply, Signing, Told
+from connector.services.texts import DOOR, PURPOSE
+from connector.storage import people
+from connector.storage.database import Database
+from tests.domain.examples import client as person
+from tests.services.practice import SEAL, Practice
+from webhooks.sms import parse
+
+from .stage import URL, runtime_of, webhooks_alone
+
+SECRET, NUMBER = "a secret of the account", "+447700900123"
+PATH = paths.texts(SEAL.token(PURPOSE, DOOR))
+BOTH = frozenset({Medium.EMAIL, Medium.SMS})
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+TWILIO = Signing(slug="twilio", secret=SECRET, method="sha1")
+
+
+def signed_by_twilio(values: Mapping[str, str], *, url: str = URL + PATH, secret: str = SECRET) -> str:
+    text = url + "".join(name + values[name] for name in sorted(values))
+    return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
+
+
+def parsed(signing: Signing, body: str, kind: str, **headers: str) -> tuple[Told, ...]:
+    every = Headers({"Content-Type": kind} | {name.replace("_", "-"): value for name, value in headers.items()})
+    return parse(signing, URL + PATH, every, body.encode())
+
+
+def test_the_signature_of_twilios_own_example_is_good() -> None:
+    number = "+14158675309"
+    values = {"CallSid": "CA1234567890ABCDE", "Caller": number, "Digits": "1234", "From": number, "To": "+18005551212"}
+    url = "https://mycompany.com/myapp.php?foo=1&bar=2"
+    headers = Headers({"Content-Type": FORM, "X-Twilio-Signature": "RSOYDt4T1cUTdK1PDd93/VVr8B8="})
+    body = urlencode(values).encode()
+
+    assert parse(replace(TWILIO, secret="12345"), url, headers, body) == ()
+    for wrong in (url + "3", url.replace("https", "http")):
+        with pytest.raises(NotificationRejectedError):
+            parse(replace(TWILIO, secret="12345"), wrong, headers, body)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"MessageSid": "SM1", "MessageStatus": "delivered"}, Receipt(remote_id="SM1", state="delivered")),
+        ({"MessageSid": "SM1", "MessageStatus": "undelivered"}, Receipt(remote_id="SM1", state="failed")),
+        ({"MessageSid": "SM1", "MessageStatus": "sent"}, None),
+        ({"MessageSid": "SM2", "From": NUMBER, "Body": "Stop"}, Reply(number=NUMBER, text="Stop")),
+        (
+            {"MessageSid": "SM2", "From": NUMBER, "Body": "x", "OptOutType": "STOP"},
+            Reply(number=NUMBER, text="x", stops=True),
+        ),
+    ],
+)  # fmt: skip
+def test_what_twilio_tells_is_read_once_it_has_signed_it(values: dict[str, str], told: Told | None) -> None:
+    body, signature = urlencode(values), signed_by_twilio(values)
+
+    assert parsed(TWILIO, body, FORM, X_Twilio_Signature=signature) == ((told,) if told else ())
+    for bad in ("", signature[:-2], signed_by_twilio(values, secret="another"), "ünsigned"):
+        with pytest.raises(NotificationRejectedError):
+            parsed(TWILIO, body, FORM, X_Twilio_Signature=bad)
+
+
+@pytest.mark.parametrize("method", ["md5hash", "md5", "sha1", "sha256", "sha512"])
+@pytest.mark.parametrize("kind", [FORM, JSON])
+def test_what_vonage_tells_is_read_once_it_has_signed_it(method: str, kind: str) -> None:
+    values = {"msisdn": "447700900123", "messageId": "0A1", "status": "delivered", "timestamp": "1", "x": "a&b=c"}
+    text = "&messageId=0A1&msisdn=447700900123&status=delivered&timestamp=1&x=a_b_c"
+    plain = hashlib.md5(f"{text}{SECRET}".encode()).hexdigest()  # noqa: S324 - theirs
+    sig = plain if method == "md5hash" else hmac.new(SECRET.encode(), text.encode(), method).hexdigest().upper()
+    signing = Signing(slug="vonage", secret=SECRET, method=method)
+
+    def body(values: Mapping[str, str]) -> str:
+        return json.dumps(values) if kind == JSON else urlencode(values)
+
+    assert parsed(signing, body(values | {"sig": sig}), kind) == (Receipt(remote_id="0A1", state="delivered"),)
+    for bad in (values, values | {"sig": "0" * len(sig)}, values | {"sig": sig, "status": "failed"}):
+        with pytest.raises(NotificationRejectedError):
+            parsed(signing, body(bad), kind)
+
+
+def test_what_seven_tells_is_read_once_it_has_signed_it() -> None:
+    data = {"msg_id": "77149843739", "status": "NOTDELIVERED", "timestamp": "2021-08-24 08:08:00.000000"}
+    body = json.dumps({"data": data, "webhook_event": "dlr", "webhook_timestamp": "2021-08-24T08:08:00+02:00"})
+    digest = hashlib.md5(body.encode()).hexdigest()  # noqa: S324 - theirs
+    text = "\n".join(("1634641200", "fpPRhAd1s8GXacfR39mWqKPynmmXfJnc", "POST", URL + PATH, digest))
+    signature = hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()
+    signing = Signing(slug="seven", secret=SECRET, method="sha256")
+    stamped = {"X_Timestamp": "1634641200", "X_Nonce": "fpPRhAd1s8GXacfR39mWqKPynmmXfJnc"}
+
+    told = parsed(signing, body, JSON, X_Signature=signature, **stamped)
+
+    assert told == (Receipt(remote_id="77149843739", state="failed"),)
+    with pytest.raises(NotificationRejectedError):
+        parsed(signing, body.replace("NOT", ""), JSON, X_Signature=signature, **stamped)
+
+
+@pytest.mark.parametrize(
+    ("slug", "values", "told"),
+    [
+        ("46elks", {"id": "s1", "status": "delivered"}, Receipt(remote_id="s1", state="delivered")),
+        ("46elks", {"id": "s2", "from": NUMBER, "message": "STOP"}, Reply(number=NUMBER, text="STOP")),
+        ("clicksend", {"message_id": "BF", "status": "Undelivered"}, Receipt(remote_id="BF", state="failed")),
+        ("clicksend", {"message_id": "BG", "from": NUMBER, "body": "hi"}, Reply(number=NUMBER, text="hi")),
+        ("vonage", {"msisdn": NUMBER[1:], "messageId": "0B", "text": "stop"}, Reply(number=NUMBER, text="stop")),
+        ("46elks", {"from": "CurlyElk", "message": "stop"}, None),
+        ("46elks", {}, None),
+    ],
+)  # fmt: skip
+def test_what_others_tell_at_their_secret_address_is_read(slug: str, values: dict[str, str], told: Told | None) -> None:
+    assert parsed(Signing(slug=slug), urlencode(values), FORM) == ((told,) if told else ())
+
+
+@pytest.mark.parametrize(("body", "kind"), [("[1]", JSON), ("{", JSON), ("[" * 100_000, JSON), ("a=%ff&" * 300, FORM)])
+def test_what_makes_no_sense_is_refused(body: str, kind: str) -> None:
+    with pytest.raises(NotificationRejectedError):
+        parsed(Signing(slug="46elks"), body, kind)
+
+
+class Gateway:
+    """Takes every letter and calls each text SM1."""
+
+    def send(self, letter: Letter) -> str | None:
+        return "SM1" if letter.medium is Medium.SMS else None
+
+
+@pytest.fixture
+def practice(sqlite_database: Database) -> Practice:
+    practice = Practice(sqlite_database)
+    practice.policy = replace(practice.policy, media=BOTH)
+    practice.runtime.sender = Gateway()
+    return practice
+
+
+@pytest.fixture
+def alex(practice: Practice) -> Client:
+    return practice.another_client(replace(person(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+
+
+@pytest.fixture
+def booked(practice: Practice, alex: Client) -> Session:
+    return practice.book(of=alex)
+
+
+@pytest.fixture
+def door(practice: Practice, sqlite_url: str) -> FlaskClient:
+    return webhooks_alone(replace(runtime_of(practice, sqlite_url), texts=TWILIO)).test_client()
+
+
+def push(door: FlaskClient, values: dict[str, str], *, path: str = PATH) -> int:
+    headers = {"X-Twilio-Signature": signed_by_twilio(values, url=URL + path)}
+    return door.post(path, data=values, headers=headers).status_code
+
+
+def told_practitioner(practice: Practice, booked: Session) -> list[str]:
+    return practice.kinds_told(booked, client=False)
+
+
+def test_a_text_that_did_not_arrive_is_told_to_the_practitioner_once(
+    practice: Practice, booked: Session, door: FlaskClient
+) -> None:
+    for _ in range(2):
+        assert push(door, {"MessageSid": "SM1", "MessageStatus": "undelivered"}) == 204
+
+    assert told_practitioner(practice, booked) == ["not_delivered"]
+
+
+def test_a_text_that_has_arrived_stays_so(practice: Practice, booked: Session, door: FlaskClient) -> None:
+    for status in ("sent", "delivered", "failed"):
+        assert push(door, {"MessageSid": "SM1", "MessageStatus": status}) == 204
+
+    assert told_practitioner(practice, booked) == []
+
+
+def test_stop_ends_the_agreement_of_everybody_of_that_number(
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient
+) -> None:
+    other = practice.another_client(replace(alex, id=booked.id))
+
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": " STOP. "}) == 204
+
+    with practice.database.read() as db:
+        assert not people.client(db, alex.id).texts_agreed
+        assert not people.client(db, other.id).texts_agreed
+    assert practice.happened(booked)[-1] == "PersonChanged"
+
+
+def test_another_answer_changes_nothing(practice: Practice, alex: Client, door: FlaskClient) -> None:
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": "I can't stop by"}) == 204
+
+    with practice.database.read() as db:
+        assert people.client(db, alex.id).texts_agreed
+
+
+def test_what_is_forged_changes_nothing_and_names_nobody(practice: Practice, alex: Client, door: FlaskClient) -> None:
+    values = {"MessageSid": "SM2", "From": NUMBER, "Body": "STOP"}
+    stranger = paths.texts(SEAL.token("other", DOOR))
+    with structlog.testing.capture_logs() as logged:
+        assert door.post(PATH, data=values).status_code == 404
+        assert push(door, values, path=stranger) == 404
+        assert push(door, values, path=paths.texts("guess")) == 404
+
+    with practice.database.read() as db:
+        assert people.client(db, alex.id).texts_agreed
+    assert NUMBER not in repr(logged)
+
+
+def test_without_a_gateway_nobody_listens(practice: Practice, sqlite_url: str) -> None:
+    door = webhooks_alone(runtime_of(practice, sqlite_url)).test_client()
+
+    assert push(door, {"MessageSid": "SM1", "MessageStatus": "failed"}) == 404
