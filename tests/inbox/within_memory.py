@@ -6,6 +6,7 @@ import resource
 from pathlib import Path
 
 from connector.inbox.bounds import QuarantinedError, bounded
+from connector.inbox.meaning import read
 from tests.inbox.hostile import BREAKING, HARMLESS
 
 SPARE = 100 * 1024 * 1024
@@ -14,7 +15,7 @@ taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpages
 resource.setrlimit(resource.RLIMIT_AS, (taken + SPARE, taken + SPARE))
 for data in made:
     try:
-        bounded(data)
+        read(bounded(data))
     except QuarantinedError:
         continue
 print(len(made))
