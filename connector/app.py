@@ -13,6 +13,7 @@ from connector import paths
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.language.offered import Languages
 from connector.outbox import smtp
+from connector.outbox.keys import DnsKeys
 from connector.outbox.smtp import SmtpSender
 from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Witness
 from connector.runtime import Runtime
@@ -84,6 +85,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
         witness=_witness(settings),
         languages=Languages(settings.languages),
+        keys=DnsKeys(),
     )
 
 

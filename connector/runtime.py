@@ -16,6 +16,7 @@ from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.span import When
+from connector.inbox.authorship import Keys
 from connector.language.offered import Languages
 from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Witness
@@ -40,6 +41,7 @@ class Runtime:
         observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
         witness: Remembers, outside the database, how far that had come; None for nobody.
         languages: Those in which people are told things.
+        keys: Where the public keys of signatures on mails are looked up.
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class Runtime:
     observe: Callable[[str, str], AbstractContextManager[object]] | None = None
     witness: Witness | None = None
     languages: Languages = Languages()
+    keys: Keys = lambda _name: None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

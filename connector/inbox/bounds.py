@@ -13,6 +13,7 @@ from email import message_from_bytes, policy
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 from enum import StrEnum
+from hashlib import sha256
 
 from connector.ical.foreign import text
 
@@ -31,6 +32,9 @@ _MOST_CONTAINERS = 2 * DEEPEST  # declared anywhere; the parser goes into each, 
 _CONTENT = re.compile(rb"^content-[!-9;-~]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _CONTAINER = re.compile(rb"content-type:[\s\x1c-\x1f]*(?:multipart|message)/", re.IGNORECASE)
 _BOUNDARY = re.compile(rb'boundary[ \t\n]*=[ \t\n]*(?:"([^"]*)"|([^\n;]*))', re.IGNORECASE)
+_AUTHORS = re.compile(
+    rb"^(?:message-id|from|to|date|subject|content-[!-9;-~]*):[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE
+)
 _DELIMITER = re.compile(rb"^--([^\n]*)", re.MULTILINE)
 _REPORT = re.compile(rb"content-type:[\s\x1c-\x1f]*message/delivery-status", re.IGNORECASE)
 _ATTENDEE = re.compile(rb"\nATTENDEE" + text.NAME_END, re.IGNORECASE)
@@ -104,6 +108,13 @@ def bounded(data: bytes) -> BoundedMail:
     parts = tuple(_own_parts(message))
     calendars = tuple(_calendar(part) for part in parts if is_calendar(part))
     return BoundedMail(data=data, message=message, parts=parts, calendars=calendars)
+
+
+def identity(data: bytes) -> str:
+    """Return what is the same in every copy of a mail, whichever way it came: not what servers have written on it."""
+    header, _, body = one_ending(data).partition(b"\n\n")
+    own = b"\n".join(_AUTHORS.findall(header)) if len(header) <= LARGEST_HEADER else header
+    return sha256(own + b"\n\n" + body.rstrip(b"\n")).hexdigest()
 
 
 def is_calendar(part: Message) -> bool:
