@@ -253,6 +253,17 @@ class Settings:
         "How the mail server that takes your mail in calls itself in Authentication-Results; its word then proves who "
         "wrote an answer. It must remove such headers of others under its name. Empty: signatures alone prove it.",
     )
+    mail_secret: str = _setting(
+        _maybe_token,
+        "",
+        "With what a mail gateway signs the raw mails it posts to `/hooks/mail`, as Standard Webhooks says; empty: "
+        "none is taken in so.",
+    )
+    mailgun_key: str = _setting(
+        _maybe_token,
+        "",
+        "The signing key of the Mailgun account whose route posts raw mails to `/hooks/mail`; or empty.",
+    )
     sign_in: timedelta = _setting(
         _duration,
         "15m",

@@ -21,6 +21,7 @@ from connector.errors import NotificationRejectedError, SettingsError
 from connector.failures import tell
 from connector.ports import Notification
 from connector.runtime import Runtime
+from connector.services import receiving
 from connector.services.accounts import subscriptions
 from connector.services.accounts.notifications import receive
 from connector.storage import channels
@@ -28,6 +29,7 @@ from webhooks._addresses import ChannelAddress, Parse, SharedAddress, Unseal, We
 from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
+_MAIL = "mail"  # no provider's: gateways post there what clients write
 UNKNOWN = "unknown"  # the provider of a push that is for none in use
 _TOLD_EVERY_SECONDS = 3600.0
 _NO_CONTENT, _CREATED, _NOT_FOUND, _TOO_LARGE, _UNAVAILABLE = 204, 201, 404, 413, 503
@@ -55,7 +57,8 @@ class _Refusals:
 
 def available() -> frozenset[str]:
     """Return the slugs of the providers that can push, by file name; imports none of them."""
-    return frozenset(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    modules = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return frozenset(stem for stem in modules if not stem.startswith("_") and stem != _MAIL)
 
 
 def load(slug: str) -> Webhook:
@@ -71,6 +74,15 @@ def blueprint(runtime: Runtime) -> Blueprint:
     """
     routes = Blueprint("hooks", __name__, url_prefix=paths.NOTIFICATIONS)
     enabled, refusals = available() & set(runtime.settings.providers), _Refusals()
+
+    @routes.post(f"/{_MAIL}")
+    def mail() -> Response:
+        """Take in a mail that a gateway posts."""
+        from webhooks.mail import LARGEST as LARGEST_POST  # noqa: PLC0415 - as the modules of providers
+
+        if not (runtime.settings.mail_secret or runtime.settings.mailgun_key):
+            return _empty(_NOT_FOUND, UNKNOWN, "refused")
+        return _answer(_MAIL, refusals, lambda body: _posted(runtime, body), largest=LARGEST_POST)
 
     @routes.post("/<slug>")
     def notification(slug: str) -> Response:
@@ -91,9 +103,11 @@ def blueprint(runtime: Runtime) -> Blueprint:
     return routes
 
 
-def _answer(slug: str, refusals: _Refusals, take_in: Callable[[bytes], Response]) -> Response:
+def _answer(
+    slug: str, refusals: _Refusals, take_in: Callable[[bytes], Response], *, largest: int = LARGEST
+) -> Response:
     """Answer a push; a refusal gives no reason, and what cannot be stored is to be sent again."""
-    request.max_content_length = LARGEST
+    request.max_content_length = largest
     try:
         return take_in(request.get_data(cache=False))
     except RequestEntityTooLarge:
@@ -114,6 +128,18 @@ def _parsed(runtime: Runtime, slug: str, parse: Parse, body: bytes) -> Response:
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
     _receive(runtime, slug, push)
+    return Response(status=_NO_CONTENT)
+
+
+def _posted(runtime: Runtime, body: bytes) -> Response:
+    from webhooks import mail  # noqa: PLC0415 - as above
+
+    secrets = mail.Secrets(ours=runtime.settings.mail_secret, mailgun=runtime.settings.mailgun_key)
+    now = runtime.clock()
+    raw = mail.raw(request.headers, body, secrets=secrets, now=now)
+    with runtime.database.begin() as db:
+        receiving.receive(db, raw, now=now)
+    _count(_MAIL, "received")
     return Response(status=_NO_CONTENT)
 
 
