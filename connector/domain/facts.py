@@ -53,6 +53,14 @@ class Answer(StrEnum):
     OFFER_OTHERS = "offer"
 
 
+class Attendance(StrEnum):
+    """What a client says to an invitation, out of their calendar program."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    TENTATIVE = "tentative"
+
+
 class Dropped(StrEnum):
     """What has decided a question before its practitioner did."""
 
@@ -158,6 +166,25 @@ class FlagCleared(Fact):
     """A session no longer needs its practitioner."""
 
     tag: ClassVar[str] = "flag_cleared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAnswered(Fact):
+    """The client has answered an invitation out of their calendar program; that changes nothing by itself.
+
+    Attributes:
+        answer: What they say.
+        sequence: Of the invitation that they have answered.
+        stamp: When, by a clock of theirs, aware UTC; None if it did not tell.
+        comment: What they have added.
+    """
+
+    tag: ClassVar[str] = "client_answered"
+
+    answer: Attendance
+    sequence: int
+    stamp: datetime | None = None
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -534,6 +561,7 @@ SessionFact = (
     | ClientErased
     | SessionFlagged
     | FlagCleared
+    | ClientAnswered
 )
 OfferFact = (
     OfferDrafted

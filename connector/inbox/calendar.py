@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from connector.domain.facts import Attendance
 from connector.domain.span import Span
 from connector.domain.text import visible
 from connector.ical import reading
@@ -23,14 +24,6 @@ _LONGEST_UID = 255
 _LONGEST_COMMENT = 2_000
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _ESCAPED = re.compile(r"\\([\\;,nN])")
-
-
-class Answer(StrEnum):
-    """What an attendee says to an invitation."""
-
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    TENTATIVE = "tentative"
 
 
 class Unclear(StrEnum):
@@ -83,7 +76,7 @@ class Said:
 class Reply(Said):
     """They come, do not come, or perhaps (REPLY)."""
 
-    answer: Answer
+    answer: Attendance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,13 +163,13 @@ def _method(part: CalendarPart, calendar: Component) -> str:
     return method
 
 
-def _answer(partstat: str | None) -> Answer:
+def _answer(partstat: str | None) -> Attendance:
     word = (partstat or "").lower()
     if word == "delegated":
         raise UnclearError(Unclear.DELEGATED)
-    if word not in set(Answer):
+    if word not in set(Attendance):
         raise UnclearError(Unclear.NO_ANSWER)
-    return Answer(word)
+    return Attendance(word)
 
 
 def _stamp(event: Component) -> datetime | None:

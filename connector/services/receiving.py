@@ -9,18 +9,20 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector import counters
+from connector.domain.facts import ClientAnswered
 from connector.domain.notice_table import NOTICES
-from connector.domain.people import Medium
+from connector.domain.people import Actor, Medium, Role
 from connector.domain.session import Session, SessionState
 from connector.failures import tell
 from connector.inbox import bounds, meaning
 from connector.inbox.authorship import Keys, Proof, prove
 from connector.inbox.bounds import BoundedMail, Excess, QuarantinedError
-from connector.inbox.calendar import CalendarMessage
+from connector.inbox.calendar import CalendarMessage, Reply
 from connector.inbox.meaning import Mail, Nothing, Words
 from connector.inbox.reports import Bounce
 from connector.inbox.verdict import Invitation, Verdict, judge
-from connector.storage import incoming, ledger, messages, sessions
+from connector.services import standstill
+from connector.storage import incoming, ledger, messages, people, sessions, timeline
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
@@ -66,22 +68,34 @@ def read(database: Database, mail_id: UUID, *, server: str, keys: Keys, fence: F
     if stored is None:
         return
     raw, received_at = stored
-    session: Session | None = None
+    session_id: UUID | None = None
     try:
         bounded = bounds.bounded(raw)
-        mail = meaning.read(bounded)
-        outcome, session = _outcome(database, bounded, mail, server=server, keys=keys, received_at=received_at)
     except QuarantinedError as error:
-        outcome = error.excess.value
-    with fenced(database, fence) as db:
-        is_ours = incoming.settle(db, mail_id, outcome, session_id=session.id if session else None)
-    if is_ours:
-        _note(mail_id, outcome)
+        with fenced(database, fence) as db:
+            incoming.settle(db, mail_id, outcome := error.excess.value)
+    else:
+        mail = meaning.read(bounded)
+        proof = _proof(database, bounded, mail, server=server, keys=keys, received_at=received_at)
+        with fenced(database, fence) as db:
+            outcome, session_id = _carry_out(db, mail, proof, received_at=received_at)
+            incoming.settle(db, mail_id, outcome, session_id=session_id)
+    _note(mail_id, outcome)
 
 
-def _outcome(
+def _proof(
     database: Database, bounded: BoundedMail, mail: Mail, *, server: str, keys: Keys, received_at: datetime
-) -> tuple[str, Session | None]:
+) -> Proof:
+    """Return by what an answer is proved; nobody is asked for keys about what changes nothing anyway."""
+    if isinstance(mail.meaning, Words | Bounce | Nothing):
+        return Proof.NONE
+    with database.read() as db:
+        _, verdict = _judged(db, mail.meaning, mail.author, Proof.SERVER, received_at)
+    return prove(bounded, server=server, keys=keys) if verdict is Verdict.APPLIES else Proof.NONE
+
+
+def _carry_out(db: Connection, mail: Mail, proof: Proof, *, received_at: datetime) -> tuple[str, UUID | None]:
+    """Do what follows from a mail; return what becomes of it, and which session it is about."""
     match mail.meaning:
         case Words():
             return WORDS, None
@@ -90,29 +104,38 @@ def _outcome(
         case Nothing(reason=reason):
             return reason.value, None
         case message:
-            return _verdict(database, bounded, mail, message, server=server, keys=keys, received_at=received_at)
+            session = sessions.known_as(db, message.uid)
+            if session is not None:
+                standstill.lock(db, session.practitioner_id)  # of two answers at once, one sees the other
+            session, verdict = _judged(db, message, mail.author, proof, received_at)
+            if session is None or verdict in {Verdict.UNKNOWN, Verdict.NOT_INVITED}:
+                return verdict.value, None
+            if verdict is Verdict.APPLIES and isinstance(message, Reply):
+                _record(db, session, message, now=received_at)
+            return verdict.value, session.id
 
 
-def _verdict(
-    database: Database,
-    bounded: BoundedMail,
-    mail: Mail,
-    message: CalendarMessage,
-    *,
-    server: str,
-    keys: Keys,
-    received_at: datetime,
-) -> tuple[str, Session | None]:
-    """Judge an answer; nobody is asked for keys about what changes nothing anyway."""
-    with database.read() as db:
-        session = sessions.known_as(db, message.uid)
-        invitation = invitation_of(db, session) if session is not None and session.uid == message.uid else None
-    verdict = judge(message, invitation, author=mail.author, proof=Proof.SERVER, now=received_at)
-    if verdict is Verdict.APPLIES:
-        proof = prove(bounded, server=server, keys=keys)
-        verdict = judge(message, invitation, author=mail.author, proof=proof, now=received_at)
-    concerns = verdict not in {Verdict.UNKNOWN, Verdict.NOT_INVITED}
-    return verdict.value, session if concerns else None
+def _judged(
+    db: Connection, message: CalendarMessage, author: str, proof: Proof, now: datetime
+) -> tuple[Session | None, Verdict]:
+    session = sessions.known_as(db, message.uid)
+    invitation = invitation_of(db, session) if session is not None and session.uid == message.uid else None
+    return session, judge(message, invitation, author=author, proof=proof, now=now)
+
+
+def _record(db: Connection, session: Session, reply: Reply, *, now: datetime) -> None:
+    """Note on a session what its client has answered; it stands as it stood."""
+    client = people.client(db, session.client_id)
+    fact = ClientAnswered(
+        at=now,
+        by=Actor(role=Role.CLIENT, name=client.name),
+        session_id=session.id,
+        answer=reply.answer,
+        sequence=reply.sequence,
+        stamp=reply.stamp,
+        comment=reply.comment,
+    )
+    timeline.append(db, session.practitioner_id, [fact])
 
 
 def invitation_of(db: Connection, session: Session) -> Invitation:
@@ -122,7 +145,14 @@ def invitation_of(db: Connection, session: Session) -> Invitation:
         sent=max((revision for revision, _ in sent), default=None),
         addresses=frozenset(address.lower() for _, address in sent if address),
         ends_at=session.when.span.end if session.state is SessionState.BOOKED else None,
+        answered=_answered(db, session.id),
     )
+
+
+def _answered(db: Connection, session_id: UUID) -> tuple[int, datetime | None] | None:
+    """Return SEQUENCE and DTSTAMP of what a client has answered last."""
+    answers = [fact for fact in timeline.of_session(db, session_id) if isinstance(fact, ClientAnswered)]
+    return (answers[-1].sequence, answers[-1].stamp) if answers else None
 
 
 def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:

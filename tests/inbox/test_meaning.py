@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from connector.domain.facts import Attendance
 from connector.domain.span import Span
 from connector.inbox.bounds import bounded
-from connector.inbox.calendar import Answer, Counter, Refresh, Reply, Unclear
+from connector.inbox.calendar import Counter, Refresh, Reply, Unclear
 from connector.inbox.meaning import Mail, Meaning, Nothing, Words, read
 from connector.inbox.reports import Bounce, Undelivered
 from tests.inbox import mails
@@ -32,8 +33,8 @@ def zoned(ics: str) -> str:
     return ics.replace("BEGIN:VEVENT", "\r\n".join([*NEW_YORK, "BEGIN:VEVENT"]))
 
 
-@pytest.mark.parametrize("answer", Answer)
-def test_a_reply_says_whose_answer_to_which_invitation_it_is(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", Attendance)
+def test_a_reply_says_whose_answer_to_which_invitation_it_is(answer: Attendance) -> None:
     ics = mails.calendar(partstat=answer.value.upper())
     assert meaning(mails.answer(ics)) == Reply(uid=UID, sequence=2, attendee=CLIENT, stamp=STAMP, answer=answer)
 
@@ -45,7 +46,7 @@ def test_a_reply_of_exchange_is_read_without_an_organizer_and_with_a_zone() -> N
     ics = zoned(ics).replace(f"ORGANIZER:mailto:{mails.ORGANIZER}\r\n", "").replace("mailto:alex", "MAILTO:Alex")
     found = meaning(mails.answer(ics))
     assert found == Reply(
-        uid=UID, sequence=2, attendee=CLIENT, stamp=STAMP, comment="Bis dann, Alex Danke", answer=Answer.ACCEPTED
+        uid=UID, sequence=2, attendee=CLIENT, stamp=STAMP, comment="Bis dann, Alex Danke", answer=Attendance.ACCEPTED
     )
 
 

@@ -6,13 +6,14 @@ from itertools import product
 
 import pytest
 
+from connector.domain.facts import Attendance
 from connector.inbox.authorship import Proof
-from connector.inbox.calendar import Answer, CalendarMessage, Refresh, Reply
+from connector.inbox.calendar import CalendarMessage, Refresh, Reply
 from connector.inbox.verdict import Invitation, Verdict, judge
 from tests.inbox.mails import CLIENT, UID
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-REPLY = Reply(uid=UID, sequence=2, attendee=CLIENT, stamp=NOW, answer=Answer.DECLINED)
+REPLY = Reply(uid=UID, sequence=2, attendee=CLIENT, stamp=NOW, answer=Attendance.DECLINED)
 REFRESH = Refresh(uid=UID, sequence=2, attendee=CLIENT, stamp=NOW)
 INVITATION = Invitation(sent=2, addresses=frozenset({CLIENT}), ends_at=NOW + timedelta(days=7))
 OTHER = "sam@client.example"

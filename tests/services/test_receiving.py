@@ -10,13 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy import Row
 
 from connector import counters
+from connector.domain.facts import Attendance, ClientAnswered
+from connector.domain.people import Role
 from connector.domain.session import Session
 from connector.errors import TransientError
 from connector.inbox.bounds import LARGEST, Excess
 from connector.inbox.calendar import Unclear
 from connector.inbox.verdict import Verdict
 from connector.services import erasing, receiving
-from connector.storage import needs, tables
+from connector.services.views.timeline import line_of
+from connector.storage import needs, tables, timeline
 from connector.storage.ledger import Kind
 from tests.counted import Counted
 from tests.domain.examples import KIM, when
@@ -78,6 +81,24 @@ def test_a_proved_answer_to_what_was_sent_applies_and_is_of_its_session(inbox: P
     assert take_in(inbox, reply(inbox, session)) == ["applies"]
     [row] = rows(inbox)
     assert (row.session_id, row.raw, counted()) == (session.id, None, {("applies",): 1})
+
+
+def test_an_answer_stands_in_the_history_of_its_session_and_changes_nothing_else(inbox: Practice) -> None:
+    session = inbox.book()
+    before = inbox.session(session)
+    take_in(inbox, reply(inbox, session))
+    with inbox.database.read() as db:
+        [fact] = [one for one in timeline.of_session(db, session.id) if isinstance(one, ClientAnswered)]
+    assert (fact.answer, fact.sequence, fact.by.role) == (Attendance.DECLINED, before.revision, Role.CLIENT)
+    assert inbox.session(session) == before
+    assert line_of(fact).what.startswith("Declined the invitation")
+
+
+def test_an_answer_that_is_sent_again_is_a_repetition(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session))
+    take_in(inbox, reply(inbox, session))
+    assert sorted(map(str, outcomes(inbox))) == ["applies", "repeated"]
 
 
 def test_an_answer_that_nobody_vouches_for_is_not_applied(inbox: Practice) -> None:

@@ -16,11 +16,13 @@ from connector.domain.facts import (
     AlternativeWithdrawn,
     Answer,
     AnyFact,
+    Attendance,
     Attestation,
     CalendarFact,
     CalendarPaused,
     CalendarPutRight,
     CalendarResumed,
+    ClientAnswered,
     ClientErased,
     ConflictAccepted,
     ConflictFound,
@@ -124,6 +126,11 @@ LETTERS = {
     NoticeKind.SIGN_IN: "sign-in link",
 }
 
+_ATTENDANCE = {
+    Attendance.ACCEPTED: "Accepted the invitation out of their calendar",
+    Attendance.DECLINED: "Declined the invitation out of their calendar; the session stands until it is changed",
+    Attendance.TENTATIVE: "Answered “maybe” to the invitation out of their calendar",
+}
 _REASONS = {
     MoveReason.AGREED: "at the client's wish or with their agreement",
     MoveReason.CORRECTION: "to correct a mistake",
@@ -222,6 +229,8 @@ def _why(fact: AnyFact | UnknownFact) -> str:
     match fact:
         case SessionMoved(attestation=Attestation() as attestation):
             return f"{attestation.who} agreed on {attestation.at:%d %B %Y} ({attestation.channel})"
+        case ClientAnswered(comment=comment):
+            return comment
         case OfferWithdrawn(why=why) | NoticeRefused(why=why) | EntriesRefused(why=why):
             return why
         case _:
@@ -268,6 +277,8 @@ def _of_session(fact: SessionFact) -> str:
             return f"Needs attention: {_FLAGS[fact.reason]}"
         case FlagCleared():
             return "Needs no attention any more"
+        case ClientAnswered():
+            return _ATTENDANCE[fact.answer]
         case _:
             assert_never(fact)
 
