@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from connector import counters
 from connector.domain.facts import ClientAnswered
+from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES
 from connector.domain.people import Actor, Medium, Role
 from connector.domain.session import Session, SessionState
@@ -21,7 +22,7 @@ from connector.inbox.calendar import CalendarMessage, Reply
 from connector.inbox.meaning import Mail, Nothing, Words
 from connector.inbox.reports import Bounce
 from connector.inbox.verdict import Invitation, Verdict, judge
-from connector.services import standstill
+from connector.services import notices, standstill
 from connector.storage import incoming, ledger, messages, people, sessions, timeline
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -124,7 +125,7 @@ def _judged(
 
 
 def _record(db: Connection, session: Session, reply: Reply, *, now: datetime) -> None:
-    """Note on a session what its client has answered; it stands as it stood."""
+    """Note on a session what its client has answered, and tell its practitioner; it stands as it stood."""
     client = people.client(db, session.client_id)
     fact = ClientAnswered(
         at=now,
@@ -136,6 +137,17 @@ def _record(db: Connection, session: Session, reply: Reply, *, now: datetime) ->
         comment=reply.comment,
     )
     timeline.append(db, session.practitioner_id, [fact])
+    practitioner = people.practitioner(db, session.practitioner_id)
+    notice = Notice(
+        kind=NoticeKind.CLIENT_ANSWERED,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        client_name=client.name,
+        session=session,
+        reason=reply.answer,
+        about=reply.comment,
+    )
+    notices.tell_practitioner(db, practitioner, notice, now=now)
 
 
 def invitation_of(db: Connection, session: Session) -> Invitation:

@@ -94,6 +94,15 @@ def test_an_answer_stands_in_the_history_of_its_session_and_changes_nothing_else
     assert line_of(fact).what.startswith("Declined the invitation")
 
 
+def test_a_practitioner_is_told_once_what_their_client_has_answered(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session), reply(inbox, session))
+    inbox.mail()
+    assert inbox.kinds_told(session, client=False) == ["client_answered"]
+    [told] = inbox.told(session, client=False)
+    assert (told.notice.reason, told.notice.session) == ("declined", inbox.session(session))
+
+
 def test_an_answer_that_is_sent_again_is_a_repetition(inbox: Practice) -> None:
     session = inbox.book()
     take_in(inbox, reply(inbox, session))

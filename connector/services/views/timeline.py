@@ -105,6 +105,7 @@ LETTERS = {
     NoticeKind.CLIENT_ACCEPTED: "news that a time was chosen",
     NoticeKind.CLIENT_REJECTED: "news that no time suits",
     NoticeKind.CLIENT_CANCELLED: "news that the session was cancelled",
+    NoticeKind.CLIENT_ANSWERED: "news of an answer to the invitation",
     NoticeKind.OFFER_LAPSED: "news that the offer has lapsed",
     NoticeKind.DRAFT_WAITING: "reminder of an unsent draft",
     NoticeKind.ENTRY_REVERTED: "news that a calendar entry was put back",
