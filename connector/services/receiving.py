@@ -22,7 +22,7 @@ from connector.inbox.calendar import CalendarMessage, Reply
 from connector.inbox.meaning import Mail, Nothing, Words
 from connector.inbox.reports import Bounce
 from connector.inbox.verdict import Invitation, Verdict, judge
-from connector.services import notices, standstill
+from connector.services import notices, returned, standstill
 from connector.storage import incoming, ledger, messages, people, sessions, timeline
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -100,8 +100,8 @@ def _carry_out(db: Connection, mail: Mail, proof: Proof, *, received_at: datetim
     match mail.meaning:
         case Words():
             return WORDS, None
-        case Bounce():
-            return BOUNCE, None
+        case Bounce() as bounce:
+            return BOUNCE, returned.note(db, bounce, now=received_at)
         case Nothing(reason=reason):
             return reason.value, None
         case message:
@@ -171,7 +171,10 @@ def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
     """Yield SEQUENCE and address of every calendar message that has arrived or may have."""
     for letter in messages.of_session(db, session_id):
         is_invitation = letter.medium is Medium.EMAIL and NOTICES[letter.kind].method is not None
-        if letter.to_client and is_invitation and letter.state in _ARRIVED and letter.notice.session is not None:
+        has_left = (
+            letter.state in _ARRIVED or letter.sent_at is not None
+        )  # what came back may have been passed on first
+        if letter.to_client and is_invitation and has_left and letter.notice.session is not None:
             yield letter.notice.session.revision, letter.notice.to.address
 
 

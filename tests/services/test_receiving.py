@@ -19,8 +19,9 @@ from connector.inbox.calendar import Unclear
 from connector.inbox.verdict import Verdict
 from connector.services import erasing, receiving
 from connector.services.views.timeline import line_of
-from connector.storage import needs, tables, timeline
+from connector.storage import conversations, needs, tables, timeline
 from connector.storage.ledger import Kind
+from connector.storage.messages import MessageState
 from tests.counted import Counted
 from tests.domain.examples import KIM, when
 from tests.inbox import mails
@@ -169,6 +170,53 @@ def test_after_a_mail_that_breaks_the_parser_the_next_one_is_read(inbox: Practic
 def test_words_bounces_and_automatic_mails_are_told_apart(inbox: Practice) -> None:
     take_in(inbox, mails.plain("Hello"), mails.bounce(), mails.plain("Away", "Auto-Submitted: auto-replied"))
     assert set(outcomes(inbox)) == {"words", "bounce", "automatic"}
+
+
+def came_back(practice: Practice, session: Session, action: str = "failed") -> bytes:
+    """Return the report that the last letter to a client came back."""
+    letter = practice.told(session, client=True)[-1]
+    return mails.bounce(action, "5.1.1", returned=letter.message_id)
+
+
+def test_a_letter_that_came_back_is_marked_and_its_practitioner_told_once(inbox: Practice) -> None:
+    session = inbox.book()
+    report = came_back(inbox, session)
+    take_in(inbox, report)
+    take_in(inbox, report.replace(b"Status: 5.1.1", b"Status: 5.0.0"))
+    inbox.mail()
+    assert [letter.state for letter in inbox.told(session, client=True)] == [MessageState.REFUSED]
+    assert inbox.kinds_told(session, client=False) == ["not_delivered"]
+    with inbox.database.read() as db:
+        assert conversations.unheard(db, inbox.kim.id) == {session.id}
+        assert [row.session_id for row in rows(inbox)] == [session.id, session.id]
+
+
+def test_a_letter_that_came_back_is_not_repeated_and_the_next_one_tries_again(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, came_back(inbox, session))
+    inbox.wait(hours=1)
+    inbox.mail()
+    assert inbox.kinds_told(session, client=True) == ["booked"]
+    inbox.move(session, when(72))
+    assert len(inbox.told(session, client=True)) == 2
+    with inbox.database.read() as db:
+        assert conversations.unheard(db, inbox.kim.id) == set()
+
+
+def test_a_letter_that_came_back_from_one_address_may_be_answered_from_where_it_was_passed_on(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, came_back(inbox, session))
+    assert "applies" in take_in(inbox, reply(inbox, session))
+
+
+def test_a_letter_that_is_late_or_not_ours_marks_nothing(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(
+        inbox, came_back(inbox, session, "delayed"), mails.bounce(), mails.bounce(returned=f"<{uuid4()}@a.example>")
+    )
+    inbox.mail()
+    assert [letter.state for letter in inbox.told(session, client=True)] == [MessageState.SENT]
+    assert inbox.kinds_told(session, client=False) == []
 
 
 def test_nobody_is_asked_for_a_key_about_an_invitation_that_is_not_ours(practice: Practice) -> None:
