@@ -31,6 +31,7 @@ class FlagReason(StrEnum):
     REJECTED = "rejected"
     LAPSED = "lapsed"
     RESTORED = "restored"  # the database was set back, and it is not certain how this session stands
+    DECLINED = "declined"  # out of the client's calendar, which cancels nothing
 
 
 class QuestionKind(StrEnum):

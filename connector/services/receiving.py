@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector import counters
-from connector.domain.facts import ClientAnswered
+from connector.domain.facts import Attendance, ClientAnswered, FlagReason
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES
 from connector.domain.people import Actor, Medium, Role
-from connector.domain.session import Session, SessionState
+from connector.domain.session import Session, SessionState, Transition, flagged, unflagged
 from connector.failures import tell
 from connector.inbox import bounds, meaning
 from connector.inbox.authorship import Keys, Proof, prove
@@ -125,7 +125,7 @@ def _judged(
 
 
 def _record(db: Connection, session: Session, reply: Reply, *, now: datetime) -> None:
-    """Note on a session what its client has answered, and tell its practitioner; it stands as it stood."""
+    """Note on a session what its client has answered, and tell its practitioner; it stands at its time."""
     client = people.client(db, session.client_id)
     fact = ClientAnswered(
         at=now,
@@ -136,18 +136,29 @@ def _record(db: Connection, session: Session, reply: Reply, *, now: datetime) ->
         stamp=reply.stamp,
         comment=reply.comment,
     )
-    timeline.append(db, session.practitioner_id, [fact])
+    marking = _marking(session, reply.answer, by=fact.by, now=now)
+    sessions.save(db, marking.session)
+    timeline.append(db, session.practitioner_id, [fact, *marking.facts])
     practitioner = people.practitioner(db, session.practitioner_id)
     notice = Notice(
         kind=NoticeKind.CLIENT_ANSWERED,
         to=Recipient.of(practitioner),
         practitioner_name=practitioner.name,
         client_name=client.name,
-        session=session,
+        session=marking.session,
         reason=reply.answer,
         about=reply.comment,
     )
     notices.tell_practitioner(db, practitioner, notice, now=now)
+
+
+def _marking(session: Session, answer: Attendance, *, by: Actor, now: datetime) -> Transition:
+    """Have a session that was declined need its practitioner, until it is changed, kept, or accepted after all."""
+    if answer is Attendance.DECLINED and session.flag is None:
+        return flagged(session, FlagReason.DECLINED, by=by, now=now)
+    if answer is Attendance.ACCEPTED and session.flag is FlagReason.DECLINED:
+        return unflagged(session, by=by, now=now)
+    return Transition(session=session)
 
 
 def invitation_of(db: Connection, session: Session) -> Invitation:

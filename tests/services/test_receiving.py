@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Row
 
 from connector import counters
-from connector.domain.facts import Attendance, ClientAnswered
+from connector.domain.facts import Attendance, ClientAnswered, FlagReason
 from connector.domain.people import Role
 from connector.domain.session import Session
 from connector.errors import TransientError
@@ -62,12 +62,20 @@ def take_in(practice: Practice, *raws: bytes) -> list[str | None]:
 
 
 def reply(
-    practice: Practice, session: Session, *, sequence: int | None = None, attendee: str = "", vouched: bool = True
+    practice: Practice,
+    session: Session,
+    partstat: str = "DECLINED",
+    *,
+    sequence: int | None = None,
+    attendee: str = "",
+    vouched: bool = True,
+    stamp: str = "20261122T201500Z",
 ) -> bytes:
     """Return the answer of a client to what they were sent last."""
     revision = practice.session(session).revision if sequence is None else sequence
     who = attendee or practice.alex.email
-    ics = mails.calendar(partstat="DECLINED", attendee=who, uid=session.uid, sequence=f"SEQUENCE:{revision}")
+    ics = mails.calendar(partstat=partstat, attendee=who, uid=session.uid, sequence=f"SEQUENCE:{revision}")
+    ics = ics.replace("20261122T201500Z", stamp)
     domain = practice.alex.email.rpartition("@")[2]
     verdict = "pass" if vouched else "fail"
     results = f"Authentication-Results: {SERVER}; dmarc={verdict} header.from={domain}\r\n"
@@ -91,8 +99,18 @@ def test_an_answer_stands_in_the_history_of_its_session_and_changes_nothing_else
     with inbox.database.read() as db:
         [fact] = [one for one in timeline.of_session(db, session.id) if isinstance(one, ClientAnswered)]
     assert (fact.answer, fact.sequence, fact.by.role) == (Attendance.DECLINED, before.revision, Role.CLIENT)
-    assert inbox.session(session) == before
+    assert inbox.session(session) == replace(before, flag=FlagReason.DECLINED)
     assert line_of(fact).what.startswith("Declined the invitation")
+
+
+def test_who_accepts_after_all_needs_nobody_any_more(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session))
+    assert inbox.session(session).flag is FlagReason.DECLINED
+    inbox.wait(minutes=1)
+    take_in(inbox, reply(inbox, session, "ACCEPTED", stamp="20261122T201600Z"))
+    assert inbox.session(session).flag is None
+    assert inbox.session(session).revision == session.revision
 
 
 def test_a_practitioner_is_told_once_what_their_client_has_answered(inbox: Practice) -> None:

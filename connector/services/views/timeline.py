@@ -202,6 +202,7 @@ _FLAGS = {
     FlagReason.REJECTED: "none of the offered times suited",
     FlagReason.LAPSED: "the offer lapsed without an answer",
     FlagReason.RESTORED: "the database was restored, and it is not certain how this session stands",
+    FlagReason.DECLINED: "the client has declined the invitation",
 }
 
 
