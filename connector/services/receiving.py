@@ -71,17 +71,28 @@ def read(database: Database, mail_id: UUID, *, server: str, keys: Keys, fence: F
     raw, received_at = stored
     session_id: UUID | None = None
     try:
-        bounded = bounds.bounded(raw)
+        bounded, mail = _understood(raw)
     except QuarantinedError as error:
         with fenced(database, fence) as db:
             incoming.settle(db, mail_id, outcome := error.excess.value)
     else:
-        mail = meaning.read(bounded)
         proof = _proof(database, bounded, mail, server=server, keys=keys, received_at=received_at)
         with fenced(database, fence) as db:
             outcome, session_id = _carry_out(db, mail, proof, received_at=received_at)
             incoming.settle(db, mail_id, outcome, session_id=session_id)
     _note(mail_id, outcome)
+
+
+def _understood(raw: bytes) -> tuple[BoundedMail, Mail]:
+    """Return a mail and what it means; one that no reader gets through is quarantined, and keeps no other waiting.
+
+    Raises: QuarantinedError.
+    """
+    bounded = bounds.bounded(raw)
+    try:
+        return bounded, meaning.read(bounded)
+    except Exception as error:
+        raise QuarantinedError(Excess.UNPARSABLE) from error
 
 
 def _proof(
