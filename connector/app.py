@@ -14,6 +14,7 @@ from connector.domain.people import Medium
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.language.offered import Languages
 from connector.outbox import smtp
+from connector.outbox.keys import DnsKeys
 from connector.outbox.media import MediaSender
 from connector.outbox.sms import http
 from connector.outbox.sms.gateways import Gateway, open_gateway
@@ -92,6 +93,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
         witness=_witness(settings),
         languages=Languages(settings.languages),
+        keys=DnsKeys(),
     )
 
 

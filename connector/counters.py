@@ -36,6 +36,7 @@ KINDS = (
     "probe",
     "conversation",
     "sign_in",
+    "mail",
     "outcome",
     "upkeep",
 )
@@ -115,7 +116,20 @@ FAILURES = Counter(
     meaning="Work on calendars that did not go through, by who can end that.",
     labels={PROVIDER: (), "trouble": tuple(TROUBLES.values())},
 )
-COUNTERS = (REQUESTS, NOTIFICATIONS, WORK_ENDED, LETTERS, FAILURES)
+MAILS = Counter(
+    name="mails",
+    meaning="Mails that came in, by what became of them; those that were quarantined by the bound that they broke.",
+    labels={
+        "outcome": (
+            *("applies", "unproved", "unknown", "not_invited", "ahead", "stale", "repeated", "ended"),
+            *("other_method", "contradictory", "not_whole", "not_one_event", "series", "uid", "sequence", "attendee"),
+            *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author", "words", "bounce"),
+            *("mail_size", "mail_lines", "nul", "header_size", "header_lines", "content_header", "parts", "nesting"),
+            *("calendar_size", "calendar_lines", "attendees", "unparsable"),
+        )
+    },
+)
+COUNTERS = (REQUESTS, NOTIFICATIONS, WORK_ENDED, LETTERS, FAILURES, MAILS)
 
 
 class Tally:

@@ -17,6 +17,7 @@ from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Link, subject
 from connector.domain.people import Medium
 from connector.domain.span import When
+from connector.inbox.authorship import Keys
 from connector.language.offered import Languages
 from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Signing, Witness
@@ -43,6 +44,7 @@ class Runtime:
         witness: Remembers, outside the database, how far that had come; None for nobody.
         languages: Those in which people are told things.
         texts: How the gateway of texts signs what it tells; None where there is no gateway.
+        keys: Where the public keys of signatures on mails are looked up.
     """
 
     settings: Settings
@@ -58,6 +60,7 @@ class Runtime:
     witness: Witness | None = None
     languages: Languages = Languages()
     texts: Signing | None = None
+    keys: Keys = lambda _name: None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from connector.ports import Declaration, Registered, Registration
 PREFIX = "CONNECTOR_"
 SHORTEST_KEY = 32
 HTTP_PORT = 80  # which no browser writes down
+_LONGEST_SERVER_ID = 255
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -139,6 +141,12 @@ class Variable:
     meaning: str
 
 
+def _server_id(text: str) -> str:
+    if len(text) > _LONGEST_SERVER_ID or not re.fullmatch(r"[!-:<-~]*", text):
+        raise ValueError("must be one word, as it stands first in Authentication-Results, such as mx.example.org")
+    return text
+
+
 def _setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
     metadata = {"read": read, "default": default, "meaning": meaning}
     return field(default_factory=lambda: read(default), metadata=metadata)
@@ -244,6 +252,23 @@ class Settings:
         "",
         "Who is mailed when a calendar is stopped because it looks wrong, a service refuses this installation, or the "
         "database was restored; empty: only logged.",
+    )
+    mail_server_id: str = _setting(
+        _server_id,
+        "",
+        "How the mail server that takes your mail in calls itself in Authentication-Results; its word then proves who "
+        "wrote an answer. It must remove such headers of others under its name. Empty: signatures alone prove it.",
+    )
+    mail_secret: str = _setting(
+        _maybe_token,
+        "",
+        "With what a mail gateway signs the raw mails it posts to `/hooks/mail`, as Standard Webhooks says; empty: "
+        "none is taken in so.",
+    )
+    mailgun_key: str = _setting(
+        _maybe_token,
+        "",
+        "The signing key of the Mailgun account whose route posts raw mails to `/hooks/mail`; or empty.",
     )
     sign_in: timedelta = _setting(
         _duration,

@@ -21,6 +21,7 @@ from connector.errors import NotFoundError, NotificationRejectedError, SettingsE
 from connector.failures import tell
 from connector.ports import Notification
 from connector.runtime import Runtime
+from connector.services import receiving
 from connector.services import texts as text_service
 from connector.services.accounts import subscriptions
 from connector.services.accounts.notifications import receive
@@ -30,6 +31,7 @@ from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
 _TEXTS = "sms"  # no provider's: gateways of texts tell there what becomes of them
+_MAIL = "mail"  # no provider's: gateways post there what clients write
 UNKNOWN = "unknown"  # the provider of a push that is for none in use
 _TOLD_EVERY_SECONDS = 3600.0
 _NO_CONTENT, _CREATED, _NOT_FOUND, _TOO_LARGE, _UNAVAILABLE = 204, 201, 404, 413, 503
@@ -58,7 +60,7 @@ class _Refusals:
 def available() -> frozenset[str]:
     """Return the slugs of the providers that can push, by file name; imports none of them."""
     modules = (path.stem for path in Path(__file__).parent.glob("*.py"))
-    return frozenset(stem for stem in modules if not stem.startswith("_") and stem != _TEXTS)
+    return frozenset(stem for stem in modules if not stem.startswith("_") and stem not in (_TEXTS, _MAIL))
 
 
 def load(slug: str) -> Webhook:
@@ -82,6 +84,15 @@ def blueprint(runtime: Runtime) -> Blueprint:
             return _empty(_NOT_FOUND, UNKNOWN, "refused")
         return _answer(_TEXTS, refusals, lambda body: _told(runtime, token, body))
 
+    @routes.post(f"/{_MAIL}")
+    def mail() -> Response:
+        """Take in a mail that a gateway posts."""
+        from webhooks.mail import LARGEST as LARGEST_POST  # noqa: PLC0415 - as the modules of providers
+
+        if not (runtime.settings.mail_secret or runtime.settings.mailgun_key):
+            return _empty(_NOT_FOUND, UNKNOWN, "refused")
+        return _answer(_MAIL, refusals, lambda body: _posted(runtime, body), largest=LARGEST_POST)
+
     @routes.post("/<slug>")
     def notification(slug: str) -> Response:
         """Take in a push to the address all of a provider's channels share."""
@@ -101,9 +112,11 @@ def blueprint(runtime: Runtime) -> Blueprint:
     return routes
 
 
-def _answer(slug: str, refusals: _Refusals, take_in: Callable[[bytes], Response]) -> Response:
+def _answer(
+    slug: str, refusals: _Refusals, take_in: Callable[[bytes], Response], *, largest: int = LARGEST
+) -> Response:
     """Answer a push; a refusal gives no reason, and what cannot be stored is to be sent again."""
-    request.max_content_length = LARGEST
+    request.max_content_length = largest
     try:
         return take_in(request.get_data(cache=False))
     except RequestEntityTooLarge:
@@ -145,6 +158,18 @@ def _is_door(runtime: Runtime, token: str) -> bool:
         return runtime.seal.identity(text_service.PURPOSE, token) == text_service.DOOR
     except NotFoundError:
         return False
+
+
+def _posted(runtime: Runtime, body: bytes) -> Response:
+    from webhooks import mail  # noqa: PLC0415 - as above
+
+    secrets = mail.Secrets(ours=runtime.settings.mail_secret, mailgun=runtime.settings.mailgun_key)
+    now = runtime.clock()
+    raw = mail.raw(request.headers, body, secrets=secrets, now=now)
+    with runtime.database.begin() as db:
+        receiving.receive(db, raw, now=now)
+    _count(_MAIL, "received")
+    return Response(status=_NO_CONTENT)
 
 
 def _unsealed(runtime: Runtime, slug: str, unseal: Unseal, channel_id: str, body: bytes) -> Response:

@@ -39,6 +39,7 @@ _FLAGS = {
     FlagReason.REJECTED: "the offer was rejected",
     FlagReason.LAPSED: "the offer lapsed",
     FlagReason.RESTORED: "a restore left it uncertain how it stands",
+    FlagReason.DECLINED: "the client has declined the invitation",
 }
 _ASKED = {ChangeKind.MOVED: "MOVED IN THE CALENDAR", ChangeKind.DELETED: "DELETED IN THE CALENDAR"}
 

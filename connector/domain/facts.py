@@ -31,6 +31,7 @@ class FlagReason(StrEnum):
     REJECTED = "rejected"
     LAPSED = "lapsed"
     RESTORED = "restored"  # the database was set back, and it is not certain how this session stands
+    DECLINED = "declined"  # out of the client's calendar, which cancels nothing
 
 
 class QuestionKind(StrEnum):
@@ -51,6 +52,14 @@ class Answer(StrEnum):
     LEAVE = "leave"
     CANCEL = "cancel"
     OFFER_OTHERS = "offer"
+
+
+class Attendance(StrEnum):
+    """What a client says to an invitation, out of their calendar program."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    TENTATIVE = "tentative"
 
 
 class Dropped(StrEnum):
@@ -158,6 +167,25 @@ class FlagCleared(Fact):
     """A session no longer needs its practitioner."""
 
     tag: ClassVar[str] = "flag_cleared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAnswered(Fact):
+    """The client has answered an invitation out of their calendar program; that changes nothing by itself.
+
+    Attributes:
+        answer: What they say.
+        sequence: Of the invitation that they have answered.
+        stamp: When, by a clock of theirs, aware UTC; None if it did not tell.
+        comment: What they have added.
+    """
+
+    tag: ClassVar[str] = "client_answered"
+
+    answer: Attendance
+    sequence: int
+    stamp: datetime | None = None
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -545,6 +573,7 @@ SessionFact = (
     | ClientErased
     | SessionFlagged
     | FlagCleared
+    | ClientAnswered
 )
 OfferFact = (
     OfferDrafted

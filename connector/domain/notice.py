@@ -33,6 +33,7 @@ class NoticeKind(StrEnum):
     CLIENT_ACCEPTED = "client_accepted"
     CLIENT_REJECTED = "client_rejected"
     CLIENT_CANCELLED = "client_cancelled"
+    CLIENT_ANSWERED = "client_answered"  # out of their calendar: an Attendance in `reason`, their words in `about`
     OFFER_LAPSED = "offer_lapsed"
     DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
     ENTRY_REVERTED = "entry_put_back"  # they changed our event in their calendar, and it was reverted; see `reason`
@@ -155,7 +156,7 @@ class Notice:
         by_text: What did not arrive was a text to the client's phone.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
-        reason: A RevertReason or a PauseReason.
+        reason: A RevertReason, a PauseReason or an Attendance.
         moved_to: Where the practitioner has put an entry in their calendar.
         question_id: The question that the practitioner is asked.
         alternative_id: The alternative that a link takes back.

@@ -222,6 +222,13 @@ ROWS = (
         needs=("session",),
     ),
     NoticeRow(
+        kind=NoticeKind.CLIENT_ANSWERED,
+        to=Audience.PRACTITIONER,
+        template="client_answered",
+        link=Link.SESSION,
+        needs=("session", "reason"),
+    ),
+    NoticeRow(
         kind=NoticeKind.OFFER_LAPSED,
         to=Audience.PRACTITIONER,
         template="offer_lapsed",

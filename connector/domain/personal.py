@@ -36,6 +36,7 @@ ERASED_TEXTS: Mapping[tuple[type, str], str] = {
     (facts.LocationChanged, "new"): WORD,
     (facts.SessionCancelled, "reason"): "",
     (facts.OfferWithdrawn, "why"): "",
+    (facts.ClientAnswered, "comment"): "",
     (facts.NoticeRefused, "why"): "",
     (facts.NoticeInDoubt, "why"): "",
 }

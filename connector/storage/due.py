@@ -67,6 +67,7 @@ class Kind(StrEnum):
     PROBE = "probe"  # prove how a calendar's holds must be shown
     CONVERSATION = "conversation"  # what one reader is told about one session, by one medium
     SIGN_IN = "sign_in"  # mail a link to who has asked for one, if they are a practitioner
+    MAIL = "mail"  # read one that has come in
     OUTCOME = "outcome"  # one webhook to the host
     UPKEEP = "upkeep"  # periodic, re-arms itself
 
@@ -82,7 +83,7 @@ class Kind(StrEnum):
 
 
 _ACTS = frozenset({Kind.CALENDAR, Kind.OFFER, Kind.QUESTION, Kind.CONVERSATION, Kind.OUTCOME})
-_LOOKS = frozenset({Kind.SIGN_IN})  # anybody can ask, so that this keeps no act waiting
+_LOOKS = frozenset({Kind.SIGN_IN, Kind.MAIL})  # anybody can ask, or write, so that this keeps no act waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from connector.storage.tables import (
     connections,
     conversations,
     erasures,
+    incoming_mails,
     installation,
     link_requests,
     offers,
@@ -82,7 +83,9 @@ _TO_BE_TOLD = or_(
     sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
 )
 _WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
-_TO_BE_SWEPT = or_(*(sa.exists(select(table)) for table in (browsers, signins, pending_connections, short_links)))
+_SWEPT = (browsers, signins, pending_connections, short_links, incoming_mails)
+_TO_BE_SWEPT = or_(*(sa.exists(select(table)) for table in _SWEPT))
+_UNREAD = select(incoming_mails.c.id, sa.literal("inbox").label("lane")).where(incoming_mails.c.outcome.is_(None))
 _TARGETS = _calendars(CalendarRole.TARGET)
 
 NEEDS: Sequence[Need] = (
@@ -104,6 +107,7 @@ NEEDS: Sequence[Need] = (
     Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS, rests=True),
     Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS.where(_TO_BE_TOLD)),
     Need(kind=Kind.SIGN_IN, rows=select(link_requests.c.id, sa.literal("").label("lane"))),
+    Need(kind=Kind.MAIL, rows=_UNREAD),
     Need(kind=Kind.UPKEEP, rows=select(installation.c.id, sa.literal("").label("lane")).where(_TO_BE_SWEPT)),
 )
 

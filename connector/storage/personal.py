@@ -189,6 +189,13 @@ HOLDINGS: Sequence[Holding] = (
         "sent_at receipt receipt_at",
     ),
     Holding(
+        section="mails",
+        table=tables.incoming_mails,
+        rows=_by_session(tables.incoming_mails),
+        erased={"raw": _word(None)},  # and until it was read nobody knows whose it is: for moments
+        kept="id identity received_at outcome session_id",
+    ),
+    Holding(
         section="conversations",
         table=_CONVERSATIONS,
         rows=_by_session(_CONVERSATIONS),

@@ -461,6 +461,18 @@ unread_events = Table(
     Column("starts", Text, nullable=False),  # when a few of them begin: ISO 8601, apart by spaces
 )
 
+# Mail that comes in, and what became of it.
+incoming_mails = Table(
+    "incoming_mails",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("identity", String(64), nullable=False, unique=True),  # the same in every copy of it
+    Column("raw", LargeBinary),  # as it came; NULL once it was read
+    Column("received_at", UtcDateTime, nullable=False, index=True),
+    Column("outcome", String(16)),  # what became of it; NULL until it was read
+    Column("session_id", Uuid, index=True),  # which it is about, if it is an answer
+)
+
 signins = Table(
     "signins",
     metadata,

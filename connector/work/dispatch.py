@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never
 from uuid import UUID
 
 from sqlalchemy import Connection as Db
@@ -25,7 +25,7 @@ from connector.errors import (
 )
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
-from connector.services import conversations, standstill, upkeep
+from connector.services import conversations, receiving, standstill, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.signing_in import links, log
@@ -49,12 +49,8 @@ def handler(runtime: Runtime) -> Handler:
         match claim.key.kind:
             case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
                 return _calendar(runtime, claim, identity, running)
-            case Kind.OFFER:
-                with fenced(runtime.database, running) as db:
-                    return offers.come_due(db, runtime.policy, identity, now=runtime.clock())
-            case Kind.QUESTION:
-                with fenced(runtime.database, running) as db:
-                    return questions.come_due(db, runtime.policy, identity, now=runtime.clock())
+            case Kind.OFFER | Kind.QUESTION | Kind.UPKEEP:
+                return _recorded(runtime, claim.key.kind, identity, running)
             case Kind.CONVERSATION:
                 with asking_first(running.keep):
                     return conversations.converse(
@@ -69,15 +65,32 @@ def handler(runtime: Runtime) -> Handler:
             case Kind.SIGN_IN:
                 _mail_link(runtime, identity, running)
                 return None
-            case Kind.UPKEEP:
-                with fenced(runtime.database, running) as db:
-                    return upkeep.sweep(db, now=runtime.clock())
+            case Kind.MAIL:
+                server = runtime.settings.mail_server_id
+                receiving.read(runtime.database, identity, server=server, keys=runtime.keys, fence=running)
+                return None
             case Kind.OUTCOME:
                 raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
             case _:
                 assert_never(claim.key.kind)
 
     return handle
+
+
+def _recorded(
+    runtime: Runtime,
+    kind: Literal[Kind.OFFER, Kind.QUESTION, Kind.UPKEEP],
+    identity: UUID,
+    running: Running,
+) -> datetime | None:
+    """Carry out what is one transaction of its own."""
+    now = runtime.clock()
+    with fenced(runtime.database, running) as db:
+        if kind is Kind.OFFER:
+            return offers.come_due(db, runtime.policy, identity, now=now)
+        if kind is Kind.QUESTION:
+            return questions.come_due(db, runtime.policy, identity, now=now)
+        return upkeep.sweep(db, now=now)
 
 
 def _mail_link(runtime: Runtime, request_id: UUID, running: Running) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from connector.domain.facts import Attendance
 from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason, Righted, Righting
 from connector.domain.notice_table import ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
@@ -68,11 +69,13 @@ _ABOUT = {
     NoticeKind.ENTRIES_REFUSED: "Fastmail, kim@practice.example",
     NoticeKind.CALENDAR_UNREACHABLE: "Fastmail, kim@practice.example",
     NoticeKind.INSTALLATION_REFUSED: "google",
+    NoticeKind.CLIENT_ANSWERED: "I am ill, sorry.",
     NoticeKind.NOT_DELIVERED: "offered",
     NoticeKind.NOT_TOLD: "moved",
     NoticeKind.SIGN_IN: "15",
 }
 _REASON = {
+    NoticeKind.CLIENT_ANSWERED: Attendance.DECLINED,
     NoticeKind.ENTRY_REVERTED: RevertReason.TAKEN,
     NoticeKind.CALENDAR_PAUSED: PauseReason.SHRUNKEN,
     NoticeKind.OPERATOR_PAUSED: PauseReason.EMPTIED,

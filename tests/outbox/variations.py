@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
+from connector.domain.facts import Attendance
 from connector.domain.notice import Choice, NoticeKind, PauseReason, RevertReason, Righted, Righting
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.session import Location, LocationKind, SessionState
@@ -34,6 +35,7 @@ _PAUSED: tuple[Changes, ...] = tuple({"reason": reason, "count": 14} for reason 
 _REVERTED: tuple[Changes, ...] = tuple(
     {"about": about, "reason": reason} for about, reason in product(("session", "hold"), (*RevertReason, ""))
 )
+_ANSWERS: tuple[Changes, ...] = tuple({"reason": answer} for answer in Attendance)
 _RIGHTED: tuple[Changes, ...] = (
     {"righted": ()},
     {
@@ -60,6 +62,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.CLIENT_ACCEPTED: (_BY_SUPPORT, ({}, {"about": "Family, kim@home.example"})),
     NoticeKind.CLIENT_REJECTED: (_BY_SUPPORT,),
     NoticeKind.CLIENT_CANCELLED: (_BY_SUPPORT,),
+    NoticeKind.CLIENT_ANSWERED: (_ANSWERS, ({"about": ""}, {"about": "I am ill, sorry."})),
     NoticeKind.OFFER_LAPSED: (_ENDS, ({}, {"unasked": True})),
     NoticeKind.DRAFT_WAITING: (_NUMBERS,),
     NoticeKind.ENTRY_REVERTED: (_REVERTED, _MOVED),

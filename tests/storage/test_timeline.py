@@ -19,6 +19,7 @@ from connector.domain.facts import (
     AnyFact,
     CalendarPutRight,
     CalendarResumed,
+    ClientAnswered,
     ClientErased,
     ConflictAccepted,
     Disconnected,
@@ -95,6 +96,7 @@ def owner(database: Database) -> UUID:
 # Facts that no earlier version has stored.
 LATER = {
     CalendarPutRight,
+    ClientAnswered,
     ClientErased,
     ConflictAccepted,
     EntriesRefused,

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from connector.domain.facts import FlagReason
 from connector.domain.session import LocationKind, SessionState
 from connector.services.scheduling import answers
 from connector.storage import messages, tables
+from connector.storage import sessions as stored_sessions
 from tests.web.stage import PRACTICE, Browser, NotedMail, Stage
 
 AGREED = {"reason": "agreed", "who": "Kim", "agreed_at": "2026-03-02T09:30", "channel": "by phone"}
@@ -157,6 +160,17 @@ def test_cancelling_says_what_happens_and_then_does_it(stage: Stage) -> None:
     page = ada.get(f"/sessions/{stage.session.id}").text
     assert "Session cancelled: burst pipe" in page
     assert "Offer alternatives" not in page
+
+
+@pytest.mark.parametrize("reason", FlagReason)
+def test_whatever_a_session_needs_its_practitioner_for_is_said_on_its_page_and_in_the_list(
+    stage: Stage, reason: FlagReason
+) -> None:
+    with stage.runtime.database.begin() as db:
+        stored_sessions.save(db, replace(stage.session, flag=reason))
+    ada = stage.signed_in()
+    assert "Keep the booked time" in ada.get(f"/sessions/{stage.session.id}").text
+    assert 'class="tag bad"' in ada.get("/sessions").text
 
 
 def test_a_flagged_session_is_loud_until_it_is_seen_to(stage: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.domain.facts import Answer, Deviation, Dropped, FlagReason, MoveReason, QuestionKind
+from connector.domain.facts import Answer, Attendance, Deviation, Dropped, FlagReason, MoveReason, QuestionKind
 from connector.domain.notice import NoticeKind, PauseReason, RevertReason
 from connector.language.messages import marked
 
@@ -24,6 +24,7 @@ LETTERS = {
     NoticeKind.CLIENT_ACCEPTED: marked("news that a time was chosen"),
     NoticeKind.CLIENT_REJECTED: marked("news that no time suits"),
     NoticeKind.CLIENT_CANCELLED: marked("news that the session was cancelled"),
+    NoticeKind.CLIENT_ANSWERED: marked("news of an answer to the invitation"),
     NoticeKind.OFFER_LAPSED: marked("news that the offer has lapsed"),
     NoticeKind.DRAFT_WAITING: marked("reminder of an unsent draft"),
     NoticeKind.ENTRY_REVERTED: marked("news that a calendar entry was put back"),
@@ -45,6 +46,11 @@ LETTERS = {
     NoticeKind.SIGN_IN: marked("sign-in link"),
 }
 
+ATTENDANCE = {
+    Attendance.ACCEPTED: marked("Accepted the invitation in their calendar"),
+    Attendance.DECLINED: marked("Declined the invitation in their calendar; the session stands until it is changed"),
+    Attendance.TENTATIVE: marked("Answered “maybe” to the invitation in their calendar"),
+}
 MOVED = {
     MoveReason.AGREED: marked("Session moved from %(old)s to %(new)s, at the client's wish or with their agreement"),
     MoveReason.CORRECTION: marked("Session moved from %(old)s to %(new)s, to correct a mistake"),
@@ -119,6 +125,7 @@ FLAGS = {
     FlagReason.REJECTED: marked("none of the offered times suited"),
     FlagReason.LAPSED: marked("the offer lapsed without an answer"),
     FlagReason.RESTORED: marked("the database was restored, and it is not certain how this session stands"),
+    FlagReason.DECLINED: marked("the client has declined the invitation"),
 }
 MEDIA = {"email": marked("e-mail"), "sms": marked("SMS")}
 FIELDS = {

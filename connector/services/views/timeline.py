@@ -15,11 +15,13 @@ from connector.domain.facts import (
     AlternativeMoved,
     AlternativeWithdrawn,
     AnyFact,
+    Attendance,
     Attestation,
     CalendarFact,
     CalendarPaused,
     CalendarPutRight,
     CalendarResumed,
+    ClientAnswered,
     ClientErased,
     ConflictAccepted,
     ConflictFound,
@@ -70,6 +72,7 @@ from connector.language.messages import marked
 from connector.language.offered import Languages
 from connector.services.views.phrases import (
     ANSWERS,
+    ATTENDANCE,
     DEVIATIONS,
     DROPPED,
     FIELDS,
@@ -138,6 +141,8 @@ def _why(fact: AnyFact | UnknownFact, teller: Teller) -> str:
                 at=attestation.at,
                 channel=teller.language.gettext(attestation.channel) if attestation.channel else "",
             )
+        case ClientAnswered(comment=comment):
+            return comment
         case OfferWithdrawn(why=why) | NoticeRefused(why=why) | NoticeInDoubt(why=why) | EntriesRefused(why=why):
             return why
         case _:
@@ -188,6 +193,8 @@ def _of_session(fact: SessionFact, teller: Teller) -> str:
             return teller.say("Needs attention: %(why)s", why=teller.say(FLAGS[fact.reason]))
         case FlagCleared():
             return teller.say("Needs no attention any more")
+        case ClientAnswered():
+            return teller.say(ATTENDANCE[fact.answer])
         case _:
             assert_never(fact)
 

@@ -1,0 +1,185 @@
+"""What an attendee's calendar program says to an organizer (iTIP, RFC 5546), out of whatever anybody may have sent.
+
+Nothing is expanded, and nothing is remembered: it is read as all foreign objects are (decision 40).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from connector.domain.facts import Attendance
+from connector.domain.span import Span
+from connector.domain.text import visible
+from connector.ical import reading
+from connector.ical.foreign import lines, text, values
+from connector.ical.foreign.clock import UNIVERSAL
+from connector.ical.foreign.lines import Component
+from connector.inbox.bounds import CalendarPart
+from connector.inbox.headers import address
+
+_LONGEST_UID = 255
+_LONGEST_COMMENT = 2_000
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+_ESCAPED = re.compile(r"\\([\\;,nN])")
+
+
+class Unclear(StrEnum):
+    """Why nothing can be done about a mail; the value is a stored word, and one of the metrics."""
+
+    OTHER_METHOD = "other_method"  # it is no answer, such as an invitation of their own
+    CONTRADICTORY = "contradictory"  # several objects, or a header and its object, do not say the same
+    NOT_WHOLE = "not_whole"
+    NOT_ONE_EVENT = "not_one_event"
+    SERIES = "series"  # it is about one of a series, or makes one: no invitation of ours is any
+    UID = "uid"
+    SEQUENCE = "sequence"
+    ATTENDEE = "attendee"  # not exactly one, or none with an address
+    DELEGATED = "delegated"  # somebody else shall come
+    NO_ANSWER = "no_answer"  # neither yes, no nor perhaps
+    TIME = "time"  # another time is wanted, and cannot be read
+    AUTOMATIC = "automatic"  # no person has written it (RFC 3834)
+    EMPTY = "empty"  # nothing but what it quotes
+    NOT_ONE_AUTHOR = "not_one_author"
+
+
+class UnclearError(Exception):
+    """An object cannot be understood as an answer."""
+
+    def __init__(self, reason: Unclear) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What all answers have.
+
+    Attributes:
+        uid: Of the invitation that it is about.
+        sequence: The revision that they have seen.
+        attendee: Whose answer it is, in small letters.
+        stamp: When it was made, aware UTC, by a clock of theirs; None if it does not tell.
+        comment: What they have added, on one line.
+    """
+
+    uid: str
+    sequence: int
+    attendee: str
+    stamp: datetime | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(Said):
+    """They come, do not come, or perhaps (REPLY)."""
+
+    answer: Attendance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter(Said):
+    """They would like another time (COUNTER)."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh(Said):
+    """They ask for the invitation as it stands now (REFRESH)."""
+
+
+CalendarMessage = Reply | Counter | Refresh
+
+
+def read(parts: tuple[CalendarPart, ...]) -> CalendarMessage | None:
+    """Return what the calendar parts of a mail say, which is the same in each; None if it has none.
+
+    Raises: UnclearError.
+    """
+    messages = {_message(part) for part in parts}
+    if len(messages) > 1:
+        raise UnclearError(Unclear.CONTRADICTORY)
+    return next(iter(messages), None)
+
+
+def _message(part: CalendarPart) -> CalendarMessage:
+    calendar = lines.component(_named(part.data))
+    if calendar is None or calendar.kind != "VCALENDAR":
+        raise UnclearError(Unclear.NOT_WHOLE)
+    method = _method(part, calendar)
+    scan = lines.scan(lines.filtered(part.data))
+    if not scan.is_whole or scan.is_cut:
+        raise UnclearError(Unclear.NOT_WHOLE)
+    events = [inner for inner in calendar.parts if inner.kind == "VEVENT"]
+    if len(events) != 1 or len(scan.events) != 1:
+        raise UnclearError(Unclear.NOT_ONE_EVENT)
+    [event] = events
+    if any(line.name in reading.RECURRENCE for line in event.lines):
+        raise UnclearError(Unclear.SERIES)
+    return _meant(method, event, part.data)
+
+
+def _meant(method: str, event: Component, data: bytes) -> CalendarMessage:
+    uid, sequence = event.value("UID"), event.value("SEQUENCE") or "0"
+    if not 0 < len(uid) <= _LONGEST_UID:
+        raise UnclearError(Unclear.UID)
+    if not _NUMBER.fullmatch(sequence):
+        raise UnclearError(Unclear.SEQUENCE)
+    attendees = list(event.all("ATTENDEE"))
+    attendee = address(attendees[0].value) if len(attendees) == 1 else ""
+    if not attendee:
+        raise UnclearError(Unclear.ATTENDEE)
+    said = Said(
+        uid=uid, sequence=int(sequence), attendee=attendee, stamp=_stamp(event), comment=_words(event.value("COMMENT"))
+    )
+    common = {name: getattr(said, name) for name in Said.__slots__}
+    if method == "REPLY":
+        return Reply(**common, answer=_answer(attendees[0].parameter("PARTSTAT")))
+    if method == "COUNTER":
+        content = reading.read(data)
+        if content is None:
+            raise UnclearError(Unclear.TIME)
+        return Counter(**common, span=content.span)
+    return Refresh(**common)
+
+
+def _named(data: bytes) -> bytes:
+    """Return the lines of an object, unfolded, their names in capitals."""
+    named = ((text.name(line), line) for line in text.unfolded(data, len(data)).split(b"\n"))
+    return b"\n".join(name.encode() + line[len(name) :].lstrip(b" \t") for name, line in named if name)
+
+
+def _method(part: CalendarPart, calendar: Component) -> str:
+    """Return what kind of message it is: mail programs go by the part's header, and others by the object."""
+    methods = {method for method in (part.method, calendar.value("METHOD").upper()) if method}
+    if len(methods) > 1:
+        raise UnclearError(Unclear.CONTRADICTORY)
+    method = next(iter(methods), "")
+    if method not in {"REPLY", "COUNTER", "REFRESH"}:
+        raise UnclearError(Unclear.OTHER_METHOD)
+    return method
+
+
+def _answer(partstat: str | None) -> Attendance:
+    word = (partstat or "").lower()
+    if word == "delegated":
+        raise UnclearError(Unclear.DELEGATED)
+    if word not in set(Attendance):
+        raise UnclearError(Unclear.NO_ANSWER)
+    return Attendance(word)
+
+
+def _stamp(event: Component) -> datetime | None:
+    try:
+        moment = values.moment(event.value("DTSTAMP"), zone=UNIVERSAL, home=UNIVERSAL)
+    except values.NonsenseError:
+        return None
+    return moment.wall.replace(tzinfo=UTC)
+
+
+def _words(value: str) -> str:
+    plain = _ESCAPED.sub(lambda escaped: " " if escaped[1] in "nN" else escaped[1], value)
+    return visible(plain, longest=_LONGEST_COMMENT)

@@ -1,0 +1,127 @@
+"""What a person has written in a mail, without what their mail program quotes below or above it.
+
+The rules are few and simple. Each looks at a line once, so that no mail keeps them busy; where they are in doubt, more
+is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+from html import unescape
+
+from connector.domain.text import visible
+from connector.inbox.bounds import BoundedMail, decoded, is_calendar, parameter
+
+LONGEST = 4_000  # characters that are kept
+_MOST_LINES = 200
+_LONGEST_READ = 200_000  # bytes of a part that are looked at
+
+# No others: some sets take time that grows with the square of a text, and some are no sets of characters.
+_SETS = re.compile(
+    r"us-ascii|ascii|utf-?8|utf-?16(?:le|be)?|iso-?8859-\d{1,2}|latin-?1|windows-125\d|cp125\d|koi8-[ru]|gb2312|gbk"
+    r"|gb18030|big5|shift_jis|euc-jp|euc-kr|iso-2022-jp",
+    re.IGNORECASE,
+)
+_QUOTE = re.compile(r"\s{0,3}>")
+_ORIGINAL = re.compile(r"\s*-{2,}\s*(?:original|forwarded|urspr|weitergeleitet|message d.origine)", re.IGNORECASE)
+_RULE = re.compile(r"\s*_{20,}\s*")  # Outlook's, above the header that it quotes
+_HEADER = re.compile(r"\s*\*?(?:from|von|de|da)\s?:\*?\s", re.IGNORECASE)
+_SENT = re.compile(r"\s*\*?(?:sent|date|gesendet|datum|envoy\w*|to|an)\s?:\*?\s", re.IGNORECASE)
+_SIGNATURE = re.compile(r"-- ?")
+_ATTRIBUTION = re.compile(r"\s*(?:on|am|le|el|il|op|den|em)\s[^\n]*\d", re.IGNORECASE)
+_LONGEST_ATTRIBUTION = 3  # lines of “On Monday, 3 May 2027 … Kim wrote:”
+
+_HIDDEN = ("style", "script", "head", "title")
+_QUOTED_HTML = re.compile(
+    r"<blockquote\b|<div[^<>]{0,200}(?:gmail_quote|divRplyFwdMsg|appendonsend|yahoo_quoted|moz-cite-prefix)",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+
+
+def written(mail: BoundedMail) -> str:
+    """Return what the author of a mail has written: text of a few lines; empty if that is nothing."""
+    texts = [part for part in mail.parts if part.get_content_maintype() == "text" and not _is_file(part)]
+    plain = next((part for part in texts if part.get_content_subtype() == "plain"), None)
+    if plain is not None and (words := _cleaned(unquoted(_text(plain)))):
+        return words
+    html = next((part for part in texts if part.get_content_subtype() == "html"), None)
+    return _cleaned(unquoted(_shown(_text(html)))) if html is not None else ""
+
+
+def unquoted(text: str) -> str:
+    """Return a text without what it quotes, and without a signature."""
+    kept: list[str] = []
+    lines = text.splitlines()
+    for n, line in enumerate(lines):
+        if _QUOTE.match(line):
+            _drop_attribution(kept)
+        elif _ends(lines, n):
+            break
+        else:
+            kept.append(line)
+    _drop_attribution(kept)
+    return "\n".join(kept)
+
+
+def _ends(lines: list[str], n: int) -> bool:
+    """Whether nothing of theirs follows from a line on."""
+    line = lines[n]
+    if _SIGNATURE.fullmatch(line) or _ORIGINAL.match(line):
+        return True
+    following = lines[n + 1 : n + 3]
+    if _RULE.fullmatch(line):
+        return any(_HEADER.match(one) for one in following)
+    return _HEADER.match(line) is not None and any(_SENT.match(one) for one in following)
+
+
+def _drop_attribution(kept: list[str]) -> None:
+    """Drop the line or lines before a quotation that say whose words follow, and blank ones."""
+    while kept and not kept[-1].strip():
+        kept.pop()
+    if not kept or not kept[-1].rstrip().endswith(":"):
+        return
+    last = kept[-_LONGEST_ATTRIBUTION:]
+    begun = next((n for n, line in enumerate(last) if _ATTRIBUTION.match(line)), None)
+    if begun is not None:
+        del kept[begun - len(last) :]
+    elif "@" in last[-1]:
+        del kept[-1]
+
+
+def _is_file(part: Message) -> bool:
+    disposition = str(part.get("content-disposition", "")).strip().lower()
+    return disposition.startswith("attachment") or is_calendar(part)
+
+
+def _text(part: Message) -> str:
+    charset = parameter(part, "charset")
+    known = charset if _SETS.fullmatch(charset) else "utf-8"
+    return decoded(part)[:_LONGEST_READ].decode(known, errors="replace")
+
+
+def _shown(html: str) -> str:
+    """Return the text of a page, up to where it begins to quote."""
+    quote = _QUOTED_HTML.search(html)
+    own = html[: quote.start()] if quote else html
+    for name in _HIDDEN:
+        own = _without(own, name)
+    own = " ".join(own.split())  # lines of the source mean nothing
+    return unescape(_TAG.sub("", _BREAK.sub("\n", own)))
+
+
+def _without(html: str, name: str) -> str:
+    """Leave out every element of a name with all that is in it; what does not end has no end."""
+    pieces = re.split(rf"<{name}\b", html, flags=re.IGNORECASE)
+    kept = [pieces[0]]
+    for piece in pieces[1:]:
+        kept.extend(re.split(rf"</{name}\s*>", piece, maxsplit=1, flags=re.IGNORECASE)[1:])
+    return "".join(kept)
+
+
+def _cleaned(text: str) -> str:
+    lines = [visible(line, longest=LONGEST) for line in text.splitlines()[:_MOST_LINES]]
+    joined = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return joined if len(joined) <= LONGEST else f"{joined[: LONGEST - 1]}…"

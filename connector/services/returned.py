@@ -1,0 +1,83 @@
+"""Letters that came back: they had been taken by a mail server, and did not arrive after all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain import conversation as rules
+from connector.domain.facts import NoticeRefused
+from connector.domain.notice import NoticeKind, Recipient
+from connector.domain.people import CLOCK
+from connector.failures import tell
+from connector.inbox.reports import Bounce
+from connector.services import notices
+from connector.storage import conversations, messages, people, timeline
+from connector.storage.conversations import StoredConversation
+from connector.storage.messages import Message, MessageState
+
+
+def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
+    """Note which letters of ours came back for good, and tell the practitioner; return a session that it is about.
+
+    Its Message-ID proves it: nobody knows that but whom the letter was sent to, and the mail servers in between. What
+    is only late changes nothing.
+    """
+    final = [one for one in bounce.undelivered if one.is_final]
+    if not final:
+        return None
+    why = "the recipient's mail server sent it back" + (f" ({final[0].status})" if final[0].status else "")
+    session_id: UUID | None = None
+    for letter in _letters(db, bounce.letters):
+        if letter.state in {MessageState.SENT, MessageState.UNKNOWN}:
+            _note(db, letter, why, now)
+        session_id = session_id or letter.session_id
+    return session_id
+
+
+def _letters(db: Connection, message_ids: Iterable[str]) -> Iterable[Message]:
+    """Yield the letters of ours among Message-IDs."""
+    for message_id in message_ids:
+        try:
+            identity = UUID(message_id.strip("<>").partition("@")[0])
+        except ValueError:
+            continue
+        letter = messages.get(db, identity)
+        if letter is not None and letter.message_id == message_id:
+            yield letter
+
+
+def _note(db: Connection, letter: Message, why: str, now: datetime) -> None:
+    stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None  # before its letters
+    messages.set_state(db, letter.id, MessageState.REFUSED, sent_at=letter.sent_at, error=why)
+    tell("letter_returned", why, letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
+    if stored is not None:
+        conversations.save(db, _in_doubt(stored, letter, why))
+    if letter.to_client:
+        practitioner = people.practitioner(db, letter.practitioner_id)
+        notice = replace(
+            letter.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=letter.kind.value
+        )
+        notices.tell(db, notice, key=f"{notice.kind}:{letter.id}", practitioner_id=practitioner.id, now=now)
+    fact = NoticeRefused(
+        at=now,
+        by=CLOCK,
+        session_id=letter.session_id,
+        kind=letter.kind.value,
+        medium=letter.medium.value,
+        why=why,
+    )
+    timeline.append(db, letter.practitioner_id, [fact])
+
+
+def _in_doubt(stored: StoredConversation, letter: Message, why: str) -> StoredConversation:
+    """Return a conversation whose reader may have read a letter elsewhere, or nothing of it; it is not repeated."""
+    if stored.beliefs is None:
+        return replace(stored, refused=why)
+    in_doubt = rules.readdressed(stored.beliefs)
+    beliefs = replace(in_doubt, refused=(*stored.beliefs.refused, letter.notice))
+    return replace(stored, beliefs=beliefs, refused=why)

@@ -1,0 +1,50 @@
+"""Mail that comes in: as it came until it is read, then only what became of it, so that a repetition is known."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.storage import installation
+from connector.storage.tables import incoming_mails
+
+
+def add(db: Connection, *, identity: str, raw: bytes | None, outcome: str | None, now: datetime) -> UUID | None:
+    """Store a mail, and return its id; None if the same was stored before.
+
+    Args:
+        db: Where.
+        identity: What is the same in every copy of it.
+        raw: As it came; None if it is not to be read.
+        outcome: What has become of it already; None if it is to be read.
+        now: When it came.
+    """
+    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
+    values = {"id": uuid4(), "identity": identity, "raw": raw, "received_at": now, "outcome": outcome}
+    new = dialect.insert(incoming_mails).values(values).on_conflict_do_nothing().returning(incoming_mails.c.id)
+    stored: UUID | None = db.execute(new).scalar_one_or_none()
+    if stored is not None:
+        installation.have_swept(db, at=now)
+    return stored
+
+
+def unread(db: Connection, mail_id: UUID) -> tuple[bytes, datetime] | None:
+    """Return a mail that is to be read, and when it came; None if it was read, or is not there."""
+    row = db.execute(select(incoming_mails).where(incoming_mails.c.id == mail_id)).first()
+    return None if row is None or row.outcome is not None or row.raw is None else (row.raw, row.received_at)
+
+
+def settle(db: Connection, mail_id: UUID, outcome: str, *, session_id: UUID | None = None) -> bool:
+    """Note what became of a mail and forget what it says; False if somebody else has."""
+    waiting = (incoming_mails.c.id == mail_id) & incoming_mails.c.outcome.is_(None)
+    query = update(incoming_mails).where(waiting).values(outcome=outcome, session_id=session_id, raw=None)
+    return db.execute(query).rowcount > 0
+
+
+def sweep(db: Connection, *, received_before: datetime) -> None:
+    """Forget the mails that came before then and were read."""
+    old = (incoming_mails.c.received_at < received_before) & incoming_mails.c.outcome.is_not(None)
+    db.execute(delete(incoming_mails).where(old))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from connector.domain.facts import Attendance
+from connector.inbox.authorship import Proof
+from connector.inbox.calendar import CalendarMessage, Refresh, Reply
+from connector.inbox.verdict import Invitation, Verdict, judge
+from tests.inbox.mails import CLIENT, UID
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+REPLY = Reply(uid=UID, sequence=2, attendee=CLIENT, stamp=NOW, answer=Attendance.DECLINED)
+REFRESH = Refresh(uid=UID, sequence=2, attendee=CLIENT, stamp=NOW)
+INVITATION = Invitation(sent=2, addresses=frozenset({CLIENT}), ends_at=NOW + timedelta(days=7))
+OTHER = "sam@client.example"
+
+
+def verdict(
+    message: CalendarMessage = REPLY,
+    invitation: Invitation | None = INVITATION,
+    *,
+    author: str = CLIENT,
+    proof: Proof = Proof.SERVER,
+) -> Verdict:
+    return judge(message, invitation, author=author, proof=proof, now=NOW)
+
+
+def test_a_proved_answer_to_the_latest_invitation_applies() -> None:
+    assert verdict() is verdict(proof=Proof.SIGNATURE) is verdict(REFRESH) is Verdict.APPLIES
+
+
+def test_an_answer_from_an_unproved_or_another_mailbox_is_shown_to_a_person() -> None:
+    assert verdict(proof=Proof.NONE) is verdict(author=OTHER) is Verdict.UNPROVED
+
+
+def test_an_answer_about_no_invitation_of_ours_is_unknown() -> None:
+    assert verdict(invitation=None) is verdict(invitation=replace(INVITATION, sent=None)) is Verdict.UNKNOWN
+
+
+def test_an_answer_of_somebody_who_was_not_invited_changes_nothing() -> None:
+    assert verdict(replace(REPLY, attendee=OTHER), author=OTHER) is Verdict.NOT_INVITED
+
+
+@pytest.mark.parametrize(("sequence", "expected"), [(1, Verdict.STALE), (3, Verdict.AHEAD)])
+def test_an_answer_to_another_revision_changes_nothing(sequence: int, expected: Verdict) -> None:
+    assert verdict(replace(REPLY, sequence=sequence)) is expected
+
+
+def test_who_asks_for_the_invitation_may_have_an_old_one_of_a_session_that_has_ended() -> None:
+    assert verdict(replace(REFRESH, sequence=0), replace(INVITATION, ends_at=None)) is Verdict.APPLIES
+
+
+@pytest.mark.parametrize("ends_at", [None, NOW, NOW - timedelta(hours=1)])
+def test_an_answer_to_a_session_that_is_cancelled_or_over_changes_nothing(ends_at: datetime | None) -> None:
+    assert verdict(invitation=replace(INVITATION, ends_at=ends_at)) is Verdict.ENDED
+
+
+@pytest.mark.parametrize("stamp", [None, NOW, NOW - timedelta(seconds=1)])
+def test_an_answer_that_is_not_later_than_their_last_is_a_repetition(stamp: datetime | None) -> None:
+    assert verdict(replace(REPLY, stamp=stamp), replace(INVITATION, answered=(2, NOW))) is Verdict.REPEATED
+
+
+@pytest.mark.parametrize("answered", [(2, NOW - timedelta(seconds=1)), (1, NOW), (2, None)])
+def test_who_changes_their_mind_is_heard(answered: tuple[int, datetime | None]) -> None:
+    assert verdict(invitation=replace(INVITATION, answered=answered)) is Verdict.APPLIES
+
+
+def test_nothing_applies_unless_everything_about_it_is_right() -> None:
+    rights = list(product([CLIENT, OTHER], [CLIENT, OTHER], [1, 2, 3], Proof, [INVITATION, None]))
+    applied = [
+        row
+        for row in rights
+        if verdict(replace(REPLY, attendee=row[0], sequence=row[2]), row[4], author=row[1], proof=row[3])
+        is Verdict.APPLIES
+    ]
+    assert applied == [(CLIENT, CLIENT, 2, proof, INVITATION) for proof in (Proof.SERVER, Proof.SIGNATURE)]

@@ -1,0 +1,292 @@
+"""A mail that comes in is stored, read once, and forgotten but for what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Row
+
+from connector import counters
+from connector.domain.facts import Attendance, ClientAnswered, FlagReason
+from connector.domain.people import Role
+from connector.domain.session import Session
+from connector.errors import TransientError
+from connector.inbox.bounds import LARGEST, Excess
+from connector.inbox.calendar import Unclear
+from connector.inbox.verdict import Verdict
+from connector.services import erasing, receiving
+from connector.services.views.timeline import line_of
+from connector.storage import conversations, needs, tables, timeline
+from connector.storage.ledger import Kind
+from connector.storage.messages import MessageState
+from tests.counted import Counted
+from tests.domain.examples import KIM, when
+from tests.inbox import mails
+from tests.inbox.hostile import BREAKING
+from tests.inbox.test_authorship import keys, signed
+from tests.services.practice import Practice
+
+SERVER = "mx.pencilled.example"
+
+
+@pytest.fixture
+def inbox(practice: Practice) -> Practice:
+    """A practice whose mail server vouches for what it passes."""
+    settings = replace(practice.runtime.settings, mail_server_id=SERVER)
+    practice.runtime = replace(practice.runtime, settings=settings)
+    return practice
+
+
+def rows(practice: Practice) -> list[Row[object]]:
+    with practice.database.read() as db:
+        return list(db.execute(sa.select(tables.incoming_mails).order_by(tables.incoming_mails.c.received_at)))
+
+
+def outcomes(practice: Practice) -> list[str | None]:
+    return [row.outcome for row in rows(practice)]
+
+
+def receive(practice: Practice, *raws: bytes) -> list[bool]:
+    with practice.database.begin() as db:
+        return [receiving.receive(db, raw, now=practice.now) for raw in raws]
+
+
+def take_in(practice: Practice, *raws: bytes) -> list[str | None]:
+    """Receive mails, read what is due, and return what became of all."""
+    receive(practice, *raws)
+    practice.carry_out(Kind.MAIL)
+    return outcomes(practice)
+
+
+def reply(
+    practice: Practice,
+    session: Session,
+    partstat: str = "DECLINED",
+    *,
+    sequence: int | None = None,
+    attendee: str = "",
+    vouched: bool = True,
+    stamp: str = "20261122T201500Z",
+) -> bytes:
+    """Return the answer of a client to what they were sent last."""
+    revision = practice.session(session).revision if sequence is None else sequence
+    who = attendee or practice.alex.email
+    ics = mails.calendar(partstat=partstat, attendee=who, uid=session.uid, sequence=f"SEQUENCE:{revision}")
+    ics = ics.replace("20261122T201500Z", stamp)
+    domain = practice.alex.email.rpartition("@")[2]
+    verdict = "pass" if vouched else "fail"
+    results = f"Authentication-Results: {SERVER}; dmarc={verdict} header.from={domain}\r\n"
+    unique = f"X-Number: {uuid4()}\r\n"
+    answer = mails.answer(ics, sender=practice.alex.email).replace(b"<a1@", f"<{uuid4()}@".encode())
+    return (results + unique).encode() + answer
+
+
+def test_a_proved_answer_to_what_was_sent_applies_and_is_of_its_session(inbox: Practice) -> None:
+    session = inbox.book()
+    counted = Counted(counters.MAILS)
+    assert take_in(inbox, reply(inbox, session)) == ["applies"]
+    [row] = rows(inbox)
+    assert (row.session_id, row.raw, counted()) == (session.id, None, {("applies",): 1})
+
+
+def test_an_answer_stands_in_the_history_of_its_session_and_changes_nothing_else(inbox: Practice) -> None:
+    session = inbox.book()
+    before = inbox.session(session)
+    take_in(inbox, reply(inbox, session))
+    with inbox.database.read() as db:
+        [fact] = [one for one in timeline.of_session(db, session.id) if isinstance(one, ClientAnswered)]
+    assert (fact.answer, fact.sequence, fact.by.role) == (Attendance.DECLINED, before.revision, Role.CLIENT)
+    assert inbox.session(session) == replace(before, flag=FlagReason.DECLINED)
+    assert line_of(fact).what.startswith("Declined the invitation")
+
+
+def test_who_accepts_after_all_needs_nobody_any_more(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session))
+    assert inbox.session(session).flag is FlagReason.DECLINED
+    inbox.wait(minutes=1)
+    take_in(inbox, reply(inbox, session, "ACCEPTED", stamp="20261122T201600Z"))
+    assert inbox.session(session).flag is None
+    assert inbox.session(session).revision == session.revision
+
+
+def test_a_practitioner_is_told_once_what_their_client_has_answered(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session), reply(inbox, session))
+    inbox.mail()
+    assert inbox.kinds_told(session, client=False) == ["client_answered"]
+    [told] = inbox.told(session, client=False)
+    assert (told.notice.reason, told.notice.session) == ("declined", inbox.session(session))
+
+
+def test_an_answer_that_is_sent_again_is_a_repetition(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session))
+    take_in(inbox, reply(inbox, session))
+    assert sorted(map(str, outcomes(inbox))) == ["applies", "repeated"]
+
+
+def test_an_answer_that_nobody_vouches_for_is_not_applied(inbox: Practice) -> None:
+    assert take_in(inbox, reply(inbox, inbox.book(), vouched=False)) == ["unproved"]
+
+
+def test_a_letter_that_has_not_left_cannot_be_answered(inbox: Practice) -> None:
+    inbox.prompt = False
+    assert take_in(inbox, reply(inbox, inbox.book())) == ["unknown"]
+
+
+def test_an_answer_to_what_was_sent_before_a_move_is_stale_and_one_to_what_was_never_sent_is_ahead(
+    inbox: Practice,
+) -> None:
+    session = inbox.book()
+    former = inbox.session(session).revision
+    inbox.move(session, when(72))
+    latest = inbox.session(session).revision
+    take_in(inbox, *(reply(inbox, session, sequence=one) for one in (former, latest + 1)))
+    assert set(outcomes(inbox)) == {"stale", "ahead"}
+
+
+def test_an_answer_of_another_client_of_the_practitioner_changes_nothing(inbox: Practice) -> None:
+    assert take_in(inbox, reply(inbox, inbox.book(), attendee="sam@client.example")) == ["not_invited"]
+    assert [row.session_id for row in rows(inbox)] == [None]
+
+
+def test_an_answer_to_a_cancelled_session_changes_nothing(inbox: Practice) -> None:
+    session = inbox.book()
+    inbox.cancel(session)
+    assert take_in(inbox, reply(inbox, session)) == ["ended"]
+
+
+def test_a_mail_that_comes_twice_by_whatever_way_is_read_once(inbox: Practice) -> None:
+    raw = reply(inbox, inbox.book())
+    again = b"Received: from another.example\r\n" + raw.replace(b"\r\n", b"\n") + b"\n"
+    assert receive(inbox, raw, again) == [True, False]
+    inbox.carry_out(Kind.MAIL)
+    assert receive(inbox, raw) == [False]
+    assert outcomes(inbox) == ["applies"]
+
+
+def test_a_mail_that_is_too_large_is_quarantined_and_not_kept(inbox: Practice) -> None:
+    counted = Counted(counters.MAILS)
+    receive(inbox, b"a" * (LARGEST + 1))
+    assert [(row.outcome, row.raw) for row in rows(inbox)] == [("mail_size", None)]
+    assert counted() == {("mail_size",): 1}
+
+
+def test_after_a_mail_that_breaks_the_parser_the_next_one_is_read(inbox: Practice) -> None:
+    broken = [make() for excess, make in BREAKING.values() if excess is not Excess.MAIL_SIZE]
+    session = inbox.book()
+    counted = Counted(counters.MAILS)
+    assert "applies" in take_in(inbox, *broken, reply(inbox, session))
+    assert sum(times for (outcome,), times in counted().items() if outcome in set(Excess)) == len(rows(inbox)) - 1
+    assert inbox.session(session).state is session.state
+
+
+def test_words_bounces_and_automatic_mails_are_told_apart(inbox: Practice) -> None:
+    take_in(inbox, mails.plain("Hello"), mails.bounce(), mails.plain("Away", "Auto-Submitted: auto-replied"))
+    assert set(outcomes(inbox)) == {"words", "bounce", "automatic"}
+
+
+def came_back(practice: Practice, session: Session, action: str = "failed") -> bytes:
+    """Return the report that the last letter to a client came back."""
+    letter = practice.told(session, client=True)[-1]
+    return mails.bounce(action, "5.1.1", returned=letter.message_id)
+
+
+def test_a_letter_that_came_back_is_marked_and_its_practitioner_told_once(inbox: Practice) -> None:
+    session = inbox.book()
+    report = came_back(inbox, session)
+    take_in(inbox, report)
+    take_in(inbox, report.replace(b"Status: 5.1.1", b"Status: 5.0.0"))
+    inbox.mail()
+    assert [letter.state for letter in inbox.told(session, client=True)] == [MessageState.REFUSED]
+    assert inbox.kinds_told(session, client=False) == ["not_delivered"]
+    with inbox.database.read() as db:
+        assert conversations.unheard(db, inbox.kim.id) == {session.id}
+        assert [row.session_id for row in rows(inbox)] == [session.id, session.id]
+
+
+def test_a_letter_that_came_back_is_not_repeated_and_the_next_one_tries_again(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, came_back(inbox, session))
+    inbox.wait(hours=1)
+    inbox.mail()
+    assert inbox.kinds_told(session, client=True) == ["booked"]
+    inbox.move(session, when(72))
+    assert len(inbox.told(session, client=True)) == 2
+    with inbox.database.read() as db:
+        assert conversations.unheard(db, inbox.kim.id) == set()
+
+
+def test_a_letter_that_came_back_from_one_address_may_be_answered_from_where_it_was_passed_on(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, came_back(inbox, session))
+    assert "applies" in take_in(inbox, reply(inbox, session))
+
+
+def test_a_letter_that_is_late_or_not_ours_marks_nothing(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(
+        inbox, came_back(inbox, session, "delayed"), mails.bounce(), mails.bounce(returned=f"<{uuid4()}@a.example>")
+    )
+    inbox.mail()
+    assert [letter.state for letter in inbox.told(session, client=True)] == [MessageState.SENT]
+    assert inbox.kinds_told(session, client=False) == []
+
+
+def test_nobody_is_asked_for_a_key_about_an_invitation_that_is_not_ours(practice: Practice) -> None:
+    def asked(_name: str) -> bytes | None:
+        raise AssertionError("a stranger has made us ask")
+
+    practice.runtime = replace(practice.runtime, keys=asked)
+    assert take_in(
+        practice, b"DKIM-Signature: v=1; a=rsa-sha256; d=client.example; s=a; h=from\r\n" + mails.answer()
+    ) == ["unknown"]
+
+
+def test_a_key_that_cannot_be_looked_up_now_is_asked_for_again(practice: Practice) -> None:
+    def later(_name: str) -> bytes | None:
+        raise TransientError("the DNS does not answer")
+
+    session = practice.book()
+    bare = reply(practice, session).partition(b"\r\n")[2]
+    practice.runtime = replace(practice.runtime, keys=later)
+    assert take_in(practice, signed(bare)) == [None]
+    practice.runtime = replace(practice.runtime, keys=keys())
+    practice.wait(minutes=15)
+    practice.carry_out(Kind.MAIL)
+    assert outcomes(practice) == ["applies"]
+
+
+def test_what_becomes_of_a_mail_is_forgotten_after_ninety_days(inbox: Practice) -> None:
+    take_in(inbox, mails.plain("Hello"))
+    inbox.wait(days=91)
+    inbox.carry_out(Kind.UPKEEP)
+    assert rows(inbox) == []
+
+
+def test_a_mail_that_the_ledger_has_lost_is_read_all_the_same(inbox: Practice) -> None:
+    receive(inbox, mails.plain("Hello"))
+    with inbox.database.begin() as db:
+        db.execute(sa.text("DELETE FROM due WHERE kind = 'mail'"))
+        needs.make_missing_due(db, now=inbox.now)
+    inbox.carry_out(Kind.MAIL)
+    assert outcomes(inbox) == ["words"]
+
+
+def test_an_answer_of_a_client_who_was_erased_since_is_of_nobody(inbox: Practice) -> None:
+    session = inbox.book()
+    raw = reply(inbox, session)
+    inbox.cancel(session)
+    with inbox.database.begin() as db:
+        erasing.erase(db, inbox.policy, inbox.alex.id, by=KIM, now=inbox.now)
+    assert take_in(inbox, raw) == ["not_invited"]
+
+
+def test_every_outcome_has_a_word_of_its_own_and_is_counted() -> None:
+    words = [*Verdict, *Unclear, *Excess, receiving.WORDS, receiving.BOUNCE]
+    assert len(set(map(str, words))) == len(words)
+    assert set(map(str, words)) == set(counters.MAILS.labels["outcome"])

@@ -1,0 +1,199 @@
+"""Mail that gateways post: what they have signed is stored as they have it, and all else is refused without detail."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+import pytest
+import sqlalchemy as sa
+import structlog.testing
+from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder
+
+import webhooks
+from connector.errors import NotificationRejectedError
+from connector.inbox.bounds import LARGEST
+from connector.storage import tables
+from connector.storage.ledger import Kind
+from connector.web import pages
+from tests.domain.examples import NOW
+from tests.inbox import mails
+from tests.services.practice import Practice
+from webhooks import mail
+from webhooks.mail import TOLERANCE, Secrets
+
+from .stage import runtime_of
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of ours of thirty-two bytes").decode()
+SECRETS = Secrets(ours=SECRET, mailgun="key-" + "0" * 32)
+MAIL = mails.plain("Grüße")
+FORM = "application/x-www-form-urlencoded"
+
+
+def posted(
+    body: bytes = MAIL,
+    *,
+    secret: str = SECRET,
+    at: int = int(NOW.timestamp()),
+    changes: Mapping[str, str] = MappingProxyType({}),
+) -> Headers:
+    """Return the headers of a post that is signed as Standard Webhooks says."""
+    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    signature = base64.b64encode(hmac.digest(key, f"msg_1.{at}.".encode() + body, "sha256")).decode()
+    usual = {"webhook-id": "msg_1", "webhook-timestamp": str(at), "webhook-signature": f"v1,{signature}"}
+    return Headers({"Content-Type": "message/rfc822"} | usual | dict(changes))
+
+
+def fields(*, at: int = int(NOW.timestamp()), key: str = SECRETS.mailgun, **changes: str) -> dict[str, str]:
+    """Return what Mailgun posts."""
+    token = "c" * 50
+    signature = hmac.new(key.encode(), f"{at}{token}".encode(), "sha256").hexdigest()
+    usual = {"timestamp": str(at), "token": token, "signature": signature, "recipient": mails.ORGANIZER}
+    return usual | {"body-mime": MAIL.decode()} | changes
+
+
+def raw(headers: Headers, body: bytes = MAIL, secrets: Secrets = SECRETS) -> bytes:
+    return mail.raw(headers, body, secrets=secrets, now=NOW)
+
+
+def raw_form(form: dict[str, str], secrets: Secrets = SECRETS) -> bytes:
+    return raw(Headers({"Content-Type": FORM}), urlencode(form).encode(), secrets)
+
+
+def test_a_mail_that_is_signed_with_our_secret_is_taken_as_it_is() -> None:
+    assert raw(posted()) == MAIL
+
+
+def test_a_secret_may_be_any_text() -> None:
+    secret = "whsec_no base64 and long enough!!!!"
+    assert raw(
+        posted(secret="a long text of thirty-two letters"), secrets=Secrets(ours="a long text of thirty-two letters")
+    )
+    with pytest.raises(NotificationRejectedError):
+        raw(posted(), secrets=Secrets(ours=secret))
+
+
+def test_one_of_several_signatures_is_enough_while_a_secret_is_replaced() -> None:
+    genuine = posted()["webhook-signature"]
+    assert raw(posted(changes={"webhook-signature": f"v1,AAAA v2,%% {genuine}"})) == MAIL
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (posted(), MAIL + b"more"),
+        (posted(secret="another secret that is long enough"), MAIL),
+        (posted(changes={"webhook-id": "msg_2"}), MAIL),
+        (posted(changes={"webhook-signature": ""}), MAIL),
+        (posted(changes={"webhook-signature": "v1,é"}), MAIL),
+        (posted(changes={"webhook-timestamp": ""}), MAIL),
+        (posted(changes={"webhook-timestamp": "9" * 400}), MAIL),
+        (posted(changes={"webhook-timestamp": "²"}), MAIL),
+        (posted(at=int((NOW - TOLERANCE - timedelta(seconds=1)).timestamp())), MAIL),
+        (posted(at=int((NOW + TOLERANCE + timedelta(seconds=1)).timestamp())), MAIL),
+        (posted(b""), b""),
+        (Headers(), MAIL),
+    ],
+)
+def test_a_mail_that_is_not_signed_with_our_secret_in_these_minutes_is_refused(headers: Headers, body: bytes) -> None:
+    with pytest.raises(NotificationRejectedError):
+        raw(headers, body)
+
+
+def test_without_a_secret_nothing_is_genuine() -> None:
+    with pytest.raises(NotificationRejectedError):
+        raw(posted(secret=""), secrets=Secrets())
+    with pytest.raises(NotificationRejectedError):
+        raw_form(fields(key=""), Secrets())
+
+
+def test_a_form_of_mailgun_holds_the_mail() -> None:
+    assert raw_form(fields()) == MAIL
+
+
+def test_a_form_of_mailgun_in_parts_holds_the_mail() -> None:
+    environ = EnvironBuilder(
+        method="POST", data=fields() | {"attachment-count": "0"}, content_type="multipart/form-data"
+    )
+    request = environ.get_request()
+    body = request.get_data()
+    assert raw(Headers({"Content-Type": request.headers["Content-Type"]}), body) == MAIL
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        fields(signature="0" * 64),
+        fields(signature="é"),
+        fields(token="d" * 50),
+        fields(timestamp="1"),
+        fields(timestamp="soon"),
+        fields(at=int((NOW - timedelta(hours=1)).timestamp())),
+        fields() | {"body-mime": ""},
+        {},
+    ],
+)
+def test_a_form_that_mailgun_has_not_signed_in_these_minutes_is_refused(form: dict[str, str]) -> None:
+    with pytest.raises(NotificationRejectedError):
+        raw_form(form)
+
+
+def test_a_form_that_is_none_is_refused() -> None:
+    with pytest.raises(NotificationRejectedError):
+        raw(Headers({"Content-Type": "multipart/form-data; boundary=x"}), b"--x\r\nno form")
+    with pytest.raises(NotificationRejectedError):
+        raw(Headers({"Content-Type": "multipart/form-data"}), b"x")
+
+
+@pytest.fixture
+def practice(sqlite_database: object) -> Practice:
+    return Practice(sqlite_database)  # type: ignore[arg-type]
+
+
+def door(practice: Practice, url: str, **settings: str) -> FlaskClient:
+    runtime = runtime_of(practice, url)
+    runtime.settings = replace(runtime.settings, **settings)  # type: ignore[arg-type]
+    app = pages.create(runtime)
+    hooks = webhooks.blueprint(runtime)
+    app.extensions["csrf"].exempt(hooks)
+    app.register_blueprint(hooks)
+    return app.test_client()
+
+
+def outcomes(practice: Practice) -> list[str | None]:
+    with practice.database.read() as db:
+        return list(db.execute(sa.select(tables.incoming_mails.c.outcome)).scalars())
+
+
+def test_a_posted_mail_is_stored_and_read_when_it_is_due(practice: Practice, sqlite_url: str) -> None:
+    client = door(practice, sqlite_url, mail_secret=SECRET)
+    answers = [client.post("/hooks/mail", headers=posted(), data=MAIL) for _ in range(2)]
+    assert [(answer.status_code, answer.data) for answer in answers] == [(204, b"")] * 2
+    assert outcomes(practice) == [None]
+    practice.carry_out(Kind.MAIL)
+    assert outcomes(practice) == ["words"]
+
+
+def test_a_posted_mail_that_is_too_large_is_counted_and_not_posted_again(practice: Practice, sqlite_url: str) -> None:
+    large = b"a" * (LARGEST + 1)
+    answer = door(practice, sqlite_url, mail_secret=SECRET).post("/hooks/mail", headers=posted(large), data=large)
+    assert (answer.status_code, outcomes(practice)) == (204, ["mail_size"])
+
+
+def test_what_is_not_genuine_is_refused_without_a_word_and_stored_nowhere(practice: Practice, sqlite_url: str) -> None:
+    client = door(practice, sqlite_url, mail_secret=SECRET)
+    with structlog.testing.capture_logs() as lines:
+        answer = client.post("/hooks/mail", headers=posted(), data=MAIL + b"more")
+    assert (answer.status_code, answer.data, outcomes(practice)) == (404, b"", [])
+    assert mails.CLIENT not in str(lines)
+
+
+def test_without_a_secret_there_is_no_such_door(practice: Practice, sqlite_url: str) -> None:
+    assert door(practice, sqlite_url).post("/hooks/mail", headers=posted(), data=MAIL).status_code == 404

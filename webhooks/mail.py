@@ -1,0 +1,117 @@
+"""Mail gateways post what they have taken in: raw MIME, signed with a secret of ours, or as Mailgun does.
+
+What is genuine is only that the gateway has posted it. Who wrote the mail is found out when it is read.
+
+Source: Standard Webhooks (github.com/standard-webhooks/standard-webhooks, spec 1.0.0); Mailgun, "Receiving HTTP
+Messages Through a Forward() Action" and "Securing Webhooks" (documentation.mailgun.com).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from io import BytesIO
+
+from werkzeug.datastructures import Headers, MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from connector.errors import NotificationRejectedError
+
+LARGEST = 4 * 1024 * 1024  # bytes of a post; a mail of more than the bounds allow is still counted, and not kept
+TOLERANCE = timedelta(minutes=5)
+_MOST_FIELDS = 200
+_DIGITS = 11
+_PREFIX = "whsec_"
+_FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """With what gateways sign; empty where none does.
+
+    Attributes:
+        ours: For Standard Webhooks: base64 after `whsec_`, or any text.
+        mailgun: The signing key of a Mailgun account.
+    """
+
+    ours: str = field(default="", repr=False)
+    mailgun: str = field(default="", repr=False)
+
+
+def raw(headers: Headers, body: bytes, *, secrets: Secrets, now: datetime) -> bytes:
+    """Return the mail that a gateway has posted, as it came to the gateway; no I/O.
+
+    Raises: NotificationRejectedError if the post is not genuine, not of these minutes, or holds no mail.
+    """
+    kind, options = parse_options_header(headers.get("Content-Type", ""))
+    if kind in _FORMS:
+        return _of_mailgun(_fields(kind, options, body), secrets.mailgun, now=now)
+    _verify(headers, body, secrets.ours, now=now)
+    if not body:
+        raise NotificationRejectedError("a gateway has posted no mail")
+    return body
+
+
+def _verify(headers: Headers, body: bytes, secret: str, *, now: datetime) -> None:
+    """Raise NotificationRejectedError unless one of the signatures is of our secret, over id, time and body."""
+    identity, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not secret:
+        raise NotificationRejectedError("no secret is set for mail that is posted")
+    _check_time(at, now)
+    expected = hmac.digest(_key(secret), f"{identity}.{at}.".encode() + body, "sha256")
+    signatures = headers.get("webhook-signature", "").split()
+    if not any(hmac.compare_digest(_signature(one), expected) for one in signatures):
+        raise NotificationRejectedError("a posted mail is not signed with our secret")
+
+
+def _key(secret: str) -> bytes:
+    if secret.startswith(_PREFIX):
+        try:
+            return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        except binascii.Error:
+            pass  # somebody's own text, after all
+    return secret.encode()
+
+
+def _signature(text: str) -> bytes:
+    version, _, coded = text.partition(",")
+    try:
+        return base64.b64decode(coded.encode(errors="replace"), validate=True) if version == "v1" else b""
+    except binascii.Error:
+        return b""
+
+
+def _of_mailgun(fields: MultiDict[str, str], key: str, *, now: datetime) -> bytes:
+    """Return the mail in a form; Mailgun signs time and token alone, and TLS has to keep the rest together."""
+    if not key:
+        raise NotificationRejectedError("no key of Mailgun is set")
+    at, token = fields.get("timestamp", ""), fields.get("token", "")
+    _check_time(at, now)
+    expected = hmac.new(key.encode(), f"{at}{token}".encode(errors="replace"), "sha256").hexdigest()
+    if not hmac.compare_digest(fields.get("signature", "").encode(errors="replace"), expected.encode()):
+        raise NotificationRejectedError("Mailgun has not signed this")
+    mail = fields.get("body-mime", "")
+    if not mail:
+        raise NotificationRejectedError("a form of Mailgun holds no mail: its route must end in `mime`")
+    return mail.encode(errors="surrogateescape")
+
+
+def _fields(kind: str, options: dict[str, str], body: bytes) -> MultiDict[str, str]:
+    parser = FormDataParser(max_form_memory_size=LARGEST, max_content_length=LARGEST, max_form_parts=_MOST_FIELDS)
+    try:
+        _, fields, _ = parser.parse(BytesIO(body), kind, len(body), options)
+    except (ValueError, RequestEntityTooLarge) as error:
+        raise NotificationRejectedError("what a gateway has posted is no form") from error
+    return fields
+
+
+def _check_time(at: str, now: datetime) -> None:
+    if not (at.isascii() and at.isdigit() and len(at) <= _DIGITS):
+        raise NotificationRejectedError("a post says not when it was made")
+    if abs(int(at) - now.timestamp()) > TOLERANCE.total_seconds():
+        raise NotificationRejectedError("a post was made long ago, or the clocks differ")
