@@ -28,6 +28,7 @@ from tests.inbox import mails
 from tests.inbox.hostile import BREAKING
 from tests.inbox.test_authorship import keys, signed
 from tests.services.practice import Practice
+from tests.services.telling import ENGLISH
 
 SERVER = "mx.pencilled.example"
 
@@ -100,7 +101,7 @@ def test_an_answer_stands_in_the_history_of_its_session_and_changes_nothing_else
         [fact] = [one for one in timeline.of_session(db, session.id) if isinstance(one, ClientAnswered)]
     assert (fact.answer, fact.sequence, fact.by.role) == (Attendance.DECLINED, before.revision, Role.CLIENT)
     assert inbox.session(session) == replace(before, flag=FlagReason.DECLINED)
-    assert line_of(fact).what.startswith("Declined the invitation")
+    assert line_of(fact, ENGLISH).what.startswith("Declined the invitation")
 
 
 def test_who_accepts_after_all_needs_nobody_any_more(inbox: Practice) -> None:

@@ -15,7 +15,6 @@ from connector.domain.facts import (
     AlternativeMoved,
     AlternativeWithdrawn,
     AnyFact,
-    Attendance,
     Attestation,
     CalendarFact,
     CalendarPaused,
@@ -173,6 +172,10 @@ def _what(fact: AnyFact | UnknownFact, teller: Teller) -> str:
     assert_never(fact)
 
 
+def _cancelled(fact: SessionCancelled, teller: Teller) -> str:
+    return teller.say("Session cancelled: %(why)s", why=fact.reason) if fact.reason else teller.say("Session cancelled")
+
+
 def _of_session(fact: SessionFact, teller: Teller) -> str:
     match fact:
         case SessionBooked():
@@ -181,10 +184,8 @@ def _of_session(fact: SessionFact, teller: Teller) -> str:
             return teller.say(MOVED[fact.reason], old=fact.old, new=fact.new)
         case LocationChanged():
             return teller.say("Place changed from “%(old)s” to “%(new)s”", old=fact.old, new=fact.new)
-        case SessionCancelled() if fact.reason:
-            return teller.say("Session cancelled: %(why)s", why=fact.reason)
         case SessionCancelled():
-            return teller.say("Session cancelled")
+            return _cancelled(fact, teller)
         case PersonChanged():
             return _of_person(fact, teller)
         case ClientErased():
