@@ -35,6 +35,7 @@ from connector.web import (
     offers,
     paused,
     questions,
+    readers,
     sessions,
     signin,
     speaking,
@@ -92,7 +93,7 @@ def create(runtime: Runtime) -> Flask:
     if prefix:
         app.wsgi_app = UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     _prepare_templates(app, brand=settings.brand)
-    speaking.prepare(app, runtime.languages)
+    speaking.prepare(app, runtime.languages, readers.locale)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
     limit(app, (*_MAILED, calendars.pages, connection.pages), settings.broker_url)
     CSRFProtect(app)
