@@ -1,6 +1,9 @@
-"""Whom a request is for: asked by every page that nobody else has said it of, faults among them."""
+"""Whom a request is for: asked by every page of which no view has said it, such as one that tells of a fault."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 from flask import request
@@ -18,6 +21,8 @@ _LINKS = {
     paths.sign_in(""): Link.SIGN_IN,
 }
 
+_Reader = TypeVar("_Reader")
+
 log = structlog.get_logger(__name__)
 
 
@@ -27,23 +32,37 @@ def locale() -> str | None:
     That is whom its mailed link is for, whatever follows the token; else who is signed in, or was last in this browser,
     so that they are told that it has ended, and can sign in again, in their language.
     """
-    try:
-        return _of_link() or _of_browser()
-    except Exception as error:  # noqa: BLE001  whatever has failed, the page that says so speaks some language
-        log.warning("reader_unknown", endpoint=request.endpoint, error=type(error).__name__)
+    return _known(lambda: _locale_of_link() or _locale_of_browser())
+
+
+def link() -> Link | None:
+    """Return what kind of mailed link was followed, even if it is none of ours; None if none was."""
+    return next((link for path, link in _LINKS.items() if request.path.startswith(path)), None)
+
+
+def is_signed_in() -> bool:
+    """Whether the request is of a practitioner who is signed in."""
+    return _known(visit.browser) is not None
+
+
+def _locale_of_link() -> str | None:
+    kind = link()
+    if kind is None:
         return None
+    token, here = request.path.removeprefix("/").split("/")[1], visit.runtime()
+    with here.database.read() as db:
+        reader = readers.of_link(db, here.seal, kind, token)
+    return reader.locale if reader is not None else None
 
 
-def _of_link() -> str | None:
-    for path, link in _LINKS.items():
-        if request.path.startswith(path):
-            token, here = request.path.removeprefix(path).partition("/")[0], visit.runtime()
-            with here.database.read() as db:
-                reader = readers.of_link(db, here.seal, link, token)
-            return reader.locale if reader is not None else None
-    return None
-
-
-def _of_browser() -> str | None:
+def _locale_of_browser() -> str | None:
     browser = visit.browser()
     return browser.locale if browser is not None else visit.last_locale()
+
+
+def _known(find: Callable[[], _Reader | None]) -> _Reader | None:
+    try:
+        return find()
+    except Exception as error:  # noqa: BLE001  whatever has failed, the page that says so is for somebody
+        log.warning("reader_unknown", endpoint=request.endpoint, error=type(error).__name__)
+        return None
