@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from connector.domain.connection import TroubleKind
 from connector.domain.offer import Offer
+from connector.domain.unreadable import Unreadable
+from connector.ports import UnreadEvent
 from connector.storage import ledger, troubles
 from connector.storage.ledger import Key, Kind
 from connector.storage.tables import clients, practitioners
@@ -17,12 +19,14 @@ from tests.web.remote_changes import (
     add_foreign,
     begin,
     conflict_page,
+    hand,
     page_of,
     paused_page,
     pull,
     question_about_deletion,
     question_about_move,
     question_about_replacing,
+    refresh_free_busy,
     wipe,
 )
 from tests.web.stage import Browser, Stage, add_client
@@ -118,6 +122,14 @@ def of_calendars(here: Desk) -> Iterator[Page]:
     own = f"/calendars/{connection}"
     paths = ("/calendars", own, f"{own}/target", f"{own}/reconnect", f"{own}/disconnect")
     yield from _all(here.ada, paths)
+    hand(here).unreadable = [
+        UnreadEvent(href="/1.ics", reason=Unreadable.RULE, starts_at=here.stage.at(8, 12).span.start),
+        UnreadEvent(href="/2.ics", reason=Unreadable.WITHHELD),
+    ]
+    refresh_free_busy(here)
+    yield from _all(here.ada, ["/calendars"])
+    hand(here).unreadable.clear()
+    refresh_free_busy(here)
     with here.stage.runtime.database.begin() as db:
         troubles.note_read(db, here.calendar.id, "503", kind=TroubleKind.REFUSED, now=here.stage.now)
         ledger.touch(db, Key(Kind.PULL, str(here.calendar.id)), due_at=here.stage.now)
