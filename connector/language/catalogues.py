@@ -42,7 +42,7 @@ class Language:
 
     def gettext(self, message: str) -> str:
         """Return a message in this language; in English, if the catalogue lacks it."""
-        return str(self.catalogue.gettext(message))
+        return str(self.catalogue.gettext(message)) if message else ""  # what a catalogue has for none is its header
 
     def ngettext(self, message: str, plural: str, n: int) -> str:
         """Return the form of a message that is right for a number."""

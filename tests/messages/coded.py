@@ -16,7 +16,12 @@ from tests.messages.collecting import PACKAGES, ROOT, is_refusal
 PAGE = ROOT / "docs" / "errors.md"
 KINDS: Mapping[str, type[RuleError]] = {name: kind for name, kind in vars(errors).items() if is_refusal(kind)}
 _OTHERS = {"Refusal": ConnectorError}  # what only commands refuse
-_MAKERS = ("connector/errors.py", "connector/sentence.py", "connector/cli/_refusals.py")
+_MAKERS = (
+    "connector/errors.py",
+    "connector/sentence.py",
+    "connector/storage/sentences.py",
+    "connector/cli/_refusals.py",
+)
 # The first that fits says under which heading a refusal is listed.
 _HEADINGS = (
     ("connector/cli/", "Commands"),

@@ -6,7 +6,6 @@ CONNECTOR_TEST_SCREENSHOTS names a folder in which each page is kept as a pictur
 from __future__ import annotations
 
 import base64
-import os
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from flask import Flask, Response
 from selenium import webdriver
 
+from tests.conftest import SCREENSHOTS
 from tests.web.desk import Desk
 from tests.web.test_browser import PHONE, Door, chromium, door
 from tests.web.test_languages import WALKS, germans, strange, strangers
@@ -61,7 +61,7 @@ def test_no_page_is_wider_than_a_phone(
 
 def _keep(chromium: webdriver.Chrome, name: str) -> None:
     """Keep a picture of the whole page that is shown, if somebody wants to look at it."""
-    if folder := os.environ.get("CONNECTOR_TEST_SCREENSHOTS"):
+    if folder := SCREENSHOTS:
         picture = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
         Path(folder, f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
 
