@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from datetime import date, time
@@ -35,6 +34,8 @@ class Refusal(click.ClickException):
 
     def print_json(self) -> None:
         """Print it for programs."""
+        import json  # noqa: PLC0415  only who asks for it pays for it
+
         click.echo(json.dumps({"error": {"code": self.code, **self.details}}, ensure_ascii=False, indent=2))
 
 
