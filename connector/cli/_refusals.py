@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -120,6 +119,8 @@ def _field(error: click.UsageError) -> str | None:
 
 
 def _print_json(code: str, details: Mapping[str, Any]) -> None:
+    import json  # noqa: PLC0415  only who asks for it pays for it
+
     click.echo(json.dumps({"error": {"code": code, **details}}, ensure_ascii=False, indent=2))
 
 

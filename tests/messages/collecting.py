@@ -1,7 +1,8 @@
 """Every message there is: the literals of calls that say something, and what templates mark.
 
 Babel collects; what it cannot tell in Python is read here: which argument is a plural, and an f-string where a message
-belongs, which would never be translated.
+belongs, which would never be translated. What a calendar service or a mail server did is told to people, too, now or
+from where it is stored: so a failure of theirs is made of a Sentence.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +45,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "adding": ("message",),
     **{name: ("message",) for name, kind in vars(errors).items() if is_refusal(kind)},
 }
+_FAILURES = ("ProviderError", "NotSentError")
 TEMPLATE_CALLS = ("_", "gettext", "ngettext", "pgettext", "npgettext")
 # As the environments of letters and pages read their templates; see `connector/language/templates.py`.
 TEMPLATE_OPTIONS = {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}
@@ -93,6 +96,25 @@ def in_python(source: str, name: str) -> Iterator[Found]:
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         if roles := CALLS.get(_called(call)):
             yield from _of_call(call, roles, name)
+        elif _called(call) in failures() and call.args and isinstance(call.args[0], ast.Constant | ast.JoinedStr):
+            fault = f"{ast.unparse(call.args[0])} is said in no language; make it a Sentence"
+            yield Found(name, call.lineno, fault=fault)
+
+
+@cache
+def failures(root: Path = ROOT) -> frozenset[str]:
+    """Return the names of the classes that tell what somebody else's server did."""
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for package in PACKAGES
+        for path in sorted((root / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    known = set(_FAILURES)
+    while more := {name for name, of in bases.items() if of & known} - known:
+        known |= more
+    return frozenset(known)
 
 
 def in_template(source: str, name: str) -> Iterator[Found]:
