@@ -13,8 +13,8 @@ from babel.units import format_unit
 _WITHOUT_COUNTRY = {"en": "en_150"}  # English as read outside the United States: day before month, 24 hours
 _DAY = 86400
 _UNITS = ((_DAY, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-# Narrow and fixed spaces, and the hyphens that only show at a line's end: boxes in some mail programs.
-PLAINER = str.maketrans({"\u202f": " ", "\u2009": " ", "\u00a0": " ", "\u00ad": ""})
+# Narrow spaces, and the hyphens that only show at a line's end: boxes in some mail programs.
+PLAINER = str.maketrans({"\u202f": " ", "\u2009": " ", "\u00ad": ""})
 
 
 def formats(locale: Locale) -> Locale:
