@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from connector.language.offered import Languages
-from tests.messages.__main__ import check, read, update
+from connector.language.po import read
+from tests.messages.__main__ import check, update
 from tests.messages.checking import faults
 from tests.messages.collecting import Message, catalogue, in_python, in_template
 from tests.messages.pseudo import CLOSES, OPENS, pseudo, write_catalogue
@@ -76,7 +77,7 @@ def test_page_says_its_messages() -> None:
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s"\n\n#~ msgid "Gone"\n#~ msgstr "Fort"', "is stale"),
         ('#, fuzzy\nmsgid "Hello %(name)s"\nmsgstr "Hallo %(name)s"', "is marked fuzzy"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(nome)s"', "fills in nome instead of name"),
-        ('msgid "Hello %(name)s"\nmsgstr "Hallo"', "fills in nothing instead of name"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo"', "does not fill in name"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s, 50 % mehr"', "percent sign"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s 50 %"', "percent sign"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo <b>%(name)s</b>"', "other tags"),
@@ -91,10 +92,11 @@ def test_fault_of_a_catalogue_is_told(tmp_path: Path, entries: str, fault: str) 
     assert wrong(tmp_path, 'language.say("Hi")', 'msgid "Hi"\nmsgstr "Hallo"') == []
 
 
-def test_bare_percent_sign_in_the_english_is_a_fault(tmp_path: Path) -> None:
-    entries = 'msgid "%(n)s % of it"\nmsgstr "%(n)s %% davon"'
+@pytest.mark.parametrize("english", ["%(n)s % of it", "50 % of it"])
+def test_bare_percent_sign_in_the_english_is_a_fault(tmp_path: Path, english: str) -> None:
+    entries = f'msgid "{english}"\nmsgstr "{english.replace(" % ", " %% ")}"'
 
-    assert any("the English has a percent" in one for one in wrong(tmp_path, 'say("%(n)s % of it", n=n)', entries))
+    assert any("the English has a percent" in one for one in wrong(tmp_path, f'say("{english}", n=n)', entries))
 
 
 @pytest.mark.parametrize("forms", ['"Eine Zeit"\nmsgstr[1] "%(n)s Zeiten"', '"%(n)s Zeit"\nmsgstr[1] "%(n)s Zeiten"'])
