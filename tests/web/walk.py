@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import sqlalchemy as sa
 
 from connector.domain.connection import TroubleKind
 from connector.domain.offer import Offer
-from connector.storage import ledger, troubles
+from connector.domain.unreadable import Unread, Unreadable
+from connector.storage import ledger, troubles, unread
 from connector.storage.ledger import Key, Kind
 from connector.storage.tables import clients, practitioners
 from tests.web.desk import Desk, later, lose
@@ -127,6 +129,23 @@ def of_calendars(here: Desk) -> Iterator[Page]:
         here.ada, ["/calendars", "/sessions", own, f"{own}/disconnect", f"/sessions/{here.stage.session.id}"]
     )
     yield "disconnected", _posted(here, f"{own}/disconnect", {"how": "leave"})
+
+
+def of_unread(here: Desk) -> Iterator[Page]:
+    """Yield what stands on pages while events of a calendar cannot be read, one for each reason, some with times."""
+    begin(here)
+    now = here.stage.now
+    starts = (now, now + timedelta(days=1))
+    with here.stage.runtime.database.begin() as db:
+        found = (
+            Unread(reason=reason, events=1 + n, since=now, starts=starts[: n % 3])
+            for n, reason in enumerate(Unreadable)
+        )
+        unread.keep(db, here.calendar.id, found)
+    own = f"/sessions/{here.stage.session.id}"
+    yield from _all(here.ada, ["/calendars", "/sessions", own, f"{own}/time", f"{own}/offer"])
+    here.stage.draft(here.stage.at(12, 9))
+    yield from _all(here.ada, [f"{own}/offer/review"])
 
 
 def of_stops(here: Desk) -> Iterator[Page]:
