@@ -166,6 +166,7 @@ def _policy(settings: Settings) -> Policy:
         delete_answer=settings.delete_answer,
         refuse_conflicts=settings.clash_on_accept == "refuse",
         operator=settings.operator_mail,
+        operator_locale=settings.operator_locale,
     )
 
 

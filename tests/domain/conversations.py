@@ -250,6 +250,8 @@ class World:
         alternative = chosen.standing[n % len(chosen.standing)] if chosen.standing else chosen.alternatives[0]
         transition = offer.accept(chosen, self.session, alternative.id, by=by, now=self.now)
         self.has_acted = self.has_acted or bool(transition.facts)
+        for reader in self.absent if transition.facts else ():
+            reader.void.discard(transition.session.when)
         if transition.facts and by is ALEX:
             self._on_page()
             self.reader.known = (transition.session.when, transition.session.location)
