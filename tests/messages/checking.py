@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from babel.messages.catalog import Catalog, Message
 
@@ -33,6 +34,15 @@ def faults(template: Catalog, catalogue: Catalog) -> Iterator[str]:
     for stale in [*(one for one in catalogue if one.id), *catalogue.obsolete.values()]:
         if (_key(stale), stale.context) not in known:
             yield f"{_name(stale)}: is stale; nothing says it any more"
+
+
+def unfilled(wanted: AbstractSet[str], given: AbstractSet[str]) -> Iterator[str]:
+    """Yield what is wrong with the values that a message is given where it is said; a count fills itself in."""
+    counts = {"n", "num"}
+    if lacking := wanted - given - counts:
+        yield f"{', '.join(sorted(lacking))} is not filled in"
+    if idle := given - wanted - counts:
+        yield f"{', '.join(sorted(idle))} is filled in nowhere"
 
 
 def _of_translation(message: Message, catalogue: Catalog) -> Iterator[str]:

@@ -18,6 +18,7 @@ from jinja2.ext import babel_extract
 
 from connector import errors
 from connector.outbox.wording import spelled_out
+from tests.messages import templates
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("connector", "providers", "webhooks")
@@ -43,7 +44,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "adding": ("message",),
     **{name: ("message",) for name, kind in vars(errors).items() if is_refusal(kind)},
 }
-TEMPLATE_CALLS = ("_", "gettext", "ngettext", "pgettext", "npgettext")
+_IN_ENGLISH = ("connector/cli/demo/",)  # the demo explains itself in English
 # As the environments of letters and pages read their templates; see `connector/language/templates.py`.
 TEMPLATE_OPTIONS = {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}
 
@@ -96,10 +97,13 @@ def in_python(source: str, name: str) -> Iterator[Found]:
 
 
 def in_template(source: str, name: str) -> Iterator[Found]:
-    """Yield the messages of a template; in a letter's, every text is one."""
-    if name.endswith(".txt"):
+    """Yield the messages of a template, and what it says without one; in a letter's, every text is a message."""
+    is_page = name.endswith(".html")
+    if not is_page:
         source = spelled_out(source)
-    for line, function, parts, _ in babel_extract(BytesIO(source.encode()), TEMPLATE_CALLS, [], TEMPLATE_OPTIONS):
+    if not name.startswith(_IN_ENGLISH):
+        yield from (Found(name, line, fault=fault) for line, fault in templates.faults(source, is_page=is_page))
+    for line, function, parts, _ in babel_extract(BytesIO(source.encode()), templates.CALLS, [], TEMPLATE_OPTIONS):
         texts = [parts] if isinstance(parts, str) else [part for part in parts or () if part is not None]
         context = texts.pop(0) if function and function.endswith("pgettext") else ""
         if texts and texts[0]:

@@ -69,6 +69,84 @@ def test_page_says_its_messages() -> None:
 
 
 @pytest.mark.parametrize(
+    "page",
+    [
+        "<p>Hello there</p>",
+        "<p>{% if x %}Hello{% endif %}</p>",
+        "<p>{{ _('Hello') }} there</p>",
+        '<p>{{ "Hello" if x else "No" }}</p>',
+        '<p>{{ when or "never" }}</p>',
+        '<p>{{ when|default("never") }}</p>',
+        '<p>{{ count ~ " times" }}</p>',
+        '{{ "Hello %s"|format(name) }}',
+        '{{ card(title="Hello there") }}',
+        '{% set title = "Hello" %}{{ title }}',
+        "{% set title %}Hello{% endset %}",
+        '{{ _("Hello %(who)s", who="the client") }}',
+        '<input placeholder="Your name">',
+        '<a aria-label="Close {{ name }}">x</a>',
+        '<input type="submit" value="Go on">',
+    ],
+)
+def test_page_that_says_something_without_a_message_is_told(page: str) -> None:
+    faults = [one.fault for one in in_template(f"<!doctype html>\n{page}", "a.html") if one.fault]
+
+    assert [fault.partition("” is said in ")[2] for fault in faults] == ["no language"]
+
+
+def test_text_is_told_with_its_line() -> None:
+    page = "{% if x %}\n<p>\n\n  Hello\n</p>\n{% endif %}\n<p>{{\n  'there' if x }}</p>"
+
+    assert [one.line for one in in_template(page, "a.html")] == [4, 8]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<a class="{{ "open" if x }} wide" href="/x/y" id="some">{{ name }} · 10&nbsp;%</a>',
+        '<style>p { color: red }</style><script>var hello = "Hello there"</script>',
+        '{% if x == "Hello there" %}{{ url_for("sessions.every") }}{% endif %}',
+        '{{ {"gone": _("It is gone")}[x] }} {{ _("One" if x else "Two") }}',
+        "{% trans times=xs|length %}One time{% pluralize %}{{ times }} times{% endtrans %}",
+        "{% trans times=xs|length %}One time{% pluralize %}Several times{% endtrans %}",
+        '<input type="hidden" value="go on">',
+    ],
+)
+def test_words_that_nobody_reads_need_no_message(page: str) -> None:
+    assert [one.fault for one in in_template(page, "a.html") if one.fault] == []
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        "{% if x %}Hello there{% endif %}",
+        "{% if x %}{% trans %}Hello{% endtrans %}{% endif %} and goodbye",
+        "> When: tomorrow",
+        '> When: {{ when or "never" }}',
+        "> Run: pencilled doctor Now",
+    ],
+)
+def test_letter_that_says_something_without_a_message_is_told(letter: str) -> None:
+    found = list(in_template(f"Subject: Hi\n\n# Hello\n\n{letter}\n\n[Open](/ask) and on\n", "a.txt"))
+
+    assert [(one.line, one.fault.partition("” is said in ")[2]) for one in found if one.fault] == [(5, "no language")]
+
+
+def test_command_in_a_letter_needs_no_message() -> None:
+    assert [one for one in in_template("Subject: Hi\n\n> Run: pencilled doctor --all", "a.txt") if one.fault] == []
+
+
+@pytest.mark.parametrize("made", ['_("Hello " ~ name)', "_(name)", 'ngettext("One", many, 3)', "_(names[x])"])
+def test_message_of_a_page_that_nobody_can_collect_is_told(made: str) -> None:
+    assert any("no literal" in one.fault for one in in_template(f"{{{{ {made} }}}}", "a.html"))
+
+
+@pytest.mark.parametrize("filled", ["", ", nome=x", ", name=x, more=x"])
+def test_message_of_a_page_is_given_what_fills_it_in(filled: str) -> None:
+    assert any("fille" in one.fault for one in in_template(f'{{{{ _("Hello %(name)s"{filled}) }}}}', "a.html"))
+
+
+@pytest.mark.parametrize(
     ("entries", "fault"),
     [
         ("", "is missing"),
