@@ -16,7 +16,8 @@ from babel.messages.pofile import write_po
 from connector.language.po import UNREADABLE, read
 from tests.messages.checking import faults
 from tests.messages.coded import PAGE, page
-from tests.messages.collecting import ROOT, catalogue, every
+from tests.messages.collecting import catalogue, every
+from tests.messages.sources import ROOT
 
 FOLDER = ROOT / "connector" / "language" / "catalogues"
 _USAGE = 2

@@ -112,7 +112,7 @@ def _of_message(
 ) -> Iterator[str]:
     if not all(map(_is_message, said)):
         yield "what is said there is no literal, so nobody can collect it"
-    wanted = po.names(*(text for part in said for _, text in _printed(part)))
+    wanted = po.names(*(text for part in said for _, text in _printed(part))) - ({"num"} if counted else set())
     # What is counted has a name in the template, whether the words tell it or not.
     yield from unfilled(wanted, {one.key for one in filled if one.key in wanted or one.value not in counted})
 
