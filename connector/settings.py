@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from connector import paths
 from connector.domain.people import check_address, is_locale
 from connector.errors import RuleError, SettingsError
-from connector.language.offered import SHIPPED
+from connector.language.offered import SHIPPED, normal
 from connector.ports import Declaration, Registered, Registration
 
 PREFIX = "CONNECTOR_"
@@ -31,7 +31,7 @@ def _names(value: str) -> tuple[str, ...]:
 
 
 def _languages(value: str) -> tuple[str, ...]:
-    tags = tuple(tag.lower() for tag in _names(value))
+    tags = tuple(map(normal, _names(value)))
     there = {file.stem for file in SHIPPED.glob("*.po")} | {"en"}
     if unknown := [tag for tag in tags if tag not in there]:
         raise ValueError(f"there is no catalogue for {', '.join(unknown)}; there is one for {', '.join(sorted(there))}")

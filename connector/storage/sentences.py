@@ -27,13 +27,11 @@ def written(sentence: Sentence) -> str:
 
 def read(text: str) -> Sentence:
     """Return what was stored; a text that is no sentence of ours stands for itself."""
-    if not text.startswith(_BEGINNING):
-        return Sentence(text)
     try:
-        sentence = _sentence(json.loads(text))
+        sentence = _sentence(json.loads(text)) if text.startswith(_BEGINNING) else Sentence(text)
         str(sentence)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return Sentence(text)
+        return Sentence.quoting(text)
     return sentence
 
 

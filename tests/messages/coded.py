@@ -11,7 +11,7 @@ from pathlib import Path
 from connector import errors
 from connector.errors import ConnectorError, RuleError
 from connector.web.visit import status_of
-from tests.messages.collecting import PACKAGES, ROOT, is_refusal
+from tests.messages.sources import PACKAGES, ROOT, is_refusal
 
 PAGE = ROOT / "docs" / "errors.md"
 KINDS: Mapping[str, type[RuleError]] = {name: kind for name, kind in vars(errors).items() if is_refusal(kind)}
