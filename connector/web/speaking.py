@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,15 +31,22 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Voices:
-    """The languages that are offered, and for each the environment that renders its pages."""
+    """The languages that are offered, who asks whom a page is for, and for each language what renders its pages."""
 
     languages: Languages
+    locale: Callable[[], str | None]
     environments: dict[str, Environment] = field(default_factory=dict)
 
 
-def prepare(app: Flask, languages: Languages) -> None:
-    """Have the pages of an application speak these languages."""
-    app.extensions[_VOICES] = _Voices(languages)
+def prepare(app: Flask, languages: Languages, locale: Callable[[], str | None]) -> None:
+    """Have the pages of an application speak these languages.
+
+    Args:
+        app: The application.
+        languages: What is offered.
+        locale: Returns the locale of whom a request is for, or None; asked where no view has said it with `to`.
+    """
+    app.extensions[_VOICES] = _Voices(languages, locale)
 
 
 def to(reader: Reader) -> Teller:
@@ -52,7 +60,8 @@ def language() -> Language:
     """Return the language of this page."""
     if "language" not in g:
         offered = _voices().languages
-        g.language = offered.of(request.accept_languages.best_match((ENGLISH, *offered.tags), ENGLISH))
+        preferred = request.accept_languages.best_match((ENGLISH, *offered.tags), ENGLISH)
+        g.language = offered.of(_voices().locale() or preferred)
     spoken: Language = g.language
     return spoken
 

@@ -70,7 +70,7 @@ def of_visitors(stage: Stage, language: str) -> Iterator[Page]:
     """Yield what those see who are not signed in, in the language of their browser."""
     browser, headers = stage.browser(), {"Accept-Language": language}
     link = stage.sign_in_link(stage.ada)
-    for path in ("/signin", link, "/nowhere", "/answer/forged"):
+    for path in ("/signin", link, "/nowhere", "/answer/forged", "/question/forged"):
         yield path, browser.get(path, headers=headers).text
     yield "no token", browser.http.post("/signin", data={}, headers=headers).text
     token = browser.get("/signin").text.partition('name="csrf_token" value="')[2].partition('"')[0]
@@ -210,6 +210,8 @@ def of_refusals(here: Desk) -> Iterator[Page]:
     yield "hours", _posted(here, f"{own}/offer", drafted | {"date-0": "2026-03-21", "hours": "many"})
     yield "nothing to send", _posted(here, f"{own}/offer/send", {"offer": "another"}, page=own)
     yield "conflict", _posted(here, f"{one}/move", {"date": "2026-03-11", "time": "18:00", "minutes": "50"})
+    for path in ("/nowhere", f"/sessions/{here.stage.bobs.id}"):
+        yield path, here.ada.get(path).text
     yield "level", _posted(here, f"/calendars/{here.connections[0].id}/privacy", {}, page="/calendars")
 
 
