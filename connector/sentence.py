@@ -37,6 +37,11 @@ class Sentence:
         sentence.values = {**values, **sentence.values}
         return sentence
 
+    @classmethod
+    def quoted(cls, text: str) -> Self:
+        """Make a sentence of a text that is not ours, or was stored as it was said: a percent sign in it is one."""
+        return cls(text.replace("%", "%%"))
+
     def __str__(self) -> str:
         return self.filled(self.plural if self.plural and self.n != 1 else self.words, in_english)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -44,7 +44,7 @@ class Language:
 
     def gettext(self, message: str) -> str:
         """Return a message in this language; in English, if the catalogue lacks it."""
-        return str(self.catalogue.gettext(message))
+        return str(self.catalogue.gettext(message)) if message else ""  # what a catalogue has for none is its header
 
     def ngettext(self, message: str, plural: str, n: int) -> str:
         """Return the form of a message that is right for a number."""
@@ -96,10 +96,18 @@ class Language:
                 return values.listed([self.value(one) for one in value], self.locale)
             case timedelta():
                 return values.length(value, self.locale)
-            case date() | time():  # a datetime is a date
-                return values.moment(value, self.locale)
+            case datetime():
+                return f"{values.day(value.date(), self.locale)}, {self.clock(value.time())}"
+            case date():
+                return values.day(value, self.locale)
+            case time():
+                return self.clock(value)
             case _:
                 return str(value)
+
+    def clock(self, value: time, locale: Locale | None = None) -> str:
+        """Write a time of day, as a country does if it is named."""
+        return self.say_as("time of day", "%(time)s", time=values.hour(value, locale or self.locale))
 
     def _filled(self, text: str, filled: Mapping[str, Any]) -> str:
         return text % {name: self.value(value) for name, value in filled.items()}

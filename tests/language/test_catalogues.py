@@ -11,9 +11,11 @@ import pytest
 from jinja2 import Environment
 
 from connector.app import create_app, create_engine
+from connector.domain.span import Span, When
 from connector.errors import SettingsError
 from connector.language.catalogues import Language, language
 from connector.language.offered import SHIPPED, Languages
+from connector.language.telling import Teller
 from connector.language.templates import speak
 from connector.storage.database import Database
 from tests.conftest import Clock
@@ -126,8 +128,8 @@ def test_values_are_written_as_the_language_writes_them() -> None:
 
     assert [german.value(value) for value in values] == [
         "Dienstag, 1. Dezember 2026",
-        "14:00",
-        "Dienstag, 1. Dezember 2026, 14:00",
+        "14:00\xa0Uhr",
+        "Dienstag, 1. Dezember 2026, 14:00\xa0Uhr",
         "3 Tage",
         "A, B und C",
     ]
@@ -256,3 +258,20 @@ def test_door_does_not_open_with_a_language_that_cannot_be_spoken(
     for door in (create_app, create_engine):
         with pytest.raises(SettingsError, match=r"fi\.po"):
             door(runtime)
+
+
+@pytest.mark.parametrize(("locale", "beside"), [("de", "Uhr"), ("en_US", "AM"), ("en_US", "PM")])
+def test_no_line_is_broken_between_an_hour_and_what_stands_beside_it(locale: str, beside: str) -> None:
+    teller = Teller.to(locale=locale, zone="UTC", languages=Languages())
+    start, end = (datetime(2026, 12, day, 11, tzinfo=UTC) for day in (1, 2))
+    spans = [Span(start=start, end=start + timedelta(hours=2)), Span(start=start, end=end)]
+    told = [teller.when(When.of(span, zone="UTC")) for span in spans]
+    told += [
+        say(start + timedelta(hours=hour))
+        for hour in (0, 2)
+        for say in (teller.instant, teller.line, teller.point, teller.brief)
+    ]
+    told.append(teller.say("Stopped on %(at)s.", at=start))
+
+    assert f"\xa0{beside}" in "".join(told)
+    assert f" {beside}" not in "".join(told)

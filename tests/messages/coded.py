@@ -17,7 +17,12 @@ PAGE = ROOT / "docs" / "errors.md"
 KINDS: Mapping[str, type[RuleError]] = {name: kind for name, kind in vars(errors).items() if is_refusal(kind)}
 _OTHERS = {"Refusal": ConnectorError}  # what only commands refuse
 _ANY_COMMAND = {"database_unusable", "usage_wrong"}  # made where commands refuse, of errors of libraries
-_MAKERS = ("connector/errors.py", "connector/sentence.py", "connector/cli/_refusals.py")
+_MAKERS = (
+    "connector/errors.py",
+    "connector/sentence.py",
+    "connector/storage/sentences.py",
+    "connector/cli/_refusals.py",
+)
 # The first that fits says under which heading a refusal is listed.
 _HEADINGS = (
     ("connector/cli/", "Commands"),

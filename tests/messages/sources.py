@@ -50,7 +50,12 @@ CALLS: Mapping[str, tuple[str, ...]] = {
 # Messages, or tables of them, that stand in a view or are handed on under such a name; whoever fills it marks them.
 HANDED_ON = frozenset({"advice", "channel", "phrases", "who", "why"})
 # Where words that are given become a sentence, or are said.
-_CARRIERS = ("connector/errors.py", "connector/language/catalogues.py", "connector/sentence.py")
+_CARRIERS = (
+    "connector/errors.py",
+    "connector/language/catalogues.py",
+    "connector/sentence.py",
+    "connector/storage/sentences.py",
+)
 _SHOWN = ("flash",)  # prints its first argument to a person
 _CARRIED = ast.Constant("what whoever calls it says")
 _WORDS = re.compile(r"[^\W\d_]{2}")
@@ -93,8 +98,26 @@ def faults(tree: ast.Module, name: str) -> Iterator[Fault]:
 @cache
 def everywhere() -> frozenset[str]:
     """Return the names under which modules and classes keep messages that are marked."""
-    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
-    return frozenset(name for path in files for name in _marked(ast.parse(path.read_text(encoding="utf-8"))))
+    return frozenset(name for path in _files() for name in _marked(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def failures() -> frozenset[str]:
+    """Return the names of the classes that tell what somebody else's server did: it is said later, and stored."""
+    nodes = [node for path in _files() for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for node in nodes
+        if isinstance(node, ast.ClassDef)
+    }
+    known = {"ProviderError", "NotSentError"}
+    while more := {name for name, of in bases.items() if of & known} - known:
+        known |= more
+    return frozenset(known)
+
+
+def _files() -> Iterator[Path]:
+    return (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
 
 
 def _marked(tree: ast.Module) -> frozenset[str]:
@@ -176,6 +199,8 @@ class _Reader:
                     if not self._is_message(text)
                 )
                 yield from _of_values(node, said)
+            case ast.Call(args=[ast.expr() as told, *_]) if called(node) in failures() and _has_words(told):
+                yield f"{ast.unparse(told)} is said in no language; make it a Sentence"
             case ast.Assign(value=ast.Attribute(attr=name)) if name in _METHODS:
                 yield f"{name} is given another name, under which nothing is collected"
             case ast.ClassDef(bases=bases) if self.file != "connector/errors.py":

@@ -169,6 +169,15 @@ def test_words_that_reach_a_person_unseen_are_a_fault(code: str) -> None:
     assert messages('flash(speaking.say("Saved"), "done")\nflash(done)') == [Message("Saved")]
 
 
+@pytest.mark.parametrize("kind", ["RefusedError", "TransientError", "UnreachableError", "NotSentError"])
+def test_failure_of_somebody_elses_server_that_is_said_in_no_language_is_a_fault(kind: str) -> None:
+    for made in ('"gone"', 'f"{name} is gone"'):
+        [fault] = messages(f"raise {kind}({made})")
+        assert "in no language" in fault
+
+    assert messages(f'raise {kind}(Sentence("gone"))') == [Message("gone")]
+
+
 def test_page_says_its_messages() -> None:
     page = """<p>{% trans name=person.name %}Hello
       {{ name }}, 100 % yours{% endtrans %}</p> {{ pgettext("place", "online") }} {{ _("Back") }}

@@ -9,25 +9,33 @@ from html.parser import HTMLParser
 import sqlalchemy as sa
 
 from connector.domain.connection import TroubleKind
+from connector.domain.facts import EntriesRefused
 from connector.domain.offer import Offer
+from connector.domain.people import CLOCK
+from connector.domain.session import Session
 from connector.domain.unreadable import Unread, Unreadable
-from connector.storage import ledger, troubles, unread
+from connector.ports import UnreadEvent
+from connector.sentence import Sentence
+from connector.storage import busy, ledger, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
+from connector.storage.sentences import written
 from connector.storage.tables import clients, practitioners
 from tests.web.desk import Desk, later, lose
 from tests.web.remote_changes import (
     add_foreign,
     begin,
     conflict_page,
+    hand,
     page_of,
     paused_page,
     pull,
     question_about_deletion,
     question_about_move,
     question_about_replacing,
+    refresh_free_busy,
     wipe,
 )
-from tests.web.stage import Browser, Stage, add_client
+from tests.web.stage import Browser, NotedMail, Stage, add_client
 
 _READ = ("aria-label", "title", "placeholder", "alt")
 
@@ -120,10 +128,17 @@ def of_calendars(here: Desk) -> Iterator[Page]:
     own = f"/calendars/{connection}"
     paths = ("/calendars", own, f"{own}/target", f"{own}/reconnect", f"{own}/disconnect")
     yield from _all(here.ada, paths)
-    with here.stage.runtime.database.begin() as db:
-        troubles.note_read(db, here.calendar.id, "503", kind=TroubleKind.REFUSED, now=here.stage.now)
-        ledger.touch(db, Key(Kind.PULL, str(here.calendar.id)), due_at=here.stage.now)
-    yield from _all(here.ada, ["/calendars", "/sessions", own, f"/sessions/{here.stage.session.id}"])
+    hand(here).unreadable = [
+        UnreadEvent(href="/1.ics", reason=Unreadable.RULE, starts_at=here.stage.at(8, 12).span.start),
+        UnreadEvent(href="/2.ics", reason=Unreadable.WITHHELD),
+    ]
+    refresh_free_busy(here)
+    yield from _all(here.ada, ["/calendars"])
+    hand(here).unreadable.clear()
+    refresh_free_busy(here)
+    unreached = _have_trouble(here)
+    sessions = [f"/sessions/{session.id}" for session in (here.stage.session, unreached)]
+    yield from _all(here.ada, ["/calendars", "/sessions", own, *sessions])
     lose(here)
     yield from _all(
         here.ada, ["/calendars", "/sessions", own, f"{own}/disconnect", f"/sessions/{here.stage.session.id}"]
@@ -146,6 +161,27 @@ def of_unread(here: Desk) -> Iterator[Page]:
     yield from _all(here.ada, ["/calendars", "/sessions", own, f"{own}/time", f"{own}/offer"])
     here.stage.draft(here.stage.at(12, 9))
     yield from _all(here.ada, [f"{own}/offer/review"])
+
+
+def _have_trouble(here: Desk) -> Session:
+    """Have nothing go through: no reading, no writing, and no letter; return a session of which nobody was told."""
+    stage, calendar, now = here.stage, here.calendar, here.stage.now
+    away = Sentence("“%(host)s” could not be reached", host="503")
+    with stage.runtime.database.begin() as db:
+        troubles.note_read(db, calendar.id, away, kind=TroubleKind.REFUSED, now=now)
+        troubles.note_write(db, calendar.id, Sentence("the calendar is full"), kind=TroubleKind.OUTAGE, now=now)
+        busy.note_trouble(db, calendar.id, away)
+        facts = [
+            EntriesRefused(at=now, by=CLOCK, connection_id=calendar.connection_id, calendar=calendar.name, why=why)
+            for why in ("the calendar is full", written(away))  # as it was stored once, and as it is
+        ]
+        timeline.append(db, stage.ada.id, facts)
+    stage.runtime.sender = NotedMail(refusal="the mail server refused the recipient (%(code)s)")
+    booked = stage.book(stage.at(3, 9))
+    stage.mail()
+    with stage.runtime.database.begin() as db:
+        ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=now)
+    return booked
 
 
 def of_stops(here: Desk) -> Iterator[Page]:
