@@ -38,8 +38,8 @@ class Sentence:
         return sentence
 
     @classmethod
-    def quoting(cls, text: str) -> Self:
-        """Make a sentence of a text of others, in which nothing is filled in."""
+    def quoted(cls, text: str) -> Self:
+        """Make a sentence of a text that is not ours, or was stored as it was said: a percent sign in it is one."""
         return cls(text.replace("%", "%%"))
 
     def __str__(self) -> str:

@@ -15,7 +15,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import PoFileError, read_po
 
 UNREADABLE = (OSError, UnknownLocaleError, PoFileError, ValueError, LookupError)
-_LINE = re.compile(r"""\s*(?:\#.*|(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)\s)?\s*"(?:[^"\\]|\\.)*"\s*)?""")
+_KEYWORD = r"(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)\s"
+_LINE = re.compile(rf"""\s*(?:\#.*|(?:{_KEYWORD})?\s*"[^"\\]*(?:\\.[^"\\]*)*"\s*)?""")
 _BEGINS = re.compile(r"^\s*msgid\s", re.MULTILINE)
 _HEADER = re.compile(r'^\s*msgid\s+""\s*\n\s*msgstr\s', re.MULTILINE)
 _FILLED = re.compile(r"%(?:%|\((\w+)\)s)")

@@ -40,7 +40,6 @@ from connector.domain.text import collapse
 from connector.language.catalogues import Language
 from connector.language.templates import speak
 
-_BLANKS = re.compile(r"[ \t\n]+")  # no others: at some no line may be broken
 _ROOT = files("connector.outbox") / "templates"
 _FOOTER = "frame/footer"  # a block that ends every letter
 _Line = tuple[str, str]  # a label and a value, a time and a place, or a choice and what it brings about

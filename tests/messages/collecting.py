@@ -18,7 +18,8 @@ from jinja2.ext import babel_extract
 
 from connector.outbox.wording import spelled_out
 from tests.messages import sources, templates
-from tests.messages.sources import PACKAGES, PLURAL, ROOT
+from tests.messages.sources import PACKAGES, PLURAL
+from tests.messages.sources import ROOT as ROOT  # noqa: PLC0414  who collects says where from, too
 
 _IN_ENGLISH = ("connector/cli/demo/",)  # the demo explains itself in English
 # As the environments of letters and pages read their templates; see `connector/language/templates.py`.

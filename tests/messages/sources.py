@@ -30,7 +30,6 @@ def is_refusal(kind: object) -> bool:
 
 
 _REFUSALS = {name: kind for name, kind in vars(errors).items() if is_refusal(kind)}
-_FAILURES = ("ProviderError", "NotSentError")  # told to people, now or from where they are stored
 _METHODS: Mapping[str, tuple[str, ...]] = {
     "gettext": ("message",),
     "ngettext": ("message", PLURAL),
@@ -99,24 +98,26 @@ def faults(tree: ast.Module, name: str) -> Iterator[Fault]:
 @cache
 def everywhere() -> frozenset[str]:
     """Return the names under which modules and classes keep messages that are marked."""
-    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
-    return frozenset(name for path in files for name in _marked(ast.parse(path.read_text(encoding="utf-8"))))
+    return frozenset(name for path in _files() for name in _marked(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 @cache
 def failures() -> frozenset[str]:
-    """Return the names of the classes that tell what somebody else's server did."""
-    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    """Return the names of the classes that tell what somebody else's server did: it is said later, and stored."""
+    nodes = [node for path in _files() for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     bases = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for path in files
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes
         if isinstance(node, ast.ClassDef)
     }
-    known = set(_FAILURES)
+    known = {"ProviderError", "NotSentError"}
     while more := {name for name, of in bases.items() if of & known} - known:
         known |= more
     return frozenset(known)
+
+
+def _files() -> Iterator[Path]:
+    return (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
 
 
 def _marked(tree: ast.Module) -> frozenset[str]:
@@ -198,8 +199,8 @@ class _Reader:
                     if not self._is_message(text)
                 )
                 yield from _of_values(node, said)
-            case ast.Call(args=[ast.Constant() | ast.JoinedStr() as text, *_]) if called(node) in failures():
-                yield f"{ast.unparse(text)} is said in no language; make it a Sentence"
+            case ast.Call(args=[ast.expr() as told, *_]) if called(node) in failures() and _has_words(told):
+                yield f"{ast.unparse(told)} is said in no language; make it a Sentence"
             case ast.Assign(value=ast.Attribute(attr=name)) if name in _METHODS:
                 yield f"{name} is given another name, under which nothing is collected"
             case ast.ClassDef(bases=bases) if self.file != "connector/errors.py":

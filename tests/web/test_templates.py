@@ -9,7 +9,7 @@ import pytest
 from jinja2 import Environment, nodes
 
 from connector.language.templates import EXTENSION
-from tests.messages.sources import ROOT
+from tests.messages.collecting import ROOT
 
 TEMPLATES = sorted((ROOT / "connector" / "web" / "templates").rglob("*.html"))
 
