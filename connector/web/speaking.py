@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from flask import Flask, current_app, g, request
 from jinja2 import Environment
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from connector.language.catalogues import Language
 from connector.language.offered import ENGLISH, Languages
@@ -15,6 +17,7 @@ from connector.language.telling import Teller
 from connector.language.templates import speak
 
 _VOICES = "pencilled_voices"
+_LONGEST_WISH = 200  # characters: what a browser says of its languages has some dozens
 
 
 class Reader(Protocol):
@@ -59,9 +62,8 @@ def to(reader: Reader) -> Teller:
 def language() -> Language:
     """Return the language of this page."""
     if "language" not in g:
-        offered = _voices().languages
-        preferred = request.accept_languages.best_match((ENGLISH, *offered.tags), ENGLISH)
-        g.language = offered.of(_voices().locale() or preferred)
+        locale = _voices().locale()
+        g.language = _preferred() if locale is None else _voices().languages.of(locale)
     spoken: Language = g.language
     return spoken
 
@@ -75,6 +77,19 @@ def render(template: str, /, **content: Any) -> str:
     """Return a page in its language."""
     current_app.update_template_context(content)
     return _environment(language()).get_template(template).render(content)
+
+
+def _preferred() -> Language:
+    """Return which of the languages on offer the browser prefers; it is listened to for so long, and no longer."""
+    offered = _voices().languages
+    said = request.headers.get("Accept-Language", "")
+    if len(said) > _LONGEST_WISH:
+        said = said[:_LONGEST_WISH].rpartition(",")[0]
+    for wish, quality in parse_accept_header(said, LanguageAccept):  # the best first
+        found = offered.of(wish)
+        if quality > 0 and (found.tag != ENGLISH or wish.partition("-")[0].lower() == ENGLISH):
+            return found
+    return offered.of(ENGLISH)
 
 
 def _voices() -> _Voices:

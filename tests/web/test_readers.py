@@ -148,6 +148,28 @@ def test_a_reader_of_english_is_told_in_english_by_a_german_browser(stage: Stage
     assert spoken(stage.browser().get("/nowhere", headers=headers)) == (404, "de")
 
 
+@pytest.mark.parametrize(
+    ("wish", "language"),
+    [
+        ("de", "de"),
+        ("de-AT,en;q=0.5", "de"),
+        ("en;q=0.5,de", "de"),
+        ("fr-CH,de-CH;q=0.9,en;q=0.8", "de"),
+        ("fr,en-GB;q=0.9,de;q=0.8", "en"),
+        ("de;q=0,en;q=0.1", "en"),
+        ("xx,*;q=0", "en"),
+        ("", "en"),
+        ("de," + "xx," * 30_000, "de"),
+        ("xx," * 100 + "de", "en"),
+        ("x" * 90_000, "en"),
+    ],
+)
+def test_a_browser_is_asked_which_language_it_prefers_and_not_listened_to_for_ever(
+    stage: Stage, wish: str, language: str
+) -> None:
+    assert spoken(stage.browser().get("/signin", headers={"Accept-Language": wish})) == (200, language)
+
+
 def test_who_is_signed_in_no_more_is_told_so_in_their_language_and_signs_in_again_in_it(germans: Desk) -> None:
     assert spoken(got(germans.ada, "/sessions")) == (200, "de")
     germans.stage.clock.advance(IDLE)
