@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from connector.domain.people import Medium
+from connector.language.offered import Languages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Policy:
         delete_answer: After how long a session that was deleted in a calendar is put back.
         refuse_conflicts: Whether a client is refused a time that is no longer free in another calendar.
         operator: The mail address of whoever runs the installation; empty for none.
+        languages: Those in which people are told things, and their calendars' entries named.
     """
 
     organizer: str
@@ -39,6 +41,7 @@ class Policy:
     delete_answer: timedelta = timedelta(hours=24)
     refuse_conflicts: bool = False
     operator: str = ""
+    languages: Languages = Languages()
 
     @property
     def mail_domain(self) -> str:

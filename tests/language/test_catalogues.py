@@ -133,7 +133,8 @@ def test_door_does_not_open_with_a_language_that_cannot_be_spoken(
     tmp_path: Path, sqlite_database: Database, sqlite_url: str, clock: Clock
 ) -> None:
     (tmp_path / "fi.po").write_text(HEAD + '\nmsgid "unfinished\n', encoding="utf-8")
-    runtime = replace(make_runtime(sqlite_database, sqlite_url, clock), languages=Languages(("fi",), tmp_path))
+    runtime = make_runtime(sqlite_database, sqlite_url, clock)
+    runtime.policy = replace(runtime.policy, languages=Languages(("fi",), tmp_path))
 
     for door in (create_app, create_engine):
         with pytest.raises(SettingsError, match=r"fi\.po"):
