@@ -41,7 +41,7 @@ def export(*, client_id: UUID, output: Path | None) -> None:
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
-        sections = exporting.export(db, client_id, now=runtime.clock())
+        sections = exporting.export(db, runtime.policy, client_id, now=runtime.clock())
     text = msgspec.json.format(msgspec.json.encode(sections), indent=2) + b"\n"
     if output is None:
         click.echo(text.decode(), nl=False)

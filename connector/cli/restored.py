@@ -62,6 +62,7 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues
         _begin(runtime, continues=continues, yes=yes)
     found = surveys.take(
         runtime.database,
+        runtime.policy,
         runtime.remote,
         open_account=runtime.account,
         before=dry_run and not continues and not standstill.is_known(runtime.database, runtime.witness),

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from connector.domain.notice import Recipient
 from connector.domain.people import Medium
+from connector.language.offered import Languages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Policy:
         refuse_conflicts: Whether a client is refused a time that is no longer free in another calendar.
         operator: The mail address of whoever runs the installation; empty for none.
         operator_locale: How they are written to, such as en, de or en_GB.
+        languages: Those in which people are told things, and their calendars' entries named.
     """
 
     organizer: str
@@ -42,6 +44,7 @@ class Policy:
     refuse_conflicts: bool = False
     operator: str = ""
     operator_locale: str = "en"
+    languages: Languages = Languages()
 
     @property
     def to_operator(self) -> Recipient:

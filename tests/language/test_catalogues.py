@@ -67,7 +67,8 @@ def test_language_of_a_country_is_named_on_a_page_as_browsers_name_it(
     tmp_path: Path, sqlite_database: Database, sqlite_url: str, clock: Clock
 ) -> None:
     (tmp_path / "pt_BR.po").write_text(HEAD, encoding="utf-8")
-    runtime = replace(make_runtime(sqlite_database, sqlite_url, clock), languages=Languages(("pt_BR",), tmp_path))
+    runtime = make_runtime(sqlite_database, sqlite_url, clock)
+    runtime = replace(runtime, policy=replace(runtime.policy, languages=Languages(("pt_BR",), tmp_path)))
     page = create_app(runtime).test_client().get("/sign-in", headers={"Accept-Language": "pt-BR,pt;q=0.9"})
 
     assert 'lang="pt-BR"' in page.text
@@ -253,7 +254,8 @@ def test_door_does_not_open_with_a_language_that_cannot_be_spoken(
     tmp_path: Path, sqlite_database: Database, sqlite_url: str, clock: Clock
 ) -> None:
     (tmp_path / "fi.po").write_text(HEAD + '\nmsgid "unfinished\n', encoding="utf-8")
-    runtime = replace(make_runtime(sqlite_database, sqlite_url, clock), languages=Languages(("fi",), tmp_path))
+    runtime = make_runtime(sqlite_database, sqlite_url, clock)
+    runtime.policy = replace(runtime.policy, languages=Languages(("fi",), tmp_path))
 
     for door in (create_app, create_engine):
         with pytest.raises(SettingsError, match=r"fi\.po"):
