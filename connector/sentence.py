@@ -12,6 +12,12 @@ from datetime import date, datetime, time
 from typing import Self
 
 
+class Zone(str):
+    """The IANA name of a time zone, which a reader is told as people call it."""
+
+    __slots__ = ()
+
+
 class Sentence:
     """One sentence or more that belong together, or a phrase that is a value of another.
 

@@ -7,9 +7,9 @@ file. A third language is one more file here and its tag in the setting.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -23,7 +23,7 @@ from connector.errors import RuleError, SettingsError
 from connector.language import po, values
 from connector.language.messages import marked as marked  # noqa: PLC0414  who says messages marks some, too
 from connector.language.offered import ENGLISH, SHIPPED
-from connector.sentence import Paragraph, Sentence
+from connector.sentence import Paragraph, Sentence, Zone
 
 _READING = Lock()
 
@@ -36,6 +36,7 @@ class Language:
 
     Attributes:
         tag: Such as en or de.
+        locale: Whose way of writing dates and lists it has.
     """
 
     tag: str
@@ -90,6 +91,8 @@ class Language:
         match value:
             case Sentence():
                 return self.sentence(value)
+            case Zone():
+                return values.zone_name(value, self.locale)
             case Paragraph():
                 return " ".join(map(self.sentence, value))
             case tuple() | list():
@@ -120,6 +123,21 @@ def language(tag: str, folder: Path = SHIPPED) -> Language:
     """
     with _READING:
         return _language(tag, folder)
+
+
+@lru_cache(maxsize=1024)
+def written_as_in(locale: str, tag: str, folder: Path = SHIPPED) -> Language:
+    """Return a language, writing dates and lists as a locale does, if that is the same language in the same script.
+
+    Raises: SettingsError as above.
+    """
+    said = language(tag, folder)
+    try:
+        wanted = Locale.parse(locale)
+    except (UnknownLocaleError, ValueError, TypeError):
+        return said
+    is_same = (wanted.language, wanted.script) == (said.locale.language, said.locale.script)
+    return replace(said, locale=wanted) if is_same and wanted != said.locale else said
 
 
 def in_full(tag: str) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, get_timezone_location, get_timezone_name
 from babel.lists import format_list
 from babel.units import format_unit
+
+from connector.domain.span import zone_named
 
 _WITHOUT_COUNTRY = {"en": "en_150"}  # English as read outside the United States: day before month, 24 hours
 _DAY = 86400
 _UNITS = ((_DAY, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_ANY_DAY = datetime(2000, 1, 1)  # noqa: DTZ001  in a zone that has one name all the year
 NO_BREAK = "\u00a0"
 # Narrow spaces, and the hyphens that only show at a line's end: boxes in some mail programs. The common space at which
 # no line is broken is none, and stands wherever two things belong together, such as an hour and its “Uhr” or “PM”.
@@ -32,6 +35,16 @@ def day(value: date, locale: Locale) -> str:
 def hour(value: time, locale: Locale) -> str:
     """Write a time of day, as a number alone: what a language says beside it is a message."""
     return format_time(value, "short", locale=formats(locale)).translate(PLAINER)
+
+
+def zone_name(key: str, locale: Locale) -> str:
+    """Name a time zone as people do, whatever the season: “Central European Time, Berlin”; by its city, if need be."""
+    zone = zone_named(key)
+    if "/" not in key or key.startswith("Etc/"):
+        return get_timezone_name(_ANY_DAY.replace(tzinfo=zone), "long", locale=locale)
+    city = get_timezone_location(zone, locale=locale, return_city=True).rpartition("/")[2]
+    general = get_timezone_name(zone, "long", locale=locale, zone_variant="generic")
+    return (city if "(" in general else f"{general}, {city}").translate(PLAINER)
 
 
 def length(value: timedelta, locale: Locale) -> str:

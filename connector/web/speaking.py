@@ -101,6 +101,7 @@ def _environment(spoken: Language) -> Environment:
     environments = _voices().environments
     if spoken.tag not in environments:
         environment = current_app.jinja_env.overlay()
+        spoken = _voices().languages.of(spoken.tag)  # one environment a language, whoever is the first reader
         environment.globals = {**current_app.jinja_env.globals, "language": spoken}
         environment.policies = dict(current_app.jinja_env.policies)
         environments[spoken.tag] = speak(environment, spoken)
