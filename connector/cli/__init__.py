@@ -25,7 +25,7 @@ COMMANDS = {
     "sessions": "Book, show, move and cancel sessions; answer for a client.",
     "offers": "Offer a client other times: draft, show, send, withdraw.",
     "explain": "Say why something stands in a calendar, who did it, and what follows.",
-    "resync": "Bring calendars to what they shall show, or show what that would take.",
+    "resync": "Bring calendars to what they should show, or show what that would take.",
     "restored": "Put right what differs after the database was restored from a back-up.",
     "keys": "Seal stored credentials under the newest key, or go on without one that is lost.",
 }

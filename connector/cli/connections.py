@@ -116,7 +116,7 @@ def add(
 @as_json
 @example("pencilled connections list")
 def list_(*, practitioner: str | None, as_json: bool) -> None:
-    """List the connected calendars and how they fare."""
+    """List the connected calendars and whether they work."""
     runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         owner = find_practitioner(db, practitioner).id if practitioner else None

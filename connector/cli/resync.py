@@ -42,7 +42,7 @@ _SHOWING_WORDS = {Showing.CONFIRMED: "busy", Showing.TENTATIVE: "tentative", Sho
 @as_json
 @example("pencilled resync --dry-run", "pencilled resync --wait")
 def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool) -> None:
-    """Bring calendars to exactly what they shall show: everybody's, unless a practitioner is named.
+    """Bring calendars to exactly what they should show: everybody's, unless a practitioner is named.
 
     Reads each calendar as a whole and puts right whatever was changed in it without our being told; what its owner has
     just done there counts as always. Prints the plan: what is written and removed, in this order. Running it twice
@@ -73,7 +73,7 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
         return
     _wait(runtime, pictures)
     if not as_json:
-        good("Every calendar shows what it shall.")
+        good("Every calendar shows what it should.")
 
 
 def _pictures(runtime: Runtime, named: str | None) -> list[Picture]:

@@ -30,7 +30,7 @@ def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *
     Args:
         db: The transaction, in which they are locked first: what somebody else has changed meanwhile stays so.
         client_id: Who it is.
-        changes: By field of `Client`, what it shall be; everything else stays as it is by then.
+        changes: By field of `Client`, what it is to be; everything else stays as it is by then.
         by: Who does it.
         now: Aware UTC.
 
@@ -67,7 +67,7 @@ def change_practitioner(
     Args:
         db: The transaction, in which they are locked first: what somebody else has changed meanwhile stays so.
         practitioner_id: Who it is.
-        changes: By field of `Practitioner`, what it shall be; everything else stays as it is by then.
+        changes: By field of `Practitioner`, what it is to be; everything else stays as it is by then.
         by: Who does it.
         now: Aware UTC.
 

@@ -99,7 +99,7 @@ class Outlook:
             directory = Directory.of(network)
         except InstallationError as error:
             raise RuleError(
-                "Outlook is not set up rightly here (%(reason)s). Please ask whoever runs this installation.",
+                "Outlook is not set up correctly here (%(reason)s). Please ask whoever runs this installation.",
                 code="outlook_not_set_up",
                 reason=error.sentence,
             ) from error

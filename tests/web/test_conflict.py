@@ -34,7 +34,7 @@ def test_the_letter_leads_to_the_time_and_what_stands_there(there: Desk, offer: 
     assert is_link_of(there, "clash_found", conflict_page(there))
     text = there.stage.browser().get(conflict_page(there)).text
     assert "Take this time back?" in text
-    assert "Something stands at this time in “work”" in text
+    assert "There is something else at this time in “work”" in text
     assert "Kim Noor can choose it until Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin)." in text
     assert "can still choose among the others" in text
     assert "Lindenstraße" not in text
@@ -141,7 +141,7 @@ def test_a_strangers_link_reveals_nothing(there: Desk, offer: Offer) -> None:
 
 
 def test_conflicts_are_seen_where_the_practitioner_chooses_and_waits(there: Desk, offer: Offer) -> None:
-    own, told = f"/sessions/{there.stage.session.id}", "Something stands at this time in “work”"
+    own, told = f"/sessions/{there.stage.session.id}", "There is something else at this time in “work”"
     assert there.ada.get(own).text.count(told) == 1
     there.stage.draft(offer.alternatives[0].when, there.stage.at(12, 9))
     assert there.ada.get(f"{own}/offer/review").text.count(told) == 1

@@ -81,11 +81,11 @@ REVERTS: Mapping[str, str] = {
     RevertReason.NO_ANSWER: marked("nobody said what it meant"),
 }
 QUESTIONS = {
-    QuestionKind.MOVED: marked("Asked the practitioner what moving the session to %(moved_to)s means"),
+    QuestionKind.MOVED: marked("Asked what moving the session to %(moved_to)s means"),
     QuestionKind.REPLACE: marked(
         "Put the session back, and asked whether the open offer should be replaced by its move to %(moved_to)s"
     ),
-    QuestionKind.DELETED: marked("Asked the practitioner what deleting the session means"),
+    QuestionKind.DELETED: marked("Asked what deleting the session means"),
 }
 DROPPED = {
     Dropped.MOVED_BACK: marked("the entry was moved back"),

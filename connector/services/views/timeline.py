@@ -313,9 +313,7 @@ def _of_question(fact: QuestionFact, teller: Teller) -> str:
         case PractitionerAnswered():
             return teller.say("Answer: %(answer)s", answer=teller.say(ANSWERS[fact.answer]))
         case QuestionDropped():
-            return teller.say(
-                "The question to the practitioner no longer stands: %(why)s", why=teller.say(DROPPED[fact.dropped])
-            )
+            return teller.say("The question no longer stands: %(why)s", why=teller.say(DROPPED[fact.dropped]))
         case _:
             assert_never(fact)
 
@@ -410,7 +408,7 @@ def _of_notice(fact: NoticeFact, teller: Teller) -> str:
             by = _named(MEDIA, fact.medium, teller)
             return teller.say("Could not be delivered by %(medium)s: %(letter)s", medium=by, letter=letter)
         case NoticeHeldBack():
-            return teller.say("Kept from leaving, because a correction made it wrong: %(letter)s", letter=letter)
+            return teller.say("Not sent, because a correction had made it wrong: %(letter)s", letter=letter)
         case _:
             assert_never(fact)
 
