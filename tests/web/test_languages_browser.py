@@ -62,7 +62,9 @@ def test_no_page_is_wider_than_a_phone(
 def _keep(chromium: webdriver.Chrome, name: str) -> None:
     """Keep a picture of the whole page that is shown, if somebody wants to look at it."""
     if folder := SCREENSHOTS:
-        picture = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        size = chromium.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": PHONE[0], "height": size["height"], "scale": 1}
+        picture = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
         Path(folder, f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
 
 
