@@ -16,6 +16,7 @@ from connector.outbox import smtp
 from connector.outbox.smtp import SmtpSender
 from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Witness
 from connector.runtime import Runtime
+from connector.sentence import Sentence
 from connector.services import standstill
 from connector.services.policy import Policy
 from connector.settings import Settings
@@ -132,7 +133,7 @@ def check_mail(settings: Settings) -> None:
     try:
         smtp.check(settings.smtp_url, timeout=CHECK_TIMEOUT)
     except NotSentError as error:
-        raise TransientError(str(error)) from error
+        raise TransientError(error.sentence) from error
 
 
 def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> None:
@@ -149,7 +150,9 @@ def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> N
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_BROKER_URL: {error}"]) from error
     except redis.RedisError as error:
-        raise TransientError(f"Redis does not answer ({type(error).__name__}); see CONNECTOR_BROKER_URL") from error
+        raise TransientError(
+            Sentence("Redis does not answer (%(kind)s); see CONNECTOR_BROKER_URL", kind=type(error).__name__)
+        ) from error
 
 
 def _policy(settings: Settings) -> Policy:
@@ -165,6 +168,7 @@ def _policy(settings: Settings) -> Policy:
         delete_answer=settings.delete_answer,
         refuse_conflicts=settings.clash_on_accept == "refuse",
         operator=settings.operator_mail,
+        operator_locale=settings.operator_locale,
         languages=Languages(settings.languages),
     )
 

@@ -66,7 +66,7 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     if busy or not failed:
         return Standing(busy=busy, left=left)
     words = picture.calendar.trouble or failed[0].last_error or "the service asked to be left alone for a while"
-    return Standing(busy=False, left=left, error=words)
+    return Standing(busy=False, left=left, error=str(words))
 
 
 def _keys(calendar_id: UUID) -> tuple[Key, Key]:

@@ -83,6 +83,7 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues
             f"Error: {len(unread)} of the calendars cannot be read. Try again once they can, or add --leave-unread: "
             "they stay stopped then, until you decide about them by the same command with --continue.",
             code="calendars_unread",
+            values={"calendars": tuple(unread)},
         )
     side = Follow(follow)
     if not yes:

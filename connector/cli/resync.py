@@ -168,7 +168,9 @@ def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
     failed = [f"  “{names[calendar_id]}”: {state.error}" for calendar_id, state in standings.items() if state.error]
     if failed:
         raise Refusal(
-            "\n".join(("Error: Not every calendar could be brought there:", *failed)), code="calendars_not_brought"
+            "\n".join(("Error: Not every calendar could be brought there:", *failed)),
+            code="calendars_not_brought",
+            values={"calendars": tuple(names[one] for one, state in standings.items() if state.error)},
         )
 
 

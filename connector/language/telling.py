@@ -15,7 +15,7 @@ from connector.domain.session import Location, LocationKind
 from connector.domain.span import When, zone_named
 from connector.language.catalogues import Language
 from connector.language.offered import Languages
-from connector.language.values import PLAINER, formats, moment
+from connector.language.values import PLAINER, day, formats, hour
 
 _LONGEST_ABBREVIATION = 5
 
@@ -94,20 +94,20 @@ class Teller:
     def brief(self, at: datetime) -> str:
         """Tell an instant for a subject line: day, time and the zone's abbreviation."""
         local = at.astimezone(zone_named(self.zone))
-        day = format_skeleton("MMMEd", local, locale=self._formats)
-        return f"{day}, {self._time(local)} {self._abbreviation(local)}".translate(PLAINER)
+        day_named = format_skeleton("MMMEd", local, locale=self._formats)
+        return f"{day_named}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
 
     def line(self, at: datetime) -> str:
         """Tell an instant in a table whose zone is named nearby: its date in short, and the time of day."""
         local = at.astimezone(zone_named(self.zone))
-        day = format_skeleton("yMMMd", local, locale=self._formats).translate(PLAINER)
-        return f"{day}, {self._clock(local)}"
+        date_named = format_skeleton("yMMMd", local, locale=self._formats).translate(PLAINER)
+        return f"{date_named}, {self._clock(local)}"
 
     def point(self, at: datetime) -> str:
         """Tell an instant inside a sentence: its date in short, the time of day and the zone's abbreviation."""
         local = at.astimezone(zone_named(self.zone))
-        day = format_skeleton("yMMMEd", local, locale=self._formats)
-        return f"{day}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
+        date_named = format_skeleton("yMMMEd", local, locale=self._formats)
+        return f"{date_named}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
 
     def say(self, message: str, /, **filled: Any) -> str:
         """Say a message, with times told on the reader's clock."""
@@ -157,9 +157,11 @@ class Teller:
     def _hours(self, when: When, zone: ZoneInfo) -> str:
         start, end = (t.astimezone(zone) for t in (when.span.start, when.span.end))
         changes = _clocks_change(start, end)
-        first, last = (self._time(t) + (f" [{_offset(t)}]" if changes else "") for t in (start, end))
+        marks = [f" [{_offset(t)}]" if changes else "" for t in (start, end)]
         if start.date() == end.date():
+            first, last = (self._time(t) + mark for t, mark in zip((start, end), marks, strict=True))
             return self.language.say_as("times of day", "%(start)s–%(end)s", start=first, end=last)  # noqa: RUF001 - how a stretch of time is written
+        first, last = (self._clock(t) + mark for t, mark in zip((start, end), marks, strict=True))
         return self.language.say("%(start)s until %(day)s, %(end)s", start=first, end=last, day=self._date(end))
 
     def _zone_of(self, when: When, zone: ZoneInfo) -> str:
@@ -168,13 +170,13 @@ class Teller:
         return self._zone_name(zone, start, exact=exact)
 
     def _clock(self, local: datetime) -> str:
-        return self.language.say_as("time of day", "%(time)s", time=self._time(local))
+        return self.language.clock(local.time(), self._formats)
 
     def _date(self, local: datetime) -> str:
-        return moment(local.date(), self._formats)
+        return day(local.date(), self._formats)
 
     def _time(self, local: datetime) -> str:
-        return moment(local.time(), self._formats)
+        return hour(local.time(), self._formats)
 
     def _zone_name(self, zone: ZoneInfo, local: datetime, *, exact: bool) -> str:
         """Name a zone as people do; `exact` where the clock shows the time twice and one of the two is meant."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
 from babel import Locale
 from babel.dates import format_date, format_time
@@ -13,8 +13,10 @@ from babel.units import format_unit
 _WITHOUT_COUNTRY = {"en": "en_150"}  # English as read outside the United States: day before month, 24 hours
 _DAY = 86400
 _UNITS = ((_DAY, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-# Narrow and fixed spaces, and the hyphens that only show at a line's end: boxes in some mail programs.
-PLAINER = str.maketrans({"\u202f": " ", "\u2009": " ", "\u00a0": " ", "\u00ad": ""})
+NO_BREAK = "\u00a0"
+# Narrow spaces, and the hyphens that only show at a line's end: boxes in some mail programs. The common space at which
+# no line is broken is none, and stands wherever two things belong together, such as an hour and its “Uhr” or “PM”.
+PLAINER = str.maketrans({"\u202f": NO_BREAK, "\u2009": " ", "\u00ad": ""})
 
 
 def formats(locale: Locale) -> Locale:
@@ -22,15 +24,14 @@ def formats(locale: Locale) -> Locale:
     return locale if locale.territory else Locale.parse(_WITHOUT_COUNTRY.get(locale.language, locale.language))
 
 
-def moment(value: date | time, locale: Locale) -> str:
-    """Write a date, a time of day, or both, on the clock that it is on."""
-    match value:
-        case datetime():
-            return f"{moment(value.date(), locale)}, {moment(value.time(), locale)}"
-        case date():
-            return format_date(value, "full", locale=formats(locale)).translate(PLAINER)
-        case _:
-            return format_time(value, "short", locale=formats(locale)).translate(PLAINER)
+def day(value: date, locale: Locale) -> str:
+    """Write a date."""
+    return format_date(value, "full", locale=formats(locale)).translate(PLAINER)
+
+
+def hour(value: time, locale: Locale) -> str:
+    """Write a time of day, as a number alone: what a language says beside it is a message."""
+    return format_time(value, "short", locale=formats(locale)).translate(PLAINER)
 
 
 def length(value: timedelta, locale: Locale) -> str:

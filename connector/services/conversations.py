@@ -30,6 +30,7 @@ from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message, MessageState
+from connector.storage.sentences import written
 
 RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
 
@@ -205,7 +206,7 @@ def converse(
             if error is None or error.permanent:
                 turn = _begin(db, policy, conversation_id, clock(), still=still)
         if error is not None and not error.permanent:
-            raise TransientError(str(error)) from error
+            raise TransientError(error.sentence) from error
         is_taken = is_taken or error is None
     if is_taken:
         with fenced(database, fence) as db:
@@ -388,11 +389,11 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     if not error.permanent:
         may_have_left = error.unknown or message.state is MessageState.SENDING  # by this try, or an earlier one
         state = MessageState.SENDING if may_have_left else MessageState.QUEUED
-        messages.set_state(db, message.id, state, error=str(error))
+        messages.set_state(db, message.id, state, error=error.sentence)
         if stored is not None and is_own and stored.beliefs and not error.unknown:
             conversations.save(db, replace(stored, beliefs=rules.not_sent(stored.beliefs, message.id)))
         return
-    messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
+    messages.set_state(db, message.id, MessageState.REFUSED, error=error.sentence)
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
     if stored is not None and is_own:
         beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None
@@ -410,7 +411,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
         session_id=message.session_id,
         kind=message.kind.value,
         medium=message.medium.value,
-        why=str(error),
+        why=written(error.sentence),
     )
     timeline.append(db, message.practitioner_id, [fact])  # last: it waits for whoever readdresses the practitioner
 

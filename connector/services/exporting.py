@@ -16,6 +16,7 @@ from connector.domain.entry import EntryKey, entries_for
 from connector.domain.offer import OfferState
 from connector.domain.reconcile import Mirror
 from connector.domain.session import Session
+from connector.sentence import Sentence
 from connector.services.erasing import EVER
 from connector.services.policy import Policy
 from connector.services.titles import words_of
@@ -49,9 +50,15 @@ def export(db: Connection, policy: Policy, client_id: UUID, *, now: datetime) ->
 def _plain(row: Row[Any]) -> dict[str, Any]:
     """Return a row as a dictionary, its documents read."""
     return {
-        name: msgspec.json.decode(value) if name in _DOCUMENTS and value is not None else value
+        name: _plain_value(name, value)
         for name, value in row._mapping.items()  # noqa: SLF001 - what SQLAlchemy calls its public way to a dictionary
     }
+
+
+def _plain_value(name: str, value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return str(value)
+    return msgspec.json.decode(value) if name in _DOCUMENTS and value is not None else value
 
 
 def _nest_alternatives(sections: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from connector.errors import (
 )
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
+from connector.sentence import Sentence
 from connector.services import conversations, standstill, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
@@ -73,7 +74,7 @@ def handler(runtime: Runtime) -> Handler:
                 with fenced(runtime.database, running) as db:
                     return upkeep.sweep(db, now=runtime.clock())
             case Kind.OUTCOME:
-                raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
+                raise RefusedError(Sentence("nothing carries out work of kind %(kind)s yet", kind=claim.key.kind))
             case _:
                 assert_never(claim.key.kind)
 
@@ -220,8 +221,8 @@ def _meaning(error: Exception) -> Exception:
     """Return what an error of a calendar service means for the work."""
     match error:
         case MissingError():
-            return RefusedError("the calendar is no longer there")
+            return RefusedError(Sentence("the calendar is no longer there"))
         case EditConflictError():
-            return TransientError(str(error))
+            return TransientError(error.sentence)
         case _:
             return error

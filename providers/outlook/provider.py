@@ -101,7 +101,7 @@ class Outlook:
             raise RuleError(
                 "Outlook is not set up rightly here (%(reason)s). Please ask whoever runs this installation.",
                 code="outlook_not_set_up",
-                reason=str(error),
+                reason=error.sentence,
             ) from error
         return _graph_tokens.begin(self._authority, directory, state)
 

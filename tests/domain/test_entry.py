@@ -41,12 +41,12 @@ def test_each_step_of_the_ladder_shows_what_it_says(level: Level, titles: list[s
     ("level", "titles"),
     [
         (Level.BUSY, ["Belegt", "Belegt", "Belegt"]),
-        (Level.NEUTRAL, ["Termin", "Vorgemerkt", "Vorgemerkt"]),
-        (Level.FULL, ["Termin: Alex Client", "Vorgemerkt: Alex Client", "Vorgemerkt: Alex Client"]),
+        (Level.NEUTRAL, ["Termin", "Reserviert", "Reserviert"]),
+        (Level.FULL, ["Termin: Alex Client", "Reserviert: Alex Client", "Reserviert: Alex Client"]),
     ],
 )
 def test_only_the_words_are_those_of_another_language(level: Level, titles: list[str]) -> None:
-    words = EntryWords(session="Termin", hold="Vorgemerkt", busy="Belegt")
+    words = EntryWords(session="Termin", hold="Reserviert", busy="Belegt")
     assert [entry.content.title for entry in entries(level, words=words)] == titles
 
 

@@ -22,7 +22,7 @@ from tests.services.practice import KeptLetters, Practice
 pytestmark = pytest.mark.parametrize(
     "there", ["caldav", *(pytest.param(slug, marks=pytest.mark.long) for slug in ("google", "outlook"))], indirect=True
 )
-GERMAN = ["Termin: Alex Client", "Vorgemerkt: Alex Client"]
+GERMAN = ["Termin: Alex Client", "Reserviert: Alex Client"]
 
 
 @pytest.fixture

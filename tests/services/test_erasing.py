@@ -475,8 +475,8 @@ def test_an_event_that_nobody_knows_is_a_clients_only_if_its_title_names_nobody_
     max_muster = practice.another_client(client(name="Max Muster", email="max@a.example"))
     for name in ("Max Mustermann", "Mia Moll"):
         practice.another_client(client(name=name, email=f"{name[:3]}@b.example"))
-    others = ["Session: Max Mustermann", "Session: M. M.", "Termin: Max", "Session", "Busy", "Vorgemerkt"]
-    theirs = ["Hold: Max Muster", "Vorgemerkt: Max Muster"]
+    others = ["Session: Max Mustermann", "Session: M. M.", "Termin: Max", "Session", "Busy", "Reserviert"]
+    theirs = ["Hold: Max Muster", "Reserviert: Max Muster"]
     with practice.database.begin() as db:
         for number, title in enumerate([*others, *theirs]):
             row = {"calendar_id": calendar.id, "name": f"n{number}", "href": f"/{number}", "title": title}

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 import providers
 from connector.domain.connection import CalendarRole, Connection, ConnectionState, TroubleKind
 from connector.domain.people import Level
+from connector.sentence import Sentence
 from connector.services.accounts import connect
 from connector.storage import calendars, troubles
 from connector.storage.due import Kind, due
@@ -153,11 +154,11 @@ def test_the_page_shows_the_words_that_the_calendar_shows(there: Desk) -> None:
     there.stage.offer()
     there.work()
     shown = there.service.titles()
-    assert set(shown) == {"Termin: K. N.", "Vorgemerkt: K. N."}
+    assert set(shown) == {"Termin: K. N.", "Reserviert: K. N."}
 
     page = there.ada.get("/calendars").text
 
-    for words in ("Nichts: nur „Belegt“", "„Termin: Alex Okoro“", "„Vorgemerkt: A. O.“"):
+    for words in ("Nichts: nur „Belegt“", "„Termin: Alex Okoro“", "„Reserviert: A. O.“"):
         assert words in page
 
 
@@ -170,7 +171,7 @@ def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
     assert "Last written: not yet." not in there.ada.get("/calendars").text
     with there.stage.runtime.database.begin() as db:
         troubles.note_write(
-            db, there.calendar.id, "the server does not answer", kind=TroubleKind.OUTAGE, now=there.stage.now
+            db, there.calendar.id, Sentence("the server does not answer"), kind=TroubleKind.OUTAGE, now=there.stage.now
         )
     page = there.ada.get("/calendars").text
     assert "Takes no entries (since 2 Mar 2026" in page
@@ -180,7 +181,7 @@ def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
 def test_a_practitioner_is_not_blamed_for_what_the_installation_is_refused(there: Desk) -> None:
     there.connect()
     with there.stage.runtime.database.begin() as db:
-        words = "the calendar API is not enabled for this installation"
+        words = Sentence("the calendar API is not enabled for this installation")
         troubles.note_write(db, there.calendar.id, words, kind=TroubleKind.INSTALLATION, now=there.stage.now)
     page = there.ada.get("/calendars").text
     assert "The service refuses this installation, not the account; its operator has been told." in page

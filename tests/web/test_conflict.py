@@ -12,6 +12,7 @@ import pytest
 from connector.domain.offer import Offer, OfferState
 from connector.domain.unreadable import Unreadable
 from connector.ports import UnreadEvent
+from connector.sentence import Sentence
 from connector.services.scheduling import answers, offers
 from connector.services.scheduling.take_back import PURPOSE
 from connector.storage import busy
@@ -155,7 +156,7 @@ def test_a_calendar_nobody_can_look_into_is_named_before_sending(there: Desk) ->
     refresh_free_busy(there)
     assert "it is not known whether" not in there.ada.get(review).text
     with there.stage.runtime.database.begin() as db:
-        busy.note_trouble(db, there.calendar.id, "the server does not answer")
+        busy.note_trouble(db, there.calendar.id, Sentence("the server does not answer"))
     text = there.ada.get(review).text
     assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 (Central" in text
 

@@ -23,6 +23,7 @@ from tests.web.walk import (
     of_refusals,
     of_sessions,
     of_stops,
+    of_unread,
     of_visitors,
     read_in,
     texts,
@@ -43,6 +44,7 @@ WALKS: dict[str, Walk] = {
     "sessions": of_sessions,
     "calendars": of_calendars,
     "refusals": of_refusals,
+    "unread": of_unread,
     "stops": of_stops,
     "moved": lambda here: of_questions(here, "moved"),
     "replace": lambda here: of_questions(here, "replace"),
@@ -88,7 +90,7 @@ def test_no_text_is_left_behind_on_any_page(strangers: Desk, walk: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "walk", [pytest.param(walk, marks=[] if walk == "sessions" else [pytest.mark.long]) for walk in WALKS]
+    "walk", [pytest.param(walk, marks=[] if walk in ("sessions", "unread") else [pytest.mark.long]) for walk in WALKS]
 )
 def test_every_page_of_germans_is_in_german(germans: Desk, walk: str) -> None:
     pages = list(WALKS[walk](germans))

@@ -192,7 +192,7 @@ def test_a_message_that_did_not_arrive_is_seen(stage: Stage) -> None:
     stage.mail()
     ada = stage.signed_in()
     page = ada.get(f"/sessions/{booked.id}").text
-    assert "<strong>Did not arrive</strong> (550 no such user). Please reach Kim Noor another way" in page
+    assert "<strong>Did not arrive</strong>: 550 no such user. Please reach Kim Noor another way." in page
     assert "A message did not reach Kim Noor" in ada.get("/sessions").text
 
 

@@ -32,6 +32,7 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Removed, Written
+from connector.sentence import Sentence
 from connector.services.policy import Policy
 from connector.services.sync import doubts, reverts
 from connector.services.titles import words_of
@@ -181,8 +182,10 @@ def converge(
             break
     else:
         if results.unmade:
-            raise RefusedError("new entries are answered as not there, again and again")
-        raise TransientError("events of ours kept changing or vanishing from the calendar while they were written")
+            raise RefusedError(Sentence("new entries are answered as not there, again and again"))
+        raise TransientError(
+            Sentence("events of ours kept changing or vanishing from the calendar while they were written")
+        )
     if current.calendar.role is CalendarRole.TARGET and current.calendar.paused is None:
         with fenced(database, fence) as db:
             _note_written(db, calendars.calendar(db, calendar_id), clock())
@@ -512,4 +515,4 @@ def _raise_worst(errors: Sequence[ProviderError]) -> None:
         raise errors[0]
     if passing:
         waits = [error.retry_after for error in errors if isinstance(error, TransientError) and error.retry_after]
-        raise TransientError(str(passing[0]), retry_after=max(waits, default=None)) from passing[0]
+        raise TransientError(passing[0].sentence, retry_after=max(waits, default=None)) from passing[0]

@@ -16,15 +16,17 @@ from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Put
 from connector.errors import InstallationError, MissingError, RefusedError, TransientError
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.accounts import registrations
 from connector.services.policy import Policy
 from connector.services.sync import push
+from connector.services.sync.causes import OURS, cause
 from connector.storage import calendars, ledger, people, sessions, timeline, troubles
 from connector.storage.ledger import Claim, Key, Kind, Urgency
+from connector.storage.sentences import written
 
 LONG = timedelta(hours=1)  # an outage is told by letter after so long
-OURS = "Pencilled itself has failed at it; whoever runs this installation finds the cause in its log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,9 @@ class Attempt:
                 return TroubleKind.OURS
 
     @property
-    def words(self) -> str:
+    def words(self) -> Sentence:
         """What went wrong, for its practitioner."""
-        return OURS if self.kind is TroubleKind.OURS else str(self.error)
+        return OURS if self.kind is TroubleKind.OURS else cause(self.error)
 
 
 def note(db: Db, policy: Policy, attempt: Attempt, *, now: datetime) -> None:
@@ -108,7 +110,11 @@ def _note_refusal(db: Db, policy: Policy, calendar: Calendar, claim: Claim, now:
         return
     troubles.note_refused(db, calendar.id, since=claim.refused_at)
     fact = EntriesRefused(
-        at=now, by=CLOCK, connection_id=calendar.connection_id, calendar=calendar.name, why=calendar.trouble or ""
+        at=now,
+        by=CLOCK,
+        connection_id=calendar.connection_id,
+        calendar=calendar.name,
+        why=written(calendar.trouble) if calendar.trouble else "",
     )
     timeline.append(db, calendar.practitioner_id, [fact])
     actions = push.picture(db, policy, calendar.id, now=now).actions

@@ -320,7 +320,7 @@ def _message_view(message: Message, teller: Teller) -> MessageView:
         state=message.state,
         begun_at=message.queued_at,
         sent_at=message.sent_at,
-        error=message.error or "",
+        error=teller.language.sentence(message.error) if message.error else "",
     )
 
 

@@ -82,6 +82,7 @@ from connector.services.views.phrases import (
     REVERTS,
     STRENGTHS,
 )
+from connector.storage import sentences
 
 if TYPE_CHECKING:
     from connector.language.telling import Teller
@@ -138,7 +139,7 @@ def _why(fact: AnyFact | UnknownFact, teller: Teller) -> str:
                 channel=teller.language.gettext(attestation.channel) if attestation.channel else "",
             )
         case OfferWithdrawn(why=why) | NoticeRefused(why=why) | EntriesRefused(why=why):
-            return why
+            return teller.language.sentence(sentences.read(why))
         case _:
             return ""
 

@@ -183,7 +183,7 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
         (Level.BUSY, "en", "Busy"),
         (Level.FULL, "en", "Hold"),
         (Level.BUSY, "de", "Belegt"),
-        (Level.FULL, "de", "Vorgemerkt"),
+        (Level.FULL, "de", "Reserviert"),
     ],
 )
 def test_a_probe_shows_no_more_than_its_calendar_may_in_its_practitioners_language(

@@ -29,7 +29,7 @@ from tests.services.connected import (
 )
 from tests.services.practice import KeptLetters, Practice
 
-GERMAN = ["Termin: A. C.", "Vorgemerkt: A. C.", "Vorgemerkt: A. C."]
+GERMAN = ["Termin: A. C.", "Reserviert: A. C.", "Reserviert: A. C."]
 ENGLISH = ["Session: A. C.", "Hold: A. C.", "Hold: A. C."]
 
 
