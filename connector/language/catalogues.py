@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -36,12 +36,13 @@ class Language:
 
     Attributes:
         tag: Such as en or de.
-        locale: Whose way of writing dates and lists it has.
+        reader: The locale of who reads it, such as de_AT: dates are written as their country does.
     """
 
     tag: str
     locale: Locale = field(repr=False, compare=False)
     catalogue: NullTranslations = field(repr=False, compare=False)
+    reader: str = field(default="", repr=False, compare=False)
 
     def gettext(self, message: str) -> str:
         """Return a message in this language; in English, if the catalogue lacks it."""
@@ -62,6 +63,15 @@ class Language:
     def say(self, message: str, /, **filled: Any) -> str:
         """Say a message, its values written as this language writes them."""
         return self._filled(self.gettext(message), filled)
+
+    @property
+    def formats(self) -> Locale:
+        """How its dates are written."""
+        return values.formats_of(self.reader, self.locale)
+
+    def read_in(self, locale: str) -> Language:
+        """Return the same language as it is written in a reader's country."""
+        return replace(self, reader=locale)
 
     @property
     def direction(self) -> str:
@@ -100,17 +110,17 @@ class Language:
             case timedelta():
                 return values.length(value, self.locale)
             case datetime():
-                return f"{values.day(value.date(), self.locale)}, {self.clock(value.time())}"
+                return f"{values.day(value.date(), self.formats)}, {self.clock(value.time())}"
             case date():
-                return values.day(value, self.locale)
+                return values.day(value, self.formats)
             case time():
                 return self.clock(value)
             case _:
                 return str(value)
 
-    def clock(self, value: time, locale: Locale | None = None) -> str:
-        """Write a time of day, as a country does if it is named."""
-        return self.say_as("time of day", "%(time)s", time=values.hour(value, locale or self.locale))
+    def clock(self, value: time) -> str:
+        """Write a time of day."""
+        return self.say_as("time of day", "%(time)s", time=values.hour(value, self.formats))
 
     def _filled(self, text: str, filled: Mapping[str, Any]) -> str:
         return text % {name: self.value(value) for name, value in filled.items()}
@@ -123,21 +133,6 @@ def language(tag: str, folder: Path = SHIPPED) -> Language:
     """
     with _READING:
         return _language(tag, folder)
-
-
-@lru_cache(maxsize=1024)
-def written_as_in(locale: str, tag: str, folder: Path = SHIPPED) -> Language:
-    """Return a language, writing dates and lists as a locale does, if that is the same language in the same script.
-
-    Raises: SettingsError as above.
-    """
-    said = language(tag, folder)
-    try:
-        wanted = Locale.parse(locale)
-    except (UnknownLocaleError, ValueError, TypeError):
-        return said
-    is_same = (wanted.language, wanted.script) == (said.locale.language, said.locale.script)
-    return replace(said, locale=wanted) if is_same and wanted != said.locale else said
 
 
 def in_full(tag: str) -> str:
