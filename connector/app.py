@@ -84,7 +84,6 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         load_provider=partial(_load_provider, settings),
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
         witness=_witness(settings),
-        languages=Languages(settings.languages),
     )
 
 
@@ -169,6 +168,8 @@ def _policy(settings: Settings) -> Policy:
         delete_answer=settings.delete_answer,
         refuse_conflicts=settings.clash_on_accept == "refuse",
         operator=settings.operator_mail,
+        operator_locale=settings.operator_locale,
+        languages=Languages(settings.languages),
     )
 
 

@@ -154,7 +154,7 @@ class ProviderError(ConnectorError):
     def __init__(self, message: str | Sentence) -> None:
         super().__init__(str(message))
         self.quoted = not isinstance(message, Sentence)
-        self.sentence = Sentence(message) if isinstance(message, str) else message
+        self.sentence = Sentence.quoted(message) if isinstance(message, str) else message
 
 
 class TransientError(ProviderError):

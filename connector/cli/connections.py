@@ -233,6 +233,7 @@ def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
         raise Refusal(
             f"{service.label} is connected by its practitioner, who signs in there. Open {page}",
             code="service_signs_in",
+            values={"service": service.label, "page": page},
         )
     if not address:
         raise click.UsageError("Missing option '--address'.")

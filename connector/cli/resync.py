@@ -79,7 +79,9 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
 def _pictures(runtime: Runtime, named: str | None) -> list[Picture]:
     with runtime.database.read() as db:
         owner = find_practitioner(db, named).id if named else None
-        pictures = [push.picture(db, own.id, now=runtime.clock()) for own in calendars.calendars_of(db, owner)]
+        pictures = [
+            push.picture(db, runtime.policy, own.id, now=runtime.clock()) for own in calendars.calendars_of(db, owner)
+        ]
     return [_compared(runtime, picture) for picture in pictures]
 
 
@@ -166,7 +168,9 @@ def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
     failed = [f"  “{names[calendar_id]}”: {state.error}" for calendar_id, state in standings.items() if state.error]
     if failed:
         raise Refusal(
-            "\n".join(("Error: Not every calendar could be brought there:", *failed)), code="calendars_not_brought"
+            "\n".join(("Error: Not every calendar could be brought there:", *failed)),
+            code="calendars_not_brought",
+            values={"calendars": tuple(names[one] for one, state in standings.items() if state.error)},
         )
 
 

@@ -114,6 +114,8 @@ class Conversation:
         reminded: The reminders that they may have been sent.
         untold: The revision of which the practitioner knows that it could not be told in time.
         refused: The notices that were refused for good since one was taken: none is repeated.
+        earlier: What was believed at the addresses before this one; whatever has been told since may never have reached
+            whoever reads the next.
     """
 
     beliefs: tuple[Belief, ...] = (NOTHING,)
@@ -122,6 +124,7 @@ class Conversation:
     reminded: tuple[Reminder, ...] = ()
     untold: int | None = None
     refused: tuple[Notice, ...] = ()
+    earlier: tuple[Belief, ...] = ()
 
 
 # What happens on our pages, and by decisions of the practitioner.
@@ -134,6 +137,7 @@ def witnessed(conversation: Conversation, facts: Iterable[Fact]) -> Conversation
         conversation = replace(
             conversation,
             beliefs=_distinct(_witnessed(belief, fact) for belief in conversation.beliefs),
+            earlier=tuple(dict.fromkeys(_passed_by(belief, fact) for belief in conversation.earlier)),
             by_support=is_support if isinstance(fact, _ABOUT_SESSION) else conversation.by_support,
             rejected_by_support=is_support if isinstance(fact, OfferRejected) else conversation.rejected_by_support,
         )
@@ -163,6 +167,11 @@ def _witnessed(belief: Belief, fact: Fact) -> Belief:
             return replace(belief, owed=belief.owed - {Owed.REJECTED})
         case _:
             return belief
+
+
+def _passed_by(belief: Belief, fact: Fact) -> Belief:
+    """Return what somebody believes who does nothing on our pages: what is answered there, another has answered."""
+    return replace(belief, void=_void(belief, fact)) if isinstance(fact, SessionMoved) else belief
 
 
 def _void(belief: Belief, move: SessionMoved) -> tuple[When, ...]:
@@ -220,10 +229,12 @@ def doubted(conversation: Conversation) -> Conversation:
 def readdressed(conversation: Conversation) -> Conversation:
     """Return a conversation with somebody whose address was corrected.
 
-    The letters to the old one may have been read by them, or by nobody.
+    The letters to the old one may have been read by them, or by nobody; so may those to the addresses before it.
     """
     in_doubt = doubted(conversation)
-    return replace(in_doubt, beliefs=_distinct((NOTHING, *in_doubt.beliefs)), refused=())
+    beliefs = _distinct((NOTHING, *conversation.earlier, *in_doubt.beliefs))
+    earlier = tuple(replace(one, owed=frozenset()) for one in beliefs if not one.is_blank)
+    return replace(in_doubt, beliefs=beliefs, earlier=tuple(dict.fromkeys(earlier)), refused=())
 
 
 def retried(conversation: Conversation) -> Conversation:
@@ -245,7 +256,8 @@ def heard(session: Session, offer: Offer | None, *, now: datetime) -> Conversati
 
 def either(one: Conversation, other: Conversation) -> Conversation:
     """Return a conversation of which it is not known which of two accounts holds."""
-    return replace(other, beliefs=_distinct((*one.beliefs, *other.beliefs)))
+    earlier = tuple(dict.fromkeys((*one.earlier, *other.earlier)))
+    return replace(other, beliefs=_distinct((*one.beliefs, *other.beliefs)), earlier=earlier)
 
 
 def owing(conversation: Conversation, notice: Notice) -> Conversation:

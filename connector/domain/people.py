@@ -22,6 +22,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Z
 _IN_MAILBOX, _IN_HOST = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]"), re.compile(r"[A-Za-z0-9.-]")
 _AMBIGUOUS = "ßẞς\u200c\u200d"  # these mean other hosts by IDNA 2003 and 2008: a letter would go to a stranger
 _LONGEST_SHOWN = 100
+_LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?")
 _PHONE = re.compile(r"\+[0-9]{6,15}")
 
 
@@ -141,6 +142,11 @@ class Client:
         """The preferred media for which there is an address or number."""
         addresses = {Medium.EMAIL: self.email, Medium.SMS: self.phone}
         return frozenset(medium for medium in self.media if addresses[medium])
+
+
+def is_locale(text: str) -> bool:
+    """Whether a text is written as a language is, and perhaps a country: en, de, en_GB."""
+    return _LOCALE.fullmatch(text) is not None
 
 
 def check_address(address: str) -> str:

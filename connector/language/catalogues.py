@@ -12,25 +12,27 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import PoFileError, read_po
 from babel.support import NullTranslations, Translations
 
 from connector.errors import RuleError, SettingsError
-from connector.language import values
+from connector.language import po, values
 from connector.language.messages import marked as marked  # noqa: PLC0414  who says messages marks some, too
 from connector.language.offered import ENGLISH, SHIPPED
 from connector.sentence import Paragraph, Sentence
+
+_READING = Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
     """One language: its messages, and how it writes dates, lengths of time and lists.
 
-    Messages name what is filled in, `%(name)s`. A percent sign is written twice where something is filled in.
+    Messages name what is filled in, `%(name)s`, and write a percent sign twice, whether something is filled in or not.
 
     Attributes:
         tag: Such as en or de.
@@ -108,24 +110,40 @@ class Language:
         return self.say_as("time of day", "%(time)s", time=values.hour(value, locale or self.locale))
 
     def _filled(self, text: str, filled: Mapping[str, Any]) -> str:
-        return text % {name: self.value(value) for name, value in filled.items()} if filled else text
+        return text % {name: self.value(value) for name, value in filled.items()}
+
+
+def language(tag: str, folder: Path = SHIPPED) -> Language:
+    """Return a language; whoever asks while its catalogue is being read waits, so that it is read once.
+
+    Raises: SettingsError, which says what is wrong, for one whose catalogue cannot be used.
+    """
+    with _READING:
+        return _language(tag, folder)
+
+
+def in_full(tag: str) -> str:
+    """Return a locale with the script in which it is written, if that is worth saying: zh_TW is zh_Hant_TW."""
+    try:
+        return str(Locale.parse(tag))
+    except (UnknownLocaleError, ValueError, TypeError):
+        return tag
 
 
 @cache
-def language(tag: str, folder: Path = SHIPPED) -> Language:
-    """Return a language. Raises: SettingsError, which says what is wrong, for one whose catalogue cannot be used."""
+def _language(tag: str, folder: Path) -> Language:
     if tag == ENGLISH:
         return Language(tag, Locale.parse(tag), NullTranslations())
     file = folder / f"{tag}.po"
     try:
-        locale = Locale.parse(tag)
-        with file.open("rb") as opened:
-            catalogue = read_po(opened, locale=locale, abort_invalid=True)
+        catalogue = po.read(file)
+        if faults := list(po.unfillable(catalogue)):
+            raise ValueError("; ".join(faults))
+        compiled = BytesIO()
+        write_mo(compiled, catalogue)  # without what is fuzzy
+        compiled.seek(0)
+        return Language(tag, Locale.parse(tag), Translations(compiled))
     except FileNotFoundError as error:
         raise SettingsError([f"there is no catalogue for the language {tag}: {file} is missing"]) from error
-    except (UnknownLocaleError, PoFileError, ValueError) as error:
+    except po.UNREADABLE as error:
         raise SettingsError([f"the catalogue of the language {tag} cannot be read, {file}: {error}"]) from error
-    compiled = BytesIO()
-    write_mo(compiled, catalogue)  # without what is fuzzy
-    compiled.seek(0)
-    return Language(tag, locale, Translations(compiled))

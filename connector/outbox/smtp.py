@@ -387,11 +387,11 @@ def _reply_meaning(error: smtplib.SMTPResponseException | smtplib.SMTPRecipients
     return NotSentError(Sentence.of(words, values), permanent=False)
 
 
-def _refusal(words: str, code: int, reply: bytes | str) -> NotSentError:
+def _refusal(why: str, code: int, reply: bytes | str) -> NotSentError:
     if code == _AUTHENTICATION_REQUIRED:
         wanted = marked("the mail server wants us to log in (%(code)s): put user and password into its URL")
         return NotSentError(Sentence.of(wanted, {"code": str(code)}), permanent=False)
-    return NotSentError(Sentence.of(words, {"code": _numbers(code, reply)}), permanent=code in _PERMANENT)
+    return NotSentError(Sentence.of(why, {"code": _numbers(code, reply)}), permanent=code in _PERMANENT)
 
 
 def _numbers(code: int, reply: bytes | str) -> str:

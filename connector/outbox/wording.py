@@ -36,10 +36,10 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from connector.domain.text import collapse
 from connector.language.catalogues import Language
 from connector.language.templates import speak
 
-_BLANKS = re.compile(r"[ \t\n]+")  # no others: at some no line may be broken
 _ROOT = files("connector.outbox") / "templates"
 _FOOTER = "frame/footer"  # a block that ends every letter
 _Line = tuple[str, str]  # a label and a value, a time and a place, or a choice and what it brings about
@@ -204,7 +204,7 @@ def _template(environment: Environment, source: str) -> Template:
 def _filled(environment: Environment, source: str, values: Mapping[str, Any]) -> str:
     # Joined again because a condition that does not hold leaves its spaces behind; keeps Markup what it is.
     rendered = _template(environment, source).render(values)
-    joined = _BLANKS.sub(" ", rendered).strip(" \n")
+    joined = collapse(rendered)
     return Markup(joined) if environment.autoescape else joined  # noqa: S704  escaped by the environment itself
 
 

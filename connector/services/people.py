@@ -83,6 +83,8 @@ def change_practitioner(
         note(Event.SIGNED_OUT_EVERYWHERE, changed.id, browsers=count)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
+    if changed.locale != before.locale:  # in which their entries are named
+        make_calendars_due(db, changed.id, now=now)
     names = _different(before, changed)
     fact = PersonChanged(at=now, by=by, who="practitioner", changed=names)
     timeline.append(db, changed.id, [fact] if names else [])

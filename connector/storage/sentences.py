@@ -21,19 +21,19 @@ _BEGINNING = '{"words":'
 def written(sentence: Sentence) -> str:
     """Return a sentence as it is stored."""
     if not sentence.values and not sentence.words.startswith(_BEGINNING):
-        return sentence.words
+        return str(sentence)
     return json.dumps(_parts(sentence), ensure_ascii=False, separators=(",", ":"))
 
 
 def read(text: str) -> Sentence:
     """Return what was stored; a text that is no sentence of ours stands for itself."""
     if not text.startswith(_BEGINNING):
-        return Sentence(text)
+        return Sentence.quoted(text)
     try:
         sentence = _sentence(json.loads(text))
         str(sentence)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return Sentence(text)
+        return Sentence.quoted(text)
     return sentence
 
 

@@ -185,8 +185,8 @@ class _CalendarWork:
         match self.claim.key.kind:
             case Kind.CALENDAR:
                 push.converge(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
-                retarget.finish_clearing(database, seal, calendar_id, remote, fence=running, now=now)
-                erase_again = erasure.rewrite(database, calendar_id, remote, clock=runtime.clock, fence=running)
+                retarget.finish_clearing(database, policy, seal, calendar_id, remote, fence=running, now=now)
+                erase_again = erasure.rewrite(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
                 looks = (erase_again, push.look_again_at(database, calendar_id))
                 return min((at for at in looks if at is not None), default=None)
             case Kind.CHANNEL:
@@ -195,7 +195,7 @@ class _CalendarWork:
             case Kind.BUSY:
                 return free_busy.read(database, policy, calendar_id, remote, fence=running, now=now)
             case Kind.PROBE:
-                return hold_probe.probe(database, calendar_id, remote, fence=running, now=now)
+                return hold_probe.probe(database, policy, calendar_id, remote, fence=running, now=now)
             case _:
                 return pull.pull(database, policy, calendar_id, remote, fence=running, now=now)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from itertools import product
 from uuid import UUID, uuid4
 
 from connector.domain import conversation, offer, session
@@ -137,6 +138,7 @@ class World:
         self.now = NOW
         self.beliefs = Conversation()
         self.reader = Reader()
+        self.absent: list[Reader] = []  # who read at an address that letters no longer go to
         self.links: set[UUID] = set()  # of offers whose page the client has seen or can open
         self.offers: dict[UUID, Offer] = {}
         self.begun: Begun | None = None
@@ -194,10 +196,10 @@ class World:
             withdrawal = offer.withdraw(self.open, new_session, by=by, now=self.now)
             self._keep(withdrawal.offer)
             facts = (*withdrawal.facts, *facts)
-        for move in moves:
-            self.reader.void.discard(move.new)
-            if move.reason is MoveReason.CORRECTION and self.reader.known and self.reader.known[0] == move.old:
-                self.reader.void.add(move.old)
+        for move, reader in product(moves, (self.reader, *self.absent)):
+            reader.void.discard(move.new)
+            if move.reason is MoveReason.CORRECTION and reader.known and reader.known[0] == move.old:
+                reader.void.add(move.old)
         self._stands(new_session)
         self._witness(facts)
 
@@ -248,6 +250,8 @@ class World:
         alternative = chosen.standing[n % len(chosen.standing)] if chosen.standing else chosen.alternatives[0]
         transition = offer.accept(chosen, self.session, alternative.id, by=by, now=self.now)
         self.has_acted = self.has_acted or bool(transition.facts)
+        for reader in self.absent if transition.facts else ():
+            reader.void.discard(transition.session.when)
         if transition.facts and by is ALEX:
             self._on_page()
             self.reader.known = (transition.session.when, transition.session.location)
@@ -308,15 +312,23 @@ class World:
     def passes(self, duration: timedelta) -> None:
         self.now += duration
 
-    def correct_address(self, *, is_stranger: bool) -> None:
-        """Letters go to another address; the old one was theirs as well, or somebody's who was never concerned."""
+    def correct_address(self, *, is_stranger: bool, is_back: bool = False) -> None:
+        """Letters go to another address, where somebody else reads them; or to an earlier one again, if `is_back`.
+
+        `is_stranger`: the old address is not theirs as well.
+        """
         if self.begun is not None and not self.begun.in_doubt:
             self.beliefs = self._without_begun()
         self.begun, self.in_doubt = None, True
         self.beliefs = self.rules.readdressed(self.beliefs)
         self.content = dict.fromkeys(self.content, ())  # each message names the address it goes to
         self.turned_away = []
-        if is_stranger:
+        if is_back and self.absent:
+            reader = self.absent.pop(0)
+            self.absent.append(self.reader)
+            self.reader = reader
+        elif is_stranger:
+            self.absent.append(self.reader)
             self.reader = Reader()
 
     def _settle(self, transition: OfferTransition) -> None:
@@ -334,7 +346,8 @@ class World:
         if facts:
             self.beliefs = self.rules.witnessed(self.beliefs, facts)
             if self.session.state is SessionState.CANCELLED:
-                self.reader.void.clear()
+                for reader in (self.reader, *self.absent):
+                    reader.void.clear()
 
     # What leaves.
 

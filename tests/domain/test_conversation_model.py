@@ -62,9 +62,9 @@ class History:
             self.told.append(f"{hours} hours pass")
             self.world.passes(timedelta(hours=hours))
         else:
-            is_stranger = self.pick.random() < 0.5
-            self.told.append(f"address corrected, the old one a stranger's: {is_stranger}")
-            self.world.correct_address(is_stranger=is_stranger)
+            is_stranger, is_back = self.pick.random() < 0.5, self.pick.random() < 0.5
+            self.told.append(f"address corrected, the old one a stranger's: {is_stranger}, an earlier one: {is_back}")
+            self.world.correct_address(is_stranger=is_stranger, is_back=is_back)
 
     def _send(self) -> None:
         notice = self.world.begin()
@@ -189,6 +189,10 @@ def _doubt_believed(conv: Conversation) -> Conversation:
     return replace(conv, beliefs=tuple(dict.fromkeys(told)) or conv.beliefs)
 
 
+def _earlier_address_forgotten(conv: Conversation) -> Conversation:
+    return replace(conversation.readdressed(conv), earlier=())
+
+
 def _void_merged(conv: Conversation, facts: Iterable[Fact]) -> Conversation:
     facts = tuple(facts)
     after = conversation.witnessed(conv, facts)
@@ -240,6 +244,7 @@ def _past_told_as_to_come(*args: Any, **rest: Any) -> Next:
 MUTANTS = {  # each with the words in which it must be found
     "doubt forgotten": (Rules(doubted=_doubt_forgotten), "they believe"),
     "doubt believed": (Rules(doubted=_doubt_believed), "their calendar says"),
+    "earlier address forgotten": (Rules(readdressed=_earlier_address_forgotten), "their calendar says"),
     "void merged": (Rules(witnessed=_void_merged), "was never taken back by its name"),
     "offer after its deadline": (Rules(next_letter=_offer_after_its_deadline), "an offer is told after its deadline"),
     "link left open by a cancel": (

@@ -28,6 +28,11 @@ SLOW = Sentence("“%(host)s” did not answer in time", host="dav.example")
             "Der Kalenderdienst sagt: „The mailbox is on fire“.",
         ),
         (
+            RefusedError("the disk is 100% full"),
+            "The disk is 100% full.",
+            "Der Kalenderdienst sagt: „The disk is 100% full“.",
+        ),
+        (
             AccessLostError("invalid_grant."),
             "Invalid_grant. Please try again.",
             "Der Kalenderdienst sagt: „Invalid_grant“. Bitte versuchen Sie es noch einmal.",

@@ -391,6 +391,14 @@ def test_name_of_a_calendar_is_text_and_keeps_its_direction_to_itself(kind: Noti
     assert "<bdi>יומן &lt;b&gt;</bdi>" in text(mail(letter(kind, about="יומן <b>")), "html")
 
 
+def test_blank_at_which_no_line_may_end_stays_in_a_letter() -> None:
+    written = mail(letter(NoticeKind.REJECTED, practitioner_name="Dr.\u00a0Kim"))
+
+    assert "Dr.\u00a0Kim will look for another solution" in text(written)
+    assert "Dr.\u00a0Kim" in text(written, "html")
+    assert "Dr.\u00a0Kim" in str(written["From"])
+
+
 @pytest.mark.parametrize("name", ["# Heading", "[Button]", "> Fact: x", "{{ link }}", "{% if %}", "Subject: x"])
 def test_name_that_looks_like_a_template_stays_a_name(name: str) -> None:
     written = mail(letter(NoticeKind.REJECTED, practitioner_name=name))

@@ -278,6 +278,31 @@ def test_a_corrected_address_is_sent_what_is_still_true(practice: Practice, post
     assert post.kinds("alex@right.example") == ["booked", "offered"]
 
 
+def test_what_was_told_to_a_wrong_address_is_told_to_the_right_one(practice: Practice, post: Post) -> None:
+    """Where their calendar has the entry: their mail address was changed by mistake, and back again."""
+    right = practice.alex.email
+    booked = practice.book()
+    readdress(practice, "somebody.else@wrong.example")
+    practice.cancel(booked)
+    readdress(practice, right)
+    assert to_client(practice, post) == ["booked", "cancelled"]
+    assert post.kinds("somebody.else@wrong.example") == ["booked", "cancelled"]
+
+
+def test_who_knows_how_a_session_ended_is_not_told_again_at_another_address(practice: Practice, post: Post) -> None:
+    practice.cancel(practice.book())
+    readdress(practice, "alex@new.example")
+    readdress(practice, "alex@newest.example")
+    assert to_client(practice, post) == ["booked", "cancelled"]
+    assert len(post.taken) == 2
+
+
+def readdress(practice: Practice, address: str) -> None:
+    with practice.database.begin() as db:
+        conversations.readdress(db, practice.alex.id, address, now=practice.now)
+    practice.mail()
+
+
 def test_an_address_that_is_given_again_is_tried_again(practice: Practice, post: Post) -> None:
     """As after a mailbox was full."""
     post.wrong = GONE

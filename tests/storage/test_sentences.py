@@ -29,7 +29,9 @@ SLOW = Sentence("“%(host)s” did not answer in time", host="dav.example")
                 "names": ("work", "home"),
             },
         ),
-        Sentence('{"words":"100 %"}'),
+        Sentence('{"words":"100 %%"}'),
+        Sentence("100 %% full"),
+        Sentence.quoted("100 % full, %(host)s"),
     ],
 )
 def test_sentence_comes_back_as_it_was_stored(sentence: Sentence) -> None:

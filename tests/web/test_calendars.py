@@ -23,6 +23,7 @@ from tests.conftest import Clock
 from tests.web.desk import Desk, alert, desk, is_due, later, waiting
 from tests.web.services import SERVICES
 from tests.web.stage import Browser, Stage
+from tests.web.walk import read_in
 
 
 def test_a_calendar_is_connected_by_signing_in_and_choosing(everywhere: Desk) -> None:
@@ -144,6 +145,21 @@ def test_what_a_calendar_shows_can_be_changed(there: Desk) -> None:
     assert there.service.titles() == ["Session: Kim Noor"]
     refused = there.ada.post(path, {"session_level": "5", "hold_level": "1"}, page="/calendars")
     assert refused.status_code == 422
+
+
+def test_the_page_shows_the_words_that_the_calendar_shows(there: Desk) -> None:
+    read_in(there.stage, "de")
+    there.connect()
+    there.work()
+    there.stage.offer()
+    there.work()
+    shown = there.service.titles()
+    assert set(shown) == {"Termin: K. N.", "Reserviert: K. N."}
+
+    page = there.ada.get("/calendars").text
+
+    for words in ("Nichts: nur „Belegt“", "„Termin: Alex Okoro“", "„Reserviert: A. O.“"):
+        assert words in page
 
 
 def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:

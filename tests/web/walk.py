@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import sqlalchemy as sa
@@ -12,10 +13,10 @@ from connector.domain.facts import EntriesRefused
 from connector.domain.offer import Offer
 from connector.domain.people import CLOCK
 from connector.domain.session import Session
-from connector.domain.unreadable import Unreadable
+from connector.domain.unreadable import Unread, Unreadable
 from connector.ports import UnreadEvent
 from connector.sentence import Sentence
-from connector.storage import busy, ledger, timeline, troubles
+from connector.storage import busy, ledger, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
 from connector.storage.sentences import written
 from connector.storage.tables import clients, practitioners
@@ -77,7 +78,7 @@ def of_visitors(stage: Stage, language: str) -> Iterator[Page]:
     """Yield what those see who are not signed in, in the language of their browser."""
     browser, headers = stage.browser(), {"Accept-Language": language}
     link = stage.sign_in_link(stage.ada)
-    for path in ("/signin", link, "/nowhere", "/answer/forged"):
+    for path in ("/signin", link, "/nowhere", "/answer/forged", "/question/forged"):
         yield path, browser.get(path, headers=headers).text
     yield "no token", browser.http.post("/signin", data={}, headers=headers).text
     token = browser.get("/signin").text.partition('name="csrf_token" value="')[2].partition('"')[0]
@@ -143,6 +144,23 @@ def of_calendars(here: Desk) -> Iterator[Page]:
         here.ada, ["/calendars", "/sessions", own, f"{own}/disconnect", f"/sessions/{here.stage.session.id}"]
     )
     yield "disconnected", _posted(here, f"{own}/disconnect", {"how": "leave"})
+
+
+def of_unread(here: Desk) -> Iterator[Page]:
+    """Yield what stands on pages while events of a calendar cannot be read, one for each reason, some with times."""
+    begin(here)
+    now = here.stage.now
+    starts = (now, now + timedelta(days=1))
+    with here.stage.runtime.database.begin() as db:
+        found = (
+            Unread(reason=reason, events=1 + n, since=now, starts=starts[: n % 3])
+            for n, reason in enumerate(Unreadable)
+        )
+        unread.keep(db, here.calendar.id, found)
+    own = f"/sessions/{here.stage.session.id}"
+    yield from _all(here.ada, ["/calendars", "/sessions", own, f"{own}/time", f"{own}/offer"])
+    here.stage.draft(here.stage.at(12, 9))
+    yield from _all(here.ada, [f"{own}/offer/review"])
 
 
 def _have_trouble(here: Desk) -> Session:
@@ -228,6 +246,8 @@ def of_refusals(here: Desk) -> Iterator[Page]:
     yield "hours", _posted(here, f"{own}/offer", drafted | {"date-0": "2026-03-21", "hours": "many"})
     yield "nothing to send", _posted(here, f"{own}/offer/send", {"offer": "another"}, page=own)
     yield "conflict", _posted(here, f"{one}/move", {"date": "2026-03-11", "time": "18:00", "minutes": "50"})
+    for path in ("/nowhere", f"/sessions/{here.stage.bobs.id}"):
+        yield path, here.ada.get(path).text
     yield "level", _posted(here, f"/calendars/{here.connections[0].id}/privacy", {}, page="/calendars")
 
 

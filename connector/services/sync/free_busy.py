@@ -87,7 +87,7 @@ def read(
         raise
     with fenced(database, fence) as db:
         lock(db, policy, calendar.practitioner_id, now=now)
-        _keep(db, calendar, reading, until=until, now=now)
+        _keep(db, policy, calendar, reading, until=until, now=now)
         is_needed = _is_needed(db, calendar, now)
     has_feed = calendar.role is CalendarRole.TARGET
     return now + policy.poll_open if is_needed and not has_feed else None
@@ -173,12 +173,12 @@ def _keep_for_door(
             busy.note_trouble(db, calendar.id, reading)
             ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)  # what follows from it
             return
-        _keep(db, calendar, reading, until=until, now=now)
+        _keep(db, policy, calendar, reading, until=until, now=now)
 
 
-def _keep(db: Db, calendar: Calendar, reading: BusyReading, *, until: datetime, now: datetime) -> None:
+def _keep(db: Db, policy: Policy, calendar: Calendar, reading: BusyReading, *, until: datetime, now: datetime) -> None:
     """Store what a reading found, and what it could not read; tell the practitioner of conflicts."""
-    busy.keep(db, calendar.id, _foreign(db, calendar, reading.times, now), now=now, until=until)
+    busy.keep(db, calendar.id, _foreign(db, policy, calendar, reading.times, now), now=now, until=until)
     unread.keep(db, calendar, reading.unreadable, now=now)
     _tell_conflicts(db, calendar, now)
 
@@ -271,10 +271,10 @@ def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
     return min(max([now + AHEAD, *ends]), now + FURTHEST)
 
 
-def _foreign(db: Db, calendar: Calendar, busy_times: Iterable[Busy], now: datetime) -> Iterator[Span]:
+def _foreign(db: Db, policy: Policy, calendar: Calendar, busy_times: Iterable[Busy], now: datetime) -> Iterator[Span]:
     """Yield when something that is not ours stands in a calendar."""
     hrefs = mirrors.hrefs(db, calendar.practitioner_id, since=now - AHEAD)
-    picture = push.picture(db, calendar.id, now=now)
+    picture = push.picture(db, policy, calendar.id, now=now)
     own_spans = [content.span for content in picture.contents.values()]
     spans_without_href = {
         picture.contents[mirror.key].span

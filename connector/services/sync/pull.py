@@ -87,7 +87,7 @@ def foreseen(
     """
     with database.read() as db:
         stored = snapshot(db, calendar_id, now)
-        picture = push.picture(db, calendar_id, now=now)
+        picture = push.picture(db, policy, calendar_id, now=now)
     if stored.calendar.role is not CalendarRole.TARGET or stored.calendar.paused is not None:
         return picture.actions
     stored = replace(stored, calendar=replace(stored.calendar, compare_at=None, repair_asked=True))
@@ -145,7 +145,7 @@ def _store(db: Connection, policy: Policy, reading: Reading, now: datetime) -> b
     current = _with_earlier(db, current, reading.snapshot)
     if _was_written(reading, current, now, policy.settling):
         return False
-    picture = push.picture(db, current.calendar.id, now=now)
+    picture = push.picture(db, policy, current.calendar.id, now=now)
     put_right = _put_right(reading, current, picture)
     observations = list(_observations(reading, current, picture, policy, now))
     _store_observations(db, current.calendar, observations, reading.changes.token, now)
@@ -271,7 +271,14 @@ def _store_observations(
 def _make_due(
     db: Connection, calendar: Calendar, picture: Picture, observations: Iterable[Observation], now: datetime
 ) -> None:
-    """Have what has come back removed, and free/busy read where an entry was moved to."""
+    """Have what has come back removed, and free/busy read where an entry was moved to.
+
+    And have written what nothing else has made due: entries are named otherwise since the calendar was last written,
+    such as in another version, or after another choice of languages.
+    """
+    key = Key(Kind.CALENDAR, str(calendar.id))
+    if picture.actions and not ledger.waits(db, key):
+        ledger.touch(db, key, due_at=now, lane=calendar.lane)
     if any(
         observation.mirror.stands and observation.mirror.key not in picture.contents for observation in observations
     ):

@@ -73,7 +73,7 @@ def note(db: Db, policy: Policy, attempt: Attempt, *, now: datetime) -> None:
     calendar = calendars.calendar(db, attempt.calendar_id)
     is_at_work = calendar.role is CalendarRole.TARGET and calendar.paused is None
     if is_at_work and attempt.connection.state is ConnectionState.OK:
-        _tell_practitioner(db, calendar, attempt, now)
+        _tell_practitioner(db, policy, calendar, attempt, now)
 
 
 def note_done(db: Db, connection: Connection, calendar_id: UUID, claim: Claim, *, looked: bool, now: datetime) -> None:
@@ -87,11 +87,11 @@ def note_done(db: Db, connection: Connection, calendar_id: UUID, claim: Claim, *
         ledger.hasten_refused(db, registrations.AFTER_LOOK, [str(calendar_id)], now=now)
 
 
-def _tell_practitioner(db: Db, calendar: Calendar, attempt: Attempt, now: datetime) -> None:
+def _tell_practitioner(db: Db, policy: Policy, calendar: Calendar, attempt: Attempt, now: datetime) -> None:
     match attempt.kind:
         case TroubleKind.REFUSED:
             if attempt.claim.key.kind is Kind.CALENDAR:
-                _note_refusal(db, calendar, attempt.claim, now)
+                _note_refusal(db, policy, calendar, attempt.claim, now)
         case TroubleKind.OUTAGE | TroubleKind.OURS:
             _note_outage(db, calendar, attempt.connection, now)
         case TroubleKind.INSTALLATION:
@@ -100,7 +100,7 @@ def _tell_practitioner(db: Db, calendar: Calendar, attempt: Attempt, now: dateti
             assert_never(attempt.kind)
 
 
-def _note_refusal(db: Db, calendar: Calendar, claim: Claim, now: datetime) -> None:
+def _note_refusal(db: Db, policy: Policy, calendar: Calendar, claim: Claim, now: datetime) -> None:
     """Tell the practitioner once a second write in a row is refused while the calendar can be read; until then look."""
     if calendar.refused_at is not None:
         return
@@ -117,7 +117,7 @@ def _note_refusal(db: Db, calendar: Calendar, claim: Claim, now: datetime) -> No
         why=written(calendar.trouble) if calendar.trouble else "",
     )
     timeline.append(db, calendar.practitioner_id, [fact])
-    actions = push.picture(db, calendar.id, now=now).actions
+    actions = push.picture(db, policy, calendar.id, now=now).actions
     missing = sum(isinstance(action, Put) for action in actions)
     _tell(db, calendar, NoticeKind.ENTRIES_REFUSED, now, count=missing)
 

@@ -94,7 +94,7 @@ def _path(word: str) -> str:
 def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror, now: datetime) -> Explanation:
     session = sessions.get(db, mirror.session_id)
     client = people.client(db, session.client_id).name
-    picture = push.picture(db, calendar_id, now=now)
+    picture = push.picture(db, policy, calendar_id, now=now)
     offer = offers.of_alternative(db, mirror.key.id) if mirror.key.kind is EntryKind.HOLD else None
     alternative = offer.alternative(mirror.key.id) if offer else None
     facts = timeline.of_session(db, session.id)
