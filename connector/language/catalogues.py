@@ -7,7 +7,7 @@ file. A third language is one more file here and its tag in the setting.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from io import BytesIO
@@ -36,11 +36,13 @@ class Language:
 
     Attributes:
         tag: Such as en or de.
+        reader: The locale of who reads it, such as de_AT: dates are written as their country does.
     """
 
     tag: str
     locale: Locale = field(repr=False, compare=False)
     catalogue: NullTranslations = field(repr=False, compare=False)
+    reader: str = field(default="", repr=False, compare=False)
 
     def gettext(self, message: str) -> str:
         """Return a message in this language; in English, if the catalogue lacks it."""
@@ -61,6 +63,15 @@ class Language:
     def say(self, message: str, /, **filled: Any) -> str:
         """Say a message, its values written as this language writes them."""
         return self._filled(self.gettext(message), filled)
+
+    @property
+    def formats(self) -> Locale:
+        """How its dates are written."""
+        return values.formats_of(self.reader, self.locale)
+
+    def read_in(self, locale: str) -> Language:
+        """Return the same language as it is written in a reader's country."""
+        return replace(self, reader=locale)
 
     @property
     def direction(self) -> str:
@@ -97,17 +108,17 @@ class Language:
             case timedelta():
                 return values.length(value, self.locale)
             case datetime():
-                return f"{values.day(value.date(), self.locale)}, {self.clock(value.time())}"
+                return f"{values.day(value.date(), self.formats)}, {self.clock(value.time())}"
             case date():
-                return values.day(value, self.locale)
+                return values.day(value, self.formats)
             case time():
                 return self.clock(value)
             case _:
                 return str(value)
 
-    def clock(self, value: time, locale: Locale | None = None) -> str:
-        """Write a time of day, as a country does if it is named."""
-        return self.say_as("time of day", "%(time)s", time=values.hour(value, locale or self.locale))
+    def clock(self, value: time) -> str:
+        """Write a time of day."""
+        return self.say_as("time of day", "%(time)s", time=values.hour(value, self.formats))
 
     def _filled(self, text: str, filled: Mapping[str, Any]) -> str:
         return text % {name: self.value(value) for name, value in filled.items()}

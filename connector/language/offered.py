@@ -38,10 +38,10 @@ class Languages:
         object.__setattr__(self, "tags", tuple(map(normal, self.tags)))
 
     def of(self, locale: str) -> Language:
-        """Return the language for a locale such as en, de_AT or en-US."""
+        """Return the language for a locale such as en, de_AT or en-US, written as its country does."""
         from connector.language.catalogues import language  # noqa: PLC0415  brings Babel: only who tells pays for it
 
-        return language(_chosen(locale, (ENGLISH, *self.tags)), self.folder)
+        return language(_chosen(locale, (ENGLISH, *self.tags)), self.folder).read_in(locale)
 
     def check(self) -> None:
         """Read every catalogue now. Raises: SettingsError, which says what is wrong, for one that cannot be used."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, time, timedelta
+from functools import cache
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.units import format_unit
@@ -22,6 +23,16 @@ PLAINER = str.maketrans({"\u202f": NO_BREAK, "\u2009": " ", "\u00ad": ""})
 def formats(locale: Locale) -> Locale:
     """Return how to write dates for a locale: as its country does, or as most of those who write its language do."""
     return locale if locale.territory else Locale.parse(_WITHOUT_COUNTRY.get(locale.language, locale.language))
+
+
+@cache
+def formats_of(reader: str, language: Locale) -> Locale:
+    """Return how to write dates in a language: as the country of a reader does who reads it, if that is known."""
+    try:
+        parsed = Locale.parse(reader.replace("-", "_"))
+    except (UnknownLocaleError, ValueError, TypeError):
+        parsed = None
+    return formats(parsed if parsed is not None and parsed.language == language.language else language)
 
 
 def day(value: date, locale: Locale) -> str:

@@ -76,7 +76,8 @@ def say(message: str, /, **filled: Any) -> str:
 def render(template: str, /, **content: Any) -> str:
     """Return a page in its language."""
     current_app.update_template_context(content)
-    return _environment(language()).get_template(template).render(content)
+    spoken = language()
+    return _environment(spoken).get_template(template).render({"language": spoken, **content})
 
 
 def _preferred() -> Language:
@@ -101,7 +102,7 @@ def _environment(spoken: Language) -> Environment:
     environments = _voices().environments
     if spoken.tag not in environments:
         environment = current_app.jinja_env.overlay()
-        environment.globals = {**current_app.jinja_env.globals, "language": spoken}
+        environment.globals = dict(current_app.jinja_env.globals)
         environment.policies = dict(current_app.jinja_env.policies)
         environments[spoken.tag] = speak(environment, spoken)
     return environments[spoken.tag]

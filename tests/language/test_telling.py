@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 import pytest
 
 from connector.domain.session import Location, LocationKind
+from connector.errors import RuleError
 from connector.language.offered import Languages
 from connector.language.telling import Teller
 from tests.outbox.people import VIDEO, at
@@ -135,6 +136,16 @@ def test_sydney_changes_its_clocks_the_other_way_round(local: str, fold: int | N
 )
 def test_zone_is_named_in_plain_words(zone: str, locale: str, named: str) -> None:
     assert teller(locale=locale, zone=zone).instant(datetime(2026, 12, 1, 13, tzinfo=UTC)).endswith(named)
+
+
+@pytest.mark.parametrize("locale", ["en", "en_US", "en-GB", "de", "de_AT", "fr"])
+def test_what_is_refused_is_told_in_the_same_style_as_any_other_time(locale: str) -> None:
+    berlin, when = teller(locale=locale, zone="Europe/Berlin"), at("2026-01-20T14:00")
+    refused = RuleError("%(when)s is over.", code="test", when=when.local)
+
+    day = berlin.parts(when).day
+    assert berlin.language.refusal(refused).startswith(f"{day}, ")
+    assert berlin.instant(when.span.start).partition(" (")[0] in berlin.language.refusal(refused)
 
 
 @pytest.mark.parametrize("locale", ["en", "en_US", "de"])

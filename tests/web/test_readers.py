@@ -170,6 +170,19 @@ def test_a_browser_is_asked_which_language_it_prefers_and_not_listened_to_for_ev
     assert spoken(stage.browser().get("/signin", headers={"Accept-Language": wish})) == (200, language)
 
 
+@pytest.mark.parametrize(("locale", "written"), [("en_US", "January 20, 2026"), ("de_AT", "20. Jänner 2026")])
+def test_what_a_form_refuses_is_told_in_the_style_of_the_rest_of_the_page(
+    stage: Stage, locale: str, written: str
+) -> None:
+    read_in(stage, locale)
+    time = {"date": "2026-01-20", "time": "15:00", "minutes": "50", "reason": "agreed", "who": "Kim Noor"}
+    agreed = {"agreed_at": "2026-01-02T09:30", "channel": "by phone"}
+    page = stage.signed_in().post(f"/sessions/{stage.session.id}/time", time | agreed)
+
+    assert page.status_code == 422
+    assert written in page.text
+
+
 def test_who_is_signed_in_no_more_is_told_so_in_their_language_and_signs_in_again_in_it(germans: Desk) -> None:
     assert spoken(got(germans.ada, "/sessions")) == (200, "de")
     germans.stage.clock.advance(IDLE)
