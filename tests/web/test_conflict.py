@@ -95,7 +95,7 @@ def _withdraw(stage: Stage, offer: Offer) -> None:
     [
         (lambda stage, offer: _accept(stage, offer, 0), "Kim Noor has chosen this time"),
         (lambda stage, offer: _accept(stage, offer, 1), "Kim Noor has chosen another time."),
-        (_reject, "none of the times suits"),
+        (_reject, "nothing offered suits"),
         (_withdraw, "It was taken back."),
         (lambda stage, _: stage.offer(stage.at(12, 9)), "You have sent another offer in its place."),
         (lambda stage, _: later_day(stage), "did not answer in time"),

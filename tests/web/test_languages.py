@@ -14,11 +14,12 @@ from tests.conftest import Clock
 from tests.messages.pseudo import write_catalogue
 from tests.web.desk import Desk, desk
 from tests.web.services import memory_service
-from tests.web.stage import make_runtime, make_stage
+from tests.web.stage import Stage, make_runtime, make_stage
 from tests.web.walk import (
     Page,
     of_calendars,
     of_clients,
+    of_one_time,
     of_questions,
     of_refusals,
     of_sessions,
@@ -97,6 +98,14 @@ def test_every_page_of_germans_is_in_german(germans: Desk, walk: str) -> None:
 
     assert [name for name, page in pages if '<html lang="de" dir="ltr">' not in page] == []
     assert _left(pages, _ENGLISH) == []
+
+
+def test_one_time_that_is_offered_is_told_as_one(stage: Stage) -> None:
+    pages = list(of_one_time(stage))
+
+    several = re.compile(r"(?<!offer other )(?<!Replace by other )\b(?:times|them|others)\b")
+    assert [text for _, page in pages for text in texts(page.partition("<main")[2]) if several.search(text)] == []
+    assert len(pages) > 15
 
 
 def test_no_text_is_left_behind_for_who_is_not_signed_in(strangers: Desk) -> None:

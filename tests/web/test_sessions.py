@@ -166,7 +166,7 @@ def test_a_flagged_session_is_loud_until_it_is_seen_to(stage: Stage) -> None:
     text = ada.get("/sessions").text
     assert text.index("Needs your attention") < text.index("Coming up")
     page = f"/sessions/{stage.session.id}"
-    assert "None of the times you offered suited Kim Noor" in ada.get(page).text
+    assert "Nothing you offered suited Kim Noor" in ada.get(page).text
     assert ada.post(f"{page}/keep", page=page).status_code == 303
     session = stage.stored_session()
     assert (session.flag, session.when, session.revision) == (None, stage.session.when, stage.session.revision)

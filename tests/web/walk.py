@@ -36,6 +36,7 @@ from tests.web.remote_changes import (
     wipe,
 )
 from tests.web.stage import Browser, NotedMail, Stage, add_client
+from tests.work.driver import Driver
 
 _READ = ("aria-label", "title", "placeholder", "alt")
 
@@ -144,6 +145,28 @@ def of_calendars(here: Desk) -> Iterator[Page]:
         here.ada, ["/calendars", "/sessions", own, f"{own}/disconnect", f"/sessions/{here.stage.session.id}"]
     )
     yield "disconnected", _posted(here, f"{own}/disconnect", {"how": "leave"})
+
+
+def of_one_time(stage: Stage) -> Iterator[Page]:
+    """Yield what both see of an offer of one time, and of each of its ends."""
+    browser, ada = stage.browser(), stage.signed_in()
+    for n, end in enumerate(("accepted", "none", "cancel", "withdrawn", "lapsed")):
+        session = stage.book(stage.at(7, 9 + n))
+        offer = stage.offer(stage.at(12 + n, 9), session=session)
+        link, own = stage.link(offer), f"/sessions/{session.id}"
+        yield from _choices(browser, stage, offer)
+        yield from _all(ada, [own, f"{own}/offer/withdraw"])
+        form = {"shown": offer.alternatives[0].when.span.start.isoformat()}
+        if end == "withdrawn":
+            ada.post(f"{own}/offer/withdraw")
+        elif end == "lapsed":
+            later(stage, days=2)
+            Driver(runtime=stage.runtime).carry_out(Kind.OFFER)
+            ada = stage.signed_in()
+        else:
+            browser.post(f"{link}/{f'choose/{offer.alternatives[0].id}' if end == 'accepted' else end}", form)
+        yield end, browser.get(link).text
+        yield from _all(ada, [own, "/sessions"])
 
 
 def of_unread(here: Desk) -> Iterator[Page]:

@@ -116,7 +116,7 @@ STRENGTHS = {
     False: marked("tentative holds keep their time busy"),
 }
 FLAGS = {
-    FlagReason.REJECTED: marked("none of the offered times suited"),
+    FlagReason.REJECTED: marked("nothing that was offered suited"),
     FlagReason.LAPSED: marked("the offer lapsed without an answer"),
     FlagReason.RESTORED: marked("the database was restored, and it is not certain how this session stands"),
 }

@@ -220,11 +220,11 @@ def _of_offer(fact: OfferFact, teller: Teller) -> str:
         case OfferAccepted():
             return teller.say("Chose %(when)s", when=fact.chosen)
         case OfferRejected():
-            return teller.say("Answered that none of the offered times suits; all were released")
+            return teller.say("Answered that nothing offered suits; nothing is kept free any more")
         case OfferLapsed():
-            return teller.say("The deadline passed without an answer; all offered times were released")
+            return teller.say("The deadline passed without an answer; nothing is kept free any more")
         case OfferWithdrawn():
-            return teller.say("Offer taken back; all offered times were released")
+            return teller.say("Offer taken back; nothing is kept free any more")
         case OfferReplaced():
             return teller.say("Offer replaced by a new one")
         case _:
