@@ -20,7 +20,7 @@ from connector.outbox.sms import http
 from connector.outbox.sms.gateways import Gateway, open_gateway
 from connector.outbox.sms.library import Library
 from connector.outbox.smtp import SmtpSender
-from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Sender, Witness
+from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, ReplyMailbox, Sender, Witness
 from connector.runtime import Runtime
 from connector.services import standstill, texts
 from connector.services.policy import Policy
@@ -94,6 +94,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         witness=_witness(settings),
         languages=Languages(settings.languages),
         keys=DnsKeys(),
+        mailbox=_mailbox(settings) if settings.mailbox_url else None,
     )
 
 
@@ -158,6 +159,15 @@ def check_texts(settings: Settings) -> None:
         raise TransientError(str(error)) from error
 
 
+def check_mailbox(settings: Settings) -> bool:
+    """Open the reply mailbox as when mail is fetched; read nothing. Returns whether it tells at once what comes in.
+
+    Raises: InstallationError or TransientError with what to correct; SettingsError.
+    """
+    with _mailbox(settings, timeout=CHECK_TIMEOUT).open() as folder:
+        return folder.tells
+
+
 def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> None:
     """Ask the Redis server whether it is there.
 
@@ -211,9 +221,19 @@ def _sender(settings: Settings) -> SmtpSender:
             from_address=settings.mail_from,
             brand=settings.brand,
             languages=Languages(settings.languages),
+            answers_read=settings.answers_read,
         )
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
+
+
+def _mailbox(settings: Settings, *, timeout: timedelta | None = None) -> ReplyMailbox:
+    from connector.mailbox import imap  # noqa: PLC0415 - only where there is one
+
+    try:
+        return imap.ImapMailbox(settings.mailbox_url, timeout=timeout or imap.TIMEOUT)
+    except ValueError as error:
+        raise SettingsError([f"CONNECTOR_MAILBOX_URL: {error}"]) from error
 
 
 def _media(settings: Settings, gateway: Gateway | Library | None, seal: Seal) -> Sender:

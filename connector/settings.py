@@ -253,6 +253,12 @@ class Settings:
         "Who is mailed when a calendar is stopped because it looks wrong, a service refuses this installation, or the "
         "database was restored; empty: only logged.",
     )
+    mailbox_url: str = _setting(
+        _maybe_url("imaps", "imap+starttls", "imap"),
+        "",
+        "The mailbox to which what is written to `CONNECTOR_MAIL_FROM` is delivered, and that nobody else uses: "
+        "`imaps://user:password@host/INBOX`, or `imap+starttls://` or `imap://`; empty: none is read.",
+    )
     mail_server_id: str = _setting(
         _server_id,
         "",
@@ -323,6 +329,11 @@ class Settings:
     def embedded(self) -> bool:
         """Whether everything runs in one process, on SQLite."""
         return self.database_url.startswith("sqlite")
+
+    @property
+    def answers_read(self) -> bool:
+        """Whether somebody reads what clients' mail programs send back."""
+        return bool(self.mailbox_url or self.mail_secret or self.mailgun_key)
 
     @property
     def for_this_machine(self) -> bool:

@@ -259,12 +259,3 @@ def _meaning(error: Exception, step: str) -> ConnectorError:
             return TransientError(
                 f"the connection to the mailbox's server failed while {step} ({type(error).__name__})"
             )
-
-
-def check(url: str, *, timeout: timedelta = TIMEOUT, ca_file: str | None = None) -> bool:
-    """Connect, log in and open the folder, as when mail is fetched; read nothing. Returns whether it tells of mail.
-
-    Raises: ValueError for a bad URL; InstallationError or TransientError with what to correct.
-    """
-    with ImapMailbox(url, timeout=timeout, ca_file=ca_file).open() as folder:
-        return folder.tells

@@ -36,7 +36,7 @@ class Server:
     @property
     def identity(self) -> str:
         """What tells this mailbox from every other one; it reveals nothing, and a new password changes nothing."""
-        return sha256(f"{self.host}\n{self.user}\n{self.folder}".encode()).hexdigest()
+        return sha256(f"{self.host}:{self.port}\n{self.user}\n{self.folder}".encode()).hexdigest()
 
 
 def parse_url(url: str) -> Server:

@@ -28,7 +28,7 @@ class Kept:
     uid: int
     raw: bytes
     said_size: int | None = None
-    came: str = "01-Mar-2026 09:00:00 +0000"
+    came: str = "23-Nov-2026 09:00:00 +0000"
 
 
 @dataclass
@@ -61,6 +61,8 @@ class ImapLiar:
         self.news: list[bytes] = []
 
         class Handler(socketserver.StreamRequestHandler):
+            disable_nagle_algorithm = True
+
             def handle(self) -> None:
                 with suppress(HungUp, OSError):
                     liar._talk(self)

@@ -10,7 +10,7 @@ import pytest
 
 from connector.errors import InstallationError, TransientError
 from connector.inbox.bounds import LARGEST
-from connector.mailbox.imap import ImapMailbox, check
+from connector.mailbox.imap import ImapMailbox
 from connector.ports import ListedMail, OpenMailbox
 from tests.fakes.dovecot import Dovecot
 from tests.fakes.dripping import Drip, Dripping
@@ -20,6 +20,12 @@ SOON = timedelta(seconds=0.2)
 MARCH = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 dovecot_marked = pytest.mark.dovecot
+
+
+def check(url: str, *, timeout: timedelta = timedelta(seconds=20), ca_file: str | None = None) -> bool:
+    """Open a mailbox and read nothing; return whether it tells what comes in."""
+    with ImapMailbox(url, timeout=timeout, ca_file=ca_file).open() as folder:
+        return folder.tells
 
 
 @contextmanager

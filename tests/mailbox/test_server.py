@@ -47,6 +47,6 @@ def test_what_makes_no_sense_is_told_without_the_password(url: str) -> None:
 
 
 def test_a_new_password_changes_nothing_about_which_mailbox_it_is() -> None:
-    same = {parse_url(f"{scheme}://kim:{word}@h").identity for scheme, word in [("imaps", "a"), ("imap", "b")]}
-    others = {parse_url(f"imaps://{rest}").identity for rest in ("kim:a@h/Two", "jo:a@h", "kim:a@i")}
-    assert (len(same), len(others | same)) == (1, 4)
+    same = {parse_url(f"{scheme}://kim:{word}@h:993").identity for scheme, word in [("imaps", "a"), ("imap", "b")]}
+    others = {parse_url(f"imaps://{rest}").identity for rest in ("kim:a@h/Two", "jo:a@h", "kim:a@i", "kim:a@h:99")}
+    assert (len(same), len(others | same)) == (1, 5)

@@ -288,6 +288,6 @@ def test_an_answer_of_a_client_who_was_erased_since_is_of_nobody(inbox: Practice
 
 
 def test_every_outcome_has_a_word_of_its_own_and_is_counted() -> None:
-    words = [*Verdict, *Unclear, *Excess, receiving.WORDS, receiving.BOUNCE]
+    words = [*Verdict, *Unclear, *Excess, receiving.WORDS, receiving.BOUNCE, receiving.UNFETCHED]
     assert len(set(map(str, words))) == len(words)
     assert set(map(str, words)) == set(counters.MAILS.labels["outcome"])
