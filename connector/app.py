@@ -121,9 +121,10 @@ def create_engine(runtime: Runtime) -> Engine:
     """
     from connector.work.dispatch import handler  # noqa: PLC0415 - as above
     from connector.work.engine import Engine  # noqa: PLC0415 - as above
+    from connector.work.mailbox_watch import MailboxWatch  # noqa: PLC0415 - as above
 
     runtime.languages.check()
-    settings = runtime.settings
+    settings, mailbox = runtime.settings, runtime.mailbox
     return Engine(
         runtime.database,
         handler(runtime),
@@ -132,6 +133,7 @@ def create_engine(runtime: Runtime) -> Engine:
         threads=settings.worker_threads,
         lane_limit=settings.lane_limit,
         look=partial(standstill.look, runtime.database, runtime.policy, runtime.witness, clock=runtime.clock),
+        companions=(MailboxWatch(runtime.database, mailbox, runtime.clock),) if mailbox else (),
     )
 
 

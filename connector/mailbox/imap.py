@@ -171,17 +171,21 @@ class _Folder:
             while self._client._get_response():  # noqa: SLF001 - as above
                 if self._client.tagged_commands[tag]:
                     raise TransientError("the mailbox's server does not tell what comes in")
-        self._await_word(limit, beat)
-        with _speaking(self._timeout, "waiting"):
+        goes_on = self._await_word(limit, beat)
+        with _speaking(self._timeout if goes_on else _FAREWELL, "waiting"):
             self._client.send(b"DONE\r\n")
             self._session.consume_until_tagged_response(tag)
 
-    def _await_word(self, limit: timedelta, beat: Callable[[], bool]) -> None:
+    def _await_word(self, limit: timedelta, beat: Callable[[], bool]) -> bool:
+        """Wait; return whether anybody still wants to."""
         words = select.poll()
         words.register(self._client.sock, select.POLLIN)
         for _ in range(max(1, round(limit.total_seconds() * 1000 / _BEAT_MS))):
-            if not beat() or words.poll(_BEAT_MS):
-                return
+            if not beat():
+                return False
+            if words.poll(_BEAT_MS):
+                break
+        return True
 
     def _number(self, name: str) -> int:
         """Return a number that the server has told of the folder, when it was opened."""
