@@ -693,7 +693,7 @@ class ListedMail:
 
     Attributes:
         uid: Its number there: higher than that of every mail before, for as long as the mailbox's validity lasts.
-        size: In bytes, as the server tells.
+        size: In bytes, as the server tells; zero if it does not.
         came_at: When it came in, aware UTC; None if the server does not tell so that it makes sense.
     """
 

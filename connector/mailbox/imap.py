@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from imaplib import IMAP4, Internaldate2tuple
+from itertools import takewhile
 from time import mktime
 from typing import Any
 
@@ -143,7 +144,11 @@ class _Folder:
                 else:
                     low = middle + 1
             last = min(low + most - 1, self._count)
-            return self._listed(low, last) if low <= last else ()
+            listed = self._listed(low, last) if low <= last else ()
+            uids = [uid, *(mail.uid for mail in listed)]
+            if sorted(set(uids)) != uids:
+                raise TransientError("the mailbox's server numbers its mails so that it makes no sense")
+            return listed
 
     def fetch(self, uid: int) -> bytes:
         """Return a mail as it came; of one that is too large, one byte more than the bound."""
@@ -201,10 +206,15 @@ class _Folder:
         raise TransientError("the mailbox changes while it is looked through")
 
     def _listed(self, first: int, last: int) -> Sequence[ListedMail]:
-        listed = dict(self._entries(first, last))
-        if len(listed) != last - first + 1:
-            raise TransientError("the mailbox changes while it is looked through")
-        return tuple(listed[number] for number in sorted(listed))
+        """Return mails up to the first that the server leaves out; that one by its UID alone where it comes first.
+
+        What is not told of is not passed over: it is fetched within the bound, or its turn comes again.
+        """
+        entries = dict(self._entries(first, last))
+        if first not in entries:
+            return (ListedMail(uid=self._uid_of(first), size=0, came_at=None),)
+        told = takewhile(lambda number: number in entries, range(first, last + 1))
+        return tuple(entries[number] for number in told)
 
     def _entries(self, first: int, last: int) -> Iterator[tuple[int, ListedMail]]:
         """Yield mails by their numbers; what the server tells beside what it was asked for is passed over."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -91,6 +92,7 @@ class _Round:
     fence: Fence
     clock: Clock
     stored: list[int] = field(default_factory=list)
+    passed_over: int | None = None
     ends_at: float = field(default_factory=lambda: time.monotonic() + LONGEST.total_seconds())
 
     def carry_out(self) -> timedelta:
@@ -101,46 +103,56 @@ class _Round:
             room = MOST_WAITING - incoming.waiting(db)
         if room <= 0:
             return READ_FIRST
-        listed = self.folder.after(uid, most=_PAGE)
-        taken = 0
         try:
-            for mail in self._within_budget(listed, room):
-                self._take(mail)
-                taken += 1
+            is_spent = self._take_all(uid, most=min(MOST, room))
         finally:
-            marked = not self.stored or self._mark()
-        if not marked:
-            tell("mails_not_marked", "the mailbox's server does not let us", mails=len(self.stored))
-        if taken < len(listed) or len(listed) == _PAGE:
+            self._mark()
+        if is_spent:
             return timedelta()
         self._catch_up()
         return POLL_TOLD if self.folder.tells else POLL
 
-    def _mark(self) -> bool:
-        """Mark what is stored as read, for people; where the connection is gone already, nobody needs that."""
-        try:
-            return self.folder.mark(self.stored)
-        except TransientError:
-            return True
+    def _take_all(self, uid: int, *, most: int) -> bool:
+        """Take what has come in after a mail; return whether the budget was spent before its end."""
+        while listed := self.folder.after(uid, most=_PAGE):
+            for mail in self._within_budget(listed, most):
+                self._take(mail)
+                uid = mail.uid
+            self._pass_on()
+            if uid != listed[-1].uid:
+                return True
+        return False
 
-    def _within_budget(self, listed: Sequence[ListedMail], room: int) -> Iterator[ListedMail]:
+    def _mark(self) -> None:
+        """Mark what is stored as read, for people; where the connection is gone already, nobody needs that."""
+        with suppress(TransientError):
+            if self.stored and not self.folder.mark(self.stored):
+                tell("mails_not_marked", "the mailbox's server does not let us", mails=len(self.stored))
+
+    def _pass_on(self) -> None:
+        """Note how far it has come where the last mails were passed over."""
+        if self.passed_over is not None:
+            with fenced(self.database, self.fence) as db:
+                reply_mailbox.pass_on(db, self.passed_over)
+            self.passed_over = None
+
+    def _within_budget(self, listed: Sequence[ListedMail], most: int) -> Iterator[ListedMail]:
         """Yield mails until so many are stored, or the round has lasted long enough."""
         for mail in listed:
-            if len(self.stored) >= min(MOST, room) or time.monotonic() > self.ends_at:
+            if len(self.stored) >= most or time.monotonic() > self.ends_at:
                 return
             self.fence.renew()
             yield mail
 
     def _take(self, mail: ListedMail) -> None:
         """Store a mail, or quarantine it, or leave it behind; the next one follows, whatever becomes of this."""
-        now = self.clock()
+        now, self.passed_over = self.clock(), None
         if mail.size > bounds.LARGEST:
             with fenced(self.database, self.fence) as db:
                 receiving.refuse(db, bounds.Excess.MAIL_SIZE.value, identity=self._identity(mail.uid), now=now)
                 reply_mailbox.pass_on(db, mail.uid)
         elif mail.came_at is not None and mail.came_at < now - FORGOTTEN:
-            with fenced(self.database, self.fence) as db:
-                reply_mailbox.pass_on(db, mail.uid)
+            self.passed_over = mail.uid  # noted once for many: a mailbox may be full of them
         elif self._has_failed_often(mail.uid):
             with fenced(self.database, self.fence) as db:
                 reply_mailbox.leave_behind(db, mail.uid, since=now, again_at=now + BEHIND)
@@ -163,6 +175,7 @@ class _Round:
 
     def _catch_up(self) -> None:
         """Try one mail that was left behind; after a week it is quarantined, unread."""
+        self.fence.renew()
         now = self.clock()
         with fenced(self.database, self.fence) as db:
             mail = reply_mailbox.behind(db, now=now)

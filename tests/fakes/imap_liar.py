@@ -49,6 +49,7 @@ class ImapLiar:
     silent_at: set[int] = field(default_factory=set)
     dropped_at: set[int] = field(default_factory=set)
     lying_at: dict[int, bytes] = field(default_factory=dict)
+    unlisted: set[int] = field(default_factory=set)
     flood: int = 0
     heard: Counter[str] = field(default_factory=Counter)
     fetched: list[int] = field(default_factory=list)
@@ -170,6 +171,8 @@ class ImapLiar:
         yield b"* 1 FETCH (FLAGS (\\Seen))\r\n" * (self.flood // 30)
         for number, mail in enumerate(self.mails, 1):
             if not first <= (mail.uid if asked[1] else number) <= last:
+                continue
+            if mail.uid in self.unlisted and b"SIZE" in asked[4]:
                 continue
             if b"BODY" not in asked[4]:
                 size = len(mail.raw) if mail.said_size is None else mail.said_size

@@ -14,7 +14,7 @@ from connector.mailbox.imap import ImapMailbox
 from connector.ports import ListedMail, OpenMailbox
 from tests.fakes.dovecot import Dovecot
 from tests.fakes.dripping import Drip, Dripping
-from tests.fakes.imap_liar import ImapLiar
+from tests.fakes.imap_liar import ImapLiar, Kept
 
 SOON = timedelta(seconds=0.2)
 MARCH = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -188,10 +188,10 @@ def test_a_server_that_never_comes_to_an_end_is_cut_off_at_one_deadline(drip: Dr
 
 def test_a_server_that_says_more_than_it_was_asked_for_is_cut_off(liar: ImapLiar) -> None:
     liar.put(b"Subject: one\r\n\r\n")
-    liar.flood = 900_000
+    liar.flood = 300_000
     with opened(liar) as folder:
         assert len(folder.after(0, most=1)) == 1
-    liar.flood = 9_000_000
+    liar.flood = 2_000_000
     with pytest.raises(TransientError, match="more than it was asked for"), opened(liar) as folder:
         folder.after(0, most=1)
 
@@ -219,6 +219,22 @@ def test_a_listing_that_leaves_mails_out_is_not_taken_for_whole(liar: ImapLiar) 
         liar.mails.clear()
         with pytest.raises(TransientError, match="changes while it is looked through"):
             folder.after(0, most=9)
+
+
+def test_a_mail_that_is_left_out_of_a_listing_ends_it_and_is_listed_by_its_number_alone(liar: ImapLiar) -> None:
+    for text in (b"a", b"b", b"c"):
+        liar.put(text)
+    liar.unlisted.add(2)
+    with opened(liar) as folder:
+        assert [mail.uid for mail in folder.after(0, most=9)] == [1]
+        assert folder.after(1, most=9) == (ListedMail(uid=2, size=0, came_at=None),)
+        assert [mail.uid for mail in folder.after(2, most=9)] == [3]
+
+
+def test_numbers_that_make_no_sense_are_a_passing_failure(liar: ImapLiar) -> None:
+    liar.mails = [Kept(uid=uid, raw=b"a") for uid in (5, 5, 3)]
+    with opened(liar) as folder, pytest.raises(TransientError, match="makes no sense"):
+        folder.after(2, most=9)
 
 
 def test_a_server_that_cannot_tell_of_mail_says_so(liar: ImapLiar) -> None:
