@@ -13,6 +13,7 @@ from itertools import count
 from connector.failures import tell
 from connector.ports import Clock, ReplyMailbox
 from connector.services import fetching
+from connector.storage import reply_mailbox
 from connector.storage.database import Database
 from connector.storage.ledger import LEASE, Urgency
 
@@ -90,7 +91,14 @@ class MailboxWatch:
             self._stop.wait(pause.total_seconds())
 
     def _listen(self) -> timedelta:
-        """Listen for as long as it is our turn, and return how long to pause."""
+        """Listen for as long as it is our turn, and return how long to pause.
+
+        Where the mailbox cannot be read nobody knocks a second time: those who look into it do, ever more slowly.
+        """
+        with self._database.read() as db:
+            standing = reply_mailbox.standing(db)
+        if standing is not None and standing.fault is not None:
+            return self._take_over
         with self._mailbox.open() as folder:
             if not folder.tells:
                 return _RARELY

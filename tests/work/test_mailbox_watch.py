@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from connector.mailbox.imap import ImapMailbox
-from connector.storage import ledger, tables
+from connector.storage import installation, ledger, reply_mailbox
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.work.mailbox_watch import MailboxWatch
@@ -76,8 +76,7 @@ def test_a_look_is_due_at_the_start_once_somebody_listens_and_whenever_something
     liar.wait_for("IDLE", 2)
     until(lambda: desired(sqlite_database) == 3)
     with sqlite_database.read() as db:
-        installation = db.execute(sa.select(tables.installation.c.id)).scalar_one()
-        assert ledger.next_try(db, Key(Kind.MAILBOX, str(installation))) == NOW
+        assert ledger.next_try(db, Key(Kind.MAILBOX, str(installation.get(db).id))) == NOW
 
 
 def test_it_stops_at_once(sqlite_database: Database, liar: ImapLiar, listen: Listen) -> None:
@@ -107,6 +106,21 @@ def test_a_server_that_cannot_tell_is_not_listened_to(
     watch = listen(sqlite_database)
     liar.wait_for("LOGOUT")
     assert (liar.heard["IDLE"], desired(sqlite_database), watch.alive) == (0, 1, True)
+
+
+def test_a_mailbox_that_cannot_be_read_is_not_knocked_at_by_who_would_listen(
+    sqlite_database: Database, liar: ImapLiar, listen: Listen
+) -> None:
+    with sqlite_database.begin() as db:
+        reply_mailbox.begin(db, installation.get(db).id, identity=ImapMailbox(liar.url).identity)
+        reply_mailbox.note_fault(db, "the mailbox's server refuses to let us log in", now=NOW)
+    listen(sqlite_database)
+    until(lambda: desired(sqlite_database) == 1)
+    assert liar.heard["LOGIN"] == 0
+    with sqlite_database.begin() as db:
+        reply_mailbox.note_read(db, now=NOW)
+    liar.wait_for("IDLE")
+    assert liar.heard["LOGIN"] == 1
 
 
 @pytest.mark.postgresql
