@@ -37,6 +37,7 @@ KINDS = (
     "conversation",
     "sign_in",
     "mail",
+    "mailbox",
     "outcome",
     "upkeep",
 )
@@ -125,7 +126,7 @@ MAILS = Counter(
             *("other_method", "contradictory", "not_whole", "not_one_event", "series", "uid", "sequence", "attendee"),
             *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author", "words", "bounce"),
             *("mail_size", "mail_lines", "nul", "header_size", "header_lines", "content_header", "parts", "nesting"),
-            *("calendar_size", "calendar_lines", "attendees", "unparsable"),
+            *("calendar_size", "calendar_lines", "attendees", "unparsable", "unfetched"),
         )
     },
 )

@@ -20,7 +20,7 @@ from connector.domain.span import When
 from connector.inbox.authorship import Keys
 from connector.language.offered import Languages
 from connector.observed import observed
-from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Signing, Witness
+from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, ReplyMailbox, Sender, Signing, Witness
 from connector.services import short_links, texts
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, questions, take_back
@@ -44,6 +44,7 @@ class Runtime:
         witness: Remembers, outside the database, how far that had come; None for nobody.
         texts: How the gateway of texts signs what it tells; None where there is no gateway.
         keys: Where the public keys of signatures on mails are looked up.
+        mailbox: What clients answer to; None where there is none that we read.
     """
 
     settings: Settings
@@ -59,6 +60,7 @@ class Runtime:
     witness: Witness | None = None
     texts: Signing | None = None
     keys: Keys = lambda _name: None
+    mailbox: ReplyMailbox | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -248,6 +248,9 @@ def _print_attention(page: SessionPage) -> None:
         until = instant_text(page.question.answers_itself_at, zone)
         change = _ASKED[page.question.row.remote_change].capitalize()
         click.secho(f"{change}: its practitioner is asked, until {until}", fg="yellow")
+    if page.address_fails:
+        words = "The last mail to the client was refused or came back. Correct the address: pencilled clients change"
+        click.secho(words, fg="yellow")
     if page.missing_in:
         click.secho(f"Not yet in: {', '.join(page.missing_in)}", fg="yellow")
     if page.open is not None:
@@ -272,6 +275,7 @@ def _page_json(page: SessionPage) -> dict[str, object]:
     open_offer = page.open.offer if page.open else None
     return session_json(session, page.client.name) | {
         "missing_in": page.missing_in,
+        "address_fails": page.address_fails,
         "question": _question_json(page.question) if page.question else None,
         "open_offer": offer_json(open_offer, session) if open_offer else None,
         "draft": offer_json(page.draft, session) if page.draft else None,

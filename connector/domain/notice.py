@@ -50,6 +50,7 @@ class NoticeKind(StrEnum):
     ENTRIES_REFUSED = "entries_refused"  # a calendar can be read, but takes no entries
     CALENDAR_UNREACHABLE = "calendar_unreachable"  # a calendar has long been out of reach
     INSTALLATION_REFUSED = "installation_refused"  # to the operator: a service refuses the installation itself
+    MAILBOX_UNREAD = "mailbox_unread"  # to the operator: what clients write back cannot be fetched
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
     NOT_TOLD = "not_told"  # a message to the client could not leave before the session began
     SIGN_IN = "sign_in"

@@ -322,6 +322,11 @@ ROWS = (
         template="installation_refused",
     ),
     NoticeRow(
+        kind=NoticeKind.MAILBOX_UNREAD,
+        to=Audience.OPERATOR,
+        template="mailbox_unread",
+    ),
+    NoticeRow(
         kind=NoticeKind.NOT_DELIVERED,
         to=Audience.PRACTITIONER,
         template="not_delivered",

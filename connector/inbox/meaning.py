@@ -14,7 +14,6 @@ from connector.inbox.reports import Bounce
 
 _MACHINES = frozenset({"bulk", "junk", "list", "auto_reply"})  # Precedence
 _SAYS_SO = ("x-autoreply", "x-autorespond", "x-autoresponder", "list-id", "list-unsubscribe", "feedback-id")
-_SERVERS = ("mailer-daemon@", "postmaster@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +72,7 @@ def is_automatic(mail: BoundedMail) -> bool:
         or headers.value(message, "precedence").lower() in _MACHINES
         or any(name in message for name in _SAYS_SO)
         or headers.value(message, "return-path") == "<>"
-        or headers.author(mail.data, message).startswith(_SERVERS)
+        or headers.author(mail.data, message).startswith(reports.SERVERS)
         or reports.is_report(mail)
     )
 
@@ -81,6 +80,8 @@ def is_automatic(mail: BoundedMail) -> bool:
 def _meaning(mail: BoundedMail, *, author: str) -> Meaning:
     """Look for a report first, then for a calendar message, which programs send by themselves, too; then for words."""
     if reports.is_report(mail) and (bounce := reports.read(mail)):
+        return bounce
+    if (bounce := reports.read_words(mail, author=author)) is not None:
         return bounce
     if not author:
         return Nothing(reason=Unclear.AUTOMATIC if is_automatic(mail) else Unclear.NOT_ONE_AUTHOR)

@@ -37,7 +37,8 @@ def compose(
         letter: What to tell, to whom, and the link to open.
         brand: The product's name as people know it.
         from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
-        answers_read: As in `itip.request`.
+        answers_read: Somebody reads what is written to `from_address`. An organizer's address of before stays as it is,
+            and nothing is asked for there: who reads it is not known.
         languages: Those in which it can be written.
     Returns: One mail to one person; its From is the address to which bounces return.
     Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
@@ -56,7 +57,7 @@ def compose(
         thread_id=letter.thread_id,
         reply_to=imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to) if notice.reply_to else None,
         date=letter.date,
-        calendar=_calendar(notice, teller, answers_read=answers_read),
+        calendar=_calendar(notice, teller, answered_at=from_address if answers_read else ""),
     )
 
 
@@ -77,7 +78,7 @@ def _sender(notice: Notice, language: Language, *, brand: str, from_address: str
     return imip.Mailbox(name=name, address=organizer or from_address)
 
 
-def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | None:
+def _calendar(notice: Notice, teller: Teller, *, answered_at: str) -> bytes | None:
     row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
     if session is None:
         return None
@@ -102,7 +103,7 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
                     place=place,
                 ),
                 accepted=row.chosen_by_client and not notice.by_support,
-                answers_read=answers_read,
+                answers_read=bool(answered_at) and session.organizer.lower() == answered_at.lower(),
             )
         case _:
             assert_never(row.method)

@@ -30,7 +30,7 @@ from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.storage import calendars, conversations, ledger, offers, questions, signins, troubles
+from connector.storage import calendars, conversations, ledger, offers, questions, reply_mailbox, signins, troubles
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
@@ -126,6 +126,9 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _lasts(db, notice)
         case NoticeKind.INSTALLATION_REFUSED:
             return troubles.registration_fault(db, notice.about) is not None
+        case NoticeKind.MAILBOX_UNREAD:
+            standing = reply_mailbox.standing(db)
+            return standing is not None and standing.fault is not None
         case NoticeKind.SIGN_IN:
             return notice.signin_id is not None and signins.owner(db, notice.signin_id, now=now) is not None
         case _:

@@ -31,7 +31,8 @@ from connector.storage.messages import MessageState
 
 KEPT = timedelta(days=90)  # what became of a mail, so that a copy of it does nothing
 LANE = "inbox"
-WORDS, BOUNCE = "words", "bounce"  # outcomes of what is no calendar message; all others are words of `connector.inbox`
+WORDS, BOUNCE = "words", "bounce"  # outcomes of what is no calendar message
+UNFETCHED = "unfetched"  # the mailbox's server does not hand it over; all other outcomes are words of `connector.inbox`
 
 _ARRIVED = frozenset({MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN})  # or may have
 
@@ -51,6 +52,13 @@ def receive(db: Connection, raw: bytes, *, now: datetime) -> bool:
     else:
         _note(mail_id, outcome)
     return True
+
+
+def refuse(db: Connection, outcome: str, *, identity: str, now: datetime) -> None:
+    """Quarantine a mail of which nothing was fetched; `identity` is what is the same whenever it is listed."""
+    mail_id = incoming.add(db, identity=identity, raw=None, outcome=outcome, now=now)
+    if mail_id is not None:
+        _note(mail_id, outcome)
 
 
 def read(database: Database, mail_id: UUID, *, server: str, keys: Keys, fence: Fence) -> None:
@@ -203,5 +211,5 @@ def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
 def _note(mail_id: UUID, outcome: str) -> None:
     """Count what became of a mail; one that is quarantined is told, with its number and nothing that it says."""
     counters.add(counters.MAILS, outcome=outcome)
-    if outcome in set(Excess):
+    if outcome in {*Excess, UNFETCHED}:
         tell("mail_quarantined", outcome, mail=str(mail_id))

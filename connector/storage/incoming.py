@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.storage import installation
@@ -35,6 +35,12 @@ def unread(db: Connection, mail_id: UUID) -> tuple[bytes, datetime] | None:
     """Return a mail that is to be read, and when it came; None if it was read, or is not there."""
     row = db.execute(select(incoming_mails).where(incoming_mails.c.id == mail_id)).first()
     return None if row is None or row.outcome is not None or row.raw is None else (row.raw, row.received_at)
+
+
+def waiting(db: Connection) -> int:
+    """Return how many mails wait to be read."""
+    query = select(func.count()).select_from(incoming_mails).where(incoming_mails.c.outcome.is_(None))
+    return db.execute(query).scalar_one()
 
 
 def settle(db: Connection, mail_id: UUID, outcome: str, *, session_id: UUID | None = None) -> bool:

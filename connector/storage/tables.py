@@ -474,6 +474,31 @@ incoming_mails = Table(
     Column("session_id", Uuid, index=True),  # which it is about, if it is an answer
 )
 
+# How far the reply mailbox has been read: the one row of an installation that has one. See docs/decisions/0054.
+reply_mailbox = Table(
+    "reply_mailbox",
+    metadata,
+    Column("id", Uuid, primary_key=True),  # the installation's
+    Column("identity", String(64), nullable=False),  # which mailbox: a digest
+    Column("validity", BigInteger),  # of its UIDs; NULL until it was opened
+    Column("uid", BigInteger, nullable=False),  # the last one that is stored, or left behind
+    Column("tried_uid", BigInteger),  # the last one that was begun to be fetched, and how often in a row
+    Column("tries", Integer, nullable=False),
+    Column("looked_at", UtcDateTime),  # when it was last read to the end of what it had for us
+    Column("fault", Text),  # why it cannot be read; quotes nobody
+    Column("fault_since", UtcDateTime),
+    Column("fault_told_at", UtcDateTime),  # when the operator was told
+)
+
+# Mails in it that could not be fetched: left behind, and tried again later.
+unfetched_mails = Table(
+    "unfetched_mails",
+    metadata,
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("again_at", UtcDateTime, nullable=False),
+)
+
 signins = Table(
     "signins",
     metadata,

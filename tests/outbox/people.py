@@ -80,11 +80,17 @@ _REASON = {
     NoticeKind.CALENDAR_PAUSED: PauseReason.SHRUNKEN,
     NoticeKind.OPERATOR_PAUSED: PauseReason.EMPTIED,
     NoticeKind.INSTALLATION_REFUSED: "Google answered 403 accessNotConfigured",
+    NoticeKind.MAILBOX_UNREAD: "connecting took too long",
 }
 _MOVED = (NoticeKind.ENTRY_REVERTED, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
 _STOPPED = (NoticeKind.CALENDAR_PAUSED, NoticeKind.OPERATOR_PAUSED)
 _TROUBLES = (NoticeKind.ENTRIES_REFUSED, NoticeKind.CALENDAR_UNREACHABLE)
-_TO_OPERATOR = (NoticeKind.OPERATOR_PAUSED, NoticeKind.INSTALLATION_REFUSED, NoticeKind.RESTORE_FOUND)
+_TO_OPERATOR = (
+    NoticeKind.OPERATOR_PAUSED,
+    NoticeKind.INSTALLATION_REFUSED,
+    NoticeKind.MAILBOX_UNREAD,
+    NoticeKind.RESTORE_FOUND,
+)
 _AFTER_RESTORE = (NoticeKind.RESTORED, NoticeKind.RESTORE_FOUND)
 _WITHOUT_SESSION = (
     *_STOPPED,
@@ -92,6 +98,7 @@ _WITHOUT_SESSION = (
     *_AFTER_RESTORE,
     NoticeKind.ACCESS_LOST,
     NoticeKind.INSTALLATION_REFUSED,
+    NoticeKind.MAILBOX_UNREAD,
     NoticeKind.SIGN_IN,
 )
 _RIGHTED = (
@@ -130,7 +137,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         calendar_id=UUID(int=7) if kind in (*_STOPPED, *_TROUBLES) else None,
         count=14 if kind in (*_STOPPED, NoticeKind.ENTRIES_REFUSED) else 0,
         righted=_RIGHTED if kind is NoticeKind.RESTORED else (),
-        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in _AFTER_RESTORE else None,
+        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in (*_AFTER_RESTORE, NoticeKind.MAILBOX_UNREAD) else None,
     )
     return replace(usual, **changes)
 

@@ -107,6 +107,26 @@ def test_client_who_chose_is_not_asked_again_but_one_for_whom_support_chose_is()
     assert event(mail(letter(NoticeKind.ACCEPTED, by_support=True)))["PARTSTAT"] == "NEEDS-ACTION"
 
 
+@pytest.mark.parametrize(
+    ("organizer", "read", "asked"),
+    [
+        (FROM, True, "TRUE"),
+        (FROM.upper(), True, "TRUE"),
+        (FROM, False, "FALSE"),
+        ("sessions@before.example", True, "FALSE"),
+        ("sessions@before.example", False, "FALSE"),
+    ],
+)
+def test_an_answer_is_asked_for_only_where_somebody_reads_what_is_written_to_the_organizer(
+    organizer: str,
+    read: bool,  # noqa: FBT001
+    asked: str,
+) -> None:
+    entry = event(mail(letter(NoticeKind.MOVED, session=replace(SESSION, organizer=organizer)), answers_read=read))
+    assert entry["RSVP"] == asked
+    assert entry["ORGANIZER"].lower() == f"mailto:{organizer.lower()}", "it never changes"
+
+
 def test_calendar_entry_is_neutral_and_in_the_language_of_the_client() -> None:
     german = event(mail(letter(NoticeKind.BOOKED, to=replace(CLIENT, locale="de"))))
 

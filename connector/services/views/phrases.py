@@ -41,6 +41,7 @@ LETTERS = {
     NoticeKind.ENTRIES_REFUSED: marked("news that a calendar takes no entries"),
     NoticeKind.CALENDAR_UNREACHABLE: marked("news that a calendar is out of reach"),
     NoticeKind.INSTALLATION_REFUSED: marked("news that a calendar service refuses this installation"),
+    NoticeKind.MAILBOX_UNREAD: marked("news that the reply mailbox cannot be read"),
     NoticeKind.NOT_DELIVERED: marked("news that a message did not arrive"),
     NoticeKind.NOT_TOLD: marked("news that a message could not be sent in time"),
     NoticeKind.SIGN_IN: marked("sign-in link"),

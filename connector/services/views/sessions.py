@@ -132,6 +132,7 @@ class SessionPage:
         missing_in: The names of the connected calendars that do not show the session as it is wanted.
         conflicts: By the alternatives noted down or offered, the names of the calendars in which something else stands.
         blind: The calendars of which it is not known whether they are free at those times.
+        address_fails: Whether the last mail to the client, at the address they have, was refused or came back.
     """
 
     practitioner: Practitioner
@@ -147,6 +148,7 @@ class SessionPage:
     question: Question | None
     conflicts: Mapping[UUID, tuple[str, ...]]
     blind: tuple[BlindSpot, ...]
+    address_fails: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +227,7 @@ def session_page(
         question=question,
         conflicts=conflicts,
         blind=tuple(blind),
+        address_fails=conversations.address_fails(db, practitioner_id, client),
     )
 
 
