@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from connector.domain.facts import Attendance
-from connector.domain.span import Span
+from connector.domain.span import LONGEST, SHORTEST, Span
 from connector.domain.text import visible
 from connector.ical import reading
 from connector.ical.foreign import lines, text, values
@@ -39,7 +39,7 @@ class Unclear(StrEnum):
     ATTENDEE = "attendee"  # not exactly one, or none with an address
     DELEGATED = "delegated"  # somebody else shall come
     NO_ANSWER = "no_answer"  # neither yes, no nor perhaps
-    TIME = "time"  # another time is wanted, and cannot be read
+    TIME = "time"  # another time is wanted, and cannot be read, or is none for a session
     AUTOMATIC = "automatic"  # no person has written it (RFC 3834)
     EMPTY = "empty"  # nothing but what it quotes
     NOT_ONE_AUTHOR = "not_one_author"
@@ -140,7 +140,7 @@ def _meant(method: str, event: Component, data: bytes) -> CalendarMessage:
         return Reply(**common, answer=_answer(attendees[0].parameter("PARTSTAT")))
     if method == "COUNTER":
         content = reading.read(data)
-        if content is None:
+        if content is None or not SHORTEST <= content.span.duration <= LONGEST:
             raise UnclearError(Unclear.TIME)
         return Counter(**common, span=content.span)
     return Refresh(**common)

@@ -15,7 +15,7 @@ from connector.domain import quiet_hours
 from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, NoticeInDoubt, NoticeRefused, NoticeSent, SessionBooked
 from connector.domain.next_letter import Next, Standing, next_letter
-from connector.domain.notice import Notice, NoticeKind, Recipient
+from connector.domain.notice import DeclinedProposal, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
@@ -78,6 +78,46 @@ def _witnessed(
     stored = _readdressed(db, replace(stored, beliefs=beliefs), client.address(medium))
     conversations.save(db, stored)
     return stored
+
+
+def tell_again(db: Connection, practitioner: Practitioner, client: Client, session: Session, *, now: datetime) -> bool:
+    """Have a client told once more, at the address that is theirs, how a session stands; return whether they can be."""
+    return _owe(db, practitioner, client, session, lambda beliefs: rules.asked_again(beliefs, session), now)
+
+
+def tell_declined(
+    db: Connection,
+    practitioner: Practitioner,
+    client: Client,
+    session: Session,
+    declined: DeclinedProposal,
+    *,
+    now: datetime,
+) -> bool:
+    """Have a client told that a time cannot be which they have asked for by mail; return whether they can be."""
+    return _owe(db, practitioner, client, session, lambda beliefs: rules.declining(beliefs, declined), now)
+
+
+def _owe(
+    db: Connection,
+    practitioner: Practitioner,
+    client: Client,
+    session: Session,
+    change: Callable[[Conversation], Conversation],
+    now: datetime,
+) -> bool:
+    """Change what is to be told by mail; False to whom no mail goes."""
+    medium = Medium.EMAIL
+    if medium not in client.reachable:
+        return False
+    address = client.address(medium)
+    stored = conversations.about(db, practitioner.id, session.id, Audience.CLIENT, medium, address=address)
+    beliefs = change(_beliefs(db, stored, client))
+    _forget_queued(db, stored)
+    stored = _readdressed(db, replace(stored, beliefs=beliefs), address)
+    conversations.save(db, stored)
+    _make_due(db, stored, _next(stored, _standing(db, session), _basis(practitioner, client, medium), now), now)
+    return True
 
 
 def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> Client:

@@ -30,7 +30,7 @@ from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.storage import calendars, conversations, ledger, offers, questions, signins, troubles
+from connector.storage import calendars, client_mails, conversations, ledger, offers, questions, signins, troubles
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
@@ -113,6 +113,8 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
     match notice.kind:
         case NoticeKind.MOVE_ASKED | NoticeKind.REPLACE_ASKED | NoticeKind.DELETE_ASKED:
             return notice.question_id is not None and questions.get(db, notice.question_id).is_open
+        case NoticeKind.CLIENT_DECLINED | NoticeKind.ANSWER_UNPROVED | NoticeKind.CLIENT_PROPOSED:
+            return notice.mail_id is not None and client_mails.get(db, notice.mail_id).is_open
         case NoticeKind.DRAFT_WAITING:
             return notice.offer_id is not None and offers.get(db, notice.offer_id).state is OfferState.DRAFT
         case NoticeKind.CONFLICT_FOUND:

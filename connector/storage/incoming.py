@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.storage import installation
@@ -42,6 +42,13 @@ def settle(db: Connection, mail_id: UUID, outcome: str, *, session_id: UUID | No
     waiting = (incoming_mails.c.id == mail_id) & incoming_mails.c.outcome.is_(None)
     query = update(incoming_mails).where(waiting).values(outcome=outcome, session_id=session_id, raw=None)
     return db.execute(query).rowcount > 0
+
+
+def settled_since(db: Connection, session_id: UUID, outcome: str, *, since: datetime) -> int:
+    """Return of how many mails about a session, received after `since`, this became."""
+    own = (incoming_mails.c.session_id == session_id) & (incoming_mails.c.outcome == outcome)
+    query = select(func.count()).select_from(incoming_mails).where(own, incoming_mails.c.received_at > since)
+    return int(db.execute(query).scalar_one())
 
 
 def sweep(db: Connection, *, received_before: datetime) -> None:
