@@ -73,6 +73,7 @@ def test_who_has_declined_has_the_page_ask_what_follows(stage: Stage) -> None:
     assert f'href="{page}/cancel"' in text
     assert f'href="/sessions/{stage.session.id}/offer"' in text
     assert stage.stored_session().flag is FlagReason.DECLINED
+    assert stage.signed_in().get(f"/sessions/{stage.session.id}").text.count('class="alarm"') == 1
     assert stage.browser().post(f"{page}/keep", page=page).status_code == 303
     assert stage.stored_session().flag is None
     assert "Decided: the session stays as it is" in stage.browser().get(page).text
