@@ -101,6 +101,7 @@ def test_a_wish_out_of_a_calendar_is_declined_and_the_next_one_agreed_to(answere
     assert answered.practice.session(answered.booked).when == when(96)
 
 
+@pytest.mark.long
 def test_words_reach_the_practitioner_whose_reply_goes_to_the_client(answered: Answered) -> None:
     letter = answered.to(mails.CLIENT)[-1]
     answered.arrive(mails.plain("I may be late.").replace(mails.OURS.encode(), str(letter["Message-ID"]).encode()))
@@ -109,6 +110,7 @@ def test_words_reach_the_practitioner_whose_reply_goes_to_the_client(answered: A
     assert [address.addr_spec for address in passed_on["Reply-To"].addresses] == [mails.CLIENT]
 
 
+@pytest.mark.long
 def test_who_asks_how_things_stand_gets_the_same_invitation_again(answered: Answered) -> None:
     first = answered.to(mails.CLIENT)[-1]
     uid, sequence = value(calendar_of(first), "UID").partition(":")[2], value(calendar_of(first), "SEQUENCE")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from connector.domain.client_mail import ClientMail, MailState
 from connector.domain.facts import Attendance, ClientAnswered, FlagReason, MailChoice, MailKind, SessionMoved
@@ -26,6 +27,11 @@ from tests.services.practice import Practice
 from tests.services.test_receiving import SERVER, inbox, outcomes, reply, take_in
 
 __all__ = ["inbox"]  # a fixture
+
+
+def elsewhere(*values: object) -> ParameterSet:
+    """An example of a rule that another shows in `make test`."""
+    return pytest.param(*values, marks=pytest.mark.long)
 
 
 def counter(
@@ -116,7 +122,7 @@ def test_words_from_another_address_are_shown_as_such(inbox: Practice) -> None:
     assert (mail.author, mail.trusted) == ("alex@work.example", False)
 
 
-@pytest.mark.parametrize("about", ["<nobody@knows.example>", f"<{UUID(int=7)}@pencilled.example>"])
+@pytest.mark.parametrize("about", [elsewhere("<nobody@knows.example>"), f"<{UUID(int=7)}@pencilled.example>"])
 def test_words_that_answer_no_letter_of_ours_are_quarantined(inbox: Practice, about: str) -> None:
     session = inbox.book()
     raw = mails.plain("Hello", sender=inbox.alex.email).replace(mails.OURS.encode(), about.encode())
@@ -134,6 +140,7 @@ def test_what_a_practitioner_writes_is_nothing_that_their_client_says(inbox: Pra
     assert kept(inbox, session) == []
 
 
+@pytest.mark.long
 def test_words_in_answer_to_a_letter_to_the_practitioner_are_not_shown(inbox: Practice) -> None:
     session = inbox.book()
     take_in(inbox, words(inbox, session))
@@ -178,6 +185,7 @@ def test_an_unproved_refusal_that_is_taken_asks_what_follows(inbox: Practice) ->
     assert inbox.session(session).flag is None
 
 
+@pytest.mark.long
 def test_an_unproved_answer_that_is_left_changes_nothing(inbox: Practice) -> None:
     session = inbox.book()
     before = inbox.session(session)
@@ -185,6 +193,7 @@ def test_an_unproved_answer_that_is_left_changes_nothing(inbox: Practice) -> Non
     assert (inbox.session(session), answers(inbox, session)) == (before, [])
 
 
+@pytest.mark.long
 def test_an_unproved_answer_to_what_was_changed_since_cannot_be_taken_any_more(inbox: Practice) -> None:
     session = inbox.book()
     mail = the_one(inbox, session, reply(inbox, session, vouched=False))
@@ -257,6 +266,7 @@ def test_who_offers_other_times_is_not_asked_any_more(inbox: Practice) -> None:
     assert mail.state is MailState.OVERTAKEN
 
 
+@pytest.mark.long
 def test_who_keeps_the_session_on_its_own_page_is_not_asked_any_more(inbox: Practice) -> None:
     session = inbox.book()
     take_in(inbox, reply(inbox, session))
@@ -266,6 +276,7 @@ def test_who_keeps_the_session_on_its_own_page_is_not_asked_any_more(inbox: Prac
     assert mail.state is MailState.OVERTAKEN
 
 
+@pytest.mark.long
 def test_who_accepts_after_all_leaves_nothing_to_decide(inbox: Practice) -> None:
     session = inbox.book()
     take_in(inbox, reply(inbox, session))
@@ -323,6 +334,7 @@ def test_who_refuses_has_the_client_told_and_everything_stays(inbox: Practice) -
     assert len(inbox.told(session, client=True)) == 2
 
 
+@pytest.mark.long
 def test_an_answer_after_a_time_was_refused_still_counts(inbox: Practice) -> None:
     session = inbox.book()
     decide(inbox, the_one(inbox, session, counter(inbox, session, when(72))), MailChoice.REFUSE)
@@ -339,7 +351,9 @@ def test_who_cannot_be_written_to_is_not_refused_anything(inbox: Practice) -> No
     assert kept(inbox, session) == [mail]
 
 
-@pytest.mark.parametrize(("hours", "finding"), [(-3, Finding.PAST), (71.5, Finding.TAKEN), (60, Finding.NIGHT)])
+@pytest.mark.parametrize(
+    ("hours", "finding"), [(-3, Finding.PAST), elsewhere(71.5, Finding.TAKEN), elsewhere(60, Finding.NIGHT)]
+)
 def test_what_speaks_against_a_time_is_told(inbox: Practice, hours: float, finding: Finding) -> None:
     session = inbox.book()
     inbox.book(71, of=inbox.another_client(client(email="sam@client.example")))
@@ -347,7 +361,7 @@ def test_what_speaks_against_a_time_is_told(inbox: Practice, hours: float, findi
     assert inbox.told(session, client=False)[-1].notice.reason == finding
 
 
-@pytest.mark.parametrize(("hours", "error"), [(-3, PastSpanError), (71.5, TimeTakenError)])
+@pytest.mark.parametrize(("hours", "error"), [elsewhere(-3, PastSpanError), (71.5, TimeTakenError)])
 def test_a_time_that_cannot_be_is_refused_and_the_wish_stays_open(
     inbox: Practice, hours: float, error: type[RuleError]
 ) -> None:
@@ -366,7 +380,7 @@ def test_who_asks_for_the_time_that_they_have_asks_for_nothing(inbox: Practice) 
     assert kept(inbox, session) == []
 
 
-@pytest.mark.parametrize("minutes", [0.5, 24 * 60 + 1])
+@pytest.mark.parametrize("minutes", [elsewhere(0.5), 24 * 60 + 1])
 def test_a_time_that_no_session_can_have_is_none(inbox: Practice, minutes: float) -> None:
     session = inbox.book()
     wished = when(72)
@@ -383,6 +397,7 @@ def test_a_wish_that_is_repeated_after_it_was_refused_asks_nobody_again(inbox: P
     assert len(kept(inbox, session)) == 1
 
 
+@pytest.mark.long
 def test_a_later_wish_takes_the_place_of_the_earlier(inbox: Practice) -> None:
     session = inbox.book()
     take_in(inbox, counter(inbox, session, when(72)))
@@ -399,6 +414,7 @@ def test_nothing_is_decided_about_a_session_that_is_over(inbox: Practice) -> Non
         decide(inbox, mail, MailChoice.AGREE)
 
 
+@pytest.mark.long
 def test_a_choice_that_a_mail_does_not_have_is_refused(inbox: Practice) -> None:
     session = inbox.book()
     mail = the_one(inbox, session, counter(inbox, session, when(96)))
@@ -409,7 +425,7 @@ def test_a_choice_that_a_mail_does_not_have_is_refused(inbox: Practice) -> None:
 # Asking how things stand.
 
 
-@pytest.mark.parametrize("vouched", [True, False])
+@pytest.mark.parametrize("vouched", [pytest.param(True, marks=pytest.mark.long), False])
 def test_who_asks_is_told_again_at_the_address_that_is_theirs(inbox: Practice, *, vouched: bool) -> None:
     session = inbox.book()
     before = inbox.session(session)
@@ -437,6 +453,7 @@ def test_who_asks_about_a_cancelled_session_is_told_that_it_is(inbox: Practice) 
     assert inbox.kinds_told(session, client=True) == ["booked", "cancelled", "cancelled"]
 
 
+@pytest.mark.long
 def test_who_asks_about_a_session_that_has_begun_is_told_nothing(inbox: Practice) -> None:
     session = inbox.book()
     inbox.wait(hours=48)

@@ -29,8 +29,8 @@ def told(stage: Stage, *, client: bool) -> list[str]:
         return [one.kind for one in messages.of_session(db, stage.session.id) if one.to_client is client]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[] if k == "proposal" else pytest.mark.long) for k in KINDS])
+@pytest.mark.parametrize("method", ["GET", pytest.param("HEAD", marks=pytest.mark.long)])
 def test_opening_every_page_decides_nothing(stage: Stage, kind: str, method: str) -> None:
     mail, browser = of_kind(stage, kind), stage.browser()
     page = page_of(stage, mail)
