@@ -82,7 +82,7 @@ class ClientMail:
         sequence: The revision of the invitation that they have answered; None for words.
         stamp: When, by a clock of theirs, aware UTC; None if it does not tell.
         proposed: The time that they would like.
-        choice: What was decided.
+        choice: What was decided, last if it was asked once more.
     """
 
     id: UUID
@@ -134,7 +134,7 @@ def decide(mail: ClientMail, choice: MailChoice, *, by: Actor, now: datetime) ->
         )
     fact = MailDecided(at=now, by=by, session_id=mail.session_id, mail_id=mail.id, mail=mail.kind, choice=choice)
     if choice is MailChoice.TAKE and mail.answer is Attendance.DECLINED:
-        return replace(mail, kind=MailKind.DECLINED, trusted=True), fact
+        return replace(mail, kind=MailKind.DECLINED, choice=choice, trusted=True), fact
     trusted = mail.trusted or choice in {MailChoice.TAKE, MailChoice.AGREE}
     return replace(mail, state=MailState.DECIDED, choice=choice, trusted=trusted, ended_at=now), fact
 

@@ -65,6 +65,12 @@ def test_an_unproved_answer_has_one_button_on_its_page_and_on_that_of_the_sessio
     assert "A mail answers the invitation" not in ada.get("/sessions").text
 
 
+def test_pressing_twice_takes_an_answer_once(stage: Stage) -> None:
+    page, browser = page_of(stage, answer(stage, vouched=False)), stage.browser()
+    assert [browser.post(f"{page}/take", page="/signin").status_code for _ in range(2)] == [303, 303]
+    assert "Kim Noor has declined: what should happen?" in browser.get(page).text
+
+
 def test_who_has_declined_has_the_page_ask_what_follows(stage: Stage) -> None:
     page = page_of(stage, answer(stage))
     text = stage.browser().get(page).text
@@ -83,6 +89,7 @@ def test_cancelling_is_asked_once_more(stage: Stage) -> None:
     page = page_of(stage, answer(stage))
     text = stage.browser().get(f"{page}/cancel").text
     assert "You cannot undo this" in text
+    assert "The open offer ends" not in text
     assert stage.browser().post(f"{page}/cancel").status_code == 303
     assert stage.stored_session().state is SessionState.CANCELLED
     assert told(stage, client=True)[-1] == "cancelled"
@@ -99,6 +106,14 @@ def test_another_time_is_shown_with_what_is_known_of_it_and_agreed_to(stage: Sta
     assert stage.stored_session().when == stage.at(8, 16)
     assert told(stage, client=True)[-1] == "moved"
     assert "Kim Noor agreed on" in stage.signed_in().get(f"/sessions/{stage.session.id}").text
+
+
+def test_agreeing_says_that_an_open_offer_ends(stage: Stage) -> None:
+    stage.offer()
+    page = page_of(stage, wish(stage, stage.at(8, 16)))
+    assert "The open offer ends" in stage.browser().get(f"{page}/agree").text
+    stage.browser().post(f"{page}/agree")
+    assert told(stage, client=True)[-1] == "moved"
 
 
 def test_another_time_that_nothing_proves_says_so_before_it_is_agreed_to(stage: Stage) -> None:

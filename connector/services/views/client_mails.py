@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from connector.domain.client_mail import ClientMail, MailState
 from connector.domain.facts import MailDecided
 from connector.domain.notice import Finding
+from connector.domain.offer import OfferState
 from connector.domain.people import Client, Practitioner
 from connector.domain.session import Session
 from connector.language.offered import ENGLISH_ONLY, Languages
@@ -17,8 +18,9 @@ from connector.services import client_mails as keeping
 from connector.services.policy import Policy
 from connector.services.scheduling import mails
 from connector.services.sync import free_busy
+from connector.services.views.offers import is_open as is_offered
 from connector.services.views.timeline import Line, line_of, teller_for
-from connector.storage import people, sessions, timeline
+from connector.storage import offers, people, sessions, timeline
 from connector.storage.seal import Seal
 
 
@@ -32,6 +34,7 @@ class MailPage:
         conflicts: The names of the calendars in which something stands at that time.
         is_known: Whether its author has the address that the client is written to.
         ended: Who has decided, and when; None while nobody has.
+        offer: Whether other times are offered at present; that ends when the session moves, or is cancelled.
     """
 
     mail: ClientMail
@@ -43,6 +46,7 @@ class MailPage:
     conflicts: tuple[str, ...]
     is_known: bool
     ended: Line | None
+    offer: bool
 
     @property
     def can_be_agreed_to(self) -> bool:
@@ -62,7 +66,7 @@ def mail_page(
     practitioner, client = people.practitioner(db, mail.practitioner_id), people.client(db, session.client_id)
     is_open = mails.can_be_decided(mail, session, now=now)
     proposed = mail.proposed if is_open else None
-    end = _end_of(db, mail)
+    end, offer = _end_of(db, mail), offers.in_state(db, session.id, OfferState.OPEN)
     return MailPage(
         mail=mail,
         session=session,
@@ -73,6 +77,7 @@ def mail_page(
         conflicts=free_busy.conflicts(db, practitioner.id, proposed.span) if proposed else (),
         is_known=mail.author == client.email.lower(),
         ended=line_of(end, teller_for(practitioner, languages)) if end else None,
+        offer=offer is not None and is_offered(offer, now),
     )
 
 
