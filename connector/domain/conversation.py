@@ -158,15 +158,18 @@ def declining(conversation: Conversation, declined: DeclinedProposal) -> Convers
     return replace(conversation, beliefs=_distinct(beliefs))
 
 
-def asked_again(conversation: Conversation, session: Session) -> Conversation:
-    """Return a conversation whose reader asks how their session stands: their calendar may say something else."""
-    newest = replace(conversation.beliefs[-1], letter=None)
-    if session.state is SessionState.CANCELLED:
-        here = Arrangement(when=session.when, location=session.location)
-        doubtful = replace(newest, known=here, entry=here)
-    else:
-        doubtful = replace(newest, entry=None)
-    return replace(conversation, beliefs=_distinct((doubtful, *conversation.beliefs)), refused=())
+def asked_again(conversation: Conversation, session: Session, *, accepted: bool = False) -> Conversation:
+    """Return a conversation whose reader asks how their session stands: their calendar may say something else.
+
+    `accepted`: they were told last that what they have chosen is booked; the same revision says the same again.
+    """
+    here = Arrangement(when=session.when, location=session.location)
+    is_over, owed = session.state is SessionState.CANCELLED, frozenset({Owed.ACCEPTED} if accepted else ())
+    doubtful = (
+        replace(belief, known=here, entry=here) if is_over else replace(belief, entry=None, owed=belief.owed | owed)
+        for belief in conversation.beliefs
+    )
+    return replace(conversation, beliefs=_distinct((*doubtful, *conversation.beliefs)), refused=())
 
 
 def _witnessed(belief: Belief, fact: Fact) -> Belief:
@@ -355,7 +358,8 @@ def told(belief: Belief, notice: Notice, *, now: datetime) -> Belief:
         case Effect.OFFER_ENDS:
             return replace(belief, known=here, offer=None, owed=belief.owed - {Owed.REJECTED})
         case Effect.PROPOSAL_ENDS:
-            return replace(belief, declined=tuple(one for one in belief.declined if one != notice.declined))
+            left = tuple(one for one in belief.declined if one != notice.declined)
+            return replace(belief, known=here, declined=left)
         case _:
             return belief
 

@@ -16,7 +16,7 @@ from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, NoticeInDoubt, NoticeRefused, NoticeSent, SessionBooked
 from connector.domain.next_letter import Next, Standing, next_letter
 from connector.domain.notice import DeclinedProposal, Notice, NoticeKind, Recipient
-from connector.domain.notice_table import Audience
+from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
@@ -82,7 +82,21 @@ def _witnessed(
 
 def tell_again(db: Connection, practitioner: Practitioner, client: Client, session: Session, *, now: datetime) -> bool:
     """Have a client told once more, at the address that is theirs, how a session stands; return whether they can be."""
-    return _owe(db, practitioner, client, session, lambda beliefs: rules.asked_again(beliefs, session), now)
+    accepted = _was_told_of_their_choice(db, session)
+    return _owe(
+        db, practitioner, client, session, lambda known: rules.asked_again(known, session, accepted=accepted), now
+    )
+
+
+def _was_told_of_their_choice(db: Connection, session: Session) -> bool:
+    """Whether the last invitation by mail said that what the client had chosen is booked."""
+    told = [
+        one
+        for one in messages.of_session(db, session.id)
+        if one.to_client and one.medium is Medium.EMAIL and NOTICES[one.kind].method is Method.REQUEST
+    ]
+    latest = told[-1].notice.session if told else None
+    return latest is not None and latest.revision == session.revision and NOTICES[told[-1].kind].chosen_by_client
 
 
 def tell_declined(

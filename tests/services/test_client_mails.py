@@ -446,6 +446,13 @@ def test_who_asks_again_and_again_is_told_once_a_day(inbox: Practice) -> None:
     assert len(inbox.told(session, client=True)) == 3
 
 
+def test_who_asks_about_a_time_that_they_have_chosen_is_not_asked_whether_it_suits_them(inbox: Practice) -> None:
+    session = inbox.book()
+    inbox.accept(inbox.offer(session, 72))
+    take_in(inbox, asking(inbox, session, "REFRESH"))
+    assert inbox.kinds_told(session, client=True) == ["booked", "offered", "accepted", "accepted"]
+
+
 def test_who_asks_about_a_cancelled_session_is_told_that_it_is(inbox: Practice) -> None:
     session = inbox.book()
     inbox.cancel(session)
