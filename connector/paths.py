@@ -23,6 +23,7 @@ OWN = frozenset(
         "clash",
         "healthz",
         "hooks",
+        "mail",
         "metrics",
         "question",
         "readyz",
@@ -61,6 +62,11 @@ def texts(token: str) -> str:
 def question(token: str) -> str:
     """Return the path of the page on which a practitioner answers a question."""
     return f"/question/{token}"
+
+
+def mail(token: str) -> str:
+    """Return the path of the page on which a practitioner decides about a mail of their client's."""
+    return f"/mail/{token}"
 
 
 def paused(token: str) -> str:

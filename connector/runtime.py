@@ -23,7 +23,7 @@ from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, ReplyMailbox, Sender, Signing, Witness
 from connector.services import short_links, texts
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, questions, take_back
+from connector.services.scheduling import answers, mails, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
@@ -132,6 +132,8 @@ class Runtime:
                 path = paths.answer(self.seal.token(answers.PURPOSE, identity))
             case Link.QUESTION:
                 path = paths.question(self.seal.token(questions.PURPOSE, identity))
+            case Link.MAIL:
+                path = paths.mail(self.seal.token(mails.PURPOSE, identity))
             case Link.CONFLICT:
                 path = paths.conflict(self.seal.token(take_back.PURPOSE, identity))
             case Link.PAUSED:

@@ -217,6 +217,8 @@ def _standing(row: SessionRow, zone: str) -> str:
     if row.question is not None:
         until = instant_text(row.question.answers_itself_at, zone)
         words.append(f"{_ASKED[row.question.row.remote_change]}: THE PRACTITIONER IS ASKED, until {until}")
+    if row.mail is not None:
+        words.append("A MAIL OF THE CLIENT'S WAITS FOR A DECISION")
     if row.deadline is not None:
         words.append(f"{row.offered} offered until {instant_text(row.deadline, zone)}")
     if row.drafted:
@@ -251,6 +253,8 @@ def _print_attention(page: SessionPage) -> None:
     if page.address_fails:
         words = "The last mail to the client was refused or came back. Correct the address: pencilled clients change"
         click.secho(words, fg="yellow")
+    if page.undecided:
+        click.secho("A mail of the client's waits for a decision of the practitioner.", fg="yellow")
     if page.missing_in:
         click.secho(f"Not yet in: {', '.join(page.missing_in)}", fg="yellow")
     if page.open is not None:

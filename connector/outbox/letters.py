@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from markupsafe import Markup
 
-from connector.domain.notice import Choice, Notice, Righted
+from connector.domain.notice import Choice, Notice, NoticeKind, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
@@ -21,6 +21,7 @@ from connector.ports import Letter
 
 _MOST_INITIALS = 3
 _USUAL_MINUTES = "15"
+_LONGEST_QUOTED, _MOST_QUOTED = 2_000, 60  # characters and lines of a client's own words
 
 
 def compose(
@@ -46,7 +47,8 @@ def compose(
     notice = letter.notice
     _check_complete(letter)
     teller = Teller.to(locale=notice.to.locale, zone=notice.to.zone, languages=languages)
-    wording = render(teller.language, NOTICES[notice.kind].template, _words(letter, teller, brand))
+    words = _words(letter, teller, brand, answers_read=answers_read)
+    wording = render(teller.language, NOTICES[notice.kind].template, words)
     return imip.message(
         sender=_sender(notice, teller.language, brand=brand, from_address=from_address),
         recipient=imip.Mailbox(name=notice.to.name, address=notice.to.address),
@@ -55,10 +57,22 @@ def compose(
         html=wording.html,
         message_id=letter.message_id,
         thread_id=letter.thread_id,
-        reply_to=imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to) if notice.reply_to else None,
+        reply_to=_reply_to(notice),
         date=letter.date,
         calendar=_calendar(notice, teller, answered_at=from_address if answers_read else ""),
     )
+
+
+def _reply_to(notice: Notice) -> imip.Mailbox | None:
+    """Return who reads what is written back: the practitioner; of a client's own words, that client."""
+    if notice.reply_to:
+        return imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to)
+    return imip.Mailbox(name=notice.client_name, address=notice.author) if _is_passed_on(notice) else None
+
+
+def _is_passed_on(notice: Notice) -> bool:
+    """Whether a letter holds what a client has written from the address that is known to be theirs."""
+    return notice.kind is NoticeKind.CLIENT_WROTE and notice.trusted and bool(notice.author)
 
 
 def _check_complete(letter: Letter) -> None:
@@ -89,6 +103,12 @@ def _calendar(notice: Notice, teller: Teller, *, answered_at: str) -> bytes | No
             return None
         case Method.CANCEL:
             return itip.cancel(session, practitioner_name=practitioner, client=notice.to, summary=summary)
+        case Method.DECLINECOUNTER:
+            if notice.declined is None:
+                raise ValueError("a letter that declines no time")
+            return itip.decline_counter(
+                session, notice.declined, practitioner_name=practitioner, client=notice.to, summary=summary
+            )
         case Method.REQUEST:
             place = teller.place(session.location)
             return itip.request(
@@ -109,10 +129,10 @@ def _calendar(notice: Notice, teller: Teller, *, answered_at: str) -> bytes | No
             assert_never(row.method)
 
 
-def _words(letter: Letter, teller: Teller, brand: str) -> Words:
+def _words(letter: Letter, teller: Teller, brand: str, *, answers_read: bool) -> Words:
     notice = letter.notice
     text: dict[str, Any] = {
-        **_people(notice, teller.language, brand),
+        **_people(notice, teller.language, brand, answers_read=answers_read),
         **_session_words(letter, teller),
         **_change_words(notice, teller),
         **_offer_words(letter, teller),
@@ -120,15 +140,23 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         "righted": bool(notice.righted),
         "since": teller.instant(notice.since) if notice.since else "",
     }
-    html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about")}
+    html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about", "author")}
     html |= dict(_places_in_html(notice, teller))
     choices = [_choice(choice, teller) for choice in _choices(letter)]
     choices += [_righted(one, teller, brand) for one in notice.righted]
-    return Words(text=text, html=html, choices=choices, link=letter.link)
+    return Words(text=text, html=html, choices=choices, link=letter.link, quoted=_quoted(notice.about))
 
 
-def _people(notice: Notice, language: Language, brand: str) -> dict[str, Any]:
-    """Return who is concerned, and who has acted for whom."""
+def _quoted(text: str) -> tuple[str, ...]:
+    """Return the lines of what somebody has written, as many as a letter has room for; the page shows all."""
+    lines = [itip.one_line(line) for line in text[:_LONGEST_QUOTED].splitlines()][:_MOST_QUOTED]
+    is_cut = len(text) > _LONGEST_QUOTED or len(text.splitlines()) > _MOST_QUOTED
+    return (*lines, "…") if is_cut else tuple(lines)
+
+
+def _people(notice: Notice, language: Language, brand: str, *, answers_read: bool) -> dict[str, Any]:
+    """Return who is concerned, who has acted for whom, and who reads what is written back."""
+    to_client = NOTICES[notice.kind].to is Audience.CLIENT
     client = itip.one_line(notice.client_name) or language.say("Client")
     return {
         "name": itip.one_line(notice.to.name),
@@ -136,8 +164,11 @@ def _people(notice: Notice, language: Language, brand: str) -> dict[str, Any]:
         "client": client,
         "initials": _initials(client) if notice.client_name else client,
         "brand": itip.one_line(brand),
-        "to_client": NOTICES[notice.kind].to is Audience.CLIENT,
-        "replies": bool(notice.reply_to),
+        "to_client": to_client,
+        "replies": bool(notice.reply_to) or (answers_read and to_client),
+        "passed_on": _is_passed_on(notice),
+        "author": notice.author,
+        "trusted": notice.trusted,
         "by_support": notice.by_support,
         "support": language.say("This was entered by %(brand)s support on your behalf.", brand=itip.one_line(brand)),
     }
@@ -168,6 +199,8 @@ def _change_words(notice: Notice, teller: Teller) -> dict[str, Any]:
         "old": teller.when(notice.old_when) if notice.old_when else "",
         "old_place": teller.place(notice.old_location) if notice.old_location else "",
         "moved": teller.when(notice.moved_to) if notice.moved_to else "",
+        "declined": teller.when(notice.declined.when) if notice.declined else "",
+        "declined_brief": teller.brief(notice.declined.when.span.start) if notice.declined else "",
     }
 
 

@@ -50,6 +50,13 @@ def settle(db: Connection, mail_id: UUID, outcome: str, *, session_id: UUID | No
     return db.execute(query).rowcount > 0
 
 
+def settled_since(db: Connection, session_id: UUID, outcome: str, *, since: datetime) -> int:
+    """Return of how many mails about a session, received after `since`, this became."""
+    own = (incoming_mails.c.session_id == session_id) & (incoming_mails.c.outcome == outcome)
+    query = select(func.count()).select_from(incoming_mails).where(own, incoming_mails.c.received_at > since)
+    return int(db.execute(query).scalar_one())
+
+
 def sweep(db: Connection, *, received_before: datetime) -> None:
     """Forget the mails that came before then and were read."""
     old = (incoming_mails.c.received_at < received_before) & incoming_mails.c.outcome.is_not(None)

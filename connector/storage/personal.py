@@ -172,6 +172,14 @@ HOLDINGS: Sequence[Holding] = (
         "asked_at answers_itself_at ended_at",
     ),
     Holding(
+        section="client_mails",
+        table=tables.client_mails,
+        rows=_by_session(tables.client_mails),
+        erased={"author": _word(""), "text": _word("")},
+        kept="id session_id practitioner_id kind state received_at trusted answer sequence stamp starts_at ends_at "
+        "local_start zone choice ended_at",
+    ),
+    Holding(
         section="waiting_notices",
         table=tables.pending_notices,
         rows=lambda client_id: tables.pending_notices.c.conversation_id.in_(_conversations_of(client_id)),

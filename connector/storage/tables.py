@@ -440,6 +440,36 @@ questions = Table(
     ),
 )
 
+# Mails of clients that their practitioners read, or decide about.
+client_mails = Table(
+    "client_mails",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),  # the address that it says it is from
+    Column("trusted", Boolean, nullable=False),  # proved to be of the client, or taken as theirs
+    Column("text", Text, nullable=False),
+    Column("answer", String(16)),
+    Column("sequence", Integer),  # of the invitation that it answers
+    Column("stamp", UtcDateTime),
+    Column("starts_at", UtcDateTime),  # the time that they would like, with its wall time, as everywhere
+    Column("ends_at", UtcDateTime),
+    Column("local_start", DateTime),
+    Column("zone", _ZONE),
+    Column("choice", String(16)),
+    Column("ended_at", UtcDateTime),
+    Index(
+        "ix_client_mails_open",
+        "practitioner_id",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+)
+
 # When a practitioner's calendars are not free, but for our own entries: as of `calendars.busy_at`.
 busy_times = Table(
     "busy_times",

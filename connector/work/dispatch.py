@@ -68,7 +68,9 @@ def handler(runtime: Runtime) -> Handler:
                 return None
             case Kind.MAIL:
                 server = runtime.settings.mail_server_id
-                receiving.read(runtime.database, identity, server=server, keys=runtime.keys, fence=running)
+                receiving.read(
+                    runtime.database, runtime.policy, identity, server=server, keys=runtime.keys, fence=running
+                )
                 return None
             case Kind.MAILBOX:
                 return fetching.look(
