@@ -37,7 +37,7 @@ def compose(
         letter: What to tell, to whom, and the link to open.
         brand: The product's name as people know it.
         from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
-        answers_read: As in `itip.request`.
+        answers_read: Somebody reads what calendar programs send back to `from_address`.
         languages: Those in which it can be written.
     Returns: One mail to one person; its From is the address to which bounces return.
     Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
@@ -53,10 +53,10 @@ def compose(
         text=wording.text,
         html=wording.html,
         message_id=letter.message_id,
-        thread_id=letter.thread_id,
+        thread=letter.thread,
         reply_to=imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to) if notice.reply_to else None,
         date=letter.date,
-        calendar=_calendar(notice, teller, answers_read=answers_read),
+        calendar=_calendar(notice, teller, answers_read=answers_read and _comes_from(notice, from_address)),
     )
 
 
@@ -75,6 +75,11 @@ def _sender(notice: Notice, language: Language, *, brand: str, from_address: str
     organizer = notice.session.organizer if notice.session else ""
     name = language.say("%(practitioner)s via %(brand)s", practitioner=notice.practitioner_name, brand=brand)
     return imip.Mailbox(name=name, address=organizer or from_address)
+
+
+def _comes_from(notice: Notice, from_address: str) -> bool:
+    """Whether answers go where letters leave from today: to an address that was frozen before, nobody is to answer."""
+    return notice.session is not None and notice.session.organizer in ("", from_address)
 
 
 def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | None:

@@ -223,7 +223,7 @@ def converse(
     is_taken = False
     while turn.message is not None:
         fence.renew()
-        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
+        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread, link_for))
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             still = installation.stands_still(db, keep_so=True)
@@ -264,7 +264,7 @@ class _Turn:
     """The letter that is handed over next, or when to look again."""
 
     message: Message | None = None
-    thread_id: str | None = None
+    thread: tuple[str, ...] = ()
     again_at: datetime | None = None
 
 
@@ -282,7 +282,7 @@ def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime,
         message, again_at = _to_others(db, policy, stored, begun, now), now + standstill.LOOK if still else None
     if message is None:
         return _Turn(again_at=again_at)
-    return _Turn(message=message, thread_id=messages.thread_start(db, message))
+    return _Turn(message=message, thread=messages.thread(db, message))
 
 
 def _to_client(
@@ -384,13 +384,13 @@ def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recip
     return Recipient.of(people.practitioner(db, stored.practitioner_id))
 
 
-def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice, Medium], str | None]) -> Letter:
+def _letter(message: Message, thread: tuple[str, ...], link_for: Callable[[Notice, Medium], str | None]) -> Letter:
     return Letter(
         notice=message.notice,
         medium=message.medium,
         link=link_for(message.notice, message.medium),
         message_id=message.message_id,
-        thread_id=thread_id,
+        thread=thread,
         date=message.queued_at,
     )
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from connector.domain.facts import MoveReason
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import Offer, OfferState
+from connector.domain.people import Medium
 from connector.domain.session import Edit, Location, LocationKind, Session
 from connector.domain.span import When
 from connector.errors import RuleError
@@ -52,6 +53,8 @@ class MailServer:
     is_well: bool = True
 
     def send(self, letter: Letter) -> None:
+        if letter.medium is not Medium.EMAIL:
+            return
         fate = "taken" if self.is_well else self.pick.choice(("taken", "refused", "taken in silence", "lost"))
         if fate == "refused":
             raise NotSentError("the mail server refused the message (451 4.3.0)", permanent=False)
