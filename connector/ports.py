@@ -590,6 +590,7 @@ class Letter:
         thread: Message-IDs of the letters that it goes on from, oldest first; none if it begins a thread.
         date: The Date header, aware UTC.
         medium: By which it goes; as a text it has neither threads nor a date.
+        subscription: The absolute URL of the client's page of calendar subscriptions, where the letter leads there.
     """
 
     notice: Notice
@@ -598,6 +599,7 @@ class Letter:
     thread: tuple[str, ...]
     date: datetime
     medium: Medium = Medium.EMAIL
+    subscription: str | None = None
 
 
 class Fate(StrEnum):

@@ -153,6 +153,15 @@ def believe(db: Connection, session: Session, *, now: datetime) -> None:
         ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=_lane(stored.medium))
 
 
+def may_be_invited(db: Connection, client: Client, session: Session) -> bool:
+    """Whether a letter may have put a session into its client's calendar."""
+    return any(
+        rules.may_have_entry(_beliefs(db, stored, client))
+        for stored in conversations.of_session(db, session.id)
+        if stored.reader is Audience.CLIENT and stored.medium is Medium.EMAIL
+    )
+
+
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
     """Whether a client may have learnt of an offer, by any medium."""
     return any(
@@ -210,6 +219,7 @@ def converse(
     *,
     clock: Clock,
     fence: Fence,
+    subscription_for: Callable[[Notice], str | None] = lambda _notice: None,
 ) -> datetime | None:
     """Tell a reader everything they are to be told, one letter after another.
 
@@ -223,7 +233,7 @@ def converse(
     is_taken = False
     while turn.message is not None:
         fence.renew()
-        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread, link_for))
+        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread, link_for, subscription_for))
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             still = installation.stands_still(db, keep_so=True)
@@ -384,7 +394,12 @@ def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recip
     return Recipient.of(people.practitioner(db, stored.practitioner_id))
 
 
-def _letter(message: Message, thread: tuple[str, ...], link_for: Callable[[Notice, Medium], str | None]) -> Letter:
+def _letter(
+    message: Message,
+    thread: tuple[str, ...],
+    link_for: Callable[[Notice, Medium], str | None],
+    subscription_for: Callable[[Notice], str | None],
+) -> Letter:
     return Letter(
         notice=message.notice,
         medium=message.medium,
@@ -392,6 +407,7 @@ def _letter(message: Message, thread: tuple[str, ...], link_for: Callable[[Notic
         message_id=message.message_id,
         thread=thread,
         date=message.queued_at,
+        subscription=subscription_for(message.notice),
     )
 
 
@@ -496,6 +512,8 @@ def _tell_untold(db: Connection, session: Session, untold: Notice, now: datetime
 
 
 def _next(stored: StoredConversation, standing: Standing, basis: Notice, now: datetime) -> Next:
+    if stored.medium is not Medium.EMAIL:  # no text invites anybody, whatever else they subscribe to
+        standing = replace(standing, session=replace(standing.session, published=False))
     return next_letter(stored.beliefs or Conversation(), standing, basis, now=now)
 
 

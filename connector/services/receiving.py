@@ -196,8 +196,9 @@ def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
         has_left = (
             letter.state in _ARRIVED or letter.sent_at is not None
         )  # what came back may have been passed on first
-        if letter.to_client and is_invitation and has_left and letter.notice.session is not None:
-            yield letter.notice.session.revision, letter.notice.to.address
+        session = letter.notice.session
+        if letter.to_client and is_invitation and has_left and session is not None and not session.published:
+            yield session.revision, letter.notice.to.address
 
 
 def _note(mail_id: UUID, outcome: str) -> None:

@@ -16,6 +16,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from connector.errors import NotFoundError, SettingsError
 
 _SHORT_BYTES = 10  # nobody guesses 80 bits at the pace at which guesses are answered
+_DERIVED_BYTES = 16
 
 
 class Seal:
@@ -72,6 +73,15 @@ class Seal:
         words = f"pencilled.short.{purpose}.{identity.hex}.{count}"
         digest = hmac.digest(self._links[-1], words.encode(), "sha256")
         return base64.b32encode(digest[:_SHORT_BYTES]).decode().lower()
+
+    def derived_tokens(self, purpose: str, identity: UUID) -> tuple[str, ...]:
+        """Return the tokens of 26 characters, 128 bits, that stand for something under each key, the newest first.
+
+        Which of them it was given tells the hash that is stored of it.
+        """
+        words = f"pencilled.derived.{purpose}.{identity.hex}".encode()
+        digests = (hmac.digest(key, words, "sha256")[:_DERIVED_BYTES] for key in reversed(self._links))
+        return tuple(base64.b32encode(digest).decode().rstrip("=").lower() for digest in digests)
 
     def identity(self, purpose: str, token: str) -> UUID:
         """Return what a token stands for.

@@ -34,11 +34,13 @@ from connector.web import (
     metrics,
     offers,
     paused,
+    published,
     questions,
     sessions,
     short_link,
     signin,
     speaking,
+    subscriptions,
     visit,
 )
 from connector.web.cookies import SignedCookies
@@ -54,6 +56,8 @@ _DOORS = (signin.pages.name, "hooks", None)  # people come in, and pushes make l
 _MAILED = (
     answer.pages,
     short_link.pages,
+    subscriptions.mailed,
+    published.pages,
     questions.pages,
     conflict.pages,
     paused.pages,
@@ -109,6 +113,7 @@ def create(runtime: Runtime) -> Flask:
         sessions.pages,
         offers.pages,
         calendars.pages,
+        subscriptions.pages,
         connection.pages,
         health.checks,
         metrics.blueprint(runtime),
@@ -168,7 +173,9 @@ def _hardened(*, secure: bool) -> Callable[[Response], Response]:
         headers["X-Frame-Options"] = "DENY"
         headers["X-Robots-Tag"] = "noindex, nofollow"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        headers["Cache-Control"] = "public, max-age=3600" if request.endpoint == "static" else "no-store"
+        if request.endpoint == "static":
+            headers["Cache-Control"] = "public, max-age=3600"
+        headers.setdefault("Cache-Control", "no-store")
         if secure:
             headers["Strict-Transport-Security"] = "max-age=31536000"
         return response
