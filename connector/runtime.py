@@ -112,12 +112,12 @@ class Runtime:
     def subscription_for(self, notice: Notice) -> str | None:
         """Return the address of the page on which a client subscribes to their sessions; None where no letter says it.
 
-        Whoever is told of a session that stands, and by mail alone, is told of it.
+        Whoever is told by mail of a session that stands.
         """
         row, session = NOTICES[notice.kind], notice.session
         if row.effect is not Effect.SESSION_STANDS or session is None:
             return None
-        return self._address(paths.subscription(self.seal.token(publishing.PURPOSE, session.id)))
+        return self._address(paths.subscription(publishing.link_token(self.seal, session.id, notice.to.address)))
 
     def published_address(self, token: str) -> str:
         """Return the address at which programs fetch a published calendar."""

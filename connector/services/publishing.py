@@ -23,7 +23,7 @@ from connector.storage.database import Database
 from connector.storage.published import PublishedCalendar
 from connector.storage.seal import Seal
 
-PURPOSE = "subscription"  # of the page on which a client begins or ends it, by a session's id
+_PURPOSE = "subscription"  # of the page on which a client begins or ends it
 LINKS_SHOW = timedelta(days=90)  # after a session
 NOTED_EVERY = timedelta(hours=1)
 REMEMBERED = timedelta(days=90)  # so long a calendar that was revoked is known to have been there
@@ -148,13 +148,22 @@ def token_of(seal: Seal, calendar: PublishedCalendar) -> str:
     return next((token for token in tokens if published.digest_of(token) == calendar.digest), "")
 
 
-def of_link(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Session, Client]:
-    """Return the session that a letter's link to the page of subscriptions was about, and its client.
+def link_token(seal: Seal, session_id: UUID, address: str) -> str:
+    """Return the token of the link to the page on which the client of a session subscribes, for who reads there."""
+    return seal.token(f"{_PURPOSE}.{address.lower()}", session_id)
 
-    Raises: NotFoundError if it is none of ours, or that session is long over.
+
+def of_link(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Session, Client]:
+    """Return the session that a link to the page of subscriptions was about, and its client.
+
+    It leads to whatever will ever be booked for them, so whoever had it by mail at an address that was corrected since
+    is shown nothing.
+
+    Raises: NotFoundError if it is none of ours, was mailed to another address, or that session is long over.
     """
-    session = sessions.get(db, seal.identity(PURPOSE, token))
+    session = sessions.get(db, seal.claimed_identity(token))
     client = people.client(db, session.client_id)
+    seal.identity(f"{_PURPOSE}.{client.email.lower()}", token)
     if session.when.span.end + LINKS_SHOW <= now or client.erased:
         raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
     return session, client

@@ -169,6 +169,6 @@ def _render(template: str, token: str, page: AnswerPage, *, notice: str = "", **
         page=page,
         reader=speaking.to(page),
         notice=notice,
-        subscription=subscriptions.address_of(page.session_id),
+        subscription="" if page.gets_mail else subscriptions.address_of(page.session_id),
         **more,
     )

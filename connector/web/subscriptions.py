@@ -52,8 +52,8 @@ def end(token: str) -> ResponseReturnValue:
 
 
 def address_of(session_id: UUID) -> str:
-    """Return the path of that page for the client of a session."""
-    return url_for("subscription.show", token=visit.runtime().seal.token(publishing.PURPOSE, session_id))
+    """Return the path of that page for the client of a session who gets no mail, in which they would find it."""
+    return url_for("subscription.show", token=publishing.link_token(visit.runtime().seal, session_id, ""))
 
 
 @pages.get("")

@@ -32,6 +32,8 @@ def test_a_subscription_is_listed_without_its_address_and_ended_once(practice: C
     assert {(one["name"], one["of"]) for one in listed} == {("Alex Okoro", "client"), ("Kim Berg", "practitioner")}
     assert publishing.token_of(SEAL, own) not in practice.ok("subscriptions", "list")
     assert alex(practice) == str(client.id)
+    changed = practice.run("clients", "change", str(client.id), "--email", "alexa@example.org")
+    assert f"pencilled subscriptions revoke {own.id}" in changed.stderr
     said = practice.ok("subscriptions", "revoke", str(own.id))
     assert "invited again" in said
     assert "no calendar subscription of that id" in practice.refused("subscriptions", "revoke", str(own.id))

@@ -300,7 +300,9 @@ def test_it_is_said_since_when_a_calendar_holds_what_it_holds_and_each_change_is
 
 def stored(practice: Practice) -> PublishedCalendar:
     with practice.database.read() as db:
-        page = published.client_page(db, SEAL, SEAL.token(publishing.PURPOSE, _any(practice).id), now=practice.now)
+        page = published.client_page(
+            db, SEAL, publishing.link_token(SEAL, _any(practice).id, practice.alex.email), now=practice.now
+        )
     assert page.calendar is not None
     return page.calendar
 

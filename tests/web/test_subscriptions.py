@@ -8,11 +8,15 @@ from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
+import sqlalchemy as sa
 from ical.calendar_stream import CalendarStream
 
 from connector.domain.notice import NoticeKind
+from connector.domain.people import CLOCK
 from connector.outbox.letters import compose
-from connector.services import publishing
+from connector.services import publishing, standstill
+from connector.services.people import change_client
+from connector.storage.tables import clients
 from tests.web.stage import Browser, NotedMail, Stage, add_client
 
 _ADDRESS = re.compile(r'value="([^"]*/feed/[a-z2-7]{26}\.ics)"')
@@ -165,9 +169,30 @@ def test_the_page_is_for_nobody_without_its_link_and_not_for_ever(stage: Stage) 
     assert stage.browser().get(where).status_code == 404
 
 
-def test_the_page_of_an_offer_leads_there(stage: Stage) -> None:
+def test_the_page_of_an_offer_leads_there_whoever_gets_no_mail_and_nobody_else(stage: Stage) -> None:
     link = stage.link(stage.offer())
-    assert f'href="{page(stage)}"' in stage.browser().get(link).text
+    assert "/subscription/" not in stage.browser().get(link).text
+    with stage.runtime.database.begin() as db:
+        db.execute(sa.update(clients).where(clients.c.id == stage.kim.id).values(email=""))
+    where = re.search(r'href="(/subscription/[^"]+)"', stage.browser().get(link).text)
+    assert where
+    assert "Get an address to subscribe to" in stage.browser().get(where[1]).text
+
+
+def test_whoever_had_the_link_at_an_address_that_was_wrong_is_shown_nothing(stage: Stage) -> None:
+    where, path = begin(stage)
+    with stage.runtime.database.begin() as db:
+        change_client(db, stage.kim.id, {"email": "kim@elsewhere.example"}, by=stage.by, now=stage.now)
+    for answer in (stage.browser().get(where), stage.browser().post(f"{where}/begin", page=where)):
+        assert answer.status_code == 404
+    assert stage.browser().get(path).status_code == 200, "what they have opened themselves goes on"
+
+
+def test_nothing_is_fetched_while_the_database_may_be_older_than_what_a_program_has(stage: Stage) -> None:
+    _, path = begin(stage)
+    with stage.runtime.database.begin() as db:
+        standstill.begin(db, stage.runtime.policy, by=CLOCK, now=stage.now)
+    assert stage.browser().get(path).status_code == 503
 
 
 def test_the_page_says_what_stays_an_invitation_and_when_it_was_fetched(stage: Stage) -> None:

@@ -151,7 +151,7 @@ def of_stops(here: Desk) -> Iterator[Page]:
 def of_subscriptions(here: Desk) -> Iterator[Page]:
     """Yield what clients and practitioners see who subscribe to their sessions, before, meanwhile and afterwards."""
     stage, browser = here.stage, here.stage.browser()
-    own = subscription(stage.runtime.seal.token(publishing.PURPOSE, stage.session.id))
+    own = subscription(publishing.link_token(stage.runtime.seal, stage.session.id, stage.kim.email))
     for who, page, begin_at, form in (
         (browser, own, f"{own}/begin", {"shown": ""}),
         (here.ada, SUBSCRIPTION, SUBSCRIPTION, {"shown": "", "session_level": "2", "hold_level": "2"}),

@@ -39,6 +39,7 @@ class AnswerPage:
 
     offer_id: UUID
     session_id: UUID
+    gets_mail: bool
     state: OfferState
     practitioner_name: str
     client_name: str
@@ -72,6 +73,7 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
     return AnswerPage(
         offer_id=offer.id,
         session_id=session.id,
+        gets_mail=bool(client.email),
         state=state_now(offer, now),
         practitioner_name=people.practitioner(db, offer.practitioner_id).name,
         client_name=client.name,

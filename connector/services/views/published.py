@@ -154,20 +154,25 @@ def _name(teller: Teller, brand: str) -> str:
 def _of_client(db: Connection, own: Sequence[Session], teller: Teller) -> Iterator[PublishedEvent]:
     names = people.practitioner_names(db, [session.practitioner_id for session in own])
     for session in own:
-        practitioner = one_line(names[session.practitioner_id])
-        yield PublishedEvent(
-            uid=session.uid,
-            sequence=session.revision,
-            stamp=session.stamp,
-            created=session.created_at,
-            span=session.when.span,
-            summary=entries.summary(teller, practitioner),
-            description=entries.description(teller, practitioner, session.location),
-            location=session.location.text,
-            organizer=session.organizer,
-            organizer_name=practitioner,
-            is_cancelled=session.state is SessionState.CANCELLED,
-        )
+        yield for_client(session, teller, names[session.practitioner_id])
+
+
+def for_client(session: Session, teller: Teller, practitioner_name: str) -> PublishedEvent:
+    """Return a session as its client has it in a published calendar: the same entry as in an invitation."""
+    practitioner = one_line(practitioner_name)
+    return PublishedEvent(
+        uid=session.uid,
+        sequence=session.revision,
+        stamp=session.stamp,
+        created=session.created_at,
+        span=session.when.span,
+        summary=entries.summary(teller, practitioner),
+        description=entries.description(teller, practitioner, session.location),
+        location=session.location.text,
+        organizer=session.organizer,
+        organizer_name=practitioner,
+        is_cancelled=session.state is SessionState.CANCELLED,
+    )
 
 
 def _of_practitioner(
