@@ -154,12 +154,14 @@ def believe(db: Connection, session: Session, *, now: datetime) -> None:
 
 
 def may_be_invited(db: Connection, client: Client, session: Session) -> bool:
-    """Whether a letter may have put a session into its client's calendar."""
-    return any(
-        rules.may_have_entry(_beliefs(db, stored, client))
+    """Whether a letter may have put a session into its client's calendar; none is begun until the transaction ends."""
+    by_mail = [
+        stored.id
         for stored in conversations.of_session(db, session.id)
         if stored.reader is Audience.CLIENT and stored.medium is Medium.EMAIL
-    )
+    ]
+    every = [conversations.locked(db, conversation_id) for conversation_id in by_mail]
+    return any(rules.may_have_entry(_beliefs(db, stored, client)) for stored in every if stored is not None)
 
 
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:

@@ -14,6 +14,7 @@ from connector.domain.people import Level, Medium
 from connector.domain.session import Edit, Session
 from connector.errors import NotFoundError, RuleError
 from connector.ical.publishing import PublishedEvent
+from connector.ports import Letter
 from connector.services import erasing, publishing
 from connector.services.people import change_client
 from connector.services.views import published
@@ -113,6 +114,21 @@ def test_what_has_certainly_not_been_told_is_published_and_what_may_have_been_is
     practice.mail()
     assert [event.uid for event in events(practice, calendar)] == [untold.uid]
     assert {uid for _, _, raw in server.taken if (uid := _uid(raw))} == {doubtful.uid}
+
+
+def test_a_letter_that_is_on_its_way_just_then_counts_as_an_invitation(practice: Practice, server: MailServer) -> None:
+    begun: list[PublishedCalendar] = []
+
+    class Slow:
+        def send(self, letter: Letter) -> None:
+            with practice.database.begin() as db:
+                begun.append(publishing.open_for_client(db, SEAL, practice.alex.id, by=ALEX, now=practice.now))
+            server.send(letter)
+
+    practice.runtime.sender = Slow()
+    practice.book(48)
+    assert invitations(server) == [(NoticeKind.BOOKED, "REQUEST")]
+    assert events(practice, begun[0]) == ()
 
 
 class _Lost(Random):

@@ -150,7 +150,7 @@ def test_who_goes_back_to_invitations_is_invited(stage: Stage) -> None:
     assert letter.notice.session == stage.stored_session()
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", pytest.param("HEAD", marks=pytest.mark.long)])
 def test_looking_at_the_page_begins_and_ends_nothing(stage: Stage, method: str) -> None:
     where = page(stage)
     before = stage.everything()
