@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -19,7 +20,7 @@ from connector.services import erasing, publishing
 from connector.services.people import change_client
 from connector.services.views import published
 from connector.services.views.timeline import line_of
-from connector.storage import needs, tables, timeline
+from connector.storage import needs, sessions, tables, timeline
 from connector.storage.ledger import Kind
 from connector.storage.published import PublishedCalendar
 from tests.domain.examples import ALEX, KIM, when
@@ -327,15 +328,41 @@ def _any(practice: Practice) -> Session:
     return practice.book(48 + 24 * len(practice.kept()))
 
 
-@pytest.mark.parametrize("sessions", [1, 40])
-def test_however_much_is_published_it_takes_a_few_statements(practice: Practice, sessions: int) -> None:
+def test_what_is_published_is_bounded_in_time_and_number(practice: Practice) -> None:
+    practice.prompt = False
+    for hours in (-24 * 20, 48, 72, 24 * 500):
+        _book_whenever(practice, hours)
+    assert [_hours(practice, one) for one in _to_publish(practice, most=9)] == [-24 * 20, 48, 72]
+    assert [_hours(practice, one) for one in _to_publish(practice, most=2)] == [-24 * 20, 48]
+
+
+def _to_publish(practice: Practice, *, most: int) -> Sequence[Session]:
+    since, until = practice.now - published.BEFORE, practice.now + published.AFTER
+    with practice.database.read() as db:
+        return sessions.to_publish(db, practitioner_id=practice.kim.id, since=since, until=until, most=most)
+
+
+def _book_whenever(practice: Practice, hours: float) -> None:
+    """Book a session at a time that may be over by now."""
+    now = practice.now
+    practice.wait(hours=min(hours - 1, 0))
+    practice.book(hours)
+    practice.now = now
+
+
+def _hours(practice: Practice, session: Session) -> float:
+    return (session.when.span.start - practice.now) / timedelta(hours=1)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_however_much_is_published_it_takes_a_few_statements(practice: Practice, count: int) -> None:
     calendar = publish(practice)
     practice.prompt = False
-    for n in range(sessions):
+    for n in range(count):
         practice.book(48 + n)
     statements: list[str] = []
     with practice.database.read() as db:
         sa.event.listen(db, "before_cursor_execute", lambda *about: statements.append(about[2]))
         content = published.content(db, calendar, brand="Pencilled", now=practice.now)
-    assert len(content.events) == sessions
+    assert len(content.events) == count
     assert len(statements) <= 5
