@@ -1,20 +1,19 @@
-"""What the entry in a client's calendar says: neutral, since it shows on lock screens and in shared calendars."""
+"""What entries are called in a calendar: only these words are translated, and a name follows them alike everywhere."""
 
 from __future__ import annotations
 
-from connector.domain.session import Location
-from connector.language.telling import Teller
+from typing import TYPE_CHECKING
+
+from connector.domain.entry import EntryWords
+
+if TYPE_CHECKING:
+    from connector.language.catalogues import Language
 
 
-def summary(teller: Teller, practitioner: str) -> str:
-    """Return the title of a session with this practitioner, whose name is one line."""
-    return teller.language.say("Session with %(practitioner)s", practitioner=practitioner)
-
-
-def description(teller: Teller, practitioner: str, location: Location) -> str:
-    """Return what stands below it."""
-    return teller.language.say(
-        "Session with %(practitioner)s, %(place)s\n\nIf the time or the place changes, this entry is updated.",
-        practitioner=practitioner,
-        place=teller.place(location),
+def entry_words(language: Language) -> EntryWords:
+    """Return the words of titles in a language."""
+    return EntryWords(
+        session=language.say_as("calendar entry", "Session"),
+        hold=language.say_as("calendar entry", "Hold"),
+        busy=language.say_as("calendar entry", "Busy"),
     )

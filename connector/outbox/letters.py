@@ -12,7 +12,7 @@ from connector.domain.notice import Choice, Notice, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
-from connector.language import entries
+from connector.language import invitations
 from connector.language.catalogues import Language
 from connector.language.offered import Languages
 from connector.language.telling import Teller
@@ -87,7 +87,7 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
     row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
     if session is None or session.published:
         return None
-    summary = entries.summary(teller, practitioner)
+    summary = invitations.summary(teller, practitioner)
     match row.method:
         case None:
             return None
@@ -99,7 +99,7 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
                 practitioner_name=practitioner,
                 client=notice.to,
                 summary=summary,
-                description=entries.description(teller, practitioner, session.location),
+                description=invitations.description(teller, practitioner, session.location),
                 accepted=row.chosen_by_client and not notice.by_support,
                 answers_read=answers_read,
             )

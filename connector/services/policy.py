@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from connector.domain.notice import Recipient
 from connector.domain.people import Medium
+from connector.language.offered import Languages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Policy:
         delete_answer: After how long a session that was deleted in a calendar is put back.
         refuse_conflicts: Whether a client is refused a time that is no longer free in another calendar.
         operator: The mail address of whoever runs the installation; empty for none.
+        operator_locale: How they are written to, such as en, de or en_GB.
+        languages: Those in which people are told things, and their calendars' entries named.
     """
 
     organizer: str
@@ -39,6 +43,13 @@ class Policy:
     delete_answer: timedelta = timedelta(hours=24)
     refuse_conflicts: bool = False
     operator: str = ""
+    operator_locale: str = "en"
+    languages: Languages = Languages()
+
+    @property
+    def to_operator(self) -> Recipient:
+        """Whoever runs the installation, as a letter is addressed to them."""
+        return Recipient(name="Operator", address=self.operator, zone="UTC", locale=self.operator_locale)
 
     @property
     def mail_domain(self) -> str:

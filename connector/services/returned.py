@@ -15,10 +15,12 @@ from connector.domain.notice import NoticeKind, Recipient
 from connector.domain.people import CLOCK
 from connector.failures import tell
 from connector.inbox.reports import Bounce
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.storage import conversations, messages, people, timeline
 from connector.storage.conversations import StoredConversation
 from connector.storage.messages import Message, MessageState
+from connector.storage.sentences import written
 
 
 def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
@@ -30,7 +32,12 @@ def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
     final = [one for one in bounce.undelivered if one.is_final]
     if not final:
         return None
-    why = "the recipient's mail server sent it back" + (f" ({final[0].status})" if final[0].status else "")
+    status = final[0].status
+    why = (
+        Sentence("the recipient's mail server sent it back (%(status)s)", status=status)
+        if status
+        else Sentence("the recipient's mail server sent it back")
+    )
     session_id: UUID | None = None
     for letter in _letters(db, bounce.letters):
         if letter.state in {MessageState.SENT, MessageState.UNKNOWN}:
@@ -51,12 +58,12 @@ def _letters(db: Connection, message_ids: Iterable[str]) -> Iterable[Message]:
             yield letter
 
 
-def _note(db: Connection, letter: Message, why: str, now: datetime) -> None:
+def _note(db: Connection, letter: Message, why: Sentence, now: datetime) -> None:
     stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None  # before its letters
     messages.set_state(db, letter.id, MessageState.REFUSED, sent_at=letter.sent_at, error=why)
-    tell("letter_returned", why, letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
+    tell("letter_returned", str(why), letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
     if stored is not None:
-        conversations.save(db, _in_doubt(stored, letter, why))
+        conversations.save(db, _in_doubt(stored, letter, str(why)))
     if letter.to_client:
         practitioner = people.practitioner(db, letter.practitioner_id)
         notice = replace(
@@ -69,7 +76,7 @@ def _note(db: Connection, letter: Message, why: str, now: datetime) -> None:
         session_id=letter.session_id,
         kind=letter.kind.value,
         medium=letter.medium.value,
-        why=why,
+        why=written(why),
     )
     timeline.append(db, letter.practitioner_id, [fact])
 

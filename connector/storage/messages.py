@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.people import Medium
+from connector.sentence import Sentence
 from connector.storage.conversations import StoredConversation
 from connector.storage.tables import messages
 
@@ -50,7 +51,7 @@ class Message:
     state: MessageState
     queued_at: datetime
     sent_at: datetime | None
-    error: str | None
+    error: Sentence | None
     receipt: str | None = None
 
 
@@ -95,7 +96,12 @@ def get(db: Connection, message_id: UUID) -> Message | None:
 
 
 def set_state(
-    db: Connection, message_id: UUID, state: MessageState, *, sent_at: datetime | None = None, error: str | None = None
+    db: Connection,
+    message_id: UUID,
+    state: MessageState,
+    *,
+    sent_at: datetime | None = None,
+    error: Sentence | None = None,
 ) -> None:
     """Note how far a message is, and why it is no further; `error` must not name or quote anybody."""
     values = {"state": state.value, "sent_at": sent_at, "error": error}

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from connector import paths
 from connector.domain.people import Actor, Level, Role
+from connector.language.entries import entry_words
 from connector.services import publishing
 from connector.services.views import practitioners, published
 from connector.services.views.published import ClientPage
@@ -65,7 +66,12 @@ def own() -> ResponseReturnValue:
         page = published.practitioner_page(db, runtime.seal, practitioner)
     reader = speaking.to(practitioner)
     return speaking.render(
-        "subscription/practitioner.html", page=page, reader=reader, levels=list(Level), **_addresses(page.token)
+        "subscription/practitioner.html",
+        page=page,
+        reader=reader,
+        levels=list(Level),
+        words=entry_words(reader.language),
+        **_addresses(page.token),
     )
 
 

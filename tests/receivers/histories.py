@@ -18,6 +18,7 @@ from connector.errors import RuleError
 from connector.ical.publishing import publish
 from connector.outbox.letters import compose
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services import publishing
 from connector.services.people import change_client
 from connector.services.scheduling import offers
@@ -64,7 +65,7 @@ class MailServer:
             return
         fate = "taken" if self.is_well else self.pick.choice(("taken", "refused", "taken in silence", "lost"))
         if fate == "refused":
-            raise NotSentError("the mail server refused the message (451 4.3.0)", permanent=False)
+            raise NotSentError(Sentence("the mail server refused the message (451 4.3.0)"), permanent=False)
         if self.invites_all and letter.notice.session is not None:
             session = replace(letter.notice.session, published=False)
             letter = replace(letter, notice=replace(letter.notice, session=session))
@@ -75,7 +76,7 @@ class MailServer:
                 sent = altered(sent, self.change)
             self.taken.append((letter.notice.to.address, letter.notice.kind, sent))
         if fate != "taken":
-            raise NotSentError("the connection failed while sending", permanent=False, unknown=True)
+            raise NotSentError(Sentence("the connection failed while sending"), permanent=False, unknown=True)
 
 
 class History:

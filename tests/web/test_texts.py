@@ -11,6 +11,7 @@ import pytest
 from connector.domain.people import Medium
 from connector.domain.session import Session
 from connector.ports import Letter, NotSentError, Receipt
+from connector.sentence import Sentence
 from connector.services import texts
 from connector.services.scheduling import sessions
 from connector.storage import people
@@ -18,8 +19,8 @@ from tests.web.stage import PRACTICE, Stage
 
 NUMBER = "+447700900123"
 BOTH = frozenset({Medium.EMAIL, Medium.SMS})
-UNKNOWN = NotSentError("api.twilio.com took too long", permanent=True, unknown=True)
-REFUSED = NotSentError("twilio refuses the number: it takes no texts (21614)", permanent=True)
+UNKNOWN = NotSentError(Sentence("api.twilio.com took too long"), permanent=True, unknown=True)
+REFUSED = NotSentError(Sentence("twilio refuses the number: it takes no texts (21614)"), permanent=True)
 
 
 @dataclass

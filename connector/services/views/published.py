@@ -11,14 +11,15 @@ from uuid import uuid5
 import msgspec
 from sqlalchemy import Connection
 
-from connector.domain.entry import Disclosure, Entry, EntryKind, entries_for
+from connector.domain.entry import Disclosure, Entry, EntryKind, EntryWords, entries_for
 from connector.domain.offer import Offer
 from connector.domain.people import Client, Practitioner
 from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError
 from connector.ical.itip import one_line
 from connector.ical.publishing import PublishedEvent
-from connector.language import entries
+from connector.language import invitations
+from connector.language.entries import entry_words
 from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.language.telling import Teller
 from connector.services import publishing
@@ -97,7 +98,8 @@ def content(
         session_level=practitioner.session_level if calendar.session_level is None else calendar.session_level,
         hold_level=practitioner.hold_level if calendar.hold_level is None else calendar.hold_level,
     )
-    return Content(name=_name(teller, brand), events=tuple(_of_practitioner(db, own, practitioner, disclosure)))
+    events = _of_practitioner(db, own, practitioner, disclosure, words=entry_words(teller.language))
+    return Content(name=_name(teller, brand), events=tuple(events))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +168,8 @@ def for_client(session: Session, teller: Teller, practitioner_name: str) -> Publ
         stamp=session.stamp,
         created=session.created_at,
         span=session.when.span,
-        summary=entries.summary(teller, practitioner),
-        description=entries.description(teller, practitioner, session.location),
+        summary=invitations.summary(teller, practitioner),
+        description=invitations.description(teller, practitioner, session.location),
         location=session.location.text,
         organizer=session.organizer,
         organizer_name=practitioner,
@@ -176,7 +178,12 @@ def for_client(session: Session, teller: Teller, practitioner_name: str) -> Publ
 
 
 def _of_practitioner(
-    db: Connection, own: Sequence[Session], practitioner: Practitioner, disclosure: Disclosure
+    db: Connection,
+    own: Sequence[Session],
+    practitioner: Practitioner,
+    disclosure: Disclosure,
+    *,
+    words: EntryWords,
 ) -> Iterator[PublishedEvent]:
     """Yield sessions and holds as a connected calendar would show them; none goes by the UID of an invitation."""
     clients = people.client_names(db, [session.client_id for session in own])
@@ -185,7 +192,8 @@ def _of_practitioner(
         stands = session.state is SessionState.BOOKED
         offer = open_offers.get(session.id) if stands else None
         as_booked = replace(session, state=SessionState.BOOKED)
-        for entry in entries_for(as_booked, [offer] if offer else [], clients[session.client_id], disclosure):
+        offered, name = [offer] if offer else [], clients[session.client_id]
+        for entry in entries_for(as_booked, offered, name, disclosure, words=words):
             if entry.key.kind is EntryKind.SESSION:
                 yield _session(session, entry, practitioner)
             elif offer is not None:
