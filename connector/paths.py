@@ -11,6 +11,7 @@ SIGN_OUT_EVERYWHERE = "/signout/everywhere"
 ACCOUNT = "/account"
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
+SUBSCRIPTION = "/subscription"
 NOTIFICATIONS = "/hooks"
 METRICS = "/metrics"  # no page, like the next
 READINESS = "/readyz"  # no page: programs ask there
@@ -21,6 +22,7 @@ OWN = frozenset(
         "answer",
         "calendars",
         "clash",
+        "feed",
         "healthz",
         "hooks",
         "mail",
@@ -34,6 +36,7 @@ OWN = frozenset(
         "signout",
         "static",
         "stopped",
+        "subscription",
     }
 )
 """What paths begin with here: a prefix that did, too, could not be told from it."""
@@ -47,6 +50,16 @@ def sign_in(token: str) -> str:
 def answer(token: str) -> str:
     """Return the path of the client's page of an offer."""
     return f"/answer/{token}"
+
+
+def subscription(token: str) -> str:
+    """Return the path of the page on which a client subscribes to their sessions, or is invited to them again."""
+    return f"{SUBSCRIPTION}/{token}"
+
+
+def published(token: str) -> str:
+    """Return the path at which programs fetch a calendar that somebody subscribes to."""
+    return f"/feed/{token}.ics"
 
 
 def short(token: str) -> str:

@@ -592,17 +592,19 @@ class Letter:
         notice: What to tell, as it stood when it was queued.
         link: The absolute URL the person is to open, if the notice has one.
         message_id: Fixed Message-ID, angle brackets included: the same at every attempt.
-        thread_id: Message-ID of the first letter about the same session to this person; None if this is the first.
+        thread: Message-IDs of the letters that it goes on from, oldest first; none if it begins a thread.
         date: The Date header, aware UTC.
         medium: By which it goes; as a text it has neither threads nor a date.
+        subscription: The absolute URL of the client's page of calendar subscriptions, where the letter leads there.
     """
 
     notice: Notice
     link: str | None
     message_id: str
-    thread_id: str | None
+    thread: tuple[str, ...]
     date: datetime
     medium: Medium = Medium.EMAIL
+    subscription: str | None = None
 
 
 class Fate(StrEnum):

@@ -14,14 +14,14 @@ from uuid import UUID
 from connector import paths
 from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
-from connector.domain.notice_table import NOTICES, Link, subject
+from connector.domain.notice_table import NOTICES, Effect, Link, subject
 from connector.domain.people import Medium
 from connector.domain.span import When
 from connector.inbox.authorship import Keys
 from connector.language.offered import Languages
 from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, ReplyMailbox, Sender, Signing, Witness
-from connector.services import short_links, texts
+from connector.services import publishing, short_links, texts
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, mails, questions, take_back
 from connector.services.signing_in import links
@@ -113,6 +113,20 @@ class Runtime:
         if medium is Medium.SMS and link is Link.ANSWER and identity is not None and notice.expires_at is not None:
             return self._short_link(answers.PURPOSE, identity, ends_at=notice.expires_at + answers.LINKS_SHOW)
         return self.link(link, identity, since=notice.paused_at) if identity is not None else None
+
+    def subscription_for(self, notice: Notice) -> str | None:
+        """Return the address of the page on which a client subscribes to their sessions; None where no letter says it.
+
+        Whoever is told by mail of a session that stands.
+        """
+        row, session = NOTICES[notice.kind], notice.session
+        if row.effect is not Effect.SESSION_STANDS or session is None:
+            return None
+        return self._address(paths.subscription(publishing.link_token(self.seal, session.id, notice.to.address)))
+
+    def published_address(self, token: str) -> str:
+        """Return the address at which programs fetch a published calendar."""
+        return self._address(paths.published(token))
 
     @property
     def texts_address(self) -> str:

@@ -19,7 +19,8 @@ from connector.services import conversations
 from connector.services import people as changing
 from connector.services.numbers import check_number, is_doubtful
 from connector.services.views.phrases import LETTERS
-from connector.storage import people, tables
+from connector.storage import people, published, tables
+from connector.storage.published import PublishedCalendar
 
 
 @click.group()
@@ -111,7 +112,9 @@ def readdress(*, client_id: UUID, email: str) -> None:
     with runtime.database.begin() as db:
         person = conversations.readdress(db, client_id, email, now=runtime.clock())
         letters = conversations.next_to_client(db, client_id, now=runtime.clock())
+        subscription = published.of_client(db, client_id)
     good(f"{person.name} is told at {person.email} from now on, and of what stands at once.")
+    _doubt_subscription(subscription)
     _say_next(person, letters)
 
 
@@ -156,8 +159,10 @@ def change(
     with runtime.database.begin() as db:
         person = changing.change_client(db, client_id, changes, by=operator(), now=runtime.clock())
         letters = conversations.next_to_client(db, client_id, now=runtime.clock())
+        subscription = published.of_client(db, client_id) if email is not None else None
     good(f"{person.name} is changed.")
     _doubt(person)
+    _doubt_subscription(subscription)
     _say_next(person, letters)
 
 
@@ -195,6 +200,15 @@ def _doubt(person: Client) -> None:
         warn(f"Note: {person.phone} is in no range that its country has given out. Please check it.")
     if Medium.SMS in person.media and person.phone and not person.texts_agreed:
         warn("Note: they get no texts until they have agreed to them: pencilled clients change ID --texts-agreed")
+
+
+def _doubt_subscription(subscription: PublishedCalendar | None) -> None:
+    """Say that whoever read at the address before may fetch what is to come."""
+    if subscription is not None:
+        warn(
+            "Note: their calendar subscription goes on, and whoever read their mail before may have its address. If "
+            f"that was somebody else, end it: pencilled subscriptions revoke {subscription.id}"
+        )
 
 
 def _say_next(person: Client, letters: Sequence[Notice]) -> None:

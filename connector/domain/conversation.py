@@ -279,11 +279,12 @@ def heard(session: Session, offer: Offer | None, *, now: datetime) -> Conversati
     if session.state is SessionState.CANCELLED:
         return Conversation()
     here = Arrangement(when=session.when, location=session.location)
+    entry = None if session.published else here
     if offer is None or offer.expires_at is None:
-        return Conversation(beliefs=(Belief(known=here, entry=here),))
+        return Conversation(beliefs=(Belief(known=here, entry=entry),))
     choices = tuple(Choice(when=one.when, location=one.location or session.location) for one in offer.standing)
     known_offer = KnownOffer(offer_id=offer.id, choices=choices, expires_at=offer.expires_at, told_at=now)
-    return Conversation(beliefs=(Belief(known=here, entry=here, offer=known_offer),))
+    return Conversation(beliefs=(Belief(known=here, entry=entry, offer=known_offer),))
 
 
 def either(one: Conversation, other: Conversation) -> Conversation:
@@ -340,10 +341,11 @@ def told(belief: Belief, notice: Notice, *, now: datetime) -> Belief:
     match NOTICES[notice.kind].effect:
         case Effect.SESSION_STANDS if here is not None:
             ends_offer = notice.offer_withdrawn or notice.kind is NoticeKind.ACCEPTED
+            invites = session is None or not session.published
             return replace(
                 belief,
                 known=here,
-                entry=here,
+                entry=here if invites else None,
                 void=_still_void(belief, here.when, notice.old_when),
                 offer=None if ends_offer else belief.offer,
                 owed=belief.owed - {Owed.ACCEPTED},
@@ -362,6 +364,11 @@ def told(belief: Belief, notice: Notice, *, now: datetime) -> Belief:
             return replace(belief, known=here, declined=left)
         case _:
             return belief
+
+
+def may_have_entry(conversation: Conversation) -> bool:
+    """Whether a letter may have put an entry into the reader's calendar, here or at an address before."""
+    return any(belief.entry is not None for belief in (*conversation.beliefs, *conversation.earlier))
 
 
 def has_heard_of(conversation: Conversation, offer_id: UUID) -> bool:

@@ -122,7 +122,7 @@ def _about_session(conversation: Conversation, standing: Standing, basis: Notice
             return None
         return replace(basis, kind=NoticeKind.CANCELLED, offer_id=ended[-1] if ended else None)
     here = Arrangement(when=session.when, location=session.location)
-    if all(b.known == here and b.entry == here and not b.void and Owed.ACCEPTED not in b.owed for b in beliefs):
+    if all(_knows(belief, here, published=session.published) for belief in beliefs):
         return None
     kind = _kind(beliefs, here)
     old = _former(beliefs, kind, here)
@@ -135,6 +135,12 @@ def _about_session(conversation: Conversation, standing: Standing, basis: Notice
         offer_id=ended[-1] if ends_offer else None,
         offer_withdrawn=ends_offer,
     )
+
+
+def _knows(belief: Belief, here: Arrangement, *, published: bool) -> bool:
+    """Whether somebody knows where a session stands, their calendar does, and nothing is to be confirmed or undone."""
+    is_shown = published or belief.entry == here  # what they subscribe to tells their calendar by itself
+    return belief.known == here and is_shown and not belief.void and Owed.ACCEPTED not in belief.owed
 
 
 def _kind(beliefs: Sequence[Belief], here: Arrangement) -> NoticeKind:

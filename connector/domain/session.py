@@ -80,7 +80,9 @@ class Session:
     """One booked meeting. `id` and `uid` never change; `revision` only rises.
 
     `uid` is the invitation's UID in the client's calendar, `organizer` the fixed address it comes from, `revision` its
-    SEQUENCE, and `stamp` the DTSTAMP of the last message about it, aware UTC.
+    SEQUENCE, and `stamp` the DTSTAMP of the last message about it, aware UTC. `published`: its client has it in a
+    calendar that they subscribe to, so that no letter about it invites them; only what no letter has put into their
+    calendar can be.
     """
 
     id: UUID
@@ -97,6 +99,7 @@ class Session:
     state: SessionState = SessionState.BOOKED
     flag: FlagReason | None = None
     series_id: UUID | None = None
+    published: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,7 @@ def book(
     now: datetime,
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
+    published: bool = False,
 ) -> Transition:
     """Book a session.
 
@@ -148,6 +152,7 @@ def book(
         stamp=now,
         created_at=now,
         series_id=series_id,
+        published=published,
     )
     return Transition(session=session, facts=(SessionBooked(at=now, by=by, session_id=session.id, when=when),))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -36,7 +37,7 @@ def message(
     html: str,
     message_id: str,
     date: datetime,
-    thread_id: str | None = None,
+    thread: Sequence[str] = (),
     reply_to: Mailbox | None = None,
     calendar: bytes | None = None,
 ) -> EmailMessage:
@@ -50,12 +51,12 @@ def message(
         html: The same for those who see it.
         message_id: Angle brackets included; the same at every attempt.
         date: Aware.
-        thread_id: Message-ID of the first mail about the same thing.
+        thread: Message-IDs of the mails before it about the same thing, oldest first.
         reply_to: Who reads what is written back; None for nobody.
         calendar: What `itip` built; its METHOD becomes the parameter that mail programs go by.
     Returns: multipart/alternative, within multipart/mixed beside the attachment if there is a calendar message.
     Raises: RuleError for an address that could not stand bare; ValueError for a bad Message-ID or calendar message.
-    Source: RFC 6047 section 2.4; Auto-Submitted in RFC 3834 section 5.
+    Source: RFC 6047 section 2.4; References in RFC 5322 section 3.6.4; Auto-Submitted in RFC 3834 section 5.
     """
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _address(sender)
@@ -65,9 +66,9 @@ def message(
     mail["Subject"] = _plain(subject.replace("\u00a0", " "))  # stays ASCII if it can
     mail["Date"] = date
     mail["Message-ID"] = _checked_id(message_id)
-    if thread_id is not None and thread_id != message_id:
-        mail["In-Reply-To"] = _checked_id(thread_id)
-        mail["References"] = _checked_id(thread_id)
+    if thread:
+        mail["In-Reply-To"] = _checked_id(thread[-1])
+        mail["References"] = " ".join(map(_checked_id, thread))
     mail["Auto-Submitted"] = "auto-generated"
     # Quoted-printable for words, base64 for the calendar: nothing relies on 8BITMIME, and gateways leave base64 alone.
     mail.set_content(text, cte="quoted-printable")

@@ -115,6 +115,11 @@ def one_line(text: str) -> str:
     return collapse("".join(c if c.isprintable() or c in _KEPT else " " for c in text))
 
 
+def common_name(name: str) -> str:
+    """Return a name as every reader shows it beside an address; empty for none."""
+    return one_line(_UNFIT_FOR_CN.sub(" ", name))[:_LONGEST_NAME]
+
+
 def _event(session: Session, *, practitioner_name: str, client: Recipient, answer: Mapping[str, str]) -> Event:
     event = Event()
     event.add("uid", session.uid)
@@ -133,8 +138,8 @@ def _event(session: Session, *, practitioner_name: str, client: Recipient, answe
 
 def _person(name: str, address: str, parameters: Mapping[str, str]) -> vCalAddress:
     person = vCalAddress(f"mailto:{check_address(address)}")
-    if common_name := one_line(_UNFIT_FOR_CN.sub(" ", name))[:_LONGEST_NAME]:
-        person.params["CN"] = common_name
+    if words := common_name(name):
+        person.params["CN"] = words
     person.params.update(parameters)
     return person
 

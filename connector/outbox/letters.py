@@ -12,6 +12,7 @@ from connector.domain.notice import Choice, Notice, NoticeKind, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
+from connector.language import invitations
 from connector.language.catalogues import Language
 from connector.language.offered import Languages
 from connector.language.telling import Teller
@@ -56,7 +57,7 @@ def compose(
         text=wording.text,
         html=wording.html,
         message_id=letter.message_id,
-        thread_id=letter.thread_id,
+        thread=letter.thread,
         reply_to=_reply_to(notice),
         date=letter.date,
         calendar=_calendar(notice, teller, answered_at=from_address if answers_read else ""),
@@ -94,10 +95,9 @@ def _sender(notice: Notice, language: Language, *, brand: str, from_address: str
 
 def _calendar(notice: Notice, teller: Teller, *, answered_at: str) -> bytes | None:
     row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
-    if session is None:
+    if session is None or session.published:
         return None
-    # Neutral: it shows on lock screens and in shared calendars.
-    summary = teller.language.say("Session with %(practitioner)s", practitioner=practitioner)
+    summary = invitations.summary(teller, practitioner)
     match row.method:
         case None:
             return None
@@ -110,18 +110,12 @@ def _calendar(notice: Notice, teller: Teller, *, answered_at: str) -> bytes | No
                 session, notice.declined, practitioner_name=practitioner, client=notice.to, summary=summary
             )
         case Method.REQUEST:
-            place = teller.place(session.location)
             return itip.request(
                 session,
                 practitioner_name=practitioner,
                 client=notice.to,
                 summary=summary,
-                description=teller.language.say(
-                    "Session with %(practitioner)s, %(place)s\n\n"
-                    "If the time or the place changes, this entry is updated.",
-                    practitioner=practitioner,
-                    place=place,
-                ),
+                description=invitations.description(teller, practitioner, session.location),
                 accepted=row.chosen_by_client and not notice.by_support,
                 answers_read=bool(answered_at) and session.organizer.lower() == answered_at.lower(),
             )
@@ -137,11 +131,14 @@ def _words(letter: Letter, teller: Teller, brand: str, *, answers_read: bool) ->
         **_change_words(notice, teller),
         **_offer_words(letter, teller),
         **_other_words(notice, teller.language),
+        "subscription": letter.subscription or "",
         "righted": bool(notice.righted),
         "since": teller.instant(notice.since) if notice.since else "",
     }
     html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about", "author")}
     html |= dict(_places_in_html(notice, teller))
+    if letter.subscription:
+        html["subscription"] = Markup('<a href="{0}">{0}</a>').format(letter.subscription)
     choices = [_choice(choice, teller) for choice in _choices(letter)]
     choices += [_righted(one, teller, brand) for one in notice.righted]
     return Words(text=text, html=html, choices=choices, link=letter.link, quoted=_quoted(notice.about))
@@ -188,6 +185,7 @@ def _session_words(letter: Letter, teller: Teller) -> dict[str, Any]:
         "when": teller.when(session.when) if session else "",
         "brief": teller.brief(session.when.span.start) if session else "",
         "place": teller.place(session.location) if session else "",
+        "published": session is not None and session.published,
         "past": session is not None and session.when.span.start <= letter.date,
         "cancelled": session is not None and session.state is SessionState.CANCELLED,
     }

@@ -62,11 +62,11 @@ def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
     """Yield SEQUENCE and address of every message that invites, or takes that back, and has arrived or may have."""
     for letter in messages.of_session(db, session_id):
         is_invitation = letter.medium is Medium.EMAIL and NOTICES[letter.kind].method in _INVITING
-        has_left = (
-            letter.state in _ARRIVED or letter.sent_at is not None
-        )  # what came back may have been passed on first
-        if letter.to_client and is_invitation and has_left and letter.notice.session is not None:
-            yield letter.notice.session.revision, letter.notice.to.address
+        # What came back may have been passed on first.
+        has_left = letter.state in _ARRIVED or letter.sent_at is not None
+        session = letter.notice.session
+        if letter.to_client and is_invitation and has_left and session is not None and not session.published:
+            yield session.revision, letter.notice.to.address
 
 
 def note_answer(db: Connection, session: Session, mail: ClientMail, *, now: datetime) -> Session:

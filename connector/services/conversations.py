@@ -209,6 +209,17 @@ def believe(db: Connection, session: Session, *, now: datetime) -> None:
         ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=_lane(stored.medium))
 
 
+def may_be_invited(db: Connection, client: Client, session: Session) -> bool:
+    """Whether a letter may have put a session into its client's calendar; none is begun until the transaction ends."""
+    by_mail = [
+        stored.id
+        for stored in conversations.of_session(db, session.id)
+        if stored.reader is Audience.CLIENT and stored.medium is Medium.EMAIL
+    ]
+    every = [conversations.locked(db, conversation_id) for conversation_id in by_mail]
+    return any(rules.may_have_entry(_beliefs(db, stored, client)) for stored in every if stored is not None)
+
+
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
     """Whether a client may have learnt of an offer, by any medium."""
     return any(
@@ -266,6 +277,7 @@ def converse(
     *,
     clock: Clock,
     fence: Fence,
+    subscription_for: Callable[[Notice], str | None] = lambda _notice: None,
 ) -> datetime | None:
     """Tell a reader everything they are to be told, one letter after another.
 
@@ -279,7 +291,7 @@ def converse(
     is_taken = False
     while turn.message is not None:
         fence.renew()
-        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
+        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread, link_for, subscription_for))
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             still = installation.stands_still(db, keep_so=True)
@@ -320,7 +332,7 @@ class _Turn:
     """The letter that is handed over next, or when to look again."""
 
     message: Message | None = None
-    thread_id: str | None = None
+    thread: tuple[str, ...] = ()
     again_at: datetime | None = None
 
 
@@ -338,7 +350,7 @@ def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime,
         message, again_at = _to_others(db, policy, stored, begun, now), now + standstill.LOOK if still else None
     if message is None:
         return _Turn(again_at=again_at)
-    return _Turn(message=message, thread_id=messages.thread_start(db, message))
+    return _Turn(message=message, thread=messages.thread(db, message))
 
 
 def _to_client(
@@ -440,14 +452,20 @@ def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recip
     return Recipient.of(people.practitioner(db, stored.practitioner_id))
 
 
-def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice, Medium], str | None]) -> Letter:
+def _letter(
+    message: Message,
+    thread: tuple[str, ...],
+    link_for: Callable[[Notice, Medium], str | None],
+    subscription_for: Callable[[Notice], str | None],
+) -> Letter:
     return Letter(
         notice=message.notice,
         medium=message.medium,
         link=link_for(message.notice, message.medium),
         message_id=message.message_id,
-        thread_id=thread_id,
+        thread=thread,
         date=message.queued_at,
+        subscription=subscription_for(message.notice),
     )
 
 
@@ -552,6 +570,8 @@ def _tell_untold(db: Connection, session: Session, untold: Notice, now: datetime
 
 
 def _next(stored: StoredConversation, standing: Standing, basis: Notice, now: datetime) -> Next:
+    if stored.medium is not Medium.EMAIL:  # no text invites anybody, whatever else they subscribe to
+        standing = replace(standing, session=replace(standing.session, published=False))
     return next_letter(stored.beliefs or Conversation(), standing, basis, now=now)
 
 

@@ -20,6 +20,7 @@ from connector.storage.conversations import StoredConversation
 from connector.storage.tables import messages
 
 _NO_KEY = "letter:"
+_MOST_REFERRED_TO = 20  # beside the first one: what a thread hangs on is its two ends
 
 
 class MessageState(StrEnum):
@@ -142,22 +143,21 @@ def hold_back(db: Connection, session_id: UUID) -> None:
     db.execute(update(messages).where(own, queued).values(state=MessageState.HELD_BACK.value))
 
 
-def thread_start(db: Connection, message: Message) -> str | None:
-    """Return the Message-ID of the first letter about the same session to the same person; None if this is it."""
-    if message.session_id is None:
-        return None
-    query = (
-        select(messages.c.message_id)
-        .where(
-            messages.c.session_id == message.session_id,
-            messages.c.to_client == message.to_client,
-            messages.c.state != MessageState.HELD_BACK.value,
-        )
-        .order_by(messages.c.queued_at, messages.c.id)
-        .limit(1)
-    )
-    first = db.execute(query).scalar_one_or_none()
-    return None if first == message.message_id else first
+def thread(db: Connection, message: Message) -> tuple[str, ...]:
+    """Return the Message-IDs of the letters that a mail goes on from, oldest first; none if it begins a thread.
+
+    Those about the same session that its reader may have in the same mailbox: a text is in none, what has certainly not
+    left neither, and whoever reads at another address learns of no letter to the one before. The same at each attempt.
+    """
+    if message.session_id is None or message.medium is not Medium.EMAIL:
+        return ()
+    own = (messages.c.session_id == message.session_id) & (messages.c.to_client == message.to_client)
+    left = messages.c.state.not_in([MessageState.HELD_BACK.value, MessageState.QUEUED.value])
+    mails = (messages.c.medium == Medium.EMAIL.value) & (messages.c.id != message.id)
+    query = select(messages).where(own, left, mails).order_by(messages.c.queued_at, messages.c.id)
+    every = map(_message, db.execute(query))
+    earlier = [one.message_id for one in every if one.notice.to.address == message.notice.to.address]
+    return (*earlier[:1], *earlier[1:][-_MOST_REFERRED_TO:])
 
 
 def of_session(db: Connection, session_id: UUID) -> Sequence[Message]:

@@ -32,6 +32,7 @@ from connector.storage.tables import (
     offers,
     pending_connections,
     pending_notices,
+    published_calendars,
     questions,
     reply_mailbox,
     short_links,
@@ -85,7 +86,10 @@ _TO_BE_TOLD = or_(
 )
 _WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
 _SWEPT = (browsers, signins, pending_connections, short_links, incoming_mails)
-_TO_BE_SWEPT = or_(*(sa.exists(select(table)) for table in _SWEPT))
+_TO_BE_SWEPT = or_(
+    *(sa.exists(select(table)) for table in _SWEPT),
+    sa.exists().where(published_calendars.c.revoked_at.is_not(None)),
+)
 _UNREAD = select(incoming_mails.c.id, sa.literal("inbox").label("lane")).where(incoming_mails.c.outcome.is_(None))
 _TARGETS = _calendars(CalendarRole.TARGET)
 

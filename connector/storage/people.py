@@ -174,6 +174,12 @@ def client_names(db: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
     return {row.id: row.name for row in rows}
 
 
+def practitioner_names(db: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the names of these practitioners in one query."""
+    rows = db.execute(select(practitioners.c.id, practitioners.c.name).where(practitioners.c.id.in_(set(ids))))
+    return {row.id: row.name for row in rows}
+
+
 def _comparable(email: str) -> str:
     """Return an address as it is stored; what is none stays as it is, and is nobody's."""
     with suppress(RuleError):

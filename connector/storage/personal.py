@@ -134,7 +134,13 @@ HOLDINGS: Sequence[Holding] = (
         rows=lambda client_id: _SESSIONS.c.client_id == client_id,
         erased={"location_text": _place},
         kept="id practitioner_id client_id kind starts_at ends_at local_start zone location_kind uid organizer "
-        "revision stamp created_at state flag series_id",
+        "revision stamp created_at state flag series_id published",
+    ),
+    Holding(
+        section="calendar_subscriptions",
+        table=tables.published_calendars,
+        rows=lambda client_id: tables.published_calendars.c.client_id == client_id,
+        goes=True,
     ),
     Holding(
         section="offers",

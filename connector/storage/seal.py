@@ -16,6 +16,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from connector.errors import NotFoundError, SettingsError
 
 _SHORT_BYTES = 10  # nobody guesses 80 bits at the pace at which guesses are answered
+_DERIVED_BYTES = 16
 
 
 class Seal:
@@ -73,6 +74,26 @@ class Seal:
         digest = hmac.digest(self._links[-1], words.encode(), "sha256")
         return base64.b32encode(digest[:_SHORT_BYTES]).decode().lower()
 
+    def derived_tokens(self, purpose: str, identity: UUID) -> tuple[str, ...]:
+        """Return the tokens of 26 characters, 128 bits, that stand for something under each key, the newest first.
+
+        Which of them it was given tells the hash that is stored of it.
+        """
+        words = f"pencilled.derived.{purpose}.{identity.hex}".encode()
+        digests = (hmac.digest(key, words, "sha256")[:_DERIVED_BYTES] for key in reversed(self._links))
+        return tuple(base64.b32encode(digest).decode().rstrip("=").lower() for digest in digests)
+
+    def claimed_identity(self, token: str) -> UUID:
+        """Return what a token says that it stands for, which nothing proves before `identity` has looked at it.
+
+        Raises: NotFoundError if it says nothing.
+        """
+        _, said = _serializer(self._links, "").loads_unsafe(token)
+        try:
+            return UUID(hex=said)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _not_ours() from error
+
     def identity(self, purpose: str, token: str) -> UUID:
         """Return what a token stands for.
 
@@ -89,9 +110,13 @@ class Seal:
             identity, _, since = _serializer(self._links, purpose).loads(token).partition(".")
             return UUID(hex=identity), datetime.fromtimestamp(int(since), UTC) if since else None
         except (BadSignature, ValueError, TypeError, AttributeError) as error:
-            raise NotFoundError(
-                "This link is not complete, or not one of ours. Open it again from the mail.", code="link_invalid"
-            ) from error
+            raise _not_ours() from error
+
+
+def _not_ours() -> NotFoundError:
+    return NotFoundError(
+        "This link is not complete, or not one of ours. Open it again from the mail.", code="link_invalid"
+    )
 
 
 def _derive(key: str, purpose: str) -> bytes:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
 from connector.domain.facts import FlagReason
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
@@ -74,6 +74,36 @@ def of_client(db: Connection, client_id: UUID, *, since: datetime) -> Sequence[S
     return [session_of(row) for row in db.execute(select(sessions).where(own).order_by(sessions.c.starts_at))]
 
 
+def to_publish(
+    db: Connection,
+    *,
+    practitioner_id: UUID | None = None,
+    client_id: UUID | None = None,
+    since: datetime,
+    until: datetime,
+    most: int,
+) -> Sequence[Session]:
+    """Return what a published calendar of a practitioner, or of a client, holds of sessions, earliest first.
+
+    Args:
+        db: Where.
+        practitioner_id: Whose; or
+        client_id: likewise: theirs are those that they have in it and not by invitation.
+        since: Those that end after it, and of cancelled ones only those that were cancelled after it.
+        until: Those that begin before it.
+        most: How many at most.
+    """
+    own = (
+        sessions.c.practitioner_id == practitioner_id
+        if practitioner_id is not None
+        else and_(sessions.c.client_id == client_id, sessions.c.published)
+    )
+    stands = or_(sessions.c.state == SessionState.BOOKED.value, sessions.c.stamp > since)
+    query = select(sessions).where(own, sessions.c.ends_at > since, sessions.c.starts_at < until, stands)
+    rows = db.execute(query.order_by(sessions.c.starts_at, sessions.c.id).limit(most))
+    return [session_of(row) for row in rows]
+
+
 def booked(
     db: Connection, practitioner_id: UUID, *, since: datetime, or_among: Collection[UUID] = ()
 ) -> Sequence[Session]:
@@ -118,6 +148,7 @@ def session_of(row: Row[Any]) -> Session:
         state=SessionState(row.state),
         flag=FlagReason(row.flag) if row.flag else None,
         series_id=row.series_id,
+        published=row.published,
     )
 
 
@@ -129,4 +160,5 @@ def _changing(session: Session) -> dict[str, Any]:
         "stamp": session.stamp,
         "state": session.state.value,
         "flag": session.flag.value if session.flag else None,
+        "published": session.published,
     }

@@ -101,7 +101,40 @@ sessions = Table(
     Column("state", String(16), nullable=False),
     Column("flag", String(16)),
     Column("series_id", Uuid),
+    Column("published", Boolean, nullable=False, server_default=false()),  # its client subscribes to it, see below
     Index("ix_sessions_practitioner_id_ends_at", "practitioner_id", "ends_at"),
+    Index("ix_sessions_client_id_ends_at", "client_id", "ends_at"),
+)
+
+# Calendars that somebody's program fetches from us: a practitioner's sessions and holds, or a client's sessions.
+published_calendars = Table(
+    "published_calendars",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token in its address
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), index=True),  # whose it is: one of the two
+    Column("client_id", Uuid, ForeignKey("clients.id"), index=True),
+    Column("session_level", Integer),  # how much a practitioner's shows of clients
+    Column("hold_level", Integer),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),  # since then nobody gets anything there
+    Column("fetched_at", UtcDateTime),  # when a program last asked, to the hour
+    Column("etag", String(32)),  # of what it held then
+    Column("changed_at", UtcDateTime),  # since when it holds that
+    Index(
+        "uq_published_calendars_practitioner",
+        "practitioner_id",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
+    Index(
+        "uq_published_calendars_client",
+        "client_id",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
 )
 
 offers = Table(

@@ -25,7 +25,7 @@ from connector.errors import (
 from connector.language.messages import marked
 from connector.services.scheduling import answers
 from connector.services.views.answer_page import AnswerPage, answer_page
-from connector.web import speaking, visit
+from connector.web import speaking, subscriptions, visit
 
 pages = Blueprint("answer", __name__, url_prefix=paths.answer("<token>"))
 
@@ -169,5 +169,6 @@ def _render(template: str, token: str, page: AnswerPage, *, notice: str = "", **
         page=page,
         reader=speaking.to(page),
         notice=notice,
+        subscription="" if page.gets_mail else subscriptions.address_of(page.session_id),
         **more,
     )

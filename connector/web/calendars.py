@@ -28,7 +28,7 @@ from connector.services.accounts.sign_in import CalendarChoice, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
 from connector.web import asking, speaking, visit
-from connector.web.forms import one_line
+from connector.web.forms import level, one_line
 
 NEW = "+new"  # no calendar's id
 _STATE, _CHOICE = "arriving", "choosing"  # in the cookie: what proves that a step is this browser's own
@@ -163,7 +163,7 @@ def choose() -> ResponseReturnValue:
 def privacy(connection_id: UUID) -> ResponseReturnValue:
     """Change how much of a client one calendar shows."""
     runtime = visit.runtime()
-    session_level, hold_level = _level("session_level"), _level("hold_level")
+    session_level, hold_level = level(request.form, "session_level"), level(request.form, "hold_level")
     with runtime.database.begin() as db:
         connections.owned(db, visit.practitioner_id(), connection_id)
         set_levels(db, connection_id, session_level=session_level, hold_level=hold_level, now=runtime.clock())
@@ -326,10 +326,3 @@ def _access_page(
     words = visit.sentence(error) if error else ""
     body = speaking.render("calendars/access.html", way=way, form=form, error=words, reauthorized=reauthorized)
     return body, 422 if error else 200
-
-
-def _level(name: str) -> Level:
-    level = request.form.get(name, "")
-    if level not in {str(int(member)) for member in Level}:
-        raise RuleError("Choose how much the calendar may show.", code="level_not_chosen", field=name)
-    return Level(int(level))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from connector.domain.facts import Attestation
+from connector.domain.people import Level
 from connector.domain.session import Location, LocationKind, check_future
 from connector.domain.span import When, instant, zone_named
 from connector.domain.text import one_line as checked_line
@@ -242,3 +243,11 @@ def one_line(text: str, *, label: Sentence, field: str, required: bool = False) 
     if required and not text:
         raise RuleError("%(label)s: please fill this in.", code="text_missing", field=field, label=label)
     return checked_line(text, label=label, field=field, longest=_LONGEST_LINE, between=None) if text else ""
+
+
+def level(form: Mapping[str, str], name: str) -> Level:
+    """Return how much a calendar may show, as it was chosen. Raises: RuleError."""
+    chosen = form.get(name, "")
+    if chosen not in {str(int(member)) for member in Level}:
+        raise RuleError("Choose how much the calendar may show.", code="level_not_chosen", field=name)
+    return Level(int(chosen))

@@ -36,12 +36,14 @@ from connector.web import (
     metrics,
     offers,
     paused,
+    published,
     questions,
     readers,
     sessions,
     short_link,
     signin,
     speaking,
+    subscriptions,
     visit,
 )
 from connector.web.cookies import SignedCookies
@@ -57,6 +59,8 @@ _DOORS = (signin.pages.name, "hooks", None)  # people come in, and pushes make l
 _MAILED = (
     answer.pages,
     short_link.pages,
+    subscriptions.mailed,
+    published.pages,
     questions.pages,
     mails.pages,
     conflict.pages,
@@ -113,6 +117,7 @@ def create(runtime: Runtime) -> Flask:
         sessions.pages,
         offers.pages,
         calendars.pages,
+        subscriptions.pages,
         connection.pages,
         health.checks,
         metrics.blueprint(runtime),
@@ -173,7 +178,9 @@ def _hardened(*, secure: bool) -> Callable[[Response], Response]:
         headers["X-Frame-Options"] = "DENY"
         headers["X-Robots-Tag"] = "noindex, nofollow"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        headers["Cache-Control"] = "public, max-age=3600" if request.endpoint == "static" else "no-store"
+        if request.endpoint == "static":
+            headers["Cache-Control"] = "public, max-age=3600"
+        headers.setdefault("Cache-Control", "no-store")
         if secure:
             headers["Strict-Transport-Security"] = "max-age=31536000"
         return response

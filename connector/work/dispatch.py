@@ -62,6 +62,7 @@ def handler(runtime: Runtime) -> Handler:
                         identity,
                         clock=runtime.clock,
                         fence=running,
+                        subscription_for=runtime.subscription_for,
                     )
             case Kind.SIGN_IN:
                 _mail_link(runtime, identity, running)

@@ -30,6 +30,7 @@ LOOKING = {
     "practitioners list",
     "sessions list",
     "sessions show",
+    "subscriptions list",
 }
 FOR_THE_DECISION = {"connections reconnect", "keys lost", "keys rotate", "migrate", "restored"}
 SERVERS = {"demo", "serve", "web", "worker"}  # these wait; the demo has an installation of its own
@@ -58,6 +59,7 @@ CHANGING = {
     "sessions cancel": (SESSION, "--yes"),
     "sessions correct": (SESSION, "--at", ahead(9)),
     "sessions relocate": (SESSION, "--phone", "Kim calls"),
+    "subscriptions revoke": (PERSON,),
     "sessions reschedule": (SESSION, "--at", ahead(9), "--agreed-by", "Alex", "--channel", "on the phone"),
 }
 

@@ -7,6 +7,7 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -93,15 +94,24 @@ def test_bytes_on_the_wire_are_ascii_in_crlf_lines() -> None:
     assert max(len(line) for line in wire.split(b"\r\n")) <= 78
 
 
-def test_update_joins_the_thread_of_the_first_letter() -> None:
-    mail = received(message(thread_id="<1@sessions.example.org>"))
+def test_a_letter_goes_on_from_the_one_before_it_and_names_all_of_its_thread() -> None:
+    first, last = "<0@sessions.example.org>", "<1@sessions.example.org>"
+    mail = received(message(thread=(first, last)))
 
-    assert mail["In-Reply-To"] == mail["References"] == "<1@sessions.example.org>"
+    assert mail["In-Reply-To"] == last
+    assert mail["References"].split() == [first, last]
 
 
-@pytest.mark.parametrize("thread_id", [None, "<2@sessions.example.org>"])
-def test_first_letter_refers_to_nothing(thread_id: str | None) -> None:
-    assert received(message(thread_id=thread_id)).keys() == HEADERS
+def test_a_long_thread_is_written_in_lines_that_mail_servers_take() -> None:
+    thread = tuple(f"<{uuid4()}@sessions.example.org>" for _ in range(21))
+    wire = message(thread=thread).as_bytes()
+
+    assert received(message(thread=thread))["References"].split() == list(thread)
+    assert max(len(line) for line in wire.split(b"\r\n")) <= 998
+
+
+def test_first_letter_refers_to_nothing() -> None:
+    assert received(message(thread=())).keys() == HEADERS
 
 
 def test_mail_says_that_a_machine_wrote_it_and_when() -> None:
@@ -170,7 +180,7 @@ def test_message_id_is_one_token_in_angle_brackets(message_id: str) -> None:
     with pytest.raises(ValueError, match="Message-ID"):
         message(message_id=message_id)
     with pytest.raises(ValueError, match="Message-ID"):
-        message(thread_id=message_id)
+        message(thread=(message_id,))
 
 
 @pytest.mark.parametrize("calendar", [b"", b"METHOD:REQUEST", request().replace(b"METHOD:REQUEST\r\n", b"")])

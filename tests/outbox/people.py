@@ -184,6 +184,6 @@ def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Lett
         notice=notice(kind, **changes),
         link=None if kind in _TO_OPERATOR else link,
         message_id="<2@sessions.example.org>",
-        thread_id="<1@sessions.example.org>",
+        thread=("<1@sessions.example.org>",),
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),
     )

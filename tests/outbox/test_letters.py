@@ -103,6 +103,23 @@ def test_calendar_message_goes_only_where_a_time_is_certain(kind: NoticeKind) ->
     assert methods == expected
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("kind", WITH_CALENDAR)
+def test_whoever_subscribes_is_invited_to_nothing_and_told_where_it_is_shown(kind: NoticeKind, language: str) -> None:
+    usual = letter(kind)
+    assert usual.notice.session is not None
+    session = replace(usual.notice.session, published=True)
+    notice = replace(usual.notice, session=session, to=replace(CLIENT, locale=language))
+    written = mail(replace(usual, notice=notice, subscription="https://sessions.example.org/subscription/Zk3"))
+    about, _, footer = text(written).partition("Pencilled")
+
+    assert [part.get_content_type() for part in written.walk()][1:] == ["text/plain", "text/html"]
+    assert {"en": "calendar subscription", "de": "Kalenderabo"}[language] in " ".join(about.split())
+    assert {"en": "The invitation in this message", "de": "Die Einladung in dieser Nachricht"}[language] not in about
+    assert "https://sessions.example.org/subscription/Zk3" in footer
+    assert 'href="https://sessions.example.org/subscription/Zk3"' in text(written, "html")
+
+
 def test_client_who_chose_is_not_asked_again_but_one_for_whom_support_chose_is() -> None:
     assert event(mail(letter(NoticeKind.ACCEPTED)))["PARTSTAT"] == "ACCEPTED"
     assert event(mail(letter(NoticeKind.ACCEPTED, by_support=True)))["PARTSTAT"] == "NEEDS-ACTION"

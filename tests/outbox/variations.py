@@ -109,6 +109,10 @@ def _of_any_kind(kind: NoticeKind) -> Iterator[tuple[str, Letter]]:
         yield "online", letter(kind, session=replace(SESSION, location=VIDEO))
         yield "by phone", letter(kind, session=replace(SESSION, location=PHONE))
         yield "past", replace(usual, date=SESSION.when.span.start + timedelta(minutes=1))
+    if NOTICES[kind].method is not None and usual.notice.session is not None:
+        published = replace(usual.notice.session, published=True)
+        for name, session in (("published", published), ("published no more", usual.notice.session)):
+            yield name, replace(letter(kind, session=session), subscription="https://sessions.example.org/s/Zk3")
     link = NOTICES[kind].link
     if link is None or not link.is_needed:
         yield "without a link", replace(usual, link=None)

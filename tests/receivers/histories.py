@@ -11,23 +11,29 @@ from uuid import uuid4
 from connector.domain.facts import MoveReason
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import Offer, OfferState
+from connector.domain.people import Level, Medium
 from connector.domain.session import Edit, Location, LocationKind, Session
 from connector.domain.span import When
 from connector.errors import RuleError
+from connector.ical.publishing import publish
 from connector.outbox.letters import compose
 from connector.ports import Letter, NotSentError
 from connector.sentence import Sentence
+from connector.services import publishing
 from connector.services.people import change_client
 from connector.services.scheduling import offers
+from connector.services.views import published
 from connector.storage import offers as stored_offers
+from connector.storage import published as published_calendars
 from connector.storage.database import Database
 from connector.storage.due import Kind
-from tests.domain.examples import KIM, PRACTICE, client, when
+from tests.domain.examples import ALEX, KIM, PRACTICE, client, when
 from tests.outbox.people import BRAND
 from tests.receivers.broken import Change, altered, shown
 from tests.receivers.mails import read
 from tests.receivers.models import Shown
-from tests.services.practice import Practice
+from tests.receivers.subscribers import Subscriber
+from tests.services.practice import SEAL, Practice
 
 STEPS = 14
 HOURS = range(400, 520)  # far enough for every session to be still to come at the end
@@ -42,20 +48,27 @@ PLACES = (
 class MailServer:
     """Takes letters, turns them away, or breaks off without a word whether it has taken one.
 
-    `from_address` and `answers_read` are settings of the installation; `change` is a fault of ours in every letter.
+    `from_address` and `answers_read` are settings of the installation; `change` is a fault of ours in every letter, and
+    so is `invites_all`: an invitation goes to whoever subscribes, too.
     """
 
     pick: Random
     from_address: str = "sessions@pencilled.example"
     answers_read: bool = False
     change: Change | None = None
+    invites_all: bool = False
     taken: list[tuple[str, NoticeKind, bytes]] = field(default_factory=list)
     is_well: bool = True
 
     def send(self, letter: Letter) -> None:
+        if letter.medium is not Medium.EMAIL:
+            return
         fate = "taken" if self.is_well else self.pick.choice(("taken", "refused", "taken in silence", "lost"))
         if fate == "refused":
             raise NotSentError(Sentence("the mail server refused the message (451 4.3.0)"), permanent=False)
+        if self.invites_all and letter.notice.session is not None:
+            session = replace(letter.notice.session, published=False)
+            letter = replace(letter, notice=replace(letter.notice, session=session))
         if fate != "lost":
             mail = compose(letter, brand=BRAND, from_address=self.from_address, answers_read=self.answers_read)
             sent = mail.as_bytes()
@@ -69,15 +82,28 @@ class MailServer:
 class History:
     """One history of a client's sessions: the same seed makes the same one."""
 
-    def __init__(self, database: Database, seed: int, *, change: Change | None = None) -> None:
+    def __init__(
+        self, database: Database, seed: int, *, change: Change | None = None, invites_all: bool = False
+    ) -> None:
         self.pick = Random(seed)
-        self.server = MailServer(self.pick, change=change)
+        self.server = MailServer(self.pick, change=change, invites_all=invites_all)
         self.practice = Practice(database)
         self.practice.runtime.sender = self.server
         self.client = self.practice.another_client(client(email=_address()))
         self.addresses = [self.client.email]
         self.sessions = [self._book()]
         self.told: list[str] = ["booked"]
+        self.subscriber, self.practitioners = Subscriber(), Subscriber()
+        with self.practice.database.begin() as db:
+            publishing.open_for_practitioner(
+                db,
+                SEAL,
+                self.practice.kim.id,
+                session_level=Level.FULL,
+                hold_level=Level.FULL,
+                by=KIM,
+                now=self.practice.now,
+            )
 
     def run(self) -> None:
         """Let things happen, and then let everything be told."""
@@ -85,10 +111,39 @@ class History:
             self.server.is_well = self.pick.random() < 0.6
             self.practice.prompt = self.pick.random() < 0.8
             self._step()
+            self._fetch()
         self.server.is_well = self.practice.prompt = True
         for _ in range(3):
             self.practice.wait(hours=5)
             self.practice.carry_out(Kind.OFFER, Kind.CONVERSATION)
+        self._fetch()
+
+    def _fetch(self) -> None:
+        """Have the programs of client and practitioner fetch what they subscribe to; what has ended goes."""
+        now, brand = self.practice.now, BRAND
+        with self.practice.database.read() as db:
+            own = published_calendars.of_client(db, self.client.id)
+            calendar = published_calendars.of_practitioner(db, self.practice.kim.id)
+            assert calendar is not None
+            theirs = published.content(db, calendar, brand=brand, now=now)
+            content = published.content(db, own, brand=brand, now=now) if own else None
+        self.practitioners.fetch(publish(theirs.events, name=theirs.name))
+        if content is None:
+            self.subscriber.held = {}
+        else:
+            self.subscriber.fetch(publish(content.events, name=content.name))
+
+    def kept(self) -> list[Shown]:
+        """What is to stand in the practitioner's calendar: each session, and what is held of each open offer."""
+        holds = []
+        for one in self.sessions:
+            with self.practice.database.read() as db:
+                offer = stored_offers.in_state(db, one.id, OfferState.OPEN)
+            session = self.practice.session(one)
+            for alternative in offer.held if offer else ():
+                span, place = alternative.when.span, (alternative.location or session.location).text
+                holds.append((span.start, span.end, place))
+        return [*self.agreed(), *holds]
 
     @property
     def mailboxes(self) -> dict[str, list[bytes]]:
@@ -129,6 +184,8 @@ class History:
             self._time_passes,
             self._change_the_client,
             self._change_the_settings,
+            self._subscribe,
+            self._subscribe,
         )
         session = self.practice.session(self.pick.choice(self.sessions))
         with suppress(RuleError):
@@ -211,6 +268,20 @@ class History:
         if practice.prompt:
             practice.mail()
         return f"changed: {[*change]}"
+
+    def _subscribe(self, _session: Session) -> str:
+        """Have the client subscribe, take another address, or go back to invitations."""
+        practice, how = self.practice, self.pick.choice(("begin", "begin", "anew", "end"))
+        with practice.database.begin() as db:
+            former = published_calendars.of_client(db, self.client.id)
+            if how == "end":
+                publishing.end_for_client(db, self.client.id, by=ALEX, now=practice.now)
+            else:
+                replaces = former.id if former and how == "anew" else None
+                publishing.open_for_client(db, SEAL, self.client.id, by=ALEX, now=practice.now, replaces=replaces)
+        if practice.prompt:
+            practice.mail()
+        return f"subscription: {how}"
 
     def _change_the_settings(self, _session: Session) -> str:
         """Have the operator write from another address, or read answers from now on, or no longer."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.utils import parseaddr
@@ -78,6 +78,10 @@ class Invitation:
         line = self.one(name)
         return line.value if line else ""
 
+    def each(self) -> list[Invitation]:
+        """Return each of its events as if it were alone."""
+        return [replace(self, events=(event,)) for event in self.events]
+
     @property
     def uid(self) -> str:
         """Which event it is about."""
@@ -131,6 +135,12 @@ def read(mail: bytes) -> Invitation | None:
         tail=tail,
         events=events,
     )
+
+
+def read_calendar(text: bytes) -> Invitation:
+    """Read a calendar that was fetched, and so has neither a sender nor a recipient."""
+    head, tail, events = _sorted(_lines(text))
+    return Invitation(sender="", recipient="", method_parameter="", text=text, head=head, tail=tail, events=events)
 
 
 def _lines(text: bytes) -> list[Line]:

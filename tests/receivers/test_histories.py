@@ -15,7 +15,7 @@ from tests.receivers.histories import History
 from tests.receivers.mails import read
 from tests.receivers.models import RECEIVERS, Receiver, Shown, Strict, after
 
-FEW, MANY = 12, 1_000
+FIRST, FEW, MANY = 8, 12, 1_000
 
 
 def deliveries(mails: list[bytes], pick: Random) -> Iterator[tuple[str, list[bytes]]]:
@@ -48,20 +48,26 @@ def _first_things_first(mails: list[bytes], shuffled: list[bytes]) -> list[bytes
 
 def check(history: History, pick: Random) -> None:
     agreed = sorted(history.agreed(), key=str)
+    fetched = history.subscriber.entries
+    assert history.subscriber.faults == history.practitioners.faults == []
+    assert sorted(history.practitioners.entries, key=str) == sorted(history.kept(), key=str)
     for where, mails in history.mailboxes.items():
         for how, coming in deliveries(mails, pick):
             for kind in RECEIVERS:
-                assert _stands(coming, kind) == agreed, f"{kind.name}, {where}, {how}: not what was agreed"
+                assert _stands(coming, kind, fetched) == agreed, f"{kind.name}, {where}, {how}: not what was agreed"
         anyhow = pick.sample(mails, len(mails))
-        assert _stands(anyhow, Strict) == agreed, f"{where}, in any order, for who forgets nothing: not what was agreed"
+        assert _stands(anyhow, Strict, fetched) == agreed, (
+            f"{where}, in any order, for who forgets nothing: not what was agreed"
+        )
 
 
-def _stands(mails: list[bytes], kind: type[Receiver]) -> list[Shown]:
-    return sorted(after(mails, kind).entries, key=str)
+def _stands(mails: list[bytes], kind: type[Receiver], fetched: list[Shown]) -> list[Shown]:
+    """Return what stands in a calendar by invitations and by what it subscribes to."""
+    return sorted([*after(mails, kind).entries, *fetched], key=str)
 
 
-def lived(database: Database, seed: int, *, change: Change | None = None) -> History:
-    history = History(database, seed, change=change)
+def lived(database: Database, seed: int, *, change: Change | None = None, invites_all: bool = False) -> History:
+    history = History(database, seed, change=change, invites_all=invites_all)
     try:
         history.run()
         check(history, Random(seed))
@@ -71,7 +77,7 @@ def lived(database: Database, seed: int, *, change: Change | None = None) -> His
 
 
 def test_a_client_has_each_session_once_where_it_stands(sqlite_database: Database) -> None:
-    for seed in range(FEW):
+    for seed in range(FIRST):
         lived(sqlite_database, seed)
 
 
@@ -99,6 +105,18 @@ def test_the_histories_find_what_others_got_wrong(sqlite_database: Database, cha
     def is_misled(seed: int) -> bool:
         try:
             lived(sqlite_database, seed, change=change)
+        except AssertionError:
+            return True
+        return False
+
+    assert any(is_misled(seed) for seed in range(FEW))
+
+
+@pytest.mark.long
+def test_the_histories_find_an_invitation_to_who_subscribes(sqlite_database: Database) -> None:
+    def is_misled(seed: int) -> bool:
+        try:
+            lived(sqlite_database, seed, invites_all=True)
         except AssertionError:
             return True
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, encodebytes
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
@@ -161,6 +163,28 @@ def test_an_answer_to_a_cancelled_session_changes_nothing(inbox: Practice) -> No
     session = inbox.book()
     inbox.cancel(session)
     assert take_in(inbox, reply(inbox, session)) == ["ended"]
+
+
+def test_an_answer_to_an_organizer_of_before_counts_by_what_it_is_about_and_with_no_organizer_as_well(
+    inbox: Practice,
+) -> None:
+    session, other = inbox.book(48), inbox.book(72)
+    inbox.policy = replace(inbox.policy, organizer="answers@elsewhere.example")
+    inbox.move(session, when(96))
+    assert inbox.session(session).organizer == "sessions@pencilled.example"
+    frozen = reply(inbox, session)
+    bare = _recoded(reply(inbox, other), lambda ics: ics.replace(f"ORGANIZER:mailto:{mails.ORGANIZER}\r\n", ""))
+    assert bare != frozen
+    assert take_in(inbox, frozen, bare) == ["applies", "applies"]
+    take_in(inbox, came_back(inbox, session))
+    assert inbox.told(session, client=True)[-1].state is MessageState.REFUSED
+
+
+def _recoded(raw: bytes, change: Callable[[str], str]) -> bytes:
+    """Return a mail whose calendar part says something else."""
+    head, _, rest = raw.rpartition(b"base64\r\n\r\n")
+    coded, boundary, end = rest.partition(b"\r\n\r\n")
+    return head + b"base64\r\n\r\n" + encodebytes(change(b64decode(coded).decode()).encode()) + boundary + end
 
 
 def test_a_mail_that_comes_twice_by_whatever_way_is_read_once(inbox: Practice) -> None:

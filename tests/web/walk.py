@@ -14,8 +14,10 @@ from connector.domain.offer import Offer
 from connector.domain.people import CLOCK
 from connector.domain.session import Session
 from connector.domain.unreadable import Unread, Unreadable
+from connector.paths import SUBSCRIPTION, subscription
 from connector.ports import UnreadEvent
 from connector.sentence import Sentence
+from connector.services import publishing
 from connector.storage import busy, ledger, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
 from connector.storage.sentences import written
@@ -224,6 +226,26 @@ def of_stops(here: Desk) -> Iterator[Page]:
     yield "goes on", here.stage.browser().get(page).text
     later(here.stage, days=40)
     yield "ended", here.stage.browser().get(page).text
+
+
+def of_subscriptions(here: Desk) -> Iterator[Page]:
+    """Yield what clients and practitioners see who subscribe to their sessions, before, meanwhile and afterwards."""
+    stage, browser = here.stage, here.stage.browser()
+    own = subscription(publishing.link_token(stage.runtime.seal, stage.session.id, stage.kim.email))
+    for who, page, begin_at, form in (
+        (browser, own, f"{own}/begin", {"shown": ""}),
+        (here.ada, SUBSCRIPTION, SUBSCRIPTION, {"shown": "", "session_level": "2", "hold_level": "2"}),
+    ):
+        yield from _all(who, [page])
+        who.post(begin_at, form, page=page)
+        yield "subscribed", who.get(page).text
+        address = str(who.get(page).text).partition("/feed/")[2].partition('"')[0]
+        yield from _all(who, [page])
+        who.get(f"/feed/{address}")
+        yield "fetched", who.get(page).text
+        who.post(f"{page}/end", page=page)
+        yield from _all(who, [page])
+        yield "ended", who.get(f"/feed/{address}", headers={"Accept-Language": _locale(stage)}).text
 
 
 def of_questions(here: Desk, kind: str) -> Iterator[Page]:

@@ -21,7 +21,7 @@ from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, lock, record
 from connector.services.scheduling import conflicts
 from connector.services.scheduling.conflicts import NOT_ASKED, Consent
-from connector.storage import people
+from connector.storage import people, published
 
 
 def book(
@@ -62,6 +62,7 @@ def book(
         now=now,
         kind=kind,
         series_id=series_id,
+        published=published.of_client(db, client_id) is not None,
     )
     case = Case(practitioner=practitioner, client=client, session=transition.session)
     findings = conflicts.check(db, policy, practitioner_id, [when], consent=consent, now=now)

@@ -38,6 +38,8 @@ class AnswerPage:
     """
 
     offer_id: UUID
+    session_id: UUID
+    gets_mail: bool
     state: OfferState
     practitioner_name: str
     client_name: str
@@ -70,6 +72,8 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
     choices = tuple(_choice(db, policy, alternative, session, now) for alternative in offer.alternatives)
     return AnswerPage(
         offer_id=offer.id,
+        session_id=session.id,
+        gets_mail=bool(client.email),
         state=state_now(offer, now),
         practitioner_name=people.practitioner(db, offer.practitioner_id).name,
         client_name=client.name,

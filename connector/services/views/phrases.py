@@ -165,4 +165,6 @@ FIELDS = {
     "zone": marked("time zone"),
     "locale": marked("language"),
     "retired": marked("no longer taken on"),
+    "published": marked("calendar subscription begun"),
+    "unpublished": marked("calendar subscription ended"),
 }
