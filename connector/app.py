@@ -20,7 +20,7 @@ from connector.outbox.sms import http
 from connector.outbox.sms.gateways import Gateway, open_gateway
 from connector.outbox.sms.library import Library
 from connector.outbox.smtp import SmtpSender
-from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Sender, Witness
+from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, ReplyMailbox, Sender, Witness
 from connector.runtime import Runtime
 from connector.sentence import Sentence
 from connector.services import standstill, texts
@@ -94,6 +94,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
         witness=_witness(settings),
         keys=DnsKeys(),
+        mailbox=_mailbox(settings) if settings.mailbox_url else None,
     )
 
 
@@ -120,9 +121,10 @@ def create_engine(runtime: Runtime) -> Engine:
     """
     from connector.work.dispatch import handler  # noqa: PLC0415 - as above
     from connector.work.engine import Engine  # noqa: PLC0415 - as above
+    from connector.work.mailbox_watch import MailboxWatch  # noqa: PLC0415 - as above
 
     runtime.languages.check()
-    settings = runtime.settings
+    settings, mailbox = runtime.settings, runtime.mailbox
     return Engine(
         runtime.database,
         handler(runtime),
@@ -131,6 +133,7 @@ def create_engine(runtime: Runtime) -> Engine:
         threads=settings.worker_threads,
         lane_limit=settings.lane_limit,
         look=partial(standstill.look, runtime.database, runtime.policy, runtime.witness, clock=runtime.clock),
+        companions=(MailboxWatch(runtime.database, mailbox, runtime.clock),) if mailbox else (),
     )
 
 
@@ -156,6 +159,15 @@ def check_texts(settings: Settings) -> None:
         _gateway(settings, inner_hosts, timeout=CHECK_TIMEOUT).check()
     except NotSentError as error:
         raise TransientError(str(error)) from error
+
+
+def check_mailbox(settings: Settings) -> bool:
+    """Open the reply mailbox as when mail is fetched; read nothing. Returns whether it tells at once what comes in.
+
+    Raises: InstallationError or TransientError with what to correct; SettingsError.
+    """
+    with _mailbox(settings, timeout=CHECK_TIMEOUT).open() as folder:
+        return folder.tells
 
 
 def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> None:
@@ -215,9 +227,19 @@ def _sender(settings: Settings) -> SmtpSender:
             from_address=settings.mail_from,
             brand=settings.brand,
             languages=Languages(settings.languages),
+            answers_read=settings.answers_read,
         )
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_SMTP_URL: {error}"]) from error
+
+
+def _mailbox(settings: Settings, *, timeout: timedelta | None = None) -> ReplyMailbox:
+    from connector.mailbox import imap  # noqa: PLC0415 - only where there is one
+
+    try:
+        return imap.ImapMailbox(settings.mailbox_url, timeout=timeout or imap.TIMEOUT)
+    except ValueError as error:
+        raise SettingsError([f"CONNECTOR_MAILBOX_URL: {error}"]) from error
 
 
 def _media(settings: Settings, gateway: Gateway | Library | None, seal: Seal) -> Sender:

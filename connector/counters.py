@@ -37,6 +37,7 @@ KINDS = (
     "conversation",
     "sign_in",
     "mail",
+    "mailbox",
     "outcome",
     "upkeep",
 )
@@ -123,9 +124,10 @@ MAILS = Counter(
         "outcome": (
             *("applies", "unproved", "unknown", "not_invited", "ahead", "stale", "repeated", "ended"),
             *("other_method", "contradictory", "not_whole", "not_one_event", "series", "uid", "sequence", "attendee"),
-            *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author", "words", "bounce"),
+            *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author", "bounce"),
+            *("shown", "too_many", "unmatched", "same_time", "refreshed"),
             *("mail_size", "mail_lines", "nul", "header_size", "header_lines", "content_header", "parts", "nesting"),
-            *("calendar_size", "calendar_lines", "attendees", "unparsable"),
+            *("calendar_size", "calendar_lines", "attendees", "unparsable", "unfetched"),
         )
     },
 )

@@ -25,6 +25,7 @@ OWN = frozenset(
         "feed",
         "healthz",
         "hooks",
+        "mail",
         "metrics",
         "question",
         "readyz",
@@ -74,6 +75,11 @@ def texts(token: str) -> str:
 def question(token: str) -> str:
     """Return the path of the page on which a practitioner answers a question."""
     return f"/question/{token}"
+
+
+def mail(token: str) -> str:
+    """Return the path of the page on which a practitioner decides about a mail of their client's."""
+    return f"/mail/{token}"
 
 
 def paused(token: str) -> str:

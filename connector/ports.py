@@ -10,7 +10,7 @@ What not every provider, account or calendar can do is an ability: a small Proto
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -690,5 +690,64 @@ class Sender(Protocol):
         Calls `before_request` right before it gives the letter itself away, which is the same bytes each time.
 
         Raises: NotSentError; what `before_request` raises.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedMail:
+    """A mail in the reply mailbox that nobody has fetched yet.
+
+    Attributes:
+        uid: Its number there: higher than that of every mail before, for as long as the mailbox's validity lasts.
+        size: In bytes, as the server tells; zero if it does not.
+        came_at: When it came in, aware UTC; None if the server does not tell so that it makes sense.
+    """
+
+    uid: int
+    size: int
+    came_at: datetime | None
+
+
+class OpenMailbox(Protocol):
+    """The reply mailbox while a connection to it stands. Everything raises TransientError where that fails.
+
+    Attributes:
+        validity: UIDs mean something else once this is another number.
+        tells: Whether the server can tell at once that something has come in.
+    """
+
+    validity: int
+    tells: bool
+
+    def after(self, uid: int, *, most: int) -> Sequence[ListedMail]:
+        """Return the oldest mails of a higher UID, in the order they came in."""
+        ...
+
+    def fetch(self, uid: int) -> bytes:
+        """Return a mail as it came; of one that is too large, one byte more than the bound."""
+        ...
+
+    def mark(self, uids: Sequence[int]) -> bool:
+        """Mark mails as read, for people who look into the mailbox; False if the server does not let us."""
+        ...
+
+    def wait(self, limit: timedelta, *, beat: Callable[[], bool]) -> None:
+        """Return once the server says anything, `limit` is over, or `beat` returns False.
+
+        `beat` is called once the server listens, and each second from then on.
+        """
+        ...
+
+
+class ReplyMailbox(Protocol):
+    """The mailbox that clients answer to; `identity` tells it from every other one, and reveals nothing."""
+
+    identity: str
+
+    def open(self) -> AbstractContextManager[OpenMailbox]:
+        """Connect, log in and open it.
+
+        Raises: InstallationError with what to correct; TransientError.
         """
         ...

@@ -20,10 +20,10 @@ from connector.domain.span import When
 from connector.inbox.authorship import Keys
 from connector.language.offered import Languages
 from connector.observed import observed
-from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Signing, Witness
+from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, ReplyMailbox, Sender, Signing, Witness
 from connector.services import publishing, short_links, texts
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, questions, take_back
+from connector.services.scheduling import answers, mails, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
@@ -44,6 +44,7 @@ class Runtime:
         witness: Remembers, outside the database, how far that had come; None for nobody.
         texts: How the gateway of texts signs what it tells; None where there is no gateway.
         keys: Where the public keys of signatures on mails are looked up.
+        mailbox: What clients answer to; None where there is none that we read.
     """
 
     settings: Settings
@@ -59,6 +60,7 @@ class Runtime:
     witness: Witness | None = None
     texts: Signing | None = None
     keys: Keys = lambda _name: None
+    mailbox: ReplyMailbox | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -144,6 +146,8 @@ class Runtime:
                 path = paths.answer(self.seal.token(answers.PURPOSE, identity))
             case Link.QUESTION:
                 path = paths.question(self.seal.token(questions.PURPOSE, identity))
+            case Link.MAIL:
+                path = paths.mail(self.seal.token(mails.PURPOSE, identity))
             case Link.CONFLICT:
                 path = paths.conflict(self.seal.token(take_back.PURPOSE, identity))
             case Link.PAUSED:

@@ -262,6 +262,12 @@ class Settings:
     operator_locale: str = _setting(
         _locale, "en", "In which language they are mailed, and how dates are written: en, de, en_GB, …"
     )
+    mailbox_url: str = _setting(
+        _maybe_url("imaps", "imap+starttls", "imap"),
+        "",
+        "The mailbox to which what is written to `CONNECTOR_MAIL_FROM` is delivered, and that nobody else uses: "
+        "`imaps://user:password@host/INBOX`, or `imap+starttls://` or `imap://`; empty: none is read.",
+    )
     mail_server_id: str = _setting(
         _server_id,
         "",
@@ -332,6 +338,11 @@ class Settings:
     def embedded(self) -> bool:
         """Whether everything runs in one process, on SQLite."""
         return self.database_url.startswith("sqlite")
+
+    @property
+    def answers_read(self) -> bool:
+        """Whether somebody reads what clients' mail programs send back."""
+        return bool(self.mailbox_url or self.mail_secret or self.mailgun_key)
 
     @property
     def for_this_machine(self) -> bool:

@@ -14,7 +14,9 @@ import pytest
 
 from connector.cli import sessions
 from connector.domain.change import ChangeKind
-from connector.domain.facts import Answer, Dropped, QuestionKind
+from connector.domain.client_mail import MAILS
+from connector.domain.client_mail import ROWS as MAIL_ROWS
+from connector.domain.facts import Answer, Dropped, MailChoice, MailKind, QuestionKind
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, ROWS, Audience, Effect, Link, Method, NoticeRow
 from connector.domain.question import QUESTIONS, Meanwhile, QuestionRow
@@ -33,6 +35,7 @@ IDENTITY = UUID(int=9)
 PAGES = {
     Link.ANSWER: "answer.show",
     Link.QUESTION: "questions.show",
+    Link.MAIL: "mails.show",
     Link.CONFLICT: "conflict.show",
     Link.PAUSED: "paused.show",
     Link.SIGN_IN: "signin.confirm",
@@ -69,7 +72,7 @@ def test_what_a_letter_needs_are_fields_of_its_notice_and_it_is_not_written_with
 
 @every_row
 def test_a_letter_that_decides_something_is_not_written_without_its_link(row: NoticeRow) -> None:
-    deciding = (Link.ANSWER, Link.QUESTION, Link.CONFLICT, Link.PAUSED, Link.SIGN_IN)
+    deciding = (Link.ANSWER, Link.QUESTION, Link.MAIL, Link.CONFLICT, Link.PAUSED, Link.SIGN_IN)
     lacking = pytest.raises(ValueError, match="lacks link") if row.link in deciding else nullcontext()
     with lacking:
         compose(letter(row.kind, link=None), brand=BRAND, from_address=FROM)
@@ -92,6 +95,7 @@ def test_only_an_invitation_can_be_agreed_to(row: NoticeRow) -> None:
 def test_what_a_client_believes_who_has_read_it_is_said_by_its_row(row: NoticeRow) -> None:
     assert (row.effect is Effect.NONE) == (row.to is not Audience.CLIENT)
     assert (row.effect is Effect.SESSION_STANDS) == (row.method is Method.REQUEST)
+    assert (row.effect is Effect.PROPOSAL_ENDS) == (row.method is Method.DECLINECOUNTER)
     assert (row.effect is Effect.SESSION_ENDS) == (row.method is Method.CANCEL)
     assert (row.effect is Effect.OFFER_STANDS) == (row.link is Link.ANSWER)
     assert row.reminds_after is None or row.effect is Effect.OFFER_STANDS
@@ -99,7 +103,7 @@ def test_what_a_client_believes_who_has_read_it_is_said_by_its_row(row: NoticeRo
 
 @every_row
 def test_the_link_of_a_notice_leads_to_a_page(stage: Stage, row: NoticeRow) -> None:
-    ids = ("offer_id", "question_id", "alternative_id", "calendar_id", "signin_id")
+    ids = ("offer_id", "question_id", "mail_id", "alternative_id", "calendar_id", "signin_id")
     told = replace(notice(row.kind), **dict.fromkeys(ids, IDENTITY))  # type: ignore[arg-type]
 
     link = stage.runtime.link_for(told)
@@ -114,7 +118,7 @@ def test_the_link_of_a_notice_leads_to_a_page(stage: Stage, row: NoticeRow) -> N
 
 @every_row
 def test_a_notice_that_names_nothing_to_lead_to_has_no_link(stage: Stage, row: NoticeRow) -> None:
-    ids = ("offer_id", "question_id", "alternative_id", "calendar_id", "signin_id", "session")
+    ids = ("offer_id", "question_id", "mail_id", "alternative_id", "calendar_id", "signin_id", "session")
     told = replace(notice(row.kind), **dict.fromkeys(ids))  # type: ignore[arg-type]
     expected = f"{stage.runtime.settings.public_url}/calendars" if row.link is Link.CALENDARS else None
     assert stage.runtime.link_for(told) == expected
@@ -166,3 +170,25 @@ def test_every_kind_of_question_has_words_on_its_page(stage: Stage) -> None:
     assert all(all(texts) for texts in said)
     assert len({tuple(texts) for texts in said}) == len(kinds)
     assert len(set(ends)) == len(answers)
+
+
+def test_every_kind_of_mail_has_one_row_and_a_letter_that_leads_to_what_is_decided() -> None:
+    assert [row.kind for row in MAIL_ROWS] == list(MailKind)
+    assert list(MAILS.values()) == list(MAIL_ROWS)
+    leading = [row.kind for row in ROWS if row.link is Link.MAIL]
+    assert sorted(row.notice for row in MAIL_ROWS if row.choices) == sorted(leading)
+    assert {choice for row in MAIL_ROWS for choice in row.choices} == set(MailChoice)
+
+
+def test_every_kind_of_mail_and_what_is_decided_has_words_in_the_timeline_and_on_its_page(stage: Stage) -> None:
+    assert phrases.WROTE.keys() == set(MailKind)
+    assert phrases.CHOICES.keys() == set(MailChoice)
+    source = (
+        "{% import 'mail/words.html' as words with context %}"
+        "{{ [words.label(choice, 'Kim'), words.brings(choice, 'Kim'), words.decided(choice, 'Kim')]|join('|') }}"
+    )
+    with stage.app.test_request_context():
+        environment = speak(stage.app.jinja_env.overlay(), Languages().of("en"))
+        said = [environment.from_string(source).render(choice=choice.value) for choice in MailChoice]
+    assert all(all(texts.split("|")) for texts in said)
+    assert len(set(said)) == len(MailChoice)

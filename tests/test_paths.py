@@ -29,6 +29,7 @@ def urls(sqlite_database: Database, sqlite_url: str, clock: Clock) -> MapAdapter
         (paths.sign_in("x"), "/signin/x", "signin.confirm"),
         (paths.answer("x"), "/answer/x", "answer.show"),
         (paths.question("x"), "/question/x", "questions.show"),
+        (paths.mail("x"), "/mail/x", "mails.show"),
         (paths.paused("x"), "/stopped/x", "paused.show"),
         (paths.conflict("x"), "/clash/x", "conflict.show"),
         (paths.session(str(IDENTITY)), f"/sessions/{IDENTITY}", "sessions.show"),

@@ -278,3 +278,27 @@ def _commands(text: str) -> Iterator[list[str]]:
             if line.startswith("pencilled "):
                 words = shlex.split(line, comments=True)[1:]
                 yield [word for word in words if word != "&"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "read"),
+    [
+        ("CONNECTOR_MAILBOX_URL", "imaps://kim:secret@mail.example", True),
+        ("CONNECTOR_MAIL_SECRET", "s" * 32, True),
+        ("CONNECTOR_MAILGUN_KEY", "k" * 32, True),
+        ("CONNECTOR_MAIL_SERVER_ID", "mx.example", False),
+    ],
+)
+def test_answers_are_read_where_a_mailbox_or_a_gateway_of_mail_is_in_use(
+    variable: str,
+    value: str,
+    read: bool,  # noqa: FBT001
+) -> None:
+    assert Settings.from_env({variable: value}, declared()).answers_read is read
+    assert not Settings.from_env({}, declared()).answers_read
+
+
+def test_a_mailbox_s_password_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("imaps://kim:secret@mail.example/INBOX\n")
+    read = Settings.from_env({"CONNECTOR_MAILBOX_URL_FILE": str(tmp_path / "url")}, declared())
+    assert read.mailbox_url == "imaps://kim:secret@mail.example/INBOX"

@@ -32,7 +32,7 @@ from connector.services import erasing, standstill
 from connector.services.sync import free_busy
 from connector.services.views import readiness, unread
 from connector.settings import Settings
-from connector.storage import calendars, ledger, migrations, offers, troubles
+from connector.storage import calendars, ledger, migrations, offers, reply_mailbox, troubles
 from connector.storage.clock import TOLERATED, DatabaseClock
 from connector.storage.database import read_url
 
@@ -70,6 +70,8 @@ class Check:
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Check everything that has to work: settings, database, broker, mail, texts, every calendar, and due work.
 
+    Mail is what is sent and, where there is one, the mailbox that clients answer to.
+
     Prints one line for each, `ok` or `!!`, and what to do. A calendar gets further lines where it was stopped, where
     holds must be shown as plainly busy, where that was not tried out lately, and where it cannot be looked up whether
     its practitioner is free, or not of every event. Changes nothing, sends nothing.
@@ -104,6 +106,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     except WrongSettings as error:
         yield Check(name="key", ok=False, words=error.message.removeprefix("Error: "))
         return
+    yield from _mailbox(runtime)
     yield from _texts(runtime)
     yield from _clock(runtime)
     if not readiness.can_be_written(runtime.database):
@@ -249,6 +252,30 @@ def _mail(settings: Settings) -> Check:
     except ConnectorError as error:
         return Check(name="mail", ok=False, words=str(error))
     return Check(name="mail", ok=True, words="the mail server is reached and lets us in; nothing was sent")
+
+
+def _mailbox(runtime: Runtime) -> Iterator[Check]:
+    """Say whether the mailbox that clients answer to can be read, if there is one, and whether all of it could be."""
+    if not runtime.settings.mailbox_url:
+        return
+    with runtime.database.read() as db:
+        standing = reply_mailbox.standing(db)
+    try:
+        tells = app.check_mailbox(runtime.settings)
+    except ConnectorError as error:
+        yield Check(name="mailbox", ok=False, words=str(error))
+        return
+    if standing is not None and standing.fault is not None:
+        since = f"{standing.fault_since:%d %b %Y, %H:%M} UTC"
+        words = f"reached just now, but not read since {since}, and tried again by itself: {standing.fault}"
+        yield Check(name="mailbox", ok=False, words=words)
+    elif standing is not None and standing.left_behind:
+        mails = "1 mail" if standing.left_behind == 1 else f"{standing.left_behind} mails"
+        words = f"its server does not hand over {mails}, though it lists them; tried again every hour, for a week"
+        yield Check(name="mailbox", ok=False, words=words)
+    else:
+        how = "tells at once what comes in" if tells else "is looked into every minute"
+        yield Check(name="mailbox", ok=True, words=f"reached and opened, and {how}; nothing was read")
 
 
 def _texts(runtime: Runtime) -> Iterator[Check]:

@@ -217,6 +217,8 @@ def _standing(row: SessionRow, zone: str) -> str:
     if row.question is not None:
         until = instant_text(row.question.answers_itself_at, zone)
         words.append(f"{_ASKED[row.question.row.remote_change]}: THE PRACTITIONER IS ASKED, until {until}")
+    if row.mail is not None:
+        words.append("A MAIL OF THE CLIENT'S WAITS FOR A DECISION")
     if row.deadline is not None:
         words.append(f"{row.offered} offered until {instant_text(row.deadline, zone)}")
     if row.drafted:
@@ -248,6 +250,11 @@ def _print_attention(page: SessionPage) -> None:
         until = instant_text(page.question.answers_itself_at, zone)
         change = _ASKED[page.question.row.remote_change].capitalize()
         click.secho(f"{change}: its practitioner is asked, until {until}", fg="yellow")
+    if page.address_fails:
+        words = "The last mail to the client was refused or came back. Correct the address: pencilled clients change"
+        click.secho(words, fg="yellow")
+    if page.undecided:
+        click.secho("A mail of the client's waits for a decision of the practitioner.", fg="yellow")
     if page.missing_in:
         click.secho(f"Not yet in: {', '.join(page.missing_in)}", fg="yellow")
     if page.open is not None:
@@ -272,6 +279,7 @@ def _page_json(page: SessionPage) -> dict[str, object]:
     open_offer = page.open.offer if page.open else None
     return session_json(session, page.client.name) | {
         "missing_in": page.missing_in,
+        "address_fails": page.address_fails,
         "question": _question_json(page.question) if page.question else None,
         "open_offer": offer_json(open_offer, session) if open_offer else None,
         "draft": offer_json(page.draft, session) if page.draft else None,

@@ -27,7 +27,7 @@ from connector.domain.facts import (
     SessionCancelled,
     SessionMoved,
 )
-from connector.domain.notice import Choice, Notice, NoticeKind
+from connector.domain.notice import Choice, DeclinedProposal, Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, Effect
 from connector.domain.offer import Offer
 from connector.domain.people import Role
@@ -75,6 +75,7 @@ class Belief:
         void: The times they were told by mistake and no letter has taken back by name yet, oldest first.
         offer: The one they know to be open.
         owed: Their own answers, not confirmed by letter yet.
+        declined: The times that they asked for and cannot have, and that no letter has answered yet, oldest first.
         letter: The letter that must have arrived for this to be so, while its fate is not known.
     """
 
@@ -83,6 +84,7 @@ class Belief:
     void: tuple[When, ...] = ()
     offer: KnownOffer | None = None
     owed: frozenset[Owed] = frozenset()
+    declined: tuple[DeclinedProposal, ...] = ()
     letter: UUID | None = None
 
     @property
@@ -147,10 +149,33 @@ def witnessed(conversation: Conversation, facts: Iterable[Fact]) -> Conversation
 
 
 _ABOUT_SESSION = (SessionBooked, SessionMoved, LocationChanged, SessionCancelled)
+_ANSWERING = (SessionMoved, SessionCancelled, OfferSent)  # who is told of this needs no answer to what they asked for
+
+
+def declining(conversation: Conversation, declined: DeclinedProposal) -> Conversation:
+    """Return a conversation whose reader is still to be told that they cannot have a time."""
+    beliefs = (replace(belief, declined=(*belief.declined, declined)) for belief in conversation.beliefs)
+    return replace(conversation, beliefs=_distinct(beliefs))
+
+
+def asked_again(conversation: Conversation, session: Session, *, accepted: bool = False) -> Conversation:
+    """Return a conversation whose reader asks how their session stands: their calendar may say something else.
+
+    `accepted`: they were told last that what they have chosen is booked; the same revision says the same again.
+    """
+    here = Arrangement(when=session.when, location=session.location)
+    is_over, owed = session.state is SessionState.CANCELLED, frozenset({Owed.ACCEPTED} if accepted else ())
+    doubtful = (
+        replace(belief, known=here, entry=here) if is_over else replace(belief, entry=None, owed=belief.owed | owed)
+        for belief in conversation.beliefs
+    )
+    return replace(conversation, beliefs=_distinct((*doubtful, *conversation.beliefs)), refused=())
 
 
 def _witnessed(belief: Belief, fact: Fact) -> Belief:
     by_client = fact.by.role is Role.CLIENT
+    if isinstance(fact, _ANSWERING):
+        belief = replace(belief, declined=())
     match fact:
         case SessionMoved(reason=MoveReason.ACCEPTED) if by_client:
             known = Arrangement(when=fact.new, location=None)
@@ -240,7 +265,7 @@ def readdressed(conversation: Conversation) -> Conversation:
     """
     in_doubt = doubted(conversation)
     beliefs = _distinct((NOTHING, *conversation.earlier, *in_doubt.beliefs))
-    earlier = tuple(replace(one, owed=frozenset()) for one in beliefs if not one.is_blank)
+    earlier = tuple(replace(one, owed=frozenset(), declined=()) for one in beliefs if not one.is_blank)
     return replace(in_doubt, beliefs=beliefs, earlier=tuple(dict.fromkeys(earlier)), refused=(), unsure=())
 
 
@@ -334,6 +359,9 @@ def told(belief: Belief, notice: Notice, *, now: datetime) -> Belief:
             return replace(belief, known=here, offer=offer, owed=belief.owed - {Owed.REJECTED})
         case Effect.OFFER_ENDS:
             return replace(belief, known=here, offer=None, owed=belief.owed - {Owed.REJECTED})
+        case Effect.PROPOSAL_ENDS:
+            left = tuple(one for one in belief.declined if one != notice.declined)
+            return replace(belief, known=here, declined=left)
         case _:
             return belief
 

@@ -62,6 +62,26 @@ class Attendance(StrEnum):
     TENTATIVE = "tentative"
 
 
+class MailKind(StrEnum):
+    """What a mail of a client's asks of their practitioner."""
+
+    WORDS = "words"  # to read it
+    UNPROVED = "unproved"  # an answer to the invitation, and nothing proves that it is theirs: whether it counts
+    PROPOSAL = "proposal"  # another time that they would like
+    DECLINED = "declined"  # what follows, since they do not come
+
+
+class MailChoice(StrEnum):
+    """What a practitioner can decide about a mail; the values stand in the addresses of the links."""
+
+    TAKE = "take"  # as the client's answer
+    DISMISS = "dismiss"
+    AGREE = "agree"
+    REFUSE = "refuse"
+    CANCEL = "cancel"
+    KEEP = "keep"
+
+
 class Dropped(StrEnum):
     """What has decided a question before its practitioner did."""
 
@@ -186,6 +206,36 @@ class ClientAnswered(Fact):
     sequence: int
     stamp: datetime | None = None
     comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWrote(Fact):
+    """A mail about the session has come that its practitioner reads, or decides about; it changes nothing by itself.
+
+    Attributes:
+        mail_id: Where its words are kept.
+        mail: What it asks of them.
+        trusted: Whether it is proved to be of the client.
+        proposed: The time that it would like.
+    """
+
+    tag: ClassVar[str] = "client_wrote"
+
+    mail_id: UUID
+    mail: MailKind
+    trusted: bool
+    proposed: When | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailDecided(Fact):
+    """The practitioner has decided about a mail of their client's."""
+
+    tag: ClassVar[str] = "mail_decided"
+
+    mail_id: UUID
+    mail: MailKind
+    choice: MailChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -573,8 +623,8 @@ SessionFact = (
     | ClientErased
     | SessionFlagged
     | FlagCleared
-    | ClientAnswered
 )
+MailFact = ClientAnswered | ClientWrote | MailDecided
 OfferFact = (
     OfferDrafted
     | OfferDiscarded
@@ -602,7 +652,15 @@ CalendarFact = (
 ConnectionFact = ConnectionAdded | AccessLost | AccessRegained | DisconnectRequested | Disconnected
 NoticeFact = NoticeSent | NoticeRefused | NoticeInDoubt | NoticeHeldBack
 AnyFact = (
-    SessionFact | OfferFact | AlternativeFact | EntryFact | QuestionFact | CalendarFact | ConnectionFact | NoticeFact
+    SessionFact
+    | MailFact
+    | OfferFact
+    | AlternativeFact
+    | EntryFact
+    | QuestionFact
+    | CalendarFact
+    | ConnectionFact
+    | NoticeFact
 )
 
 BY_TAG: dict[str, type[AnyFact]] = {kind.tag: kind for kind in get_args(AnyFact)}

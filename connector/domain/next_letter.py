@@ -65,7 +65,8 @@ def next_letter(conversation: Conversation, standing: Standing, basis: Notice, *
         is_known = conversation.untold == session.revision or _was_refused(conversation, about_session)
         untold, about_session = (None if is_known else about_session), None
     about_offer = _about_offer(conversation, standing, basis, now)
-    wanted = [notice for notice in (about_session, about_offer) if notice is not None]
+    about_proposal = _about_proposal(conversation, standing, basis, now)
+    wanted = [notice for notice in (about_session, about_offer, about_proposal) if notice is not None]
     notice = next((notice for notice in wanted if not _was_refused(conversation, notice)), None)
     again_at = _again_at(conversation, standing.open, basis, now) if notice is None and standing.open else None
     return Next(notice=notice, untold=untold, is_refused=bool(wanted) and notice is None, again_at=again_at)
@@ -174,6 +175,14 @@ def _former(beliefs: Sequence[Belief], kind: NoticeKind, here: Arrangement) -> A
 
 def _told_as(belief: Belief, when: When) -> Arrangement:
     return belief.known if belief.known and belief.known.when == when else Arrangement(when=when, location=None)
+
+
+def _about_proposal(conversation: Conversation, standing: Standing, basis: Notice, now: datetime) -> Notice | None:
+    """Say that a time cannot be which the reader has asked for, while there is a session that it was asked for."""
+    if standing.session.state is SessionState.CANCELLED or standing.session.when.span.start <= now:
+        return None
+    declined = next((one for belief in conversation.beliefs for one in belief.declined), None)
+    return replace(basis, kind=NoticeKind.PROPOSAL_DECLINED, declined=declined) if declined else None
 
 
 def _about_offer(conversation: Conversation, standing: Standing, basis: Notice, now: datetime) -> Notice | None:

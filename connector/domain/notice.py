@@ -29,11 +29,16 @@ class NoticeKind(StrEnum):
     REJECTED = "rejected"  # thank you; the session keeps its time for now
     LAPSED = "lapsed"
     WITHDRAWN = "withdrawn"
+    PROPOSAL_DECLINED = "proposal_declined"  # the time that they asked for out of their calendar; see `declined`
     # To the practitioner.
     CLIENT_ACCEPTED = "client_accepted"
     CLIENT_REJECTED = "client_rejected"
     CLIENT_CANCELLED = "client_cancelled"
     CLIENT_ANSWERED = "client_answered"  # out of their calendar: an Attendance in `reason`, their words in `about`
+    CLIENT_DECLINED = "client_declined"  # the same, where something has to follow
+    ANSWER_UNPROVED = "answer_unproved"  # the same, if it is theirs: nothing proves that
+    CLIENT_PROPOSED = "client_proposed"  # they would like `moved_to`; a Finding in `reason`
+    CLIENT_WROTE = "client_wrote"  # plain words, in `about`
     OFFER_LAPSED = "offer_lapsed"
     DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
     ENTRY_REVERTED = "entry_put_back"  # they changed our event in their calendar, and it was reverted; see `reason`
@@ -50,6 +55,7 @@ class NoticeKind(StrEnum):
     ENTRIES_REFUSED = "entries_refused"  # a calendar can be read, but takes no entries
     CALENDAR_UNREACHABLE = "calendar_unreachable"  # a calendar has long been out of reach
     INSTALLATION_REFUSED = "installation_refused"  # to the operator: a service refuses the installation itself
+    MAILBOX_UNREAD = "mailbox_unread"  # to the operator: what clients write back cannot be fetched
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
     NOT_TOLD = "not_told"  # a message to the client could not leave before the session began
     SIGN_IN = "sign_in"
@@ -67,6 +73,17 @@ class RevertReason(StrEnum):
     DECIDED = "decided"  # the time was changed by a decision while it stood elsewhere
     UNASKED = "unasked"  # the client could not be asked: they cannot be reached, or a calendar must be reconnected
     NO_ANSWER = "no_answer"  # deleted, and nobody said what it meant
+
+
+class Finding(StrEnum):
+    """What is known of a time that a client would like; `reason` of a CLIENT_PROPOSED."""
+
+    FREE = "free"
+    PAST = "past"
+    TAKEN = "taken"  # another session, or a time kept for another client, stands there
+    BUSY = "busy"  # something else stands there, in a calendar of theirs
+    UNKNOWN = "unknown"  # a calendar of theirs could not be read
+    NIGHT = "night"  # early or late on the clock of one of the two
 
 
 class PauseReason(StrEnum):
@@ -135,6 +152,21 @@ class Righted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclinedProposal:
+    """A time that the client has asked for out of their calendar, and that its practitioner cannot offer.
+
+    Attributes:
+        when: That time.
+        sequence: The revision of the invitation that they had answered so: the message that declines echoes it.
+        at: When it was declined, aware UTC; becomes DTSTAMP.
+    """
+
+    when: When
+    sequence: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Everything a message needs; which fields are set follows from `kind`.
 
@@ -156,8 +188,8 @@ class Notice:
         by_text: What did not arrive was a text to the client's phone.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
-        reason: A RevertReason, a PauseReason or an Attendance.
-        moved_to: Where the practitioner has put an entry in their calendar.
+        reason: A RevertReason, a PauseReason, an Attendance or a Finding.
+        moved_to: Where the practitioner has put an entry in their calendar, or the time that a client would like.
         question_id: The question that the practitioner is asked.
         alternative_id: The alternative that a link takes back.
         calendar_id: The calendar that was paused.
@@ -166,6 +198,10 @@ class Notice:
         connection_id: The connection that must be reconnected.
         righted: What was put right after the database had been set back.
         since: Of what has happened after this instant, aware UTC, nothing was known any more; None if nothing ever was.
+        mail_id: The client's mail that it tells of.
+        author: The address which that mail says it is from.
+        trusted: Whether that mail is proved to be of the client.
+        declined: The time that cannot be, of a PROPOSAL_DECLINED.
     """
 
     kind: NoticeKind
@@ -195,3 +231,7 @@ class Notice:
     righted: tuple[Righted, ...] = ()
     since: datetime | None = None
     by_text: bool = False
+    mail_id: UUID | None = None
+    author: str = ""
+    trusted: bool = False
+    declined: DeclinedProposal | None = None

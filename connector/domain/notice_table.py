@@ -28,6 +28,7 @@ class Method(StrEnum):
 
     REQUEST = "REQUEST"
     CANCEL = "CANCEL"
+    DECLINECOUNTER = "DECLINECOUNTER"  # nothing but that the time they asked for cannot be
 
 
 class Effect(Enum):
@@ -38,6 +39,7 @@ class Effect(Enum):
     SESSION_ENDS = "session_ends"
     OFFER_STANDS = "offer_stands"  # the offer is open as the notice says
     OFFER_ENDS = "offer_ends"
+    PROPOSAL_ENDS = "proposal_ends"  # the time that they asked for cannot be; all else stays as they know it
 
 
 class Link(Enum):
@@ -45,6 +47,7 @@ class Link(Enum):
 
     ANSWER = "answer"  # the client's, of an offer
     QUESTION = "question"
+    MAIL = "mail"  # the practitioner's, of a mail of their client's
     CONFLICT = "conflict"  # takes an offered time back
     PAUSED = "paused"  # says how a calendar goes on
     SIGN_IN = "sign_in"
@@ -90,6 +93,8 @@ def subject(link: Link, notice: Notice) -> UUID | None:
             return notice.offer_id
         case Link.QUESTION:
             return notice.question_id
+        case Link.MAIL:
+            return notice.mail_id
         case Link.CONFLICT:
             return notice.alternative_id
         case Link.PAUSED:
@@ -201,6 +206,14 @@ ROWS = (
         effect=Effect.OFFER_ENDS,
     ),
     NoticeRow(
+        kind=NoticeKind.PROPOSAL_DECLINED,
+        to=Audience.CLIENT,
+        template="proposal_declined",
+        needs=("session", "declined"),
+        method=Method.DECLINECOUNTER,
+        effect=Effect.PROPOSAL_ENDS,
+    ),
+    NoticeRow(
         kind=NoticeKind.CLIENT_ACCEPTED,
         to=Audience.PRACTITIONER,
         template="client_accepted",
@@ -227,6 +240,34 @@ ROWS = (
         template="client_answered",
         link=Link.SESSION,
         needs=("session", "reason"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.CLIENT_DECLINED,
+        to=Audience.PRACTITIONER,
+        template="client_declined",
+        link=Link.MAIL,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.ANSWER_UNPROVED,
+        to=Audience.PRACTITIONER,
+        template="answer_unproved",
+        link=Link.MAIL,
+        needs=("session", "reason", "author"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.CLIENT_PROPOSED,
+        to=Audience.PRACTITIONER,
+        template="client_proposed",
+        link=Link.MAIL,
+        needs=("session", "moved_to", "reason", "author"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.CLIENT_WROTE,
+        to=Audience.PRACTITIONER,
+        template="client_wrote",
+        link=Link.SESSION,
+        needs=("session", "about", "author"),
     ),
     NoticeRow(
         kind=NoticeKind.OFFER_LAPSED,
@@ -320,6 +361,11 @@ ROWS = (
         kind=NoticeKind.INSTALLATION_REFUSED,
         to=Audience.OPERATOR,
         template="installation_refused",
+    ),
+    NoticeRow(
+        kind=NoticeKind.MAILBOX_UNREAD,
+        to=Audience.OPERATOR,
+        template="mailbox_unread",
     ),
     NoticeRow(
         kind=NoticeKind.NOT_DELIVERED,

@@ -28,6 +28,7 @@ ERASED_TEXTS: Mapping[tuple[type, str], str] = {
     (Recipient, "locale"): "en",
     (Notice, "client_name"): ERASED,
     (Notice, "about"): "",
+    (Notice, "author"): "",
     (Righted, "about"): ERASED,
     (Location, "text"): WORD,
     (facts.Attestation, "who"): WORD,

@@ -14,8 +14,8 @@ from hashlib import blake2s
 from connector.domain.people import check_address
 from connector.ical.itip import one_line
 
-_METHOD = re.compile(rb"\r\nMETHOD:(REQUEST|CANCEL)\r\n")
-_FILE = {"REQUEST": "invite.ics", "CANCEL": "cancel.ics"}
+_METHOD = re.compile(rb"\r\nMETHOD:(REQUEST|CANCEL|DECLINECOUNTER)\r\n")
+_FILE = {"REQUEST": "invite.ics", "CANCEL": "cancel.ics", "DECLINECOUNTER": "declined.ics"}
 _UNFIT_FOR_A_NAME = re.compile(r'["\\<>()\[\],;:@]')  # structure in an address header (RFC 5322 section 3.2.3)
 _MESSAGE_ID = re.compile(r"<[^<>@\s]{1,200}@[^<>@\s]{1,200}>")
 
@@ -114,5 +114,5 @@ def _method(calendar: bytes) -> str:
     head, event, _ = calendar.partition(b"BEGIN:VEVENT")
     method = _METHOD.search(head)
     if method is None or not event:
-        raise ValueError("a calendar message needs its METHOD, REQUEST or CANCEL, above the event")
+        raise ValueError("a calendar message needs its METHOD, one of ours, above the event")
     return method[1].decode()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from icalendar import Calendar, Event, vCalAddress
 
-from connector.domain.notice import Recipient
+from connector.domain.notice import DeclinedProposal, Recipient
 from connector.domain.people import check_address
 from connector.domain.session import Session
 from connector.domain.text import JOINERS, NO_BREAKS, collapse
@@ -79,6 +79,32 @@ def cancel(session: Session, *, practitioner_name: str, client: Recipient, summa
     event.add("transp", "TRANSPARENT")
     event.add("x-microsoft-cdo-busystatus", "FREE")
     return _message("CANCEL", event)
+
+
+def decline_counter(
+    session: Session, declined: DeclinedProposal, *, practitioner_name: str, client: Recipient, summary: str
+) -> bytes:
+    """Build the message that declines the time which a client's calendar has proposed; it changes nothing there.
+
+    Args:
+        session: As it stands.
+        declined: SEQUENCE echoes what they answered to, and DTSTAMP is when it was declined: no receiver that orders
+            messages by these takes it for a newer state of the session.
+        practitioner_name: Shown beside the organizer's address.
+        client: As in the request.
+        summary: As in the request.
+    Returns: One VCALENDAR with one VEVENT, in CRLF lines of at most 75 octets.
+    Raises: RuleError if an address could not stand bare in a property.
+    Source: RFC 5546 section 3.2.8: no RECURRENCE-ID, since none of ours is one of a series, and no time.
+    """
+    event = Event()
+    event.add("uid", session.uid)
+    event.add("sequence", declined.sequence)
+    event.add("dtstamp", declined.at)
+    event.add("summary", one_line(summary))
+    event.add("organizer", _person(practitioner_name, session.organizer, {}), encode=False)
+    event.add("attendee", _person(client.name, client.address, {}), encode=False)
+    return _message("DECLINECOUNTER", event)
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from connector.domain.facts import Attendance
-from connector.domain.span import Span
+from connector.domain.span import LONGEST, SHORTEST, Span
 from connector.domain.text import visible
 from connector.ical import reading
 from connector.ical.foreign import lines, text, values
@@ -22,6 +22,7 @@ from connector.inbox.headers import address
 
 _LONGEST_UID = 255
 _LONGEST_COMMENT = 2_000
+_YEARS = range(2000, 2101)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _ESCAPED = re.compile(r"\\([\\;,nN])")
 
@@ -39,7 +40,7 @@ class Unclear(StrEnum):
     ATTENDEE = "attendee"  # not exactly one, or none with an address
     DELEGATED = "delegated"  # somebody else shall come
     NO_ANSWER = "no_answer"  # neither yes, no nor perhaps
-    TIME = "time"  # another time is wanted, and cannot be read
+    TIME = "time"  # another time is wanted, and cannot be read, or is none for a session
     AUTOMATIC = "automatic"  # no person has written it (RFC 3834)
     EMPTY = "empty"  # nothing but what it quotes
     NOT_ONE_AUTHOR = "not_one_author"
@@ -124,7 +125,7 @@ def _message(part: CalendarPart) -> CalendarMessage:
 
 def _meant(method: str, event: Component, data: bytes) -> CalendarMessage:
     uid, sequence = event.value("UID"), event.value("SEQUENCE") or "0"
-    if not 0 < len(uid) <= _LONGEST_UID:
+    if not 0 < len(uid) <= _LONGEST_UID or not uid.isprintable() or "\ufffd" in uid:
         raise UnclearError(Unclear.UID)
     if not _NUMBER.fullmatch(sequence):
         raise UnclearError(Unclear.SEQUENCE)
@@ -140,10 +141,15 @@ def _meant(method: str, event: Component, data: bytes) -> CalendarMessage:
         return Reply(**common, answer=_answer(attendees[0].parameter("PARTSTAT")))
     if method == "COUNTER":
         content = reading.read(data)
-        if content is None:
+        if content is None or not _is_for_a_session(content.span):
             raise UnclearError(Unclear.TIME)
         return Counter(**common, span=content.span)
     return Refresh(**common)
+
+
+def _is_for_a_session(span: Span) -> bool:
+    """Whether a session could be then, on any clock: at the ends of all time some clocks have no time."""
+    return SHORTEST <= span.duration <= LONGEST and span.start.year in _YEARS
 
 
 def _named(data: bytes) -> bytes:

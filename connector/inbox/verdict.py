@@ -60,22 +60,25 @@ def judge(
         return Verdict.AHEAD
     if isinstance(message, Refresh):  # is answered whatever has become of the session: they do not know
         return _proved(message, author, proof)
+    return past(invitation, sequence=message.sequence, stamp=message.stamp, now=now) or _proved(message, author, proof)
+
+
+def past(invitation: Invitation, *, sequence: int, stamp: datetime | None, now: datetime) -> Verdict | None:
+    """Return why an answer to a revision counts for nothing any more; None while it can."""
     if invitation.ends_at is None or invitation.ends_at <= now:
         return Verdict.ENDED
-    if message.sequence < invitation.sent:
+    if invitation.sent is None or sequence < invitation.sent:
         return Verdict.STALE
-    if _is_repeated(message, invitation):
-        return Verdict.REPEATED
-    return _proved(message, author, proof)
+    return Verdict.REPEATED if _is_repeated(invitation, sequence, stamp) else None
 
 
-def _is_repeated(message: CalendarMessage, invitation: Invitation) -> bool:
+def _is_repeated(invitation: Invitation, sequence: int, stamp: datetime | None) -> bool:
     if invitation.answered is None:
         return False
-    sequence, stamp = invitation.answered
-    if message.sequence != sequence or stamp is None:
+    answered, latest = invitation.answered
+    if sequence != answered or latest is None:
         return False
-    return message.stamp is None or message.stamp <= stamp
+    return stamp is None or stamp <= latest
 
 
 def _proved(message: CalendarMessage, author: str, proof: Proof) -> Verdict:

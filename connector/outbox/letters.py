@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from markupsafe import Markup
 
-from connector.domain.notice import Choice, Notice, Righted
+from connector.domain.notice import Choice, Notice, NoticeKind, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
@@ -22,6 +22,7 @@ from connector.ports import Letter
 
 _MOST_INITIALS = 3
 _USUAL_MINUTES = "15"
+_LONGEST_QUOTED, _MOST_QUOTED = 2_000, 60  # characters and lines of a client's own words
 
 
 def compose(
@@ -38,7 +39,8 @@ def compose(
         letter: What to tell, to whom, and the link to open.
         brand: The product's name as people know it.
         from_address: Writes to practitioners, and to clients where a session has no organizer address of its own.
-        answers_read: Somebody reads what calendar programs send back to `from_address`.
+        answers_read: Somebody reads what is written to `from_address`. An organizer's address of before stays as it is,
+            and nothing is asked for there: who reads it is not known.
         languages: Those in which it can be written.
     Returns: One mail to one person; its From is the address to which bounces return.
     Raises: ValueError if the notice lacks what its kind must tell; RuleError for an address no mail can carry.
@@ -46,7 +48,8 @@ def compose(
     notice = letter.notice
     _check_complete(letter)
     teller = Teller.to(locale=notice.to.locale, zone=notice.to.zone, languages=languages)
-    wording = render(teller.language, NOTICES[notice.kind].template, _words(letter, teller, brand))
+    words = _words(letter, teller, brand, answers_read=answers_read)
+    wording = render(teller.language, NOTICES[notice.kind].template, words)
     return imip.message(
         sender=_sender(notice, teller.language, brand=brand, from_address=from_address),
         recipient=imip.Mailbox(name=notice.to.name, address=notice.to.address),
@@ -55,10 +58,22 @@ def compose(
         html=wording.html,
         message_id=letter.message_id,
         thread=letter.thread,
-        reply_to=imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to) if notice.reply_to else None,
+        reply_to=_reply_to(notice),
         date=letter.date,
-        calendar=_calendar(notice, teller, answers_read=answers_read and _comes_from(notice, from_address)),
+        calendar=_calendar(notice, teller, answered_at=from_address if answers_read else ""),
     )
+
+
+def _reply_to(notice: Notice) -> imip.Mailbox | None:
+    """Return who reads what is written back: the practitioner; of a client's own words, that client."""
+    if notice.reply_to:
+        return imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to)
+    return imip.Mailbox(name=notice.client_name, address=notice.author) if _is_passed_on(notice) else None
+
+
+def _is_passed_on(notice: Notice) -> bool:
+    """Whether a letter holds what a client has written from the address that is known to be theirs."""
+    return notice.kind is NoticeKind.CLIENT_WROTE and notice.trusted and bool(notice.author)
 
 
 def _check_complete(letter: Letter) -> None:
@@ -78,12 +93,7 @@ def _sender(notice: Notice, language: Language, *, brand: str, from_address: str
     return imip.Mailbox(name=name, address=organizer or from_address)
 
 
-def _comes_from(notice: Notice, from_address: str) -> bool:
-    """Whether answers go where letters leave from today: to an address that was frozen before, nobody is to answer."""
-    return notice.session is not None and notice.session.organizer in ("", from_address)
-
-
-def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | None:
+def _calendar(notice: Notice, teller: Teller, *, answered_at: str) -> bytes | None:
     row, session, practitioner = NOTICES[notice.kind], notice.session, itip.one_line(notice.practitioner_name)
     if session is None or session.published:
         return None
@@ -93,6 +103,12 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
             return None
         case Method.CANCEL:
             return itip.cancel(session, practitioner_name=practitioner, client=notice.to, summary=summary)
+        case Method.DECLINECOUNTER:
+            if notice.declined is None:
+                raise ValueError("a letter that declines no time")
+            return itip.decline_counter(
+                session, notice.declined, practitioner_name=practitioner, client=notice.to, summary=summary
+            )
         case Method.REQUEST:
             return itip.request(
                 session,
@@ -101,16 +117,16 @@ def _calendar(notice: Notice, teller: Teller, *, answers_read: bool) -> bytes | 
                 summary=summary,
                 description=invitations.description(teller, practitioner, session.location),
                 accepted=row.chosen_by_client and not notice.by_support,
-                answers_read=answers_read,
+                answers_read=bool(answered_at) and session.organizer.lower() == answered_at.lower(),
             )
         case _:
             assert_never(row.method)
 
 
-def _words(letter: Letter, teller: Teller, brand: str) -> Words:
+def _words(letter: Letter, teller: Teller, brand: str, *, answers_read: bool) -> Words:
     notice = letter.notice
     text: dict[str, Any] = {
-        **_people(notice, teller.language, brand),
+        **_people(notice, teller.language, brand, answers_read=answers_read),
         **_session_words(letter, teller),
         **_change_words(notice, teller),
         **_offer_words(letter, teller),
@@ -119,17 +135,25 @@ def _words(letter: Letter, teller: Teller, brand: str) -> Words:
         "righted": bool(notice.righted),
         "since": teller.instant(notice.since) if notice.since else "",
     }
-    html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about")}
+    html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about", "author")}
     html |= dict(_places_in_html(notice, teller))
     if letter.subscription:
         html["subscription"] = Markup('<a href="{0}">{0}</a>').format(letter.subscription)
     choices = [_choice(choice, teller) for choice in _choices(letter)]
     choices += [_righted(one, teller, brand) for one in notice.righted]
-    return Words(text=text, html=html, choices=choices, link=letter.link)
+    return Words(text=text, html=html, choices=choices, link=letter.link, quoted=_quoted(notice.about))
 
 
-def _people(notice: Notice, language: Language, brand: str) -> dict[str, Any]:
-    """Return who is concerned, and who has acted for whom."""
+def _quoted(text: str) -> tuple[str, ...]:
+    """Return the lines of what somebody has written, as many as a letter has room for; the page shows all."""
+    lines = [itip.one_line(line) for line in text[:_LONGEST_QUOTED].splitlines()][:_MOST_QUOTED]
+    is_cut = len(text) > _LONGEST_QUOTED or len(text.splitlines()) > _MOST_QUOTED
+    return (*lines, "…") if is_cut else tuple(lines)
+
+
+def _people(notice: Notice, language: Language, brand: str, *, answers_read: bool) -> dict[str, Any]:
+    """Return who is concerned, who has acted for whom, and who reads what is written back."""
+    to_client = NOTICES[notice.kind].to is Audience.CLIENT
     client = itip.one_line(notice.client_name) or language.say("Client")
     return {
         "name": itip.one_line(notice.to.name),
@@ -137,8 +161,11 @@ def _people(notice: Notice, language: Language, brand: str) -> dict[str, Any]:
         "client": client,
         "initials": _initials(client) if notice.client_name else client,
         "brand": itip.one_line(brand),
-        "to_client": NOTICES[notice.kind].to is Audience.CLIENT,
-        "replies": bool(notice.reply_to),
+        "to_client": to_client,
+        "replies": bool(notice.reply_to) or (answers_read and to_client),
+        "passed_on": _is_passed_on(notice),
+        "author": notice.author,
+        "trusted": notice.trusted,
         "by_support": notice.by_support,
         "support": language.say("This was entered by %(brand)s support on your behalf.", brand=itip.one_line(brand)),
     }
@@ -170,6 +197,8 @@ def _change_words(notice: Notice, teller: Teller) -> dict[str, Any]:
         "old": teller.when(notice.old_when) if notice.old_when else "",
         "old_place": teller.place(notice.old_location) if notice.old_location else "",
         "moved": teller.when(notice.moved_to) if notice.moved_to else "",
+        "declined": teller.when(notice.declined.when) if notice.declined else "",
+        "declined_brief": teller.brief(notice.declined.when.span.start) if notice.declined else "",
     }
 
 

@@ -21,6 +21,7 @@ LETTERS: Mapping[str, str] = {
     NoticeKind.REJECTED: marked("Confirmation that none of the times suits"),
     NoticeKind.LAPSED: marked("End of the offer"),
     NoticeKind.WITHDRAWN: marked("Offer taken back"),
+    NoticeKind.PROPOSAL_DECLINED: marked("Answer that the time they asked for is not possible"),
 }
 OTHER = marked("About the session")
 RIGHTINGS: Mapping[Righting, str] = {

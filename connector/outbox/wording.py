@@ -8,6 +8,7 @@ it is:
     > Label: value   a fact
     ~ Label: value   a fact that no longer applies
     * time | place   an offered time; stands once for each
+    " {{ line }}     what somebody has written; stands once for each line of it
     [Label]          the button that opens the letter's link
     [Label](/path) what follows
                      a choice, one a line: a button that opens the letter's link with this path behind it, and in words
@@ -82,12 +83,14 @@ class Words:
         html: Those values that are marked up in HTML; all others are escaped.
         choices: Time and place of each offered time: as text, and as HTML.
         link: Where the buttons lead; without one there are none.
+        quoted: The lines of what somebody has written.
     """
 
     text: Mapping[str, Any]
     html: Mapping[str, Any] = field(default_factory=dict)
     choices: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]] = ()
     link: str | None = None
+    quoted: Sequence[str] = ()
 
 
 def render(language: Language, kind: str, words: Words) -> Wording:
@@ -110,6 +113,10 @@ def _fill(environment: Environment, blocks: Sequence[Block], words: Words) -> It
     values = {**words.text, **(words.html if marked_up else {})}
     for block in blocks:
         if block.shape in _BUTTONS and not words.link:
+            continue
+        if block.shape == "quotation":
+            if any(words.quoted):
+                yield replace(block, lines=tuple(('"', ("", line)) for line in words.quoted))
             continue
         choices = [choice[marked_up] for choice in words.choices]
         lines = tuple(line for source in block.lines for line in _filled_lines(environment, source, values, choices))
@@ -140,7 +147,7 @@ def spelled_out(template: str) -> str:
 
 def _spelled_out(chunk: str) -> str:
     lines = chunk.strip().splitlines()
-    if not lines or lines[0].startswith("*"):
+    if not lines or lines[0][0] in '*"':
         return chunk
     if lines[0][0] in ">~":
         facts = (line.partition(": ") for line in lines)
@@ -171,6 +178,8 @@ def _blocks(name: str) -> tuple[Block, ...]:
 
 def _block(lines: Sequence[str]) -> Block:
     mark = lines[0][0]
+    if mark == '"':
+        return Block(shape="quotation")
     if mark == "*":
         return Block(shape="choices", lines=tuple(_line(line, " | ") for line in lines))
     if mark in ">~":

@@ -15,8 +15,8 @@ from connector.domain import quiet_hours
 from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, NoticeInDoubt, NoticeRefused, NoticeSent, SessionBooked
 from connector.domain.next_letter import Next, Standing, next_letter
-from connector.domain.notice import Notice, NoticeKind, Recipient
-from connector.domain.notice_table import Audience
+from connector.domain.notice import DeclinedProposal, Notice, NoticeKind, Recipient
+from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
@@ -80,6 +80,60 @@ def _witnessed(
     stored = _readdressed(db, replace(stored, beliefs=beliefs), client.address(medium))
     conversations.save(db, stored)
     return stored
+
+
+def tell_again(db: Connection, practitioner: Practitioner, client: Client, session: Session, *, now: datetime) -> bool:
+    """Have a client told once more, at the address that is theirs, how a session stands; return whether they can be."""
+    accepted = _was_told_of_their_choice(db, session)
+    return _owe(
+        db, practitioner, client, session, lambda known: rules.asked_again(known, session, accepted=accepted), now
+    )
+
+
+def _was_told_of_their_choice(db: Connection, session: Session) -> bool:
+    """Whether the last invitation by mail said that what the client had chosen is booked."""
+    told = [
+        one
+        for one in messages.of_session(db, session.id)
+        if one.to_client and one.medium is Medium.EMAIL and NOTICES[one.kind].method is Method.REQUEST
+    ]
+    latest = told[-1].notice.session if told else None
+    return latest is not None and latest.revision == session.revision and NOTICES[told[-1].kind].chosen_by_client
+
+
+def tell_declined(
+    db: Connection,
+    practitioner: Practitioner,
+    client: Client,
+    session: Session,
+    declined: DeclinedProposal,
+    *,
+    now: datetime,
+) -> bool:
+    """Have a client told that a time cannot be which they have asked for by mail; return whether they can be."""
+    return _owe(db, practitioner, client, session, lambda beliefs: rules.declining(beliefs, declined), now)
+
+
+def _owe(
+    db: Connection,
+    practitioner: Practitioner,
+    client: Client,
+    session: Session,
+    change: Callable[[Conversation], Conversation],
+    now: datetime,
+) -> bool:
+    """Change what is to be told by mail; False to whom no mail goes."""
+    medium = Medium.EMAIL
+    if medium not in client.reachable:
+        return False
+    address = client.address(medium)
+    stored = conversations.about(db, practitioner.id, session.id, Audience.CLIENT, medium, address=address)
+    beliefs = change(_beliefs(db, stored, client))
+    _forget_queued(db, stored)
+    stored = _readdressed(db, replace(stored, beliefs=beliefs), address)
+    conversations.save(db, stored)
+    _make_due(db, stored, _next(stored, _standing(db, session), _basis(practitioner, client, medium), now), now)
+    return True
 
 
 def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> Client:

@@ -30,7 +30,17 @@ from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.storage import calendars, conversations, ledger, offers, questions, signins, troubles
+from connector.storage import (
+    calendars,
+    client_mails,
+    conversations,
+    ledger,
+    offers,
+    questions,
+    reply_mailbox,
+    signins,
+    troubles,
+)
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
@@ -113,6 +123,8 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
     match notice.kind:
         case NoticeKind.MOVE_ASKED | NoticeKind.REPLACE_ASKED | NoticeKind.DELETE_ASKED:
             return notice.question_id is not None and questions.get(db, notice.question_id).is_open
+        case NoticeKind.CLIENT_DECLINED | NoticeKind.ANSWER_UNPROVED | NoticeKind.CLIENT_PROPOSED:
+            return notice.mail_id is not None and client_mails.get(db, notice.mail_id).is_open
         case NoticeKind.DRAFT_WAITING:
             return notice.offer_id is not None and offers.get(db, notice.offer_id).state is OfferState.DRAFT
         case NoticeKind.CONFLICT_FOUND:
@@ -124,12 +136,20 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _is_lost(db, notice)
         case NoticeKind.ENTRIES_REFUSED | NoticeKind.CALENDAR_UNREACHABLE:
             return _lasts(db, notice)
-        case NoticeKind.INSTALLATION_REFUSED:
-            return troubles.registration_fault(db, notice.about) is not None
+        case NoticeKind.INSTALLATION_REFUSED | NoticeKind.MAILBOX_UNREAD:
+            return _is_refused(db, notice)
         case NoticeKind.SIGN_IN:
             return notice.signin_id is not None and signins.owner(db, notice.signin_id, now=now) is not None
         case _:
             return True  # news of what has happened stays true
+
+
+def _is_refused(db: Connection, notice: Notice) -> bool:
+    """Whether what keeps the installation out of a service, or of its own mailbox, lasts."""
+    if notice.kind is NoticeKind.INSTALLATION_REFUSED:
+        return troubles.registration_fault(db, notice.about) is not None
+    standing = reply_mailbox.standing(db)
+    return standing is not None and standing.fault is not None
 
 
 def _is_lost(db: Connection, notice: Notice) -> bool:

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import Connection
 
 from connector import counters
-from connector.domain.facts import Attendance, ClientAnswered, FlagReason
-from connector.domain.notice import Notice, NoticeKind, Recipient
-from connector.domain.notice_table import NOTICES
-from connector.domain.people import Actor, Medium, Role
-from connector.domain.session import Session, SessionState, Transition, flagged, unflagged
+from connector.domain.client_mail import ClientMail, MailState
+from connector.domain.facts import MailKind
+from connector.domain.session import Session
+from connector.domain.span import When
 from connector.failures import tell
 from connector.inbox import bounds, meaning
 from connector.inbox.authorship import Keys, Proof, prove
 from connector.inbox.bounds import BoundedMail, Excess, QuarantinedError
-from connector.inbox.calendar import CalendarMessage, Reply
+from connector.inbox.calendar import CalendarMessage, Counter, Refresh, Reply, Unclear
 from connector.inbox.meaning import Mail, Nothing, Words
 from connector.inbox.reports import Bounce
-from connector.inbox.verdict import Invitation, Verdict, judge
-from connector.services import notices, returned, standstill
-from connector.storage import incoming, ledger, messages, people, sessions, timeline
+from connector.inbox.verdict import Verdict, judge
+from connector.services import client_mails, conversations, returned, standstill
+from connector.services.client_mails import Kept
+from connector.services.policy import Policy
+from connector.storage import incoming, ledger, people, sessions
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
-from connector.storage.messages import MessageState
+
+log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=90)  # what became of a mail, so that a copy of it does nothing
 LANE = "inbox"
-WORDS, BOUNCE = "words", "bounce"  # outcomes of what is no calendar message; all others are words of `connector.inbox`
+# Outcomes; all others are words of `connector.inbox` and of `Kept`.
+BOUNCE = "bounce"
+UNMATCHED = "unmatched"  # words that answer no letter of ours to a client
+UNFETCHED = "unfetched"  # the mailbox's server does not hand it over
+SAME_TIME = "same_time"  # they ask for the time that they have
+REFRESHED = "refreshed"
+OTHERS = (BOUNCE, UNMATCHED, UNFETCHED, SAME_TIME, REFRESHED)
 
-_ARRIVED = frozenset({MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN})  # or may have
+_QUARANTINED = frozenset({*Excess, UNMATCHED, UNFETCHED, Kept.TOO_MANY})  # nobody will ever see what they say
 
 
 def receive(db: Connection, raw: bytes, *, now: datetime) -> bool:
@@ -53,11 +61,19 @@ def receive(db: Connection, raw: bytes, *, now: datetime) -> bool:
     return True
 
 
-def read(database: Database, mail_id: UUID, *, server: str, keys: Keys, fence: Fence) -> None:
+def refuse(db: Connection, outcome: str, *, identity: str, now: datetime) -> None:
+    """Quarantine a mail of which nothing was fetched; `identity` is what is the same whenever it is listed."""
+    mail_id = incoming.add(db, identity=identity, raw=None, outcome=outcome, now=now)
+    if mail_id is not None:
+        _note(mail_id, outcome)
+
+
+def read(database: Database, policy: Policy, mail_id: UUID, *, server: str, keys: Keys, fence: Fence) -> None:
     """Read a mail that was stored, and note what becomes of it.
 
     Args:
         database: Where it is.
+        policy: How this installation does things.
         mail_id: Which.
         server: The authserv-id of the mail server whose word counts; empty for none.
         keys: Where the public keys of signatures are found; asked only about answers to invitations of ours.
@@ -78,7 +94,7 @@ def read(database: Database, mail_id: UUID, *, server: str, keys: Keys, fence: F
     else:
         proof = _proof(database, bounded, mail, server=server, keys=keys, received_at=received_at)
         with fenced(database, fence) as db:
-            outcome, session_id = _carry_out(db, mail, proof, received_at=received_at)
+            outcome, session_id = _carry_out(db, policy, mail, proof, received_at=received_at)
             incoming.settle(db, mail_id, outcome, session_id=session_id)
     _note(mail_id, outcome)
 
@@ -99,110 +115,131 @@ def _proof(
     database: Database, bounded: BoundedMail, mail: Mail, *, server: str, keys: Keys, received_at: datetime
 ) -> Proof:
     """Return by what an answer is proved; nobody is asked for keys about what changes nothing anyway."""
-    if isinstance(mail.meaning, Words | Bounce | Nothing):
+    if isinstance(mail.meaning, Words | Bounce | Nothing | Refresh):
         return Proof.NONE
     with database.read() as db:
         _, verdict = _judged(db, mail.meaning, mail.author, Proof.SERVER, received_at)
     return prove(bounded, server=server, keys=keys) if verdict is Verdict.APPLIES else Proof.NONE
 
 
-def _carry_out(db: Connection, mail: Mail, proof: Proof, *, received_at: datetime) -> tuple[str, UUID | None]:
+def _carry_out(
+    db: Connection, policy: Policy, mail: Mail, proof: Proof, *, received_at: datetime
+) -> tuple[str, UUID | None]:
     """Do what follows from a mail; return what becomes of it, and which session it is about."""
     match mail.meaning:
-        case Words():
-            return WORDS, None
+        case Words(text=text):
+            return _words(db, policy, mail, text, now=received_at)
         case Bounce() as bounce:
             return BOUNCE, returned.note(db, bounce, now=received_at)
         case Nothing(reason=reason):
             return reason.value, None
         case message:
-            session = sessions.known_as(db, message.uid)
-            if session is not None:
-                standstill.lock(db, session.practitioner_id)  # of two answers at once, one sees the other
-            session, verdict = _judged(db, message, mail.author, proof, received_at)
-            if session is None or verdict in {Verdict.UNKNOWN, Verdict.NOT_INVITED}:
-                return verdict.value, None
-            if verdict is Verdict.APPLIES and isinstance(message, Reply):
-                _record(db, session, message, now=received_at)
-            return verdict.value, session.id
+            return _answer(db, policy, mail, message, proof, now=received_at)
+
+
+def _words(db: Connection, policy: Policy, mail: Mail, text: str, *, now: datetime) -> tuple[str, UUID | None]:
+    """Show words to the practitioner of the session whose letter they answer.
+
+    Whoever names one of our letters has read it. What programs of ours write, and what a practitioner writes into a
+    conversation that they were brought into, is nothing that a client says.
+    """
+    letter = next(returned.letters(db, mail.about), None)
+    if letter is None or not letter.to_client or letter.session_id is None:
+        return UNMATCHED, None
+    practitioner = standstill.lock(db, letter.practitioner_id)
+    session = sessions.get(db, letter.session_id)
+    client = people.client(db, session.client_id)
+    if client.erased or mail.author == practitioner.email.lower():
+        return UNMATCHED, None
+    if mail.author == session.organizer.lower():
+        return Unclear.AUTOMATIC.value, session.id
+    written = ClientMail(
+        id=uuid4(),
+        session_id=session.id,
+        practitioner_id=practitioner.id,
+        kind=MailKind.WORDS,
+        state=MailState.SHOWN,
+        received_at=now,
+        author=mail.author,
+        trusted=mail.author == client.email.lower(),
+        text=text,
+    )
+    return client_mails.keep(db, policy, session, written, now=now).value, session.id
+
+
+def _answer(
+    db: Connection, policy: Policy, mail: Mail, message: CalendarMessage, proof: Proof, *, now: datetime
+) -> tuple[str, UUID | None]:
+    session = sessions.known_as(db, message.uid)
+    if session is not None:
+        standstill.lock(db, session.practitioner_id)  # of two answers at once, one sees the other
+    session, verdict = _judged(db, message, mail.author, proof, now)
+    if session is None or verdict in {Verdict.UNKNOWN, Verdict.NOT_INVITED}:
+        return verdict.value, None
+    if verdict not in {Verdict.APPLIES, Verdict.UNPROVED}:
+        return verdict.value, session.id
+    if isinstance(message, Refresh):
+        return _refresh(db, session, now=now), session.id
+    written = _written(session, mail, message, trusted=verdict is Verdict.APPLIES, now=now)
+    if written.proposed is not None and written.proposed.span == session.when.span:
+        return SAME_TIME, session.id
+    if written.trusted and isinstance(message, Reply):
+        client_mails.take_answer(db, session, written, now=now)
+        return verdict.value, session.id
+    kept = client_mails.keep(db, policy, session, written, now=now)
+    return verdict.value if kept is Kept.SHOWN else kept.value, session.id
+
+
+def _written(session: Session, mail: Mail, message: Reply | Counter, *, trusted: bool, now: datetime) -> ClientMail:
+    """Return an answer as its practitioner sees it."""
+    reply = message if isinstance(message, Reply) else None
+    counter = message if isinstance(message, Counter) else None
+    return ClientMail(
+        id=uuid4(),
+        session_id=session.id,
+        practitioner_id=session.practitioner_id,
+        kind=MailKind.UNPROVED if reply else MailKind.PROPOSAL,
+        received_at=now,
+        author=mail.author,
+        trusted=trusted,
+        text=message.comment,
+        answer=reply.answer if reply else None,
+        sequence=message.sequence,
+        stamp=message.stamp,
+        proposed=When.of(counter.span, zone=session.when.zone) if counter else None,
+    )
+
+
+def _refresh(db: Connection, session: Session, *, now: datetime) -> str:
+    """Have a client told again how their session stands, at the address that is theirs, whoever has asked.
+
+    That tells nobody anything they have not been told, so nothing has to prove who asks; but once a day at most.
+    """
+    if session.when.span.start <= now:
+        return Verdict.ENDED.value
+    if incoming.settled_since(db, session.id, REFRESHED, since=now - timedelta(days=1)):
+        return Kept.TOO_MANY.value
+    practitioner, client = people.practitioner(db, session.practitioner_id), people.client(db, session.client_id)
+    is_told = conversations.tell_again(db, practitioner, client, session, now=now)
+    return REFRESHED if is_told else Verdict.NOT_INVITED.value
 
 
 def _judged(
     db: Connection, message: CalendarMessage, author: str, proof: Proof, now: datetime
 ) -> tuple[Session | None, Verdict]:
     session = sessions.known_as(db, message.uid)
-    invitation = invitation_of(db, session) if session is not None and session.uid == message.uid else None
+    is_own = session is not None and session.uid == message.uid
+    invitation = client_mails.invitation_of(db, session) if session is not None and is_own else None
     return session, judge(message, invitation, author=author, proof=proof, now=now)
 
 
-def _record(db: Connection, session: Session, reply: Reply, *, now: datetime) -> None:
-    """Note on a session what its client has answered, and tell its practitioner; it stands at its time."""
-    client = people.client(db, session.client_id)
-    fact = ClientAnswered(
-        at=now,
-        by=Actor(role=Role.CLIENT, name=client.name),
-        session_id=session.id,
-        answer=reply.answer,
-        sequence=reply.sequence,
-        stamp=reply.stamp,
-        comment=reply.comment,
-    )
-    marking = _marking(session, reply.answer, by=fact.by, now=now)
-    sessions.save(db, marking.session)
-    timeline.append(db, session.practitioner_id, [fact, *marking.facts])
-    practitioner = people.practitioner(db, session.practitioner_id)
-    notice = Notice(
-        kind=NoticeKind.CLIENT_ANSWERED,
-        to=Recipient.of(practitioner),
-        practitioner_name=practitioner.name,
-        client_name=client.name,
-        session=marking.session,
-        reason=reply.answer,
-        about=reply.comment,
-    )
-    notices.tell_practitioner(db, practitioner, notice, now=now)
-
-
-def _marking(session: Session, answer: Attendance, *, by: Actor, now: datetime) -> Transition:
-    """Have a session that was declined need its practitioner, until it is changed, kept, or accepted after all."""
-    if answer is Attendance.DECLINED and session.flag is None:
-        return flagged(session, FlagReason.DECLINED, by=by, now=now)
-    if answer is Attendance.ACCEPTED and session.flag is FlagReason.DECLINED:
-        return unflagged(session, by=by, now=now)
-    return Transition(session=session)
-
-
-def invitation_of(db: Connection, session: Session) -> Invitation:
-    """Return what a session's client may have been sent about it."""
-    sent = list(_sent(db, session.id))
-    return Invitation(
-        sent=max((revision for revision, _ in sent), default=None),
-        addresses=frozenset(address.lower() for _, address in sent if address),
-        ends_at=session.when.span.end if session.state is SessionState.BOOKED else None,
-        answered=_answered(db, session.id),
-    )
-
-
-def _answered(db: Connection, session_id: UUID) -> tuple[int, datetime | None] | None:
-    """Return SEQUENCE and DTSTAMP of what a client has answered last."""
-    answers = [fact for fact in timeline.of_session(db, session_id) if isinstance(fact, ClientAnswered)]
-    return (answers[-1].sequence, answers[-1].stamp) if answers else None
-
-
-def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
-    """Yield SEQUENCE and address of every calendar message that has arrived or may have."""
-    for letter in messages.of_session(db, session_id):
-        is_invitation = letter.medium is Medium.EMAIL and NOTICES[letter.kind].method is not None
-        has_left = (
-            letter.state in _ARRIVED or letter.sent_at is not None
-        )  # what came back may have been passed on first
-        session = letter.notice.session
-        if letter.to_client and is_invitation and has_left and session is not None and not session.published:
-            yield session.revision, letter.notice.to.address
-
-
 def _note(mail_id: UUID, outcome: str) -> None:
-    """Count what became of a mail; one that is quarantined is told, with its number and nothing that it says."""
+    """Count what became of a mail, and say so in the log, with its number and nothing that it says.
+
+    What nobody will see is told as a warning: it may be somebody's answer.
+    """
     counters.add(counters.MAILS, outcome=outcome)
-    if outcome in set(Excess):
+    if outcome in _QUARANTINED:
         tell("mail_quarantined", outcome, mail=str(mail_id))
+    else:
+        log.info("mail_read", outcome=outcome, mail=str(mail_id))

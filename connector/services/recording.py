@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from connector.domain import client_mail
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import (
     Dropped,
     Fact,
+    MailKind,
     OfferAccepted,
     OfferDiscarded,
     OfferDrafted,
@@ -32,7 +34,17 @@ from connector.domain.span import When
 from connector.errors import RuleError
 from connector.services import conversations, notices, standstill
 from connector.services.policy import Policy
-from connector.storage import calendars, ledger, occupancy, offers, people, questions, sessions, timeline
+from connector.storage import (
+    calendars,
+    client_mails,
+    ledger,
+    occupancy,
+    offers,
+    people,
+    questions,
+    sessions,
+    timeline,
+)
 from connector.storage.ledger import Key, Kind, Urgency
 
 _INERT = (OfferDrafted, OfferDiscarded)  # no time is kept or released by these
@@ -137,6 +149,7 @@ def record(
         return
     decision = _with_question_ended(case, decision, now)
     _store_state(db, case, decision)
+    overtake_mails(db, decision.session.id, decision.facts, now=now)
     if any(not isinstance(fact, _INERT) for fact in decision.facts):
         _keep_times(db, case, decision.session)
         make_calendars_due(db, case.practitioner.id, now=now)
@@ -178,6 +191,13 @@ def _store_state(db: Connection, case: Case, decision: Decision) -> None:
             offers.save(db, offer, was=was)
     for question in sorted(decision.questions, key=lambda question: question.is_open):  # likewise
         (questions.add if question.is_open else questions.end)(db, question)
+
+
+def overtake_mails(db: Connection, session_id: UUID, facts: Sequence[Fact], *, now: datetime) -> None:
+    """Have nobody asked any more about mails to which what has happened leaves nothing to decide."""
+    kinds = {kind for fact in facts for kind in MailKind if client_mail.overtakes(fact, kind)}
+    if kinds:
+        client_mails.overtake(db, session_id, kinds, now=now)
 
 
 def _keep_times(db: Connection, case: Case, session: Session) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -39,14 +39,14 @@ def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
         else Sentence("the recipient's mail server sent it back")
     )
     session_id: UUID | None = None
-    for letter in _letters(db, bounce.letters):
+    for letter in letters(db, bounce.letters):
         if letter.state in {MessageState.SENT, MessageState.UNKNOWN}:
             _note(db, letter, why, now)
         session_id = session_id or letter.session_id
     return session_id
 
 
-def _letters(db: Connection, message_ids: Iterable[str]) -> Iterable[Message]:
+def letters(db: Connection, message_ids: Iterable[str]) -> Iterator[Message]:
     """Yield the letters of ours among Message-IDs."""
     for message_id in message_ids:
         try:

@@ -9,14 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.conversation import Conversation
 from connector.domain.notice import Notice
 from connector.domain.notice_table import Audience
-from connector.domain.people import Medium
-from connector.storage.tables import conversations, messages, pending_notices
+from connector.domain.people import Client, Medium
+from connector.storage.tables import conversations, messages, pending_notices, sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,22 @@ def unheard(db: Connection, practitioner_id: UUID) -> set[UUID]:
 def refuses_mail(db: Connection, practitioner_id: UUID) -> bool:
     """Whether the last letter to a practitioner was refused for good."""
     own = conversations.c.practitioner_id == practitioner_id
-    to_them = own & (conversations.c.reader == Audience.PRACTITIONER.value)
+    return _is_last_refused(db, own & (conversations.c.reader == Audience.PRACTITIONER.value))
+
+
+def address_fails(db: Connection, practitioner_id: UUID, client: Client) -> bool:
+    """Whether the last letter of a practitioner to a client, at the address they have now, was refused or came back."""
+    to_them = (
+        (conversations.c.practitioner_id == practitioner_id)
+        & (conversations.c.reader == Audience.CLIENT.value)
+        & (conversations.c.medium == Medium.EMAIL.value)
+        & (conversations.c.address == client.email)
+        & conversations.c.session_id.in_(select(sessions.c.id).where(sessions.c.client_id == client.id))
+    )
+    return bool(client.email) and _is_last_refused(db, to_them)
+
+
+def _is_last_refused(db: Connection, to_them: ColumnElement[bool]) -> bool:
     query = select(conversations.c.tried_at).where(to_them, conversations.c.refused.is_not(None))
     refused_at = max((at for at in db.execute(query).scalars() if at is not None), default=None)
     if refused_at is None:

@@ -68,6 +68,7 @@ class Kind(StrEnum):
     CONVERSATION = "conversation"  # what one reader is told about one session, by one medium
     SIGN_IN = "sign_in"  # mail a link to who has asked for one, if they are a practitioner
     MAIL = "mail"  # read one that has come in
+    MAILBOX = "mailbox"  # fetch what has come in to the reply mailbox
     OUTCOME = "outcome"  # one webhook to the host
     UPKEEP = "upkeep"  # periodic, re-arms itself
 

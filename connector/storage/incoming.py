@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.storage import installation
@@ -37,11 +37,24 @@ def unread(db: Connection, mail_id: UUID) -> tuple[bytes, datetime] | None:
     return None if row is None or row.outcome is not None or row.raw is None else (row.raw, row.received_at)
 
 
+def waiting(db: Connection) -> int:
+    """Return how many mails wait to be read."""
+    query = select(func.count()).select_from(incoming_mails).where(incoming_mails.c.outcome.is_(None))
+    return db.execute(query).scalar_one()
+
+
 def settle(db: Connection, mail_id: UUID, outcome: str, *, session_id: UUID | None = None) -> bool:
     """Note what became of a mail and forget what it says; False if somebody else has."""
     waiting = (incoming_mails.c.id == mail_id) & incoming_mails.c.outcome.is_(None)
     query = update(incoming_mails).where(waiting).values(outcome=outcome, session_id=session_id, raw=None)
     return db.execute(query).rowcount > 0
+
+
+def settled_since(db: Connection, session_id: UUID, outcome: str, *, since: datetime) -> int:
+    """Return of how many mails about a session, received after `since`, this became."""
+    own = (incoming_mails.c.session_id == session_id) & (incoming_mails.c.outcome == outcome)
+    query = select(func.count()).select_from(incoming_mails).where(own, incoming_mails.c.received_at > since)
+    return int(db.execute(query).scalar_one())
 
 
 def sweep(db: Connection, *, received_before: datetime) -> None:

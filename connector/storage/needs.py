@@ -34,6 +34,7 @@ from connector.storage.tables import (
     pending_notices,
     published_calendars,
     questions,
+    reply_mailbox,
     short_links,
     signins,
 )
@@ -112,6 +113,7 @@ NEEDS: Sequence[Need] = (
     Need(kind=Kind.CONVERSATION, rows=_CONVERSATIONS.where(_TO_BE_TOLD)),
     Need(kind=Kind.SIGN_IN, rows=select(link_requests.c.id, sa.literal("").label("lane"))),
     Need(kind=Kind.MAIL, rows=_UNREAD),
+    Need(kind=Kind.MAILBOX, rows=select(reply_mailbox.c.id, sa.literal("mailbox").label("lane"))),
     Need(kind=Kind.UPKEEP, rows=select(installation.c.id, sa.literal("").label("lane")).where(_TO_BE_SWEPT)),
 )
 

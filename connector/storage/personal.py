@@ -178,6 +178,14 @@ HOLDINGS: Sequence[Holding] = (
         "asked_at answers_itself_at ended_at",
     ),
     Holding(
+        section="client_mails",
+        table=tables.client_mails,
+        rows=_by_session(tables.client_mails),
+        erased={"author": _word(""), "text": _word("")},
+        kept="id session_id practitioner_id kind state received_at trusted answer sequence stamp starts_at ends_at "
+        "local_start zone choice ended_at",
+    ),
+    Holding(
         section="waiting_notices",
         table=tables.pending_notices,
         rows=lambda client_id: tables.pending_notices.c.conversation_id.in_(_conversations_of(client_id)),
@@ -234,6 +242,9 @@ LETTERS = next(holding for holding in HOLDINGS if holding.table is tables.messag
 
 TELL_NOTHING: Mapping[Table, str] = {
     tables.installation: "id epoch created_at restored_at known_until",
+    # Numbers of mails, and why a server does not hand them over: it is not quoted.
+    tables.reply_mailbox: "id identity validity uid tried_uid tries looked_at fault fault_since fault_told_at",
+    tables.unfetched_mails: "uid since again_at",
     # Of practitioners, their accounts and their calendars.
     tables.practitioners: "id name email zone locale buffer_seconds session_level hold_level takes_replies created_at "
     "retired_at",

@@ -473,6 +473,36 @@ questions = Table(
     ),
 )
 
+# Mails of clients that their practitioners read, or decide about.
+client_mails = Table(
+    "client_mails",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),  # the address that it says it is from
+    Column("trusted", Boolean, nullable=False),  # proved to be of the client, or taken as theirs
+    Column("text", Text, nullable=False),
+    Column("answer", String(16)),
+    Column("sequence", Integer),  # of the invitation that it answers
+    Column("stamp", UtcDateTime),
+    Column("starts_at", UtcDateTime),  # the time that they would like, with its wall time, as everywhere
+    Column("ends_at", UtcDateTime),
+    Column("local_start", DateTime),
+    Column("zone", _ZONE),
+    Column("choice", String(16)),
+    Column("ended_at", UtcDateTime),
+    Index(
+        "ix_client_mails_open",
+        "practitioner_id",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+)
+
 # When a practitioner's calendars are not free, but for our own entries: as of `calendars.busy_at`.
 busy_times = Table(
     "busy_times",
@@ -505,6 +535,31 @@ incoming_mails = Table(
     Column("received_at", UtcDateTime, nullable=False, index=True),
     Column("outcome", String(16)),  # what became of it; NULL until it was read
     Column("session_id", Uuid, index=True),  # which it is about, if it is an answer
+)
+
+# How far the reply mailbox has been read: the one row of an installation that has one. See docs/decisions/0054.
+reply_mailbox = Table(
+    "reply_mailbox",
+    metadata,
+    Column("id", Uuid, primary_key=True),  # the installation's
+    Column("identity", String(64), nullable=False),  # which mailbox: a digest
+    Column("validity", BigInteger),  # of its UIDs; NULL until it was opened
+    Column("uid", BigInteger, nullable=False),  # the last one that is stored, or left behind
+    Column("tried_uid", BigInteger),  # the last one that was begun to be fetched, and how often in a row
+    Column("tries", Integer, nullable=False),
+    Column("looked_at", UtcDateTime),  # when it was last read to the end of what it had for us
+    Column("fault", Text),  # why it cannot be read; quotes nobody
+    Column("fault_since", UtcDateTime),
+    Column("fault_told_at", UtcDateTime),  # when the operator was told
+)
+
+# Mails in it that could not be fetched: left behind, and tried again later.
+unfetched_mails = Table(
+    "unfetched_mails",
+    metadata,
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("again_at", UtcDateTime, nullable=False),
 )
 
 signins = Table(

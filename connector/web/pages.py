@@ -32,6 +32,7 @@ from connector.web import (
     conflict,
     connection,
     health,
+    mails,
     metrics,
     offers,
     paused,
@@ -61,6 +62,7 @@ _MAILED = (
     subscriptions.mailed,
     published.pages,
     questions.pages,
+    mails.pages,
     conflict.pages,
     paused.pages,
 )  # reached from letters, without signing in
@@ -161,6 +163,7 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
         brand=brand,
         browser=visit.browser,
         question_address=questions.address,
+        mail_address=mails.address,
         paused_address=paused.address,
         standing_still=lambda: standstill.stands(visit.runtime().database),
     )

@@ -19,6 +19,7 @@ _LINKS = {
     paths.conflict(""): Link.CONFLICT,
     paths.paused(""): Link.PAUSED,
     paths.sign_in(""): Link.SIGN_IN,
+    paths.mail(""): Link.MAIL,
 }
 
 _Reader = TypeVar("_Reader")

@@ -26,7 +26,7 @@ from connector.errors import (
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
 from connector.sentence import Sentence
-from connector.services import conversations, receiving, standstill, upkeep
+from connector.services import conversations, fetching, receiving, standstill, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.signing_in import links, log
@@ -69,8 +69,14 @@ def handler(runtime: Runtime) -> Handler:
                 return None
             case Kind.MAIL:
                 server = runtime.settings.mail_server_id
-                receiving.read(runtime.database, identity, server=server, keys=runtime.keys, fence=running)
+                receiving.read(
+                    runtime.database, runtime.policy, identity, server=server, keys=runtime.keys, fence=running
+                )
                 return None
+            case Kind.MAILBOX:
+                return fetching.look(
+                    runtime.database, runtime.policy, runtime.mailbox, clock=runtime.clock, fence=running
+                )
             case Kind.OUTCOME:
                 raise RefusedError(Sentence("nothing carries out work of kind %(kind)s yet", kind=claim.key.kind))
             case _:

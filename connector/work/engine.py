@@ -31,7 +31,7 @@ from connector.work.broker import MUTED_SECONDS, open_broker
 from connector.work.counting import Counting
 from connector.work.pump import Pump
 from connector.work.seating import Seating
-from connector.work.threads import Watch
+from connector.work.threads import Companion, Watch
 from connector.work.wakeups import WakeUps
 
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
@@ -189,6 +189,7 @@ class Engine:
         lease: The life of a claim between renewals.
         tick: The pump's longest sleep.
         look: Called before anything is carried out, and again at each tick by the one process that pumps.
+        companions: Threads that are started and stopped with those that work.
     """
 
     def __init__(
@@ -204,6 +205,7 @@ class Engine:
         lease: timedelta = ledger.LEASE,
         tick: timedelta = timedelta(seconds=1),
         look: Callable[[], None] = lambda: None,
+        companions: Iterable[Companion] = (),
     ) -> None:
         self._database = database
         self._handle = handle
@@ -239,6 +241,7 @@ class Engine:
             silence=lease / 2,
             look=look,
         )
+        self._companions = (self._pump, *companions)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -264,8 +267,9 @@ class Engine:
         milliseconds = round(self._wake / timedelta(milliseconds=1))
         self._worker = dramatiq.Worker(self._broker, worker_threads=self._threads, worker_timeout=milliseconds)
         self._worker.start()
-        self._pump.start()
-        self._watch = Watch(self._worker, self._pump)
+        for companion in self._companions:
+            companion.start()
+        self._watch = Watch(self._worker, self._companions)
         self._watch.start()
 
     def stop(self, timeout: timedelta = timedelta(seconds=15)) -> None:
@@ -273,7 +277,8 @@ class Engine:
         self._stop.set()
         if self._watch is not None:
             self._watch.stop()
-        self._pump.stop()
+        for companion in self._companions:
+            companion.stop()
         if self._worker is not None:
             self._worker.stop(timeout=round(timeout / timedelta(milliseconds=1)))
         self._counting.stop()

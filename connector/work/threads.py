@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Protocol
 
 import dramatiq
 import structlog
 from dramatiq.worker import ConsumerThread
-
-from connector.work.pump import Pump
 
 EVERY = timedelta(seconds=1)
 
 log = structlog.get_logger(__name__)
 
 
+class Companion(Protocol):
+    """A thread beside those that work: the pump, or what listens to the reply mailbox."""
+
+    def start(self) -> None:
+        """Start it."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it lives; only a fault of ours ends it before `stop`."""
+        ...
+
+    def restart(self) -> None:
+        """Go on in a new thread, after the former one has died."""
+        ...
+
+    def stop(self) -> None:
+        """End it."""
+        ...
+
+
 class Watch:
-    """A thread that looks after the others: those that take messages, those that work, and the pump.
+    """A thread that looks after the others: those that take messages, those that work, and their companions.
 
     What can go wrong with the broker ends none of them (see `broker`); this is for everything nobody has thought of.
     """
 
-    def __init__(self, worker: dramatiq.Worker, pump: Pump, *, every: timedelta = EVERY) -> None:
+    def __init__(self, worker: dramatiq.Worker, companions: Iterable[Companion], *, every: timedelta = EVERY) -> None:
         self._worker = worker
-        self._pump = pump
+        self._companions = tuple(companions)
         self._every = every
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -55,9 +76,10 @@ class Watch:
             log.error("thread_died", thread="worker")
             self._worker.workers.remove(thread)
             self._worker._add_worker()  # noqa: SLF001 - there is no other door
-        if not self._pump.alive:
-            log.error("thread_died", thread="pump")
-            self._pump.restart()
+        for companion in self._companions:
+            if not companion.alive:
+                log.error("thread_died", thread=type(companion).__name__.lower())
+                companion.restart()
 
     def _replace(self, queue: str, dead: ConsumerThread) -> None:
         fresh = ConsumerThread(

@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from connector.domain.unreadable import Unreadable
 from connector.errors import InstallationError, RefusedError, TransientError
 from connector.ports import UnreadEvent
-from connector.storage import ledger, tables
+from connector.storage import installation, ledger, reply_mailbox, tables
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from providers.memory.provider import MemoryCalendar, MemoryStore
 from tests.cli.keyboard import Cli, ahead
 from tests.cli.worker import probe, pull, read_free_busy
 from tests.conftest import free_port
+from tests.fakes.imap_liar import ImapLiar
 from tests.fakes.mailbox import Mailbox
 from tests.fakes.sms_gateway import SmsGateway
 
@@ -284,4 +285,58 @@ def test_a_gateway_s_address_that_makes_no_sense_is_a_fault_of_the_settings(cli:
     result = wrong.run("doctor")
     assert result.exit_code == 2
     assert "CONNECTOR_SMS_URL: a gateway's URL begins with twilio://" in result.output
+    assert "hidden" not in result.output
+
+
+@pytest.fixture
+def answered(cli: Cli) -> Iterator[tuple[Cli, ImapLiar]]:
+    """An installation with a mailbox that clients answer to."""
+    with ImapLiar() as liar:
+        yield replace(cli, settings={**cli.settings, "CONNECTOR_MAILBOX_URL": liar.url}), liar
+
+
+def mailbox_line(cli: Cli) -> str:
+    [line] = [line for line in cli.run("doctor").output.splitlines() if " mailbox: " in line]
+    return line
+
+
+def test_the_reply_mailbox_is_opened_and_nothing_is_read(answered: tuple[Cli, ImapLiar]) -> None:
+    cli, liar = answered
+    liar.put(b"Subject: one\r\n\r\n")
+    assert mailbox_line(cli) == "ok  mailbox: reached and opened, and is looked into every minute; nothing was read"
+    liar.capabilities += " IDLE"
+    assert "tells at once what comes in" in mailbox_line(cli)
+    assert (liar.fetched, liar.marked) == ([], [])
+
+
+def test_a_reply_mailbox_that_lets_nobody_in_fails_without_its_password(answered: tuple[Cli, ImapLiar]) -> None:
+    cli, liar = answered
+    liar.refused["LOGIN"] = "NO kim, your secret is wrong"
+    assert mailbox_line(cli) == (
+        "!!  mailbox: the mailbox's server refuses to let us log in: check user and password in CONNECTOR_MAILBOX_URL"
+    )
+    assert "secret" not in cli.run("doctor", "--json").output
+
+
+def test_a_reply_mailbox_that_is_reached_again_or_keeps_mails_back_is_told(
+    answered: tuple[Cli, ImapLiar], sqlite_url: str
+) -> None:
+    cli, _ = answered
+    database = Database(sqlite_url)
+    with database.begin() as db:
+        reply_mailbox.begin(db, installation.get(db).id, identity="0" * 64)
+        reply_mailbox.note_fault(db, "the mailbox's server took too long while listing", now=ONE_MONDAY)
+    assert mailbox_line(cli).startswith("!!  mailbox: reached just now, but not read since 02 Mar 2026, 09:00 UTC")
+    with database.begin() as db:
+        reply_mailbox.note_read(db, now=ONE_MONDAY)
+        reply_mailbox.leave_behind(db, 7, since=ONE_MONDAY, again_at=ONE_MONDAY)
+    database.dispose()
+    assert mailbox_line(cli).startswith("!!  mailbox: its server does not hand over 1 mail, though it lists them")
+
+
+def test_a_mailbox_s_address_that_makes_no_sense_is_a_fault_of_the_settings(cli: Cli) -> None:
+    wrong = replace(cli, settings={**cli.settings, "CONNECTOR_MAILBOX_URL": "imaps://user:hidden@host:port"})
+    result = wrong.run("doctor")
+    assert result.exit_code == 2
+    assert "CONNECTOR_MAILBOX_URL: the mailbox's port must be a number" in result.output
     assert "hidden" not in result.output

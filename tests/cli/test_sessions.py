@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
+from connector.domain.client_mail import ClientMail
+from connector.domain.facts import MailKind
+from connector.storage import client_mails, sessions
+from connector.storage.database import Database
 from tests.cli.keyboard import Cli, ahead, clocks_change
 
 AGREED = ("--agreed-by", "Alex Okoro", "--channel", "on the phone")
@@ -203,3 +208,22 @@ def _minutes(cli: Cli, session: str) -> float:
     shown = cli.json("sessions", "show", session)
     length = datetime.fromisoformat(shown["end"]) - datetime.fromisoformat(shown["start"])
     return length.total_seconds() / 60
+
+
+def test_a_mail_of_the_client_that_waits_for_a_decision_is_said(practice: Cli, sqlite_url: str) -> None:
+    session = practice.book(7)
+    database = Database(sqlite_url)
+    with database.begin() as db:
+        booked = sessions.get(db, UUID(practice.json("sessions", "show", session)["id"]))
+        mail = ClientMail(
+            id=uuid4(),
+            session_id=booked.id,
+            practitioner_id=booked.practitioner_id,
+            kind=MailKind.DECLINED,
+            received_at=booked.created_at,
+            author="alex@example.org",
+        )
+        client_mails.add(db, mail)
+    database.dispose()
+    assert "A MAIL OF THE CLIENT'S WAITS" in practice.ok("sessions", "list")
+    assert "waits for a decision of the practitioner" in practice.ok("sessions", "show", session)

@@ -17,7 +17,7 @@ from connector.domain import conversation, offer, session
 from connector.domain.conversation import Belief, Conversation
 from connector.domain.facts import Fact, MoveReason, SessionMoved
 from connector.domain.next_letter import Next, Standing, next_letter
-from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
+from connector.domain.notice import Choice, DeclinedProposal, Notice, NoticeKind, Recipient
 from connector.domain.offer import Offer, OfferState
 from connector.domain.offer import Transition as OfferTransition
 from connector.domain.people import Actor, Role
@@ -36,7 +36,13 @@ REQUESTS = {NoticeKind.BOOKED, NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKin
 ASKING = {NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED, NoticeKind.OFFER_REMINDER}
 ENDING = {NoticeKind.REJECTED, NoticeKind.LAPSED, NoticeKind.WITHDRAWN}
 WORDED_FOR_THE_PAST = {NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.ACCEPTED}
-CONFIRMING = {NoticeKind.ACCEPTED, NoticeKind.REJECTED, NoticeKind.CANCELLED, NoticeKind.OFFER_REMINDER}
+CONFIRMING = {
+    NoticeKind.ACCEPTED,
+    NoticeKind.REJECTED,
+    NoticeKind.CANCELLED,
+    NoticeKind.OFFER_REMINDER,
+    NoticeKind.PROPOSAL_DECLINED,
+}
 MOST_LETTERS = 12  # that one state of things can need, with doubts
 Place = tuple[When, Location]
 
@@ -97,7 +103,7 @@ class Reader:
                 self.offers.clear()
             if notice.offer_id not in self.answered:  # a letter that crosses their answer asks nothing
                 self.offers[notice.offer_id] = (notice.choices, notice.expires_at)
-        else:
+        elif notice.kind is not NoticeKind.PROPOSAL_DECLINED:
             assert notice.kind in ENDING
             self.offers.clear()
         self.known = None if notice.kind is NoticeKind.CANCELLED else here
@@ -311,6 +317,26 @@ class World:
 
     def passes(self, duration: timedelta) -> None:
         self.now += duration
+
+    def wish(self, to: When) -> None:
+        """The client asks for a time by mail, and their practitioner declines it."""
+        self.lapse()
+        session.check_stands(self.session)
+        if not self.reached:
+            return  # who has no letter has nothing to answer
+        wished = DeclinedProposal(when=to, sequence=self.session.revision, at=self.now)
+        self.beliefs = conversation.declining(self.beliefs, wished)
+
+    def ask_again(self) -> None:
+        """The client's calendar has lost the entry, and asks how the session stands."""
+        if self.session.state is SessionState.CANCELLED or self.session.when.span.start <= self.now or not self.reached:
+            return
+        told = [notice for notice in self.left if notice.kind in REQUESTS]
+        latest = told[-1].session if told else None
+        accepted = latest is not None and latest.revision == self.session.revision and told[-1].kind in CONFIRMING
+        self.is_crossed = self.is_crossed or self.begun is not None
+        self.reader.entry, self.reader.sequence, self.turned_away = None, -1, []
+        self.beliefs = conversation.asked_again(self.beliefs, self.session, accepted=accepted)
 
     def correct_address(self, *, is_stranger: bool, is_back: bool = False) -> None:
         """Letters go to another address, where somebody else reads them; or to an earlier one again, if `is_back`.

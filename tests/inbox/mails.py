@@ -37,7 +37,7 @@ def calendar(
 
 def part(content_type: str, body: str, *lines: str) -> str:
     """Return one part of a mail, its body in base64."""
-    coded = b64encode(body.encode()).decode()
+    coded = b64encode(body.encode(errors="surrogatepass")).decode()
     wrapped = "\r\n".join(coded[at : at + 76] for at in range(0, len(coded), 76))
     return "\r\n".join([f"Content-Type: {content_type}", "Content-Transfer-Encoding: base64", *lines, "", wrapped, ""])
 

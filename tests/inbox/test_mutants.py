@@ -26,7 +26,9 @@ def seeds() -> list[bytes]:
     page = mails.header() + mails.part("text/html; charset=utf-8", "<p>Yes</p><blockquote>No</blockquote>")
     counter = mails.answer(mails.calendar("COUNTER"), method="COUNTER")
     words = mails.plain("Yes.\n\nOn 3 May 2027 Kim wrote:\n> Your session\n")
-    return [mails.answer(), vouched + mails.answer(), counter, words, mails.bounce(), signed(), page.encode()]
+    said = f"550 5.1.1 nobody here\r\n\r\nMessage-ID: {mails.OURS}\r\n"
+    told = mails.plain(said, sender="MAILER-DAEMON@mx.client.example")
+    return [mails.answer(), vouched + mails.answer(), counter, words, mails.bounce(), told, signed(), page.encode()]
 
 
 def mutant(seed: bytes, chance: random.Random) -> bytes:

@@ -8,7 +8,18 @@ from typing import Any, Literal
 from uuid import UUID
 
 from connector.domain.facts import Attendance
-from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason, Righted, Righting
+from connector.domain.notice import (
+    Choice,
+    DeclinedProposal,
+    Finding,
+    Notice,
+    NoticeKind,
+    PauseReason,
+    Recipient,
+    RevertReason,
+    Righted,
+    Righting,
+)
 from connector.domain.notice_table import ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
@@ -28,6 +39,7 @@ WITH_CALENDAR = (
     NoticeKind.RELOCATED,
     NoticeKind.ACCEPTED,
     NoticeKind.CANCELLED,
+    NoticeKind.PROPOSAL_DECLINED,
 )
 WITH_CHOICES = (NoticeKind.OFFERED, NoticeKind.OFFER_CHANGED, NoticeKind.OFFER_REMINDER, NoticeKind.DRAFT_WAITING)
 TO_PRACTITIONER = tuple(row.kind for row in ROWS if row.to is not Audience.CLIENT)
@@ -69,22 +81,46 @@ _ABOUT = {
     NoticeKind.ENTRIES_REFUSED: "Fastmail, kim@practice.example",
     NoticeKind.CALENDAR_UNREACHABLE: "Fastmail, kim@practice.example",
     NoticeKind.INSTALLATION_REFUSED: "google",
-    NoticeKind.CLIENT_ANSWERED: "I am ill, sorry.",
+    NoticeKind.CLIENT_ANSWERED: "My train may be late.",
+    NoticeKind.CLIENT_DECLINED: "I am ill, sorry.",
+    NoticeKind.ANSWER_UNPROVED: "I am ill, sorry.",
+    NoticeKind.CLIENT_PROPOSED: "Could we meet a day later?",
+    NoticeKind.CLIENT_WROTE: "Hello,\n\n I may be ten minutes late.\n Sorry for that.",
     NoticeKind.NOT_DELIVERED: "offered",
     NoticeKind.NOT_TOLD: "moved",
     NoticeKind.SIGN_IN: "15",
 }
 _REASON = {
-    NoticeKind.CLIENT_ANSWERED: Attendance.DECLINED,
+    NoticeKind.CLIENT_ANSWERED: Attendance.TENTATIVE,
+    NoticeKind.CLIENT_DECLINED: Attendance.DECLINED,
+    NoticeKind.ANSWER_UNPROVED: Attendance.DECLINED,
+    NoticeKind.CLIENT_PROPOSED: Finding.FREE,
     NoticeKind.ENTRY_REVERTED: RevertReason.TAKEN,
     NoticeKind.CALENDAR_PAUSED: PauseReason.SHRUNKEN,
     NoticeKind.OPERATOR_PAUSED: PauseReason.EMPTIED,
     NoticeKind.INSTALLATION_REFUSED: "Google answered 403 accessNotConfigured",
+    NoticeKind.MAILBOX_UNREAD: "connecting took too long",
 }
-_MOVED = (NoticeKind.ENTRY_REVERTED, NoticeKind.MOVE_ASKED, NoticeKind.REPLACE_ASKED)
+_MOVED = (
+    NoticeKind.ENTRY_REVERTED,
+    NoticeKind.MOVE_ASKED,
+    NoticeKind.REPLACE_ASKED,
+    NoticeKind.CLIENT_PROPOSED,
+)
+_WROTE = (
+    NoticeKind.CLIENT_DECLINED,
+    NoticeKind.ANSWER_UNPROVED,
+    NoticeKind.CLIENT_PROPOSED,
+    NoticeKind.CLIENT_WROTE,
+)
 _STOPPED = (NoticeKind.CALENDAR_PAUSED, NoticeKind.OPERATOR_PAUSED)
 _TROUBLES = (NoticeKind.ENTRIES_REFUSED, NoticeKind.CALENDAR_UNREACHABLE)
-_TO_OPERATOR = (NoticeKind.OPERATOR_PAUSED, NoticeKind.INSTALLATION_REFUSED, NoticeKind.RESTORE_FOUND)
+_TO_OPERATOR = (
+    NoticeKind.OPERATOR_PAUSED,
+    NoticeKind.INSTALLATION_REFUSED,
+    NoticeKind.MAILBOX_UNREAD,
+    NoticeKind.RESTORE_FOUND,
+)
 _AFTER_RESTORE = (NoticeKind.RESTORED, NoticeKind.RESTORE_FOUND)
 _WITHOUT_SESSION = (
     *_STOPPED,
@@ -92,6 +128,7 @@ _WITHOUT_SESSION = (
     *_AFTER_RESTORE,
     NoticeKind.ACCESS_LOST,
     NoticeKind.INSTALLATION_REFUSED,
+    NoticeKind.MAILBOX_UNREAD,
     NoticeKind.SIGN_IN,
 )
 _RIGHTED = (
@@ -103,6 +140,9 @@ _CHOICES = (
     Choice(when=at("2026-12-03T10:00"), location=PRACTICE),
     Choice(when=at("2026-12-04T16:00"), location=VIDEO),
 )
+
+
+_DECLINED = DeclinedProposal(when=at("2026-12-02T14:00"), sequence=1, at=datetime(2026, 11, 24, 8, 30, tzinfo=UTC))
 
 
 def notice(kind: NoticeKind, **changes: Any) -> Notice:
@@ -130,7 +170,11 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         calendar_id=UUID(int=7) if kind in (*_STOPPED, *_TROUBLES) else None,
         count=14 if kind in (*_STOPPED, NoticeKind.ENTRIES_REFUSED) else 0,
         righted=_RIGHTED if kind is NoticeKind.RESTORED else (),
-        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in _AFTER_RESTORE else None,
+        mail_id=UUID(int=8) if kind in _WROTE else None,
+        author="alex@client.example" if kind in _WROTE else "",
+        trusted=kind in _WROTE and kind is not NoticeKind.ANSWER_UNPROVED,
+        declined=_DECLINED if kind is NoticeKind.PROPOSAL_DECLINED else None,
+        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in (*_AFTER_RESTORE, NoticeKind.MAILBOX_UNREAD) else None,
     )
     return replace(usual, **changes)
 

@@ -98,7 +98,8 @@ def test_letter_is_the_one_a_person_has_read(language: str, kind: NoticeKind) ->
 def test_calendar_message_goes_only_where_a_time_is_certain(kind: NoticeKind) -> None:
     methods = [p.get_param("method") for p in mail(letter(kind)).walk() if p.get_content_type() == "text/calendar"]
 
-    expected = {NoticeKind.CANCELLED: ["CANCEL"]}.get(kind, ["REQUEST"]) if kind in WITH_CALENDAR else []
+    others = {NoticeKind.CANCELLED: ["CANCEL"], NoticeKind.PROPOSAL_DECLINED: ["DECLINECOUNTER"]}
+    expected = others.get(kind, ["REQUEST"]) if kind in WITH_CALENDAR else []
     assert methods == expected
 
 
@@ -122,6 +123,26 @@ def test_whoever_subscribes_is_invited_to_nothing_and_told_where_it_is_shown(kin
 def test_client_who_chose_is_not_asked_again_but_one_for_whom_support_chose_is() -> None:
     assert event(mail(letter(NoticeKind.ACCEPTED)))["PARTSTAT"] == "ACCEPTED"
     assert event(mail(letter(NoticeKind.ACCEPTED, by_support=True)))["PARTSTAT"] == "NEEDS-ACTION"
+
+
+@pytest.mark.parametrize(
+    ("organizer", "read", "asked"),
+    [
+        (FROM, True, "TRUE"),
+        (FROM.upper(), True, "TRUE"),
+        (FROM, False, "FALSE"),
+        ("sessions@before.example", True, "FALSE"),
+        ("sessions@before.example", False, "FALSE"),
+    ],
+)
+def test_an_answer_is_asked_for_only_where_somebody_reads_what_is_written_to_the_organizer(
+    organizer: str,
+    read: bool,  # noqa: FBT001
+    asked: str,
+) -> None:
+    entry = event(mail(letter(NoticeKind.MOVED, session=replace(SESSION, organizer=organizer)), answers_read=read))
+    assert entry["RSVP"] == asked
+    assert entry["ORGANIZER"].lower() == f"mailto:{organizer.lower()}", "it never changes"
 
 
 def test_calendar_entry_is_neutral_and_in_the_language_of_the_client() -> None:
@@ -167,7 +188,7 @@ def test_html_says_what_the_text_says(kind: NoticeKind) -> None:
 
     links = [LINK + path for path in PATHS.get(kind, () if letter(kind).link is None else ("",))]
     for line in text(written).splitlines():
-        said = line.removeprefix("- ").removesuffix(":").strip()
+        said = line.removeprefix("- ").removeprefix(">").removesuffix(":").strip()
         assert said in seen or said in links
     assert [line for line in text(written).splitlines() if line.startswith(LINK)] == links
     assert re.findall(rf'href="({LINK}[^"]*)"', text(written, "html")) == links
@@ -181,7 +202,7 @@ def test_move_names_old_and_new_time_and_place(kind: NoticeKind) -> None:
         assert value in said
 
 
-@pytest.mark.parametrize("kind", [*WITH_CALENDAR, NoticeKind.REJECTED])
+@pytest.mark.parametrize("kind", [*set(WITH_CALENDAR) - {NoticeKind.PROPOSAL_DECLINED}, NoticeKind.REJECTED])
 def test_client_is_told_when_support_acted_for_them(kind: NoticeKind) -> None:
     said = "This was entered by Pencilled support on your behalf."
 
@@ -369,6 +390,47 @@ def test_sign_in_names_its_minutes() -> None:
     assert "for 15 minutes" in text(mail(letter(NoticeKind.SIGN_IN, about="")))
 
 
+def test_words_of_a_client_are_quoted_line_by_line_as_text_and_cut_where_they_are_long() -> None:
+    words = "Hello <script>x</script>\n\n# No heading\n[Button](/ask) {{ link }}\n\u202egninrom\n" + "more\n" * 100
+    written = mail(letter(NoticeKind.CLIENT_WROTE, about=words))
+    quoted = [line for line in text(written).splitlines() if line.startswith(">")]
+    assert quoted[:6] == [
+        "> Hello <script>x</script>",
+        ">",
+        "> # No heading",
+        "> [Button](/ask) {{ link }}",
+        "> gninrom",
+        "> more",
+    ]
+    assert len(quoted) == 61
+    assert quoted[-1] == "> …"
+    assert "Hello &lt;script&gt;x&lt;/script&gt;<br><br># No heading" in text(written, "html")
+
+
+def test_reply_to_words_that_are_passed_on_goes_to_the_client_only_at_the_address_that_is_known() -> None:
+    assert mail(letter(NoticeKind.CLIENT_WROTE))["Reply-To"] == "Alex Sommer <alex@client.example>"
+    assert mail(letter(NoticeKind.CLIENT_WROTE, trusted=False))["Reply-To"] is None
+
+
+def test_who_may_answer_by_mail_is_not_told_that_nobody_reads_it() -> None:
+    sent = letter(NoticeKind.BOOKED)
+    assert "Dr. Kim Beispiel reads your reply" in text(mail(sent, answers_read=True))
+    assert "nobody reads written replies" in text(mail(sent))
+
+
+def test_a_time_that_is_declined_echoes_what_it_answers_and_names_no_time() -> None:
+    [part] = [p for p in mail(letter(NoticeKind.PROPOSAL_DECLINED)).walk() if p.get_content_type() == "text/calendar"]
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    [event] = Calendar.from_ical(content).walk("VEVENT")
+    assert set(event) == {"UID", "SEQUENCE", "DTSTAMP", "SUMMARY", "ORGANIZER", "ATTENDEE"}
+    assert (str(event["UID"]), event["SEQUENCE"], str(event["ATTENDEE"])) == (
+        SESSION.uid,
+        1,
+        "mailto:alex@client.example",
+    )
+
+
 def test_letter_without_a_link_has_no_button() -> None:
     written = mail(letter(NoticeKind.BOOKED, link=None))
 
@@ -469,7 +531,7 @@ def test_any_letter_with_any_names_is_one_mail_without_injected_headers(
 
     written = mail(sent)
 
-    assert set(written.keys()) == ORDINARY_HEADERS
+    assert set(written.keys()) - {"Reply-To"} == ORDINARY_HEADERS
     assert [a.addr_spec for a in written["To"].addresses] == [sent.notice.to.address]
     assert len(written["From"].addresses) == 1
     assert text(written).strip()

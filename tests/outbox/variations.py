@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from connector.domain.facts import Attendance
-from connector.domain.notice import Choice, NoticeKind, PauseReason, RevertReason, Righted, Righting
+from connector.domain.notice import Choice, Finding, NoticeKind, PauseReason, RevertReason, Righted, Righting
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ports import Letter
@@ -35,6 +35,9 @@ _PAUSED: tuple[Changes, ...] = tuple({"reason": reason, "count": 14} for reason 
 _REVERTED: tuple[Changes, ...] = tuple(
     {"about": about, "reason": reason} for about, reason in product(("session", "hold"), (*RevertReason, ""))
 )
+_WORDS: tuple[Changes, ...] = ({"about": ""}, {"about": "I am ill, sorry."})
+_FINDINGS: tuple[Changes, ...] = tuple({"reason": finding} for finding in Finding)
+_TRUSTED: tuple[Changes, ...] = ({"trusted": True}, {"trusted": False})
 _ANSWERS: tuple[Changes, ...] = tuple({"reason": answer} for answer in Attendance)
 _RIGHTED: tuple[Changes, ...] = (
     {"righted": ()},
@@ -62,7 +65,11 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.CLIENT_ACCEPTED: (_BY_SUPPORT, ({}, {"about": "Family, kim@home.example"})),
     NoticeKind.CLIENT_REJECTED: (_BY_SUPPORT,),
     NoticeKind.CLIENT_CANCELLED: (_BY_SUPPORT,),
-    NoticeKind.CLIENT_ANSWERED: (_ANSWERS, ({"about": ""}, {"about": "I am ill, sorry."})),
+    NoticeKind.CLIENT_ANSWERED: (_ANSWERS[:1] + _ANSWERS[2:], _WORDS),
+    NoticeKind.CLIENT_DECLINED: (_WORDS,),
+    NoticeKind.ANSWER_UNPROVED: (_ANSWERS, _WORDS),
+    NoticeKind.CLIENT_PROPOSED: (_FINDINGS, _TRUSTED, _WORDS),
+    NoticeKind.CLIENT_WROTE: (_TRUSTED,),
     NoticeKind.OFFER_LAPSED: (_ENDS, ({}, {"unasked": True})),
     NoticeKind.DRAFT_WAITING: (_NUMBERS,),
     NoticeKind.ENTRY_REVERTED: (_REVERTED, _MOVED),
@@ -72,6 +79,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.OPERATOR_PAUSED: (_PAUSED,),
     NoticeKind.RESTORED: (_RIGHTED, _SINCE),
     NoticeKind.RESTORE_FOUND: (_SINCE,),
+    NoticeKind.MAILBOX_UNREAD: (_SINCE,),
     NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, _BY_TEXT),
     NoticeKind.NOT_TOLD: (_TOLD, _CANCELLED),
     NoticeKind.SIGN_IN: (({"about": "1"}, {"about": "15"}),),

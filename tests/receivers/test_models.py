@@ -9,7 +9,7 @@ from itertools import permutations
 import pytest
 
 from connector.domain.notice import NoticeKind
-from connector.domain.notice_table import ROWS
+from connector.domain.notice_table import ROWS, Method
 from tests.receivers import rules
 from tests.receivers.broken import FAULTS, LIFE, Fault, shown, written
 from tests.receivers.mails import read
@@ -25,7 +25,16 @@ def mails(*kinds: NoticeKind, locale: str = "en") -> list[bytes]:
 
 
 def test_the_life_of_a_session_has_every_letter_with_a_calendar_part() -> None:
-    assert set(KINDS) == {row.kind for row in ROWS if row.method is not None}
+    assert set(KINDS) == {row.kind for row in ROWS if row.method in (Method.REQUEST, Method.CANCEL)}
+
+
+@receivers
+def test_a_time_that_is_declined_changes_no_calendar(kind: type[Receiver]) -> None:
+    booked, moved = LIFE[NoticeKind.BOOKED], LIFE[NoticeKind.MOVED]
+    declined = written(booked, NoticeKind.PROPOSAL_DECLINED)
+    assert after([*mails(NoticeKind.BOOKED), declined], kind).entries == shown(booked)
+    assert after([*mails(NoticeKind.BOOKED, NoticeKind.MOVED), declined], kind).entries == shown(moved)
+    assert after([declined, *mails(NoticeKind.BOOKED)], kind).entries == shown(booked)
 
 
 @receivers

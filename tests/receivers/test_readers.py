@@ -187,3 +187,14 @@ def test_sessions_around_every_change_of_the_clocks_in_ten_years_are_read_as_the
     told = sum(check(around(zone, changes(zone, FROM, UNTIL)), *READERS) for zone in ZONES)
 
     assert told > 10_000
+
+
+def test_a_time_that_is_declined_is_read_by_others_as_that() -> None:
+    """It names no time, which RFC 5545 section 3.6.1 allows beside a METHOD."""
+    written_ = text(SESSION, NoticeKind.PROPOSAL_DECLINED)
+    by_one = vobject.readOne(written_)
+    [by_other] = CalendarStream.from_ics(written_).calendars
+    [event] = by_other.events
+    assert by_one.method.value == by_other.method == "DECLINECOUNTER"
+    assert by_one.vevent.uid.value == event.uid == SESSION.uid
+    assert int(by_one.vevent.sequence.value) == event.sequence == 1

@@ -20,12 +20,15 @@ from connector.errors import (
     TransientError,
 )
 from connector.failures import tell, working_on
+from connector.mailbox.imap import ImapMailbox
 from connector.ports import Letter, NotSentError
 from connector.sentence import Sentence
+from connector.services import fetching
 from connector.services.accounts import disconnect
 from connector.storage import calendars, ledger
-from connector.storage.ledger import Key, Kind
+from connector.storage.ledger import Key, Kind, Urgency
 from tests.domain.examples import KIM
+from tests.fakes.imap_liar import ImapLiar
 from tests.services.connected import on_sqlite, push, remote, work
 from tests.services.practice import Practice
 
@@ -74,6 +77,13 @@ class Scene:
         self.practice.carry_out(Kind.CALENDAR, of=[self.calendar])
         remote(self.practice).wipe()
         self.carry_out(Kind.PULL)
+
+    def mailbox_refused(self) -> None:
+        with ImapLiar(refused={"LOGIN": f"NO {SAID}"}) as liar:
+            mailbox = ImapMailbox(liar.url)
+            self.practice.runtime = replace(self.practice.runtime, mailbox=mailbox)
+            fetching.begin(self.practice.database, mailbox, now=self.practice.now, urgency=Urgency.LOOK)
+            self.practice.carry_out(Kind.MAILBOX)
 
     def uncompared(self) -> None:
         with self.practice.database.begin() as db:
@@ -125,6 +135,7 @@ FAILURES = {
     "a reading for conflicts that is refused": _offline(RefusedError(SAID), Kind.BUSY, "busy_not_read"),
     "a trial of holds that is refused": _offline(RefusedError(SAID), Kind.PROBE),
     "a push channel that is refused": Failure(Scene.channel_refused, "channel_refused", Kind.CHANNEL, again=True),
+    "a mailbox that lets nobody in": Failure(Scene.mailbox_refused, "work_ended", Kind.MAILBOX, again=True),
     "an installation that is refused": _offline(InstallationError("accessNotConfigured"), Kind.PULL),
 }
 

@@ -20,12 +20,14 @@ from connector.inbox.bounds import LARGEST, Excess
 from connector.inbox.calendar import Unclear
 from connector.inbox.verdict import Verdict
 from connector.services import erasing, receiving
+from connector.services.client_mails import Kept
+from connector.services.views.sessions import session_page
 from connector.services.views.timeline import line_of
-from connector.storage import conversations, needs, tables, timeline
+from connector.storage import conversations, needs, people, tables, timeline
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.counted import Counted
-from tests.domain.examples import KIM, when
+from tests.domain.examples import KIM, client, when
 from tests.inbox import mails
 from tests.inbox.hostile import BREAKING
 from tests.inbox.test_authorship import keys, signed
@@ -120,7 +122,7 @@ def test_a_practitioner_is_told_once_what_their_client_has_answered(inbox: Pract
     session = inbox.book()
     take_in(inbox, reply(inbox, session), reply(inbox, session))
     inbox.mail()
-    assert inbox.kinds_told(session, client=False) == ["client_answered"]
+    assert inbox.kinds_told(session, client=False) == ["client_declined"]
     [told] = inbox.told(session, client=False)
     assert (told.notice.reason, told.notice.session) == ("declined", inbox.session(session))
 
@@ -212,7 +214,7 @@ def test_after_a_mail_that_breaks_the_parser_the_next_one_is_read(inbox: Practic
 
 def test_words_bounces_and_automatic_mails_are_told_apart(inbox: Practice) -> None:
     take_in(inbox, mails.plain("Hello"), mails.bounce(), mails.plain("Away", "Auto-Submitted: auto-replied"))
-    assert set(outcomes(inbox)) == {"words", "bounce", "automatic"}
+    assert set(outcomes(inbox)) == {"unmatched", "bounce", "automatic"}
 
 
 def came_back(practice: Practice, session: Session, action: str = "failed") -> bytes:
@@ -244,6 +246,34 @@ def test_a_letter_that_came_back_is_not_repeated_and_the_next_one_tries_again(in
     assert len(inbox.told(session, client=True)) == 2
     with inbox.database.read() as db:
         assert conversations.unheard(db, inbox.kim.id) == set()
+
+
+def address_fails(practice: Practice, session: Session) -> bool:
+    with practice.database.read() as db:
+        return session_page(db, practice.policy, practice.kim.id, session.id, now=practice.now).address_fails
+
+
+def test_an_address_at_which_a_letter_came_back_is_told_on_every_page_of_its_client_until_it_is_another(
+    inbox: Practice,
+) -> None:
+    other, session = inbox.book(100), inbox.book()
+    inbox.wait(minutes=1)
+    take_in(inbox, came_back(inbox, session))
+    assert [address_fails(inbox, one) for one in (session, other)] == [True, True]
+    stranger = inbox.book(150, of=inbox.another_client(replace(client(), email="sam@client.example")))
+    assert not address_fails(inbox, stranger)
+    with inbox.database.begin() as db:
+        people.save_client(db, replace(inbox.alex, email="alex@new.example"))
+    assert [address_fails(inbox, one) for one in (session, other)] == [False, False]
+
+
+def test_a_letter_that_came_back_with_a_server_s_own_words_is_marked_like_any(inbox: Practice) -> None:
+    session = inbox.book()
+    letter = inbox.told(session, client=True)[-1]
+    said = f"<{inbox.alex.email}>: 550 5.1.1 User unknown\r\n\r\nMessage-ID: {letter.message_id}\r\n"
+    assert take_in(inbox, mails.plain(said, sender="MAILER-DAEMON@mx.client.example")) == ["bounce"]
+    assert [one.state for one in inbox.told(session, client=True)] == [MessageState.REFUSED]
+    assert address_fails(inbox, session)
 
 
 def test_a_letter_that_came_back_from_one_address_may_be_answered_from_where_it_was_passed_on(inbox: Practice) -> None:
@@ -299,7 +329,7 @@ def test_a_mail_that_the_ledger_has_lost_is_read_all_the_same(inbox: Practice) -
         db.execute(sa.text("DELETE FROM due WHERE kind = 'mail'"))
         needs.make_missing_due(db, now=inbox.now)
     inbox.carry_out(Kind.MAIL)
-    assert outcomes(inbox) == ["words"]
+    assert outcomes(inbox) == ["unmatched"]
 
 
 def test_an_answer_of_a_client_who_was_erased_since_is_of_nobody(inbox: Practice) -> None:
@@ -312,6 +342,6 @@ def test_an_answer_of_a_client_who_was_erased_since_is_of_nobody(inbox: Practice
 
 
 def test_every_outcome_has_a_word_of_its_own_and_is_counted() -> None:
-    words = [*Verdict, *Unclear, *Excess, receiving.WORDS, receiving.BOUNCE]
-    assert len(set(map(str, words))) == len(words)
+    words = [*Verdict, *Unclear, *Excess, *Kept, *receiving.OTHERS]
+    assert len(set(map(str, words))) == len(words) - 1  # that it is a repetition two of them say
     assert set(map(str, words)) == set(counters.MAILS.labels["outcome"])

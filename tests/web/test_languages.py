@@ -19,6 +19,7 @@ from tests.web.walk import (
     Page,
     of_calendars,
     of_clients,
+    of_mails,
     of_one_time,
     of_questions,
     of_refusals,
@@ -36,6 +37,7 @@ NOBODYS = "ar"  # the tag under which tests speak a language nobody speaks; writ
 _GIVEN = re.compile(
     r"Dr\. Ada Weiß|Kim Noor|Noa \d|Lou Secret|Bob Brown|Pencilled|work|Lindenstraße 7, Berlin|Europe/Berlin|503|"
     r"\S+@\S+|https?://\S+|\bK\. N\.|"
+    r"I am ill|A little later\?|I may be <b>late</b>\.|Sorry!|"
     r"Memory Calendar|Memory|memory|holidays|private|\bCET\b|pencilled clients change|no calendar service \w+"
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
@@ -49,11 +51,12 @@ WALKS: dict[str, Walk] = {
     "unread": of_unread,
     "stops": of_stops,
     "subscriptions": of_subscriptions,
+    "mails": of_mails,
     "moved": lambda here: of_questions(here, "moved"),
     "replace": lambda here: of_questions(here, "replace"),
     "deleted": lambda here: of_questions(here, "deleted"),
 }
-LONG = ("calendars", "stops", "replace", "deleted")
+LONG = ("calendars", "mails", "stops", "replace", "deleted")
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def writing(url: str) -> Iterator[None]:
 
 def test_every_answer_carries_the_headers_that_protect_it(stage: Stage) -> None:
     link, ada = stage.link(stage.offer()), stage.signed_in()
-    mailed = ("/answer/x", "/question/x", "/question/x/ask", "/clash/x", "/stopped/x")
+    mailed = ("/answer/x", "/question/x", "/question/x/ask", "/mail/x", "/mail/x/take", "/clash/x", "/stopped/x")
     answers = [ada.get(path) for path in ("/", "/signin", link, "/sessions", *mailed, "/nowhere", "/readyz")]
     answers += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
     assert {answer.status_code for answer in answers} == {200, 303, 400, 404, 405}
@@ -113,6 +113,7 @@ def test_a_practitioners_form_without_its_token_is_refused(stage: Stage) -> None
         ("/signin", SIGN_IN_LIMIT),
         ("/answer/x/none", ANSWER_LIMIT),
         ("/question/x/ask", ANSWER_LIMIT),
+        ("/mail/x/take", ANSWER_LIMIT),
         ("/clash/x", ANSWER_LIMIT),
         ("/stopped/x", ANSWER_LIMIT),
     ],

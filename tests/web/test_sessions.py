@@ -208,6 +208,13 @@ def test_a_message_that_did_not_arrive_is_seen(stage: Stage) -> None:
     page = ada.get(f"/sessions/{booked.id}").text
     assert "<strong>Did not arrive</strong>: 550 no such user. Please reach Kim Noor another way." in page
     assert "A message did not reach Kim Noor" in ada.get("/sessions").text
+    for session in (booked, stage.session):
+        assert "The last mail to Kim Noor, at " in ada.get(f"/sessions/{session.id}").text
+    stage.runtime.sender.refusal = ""
+    stage.clock.advance(timedelta(hours=1))
+    stage.book(stage.at(4, 9))
+    stage.mail()
+    assert "The last mail to Kim Noor" not in ada.get(f"/sessions/{booked.id}").text
 
 
 def test_looking_changes_nothing(stage: Stage) -> None:

@@ -22,6 +22,8 @@ from connector.storage import busy, ledger, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
 from connector.storage.sentences import written
 from connector.storage.tables import clients, practitioners
+from tests.web.client_mails import KINDS, of_kind, wish
+from tests.web.client_mails import page_of as mail_page
 from tests.web.desk import Desk, later, lose
 from tests.web.remote_changes import (
     add_foreign,
@@ -257,6 +259,31 @@ def of_questions(here: Desk, kind: str) -> Iterator[Page]:
     browser.post(f"{page}/{answers[0]}")
     yield f"{kind} answered", browser.get(page).text
     yield from _all(here.ada, [f"/sessions/{here.stage.session.id}"])
+
+
+def of_mails(here: Desk) -> Iterator[Page]:
+    """Yield what clients have written, what can be decided about it, and what was."""
+    stage, browser = here.stage, here.stage.browser()
+    own = ["/sessions", f"/sessions/{stage.session.id}"]
+    for kind in KINDS:
+        mail = of_kind(stage, kind)
+        page = mail_page(stage, mail)
+        choices = [choice.value for choice in mail.row.choices]
+        yield from _all(browser, [page, *(f"{page}/{choice}" for choice in choices)])
+        yield from _all(here.ada, own)
+        if choices:
+            browser.post(f"{page}/{choices[-1]}")
+            yield f"{kind} decided", browser.get(page).text
+        later(stage, minutes=1)
+    stage.book(stage.at(9, 16), client=add_client(stage, name="Noa 1", locale=_locale(stage)))
+    for when in (stage.at(-2, 16), stage.at(9, 16)):
+        yield from _all(browser, [mail_page(stage, wish(stage, when, vouched=False))])
+    page = mail_page(stage, wish(stage, stage.at(10, 23)))
+    yield from _all(browser, [page])
+    browser.post(f"{page}/refuse")
+    yield from _all(browser, [page])
+    yield from _all(here.ada, own)
+    stage.mail()
 
 
 def of_refusals(here: Desk) -> Iterator[Page]:

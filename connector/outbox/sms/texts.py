@@ -149,6 +149,12 @@ def _of_end(said: _Said) -> str:
             return language.say(
                 "%(name)s: the time to choose is over. Your session stays on %(when)s.", name=name, when=when
             )
+        case NoticeKind.PROPOSAL_DECLINED:
+            return language.say(
+                "%(name)s: the time you asked for is not possible. Your session stays on %(when)s.",
+                name=name,
+                when=when,
+            )
         case NoticeKind.WITHDRAWN:
             return language.say(
                 "%(name)s: the offered times were taken back. Your session stays on %(when)s.", name=name, when=when

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.domain.facts import Answer, Attendance, Deviation, Dropped, FlagReason, MoveReason, QuestionKind
+from connector.domain.facts import (
+    Answer,
+    Attendance,
+    Deviation,
+    Dropped,
+    FlagReason,
+    MailChoice,
+    MailKind,
+    MoveReason,
+    QuestionKind,
+)
 from connector.domain.notice import NoticeKind, PauseReason, RevertReason
 from connector.language.messages import marked
 
@@ -21,10 +31,15 @@ LETTERS = {
     NoticeKind.REJECTED: marked("receipt for the answer that no time suits"),
     NoticeKind.LAPSED: marked("notice that the offer has lapsed"),
     NoticeKind.WITHDRAWN: marked("notice that the offer was taken back"),
+    NoticeKind.PROPOSAL_DECLINED: marked("answer that the wished time is not possible"),
     NoticeKind.CLIENT_ACCEPTED: marked("news that a time was chosen"),
     NoticeKind.CLIENT_REJECTED: marked("news that no time suits"),
     NoticeKind.CLIENT_CANCELLED: marked("news that the session was cancelled"),
     NoticeKind.CLIENT_ANSWERED: marked("news of an answer to the invitation"),
+    NoticeKind.CLIENT_DECLINED: marked("question what follows, since the invitation was declined"),
+    NoticeKind.ANSWER_UNPROVED: marked("question whether an answer is the client's"),
+    NoticeKind.CLIENT_PROPOSED: marked("question about another time that the client would like"),
+    NoticeKind.CLIENT_WROTE: marked("words of the client"),
     NoticeKind.OFFER_LAPSED: marked("news that the offer has lapsed"),
     NoticeKind.DRAFT_WAITING: marked("reminder of an unsent draft"),
     NoticeKind.ENTRY_REVERTED: marked("news that a calendar entry was put back"),
@@ -41,6 +56,7 @@ LETTERS = {
     NoticeKind.ENTRIES_REFUSED: marked("news that a calendar takes no entries"),
     NoticeKind.CALENDAR_UNREACHABLE: marked("news that a calendar is out of reach"),
     NoticeKind.INSTALLATION_REFUSED: marked("news that a calendar service refuses this installation"),
+    NoticeKind.MAILBOX_UNREAD: marked("news that the reply mailbox cannot be read"),
     NoticeKind.NOT_DELIVERED: marked("news that a message did not arrive"),
     NoticeKind.NOT_TOLD: marked("news that a message could not be sent in time"),
     NoticeKind.SIGN_IN: marked("sign-in link"),
@@ -50,6 +66,20 @@ ATTENDANCE = {
     Attendance.ACCEPTED: marked("Accepted the invitation in their calendar"),
     Attendance.DECLINED: marked("Declined the invitation in their calendar; the session stands until it is changed"),
     Attendance.TENTATIVE: marked("Answered “maybe” to the invitation in their calendar"),
+}
+WROTE = {
+    MailKind.WORDS: marked("Wrote about the session"),
+    MailKind.UNPROVED: marked("A mail answers the invitation, and nothing proves that it is the client's"),
+    MailKind.PROPOSAL: marked("Would like the session at another time: %(proposed)s"),
+    MailKind.DECLINED: marked("Declined the invitation, and the practitioner is asked what follows"),
+}
+CHOICES = {
+    MailChoice.TAKE: marked("Took the mail as the client's answer"),
+    MailChoice.DISMISS: marked("Left the client's mail as it is"),
+    MailChoice.AGREE: marked("Agreed to the time that the client would like"),
+    MailChoice.REFUSE: marked("Declined the time that the client would like"),
+    MailChoice.CANCEL: marked("Decided to cancel, since the client has declined"),
+    MailChoice.KEEP: marked("Decided to keep the session, though the client has declined"),
 }
 MOVED = {
     MoveReason.AGREED: marked("Session moved from %(old)s to %(new)s, at the client's wish or with their agreement"),

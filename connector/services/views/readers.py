@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from connector.domain.notice_table import Link
 from connector.domain.people import Client, Practitioner
 from connector.errors import NotFoundError
-from connector.services.scheduling import answers, questions, take_back
+from connector.services.scheduling import answers, mails, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker
-from connector.storage import calendars, offers, people, sessions, signins
+from connector.storage import calendars, client_mails, offers, people, sessions, signins
 from connector.storage import questions as stored_questions
 from connector.storage.seal import Seal
 
@@ -45,6 +45,9 @@ def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Pra
         case Link.SIGN_IN:
             practitioner_id = signins.practitioner(db, seal.identity(links.PURPOSE, token))
             return people.practitioner(db, practitioner_id) if practitioner_id else None
+        case Link.MAIL:
+            mail = client_mails.get(db, seal.identity(mails.PURPOSE, token))
+            return people.practitioner(db, sessions.get(db, mail.session_id).practitioner_id)
         case Link.SESSION | Link.CALENDARS:
             return None
         case _:

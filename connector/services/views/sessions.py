@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from connector.domain.client_mail import ClientMail
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, EntryWords, entries_for
 from connector.domain.notice import NoticeKind
@@ -23,13 +24,25 @@ from connector.errors import NotFoundError
 from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.services import conversations as conversing
 from connector.services.policy import Policy
+from connector.services.scheduling import mails
 from connector.services.sync import free_busy
 from connector.services.titles import words_for
 from connector.services.views.offers import OfferView, is_open, offer_view
 from connector.services.views.phrases import LETTERS
 from connector.services.views.timeline import Line, line_of, teller_for
 from connector.services.views.troubles import TroubleView, of_calendar, with_troubles
-from connector.storage import calendars, conversations, messages, mirrors, offers, people, questions, sessions, timeline
+from connector.storage import (
+    calendars,
+    client_mails,
+    conversations,
+    messages,
+    mirrors,
+    offers,
+    people,
+    questions,
+    sessions,
+    timeline,
+)
 from connector.storage.busy import BlindSpot
 from connector.storage.messages import Message, MessageState
 from connector.storage.tables import offers as offer_rows
@@ -38,6 +51,7 @@ if TYPE_CHECKING:
     from connector.language.telling import Teller
 
 LOOKS_BACK = timedelta(days=90)
+_MOST_MAILS = 20  # of a client about one session that its page shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +84,7 @@ class SessionRow:
         drafted: Whether an offer is noted down and not sent.
         unheard: Whether the session is still to come, and its client did not get the last message about it.
         question: The one that waits for the practitioner's answer.
+        mail: The client's, about which the practitioner has to decide.
     """
 
     session: Session
@@ -79,11 +94,13 @@ class SessionRow:
     drafted: bool
     unheard: bool
     question: Question | None
+    mail: ClientMail | None
 
     @property
     def needs_practitioner(self) -> bool:
         """Whether it is flagged, waits for an answer of its practitioner, or its client does not know of something."""
-        return self.session.flag is not None or self.question is not None or self.unheard
+        is_asked = self.question is not None or self.mail is not None
+        return self.session.flag is not None or is_asked or self.unheard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +149,9 @@ class SessionPage:
         missing_in: The names of the connected calendars that do not show the session as it is wanted.
         conflicts: By the alternatives noted down or offered, the names of the calendars in which something else stands.
         blind: The calendars of which it is not known whether they are free at those times.
+        address_fails: Whether the last mail to the client, at the address they have, was refused or came back.
+        mails: What the client has written about it, the latest first.
+        undecided: Those of them that wait for a decision.
     """
 
     practitioner: Practitioner
@@ -147,6 +167,9 @@ class SessionPage:
     question: Question | None
     conflicts: Mapping[UUID, tuple[str, ...]]
     blind: tuple[BlindSpot, ...]
+    address_fails: bool
+    mails: tuple[ClientMail, ...]
+    undecided: tuple[ClientMail, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +234,7 @@ def session_page(
     blind = free_busy.blind_spots(db, policy, practitioner_id, times, now=now) if times else ()
     teller = teller_for(practitioner, languages)
     lines = (line_of(fact, teller) for fact in timeline.of_session(db, session_id))
+    written = client_mails.of_session(db, session_id, most=_MOST_MAILS)
     return SessionPage(
         practitioner=practitioner,
         client=client,
@@ -225,6 +249,9 @@ def session_page(
         question=question,
         conflicts=conflicts,
         blind=tuple(blind),
+        address_fails=conversations.address_fails(db, practitioner_id, client),
+        mails=tuple(written),
+        undecided=tuple(mail for mail in written if mails.can_be_decided(mail, session, now=now)),
     )
 
 
@@ -244,6 +271,7 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
     names = people.client_names(db, [session.client_id for session in listed])
     open_offers = {o.session_id: o for o in offers.open_of_practitioner(db, practitioner_id) if is_open(o, now)}
     open_questions = questions.open_of_practitioner(db, practitioner_id)
+    open_mails = client_mails.open_of_practitioner(db, practitioner_id)
     with_draft, unheard = _with_draft(db, practitioner_id), conversations.unheard(db, practitioner_id)
     rows = []
     for session in listed:
@@ -256,9 +284,14 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
             drafted=session.id in with_draft,
             unheard=session.id in unheard and session.when.span.start > now,
             question=open_questions.get(session.id),
+            mail=_undecided(open_mails.get(session.id), session, now),
         )
         rows.append(row)
     return rows
+
+
+def _undecided(mail: ClientMail | None, session: Session, now: datetime) -> ClientMail | None:
+    return mail if mail is not None and mails.can_be_decided(mail, session, now=now) else None
 
 
 def _offers(db: Connection, session_id: UUID, now: datetime) -> _Offers:

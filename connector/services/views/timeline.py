@@ -22,6 +22,7 @@ from connector.domain.facts import (
     CalendarResumed,
     ClientAnswered,
     ClientErased,
+    ClientWrote,
     ConflictAccepted,
     ConflictFound,
     ConnectionAdded,
@@ -39,6 +40,8 @@ from connector.domain.facts import (
     FlagCleared,
     HoldsProved,
     LocationChanged,
+    MailDecided,
+    MailFact,
     NoticeFact,
     NoticeHeldBack,
     NoticeInDoubt,
@@ -67,11 +70,13 @@ from connector.domain.facts import (
     UnknownFact,
 )
 from connector.domain.people import Actor, Practitioner, Role
+from connector.domain.span import When
 from connector.language.messages import marked
 from connector.language.offered import Languages
 from connector.services.views.phrases import (
     ANSWERS,
     ATTENDANCE,
+    CHOICES,
     DEVIATIONS,
     DROPPED,
     FIELDS,
@@ -84,6 +89,7 @@ from connector.services.views.phrases import (
     RESUMED,
     REVERTS,
     STRENGTHS,
+    WROTE,
 )
 from connector.storage import sentences
 
@@ -158,8 +164,8 @@ def _what(fact: AnyFact | UnknownFact, teller: Teller) -> str:
         return _of_alternative(fact, teller)
     if isinstance(fact, EntryFact):
         return _of_entry(fact, teller)
-    if isinstance(fact, QuestionFact):
-        return _of_question(fact, teller)
+    if isinstance(fact, QuestionFact | MailFact):
+        return _of_question(fact, teller) if isinstance(fact, QuestionFact) else _of_mail(fact, teller)
     if isinstance(fact, CalendarFact):
         return _of_calendar(fact, teller)
     if isinstance(fact, ConnectionFact):
@@ -195,8 +201,20 @@ def _of_session(fact: SessionFact, teller: Teller) -> str:
             return teller.say("Needs attention: %(why)s", why=teller.say(FLAGS[fact.reason]))
         case FlagCleared():
             return teller.say("Needs no attention any more")
+        case _:
+            assert_never(fact)
+
+
+def _of_mail(fact: MailFact, teller: Teller) -> str:
+    match fact:
         case ClientAnswered():
             return teller.say(ATTENDANCE[fact.answer])
+        case ClientWrote(proposed=When() as proposed):
+            return teller.say(WROTE[fact.mail], proposed=proposed)
+        case ClientWrote():
+            return teller.say(WROTE[fact.mail])
+        case MailDecided():
+            return teller.say(CHOICES[fact.choice])
         case _:
             assert_never(fact)
 

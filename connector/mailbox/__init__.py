@@ -1,0 +1,1 @@
+"""The mailbox that clients answer to, read by IMAP."""

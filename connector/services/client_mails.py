@@ -1,0 +1,204 @@
+"""What clients write: an answer that counts is noted; all else is kept for their practitioner, who is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from connector.domain.client_mail import ClientMail
+from connector.domain.facts import Attendance, ClientAnswered, ClientWrote, Fact, FlagReason, MailKind
+from connector.domain.next_letter import DAY
+from connector.domain.notice import Finding, Notice, NoticeKind, Recipient
+from connector.domain.notice_table import NOTICES, Method
+from connector.domain.people import Actor, Client, Medium, Practitioner, Role
+from connector.domain.session import Session, SessionState, Transition, flagged, unflagged
+from connector.domain.span import When, zone_named
+from connector.inbox.verdict import Invitation
+from connector.services import notices
+from connector.services.policy import Policy
+from connector.services.recording import overtake_mails
+from connector.services.scheduling import conflicts
+from connector.storage import client_mails, messages, occupancy, people, sessions, timeline
+from connector.storage.messages import MessageState
+
+MOST_A_DAY = 10  # mails of a kind about one session: who has our Message-ID could fill a mailbox
+_DAY = timedelta(days=1)
+_MOST_COMPARED = 100
+_ARRIVED = frozenset({MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN})  # or may have
+_INVITING = frozenset({Method.REQUEST, Method.CANCEL})
+
+
+class Kept(StrEnum):
+    """What becomes of a mail that is kept; the value is a stored word, and one of the metrics."""
+
+    SHOWN = "shown"
+    REPEATED = "repeated"
+    TOO_MANY = "too_many"
+
+
+def invitation_of(db: Connection, session: Session) -> Invitation:
+    """Return what a session's client may have been sent about it."""
+    sent = list(_sent(db, session.id))
+    return Invitation(
+        sent=max((revision for revision, _ in sent), default=None),
+        addresses=frozenset(address.lower() for _, address in sent if address),
+        ends_at=session.when.span.end if session.state is SessionState.BOOKED else None,
+        answered=_answered(db, session.id),
+    )
+
+
+def _answered(db: Connection, session_id: UUID) -> tuple[int, datetime | None] | None:
+    """Return SEQUENCE and DTSTAMP of what a client has answered last."""
+    answers = [fact for fact in timeline.of_session(db, session_id) if isinstance(fact, ClientAnswered)]
+    return (answers[-1].sequence, answers[-1].stamp) if answers else None
+
+
+def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
+    """Yield SEQUENCE and address of every message that invites, or takes that back, and has arrived or may have."""
+    for letter in messages.of_session(db, session_id):
+        is_invitation = letter.medium is Medium.EMAIL and NOTICES[letter.kind].method in _INVITING
+        has_left = (
+            letter.state in _ARRIVED or letter.sent_at is not None
+        )  # what came back may have been passed on first
+        session = letter.notice.session
+        if letter.to_client and is_invitation and has_left and session is not None and not session.published:
+            yield session.revision, letter.notice.to.address
+
+
+def note_answer(db: Connection, session: Session, mail: ClientMail, *, now: datetime) -> Session:
+    """Note on a session what its client has answered to its invitation; it stands at its time.
+
+    Args:
+        db: The transaction; the session's practitioner is locked.
+        session: As it stands.
+        mail: With the answer, and the revision that was answered.
+        now: Aware UTC.
+    Returns: The session, marked if it needs its practitioner.
+    """
+    if mail.answer is None or mail.sequence is None:
+        raise ValueError("a mail that answers nothing")
+    fact = ClientAnswered(
+        at=now,
+        by=Actor(role=Role.CLIENT, name=people.client(db, session.client_id).name),
+        session_id=session.id,
+        answer=mail.answer,
+        sequence=mail.sequence,
+        stamp=mail.stamp,
+        comment=mail.text,
+    )
+    marking = _marking(session, mail.answer, by=fact.by, now=now)
+    sessions.save(db, marking.session)
+    facts: Sequence[Fact] = [fact, *marking.facts]
+    timeline.append(db, session.practitioner_id, facts)
+    overtake_mails(db, session.id, facts, now=now)
+    return marking.session
+
+
+def _marking(session: Session, answer: Attendance, *, by: Actor, now: datetime) -> Transition:
+    """Have a session that was declined need its practitioner, until it is changed, kept, or accepted after all."""
+    if answer is Attendance.DECLINED and session.flag is None:
+        return flagged(session, FlagReason.DECLINED, by=by, now=now)
+    if answer is Attendance.ACCEPTED and session.flag is FlagReason.DECLINED:
+        return unflagged(session, by=by, now=now)
+    return Transition(session=session)
+
+
+def take_answer(db: Connection, session: Session, mail: ClientMail, *, now: datetime) -> None:
+    """Have an answer count that is proved to be the client's, and their practitioner told; it overtakes what is open.
+
+    Declining asks what follows, until that is decided.
+    """
+    client_mails.overtake(db, session.id, frozenset(MailKind), now=now)
+    session = note_answer(db, session, mail, now=now)
+    if mail.answer is Attendance.DECLINED:
+        declined = replace(mail, kind=MailKind.DECLINED, trusted=True)
+        client_mails.add(db, declined)
+        _tell(db, session, declined, now=now)
+    else:
+        _tell(db, session, mail, now=now, kind=NoticeKind.CLIENT_ANSWERED)
+
+
+def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, now: datetime) -> Kept:
+    """Keep a mail for its practitioner, and have them told.
+
+    What is not proved never overtakes what is: whoever forges a mail takes no other out of sight.
+    """
+    known = client_mails.of_session(db, session.id, most=_MOST_COMPARED)
+    if any(mail.says_the_same_as(one) for one in known):
+        return Kept.REPEATED
+    alike = [one for one in known if (one.kind, one.trusted) == (mail.kind, mail.trusted)]
+    if sum(one.received_at > now - _DAY for one in alike) >= MOST_A_DAY:
+        return Kept.TOO_MANY
+    if mail.is_open:
+        client_mails.overtake(db, session.id, frozenset(MailKind), now=now, but_trusted=not mail.trusted)
+    client_mails.add(db, mail)
+    fact = ClientWrote(
+        at=now,
+        by=Actor(role=Role.CLIENT, name=people.client(db, session.client_id).name),
+        session_id=session.id,
+        mail_id=mail.id,
+        mail=mail.kind,
+        trusted=mail.trusted,
+        proposed=mail.proposed,
+    )
+    timeline.append(db, session.practitioner_id, [fact])
+    _tell(db, session, mail, now=now, findings=findings(db, policy, session, mail.proposed, now=now))
+    return Kept.SHOWN
+
+
+def findings(
+    db: Connection, policy: Policy, session: Session, proposed: When | None, *, now: datetime
+) -> tuple[Finding, ...]:
+    """Return what is known of a time that a client would like, what weighs most first; empty where there is none."""
+    if proposed is None:
+        return ()
+    if proposed.span.start <= now:
+        return (Finding.PAST,)
+    practitioner, client = people.practitioner(db, session.practitioner_id), people.client(db, session.client_id)
+    taken = occupancy.taken(db, practitioner.id, proposed.span.padded(practitioner.buffer), besides=session.id)
+    known = conflicts.find(db, policy, practitioner.id, [proposed], now=now)
+    found = {
+        Finding.TAKEN: taken,
+        Finding.BUSY: bool(known.standing),
+        Finding.UNKNOWN: bool(known.blind),
+        Finding.NIGHT: any(_is_at_night(proposed, person) for person in (practitioner, client)),
+    }
+    return tuple(finding for finding, is_so in found.items() if is_so) or (Finding.FREE,)
+
+
+def _is_at_night(when: When, person: Practitioner | Client) -> bool:
+    """Whether a time begins or ends early or late on somebody's clock."""
+    zone, (morning, evening) = zone_named(person.zone), DAY
+    start, end = when.span.start.astimezone(zone), when.span.end.astimezone(zone)
+    return start.time() < morning or start.date() != end.date() or end.time() > evening
+
+
+def _tell(
+    db: Connection,
+    session: Session,
+    mail: ClientMail,
+    *,
+    now: datetime,
+    kind: NoticeKind | None = None,
+    findings: tuple[Finding, ...] = (),
+) -> None:
+    practitioner, client = people.practitioner(db, session.practitioner_id), people.client(db, session.client_id)
+    notice = Notice(
+        kind=kind or mail.row.notice,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        client_name=client.name,
+        session=session,
+        reason=findings[0] if findings else mail.answer or "",
+        about=mail.text,
+        moved_to=mail.proposed,
+        mail_id=mail.id,
+        author=mail.author,
+        trusted=mail.trusted,
+    )
+    notices.tell_practitioner(db, practitioner, notice, now=now)
