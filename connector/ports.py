@@ -644,11 +644,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What somebody has written to our number; `stops`: the gateway itself takes it for the end of an agreement."""
+    """What somebody has written to our number.
+
+    Attributes:
+        stops: The gateway itself takes it for the end of an agreement.
+        remote_id: The gateway's for it, the same whenever it tells it again; empty where it names none.
+    """
 
     number: str = field(repr=False)
     text: str = field(default="", repr=False)
     stops: bool = False
+    remote_id: str = ""
 
 
 Told = Receipt | Reply

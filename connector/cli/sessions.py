@@ -222,7 +222,7 @@ def _standing(row: SessionRow, zone: str) -> str:
     if row.drafted:
         words.append("draft not sent")
     if row.unheard:
-        words.append("A MESSAGE DID NOT ARRIVE")
+        words.append("A MESSAGE DID NOT ARRIVE" + (", another one did" if row.told_by else ""))
     return ", ".join(words)
 
 

@@ -189,6 +189,16 @@ class ClientAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWrote(Fact):
+    """The client has written in words of their own, by this medium; that changes nothing by itself."""
+
+    tag: ClassVar[str] = "client_wrote"
+
+    medium: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrafted(Fact):
     """Alternatives were noted down; nobody was told."""
 
@@ -574,6 +584,7 @@ SessionFact = (
     | SessionFlagged
     | FlagCleared
     | ClientAnswered
+    | ClientWrote
 )
 OfferFact = (
     OfferDrafted

@@ -34,6 +34,7 @@ class NoticeKind(StrEnum):
     CLIENT_REJECTED = "client_rejected"
     CLIENT_CANCELLED = "client_cancelled"
     CLIENT_ANSWERED = "client_answered"  # out of their calendar: an Attendance in `reason`, their words in `about`
+    CLIENT_WROTE = "client_wrote"  # in answer to a text: their words in `about`
     OFFER_LAPSED = "offer_lapsed"
     DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
     ENTRY_REVERTED = "entry_put_back"  # they changed our event in their calendar, and it was reverted; see `reason`
@@ -154,6 +155,7 @@ class Notice:
         offer_withdrawn: An offer of which the reader knows has ended with it.
         unasked: The client never learnt of the offer that has lapsed.
         by_text: What did not arrive was a text to the client's phone.
+        told_otherwise: And yet the client has been told what applies, by the other medium or since.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
         reason: A RevertReason, a PauseReason or an Attendance.
@@ -195,3 +197,4 @@ class Notice:
     righted: tuple[Righted, ...] = ()
     since: datetime | None = None
     by_text: bool = False
+    told_otherwise: bool = False

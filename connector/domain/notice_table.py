@@ -229,6 +229,13 @@ ROWS = (
         needs=("session", "reason"),
     ),
     NoticeRow(
+        kind=NoticeKind.CLIENT_WROTE,
+        to=Audience.PRACTITIONER,
+        template="client_wrote",
+        link=Link.SESSION,
+        needs=("session", "about"),
+    ),
+    NoticeRow(
         kind=NoticeKind.OFFER_LAPSED,
         to=Audience.PRACTITIONER,
         template="offer_lapsed",

@@ -37,6 +37,7 @@ ERASED_TEXTS: Mapping[tuple[type, str], str] = {
     (facts.SessionCancelled, "reason"): "",
     (facts.OfferWithdrawn, "why"): "",
     (facts.ClientAnswered, "comment"): "",
+    (facts.ClientWrote, "words"): WORD,
     (facts.NoticeRefused, "why"): "",
     (facts.NoticeInDoubt, "why"): "",
 }
@@ -79,6 +80,7 @@ KEPT_TEXTS = frozenset(
         (facts.CalendarPaused, "reason"),
         (facts.CalendarPutRight, "cause"),
         (facts.CalendarResumed, "how"),
+        (facts.ClientWrote, "medium"),
         (facts.NoticeSent, "kind"),
         (facts.NoticeSent, "medium"),
         (facts.NoticeRefused, "kind"),

@@ -190,6 +190,7 @@ def _other_words(notice: Notice, language: Language) -> dict[str, Any]:
         "about": itip.one_line(notice.about),
         "reason": notice.reason,
         "by_text": notice.by_text,
+        "told_otherwise": notice.told_otherwise,
         "calendar": str(notice.calendar_id or ""),
         "count": str(notice.count or ""),
         "what": letter_name(language, notice.about),

@@ -14,7 +14,7 @@ from connector.domain import conversation as rules
 from connector.domain import quiet_hours
 from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, NoticeInDoubt, NoticeRefused, NoticeSent, SessionBooked
-from connector.domain.next_letter import Next, Standing, next_letter
+from connector.domain.next_letter import Next, Standing, knows, next_letter
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
 from connector.domain.offer import OfferState
@@ -32,6 +32,7 @@ from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message, MessageState
 
+A_MOMENT = timedelta(seconds=30)  # what is told at once by one medium has gone by the other by then
 RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
 
 
@@ -162,6 +163,19 @@ def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) 
     )
 
 
+def told_by(db: Connection, session: Session, *, now: datetime) -> Sequence[Medium]:
+    """Return the media by which a client has surely been told all that stands of a session; any one of them will do."""
+    client, practitioner = people.client(db, session.client_id), people.practitioner(db, session.practitioner_id)
+    own = [one for one in conversations.of_session(db, session.id) if one.reader is Audience.CLIENT]
+    standing = _standing(db, session) if own else None
+    return [
+        stored.medium
+        for stored in sorted(own, key=lambda one: one.medium)
+        if standing is not None
+        and knows(_beliefs(db, stored, client), standing, _basis(practitioner, client, stored.medium), now=now)
+    ]
+
+
 def waiting(db: Connection, stored: StoredConversation, *, now: datetime) -> Notice | None:
     """Return what a reader would be told if it could be sent now; None if nothing waits."""
     if stored.reader is not Audience.CLIENT or stored.session_id is None:
@@ -279,7 +293,8 @@ def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime,
     if stored.reader is Audience.CLIENT and stored.session_id is not None:
         message, again_at = _to_client(db, policy, stored, begun, now)
     else:
-        message, again_at = _to_others(db, policy, stored, begun, now), now + standstill.LOOK if still else None
+        message, again_at = _to_others(db, policy, stored, begun, now)
+        again_at = again_at or (now + standstill.LOOK if still else None)
     if message is None:
         return _Turn(again_at=again_at)
     return _Turn(message=message, thread_id=messages.thread_start(db, message))
@@ -311,7 +326,7 @@ def _to_client(
         following = _next(before, standing, basis, now)
         begun = None
     if following.untold is not None and before.beliefs is not None:
-        if stored.medium is Medium.EMAIL or Medium.EMAIL not in client.reachable:  # else that is for the mail to say
+        if not told_by(db, session, now=now):
             _tell_untold(db, session, following.untold, now)
         before = replace(before, beliefs=replace(before.beliefs, untold=session.revision))
     if following.notice is None:
@@ -344,8 +359,8 @@ def _has_aged(begun: Message, now: datetime) -> bool:
 
 def _to_others(
     db: Connection, policy: Policy, stored: StoredConversation, begun: Message | None, now: datetime
-) -> Message | None:
-    """Return the first letter to a practitioner or operator that still says what is so."""
+) -> tuple[Message | None, datetime | None]:
+    """Return the first letter to a practitioner or operator that still says what is so, or when it can be written."""
     waiting = conversations.pending(db, stored.id)
     if installation.stands_still(db):
         waiting = [one for one in waiting if one.notice.kind in standstill.MAY_LEAVE]
@@ -355,9 +370,10 @@ def _to_others(
     if begun is not None and (first is None or begun.key != first.key):
         _give_up(db, begun)
         begun = None
-    if first is None:
+    again_at = _waits_until(db, first, now) if first is not None and begun is None else None
+    if first is None or again_at is not None:
         conversations.save(db, replace(stored, letter_id=None))
-        return None
+        return None, again_at
     reader = _reader(db, stored, first.notice)
     if begun is not None and begun.notice.to.address != reader.address:
         _give_up(db, begun)
@@ -366,7 +382,7 @@ def _to_others(
     stored = replace(stored, address=reader.address)
     message = begun or messages.begin(
         db,
-        replace(first.notice, to=reader),
+        replace(_as_of_now(db, first.notice, now), to=reader),
         conversation=stored,
         key=first.key,
         mail_domain=policy.mail_domain,
@@ -374,7 +390,27 @@ def _to_others(
     )
     messages.set_state(db, message.id, MessageState.SENDING)
     conversations.save(db, replace(stored, letter_id=message.id, tried_at=now))
-    return message
+    return message, None
+
+
+def _waits_until(db: Connection, waiting_notice: PendingNotice, now: datetime) -> datetime | None:
+    """Return until when it is left open what a notice says; None if it can be said now.
+
+    Whether a client knows all the same to whom one medium could not deliver: what goes by the other is on its way.
+    """
+    notice, until = waiting_notice.notice, waiting_notice.made_at + A_MOMENT
+    if notice.kind is not NoticeKind.NOT_DELIVERED or notice.session is None or now >= until:
+        return None
+    own = [one for one in conversations.of_session(db, notice.session.id) if one.reader is Audience.CLIENT]
+    on_its_way = (one.letter_id is not None or waiting(db, one, now=now) is not None for one in own)
+    return until if any(on_its_way) else None
+
+
+def _as_of_now(db: Connection, notice: Notice, now: datetime) -> Notice:
+    """Return a notice with what has become of it since it was noted down: somebody may have been told otherwise."""
+    if notice.kind is not NoticeKind.NOT_DELIVERED or notice.session is None:
+        return notice
+    return replace(notice, told_otherwise=bool(told_by(db, sessions.get(db, notice.session.id), now=now)))
 
 
 def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recipient:

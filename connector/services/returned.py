@@ -1,4 +1,4 @@
-"""Letters that came back: they had been taken by a mail server, and did not arrive after all."""
+"""Letters and texts that had been taken, by a mail server or a gateway, and did not arrive after all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from connector.domain import conversation as rules
 from connector.domain.facts import NoticeRefused
-from connector.domain.notice import NoticeKind, Recipient
 from connector.domain.people import CLOCK
 from connector.failures import tell
 from connector.inbox.reports import Bounce
@@ -19,6 +18,8 @@ from connector.services import notices
 from connector.storage import conversations, messages, people, timeline
 from connector.storage.conversations import StoredConversation
 from connector.storage.messages import Message, MessageState
+
+_HAS_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 
 
 def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
@@ -33,8 +34,7 @@ def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
     why = "the recipient's mail server sent it back" + (f" ({final[0].status})" if final[0].status else "")
     session_id: UUID | None = None
     for letter in _letters(db, bounce.letters):
-        if letter.state in {MessageState.SENT, MessageState.UNKNOWN}:
-            _note(db, letter, why, now)
+        mark(db, letter, why, now=now)
         session_id = session_id or letter.session_id
     return session_id
 
@@ -51,17 +51,22 @@ def _letters(db: Connection, message_ids: Iterable[str]) -> Iterable[Message]:
             yield letter
 
 
-def _note(db: Connection, letter: Message, why: str, now: datetime) -> None:
+def mark(db: Connection, letter: Message, why: str, *, now: datetime) -> bool:
+    """Note that something did not arrive that had left, and tell the practitioner; whether that is new.
+
+    It is not repeated, and its session needs them. Its reader may have read it all the same, or elsewhere.
+    """
     stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None  # before its letters
+    current = messages.get(db, letter.id)
+    if current is None or current.state not in _HAS_LEFT:
+        return False
     messages.set_state(db, letter.id, MessageState.REFUSED, sent_at=letter.sent_at, error=why)
     tell("letter_returned", why, letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
-    if stored is not None:
+    if stored is not None and not messages.has_left_since(db, letter):
         conversations.save(db, _in_doubt(stored, letter, why))
     if letter.to_client:
         practitioner = people.practitioner(db, letter.practitioner_id)
-        notice = replace(
-            letter.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=letter.kind.value
-        )
+        notice = notices.not_delivered(practitioner, letter.notice, medium=letter.medium)
         notices.tell(db, notice, key=f"{notice.kind}:{letter.id}", practitioner_id=practitioner.id, now=now)
     fact = NoticeRefused(
         at=now,
@@ -72,6 +77,17 @@ def _note(db: Connection, letter: Message, why: str, now: datetime) -> None:
         why=why,
     )
     timeline.append(db, letter.practitioner_id, [fact])
+    return True
+
+
+def unmark(db: Connection, letter: Message, why: str) -> None:
+    """Note that what was marked for this reason has arrived after all: its session needs nobody for that any more."""
+    stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None
+    if letter.state is not MessageState.REFUSED or letter.error != why:
+        return
+    messages.set_state(db, letter.id, MessageState.SENT, sent_at=letter.sent_at)
+    if stored is not None and stored.refused == why:
+        conversations.save(db, replace(stored, refused=""))
 
 
 def _in_doubt(stored: StoredConversation, letter: Message, why: str) -> StoredConversation:
@@ -79,5 +95,5 @@ def _in_doubt(stored: StoredConversation, letter: Message, why: str) -> StoredCo
     if stored.beliefs is None:
         return replace(stored, refused=why)
     in_doubt = rules.readdressed(stored.beliefs)
-    beliefs = replace(in_doubt, refused=(*stored.beliefs.refused, letter.notice))
+    beliefs = replace(in_doubt, refused=(*stored.beliefs.refused, letter.notice), unsure=stored.beliefs.unsure)
     return replace(stored, beliefs=beliefs, refused=why)

@@ -16,7 +16,7 @@ from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.people import Medium
 from connector.storage.conversations import StoredConversation
-from connector.storage.tables import messages
+from connector.storage.tables import conversations, messages
 
 _NO_KEY = "letter:"
 
@@ -30,6 +30,9 @@ class MessageState(StrEnum):
     UNKNOWN = "unknown"  # it may have left; it was overtaken, so nobody tries again
     REFUSED = "refused"
     HELD_BACK = "held_back"  # overtaken before it left: it never will
+
+
+_STAYED = frozenset({MessageState.QUEUED, MessageState.HELD_BACK})  # what has certainly not left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,22 @@ def by_remote_id(db: Connection, remote_id: str) -> Message | None:
 def set_receipt(db: Connection, message_id: UUID, receipt: str, *, now: datetime) -> None:
     """Note what a gateway has told of a text."""
     db.execute(update(messages).where(messages.c.id == message_id).values(receipt=receipt, receipt_at=now))
+
+
+def has_left_since(db: Connection, message: Message) -> bool:
+    """Whether another message of the same conversation has left after this one."""
+    later = (messages.c.conversation_id == message.conversation_id) & (messages.c.sent_at > message.sent_at)
+    query = select(messages.c.id).where(later, messages.c.state == MessageState.SENT.value)
+    return message.sent_at is not None and db.execute(query.limit(1)).first() is not None
+
+
+def last_text_to(db: Connection, number: str) -> Message | None:
+    """Return the text that went to a number last; None if none did, or the number is nobody's any more."""
+    own = (conversations.c.medium == Medium.SMS.value) & (conversations.c.address == number)
+    has_left = messages.c.state.in_([state.value for state in MessageState if state not in _STAYED])
+    query = select(messages).join(conversations, conversations.c.id == messages.c.conversation_id)
+    row = db.execute(query.where(own, has_left).order_by(messages.c.queued_at.desc(), messages.c.id).limit(1)).first()
+    return _message(row) if row else None
 
 
 def free_key(db: Connection, message_id: UUID) -> None:

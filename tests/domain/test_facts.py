@@ -11,8 +11,8 @@ def test_no_tag_changes_and_none_is_used_twice() -> None:
     """Rows of every version are stored under these words. A new kind of fact adds one; none is ever renamed."""
     tags = (
         "access_lost access_restored alternative_moved alternative_withdrawn calendar_paused "
-        "calendar_put_right calendar_resumed client_answered client_erased conflict_accepted conflict_found "
-        "connection_added "
+        "calendar_put_right calendar_resumed client_answered client_erased client_wrote conflict_accepted "
+        "conflict_found connection_added "
         "disconnect_asked disconnected entries_refused entries_taken entry_reverted event_deleted event_moved "
         "events_read events_unread flag_cleared holds_proved location_changed notice_held_back notice_in_doubt "
         "notice_refused notice_sent offer_accepted offer_discarded offer_drafted offer_lapsed offer_rejected "

@@ -70,6 +70,7 @@ _ABOUT = {
     NoticeKind.CALENDAR_UNREACHABLE: "Fastmail, kim@practice.example",
     NoticeKind.INSTALLATION_REFUSED: "google",
     NoticeKind.CLIENT_ANSWERED: "I am ill, sorry.",
+    NoticeKind.CLIENT_WROTE: "Can we do Friday?",
     NoticeKind.NOT_DELIVERED: "offered",
     NoticeKind.NOT_TOLD: "moved",
     NoticeKind.SIGN_IN: "15",

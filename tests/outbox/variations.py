@@ -72,7 +72,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.OPERATOR_PAUSED: (_PAUSED,),
     NoticeKind.RESTORED: (_RIGHTED, _SINCE),
     NoticeKind.RESTORE_FOUND: (_SINCE,),
-    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, _BY_TEXT),
+    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, _BY_TEXT, ({}, {"told_otherwise": True})),
     NoticeKind.NOT_TOLD: (_TOLD, _CANCELLED),
     NoticeKind.SIGN_IN: (({"about": "1"}, {"about": "15"}),),
 }

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, select
 
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, entries_for
+from connector.domain.facts import ClientWrote
+from connector.domain.next_letter import by_day
 from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import Audience
 from connector.domain.offer import Alternative, Offer, OfferState
@@ -67,7 +69,8 @@ class SessionRow:
         deadline: Of its open offer, if there is one.
         offered: How many times that offer holds.
         drafted: Whether an offer is noted down and not sent.
-        unheard: Whether the session is still to come, and its client did not get the last message about it.
+        unheard: Whether the session is still to come, and its client did not get the last message by some medium.
+        told_by: The media by which they know all the same what stands; looked for only where they did not get one.
         question: The one that waits for the practitioner's answer.
     """
 
@@ -77,6 +80,7 @@ class SessionRow:
     offered: int
     drafted: bool
     unheard: bool
+    told_by: tuple[Medium, ...]
     question: Question | None
 
     @property
@@ -128,6 +132,11 @@ class SessionPage:
 
     Attributes:
         timeline: What happened to it, and what does not go through in the calendars it stands in, or should.
+        media: Those by which the client is told, as far as this installation has them.
+        untexted: Whether they could be texted, had they agreed to it.
+        is_night: Whether it is, on their clock: texts that can wait do.
+        told_by: The media by which they surely know what stands.
+        written: What the client has written in words of their own, oldest first.
         missing_in: The names of the connected calendars that do not show the session as it is wanted.
         conflicts: By the alternatives noted down or offered, the names of the calendars in which something else stands.
         blind: The calendars of which it is not known whether they are free at those times.
@@ -141,6 +150,11 @@ class SessionPage:
     past: tuple[Offer, ...]
     timeline: tuple[Line, ...]
     messages: tuple[MessageView, ...]
+    media: tuple[Medium, ...]
+    untexted: bool
+    is_night: bool
+    told_by: tuple[Medium, ...]
+    written: tuple[ClientWrote, ...]
     calendars: tuple[CalendarView, ...]
     missing_in: tuple[str, ...]
     question: Question | None
@@ -208,7 +222,8 @@ def session_page(
     blind = free_busy.blind_spots(db, policy, practitioner_id, times, now=now) if times else ()
     practitioner = people.practitioner(db, practitioner_id)
     teller = teller_for(practitioner, languages)
-    lines = (line_of(fact, teller) for fact in timeline.of_session(db, session_id))
+    facts = timeline.of_session(db, session_id)
+    lines = (line_of(fact, teller) for fact in facts)
     return SessionPage(
         practitioner=practitioner,
         client=client,
@@ -218,6 +233,11 @@ def session_page(
         past=offered.past,
         timeline=with_troubles(lines, troubles, teller),
         messages=tuple(_message_views(db, session_id, teller, now=now)),
+        media=tuple(sorted(client.reachable & policy.media)),
+        untexted=Medium.SMS in policy.media and bool(client.phone) and not client.texts_agreed,
+        is_night=by_day(now, client.zone) != now,
+        told_by=tuple(conversing.told_by(db, session, now=now)),
+        written=tuple(fact for fact in facts if isinstance(fact, ClientWrote)),
         calendars=views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
@@ -246,13 +266,15 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
     rows = []
     for session in listed:
         offer = open_offers.get(session.id)
+        is_unheard = session.id in unheard and session.when.span.start > now
         row = SessionRow(
             session=session,
             client_name=names[session.client_id],
             deadline=offer.expires_at if offer else None,
             offered=len(offer.held) if offer else 0,
             drafted=session.id in with_draft,
-            unheard=session.id in unheard and session.when.span.start > now,
+            unheard=is_unheard,
+            told_by=tuple(conversing.told_by(db, session, now=now)) if is_unheard else (),
             question=open_questions.get(session.id),
         )
         rows.append(row)

@@ -22,6 +22,7 @@ from connector.domain.facts import (
     CalendarResumed,
     ClientAnswered,
     ClientErased,
+    ClientWrote,
     ConflictAccepted,
     ConflictFound,
     ConnectionAdded,
@@ -142,6 +143,8 @@ def _why(fact: AnyFact | UnknownFact, teller: Teller) -> str:
             )
         case ClientAnswered(comment=comment):
             return comment
+        case ClientWrote(words=words):
+            return words
         case OfferWithdrawn(why=why) | NoticeRefused(why=why) | NoticeInDoubt(why=why) | EntriesRefused(why=why):
             return why
         case _:
@@ -194,8 +197,18 @@ def _of_session(fact: SessionFact, teller: Teller) -> str:
             return teller.say("Needs attention: %(why)s", why=teller.say(FLAGS[fact.reason]))
         case FlagCleared():
             return teller.say("Needs no attention any more")
+        case ClientAnswered() | ClientWrote():
+            return _of_client(fact, teller)
+        case _:
+            assert_never(fact)
+
+
+def _of_client(fact: ClientAnswered | ClientWrote, teller: Teller) -> str:
+    match fact:
         case ClientAnswered():
             return teller.say(ATTENDANCE[fact.answer])
+        case ClientWrote():
+            return teller.say("Wrote by %(medium)s; nothing was changed", medium=_named(MEDIA, fact.medium, teller))
         case _:
             assert_never(fact)
 
