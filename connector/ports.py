@@ -590,6 +590,7 @@ class Letter:
         thread_id: Message-ID of the first letter about the same session to this person; None if this is the first.
         date: The Date header, aware UTC.
         medium: By which it goes; as a text it has neither threads nor a date.
+        code: What it has its reader type; empty where it tells none.
     """
 
     notice: Notice
@@ -598,6 +599,7 @@ class Letter:
     thread_id: str | None
     date: datetime
     medium: Medium = Medium.EMAIL
+    code: str = field(default="", repr=False)
 
 
 class Fate(StrEnum):

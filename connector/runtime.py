@@ -23,7 +23,7 @@ from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, Sender, Signing, Witness
 from connector.services import short_links, texts
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, questions, take_back
+from connector.services.scheduling import answers, codes, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
@@ -108,6 +108,13 @@ class Runtime:
         if medium is Medium.SMS and link is Link.ANSWER and identity is not None and notice.expires_at is not None:
             return self._short_link(answers.PURPOSE, identity, ends_at=notice.expires_at + answers.LINKS_SHOW)
         return self.link(link, identity, since=notice.paused_at) if identity is not None else None
+
+    def code_for(self, notice: Notice) -> str:
+        """Return the code that a notice tells; empty if it tells none, or none that is good any more."""
+        if notice.code_id is None:
+            return ""
+        with self.database.read() as db:
+            return codes.written(db, self.seal, notice.code_id) or ""
 
     @property
     def texts_address(self) -> str:

@@ -29,6 +29,7 @@ class NoticeKind(StrEnum):
     REJECTED = "rejected"  # thank you; the session keeps its time for now
     LAPSED = "lapsed"
     WITHDRAWN = "withdrawn"
+    ANSWER_CODE = "answer_code"  # what to type beside the link, to prove who answers
     # To the practitioner.
     CLIENT_ACCEPTED = "client_accepted"
     CLIENT_REJECTED = "client_rejected"
@@ -156,6 +157,7 @@ class Notice:
         unasked: The client never learnt of the offer that has lapsed.
         by_text: What did not arrive was a text to the client's phone.
         told_otherwise: And yet the client has been told what applies, by the other medium or since.
+        code_id: The code that is told.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
         reason: A RevertReason, a PauseReason or an Attendance.
@@ -198,3 +200,4 @@ class Notice:
     since: datetime | None = None
     by_text: bool = False
     told_otherwise: bool = False
+    code_id: UUID | None = None

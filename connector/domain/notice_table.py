@@ -70,6 +70,7 @@ class NoticeRow:
         chosen_by_client: The client has chosen the time, so their calendar does not ask them again.
         effect: What a client believes who has read it.
         reminds_after: It reminds of an open offer that has not been answered, after this share of the time to answer.
+        tells_code: It tells a code and nothing else: on request, in a conversation of its own.
     """
 
     kind: NoticeKind
@@ -81,6 +82,7 @@ class NoticeRow:
     chosen_by_client: bool = False
     effect: Effect = Effect.NONE
     reminds_after: float | None = None
+    tells_code: bool = False
 
 
 def subject(link: Link, notice: Notice) -> UUID | None:
@@ -199,6 +201,13 @@ ROWS = (
         template="withdrawn",
         needs=("session",),
         effect=Effect.OFFER_ENDS,
+    ),
+    NoticeRow(
+        kind=NoticeKind.ANSWER_CODE,
+        to=Audience.CLIENT,
+        template="answer_code",
+        needs=("session", "code_id", "expires_at"),
+        tells_code=True,
     ),
     NoticeRow(
         kind=NoticeKind.CLIENT_ACCEPTED,

@@ -21,6 +21,7 @@ LETTERS: Mapping[str, str] = {
     NoticeKind.REJECTED: marked("Confirmation that none of the times suits"),
     NoticeKind.LAPSED: marked("End of the offer"),
     NoticeKind.WITHDRAWN: marked("Offer taken back"),
+    NoticeKind.ANSWER_CODE: marked("Code for answering"),
 }
 OTHER = marked("About the session")
 RIGHTINGS: Mapping[Righting, str] = {

@@ -151,7 +151,7 @@ def believe(db: Connection, session: Session, *, now: datetime) -> None:
         messages.hold_back(db, session.id)
         address = client.address(stored.medium)
         conversations.save(db, replace(stored, beliefs=beliefs, address=address, letter_id=None, refused=""))
-        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=_lane(stored.medium))
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=notices.lane(stored.medium))
 
 
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
@@ -210,11 +210,6 @@ def _is_told(client: Client, medium: Medium) -> bool:
     return bool(client.address(medium)) and (medium is not Medium.SMS or medium in client.reachable)
 
 
-def _lane(medium: Medium) -> str:
-    """Return what a conversation shares with all those that wait for the same server."""
-    return notices.LANE if medium is Medium.EMAIL else medium.value
-
-
 def converse(
     database: Database,
     policy: Policy,
@@ -222,6 +217,7 @@ def converse(
     link_for: Callable[[Notice, Medium], str | None],
     conversation_id: UUID,
     *,
+    code_for: Callable[[Notice], str],
     clock: Clock,
     fence: Fence,
 ) -> datetime | None:
@@ -237,7 +233,7 @@ def converse(
     is_taken = False
     while turn.message is not None:
         fence.renew()
-        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread_id, link_for))
+        remote_id, error = _hand_over(sender, _letter(turn, turn.message, link_for, code_for))
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             still = installation.stands_still(db, keep_so=True)
@@ -360,7 +356,12 @@ def _has_aged(begun: Message, now: datetime) -> bool:
 def _to_others(
     db: Connection, policy: Policy, stored: StoredConversation, begun: Message | None, now: datetime
 ) -> tuple[Message | None, datetime | None]:
-    """Return the first letter to a practitioner or operator that still says what is so, or when it can be written."""
+    """Return the first letter that still says what is so and is about no session's standing, or when it can be written.
+
+    Those are all that practitioners and operators are told, and codes for clients.
+    """
+    if begun is not None and stored.medium is Medium.SMS and begun.state is MessageState.SENDING:
+        stored, begun = _left_in_doubt(db, stored, begun, _CUT_OFF, now), None
     waiting = conversations.pending(db, stored.id)
     if installation.stands_still(db):
         waiting = [one for one in waiting if one.notice.kind in standstill.MAY_LEAVE]
@@ -420,14 +421,17 @@ def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recip
     return Recipient.of(people.practitioner(db, stored.practitioner_id))
 
 
-def _letter(message: Message, thread_id: str | None, link_for: Callable[[Notice, Medium], str | None]) -> Letter:
+def _letter(
+    turn: _Turn, message: Message, link_for: Callable[[Notice, Medium], str | None], code_for: Callable[[Notice], str]
+) -> Letter:
     return Letter(
         notice=message.notice,
         medium=message.medium,
         link=link_for(message.notice, message.medium),
         message_id=message.message_id,
-        thread_id=thread_id,
+        thread_id=turn.thread_id,
         date=message.queued_at,
+        code=code_for(message.notice),
     )
 
 
@@ -514,7 +518,8 @@ def _left_in_doubt(
     kind, medium = message.kind.value, message.medium.value
     fact = NoticeInDoubt(at=now, by=CLOCK, session_id=message.session_id, kind=kind, medium=medium, why=why)
     timeline.append(db, message.practitioner_id, [fact])
-    beliefs = rules.left_in_doubt(stored.beliefs or Conversation(), message.notice)
+    _forget_pending(db, stored.id, message)
+    beliefs = rules.left_in_doubt(stored.beliefs, message.notice) if stored.beliefs else None
     return replace(stored, beliefs=beliefs, letter_id=None)
 
 
@@ -558,7 +563,7 @@ def _make_due(db: Connection, stored: StoredConversation, following: Next, now: 
     is_due = following.notice is not None or following.untold is not None or stored.letter_id is not None
     due_at = now if is_due else following.again_at
     if due_at is not None:
-        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=due_at, lane=_lane(stored.medium))
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=due_at, lane=notices.lane(stored.medium))
 
 
 def _beliefs(db: Connection, stored: StoredConversation, client: Client) -> Conversation:

@@ -30,10 +30,15 @@ from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.storage import calendars, conversations, ledger, offers, questions, signins, troubles
+from connector.storage import answer_codes, calendars, conversations, ledger, offers, questions, signins, troubles
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
+
+
+def lane(medium: Medium) -> str:
+    """Return what a conversation shares with all those that wait for the same server."""
+    return LANE if medium is Medium.EMAIL else medium.value
 
 
 def for_practitioner(
@@ -126,10 +131,21 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _lasts(db, notice)
         case NoticeKind.INSTALLATION_REFUSED:
             return troubles.registration_fault(db, notice.about) is not None
+        case NoticeKind.ANSWER_CODE:
+            return notice.code_id is not None and _is_newest(db, notice.code_id, now)
         case NoticeKind.SIGN_IN:
             return notice.signin_id is not None and signins.owner(db, notice.signin_id, now=now) is not None
         case _:
             return True  # news of what has happened stays true
+
+
+def _is_newest(db: Connection, code_id: UUID, now: datetime) -> bool:
+    """Whether a code can be used, and none was sent by the same medium since."""
+    code = answer_codes.get(db, code_id)
+    if code is None or not code.is_good(now):
+        return False
+    newest = answer_codes.newest(db, code.offer_id, code.medium)
+    return newest is not None and newest.id == code_id
 
 
 def _is_lost(db: Connection, notice: Notice) -> bool:

@@ -502,6 +502,21 @@ short_links = Table(
     Column("ends_at", UtcDateTime, nullable=False, index=True),
 )
 
+# Codes by which clients prove who answers, the newest of which counts. See docs/decisions/0053.
+answer_codes = Table(
+    "answer_codes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("offer_id", Uuid, ForeignKey("offers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),  # counts the codes of an offer
+    Column("medium", String(8), nullable=False),  # by which it was sent
+    Column("conversation_id", Uuid, nullable=False),  # by which it is told
+    Column("proof", LargeBinary, nullable=False),  # HMAC of the code, which is stored nowhere
+    Column("made_at", UtcDateTime, nullable=False, index=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),  # that failed
+)
+
 # Browsers in which a practitioner is signed in.
 browsers = Table(
     "browsers",

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from connector.domain.facts import Attendance
 from connector.domain.notice import Choice, Notice, NoticeKind, PauseReason, Recipient, RevertReason, Righted, Righting
-from connector.domain.notice_table import ROWS, Audience
+from connector.domain.notice_table import NOTICES, ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
 from connector.ports import Letter
@@ -126,6 +126,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         about=_ABOUT.get(kind, ""),
         reason=_REASON.get(kind, ""),
         moved_to=at("2026-12-02T09:00") if kind in _MOVED else None,
+        code_id=UUID(int=8) if NOTICES[kind].tells_code else None,
         question_id=UUID(int=5) if kind in PATHS else None,
         alternative_id=UUID(int=6) if kind is NoticeKind.CONFLICT_FOUND else None,
         calendar_id=UUID(int=7) if kind in (*_STOPPED, *_TROUBLES) else None,
@@ -143,4 +144,5 @@ def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Lett
         message_id="<2@sessions.example.org>",
         thread_id="<1@sessions.example.org>",
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),
+        code="048213" if NOTICES[kind].tells_code else "",
     )

@@ -21,6 +21,7 @@ LETTERS = {
     NoticeKind.REJECTED: marked("receipt for the answer that no time suits"),
     NoticeKind.LAPSED: marked("notice that the offer has lapsed"),
     NoticeKind.WITHDRAWN: marked("notice that the offer was taken back"),
+    NoticeKind.ANSWER_CODE: marked("code for answering"),
     NoticeKind.CLIENT_ACCEPTED: marked("news that a time was chosen"),
     NoticeKind.CLIENT_REJECTED: marked("news that no time suits"),
     NoticeKind.CLIENT_CANCELLED: marked("news that the session was cancelled"),
