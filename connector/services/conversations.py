@@ -22,6 +22,7 @@ from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_a
 from connector.domain.session import Session
 from connector.errors import RuleError, TransientError
 from connector.failures import tell
+from connector.language.messages import marked
 from connector.ports import Clock, Letter, NotSentError, Sender
 from connector.services import notices, standstill
 from connector.services.policy import Policy
@@ -507,7 +508,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     timeline.append(db, message.practitioner_id, [fact])  # last: it waits for whoever readdresses the practitioner
 
 
-_CUT_OFF = "nobody knows whether it had left when we were cut off"
+_CUT_OFF = marked("nobody knows whether it had left when we were cut off")
 
 
 def _left_in_doubt(

@@ -15,6 +15,7 @@ from connector.domain.people import CLOCK
 from connector.failures import tell
 from connector.inbox.reports import Bounce
 from connector.services import notices
+from connector.services.conversations import remembered
 from connector.storage import conversations, messages, people, timeline
 from connector.storage.conversations import StoredConversation
 from connector.storage.messages import Message, MessageState
@@ -63,7 +64,7 @@ def mark(db: Connection, letter: Message, why: str, *, now: datetime) -> bool:
     messages.set_state(db, letter.id, MessageState.REFUSED, sent_at=letter.sent_at, error=why)
     tell("letter_returned", why, letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
     if stored is not None and not messages.has_left_since(db, letter):
-        conversations.save(db, _in_doubt(stored, letter, why))
+        conversations.save(db, _in_doubt(db, stored, letter, why))
     if letter.to_client:
         practitioner = people.practitioner(db, letter.practitioner_id)
         notice = notices.not_delivered(practitioner, letter.notice, medium=letter.medium)
@@ -90,10 +91,15 @@ def unmark(db: Connection, letter: Message, why: str) -> None:
         conversations.save(db, replace(stored, refused=""))
 
 
-def _in_doubt(stored: StoredConversation, letter: Message, why: str) -> StoredConversation:
-    """Return a conversation whose reader may have read a letter elsewhere, or nothing of it; it is not repeated."""
-    if stored.beliefs is None:
+def _in_doubt(db: Connection, stored: StoredConversation, letter: Message, why: str) -> StoredConversation:
+    """Return a conversation whose reader may have read a letter elsewhere, or not at all; it is not repeated.
+
+    What was told before it counts as before: nobody has said that it did not arrive.
+    """
+    if stored.beliefs is None or letter.session_id is None:
         return replace(stored, refused=why)
-    in_doubt = rules.readdressed(stored.beliefs)
-    beliefs = replace(in_doubt, refused=(*stored.beliefs.refused, letter.notice), unsure=stored.beliefs.unsure)
-    return replace(stored, beliefs=beliefs, refused=why)
+    logged = messages.of_session(db, letter.session_id)
+    own = (one for one in logged if one.to_client == letter.to_client and one.medium is letter.medium)
+    without = remembered(one for one in own if one.notice.to.address == stored.address)
+    in_doubt = rules.either(without, rules.doubted(stored.beliefs))
+    return replace(stored, beliefs=replace(in_doubt, refused=(*stored.beliefs.refused, letter.notice)), refused=why)

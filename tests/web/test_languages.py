@@ -23,6 +23,7 @@ from tests.web.walk import (
     of_refusals,
     of_sessions,
     of_stops,
+    of_texts,
     of_visitors,
     read_in,
     texts,
@@ -41,6 +42,7 @@ Walk = Callable[[Desk], Iterator[Page]]
 WALKS: dict[str, Walk] = {
     "clients": lambda here: of_clients(here.stage),
     "sessions": of_sessions,
+    "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,
     "refusals": of_refusals,
     "stops": of_stops,

@@ -27,6 +27,7 @@ from connector.services.texts import DOOR, MOST_WORDS, PURPOSE
 from connector.storage import conversations, people, personal, tables, timeline
 from connector.storage.database import Database
 from tests.domain.examples import client as person
+from tests.domain.examples import when
 from tests.services.practice import SEAL, Practice
 from webhooks.sms import parse
 
@@ -216,6 +217,24 @@ def test_a_text_that_did_not_arrive_has_its_session_need_the_practitioner_until_
 
     push(door, {"MessageSid": "SM1", "MessageStatus": "delivered"})
     assert needing() == set()
+
+
+def test_an_offer_that_did_not_arrive_leaves_what_was_told_before_as_it_was(
+    practice: Practice, booked: Session, door: FlaskClient
+) -> None:
+    practice.runtime.sender = Numbered()
+    practice.wait(minutes=5)
+    practice.offer(booked, 96)  # as SM1, the booking having left under the same name
+
+    with practice.database.begin() as db:
+        db.execute(sa.update(tables.messages).where(tables.messages.c.kind == "booked").values(remote_id="SM0"))
+    push(door, {"MessageSid": "SM1", "MessageStatus": "failed"})
+    practice.move(booked, when(49))
+    practice.wait(hours=1)
+    practice.mail()
+
+    by_text = [one.kind.value for one in practice.told(booked, client=True) if one.medium is Medium.SMS]
+    assert by_text == ["booked", "offered", "moved"]
 
 
 def test_a_receipt_for_an_earlier_text_is_no_word_on_the_later_one(

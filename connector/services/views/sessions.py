@@ -350,7 +350,7 @@ def _message_view(message: Message, teller: Teller) -> MessageView:
         state=message.state,
         begun_at=message.queued_at,
         sent_at=message.sent_at,
-        error=message.error or "",
+        error=teller.language.gettext(message.error) if message.error else "",  # as in the timeline
         receipt=message.receipt or "",
     )
 

@@ -145,7 +145,9 @@ def _why(fact: AnyFact | UnknownFact, teller: Teller) -> str:
             return comment
         case ClientWrote(words=words):
             return words
-        case OfferWithdrawn(why=why) | NoticeRefused(why=why) | NoticeInDoubt(why=why) | EntriesRefused(why=why):
+        case NoticeRefused(why=why) | NoticeInDoubt(why=why):
+            return teller.language.gettext(why) if why else ""  # some are words of ours; all others are quoted
+        case OfferWithdrawn(why=why) | EntriesRefused(why=why):
             return why
         case _:
             return ""
