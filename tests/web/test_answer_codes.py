@@ -91,7 +91,7 @@ def test_nothing_that_is_posted_answers_without_a_code(here: Answering) -> None:
     assert (here.stage.stored(here.offer), here.stage.stored_session(here.stage.session)) == before
 
 
-@pytest.mark.parametrize("way", ["none", "cancel"])
+@pytest.mark.parametrize("way", ["none", pytest.param("cancel", marks=pytest.mark.long)])
 def test_the_other_answers_take_the_code_as_well(here: Answering, way: str) -> None:
     here.ask(way=way)
     [code] = here.post.codes()
@@ -138,6 +138,7 @@ def test_the_newest_code_alone_counts_and_asking_twice_in_a_moment_sends_one(her
     assert here.take(second).status_code == 303
 
 
+@pytest.mark.long
 def test_so_many_codes_are_sent_in_an_hour_and_no_more(here: Answering) -> None:
     for _ in range(codes.MOST):
         here.ask()
@@ -151,6 +152,7 @@ def test_so_many_codes_are_sent_in_an_hour_and_no_more(here: Answering) -> None:
     assert here.take(here.post.codes()[-1]).status_code == 303
 
 
+@pytest.mark.long
 def test_for_one_offer_so_many_codes_are_sent_at_all(here: Answering) -> None:
     for _ in range(codes.MOST_EVER):
         here.ask()
@@ -191,7 +193,7 @@ def test_neither_the_database_nor_the_log_knows_a_code(here: Answering) -> None:
     assert NUMBER not in repr(logged)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", pytest.param("HEAD", marks=pytest.mark.long)])
 def test_opening_the_pages_sends_no_code_and_changes_nothing(here: Answering, method: str) -> None:
     before = here.stage.everything()
     for path in (here.link, here.choose, f"{here.link}/none", f"{here.link}/cancel"):
@@ -230,6 +232,7 @@ def test_once_answered_the_link_shows_what_happened_and_asks_for_no_code(here: A
     assert here.browser.get(here.link).status_code == 404
 
 
+@pytest.mark.long
 def test_a_code_that_could_not_leave_in_time_never_does(here: Answering) -> None:
     here.post.wrong = {Medium.SMS: PUT_OFF}
     here.ask()
@@ -254,6 +257,7 @@ def test_a_code_of_which_nobody_knows_whether_it_left_goes_once_and_the_next_is_
     assert here.take(here.post.codes()[-1]).status_code == 303
 
 
+@pytest.mark.long
 def test_who_can_be_reached_by_nothing_is_told_whom_to_ask(here: Answering) -> None:
     runtime = here.stage.runtime
     with runtime.database.begin() as db:
