@@ -140,7 +140,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
 def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Letter:
     return Letter(
         notice=notice(kind, **changes),
-        link=None if kind in _TO_OPERATOR else link,
+        link=None if kind in _TO_OPERATOR or NOTICES[kind].tells_code else link,
         message_id="<2@sessions.example.org>",
         thread_id="<1@sessions.example.org>",
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),
