@@ -223,6 +223,8 @@ def _standing(row: SessionRow, zone: str) -> str:
         words.append("draft not sent")
     if row.unheard:
         words.append("A MESSAGE DID NOT ARRIVE" + (", another one did" if row.told_by else ""))
+    if row.doubtful:
+        words.append("A TEXT MAY NOT HAVE ARRIVED")
     return ", ".join(words)
 
 

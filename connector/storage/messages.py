@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, Audience
@@ -135,6 +135,17 @@ def last_text_to(db: Connection, number: str) -> Message | None:
     query = select(messages).join(conversations, conversations.c.id == messages.c.conversation_id)
     row = db.execute(query.where(own, has_left).order_by(messages.c.queued_at.desc(), messages.c.id).limit(1)).first()
     return _message(row) if row else None
+
+
+def in_doubt(db: Connection, practitioner_id: UUID) -> set[UUID]:
+    """Return the sessions of which nobody knows whether the last text about them has reached their client."""
+    own = (messages.c.practitioner_id == practitioner_id) & (messages.c.medium == Medium.SMS.value)
+    unknown = own & messages.c.to_client & (messages.c.state == MessageState.UNKNOWN.value)
+    later = messages.alias("later")
+    after = (later.c.conversation_id == messages.c.conversation_id) & (later.c.queued_at > messages.c.queued_at)
+    has_left = later.c.state == MessageState.SENT.value
+    query = select(messages.c.session_id).where(unknown, ~exists().where(after, has_left))
+    return {session_id for session_id in db.execute(query).scalars() if session_id is not None}
 
 
 def free_key(db: Connection, message_id: UUID) -> None:

@@ -370,3 +370,24 @@ def test_what_is_told_of_a_failure_waits_a_moment_for_the_other_medium_and_no_lo
     practice.mail()
     [_, told] = [one.notice for one in practice.told(booked, client=False)]
     assert not told.told_otherwise
+
+
+def test_a_text_in_doubt_needs_the_practitioner_where_nothing_else_has_told_the_client(
+    practice: Practice, post: Post, alex: Client
+) -> None:
+    def needing() -> list[tuple[str, bool]]:
+        with practice.database.read() as db:
+            rows = session_list(db, practice.kim.id, now=practice.now).flagged
+        return [(row.client_name, row.doubtful) for row in rows]
+
+    only = replace(client(name="Robin", email="", phone="+447700900456"), media=frozenset({Medium.SMS}))
+    robin = practice.another_client(replace(only, texts_agreed=True))
+    post.wrong = {Medium.SMS: UNKNOWN}
+    practice.book(of=alex)
+    booked = practice.book(72, of=robin)
+    assert needing() == [("Robin", True)]
+
+    post.wrong = {}
+    practice.wait(minutes=5)
+    practice.move(booked, when(96))
+    assert needing() == []

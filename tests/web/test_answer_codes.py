@@ -102,6 +102,13 @@ def test_the_other_answers_take_the_code_as_well(here: Answering, way: str) -> N
     assert here.stage.stored(here.offer).state is (OfferState.REJECTED if way == "none" else OfferState.CANCELLED)
 
 
+def test_a_code_leaves_at_night_as_well_for_whoever_has_just_asked_for_it(here: Answering) -> None:
+    here.stage.clock.advance(timedelta(hours=17))
+    here.ask()
+
+    assert len(here.post.codes(Medium.SMS)) == 1
+
+
 def test_five_wrong_tries_end_a_code_and_another_can_be_sent(here: Answering) -> None:
     here.ask()
     [code] = here.post.codes()

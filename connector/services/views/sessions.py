@@ -70,6 +70,7 @@ class SessionRow:
         offered: How many times that offer holds.
         drafted: Whether an offer is noted down and not sent.
         unheard: Whether the session is still to come, and its client did not get the last message by some medium.
+        doubtful: The same, and it is not known of the last text whether it arrived; by no medium do they surely know.
         told_by: The media by which they know all the same what stands; looked for only where they did not get one.
         question: The one that waits for the practitioner's answer.
     """
@@ -80,13 +81,14 @@ class SessionRow:
     offered: int
     drafted: bool
     unheard: bool
+    doubtful: bool
     told_by: tuple[Medium, ...]
     question: Question | None
 
     @property
     def needs_practitioner(self) -> bool:
         """Whether it is flagged, waits for an answer of its practitioner, or its client does not know of something."""
-        return self.session.flag is not None or self.question is not None or self.unheard
+        return self.session.flag is not None or self.question is not None or self.unheard or self.doubtful
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,10 +265,13 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
     open_offers = {o.session_id: o for o in offers.open_of_practitioner(db, practitioner_id) if is_open(o, now)}
     open_questions = questions.open_of_practitioner(db, practitioner_id)
     with_draft, unheard = _with_draft(db, practitioner_id), conversations.unheard(db, practitioner_id)
+    doubted = messages.in_doubt(db, practitioner_id)
     rows = []
     for session in listed:
         offer = open_offers.get(session.id)
-        is_unheard = session.id in unheard and session.when.span.start > now
+        is_coming = session.when.span.start > now
+        is_unheard, is_doubted = is_coming and session.id in unheard, is_coming and session.id in doubted
+        told_by = tuple(conversing.told_by(db, session, now=now)) if is_unheard or is_doubted else ()
         row = SessionRow(
             session=session,
             client_name=names[session.client_id],
@@ -274,7 +279,8 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
             offered=len(offer.held) if offer else 0,
             drafted=session.id in with_draft,
             unheard=is_unheard,
-            told_by=tuple(conversing.told_by(db, session, now=now)) if is_unheard else (),
+            doubtful=is_doubted and not is_unheard and not told_by,
+            told_by=told_by,
             question=open_questions.get(session.id),
         )
         rows.append(row)
