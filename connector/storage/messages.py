@@ -123,17 +123,22 @@ def set_receipt(db: Connection, message_id: UUID, receipt: str, *, now: datetime
 
 def has_left_since(db: Connection, message: Message) -> bool:
     """Whether another message of the same conversation has left after this one."""
-    later = (messages.c.conversation_id == message.conversation_id) & (messages.c.sent_at > message.sent_at)
+    own = (messages.c.session_id == message.session_id) & (messages.c.conversation_id == message.conversation_id)
+    later = own & (messages.c.sent_at > message.sent_at)
     query = select(messages.c.id).where(later, messages.c.state == MessageState.SENT.value)
     return message.sent_at is not None and db.execute(query.limit(1)).first() is not None
 
 
 def last_text_to(db: Connection, number: str) -> Message | None:
     """Return the text that went to a number last; None if none did, or the number is nobody's any more."""
-    own = (conversations.c.medium == Medium.SMS.value) & (conversations.c.address == number)
+    to_it = (conversations.c.medium == Medium.SMS.value) & (conversations.c.address == number)
+    about = messages.c.session_id.in_(
+        select(conversations.c.session_id).where(to_it)
+    )  # by which they are found at once
+    own = about & messages.c.conversation_id.in_(select(conversations.c.id).where(to_it))
     has_left = messages.c.state.in_([state.value for state in MessageState if state not in _STAYED])
-    query = select(messages).join(conversations, conversations.c.id == messages.c.conversation_id)
-    row = db.execute(query.where(own, has_left).order_by(messages.c.queued_at.desc(), messages.c.id).limit(1)).first()
+    query = select(messages).where(own, has_left).order_by(messages.c.queued_at.desc(), messages.c.id)
+    row = db.execute(query.limit(1)).first()
     return _message(row) if row else None
 
 
@@ -142,7 +147,8 @@ def in_doubt(db: Connection, practitioner_id: UUID) -> set[UUID]:
     own = (messages.c.practitioner_id == practitioner_id) & (messages.c.medium == Medium.SMS.value)
     unknown = own & messages.c.to_client & (messages.c.state == MessageState.UNKNOWN.value)
     later = messages.alias("later")
-    after = (later.c.conversation_id == messages.c.conversation_id) & (later.c.queued_at > messages.c.queued_at)
+    same = (later.c.session_id == messages.c.session_id) & (later.c.conversation_id == messages.c.conversation_id)
+    after = same & (later.c.queued_at > messages.c.queued_at)
     has_left = later.c.state == MessageState.SENT.value
     query = select(messages.c.session_id).where(unknown, ~exists().where(after, has_left))
     return {session_id for session_id in db.execute(query).scalars() if session_id is not None}

@@ -246,6 +246,12 @@ messages = Table(
     Column("remote_id", Text, index=True),  # the gateway's own for a text
     Column("receipt", String(16)),  # what it has told of it: delivered or failed
     Column("receipt_at", UtcDateTime),
+    Index(
+        "ix_messages_unknown",
+        "practitioner_id",
+        sqlite_where=text("state = 'unknown'"),
+        postgresql_where=text("state = 'unknown'"),
+    ),
 )
 
 connections = Table(

@@ -133,6 +133,18 @@ def test_a_code_is_good_for_ten_minutes(here: Answering) -> None:
     assert not here.is_moved
 
 
+def test_no_code_is_good_or_sent_beyond_the_deadline_of_its_offer(here: Answering) -> None:
+    assert here.offer.expires_at is not None
+    here.stage.clock.advance(here.offer.expires_at - here.stage.now - timedelta(minutes=4))
+    assert "can be used until Tuesday, 3 March 2026, 10:00" in here.ask()
+    here.stage.clock.advance(timedelta(minutes=4))
+
+    assert "The time to answer has passed" in here.take(here.post.codes()[-1], page="/signin").text
+    here.browser.post(f"{here.link}/code", {"for": "none"}, page="/signin")
+    here.stage.mail()
+    assert len(here.post.codes()) == 1
+
+
 def test_the_newest_code_alone_counts_and_asking_twice_in_a_moment_sends_one(here: Answering) -> None:
     here.ask()
     here.ask()

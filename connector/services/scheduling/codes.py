@@ -52,7 +52,7 @@ def send(db: Connection, policy: Policy, seal: Seal, offer_id: UUID, came_by: Me
     practitioner = standstill.lock(db, offers.get(db, offer_id).practitioner_id)  # of two at once, one sees the other
     offer = offers.get(db, offer_id)
     proof = needed(db, policy, offer, came_by)
-    if proof is None or offer.state is not OfferState.OPEN:
+    if proof is None or offer.state is not OfferState.OPEN or offer.expires_at is None or offer.expires_at <= now:
         return
     former = answer_codes.of_offer(db, offer_id)
     if any(code.medium is proof.medium and now < code.made_at + PAUSE and code.is_good(now) for code in former):
@@ -80,7 +80,7 @@ def send(db: Connection, policy: Policy, seal: Seal, offer_id: UUID, came_by: Me
         conversation_id=told.id,
         proof=seal.proof(PURPOSE, identity, seal.code(PURPOSE, identity)),
         made_at=now,
-        expires_at=now + GOOD_FOR,
+        expires_at=min(now + GOOD_FOR, offer.expires_at),
     )
     answer_codes.add(db, code, swept_at=now + KEPT)
     notice = Notice(

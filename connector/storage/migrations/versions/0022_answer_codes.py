@@ -28,7 +28,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_answer_codes_offer_id", "answer_codes", ["offer_id"])
     op.create_index("ix_answer_codes_made_at", "answer_codes", ["made_at"])
+    unknown = sa.text("state = 'unknown'")
+    op.create_index(
+        "ix_messages_unknown", "messages", ["practitioner_id"], sqlite_where=unknown, postgresql_where=unknown
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_messages_unknown", "messages")
     op.drop_table("answer_codes")
