@@ -134,7 +134,7 @@ def last_text_to(db: Connection, number: str) -> Message | None:
     to_it = (conversations.c.medium == Medium.SMS.value) & (conversations.c.address == number)
     about = messages.c.session_id.in_(
         select(conversations.c.session_id).where(to_it)
-    )  # by which they are found at once
+    )  # which has an index
     own = about & messages.c.conversation_id.in_(select(conversations.c.id).where(to_it))
     has_left = messages.c.state.in_([state.value for state in MessageState if state not in _STAYED])
     query = select(messages).where(own, has_left).order_by(messages.c.queued_at.desc(), messages.c.id)
