@@ -23,6 +23,7 @@ from connector.outbox.sms.library import Library
 from connector.outbox.smtp import SmtpSender
 from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Sender, Witness
 from connector.runtime import Runtime
+from connector.sentence import Sentence
 from connector.services import standstill, texts
 from connector.services.policy import Policy
 from connector.settings import Settings
@@ -93,7 +94,6 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         load_provider=partial(_load_provider, settings),
         check_broker=None if database.embedded else partial(check_broker, settings, timeout=READY_TIMEOUT),
         witness=_witness(settings),
-        languages=Languages(settings.languages),
         keys=DnsKeys(),
     )
 
@@ -144,7 +144,7 @@ def check_mail(settings: Settings) -> None:
     try:
         smtp.check(settings.smtp_url, timeout=CHECK_TIMEOUT)
     except NotSentError as error:
-        raise TransientError(str(error)) from error
+        raise TransientError(error.sentence) from error
 
 
 def check_texts(settings: Settings) -> None:
@@ -173,7 +173,9 @@ def check_broker(settings: Settings, *, timeout: timedelta = CHECK_TIMEOUT) -> N
     except ValueError as error:
         raise SettingsError([f"CONNECTOR_BROKER_URL: {error}"]) from error
     except redis.RedisError as error:
-        raise TransientError(f"Redis does not answer ({type(error).__name__}); see CONNECTOR_BROKER_URL") from error
+        raise TransientError(
+            Sentence("Redis does not answer (%(kind)s); see CONNECTOR_BROKER_URL", kind=type(error).__name__)
+        ) from error
 
 
 def _policy(settings: Settings) -> Policy:
@@ -190,6 +192,8 @@ def _policy(settings: Settings) -> Policy:
         refuse_conflicts=settings.clash_on_accept == "refuse",
         answers=AnswerPolicy(settings.answer_policy),
         operator=settings.operator_mail,
+        operator_locale=settings.operator_locale,
+        languages=Languages(settings.languages),
         media=frozenset({Medium.EMAIL, Medium.SMS} if settings.sms_url else {Medium.EMAIL}),
     )
 

@@ -150,15 +150,16 @@ class ProviderError(ConnectorError):
     """A calendar service did not do what was asked.
 
     Attributes:
-        sentence: Why, in words for a person and without the full stop; None where the message is what a service, or a
-            library, has said: that is quoted, in no language but its own.
+        sentence: Why, in words for a person, as a part of a sentence: without a capital and without the full stop.
+        quoted: Whether it is what somebody else's program has said: in no language but its own, and no message.
     """
 
     code = "service_failed"
 
     def __init__(self, message: str | Sentence) -> None:
         super().__init__(str(message))
-        self.sentence = message if isinstance(message, Sentence) else None
+        self.quoted = not isinstance(message, Sentence)
+        self.sentence = Sentence.quoted(message) if isinstance(message, str) else message
 
 
 class TransientError(ProviderError):

@@ -26,6 +26,7 @@ from connector.domain.span import Span
 from connector.domain.text import visible
 from connector.domain.unreadable import Unreadable
 from connector.errors import ProviderError
+from connector.sentence import Sentence
 
 HTTP_TIMEOUT = timedelta(seconds=20)  # less than half of a lease: a frozen worker's request ends before its claim does
 
@@ -540,10 +541,14 @@ class Provider(Protocol):
 
 
 class NotSentError(Exception):
-    """A message did not leave. `permanent`: it is not tried again; `unknown`: perhaps it did leave."""
+    """A message did not leave. `permanent`: it is not tried again; `unknown`: perhaps it did leave.
 
-    def __init__(self, message: str, *, permanent: bool, unknown: bool = False) -> None:
-        super().__init__(message)
+    `sentence` says why, as a part of a sentence, and names nobody.
+    """
+
+    def __init__(self, sentence: Sentence, *, permanent: bool, unknown: bool = False) -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
         self.permanent = permanent
         self.unknown = unknown
 

@@ -42,7 +42,6 @@ class Runtime:
         check_broker: Raises a ConnectorError that says what is wrong with the broker; None if it is in this process.
         observe: Called with the provider and the name of every call of a calendar; returns a context for that call.
         witness: Remembers, outside the database, how far that had come; None for nobody.
-        languages: Those in which people are told things.
         texts: How the gateway of texts signs what it tells; None where there is no gateway.
         keys: Where the public keys of signatures on mails are looked up.
     """
@@ -58,11 +57,15 @@ class Runtime:
     check_broker: Callable[[], None] | None = None
     observe: Callable[[str, str], AbstractContextManager[object]] | None = None
     witness: Witness | None = None
-    languages: Languages = Languages()
     texts: Signing | None = None
     keys: Keys = lambda _name: None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def languages(self) -> Languages:
+        """Those in which people are told things."""
+        return self.policy.languages
 
     def tokens(self, connection_id: UUID) -> StoredTokens:
         """Return the credentials of a connection, as everybody who uses it shares them."""

@@ -12,11 +12,17 @@ from datetime import date, datetime, time
 from typing import Self
 
 
+class Zone(str):
+    """The IANA name of a time zone, which a reader is told as people call it."""
+
+    __slots__ = ()
+
+
 class Sentence:
     """One sentence or more that belong together, or a phrase that is a value of another.
 
     Attributes:
-        words: In English, with `%(name)s` for each value.
+        words: In English, with `%(name)s` for each value; a percent sign is written twice.
         plural: The same words for more than one, if they count something.
         n: How many they count; a value of the same name.
         values: By name. Datetimes are on the clock they shall be read on. A tuple is a list.
@@ -37,6 +43,11 @@ class Sentence:
         sentence.values = {**values, **sentence.values}
         return sentence
 
+    @classmethod
+    def quoted(cls, text: str) -> Self:
+        """Make a sentence of a text that is not ours, or was stored as it was said: a percent sign in it is one."""
+        return cls(text.replace("%", "%%"))
+
     def __str__(self) -> str:
         return self.filled(self.plural if self.plural and self.n != 1 else self.words, in_english)
 
@@ -51,7 +62,7 @@ class Sentence:
 
     def filled(self, words: str, say: Callable[[Value], str]) -> str:
         """Fill the values into the words of a language; `say` writes one value as that language does."""
-        return words % {name: say(value) for name, value in self.values.items()} if self.values else words
+        return words % {name: say(value) for name, value in self.values.items()}
 
     def _parts(self) -> tuple[object, ...]:
         return self.words, self.plural, self.n, self.values

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from connector import paths
 from connector.domain.answering import AnswerPolicy
-from connector.domain.people import check_address
+from connector.domain.people import check_address, is_locale
 from connector.errors import RuleError, SettingsError
-from connector.language.offered import SHIPPED
+from connector.language.offered import SHIPPED, normal
 from connector.ports import Declaration, Registered, Registration
 
 PREFIX = "CONNECTOR_"
@@ -34,7 +34,7 @@ def _names(value: str) -> tuple[str, ...]:
 
 
 def _languages(value: str) -> tuple[str, ...]:
-    tags = tuple(tag.lower() for tag in _names(value))
+    tags = tuple(map(normal, _names(value)))
     there = {file.stem for file in SHIPPED.glob("*.po")} | {"en"}
     if unknown := [tag for tag in tags if tag not in there]:
         raise ValueError(f"there is no catalogue for {', '.join(unknown)}; there is one for {', '.join(sorted(there))}")
@@ -99,6 +99,12 @@ def _address(value: str) -> str:
 
 def _maybe_address(value: str) -> str:
     return _address(value) if value.strip() else ""
+
+
+def _locale(value: str) -> str:
+    if not is_locale(value.strip()):
+        raise ValueError("write it like en, de or en_GB")
+    return value.strip()
 
 
 def _keys(value: str) -> tuple[str, ...]:
@@ -259,6 +265,9 @@ class Settings:
         "",
         "Who is mailed when a calendar is stopped because it looks wrong, a service refuses this installation, or the "
         "database was restored; empty: only logged.",
+    )
+    operator_locale: str = _setting(
+        _locale, "en", "In which language they are mailed, and how dates are written: en, de, en_GB, …"
     )
     mail_server_id: str = _setting(
         _server_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.domain.entry import Content
 from connector.domain.reconcile import Put
 from connector.errors import EditConflictError
+from connector.sentence import Sentence
 
 
 def check_overwrite(put: Put, current: Content | None) -> None:
@@ -18,7 +19,9 @@ def check_overwrite(put: Put, current: Content | None) -> None:
     fingerprint = current.fingerprint if current else ""
     if fingerprint in (put.over, put.entry.content.fingerprint):
         return
-    raise EditConflictError(f"something else stands at {put.ref.href or put.ref.name} than was last seen there")
+    raise EditConflictError(
+        Sentence("something else stands at %(address)s than was last seen there", address=put.ref.href or put.ref.name)
+    )
 
 
 def tidy(text: str) -> str:

@@ -130,7 +130,13 @@ class Http:
         ends_at = monotonic() + self._timeout.total_seconds()
         host = urlsplit(url).hostname or ""
         if not same_family(host, self.login.home):
-            raise RefusedError(f"{host} is a stranger to {self.login.home}, so the password is not shown to it")
+            raise RefusedError(
+                Sentence(
+                    "“%(host)s” is a stranger to “%(home)s”, so the password is not shown to it",
+                    host=host,
+                    home=self.login.home,
+                )
+            )
         all_headers = dict(headers) if self._digest else {**headers, "Authorization": self._basic}
         for attempt in (1, 2):
             before_request()
@@ -151,9 +157,9 @@ class Http:
             parts = urlsplit(url)
             host, scheme, _ = parts.hostname, parts.scheme, parts.port
         except ValueError as error:
-            raise RefusedError(f"{url!r} is not an address") from error
+            raise RefusedError(Sentence("“%(url)s” is not an address", url=url)) from error
         if not host or scheme not in {"https", "http"} or (scheme == "http" and not allowed(host, self._network)):
-            raise RefusedError(f"{url!r} is not an address beginning with https://")
+            raise RefusedError(Sentence("“%(url)s” is not an address beginning with https://", url=url))
 
     def close(self) -> None:
         """Close the connections that are idle."""
@@ -181,7 +187,7 @@ class Http:
         )
         raw = response.raw
         if raw is None:
-            raise UnreachableError(f"{url} gave no answer")
+            raise UnreachableError(Sentence("“%(host)s” gave no answer", host=urlsplit(url).hostname or ""))
         try:
             body = self._body(raw)
         except BaseException:
@@ -197,7 +203,9 @@ class Http:
         while chunk := raw.read1(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > self._largest:
-                raise TooLargeError(f"the server gives an answer of more than {self._largest} bytes")
+                raise TooLargeError(
+                    Sentence("the server gives an answer of more than %(most)s bytes", most=self._largest)
+                )
         return bytes(body)
 
 
@@ -211,7 +219,7 @@ def joined(base: str, href: str) -> str:
         parts = urlsplit(url)
         _ = parts.hostname, parts.port, quote(url)
     except ValueError as error:
-        raise RefusedError("the server names an address that is none") from error
+        raise RefusedError(Sentence("the server names an address that is none")) from error
     return url
 
 
@@ -280,7 +288,7 @@ def _faults(host: str, *, connecting: bool) -> Iterator[None]:
 def _inner(host: str, *, connecting: bool) -> ConnectorError:
     """Say that a host is an inner one: while connecting, to the person who has entered it."""
     if not connecting:
-        return RefusedError(f"“{host}” leads into an inner network")
+        return RefusedError(Sentence("“%(host)s” leads into an inner network", host=host))
     return InnerAddressError(
         "“%(host)s” leads into an inner network. If that is meant, ask whoever runs this installation to allow that "
         "name.",

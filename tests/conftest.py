@@ -34,6 +34,7 @@ hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
 
 _ENVIRONMENT = os.environ  # noqa: TID251 - the tests' own switches, read in this one place
+SCREENSHOTS = _ENVIRONMENT.get("CONNECTOR_TEST_SCREENSHOTS")
 STORMS = [int(seed) for seed in _ENVIRONMENT.get("CONNECTOR_TEST_STORMS", "1 2 3").split()]
 _DEBIAN_POSTGRESQL = "/usr/lib/postgresql"  # Debian keeps the server's programs off the path
 _PR_SET_PDEATHSIG = 1

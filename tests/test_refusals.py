@@ -83,8 +83,9 @@ def test_values_stay_what_they_are_until_somebody_says_them(value: Value, text: 
     assert Languages().of("en").refusal(error) == str(error), "the command line and the pages say the same"
 
 
-def test_words_without_values_may_have_a_percent_sign() -> None:
-    assert str(Sentence("100 %")) == "100 %"
+def test_percent_sign_is_written_twice_whether_something_is_filled_in_or_not() -> None:
+    for said in (Sentence("100 %%"), Sentence("%(share)s %%", share=100)):
+        assert str(said) == Languages().of("en").sentence(said) == "100 %"
 
 
 @pytest.mark.parametrize(("number", "text"), [(1, "one session"), (2, "2 sessions"), (0, "0 sessions")])

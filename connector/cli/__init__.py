@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import click
 
-from connector.cli._refusals import Refusal, WrongSettings, prints_json, refusal_of, unreachable
+from connector.cli._refusals import Refusal, WrongSettings, refusing, unreachable
 from connector.cli._stopping import UNTIL_STOPPED, leave_when_asked
 
 __all__ = ["COMMANDS", "Refusal", "WrongSettings", "main", "unreachable"]
@@ -25,7 +25,7 @@ COMMANDS = {
     "sessions": "Book, show, move and cancel sessions; answer for a client.",
     "offers": "Offer a client other times: draft, show, send, withdraw.",
     "explain": "Say why something stands in a calendar, who did it, and what follows.",
-    "resync": "Bring calendars to what they shall show, or show what that would take.",
+    "resync": "Bring calendars to what they should show, or show what that would take.",
     "restored": "Put right what differs after the database was restored from a back-up.",
     "keys": "Seal stored credentials under the newest key, or go on without one that is lost.",
 }
@@ -56,16 +56,18 @@ class _Door(click.Group):
         except click.exceptions.NoSuchCommand:
             raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        given = tuple(args)
+        with refusing(given):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.obj = given  # what a command was given, for how it refuses
+        return context
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with refusing(ctx.obj):
             return super().invoke(ctx)
-        except Exception as error:
-            refusal = refusal_of(error)
-            if refusal is None:
-                raise
-            if prints_json(ctx):
-                refusal.print_json()
-            raise refusal from (error if refusal is not error else error.__cause__)
 
 
 def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click passes it so

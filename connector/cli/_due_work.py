@@ -53,7 +53,7 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     are_its_rows = ledger.due.c.kind.in_(kinds) & (ledger.due.c.id == str(calendar_id))
     with runtime.database.read() as db:
         rows = db.execute(sa.select(ledger.due).where(are_its_rows)).all()
-        picture = push.picture(db, calendar_id, now=runtime.clock())
+        picture = push.picture(db, runtime.policy, calendar_id, now=runtime.clock())
         connection = calendars.connection(db, picture.calendar.connection_id)
     left = len(picture.actions)
     if connection.state is ConnectionState.ACCESS_LOST:
@@ -66,7 +66,7 @@ def standing(runtime: Runtime, calendar_id: UUID) -> Standing:
     if busy or not failed:
         return Standing(busy=busy, left=left)
     words = picture.calendar.trouble or failed[0].last_error or "the service asked to be left alone for a while"
-    return Standing(busy=False, left=left, error=words)
+    return Standing(busy=False, left=left, error=str(words))
 
 
 def _keys(calendar_id: UUID) -> tuple[Key, Key]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import click
 
 from connector.cli._shared import stacked
-from connector.domain.people import Level
+from connector.domain.people import Level, is_locale
 from connector.domain.session import Location, LocationKind
 from connector.domain.span import When
 from connector.errors import WallTimeError
@@ -20,7 +20,6 @@ from connector.settings import Settings
 
 LEVELS = "0 “Busy”; 1 “Session” or “Hold”; 2 initials; 3 first name; 4 full name and place"
 _LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}")
-_LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?")
 _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
 
 
@@ -94,14 +93,14 @@ level_options = stacked(
 
 
 def _locale(value: str, context: click.Context, parameter: click.Parameter) -> str:
-    if not _LOCALE.fullmatch(value):
+    if not is_locale(value):
         raise click.BadParameter("Write it like en, de or en_GB.", ctx=context, param=parameter)
     return value
 
 
 def checked_locale(text: str | None) -> str | None:
     """Return a language as mails are written in. Raises: BadParameter."""
-    if text is not None and not _LOCALE.fullmatch(text):
+    if text is not None and not is_locale(text):
         raise click.BadParameter("Write it like en, de or en_GB.", param_hint="--locale")
     return text
 

@@ -41,7 +41,7 @@ def export(*, client_id: UUID, output: Path | None) -> None:
     """
     runtime = open_runtime()
     with runtime.database.read() as db:
-        sections = exporting.export(db, client_id, now=runtime.clock())
+        sections = exporting.export(db, runtime.policy, client_id, now=runtime.clock())
     text = msgspec.json.format(msgspec.json.encode(sections), indent=2) + b"\n"
     if output is None:
         click.echo(text.decode(), nl=False)
@@ -50,7 +50,7 @@ def export(*, client_id: UUID, output: Path | None) -> None:
         _write(output, text)
     except OSError as error:
         words = f"Error: Cannot write {output}: {error.strerror or error}. Nothing was written."
-        raise Refusal(words, code="file_not_written") from error
+        raise Refusal(words, code="file_not_written", values={"path": str(output)}) from error
     good(f"Written to {output}.")
 
 
@@ -96,6 +96,7 @@ def erase(*, client_id: UUID, yes: bool) -> None:
             f"Error: The database's files may still hold old copies: {left}. Run this again when less goes on, or "
             "while nothing runs; it does no harm.",
             code="database_not_rewritten",
+            values={"left": left},
         )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, time
-from typing import IO, Any
+from typing import IO, Any, TypedDict
 
 import click
 
 from connector.errors import ConnectorError, RuleError, SettingsError
 from connector.sentence import Paragraph, Sentence
 
-_AS_JSON = "pencilled.json"  # in what the contexts of a command share
+_AS_JSON = "--json"
+
+
+class _Details(TypedDict, total=False):
+    field: str | None
+    values: Mapping[str, object]
 
 
 class Refusal(click.ClickException):
@@ -24,10 +30,13 @@ class Refusal(click.ClickException):
         details: The same for programs, with what fills the words in.
     """
 
-    def __init__(self, words: str, *, code: str, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, words: str, *, code: str, field: str | None = None, values: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(words)
         self.code = code
-        self.details = details or {"message": words.removeprefix("Error: "), "field": None, "values": {}}
+        plain = {name: _plain(value) for name, value in (values or {}).items()}
+        self.details = {"message": words.removeprefix("Error: "), "field": field, "values": plain}
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it; as JSON too, if the command was told to."""
@@ -35,7 +44,7 @@ class Refusal(click.ClickException):
 
     def print_json(self) -> None:
         """Print it for programs."""
-        click.echo(json.dumps({"error": {"code": self.code, **self.details}}, ensure_ascii=False, indent=2))
+        _print_json(self.code, self.details)
 
 
 class WrongSettings(Refusal):
@@ -46,18 +55,27 @@ class WrongSettings(Refusal):
     @classmethod
     def of(cls, error: ConnectorError) -> WrongSettings:
         """Refuse because of what the settings lead to."""
-        return cls(f"Error: {error}", code=error.code, details=_details(error))
+        return cls(f"Error: {error}", code=error.code, **_details(error))
 
 
-def note_json(context: click.Context, _parameter: click.Parameter, wanted: bool) -> bool:  # noqa: FBT001 - click passes it so
-    """Remember that this command prints JSON; refusals do then, too."""
-    context.meta[_AS_JSON] = wanted
-    return wanted
-
-
-def prints_json(context: click.Context) -> bool:
-    """Whether the command that runs was told to print JSON."""
-    return bool(context.meta.get(_AS_JSON))
+@contextmanager
+def refusing(arguments: Sequence[str]) -> Iterator[None]:
+    """Tell refusals inside it as commands do; as JSON too, if they were given --json, whatever else was wrong."""
+    words = itertools.takewhile(lambda word: word != "--", arguments)
+    as_json = _AS_JSON in list(words)
+    try:
+        yield
+    except click.UsageError as error:
+        if as_json:
+            _print_json("usage_wrong", {"message": error.format_message(), "field": _field(error), "values": {}})
+        raise
+    except Exception as error:
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise
+        if as_json:
+            refusal.print_json()
+        raise refusal from (error if refusal is not error else error.__cause__)
 
 
 def refusal_of(error: Exception) -> Refusal | None:
@@ -66,9 +84,9 @@ def refusal_of(error: Exception) -> Refusal | None:
         case Refusal():
             return error
         case SettingsError():
-            return WrongSettings(str(error), code=error.code, details=_details(error))
+            return WrongSettings(str(error), code=error.code, values={"faults": error.faults})
         case ConnectorError():
-            return Refusal(f"Error: {error}", code=error.code, details=_details(error))
+            return Refusal(f"Error: {error}", code=error.code, **_details(error))
         case _ if words := unreachable(error):
             return Refusal(f"Error: {words}", code="database_unusable")
         case _:
@@ -89,15 +107,25 @@ def unreachable(error: Exception) -> str:
     return f"The database cannot be used: {first}"
 
 
-def _details(error: ConnectorError) -> Mapping[str, Any]:
-    """Return what programs are told; datetimes as ISO 8601, on the clock that the words show."""
-    if isinstance(error, RuleError):
-        values = {name: _plain(value) for name, value in error.values.items()}
-        return {"message": str(error), "field": error.field, "values": values}
-    return {"message": str(error), "field": None, "values": {}}
+def _details(error: ConnectorError) -> _Details:
+    return {"field": error.field, "values": error.values} if isinstance(error, RuleError) else {}
+
+
+def _field(error: click.UsageError) -> str | None:
+    """Return the option, or argument, that an error is about, as it is written on the command line."""
+    if not isinstance(error, click.BadParameter) or error.param is None:
+        return None
+    return max(error.param.opts, key=len).lstrip("-").replace("-", "_")
+
+
+def _print_json(code: str, details: Mapping[str, Any]) -> None:
+    import json  # noqa: PLC0415  only who asks for it pays for it
+
+    click.echo(json.dumps({"error": {"code": code, **details}}, ensure_ascii=False, indent=2))
 
 
 def _plain(value: object) -> object:
+    """Write a value for programs; datetimes as ISO 8601, on the clock that the words show."""
     match value:
         case date() | time():  # a datetime is a date
             return value.isoformat()

@@ -19,7 +19,6 @@ from rich.text import Text
 
 from connector import app, logs
 from connector.cli import Refusal, WrongSettings
-from connector.cli._refusals import note_json
 from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
 from connector.runtime import Runtime
@@ -31,7 +30,7 @@ from connector.storage.database import Database, read_url
 NOT_MIGRATED = "The database is not up to date. Run `pencilled migrate` first."
 _FROM_HERE = {True: "", False: " from this folder"}  # whether a path is a whole one
 _WIDE = 200  # columns where no person watches: a program that reads a table needs whole lines
-as_json = click.option("--json", "as_json", is_flag=True, callback=note_json, help="Print JSON for programs.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 def read_settings() -> Settings:
@@ -112,7 +111,8 @@ def missing_file(settings: Settings) -> str:
 def refuse_missing_file(settings: Settings) -> None:
     """Raise Refusal if the SQLite file is not there: opening it would make it, empty."""
     if words := missing_file(settings):
-        raise Refusal(f"Error: {words}", code="database_file_missing")
+        path = str(Path(read_url(settings.database_url).database or "").resolve())
+        raise Refusal(f"Error: {words}", code="database_file_missing", values={"path": path})
 
 
 def refuse_by_chance(settings: Settings) -> None:
@@ -136,7 +136,11 @@ def refuse_unmigrated(database: Database, settings: Settings) -> None:
 def cannot_listen(settings: Settings, error: Exception) -> Refusal:
     """Say why nobody can be served at the address of the settings."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Refusal(f"Error: Cannot listen on {settings.listen}: {why}. See CONNECTOR_LISTEN.", code="cannot_listen")
+    return Refusal(
+        f"Error: Cannot listen on {settings.listen}: {why}. See CONNECTOR_LISTEN.",
+        code="cannot_listen",
+        values={"address": settings.listen, "why": why},
+    )
 
 
 def operator() -> Actor:

@@ -116,7 +116,7 @@ def add(
 @as_json
 @example("pencilled connections list")
 def list_(*, practitioner: str | None, as_json: bool) -> None:
-    """List the connected calendars and how they fare."""
+    """List the connected calendars and whether they work."""
     runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         owner = find_practitioner(db, practitioner).id if practitioner else None
@@ -233,6 +233,7 @@ def _typed(runtime: Runtime, service: Provider, address: str) -> Provider:
         raise Refusal(
             f"{service.label} is connected by its practitioner, who signs in there. Open {page}",
             code="service_signs_in",
+            values={"service": service.label, "page": page},
         )
     if not address:
         raise click.UsageError("Missing option '--address'.")
@@ -280,9 +281,9 @@ def _json(account: Connection, calendar: Calendar) -> dict[str, object]:
             "remote_id": calendar.remote_id,
             "session_level": int(calendar.disclosure.session_level),
             "hold_level": int(calendar.disclosure.hold_level),
-            "trouble": calendar.trouble,
+            "trouble": calendar.trouble and str(calendar.trouble),
             "trouble_since": calendar.trouble_since,
-            "read_trouble": calendar.read_trouble,
+            "read_trouble": calendar.read_trouble and str(calendar.read_trouble),
             "read_trouble_since": calendar.read_trouble_since,
             "refused_since": calendar.refused_at,
             "written_at": calendar.written_at,

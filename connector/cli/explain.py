@@ -21,7 +21,7 @@ def explain(*, word: str, as_json: bool) -> None:
     WORD is what the calendar service calls the event: its id, its address or its UID. The whole id of a session, or the
     UID of its invitation, explains every event of it.
 
-    Exit codes: 0 explained; 1 nothing of ours goes by that word.
+    Exit codes: 0 explained; 1 nothing of ours is called that.
     """
     runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:

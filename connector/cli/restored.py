@@ -62,6 +62,7 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues
         _begin(runtime, continues=continues, yes=yes)
     found = surveys.take(
         runtime.database,
+        runtime.policy,
         runtime.remote,
         open_account=runtime.account,
         before=dry_run and not continues and not standstill.is_known(runtime.database, runtime.witness),
@@ -82,6 +83,7 @@ def restored(*, follow: str | None, dry_run: bool, leave_unread: bool, continues
             f"Error: {len(unread)} of the calendars cannot be read. Try again once they can, or add --leave-unread: "
             "they stay stopped then, until you decide about them by the same command with --continue.",
             code="calendars_unread",
+            values={"calendars": tuple(unread)},
         )
     side = Follow(follow)
     if not yes:

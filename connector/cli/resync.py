@@ -42,7 +42,7 @@ _SHOWING_WORDS = {Showing.CONFIRMED: "busy", Showing.TENTATIVE: "tentative", Sho
 @as_json
 @example("pencilled resync --dry-run", "pencilled resync --wait")
 def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool) -> None:
-    """Bring calendars to exactly what they shall show: everybody's, unless a practitioner is named.
+    """Bring calendars to exactly what they should show: everybody's, unless a practitioner is named.
 
     Reads each calendar as a whole and puts right whatever was changed in it without our being told; what its owner has
     just done there counts as always. Prints the plan: what is written and removed, in this order. Running it twice
@@ -73,13 +73,15 @@ def resync(*, practitioner: str | None, dry_run: bool, wait: bool, as_json: bool
         return
     _wait(runtime, pictures)
     if not as_json:
-        good("Every calendar shows what it shall.")
+        good("Every calendar shows what it should.")
 
 
 def _pictures(runtime: Runtime, named: str | None) -> list[Picture]:
     with runtime.database.read() as db:
         owner = find_practitioner(db, named).id if named else None
-        pictures = [push.picture(db, own.id, now=runtime.clock()) for own in calendars.calendars_of(db, owner)]
+        pictures = [
+            push.picture(db, runtime.policy, own.id, now=runtime.clock()) for own in calendars.calendars_of(db, owner)
+        ]
     return [_compared(runtime, picture) for picture in pictures]
 
 
@@ -166,7 +168,9 @@ def _wait(runtime: Runtime, pictures: Sequence[Picture]) -> None:
     failed = [f"  “{names[calendar_id]}”: {state.error}" for calendar_id, state in standings.items() if state.error]
     if failed:
         raise Refusal(
-            "\n".join(("Error: Not every calendar could be brought there:", *failed)), code="calendars_not_brought"
+            "\n".join(("Error: Not every calendar could be brought there:", *failed)),
+            code="calendars_not_brought",
+            values={"calendars": tuple(names[one] for one, state in standings.items() if state.error)},
         )
 
 

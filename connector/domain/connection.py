@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from connector.domain.entry import Disclosure
+from connector.sentence import Sentence
 
 
 class ConnectionState(StrEnum):
@@ -45,7 +46,7 @@ class Trouble:
     """
 
     kind: TroubleKind
-    words: str
+    words: Sentence
     since: datetime
 
 
@@ -94,10 +95,10 @@ class Calendar:
     lane: str
     role: CalendarRole = CalendarRole.TARGET
     sync_token: str | None = None
-    trouble: str | None = None
+    trouble: Sentence | None = None
     trouble_kind: str | None = None
     trouble_since: datetime | None = None
-    read_trouble: str | None = None
+    read_trouble: Sentence | None = None
     read_trouble_kind: str | None = None
     read_trouble_since: datetime | None = None
     refused_at: datetime | None = None
@@ -111,7 +112,7 @@ class Calendar:
     paused_count: int | None = None
     busy_at: datetime | None = None
     busy_until: datetime | None = None
-    busy_trouble: str | None = None
+    busy_trouble: Sentence | None = None
     probe: str | None = None
     probe_at: datetime | None = None
     probe_tries: int = 0
@@ -119,7 +120,7 @@ class Calendar:
     identity: str | None = None
     compared_at: datetime | None = None
     compare_at: datetime | None = None
-    compare_trouble: str | None = None
+    compare_trouble: Sentence | None = None
     compare_trouble_kind: str | None = None
     compare_trouble_since: datetime | None = None
     repair_asked: bool = False
@@ -140,7 +141,7 @@ class Calendar:
         return _trouble(self.compare_trouble, self.compare_trouble_kind, self.compare_trouble_since)
 
 
-def _trouble(words: str | None, kind: str | None, since: datetime | None) -> Trouble | None:
+def _trouble(words: Sentence | None, kind: str | None, since: datetime | None) -> Trouble | None:
     if words is None or since is None:
         return None
     return Trouble(kind=TroubleKind(kind or TroubleKind.OUTAGE), words=words, since=since)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 from uuid import UUID
 
 from connector.domain.offer import Alternative, Offer
@@ -70,6 +71,26 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryWords:
+    """What entries are called in a calendar, in the language of its practitioner; by default in English.
+
+    In every language a title is one of these words, and after a colon whatever is shown of the client.
+    """
+
+    session: str = "Session"
+    hold: str = "Hold"
+    busy: str = "Busy"
+
+    def title(self, kind: EntryKind, client_name: str, level: Level) -> str:
+        """Return the title of an entry, which tells no more of its client than this level; nothing of an erased one."""
+        if level is Level.BUSY:
+            return self.busy
+        word = {EntryKind.SESSION: self.session, EntryKind.HOLD: self.hold}[kind]
+        shown = "" if client_name == ERASED else shown_of(client_name, level)
+        return f"{word}: {shown}" if shown else word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One event we want in a calendar. `session_id` groups a session with the holds of its offers."""
 
@@ -93,6 +114,7 @@ def entries_for(
     client_name: str,
     disclosure: Disclosure,
     *,
+    words: EntryWords,
     put_at: Span | None = None,
 ) -> Iterator[Entry]:
     """Yield what a calendar should show for one session: its own entry while it stands, and its holds.
@@ -107,56 +129,59 @@ def entries_for(
         session_id=session.id,
         content=Content(
             span=put_at or session.when.span,
-            title=_title(EntryKind.SESSION, client_name, disclosure.session_level),
+            title=words.title(EntryKind.SESSION, client_name, disclosure.session_level),
             location=_place(session.location, client_name, disclosure.session_level),
             showing=Showing.CONFIRMED,
         ),
     )
     for offer in offers:
         for alternative in offer.held:
-            yield _hold(session, alternative, client_name, disclosure)
+            yield _hold(session, alternative, client_name, disclosure, words)
 
 
-def _hold(session: Session, alternative: Alternative, client_name: str, disclosure: Disclosure) -> Entry:
+def _hold(
+    session: Session, alternative: Alternative, client_name: str, disclosure: Disclosure, words: EntryWords
+) -> Entry:
     location = alternative.location or session.location
     return Entry(
         key=EntryKey(kind=EntryKind.HOLD, id=alternative.id),
         session_id=session.id,
         content=Content(
             span=alternative.when.span,
-            title=_title(EntryKind.HOLD, client_name, disclosure.hold_level),
+            title=words.title(EntryKind.HOLD, client_name, disclosure.hold_level),
             location=_place(location, client_name, disclosure.hold_level),
             showing=Showing.FIRM if disclosure.firm_holds else Showing.TENTATIVE,
         ),
     )
 
 
-def neutral(content: Content, kind: EntryKind, level: Level) -> Content:
+def neutral(content: Content, kind: EntryKind, level: Level, *, words: EntryWords) -> Content:
     """Return what stands in a calendar without anything that tells whose it is."""
-    return replace(content, title=_title(kind, ERASED, level), location="")
+    return replace(content, title=words.title(kind, ERASED, level), location="")
 
 
-def titles(client_name: str) -> frozenset[str]:
-    """Return every title by which a calendar may have named a client."""
-    named = (Level.INITIALS, Level.FIRST_NAME, Level.FULL)
-    return frozenset(_title(kind, client_name, level) for kind in EntryKind for level in named)
+def shown_of(client_name: str, level: Level) -> str:
+    """Return what a title shows of a client at a level: nothing below that of initials."""
+    names = client_name.split()
+    match level:
+        case Level.BUSY | Level.NEUTRAL:
+            return ""
+        case Level.INITIALS:
+            return ". ".join(part[0].upper() for part in names) + "."
+        case Level.FIRST_NAME:
+            return names[0]
+        case Level.FULL:
+            return client_name
+        case _:
+            assert_never(level)
+
+
+def named_in(title: str) -> Iterator[str]:
+    """Yield what may name a client in a title of whichever language: whatever follows a colon."""
+    _, *rest = title.split(":")
+    for number in range(len(rest)):
+        yield ":".join(rest[number:]).strip()
 
 
 def _place(location: Location, client_name: str, level: Level) -> str:
     return location.text if level is Level.FULL and client_name != ERASED else ""
-
-
-def _title(kind: EntryKind, client_name: str, level: Level) -> str:
-    if level is Level.BUSY:
-        return "Busy"
-    word = {EntryKind.SESSION: "Session", EntryKind.HOLD: "Hold"}[kind]
-    if client_name == ERASED:
-        return word
-    names = client_name.split()
-    name = {
-        Level.NEUTRAL: "",
-        Level.INITIALS: ". ".join(part[0].upper() for part in names) + ".",
-        Level.FIRST_NAME: names[0],
-        Level.FULL: client_name,
-    }[level]
-    return f"{word}: {name}" if name else word

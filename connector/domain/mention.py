@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from connector.domain.entry import titles
-from connector.domain.people import ERASED
+from connector.domain.entry import named_in, shown_of
+from connector.domain.people import ERASED, Level
 
 _SHORTEST = 5  # a full name
 _APART = "\0"  # stands in no name
@@ -25,17 +25,20 @@ class Words:
 
     Attributes:
         spelled: Full names, addresses and numbers, as they stand in texts.
-        whole: Names and titles of events, in lower case: what a text tells as a whole, or not at all.
+        whole: Names, in lower case: what a text tells as a whole, or not at all.
+        titled: Names as titles of events show them, in lower case: what tells of them after a colon.
         shared: Whether somebody else goes by a name, an address or a number of theirs, or has it in their own.
     """
 
     spelled: frozenset[str]
     whole: frozenset[str]
+    titled: frozenset[str]
     shared: bool
 
     def mean(self, text: str) -> bool:
         """Whether a short text, such as a title, tells of them."""
-        return _plain(text) in self.whole or _pattern(self.spelled).search(text) is not None
+        is_title = any(_plain(named) in self.titled for named in named_in(text))
+        return is_title or _plain(text) in self.whole or _pattern(self.spelled).search(text) is not None
 
     def replaced(self, text: str, word: str) -> str:
         """Return a text with a word in the place of whatever tells of them."""
@@ -67,12 +70,22 @@ def words(
     others = _APART.join(everybody_else)
     theirs = full | {one for one in contacts if one}
     spelled = {word for word in theirs if not _pattern([word]).search(others)}
-    whole = _whole(names) - _whole(other_clients)
-    return Words(spelled=frozenset(spelled), whole=frozenset(whole), shared=spelled != theirs)
+    return Words(
+        spelled=frozenset(spelled),
+        whole=_whole(names) - _whole(other_clients),
+        titled=_titled(names) - _titled(other_clients),
+        shared=spelled != theirs,
+    )
 
 
-def _whole(names: Collection[str]) -> set[str]:
-    return {_plain(text) for name in names for text in (name, *titles(name))}
+def _whole(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(_plain, names))
+
+
+def _titled(names: Iterable[str]) -> frozenset[str]:
+    """Return what titles may have shown of clients of these names, in lower case."""
+    shown = {shown_of(name, level) for name in names for level in Level}
+    return _whole(shown - {""})
 
 
 def _plain(text: str) -> str:

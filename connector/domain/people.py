@@ -22,6 +22,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Z
 _IN_MAILBOX, _IN_HOST = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]"), re.compile(r"[A-Za-z0-9.-]")
 _AMBIGUOUS = "ßẞς\u200c\u200d"  # these mean other hosts by IDNA 2003 and 2008: a letter would go to a stranger
 _LONGEST_SHOWN = 100
+_LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?")
 _PHONE = re.compile(r"\+[0-9]{6,15}")
 
 
@@ -148,6 +149,11 @@ class Client:
     def address(self, medium: Medium) -> str:
         """Return where they are told by a medium; empty for nowhere."""
         return {Medium.EMAIL: self.email, Medium.SMS: self.phone}[medium]
+
+
+def is_locale(text: str) -> bool:
+    """Whether a text is written as a language is, and perhaps a country: en, de, en_GB."""
+    return _LOCALE.fullmatch(text) is not None
 
 
 def check_address(address: str) -> str:

@@ -236,5 +236,6 @@ def check_open(question: Question) -> None:
         raise QuestionClosedError("This question has been answered already.", code="question_answered")
     if question.state is QuestionState.DROPPED:
         raise QuestionClosedError(
-            "This question no longer stands: the session or its entry has been changed since.", code="question_dropped"
+            "This question no longer stands: the session or its entry has been changed since.",
+            code="question_dropped",
         )

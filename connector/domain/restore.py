@@ -27,8 +27,9 @@ from connector.domain.people import Actor
 from connector.domain.question import Question, drop
 from connector.domain.session import Session, SessionState
 from connector.domain.span import Span, When
+from connector.sentence import Sentence
 
-WHY = "the database was restored, and this was no longer so"
+WHY = Sentence("the database was restored, and this was no longer so")
 
 
 class Follow(StrEnum):
@@ -144,7 +145,7 @@ def _accepted(session: Session, offer: Offer, chosen: Alternative, by: Actor, no
 
 def _ended(session: Session, offer: Offer, by: Actor, now: datetime) -> Verdict:
     """End an offer of which nobody knows how it has ended."""
-    ending = offers.withdraw(replace(offer, expires_at=None), session, by=by, now=now, why=WHY)
+    ending = offers.withdraw(replace(offer, expires_at=None), session, by=by, now=now, why=str(WHY))
     ended = replace(ending.offer, expires_at=offer.expires_at)
     flagging = sessions.flagged(session, FlagReason.RESTORED, by=by, now=now)
     return Verdict(

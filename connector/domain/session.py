@@ -25,7 +25,7 @@ from connector.domain.people import Actor
 from connector.domain.span import When
 from connector.domain.text import one_line
 from connector.errors import PastSpanError, RuleError
-from connector.sentence import Sentence
+from connector.sentence import Sentence, Zone
 
 LONGEST_LOCATION = 500
 
@@ -212,7 +212,7 @@ def check_future(when: When, now: datetime) -> None:
             code="time_passed",
             field="when",
             when=when.local,
-            zone=when.zone,
+            zone=Zone(when.zone),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import RuleError, WallTimeError
+from connector.sentence import Zone
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
 
@@ -112,22 +113,22 @@ class When:
         if early != late:
             if early.astimezone(info).replace(tzinfo=None) != local:
                 raise WallTimeError(
-                    "The clocks in %(zone)s go forward on %(day)s, and %(time)s does not exist there. Choose an "
-                    "earlier or a later time.",
+                    "The clocks (%(zone)s) go forward on %(day)s, and %(time)s does not exist then. Choose an earlier "
+                    "or a later time.",
                     code="time_does_not_exist",
                     field="when",
-                    zone=zone,
+                    zone=Zone(zone),
                     day=local.date(),
                     time=local.time(),
                 )
             if fold is None:
                 raise WallTimeError(
-                    "The clocks in %(zone)s go back on %(day)s, and %(time)s comes twice there. Say which one you "
-                    "mean: the earlier or the later.",
+                    "The clocks (%(zone)s) go back on %(day)s, and %(time)s comes twice. Say which one you mean: the "
+                    "earlier or the later.",
                     code="time_comes_twice",
                     field="when",
                     choices=("earlier", "later"),
-                    zone=zone,
+                    zone=Zone(zone),
                     day=local.date(),
                     time=local.time(),
                 )

@@ -14,6 +14,8 @@ from connector.sentence import Sentence
 
 JOINERS = frozenset("\u200c\u200d")  # zero-width non-joiner and joiner: Persian, Hindi, composed emoji
 _MEANINGLESS = frozenset("\u00ad\u061c\u200b\u200e\u200f\u2060\ufeff")  # soft hyphens, marks: pasted without being seen
+NO_BREAKS = frozenset("\u00a0\u202f")  # blanks at which no line may end: 10 Uhr, Dr. Kim
+_ASCII_BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 # No blanks by their class, and yet nothing can be seen of them: fillers, selectors, the empty Braille cell.
 _UNSEEN = re.compile(
     r"[\s\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]*"
@@ -43,6 +45,14 @@ def one_line(text: str, *, label: Sentence, field: str, longest: int, between: s
     if len(text) > longest:
         raise too_long(text, label=label, field=field, longest=longest)
     return text
+
+
+def collapse(text: str) -> str:
+    """Return `text` with each run of plain blanks and line breaks as one blank, and none at its ends.
+
+    Blanks that hold together what stands beside them stay.
+    """
+    return _ASCII_BLANKS.sub(" ", text).strip(" ")
 
 
 def can_be_seen(text: str) -> bool:

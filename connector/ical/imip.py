@@ -62,7 +62,7 @@ def message(
     mail["To"] = _address(recipient)
     if reply_to is not None:
         mail["Reply-To"] = _address(reply_to)
-    mail["Subject"] = _plain(subject)
+    mail["Subject"] = _plain(subject.replace("\u00a0", " "))  # stays ASCII if it can
     mail["Date"] = date
     mail["Message-ID"] = _checked_id(message_id)
     if thread_id is not None and thread_id != message_id:

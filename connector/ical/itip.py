@@ -13,11 +13,12 @@ from icalendar import Calendar, Event, vCalAddress
 from connector.domain.notice import Recipient
 from connector.domain.people import check_address
 from connector.domain.session import Session
-from connector.domain.text import JOINERS
+from connector.domain.text import JOINERS, NO_BREAKS, collapse
 
 PRODID = "-//Pencilled//Pencilled//EN"
 
 _LONGEST_NAME = 200
+_KEPT = JOINERS | NO_BREAKS
 _UNFIT_FOR_CN = re.compile(r'["^\\]')  # RFC 6868 would write them as ^', ^^: readers print that as it stands
 
 
@@ -83,9 +84,9 @@ def cancel(session: Session, *, practitioner_name: str, client: Recipient, summa
 def one_line(text: str) -> str:
     """Return `text` with everything unprintable (line breaks, controls, direction marks) turned into single spaces.
 
-    But for the two joiners, which are part of how names are written.
+    But for the two joiners, which are part of how names are written, and for blanks at which no line may end.
     """
-    return " ".join("".join(c if c.isprintable() or c in JOINERS else " " for c in text).split())
+    return collapse("".join(c if c.isprintable() or c in _KEPT else " " for c in text))
 
 
 def _event(session: Session, *, practitioner_name: str, client: Recipient, answer: Mapping[str, str]) -> Event:

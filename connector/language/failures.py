@@ -10,12 +10,11 @@ def told(error: RuleError | ProviderError, language: Language) -> str:
     """Say what went wrong as whole sentences, with what to do about it."""
     if isinstance(error, RuleError):
         return language.refusal(error)
-    if error.sentence is not None:
-        return _in_our_words(error, language.sentence(error.sentence), language)
-    reason = str(error).strip().removesuffix(".")
+    reason = language.sentence(error.sentence).strip().removesuffix(".")
     if not reason:
         return language.say("The calendar service did not do what was asked. Please try again.")
-    return _in_its_words(error, reason[0].upper() + reason[1:], language)
+    say = _in_its_words if error.quoted else _in_our_words
+    return say(error, reason[0].upper() + reason[1:], language)
 
 
 def _in_our_words(error: ProviderError, reason: str, language: Language) -> str:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
 from babel.dates import format_skeleton, get_timezone_location, get_timezone_name
 
 from connector.domain.session import Location, LocationKind
 from connector.domain.span import When, zone_named
 from connector.language.catalogues import Language
 from connector.language.offered import Languages
-from connector.language.values import PLAINER, formats, moment
+from connector.language.values import PLAINER, day, hour
 
 _LONGEST_ABBREVIATION = 5
 
@@ -42,19 +40,17 @@ class Teller:
     """Tells one reader about times and places.
 
     Attributes:
-        language: What they are told in.
-        locale: As they gave it, such as en, de_AT or en-US: dates are written as its country does.
+        language: What they are told in, written as their country does.
         zone: An IANA name.
     """
 
     language: Language
-    locale: str
     zone: str
 
     @classmethod
     def to(cls, *, locale: str, zone: str, languages: Languages) -> Teller:
         """Tell somebody of this locale and zone, in their language if it is offered."""
-        return cls(language=languages.of(locale), locale=locale, zone=zone)
+        return cls(language=languages.of(locale), zone=zone)
 
     def when(self, when: When) -> str:
         """Tell a stretch of time in full; also on the clock it was agreed on, if that shows another hour."""
@@ -94,20 +90,20 @@ class Teller:
     def brief(self, at: datetime) -> str:
         """Tell an instant for a subject line: day, time and the zone's abbreviation."""
         local = at.astimezone(zone_named(self.zone))
-        day = format_skeleton("MMMEd", local, locale=self._formats)
-        return f"{day}, {self._time(local)} {self._abbreviation(local)}".translate(PLAINER)
+        day_named = format_skeleton("MMMEd", local, locale=self.language.formats)
+        return f"{day_named}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
 
     def line(self, at: datetime) -> str:
         """Tell an instant in a table whose zone is named nearby: its date in short, and the time of day."""
         local = at.astimezone(zone_named(self.zone))
-        day = format_skeleton("yMMMd", local, locale=self._formats).translate(PLAINER)
-        return f"{day}, {self._clock(local)}"
+        date_named = format_skeleton("yMMMd", local, locale=self.language.formats).translate(PLAINER)
+        return f"{date_named}, {self._clock(local)}"
 
     def point(self, at: datetime) -> str:
         """Tell an instant inside a sentence: its date in short, the time of day and the zone's abbreviation."""
         local = at.astimezone(zone_named(self.zone))
-        day = format_skeleton("yMMMEd", local, locale=self._formats)
-        return f"{day}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
+        date_named = format_skeleton("yMMMEd", local, locale=self.language.formats)
+        return f"{date_named}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
 
     def say(self, message: str, /, **filled: Any) -> str:
         """Say a message, with times told on the reader's clock."""
@@ -146,10 +142,6 @@ class Teller:
             case _:
                 return value
 
-    @property
-    def _formats(self) -> Locale:
-        return _formats(self.locale, self.language.locale)
-
     def _span(self, when: When, zone: ZoneInfo, *, day_named: bool = True) -> str:
         day = f"{self._date(when.span.start.astimezone(zone))}, " if day_named else ""
         return f"{day}{self._hours(when, zone)} ({self._zone_of(when, zone)})"
@@ -157,9 +149,11 @@ class Teller:
     def _hours(self, when: When, zone: ZoneInfo) -> str:
         start, end = (t.astimezone(zone) for t in (when.span.start, when.span.end))
         changes = _clocks_change(start, end)
-        first, last = (self._time(t) + (f" [{_offset(t)}]" if changes else "") for t in (start, end))
+        marks = [f" [{_offset(t)}]" if changes else "" for t in (start, end)]
         if start.date() == end.date():
+            first, last = (self._time(t) + mark for t, mark in zip((start, end), marks, strict=True))
             return self.language.say_as("times of day", "%(start)s–%(end)s", start=first, end=last)  # noqa: RUF001 - how a stretch of time is written
+        first, last = (self._clock(t) + mark for t, mark in zip((start, end), marks, strict=True))
         return self.language.say("%(start)s until %(day)s, %(end)s", start=first, end=last, day=self._date(end))
 
     def _zone_of(self, when: When, zone: ZoneInfo) -> str:
@@ -168,13 +162,13 @@ class Teller:
         return self._zone_name(zone, start, exact=exact)
 
     def _clock(self, local: datetime) -> str:
-        return self.language.say_as("time of day", "%(time)s", time=self._time(local))
+        return self.language.clock(local.time())
 
     def _date(self, local: datetime) -> str:
-        return moment(local.date(), self._formats)
+        return day(local.date(), self.language.formats)
 
     def _time(self, local: datetime) -> str:
-        return moment(local.time(), self._formats)
+        return hour(local.time(), self.language.formats)
 
     def _zone_name(self, zone: ZoneInfo, local: datetime, *, exact: bool) -> str:
         """Name a zone as people do; `exact` where the clock shows the time twice and one of the two is meant."""
@@ -182,7 +176,7 @@ class Teller:
         return (f"{name}, {_offset(local)}" if exact else name).translate(PLAINER)
 
     def _abbreviation(self, local: datetime) -> str:
-        short = get_timezone_name(local, "short", locale=self._formats)
+        short = get_timezone_name(local, "short", locale=self.language.formats)
         for name in (short, local.tzname() or ""):
             if name.isalpha() and name.isupper() and len(name) <= _LONGEST_ABBREVIATION:
                 return name
@@ -202,16 +196,6 @@ def _plain_name(zone: ZoneInfo, language: Language, local: datetime, *, exact: b
     if "(" not in general:
         return f"{general}, {city}"
     return language.say("local time in %(city)s", city=city)
-
-
-@cache
-def _formats(locale: str, language: Locale) -> Locale:
-    """Return how to write dates: as the reader's country does, in the language they are told in."""
-    try:
-        parsed = Locale.parse(locale.replace("-", "_"))
-    except (UnknownLocaleError, ValueError, TypeError):
-        parsed = None
-    return formats(parsed if parsed is not None and parsed.language == language.language else language)
 
 
 def _clocks_change(start: datetime, end: datetime) -> bool:

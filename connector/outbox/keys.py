@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connector.errors import TransientError
+from connector.sentence import Sentence
 
 TIMEOUT = timedelta(seconds=5)
 _LONGEST = 8 * 1024  # bytes of a record
@@ -44,4 +45,4 @@ class DnsKeys:
         else:
             text = b"".join(next(iter(answer)).strings)
             return text if len(text) <= _LONGEST else None
-        raise TransientError(f"the DNS does not tell the key of a mail's signature now ({kind})")
+        raise TransientError(Sentence("the DNS does not tell the key of a mail's signature now (%(kind)s)", kind=kind))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.domain.people import Medium
 from connector.language.offered import Languages
 from connector.ports import Fate, Letter, NotSentError, Sender, Sms, SmsGateway
+from connector.sentence import Sentence
 
 
 class MediaSender:
@@ -28,7 +29,7 @@ class MediaSender:
         if outcome.fate is Fate.ACCEPTED:
             return outcome.remote_id or None
         is_over = outcome.fate is not Fate.PUT_OFF
-        raise NotSentError(outcome.reason, permanent=is_over, unknown=outcome.fate is Fate.UNKNOWN)
+        raise NotSentError(Sentence.quoted(outcome.reason), permanent=is_over, unknown=outcome.fate is Fate.UNKNOWN)
 
     def _written(self, letter: Letter) -> Sms:
         from connector.outbox.sms.texts import compose  # noqa: PLC0415  brings Babel: only who sends pays for it
@@ -37,7 +38,8 @@ class MediaSender:
             text = compose(letter, languages=self._languages)
         except ValueError as error:
             kind, what = letter.notice.kind, type(error).__name__
-            unfit = NotSentError(f"a text of kind {kind} cannot be written ({what})", permanent=True)
+            why = Sentence("a text of kind %(kind)s cannot be written (%(error)s)", kind=kind.value, error=what)
+            unfit = NotSentError(why, permanent=True)
         else:
             reference = letter.message_id.strip("<>").partition("@")[0]
             return Sms(number=letter.notice.to.address, text=text, reference=reference, receipts=self._receipts)

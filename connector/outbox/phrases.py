@@ -15,7 +15,7 @@ LETTERS: Mapping[str, str] = {
     NoticeKind.RELOCATED: marked("New place for the session"),
     NoticeKind.ACCEPTED: marked("Confirmation of the new time"),
     NoticeKind.CANCELLED: marked("Cancellation"),
-    NoticeKind.OFFERED: marked("Your offer of other times"),
+    NoticeKind.OFFERED: marked("Offer of other times"),
     NoticeKind.OFFER_CHANGED: marked("Changed offer of times"),
     NoticeKind.OFFER_REMINDER: marked("Reminder of your offer"),
     NoticeKind.REJECTED: marked("Confirmation that none of the times suits"),

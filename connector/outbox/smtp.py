@@ -10,7 +10,7 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,8 +21,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from connector.domain.people import check_address
 from connector.errors import RuleError
 from connector.exchange import uses, within
+from connector.language.messages import marked
 from connector.language.offered import Languages
 from connector.ports import Letter, NotSentError, before_request
+from connector.sentence import Sentence, Value
 
 TIMEOUT = timedelta(seconds=20)  # of a whole attempt: a frozen server's attempt ends before the work's lease does
 
@@ -33,12 +35,13 @@ _ENHANCED = re.compile(rb"^([245]\.\d{1,3}\.\d{1,3})\b")  # RFC 3463
 _AUTHENTICATION_REQUIRED = 530  # RFC 4954 section 6
 _PERMANENT = range(500, 600)
 _MISSING_FEATURE = {  # by the step that needs it
-    "STARTTLS": "the mail server offers no STARTTLS: use smtps://, or smtp:// on a trusted network",
-    "AUTH": (
-        "the mail server offers no login here: use smtp+starttls:// or smtps://, "
-        "or leave user and password out of the URL"
+    "STARTTLS": Sentence("the mail server offers no STARTTLS: use smtps://, or smtp:// on a trusted network"),
+    "AUTH": Sentence(
+        "the mail server offers no login here: use smtp+starttls:// or smtps://, or leave user and password out of the "
+        "URL"
     ),
 }
+_STEPS: Mapping[str, Value] = {"connecting": Sentence("connecting"), "sending": Sentence("sending")}
 
 
 class Security(Enum):
@@ -148,7 +151,10 @@ class SmtpSender:
             )
         except (ValueError, RuleError) as error:
             kind = letter.notice.kind
-            unfit = NotSentError(f"a letter of kind {kind} cannot be written ({type(error).__name__})", permanent=True)
+            why = Sentence(
+                "a letter of kind %(kind)s cannot be written (%(error)s)", kind=kind.value, error=type(error).__name__
+            )
+            unfit = NotSentError(why, permanent=True)
         else:
             sender = mail["From"].addresses[0].addr_spec
             self._hand_over(sender, letter.notice.to.address, mail.as_bytes())
@@ -320,20 +326,36 @@ def _meaning(error: smtplib.SMTPException | OSError | ValueError, step: str, ser
             return NotSentError(_MISSING_FEATURE[step], permanent=False)
         case ssl.SSLCertVerificationError():
             return NotSentError(
-                f"the mail server's certificate cannot be trusted ({error.verify_message}): "
-                "check the host name in its URL, or its certificate",
+                Sentence(
+                    "the mail server's certificate cannot be trusted (%(reason)s): check the host name in its URL, or "
+                    "its certificate",
+                    reason=error.verify_message,
+                ),
                 permanent=False,
             )
         case ssl.SSLError():
             return NotSentError(
-                "no encrypted connection to the mail server: check scheme and port in its URL", permanent=False
+                Sentence("no encrypted connection to the mail server: check scheme and port in its URL"),
+                permanent=False,
             )
-    where = f"the connection to the mail server at {server.host}:{server.port}"
-    is_late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
-    why = "took too long" if is_late else f"failed ({type(error).__name__})"
+    return NotSentError(_broken(error, step, server), permanent=False)
+
+
+def _broken(error: Exception, step: str, server: Server) -> Sentence:
+    """Say how a connection ended."""
+    place: Mapping[str, Value] = {"server": f"{server.host}:{server.port}", "step": _STEPS.get(step, step)}
     if isinstance(error.__context__, _FloodError):
-        why = f"was ended, since one reply had more than {_LONGEST_REPLY} bytes,"
-    return NotSentError(f"{where} {why} while {step}", permanent=False)
+        words = marked(
+            "the connection to the mail server at %(server)s was ended, since one reply had more than %(most)s bytes, "
+            "while %(step)s"
+        )
+        return Sentence.of(words, {**place, "most": _LONGEST_REPLY})
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return Sentence.of(
+            marked("the connection to the mail server at %(server)s took too long while %(step)s"), place
+        )
+    words = marked("the connection to the mail server at %(server)s failed (%(kind)s) while %(step)s")
+    return Sentence.of(words, {**place, "kind": type(error).__name__})
 
 
 def _reply_meaning(error: smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused, step: str) -> NotSentError:
@@ -341,26 +363,35 @@ def _reply_meaning(error: smtplib.SMTPResponseException | smtplib.SMTPRecipients
     match error:
         case smtplib.SMTPRecipientsRefused():
             code, reply = next(iter(error.recipients.values()))
-            return _refusal("the recipient", code, reply)
+            return _refusal(marked("the mail server refused the recipient (%(code)s)"), code, reply)
         case smtplib.SMTPDataError():
-            return _refusal("the message", error.smtp_code, error.smtp_error)
+            words = marked("the mail server refused the message (%(code)s)")
+            return _refusal(words, error.smtp_code, error.smtp_error)
         case smtplib.SMTPSenderRefused():
-            what = "refused the sender"
-            advice = "check that it may send from the configured address, and the credentials in the mail server's URL"
+            words = marked(
+                "the mail server refused the sender (%(code)s): check that it may send from the configured address, "
+                "and the credentials in the mail server's URL"
+            )
         case smtplib.SMTPAuthenticationError():
-            what, advice = "refused to let us log in", "check user and password in the mail server's URL"
+            words = marked(
+                "the mail server refused to let us log in (%(code)s): check user and password in the mail server's URL"
+            )
         case _:
-            what = f"turned us away while {step}"
-            advice = "check scheme, host and port in the mail server's URL"
-    numbers = _numbers(error.smtp_code, error.smtp_error)
-    return NotSentError(f"the mail server {what} ({numbers}): {advice}", permanent=False)
+            words = marked(
+                "the mail server turned us away while %(step)s (%(code)s): check scheme, host and port in the mail "
+                "server's URL"
+            )
+    values: dict[str, Value] = {"code": _numbers(error.smtp_code, error.smtp_error)}
+    if "%(step)s" in words:
+        values["step"] = _STEPS.get(step, step)
+    return NotSentError(Sentence.of(words, values), permanent=False)
 
 
-def _refusal(what: str, code: int, reply: bytes | str) -> NotSentError:
+def _refusal(why: str, code: int, reply: bytes | str) -> NotSentError:
     if code == _AUTHENTICATION_REQUIRED:
-        advice = "put user and password into its URL"
-        return NotSentError(f"the mail server wants us to log in ({code}): {advice}", permanent=False)
-    return NotSentError(f"the mail server refused {what} ({_numbers(code, reply)})", permanent=code in _PERMANENT)
+        wanted = marked("the mail server wants us to log in (%(code)s): put user and password into its URL")
+        return NotSentError(Sentence.of(wanted, {"code": str(code)}), permanent=False)
+    return NotSentError(Sentence.of(why, {"code": _numbers(code, reply)}), permanent=code in _PERMANENT)
 
 
 def _numbers(code: int, reply: bytes | str) -> str:

@@ -36,6 +36,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from connector.domain.text import collapse
 from connector.language.catalogues import Language
 from connector.language.templates import speak
 
@@ -203,7 +204,7 @@ def _template(environment: Environment, source: str) -> Template:
 def _filled(environment: Environment, source: str, values: Mapping[str, Any]) -> str:
     # Joined again because a condition that does not hold leaves its spaces behind; keeps Markup what it is.
     rendered = _template(environment, source).render(values)
-    joined = " ".join(rendered.split())
+    joined = collapse(rendered)
     return Markup(joined) if environment.autoescape else joined  # noqa: S704  escaped by the environment itself
 
 

@@ -22,8 +22,8 @@ from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_a
 from connector.domain.session import Session
 from connector.errors import RuleError, TransientError
 from connector.failures import tell
-from connector.language.messages import marked
 from connector.ports import Clock, Letter, NotSentError, Sender
+from connector.sentence import Sentence
 from connector.services import notices, standstill
 from connector.services.policy import Policy
 from connector.storage import conversations, installation, ledger, messages, offers, people, sessions, signins, timeline
@@ -32,6 +32,7 @@ from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message, MessageState
+from connector.storage.sentences import written
 
 A_MOMENT = timedelta(seconds=30)  # what is told at once by one medium has gone by the other by then
 RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
@@ -245,7 +246,7 @@ def converse(
             if error is None or error.permanent:
                 turn = _begin(db, policy, conversation_id, clock(), still=still)
         if error is not None and not error.permanent:
-            raise TransientError(str(error)) from error
+            raise TransientError(error.sentence) from error
         is_taken = is_taken or error is None
     if is_taken:
         with fenced(database, fence) as db:
@@ -472,7 +473,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
     if not error.permanent:
         may_have_left = error.unknown or message.state is MessageState.SENDING  # by this try, or an earlier one
         state = MessageState.SENDING if may_have_left else MessageState.QUEUED
-        messages.set_state(db, message.id, state, error=str(error))
+        messages.set_state(db, message.id, state, error=error.sentence)
         if stored is not None and is_own and stored.beliefs and not error.unknown:
             conversations.save(db, replace(stored, beliefs=rules.not_sent(stored.beliefs, message.id)))
         return
@@ -485,9 +486,9 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
             message=str(message.id),
         )
         if stored is not None and is_own:
-            conversations.save(db, _left_in_doubt(db, stored, message, str(error), now))
+            conversations.save(db, _left_in_doubt(db, stored, message, error.sentence, now))
         return
-    messages.set_state(db, message.id, MessageState.REFUSED, error=str(error))
+    messages.set_state(db, message.id, MessageState.REFUSED, error=error.sentence)
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
     if stored is not None and is_own:
         beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None
@@ -503,21 +504,21 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
         session_id=message.session_id,
         kind=message.kind.value,
         medium=message.medium.value,
-        why=str(error),
+        why=written(error.sentence),
     )
     timeline.append(db, message.practitioner_id, [fact])  # last: it waits for whoever readdresses the practitioner
 
 
-_CUT_OFF = marked("nobody knows whether it had left when we were cut off")
+_CUT_OFF = Sentence("nobody knows whether it had left when we were cut off")
 
 
 def _left_in_doubt(
-    db: Connection, stored: StoredConversation, message: Message, why: str, now: datetime
+    db: Connection, stored: StoredConversation, message: Message, why: Sentence, now: datetime
 ) -> StoredConversation:
     """Leave a text whose fate is not known as it is: it is never sent again, and by no other way."""
     messages.set_state(db, message.id, MessageState.UNKNOWN, error=why)
     kind, medium = message.kind.value, message.medium.value
-    fact = NoticeInDoubt(at=now, by=CLOCK, session_id=message.session_id, kind=kind, medium=medium, why=why)
+    fact = NoticeInDoubt(at=now, by=CLOCK, session_id=message.session_id, kind=kind, medium=medium, why=written(why))
     timeline.append(db, message.practitioner_id, [fact])
     _forget_pending(db, stored.id, message)
     beliefs = rules.left_in_doubt(stored.beliefs, message.notice) if stored.beliefs else None

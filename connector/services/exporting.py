@@ -16,13 +16,16 @@ from connector.domain.entry import EntryKey, entries_for
 from connector.domain.offer import OfferState
 from connector.domain.reconcile import Mirror
 from connector.domain.session import Session
+from connector.sentence import Sentence
 from connector.services.erasing import EVER
+from connector.services.policy import Policy
+from connector.services.titles import words_of
 from connector.storage import calendars, mentions, mirrors, offers, people, personal, sessions
 
 _DOCUMENTS = frozenset({"notice", "beliefs", "details"})  # columns that hold JSON
 
 
-def export(db: Connection, client_id: UUID, *, now: datetime) -> Mapping[str, Any]:
+def export(db: Connection, policy: Policy, client_id: UUID, *, now: datetime) -> Mapping[str, Any]:
     """Return everything about a client by section; docs/operating.md says what each holds.
 
     Raises: NotFoundError.
@@ -37,7 +40,9 @@ def export(db: Connection, client_id: UUID, *, now: datetime) -> Mapping[str, An
     sections["unknown_calendar_entries"] = [_plain(row) for row in mentions.unknown(db, words)]
     sections["lists_after_restores"] = list(mentions.righted(db, words))
     sections["shown_in_calendars"] = [
-        shown for session in sessions.of_client(db, client_id, since=EVER) for shown in _shown(db, session, client.name)
+        shown
+        for session in sessions.of_client(db, client_id, since=EVER)
+        for shown in _shown(db, policy, session, client.name)
     ]
     return sections
 
@@ -45,9 +50,15 @@ def export(db: Connection, client_id: UUID, *, now: datetime) -> Mapping[str, An
 def _plain(row: Row[Any]) -> dict[str, Any]:
     """Return a row as a dictionary, its documents read."""
     return {
-        name: msgspec.json.decode(value) if name in _DOCUMENTS and value is not None else value
+        name: _plain_value(name, value)
         for name, value in row._mapping.items()  # noqa: SLF001 - what SQLAlchemy calls its public way to a dictionary
     }
+
+
+def _plain_value(name: str, value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return str(value)
+    return msgspec.json.decode(value) if name in _DOCUMENTS and value is not None else value
 
 
 def _nest_alternatives(sections: dict[str, Any]) -> None:
@@ -58,12 +69,14 @@ def _nest_alternatives(sections: dict[str, Any]) -> None:
         offer["alternatives"] = by_offer[offer["id"]]
 
 
-def _shown(db: Connection, session: Session, client_name: str) -> Iterator[dict[str, Any]]:
+def _shown(db: Connection, policy: Policy, session: Session, client_name: str) -> Iterator[dict[str, Any]]:
     """Yield what stands in calendars of a session, and what it shows there."""
     open_offer = offers.in_state(db, session.id, OfferState.OPEN)
+    words = words_of(db, policy, session.practitioner_id)
     for calendar_id, mirror in mirrors.of_session(db, session.id):
         calendar = calendars.calendar(db, calendar_id)
-        entries = entries_for(session, [open_offer] if open_offer else [], client_name, calendar.disclosure)
+        offered = [open_offer] if open_offer else []
+        entries = entries_for(session, offered, client_name, calendar.disclosure, words=words)
         contents = {entry.key: entry.content for entry in entries}
         if mirror.stands:
             yield _entry(calendar, mirror, contents)

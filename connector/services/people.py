@@ -30,7 +30,7 @@ def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *
     Args:
         db: The transaction, in which they are locked first: what somebody else has changed meanwhile stays so.
         client_id: Who it is.
-        changes: By field of `Client`, what it shall be; everything else stays as it is by then.
+        changes: By field of `Client`, what it is to be; everything else stays as it is by then.
         by: Who does it.
         now: Aware UTC.
 
@@ -69,7 +69,7 @@ def change_practitioner(
     Args:
         db: The transaction, in which they are locked first: what somebody else has changed meanwhile stays so.
         practitioner_id: Who it is.
-        changes: By field of `Practitioner`, what it shall be; everything else stays as it is by then.
+        changes: By field of `Practitioner`, what it is to be; everything else stays as it is by then.
         by: Who does it.
         now: Aware UTC.
 
@@ -85,6 +85,8 @@ def change_practitioner(
         note(Event.SIGNED_OUT_EVERYWHERE, changed.id, browsers=count)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
+    if changed.locale != before.locale:  # in which their entries are named
+        make_calendars_due(db, changed.id, now=now)
     names = _different(before, changed)
     fact = PersonChanged(at=now, by=by, who="practitioner", changed=names)
     timeline.append(db, changed.id, [fact] if names else [])

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from connector.domain.answering import AnswerPolicy
+from connector.domain.notice import Recipient
 from connector.domain.people import Medium
+from connector.language.offered import Languages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Policy:
         refuse_conflicts: Whether a client is refused a time that is no longer free in another calendar.
         answers: What proves that it is the client who answers an offer.
         operator: The mail address of whoever runs the installation; empty for none.
+        operator_locale: How they are written to, such as en, de or en_GB.
+        languages: Those in which people are told things, and their calendars' entries named.
     """
 
     organizer: str
@@ -42,6 +46,13 @@ class Policy:
     refuse_conflicts: bool = False
     answers: AnswerPolicy = AnswerPolicy.LINK
     operator: str = ""
+    operator_locale: str = "en"
+    languages: Languages = Languages()
+
+    @property
+    def to_operator(self) -> Recipient:
+        """Whoever runs the installation, as a letter is addressed to them."""
+        return Recipient(name="Operator", address=self.operator, zone="UTC", locale=self.operator_locale)
 
     @property
     def mail_domain(self) -> str:

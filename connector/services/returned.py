@@ -14,11 +14,13 @@ from connector.domain.facts import NoticeRefused
 from connector.domain.people import CLOCK
 from connector.failures import tell
 from connector.inbox.reports import Bounce
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.conversations import remembered
 from connector.storage import conversations, messages, people, timeline
 from connector.storage.conversations import StoredConversation
 from connector.storage.messages import Message, MessageState
+from connector.storage.sentences import written
 
 _HAS_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 
@@ -32,7 +34,12 @@ def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
     final = [one for one in bounce.undelivered if one.is_final]
     if not final:
         return None
-    why = "the recipient's mail server sent it back" + (f" ({final[0].status})" if final[0].status else "")
+    status = final[0].status
+    why = (
+        Sentence("the recipient's mail server sent it back (%(status)s)", status=status)
+        if status
+        else Sentence("the recipient's mail server sent it back")
+    )
     session_id: UUID | None = None
     for letter in _letters(db, bounce.letters):
         mark(db, letter, why, now=now)
@@ -52,7 +59,7 @@ def _letters(db: Connection, message_ids: Iterable[str]) -> Iterable[Message]:
             yield letter
 
 
-def mark(db: Connection, letter: Message, why: str, *, now: datetime) -> bool:
+def mark(db: Connection, letter: Message, why: Sentence, *, now: datetime) -> bool:
     """Note that something did not arrive that had left, and tell the practitioner; whether that is new.
 
     It is not repeated, and its session needs them. Its reader may have read it all the same, or elsewhere.
@@ -62,9 +69,9 @@ def mark(db: Connection, letter: Message, why: str, *, now: datetime) -> bool:
     if current is None or current.state not in _HAS_LEFT:
         return False
     messages.set_state(db, letter.id, MessageState.REFUSED, sent_at=letter.sent_at, error=why)
-    tell("letter_returned", why, letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
+    tell("letter_returned", str(why), letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
     if stored is not None and not messages.has_left_since(db, letter):
-        conversations.save(db, _in_doubt(db, stored, letter, why))
+        conversations.save(db, _in_doubt(db, stored, letter, str(why)))
     if letter.to_client:
         practitioner = people.practitioner(db, letter.practitioner_id)
         notice = notices.not_delivered(practitioner, letter.notice, medium=letter.medium)
@@ -75,19 +82,19 @@ def mark(db: Connection, letter: Message, why: str, *, now: datetime) -> bool:
         session_id=letter.session_id,
         kind=letter.kind.value,
         medium=letter.medium.value,
-        why=why,
+        why=written(why),
     )
     timeline.append(db, letter.practitioner_id, [fact])
     return True
 
 
-def unmark(db: Connection, letter: Message, why: str) -> None:
+def unmark(db: Connection, letter: Message, why: Sentence) -> None:
     """Note that what was marked for this reason has arrived after all: its session needs nobody for that any more."""
     stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None
-    if letter.state is not MessageState.REFUSED or letter.error != why:
+    if letter.state is not MessageState.REFUSED or str(letter.error) != str(why):
         return
     messages.set_state(db, letter.id, MessageState.SENT, sent_at=letter.sent_at)
-    if stored is not None and stored.refused == why:
+    if stored is not None and stored.refused == str(why):
         conversations.save(db, replace(stored, refused=""))
 
 

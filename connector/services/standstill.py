@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector.domain.facts import CalendarPaused
-from connector.domain.notice import Notice, NoticeKind, PauseReason, Recipient
+from connector.domain.notice import Notice, NoticeKind, PauseReason
 from connector.domain.people import CLOCK, Actor, Practitioner
 from connector.errors import StandstillError
 from connector.ports import Clock, Seen, Witness
@@ -24,7 +24,6 @@ from connector.storage import calendars, installation, ledger, people, remote_ch
 from connector.storage.database import Database
 
 LOOK = timedelta(minutes=1)  # after so long, work that was put off asks again
-OPERATOR = "Operator"
 MAY_LEAVE = (NoticeKind.RESTORE_FOUND, NoticeKind.SIGN_IN)  # all that is told to anybody meanwhile
 WORDS = (
     "Pencilled's database was set back to an earlier state, and that is being put right. Until then nothing can be "
@@ -179,7 +178,7 @@ def _pause(db: Connection, by: Actor, now: datetime) -> None:
 def _tell_operator(db: Connection, policy: Policy, epoch: int, now: datetime) -> None:
     notice = Notice(
         kind=NoticeKind.RESTORE_FOUND,
-        to=Recipient(name=OPERATOR, address=policy.operator, zone="UTC", locale="en"),
+        to=policy.to_operator,
         practitioner_name="",
         since=installation.get(db).known_until,
     )

@@ -19,6 +19,7 @@ from connector.domain.span import Span
 from connector.errors import ProviderError
 from connector.ports import Account, Listed, RemoteCalendar, RemoteCalendarInfo
 from connector.services.accounts import connect
+from connector.services.policy import Policy
 from connector.services.sync import comparison, push
 from connector.storage import calendars, doubts, mirrors, offers, sessions
 from connector.storage.database import Database
@@ -135,6 +136,7 @@ class Survey:
 
 def take(
     database: Database,
+    policy: Policy,
     open_remote: Callable[[UUID], RemoteCalendar],
     *,
     open_account: Callable[[AccountConnection], Account] | None = None,
@@ -149,7 +151,7 @@ def take(
     with database.read() as db:
         targets = calendars.calendars_of(db)
     waiting = [one for one in targets if before or one.paused == PauseReason.RESTORED]
-    taken = [_survey(database, open_remote, calendar, now) for calendar in waiting]
+    taken = [_survey(database, policy, open_remote, calendar, now) for calendar in waiting]
     if open_account is None:
         return taken
     return [one if one.error else replace(one, elsewhere=_elsewhere(database, open_account, one, now)) for one in taken]
@@ -184,10 +186,14 @@ def _count_unknown(
 
 
 def _survey(
-    database: Database, open_remote: Callable[[UUID], RemoteCalendar], calendar: Calendar, now: datetime
+    database: Database,
+    policy: Policy,
+    open_remote: Callable[[UUID], RemoteCalendar],
+    calendar: Calendar,
+    now: datetime,
 ) -> Survey:
     with database.read() as db:
-        contents = push.picture(db, calendar.id, now=now).contents
+        contents = push.picture(db, policy, calendar.id, now=now).contents
         stored = {mirror.key: mirror for mirror in mirrors.all_in(db, calendar.id)}
         connection = calendars.connection(db, calendar.connection_id)
     if connection.state is not ConnectionState.OK:

@@ -13,8 +13,8 @@ from connector.domain.facts import ClientWrote, PersonChanged
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import Actor, Client, Medium, Role
 from connector.domain.text import visible
-from connector.language.messages import marked
 from connector.ports import Receipt, Reply, Told
+from connector.sentence import Sentence
 from connector.services import notices, returned
 from connector.storage import conversations, messages, people, sessions, timeline
 from connector.storage.seal import Seal
@@ -22,7 +22,7 @@ from connector.storage.seal import Seal
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
 LONGEST_WORDS = 500  # characters that are shown of what somebody has written
 MOST_WORDS, WITHIN = 20, timedelta(hours=24)  # so many messages about a session are shown
-_NOT_ARRIVED = marked("the gateway says that it did not arrive")
+_NOT_ARRIVED = Sentence("the gateway says that it did not arrive")
 _STOP = frozenset({"stop", "stopp", "stopall", "stop all", "unsubscribe"})
 
 

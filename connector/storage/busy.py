@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from connector.domain.connection import ConnectionState
 from connector.domain.span import Span
+from connector.sentence import Sentence
 from connector.storage.tables import busy_times, calendars, connections, unread_events
 
 
@@ -57,7 +58,7 @@ def confirm(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
     db.execute(update(calendars).where(calendars.c.id == calendar_id, is_known).values(busy_at=now))
 
 
-def note_trouble(db: Connection, calendar_id: UUID, trouble: str) -> None:
+def note_trouble(db: Connection, calendar_id: UUID, trouble: Sentence) -> None:
     """Note why a calendar could not be read; what was known of it stays, growing older."""
     db.execute(update(calendars).where(calendars.c.id == calendar_id).values(busy_trouble=trouble))
 

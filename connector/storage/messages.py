@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, exists, insert, select, update
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.people import Medium
+from connector.sentence import Sentence
 from connector.storage.conversations import StoredConversation
 from connector.storage.tables import conversations, messages
 
@@ -52,7 +53,7 @@ class Message:
     state: MessageState
     queued_at: datetime
     sent_at: datetime | None
-    error: str | None
+    error: Sentence | None
     receipt: str | None = None
 
 
@@ -97,7 +98,12 @@ def get(db: Connection, message_id: UUID) -> Message | None:
 
 
 def set_state(
-    db: Connection, message_id: UUID, state: MessageState, *, sent_at: datetime | None = None, error: str | None = None
+    db: Connection,
+    message_id: UUID,
+    state: MessageState,
+    *,
+    sent_at: datetime | None = None,
+    error: Sentence | None = None,
 ) -> None:
     """Note how far a message is, and why it is no further; `error` must not name or quote anybody."""
     values = {"state": state.value, "sent_at": sent_at, "error": error}
@@ -132,9 +138,7 @@ def has_left_since(db: Connection, message: Message) -> bool:
 def last_text_to(db: Connection, number: str) -> Message | None:
     """Return the text that went to a number last; None if none did, or the number is nobody's any more."""
     to_it = (conversations.c.medium == Medium.SMS.value) & (conversations.c.address == number)
-    about = messages.c.session_id.in_(
-        select(conversations.c.session_id).where(to_it)
-    )  # which has an index
+    about = messages.c.session_id.in_(select(conversations.c.session_id).where(to_it))  # which has an index
     own = about & messages.c.conversation_id.in_(select(conversations.c.id).where(to_it))
     has_left = messages.c.state.in_([state.value for state in MessageState if state not in _STAYED])
     query = select(messages).where(own, has_left).order_by(messages.c.queued_at.desc(), messages.c.id)

@@ -47,6 +47,11 @@ def owner(db: Connection, signin_id: UUID, *, now: datetime) -> UUID | None:
     return row.practitioner_id if row is not None and row.used_at is None and row.expires_at > now else None
 
 
+def practitioner(db: Connection, signin_id: UUID) -> UUID | None:
+    """Return whose sign-in it is, even if it cannot be used any more; None if it is unknown."""
+    return db.execute(select(signins.c.practitioner_id).where(signins.c.id == signin_id)).scalar_one_or_none()
+
+
 def use(db: Connection, signin_id: UUID, *, now: datetime) -> UUID | None:
     """Spend a sign-in and return whose it was; None if it is unknown, spent or too old."""
     query = update(signins).where(signins.c.id == signin_id, signins.c.used_at.is_(None), signins.c.expires_at > now)

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from connector.storage.columns import UtcDateTime, metadata
+from connector.storage.sentences import StoredSentence
 
 _ZONE = String(64)
 _COUNTER = BigInteger().with_variant(Integer, "sqlite")
@@ -242,7 +243,7 @@ messages = Table(
     Column("state", String(16), nullable=False),  # queued, sending, sent, unknown, refused, held_back
     Column("queued_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime),
-    Column("error", Text),
+    Column("error", StoredSentence),
     Column("remote_id", Text, index=True),  # the gateway's own for a text
     Column("receipt", String(16)),  # what it has told of it: delivered or failed
     Column("receipt_at", UtcDateTime),
@@ -283,10 +284,10 @@ calendars = Table(
     Column("lane", Text, nullable=False),  # the host it is reached at: what is capped together
     # What keeps it from being written, and from being read: in words for the practitioner, of which kind (TroubleKind),
     # and since when; NULL while it goes through.
-    Column("trouble", Text),
+    Column("trouble", StoredSentence),
     Column("trouble_kind", String(16)),
     Column("trouble_since", UtcDateTime),
-    Column("read_trouble", Text),
+    Column("read_trouble", StoredSentence),
     Column("read_trouble_kind", String(16)),
     Column("read_trouble_since", UtcDateTime),
     Column("unreadable_at", UtcDateTime),  # the first look in a row by which it is not there, or may not be read
@@ -301,14 +302,14 @@ calendars = Table(
     Column("paused_count", Integer),
     Column("busy_at", UtcDateTime),  # when its busy times were read last
     Column("busy_until", UtcDateTime),  # how far ahead they were read
-    Column("busy_trouble", Text),  # why they could not be read since; NULL when they could
+    Column("busy_trouble", StoredSentence),  # why they could not be read since; NULL when they could
     Column("probe", Text),  # the remote name of a probe hold that may stand there
     Column("probe_at", UtcDateTime),  # when it begins there
     Column("probe_tries", Integer, nullable=False, server_default="0"),
     Column("probed_at", UtcDateTime),  # when it was last proved how holds must be shown
     Column("compared_at", UtcDateTime),  # when the whole of it was last compared with what is believed of it
     Column("compare_at", UtcDateTime),  # when that is to be done again; NULL for at the next look
-    Column("compare_trouble", Text),  # what kept it from being compared; NULL when it could be
+    Column("compare_trouble", StoredSentence),  # what kept it from being compared; NULL when it could be
     Column("compare_trouble_kind", String(16)),  # who can end that
     Column("compare_trouble_since", UtcDateTime),
     Column("repair_asked", Boolean, nullable=False, server_default=false()),  # the next comparison puts things right

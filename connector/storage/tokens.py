@@ -10,6 +10,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from connector.errors import TransientError
+from connector.sentence import Sentence
 from connector.storage import calendars
 from connector.storage.database import Database
 from connector.storage.seal import Seal
@@ -63,7 +64,7 @@ class StoredTokens:
                 seconds_left = _PATIENCE.total_seconds()
                 while not baton.held():
                     if seconds_left <= 0:
-                        raise TransientError("another process is renewing the same credentials")
+                        raise TransientError(Sentence("another process is renewing the same credentials"))
                     pause.wait(_STEP_SECONDS)
                     seconds_left -= _STEP_SECONDS
                 yield

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.connection import TroubleKind
+from connector.sentence import Sentence
 from connector.storage.columns import UtcDateTime
 from connector.storage.tables import calendars, connections, registration_faults
 
@@ -31,7 +32,7 @@ class RegistrationFault:
     cause: str
 
 
-def note_write(db: Connection, calendar_id: UUID, words: str, *, kind: TroubleKind, now: datetime) -> None:
+def note_write(db: Connection, calendar_id: UUID, words: Sentence, *, kind: TroubleKind, now: datetime) -> None:
     """Note what keeps a calendar from being written, keeping the instant at which trouble began."""
     since = _since(calendars.c.trouble_since, now)
     _note(db, calendar_id, trouble=words, trouble_kind=kind.value, trouble_since=since)
@@ -40,7 +41,7 @@ def note_write(db: Connection, calendar_id: UUID, words: str, *, kind: TroubleKi
 def note_read(
     db: Connection,
     calendar_id: UUID,
-    words: str,
+    words: Sentence,
     *,
     kind: TroubleKind,
     now: datetime,
@@ -52,7 +53,7 @@ def note_read(
     _note(db, calendar_id, **trouble, unreadable_at=unreadable_at)
 
 
-def note_unreadable(db: Connection, calendar_id: UUID, words: str, *, lasting: timedelta, now: datetime) -> bool:
+def note_unreadable(db: Connection, calendar_id: UUID, words: Sentence, *, lasting: timedelta, now: datetime) -> bool:
     """Note that a calendar is not there, or may not be read; return whether every look has said so for so long."""
     earlier = db.execute(select(calendars.c.unreadable_at).where(calendars.c.id == calendar_id)).scalar()
     note_read(db, calendar_id, words, kind=TroubleKind.REFUSED, now=now, unreadable_at=earlier or now)
@@ -60,7 +61,7 @@ def note_unreadable(db: Connection, calendar_id: UUID, words: str, *, lasting: t
 
 
 def note_uncompared(
-    db: Connection, calendar_id: UUID, words: str, *, kind: TroubleKind, again_at: datetime, now: datetime
+    db: Connection, calendar_id: UUID, words: Sentence, *, kind: TroubleKind, again_at: datetime, now: datetime
 ) -> None:
     """Note what keeps a calendar from being compared as a whole, and when that is tried again."""
     since = _since(calendars.c.compare_trouble_since, now)

@@ -16,6 +16,7 @@ from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
 from connector.domain.text import too_long
 from connector.errors import NotFoundError, ProviderError, RuleError
+from connector.language.entries import entry_words
 from connector.language.messages import marked
 from connector.ports import NamesServices, Provider, SignIn
 from connector.sentence import Sentence
@@ -75,7 +76,10 @@ def every() -> ResponseReturnValue:
     with runtime.database.read() as db:
         page = connections.connection_list(db, visit.practitioner_id(), now=now)
     reader = speaking.to(page.practitioner)
-    return speaking.render("calendars/list.html", page=page, reader=reader, ways=_ways(), levels=list(Level), now=now)
+    words = entry_words(reader.language)
+    return speaking.render(
+        "calendars/list.html", page=page, reader=reader, ways=_ways(), levels=list(Level), words=words, now=now
+    )
 
 
 @pages.route("/<slug>/connect", methods=["GET", "POST"])

@@ -62,7 +62,8 @@ def _retarget(page: ConnectionPage, calendar: RemoteCalendarInfo) -> ResponseRet
         flash(speaking.say("Your entries go to “%(name)s” already. Nothing has changed.", name=old.name), "done")
     else:
         moving = speaking.say(
-            "Your entries are being written to “%(new)s” now. Once all of them stand there, they go from “%(old)s”.",
+            "Your entries are being written to “%(new)s” now. Once all of them are there, they are removed from "
+            "“%(old)s”.",
             new=new.name,
             old=old.name,
         )

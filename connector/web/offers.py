@@ -138,7 +138,7 @@ def withdraw(session_id: UUID) -> ResponseReturnValue:
         return _closed(page)
     if not visit.acting():
         return speaking.render("offers/withdraw.html", page=page, reader=reader_of(page), alternative=None)
-    return _change(page, apply, done=speaking.say("The offer is taken back, and the times are free again."))
+    return _change(page, apply, done=speaking.say("The offer is taken back, and nothing is kept free for it any more."))
 
 
 @pages.route("/<uuid:alternative_id>/withdraw", methods=["GET", "POST"])

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
 
 from connector import paths
+from connector.domain.notice_table import Link
 from connector.domain.people import readable_address
 from connector.errors import NotFoundError, RuleError, StandstillError
 from connector.runtime import Runtime
@@ -35,6 +36,7 @@ from connector.web import (
     offers,
     paused,
     questions,
+    readers,
     sessions,
     short_link,
     signin,
@@ -99,7 +101,7 @@ def create(runtime: Runtime) -> Flask:
     if prefix:
         app.wsgi_app = UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     _prepare_templates(app, brand=settings.brand)
-    speaking.prepare(app, runtime.languages)
+    speaking.prepare(app, runtime.languages, readers.locale)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
     limit(app, (*_MAILED, calendars.pages, connection.pages), settings.broker_url)
     CSRFProtect(app)
@@ -180,7 +182,7 @@ def _refusal(error: RuleError) -> ResponseReturnValue:
     if isinstance(error, NotFoundError):
         if "token" in (request.view_args or {}):
             note(Event.TOKEN_REFUSED, page=request.endpoint or "")
-        return _page("link", 404)
+        return _nothing_there(error)
     return speaking.render("fault/refused.html", message=visit.refusal(error)), visit.status_of(error)
 
 
@@ -205,8 +207,10 @@ def _fault(error: HTTPException) -> ResponseReturnValue:
         return _page("again", 400)
     if error.code is not None and error.code < 400:  # noqa: PLR2004 - a redirect is no fault
         return error
-    kinds = {404: "link", 429: "often"}
     status = error.code or 500
+    if status == 404:  # noqa: PLR2004 - not found
+        return _nothing_there()
+    kinds = {429: "often"}
     response = make_response(_page(kinds.get(status, "ours" if status >= 500 else "request"), status))  # noqa: PLR2004
     if isinstance(error, MethodNotAllowed):
         response.allow.update(error.valid_methods or ())
@@ -216,8 +220,16 @@ def _fault(error: HTTPException) -> ResponseReturnValue:
     return response
 
 
-def _page(kind: str, status: int) -> ResponseReturnValue:
-    return speaking.render("fault/show.html", kind=kind), status
+def _nothing_there(error: NotFoundError | None = None) -> ResponseReturnValue:
+    """Say that there is no such page, and how whoever asks for it goes on; a mailed link that fails tells no more."""
+    link = readers.link()
+    if link is None and readers.is_signed_in():
+        return _page("gone", 404, message=visit.refusal(error) if error is not None else "")
+    return _page("link" if link in (Link.ANSWER, None) else "letter", 404)
+
+
+def _page(kind: str, status: int, *, message: str = "") -> ResponseReturnValue:
+    return speaking.render("fault/show.html", kind=kind, message=message), status
 
 
 def _robots() -> Response:

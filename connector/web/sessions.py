@@ -14,6 +14,7 @@ from connector.domain.facts import MoveReason
 from connector.domain.session import Edit, Location, Session
 from connector.domain.span import When
 from connector.errors import ConflictError, NotFoundError, PastSpanError, RuleError
+from connector.language.messages import marked
 from connector.language.telling import Teller
 from connector.sentence import Sentence
 from connector.services.scheduling import sessions
@@ -23,6 +24,7 @@ from connector.web import speaking, visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 
 _REASON = Sentence("Reason")
+_SAVED = marked("Saved. %(client)s is being told; see below which message arrived.")
 
 pages = Blueprint("sessions", __name__, url_prefix=paths.SESSIONS)
 pages.before_request(visit.require)
@@ -72,7 +74,7 @@ def time(session_id: UUID) -> ResponseReturnValue:
     if when is None or place_input.error:
         return _time_form(page, form, status=422)
     try:
-        return _save(page.session, _edit(form, page.session, when, now, place=place))
+        return _save(page, _edit(form, page.session, when, now, place=place))
     except NotFoundError:
         raise
     except ConflictError as error:
@@ -96,7 +98,7 @@ def location(session_id: UUID) -> ResponseReturnValue:
         return _location_form(page, PlaceInput.of(page.session.location))
     place = PlaceInput.from_form(request.form)
     try:
-        return _save(page.session, Edit(location=place.needed()))
+        return _save(page, Edit(location=place.needed()))
     except NotFoundError:
         raise
     except RuleError as error:
@@ -199,8 +201,8 @@ def _edit(form: TimeForm, session: Session, when: When, now: datetime, *, place:
     )
 
 
-def _save(session: Session, edit: Edit) -> ResponseReturnValue:
-    runtime = visit.runtime()
+def _save(page: SessionPage, edit: Edit) -> ResponseReturnValue:
+    runtime, session = visit.runtime(), page.session
     if edit.when is not None and edit.when != session.when:
         runtime.read_busy(session.practitioner_id, [edit.when])
     consent = Consent(shown=request.form.get("despite", ""))
@@ -211,7 +213,7 @@ def _save(session: Session, edit: Edit) -> ResponseReturnValue:
     if saved == session:
         flash(speaking.say("Nothing has changed, so nobody was told."), "done")
     else:
-        flash(speaking.say("Saved. The client is being told; see below which message arrived."), "done")
+        flash(speaking.say(_SAVED, client=page.client.name), "done")
     return to_session(session.id)
 
 

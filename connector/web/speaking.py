@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flask import Flask, current_app, g, request
 from jinja2 import Environment
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from connector.language.catalogues import Language
 from connector.language.offered import ENGLISH, Languages
@@ -14,6 +17,7 @@ from connector.language.telling import Teller
 from connector.language.templates import speak
 
 _VOICES = "pencilled_voices"
+_LONGEST_WISH = 200  # characters: what a browser says of its languages has some dozens
 
 
 class Reader(Protocol):
@@ -30,15 +34,22 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Voices:
-    """The languages that are offered, and for each the environment that renders its pages."""
+    """The languages that are offered, who asks whom a page is for, and for each language what renders its pages."""
 
     languages: Languages
+    locale: Callable[[], str | None]
     environments: dict[str, Environment] = field(default_factory=dict)
 
 
-def prepare(app: Flask, languages: Languages) -> None:
-    """Have the pages of an application speak these languages."""
-    app.extensions[_VOICES] = _Voices(languages)
+def prepare(app: Flask, languages: Languages, locale: Callable[[], str | None]) -> None:
+    """Have the pages of an application speak these languages.
+
+    Args:
+        app: The application.
+        languages: What is offered.
+        locale: Returns the locale of whom a request is for, or None; asked where no view has said it with `to`.
+    """
+    app.extensions[_VOICES] = _Voices(languages, locale)
 
 
 def to(reader: Reader) -> Teller:
@@ -51,8 +62,8 @@ def to(reader: Reader) -> Teller:
 def language() -> Language:
     """Return the language of this page."""
     if "language" not in g:
-        offered = _voices().languages
-        g.language = offered.of(request.accept_languages.best_match((ENGLISH, *offered.tags), ENGLISH))
+        locale = _voices().locale()
+        g.language = _preferred() if locale is None else _voices().languages.of(locale)
     spoken: Language = g.language
     return spoken
 
@@ -65,7 +76,21 @@ def say(message: str, /, **filled: Any) -> str:
 def render(template: str, /, **content: Any) -> str:
     """Return a page in its language."""
     current_app.update_template_context(content)
-    return _environment(language()).get_template(template).render(content)
+    spoken = language()
+    return _environment(spoken).get_template(template).render({"language": spoken, **content})
+
+
+def _preferred() -> Language:
+    """Return which of the languages on offer the browser prefers; it is listened to for so long, and no longer."""
+    offered = _voices().languages
+    said = request.headers.get("Accept-Language", "")
+    if len(said) > _LONGEST_WISH:
+        said = said[:_LONGEST_WISH].rpartition(",")[0]
+    for wish, quality in parse_accept_header(said, LanguageAccept):  # the best first
+        found = offered.of(wish)
+        if quality > 0 and (found.tag != ENGLISH or wish.partition("-")[0].lower() == ENGLISH):
+            return found
+    return offered.of(ENGLISH)
 
 
 def _voices() -> _Voices:
@@ -77,7 +102,7 @@ def _environment(spoken: Language) -> Environment:
     environments = _voices().environments
     if spoken.tag not in environments:
         environment = current_app.jinja_env.overlay()
-        environment.globals = {**current_app.jinja_env.globals, "language": spoken}
+        environment.globals = dict(current_app.jinja_env.globals)
         environment.policies = dict(current_app.jinja_env.policies)
         environments[spoken.tag] = speak(environment, spoken)
     return environments[spoken.tag]

@@ -30,7 +30,7 @@ from connector.services.views import practitioners
 from connector.web import speaking
 
 EXTENSION = "pencilled"
-_BROWSER, _NEXT_PAGE = "browser", "wanted"  # the keys in the cookie: a token, and where to go on
+_BROWSER, _NEXT_PAGE, _READS = "browser", "wanted", "reads"  # the keys in the cookie: a token, where to go on, a locale
 ENDED = marked("You are not signed in here any more. Please sign in again.")
 
 
@@ -68,7 +68,7 @@ def sign_out() -> None:
     token = _token()
     if token:
         browsers.sign_out(runtime().database, token)
-    cookie.clear()
+    _forget()
 
 
 def browser() -> Browser | None:
@@ -76,14 +76,20 @@ def browser() -> Browser | None:
     if "browser" not in g:
         here, token = runtime(), _token()
         g.browser = browsers.find(here.database, token, now=here.clock()) if token else None
-        if g.browser is not None and "language" not in g:
-            speaking.to(g.browser)
+        if g.browser is not None and last_locale() != g.browser.locale:
+            cookie[_READS] = g.browser.locale
         if token and g.browser is None:
             note(Event.REFUSED, what="cookie")
-            cookie.clear()
+            _forget()
             flash(speaking.say(ENDED), "warning")
     found: Browser | None = g.browser
     return found
+
+
+def last_locale() -> str | None:
+    """Return what whoever was signed in last in this browser reads; None if nobody was."""
+    last: str | None = cookie.get(_READS)
+    return last
 
 
 def practitioner_id() -> UUID:
@@ -101,6 +107,14 @@ def require() -> ResponseReturnValue | None:
     if request.method == "GET":
         cookie[_NEXT_PAGE] = request.script_root + request.path
     return redirect(url_for("signin.ask"), 303)
+
+
+def _forget() -> None:
+    """Empty the cookie, but for the language: whoever is told that they are signed out is told in their own."""
+    last = last_locale()
+    cookie.clear()
+    if last is not None:
+        cookie[_READS] = last
 
 
 def _token() -> str:

@@ -25,6 +25,7 @@ from connector.errors import (
 )
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
+from connector.sentence import Sentence
 from connector.services import conversations, receiving, standstill, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
@@ -71,7 +72,7 @@ def handler(runtime: Runtime) -> Handler:
                 receiving.read(runtime.database, identity, server=server, keys=runtime.keys, fence=running)
                 return None
             case Kind.OUTCOME:
-                raise RefusedError(f"nothing carries out work of kind {claim.key.kind} yet")
+                raise RefusedError(Sentence("nothing carries out work of kind %(kind)s yet", kind=claim.key.kind))
             case _:
                 assert_never(claim.key.kind)
 
@@ -198,8 +199,8 @@ class _CalendarWork:
         match self.claim.key.kind:
             case Kind.CALENDAR:
                 push.converge(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
-                retarget.finish_clearing(database, seal, calendar_id, remote, fence=running, now=now)
-                erase_again = erasure.rewrite(database, calendar_id, remote, clock=runtime.clock, fence=running)
+                retarget.finish_clearing(database, policy, seal, calendar_id, remote, fence=running, now=now)
+                erase_again = erasure.rewrite(database, policy, calendar_id, remote, clock=runtime.clock, fence=running)
                 looks = (erase_again, push.look_again_at(database, calendar_id))
                 return min((at for at in looks if at is not None), default=None)
             case Kind.CHANNEL:
@@ -208,7 +209,7 @@ class _CalendarWork:
             case Kind.BUSY:
                 return free_busy.read(database, policy, calendar_id, remote, fence=running, now=now)
             case Kind.PROBE:
-                return hold_probe.probe(database, calendar_id, remote, fence=running, now=now)
+                return hold_probe.probe(database, policy, calendar_id, remote, fence=running, now=now)
             case _:
                 return pull.pull(database, policy, calendar_id, remote, fence=running, now=now)
 
@@ -234,8 +235,8 @@ def _meaning(error: Exception) -> Exception:
     """Return what an error of a calendar service means for the work."""
     match error:
         case MissingError():
-            return RefusedError("the calendar is no longer there")
+            return RefusedError(Sentence("the calendar is no longer there"))
         case EditConflictError():
-            return TransientError(str(error))
+            return TransientError(error.sentence)
         case _:
             return error

@@ -25,6 +25,7 @@ from connector.errors import (
     RefusedError,
     TransientError,
 )
+from connector.sentence import Sentence
 from providers._retry_after import retry_after, sent_at
 from providers._wire import Answer, TooLargeError, joined
 
@@ -129,16 +130,16 @@ def _parsed(body: bytes) -> tuple[Any, bool]:
         which takes many times the few bytes in which it can be written.
     """
     if body.count(b"<") + (body.count(b'"') + body.count(b"'")) // 2 > _MOST_NODES:
-        raise TooLargeError(f"the answer has more than {_MOST_NODES} elements")
+        raise TooLargeError(Sentence("the answer has more than %(most)s elements", most=_MOST_NODES))
     root = _strictly(body)
     is_exact = root is not None
     if root is None:
         root = _strictly(_cleaned(body))
     if root is None:
         kind = GarbledError if b"multistatus" in body[:_HEAD] else RefusedError
-        raise kind("the answer is not XML")
+        raise kind(Sentence("the answer is not XML"))
     if root.getroottree().docinfo.doctype:
-        raise RefusedError("the answer brings a document type")
+        raise RefusedError(Sentence("the answer brings a document type"))
     return root, is_exact
 
 
@@ -173,7 +174,7 @@ def multistatus(answer: Answer) -> Multistatus:
         raise meaning(answer)
     root, is_exact = _parsed(answer.body)
     if root.tag != dav.MultiStatus.tag:
-        raise RefusedError("the answer is no multistatus")
+        raise RefusedError(Sentence("the answer is no multistatus"))
     return Multistatus(
         tuple(_row(response, is_exact=is_exact) for response in root.iterchildren(dav.Response.tag)),
         (root.findtext(dav.SyncToken.tag) or "").strip() or None,
@@ -224,32 +225,37 @@ def preconditions(answer: Answer) -> frozenset[str]:
     return frozenset(str(child.tag) for child in root) if root.tag == "{DAV:}error" else frozenset()
 
 
-_MEANING: dict[int, tuple[type[ProviderError], str]] = {
-    401: (AccessLostError, "the user name or password is not accepted"),
-    403: (RefusedError, "the server does not permit it"),
-    404: (MissingError, "it is not there"),
-    408: (TransientError, "the server grew tired of waiting"),
-    409: (EditConflictError, "it conflicts with what is there"),
-    410: (MissingError, "it is gone"),
-    412: (EditConflictError, "it has changed in between"),
-    423: (LockedError, "the server is locked by another request"),
-    425: (TransientError, "the server wants it later"),
-    429: (CrowdedError, "too many requests"),
-    501: (RefusedError, "the server cannot do that"),
-    503: (CrowdedError, "the server is busy"),
-    505: (RefusedError, "the server cannot do that"),
-    507: (RefusedError, "the calendar is full"),
+_MEANING: dict[int, tuple[type[ProviderError], Sentence]] = {
+    401: (AccessLostError, Sentence("the user name or password is not accepted")),
+    403: (RefusedError, Sentence("the server does not permit it")),
+    404: (MissingError, Sentence("it is not there")),
+    408: (TransientError, Sentence("the server grew tired of waiting")),
+    409: (EditConflictError, Sentence("it conflicts with what is there")),
+    410: (MissingError, Sentence("it is gone")),
+    412: (EditConflictError, Sentence("it has changed in between")),
+    423: (LockedError, Sentence("the server is locked by another request")),
+    425: (TransientError, Sentence("the server wants it later")),
+    429: (CrowdedError, Sentence("too many requests")),
+    501: (RefusedError, Sentence("the server cannot do that")),
+    503: (CrowdedError, Sentence("the server is busy")),
+    505: (RefusedError, Sentence("the server cannot do that")),
+    507: (RefusedError, Sentence("the calendar is full")),
 }
 
 
 def meaning(answer: Answer) -> ProviderError:
     """Return the error that an answer stands for; one table for every status that is not a success."""
-    kind, words = _MEANING.get(answer.status, (RefusedError, "the server answers unexpectedly"))
+    kind, words = _MEANING.get(answer.status, (RefusedError, Sentence("the server answers unexpectedly")))
     if answer.status >= 500 and answer.status not in _MEANING:  # noqa: PLR2004 - server errors
-        kind, words = TransientError, "the server has failed"
+        kind, words = TransientError, Sentence("the server has failed")
     if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
-        kind, words = RefusedError, "the server sends us elsewhere, which is followed only while connecting"
-    message = f"{urlsplit(answer.url).hostname}: {words} (HTTP {answer.status})"
+        kind, words = RefusedError, Sentence("the server sends us elsewhere, which is followed only while connecting")
+    message = Sentence(
+        "%(host)s: %(reason)s (HTTP %(status)s)",
+        host=urlsplit(answer.url).hostname or "",
+        reason=words,
+        status=answer.status,
+    )
     if issubclass(kind, TransientError):
         wait = retry_after(answer.headers, since=sent_at(answer.headers), longest=_LONGEST_WAIT)
         return kind(message, retry_after=wait)

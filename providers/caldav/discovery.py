@@ -356,7 +356,7 @@ def _follow(http: Http, url: str, body: bytes) -> _Here:
                 code="server_refused",
                 field="address",
                 host=urlsplit(url).hostname or "",
-                reason=str(error),
+                reason=error.sentence,
             ) from error
         if answer.status not in _REDIRECTS or "location" not in answer.headers:
             return _understood(http, answer)

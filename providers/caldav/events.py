@@ -19,6 +19,7 @@ from connector.domain.reconcile import Put, Ref, Remove
 from connector.errors import EditConflictError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ical import vevent
 from connector.ports import Removed, Written
+from connector.sentence import Sentence
 from providers._conflict import check_overwrite
 from providers._wire import Answer, Http, joined
 from providers.caldav import dav as _dav
@@ -145,7 +146,7 @@ class Events:
         for _ in range(_ROUNDS):
             stored = stored or self.get(href)
             if stored is None:
-                raise MissingError(f"{href} is not there any more")
+                raise MissingError(Sentence("%(address)s is not there any more", address=href))
             content = vevent.read(stored.body)
             if content == put.entry.content and stored.etag:
                 return self._done(put, stored.href, stored.etag)
@@ -155,7 +156,7 @@ class Events:
             if written:
                 return written
             stored = None
-        raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+        raise EditConflictError(Sentence("somebody else kept changing %(address)s at the same time", address=href))
 
     def _replace(self, put: Put, stored: Stored) -> Written | None:
         """Write an event back with what is ours changed in it; None if it is not as it was any more."""
@@ -168,7 +169,7 @@ class Events:
         if answer.status == _CREATED and self._says_no_content:
             # Some servers take If-Match on a name that is not there as a creation: undo it, the event was deleted.
             self.http.request("DELETE", self.address(stored.href), headers={})
-            raise MissingError(f"{stored.href} is not there any more")
+            raise MissingError(Sentence("%(address)s is not there any more", address=stored.href))
         self._says_no_content = self._says_no_content or answer.status == _NO_CONTENT
         if answer.status < 300:  # noqa: PLR2004 - a success, so what is remembered is out of date
             self._forget(stored)
@@ -189,7 +190,7 @@ class Events:
         try:
             return self._done(put, href, self._asked_etag(href))
         except MissingError as error:  # a proxy may have answered in the server's place
-            raise TransientError("the write was answered with success, and yet nothing is there") from error
+            raise TransientError(Sentence("the write was answered with success, and yet nothing is there")) from error
         except ProviderError:
             return self._done(put, href, None)
 
@@ -213,11 +214,13 @@ class Events:
         Raises: RefusedError.
         """
         if vevent.uid(stored) != put.ref.name and not self._is_marked(stored, put.ref.name):
-            raise RefusedError("another event stands where ours belongs")
+            raise RefusedError(Sentence("another event stands where ours belongs"))
         try:
             return vevent.merge(stored, put.entry.content, name=put.ref.name, stamp=self._clock())
         except vevent.UnreadableError as error:
-            raise RefusedError(f"the event cannot be changed without losing something of it: {error}") from error
+            raise RefusedError(
+                Sentence("the event cannot be changed without losing something of it: %(reason)s", reason=str(error))
+            ) from error
 
     def _is_marked(self, stored: bytes, name: str) -> bool:
         """Whether an event was made under a name, although some program has given it another UID."""
@@ -230,10 +233,12 @@ class Events:
         try:
             _dav.rows_about(answer)
         except MissingError:
-            return RefusedError("the calendar itself is not there any more")
+            return RefusedError(Sentence("the calendar itself is not there any more"))
         except ProviderError as error:
             return error
-        return MissingError(f"the name {put.ref.name} is spent: nothing is there, and it cannot be used again")
+        return MissingError(
+            Sentence("the name %(name)s is spent: nothing is there, and it cannot be used again", name=put.ref.name)
+        )
 
     def _put(self, href: str, body: bytes, condition: Mapping[str, str]) -> Answer:
         return self.http.request("PUT", self.address(href), headers={**_CALENDAR, **condition}, body=body)

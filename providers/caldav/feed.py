@@ -12,6 +12,7 @@ from caldav.elements import dav
 
 from connector.errors import RefusedError, SyncTokenExpiredError
 from connector.ports import Changed, Changes
+from connector.sentence import Sentence
 from providers._wire import Answer
 from providers.caldav import dav as _dav
 from providers.caldav.events import Events
@@ -37,7 +38,7 @@ def changes(events: Events, last_token: str | None) -> Changes:
         return _listing(events, last_token)
     update = _sync(events, value)
     if update is None:
-        raise SyncTokenExpiredError(f"{events.url} has forgotten how to tell changes")
+        raise SyncTokenExpiredError(Sentence("the server has forgotten how to tell changes"))
     return update
 
 
@@ -55,7 +56,7 @@ def _sync(events: Events, token: str | None) -> Changes | None:
             break
         page_token = next_token
     else:
-        raise RefusedError(f"{events.url} has more than {_PAGES} pages of changes")
+        raise RefusedError(Sentence("the server has more than %(most)s pages of changes", most=_PAGES))
     return Changes(
         changed=tuple(Changed(href=href, etag=etag) for href, etag in changed.items()),
         gone=() if token is None else tuple(sorted(gone)),
@@ -73,12 +74,12 @@ def _page(events: Events, token: str, *, is_first_sync: bool) -> _dav.Multistatu
     if is_first_sync and answer.status in _UNABLE:
         return None
     if not is_first_sync and _is_expired(answer):
-        raise SyncTokenExpiredError(f"{events.url} does not know the sync token any more")
+        raise SyncTokenExpiredError(Sentence("the server does not know the sync token any more"))
     page = _dav.multistatus(answer)
     if page.sync_token is None:
         if is_first_sync:
             return None
-        raise SyncTokenExpiredError(f"{events.url} gives no new sync token")
+        raise SyncTokenExpiredError(Sentence("the server gives no new sync token"))
     for row in page.rows:
         if _is_own(events, row) and row.refused and row.status != _CUT:
             raise _dav.meaning(replace(answer, status=row.status or 0))

@@ -33,6 +33,7 @@ from connector.ports import (
     RemoteCalendarInfo,
     TokenStore,
 )
+from connector.sentence import Sentence
 from providers._wire import CONNECTIONS, Http, Lanes, Login, UnreachableError, joined
 from providers.caldav import DECLARATION, discovery, feed, free_busy, identity, listing, pieces
 from providers.caldav import dav as _dav
@@ -207,7 +208,7 @@ class CaldavAccount:
                 if info := _info(row, home):
                     calendars.setdefault(info.remote_id, info)
                 if len(calendars) > _CALENDARS:
-                    raise RefusedError(f"the server lists more than {_CALENDARS} calendars")
+                    raise RefusedError(Sentence("the server lists more than %(most)s calendars", most=_CALENDARS))
         return tuple(calendars.values())
 
     def open(self, remote_id: str) -> CaldavCalendar:

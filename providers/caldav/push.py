@@ -18,6 +18,7 @@ from lxml import etree
 
 from connector.errors import MissingError, ProviderError, RefusedError
 from connector.ports import Channel
+from connector.sentence import Sentence
 from connector.webpush import Keys
 from providers._wire import Answer, Http, joined
 from providers.caldav import dav
@@ -62,7 +63,7 @@ class Push:
             raise _refusal(answer)
         location = answer.headers.get("location", "")
         if not location:
-            raise RefusedError("the server registers a push address without telling where")
+            raise RefusedError(Sentence("the server registers a push address without telling where"))
         remote = {"url": joined(self._collection, location), "signer": signer}
         return Channel(
             id=channel_id, remote_id=json.dumps(remote), secret=secret, expires_at=_expiry(answer, default=now + LIFE)
@@ -90,14 +91,14 @@ class Push:
         if answer.status not in _DONE:
             raise _refusal(answer)
         if _FEATURE not in {feature.strip().lower() for feature in answer.headers.get("dav", "").split(",")}:
-            raise RefusedError("the server has no WebDAV-Push")
+            raise RefusedError(Sentence("the server has no WebDAV-Push"))
         body = dav.propfind(Transports, SupportedTriggers)
         answer = self._http.request("PROPFIND", self._collection, headers=dav.headers(0), body=body)
         for row in dav.rows_about(answer):
             transports, triggers = row.tags(Transports), row.tags(SupportedTriggers)
             if f"{_PUSH}web-push" in transports and f"{_PUSH}content-update" in triggers:
                 return _public_key(row.props)
-        raise RefusedError("the server has WebDAV-Push, but not for this calendar")
+        raise RefusedError(Sentence("the server has WebDAV-Push, but not for this calendar"))
 
 
 def _public_key(props: Mapping[str, Any]) -> str:
@@ -131,7 +132,9 @@ def _refusal(answer: Answer) -> ProviderError:
     reasons = sorted(name.removeprefix(_PUSH) for name in dav.preconditions(answer) if name.startswith(_PUSH))
     error = dav.meaning(answer)
     if reasons or isinstance(error, MissingError):
-        return RefusedError(f"the server will not push: {', '.join(reasons) or error}")
+        return RefusedError(
+            Sentence("the server will not push: %(reason)s", reason=", ".join(reasons) or error.sentence)
+        )
     return error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from connector.errors import TransientError
+from connector.sentence import Sentence
 from providers._wire import Answer, TooLargeError
 from providers.caldav import dav as _dav
 
@@ -48,5 +49,5 @@ def listed(ask: Ask, start: datetime, end: datetime | None) -> Iterator[_dav.Row
 def _whole(answer: Answer) -> Iterable[_dav.Row]:
     rows = _dav.rows_about(answer, expected=CUT)
     if any(row.status == CUT for row in rows):
-        raise CutListError("the server has not listed the whole calendar")
+        raise CutListError(Sentence("the server has not listed the whole calendar"))
     return rows

@@ -23,6 +23,7 @@ from connector.ports import (
     RemoteCalendarInfo,
     TokenStore,
 )
+from connector.sentence import Sentence
 from providers.google import events, free_busy
 from providers.google import tokens as _google_tokens
 from providers.google.errors import Fault, garbled, meaning, members, pages, text
@@ -106,8 +107,12 @@ class GoogleCalendar:
         if faults := members(calendar, "errors"):
             reasons = {str(fault.get("reason")) for fault in faults}
             if "notFound" in reasons:
-                raise MissingError("the calendar itself is not there, or not to be seen")
-            raise TransientError(f"Google cannot tell when the calendar is busy: {', '.join(sorted(reasons))}")
+                raise MissingError(Sentence("the calendar itself is not there, or not to be seen"))
+            raise TransientError(
+                Sentence(
+                    "Google cannot tell when the calendar is busy: %(reasons)s", reasons=", ".join(sorted(reasons))
+                )
+            )
         return free_busy.shown(members(calendar, "busy"), span)
 
     def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
@@ -168,7 +173,7 @@ class GoogleCalendar:
             except _PageLostError:
                 continue
             return page, items
-        raise TransientError("Google lost the place in its own list, again and again")
+        raise TransientError(Sentence("Google lost the place in its own list, again and again"))
 
     def _page(self, query: Mapping[str, Any], place: Mapping[str, str]) -> Mapping[str, Any]:
         request = self._api.resources.events.list(calendarId=self._id, maxResults=_PAGE, **query, **place)

@@ -19,6 +19,7 @@ from connector.errors import (
     SyncTokenExpiredError,
     TransientError,
 )
+from connector.sentence import Sentence
 from providers._retry_after import retry_after
 
 Operation = Literal[
@@ -42,13 +43,16 @@ _LONGEST_WAIT = timedelta(days=1)
 _PAGES = 1000
 _PACE = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 _BLOCK = frozenset({"quotaExceeded", "dailyLimitExceeded"})
+_NOT_ENABLED = Sentence("the Google Calendar API is not enabled for this installation's Google Cloud project")
 _OURS = {  # what is wrong with this installation's project, whichever account asks
-    "accessNotConfigured": "the Google Calendar API is not enabled for this installation's Google Cloud project",
-    "SERVICE_DISABLED": "the Google Calendar API is not enabled for this installation's Google Cloud project",
-    "BILLING_DISABLED": "billing is off for this installation's Google Cloud project",
-    "CONSUMER_INVALID": "this installation's Google Cloud project is not there any more",
-    "CONSUMER_SUSPENDED": "this installation's Google Cloud project is suspended",
-    "dailyLimitExceeded": "the daily quota of this installation's Google Cloud project is spent",
+    "accessNotConfigured": Sentence(
+        "the Google Calendar API is not enabled for this installation's Google Cloud project"
+    ),
+    "SERVICE_DISABLED": _NOT_ENABLED,
+    "BILLING_DISABLED": Sentence("billing is off for this installation's Google Cloud project"),
+    "CONSUMER_INVALID": Sentence("this installation's Google Cloud project is not there any more"),
+    "CONSUMER_SUSPENDED": Sentence("this installation's Google Cloud project is suspended"),
+    "dailyLimitExceeded": Sentence("the daily quota of this installation's Google Cloud project is spent"),
 }
 _FORBIDDEN, _TOO_MANY, _SERVER = 403, 429, 500
 
@@ -78,8 +82,8 @@ _MEANING: Mapping[tuple[str, int, str], type[ProviderError]] = {
 }
 _WORDS = {
     **_OURS,
-    "pushNotSupportedForRequestedResource": "Google does not push changes of this calendar",
-    "insufficientPermissions": "a permission is missing",
+    "pushNotSupportedForRequestedResource": Sentence("Google does not push changes of this calendar"),
+    "insufficientPermissions": Sentence("a permission is missing"),
 }
 
 
@@ -121,8 +125,12 @@ class Fault(Exception):  # noqa: N818 - not yet an error: what it means depends 
 
 def meaning(operation: Operation, fault: Fault) -> ProviderError:
     """Return what an answer means for what was asked."""
-    words = next((_WORDS[reason] for reason in sorted(fault.reasons) if reason in _WORDS), "")
-    message = f"Google answered {fault}" + (f": {words}" if words else "")
+    words = next((_WORDS[reason] for reason in sorted(fault.reasons) if reason in _WORDS), None)
+    message = (
+        Sentence("Google answered %(answer)s: %(reason)s", answer=str(fault), reason=words)
+        if words
+        else Sentence("Google answered %(answer)s", answer=str(fault))
+    )
     if fault.is_ours:
         return InstallationError(message, retry_after=fault.wait)
     if fault.throttled:
@@ -130,7 +138,7 @@ def meaning(operation: Operation, fault: Fault) -> ProviderError:
     kind = _kind(operation, fault)
     if kind is None:
         if operation in {"insert", "get"} and fault.status == 404:  # noqa: PLR2004 - Not Found
-            return RefusedError("the calendar itself is not there any more, or not to be seen")
+            return RefusedError(Sentence("the calendar itself is not there any more, or not to be seen"))
         kind = RefusedError if 400 <= fault.status < _SERVER else TransientError  # noqa: PLR2004 - client errors
     return TransientError(message, retry_after=fault.wait) if kind is TransientError else kind(message)
 
@@ -179,7 +187,7 @@ def pages(ask: Callable[[Mapping[str, str]], Mapping[str, Any]]) -> Iterator[Map
         if not page.get("nextPageToken"):
             return
         place = {"pageToken": text(page, "nextPageToken")}
-    raise RefusedError(f"Google has more than {_PAGES} pages of an answer")
+    raise RefusedError(Sentence("Google has more than %(most)s pages of an answer", most=_PAGES))
 
 
 def text(value: object, name: str) -> str:
@@ -209,4 +217,4 @@ def instant(value: str) -> datetime:
 
 def garbled() -> TransientError:
     """Return the error for an answer that is not of the agreed form."""
-    return TransientError("Google's answer cannot be read")
+    return TransientError(Sentence("Google's answer cannot be read"))

@@ -24,6 +24,7 @@ from connector.errors import (
     RuleError,
 )
 from connector.ports import Removed, Written
+from connector.sentence import Sentence
 from providers._conflict import check_overwrite
 from providers.google.errors import Fault, meaning, text
 from providers.google.http import Api, Reply
@@ -166,7 +167,7 @@ class Procedures:
                 return _written(put, (yield self._patch(identity, put, etag)))
             except Fault as fault:
                 event = yield from self._after(fault, identity)
-        raise EditConflictError(f"the event {identity} was changed under our hands {_ROUNDS} times")
+        raise EditConflictError(Sentence("somebody else kept changing %(address)s at the same time", address=identity))
 
     def remove(self, remove: Remove) -> Procedure[Removed]:
         """Make sure an event is not there, also if it was changed in between.
@@ -207,9 +208,9 @@ class Procedures:
     def _ours(self, identity: str) -> Procedure[Body]:
         event = yield from self._get(identity)
         if event is None:
-            raise MissingError(f"the event {identity} is not there, and its id is spent")
+            raise MissingError(Sentence("the event %(name)s is not there, and its name is spent", name=identity))
         if mark(event) is None:
-            raise RefusedError("another event stands where ours belongs")
+            raise RefusedError(Sentence("another event stands where ours belongs"))
         return event
 
     def _after(self, fault: Fault, identity: str) -> Procedure[Body]:

@@ -147,7 +147,7 @@ def reaching() -> Iterator[None]:
     except TimeoutError as error:
         raise UnreachableError(Sentence("Google did not answer in time")) from error
     except (OSError, httplib2.HttpLib2Error, http.client.HTTPException) as error:
-        raise UnreachableError(f"Google could not be reached ({type(error).__name__})") from error
+        raise UnreachableError(Sentence("Google could not be reached (%(kind)s)", kind=type(error).__name__)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,7 @@ class Api:
     def _respect_pause(self) -> None:
         left = self._not_before - self._clock() if self._not_before else timedelta()
         if left > timedelta():
-            raise PausedError("Google asked to be left alone for a while", retry_after=left)
+            raise PausedError(Sentence("Google asked to be left alone for a while"), retry_after=left)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from connector.errors import AccessLostError, InstallationError, ProviderError, RefusedError, TransientError
 from connector.ports import Network, TokenStore
+from connector.sentence import Sentence
 from providers.google.errors import Fault, garbled
 
 URLS = {
@@ -60,13 +61,13 @@ class Site:
         app = network.apps.get("google")
         if app is None:
             raise InstallationError(
-                "Google Calendar is not set up here: this installation is not registered with Google"
+                Sentence("Google Calendar is not set up here: this installation is not registered with Google")
             )
         urls = {name: app.urls.get(name, url) for name, url in URLS.items()}
         for url in urls.values():
             parts = urlsplit(url)
             if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in network.inner_hosts):
-                raise InstallationError(f"{url} is not an address beginning with https://")
+                raise InstallationError(Sentence("“%(url)s” is not an address beginning with https://", url=url))
         return cls(client_id=app.client_id, client_secret=app.client_secret, redirect_uri=app.redirect_uri, **urls)
 
 
@@ -94,7 +95,7 @@ def refresh(credentials: Mapping[str, str], site: Site, post: Post, *, now: date
     Source: RFC 6749 section 6.
     """
     if not credentials.get("refresh_token"):
-        raise AccessLostError("Google gave no lasting permission")
+        raise AccessLostError(Sentence("Google gave no lasting permission"))
     form = {"grant_type": "refresh_token", "refresh_token": credentials["refresh_token"]}
     return {**credentials, **credentials_of(granted(site, form, post, now=now), now=now)}
 
@@ -116,10 +117,15 @@ def granted(site: Site, form: Mapping[str, str], post: Post, *, now: datetime) -
 def token_error(status: int, error: str, *, wait: timedelta | None = None) -> ProviderError:
     """Return what a refusal of the token endpoint means (RFC 6749 section 5.2)."""
     if status == _TOO_MANY or status >= _SERVER or not error or error in _PASSING:
-        return TransientError(f"Google's sign-in service answered {status} {error}".rstrip(), retry_after=wait)
+        return TransientError(
+            Sentence("Google's sign-in service answered %(answer)s", answer=f"{status} {error}".rstrip()),
+            retry_after=wait,
+        )
     if error in OUR_ERRORS:
-        return InstallationError(f"Google does not accept this installation's registration ({error})")
-    return AccessLostError(f"Google no longer accepts the connection ({error})")
+        return InstallationError(
+            Sentence("Google does not accept this installation's registration (%(error)s)", error=error)
+        )
+    return AccessLostError(Sentence("Google no longer accepts the connection (%(error)s)", error=error))
 
 
 def revoke(credentials: Mapping[str, str], site: Site, post: Post, *, now: datetime) -> None:
@@ -137,8 +143,10 @@ def revoke(credentials: Mapping[str, str], site: Site, post: Post, *, now: datet
         return
     if status == _TOO_MANY or status >= _SERVER:
         wait = Fault.of(status, headers, body, now=now).wait
-        raise TransientError(f"Google's sign-in service answered {status}", retry_after=wait)
-    raise RefusedError(f"Google did not withdraw the permission ({status})")
+        raise TransientError(
+            Sentence("Google's sign-in service answered %(answer)s", answer=str(status)), retry_after=wait
+        )
+    raise RefusedError(Sentence("Google did not withdraw the permission (%(status)s)", status=status))
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -188,7 +196,7 @@ class Bearer:
         self._refresh = refresh
         self._clock = clock
         self._current: _AccessToken | None = None
-        self._lost: tuple[Mapping[str, str], str] | None = None
+        self._lost: tuple[Mapping[str, str], Sentence] | None = None
         self._lock = Lock()
 
     def token(self) -> str:
@@ -237,5 +245,5 @@ class Bearer:
         try:
             return _AccessToken.of(self._tokens.renew(access.credentials, refresh))
         except AccessLostError as error:
-            self._lost = (last_try, str(error))
+            self._lost = (last_try, error.sentence)
             raise

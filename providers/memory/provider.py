@@ -39,6 +39,7 @@ from connector.ports import (
     Written,
     before_request,
 )
+from connector.sentence import Sentence
 from providers._conflict import check_overwrite
 from providers.memory import DECLARATION
 from providers.memory.events import Event, MemoryEvents
@@ -145,7 +146,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
                 return Changes(changed=self._changed(0), gone=(), token=current, full=True)
             era, _, version = token.partition(":")
             if era != str(self._era):
-                raise SyncTokenExpiredError("the token is from before")
+                raise SyncTokenExpiredError(Sentence("the token is from before"))
             deletions = () if self.lists_nothing or self.hides_deletions else self._tombstones.items()
             gone = tuple(sorted(href for href, deleted_in in deletions if deleted_in > int(version)))
             return Changes(changed=self._changed(int(version)), gone=gone, token=current, full=False)
@@ -247,14 +248,16 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
             if not self._interruptions:
                 return event
             self._interruptions.popleft()()
-        raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+        raise EditConflictError(Sentence("somebody else kept changing %(address)s at the same time", address=href))
 
     def _check_creatable(self, put: Put, href: str) -> None:
         if put.ref.href is not None:
-            raise MissingError(f"{href} is not there")
+            raise MissingError(Sentence("%(address)s is not there any more", address=href))
         if href in self._tombstones and self.spends_names:
             self.spent_names.append(href)
-            raise MissingError(f"the name {href} is spent")
+            raise MissingError(
+                Sentence("the name %(name)s is spent: nothing is there, and it cannot be used again", name=href)
+            )
 
     def _written(self, put: Put, event: Event | None) -> Event:
         """Return the event as it stands after the write, which changes nothing if it shows the entry already."""
@@ -283,7 +286,7 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
         counters.answered(DECLARATION.slug, None if self.offline else _OK)
         if self.offline:
             gone = isinstance(self.offline, MissingError) and verb == "put"
-            raise RefusedError("the calendar itself is not there any more") if gone else self.offline
+            raise RefusedError(Sentence("the calendar itself is not there any more")) if gone else self.offline
         fault = next((fault for fault in self._faults if fault.on in {verb, "any"}), None)
         if fault is None:
             return None
@@ -348,7 +351,7 @@ def forget(identity: str) -> None:
 
 
 def _refused() -> AccessLostError:
-    return AccessLostError("the password is not accepted")
+    return AccessLostError(Sentence("the password is not accepted"))
 
 
 class MemoryAccount:
@@ -373,7 +376,11 @@ class MemoryAccount:
         if calendar and self._password == self._store.password:
             return calendar
         closed = MemoryCalendar(remote_id)
-        closed.offline = MissingError(f"there is no calendar {remote_id}") if calendar is None else _refused()
+        closed.offline = (
+            MissingError(Sentence("there is no calendar “%(name)s”", name=remote_id))
+            if calendar is None
+            else _refused()
+        )
         return closed
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from connector.errors import ProviderError, RefusedError
 from connector.ports import Channel, Lifecycle, Notification, before_request
+from connector.sentence import Sentence
 
 LIFE = timedelta(days=7)
 
@@ -44,9 +45,9 @@ class MemoryPush:
         """
         lost = self._ask_for("watch", channel_id)
         if self.silent:
-            raise RefusedError("this calendar cannot push")
+            raise RefusedError(Sentence("this calendar cannot push"))
         if channel_id in self.addresses:
-            raise RefusedError(f"the channel id {channel_id} is taken")
+            raise RefusedError(Sentence("the name %(name)s of a channel is taken", name=channel_id))
         channel = Channel(id=channel_id, remote_id=f"remote-{uuid4()}", secret=secret, expires_at=now + self.life)
         self.channels[channel_id] = channel
         self.addresses[channel_id] = address
@@ -62,7 +63,7 @@ class MemoryPush:
         """
         lost = self._ask_for("renew", channel.id)
         if self.renewal == "refused" or self.silent:
-            raise RefusedError("a channel cannot be renewed here")
+            raise RefusedError(Sentence("a channel cannot be renewed here"))
         if self.renewal == "succeeds":
             return self.watch(channel_id=str(uuid4()), secret=str(uuid4()), address=address, now=now)
         prolonged = replace(channel, expires_at=now + self.life)

@@ -19,6 +19,7 @@ from connector.errors import (
     RefusedError,
 )
 from connector.ports import BusyReading, Changes, Channel, Failed, Listed, Outcome, Removed, Written
+from connector.sentence import Sentence
 from providers._conflict import check_overwrite
 from providers.outlook import events, feed, free_busy, push
 from providers.outlook.http import BATCH, Graph
@@ -179,7 +180,7 @@ class OutlookCalendar:
         if answer.code == _DUPLICATE:
             return self._adopted(put, answer)
         if answer.absent:
-            raise RefusedError("the calendar itself is not there any more")
+            raise RefusedError(Sentence("the calendar itself is not there any more"))
         event = answer.done().body
         if events.shows(event, put.entry.content):
             return _written(put, event)
@@ -194,7 +195,7 @@ class OutlookCalendar:
         href = answer.error.get("@event.existingEventId")
         event = self._event(str(href)) if href else self._find(put.ref.name)
         if event is None:
-            raise MissingError(f"the name {put.ref.name} is spent: its event was deleted")
+            raise MissingError(Sentence("the name %(name)s is spent: its event was deleted", name=put.ref.name))
         return self._updated(put, _id(event), event)
 
     def _again(self, put: Put, href: str) -> Written:
@@ -207,7 +208,7 @@ class OutlookCalendar:
         """
         for _ in range(_ROUNDS):
             if event is None:
-                raise MissingError(f"{href} is not there any more")
+                raise MissingError(Sentence("%(address)s is not there any more", address=href))
             if events.content_of(event) == put.entry.content:
                 return _written(put, event)
             single = events.is_series(event)
@@ -217,14 +218,14 @@ class OutlookCalendar:
             if written:
                 return written
             event = self._event(href)
-        raise EditConflictError(f"{href} was changed under our hands {_ROUNDS} times")
+        raise EditConflictError(Sentence("somebody else kept changing %(address)s at the same time", address=href))
 
     def _patched(self, put: Put, href: str, answer: Answer) -> Written | None:
         """Take an update's answer; None if somebody has written in between, or Outlook says so for no reason."""
         if answer.status in _CHANGED:
             return None
         if answer.absent:
-            raise MissingError(f"{href} is not there any more")
+            raise MissingError(Sentence("%(address)s is not there any more", address=href))
         event = answer.done().body
         if events.is_series(event):
             return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from connector.errors import ProviderError, SyncTokenExpiredError, TransientError
 from connector.ports import Changed, Changes
+from connector.sentence import Sentence
 from providers.outlook.http import Graph
 from providers.outlook.protocol import Answer, Call, meaning, nonsense
 
@@ -44,7 +45,7 @@ class Token:
             until = datetime.fromisoformat(fields["until"])
             return cls(link=str(fields["link"]), until=until.replace(tzinfo=until.tzinfo or UTC))
         except (ValueError, LookupError, TypeError) as error:
-            raise SyncTokenExpiredError("this is no token of Outlook's change feed") from error
+            raise SyncTokenExpiredError(Sentence("this is no token of Outlook's change feed")) from error
 
     def __str__(self) -> str:
         return json.dumps({"link": self.link, "until": self.until.isoformat()})
@@ -59,7 +60,7 @@ def changes(graph: Graph, calendar: str, last_token: str | None, *, now: datetim
     """
     token = Token.parse(last_token) if last_token is not None else None
     if token and not graph.leads_here(token.link):
-        raise SyncTokenExpiredError("the token is of another service")
+        raise SyncTokenExpiredError(Sentence("the token is of another service"))
     if token and token.until - now >= LEAST_AHEAD:
         return _round(graph, Call(method="GET", path=token.link, prefer=_PAGE), token.until, full=False)
     until = now + AHEAD
@@ -114,7 +115,7 @@ def _refusal(page: Answer, *, full: bool) -> ProviderError:
         return meaning(page)  # the calendar itself
     expired = page.status == _GONE or any(word in page.code for word in _EXPIRED)
     if full and expired:
-        return TransientError("Outlook forgot a reading under way")
+        return TransientError(Sentence("Outlook forgot a reading under way"))
     if expired or (not full and page.status == _BAD):
-        return SyncTokenExpiredError("Outlook does not know the token any more")
+        return SyncTokenExpiredError(Sentence("Outlook does not know the token any more"))
     return meaning(page)

@@ -184,7 +184,7 @@ class Graph:
             link = answer.body.get("@odata.nextLink") if answer.ok else None
             call = Call(method="GET", path=str(link), prefer=first.prefer) if link else None
         if call is not None:
-            raise RefusedError(f"Outlook has more than {most} pages of an answer")
+            raise RefusedError(Sentence("Outlook has more than %(most)s pages of an answer", most=most))
 
     def note_pause(self, answer: Answer) -> None:
         """Note an instant before which the service wants no more requests."""
@@ -198,7 +198,7 @@ class Graph:
         with self._free:
             in_time = self._free.wait_for(lambda: self._in_flight + places <= CONCURRENT, HTTP_TIMEOUT.total_seconds())
             if not in_time:
-                raise UnreachableError("earlier requests to this mailbox are still waiting for their answers")
+                raise UnreachableError(Sentence("earlier requests to this mailbox are still waiting for their answers"))
             self._in_flight += places
         try:
             yield
@@ -214,7 +214,9 @@ class Graph:
         with self._places(places):
             left = self._not_before - self._monotonic()
             if left > 0:
-                raise ThrottledError("Outlook wants to be left alone", retry_after=timedelta(seconds=int(left) + 1))
+                raise ThrottledError(
+                    Sentence("Outlook wants to be left alone for a while"), retry_after=timedelta(seconds=int(left) + 1)
+                )
             before_request()
             try:
                 response = self._web.send(call.method, url, seconds=call.seconds, headers=headers, content=content)
@@ -240,7 +242,9 @@ class Graph:
         if path.startswith("/"):
             return self._root + path
         if not self.leads_here(path):
-            raise RefusedError("a link in Outlook's answer leads to another host, which is not shown the token")
+            raise RefusedError(
+                Sentence("a link in Outlook's answer leads to another host, which is not shown the token")
+            )
         return path
 
 
@@ -249,7 +253,7 @@ def _whole(response: httpx2.Response) -> bytes:
     for chunk in response.iter_bytes():
         content += chunk
         if len(content) > LARGEST:
-            raise RefusedError(f"an answer of more than {LARGEST} bytes")
+            raise RefusedError(Sentence("Outlook gave an answer of more than %(most)s bytes", most=LARGEST))
     return bytes(content)
 
 

@@ -15,6 +15,7 @@ from connector.errors import (
     RefusedError,
     TransientError,
 )
+from connector.sentence import Sentence
 from providers._retry_after import retry_after, sent_at
 
 PREFER = 'IdType="ImmutableId", outlook.timezone="UTC"'
@@ -122,7 +123,7 @@ class Answer:
 
 def nonsense() -> TransientError:
     """Return what to raise for an answer that cannot be understood."""
-    return TransientError("Outlook gave an answer that makes no sense")
+    return TransientError(Sentence("Outlook gave an answer that makes no sense"))
 
 
 def meaning(answer: Answer) -> ProviderError:
@@ -131,13 +132,16 @@ def meaning(answer: Answer) -> ProviderError:
     Codes and their spelling: https://learn.microsoft.com/graph/errors; some are only known from reports.
     """
     status, code = answer.status, answer.code
-    words = f"Outlook answered {status} {answer.error.get('code', '')}".rstrip()
+    answered = f"{status} {answer.error.get('code', '')}".rstrip()
+    words = Sentence("Outlook answered %(answer)s", answer=answered)
     if code in _MAILBOX_GONE:
-        return RefusedError("this mailbox is not in Microsoft's cloud, or has no licence, so it cannot be reached")
+        return RefusedError(
+            Sentence("this mailbox is not in Microsoft's cloud, or has no licence, so it cannot be reached")
+        )
     if code in _MAILBOX_FULL or status == _FULL:
-        return RefusedError("the mailbox is full")
+        return RefusedError(Sentence("the mailbox is full"))
     if status == UNAUTHORIZED:
-        return AccessLostError("Microsoft no longer accepts our access to this account")
+        return AccessLostError(Sentence("Microsoft no longer accepts our access to this account"))
     if answer.absent:
         return MissingError(words)
     if status in {_CONFLICT, _CHANGED} or code in _CONFLICTS:
@@ -145,7 +149,7 @@ def meaning(answer: Answer) -> ProviderError:
     if status == TOO_MANY or (status > ERROR and wait(answer)):
         return ThrottledError(words, retry_after=wait(answer))
     if status in _PASSING or status >= ERROR or not status:
-        return TransientError(words if status else "Outlook left a request of a batch unanswered")
+        return TransientError(words if status else Sentence("Outlook left a request of a batch unanswered"))
     return RefusedError(words)
 
 

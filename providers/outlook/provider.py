@@ -99,9 +99,9 @@ class Outlook:
             directory = Directory.of(network)
         except InstallationError as error:
             raise RuleError(
-                "Outlook is not set up rightly here (%(reason)s). Please ask whoever runs this installation.",
+                "Outlook is not set up correctly here (%(reason)s). Please ask whoever runs this installation.",
                 code="outlook_not_set_up",
-                reason=str(error),
+                reason=error.sentence,
             ) from error
         return _graph_tokens.begin(self._authority, directory, state)
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from connector.errors import RefusedError
 from connector.ports import Channel
+from connector.sentence import Sentence
 from providers.outlook.http import Graph
 from providers.outlook.protocol import Answer, Call, meaning, nonsense
 
@@ -34,7 +35,7 @@ def watch(graph: Graph, calendar: str, *, channel_id: str, secret: str, address:
         _end_others(graph, resource, address)
         answer = graph.call(subscription)
     if not answer.ok:
-        raise RefusedError(f"Outlook will not push: {meaning(answer)}")
+        raise RefusedError(Sentence("Outlook will not push: %(reason)s", reason=meaning(answer).sentence))
     remote_id = answer.done().body.get("id")
     if not isinstance(remote_id, str):
         raise nonsense()

@@ -27,7 +27,7 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Network, OAuthApp, SignInBegun, TokenStore
-from connector.sentence import Sentence
+from connector.sentence import Sentence, Value
 from providers.outlook.http import Web
 from providers.outlook.protocol import Answer, wait
 
@@ -40,11 +40,11 @@ _GONE = frozenset({"invalid_grant", "interaction_required", "login_required", "c
 _DECLINED = frozenset({"access_denied", "consent_required", "interaction_required", "login_required"})
 _OURS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
 _OUR_CODES = {  # AADSTS numbers: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-    50011: "the redirect address is not the one registered",
-    700027: "the certificate is not accepted",
-    7000215: "the client secret is wrong",
-    7000218: "the client secret is missing",
-    7000222: "the client secret has expired",
+    50011: Sentence("the redirect address is not the one registered"),
+    700027: Sentence("the certificate is not accepted"),
+    7000215: Sentence("the client secret is wrong"),
+    7000218: Sentence("the client secret is missing"),
+    7000222: Sentence("the client secret has expired"),
 }
 _TENANT_CODES = {  # the same, said by the directory of one account's organisation about the application in it
     700016: Sentence("it does not know Pencilled (AADSTS700016)"),
@@ -76,12 +76,14 @@ class Directory:
         """
         app: OAuthApp | None = network.apps.get("outlook")
         if app is None:
-            raise InstallationError("Outlook is not set up here: this installation is not registered with Microsoft")
+            raise InstallationError(
+                Sentence("Outlook is not set up here: this installation is not registered with Microsoft")
+            )
         authority, root = app.urls.get("authority", AUTHORITY), app.urls.get("graph", ROOT)
         for url in (authority, root):
             parts = urlsplit(url)
             if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in network.inner_hosts):
-                raise InstallationError(f"{url} is not an address beginning with https://")
+                raise InstallationError(Sentence("“%(url)s” is not an address beginning with https://", url=url))
         return cls(
             client_id=app.client_id,
             client_secret=app.client_secret,
@@ -158,7 +160,9 @@ class Authority:
         reply = self._web.send(method, url, **usable)
         if reply.status == _TOO_MANY or reply.status >= _ERROR:
             pause = wait(Answer(reply.status, reply.headers))
-            raise TransientError(f"Microsoft's sign-in answered {reply.status}", retry_after=pause)
+            raise TransientError(
+                Sentence("Microsoft's sign-in answered %(status)s", status=reply.status), retry_after=pause
+            )
         return _Reply(reply.status, reply.content.decode(errors="replace"), reply.headers)
 
 
@@ -192,7 +196,9 @@ def through_msal(call: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         kind = type(error).__name__
-        raise TransientError(f"Microsoft's sign-in gave an answer that makes no sense ({kind})") from error
+        raise TransientError(
+            Sentence("Microsoft's sign-in gave an answer that makes no sense (%(kind)s)", kind=kind)
+        ) from error
 
 
 def begin(authority: Authority, directory: Directory, state: str) -> SignInBegun:
@@ -298,10 +304,25 @@ def _is_ours(result: Mapping[str, Any]) -> bool:
 
 
 def _registration_error(result: Mapping[str, Any]) -> InstallationError:
-    error = str(result.get("error", "")) or "no reason given"
+    error = _reason(result)
     known = [code for code in _codes(result) if code in _OUR_CODES]
-    words = "".join(f", AADSTS{code}: {_OUR_CODES[code]}" for code in known[:1])
-    return InstallationError(f"Microsoft does not accept this installation's registration ({error}{words})")
+    if not known:
+        return InstallationError(
+            Sentence("Microsoft does not accept this installation's registration (%(error)s)", error=error)
+        )
+    return InstallationError(
+        Sentence(
+            "Microsoft does not accept this installation's registration (%(error)s, AADSTS%(number)s: %(reason)s)",
+            error=error,
+            number=known[0],
+            reason=_OUR_CODES[known[0]],
+        )
+    )
+
+
+def _reason(result: Mapping[str, Any]) -> Value:
+    """Return Microsoft's own word for what is wrong."""
+    return str(result.get("error", "")) or Sentence("no reason given")
 
 
 class Tokens:
@@ -384,5 +405,5 @@ def _refuse(result: Mapping[str, Any]) -> NoReturn:
     if _is_ours(result):
         raise _registration_error(result)
     if error in _GONE:
-        raise AccessLostError(f"Microsoft no longer gives access to this account ({error})")
-    raise TransientError(f"Microsoft gave no token ({error or 'no reason given'})")
+        raise AccessLostError(Sentence("Microsoft no longer gives access to this account (%(error)s)", error=error))
+    raise TransientError(Sentence("Microsoft gave no token (%(error)s)", error=_reason(result)))

@@ -42,7 +42,7 @@ def test_a_session_is_explained_by_its_booking(practice: Cli, calendar: MemoryCa
     practice.ok("resync", "--wait")
     said = practice.ok("explain", hrefs(calendar)["Session: A. O."] + suffix)
     assert "The session with Alex Okoro, booked for" in said
-    assert "It stands as it shall" in said
+    assert "It is as it should be" in said
 
 
 def test_a_session_explains_every_event_of_it(practice: Cli, calendar: MemoryCalendar) -> None:
@@ -85,7 +85,7 @@ def test_what_is_not_ours_is_said_to_be_untouched(practice: Cli, calendar: Memor
     practice.book()
     practice.ok("resync", "--wait")
     said = practice.refused("explain", "dentist@example.org")
-    assert "Nothing of ours goes by “dentist@example.org”" in said
+    assert "Nothing of ours is called “dentist@example.org”" in said
     assert "not touched" in said
     assert len(calendar.shown()) == 1
 
@@ -125,7 +125,7 @@ def test_an_event_that_is_refused_is_said_to_be_tried_again(practice: Cli, calen
     said = practice.ok("explain", href)
     assert "The calendar takes no entries (since " in said
     assert "the calendar was made read-only. The calendar service refuses it to this account. Next try: " in said
-    assert "It is written as it shall be once that is possible." in said
+    assert "It is written as soon as that is possible." in said
 
 
 def test_events_beside_it_that_could_not_be_read_are_said(practice: Cli, calendar: MemoryCalendar) -> None:

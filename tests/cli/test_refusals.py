@@ -39,7 +39,28 @@ def test_what_is_no_refusal_of_the_domain_has_a_code(cli: Cli, tmp_path: Any) ->
     assert told(missing, "clients", "list")["code"] == "database_file_missing"
     wrong = Cli({**cli.settings, "CONNECTOR_LOG_LEVEL": "loud"})
     error = told(wrong, "clients", "list", exit_code=2)
-    assert (error["code"], error["values"]) == ("settings_unusable", {})
+    assert error["code"] == "settings_unusable"
+    assert ["CONNECTOR_LOG_LEVEL" in fault for fault in error["values"]["faults"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("sessions", "book", "--client", "alex@example.org", "--at", "tomorrow", "--phone", "Kim calls"), "at"),
+        (("sessions", "book", "--at", "2027-12-01 14:00"), "client"),
+        (("clients", "list", "--coloured"), None),
+        (("clients", "invite"), None),
+        (("invite",), None),
+    ],
+)
+def test_a_command_that_cannot_be_understood_has_a_code_too(practice: Cli, words: tuple[str, ...], field: str) -> None:
+    error = told(practice, *words, exit_code=2)
+    assert (error["code"], error["field"]) == ("usage_wrong", field)
+
+
+def test_what_fills_in_the_words_of_a_command_is_told_apart_from_them(cli: Cli, tmp_path: Any) -> None:
+    missing = Cli({**cli.settings, "CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/none.sqlite3"})
+    assert told(missing, "clients", "list")["values"] == {"path": f"{tmp_path}/none.sqlite3"}
 
 
 @pytest.mark.parametrize("words", [("sessions", "show", "tomorrow"), ("connections", "add", "--provider", "google")])

@@ -60,7 +60,7 @@ def test_the_plan_tells_what_the_calendar_will_show(practice: Cli, calendar: Mem
 
 def test_running_it_twice_changes_nothing_the_second_time(practice: Cli, calendar: MemoryCalendar) -> None:
     practice.book()
-    assert "shows what it shall" in practice.ok("resync", "--wait")
+    assert "shows what it should" in practice.ok("resync", "--wait")
     calls = listen(calendar)
     assert "nothing to do" in practice.ok("resync", "--wait")
     assert calls == []

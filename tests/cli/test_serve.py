@@ -136,7 +136,7 @@ def test_commands_work_beside_it_and_it_does_what_they_make_due(settings: dict[s
         cli.offer(session, ahead(8), ahead(9))
         until(lambda: cli.json("resync", "--dry-run")[0]["actions"] == [], running.log)
         cli.ok("sessions", "answer", session, "--support", "Robin", "--reason", "on the phone", "--accept", "1")
-        assert "shows what it shall" in cli.ok("resync", "--wait")
+        assert "shows what it should" in cli.ok("resync", "--wait")
         shown = calendars.send("REPORT", work, _EVERYTHING, {"Depth": "1"})
         assert shown.count(b"BEGIN:VEVENT") == 1
         assert running.stop() == 0

@@ -5,21 +5,22 @@ from datetime import timedelta
 
 import pytest
 
-from connector.domain.entry import Disclosure, Entry, EntryKey, EntryKind, Showing, entries_for
+from connector.domain.entry import Disclosure, Entry, EntryKey, EntryKind, EntryWords, Showing, entries_for
 from connector.domain.offer import accept, draft, send
 from connector.domain.people import Level
 from connector.domain.session import SessionState
 from tests.domain.examples import ALEX, KIM, NOW, session, when
 
 DAY = timedelta(hours=24)
+ENGLISH = EntryWords()
 
 
-def entries(level: Level, *, firm: bool = False, name: str = "Alex Client") -> list[Entry]:
+def entries(level: Level, *, firm: bool = False, name: str = "Alex Client", words: EntryWords = ENGLISH) -> list[Entry]:
     own = session()
     drafted = draft(own, [(when(72), None), (when(96), None)], window=DAY, by=KIM, now=NOW).offer
     offer = send(drafted, own, by=KIM, now=NOW).offer
     disclosure = Disclosure(session_level=level, hold_level=level, firm_holds=firm)
-    return list(entries_for(own, [offer], name, disclosure))
+    return list(entries_for(own, [offer], name, disclosure, words=words))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,19 @@ def entries(level: Level, *, firm: bool = False, name: str = "Alex Client") -> l
 )
 def test_each_step_of_the_ladder_shows_what_it_says(level: Level, titles: list[str]) -> None:
     assert [entry.content.title for entry in entries(level)] == titles
+
+
+@pytest.mark.parametrize(
+    ("level", "titles"),
+    [
+        (Level.BUSY, ["Belegt", "Belegt", "Belegt"]),
+        (Level.NEUTRAL, ["Termin", "Reserviert", "Reserviert"]),
+        (Level.FULL, ["Termin: Alex Client", "Reserviert: Alex Client", "Reserviert: Alex Client"]),
+    ],
+)
+def test_only_the_words_are_those_of_another_language(level: Level, titles: list[str]) -> None:
+    words = EntryWords(session="Termin", hold="Reserviert", busy="Belegt")
+    assert [entry.content.title for entry in entries(level, words=words)] == titles
 
 
 @pytest.mark.parametrize("level", [Level.BUSY, Level.NEUTRAL, Level.INITIALS, Level.FIRST_NAME])
@@ -54,7 +68,7 @@ def test_a_draft_puts_nothing_in_the_calendar() -> None:
     own = session()
     drafted = draft(own, [(when(72), None)], window=DAY, by=KIM, now=NOW).offer
     disclosure = Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS)
-    assert [e.key.kind for e in entries_for(own, [drafted], "Alex", disclosure)] == [EntryKind.SESSION]
+    assert [e.key.kind for e in entries_for(own, [drafted], "Alex", disclosure, words=ENGLISH)] == [EntryKind.SESSION]
 
 
 def test_an_accepted_offer_leaves_the_sessions_own_entry_under_the_same_key() -> None:
@@ -63,7 +77,7 @@ def test_an_accepted_offer_leaves_the_sessions_own_entry_under_the_same_key() ->
     offer = send(drafted, own, by=KIM, now=NOW).offer
     transition = accept(offer, own, offer.alternatives[1].id, by=ALEX, now=NOW)
     disclosure = Disclosure(session_level=Level.INITIALS, hold_level=Level.INITIALS)
-    (entry,) = entries_for(transition.session, [transition.offer], "Alex", disclosure)
+    (entry,) = entries_for(transition.session, [transition.offer], "Alex", disclosure, words=ENGLISH)
     assert entry.key == EntryKey(kind=EntryKind.SESSION, id=own.id)
     assert entry.content.span == when(96).span
 
@@ -71,7 +85,7 @@ def test_an_accepted_offer_leaves_the_sessions_own_entry_under_the_same_key() ->
 def test_a_cancelled_session_is_not_shown() -> None:
     cancelled = replace(session(), state=SessionState.CANCELLED)
     disclosure = Disclosure(session_level=Level.FULL, hold_level=Level.FULL)
-    assert list(entries_for(cancelled, [], "Alex", disclosure)) == []
+    assert list(entries_for(cancelled, [], "Alex", disclosure, words=ENGLISH)) == []
 
 
 def test_a_key_reads_back_from_its_text() -> None:

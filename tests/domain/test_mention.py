@@ -52,10 +52,32 @@ def test_letters_that_are_not_ascii_have_two_cases_too() -> None:
     assert known("Özlem Ümit").parts <= {"zlem", "mit"}
 
 
-@pytest.mark.parametrize("title", ["Session: M. M.", "Hold: Max", "session: max muster", "Max Muster"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Session: M. M.",
+        "Hold: Max",
+        "session: max muster",
+        "Max Muster",
+        "Termin: M. M.",
+        "枠: Max",
+        "RDV : Max  Muster",
+    ],
+)
 def test_a_title_tells_of_a_client_if_nobody_else_would_have_it(title: str) -> None:
     assert known("Max Muster", others=("Zoe Adams",)).mean(title)
     assert not known("Max Muster", others=("Mia Moll", "Max Adams", "max muster")).mean(title)
+
+
+def test_a_client_with_a_colon_in_their_name_is_known_by_all_of_it() -> None:
+    its_words = known("Max: Muster")
+    assert its_words.mean("Termin: Max: Muster")
+    assert not its_words.mean("Termin: Max: Adams")
+
+
+@pytest.mark.parametrize("title", ["Termin", "Belegt", "Max", "M. M.", "Termin:", "Termin: Max und Mia", "um 10:00"])
+def test_a_title_that_shows_no_name_or_more_than_one_tells_of_nobody(title: str) -> None:
+    assert not known("Max Muster").mean(title)
 
 
 @pytest.mark.parametrize("other", ["max muster", "Max Muster-Maier", "Dr. Max Muster"])

@@ -160,6 +160,11 @@ def test_the_joiners_in_a_name_stay_where_they_are() -> None:
     assert event(request(name="Zo\u200cra"))["ORGANIZER"].params["CN"] == "Zo\u200cra"
 
 
+@pytest.mark.parametrize("held", ["Dr.\u00a0Kim", "Dr.\u202fKim"])
+def test_blank_at_which_no_line_may_end_stays_where_it_is(held: str) -> None:
+    assert itip.one_line(f" {held}\t \u2028 Beispiel\n") == f"{held} Beispiel"
+
+
 @pytest.mark.parametrize(
     "name",
     ['Kim "Kimmy" Beispiel', "Kim\r\nATTENDEE:mailto:eve@example.org", "Kim ^n Beispiel", "Kim\x00\x07\u2028Beispiel"],

@@ -119,10 +119,11 @@ class Installation:
     def unfinished(self, now: datetime | None = None) -> list[Key]:
         """Return what is due or being carried out, seen at one moment: work that ends may make other work due.
 
+        What is due within the next second counts only if `now` is given: that clock goes on, the virtual one stands.
         A key forgotten while somebody held it keeps their lease; had they been killed, nobody would ever end it.
         """
         due = ledger.due
-        soon = due.c.due_at <= (now or self.now) + timedelta(seconds=1)
+        soon = due.c.due_at <= (self.now if now is None else now + timedelta(seconds=1))
         with self.runtime.database.read() as db:
             rows = db.execute(due.select().where(or_(soon, due.c.lease_until > ahead(0.0)))).all()
         return [Key(Kind(row.kind), row.id) for row in rows]

@@ -6,6 +6,7 @@ import pytest
 
 from connector.domain.session import Session
 from connector.errors import AccessLostError, ProviderError, RuleError
+from connector.sentence import Sentence
 from connector.storage import calendars
 from tests.fakes.caldav_proxy import hang_up, lose_answer, says
 from tests.journeys.stage import Stage
@@ -113,7 +114,7 @@ def test_a_calendar_that_was_deleted_is_told_and_reaches_no_client(on_radicale: 
     stage.settled()
     with stage.runtime.database.read() as db:
         (calendar,) = calendars.calendars_of(db)
-    assert (calendar.paused, calendar.read_trouble) == ("missing", "the calendar is no longer there")
+    assert (calendar.paused, str(calendar.read_trouble)) == ("missing", "the calendar is no longer there")
     assert [mail.recipients[0] for mail in mails] == ["alex@client.example", stage.practice.kim.email]
     stage.wait(hours=2)
     stage.settled()
@@ -151,6 +152,6 @@ def states(stage: Stage, session: Session) -> list[str]:
     return [message.state.value for message in stage.practice.told(session, client=True)]
 
 
-def trouble(stage: Stage) -> str | None:
+def trouble(stage: Stage) -> Sentence | None:
     with stage.runtime.database.read() as db:
         return calendars.calendar(db, stage.calendar.id).trouble

@@ -86,7 +86,9 @@ class Practising:
         self.tick()
 
     def survey(self) -> Sequence[Survey]:
-        return surveys.take(self.practice.database, self.installation.runtime.remote, now=self.practice.now)
+        return surveys.take(
+            self.practice.database, self.practice.policy, self.installation.runtime.remote, now=self.practice.now
+        )
 
     def decide(self, follow: Follow) -> None:
         """What `pencilled restored --follow ...` does."""
@@ -117,7 +119,7 @@ class Practising:
     def assert_in_line(self) -> None:
         """The calendar shows what it should, and another look writes nothing."""
         with self.practice.database.read() as db:
-            picture = push.picture(db, self.calendar.id, now=self.practice.now)
+            picture = push.picture(db, self.practice.policy, self.calendar.id, now=self.practice.now)
             kept = installation.kept_entries_of(db, self.calendar.id)
             assert calendars.calendar(db, self.calendar.id).paused is None
         assert picture.actions == ()

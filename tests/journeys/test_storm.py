@@ -115,7 +115,7 @@ def check_calendar(storm: Storm, diary: Diary) -> None:
     kept = [(start, end, states.get(state, "tentative")) for start, end, state in diary.practice.kept()]
     assert shown == kept
     with storm.installation.runtime.database.read() as db:
-        picture = push.picture(db, diary.calendar.id, now=real_now())
+        picture = push.picture(db, diary.practice.policy, diary.calendar.id, now=real_now())
         assert picture.calendar.paused is None
         assert picture.actions == ()
         assert remote_changes.of_calendar(db, diary.calendar.id) == {}

@@ -21,10 +21,16 @@ SLOW = Sentence("“%(host)s” did not answer in time", host="dav.example")
             "“dav.example” did not answer in time. Please try again.",
             "„dav.example“ hat nicht rechtzeitig geantwortet. Bitte versuchen Sie es noch einmal.",
         ),
+        (RefusedError(Sentence("the mailbox is full")), "The mailbox is full.", "Das Postfach ist voll."),
         (
-            RefusedError("the mailbox is full"),
-            "The mailbox is full.",
-            "Der Kalenderdienst sagt: „The mailbox is full“.",
+            RefusedError("the mailbox is on fire"),
+            "The mailbox is on fire.",
+            "Der Kalenderdienst sagt: „The mailbox is on fire“.",
+        ),
+        (
+            RefusedError("the disk is 100% full"),
+            "The disk is 100% full.",
+            "Der Kalenderdienst sagt: „The disk is 100% full“.",
         ),
         (
             AccessLostError("invalid_grant."),

@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 import pytest
 
 from connector.domain.session import Location, LocationKind
+from connector.errors import RuleError
 from connector.language.offered import Languages
 from connector.language.telling import Teller
 from tests.outbox.people import VIDEO, at
@@ -24,8 +25,8 @@ BERLIN = teller(locale="en", zone="Europe/Berlin")
     [
         ("en", "Europe/Berlin", "Tuesday, 1 December 2026, 14:00–14:50 (Central European Time, Berlin)"),
         ("en_GB", "Europe/Berlin", "Tuesday, 1 December 2026, 14:00–14:50 (Central European Time, Berlin)"),
-        ("de", "Europe/Berlin", "Dienstag, 1. Dezember 2026, 14:00–14:50 Uhr (Mitteleuropäische Zeit, Berlin)"),
-        ("de-AT", "Europe/Vienna", "Dienstag, 1. Dezember 2026, 14:00–14:50 Uhr (Mitteleuropäische Zeit, Wien)"),
+        ("de", "Europe/Berlin", "Dienstag, 1. Dezember 2026, 14:00–14:50\xa0Uhr (Mitteleuropäische Zeit, Berlin)"),
+        ("de-AT", "Europe/Vienna", "Dienstag, 1. Dezember 2026, 14:00–14:50\xa0Uhr (Mitteleuropäische Zeit, Wien)"),
         ("tlh", "Europe/Berlin", "Tuesday, 1 December 2026, 14:00–14:50 (Central European Time, Berlin)"),
         ("", "Europe/Berlin", "Tuesday, 1 December 2026, 14:00–14:50 (Central European Time, Berlin)"),
         ("not a locale", "Europe/Berlin", "Tuesday, 1 December 2026, 14:00–14:50 (Central European Time, Berlin)"),
@@ -39,8 +40,8 @@ def test_reader_in_another_zone_is_told_both_clocks() -> None:
     told = teller(locale="en_US", zone="America/New_York").when(at("2026-12-01T14:00"))
 
     assert told == (
-        "Tuesday, December 1, 2026, 8:00 AM–8:50 AM (Eastern Time, New York), "
-        "which is 2:00 PM–2:50 PM (Central European Time, Berlin)"
+        "Tuesday, December 1, 2026, 8:00\xa0AM–8:50\xa0AM (Eastern Time, New York), "
+        "which is 2:00\xa0PM–2:50\xa0PM (Central European Time, Berlin)"
     )
 
 
@@ -48,8 +49,8 @@ def test_day_is_named_on_both_clocks_where_it_differs() -> None:
     told = teller(locale="de", zone="Australia/Sydney").when(at("2026-12-01T14:00"))
 
     assert told == (
-        "Mittwoch, 2. Dezember 2026, 00:00–00:50 Uhr (Ostaustralische Zeit, Sydney), "
-        "das ist Dienstag, 1. Dezember 2026, 14:00–14:50 Uhr (Mitteleuropäische Zeit, Berlin)"
+        "Mittwoch, 2. Dezember 2026, 00:00–00:50\xa0Uhr (Ostaustralische Zeit, Sydney), "
+        "das ist Dienstag, 1. Dezember 2026, 14:00–14:50\xa0Uhr (Mitteleuropäische Zeit, Berlin)"
     )
 
 
@@ -137,6 +138,16 @@ def test_zone_is_named_in_plain_words(zone: str, locale: str, named: str) -> Non
     assert teller(locale=locale, zone=zone).instant(datetime(2026, 12, 1, 13, tzinfo=UTC)).endswith(named)
 
 
+@pytest.mark.parametrize("locale", ["en", "en_US", "en-GB", "de", "de_AT", "fr"])
+def test_what_is_refused_is_told_in_the_same_style_as_any_other_time(locale: str) -> None:
+    berlin, when = teller(locale=locale, zone="Europe/Berlin"), at("2026-01-20T14:00")
+    refused = RuleError("%(when)s is over.", code="test", when=when.local)
+
+    day = berlin.parts(when).day
+    assert berlin.language.refusal(refused).startswith(f"{day}, ")
+    assert berlin.instant(when.span.start).partition(" (")[0] in berlin.language.refusal(refused)
+
+
 @pytest.mark.parametrize("locale", ["en", "en_US", "de"])
 def test_every_zone_there_is_can_be_told(locale: str) -> None:
     for zone in sorted(available_timezones()):
@@ -144,16 +155,16 @@ def test_every_zone_there_is_can_be_told(locale: str) -> None:
 
         assert "Unknown" not in told
         assert "()" not in told
-        assert told.isprintable()
+        assert told.replace("\xa0", " ").isprintable()
 
 
 @pytest.mark.parametrize(
     ("locale", "zone", "told"),
     [
         ("en", "Europe/Berlin", "Tue, 1 Dec, 14:00 CET"),
-        ("de", "Europe/Berlin", "Di., 1. Dez., 14:00 MEZ"),
-        ("en_US", "America/New_York", "Tue, Dec 1, 8:00 AM EST"),
-        ("de", "Asia/Kathmandu", "Di., 1. Dez., 18:45 UTC+5:45"),
+        ("de", "Europe/Berlin", "Di., 1. Dez., 14:00\xa0Uhr MEZ"),
+        ("en_US", "America/New_York", "Tue, Dec 1, 8:00\xa0AM EST"),
+        ("de", "Asia/Kathmandu", "Di., 1. Dez., 18:45\xa0Uhr UTC+5:45"),
         ("en", "America/Sao_Paulo", "Tue, 1 Dec, 10:00 UTC-3"),
     ],
 )
@@ -172,7 +183,7 @@ def test_place_says_how_the_two_meet() -> None:
     ("locale", "pieces"),
     [
         ("en", ("Tuesday, 1 December 2026", "14:00–14:50", "Central European Time, Berlin", "")),
-        ("de", ("Dienstag, 1. Dezember 2026", "14:00–14:50 Uhr", "Mitteleuropäische Zeit, Berlin", "")),
+        ("de", ("Dienstag, 1. Dezember 2026", "14:00–14:50\xa0Uhr", "Mitteleuropäische Zeit, Berlin", "")),
     ],
 )
 def test_time_in_pieces_says_what_it_says_in_full(locale: str, pieces: tuple[str, ...]) -> None:
@@ -196,7 +207,7 @@ def test_time_in_pieces_is_told_on_the_other_clock_where_that_differs(zone: str,
     assert teller(locale="en", zone=zone).parts(at("2026-12-01T14:00"), other=other).elsewhere == elsewhere
 
 
-@pytest.mark.parametrize(("locale", "line"), [("en", "1 Dec 2026, 14:00"), ("de", "1. Dez. 2026, 14:00 Uhr")])
+@pytest.mark.parametrize(("locale", "line"), [("en", "1 Dec 2026, 14:00"), ("de", "1. Dez. 2026, 14:00\xa0Uhr")])
 def test_line_of_a_table_has_the_day_in_short(locale: str, line: str) -> None:
     assert teller(locale=locale, zone="Europe/Berlin").line(datetime(2026, 12, 1, 13, tzinfo=UTC)) == line
 
@@ -233,8 +244,8 @@ def test_other_clock_is_told_on_a_page_only_where_it_shows_another_time() -> Non
     ("locale", "told"),
     [
         ("en", "from Tue, 1 Dec 2026, 14:00 CET"),
-        ("de", "from Di., 1. Dez. 2026, 14:00 Uhr MEZ"),
-        ("en_US", "from Tue, Dec 1, 2026, 2:00 PM CET"),
+        ("de", "from Di., 1. Dez. 2026, 14:00\xa0Uhr MEZ"),
+        ("en_US", "from Tue, Dec 1, 2026, 2:00\xa0PM CET"),
     ],
 )
 def test_time_in_a_sentence_has_its_day_and_zone_in_short(locale: str, told: str) -> None:

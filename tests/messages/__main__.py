@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from babel import Locale
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import write_po
 
+from connector.language.po import UNREADABLE, read
 from tests.messages.checking import faults
 from tests.messages.coded import PAGE, page
-from tests.messages.collecting import ROOT, catalogue, every
+from tests.messages.collecting import catalogue, every
+from tests.messages.sources import ROOT
 
 FOLDER = ROOT / "connector" / "language" / "catalogues"
 _USAGE = 2
@@ -54,11 +55,18 @@ def check(root: Path, folder: Path) -> int:
     template = catalogue(found)
     wrong = [f"{one.file}:{one.line}: {one.fault}" for one in found if one.fault]
     for path in sorted(folder.glob("*.po")):
-        wrong += [f"{path.name}: {fault}" for fault in faults(template, read(path))]
+        wrong += [f"{path.name}: {fault}" for fault in _of_file(path, template)]
     for line in wrong:
         print(line)
     print(f"{len(template)} messages, {len(wrong)} faults")
     return 1 if wrong else 0
+
+
+def _of_file(path: Path, template: Catalog) -> Iterator[str]:
+    try:
+        yield from faults(template, read(path))
+    except UNREADABLE as error:
+        yield f"cannot be read: {error}"
 
 
 def update(folder: Path, tags: Sequence[str]) -> None:
@@ -74,12 +82,6 @@ def update(folder: Path, tags: Sequence[str]) -> None:
 def whole() -> Catalog:
     """Return every message of the code, collected once a process."""
     return catalogue(every())
-
-
-def read(path: Path) -> Catalog:
-    """Read a catalogue."""
-    with path.open("rb") as file:
-        return read_po(file, locale=Locale.parse(path.stem), abort_invalid=True)
 
 
 def write(path: Path, written: Catalog) -> None:

@@ -11,12 +11,18 @@ from pathlib import Path
 from connector import errors
 from connector.errors import ConnectorError, RuleError
 from connector.web.visit import status_of
-from tests.messages.collecting import PACKAGES, ROOT, is_refusal
+from tests.messages.sources import PACKAGES, ROOT, is_refusal
 
 PAGE = ROOT / "docs" / "errors.md"
 KINDS: Mapping[str, type[RuleError]] = {name: kind for name, kind in vars(errors).items() if is_refusal(kind)}
 _OTHERS = {"Refusal": ConnectorError}  # what only commands refuse
-_MAKERS = ("connector/errors.py", "connector/sentence.py", "connector/cli/_refusals.py")
+_ANY_COMMAND = {"database_unusable", "usage_wrong"}  # made where commands refuse, of errors of libraries
+_MAKERS = (
+    "connector/errors.py",
+    "connector/sentence.py",
+    "connector/storage/sentences.py",
+    "connector/cli/_refusals.py",
+)
 # The first that fits says under which heading a refusal is listed.
 _HEADINGS = (
     ("connector/cli/", "Commands"),
@@ -114,7 +120,8 @@ def page() -> str:
     for heading in dict.fromkeys(heading for _, heading in reversed(_HEADINGS)):
         rows = {one.code: _row(one) for one in refused if _heading(one) == heading}
         parts.append(f"## {heading}\n| code | says | field | status |\n| --- | --- | --- | --- |\n{_lines(rows)}")
-    only = {one.code: f"| `{one.code}` |" for one in every() if one.kind in _OTHERS}
+    refused_by_commands = {one.code for one in every() if one.kind in _OTHERS} | _ANY_COMMAND
+    only = {code: f"| `{code}` |" for code in refused_by_commands}
     parts.append(f"## What else only commands refuse\n| code |\n| --- |\n{_lines(only)}")
     kinds = {code: f"| `{code}` | {meaning} |" for code, meaning in _failures()}
     parts.append(f"## Failures\n| code | means |\n| --- | --- |\n{_lines(kinds)}")

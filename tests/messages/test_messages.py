@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from connector.language.offered import Languages
-from tests.messages.__main__ import check, read, update
+from connector.language.po import read
+from tests.messages.__main__ import check, update
 from tests.messages.checking import faults
 from tests.messages.collecting import Message, catalogue, in_python, in_template
 from tests.messages.pseudo import CLOSES, OPENS, pseudo, write_catalogue
@@ -43,15 +44,138 @@ def test_either_literal_of_a_choice_is_a_message() -> None:
     assert messages('language.say("one" if x else "two")') == [Message("one"), Message("two")]
 
 
-def test_variable_comes_from_a_message_that_is_marked_elsewhere() -> None:
-    assert messages("language.say(NAMES[kind])") == []
+@pytest.mark.parametrize(
+    "said",
+    [
+        "NAMES[kind]",
+        "NAMES.get(kind, OTHER)",
+        "OTHER if x else 'Hi'",
+        "LETTERS[kind]",
+        "self.button",
+        "fault.who",
+        "chosen",
+        "first if x else second",
+        "word",
+    ],
+)
+def test_what_is_said_may_be_marked_elsewhere(said: str) -> None:
+    code = f"""
+NAMES: Mapping[str, str] = {{1: marked("one")}}
+OTHER = marked("other")
+class Door:
+    button = marked("open")
+def tell(kind):
+    chosen = NAMES.get(kind) or OTHER
+    if kind:
+        first, second = marked("two"), OTHER
+    else:
+        first, second = OTHER, OTHER
+    language.say({said})
+    return [teller.say(word) for key, word in NAMES.items()]
+"""
+    assert [told for told in messages(code) if isinstance(told, str)] == []
 
 
-@pytest.mark.parametrize("made", ["f'Hello {name}'", "'Hello ' + name", "'Hello %s' % name", "'Hello {}'.format(name)"])
-def test_text_that_is_put_together_where_a_message_belongs_is_a_fault(made: str) -> None:
-    [fault] = messages(f"language.say({made})")
+@pytest.mark.parametrize(
+    "made",
+    [
+        "f'Hello {name}'",
+        "'Hello ' + name",
+        "'Hello %s' % name",
+        "'Hello {}'.format(name)",
+        "TEMPLATE.format(name)",
+        "' '.join(parts)",
+        "separator.join(parts)",
+        "text := f'Hello {name}'",
+        "name or 'Nobody'",
+        "{1: 'One'}[n]",
+        "('One', 'Two')[n]",
+        "'Hello' if x else f'Bye {name}'",
+        "name",
+        "text",
+        "NAMES[n]",
+        "circular",
+        "HELLO",
+    ],
+)
+def test_text_that_nobody_can_collect_where_a_message_belongs_is_a_fault(made: str) -> None:
+    code = f"""
+HELLO = "Hello"
+def tell(name, NAMES, x):
+    text = f"Hello {{name}}"
+    circular = circular
+    language.say({made})
+"""
+    [fault] = [told for told in messages(code) if isinstance(told, str)]
 
-    assert "is put together, so nobody can translate it" in str(fault)
+    assert "so nobody can translate it" in fault
+
+
+@pytest.mark.parametrize(
+    "call", ["Sentence(f'{x} is gone')", "Sentence.of(f'{x} is gone', {})", "RuleError(words, code='a')"]
+)
+def test_what_a_refusal_says_is_a_message_too(call: str) -> None:
+    assert ["nobody can translate" in str(told) for told in messages(call)] == [True]
+
+
+def test_sentence_of_gathered_values_is_a_message() -> None:
+    assert messages("Sentence.of('Hi %(name)s', values)") == [Message("Hi %(name)s")]
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        ('language.say("Hi %(name)s")', "name is not filled in"),
+        ('language.say("Hi %(name)s", nome=x)', "name is not filled in"),
+        ('language.say("Hi %(name)s", name=x, more=x)', "more is filled in nowhere"),
+        ('language.say_n("One %(of)s", "%(n)s of them", n)', "of is not filled in"),
+        ('RuleError("Hi %(name)s.", code="a")', "name is not filled in"),
+        ('RuleError("Hi %(code)s.", code="a")', "code is not filled in"),
+        ('Sentence("%(n)s times", n=3)', "n is not filled in"),
+        ('error.adding("Add %(option)s.")', "option is not filled in"),
+        ('language.say("Hi %(name)s", name=f"the {x}")', "put together in English"),
+    ],
+)
+def test_message_is_given_what_fills_it_in(call: str, fault: str) -> None:
+    assert any(fault in str(told) for told in messages(call))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'language.say("Hi %(name)s", **values)',
+        'language.say("Hi %(name)s" if x else "Hi", name=x)',
+        'language.say("%(n)s things", n=3)',
+        'RuleError("%(n)s of %(all)s", plural="%(n)s of %(all)s", n=n, all=x, code="a", field="b")',
+        'ConflictError("Hi.", code="a", key="k")',
+        'language.say("Hi %(name)s", name=f"{a}/{b}")',
+    ],
+)
+def test_message_that_is_given_what_fills_it_in_is_right(call: str) -> None:
+    assert [told for told in messages(call) if isinstance(told, str)] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'flash("Saved it", "done")',
+        'flash(f"Saved {x}", "done")',
+        "tell = language.say",
+        "class GoneError(NotFoundError):\n    pass",
+    ],
+)
+def test_words_that_reach_a_person_unseen_are_a_fault(code: str) -> None:
+    assert len(messages(code)) == 1
+    assert messages('flash(speaking.say("Saved"), "done")\nflash(done)') == [Message("Saved")]
+
+
+@pytest.mark.parametrize("kind", ["RefusedError", "TransientError", "UnreachableError", "NotSentError"])
+def test_failure_of_somebody_elses_server_that_is_said_in_no_language_is_a_fault(kind: str) -> None:
+    for made in ('"gone"', 'f"{name} is gone"'):
+        [fault] = messages(f"raise {kind}({made})")
+        assert "in no language" in fault
+
+    assert messages(f'raise {kind}(Sentence("gone"))') == [Message("gone")]
 
 
 def test_page_says_its_messages() -> None:
@@ -68,6 +192,84 @@ def test_page_says_its_messages() -> None:
 
 
 @pytest.mark.parametrize(
+    "page",
+    [
+        "<p>Hello there</p>",
+        "<p>{% if x %}Hello{% endif %}</p>",
+        "<p>{{ _('Hello') }} there</p>",
+        '<p>{{ "Hello" if x else "No" }}</p>',
+        '<p>{{ when or "never" }}</p>',
+        '<p>{{ when|default("never") }}</p>',
+        '<p>{{ count ~ " times" }}</p>',
+        '{{ "Hello %s"|format(name) }}',
+        '{{ card(title="Hello there") }}',
+        '{% set title = "Hello" %}{{ title }}',
+        "{% set title %}Hello{% endset %}",
+        '{{ _("Hello %(who)s", who="the client") }}',
+        '<input placeholder="Your name">',
+        '<a aria-label="Close {{ name }}">x</a>',
+        '<input type="submit" value="Go on">',
+    ],
+)
+def test_page_that_says_something_without_a_message_is_told(page: str) -> None:
+    faults = [one.fault for one in in_template(f"<!doctype html>\n{page}", "a.html") if one.fault]
+
+    assert [fault.partition("” is said in ")[2] for fault in faults] == ["no language"]
+
+
+def test_text_is_told_with_its_line() -> None:
+    page = "{% if x %}\n<p>\n\n  Hello\n</p>\n{% endif %}\n<p>{{\n  'there' if x }}</p>"
+
+    assert [one.line for one in in_template(page, "a.html")] == [4, 8]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<a class="{{ "open" if x }} wide" href="/x/y" id="some">{{ name }} · 10&nbsp;%</a>',
+        '<style>p { color: red }</style><script>var hello = "Hello there"</script>',
+        '{% if x == "Hello there" %}{{ url_for("sessions.every") }}{% endif %}',
+        '{{ {"gone": _("It is gone")}[x] }} {{ _("One" if x else "Two") }}',
+        "{% trans times=xs|length %}One time{% pluralize %}{{ times }} times{% endtrans %}",
+        "{% trans times=xs|length %}One time{% pluralize %}Several times{% endtrans %}",
+        '<input type="hidden" value="go on">',
+    ],
+)
+def test_words_that_nobody_reads_need_no_message(page: str) -> None:
+    assert [one.fault for one in in_template(page, "a.html") if one.fault] == []
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        "{% if x %}Hello there{% endif %}",
+        "{% if x %}{% trans %}Hello{% endtrans %}{% endif %} and goodbye",
+        "> When: tomorrow",
+        '> When: {{ when or "never" }}',
+        "> Run: pencilled doctor Now",
+    ],
+)
+def test_letter_that_says_something_without_a_message_is_told(letter: str) -> None:
+    found = list(in_template(f"Subject: Hi\n\n# Hello\n\n{letter}\n\n[Open](/ask) and on\n", "a.txt"))
+
+    assert [(one.line, one.fault.partition("” is said in ")[2]) for one in found if one.fault] == [(5, "no language")]
+
+
+def test_command_in_a_letter_needs_no_message() -> None:
+    assert [one for one in in_template("Subject: Hi\n\n> Run: pencilled doctor --all", "a.txt") if one.fault] == []
+
+
+@pytest.mark.parametrize("made", ['_("Hello " ~ name)', "_(name)", 'ngettext("One", many, 3)', "_(names[x])"])
+def test_message_of_a_page_that_nobody_can_collect_is_told(made: str) -> None:
+    assert any("no literal" in one.fault for one in in_template(f"{{{{ {made} }}}}", "a.html"))
+
+
+@pytest.mark.parametrize("filled", ["", ", nome=x", ", name=x, more=x"])
+def test_message_of_a_page_is_given_what_fills_it_in(filled: str) -> None:
+    assert any("fille" in one.fault for one in in_template(f'{{{{ _("Hello %(name)s"{filled}) }}}}', "a.html"))
+
+
+@pytest.mark.parametrize(
     ("entries", "fault"),
     [
         ("", "is missing"),
@@ -76,7 +278,7 @@ def test_page_says_its_messages() -> None:
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s"\n\n#~ msgid "Gone"\n#~ msgstr "Fort"', "is stale"),
         ('#, fuzzy\nmsgid "Hello %(name)s"\nmsgstr "Hallo %(name)s"', "is marked fuzzy"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(nome)s"', "fills in nome instead of name"),
-        ('msgid "Hello %(name)s"\nmsgstr "Hallo"', "fills in nothing instead of name"),
+        ('msgid "Hello %(name)s"\nmsgstr "Hallo"', "does not fill in name"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s, 50 % mehr"', "percent sign"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo %(name)s 50 %"', "percent sign"),
         ('msgid "Hello %(name)s"\nmsgstr "Hallo <b>%(name)s</b>"', "other tags"),
@@ -91,10 +293,11 @@ def test_fault_of_a_catalogue_is_told(tmp_path: Path, entries: str, fault: str) 
     assert wrong(tmp_path, 'language.say("Hi")', 'msgid "Hi"\nmsgstr "Hallo"') == []
 
 
-def test_bare_percent_sign_in_the_english_is_a_fault(tmp_path: Path) -> None:
-    entries = 'msgid "%(n)s % of it"\nmsgstr "%(n)s %% davon"'
+@pytest.mark.parametrize("english", ["%(n)s % of it", "50 % of it"])
+def test_bare_percent_sign_in_the_english_is_a_fault(tmp_path: Path, english: str) -> None:
+    entries = f'msgid "{english}"\nmsgstr "{english.replace(" % ", " %% ")}"'
 
-    assert any("the English has a percent" in one for one in wrong(tmp_path, 'say("%(n)s % of it", n=n)', entries))
+    assert any("the English has a percent" in one for one in wrong(tmp_path, f'say("{english}", n=n)', entries))
 
 
 @pytest.mark.parametrize("forms", ['"Eine Zeit"\nmsgstr[1] "%(n)s Zeiten"', '"%(n)s Zeit"\nmsgstr[1] "%(n)s Zeiten"'])
@@ -108,6 +311,49 @@ def test_plural_needs_every_form_of_the_language(tmp_path: Path) -> None:
     entries = 'msgid "One time"\nmsgid_plural "%(n)s times"\nmsgstr[0] "Eine Zeit"'
 
     assert wrong(tmp_path, 'say_n("One time", "%(n)s times", n)', entries)
+
+
+@pytest.mark.parametrize(
+    ("english", "translation", "fault"),
+    [
+        ("a <b>c</b>", "a </b>c<b>", "breaks the page"),
+        ("a & b", "a &amp; b", "other tags"),
+        ("a", "\u202ea", "turns what follows"),
+        ("a\\n\\nb", "a b", "other lines"),
+    ],
+)
+def test_translation_that_would_break_what_is_around_it_is_told(
+    tmp_path: Path, english: str, translation: str, fault: str
+) -> None:
+    told = wrong(tmp_path, f'say("{english}")', f'msgid "{english}"\nmsgstr "{translation}"')
+
+    assert any(fault in one for one in told), told
+
+
+def test_every_form_names_what_is_not_counted(tmp_path: Path) -> None:
+    entries = 'msgid "%(of)s has one"\nmsgid_plural "%(of)s has %(n)s"\nmsgstr[0] "hat eins"\nmsgstr[1] "%(of)s: %(n)s"'
+
+    [told] = wrong(tmp_path, 'say_n("%(of)s has one", "%(of)s has %(n)s", n, of=x)', entries)
+    assert "“hat eins” does not fill in of" in told
+
+
+def test_form_for_several_numbers_tells_which(tmp_path: Path) -> None:
+    path = tmp_path / "fr.po"  # where nothing is said as one is
+    path.write_text(
+        f'{HEAD}msgid "One time"\nmsgid_plural "%(n)s times"\nmsgstr[0] "Une fois"\nmsgstr[1] "%(n)s fois"\n',
+        encoding="utf-8",
+    )
+
+    [told] = faults(catalogue(in_python('say_n("One time", "%(n)s times", n)', "a.py")), read(path))
+    assert "“Une fois” does not fill in n" in told
+
+
+def test_plural_rule_of_another_language_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "de.po"
+    path.write_text(HEAD.rstrip() + '\n"Plural-Forms: nplurals=2; plural=(n > 1);\\n"\n', encoding="utf-8")
+
+    [told] = faults(catalogue([]), read(path))
+    assert "nplurals=2; plural=(n != 1);" in told
 
 
 def test_check_names_the_file_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

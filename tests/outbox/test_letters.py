@@ -278,9 +278,8 @@ def test_question_names_both_times_each_choice_once_and_what_happens_by_itself(k
 def test_default_of_a_question_is_told_on_the_clock_of_the_reader() -> None:
     sent = letter(NoticeKind.MOVE_ASKED, to=replace(PRACTITIONER, zone="America/New_York", locale="en_US"))
 
-    assert (
-        "If you choose nothing, Alex Sommer is asked on: Wednesday, November 25, 2026, 4:00 AM (Eastern Time, New York)"
-    ) in text(mail(sent))
+    told = "Wednesday, November 25, 2026, 4:00\xa0AM (Eastern Time, New York)"
+    assert f"If you choose nothing, Alex Sommer is asked on: {told}" in text(mail(sent))
 
 
 def test_choice_of_a_time_that_is_not_free_comes_with_a_warning() -> None:
@@ -392,6 +391,14 @@ def test_name_of_a_calendar_is_text_and_keeps_its_direction_to_itself(kind: Noti
     assert "<bdi>יומן &lt;b&gt;</bdi>" in text(mail(letter(kind, about="יומן <b>")), "html")
 
 
+def test_blank_at_which_no_line_may_end_stays_in_a_letter() -> None:
+    written = mail(letter(NoticeKind.REJECTED, practitioner_name="Dr.\u00a0Kim"))
+
+    assert "Dr.\u00a0Kim will look for another solution" in text(written)
+    assert "Dr.\u00a0Kim" in text(written, "html")
+    assert "Dr.\u00a0Kim" in str(written["From"])
+
+
 @pytest.mark.parametrize("name", ["# Heading", "[Button]", "> Fact: x", "{{ link }}", "{% if %}", "Subject: x"])
 def test_name_that_looks_like_a_template_stays_a_name(name: str) -> None:
     written = mail(letter(NoticeKind.REJECTED, practitioner_name=name))
@@ -466,5 +473,5 @@ def test_letters_that_ask_say_that_opening_the_link_decides_nothing() -> None:
 def test_deadline_is_told_on_the_clock_of_the_reader() -> None:
     sent = letter(NoticeKind.OFFERED, to=replace(CLIENT, zone="America/New_York", locale="en_US"))
 
-    assert "Please answer by: Wednesday, November 25, 2026, 4:00 AM (Eastern Time, New York)" in text(mail(sent))
+    assert "Please answer by: Wednesday, November 25, 2026, 4:00\xa0AM (Eastern Time, New York)" in text(mail(sent))
     assert mail(sent)["Date"].datetime == datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)

@@ -16,6 +16,7 @@ from connector.domain.span import When
 from connector.errors import RuleError
 from connector.outbox.letters import compose
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services.people import change_client
 from connector.services.scheduling import offers
 from connector.storage import offers as stored_offers
@@ -54,7 +55,7 @@ class MailServer:
     def send(self, letter: Letter) -> None:
         fate = "taken" if self.is_well else self.pick.choice(("taken", "refused", "taken in silence", "lost"))
         if fate == "refused":
-            raise NotSentError("the mail server refused the message (451 4.3.0)", permanent=False)
+            raise NotSentError(Sentence("the mail server refused the message (451 4.3.0)"), permanent=False)
         if fate != "lost":
             mail = compose(letter, brand=BRAND, from_address=self.from_address, answers_read=self.answers_read)
             sent = mail.as_bytes()
@@ -62,7 +63,7 @@ class MailServer:
                 sent = altered(sent, self.change)
             self.taken.append((letter.notice.to.address, letter.notice.kind, sent))
         if fate != "taken":
-            raise NotSentError("the connection failed while sending", permanent=False, unknown=True)
+            raise NotSentError(Sentence("the connection failed while sending"), permanent=False, unknown=True)
 
 
 class History:

@@ -16,6 +16,7 @@ from connector.domain.notice_table import Audience
 from connector.domain.people import CLOCK, Actor, Role
 from connector.domain.session import Edit, Location, LocationKind, Session
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services import conversations, notices
 from connector.services.people import change_practitioner
 from connector.services.scheduling import answers, offers
@@ -32,9 +33,11 @@ from tests.services.waiting import until_it_waits
 ONLINE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
 CORRECTION = MoveReason.CORRECTION
 SUPPORT = Actor(role=Role.SUPPORT, name="Sam", reason="asked by telephone")
-DOWN = NotSentError("the mail server refused the message (451 4.3.0)", permanent=False)
-GONE = NotSentError("the mail server refused the recipient (550 5.1.1)", permanent=True)
-CUT_OFF = NotSentError("the connection to the mail server failed while sending", permanent=False, unknown=True)
+DOWN = NotSentError(Sentence("the mail server refused the message (451 4.3.0)"), permanent=False)
+GONE = NotSentError(Sentence("the mail server refused the recipient (550 5.1.1)"), permanent=True)
+CUT_OFF = NotSentError(
+    Sentence("the connection to the mail server failed while sending"), permanent=False, unknown=True
+)
 
 
 @dataclass

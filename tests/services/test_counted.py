@@ -17,6 +17,7 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.storage.ledger import Kind
 from tests.counted import Counted
 from tests.services.connected import look, notify, on_sqlite, remote
@@ -61,9 +62,9 @@ def test_a_fault_of_ours_is_counted_as_ours(practice: Practice, calendar: Calend
     ("error", "fate"),
     [
         (None, "sent"),
-        (NotSentError("no", permanent=True), "refused"),
-        (NotSentError("later", permanent=False), "put_off"),
-        (NotSentError("who knows", permanent=False, unknown=True), "doubtful"),
+        (NotSentError(Sentence("no"), permanent=True), "refused"),
+        (NotSentError(Sentence("later"), permanent=False), "put_off"),
+        (NotSentError(Sentence("who knows"), permanent=False, unknown=True), "doubtful"),
     ],
 )
 def test_a_letter_is_counted_by_its_fate(practice: Practice, error: NotSentError | None, fate: str) -> None:

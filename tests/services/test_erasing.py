@@ -27,7 +27,7 @@ from connector.services import erasing, exporting
 from connector.services.accounts import connect as accounts
 from connector.services.conversations import readdress
 from connector.services.erasing import Erased
-from connector.services.people import change_client, unretire_client
+from connector.services.people import change_client, change_practitioner, unretire_client
 from connector.services.scheduling import sessions as scheduling
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
@@ -265,6 +265,21 @@ def test_events_that_are_over_are_written_without_the_client_and_all_else_of_the
 
 
 @on_sqlite
+def test_events_that_are_over_are_named_in_their_practitioners_language(practice: Practice) -> None:
+    with practice.database.begin() as db:
+        change_practitioner(db, practice.kim.id, {"locale": "de"}, by=KIM, now=practice.now)
+    calendar, _booked = over_in(practice)
+    with practice.database.read() as db:
+        exported = exporting.export(db, practice.policy, practice.alex.id, now=practice.now)
+    assert [one["title"] for one in exported["shown_in_calendars"]] == titles(practice) == ["Termin: Alex Client"]
+
+    erase(practice)
+    work(practice, calendar)
+
+    assert (titles(practice), waiting(practice, calendar)) == (["Termin"], 0)
+
+
+@on_sqlite
 @pytest.mark.parametrize("level", [Level.BUSY, Level.NEUTRAL])
 def test_what_never_showed_the_client_is_not_written(practice: Practice, level: Level) -> None:
     calendar, _booked = over_in(practice, level=level)
@@ -460,17 +475,18 @@ def test_an_event_that_nobody_knows_is_a_clients_only_if_its_title_names_nobody_
     max_muster = practice.another_client(client(name="Max Muster", email="max@a.example"))
     for name in ("Max Mustermann", "Mia Moll"):
         practice.another_client(client(name=name, email=f"{name[:3]}@b.example"))
-    others = ["Session: Max Mustermann", "Session: M. M.", "Session: Max", "Session", "Busy", "Hold"]
+    others = ["Session: Max Mustermann", "Session: M. M.", "Termin: Max", "Session", "Busy", "Reserviert"]
+    theirs = ["Hold: Max Muster", "Reserviert: Max Muster"]
     with practice.database.begin() as db:
-        for number, title in enumerate([*others, "Hold: Max Muster"]):
+        for number, title in enumerate([*others, *theirs]):
             row = {"calendar_id": calendar.id, "name": f"n{number}", "href": f"/{number}", "title": title}
             db.execute(sa.insert(tables.unknown_entries).values(row | {"fate": "asked"}))
-        exported = exporting.export(db, max_muster.id, now=practice.now)
-    assert [one["title"] for one in exported["unknown_calendar_entries"]] == ["Hold: Max Muster"]
+        exported = exporting.export(db, practice.policy, max_muster.id, now=practice.now)
+    assert [one["title"] for one in exported["unknown_calendar_entries"]] == theirs
     erase(practice, max_muster.id)
     with practice.database.read() as db:
         left = db.execute(sa.select(tables.unknown_entries.c.title)).scalars().all()
-    assert sorted(left) == sorted([*others, "erased"])
+    assert sorted(left) == sorted([*others, *(["erased"] * len(theirs))])
 
 
 @on_sqlite
@@ -511,7 +527,7 @@ def test_what_has_yet_to_be_taken_out_of_a_stopped_calendar_is_named_too(practic
 def test_everything_told_of_a_client_is_exported_and_nothing_that_is_sealed(practice: Practice) -> None:
     story = told(practice)
     with practice.database.read() as db:
-        exported = msgspec.json.encode(exporting.export(db, story.zeb.id, now=practice.now))
+        exported = msgspec.json.encode(exporting.export(db, practice.policy, story.zeb.id, now=practice.now))
         sealed = [bytes(row) for row in db.execute(sa.select(tables.connections.c.credentials)).scalars()]
     assert found_in(exported) == list(WORDS)
     sections = msgspec.json.decode(exported)
@@ -526,7 +542,9 @@ def test_everything_told_of_a_client_is_exported_and_nothing_that_is_sealed(prac
     assert not any(base64.b64encode(one) in exported or one in exported for one in sealed)
     erase(practice, story.zeb.id)
     with practice.database.read() as db:
-        assert found_in(msgspec.json.encode(exporting.export(db, story.zeb.id, now=practice.now))) == []
+        assert (
+            found_in(msgspec.json.encode(exporting.export(db, practice.policy, story.zeb.id, now=practice.now))) == []
+        )
 
 
 @pytest.mark.long

@@ -21,6 +21,7 @@ from connector.errors import (
 )
 from connector.failures import tell, working_on
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services.accounts import disconnect
 from connector.storage import calendars, ledger
 from connector.storage.ledger import Key, Kind
@@ -55,7 +56,7 @@ class Scene:
         self.practice.carry_out(kind, of=[self.calendar])
 
     def refuse_letters(self, *, permanent: bool) -> None:
-        error = NotSentError("the mail server refused the recipient (550 5.1.1)", permanent=permanent)
+        error = NotSentError(Sentence("the mail server refused the recipient (550 5.1.1)"), permanent=permanent)
         self.practice.runtime = replace(self.practice.runtime, sender=Refusing(error))
         self.practice.book(60)
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,10 +39,13 @@ from connector.domain.question import Question
 from connector.domain.session import Session, SessionState
 from connector.domain.span import Span
 from connector.errors import EditConflictError, MissingError, RefusedError, RuleError, TransientError
+from connector.language.offered import ENGLISH_ONLY, Languages
+from connector.services.people import change_practitioner
 from connector.services.scheduling.questions import answer as answer_question
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.services.sync.push import LONG_OVER
+from connector.services.titles import words_of
 from connector.storage import messages, mirrors, offers, questions, sessions, tables
 from connector.storage.ledger import BACKOFF_LONGEST, Kind
 from providers.memory import provider as memory
@@ -170,6 +174,16 @@ class Life(RuleBasedStateMachine):
     @rule(how=st.sampled_from([How.REVERT, How.ACCEPT]))
     def say_how_to_go_on(self, how: How) -> None:
         self._try(lambda: self._resume(how))
+
+    @rule(locale=st.sampled_from(["en", "de_AT", "fi"]))
+    def read_another_language(self, locale: str) -> None:
+        with self.database.begin() as db:
+            change_practitioner(db, self.practice.kim.id, {"locale": locale}, by=KIM, now=self.practice.now)
+
+    @rule(languages=st.sampled_from([ENGLISH_ONLY, Languages()]))
+    def offer_other_languages(self, languages: Languages) -> None:
+        """Nothing is due by it, as after an upgrade."""
+        self.practice.policy = replace(self.practice.policy, languages=languages)
 
     @rule(hours=st.integers(min_value=1, max_value=13))
     def time_passes(self, hours: int) -> None:
@@ -310,6 +324,8 @@ class Life(RuleBasedStateMachine):
         assert holds == Counter(self._offered()), "a hold without an open alternative, or the reverse"
         surplus = _spans(ours) - Counter(expected)
         assert not [span for span in surplus if span.end > since], "an orphan or a double"
+        titles = {event.content.title for event in ours if event.content and event.content.span.end > self.practice.now}
+        assert titles <= self._titles(), "a title in another language"
         assert doubtful(self.practice, self.calendar.id) == 0
         for href, note in self.notes.items():
             if href in self.remote.events:
@@ -320,6 +336,12 @@ class Life(RuleBasedStateMachine):
         pull(self.practice, self.calendar)
         assert converge(self.practice, self.calendar) == 0
         assert Counter(self.remote.requests) - before == Counter(changes=1)
+
+    def _titles(self) -> set[str]:
+        """How entries are named by now."""
+        with self.database.read() as db:
+            words = words_of(db, self.practice.policy, self.practice.kim.id)
+        return {f"{word}: A. C." for word in (words.session, words.hold)}
 
     def _wanted(self) -> list[Span]:
         spans = self._offered()
@@ -432,7 +454,7 @@ def _spans(events: list[Event]) -> Counter[Span]:
 
 
 def _is_hold(event: Event) -> bool:
-    return event.content is not None and event.content.title.startswith("Hold")
+    return event.content is not None and event.content.title.startswith(("Hold", "Vorgemerkt"))
 
 
 @pytest.fixture

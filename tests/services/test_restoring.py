@@ -88,7 +88,7 @@ class Restored:
             return remote(self.practice, calendars.calendar(db, calendar_id).remote_id)
 
     def survey(self) -> list[Survey]:
-        return list(surveys.take(self.practice.database, self.remote, now=self.practice.now))
+        return list(surveys.take(self.practice.database, self.practice.policy, self.remote, now=self.practice.now))
 
     def decide(self, follow: Follow) -> None:
         restoring.decide(
@@ -114,7 +114,7 @@ class Restored:
     def assert_in_line(self) -> None:
         """The calendar shows what it should, and another look writes nothing."""
         with self.practice.database.read() as db:
-            picture = push.picture(db, self.calendar.id, now=self.practice.now)
+            picture = push.picture(db, self.practice.policy, self.calendar.id, now=self.practice.now)
             kept = installation.kept_entries_of(db, self.calendar.id)
         assert picture.calendar.paused is None
         there = remote(self.practice)

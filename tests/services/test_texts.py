@@ -13,6 +13,7 @@ from connector.domain.notice import NoticeKind
 from connector.domain.people import Actor, Client, Medium, Role
 from connector.domain.session import Edit, Location, LocationKind
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services.people import change_client
 from connector.services.policy import Policy
 from connector.services.views.sessions import session_list
@@ -25,9 +26,9 @@ from tests.services.practice import Practice
 OPERATOR = Actor(role=Role.OPERATOR, name="root")
 NUMBER = "+447700900123"
 BOTH = frozenset({Medium.EMAIL, Medium.SMS})
-REFUSED = NotSentError("twilio refuses the number: it takes no texts (21614)", permanent=True)
-PUT_OFF = NotSentError("twilio takes no texts just now (503)", permanent=False)
-UNKNOWN = NotSentError("api.twilio.com took too long", permanent=True, unknown=True)
+REFUSED = NotSentError(Sentence("twilio refuses the number: it takes no texts (21614)"), permanent=True)
+PUT_OFF = NotSentError(Sentence("twilio takes no texts just now (503)"), permanent=False)
+UNKNOWN = NotSentError(Sentence("api.twilio.com took too long"), permanent=True, unknown=True)
 ONLINE = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
 
 

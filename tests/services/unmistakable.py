@@ -14,6 +14,7 @@ from connector.domain.notice import Notice, NoticeKind, Recipient, Righted, Righ
 from connector.domain.people import Actor, Client, Level, Medium, Role
 from connector.domain.session import Edit, Location, LocationKind, Session
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.people import change_client
 from connector.services.scheduling import offers, questions, sessions
@@ -41,11 +42,11 @@ class Moody(KeptLetters):
 
     def send(self, letter: Letter) -> None:
         if self.away:
-            raise NotSentError("the mail server is away", permanent=False)
+            raise NotSentError(Sentence("the mail server is away"), permanent=False)
         if self.fate_unknown:
-            raise NotSentError("the connection broke", permanent=False, unknown=True)
+            raise NotSentError(Sentence("the connection broke"), permanent=False, unknown=True)
         if letter.notice.to.address == self.refuses:
-            raise NotSentError("no mailbox quax@client.example", permanent=True)
+            raise NotSentError(Sentence("no mailbox quax@client.example"), permanent=True)
         super().send(letter)
 
 

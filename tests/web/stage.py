@@ -23,6 +23,7 @@ from connector.domain.span import When
 from connector.errors import RuleError
 from connector.ports import Letter, Network, NotSentError, Provider
 from connector.runtime import Runtime
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.scheduling.offers import draft, send
@@ -71,7 +72,7 @@ class NotedMail:
 
     def send(self, letter: Letter) -> None:
         if self.refusal:
-            raise NotSentError(self.refusal, permanent=True)
+            raise NotSentError(Sentence.of(self.refusal, {"code": "550"}), permanent=True)
         self.letters.append(letter)
 
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 import providers
 from connector.domain.connection import CalendarRole, Connection, ConnectionState, TroubleKind
 from connector.domain.people import Level
+from connector.sentence import Sentence
 from connector.services.accounts import connect
 from connector.storage import calendars, troubles
 from connector.storage.due import Kind, due
@@ -22,6 +23,7 @@ from tests.conftest import Clock
 from tests.web.desk import Desk, alert, desk, is_due, later, waiting
 from tests.web.services import SERVICES
 from tests.web.stage import Browser, Stage
+from tests.web.walk import read_in
 
 
 def test_a_calendar_is_connected_by_signing_in_and_choosing(everywhere: Desk) -> None:
@@ -145,6 +147,21 @@ def test_what_a_calendar_shows_can_be_changed(there: Desk) -> None:
     assert refused.status_code == 422
 
 
+def test_the_page_shows_the_words_that_the_calendar_shows(there: Desk) -> None:
+    read_in(there.stage, "de")
+    there.connect()
+    there.work()
+    there.stage.offer()
+    there.work()
+    shown = there.service.titles()
+    assert set(shown) == {"Termin: K. N.", "Reserviert: K. N."}
+
+    page = there.ada.get("/calendars").text
+
+    for words in ("Nichts: nur „Belegt“", "„Termin: Alex Okoro“", "„Reserviert: A. O.“"):
+        assert words in page
+
+
 def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
     there.connect()
     page = there.ada.get("/calendars").text
@@ -154,7 +171,7 @@ def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
     assert "Last written: not yet." not in there.ada.get("/calendars").text
     with there.stage.runtime.database.begin() as db:
         troubles.note_write(
-            db, there.calendar.id, "the server does not answer", kind=TroubleKind.OUTAGE, now=there.stage.now
+            db, there.calendar.id, Sentence("the server does not answer"), kind=TroubleKind.OUTAGE, now=there.stage.now
         )
     page = there.ada.get("/calendars").text
     assert "Takes no entries (since 2 Mar 2026" in page
@@ -164,7 +181,7 @@ def test_how_a_calendar_fares_is_said_in_plain_words(there: Desk) -> None:
 def test_a_practitioner_is_not_blamed_for_what_the_installation_is_refused(there: Desk) -> None:
     there.connect()
     with there.stage.runtime.database.begin() as db:
-        words = "the calendar API is not enabled for this installation"
+        words = Sentence("the calendar API is not enabled for this installation")
         troubles.note_write(db, there.calendar.id, words, kind=TroubleKind.INSTALLATION, now=there.stage.now)
     page = there.ada.get("/calendars").text
     assert "The service refuses this installation, not the account; its operator has been told." in page

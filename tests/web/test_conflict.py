@@ -12,6 +12,7 @@ import pytest
 from connector.domain.offer import Offer, OfferState
 from connector.domain.unreadable import Unreadable
 from connector.ports import UnreadEvent
+from connector.sentence import Sentence
 from connector.services.scheduling import answers, offers
 from connector.services.scheduling.take_back import PURPOSE
 from connector.storage import busy
@@ -33,7 +34,7 @@ def test_the_letter_leads_to_the_time_and_what_stands_there(there: Desk, offer: 
     assert is_link_of(there, "clash_found", conflict_page(there))
     text = there.stage.browser().get(conflict_page(there)).text
     assert "Take this time back?" in text
-    assert "Something stands at this time in “work”" in text
+    assert "There is something else at this time in “work”" in text
     assert "Kim Noor can choose it until Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin)." in text
     assert "can still choose among the others" in text
     assert "Lindenstraße" not in text
@@ -94,7 +95,7 @@ def _withdraw(stage: Stage, offer: Offer) -> None:
     [
         (lambda stage, offer: _accept(stage, offer, 0), "Kim Noor has chosen this time"),
         (lambda stage, offer: _accept(stage, offer, 1), "Kim Noor has chosen another time."),
-        (_reject, "none of the times suits"),
+        (_reject, "nothing offered suits"),
         (_withdraw, "It was taken back."),
         (lambda stage, _: stage.offer(stage.at(12, 9)), "You have sent another offer in its place."),
         (lambda stage, _: later_day(stage), "did not answer in time"),
@@ -140,7 +141,7 @@ def test_a_strangers_link_reveals_nothing(there: Desk, offer: Offer) -> None:
 
 
 def test_conflicts_are_seen_where_the_practitioner_chooses_and_waits(there: Desk, offer: Offer) -> None:
-    own, told = f"/sessions/{there.stage.session.id}", "Something stands at this time in “work”"
+    own, told = f"/sessions/{there.stage.session.id}", "There is something else at this time in “work”"
     assert there.ada.get(own).text.count(told) == 1
     there.stage.draft(offer.alternatives[0].when, there.stage.at(12, 9))
     assert there.ada.get(f"{own}/offer/review").text.count(told) == 1
@@ -155,7 +156,7 @@ def test_a_calendar_nobody_can_look_into_is_named_before_sending(there: Desk) ->
     refresh_free_busy(there)
     assert "it is not known whether" not in there.ada.get(review).text
     with there.stage.runtime.database.begin() as db:
-        busy.note_trouble(db, there.calendar.id, "the server does not answer")
+        busy.note_trouble(db, there.calendar.id, Sentence("the server does not answer"))
     text = there.ada.get(review).text
     assert "“work” cannot be read at the moment, and was last looked at on Monday, 2 March 2026, 10:00 (Central" in text
 
@@ -176,7 +177,8 @@ def test_events_that_could_not_be_read_are_said_before_sending_and_go_when_they_
     assert 'class="send">' in text, "it is said, and does not keep anybody from sending"
     page = there.ada.get("/calendars").text
     assert "In “work” 2 events could not be read" in page
-    assert "how it repeats makes no sense" in page
+    told = "how it repeats makes no sense (since 2 Mar 2026, 10:00). Beginning: 10 Mar 2026, 12:00. Open it"
+    assert told in " ".join(page.split())
     assert "All well" not in page
     assert "lunch" not in page
     calendar.unreadable.clear()

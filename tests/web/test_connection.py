@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from connector.domain.connection import CalendarRole, TroubleKind
+from connector.sentence import Sentence
 from connector.storage import busy, calendars, ledger, troubles
 from connector.storage.ledger import Key, Kind
 from tests.web.desk import Desk, alert, later, lose
@@ -36,9 +37,9 @@ def test_f2_what_cannot_be_read_is_said_on_every_page_that_shows_how_calendars_f
     begin(there)
     [path] = set(re.findall(r'href="(/sessions/[0-9a-f-]{36})"', there.ada.get("/sessions").text))
     pages = ("/sessions", path, "/calendars", f"/calendars/{there.connections[0].id}")
+    words = "the server is being moved"
     with there.stage.runtime.database.begin() as db:
-        words = "the server is being moved"
-        troubles.note_read(db, there.calendar.id, words, kind=TroubleKind.REFUSED, now=there.stage.now)
+        troubles.note_read(db, there.calendar.id, Sentence(words), kind=TroubleKind.REFUSED, now=there.stage.now)
         ledger.touch(db, Key(Kind.PULL, str(there.calendar.id)), due_at=there.stage.now)
     for page in pages:
         text = there.ada.get(page).text
@@ -173,7 +174,7 @@ def test_when_each_calendar_was_looked_at_last_is_said(there: Desk) -> None:
         [private] = [
             one for one in calendars.in_connection(db, there.connections[0].id) if one.role is CalendarRole.WATCHED
         ]
-        busy.note_trouble(db, private.id, "the server does not answer")
+        busy.note_trouble(db, private.id, Sentence("the server does not answer"))
     text = there.ada.get("/calendars").text
     assert "not yet; <strong>cannot be read</strong> at the moment: the server does not answer" in text
     assert '<span class="when">work</span> <span>2 Mar 2026, 10:00' in text

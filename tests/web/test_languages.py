@@ -14,16 +14,18 @@ from tests.conftest import Clock
 from tests.messages.pseudo import write_catalogue
 from tests.web.desk import Desk, desk
 from tests.web.services import memory_service
-from tests.web.stage import make_runtime, make_stage
+from tests.web.stage import Stage, make_runtime, make_stage
 from tests.web.walk import (
     Page,
     of_calendars,
     of_clients,
+    of_one_time,
     of_questions,
     of_refusals,
     of_sessions,
     of_stops,
     of_texts,
+    of_unread,
     of_visitors,
     read_in,
     texts,
@@ -33,7 +35,7 @@ NOBODYS = "ar"  # the tag under which tests speak a language nobody speaks; writ
 # What stands on pages as it is: names, addresses, and what a calendar service or a mail server has said.
 _GIVEN = re.compile(
     r"Dr\. Ada Weiß|Kim Noor|Noa \d|Lou Secret|Bob Brown|Pencilled|work|Lindenstraße 7, Berlin|Europe/Berlin|503|"
-    r"\S+@\S+|https?://\S+|\bK\. N\.|Session|Hold|"
+    r"\S+@\S+|https?://\S+|\bK\. N\.|"
     r"Memory Calendar|Memory|memory|holidays|private|\bCET\b|pencilled clients change|no calendar service \w+"
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
@@ -45,6 +47,7 @@ WALKS: dict[str, Walk] = {
     "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,
     "refusals": of_refusals,
+    "unread": of_unread,
     "stops": of_stops,
     "moved": lambda here: of_questions(here, "moved"),
     "replace": lambda here: of_questions(here, "replace"),
@@ -74,7 +77,9 @@ def germans(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Iterato
 
 
 def _seated(languages: Languages, tag: str, database: Database, url: str, clock: Clock) -> Iterator[Desk]:
-    stage = make_stage(replace(make_runtime(database, url, clock), languages=languages), clock)
+    runtime = make_runtime(database, url, clock)
+    runtime.policy = replace(runtime.policy, languages=languages)
+    stage = make_stage(runtime, clock)
     read_in(stage, tag)
     with memory_service(clock) as service:
         yield desk(stage, service)
@@ -88,13 +93,21 @@ def test_no_text_is_left_behind_on_any_page(strangers: Desk, walk: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "walk", [pytest.param(walk, marks=[] if walk == "sessions" else [pytest.mark.long]) for walk in WALKS]
+    "walk", [pytest.param(walk, marks=[] if walk in ("sessions", "unread") else [pytest.mark.long]) for walk in WALKS]
 )
 def test_every_page_of_germans_is_in_german(germans: Desk, walk: str) -> None:
     pages = list(WALKS[walk](germans))
 
     assert [name for name, page in pages if '<html lang="de" dir="ltr">' not in page] == []
     assert _left(pages, _ENGLISH) == []
+
+
+def test_one_time_that_is_offered_is_told_as_one(stage: Stage) -> None:
+    pages = list(of_one_time(stage))
+
+    several = re.compile(r"(?<!offer other )(?<!Replace by other )\b(?:times|them|others)\b")
+    assert [text for _, page in pages for text in texts(page.partition("<main")[2]) if several.search(text)] == []
+    assert len(pages) > 15
 
 
 def test_no_text_is_left_behind_for_who_is_not_signed_in(strangers: Desk) -> None:

@@ -42,7 +42,7 @@ def connected(stage: Stage, state: ConnectionState = ConnectionState.OK) -> Cale
 def written(stage: Stage, calendar: Calendar) -> None:
     """Note that everything wanted stands in the calendar."""
     with stage.runtime.database.begin() as db:
-        picture = push.picture(db, calendar.id, now=stage.now)
+        picture = push.picture(db, stage.runtime.policy, calendar.id, now=stage.now)
         standing = [
             Mirror(
                 key=put.key,

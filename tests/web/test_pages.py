@@ -176,10 +176,41 @@ def test_a_fault_is_shown_kindly_and_logged_without_personal_data(
     assert answer.status_code == 500
     assert "Something went wrong here" in answer.text
     assert answer.headers["Referrer-Policy"] == "no-referrer"
-    (entry,) = logs
-    assert (entry["event"], entry["endpoint"], entry["error"]) == ("page_failed", "answer.show", "AttributeError")
-    assert link.removeprefix("/answer/") not in repr(entry)
-    assert "Kim" not in repr(entry)
+    assert [(line["event"], line["endpoint"], line["error"]) for line in logs] == [
+        ("page_failed", "answer.show", "AttributeError"),
+        ("reader_unknown", "answer.show", "AttributeError"),
+    ]
+    assert link.removeprefix("/answer/") not in repr(logs)
+    assert "Kim" not in repr(logs)
+
+
+def test_a_page_that_is_not_there_says_to_a_practitioner_what_is_not_and_leads_back(there: Desk) -> None:
+    ada, theirs = there.ada, f"/sessions/{there.stage.bobs.id}"
+    answers = {path: ada.get(path) for path in (theirs, "/calendars/nope/connect", "/nowhere", "/sessions/no-session")}
+    assert {answer.status_code for answer in answers.values()} == {404}
+    for answer in answers.values():
+        assert "<h1>There is no such page</h1>" in answer.text
+        assert 'href="/sessions">To your sessions</a>' in answer.text
+        assert "booked with" not in answer.text, "that is for clients"
+    assert "There is no such session." in answers[theirs].text
+    assert "There is no calendar service of that name here." in answers["/calendars/nope/connect"].text
+
+
+@pytest.mark.parametrize("path", ["/question/forged", "/clash/forged", "/stopped/forged", "/signin/forged"])
+def test_a_link_to_a_practitioner_that_fails_leads_to_the_sessions_and_tells_nothing(stage: Stage, path: str) -> None:
+    for browser in (stage.browser(), stage.signed_in()):
+        answer = browser.get(path)
+        assert answer.status_code == 404
+        assert "or look among your sessions." in answer.text
+        assert "not one of ours" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/answer/forged", "/answer/forged/nowhere", "/nowhere"])
+def test_a_client_whose_link_fails_is_sent_to_whom_they_have_booked_with(stage: Stage, path: str) -> None:
+    answer = stage.browser().get(path)
+    assert answer.status_code == 404
+    assert "contact the person you have booked with" in answer.text
+    assert "/sessions" not in answer.text
 
 
 def test_a_busy_database_asks_to_come_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def test_a_time_the_client_agreed_to_stands_at_once(stage: Stage) -> None:
     assert (session.when, session.id, session.uid) == (stage.at(8, 16), stage.session.id, stage.session.uid)
     assert session.revision == stage.session.revision + 1
     page = ada.get(saved.location).text
-    assert "Saved. The client is being told" in page
+    assert "Saved. Kim Noor is being told" in page
     assert "Kim agreed on Mon, 2 Mar 2026, 09:30 CET (by phone)" in page
     assert kinds(stage) == ["booked", "moved"]
 
@@ -178,13 +178,13 @@ def test_a_flagged_session_is_loud_until_it_is_seen_to(stage: Stage) -> None:
     with stage.runtime.database.begin() as db:
         answers.reject(db, stage.runtime.policy, offer.id, by=stage.by, now=stage.now)
     text = ada.get("/sessions").text
-    assert text.index("These need you") < text.index("Coming up")
+    assert text.index("Needs your attention") < text.index("Coming up")
     page = f"/sessions/{stage.session.id}"
-    assert "None of the times you offered suited Kim Noor" in ada.get(page).text
+    assert "Nothing you offered suited Kim Noor" in ada.get(page).text
     assert ada.post(f"{page}/keep", page=page).status_code == 303
     session = stage.stored_session()
     assert (session.flag, session.when, session.revision) == (None, stage.session.when, stage.session.revision)
-    assert "These need you" not in ada.get("/sessions").text
+    assert "Needs your attention" not in ada.get("/sessions").text
     before = stage.everything()
     ada.post(f"{page}/keep", page=page)
     assert stage.everything() == before
@@ -206,7 +206,7 @@ def test_a_message_that_did_not_arrive_is_seen(stage: Stage) -> None:
     stage.mail()
     ada = stage.signed_in()
     page = ada.get(f"/sessions/{booked.id}").text
-    assert "<strong>Did not arrive</strong> (550 no such user). Please reach Kim Noor another way" in page
+    assert "<strong>Did not arrive</strong>: 550 no such user. Please reach Kim Noor another way." in page
     assert "A message did not reach Kim Noor" in ada.get("/sessions").text
 
 

@@ -86,12 +86,14 @@ def test_a_copied_cookie_lets_nobody_in_once_its_owner_has_signed_out(stage: Sta
     assert "not signed in here any more" not in thief.get("/signin").text, "told once"
 
 
-def test_the_cookie_holds_a_token_alone_and_the_database_none(stage: Stage) -> None:
+def test_the_cookie_names_nobody_and_the_database_has_no_token(stage: Stage) -> None:
     ada = stage.signed_in()
+    assert is_in(ada)
     with ada.http.session_transaction() as cookie:
         kept = dict(cookie)
     [token] = [value for name, value in kept.items() if name == "browser"]
-    assert set(kept) <= {"browser", "_permanent", "csrf_token"}
+    assert set(kept) <= {"browser", "reads", "_permanent", "csrf_token"}
+    assert kept["reads"] == stage.ada.locale
     assert stage.ada.id.hex not in str(kept)
     rows = str(stage.everything()["browsers"])
     assert token not in rows

@@ -11,6 +11,7 @@ import pytest
 from connector.domain.people import Medium
 from connector.domain.session import Session
 from connector.ports import Letter, NotSentError, Receipt, Reply
+from connector.sentence import Sentence
 from connector.services import texts
 from connector.services.scheduling import sessions
 from connector.storage import people
@@ -18,8 +19,8 @@ from tests.web.stage import PRACTICE, Stage
 
 NUMBER = "+447700900123"
 BOTH = frozenset({Medium.EMAIL, Medium.SMS})
-UNKNOWN = NotSentError("api.twilio.com took too long", permanent=True, unknown=True)
-REFUSED = NotSentError("twilio refuses the number: it takes no texts (21614)", permanent=True)
+UNKNOWN = NotSentError(Sentence("api.twilio.com took too long"), permanent=True, unknown=True)
+REFUSED = NotSentError(Sentence("twilio refuses the number: it takes no texts (21614)"), permanent=True)
 
 
 @dataclass
@@ -160,7 +161,7 @@ def test_a_failed_text_needs_the_practitioner_and_says_that_the_mail_has_told(
     booked = book()
 
     page = stage.signed_in().get("/sessions").text
-    assert "These need you" in page
+    assert 'class="alarm"' in page
     assert "A message did not reach Lou Secret, who knows all the same what applies" in page
     assert "another message has told them" in shown(stage, booked)
 

@@ -15,15 +15,16 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Client, Medium
 from connector.domain.session import Session
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services.scheduling import answers
 from connector.storage import people
 from tests.web.stage import Browser, Stage, add_client
 
 NUMBER = "+447700900123"
 BOTH = frozenset(Medium)
-REFUSED = NotSentError("twilio refuses the number: it takes no texts (21614)", permanent=True)
-UNKNOWN = NotSentError("api.twilio.com took too long", permanent=True, unknown=True)
-PUT_OFF = NotSentError("the mail server takes nothing just now", permanent=False)
+REFUSED = NotSentError(Sentence("twilio refuses the number: it takes no texts (21614)"), permanent=True)
+UNKNOWN = NotSentError(Sentence("api.twilio.com took too long"), permanent=True, unknown=True)
+PUT_OFF = NotSentError(Sentence("the mail server takes nothing just now"), permanent=False)
 
 
 @dataclass

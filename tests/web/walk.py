@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import sqlalchemy as sa
 
 from connector.domain.answering import MOST_TRIES
 from connector.domain.connection import TroubleKind
+from connector.domain.facts import EntriesRefused
 from connector.domain.offer import Offer
-from connector.domain.people import Medium
-from connector.ports import NotSentError, Receipt, Reply
+from connector.domain.people import CLOCK, Medium
+from connector.domain.session import Session
+from connector.domain.unreadable import Unread, Unreadable
+from connector.ports import NotSentError, Receipt, Reply, UnreadEvent
+from connector.sentence import Sentence
 from connector.services import texts as texts_service
-from connector.storage import ledger, troubles
+from connector.storage import busy, ledger, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
+from connector.storage.sentences import written
 from connector.storage.tables import clients, practitioners
 from tests.web.desk import Desk, later, lose
 from tests.web.remote_changes import (
     add_foreign,
     begin,
     conflict_page,
+    hand,
     page_of,
     paused_page,
     pull,
     question_about_deletion,
     question_about_move,
     question_about_replacing,
+    refresh_free_busy,
     wipe,
 )
-from tests.web.stage import Browser, Stage, add_client
+from tests.web.stage import Browser, NotedMail, Stage, add_client
 from tests.web.texting import NUMBER, Answering, agree, answering
+from tests.work.driver import Driver
 
 _READ = ("aria-label", "title", "placeholder", "alt")
 
@@ -73,7 +82,7 @@ def of_texts(stage: Stage) -> Iterator[Page]:
         told = [Receipt(remote_id="SM1", state="delivered"), Receipt(remote_id="SM2", state="failed")]
         texts_service.receive(db, [*told, Reply(number=NUMBER, text="503 503", remote_id="in")], now=stage.now)
     for day, fate in enumerate(({"permanent": True}, {"permanent": True, "unknown": True}, {"permanent": False})):
-        post.wrong = {Medium.SMS: NotSentError("503", **fate)}
+        post.wrong = {Medium.SMS: NotSentError(Sentence.quoted("503"), **fate)}
         other = stage.book(stage.at(15 + day, 15), client=here.client)
         stage.mail()
         yield f"text {fate}", ada.get(f"/sessions/{other.id}").text
@@ -116,7 +125,7 @@ def of_visitors(stage: Stage, language: str) -> Iterator[Page]:
     """Yield what those see who are not signed in, in the language of their browser."""
     browser, headers = stage.browser(), {"Accept-Language": language}
     link = stage.sign_in_link(stage.ada)
-    for path in ("/signin", link, "/nowhere", "/answer/forged"):
+    for path in ("/signin", link, "/nowhere", "/answer/forged", "/question/forged"):
         yield path, browser.get(path, headers=headers).text
     yield "no token", browser.http.post("/signin", data={}, headers=headers).text
     token = browser.get("/signin").text.partition('name="csrf_token" value="')[2].partition('"')[0]
@@ -166,15 +175,82 @@ def of_calendars(here: Desk) -> Iterator[Page]:
     own = f"/calendars/{connection}"
     paths = ("/calendars", own, f"{own}/target", f"{own}/reconnect", f"{own}/disconnect")
     yield from _all(here.ada, paths)
-    with here.stage.runtime.database.begin() as db:
-        troubles.note_read(db, here.calendar.id, "503", kind=TroubleKind.REFUSED, now=here.stage.now)
-        ledger.touch(db, Key(Kind.PULL, str(here.calendar.id)), due_at=here.stage.now)
-    yield from _all(here.ada, ["/calendars", "/sessions", own, f"/sessions/{here.stage.session.id}"])
+    hand(here).unreadable = [
+        UnreadEvent(href="/1.ics", reason=Unreadable.RULE, starts_at=here.stage.at(8, 12).span.start),
+        UnreadEvent(href="/2.ics", reason=Unreadable.WITHHELD),
+    ]
+    refresh_free_busy(here)
+    yield from _all(here.ada, ["/calendars"])
+    hand(here).unreadable.clear()
+    refresh_free_busy(here)
+    unreached = _have_trouble(here)
+    sessions = [f"/sessions/{session.id}" for session in (here.stage.session, unreached)]
+    yield from _all(here.ada, ["/calendars", "/sessions", own, *sessions])
     lose(here)
     yield from _all(
         here.ada, ["/calendars", "/sessions", own, f"{own}/disconnect", f"/sessions/{here.stage.session.id}"]
     )
     yield "disconnected", _posted(here, f"{own}/disconnect", {"how": "leave"})
+
+
+def of_one_time(stage: Stage) -> Iterator[Page]:
+    """Yield what both see of an offer of one time, and of each of its ends."""
+    browser, ada = stage.browser(), stage.signed_in()
+    for n, end in enumerate(("accepted", "none", "cancel", "withdrawn", "lapsed")):
+        session = stage.book(stage.at(7, 9 + n))
+        offer = stage.offer(stage.at(12 + n, 9), session=session)
+        link, own = stage.link(offer), f"/sessions/{session.id}"
+        yield from _choices(browser, stage, offer)
+        yield from _all(ada, [own, f"{own}/offer/withdraw"])
+        form = {"shown": offer.alternatives[0].when.span.start.isoformat()}
+        if end == "withdrawn":
+            ada.post(f"{own}/offer/withdraw")
+        elif end == "lapsed":
+            later(stage, days=2)
+            Driver(runtime=stage.runtime).carry_out(Kind.OFFER)
+            ada = stage.signed_in()
+        else:
+            browser.post(f"{link}/{f'choose/{offer.alternatives[0].id}' if end == 'accepted' else end}", form)
+        yield end, browser.get(link).text
+        yield from _all(ada, [own, "/sessions"])
+
+
+def of_unread(here: Desk) -> Iterator[Page]:
+    """Yield what stands on pages while events of a calendar cannot be read, one for each reason, some with times."""
+    begin(here)
+    now = here.stage.now
+    starts = (now, now + timedelta(days=1))
+    with here.stage.runtime.database.begin() as db:
+        found = (
+            Unread(reason=reason, events=1 + n, since=now, starts=starts[: n % 3])
+            for n, reason in enumerate(Unreadable)
+        )
+        unread.keep(db, here.calendar.id, found)
+    own = f"/sessions/{here.stage.session.id}"
+    yield from _all(here.ada, ["/calendars", "/sessions", own, f"{own}/time", f"{own}/offer"])
+    here.stage.draft(here.stage.at(12, 9))
+    yield from _all(here.ada, [f"{own}/offer/review"])
+
+
+def _have_trouble(here: Desk) -> Session:
+    """Have nothing go through: no reading, no writing, and no letter; return a session of which nobody was told."""
+    stage, calendar, now = here.stage, here.calendar, here.stage.now
+    away = Sentence("“%(host)s” could not be reached", host="503")
+    with stage.runtime.database.begin() as db:
+        troubles.note_read(db, calendar.id, away, kind=TroubleKind.REFUSED, now=now)
+        troubles.note_write(db, calendar.id, Sentence("the calendar is full"), kind=TroubleKind.OUTAGE, now=now)
+        busy.note_trouble(db, calendar.id, away)
+        facts = [
+            EntriesRefused(at=now, by=CLOCK, connection_id=calendar.connection_id, calendar=calendar.name, why=why)
+            for why in ("the calendar is full", written(away))  # as it was stored once, and as it is
+        ]
+        timeline.append(db, stage.ada.id, facts)
+    stage.runtime.sender = NotedMail(refusal="the mail server refused the recipient (%(code)s)")
+    booked = stage.book(stage.at(3, 9))
+    stage.mail()
+    with stage.runtime.database.begin() as db:
+        ledger.touch(db, Key(Kind.PULL, str(calendar.id)), due_at=now)
+    return booked
 
 
 def of_stops(here: Desk) -> Iterator[Page]:
@@ -239,6 +315,8 @@ def of_refusals(here: Desk) -> Iterator[Page]:
     yield "hours", _posted(here, f"{own}/offer", drafted | {"date-0": "2026-03-21", "hours": "many"})
     yield "nothing to send", _posted(here, f"{own}/offer/send", {"offer": "another"}, page=own)
     yield "conflict", _posted(here, f"{one}/move", {"date": "2026-03-11", "time": "18:00", "minutes": "50"})
+    for path in ("/nowhere", f"/sessions/{here.stage.bobs.id}"):
+        yield path, here.ada.get(path).text
     yield "level", _posted(here, f"/calendars/{here.connections[0].id}/privacy", {}, page="/calendars")
 
 

@@ -20,6 +20,7 @@ from connector.outbox.sms.account import Account
 from connector.outbox.sms.http import Answer, InDoubtError, NotHandedOverError, Reach, Request, ask, reach_out
 from connector.outbox.sms.library import SLUG, Library
 from connector.ports import Fate, NotSentError, Signing, Sms, SmsOutcome
+from connector.sentence import Sentence
 
 _MODULES: Mapping[str, str] = {
     "twilio": "twilio",
@@ -121,7 +122,7 @@ class Gateway:
                 fault = f"{self.slug} refuses our credentials ({answer.status}): check them in CONNECTOR_SMS_URL"
             else:
                 fault = f"{self.slug} answers {answer.status} when asked about our account"
-        raise NotSentError(fault, permanent=False)
+        raise NotSentError(Sentence.quoted(fault), permanent=False)
 
 
 def _plain(answer: Answer, slug: str) -> SmsOutcome | None:

@@ -19,6 +19,7 @@ from urllib.request import getproxies
 
 from connector.outbox.sms.http import TIMEOUT, Reach
 from connector.ports import Fate, NotSentError, Signing, Sms, SmsOutcome, before_request
+from connector.sentence import Sentence
 
 SLUG, NUMBER = "apprise", "{number}"
 _OWN = frozenset({"twilio", "nexmo", "vonage", "clicksend", "seven", "sms77", "46elks", "elks", "json", "form", "xml"})
@@ -61,10 +62,10 @@ class Library:
         Raises: NotSentError with what to correct.
         """
         if getproxies():
-            raise NotSentError(_PROXY, permanent=False)
+            raise NotSentError(Sentence.quoted(_PROXY), permanent=False)
         if self._target(_EXAMPLE) is None:
             fault = "the Apprise library does not understand its URL in CONNECTOR_SMS_URL, or takes no number in it"
-            raise NotSentError(fault, permanent=False)
+            raise NotSentError(Sentence.quoted(fault), permanent=False)
 
     def hand_over(self, sms: Sms) -> SmsOutcome:
         """Hand one text over, once, and say what is certain of it."""

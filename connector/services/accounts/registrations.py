@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import Connection as Db
 
-from connector.domain.notice import Notice, NoticeKind, Recipient
+from connector.domain.notice import Notice, NoticeKind
 from connector.errors import InstallationError
 from connector.failures import tell
 from connector.services import notices
@@ -21,7 +21,6 @@ from connector.storage.database import Database
 from connector.storage.ledger import Kind
 from connector.storage.troubles import RegistrationFault
 
-OPERATOR = "Operator"
 OF_CALENDARS = (Kind.CALENDAR, Kind.PULL, Kind.CHANNEL, Kind.BUSY, Kind.PROBE)
 AFTER_LOOK = (Kind.CALENDAR,)  # what a good look hastens; all else has its own pace
 
@@ -43,7 +42,7 @@ def refused(
         return
     notice = Notice(
         kind=NoticeKind.INSTALLATION_REFUSED,
-        to=Recipient(name=OPERATOR, address=policy.operator, zone="UTC", locale="en"),
+        to=policy.to_operator,
         practitioner_name="",
         about=provider,
         reason=fault.cause,

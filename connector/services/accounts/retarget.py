@@ -99,6 +99,7 @@ def _swap_roles(db: Db, old: Calendar, new: Calendar) -> None:
 
 def finish_clearing(
     database: Database,
+    policy: Policy,
     seal: Seal,
     calendar_id: UUID,
     remote: RemoteCalendar,
@@ -112,7 +113,7 @@ def finish_clearing(
     makes this calendar due once everything stands there.
     """
     with database.read() as db:
-        picture = push.picture(db, calendar_id, now=now)
+        picture = push.picture(db, policy, calendar_id, now=now)
         wanted_keys = {entry.key for entry in picture.wanted}
         holds_ours = any(mirror.stands and mirror.key not in wanted_keys for mirror in picture.mirrors.values())
     if picture.calendar.role is not CalendarRole.CLEARING:

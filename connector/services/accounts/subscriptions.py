@@ -25,6 +25,7 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import RemoteCalendar, Watchable
+from connector.sentence import Sentence
 from connector.storage import calendars, channels, ledger
 from connector.storage.channels import Channel, ChannelState
 from connector.storage.database import Database
@@ -286,7 +287,7 @@ def _store_granted(
         raise
     if not is_valid:
         subscription.remote.unwatch(granted)
-        raise TransientError("another worker is watching this calendar, or it is being disconnected")
+        raise TransientError(Sentence("another worker is watching this calendar, or it is being disconnected"))
     return renew_at
 
 

@@ -18,7 +18,7 @@ from connector.domain.facts import ConflictAccepted
 from connector.domain.people import Actor
 from connector.domain.span import When, zone_named
 from connector.errors import ConflictError
-from connector.sentence import Paragraph, Sentence
+from connector.sentence import Paragraph, Sentence, Zone
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
 from connector.storage import busy
@@ -150,5 +150,5 @@ def _sentence(when: When, other: BusyTime) -> Sentence:
         calendar=other.calendar,
         start=start,
         end=end.time() if end.date() == start.date() else end,
-        zone=when.zone,
+        zone=Zone(when.zone),
     )

@@ -222,7 +222,7 @@ def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: dat
 
 def _unreached(calendar: Calendar) -> Sentence:
     return Sentence(
-        "“%(calendar)s” cannot be reached at the moment (%(reason)s). The times are kept free here, and will appear "
+        "“%(calendar)s” cannot be reached at the moment: %(reason)s. The times are kept free here, and will appear "
         "there as soon as it answers.",
         calendar=calendar.name,
         reason=calendar.trouble or calendar.read_trouble or "",

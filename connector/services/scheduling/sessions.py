@@ -16,6 +16,7 @@ from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind
 from connector.domain.span import When
 from connector.errors import RuleError
+from connector.sentence import Sentence
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, lock, record
 from connector.services.scheduling import conflicts
@@ -96,8 +97,8 @@ def edit(
         facts = (*facts, *conflicts.accepted(findings, by=by, now=now, session_id=session_id))
     decision = Decision(session=transition.session, facts=facts)
     if case.open is not None and moves:
-        why = "the session was moved"
-        withdrawal = offer_rules.withdraw(case.open, transition.session, by=by, now=now, why=why)
+        why = Sentence("the session was moved")
+        withdrawal = offer_rules.withdraw(case.open, transition.session, by=by, now=now, why=str(why))
         decision = replace(
             decision,
             offers=((withdrawal.offer, case.open.state),),

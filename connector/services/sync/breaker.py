@@ -26,7 +26,6 @@ from connector.storage.unknown_entries import Fate
 
 PURPOSE = "stopped"  # of the tokens that lead to the page of a paused calendar
 LINK_LASTS = timedelta(days=30)  # so long a mailed link decides how a calendar goes on
-OPERATOR = "Operator"
 
 
 class How(StrEnum):
@@ -176,7 +175,7 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
 def _tell_operator(db: Db, policy: Policy, calendar: Calendar, reason: PauseReason, count: int, now: datetime) -> None:
     notice = Notice(
         kind=NoticeKind.OPERATOR_PAUSED,
-        to=Recipient(name=OPERATOR, address=policy.operator, zone="UTC", locale="en"),
+        to=policy.to_operator,
         practitioner_name="",
         reason=reason.value,
         calendar_id=calendar.id,

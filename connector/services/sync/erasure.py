@@ -14,12 +14,14 @@ from uuid import UUID
 import structlog
 
 from connector.domain.connection import Calendar
-from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing, neutral
+from connector.domain.entry import Content, Entry, EntryKey, EntryKind, EntryWords, Showing, neutral
 from connector.domain.reconcile import Mirror, MirrorState, Put, Sighting
 from connector.domain.session import Session
 from connector.errors import EditConflictError, MissingError, RefusedError
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Written
+from connector.services.policy import Policy
 from connector.services.sync.push import BATCH
+from connector.services.titles import words_of
 from connector.storage import calendars, erasures, mirrors, people, sessions
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -34,12 +36,13 @@ class _Waiting:
     """What waits in a calendar that may be written."""
 
     calendar: Calendar
+    words: EntryWords
     mirrors: Sequence[Mirror]
     sessions: Mapping[UUID, Session]
 
 
 def rewrite(
-    database: Database, calendar_id: UUID, remote: RemoteCalendar, *, clock: Clock, fence: Fence
+    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, clock: Clock, fence: Fence
 ) -> datetime | None:
     """Write what waits, and return when to look again, aware UTC; None if nothing waits, or nothing may be done.
 
@@ -47,7 +50,7 @@ def rewrite(
 
     Raises: ProviderError, but for what the service says of single events: these wait, and nobody is troubled by them.
     """
-    waiting = _waiting(database, calendar_id, fence)
+    waiting = _waiting(database, policy, calendar_id, fence)
     if waiting is None:
         return None
     for start in range(0, len(waiting.mirrors), BATCH):
@@ -57,17 +60,18 @@ def rewrite(
         return clock() + AGAIN if erasures.waits(db, calendar_id) else None
 
 
-def _waiting(database: Database, calendar_id: UUID, fence: Fence) -> _Waiting | None:
+def _waiting(database: Database, policy: Policy, calendar_id: UUID, fence: Fence) -> _Waiting | None:
     with database.read() as db:
         calendar = calendars.calendar(db, calendar_id)
         if calendar.paused is not None or not erasures.waits(db, calendar_id):
             return None
+        words = words_of(db, policy, calendar.practitioner_id)
         its_mirrors = erasures.of_calendar(db, calendar_id)
         its_sessions = {mirror.session_id: sessions.get(db, mirror.session_id) for mirror in its_mirrors}
     with fenced(database, fence) as db:
         erasures.keep_only(db, calendar_id, [mirror.key for mirror in its_mirrors])
     settled = [mirror for mirror in its_mirrors if mirror.state is MirrorState.PRESENT]
-    return _Waiting(calendar=calendar, mirrors=settled, sessions=its_sessions)
+    return _Waiting(calendar=calendar, words=words, mirrors=settled, sessions=its_sessions)
 
 
 def _rewrite(
@@ -107,7 +111,7 @@ def _put(waiting: _Waiting, mirror: Mirror, sighting: Sighting) -> Put | None:
     content = sighting.content or _content(waiting.sessions[mirror.session_id])
     level = waiting.calendar.disclosure
     own_level = level.session_level if mirror.key.kind is EntryKind.SESSION else level.hold_level
-    wanted = neutral(content, mirror.key.kind, own_level)
+    wanted = neutral(content, mirror.key.kind, own_level, words=waiting.words)
     if wanted == sighting.content:
         return None
     return Put(

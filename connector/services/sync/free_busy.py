@@ -29,6 +29,7 @@ from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
 from connector.services.sync import push, unread
+from connector.services.sync.causes import cause
 from connector.services.sync.readers import Readers
 from connector.storage import (
     busy,
@@ -77,7 +78,7 @@ def read(
         reading = _read(remote, Span(start=now, end=until), zone)
     except ProviderError as error:
         with fenced(database, fence) as db:
-            busy.note_trouble(db, calendar_id, str(error))
+            busy.note_trouble(db, calendar_id, error.sentence)
             is_needed = _is_needed(db, calendar, now)
         if isinstance(error, MissingError | RefusedError):
             again_at = now + policy.poll_idle if is_needed else None
@@ -86,7 +87,7 @@ def read(
         raise
     with fenced(database, fence) as db:
         lock(db, policy, calendar.practitioner_id, now=now)
-        _keep(db, calendar, reading, until=until, now=now)
+        _keep(db, policy, calendar, reading, until=until, now=now)
         is_needed = _is_needed(db, calendar, now)
     has_feed = calendar.role is CalendarRole.TARGET
     return now + policy.poll_open if is_needed and not has_feed else None
@@ -146,9 +147,9 @@ def _read_for_door(
             reading = _read(open_remote(calendar.id), Span(start=now, end=until), zone)
         except ConnectorError as error:
             tell("busy_not_read", error, calendar=str(calendar.id), again_at=now)
-            _keep_for_door(database, policy, calendar, None, str(error), until=until, now=now)
+            _keep_for_door(database, policy, calendar, cause(error), until=until, now=now)
         else:
-            _keep_for_door(database, policy, calendar, reading, "", until=until, now=now)
+            _keep_for_door(database, policy, calendar, reading, until=until, now=now)
     except Exception as error:  # noqa: BLE001 - a thread has nobody above it; the calendar stays a blind spot
         log.error("busy_not_read", calendar=str(calendar.id), error=type(error).__name__)  # noqa: TRY400 - no names
 
@@ -157,8 +158,7 @@ def _keep_for_door(
     database: Database,
     policy: Policy,
     calendar: Calendar,
-    reading: BusyReading | None,
-    trouble: str,
+    reading: BusyReading | Sentence,
     *,
     until: datetime,
     now: datetime,
@@ -169,16 +169,16 @@ def _keep_for_door(
         latest = next((one for one in calendars.all_of(db, calendar.practitioner_id) if one.id == calendar.id), None)
         if latest is None or (latest.busy_at is not None and latest.busy_at > now):
             return
-        if reading is None:
-            busy.note_trouble(db, calendar.id, trouble)
+        if isinstance(reading, Sentence):
+            busy.note_trouble(db, calendar.id, reading)
             ledger.touch(db, Key(Kind.BUSY, str(calendar.id)), due_at=now, lane=calendar.lane)  # what follows from it
             return
-        _keep(db, calendar, reading, until=until, now=now)
+        _keep(db, policy, calendar, reading, until=until, now=now)
 
 
-def _keep(db: Db, calendar: Calendar, reading: BusyReading, *, until: datetime, now: datetime) -> None:
+def _keep(db: Db, policy: Policy, calendar: Calendar, reading: BusyReading, *, until: datetime, now: datetime) -> None:
     """Store what a reading found, and what it could not read; tell the practitioner of conflicts."""
-    busy.keep(db, calendar.id, _foreign(db, calendar, reading.times, now), now=now, until=until)
+    busy.keep(db, calendar.id, _foreign(db, policy, calendar, reading.times, now), now=now, until=until)
     unread.keep(db, calendar, reading.unreadable, now=now)
     _tell_conflicts(db, calendar, now)
 
@@ -271,10 +271,10 @@ def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
     return min(max([now + AHEAD, *ends]), now + FURTHEST)
 
 
-def _foreign(db: Db, calendar: Calendar, busy_times: Iterable[Busy], now: datetime) -> Iterator[Span]:
+def _foreign(db: Db, policy: Policy, calendar: Calendar, busy_times: Iterable[Busy], now: datetime) -> Iterator[Span]:
     """Yield when something that is not ours stands in a calendar."""
     hrefs = mirrors.hrefs(db, calendar.practitioner_id, since=now - AHEAD)
-    picture = push.picture(db, calendar.id, now=now)
+    picture = push.picture(db, policy, calendar.id, now=now)
     own_spans = [content.span for content in picture.contents.values()]
     spans_without_href = {
         picture.contents[mirror.key].span

@@ -9,14 +9,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
-from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
+from connector.domain.entry import Content, Entry, EntryKey, EntryKind, EntryWords, Showing
 from connector.domain.facts import HoldsProved
-from connector.domain.people import CLOCK, Level
+from connector.domain.people import CLOCK, ERASED
 from connector.domain.reconcile import Put, Ref, Remove
 from connector.domain.span import Span
 from connector.errors import LeaseLostError, NotFoundError
 from connector.ports import Failed, RemoteCalendar
+from connector.services.policy import Policy
 from connector.services.sync import doubts
+from connector.services.titles import words_of
 from connector.storage import calendars, ledger, people, timeline
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -31,7 +33,7 @@ _NIGHTS = 7
 
 
 def probe(
-    database: Database, calendar_id: UUID, remote: RemoteCalendar, *, fence: Fence, now: datetime
+    database: Database, policy: Policy, calendar_id: UUID, remote: RemoteCalendar, *, fence: Fence, now: datetime
 ) -> datetime | None:
     """Find out whether a tentative event keeps its time busy here; where it does not, holds are firm from now on.
 
@@ -57,7 +59,7 @@ def probe(
         span = _free_night(database, calendar, remote, now)
         if span is None:
             return now + DAILY
-        is_busy = _place(database, calendar, remote, span, fence, now)
+        is_busy = _place(database, policy, calendar, remote, span, fence, now)
         if not is_busy and _is_written_to(database, calendar_id):
             return now + LAG
     with fenced(database, fence) as db:
@@ -80,13 +82,20 @@ def clear(database: Database, calendar_id: UUID, remote: RemoteCalendar, *, fenc
 
 
 def _place(
-    database: Database, calendar: Calendar, remote: RemoteCalendar, span: Span, fence: Fence, now: datetime
+    database: Database,
+    policy: Policy,
+    calendar: Calendar,
+    remote: RemoteCalendar,
+    span: Span,
+    fence: Fence,
+    now: datetime,
 ) -> bool:
     """Place a probe, and return whether its time is busy then; one that reads as free is left standing for a while."""
     name = str(uuid4())
     with fenced(database, fence) as db:
         calendars.note_probe(db, calendar.id, name, at=span.start)
-    put = Put(entry=_entry(calendar, span), ref=Ref(name=name))
+        words = words_of(db, policy, calendar.practitioner_id)
+    put = Put(entry=_entry(calendar, span, words), ref=Ref(name=name))
     try:
         (outcome,) = remote.apply([put])
         if isinstance(outcome, Failed):
@@ -153,8 +162,8 @@ def _free_night(database: Database, calendar: Calendar, remote: RemoteCalendar, 
     return None
 
 
-def _entry(calendar: Calendar, span: Span) -> Entry:
-    title = "Busy" if calendar.disclosure.hold_level is Level.BUSY else "Hold"
+def _entry(calendar: Calendar, span: Span, words: EntryWords) -> Entry:
+    title = words.title(EntryKind.HOLD, ERASED, calendar.disclosure.hold_level)  # it is for nobody
     content = Content(span=span, title=title, location="", showing=Showing.TENTATIVE)
     return Entry(key=_key(calendar), session_id=calendar.id, content=content)
 

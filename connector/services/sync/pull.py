@@ -22,6 +22,7 @@ from connector.domain.reconcile import Action, MirrorState, Remove, Sighting
 from connector.errors import EditConflictError, MissingError, RefusedError, TransientError
 from connector.failures import tell
 from connector.ports import Changes, Failed, Outcome, RemoteCalendar
+from connector.sentence import Sentence
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
 from connector.services.sync import breaker, comparison, edits, push
@@ -74,7 +75,7 @@ def pull(
         with fenced(database, fence) as db:
             if _store(db, policy, reading, now):
                 return _next_pull_at(db, policy, stored.calendar, now)
-    raise EditConflictError("the calendar was written while it was read")
+    raise EditConflictError(Sentence("the calendar was written while it was read"))
 
 
 def foreseen(
@@ -86,7 +87,7 @@ def foreseen(
     """
     with database.read() as db:
         stored = snapshot(db, calendar_id, now)
-        picture = push.picture(db, calendar_id, now=now)
+        picture = push.picture(db, policy, calendar_id, now=now)
     if stored.calendar.role is not CalendarRole.TARGET or stored.calendar.paused is not None:
         return picture.actions
     stored = replace(stored, calendar=replace(stored.calendar, compare_at=None, repair_asked=True))
@@ -144,7 +145,7 @@ def _store(db: Connection, policy: Policy, reading: Reading, now: datetime) -> b
     current = _with_earlier(db, current, reading.snapshot)
     if _was_written(reading, current, now, policy.settling):
         return False
-    picture = push.picture(db, current.calendar.id, now=now)
+    picture = push.picture(db, policy, current.calendar.id, now=now)
     put_right = _put_right(reading, current, picture)
     observations = list(_observations(reading, current, picture, policy, now))
     _store_observations(db, current.calendar, observations, reading.changes.token, now)
@@ -238,7 +239,7 @@ def _note_uncompared(
     again_at = comparison.try_again_at(calendar, now)
     kind = TroubleKind.REFUSED if isinstance(failure, RefusedError) else TroubleKind.OUTAGE
     counters.failed(calendars.connection(db, calendar.connection_id).provider, kind)
-    troubles.note_uncompared(db, calendar.id, str(failure), kind=kind, again_at=again_at, now=now)
+    troubles.note_uncompared(db, calendar.id, failure.sentence, kind=kind, again_at=again_at, now=now)
     tell("comparison_failed", failure, calendar=str(calendar.id), again_at=again_at)
     return calendars.calendar(db, calendar.id)
 
@@ -270,7 +271,14 @@ def _store_observations(
 def _make_due(
     db: Connection, calendar: Calendar, picture: Picture, observations: Iterable[Observation], now: datetime
 ) -> None:
-    """Have what has come back removed, and free/busy read where an entry was moved to."""
+    """Have what has come back removed, and free/busy read where an entry was moved to.
+
+    And have written what nothing else has made due: entries are named otherwise since the calendar was last written,
+    such as in another version, or after another choice of languages.
+    """
+    key = Key(Kind.CALENDAR, str(calendar.id))
+    if picture.actions and not ledger.waits(db, key):
+        ledger.touch(db, key, due_at=now, lane=calendar.lane)
     if any(
         observation.mirror.stands and observation.mirror.key not in picture.contents for observation in observations
     ):
@@ -411,7 +419,11 @@ def _pause_unreadable(
     One look that finds it so pauses nothing: it is looked at again after the settling time, as deletions are.
     """
     missing = isinstance(error, MissingError)
-    words = "the calendar is no longer there" if missing else f"the calendar may not be read: {error}"
+    words = (
+        Sentence("the calendar is no longer there")
+        if missing
+        else Sentence("the calendar may not be read: %(reason)s", reason=error.sentence)
+    )
     with fenced(database, fence) as db:
         counters.failed(calendars.connection(db, calendar.connection_id).provider, TroubleKind.REFUSED)
         lasts = troubles.note_unreadable(db, calendar.id, words, lasting=policy.settling, now=now)

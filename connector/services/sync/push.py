@@ -32,8 +32,10 @@ from connector.errors import (
     TransientError,
 )
 from connector.ports import Clock, Failed, Outcome, RemoteCalendar, Removed, Written
+from connector.sentence import Sentence
 from connector.services.policy import Policy
 from connector.services.sync import doubts, reverts
+from connector.services.titles import words_of
 from connector.storage import calendars, ledger, mirrors, offers, people, questions, remote_changes, sessions, timeline
 from connector.storage import doubts as stored_doubts
 from connector.storage.database import Database
@@ -91,14 +93,14 @@ class _Results:
     contested: set[EntryKey] = field(default_factory=set)
 
 
-def picture(db: Connection, calendar_id: UUID, *, now: datetime) -> Picture:
+def picture(db: Connection, policy: Policy, calendar_id: UUID, *, now: datetime) -> Picture:
     """Derive what a calendar should show and plan how to get there; asks no calendar service.
 
     Raises: NotFoundError if there is no such calendar.
     """
     calendar = calendars.calendar(db, calendar_id)
     open_questions = questions.open_of_practitioner(db, calendar.practitioner_id)
-    entries, active_mirrors = _entries_and_mirrors(db, calendar, open_questions, now - LONG_OVER)
+    entries, active_mirrors = _entries_and_mirrors(db, policy, calendar, open_questions, now - LONG_OVER)
     unsettled = remote_changes.of_calendar(db, calendar_id)
     hidden = _hidden(open_questions.values(), active_mirrors)
     actions: list[Action] = []
@@ -169,7 +171,7 @@ def converge(
     for _attempt in range(ROUNDS):
         unsettled = _settle_doubts(database, calendar_id, remote, fence, clock())
         with database.read() as db:
-            current = picture(db, calendar_id, now=clock())
+            current = picture(db, policy, calendar_id, now=clock())
         if not current.actions:
             _raise_worst(unsettled)
             break
@@ -180,8 +182,10 @@ def converge(
             break
     else:
         if results.unmade:
-            raise RefusedError("new entries are answered as not there, again and again")
-        raise TransientError("events of ours kept changing or vanishing from the calendar while they were written")
+            raise RefusedError(Sentence("new entries are answered as not there, again and again"))
+        raise TransientError(
+            Sentence("events of ours kept changing or vanishing from the calendar while they were written")
+        )
     if current.calendar.role is CalendarRole.TARGET and current.calendar.paused is None:
         with fenced(database, fence) as db:
             _note_written(db, calendars.calendar(db, calendar_id), clock())
@@ -222,7 +226,7 @@ def _settle_doubts(
 
 
 def _entries_and_mirrors(
-    db: Connection, calendar: Calendar, open_questions: Mapping[UUID, Question], since: datetime
+    db: Connection, policy: Policy, calendar: Calendar, open_questions: Mapping[UUID, Question], since: datetime
 ) -> tuple[list[Entry], list[Mirror]]:
     """Return what a calendar should show of the sessions since then, and every mirror of these sessions in it."""
     open_offers: dict[UUID, list[Offer]] = defaultdict(list)
@@ -233,6 +237,7 @@ def _entries_and_mirrors(
     # Whatever is wanted of a session, however long ago it took place, all its mirrors are needed to tell what is new.
     active_mirrors = mirrors.active(db, calendar.id, since=since, or_sessions=[session.id for session in booked])
     names = people.client_names(db, [session.client_id for session in booked])
+    words = words_of(db, policy, calendar.practitioner_id)
     entries = [
         entry
         for session in booked
@@ -241,6 +246,7 @@ def _entries_and_mirrors(
             open_offers.get(session.id, ()),
             names[session.client_id],
             calendar.disclosure,
+            words=words,
             put_at=_put_at(open_questions.get(session.id), calendar.id),
         )
     ]
@@ -509,4 +515,4 @@ def _raise_worst(errors: Sequence[ProviderError]) -> None:
         raise errors[0]
     if passing:
         waits = [error.retry_after for error in errors if isinstance(error, TransientError) and error.retry_after]
-        raise TransientError(str(passing[0]), retry_after=max(waits, default=None)) from passing[0]
+        raise TransientError(passing[0].sentence, retry_after=max(waits, default=None)) from passing[0]

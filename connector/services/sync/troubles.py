@@ -16,15 +16,17 @@ from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK
 from connector.domain.reconcile import Put
 from connector.errors import InstallationError, MissingError, RefusedError, TransientError
+from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.accounts import registrations
 from connector.services.policy import Policy
 from connector.services.sync import push
+from connector.services.sync.causes import OURS, cause
 from connector.storage import calendars, ledger, people, sessions, timeline, troubles
 from connector.storage.ledger import Claim, Key, Kind, Urgency
+from connector.storage.sentences import written
 
 LONG = timedelta(hours=1)  # an outage is told by letter after so long
-OURS = "Pencilled itself has failed at it; whoever runs this installation finds the cause in its log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,9 @@ class Attempt:
                 return TroubleKind.OURS
 
     @property
-    def words(self) -> str:
+    def words(self) -> Sentence:
         """What went wrong, for its practitioner."""
-        return OURS if self.kind is TroubleKind.OURS else str(self.error)
+        return OURS if self.kind is TroubleKind.OURS else cause(self.error)
 
 
 def note(db: Db, policy: Policy, attempt: Attempt, *, now: datetime) -> None:
@@ -71,7 +73,7 @@ def note(db: Db, policy: Policy, attempt: Attempt, *, now: datetime) -> None:
     calendar = calendars.calendar(db, attempt.calendar_id)
     is_at_work = calendar.role is CalendarRole.TARGET and calendar.paused is None
     if is_at_work and attempt.connection.state is ConnectionState.OK:
-        _tell_practitioner(db, calendar, attempt, now)
+        _tell_practitioner(db, policy, calendar, attempt, now)
 
 
 def note_done(db: Db, connection: Connection, calendar_id: UUID, claim: Claim, *, looked: bool, now: datetime) -> None:
@@ -85,11 +87,11 @@ def note_done(db: Db, connection: Connection, calendar_id: UUID, claim: Claim, *
         ledger.hasten_refused(db, registrations.AFTER_LOOK, [str(calendar_id)], now=now)
 
 
-def _tell_practitioner(db: Db, calendar: Calendar, attempt: Attempt, now: datetime) -> None:
+def _tell_practitioner(db: Db, policy: Policy, calendar: Calendar, attempt: Attempt, now: datetime) -> None:
     match attempt.kind:
         case TroubleKind.REFUSED:
             if attempt.claim.key.kind is Kind.CALENDAR:
-                _note_refusal(db, calendar, attempt.claim, now)
+                _note_refusal(db, policy, calendar, attempt.claim, now)
         case TroubleKind.OUTAGE | TroubleKind.OURS:
             _note_outage(db, calendar, attempt.connection, now)
         case TroubleKind.INSTALLATION:
@@ -98,7 +100,7 @@ def _tell_practitioner(db: Db, calendar: Calendar, attempt: Attempt, now: dateti
             assert_never(attempt.kind)
 
 
-def _note_refusal(db: Db, calendar: Calendar, claim: Claim, now: datetime) -> None:
+def _note_refusal(db: Db, policy: Policy, calendar: Calendar, claim: Claim, now: datetime) -> None:
     """Tell the practitioner once a second write in a row is refused while the calendar can be read; until then look."""
     if calendar.refused_at is not None:
         return
@@ -108,10 +110,14 @@ def _note_refusal(db: Db, calendar: Calendar, claim: Claim, now: datetime) -> No
         return
     troubles.note_refused(db, calendar.id, since=claim.refused_at)
     fact = EntriesRefused(
-        at=now, by=CLOCK, connection_id=calendar.connection_id, calendar=calendar.name, why=calendar.trouble or ""
+        at=now,
+        by=CLOCK,
+        connection_id=calendar.connection_id,
+        calendar=calendar.name,
+        why=written(calendar.trouble) if calendar.trouble else "",
     )
     timeline.append(db, calendar.practitioner_id, [fact])
-    actions = push.picture(db, calendar.id, now=now).actions
+    actions = push.picture(db, policy, calendar.id, now=now).actions
     missing = sum(isinstance(action, Put) for action in actions)
     _tell(db, calendar, NoticeKind.ENTRIES_REFUSED, now, count=missing)
 

@@ -28,7 +28,10 @@ def keep(db: Db, calendar: Calendar, events: Sequence[UnreadEvent], *, now: date
     The caller holds the practitioner's lock.
     """
     before = unread.of_calendar(db, calendar.id)
-    unread.keep(db, calendar.id, _by_reason(events, before, now))
+    found = frozenset(_by_reason(events, before, now))
+    if found == frozenset(before):
+        return
+    unread.keep(db, calendar.id, found)
     if events:
         reasons = {one.value: sum(event.reason is one for event in events) for one in {e.reason for e in events}}
         log.warning("events_not_read", calendar=str(calendar.id), events=len(events), reasons=reasons)

@@ -75,8 +75,8 @@ def explain(db: Connection, policy: Policy, word: str, *, now: datetime) -> Sequ
         events = list(mirrors.of_session(db, session.id))
     if not events:
         raise NotFoundError(
-            "Nothing of ours goes by “%(word)s”. An event that Pencilled did not write is not touched by it. Give the "
-            "event's id, address or UID as the calendar service tells it, or the id of a session.",
+            "Nothing of ours is called “%(word)s”. An event that Pencilled did not write is not touched by it. Give "
+            "the event's id, address or UID as the calendar service tells it, or the id of a session.",
             code="event_not_ours",
             field="word",
             word=word,
@@ -94,7 +94,7 @@ def _path(word: str) -> str:
 def _explained(db: Connection, policy: Policy, calendar_id: UUID, mirror: Mirror, now: datetime) -> Explanation:
     session = sessions.get(db, mirror.session_id)
     client = people.client(db, session.client_id).name
-    picture = push.picture(db, calendar_id, now=now)
+    picture = push.picture(db, policy, calendar_id, now=now)
     offer = offers.of_alternative(db, mirror.key.id) if mirror.key.kind is EntryKind.HOLD else None
     alternative = offer.alternative(mirror.key.id) if offer else None
     facts = timeline.of_session(db, session.id)
@@ -205,14 +205,10 @@ def _follows(
             else "It is not wanted any more, and is removed."
         )
     elif mirror.seen == content.fingerprint and mirror.state is MirrorState.PRESENT:
-        yield "It stands as it shall; it moves when the session does, and goes when that is cancelled."
+        yield "It is as it should be; it moves when the session does, and is removed when that is cancelled."
     elif mirror.key not in picture.remote_changes and mirror.key not in picture.hidden:
         is_held_up = picture.calendar.paused is not None or picture.calendar.write_fault is not None
-        yield (
-            "It is written as it shall be once that is possible."
-            if is_held_up
-            else ("It is about to be written as it shall be.")
-        )
+        yield ("It is written as soon as that is possible." if is_held_up else ("It is about to be written."))
 
 
 def _follows_from_changes(

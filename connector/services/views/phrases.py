@@ -89,11 +89,11 @@ REVERTS: Mapping[str, str] = {
     RevertReason.NO_ANSWER: marked("nobody said what it meant"),
 }
 QUESTIONS = {
-    QuestionKind.MOVED: marked("Asked the practitioner what moving the session to %(moved_to)s means"),
+    QuestionKind.MOVED: marked("Asked what moving the session to %(moved_to)s means"),
     QuestionKind.REPLACE: marked(
         "Put the session back, and asked whether the open offer should be replaced by its move to %(moved_to)s"
     ),
-    QuestionKind.DELETED: marked("Asked the practitioner what deleting the session means"),
+    QuestionKind.DELETED: marked("Asked what deleting the session means"),
 }
 DROPPED = {
     Dropped.MOVED_BACK: marked("the entry was moved back"),
@@ -124,7 +124,7 @@ STRENGTHS = {
     False: marked("tentative holds keep their time busy"),
 }
 FLAGS = {
-    FlagReason.REJECTED: marked("none of the offered times suited"),
+    FlagReason.REJECTED: marked("nothing that was offered suited"),
     FlagReason.LAPSED: marked("the offer lapsed without an answer"),
     FlagReason.RESTORED: marked("the database was restored, and it is not certain how this session stands"),
     FlagReason.DECLINED: marked("the client has declined the invitation"),

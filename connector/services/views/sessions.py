@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from connector.domain.connection import Calendar, ConnectionState
-from connector.domain.entry import EntryKey, EntryKind, entries_for
+from connector.domain.entry import EntryKey, EntryKind, EntryWords, entries_for
 from connector.domain.facts import ClientWrote
 from connector.domain.next_letter import by_day
 from connector.domain.notice import NoticeKind
@@ -26,6 +26,7 @@ from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.services import conversations as conversing
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
+from connector.services.titles import words_for
 from connector.services.views.offers import OfferView, is_open, offer_view
 from connector.services.views.phrases import LETTERS
 from connector.services.views.timeline import Line, line_of, teller_for
@@ -215,14 +216,15 @@ def session_page(
     offered = _offers(db, session_id, now)
     question = questions.open_of(db, session_id)
     connected = calendars.calendars_of(db, practitioner_id)
-    missing = _missing(db, session, offered.open, question, client, connected)
+    practitioner = people.practitioner(db, practitioner_id)
+    words = words_for(policy, practitioner)
+    missing = _missing(db, session, offered.open, question, client, connected, words)
     views = _calendar_views(db, practitioner_id, connected)
     is_over = session.when.span.end <= now and offered.open is None
     troubles = () if is_over else [trouble for view in views for trouble in view.troubles]
     times = offered.times
     conflicts = {time.id: free_busy.conflicts(db, practitioner_id, time.when.span) for time in times}
     blind = free_busy.blind_spots(db, policy, practitioner_id, times, now=now) if times else ()
-    practitioner = people.practitioner(db, practitioner_id)
     teller = teller_for(practitioner, languages)
     facts = timeline.of_session(db, session_id)
     lines = (line_of(fact, teller) for fact in facts)
@@ -304,6 +306,7 @@ def _missing(
     question: Question | None,
     client: Client,
     connected: Sequence[Calendar],
+    words: EntryWords,
 ) -> dict[EntryKey, tuple[str, ...]]:
     """Return, by entry, the names of the calendars that do not show it as it is wanted.
 
@@ -313,7 +316,8 @@ def _missing(
     seen = {(calendar_id, m.key): m.seen for calendar_id, m in written if m.state is MirrorState.PRESENT}
     missing: dict[EntryKey, tuple[str, ...]] = {}
     for calendar in connected:
-        for entry in entries_for(session, [open_offer] if open_offer else [], client.name, calendar.disclosure):
+        offered = [open_offer] if open_offer else []
+        for entry in entries_for(session, offered, client.name, calendar.disclosure, words=words):
             if question is not None and entry.key.kind is EntryKind.SESSION:
                 continue
             if seen.get((calendar.id, entry.key)) != entry.content.fingerprint:
@@ -356,7 +360,7 @@ def _message_view(message: Message, teller: Teller) -> MessageView:
         state=message.state,
         begun_at=message.queued_at,
         sent_at=message.sent_at,
-        error=teller.language.gettext(message.error) if message.error else "",  # as in the timeline
+        error=teller.language.sentence(message.error) if message.error else "",
         receipt=message.receipt or "",
     )
 

@@ -86,6 +86,7 @@ from connector.services.views.phrases import (
     REVERTS,
     STRENGTHS,
 )
+from connector.storage import sentences
 
 if TYPE_CHECKING:
     from connector.language.telling import Teller
@@ -145,10 +146,8 @@ def _why(fact: AnyFact | UnknownFact, teller: Teller) -> str:
             return comment
         case ClientWrote(words=words):
             return words
-        case NoticeRefused(why=why) | NoticeInDoubt(why=why):
-            return teller.language.gettext(why) if why else ""  # some are words of ours; all others are quoted
-        case OfferWithdrawn(why=why) | EntriesRefused(why=why):
-            return why
+        case OfferWithdrawn(why=why) | NoticeRefused(why=why) | NoticeInDoubt(why=why) | EntriesRefused(why=why):
+            return teller.language.sentence(sentences.read(why))
         case _:
             return ""
 
@@ -243,11 +242,11 @@ def _of_offer(fact: OfferFact, teller: Teller) -> str:
         case OfferAccepted():
             return teller.say("Chose %(when)s", when=fact.chosen)
         case OfferRejected():
-            return teller.say("Answered that none of the offered times suits; all were released")
+            return teller.say("Answered that nothing offered suits; nothing is kept free any more")
         case OfferLapsed():
-            return teller.say("The deadline passed without an answer; all offered times were released")
+            return teller.say("The deadline passed without an answer; nothing is kept free any more")
         case OfferWithdrawn():
-            return teller.say("Offer taken back; all offered times were released")
+            return teller.say("Offer taken back; nothing is kept free any more")
         case OfferReplaced():
             return teller.say("Offer replaced by a new one")
         case _:
@@ -336,9 +335,7 @@ def _of_question(fact: QuestionFact, teller: Teller) -> str:
         case PractitionerAnswered():
             return teller.say("Answer: %(answer)s", answer=teller.say(ANSWERS[fact.answer]))
         case QuestionDropped():
-            return teller.say(
-                "The question to the practitioner no longer stands: %(why)s", why=teller.say(DROPPED[fact.dropped])
-            )
+            return teller.say("The question no longer stands: %(why)s", why=teller.say(DROPPED[fact.dropped]))
         case _:
             assert_never(fact)
 
@@ -438,7 +435,7 @@ def _of_notice(fact: NoticeFact, teller: Teller) -> str:
                 "May not have arrived by %(medium)s, and is not sent again: %(letter)s", medium=by, letter=letter
             )
         case NoticeHeldBack():
-            return teller.say("Kept from leaving, because a correction made it wrong: %(letter)s", letter=letter)
+            return teller.say("Not sent, because a correction had made it wrong: %(letter)s", letter=letter)
         case _:
             assert_never(fact)
 

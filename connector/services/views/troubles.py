@@ -14,6 +14,7 @@ from sqlalchemy import Connection as Db
 
 from connector.domain.connection import Calendar, TroubleKind
 from connector.language.messages import marked
+from connector.sentence import Sentence
 from connector.services.views.timeline import Line
 from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
@@ -44,7 +45,7 @@ class TroubleView:
     Attributes:
         calendar: The name of the calendar.
         what: "read", "written" or "compared".
-        why: What went wrong last.
+        why: What went wrong last, a part of a sentence.
         who: Who can do something about it, a sentence in English.
         again_at: When it is tried again, aware UTC; None if that is not known.
     """
@@ -52,7 +53,7 @@ class TroubleView:
     calendar: str
     what: str
     since: datetime
-    why: str
+    why: Sentence
     who: str
     again_at: datetime | None
 
@@ -64,7 +65,7 @@ class TroubleView:
     def line(self, teller: Teller) -> Line:
         """Return the same in a timeline."""
         what = teller.say(_IN_TIMELINES[self.what], calendar=self.calendar)
-        why = f"{self.why}. {teller.say(self.who)}"
+        why = f"{teller.language.sentence(self.why)}. {teller.say(self.who)}"
         if self.again_at is not None:
             why = f"{why} {teller.say('Next try: %(at)s.', at=self.again_at)}"
         return Line(at=self.since, who=teller.say("automatically"), what=what, why=why)

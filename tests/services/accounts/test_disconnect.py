@@ -155,7 +155,7 @@ def test_nothing_more_is_written_to_a_calendar_that_is_being_disconnected(
     begin(practice, calendar)
     practice.book(200)
     with practice.database.read() as db:
-        assert push.picture(db, calendar.id, now=practice.now).wanted == ()
+        assert push.picture(db, practice.policy, calendar.id, now=practice.now).wanted == ()
     disconnected(practice, calendar)
     assert titles(practice) == ["Session: A. C.", "Dentist"]
 

@@ -13,6 +13,7 @@ from connector.domain.notice import PauseReason
 from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Level
 from connector.errors import OfferClosedError, PastSpanError, RuleError, TimeTakenError
+from connector.sentence import Sentence
 from connector.services.accounts import connect
 from connector.services.scheduling.offers import move_alternative, withdraw_alternative
 from connector.services.sync import breaker
@@ -193,7 +194,7 @@ def test_without_a_calendar_it_is_sent_with_a_warning(practice: Practice) -> Non
 def test_a_passing_outage_is_sent_with_a_warning(practice: Practice) -> None:
     calendar = connected(practice)
     with practice.database.begin() as db:
-        troubles.note_write(db, calendar.id, "the server does not answer", kind=TroubleKind.OUTAGE, now=NOW)
+        troubles.note_write(db, calendar.id, Sentence("the server does not answer"), kind=TroubleKind.OUTAGE, now=NOW)
     sending = practice.send(practice.draft(practice.book()))
     assert "cannot be reached at the moment" in str(sending.warnings[0])
 

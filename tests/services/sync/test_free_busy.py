@@ -221,7 +221,7 @@ def test_free_busy_without_events_has_our_own_taken_out(practice: Practice, cale
     with practice.database.begin() as db:
         stored_calendar = calendars.calendar(db, calendar.id)
         busy_times = [Busy(span=joined), Busy(span=when(48).span)]
-        spans = list(free_busy._foreign(db, stored_calendar, busy_times, practice.now))
+        spans = list(free_busy._foreign(db, practice.policy, stored_calendar, busy_times, practice.now))
         busy.keep(db, calendar.id, spans, now=practice.now, until=practice.now + timedelta(days=9))
     assert [span.end for span in spans] == [foreign.end]
     assert spans[0].start == when(72).span.end

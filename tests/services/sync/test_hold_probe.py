@@ -16,9 +16,11 @@ from connector.domain.reconcile import Put
 from connector.domain.span import Span
 from connector.errors import MissingError, TransientError
 from connector.ports import BusyReading
+from connector.services.people import change_practitioner
 from connector.services.sync import breaker, hold_probe
 from connector.storage import calendars, timeline
 from connector.storage.ledger import Key, Kind
+from tests.domain.examples import KIM
 from tests.services.connected import connect, converge, is_due, look, on_sqlite, push, remote, retarget, work
 from tests.services.crashes import POINTS, CrashError, MortalDatabase
 from tests.services.fences import OURS
@@ -28,7 +30,9 @@ pytestmark = on_sqlite
 
 
 def probe(practice: Practice, calendar: Calendar) -> datetime | None:
-    return hold_probe.probe(practice.database, calendar.id, remote(practice), fence=OURS, now=practice.now)
+    return hold_probe.probe(
+        practice.database, practice.policy, calendar.id, remote(practice), fence=OURS, now=practice.now
+    )
 
 
 def stored(practice: Practice, calendar: Calendar) -> Calendar:
@@ -173,14 +177,27 @@ def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar:
         assert not calendars.calendar(db, calendar.id).disclosure.firm_holds
 
 
-def test_a_probe_shows_no_more_than_its_calendar_may(practice: Practice) -> None:
-    calendar = connect(practice, level=Level.BUSY)
+@pytest.mark.parametrize(
+    ("level", "locale", "title"),
+    [
+        (Level.BUSY, "en", "Busy"),
+        (Level.FULL, "en", "Hold"),
+        (Level.BUSY, "de", "Belegt"),
+        (Level.FULL, "de", "Reserviert"),
+    ],
+)
+def test_a_probe_shows_no_more_than_its_calendar_may_in_its_practitioners_language(
+    practice: Practice, level: Level, locale: str, title: str
+) -> None:
+    with practice.database.begin() as db:
+        change_practitioner(db, practice.kim.id, {"locale": locale}, by=KIM, now=practice.now)
+    calendar = connect(practice, level=level)
     titles = []
     remote(practice).on_write = lambda _, action: (
         titles.append(action.entry.content.title) if isinstance(action, Put) else None
     )
-    hold_probe.probe(practice.database, calendar.id, remote(practice), fence=OURS, now=practice.now)
-    assert set(titles) <= {"Busy"}
+    probe(practice, calendar)
+    assert set(titles) == {title}
 
 
 def test_proving_goes_on_once_a_calendar_is_there_again(practice: Practice, calendar: Calendar) -> None:

@@ -297,4 +297,4 @@ def test_why_a_calendar_cannot_be_read_is_said(
     remote(practice).offline = error
     pull(practice, calendar)
     with practice.database.read() as db:
-        assert calendars.calendar(db, calendar.id).read_trouble == words
+        assert str(calendars.calendar(db, calendar.id).read_trouble) == words

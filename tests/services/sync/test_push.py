@@ -12,6 +12,7 @@ from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
 from connector.domain.session import Edit
 from connector.errors import AccessLostError, EditConflictError, RefusedError, RuleError, StoppingError, TransientError
+from connector.sentence import Sentence
 from connector.services.accounts.connect import ConnectionRequest, set_levels
 from connector.services.accounts.connect import connect as connect_account
 from connector.services.sync import push as sync_push
@@ -208,7 +209,7 @@ def test_trouble_is_noted_in_words_and_cleared_when_it_is_over(practice: Practic
     remote(practice).fail(TransientError("the server does not answer"), on="put")
     assert work(practice, calendar) == ["postponed"]
     with practice.database.read() as db:
-        assert calendars.calendar(db, calendar.id).trouble == "the server does not answer"
+        assert calendars.calendar(db, calendar.id).trouble == Sentence("the server does not answer")
     practice.wait(minutes=1)
     work(practice, calendar)
     with practice.database.read() as db:

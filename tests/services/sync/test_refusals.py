@@ -114,13 +114,14 @@ def test_d3_one_look_at_a_missing_or_forbidden_calendar_stops_nothing(
 def test_d4_a_refused_installation_is_told_to_its_operator_alone_and_once(
     practice: Practice, calendar: Calendar
 ) -> None:
-    practice.policy = replace(practice.policy, operator="operator@pencilled.example")
+    practice.policy = replace(practice.policy, operator="operator@pencilled.example", operator_locale="de")
     practice.book(48)
     remote(practice).offline = InstallationError("accessNotConfigured")
     for _ in range(6):
         practice.carry_out(*OURS, of=[calendar])
         practice.wait(hours=1)
     assert letters(practice) == [NoticeKind.INSTALLATION_REFUSED]
+    assert practice.runtime.sender.letters[-1].notice.to.locale == "de"  # type: ignore[attr-defined]
     remote(practice).offline = None
     practice.carry_out(*OURS, of=[calendar])
     assert times(practice) == [when(48).span]

@@ -19,6 +19,7 @@ from connector.domain.notice import PauseReason
 from connector.domain.people import Level
 from connector.errors import InstallationError, RefusedError, TransientError
 from connector.ports import Letter, NotSentError
+from connector.sentence import Sentence
 from connector.services.accounts import connect as accounts
 from connector.services.sync import breaker
 from connector.services.views import metrics
@@ -196,7 +197,7 @@ class BrokenMail:
 
     def send(self, _letter: Letter) -> None:
         if not self.works:
-            raise NotSentError("down", permanent=False)
+            raise NotSentError(Sentence("down"), permanent=False)
 
 
 @on_sqlite
@@ -343,7 +344,7 @@ def test_nobodys_name_address_or_id_is_told(practice: Practice) -> None:
     with practice.database.read() as db:
         target = calendars.calendar(db, calendar.id)
         assert target.trouble is not None
-        assert "Zebulon" in target.trouble
+        assert "Zebulon" in str(target.trouble)
     told = scraped(practice)
     assert told["troubled_calendars"]
     assert told["letters_waiting"]

@@ -1,0 +1,51 @@
+"""Whom a mailed link is for, so that whatever is shown there is said in their language: that it has ended, too."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from connector.domain.notice_table import Link
+from connector.domain.people import Client, Practitioner
+from connector.errors import NotFoundError
+from connector.services.scheduling import answers, questions, take_back
+from connector.services.signing_in import links
+from connector.services.sync import breaker
+from connector.storage import calendars, offers, people, sessions, signins
+from connector.storage import questions as stored_questions
+from connector.storage.seal import Seal
+
+
+def of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Practitioner | None:
+    """Return whom a mailed link is for, whether or not it still shows or decides anything.
+
+    None if it is none of ours, if what it is about is gone, or if it is for whoever is signed in.
+    """
+    try:
+        return _of_link(db, seal, link, token)
+    except NotFoundError:
+        return None
+
+
+def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Practitioner | None:
+    match link:
+        case Link.ANSWER:
+            offer = offers.get(db, seal.identity(answers.PURPOSE, token))
+            return people.client(db, sessions.get(db, offer.session_id).client_id)
+        case Link.QUESTION:
+            question = stored_questions.get(db, seal.identity(questions.PURPOSE, token))
+            return people.practitioner(db, question.practitioner_id)
+        case Link.CONFLICT:
+            offer = offers.of_alternative(db, seal.identity(take_back.PURPOSE, token))
+            return people.practitioner(db, offer.practitioner_id)
+        case Link.PAUSED:
+            calendar_id, _ = seal.subject(breaker.PURPOSE, token)
+            return people.practitioner(db, calendars.calendar(db, calendar_id).practitioner_id)
+        case Link.SIGN_IN:
+            practitioner_id = signins.practitioner(db, seal.identity(links.PURPOSE, token))
+            return people.practitioner(db, practitioner_id) if practitioner_id else None
+        case Link.SESSION | Link.CALENDARS:
+            return None
+        case _:
+            assert_never(link)
