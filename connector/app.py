@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import providers
 from connector import paths
+from connector.domain.answering import AnswerPolicy
 from connector.domain.people import Medium
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.language.offered import Languages
@@ -201,6 +202,7 @@ def _policy(settings: Settings) -> Policy:
         move_answer=settings.move_answer,
         delete_answer=settings.delete_answer,
         refuse_conflicts=settings.clash_on_accept == "refuse",
+        answers=AnswerPolicy(settings.answer_policy),
         operator=settings.operator_mail,
         operator_locale=settings.operator_locale,
         languages=Languages(settings.languages),

@@ -10,6 +10,7 @@
     │ ├ TimeTakenError            somebody else's session or offer occupies the time
     │ ├ ConflictError             something stands there in another calendar: asked about before it is saved
     │ ├ OfferClosedError          the offer has ended; carries how
+    │ ├ CodeRefusedError          who answers has not shown the code that was sent to them
     │ ├ StaleAnswerError          the page showed a time that has moved since
     │ ├ QuestionClosedError       a question to the practitioner has been decided already
     │ └ InnerAddressError         a URL that leads into an inner network
@@ -131,6 +132,10 @@ class OfferClosedError(RuleError):
 
 class StaleAnswerError(RuleError):
     """The answer was given to a time that has moved since the page was shown."""
+
+
+class CodeRefusedError(RuleError):
+    """Whoever answers has not shown the code that was sent to the client, or none can be sent."""
 
 
 class QuestionClosedError(RuleError):

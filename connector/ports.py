@@ -596,6 +596,7 @@ class Letter:
         date: The Date header, aware UTC.
         medium: By which it goes; as a text it has neither threads nor a date.
         subscription: The absolute URL of the client's page of calendar subscriptions, where the letter leads there.
+        code: What it has its reader type; empty where it tells none.
     """
 
     notice: Notice
@@ -605,6 +606,7 @@ class Letter:
     date: datetime
     medium: Medium = Medium.EMAIL
     subscription: str | None = None
+    code: str = field(default="", repr=False)
 
 
 class Fate(StrEnum):
@@ -651,11 +653,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What somebody has written to our number; `stops`: the gateway itself takes it for the end of an agreement."""
+    """What somebody has written to our number.
+
+    Attributes:
+        stops: The gateway itself takes it for the end of an agreement.
+        remote_id: The gateway's for it, the same whenever it tells it again; empty where it names none.
+    """
 
     number: str = field(repr=False)
     text: str = field(default="", repr=False)
     stops: bool = False
+    remote_id: str = ""
 
 
 Told = Receipt | Reply

@@ -23,7 +23,7 @@ from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, ReplyMailbox, Sender, Signing, Witness
 from connector.services import publishing, short_links, texts
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, mails, questions, take_back
+from connector.services.scheduling import answers, codes, mails, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
@@ -127,6 +127,13 @@ class Runtime:
     def published_address(self, token: str) -> str:
         """Return the address at which programs fetch a published calendar."""
         return self._address(paths.published(token))
+
+    def code_for(self, notice: Notice) -> str:
+        """Return the code that a notice tells; empty if it tells none, or none that is good any more."""
+        if notice.code_id is None:
+            return ""
+        with self.database.read() as db:
+            return codes.written(db, self.seal, notice.code_id) or ""
 
     @property
     def texts_address(self) -> str:

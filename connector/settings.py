@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from connector import paths
+from connector.domain.answering import AnswerPolicy
 from connector.domain.people import check_address, is_locale
 from connector.errors import RuleError, SettingsError
 from connector.language.offered import SHIPPED, normal
@@ -252,6 +253,12 @@ class Settings:
         "warn",
         "What happens when a client accepts a time at which something stands in another calendar of the practitioner: "
         "`warn` accepts and warns, `refuse` has the client choose another time.",
+    )
+    answer_policy: str = _setting(
+        _one_of(*AnswerPolicy),
+        "link",
+        "What proves that it is the client who answers an offer: `link` (whoever has the link), or `code` (and types a "
+        "code that is sent by the other medium, or by the same one where there is no other).",
     )
     operator_mail: str = _setting(
         _maybe_address,

@@ -63,13 +63,16 @@ def test_what_is_done_under_a_claim_is_recorded_in_fenced_transactions_alone() -
 
 
 def test_whoever_decides_about_a_practitioner_asks_first_whether_everything_stands_still() -> None:
-    """`standstill.lock` does; what is under a claim already only records, and the decision after a restore is one."""
+    """`standstill.lock` does; what only records need not, such as what a gateway tells; the decision after a restore is one."""
     locking = {
         path.relative_to(ROOT / "connector/services").as_posix()
         for path in (ROOT / "connector/services").rglob("*.py")
         if re.search(r"people\.practitioner\(.*lock=True", path.read_text())
     }
-    recording, deciding = {"sync/push.py", "sync/doubts.py", "sync/erasure.py"}, {"restoring.py", "sync/breaker.py"}
+    recording, deciding = (
+        {"sync/push.py", "sync/doubts.py", "sync/erasure.py", "texts.py"},
+        {"restoring.py", "sync/breaker.py"},
+    )
     letting_in = {"signing_in/links.py"}  # which the decision may need
     assert locking == {"standstill.py"} | recording | deciding | letting_in
 

@@ -93,7 +93,7 @@ def test_only_an_invitation_can_be_agreed_to(row: NoticeRow) -> None:
 
 @every_row
 def test_what_a_client_believes_who_has_read_it_is_said_by_its_row(row: NoticeRow) -> None:
-    assert (row.effect is Effect.NONE) == (row.to is not Audience.CLIENT)
+    assert (row.effect is Effect.NONE) == (row.to is not Audience.CLIENT or row.tells_code)
     assert (row.effect is Effect.SESSION_STANDS) == (row.method is Method.REQUEST)
     assert (row.effect is Effect.PROPOSAL_ENDS) == (row.method is Method.DECLINECOUNTER)
     assert (row.effect is Effect.SESSION_ENDS) == (row.method is Method.CANCEL)

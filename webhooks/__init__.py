@@ -148,7 +148,7 @@ def _told(runtime: Runtime, token: str, body: bytes) -> Response:
     url = runtime.settings.public_url + paths.texts(token)
     told = sms.parse(runtime.texts, url, request.headers, body)
     with runtime.database.begin() as db:
-        taken = text_service.receive(db, told, now=runtime.clock())
+        taken = text_service.receive(db, runtime.policy, told, now=runtime.clock())
     _count(_TEXTS, "received", taken)
     return Response(status=_NO_CONTENT)
 

@@ -26,6 +26,7 @@ from connector.ports import Receipt, Reply, Signing, Told
 
 _DELIVERED, _FAILED = "delivered", "failed"
 _FAILURES = frozenset({"failed", "undelivered", "rejected", "expired", "notdelivered"})
+_LONGEST_ID = 200
 _DIGESTS = frozenset({"md5", "sha1", "sha256", "sha512"})
 
 
@@ -99,22 +100,23 @@ def _told(slug: str, values: Mapping[str, Any]) -> Iterator[Told]:
         case "twilio":
             yield from _receipt(values.get("MessageSid"), values.get("MessageStatus"))
             if "Body" in values and "MessageStatus" not in values:
-                yield from _reply(values.get("From"), values.get("Body"), stops=values.get("OptOutType") == "STOP")
+                stops = values.get("OptOutType") == "STOP"
+                yield from _reply(values.get("From"), values.get("Body"), values.get("MessageSid"), stops=stops)
         case "vonage":
             yield from _receipt(values.get("messageId"), values.get("status"))
             if "text" in values:
-                yield from _reply(values.get("msisdn"), values.get("text"))
+                yield from _reply(values.get("msisdn"), values.get("text"), values.get("messageId"))
         case "clicksend":
             if "status" in values or "status_text" in values:
                 yield from _receipt(values.get("message_id"), values.get("status"))
             else:
-                yield from _reply(values.get("from"), values.get("body"))
+                yield from _reply(values.get("from"), values.get("body"), values.get("message_id"))
         case "seven":
             yield from _of_event(values)
         case _:  # 46elks, and whoever tells as it does
             yield from _receipt(values.get("id"), values.get("status"))
             if "message" in values:
-                yield from _reply(values.get("from"), values.get("message"))
+                yield from _reply(values.get("from"), values.get("message"), values.get("id"))
 
 
 def _of_event(values: Mapping[str, Any]) -> Iterator[Told]:
@@ -125,18 +127,25 @@ def _of_event(values: Mapping[str, Any]) -> Iterator[Told]:
         case "dlr":
             yield from _receipt(data.get("msg_id"), data.get("status"))
         case "sms_mo":
-            yield from _reply(data.get("sender"), data.get("text"))
+            yield from _reply(data.get("sender"), data.get("text"), data.get("id"))
 
 
 def _receipt(remote_id: Any, status: Any) -> Iterator[Receipt]:
     """Yield what became of a text if that is its end; states on the way to it are of no use."""
     word = str(status or "").lower()
     state = _DELIVERED if word == _DELIVERED else _FAILED if word in _FAILURES else ""
-    if state and isinstance(remote_id, str | int):
-        yield Receipt(remote_id=str(remote_id), state=state)
+    name = _id(remote_id)
+    if state and name:
+        yield Receipt(remote_id=name, state=state)
 
 
-def _reply(number: Any, text: Any, *, stops: bool = False) -> Iterator[Reply]:
+def _reply(number: Any, text: Any, remote_id: Any, *, stops: bool = False) -> Iterator[Reply]:
     digits = str(number or "").lstrip("+")
     if digits.isascii() and digits.isdigit():
-        yield Reply(number=f"+{digits}", text=str(text or ""), stops=stops)
+        yield Reply(number=f"+{digits}", text=str(text or ""), stops=stops, remote_id=_id(remote_id))
+
+
+def _id(remote_id: Any) -> str:
+    """Return what a gateway calls a text; empty for what no gateway would."""
+    name = str(remote_id) if isinstance(remote_id, str | int) else ""
+    return name if len(name) <= _LONGEST_ID and name.isascii() and name.isprintable() else ""

@@ -25,10 +25,13 @@ from connector.cli._shared import (
     read_settings,
     refuse_strange_keys,
 )
+from connector.domain.answering import AnswerPolicy
 from connector.domain.connection import Calendar, Connection, ConnectionState
+from connector.domain.people import Medium
 from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
 from connector.services import erasing, standstill
+from connector.services.scheduling import codes
 from connector.services.sync import free_busy
 from connector.services.views import readiness, unread
 from connector.settings import Settings
@@ -108,6 +111,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         return
     yield from _mailbox(runtime)
     yield from _texts(runtime)
+    yield from _answers(runtime)
     yield from _clock(runtime)
     if not readiness.can_be_written(runtime.database):
         yield Check(name="writing", ok=False, words=readiness.NOT_WRITABLE)
@@ -288,6 +292,27 @@ def _texts(runtime: Runtime) -> Iterator[Check]:
     except ConnectorError as error:
         ok, words = False, str(error)
     yield Check(name="texts", ok=ok, words=words, receipts=runtime.texts_address)
+
+
+def _answers(runtime: Runtime) -> Iterator[Check]:
+    """Say what the codes prove by which clients answer, if they need any."""
+    if runtime.policy.answers is not AnswerPolicy.CODE:
+        return
+    with runtime.database.read() as db:
+        total, alone = codes.by_one_medium(db, runtime.policy, now=runtime.clock())
+    if Medium.SMS not in runtime.policy.media:
+        words = (
+            "a code is needed besides the link. It goes by the same mail, so it proves only the mailbox: where that is "
+            "not enough, name a gateway of texts in CONNECTOR_SMS_URL"
+        )
+    elif alone:
+        words = (
+            f"a code is needed besides the link. Of {total} with sessions to come {alone} can be reached by one medium "
+            "alone, so theirs proves only that they read what arrives there"
+        )
+    else:
+        words = "a code is needed besides the link, and goes by the other medium to everybody with sessions to come"
+    yield Check(name="answers", ok=True, words=words)
 
 
 def _work(runtime: Runtime) -> Iterator[Check]:

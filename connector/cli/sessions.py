@@ -224,7 +224,9 @@ def _standing(row: SessionRow, zone: str) -> str:
     if row.drafted:
         words.append("draft not sent")
     if row.unheard:
-        words.append("A MESSAGE DID NOT ARRIVE")
+        words.append("A MESSAGE DID NOT ARRIVE" + (", another one did" if row.told_by else ""))
+    if row.doubtful:
+        words.append("A TEXT MAY NOT HAVE ARRIVED")
     return ", ".join(words)
 
 

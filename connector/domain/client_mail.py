@@ -1,4 +1,4 @@
-"""A mail that a client has written about a session, as its practitioner sees it: what it says, and what they decide.
+"""A mail, or text, that a client has written about a session, as its practitioner sees it, and what they decide.
 
 Nothing in it happens by itself. What is proved to be theirs and clear is a fact already (`ClientAnswered`); here stands
 what a person has to read, or to decide: words, an answer that nobody vouches for, another time that they would like,
@@ -28,7 +28,7 @@ from connector.domain.facts import (
     SessionMoved,
 )
 from connector.domain.notice import NoticeKind
-from connector.domain.people import Actor
+from connector.domain.people import Actor, Medium
 from connector.domain.span import When
 from connector.errors import QuestionClosedError, RuleError
 
@@ -75,7 +75,8 @@ class ClientMail:
     """What a client, or somebody in their name, has written about one session.
 
     Attributes:
-        author: The address that it says it is from, in small letters.
+        medium: By which it came. Texts are words and nothing else: they are kept here as mails are.
+        author: The address that it says it is from, in small letters; of a text the number, as its gateway says.
         trusted: It is proved to be of the client, or its practitioner has taken it as theirs.
         text: Plain text, of bounded length, without what it quotes.
         answer: What they say to the invitation; None where they say neither yes nor no.
@@ -91,6 +92,7 @@ class ClientMail:
     kind: MailKind
     received_at: datetime
     author: str
+    medium: Medium = Medium.EMAIL
     trusted: bool = False
     text: str = ""
     answer: Attendance | None = None
@@ -112,8 +114,17 @@ class ClientMail:
         return MAILS[self.kind]
 
     def says_the_same_as(self, other: ClientMail) -> bool:
-        """Whether one repeats the other: whoever sends an answer again has answered once."""
+        """Whether one repeats the other: whoever sends an answer again has answered once.
+
+        A text is short, and the same words can mean another thing the next day: only the same text repeats it.
+        """
+        if Medium.SMS in {self.medium, other.medium}:
+            return self.id == other.id
         return self._said == other._said and self.trusted == other.trusted
+
+    def is_like(self, other: ClientMail) -> bool:
+        """Whether both count together towards how many are shown: no sender uses up the share of another."""
+        return (self.kind, self.medium, self.trusted) == (other.kind, other.medium, other.trusted)
 
     @property
     def _said(self) -> tuple[object, ...]:

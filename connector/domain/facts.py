@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import ClassVar, get_args
 from uuid import UUID
 
-from connector.domain.people import Actor
+from connector.domain.people import Actor, Medium
 from connector.domain.span import When
 
 
@@ -210,11 +210,12 @@ class ClientAnswered(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWrote(Fact):
-    """A mail about the session has come that its practitioner reads, or decides about; it changes nothing by itself.
+    """A mail or text about the session has come, for its practitioner to read or decide; it changes nothing by itself.
 
     Attributes:
         mail_id: Where its words are kept.
         mail: What it asks of them.
+        medium: By which it came.
         trusted: Whether it is proved to be of the client.
         proposed: The time that it would like.
     """
@@ -224,6 +225,7 @@ class ClientWrote(Fact):
     mail_id: UUID
     mail: MailKind
     trusted: bool
+    medium: Medium = Medium.EMAIL
     proposed: When | None = None
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from connector.domain.conversation import Arrangement, Belief, Conversation, Owed
 from connector.domain.notice import Choice, Notice, NoticeKind
-from connector.domain.notice_table import ROWS, NoticeRow
+from connector.domain.notice_table import NOTICES, ROWS, NoticeRow
 from connector.domain.offer import Offer, OfferState
 from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When, zone_named
@@ -70,6 +70,14 @@ def next_letter(conversation: Conversation, standing: Standing, basis: Notice, *
     notice = next((notice for notice in wanted if not _was_refused(conversation, notice)), None)
     again_at = _again_at(conversation, standing.open, basis, now) if notice is None and standing.open else None
     return Next(notice=notice, untold=untold, is_refused=bool(wanted) and notice is None, again_at=again_at)
+
+
+def knows(conversation: Conversation, standing: Standing, basis: Notice, *, now: datetime) -> bool:
+    """Whether a reader has surely been told all that stands, whatever was refused or came too late meanwhile."""
+    every_try = replace(conversation, untold=None, refused=(), unsure=())
+    following = next_letter(every_try, standing, basis, now=now)
+    is_reminder = following.notice is not None and NOTICES[following.notice.kind].reminds_after is not None
+    return following.untold is None and (following.notice is None or is_reminder)
 
 
 def _was_refused(conversation: Conversation, notice: Notice) -> bool:

@@ -30,6 +30,7 @@ class NoticeKind(StrEnum):
     LAPSED = "lapsed"
     WITHDRAWN = "withdrawn"
     PROPOSAL_DECLINED = "proposal_declined"  # the time that they asked for out of their calendar; see `declined`
+    ANSWER_CODE = "answer_code"  # what to type beside the link, to prove who answers
     # To the practitioner.
     CLIENT_ACCEPTED = "client_accepted"
     CLIENT_REJECTED = "client_rejected"
@@ -38,7 +39,7 @@ class NoticeKind(StrEnum):
     CLIENT_DECLINED = "client_declined"  # the same, where something has to follow
     ANSWER_UNPROVED = "answer_unproved"  # the same, if it is theirs: nothing proves that
     CLIENT_PROPOSED = "client_proposed"  # they would like `moved_to`; a Finding in `reason`
-    CLIENT_WROTE = "client_wrote"  # plain words, in `about`
+    CLIENT_WROTE = "client_wrote"  # plain words, in `about`; see `by_text`
     OFFER_LAPSED = "offer_lapsed"
     DRAFT_WAITING = "draft_waiting"  # a draft lies unsent
     ENTRY_REVERTED = "entry_put_back"  # they changed our event in their calendar, and it was reverted; see `reason`
@@ -185,7 +186,9 @@ class Notice:
         by_support: Somebody from support acted for the client.
         offer_withdrawn: An offer of which the reader knows has ended with it.
         unasked: The client never learnt of the offer that has lapsed.
-        by_text: What did not arrive was a text to the client's phone.
+        by_text: What did not arrive was a text to the client's phone; or what they have written is one.
+        told_otherwise: And yet the client has been told what applies, by the other medium or since.
+        code_id: The code that is told.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
         reason: A RevertReason, a PauseReason, an Attendance or a Finding.
@@ -235,3 +238,5 @@ class Notice:
     author: str = ""
     trusted: bool = False
     declined: DeclinedProposal | None = None
+    told_otherwise: bool = False
+    code_id: UUID | None = None

@@ -73,6 +73,7 @@ class NoticeRow:
         chosen_by_client: The client has chosen the time, so their calendar does not ask them again.
         effect: What a client believes who has read it.
         reminds_after: It reminds of an open offer that has not been answered, after this share of the time to answer.
+        tells_code: It tells a code and nothing else: on request, in a conversation of its own.
     """
 
     kind: NoticeKind
@@ -84,6 +85,7 @@ class NoticeRow:
     chosen_by_client: bool = False
     effect: Effect = Effect.NONE
     reminds_after: float | None = None
+    tells_code: bool = False
 
 
 def subject(link: Link, notice: Notice) -> UUID | None:
@@ -212,6 +214,13 @@ ROWS = (
         needs=("session", "declined"),
         method=Method.DECLINECOUNTER,
         effect=Effect.PROPOSAL_ENDS,
+    ),
+    NoticeRow(
+        kind=NoticeKind.ANSWER_CODE,
+        to=Audience.CLIENT,
+        template="answer_code",
+        needs=("session", "code_id", "expires_at"),
+        tells_code=True,
     ),
     NoticeRow(
         kind=NoticeKind.CLIENT_ACCEPTED,

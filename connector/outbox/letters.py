@@ -81,6 +81,8 @@ def _check_complete(letter: Letter) -> None:
     missing = [name for name in row.needs if not getattr(notice, name)]
     if letter.link is None and row.link is not None and row.link.is_needed:
         missing.append("link")
+    if row.tells_code and not letter.code:
+        missing.append("code")
     if missing:
         raise ValueError(f"a letter of kind {notice.kind} lacks {', '.join(missing)}")
 
@@ -130,7 +132,7 @@ def _words(letter: Letter, teller: Teller, brand: str, *, answers_read: bool) ->
         **_session_words(letter, teller),
         **_change_words(notice, teller),
         **_offer_words(letter, teller),
-        **_other_words(notice, teller.language),
+        **_other_words(notice, teller.language, letter.code),
         "subscription": letter.subscription or "",
         "righted": bool(notice.righted),
         "since": teller.instant(notice.since) if notice.since else "",
@@ -216,12 +218,14 @@ def _offer_words(letter: Letter, teller: Teller) -> dict[str, Any]:
     }
 
 
-def _other_words(notice: Notice, language: Language) -> dict[str, Any]:
+def _other_words(notice: Notice, language: Language, code: str) -> dict[str, Any]:
     """Return the details that only some kinds of notice have."""
     return {
         "about": itip.one_line(notice.about),
+        "code": code,
         "reason": notice.reason,
         "by_text": notice.by_text,
+        "told_otherwise": notice.told_otherwise,
         "calendar": str(notice.calendar_id or ""),
         "count": str(notice.count or ""),
         "what": letter_name(language, notice.about),

@@ -22,6 +22,7 @@ LETTERS: Mapping[str, str] = {
     NoticeKind.LAPSED: marked("End of the offer"),
     NoticeKind.WITHDRAWN: marked("Offer taken back"),
     NoticeKind.PROPOSAL_DECLINED: marked("Answer that the time they asked for is not possible"),
+    NoticeKind.ANSWER_CODE: marked("Code for answering"),
 }
 OTHER = marked("About the session")
 RIGHTINGS: Mapping[Righting, str] = {

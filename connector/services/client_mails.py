@@ -130,24 +130,31 @@ def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, 
     known = client_mails.of_session(db, session.id, most=_MOST_COMPARED)
     if any(mail.says_the_same_as(one) for one in known):
         return Kept.REPEATED
-    alike = [one for one in known if (one.kind, one.trusted) == (mail.kind, mail.trusted)]
-    if sum(one.received_at > now - _DAY for one in alike) >= MOST_A_DAY:
+    if sum(one.is_like(mail) and one.received_at > now - _DAY for one in known) >= MOST_A_DAY:
         return Kept.TOO_MANY
     if mail.is_open:
         client_mails.overtake(db, session.id, frozenset(MailKind), now=now, but_trusted=not mail.trusted)
     client_mails.add(db, mail)
     fact = ClientWrote(
         at=now,
-        by=Actor(role=Role.CLIENT, name=people.client(db, session.client_id).name),
+        by=Actor(role=Role.CLIENT, name=_name(db, session, mail)),
         session_id=session.id,
         mail_id=mail.id,
         mail=mail.kind,
         trusted=mail.trusted,
+        medium=mail.medium,
         proposed=mail.proposed,
     )
     timeline.append(db, session.practitioner_id, [fact])
     _tell(db, session, mail, now=now, findings=findings(db, policy, session, mail.proposed, now=now))
     return Kept.SHOWN
+
+
+def _name(db: Connection, session: Session, mail: ClientMail) -> str:
+    """Return the name of who has written; empty for a text from a phone that several clients share."""
+    if mail.medium is Medium.SMS and len(people.clients_by_phone(db, mail.author)) > 1:
+        return ""
+    return people.client(db, session.client_id).name
 
 
 def findings(
@@ -199,5 +206,6 @@ def _tell(
         mail_id=mail.id,
         author=mail.author,
         trusted=mail.trusted,
+        by_text=mail.medium is Medium.SMS,
     )
     notices.tell_practitioner(db, practitioner, notice, now=now)

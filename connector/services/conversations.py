@@ -14,7 +14,7 @@ from connector.domain import conversation as rules
 from connector.domain import quiet_hours
 from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, NoticeInDoubt, NoticeRefused, NoticeSent, SessionBooked
-from connector.domain.next_letter import Next, Standing, next_letter
+from connector.domain.next_letter import Next, Standing, knows, next_letter
 from connector.domain.notice import DeclinedProposal, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.offer import OfferState
@@ -34,6 +34,7 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message, MessageState
 from connector.storage.sentences import written
 
+A_MOMENT = timedelta(seconds=30)  # what is told at once by one medium has gone by the other by then
 RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
 
 
@@ -206,7 +207,7 @@ def believe(db: Connection, session: Session, *, now: datetime) -> None:
         messages.hold_back(db, session.id)
         address = client.address(stored.medium)
         conversations.save(db, replace(stored, beliefs=beliefs, address=address, letter_id=None, refused=""))
-        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=_lane(stored.medium))
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=notices.lane(stored.medium))
 
 
 def may_be_invited(db: Connection, client: Client, session: Session) -> bool:
@@ -227,6 +228,19 @@ def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) 
         for stored in conversations.of_session(db, session.id)
         if stored.reader is Audience.CLIENT
     )
+
+
+def told_by(db: Connection, session: Session, *, now: datetime) -> Sequence[Medium]:
+    """Return the media by which a client has surely been told all that stands of a session; any one of them will do."""
+    client, practitioner = people.client(db, session.client_id), people.practitioner(db, session.practitioner_id)
+    own = [one for one in conversations.of_session(db, session.id) if one.reader is Audience.CLIENT]
+    standing = _standing(db, session) if own else None
+    return [
+        stored.medium
+        for stored in sorted(own, key=lambda one: one.medium)
+        if standing is not None
+        and knows(_beliefs(db, stored, client), standing, _basis(practitioner, client, stored.medium), now=now)
+    ]
 
 
 def waiting(db: Connection, stored: StoredConversation, *, now: datetime) -> Notice | None:
@@ -263,11 +277,6 @@ def _is_told(client: Client, medium: Medium) -> bool:
     return bool(client.address(medium)) and (medium is not Medium.SMS or medium in client.reachable)
 
 
-def _lane(medium: Medium) -> str:
-    """Return what a conversation shares with all those that wait for the same server."""
-    return notices.LANE if medium is Medium.EMAIL else medium.value
-
-
 def converse(
     database: Database,
     policy: Policy,
@@ -275,6 +284,7 @@ def converse(
     link_for: Callable[[Notice, Medium], str | None],
     conversation_id: UUID,
     *,
+    code_for: Callable[[Notice], str],
     clock: Clock,
     fence: Fence,
     subscription_for: Callable[[Notice], str | None] = lambda _notice: None,
@@ -291,7 +301,7 @@ def converse(
     is_taken = False
     while turn.message is not None:
         fence.renew()
-        remote_id, error = _hand_over(sender, _letter(turn.message, turn.thread, link_for, subscription_for))
+        remote_id, error = _hand_over(sender, _letter(turn, turn.message, link_for, code_for, subscription_for))
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             still = installation.stands_still(db, keep_so=True)
@@ -347,7 +357,8 @@ def _begin(db: Connection, policy: Policy, conversation_id: UUID, now: datetime,
     if stored.reader is Audience.CLIENT and stored.session_id is not None:
         message, again_at = _to_client(db, policy, stored, begun, now)
     else:
-        message, again_at = _to_others(db, policy, stored, begun, now), now + standstill.LOOK if still else None
+        message, again_at = _to_others(db, policy, stored, begun, now)
+        again_at = again_at or (now + standstill.LOOK if still else None)
     if message is None:
         return _Turn(again_at=again_at)
     return _Turn(message=message, thread=messages.thread(db, message))
@@ -379,7 +390,7 @@ def _to_client(
         following = _next(before, standing, basis, now)
         begun = None
     if following.untold is not None and before.beliefs is not None:
-        if stored.medium is Medium.EMAIL or Medium.EMAIL not in client.reachable:  # else that is for the mail to say
+        if not told_by(db, session, now=now):
             _tell_untold(db, session, following.untold, now)
         before = replace(before, beliefs=replace(before.beliefs, untold=session.revision))
     if following.notice is None:
@@ -412,8 +423,13 @@ def _has_aged(begun: Message, now: datetime) -> bool:
 
 def _to_others(
     db: Connection, policy: Policy, stored: StoredConversation, begun: Message | None, now: datetime
-) -> Message | None:
-    """Return the first letter to a practitioner or operator that still says what is so."""
+) -> tuple[Message | None, datetime | None]:
+    """Return the first letter that still says what is so and is about no session's standing, or when it can be written.
+
+    Those are all that practitioners and operators are told, and codes for clients.
+    """
+    if begun is not None and stored.medium is Medium.SMS and begun.state is MessageState.SENDING:
+        stored, begun = _left_in_doubt(db, stored, begun, _CUT_OFF, now), None
     waiting = conversations.pending(db, stored.id)
     if installation.stands_still(db):
         waiting = [one for one in waiting if one.notice.kind in standstill.MAY_LEAVE]
@@ -423,9 +439,10 @@ def _to_others(
     if begun is not None and (first is None or begun.key != first.key):
         _give_up(db, begun)
         begun = None
-    if first is None:
+    again_at = _waits_until(db, first, now) if first is not None and begun is None else None
+    if first is None or again_at is not None:
         conversations.save(db, replace(stored, letter_id=None))
-        return None
+        return None, again_at
     reader = _reader(db, stored, first.notice)
     if begun is not None and begun.notice.to.address != reader.address:
         _give_up(db, begun)
@@ -434,7 +451,7 @@ def _to_others(
     stored = replace(stored, address=reader.address)
     message = begun or messages.begin(
         db,
-        replace(first.notice, to=reader),
+        replace(_as_of_now(db, first.notice, now), to=reader),
         conversation=stored,
         key=first.key,
         mail_domain=policy.mail_domain,
@@ -442,7 +459,27 @@ def _to_others(
     )
     messages.set_state(db, message.id, MessageState.SENDING)
     conversations.save(db, replace(stored, letter_id=message.id, tried_at=now))
-    return message
+    return message, None
+
+
+def _waits_until(db: Connection, waiting_notice: PendingNotice, now: datetime) -> datetime | None:
+    """Return until when it is left open what a notice says; None if it can be said now.
+
+    Whether a client knows all the same to whom one medium could not deliver: what goes by the other is on its way.
+    """
+    notice, until = waiting_notice.notice, waiting_notice.made_at + A_MOMENT
+    if notice.kind is not NoticeKind.NOT_DELIVERED or notice.session is None or now >= until:
+        return None
+    own = [one for one in conversations.of_session(db, notice.session.id) if one.reader is Audience.CLIENT]
+    on_its_way = (one.letter_id is not None or waiting(db, one, now=now) is not None for one in own)
+    return until if any(on_its_way) else None
+
+
+def _as_of_now(db: Connection, notice: Notice, now: datetime) -> Notice:
+    """Return a notice with what has become of it since it was noted down: somebody may have been told otherwise."""
+    if notice.kind is not NoticeKind.NOT_DELIVERED or notice.session is None:
+        return notice
+    return replace(notice, told_otherwise=bool(told_by(db, sessions.get(db, notice.session.id), now=now)))
 
 
 def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recipient:
@@ -453,9 +490,10 @@ def _reader(db: Connection, stored: StoredConversation, notice: Notice) -> Recip
 
 
 def _letter(
+    turn: _Turn,
     message: Message,
-    thread: tuple[str, ...],
     link_for: Callable[[Notice, Medium], str | None],
+    code_for: Callable[[Notice], str],
     subscription_for: Callable[[Notice], str | None],
 ) -> Letter:
     return Letter(
@@ -463,8 +501,9 @@ def _letter(
         medium=message.medium,
         link=link_for(message.notice, message.medium),
         message_id=message.message_id,
-        thread=thread,
+        thread=turn.thread,
         date=message.queued_at,
+        code=code_for(message.notice),
         subscription=subscription_for(message.notice),
     )
 
@@ -552,7 +591,8 @@ def _left_in_doubt(
     kind, medium = message.kind.value, message.medium.value
     fact = NoticeInDoubt(at=now, by=CLOCK, session_id=message.session_id, kind=kind, medium=medium, why=written(why))
     timeline.append(db, message.practitioner_id, [fact])
-    beliefs = rules.left_in_doubt(stored.beliefs or Conversation(), message.notice)
+    _forget_pending(db, stored.id, message)
+    beliefs = rules.left_in_doubt(stored.beliefs, message.notice) if stored.beliefs else None
     return replace(stored, beliefs=beliefs, letter_id=None)
 
 
@@ -598,7 +638,7 @@ def _make_due(db: Connection, stored: StoredConversation, following: Next, now: 
     is_due = following.notice is not None or following.untold is not None or stored.letter_id is not None
     due_at = now if is_due else following.again_at
     if due_at is not None:
-        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=due_at, lane=_lane(stored.medium))
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=due_at, lane=notices.lane(stored.medium))
 
 
 def _beliefs(db: Connection, stored: StoredConversation, client: Client) -> Conversation:

@@ -31,6 +31,7 @@ from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.storage import (
+    answer_codes,
     calendars,
     client_mails,
     conversations,
@@ -44,6 +45,11 @@ from connector.storage import (
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
+
+
+def lane(medium: Medium) -> str:
+    """Return what a conversation shares with all those that wait for the same server."""
+    return LANE if medium is Medium.EMAIL else medium.value
 
 
 def for_practitioner(
@@ -138,8 +144,8 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _lasts(db, notice)
         case NoticeKind.INSTALLATION_REFUSED | NoticeKind.MAILBOX_UNREAD:
             return _is_refused(db, notice)
-        case NoticeKind.SIGN_IN:
-            return notice.signin_id is not None and signins.owner(db, notice.signin_id, now=now) is not None
+        case NoticeKind.ANSWER_CODE | NoticeKind.SIGN_IN:
+            return _is_of_use(db, notice, now)
         case _:
             return True  # news of what has happened stays true
 
@@ -150,6 +156,17 @@ def _is_refused(db: Connection, notice: Notice) -> bool:
         return troubles.registration_fault(db, notice.about) is not None
     standing = reply_mailbox.standing(db)
     return standing is not None and standing.fault is not None
+
+
+def _is_of_use(db: Connection, notice: Notice, now: datetime) -> bool:
+    """Whether what lets its reader in or proves who they are is good, and of codes the newest that went by its way."""
+    if notice.signin_id is not None:
+        return signins.owner(db, notice.signin_id, now=now) is not None
+    code = answer_codes.get(db, notice.code_id) if notice.code_id is not None else None
+    if code is None or not code.is_good(now):
+        return False
+    newest = answer_codes.newest(db, code.offer_id, code.medium)
+    return newest is not None and newest.id == code.id
 
 
 def _is_lost(db: Connection, notice: Notice) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from connector.domain.answering import AnswerPolicy
 from connector.domain.notice import Recipient
 from connector.domain.people import Medium
 from connector.language.offered import Languages
@@ -26,6 +27,7 @@ class Policy:
         move_answer: After how long the client is asked about a session that was moved in a calendar.
         delete_answer: After how long a session that was deleted in a calendar is put back.
         refuse_conflicts: Whether a client is refused a time that is no longer free in another calendar.
+        answers: What proves that it is the client who answers an offer.
         operator: The mail address of whoever runs the installation; empty for none.
         operator_locale: How they are written to, such as en, de or en_GB.
         languages: Those in which people are told things, and their calendars' entries named.
@@ -42,6 +44,7 @@ class Policy:
     move_answer: timedelta = timedelta(minutes=30)
     delete_answer: timedelta = timedelta(hours=24)
     refuse_conflicts: bool = False
+    answers: AnswerPolicy = AnswerPolicy.LINK
     operator: str = ""
     operator_locale: str = "en"
     languages: Languages = Languages()

@@ -1,4 +1,4 @@
-"""Letters that came back: they had been taken by a mail server, and did not arrive after all."""
+"""Letters and texts that had been taken, by a mail server or a gateway, and did not arrive after all."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from sqlalchemy import Connection
 
 from connector.domain import conversation as rules
 from connector.domain.facts import NoticeRefused
-from connector.domain.notice import NoticeKind, Recipient
 from connector.domain.people import CLOCK
 from connector.failures import tell
 from connector.inbox.reports import Bounce
 from connector.sentence import Sentence
 from connector.services import notices
+from connector.services.conversations import remembered
 from connector.storage import conversations, messages, people, timeline
 from connector.storage.conversations import StoredConversation
 from connector.storage.messages import Message, MessageState
 from connector.storage.sentences import written
+
+_HAS_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 
 
 def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
@@ -40,8 +42,7 @@ def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
     )
     session_id: UUID | None = None
     for letter in letters(db, bounce.letters):
-        if letter.state in {MessageState.SENT, MessageState.UNKNOWN}:
-            _note(db, letter, why, now)
+        mark(db, letter, why, now=now)
         session_id = session_id or letter.session_id
     return session_id
 
@@ -58,17 +59,22 @@ def letters(db: Connection, message_ids: Iterable[str]) -> Iterator[Message]:
             yield letter
 
 
-def _note(db: Connection, letter: Message, why: Sentence, now: datetime) -> None:
+def mark(db: Connection, letter: Message, why: Sentence, *, now: datetime) -> bool:
+    """Note that something did not arrive that had left, and tell the practitioner; whether that is new.
+
+    It is not repeated, and its session needs them. Its reader may have read it all the same, or elsewhere.
+    """
     stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None  # before its letters
+    current = messages.get(db, letter.id)
+    if current is None or current.state not in _HAS_LEFT:
+        return False
     messages.set_state(db, letter.id, MessageState.REFUSED, sent_at=letter.sent_at, error=why)
     tell("letter_returned", str(why), letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
-    if stored is not None:
-        conversations.save(db, _in_doubt(stored, letter, str(why)))
+    if stored is not None and not messages.has_left_since(db, letter):
+        conversations.save(db, _in_doubt(db, stored, letter, str(why)))
     if letter.to_client:
         practitioner = people.practitioner(db, letter.practitioner_id)
-        notice = replace(
-            letter.notice, kind=NoticeKind.NOT_DELIVERED, to=Recipient.of(practitioner), about=letter.kind.value
-        )
+        notice = notices.not_delivered(practitioner, letter.notice, medium=letter.medium)
         notices.tell(db, notice, key=f"{notice.kind}:{letter.id}", practitioner_id=practitioner.id, now=now)
     fact = NoticeRefused(
         at=now,
@@ -79,12 +85,28 @@ def _note(db: Connection, letter: Message, why: Sentence, now: datetime) -> None
         why=written(why),
     )
     timeline.append(db, letter.practitioner_id, [fact])
+    return True
 
 
-def _in_doubt(stored: StoredConversation, letter: Message, why: str) -> StoredConversation:
-    """Return a conversation whose reader may have read a letter elsewhere, or nothing of it; it is not repeated."""
-    if stored.beliefs is None:
+def unmark(db: Connection, letter: Message, why: Sentence) -> None:
+    """Note that what was marked for this reason has arrived after all: its session needs nobody for that any more."""
+    stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None
+    if letter.state is not MessageState.REFUSED or str(letter.error) != str(why):
+        return
+    messages.set_state(db, letter.id, MessageState.SENT, sent_at=letter.sent_at)
+    if stored is not None and stored.refused == str(why):
+        conversations.save(db, replace(stored, refused=""))
+
+
+def _in_doubt(db: Connection, stored: StoredConversation, letter: Message, why: str) -> StoredConversation:
+    """Return a conversation whose reader may have read a letter elsewhere, or not at all; it is not repeated.
+
+    What was told before it counts as before: nobody has said that it did not arrive.
+    """
+    if stored.beliefs is None or letter.session_id is None:
         return replace(stored, refused=why)
-    in_doubt = rules.readdressed(stored.beliefs)
-    beliefs = replace(in_doubt, refused=(*stored.beliefs.refused, letter.notice))
-    return replace(stored, beliefs=beliefs, refused=why)
+    logged = messages.of_session(db, letter.session_id)
+    own = (one for one in logged if one.to_client == letter.to_client and one.medium is letter.medium)
+    without = remembered(one for one in own if one.notice.to.address == stored.address)
+    in_doubt = rules.either(without, rules.doubted(stored.beliefs))
+    return replace(stored, beliefs=replace(in_doubt, refused=(*stored.beliefs.refused, letter.notice)), refused=why)

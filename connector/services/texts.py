@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import Connection
 
 from connector import paths
-from connector.domain.facts import PersonChanged
-from connector.domain.people import Actor, Client, Role
+from connector.domain.client_mail import ClientMail, MailState
+from connector.domain.facts import MailKind, PersonChanged
+from connector.domain.people import Actor, Client, Medium, Role
+from connector.domain.text import visible
+from connector.failures import tell
+from connector.inbox.words import LONGEST
 from connector.ports import Receipt, Reply, Told
-from connector.services import notices
-from connector.storage import conversations, messages, people, sessions, timeline
-from connector.storage.messages import Message
+from connector.sentence import Sentence
+from connector.services import client_mails, returned
+from connector.services.client_mails import Kept
+from connector.services.policy import Policy
+from connector.storage import client_mails as stored
+from connector.storage import messages, people, sessions, timeline
 from connector.storage.seal import Seal
 
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
+_TEXTS = UUID("5f0f7a53-7f0e-4c5c-9d0b-2a4d7f6d1c11")  # of the ids of texts that gateways number
+_NOT_ARRIVED = Sentence("the gateway says that it did not arrive")
 _STOP = frozenset({"stop", "stopp", "stopall", "stop all", "unsubscribe"})
 
 
@@ -26,7 +35,7 @@ def path(seal: Seal) -> str:
     return paths.texts(seal.token(PURPOSE, DOOR))
 
 
-def receive(db: Connection, told: Iterable[Told], *, now: datetime) -> int:
+def receive(db: Connection, policy: Policy, told: Iterable[Told], *, now: datetime) -> int:
     """Note what a gateway has told, and return how much of it concerned a text or a client of ours."""
     count = 0
     for one in told:
@@ -36,7 +45,7 @@ def receive(db: Connection, told: Iterable[Told], *, now: datetime) -> int:
             case Reply() if one.stops or " ".join(one.text.lower().split()).strip(".! ") in _STOP:
                 count += _stop(db, one.number, now)
             case Reply():
-                pass  # nobody reads answers by text, and none asks for one
+                count += _show(db, policy, one, now)
     return count
 
 
@@ -48,16 +57,39 @@ def _note(db: Connection, receipt: Receipt, now: datetime) -> int:
         return 1  # told before; and what has arrived stays so
     messages.set_receipt(db, message.id, receipt.state, now=now)
     if receipt.state == messages.FAILED:
-        _tell_practitioner(db, message, now)
+        returned.mark(db, message, _NOT_ARRIVED, now=now)
+    else:
+        returned.unmark(db, message, _NOT_ARRIVED)
     return 1
 
 
-def _tell_practitioner(db: Connection, message: Message, now: datetime) -> None:
-    practitioner = people.practitioner(db, message.practitioner_id)
-    notice = notices.not_delivered(practitioner, message.notice, medium=message.medium)
-    key = f"{notice.kind}:{message.id}"
-    if not conversations.was_told(db, key):
-        notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
+def _show(db: Connection, policy: Policy, reply: Reply, now: datetime) -> int:
+    """Keep what somebody has answered to a text for the practitioner whose session that was about.
+
+    It belongs to the text that went to that number last, and nothing follows from it. A gateway says whose number it
+    is and proves nothing, so it counts as a mail that is not proved.
+    """
+    text, words = messages.last_text_to(db, reply.number), visible(reply.text, longest=LONGEST)
+    if text is None or text.session_id is None or not words:
+        return 0
+    practitioner = people.practitioner(db, text.practitioner_id, lock=True)  # of two at once, one sees the other
+    written = ClientMail(
+        id=uuid5(_TEXTS, reply.remote_id) if reply.remote_id else uuid4(),
+        session_id=text.session_id,
+        practitioner_id=practitioner.id,
+        kind=MailKind.WORDS,
+        state=MailState.SHOWN,
+        received_at=now,
+        author=reply.number,
+        medium=Medium.SMS,
+        text=words,
+    )
+    if stored.is_known(db, written.id):
+        return 1  # gateways tell again what they are not sure of
+    kept = client_mails.keep(db, policy, sessions.get(db, text.session_id), written, now=now)
+    if kept is Kept.TOO_MANY:
+        tell("text_left_out", kept.value, session=str(text.session_id))
+    return 1
 
 
 def _stop(db: Connection, number: str, now: datetime) -> int:

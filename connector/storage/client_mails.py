@@ -1,4 +1,4 @@
-"""Mails of clients that their practitioners read, or decide about."""
+"""Mails and texts of clients that their practitioners read, or decide about."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from connector.domain.client_mail import ClientMail, MailState
 from connector.domain.facts import Attendance, MailChoice, MailKind
+from connector.domain.people import Medium
 from connector.errors import NotFoundError
 from connector.storage.sessions import when_columns, when_of
 from connector.storage.tables import client_mails
@@ -24,6 +25,7 @@ def add(db: Connection, mail: ClientMail) -> None:
         "practitioner_id": mail.practitioner_id,
         "received_at": mail.received_at,
         "author": mail.author,
+        "medium": mail.medium.value,
         "text": mail.text,
         "answer": mail.answer.value if mail.answer else None,
         "sequence": mail.sequence,
@@ -47,6 +49,11 @@ def get(db: Connection, mail_id: UUID) -> ClientMail:
     if row is None:
         raise NotFoundError("There is no such mail.", code="mail_not_found")
     return _mail(row)
+
+
+def is_known(db: Connection, mail_id: UUID) -> bool:
+    """Whether there is a mail of this id."""
+    return db.execute(select(client_mails.c.id).where(client_mails.c.id == mail_id)).first() is not None
 
 
 def of_session(db: Connection, session_id: UUID, *, most: int | None = None) -> Sequence[ClientMail]:
@@ -96,6 +103,7 @@ def _mail(row: Row[Any]) -> ClientMail:
         kind=MailKind(row.kind),
         received_at=row.received_at,
         author=row.author,
+        medium=Medium(row.medium),
         trusted=row.trusted,
         text=row.text,
         answer=Attendance(row.answer) if row.answer else None,

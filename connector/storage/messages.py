@@ -10,14 +10,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.people import Medium
 from connector.sentence import Sentence
 from connector.storage.conversations import StoredConversation
-from connector.storage.tables import messages
+from connector.storage.tables import conversations, messages
 
 _NO_KEY = "letter:"
 _MOST_REFERRED_TO = 20  # beside the first one: what a thread hangs on is its two ends
@@ -32,6 +32,9 @@ class MessageState(StrEnum):
     UNKNOWN = "unknown"  # it may have left; it was overtaken, so nobody tries again
     REFUSED = "refused"
     HELD_BACK = "held_back"  # overtaken before it left: it never will
+
+
+_STAYED = frozenset({MessageState.QUEUED, MessageState.HELD_BACK})  # what has certainly not left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,37 @@ def by_remote_id(db: Connection, remote_id: str) -> Message | None:
 def set_receipt(db: Connection, message_id: UUID, receipt: str, *, now: datetime) -> None:
     """Note what a gateway has told of a text."""
     db.execute(update(messages).where(messages.c.id == message_id).values(receipt=receipt, receipt_at=now))
+
+
+def has_left_since(db: Connection, message: Message) -> bool:
+    """Whether another message of the same conversation has left after this one."""
+    own = (messages.c.session_id == message.session_id) & (messages.c.conversation_id == message.conversation_id)
+    later = own & (messages.c.sent_at > message.sent_at)
+    query = select(messages.c.id).where(later, messages.c.state == MessageState.SENT.value)
+    return message.sent_at is not None and db.execute(query.limit(1)).first() is not None
+
+
+def last_text_to(db: Connection, number: str) -> Message | None:
+    """Return the text that went to a number last; None if none did, or the number is nobody's any more."""
+    to_it = (conversations.c.medium == Medium.SMS.value) & (conversations.c.address == number)
+    about = messages.c.session_id.in_(select(conversations.c.session_id).where(to_it))  # which has an index
+    own = about & messages.c.conversation_id.in_(select(conversations.c.id).where(to_it))
+    has_left = messages.c.state.in_([state.value for state in MessageState if state not in _STAYED])
+    query = select(messages).where(own, has_left).order_by(messages.c.queued_at.desc(), messages.c.id)
+    row = db.execute(query.limit(1)).first()
+    return _message(row) if row else None
+
+
+def in_doubt(db: Connection, practitioner_id: UUID) -> set[UUID]:
+    """Return the sessions of which nobody knows whether the last text about them has reached their client."""
+    own = (messages.c.practitioner_id == practitioner_id) & (messages.c.medium == Medium.SMS.value)
+    unknown = own & messages.c.to_client & (messages.c.state == MessageState.UNKNOWN.value)
+    later = messages.alias("later")
+    same = (later.c.session_id == messages.c.session_id) & (later.c.conversation_id == messages.c.conversation_id)
+    after = same & (later.c.queued_at > messages.c.queued_at)
+    has_left = later.c.state == MessageState.SENT.value
+    query = select(messages.c.session_id).where(unknown, ~exists().where(after, has_left))
+    return {session_id for session_id in db.execute(query).scalars() if session_id is not None}
 
 
 def free_key(db: Connection, message_id: UUID) -> None:

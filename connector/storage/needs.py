@@ -21,6 +21,7 @@ from connector.domain.question import QuestionState
 from connector.storage import ledger
 from connector.storage.due import Key, Kind, Urgency, dashed, due
 from connector.storage.tables import (
+    answer_codes,
     browsers,
     calendars,
     connections,
@@ -85,7 +86,7 @@ _TO_BE_TOLD = or_(
     sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
 )
 _WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
-_SWEPT = (browsers, signins, pending_connections, short_links, incoming_mails)
+_SWEPT = (browsers, signins, pending_connections, short_links, incoming_mails, answer_codes)
 _TO_BE_SWEPT = or_(
     *(sa.exists(select(table)) for table in _SWEPT),
     sa.exists().where(published_calendars.c.revoked_at.is_not(None)),

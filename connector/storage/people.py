@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from connector.domain.people import Client, Level, Medium, Practitioner, check_address
 from connector.errors import NotFoundError, RuleError
-from connector.storage.tables import clients, practitioners
+from connector.storage.tables import clients, practitioners, sessions
 
 
 def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> None:
@@ -78,6 +78,13 @@ def agree_to_texts(db: Connection, client_id: UUID, *, now: datetime | None) -> 
 def clients_by_phone(db: Connection, number: str) -> Sequence[Client]:
     """Return the clients with this number; several may share one."""
     return [_client(row) for row in db.execute(select(clients).where(clients.c.phone == number))]
+
+
+def with_sessions(db: Connection, *, since: datetime) -> Sequence[Client]:
+    """Return the clients who have a session that is booked and begins after that."""
+    coming = (sessions.c.state == "booked") & (sessions.c.starts_at > since)
+    query = select(clients).where(clients.c.id.in_(select(sessions.c.client_id).where(coming)))
+    return [_client(row) for row in db.execute(query)]
 
 
 def save_client(db: Connection, person: Client) -> None:

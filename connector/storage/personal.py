@@ -104,8 +104,15 @@ def _offers_of(client_id: UUID) -> Any:
     return select(_OFFERS.c.id).where(_OFFERS.c.session_id.in_(_sessions_of(client_id)))
 
 
+def _talks_with(client_id: UUID) -> ColumnElement[bool]:
+    """Whether a conversation is about a session of theirs, or tells a code for one of their offers."""
+    own = tables.answer_codes.c.offer_id.in_(_offers_of(client_id))
+    codes = select(tables.answer_codes.c.conversation_id).where(own)
+    return or_(_CONVERSATIONS.c.session_id.in_(_sessions_of(client_id)), _CONVERSATIONS.c.id.in_(codes))
+
+
 def _conversations_of(client_id: UUID) -> Any:
-    return select(_CONVERSATIONS.c.id).where(_CONVERSATIONS.c.session_id.in_(_sessions_of(client_id)))
+    return select(_CONVERSATIONS.c.id).where(_talks_with(client_id))
 
 
 def _by_session(table: Table) -> Callable[[UUID], ColumnElement[bool]]:
@@ -182,8 +189,8 @@ HOLDINGS: Sequence[Holding] = (
         table=tables.client_mails,
         rows=_by_session(tables.client_mails),
         erased={"author": _word(""), "text": _word("")},
-        kept="id session_id practitioner_id kind state received_at trusted answer sequence stamp starts_at ends_at "
-        "local_start zone choice ended_at",
+        kept="id session_id practitioner_id kind state received_at medium trusted answer sequence stamp starts_at "
+        "ends_at local_start zone choice ended_at",
     ),
     Holding(
         section="waiting_notices",
@@ -212,9 +219,16 @@ HOLDINGS: Sequence[Holding] = (
     Holding(
         section="conversations",
         table=_CONVERSATIONS,
-        rows=_by_session(_CONVERSATIONS),
+        rows=_talks_with,
         erased={"address": _address, "beliefs": _beliefs, "letter_id": _word(None), "refused": _word(None)},
         kept="id practitioner_id session_id reader medium tried_at",
+    ),
+    Holding(  # after the conversations, which are found by it
+        section="answer_codes",
+        table=tables.answer_codes,
+        rows=lambda client_id: tables.answer_codes.c.offer_id.in_(_offers_of(client_id)),
+        erased={"proof": _word(b"")},
+        kept="id offer_id number medium conversation_id made_at expires_at tries",
     ),
     Holding(
         section="calendar_entries",

@@ -18,6 +18,8 @@ from connector.errors import NotFoundError, SettingsError
 _SHORT_BYTES = 10  # nobody guesses 80 bits at the pace at which guesses are answered
 _DERIVED_BYTES = 16
 
+_DIGITS = 6  # of a code: whoever types it may try a few times
+
 
 class Seal:
     """Seals and signs under the newest key and still opens what older ones sealed.
@@ -94,6 +96,25 @@ class Seal:
         except (ValueError, TypeError, AttributeError) as error:
             raise _not_ours() from error
 
+    def code(self, purpose: str, identity: UUID) -> str:
+        """Return six digits for somebody to type; the same at every call while the newest key stays."""
+        return self.codes(purpose, identity)[0]
+
+    def codes(self, purpose: str, identity: UUID) -> Sequence[str]:
+        """Return what `code` returns by each key, that of the newest first."""
+        digests = (hmac.digest(key, _words("digits", purpose, identity), "sha256") for key in reversed(self._links))
+        return [f"{int.from_bytes(digest) % 10**_DIGITS:0{_DIGITS}}" for digest in digests]
+
+    def proof(self, purpose: str, identity: UUID, code: str) -> bytes:
+        """Return what a typed code is compared with; nobody learns the code from it who has none of the keys."""
+        return hmac.digest(self._links[-1], _words("proof", purpose, identity, code), "sha256")
+
+    def proves(self, purpose: str, identity: UUID, code: str, proof: bytes) -> bool:
+        """Whether a code is the one that was meant; takes as long whatever was typed."""
+        words = _words("proof", purpose, identity, code)
+        fits = [hmac.compare_digest(hmac.digest(key, words, "sha256"), proof) for key in self._links]
+        return any(fits)
+
     def identity(self, purpose: str, token: str) -> UUID:
         """Return what a token stands for.
 
@@ -117,6 +138,10 @@ def _not_ours() -> NotFoundError:
     return NotFoundError(
         "This link is not complete, or not one of ours. Open it again from the mail.", code="link_invalid"
     )
+
+
+def _words(use: str, purpose: str, identity: UUID, text: str = "") -> bytes:
+    return f"pencilled.{use}.{purpose}.{identity.hex}.{text}".encode(errors="replace")
 
 
 def _derive(key: str, purpose: str) -> bytes:

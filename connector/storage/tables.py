@@ -280,6 +280,12 @@ messages = Table(
     Column("remote_id", Text, index=True),  # the gateway's own for a text
     Column("receipt", String(16)),  # what it has told of it: delivered or failed
     Column("receipt_at", UtcDateTime),
+    Index(
+        "ix_messages_unknown",
+        "practitioner_id",
+        sqlite_where=text("state = 'unknown'"),
+        postgresql_where=text("state = 'unknown'"),
+    ),
 )
 
 connections = Table(
@@ -473,7 +479,7 @@ questions = Table(
     ),
 )
 
-# Mails of clients that their practitioners read, or decide about.
+# Mails and texts of clients that their practitioners read, or decide about.
 client_mails = Table(
     "client_mails",
     metadata,
@@ -483,7 +489,8 @@ client_mails = Table(
     Column("kind", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
-    Column("author", Text, nullable=False),  # the address that it says it is from
+    Column("author", Text, nullable=False),  # the address, or number, that it says it is from
+    Column("medium", String(8), nullable=False),
     Column("trusted", Boolean, nullable=False),  # proved to be of the client, or taken as theirs
     Column("text", Text, nullable=False),
     Column("answer", String(16)),
@@ -589,6 +596,21 @@ short_links = Table(
     Column("purpose", String(16), nullable=False),  # no other takes it
     Column("subject_id", Uuid, nullable=False),  # what it leads to
     Column("ends_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Codes by which clients prove who answers, the newest of which counts. See docs/decisions/0053.
+answer_codes = Table(
+    "answer_codes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("offer_id", Uuid, ForeignKey("offers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),  # counts the codes of an offer
+    Column("medium", String(8), nullable=False),  # by which it was sent
+    Column("conversation_id", Uuid, nullable=False),  # by which it is told
+    Column("proof", LargeBinary, nullable=False),  # HMAC of the code, which is stored nowhere
+    Column("made_at", UtcDateTime, nullable=False, index=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),  # that failed
 )
 
 # Browsers in which a practitioner is signed in.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +16,7 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
 from connector.domain.span import instant
 from connector.errors import (
+    CodeRefusedError,
     NotFoundError,
     OfferClosedError,
     PastSpanError,
@@ -23,12 +25,13 @@ from connector.errors import (
     TimeTakenError,
 )
 from connector.language.messages import marked
-from connector.services.scheduling import answers
+from connector.services.scheduling import answers, codes
 from connector.services.views.answer_page import AnswerPage, answer_page
 from connector.web import speaking, subscriptions, visit
 
 pages = Blueprint("answer", __name__, url_prefix=paths.answer("<token>"))
 
+_WAY = re.compile(r"choose/[0-9a-f-]{36}|none|cancel")
 _ANSWERED = (OfferState.ACCEPTED, OfferState.REJECTED, OfferState.CANCELLED)
 _ALREADY = marked("You have answered already, and that first answer stands. Nothing was changed.")
 _STALE = marked(
@@ -63,7 +66,7 @@ def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
     def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return answers.accept(db, visit.runtime().policy, offer_id, alternative_id, by=by, now=now, shown=shown)
 
-    return _answer(token, apply, alternative_id=alternative_id)
+    return _answer(token, apply, way=f"choose/{alternative_id}", alternative_id=alternative_id)
 
 
 @pages.get("/none")
@@ -80,7 +83,7 @@ def reject(token: str) -> ResponseReturnValue:
     def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return answers.reject(db, visit.runtime().policy, offer_id, by=by, now=now)
 
-    return _answer(token, apply)
+    return _answer(token, apply, way="none")
 
 
 @pages.get("/cancel")
@@ -97,22 +100,61 @@ def cancel_booking(token: str) -> ResponseReturnValue:
     def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
         return answers.cancel_booking(db, visit.runtime().policy, offer_id, by=by, now=now)
 
-    return _answer(token, apply)
+    return _answer(token, apply, way="cancel")
+
+
+@pages.post("/code")
+def send_code(token: str) -> ResponseReturnValue:
+    """Send a code to the client, and show the question again that it is typed for."""
+    page, way, runtime = _page(token), request.form.get("for", ""), visit.runtime()
+    try:
+        with runtime.database.begin() as db:
+            codes.send(db, runtime.policy, runtime.seal, page.offer_id, page.came_by, now=runtime.clock())
+    except CodeRefusedError as error:
+        speaking.to(page)
+        return _question(token, way, notice=visit.refusal(error)), visit.status_of(error)
+    return redirect(url_for("answer.show", token=token) + (f"/{way}" if _WAY.fullmatch(way) else ""), 303)
 
 
 def _answer(
-    token: str, apply: Callable[[Connection, UUID, Actor, datetime], Offer], *, alternative_id: UUID | None = None
+    token: str,
+    apply: Callable[[Connection, UUID, Actor, datetime], Offer],
+    *,
+    way: str,
+    alternative_id: UUID | None = None,
 ) -> ResponseReturnValue:
+    """Carry out an answer, unless whoever gives it lacks what proves that they are the client."""
     page = _page(token)
     runtime = visit.runtime()
     try:
+        if page.state is OfferState.OPEN:  # whoever is late changes nothing anyway, and is shown how it ended
+            _check_code(page)
         with runtime.database.begin() as db:
             apply(db, page.offer_id, Actor(role=Role.CLIENT, name=page.client_name), runtime.clock())
     except NotFoundError:
         raise
+    except CodeRefusedError as error:
+        speaking.to(page)
+        return _question(token, way, notice=visit.refusal(error)), visit.status_of(error)
     except RuleError as error:
         return _refused(error, token, page, alternative_id)
     return _to_show(token)
+
+
+def _check_code(page: AnswerPage) -> None:
+    runtime, typed = visit.runtime(), request.form.get("code", "")
+    codes.check(runtime.database, runtime.policy, runtime.seal, page.offer_id, page.came_by, typed, now=runtime.clock())
+
+
+def _question(token: str, way: str, *, notice: str) -> str:
+    """Show once more what somebody was about to answer; the page itself where that is not asked any more."""
+    page = _page(token)
+    kind, _, identity = way.partition("/")
+    choice = next((choice for choice in page.choices if str(choice.id) == identity), None)
+    is_asked = page.state is OfferState.OPEN and _WAY.fullmatch(way)
+    if not is_asked or (kind == "choose" and (choice is None or choice.gone)):
+        return _render("answer/show.html", token, page, notice=notice)
+    return _render(f"answer/{kind}.html", token, page, notice=notice, choice=choice)
 
 
 def _refused(error: RuleError, token: str, page: AnswerPage, alternative_id: UUID | None) -> ResponseReturnValue:
@@ -170,5 +212,6 @@ def _render(template: str, token: str, page: AnswerPage, *, notice: str = "", **
         reader=speaking.to(page),
         notice=notice,
         subscription="" if page.gets_mail else subscriptions.address_of(page.session_id),
+        typed=request.form.get("code", ""),
         **more,
     )

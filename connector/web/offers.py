@@ -311,7 +311,7 @@ def _review(page: SessionPage, *, error: str = "", status: int = 200) -> Respons
         "offers/review.html",
         page=page,
         reader=reader_of(page),
-        media=sorted(page.client.reachable & runtime.policy.media),
+        media=page.media,
         deadline=runtime.clock() + page.draft.window,
         lost=[calendar for calendar in page.calendars if calendar.lost],
         paused=[calendar for calendar in page.calendars if calendar.paused],

@@ -6,8 +6,9 @@ from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from connector import paths
+from connector.domain.people import Medium
 from connector.services import short_links
-from connector.services.scheduling.answers import PURPOSE
+from connector.services.scheduling.answers import PURPOSE, PURPOSES
 from connector.web import visit
 
 pages = Blueprint("short_link", __name__)
@@ -19,4 +20,5 @@ def follow(token: str) -> ResponseReturnValue:
     runtime = visit.runtime()
     with runtime.database.read() as db:
         offer_id = short_links.find(db, PURPOSE, token, now=runtime.clock())
-    return redirect(runtime.settings.public_url + paths.answer(runtime.seal.token(PURPOSE, offer_id)), 303)
+    token = runtime.seal.token(PURPOSES[Medium.SMS], offer_id)
+    return redirect(runtime.settings.public_url + paths.answer(token), 303)

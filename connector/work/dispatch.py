@@ -60,6 +60,7 @@ def handler(runtime: Runtime) -> Handler:
                         runtime.sender,
                         runtime.link_for,
                         identity,
+                        code_for=runtime.code_for,
                         clock=runtime.clock,
                         fence=running,
                         subscription_for=runtime.subscription_for,

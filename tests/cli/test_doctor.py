@@ -340,3 +340,20 @@ def test_a_mailbox_s_address_that_makes_no_sense_is_a_fault_of_the_settings(cli:
     assert result.exit_code == 2
     assert "CONNECTOR_MAILBOX_URL: the mailbox's port must be a number" in result.output
     assert "hidden" not in result.output
+
+
+def test_what_a_code_for_answers_proves_is_told_where_one_is_needed(practice: Cli) -> None:
+    assert "answers:" not in practice.run("doctor").stdout
+    strict = {**practice.settings, "CONNECTOR_ANSWER_POLICY": "code", "CONNECTOR_INNER_HOSTS": "127.0.0.1"}
+    practice.book()
+    assert (
+        "ok  answers: a code is needed besides the link. It goes by the same mail" in Cli(strict).run("doctor").stdout
+    )
+
+    with SmsGateway() as gateway:
+        cli = Cli({**strict, "CONNECTOR_SMS_URL": gateway.url("twilio")})
+        assert "Of 1 with sessions to come 1 can be reached by one medium alone" in cli.run("doctor").stdout
+        both = ("--channel", "email", "--channel", "sms", "--texts-agreed")
+        [client] = cli.json("clients", "list")
+        cli.ok("clients", "change", client["id"], "--phone", "+447700900123", *both)
+        assert "goes by the other medium to everybody" in cli.run("doctor").stdout

@@ -8,15 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import pytest
+from werkzeug.test import TestResponse
 
 from connector import app
+from connector.domain.notice import NoticeKind
+from connector.domain.offer import OfferState
 from connector.domain.people import Client, Medium
 from connector.domain.session import Session
+from connector.services.views.sessions import SessionPage, session_page
+from connector.storage.messages import MessageState
 from tests.domain.examples import client, when
 from tests.fakes.sms_gateway import SmsGateway
 from tests.journeys.stage import Installation
 from tests.outbox.sms import answers
 
+BASE = "http://p.example"
 NUMBER = "+447700900123"
 
 
@@ -24,6 +30,7 @@ NUMBER = "+447700900123"
 class Texting(Installation):
     """An installation with a gateway; the client wants both, and is told by both."""
 
+    policy: str = "link"
     gateway: SmsGateway = field(default_factory=lambda: SmsGateway(answer=answers.TWILIO_TAKEN))
     alex: Client = field(init=False)
     booked: Session = field(init=False)
@@ -42,7 +49,14 @@ class Texting(Installation):
         self.gateway.__exit__(None, None, None)
 
     def environment(self) -> dict[str, str]:
-        return {**super().environment(), "CONNECTOR_SMS_URL": self.gateway.url("twilio")}
+        own = {"CONNECTOR_SMS_URL": self.gateway.url("twilio"), "CONNECTOR_ANSWER_POLICY": self.policy}
+        return {**super().environment(), **own}
+
+    def page(self) -> SessionPage:
+        """What the practitioner is shown."""
+        practice = self.practice
+        with practice.database.read() as db:
+            return session_page(db, practice.policy, practice.kim.id, self.booked.id, now=practice.now)
 
     def texts(self) -> list[str]:
         return [posted.form["Body"] for posted in self.gateway.posted]
@@ -91,10 +105,47 @@ def test_one_medium_that_fails_leaves_the_other_alone(texting: Texting, failing:
 
     assert len(texting.mails()) == (2 if failing == "gateway" else 1)
     assert len(texting.texts()) == 2  # the one that was cut off may have left: it was handed over, once
+    page = texting.page()
+    assert page.told_by == ((Medium.EMAIL,) if failing == "gateway" else (Medium.SMS,))
+    offers = {one.medium: one.state for one in page.messages if one.to_client and one.kind is NoticeKind.OFFERED}
+    assert offers == {
+        Medium.EMAIL: MessageState.SENT if failing == "gateway" else MessageState.REFUSED,
+        Medium.SMS: MessageState.UNKNOWN if failing == "gateway" else MessageState.SENT,
+    }
     texting.gateway.fault = ""
     texting.wait(hours=1)
     texting.practice.mail()
     assert len(texting.texts()) == 2
+
+
+def test_a_client_answers_a_mailed_offer_with_a_code_from_their_phone(sqlite_url: str) -> None:
+    with Texting(database_url=sqlite_url, public_url="http://p.example", policy="code") as texting:
+        offer = texting.practice.offer(texting.booked, 72, 96)
+        [asked] = [one.message for one in texting.mailbox.messages if "Please answer" in str(one.message["Subject"])]
+        body = asked.get_body(("plain",))
+        assert body is not None
+        link = re.search(r"http://p\.example(/answer/\S+)", body.get_content())
+        assert link
+        browser = app.create_app(texting.runtime).test_client()
+
+        def post(path: str, page: str, **form: str) -> TestResponse:
+            token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page, base_url=BASE).text)
+            assert token
+            answer = browser.post(path, base_url=BASE, data={"csrf_token": token[1], **form})
+            texting.practice.mail()
+            return answer
+
+        none = f"{link[1]}/none"
+        post(f"{link[1]}/code", none, **{"for": "none"})
+        code = re.match(r"([0-9]{6}) is your code to answer Kim Beispiel\. It can be used until ", texting.texts()[-1])
+        assert code
+        assert len(texting.mails()) == 2  # the code went to the phone alone
+        post(none, none, code="")
+        assert texting.practice.offer_now(offer).state is OfferState.OPEN
+        post(none, none, code=code[1])
+
+        assert texting.practice.offer_now(offer).state is OfferState.REJECTED
+        assert "none of the times suits you" in texting.texts()[-1]
 
 
 def test_the_gateway_is_told_where_to_tell_and_what_it_tells_there_counts(texting: Texting) -> None:

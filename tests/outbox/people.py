@@ -20,7 +20,7 @@ from connector.domain.notice import (
     Righted,
     Righting,
 )
-from connector.domain.notice_table import ROWS, Audience
+from connector.domain.notice_table import NOTICES, ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import When
 from connector.ports import Letter
@@ -165,6 +165,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         about=_ABOUT.get(kind, ""),
         reason=_REASON.get(kind, ""),
         moved_to=at("2026-12-02T09:00") if kind in _MOVED else None,
+        code_id=UUID(int=8) if NOTICES[kind].tells_code else None,
         question_id=UUID(int=5) if kind in PATHS else None,
         alternative_id=UUID(int=6) if kind is NoticeKind.CONFLICT_FOUND else None,
         calendar_id=UUID(int=7) if kind in (*_STOPPED, *_TROUBLES) else None,
@@ -182,8 +183,9 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
 def letter(kind: NoticeKind, *, link: str | None = LINK, **changes: Any) -> Letter:
     return Letter(
         notice=notice(kind, **changes),
-        link=None if kind in _TO_OPERATOR else link,
+        link=None if kind in _TO_OPERATOR or NOTICES[kind].tells_code else link,
         message_id="<2@sessions.example.org>",
         thread=("<1@sessions.example.org>",),
         date=datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),
+        code="048213" if NOTICES[kind].tells_code else "",
     )

@@ -104,7 +104,7 @@ def test_calendar_message_goes_only_where_a_time_is_certain(kind: NoticeKind) ->
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("kind", WITH_CALENDAR)
+@pytest.mark.parametrize("kind", [kind for kind in WITH_CALENDAR if kind is not NoticeKind.PROPOSAL_DECLINED])
 def test_whoever_subscribes_is_invited_to_nothing_and_told_where_it_is_shown(kind: NoticeKind, language: str) -> None:
     usual = letter(kind)
     assert usual.notice.session is not None
@@ -410,6 +410,14 @@ def test_words_of_a_client_are_quoted_line_by_line_as_text_and_cut_where_they_ar
 def test_reply_to_words_that_are_passed_on_goes_to_the_client_only_at_the_address_that_is_known() -> None:
     assert mail(letter(NoticeKind.CLIENT_WROTE))["Reply-To"] == "Alex Sommer <alex@client.example>"
     assert mail(letter(NoticeKind.CLIENT_WROTE, trusted=False))["Reply-To"] is None
+
+
+def test_words_that_came_by_text_are_told_as_such_and_a_reply_to_them_goes_to_nobody() -> None:
+    told = mail(letter(NoticeKind.CLIENT_WROTE, by_text=True, trusted=False, author="+447700900123", about="Friday?"))
+    assert (told["Subject"], told["Reply-To"]) == ("A. S. has answered a text", None)
+    assert "> Friday?" in text(told)
+    assert "It came from the number: +447700900123" in text(told)
+    assert "Nobody has answered them yet" in text(told)
 
 
 def test_who_may_answer_by_mail_is_not_told_that_nobody_reads_it() -> None:

@@ -69,7 +69,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.CLIENT_DECLINED: (_WORDS,),
     NoticeKind.ANSWER_UNPROVED: (_ANSWERS, _WORDS),
     NoticeKind.CLIENT_PROPOSED: (_FINDINGS, _TRUSTED, _WORDS),
-    NoticeKind.CLIENT_WROTE: (_TRUSTED,),
+    NoticeKind.CLIENT_WROTE: (_TRUSTED, _BY_TEXT),
     NoticeKind.OFFER_LAPSED: (_ENDS, ({}, {"unasked": True})),
     NoticeKind.DRAFT_WAITING: (_NUMBERS,),
     NoticeKind.ENTRY_REVERTED: (_REVERTED, _MOVED),
@@ -80,7 +80,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.RESTORED: (_RIGHTED, _SINCE),
     NoticeKind.RESTORE_FOUND: (_SINCE,),
     NoticeKind.MAILBOX_UNREAD: (_SINCE,),
-    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, _BY_TEXT),
+    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, _BY_TEXT, ({}, {"told_otherwise": True})),
     NoticeKind.NOT_TOLD: (_TOLD, _CANCELLED),
     NoticeKind.SIGN_IN: (({"about": "1"}, {"about": "15"}),),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -12,10 +12,12 @@ from _pytest.mark import ParameterSet
 from connector.domain.client_mail import ClientMail, MailState
 from connector.domain.facts import Attendance, ClientAnswered, FlagReason, MailChoice, MailKind, SessionMoved
 from connector.domain.notice import Finding, NoticeKind
+from connector.domain.people import Medium
 from connector.domain.session import Edit, Location, LocationKind, Session, SessionState
 from connector.domain.span import When
 from connector.errors import PastSpanError, QuestionClosedError, RuleError, TimeTakenError
 from connector.services import client_mails, erasing, exporting
+from connector.services.client_mails import MOST_A_DAY, Kept
 from connector.services.scheduling import mails as deciding
 from connector.services.scheduling import sessions
 from connector.storage import client_mails as stored
@@ -114,6 +116,20 @@ def test_words_are_shown_to_the_practitioner_without_what_they_quote_and_change_
     assert told.notice.trusted
     assert inbox.session(session) == before
     assert inbox.happened(session) == ["SessionBooked", "ClientWrote"]
+
+
+def test_words_by_mail_and_by_text_do_not_use_up_the_share_of_each_other(inbox: Practice) -> None:
+    session = inbox.book()
+    for n in range(MOST_A_DAY):
+        assert take_in(inbox, words(inbox, session, f"{n}", sender="alex@work.example"))[-1] == "shown"
+    text = replace(kept(inbox, session)[0], id=uuid4(), medium=Medium.SMS, author="+447700900123")
+    with inbox.database.begin() as db:
+        told = {
+            client_mails.keep(db, inbox.policy, session, replace(text, id=uuid4()), now=inbox.now)
+            for _ in range(MOST_A_DAY)
+        }
+        assert told == {Kept.SHOWN}  # the same words in another text are another message
+        assert client_mails.keep(db, inbox.policy, session, text, now=inbox.now) is Kept.TOO_MANY
 
 
 def test_words_from_another_address_are_shown_as_such(inbox: Practice) -> None:

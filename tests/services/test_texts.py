@@ -16,6 +16,7 @@ from connector.ports import Letter, NotSentError
 from connector.sentence import Sentence
 from connector.services.people import change_client
 from connector.services.policy import Policy
+from connector.services.views.sessions import session_list
 from connector.storage import ledger, tables
 from connector.storage.database import Database
 from connector.storage.messages import MessageState
@@ -38,11 +39,14 @@ class Post:
     taken: list[Letter] = field(default_factory=list)
     tried: list[Letter] = field(default_factory=list)
     wrong: dict[Medium, NotSentError] = field(default_factory=dict)
+    refused_to: set[str] = field(default_factory=set)
     before: Callable[[Letter], None] = lambda _: None
 
     def send(self, letter: Letter) -> str | None:
         self.before(letter)
         self.tried.append(letter)
+        if letter.notice.to.address in self.refused_to:
+            raise REFUSED
         if letter.medium in self.wrong:
             raise self.wrong[letter.medium]
         self.taken.append(letter)
@@ -282,3 +286,109 @@ def test_a_text_that_came_too_late_is_no_news_where_the_mail_was_in_time(
     assert post.kinds(Medium.EMAIL) == ["booked", "moved"]
     assert post.kinds(Medium.SMS) == ["booked"]
     assert practice.kinds_told(booked, client=False) == []
+
+
+@pytest.mark.parametrize("failing", list(Medium))
+def test_a_client_told_in_time_by_one_medium_is_not_reported_as_untold(
+    practice: Practice, post: Post, alex: Client, failing: Medium
+) -> None:
+    booked = practice.book(of=alex)
+    post.wrong = {failing: PUT_OFF}
+    practice.move(booked, when(49))
+    practice.offer(booked, 96)
+    post.wrong = {}
+    practice.wait(hours=50)
+    practice.mail()
+
+    assert post.kinds(failing) == ["booked"]
+    assert practice.kinds_told(booked, client=False) == []
+
+
+@pytest.mark.parametrize("wrong", [PUT_OFF, UNKNOWN])
+def test_a_client_told_in_time_by_neither_is_reported_once(
+    practice: Practice, post: Post, alex: Client, wrong: NotSentError
+) -> None:
+    booked = practice.book(of=alex)
+    post.wrong = {Medium.EMAIL: PUT_OFF, Medium.SMS: wrong}
+    practice.move(booked, when(49))
+    post.wrong = {}
+    practice.wait(hours=50)
+    practice.mail()
+
+    assert practice.kinds_told(booked, client=False) == ["not_told"]
+
+
+@pytest.mark.parametrize("failing", list(Medium))
+def test_what_one_medium_could_not_deliver_is_told_as_known_where_the_other_did(
+    practice: Practice, post: Post, alex: Client, failing: Medium
+) -> None:
+    booked = practice.book(of=alex)
+    post.refused_to = {alex.address(failing)}
+    offer = practice.offer(booked, 96)
+    [told] = [one.notice for one in practice.told(booked, client=False)]
+    practice.now = offer.expires_at or practice.now
+    practice.come_due(offer)
+
+    assert (told.kind, told.told_otherwise) == (NoticeKind.NOT_DELIVERED, True)
+    assert told.by_text == (failing is Medium.SMS)
+    [lapsed] = [one.notice for one in practice.told(booked, client=False) if one.kind is NoticeKind.OFFER_LAPSED]
+    assert not lapsed.unasked
+    with practice.database.read() as db:
+        [row] = session_list(db, practice.kim.id, now=practice.now).flagged
+    assert row.unheard
+
+
+def test_what_no_medium_could_deliver_is_told_as_such(practice: Practice, post: Post, alex: Client) -> None:
+    booked = practice.book(of=alex)
+    post.refused_to = {alex.email, alex.phone}
+    practice.offer(booked, 96)
+
+    told = [one.notice for one in practice.told(booked, client=False)]
+    assert [(one.kind, one.told_otherwise) for one in told] == [(NoticeKind.NOT_DELIVERED, False)] * 2
+    with practice.database.read() as db:
+        [row] = session_list(db, practice.kim.id, now=practice.now).flagged
+    assert (row.unheard, row.told_by) == (True, ())
+
+
+def test_what_is_told_of_a_failure_waits_a_moment_for_the_other_medium_and_no_longer(
+    practice: Practice, post: Post, alex: Client
+) -> None:
+    booked = practice.book(of=alex)
+    post.refused_to, post.wrong = {alex.email}, {Medium.SMS: PUT_OFF}
+    practice.offer(booked, 96)
+    assert practice.kinds_told(booked, client=False) == []
+
+    post.wrong = {}
+    for _ in range(2):
+        practice.wait(seconds=20)
+        practice.mail()
+    [told] = [one.notice for one in practice.told(booked, client=False)]
+    assert told.told_otherwise
+
+    post.wrong = {Medium.SMS: PUT_OFF}
+    practice.cancel(booked)
+    practice.wait(seconds=31)
+    practice.mail()
+    [_, told] = [one.notice for one in practice.told(booked, client=False)]
+    assert not told.told_otherwise
+
+
+def test_a_text_in_doubt_needs_the_practitioner_where_nothing_else_has_told_the_client(
+    practice: Practice, post: Post, alex: Client
+) -> None:
+    def needing() -> list[tuple[str, bool]]:
+        with practice.database.read() as db:
+            rows = session_list(db, practice.kim.id, now=practice.now).flagged
+        return [(row.client_name, row.doubtful) for row in rows]
+
+    only = replace(client(name="Robin", email="", phone="+447700900456"), media=frozenset({Medium.SMS}))
+    robin = practice.another_client(replace(only, texts_agreed=True))
+    post.wrong = {Medium.SMS: UNKNOWN}
+    practice.book(of=alex)
+    booked = practice.book(72, of=robin)
+    assert needing() == [("Robin", True)]
+
+    post.wrong = {}
+    practice.wait(minutes=5)
+    practice.move(booked, when(96))
+    assert needing() == []

@@ -26,6 +26,7 @@ from tests.web.walk import (
     of_sessions,
     of_stops,
     of_subscriptions,
+    of_texts,
     of_unread,
     of_visitors,
     read_in,
@@ -46,6 +47,7 @@ Walk = Callable[[Desk], Iterator[Page]]
 WALKS: dict[str, Walk] = {
     "clients": lambda here: of_clients(here.stage),
     "sessions": of_sessions,
+    "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,
     "refusals": of_refusals,
     "unread": of_unread,

@@ -10,7 +10,7 @@ import pytest
 
 from connector.domain.people import Medium
 from connector.domain.session import Session
-from connector.ports import Letter, NotSentError, Receipt
+from connector.ports import Letter, NotSentError, Receipt, Reply
 from connector.sentence import Sentence
 from connector.services import texts
 from connector.services.scheduling import sessions
@@ -76,18 +76,18 @@ def shown(stage: Stage, booked: Session) -> str:
 
 
 def test_a_text_that_was_taken_is_shown_beside_the_mail(stage: Stage, book: Callable[[], Session]) -> None:
-    assert ">sent<" in shown(stage, book())
+    assert ">Sent<" in shown(stage, book())
 
 
-@pytest.mark.parametrize(("state", "words"), [("delivered", "arrived"), ("failed", "did not arrive")])
+@pytest.mark.parametrize(("state", "words"), [("delivered", ">Arrived<"), ("failed", ">Did not arrive<")])
 def test_what_the_gateway_tells_later_is_shown(
     stage: Stage, book: Callable[[], Session], state: str, words: str
 ) -> None:
     booked = book()
     with stage.runtime.database.begin() as db:
-        texts.receive(db, [Receipt(remote_id="SM1", state=state)], now=stage.now)
+        texts.receive(db, stage.runtime.policy, [Receipt(remote_id="SM1", state=state)], now=stage.now)
 
-    assert f">{words}<" in shown(stage, booked)
+    assert words in shown(stage, booked)
 
 
 def test_a_text_in_doubt_may_not_have_arrived(stage: Stage, phones: Phones, book: Callable[[], Session]) -> None:
@@ -95,8 +95,8 @@ def test_a_text_in_doubt_may_not_have_arrived(stage: Stage, phones: Phones, book
 
     line = shown(stage, book())
 
-    assert ">may not have arrived<" in line
-    assert "not sent again" in line
+    assert ">May not have arrived<" in line
+    assert "is not sent again" in line
 
 
 def test_a_number_that_is_refused_is_told_with_the_reason(
@@ -107,7 +107,7 @@ def test_a_number_that_is_refused_is_told_with_the_reason(
     line = shown(stage, book())
     stage.mail()
 
-    assert ">did not arrive<" in line
+    assert ">Did not arrive<" in line
     assert "it takes no texts" in line
     [told] = [one.notice for one in phones.taken if one.notice.kind == "not_delivered"]
     assert told.by_text
@@ -123,7 +123,58 @@ def test_the_page_names_the_hour_at_which_a_text_leaves(
         sessions.cancel(db, stage.runtime.policy, booked.id, by=stage.by, now=stage.now)
     stage.mail()
 
-    assert "waits for the morning" in shown(stage, booked)
+    assert "Waits for the morning" in shown(stage, booked)
     stage.clock.advance(timedelta(hours=12))
     stage.mail()
     assert [one.notice.kind.value for one in phones.taken if one.medium is Medium.SMS] == ["booked", "cancelled"]
+
+
+def test_what_the_client_has_written_stands_on_the_page_as_text(stage: Stage, book: Callable[[], Session]) -> None:
+    booked = book()
+    with stage.runtime.database.begin() as db:
+        texts.receive(
+            db, stage.runtime.policy, [Reply(number=NUMBER, text="<b>Yes</b>, gladly", remote_id="in1")], now=stage.now
+        )
+
+    page = stage.signed_in().get(f"/sessions/{booked.id}").text
+    assert "What Lou Secret has written" in page
+    assert "&lt;b&gt;Yes&lt;/b&gt;, gladly" in page
+    assert f"It came by SMS from {NUMBER}" in page
+    assert "Nothing here has changed anything by itself" in page
+
+
+def test_the_page_says_by_what_a_client_is_told_and_who_has_not_agreed_to_texts(
+    stage: Stage, book: Callable[[], Session]
+) -> None:
+    path, ada = f"/sessions/{book().id}", stage.signed_in()
+    assert f"is told by SMS to {NUMBER}, and has agreed to that" in ada.get(path).text
+
+    with stage.runtime.database.begin() as db:
+        people.agree_to_texts(db, stage.bobs.id, now=None)
+
+    page = ada.get(path).text
+    assert f"No texts go to {NUMBER}" in page
+    assert "is told by SMS" not in page
+
+
+def test_a_failed_text_needs_the_practitioner_and_says_that_the_mail_has_told(
+    stage: Stage, phones: Phones, book: Callable[[], Session]
+) -> None:
+    phones.wrong = REFUSED
+    booked = book()
+
+    page = stage.signed_in().get("/sessions").text
+    assert 'class="alarm"' in page
+    assert "A message did not reach Lou Secret, who knows all the same what applies" in page
+    assert "another message has told them" in shown(stage, booked)
+
+
+def test_before_an_offer_is_sent_its_page_says_that_a_text_leaves_at_night(
+    stage: Stage, book: Callable[[], Session]
+) -> None:
+    booked, path = book(), "/sessions/{}/offer/review"
+    stage.draft(stage.at(21, 9), session=booked)
+    assert "It is night there" not in stage.signed_in().get(path.format(booked.id)).text
+
+    stage.clock.advance(datetime(2026, 3, 3, 2, 0, tzinfo=UTC) - stage.now)
+    assert "It is night there: the text leaves all the same" in stage.signed_in().get(path.format(booked.id)).text

@@ -8,16 +8,18 @@ from html.parser import HTMLParser
 
 import sqlalchemy as sa
 
+from connector.domain.answering import MOST_TRIES
 from connector.domain.connection import TroubleKind
 from connector.domain.facts import EntriesRefused
 from connector.domain.offer import Offer
-from connector.domain.people import CLOCK
+from connector.domain.people import CLOCK, Medium
 from connector.domain.session import Session
 from connector.domain.unreadable import Unread, Unreadable
 from connector.paths import SUBSCRIPTION, subscription
-from connector.ports import UnreadEvent
+from connector.ports import NotSentError, Receipt, Reply, UnreadEvent
 from connector.sentence import Sentence
 from connector.services import publishing
+from connector.services import texts as texts_service
 from connector.storage import busy, ledger, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
 from connector.storage.sentences import written
@@ -40,6 +42,7 @@ from tests.web.remote_changes import (
     wipe,
 )
 from tests.web.stage import Browser, NotedMail, Stage, add_client
+from tests.web.texting import NUMBER, Answering, agree, answering
 from tests.work.driver import Driver
 
 _READ = ("aria-label", "title", "placeholder", "alt")
@@ -72,6 +75,51 @@ def of_clients(stage: Stage) -> Iterator[Page]:
         yield end, browser.get(answer.location).text
     later(stage, days=2)
     yield "lapsed", browser.get(stage.link(offer)).text
+
+
+def of_texts(stage: Stage) -> Iterator[Page]:
+    """Yield what there is to see where clients are texted: what became of each text, what came back, and codes."""
+    here = answering(stage, name="Noa 7", locale=_locale(stage))
+    path, post, ada = f"/sessions/{here.offer.session_id}", here.post, stage.signed_in()
+    yield from _all(ada, [path])
+    with stage.runtime.database.begin() as db:
+        told = [Receipt(remote_id="SM1", state="delivered"), Receipt(remote_id="SM2", state="failed")]
+        texts_service.receive(
+            db, stage.runtime.policy, [*told, Reply(number=NUMBER, text="503 503", remote_id="in")], now=stage.now
+        )
+    for day, fate in enumerate(({"permanent": True}, {"permanent": True, "unknown": True}, {"permanent": False})):
+        post.wrong = {Medium.SMS: NotSentError(Sentence.quoted("503"), **fate)}
+        other = stage.book(stage.at(15 + day, 15), client=here.client)
+        stage.mail()
+        yield f"text {fate}", ada.get(f"/sessions/{other.id}").text
+    post.wrong = {}
+    yield from _all(ada, ["/sessions", path])
+    yield from _codes(here)
+    yield from _at_night(here, path)
+
+
+def _at_night(here: Answering, path: str) -> Iterator[Page]:
+    stage = here.stage
+    agree(here, now=stage.now)
+    later(stage, hours=17)
+    ada, session = stage.signed_in(), stage.stored_session(here.session)
+    stage.draft(stage.at(14, 9), session=session)
+    yield "review at night", ada.get(f"{path}/offer/review").text
+    yield "cancelled at night", _posted_by(ada, f"{path}/cancel", {"reason": ""})
+
+
+def _codes(here: Answering) -> Iterator[Page]:
+    for came_by in Medium:
+        here.came_by = came_by
+        yield f"code {came_by}", here.browser.get(here.choose).text
+        yield f"code {came_by} sent", here.ask()
+    [*_, code] = here.post.codes()
+    for n in range(MOST_TRIES):
+        yield f"wrong code {n}", here.take(here.other(code)).text
+    yield "no code any more", here.take(code, page=f"{here.link}/none").text
+    yield "no code typed", here.browser.post(f"{here.link}/cancel", {}, page=f"{here.link}/none").text
+    agree(here, now=None)
+    yield "one medium", here.browser.get(f"{here.link}/none").text
 
 
 def _choices(browser: Browser, stage: Stage, offer: Offer) -> Iterator[Page]:
@@ -352,8 +400,12 @@ def _all(browser: Browser, paths: Sequence[str]) -> Iterator[Page]:
 
 
 def _posted(here: Desk, path: str, form: dict[str, str], *, page: str | None = None) -> str:
-    answer = here.ada.post(path, form, page=page)
-    return here.ada.get(answer.location).text if answer.status_code == 303 else answer.text
+    return _posted_by(here.ada, path, form, page=page)
+
+
+def _posted_by(browser: Browser, path: str, form: dict[str, str], *, page: str | None = None) -> str:
+    answer = browser.post(path, form, page=page)
+    return browser.get(answer.location).text if answer.status_code == 303 else answer.text
 
 
 def _draft_of(here: Desk, own: str) -> str:

@@ -9,21 +9,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 import structlog.testing
 from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
 
 from connector import paths
+from connector.domain.facts import ClientWrote
 from connector.domain.people import Client, Medium
 from connector.domain.session import Session
 from connector.errors import NotificationRejectedError
 from connector.ports import Letter, Receipt, Reply, Signing, Told
+from connector.services.client_mails import MOST_A_DAY
 from connector.services.texts import DOOR, PURPOSE
-from connector.storage import people
+from connector.storage import client_mails, conversations, people, personal, tables, timeline
 from connector.storage.database import Database
 from tests.domain.examples import client as person
+from tests.domain.examples import when
 from tests.services.practice import SEAL, Practice
 from webhooks.sms import parse
 
@@ -65,10 +70,10 @@ def test_the_signature_of_twilios_own_example_is_good() -> None:
         ({"MessageSid": "SM1", "MessageStatus": "delivered"}, Receipt(remote_id="SM1", state="delivered")),
         ({"MessageSid": "SM1", "MessageStatus": "undelivered"}, Receipt(remote_id="SM1", state="failed")),
         ({"MessageSid": "SM1", "MessageStatus": "sent"}, None),
-        ({"MessageSid": "SM2", "From": NUMBER, "Body": "Stop"}, Reply(number=NUMBER, text="Stop")),
+        ({"MessageSid": "SM2", "From": NUMBER, "Body": "Stop"}, Reply(number=NUMBER, text="Stop", remote_id="SM2")),
         (
             {"MessageSid": "SM2", "From": NUMBER, "Body": "x", "OptOutType": "STOP"},
-            Reply(number=NUMBER, text="x", stops=True),
+            Reply(number=NUMBER, text="x", stops=True, remote_id="SM2"),
         ),
     ],
 )  # fmt: skip
@@ -119,12 +124,14 @@ def test_what_seven_tells_is_read_once_it_has_signed_it() -> None:
     ("slug", "values", "told"),
     [
         ("46elks", {"id": "s1", "status": "delivered"}, Receipt(remote_id="s1", state="delivered")),
-        ("46elks", {"id": "s2", "from": NUMBER, "message": "STOP"}, Reply(number=NUMBER, text="STOP")),
+        ("46elks", {"id": "s2", "from": NUMBER, "message": "STOP"}, Reply(number=NUMBER, text="STOP", remote_id="s2")),
         ("clicksend", {"message_id": "BF", "status": "Undelivered"}, Receipt(remote_id="BF", state="failed")),
-        ("clicksend", {"message_id": "BG", "from": NUMBER, "body": "hi"}, Reply(number=NUMBER, text="hi")),
-        ("vonage", {"msisdn": NUMBER[1:], "messageId": "0B", "text": "stop"}, Reply(number=NUMBER, text="stop")),
+        ("clicksend", {"message_id": "B", "from": NUMBER, "body": "h"}, Reply(number=NUMBER, text="h", remote_id="B")),
+        ("vonage", {"msisdn": NUMBER[1:], "messageId": "B", "text": ""}, Reply(number=NUMBER, remote_id="B")),
         ("46elks", {"from": "CurlyElk", "message": "stop"}, None),
         ("46elks", {}, None),
+        ("46elks", {"id": "s1\0", "status": "delivered"}, None),
+        ("46elks", {"id": "s\0", "from": NUMBER, "message": "hi"}, Reply(number=NUMBER, text="hi")),
     ],
 )  # fmt: skip
 def test_what_others_tell_at_their_secret_address_is_read(slug: str, values: dict[str, str], told: Told | None) -> None:
@@ -142,6 +149,16 @@ class Gateway:
 
     def send(self, letter: Letter) -> str | None:
         return "SM1" if letter.medium is Medium.SMS else None
+
+
+class Numbered:
+    """Takes every letter, and numbers the texts."""
+
+    count = 0
+
+    def send(self, letter: Letter) -> str | None:
+        self.count += letter.medium is Medium.SMS
+        return f"SM{self.count}" if letter.medium is Medium.SMS else None
 
 
 @pytest.fixture
@@ -185,6 +202,57 @@ def test_a_text_that_did_not_arrive_is_told_to_the_practitioner_once(
     assert told_practitioner(practice, booked) == ["not_delivered"]
 
 
+def test_a_text_that_did_not_arrive_has_its_session_need_the_practitioner_until_it_has(
+    practice: Practice, booked: Session, door: FlaskClient
+) -> None:
+    def needing() -> set[UUID]:
+        with practice.database.read() as db:
+            return conversations.unheard(db, practice.kim.id)
+
+    push(door, {"MessageSid": "SM1", "MessageStatus": "failed"})
+    assert needing() == {booked.id}
+    assert "NoticeRefused" in practice.happened(booked)
+    practice.wait(hours=1)
+    practice.mail()
+    assert practice.kinds_told(booked, client=True) == ["booked", "booked"]  # by mail and by text, and by none twice
+
+    push(door, {"MessageSid": "SM1", "MessageStatus": "delivered"})
+    assert needing() == set()
+
+
+def test_an_offer_that_did_not_arrive_leaves_what_was_told_before_as_it_was(
+    practice: Practice, booked: Session, door: FlaskClient
+) -> None:
+    practice.runtime.sender = Numbered()
+    practice.wait(minutes=5)
+    practice.offer(booked, 96)  # as SM1, the booking having left under the same name
+
+    with practice.database.begin() as db:
+        db.execute(sa.update(tables.messages).where(tables.messages.c.kind == "booked").values(remote_id="SM0"))
+    push(door, {"MessageSid": "SM1", "MessageStatus": "failed"})
+    practice.move(booked, when(49))
+    practice.wait(hours=1)
+    practice.mail()
+
+    by_text = [one.kind.value for one in practice.told(booked, client=True) if one.medium is Medium.SMS]
+    assert by_text == ["booked", "offered", "moved"]
+
+
+def test_a_receipt_for_an_earlier_text_is_no_word_on_the_later_one(
+    practice: Practice, alex: Client, door: FlaskClient
+) -> None:
+    gateway = practice.runtime.sender = Numbered()
+    booked = practice.book(of=alex)
+    practice.wait(minutes=5)
+    practice.offer(booked)
+    assert gateway.count == 2
+
+    push(door, {"MessageSid": "SM1", "MessageStatus": "failed"})
+
+    with practice.database.read() as db:
+        assert conversations.unheard(db, practice.kim.id) == set()
+
+
 def test_a_text_that_has_arrived_stays_so(practice: Practice, booked: Session, door: FlaskClient) -> None:
     for status in ("sent", "delivered", "failed"):
         assert push(door, {"MessageSid": "SM1", "MessageStatus": status}) == 204
@@ -205,11 +273,93 @@ def test_stop_ends_the_agreement_of_everybody_of_that_number(
     assert practice.happened(booked)[-1] == "PersonChanged"
 
 
-def test_another_answer_changes_nothing(practice: Practice, alex: Client, door: FlaskClient) -> None:
-    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": "I can't stop by"}) == 204
+@pytest.mark.parametrize("words", ["I can't stop by", "YES", "START", "<b>Ja</b>\u202e, gern \U0001f600"])
+def test_another_answer_is_shown_to_the_practitioner_and_changes_nothing(
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient, words: str
+) -> None:
+    before = practice.session(booked)
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(2):  # gateways tell again what they are not sure of
+            assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": words}) == 204
 
+    assert told_practitioner(practice, booked) == ["client_wrote"]
+    assert practice.session(booked) == before
     with practice.database.read() as db:
         assert people.client(db, alex.id).texts_agreed
+        [fact] = [one for one in timeline.of_session(db, booked.id) if isinstance(one, ClientWrote)]
+        [kept] = client_mails.of_session(db, booked.id)
+    assert (fact.mail_id, fact.medium, fact.by.name) == (kept.id, Medium.SMS, "Alex")
+    assert (kept.text, kept.author) == (words.replace("\u202e", ""), NUMBER)
+    assert (kept.medium, kept.trusted, kept.is_open) == (Medium.SMS, False, False)
+    assert words not in repr(logged)
+    assert NUMBER not in repr(logged)
+
+
+def test_start_after_stop_is_shown_and_agrees_to_nothing(
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient
+) -> None:
+    for n, words in enumerate(("STOP", "START")):
+        assert push(door, {"MessageSid": f"SM{n + 2}", "From": NUMBER, "Body": words}) == 204
+
+    with practice.database.read() as db:
+        assert not people.client(db, alex.id).texts_agreed
+    assert told_practitioner(practice, booked) == ["client_wrote"]
+
+
+def test_an_answer_belongs_to_the_text_that_went_to_its_number_last(
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient
+) -> None:
+    practice.wait(minutes=1)
+    later = practice.book(72, of=alex)
+
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": "Thanks"}) == 204
+    assert push(door, {"MessageSid": "SM3", "From": "+447700900999", "Body": "Who are you?"}) == 204
+
+    assert told_practitioner(practice, booked) == []
+    assert told_practitioner(practice, later) == ["client_wrote"]
+
+
+def test_of_a_number_that_several_share_nobody_is_named(
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient
+) -> None:
+    practice.another_client(replace(alex, id=booked.id, name="Robin"))
+
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": "We come"}) == 204
+
+    with practice.database.read() as db:
+        [fact] = [one for one in timeline.of_session(db, booked.id) if isinstance(one, ClientWrote)]
+    assert fact.by.name == ""
+
+
+def test_whoever_writes_on_and_on_is_not_heard_for_a_while(
+    practice: Practice, booked: Session, door: FlaskClient
+) -> None:
+    for n in range(MOST_A_DAY + 5):
+        assert push(door, {"MessageSid": f"SM{n + 2}", "From": NUMBER, "Body": "Hello?"}) == 204
+    assert practice.happened(booked).count("ClientWrote") == MOST_A_DAY
+
+    practice.wait(days=1, hours=1)
+    assert push(door, {"MessageSid": "SM99", "From": NUMBER, "Body": "Hello?"}) == 204
+    assert practice.happened(booked).count("ClientWrote") == MOST_A_DAY + 1
+
+
+def test_an_erased_client_leaves_no_word_of_theirs(
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient
+) -> None:
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": "My sister Zoe will drive me"}) == 204
+    practice.mail()
+    practice.cancel(booked)
+    with practice.database.begin() as db:
+        personal.erase(db, alex.id, now=practice.now)
+
+    with practice.database.read() as db:
+        left = [
+            row
+            for table in (tables.facts, tables.client_mails, tables.messages, tables.pending_notices)
+            for row in db.execute(sa.select(table))
+        ]
+    assert "Zoe" not in repr(left)
+    assert NUMBER not in repr(left)
 
 
 def test_what_is_forged_changes_nothing_and_names_nobody(practice: Practice, alex: Client, door: FlaskClient) -> None:

@@ -251,7 +251,7 @@ class Story:
         link = text[text.rfind("http") :]
         self.console.print(f"   Text to {NUMBER}: [italic]{text.removesuffix(link).strip()}[/italic]", highlight=False)
         _check(bool(text), "the offer is on the client's phone as well")
-        _check(Visitor().open(link).url == page.url, "the short link in it leads to the same page")
+        _check(Visitor().open(link).text == page.text, "the short link in it leads to the same page")
 
     def _session_page(self) -> Page:
         return self.kim.open(f"{self.product.url}{paths.session(self.session)}")

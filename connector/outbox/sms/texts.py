@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connector.domain.notice import Notice, NoticeKind
+from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import NOTICES, Audience
+from connector.domain.session import Session
 from connector.language.offered import Languages
 from connector.language.telling import Teller
 from connector.outbox.sms.gsm7 import folded, segments
@@ -27,25 +28,26 @@ def compose(letter: Letter, *, languages: Languages) -> str:
     missing = [name for name in row.needs if not getattr(notice, name)]
     if letter.link is None and row.link is not None and row.link.is_needed:
         missing.append("link")
+    if row.tells_code and not letter.code:
+        missing.append("code")
     if missing or row.to is not Audience.CLIENT or notice.session is None:
         raise ValueError(f"a text of kind {notice.kind} lacks {', '.join(missing) or 'its reader'}")
     teller = Teller.to(locale=notice.to.locale, zone=notice.to.zone, languages=languages)
-    wordings = [folded(wording) for wording in _wordings(_Said(notice, letter.link or "", teller))]
+    wordings = [folded(wording) for wording in _wordings(_Said(letter, notice.session, teller))]
     return next((wording for wording in wordings if segments(wording) == 1), wordings[-1])
 
 
 class _Said:
     """What is filled into a text, as its reader's language writes it."""
 
-    def __init__(self, notice: Notice, link: str, teller: Teller) -> None:
-        if notice.session is None:
-            raise ValueError("a text is about a session")
-        self.notice, self.language, self.link = notice, teller.language, link
+    def __init__(self, letter: Letter, session: Session, teller: Teller) -> None:
+        self.notice = notice = letter.notice
+        self.language, self.link, self.code = teller.language, letter.link or "", letter.code
         self.name = _shortened(notice.practitioner_name)
-        self.when = teller.brief(notice.session.when.span.start)
+        self.when = teller.brief(session.when.span.start)
         self.old = teller.brief(notice.old_when.span.start) if notice.old_when else ""
         self.deadline = teller.brief(notice.expires_at) if notice.expires_at else ""
-        self.place = teller.place(notice.session.location)
+        self.place = teller.place(session.location)
 
 
 def _shortened(name: str) -> str:
@@ -58,7 +60,14 @@ def _shortened(name: str) -> str:
 
 def _wordings(said: _Said) -> Iterator[str]:
     """Yield what can be said, the fullest first."""
-    if said.notice.kind in _OF_OFFERS:
+    if NOTICES[said.notice.kind].tells_code:
+        yield said.language.say(
+            "%(code)s is your code to answer %(name)s. It can be used until %(deadline)s. Give it to nobody.",
+            code=said.code,
+            name=said.name,
+            deadline=said.deadline,
+        )
+    elif said.notice.kind in _OF_OFFERS:
         yield from _of_offer(said)
     else:
         yield from _of_session(said)

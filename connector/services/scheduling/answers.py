@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,7 +12,7 @@ from sqlalchemy import Connection
 
 from connector.domain import offer as offer_rules
 from connector.domain.offer import Offer, OfferState, Transition
-from connector.domain.people import Actor, Role
+from connector.domain.people import Actor, Medium, Role
 from connector.errors import NotFoundError, TimeTakenError
 from connector.services.policy import Policy
 from connector.services.recording import Case, decision_of, load, record
@@ -19,6 +21,7 @@ from connector.storage import offers
 from connector.storage.seal import Seal
 
 PURPOSE = "answer"
+PURPOSES: Mapping[Medium, str] = {Medium.EMAIL: PURPOSE, Medium.SMS: "answer_text"}  # of links, by what they came
 LINKS_SHOW = timedelta(days=90)
 
 
@@ -27,11 +30,19 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Offer:
 
     Raises: NotFoundError if the link is none of ours, was never sent, or ended more than 90 days ago.
     """
-    offer = offers.get(db, seal.identity(PURPOSE, token))
+    offer = offers.get(db, seal.identity(PURPOSES[came_by(seal, token)], token))
     expired = offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now
     if expired or offer.sent_at is None:
         raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
     return offer
+
+
+def came_by(seal: Seal, token: str) -> Medium:
+    """Return the medium by which an answer link was sent; by mail if it is none of ours."""
+    with suppress(NotFoundError):
+        seal.identity(PURPOSES[Medium.SMS], token)
+        return Medium.SMS
+    return Medium.EMAIL
 
 
 def accept(

@@ -8,16 +8,19 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.domain.offer import Alternative, OfferState
+from connector.domain.offer import Alternative, Offer, OfferState
+from connector.domain.people import Client, Medium
 from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.services.scheduling import answers
+from connector.services.scheduling import answers, codes
 from connector.services.sync import free_busy
 from connector.services.views.offers import state_now
 from connector.storage import people, sessions
 from connector.storage.seal import Seal
+
+_SHOWN_DIGITS = 2  # by which its owner knows a number, and nobody else does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +34,28 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeView:
+    """The code that has to be typed for an answer.
+
+    Attributes:
+        medium: By what it is sent.
+        ending: The last digits of the number it is sent to; empty for a mail. Who has a link may not be its client.
+        alone: The link came by the same medium, so that both prove no more than that somebody reads what arrives there.
+        good_until: Of the one that was sent, aware UTC; None if one has to be sent first.
+    """
+
+    medium: Medium
+    ending: str
+    alone: bool
+    good_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPage:
     """What a client may know of an offer made to them, and nothing else.
 
     `state` is as of now: an open offer whose deadline has come is lapsed, even before that is recorded.
+    `came_by` is the medium of the link, `code` what has to be typed for an answer; None for nothing.
     """
 
     offer_id: UUID
@@ -52,6 +73,8 @@ class AnswerPage:
     chosen: Choice | None
     expires_at: datetime | None
     ended_at: datetime | None
+    came_by: Medium
+    code: CodeView | None
 
     def choice(self, alternative_id: UUID) -> Choice:
         """Return one of the times. Raises: NotFoundError."""
@@ -70,11 +93,12 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
     session = sessions.get(db, offer.session_id)
     client = people.client(db, session.client_id)
     choices = tuple(_choice(db, policy, alternative, session, now) for alternative in offer.alternatives)
+    came_by, state = answers.came_by(seal, token), state_now(offer, now)
     return AnswerPage(
         offer_id=offer.id,
         session_id=session.id,
         gets_mail=bool(client.email),
-        state=state_now(offer, now),
+        state=state,
         practitioner_name=people.practitioner(db, offer.practitioner_id).name,
         client_name=client.name,
         zone=client.zone,
@@ -86,6 +110,23 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
         chosen=next((choice for choice in choices if choice.id == offer.accepted_id), None),
         expires_at=offer.expires_at,
         ended_at=offer.ended_at,
+        came_by=came_by,
+        code=_code(db, policy, offer, client, came_by, now) if state is OfferState.OPEN else None,
+    )
+
+
+def _code(
+    db: Connection, policy: Policy, offer: Offer, client: Client, came_by: Medium, now: datetime
+) -> CodeView | None:
+    proof = codes.needed(db, policy, offer, came_by)
+    if proof is None:
+        return None
+    sent = codes.current(db, offer.id, proof.medium, now=now)
+    return CodeView(
+        medium=proof.medium,
+        ending=client.phone[-_SHOWN_DIGITS:] if proof.medium is Medium.SMS else "",
+        alone=proof.alone,
+        good_until=sent.expires_at if sent is not None else None,
     )
 
 

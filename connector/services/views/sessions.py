@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from connector.domain.client_mail import ClientMail
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, EntryWords, entries_for
+from connector.domain.next_letter import by_day
 from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import Audience
 from connector.domain.offer import Alternative, Offer, OfferState
@@ -82,7 +83,9 @@ class SessionRow:
         deadline: Of its open offer, if there is one.
         offered: How many times that offer holds.
         drafted: Whether an offer is noted down and not sent.
-        unheard: Whether the session is still to come, and its client did not get the last message about it.
+        unheard: Whether the session is still to come, and its client did not get the last message by some medium.
+        doubtful: The same, and it is not known of the last text whether it arrived; by no medium do they surely know.
+        told_by: The media by which they know all the same what stands; looked for only where they did not get one.
         question: The one that waits for the practitioner's answer.
         mail: The client's, about which the practitioner has to decide.
     """
@@ -93,6 +96,8 @@ class SessionRow:
     offered: int
     drafted: bool
     unheard: bool
+    doubtful: bool
+    told_by: tuple[Medium, ...]
     question: Question | None
     mail: ClientMail | None
 
@@ -100,7 +105,7 @@ class SessionRow:
     def needs_practitioner(self) -> bool:
         """Whether it is flagged, waits for an answer of its practitioner, or its client does not know of something."""
         is_asked = self.question is not None or self.mail is not None
-        return self.session.flag is not None or is_asked or self.unheard
+        return self.session.flag is not None or is_asked or self.unheard or self.doubtful
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +151,10 @@ class SessionPage:
 
     Attributes:
         timeline: What happened to it, and what does not go through in the calendars it stands in, or should.
+        media: Those by which the client is told, as far as this installation has them.
+        untexted: Whether they could be texted, had they agreed to it.
+        is_night: Whether it is, on their clock: texts that can wait do.
+        told_by: The media by which they surely know what stands.
         missing_in: The names of the connected calendars that do not show the session as it is wanted.
         conflicts: By the alternatives noted down or offered, the names of the calendars in which something else stands.
         blind: The calendars of which it is not known whether they are free at those times.
@@ -162,6 +171,10 @@ class SessionPage:
     past: tuple[Offer, ...]
     timeline: tuple[Line, ...]
     messages: tuple[MessageView, ...]
+    media: tuple[Medium, ...]
+    untexted: bool
+    is_night: bool
+    told_by: tuple[Medium, ...]
     calendars: tuple[CalendarView, ...]
     missing_in: tuple[str, ...]
     question: Question | None
@@ -244,6 +257,10 @@ def session_page(
         past=offered.past,
         timeline=with_troubles(lines, troubles, teller),
         messages=tuple(_message_views(db, session_id, teller, now=now)),
+        media=tuple(sorted(client.reachable & policy.media)),
+        untexted=Medium.SMS in policy.media and bool(client.phone) and not client.texts_agreed,
+        is_night=by_day(now, client.zone) != now,
+        told_by=tuple(conversing.told_by(db, session, now=now)),
         calendars=views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
@@ -273,16 +290,22 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
     open_questions = questions.open_of_practitioner(db, practitioner_id)
     open_mails = client_mails.open_of_practitioner(db, practitioner_id)
     with_draft, unheard = _with_draft(db, practitioner_id), conversations.unheard(db, practitioner_id)
+    doubted = messages.in_doubt(db, practitioner_id)
     rows = []
     for session in listed:
         offer = open_offers.get(session.id)
+        is_coming = session.when.span.start > now
+        is_unheard, is_doubted = is_coming and session.id in unheard, is_coming and session.id in doubted
+        told_by = tuple(conversing.told_by(db, session, now=now)) if is_unheard or is_doubted else ()
         row = SessionRow(
             session=session,
             client_name=names[session.client_id],
             deadline=offer.expires_at if offer else None,
             offered=len(offer.held) if offer else 0,
             drafted=session.id in with_draft,
-            unheard=session.id in unheard and session.when.span.start > now,
+            unheard=is_unheard,
+            doubtful=is_doubted and not is_unheard and not told_by,
+            told_by=told_by,
             question=open_questions.get(session.id),
             mail=_undecided(open_mails.get(session.id), session, now),
         )

@@ -69,7 +69,7 @@ from connector.domain.facts import (
     TargetChanged,
     UnknownFact,
 )
-from connector.domain.people import Actor, Practitioner, Role
+from connector.domain.people import Actor, Medium, Practitioner, Role
 from connector.domain.span import When
 from connector.language.messages import marked
 from connector.language.offered import Languages
@@ -211,6 +211,8 @@ def _of_mail(fact: MailFact, teller: Teller) -> str:
             return teller.say(ATTENDANCE[fact.answer])
         case ClientWrote(proposed=When() as proposed):
             return teller.say(WROTE[fact.mail], proposed=proposed)
+        case ClientWrote(medium=Medium.SMS):
+            return teller.say("Wrote by %(medium)s; nothing was changed", medium=_named(MEDIA, fact.medium, teller))
         case ClientWrote():
             return teller.say(WROTE[fact.mail])
         case MailDecided():

@@ -1,4 +1,4 @@
-"""What clients write in mails that their practitioners read, or decide about, is kept with its session."""
+"""What clients write, by mail or text, that their practitioners read, or decide about, is kept with its session."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("medium", sa.String(8), nullable=False),
         sa.Column("trusted", sa.Boolean(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("answer", sa.String(16)),

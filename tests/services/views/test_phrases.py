@@ -1,0 +1,18 @@
+"""What is stored as a word has words for people, in the timeline as on every page."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from connector.domain.people import Client, Medium, Practitioner
+from connector.services.views import phrases
+
+
+def test_whatever_can_be_changed_about_a_person_has_a_name_in_the_timeline() -> None:
+    changeable = {field.name for person in (Client, Practitioner) for field in fields(person)} - {"id", "erased"}
+
+    assert set(phrases.FIELDS) == changeable | {"unretired"}
+
+
+def test_every_medium_has_a_name_in_the_timeline() -> None:
+    assert set(phrases.MEDIA) == set(Medium)
