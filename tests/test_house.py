@@ -63,7 +63,7 @@ def test_what_is_done_under_a_claim_is_recorded_in_fenced_transactions_alone() -
 
 
 def test_whoever_decides_about_a_practitioner_asks_first_whether_everything_stands_still() -> None:
-    """`standstill.lock` does; what only records need not, such as what a gateway tells; the decision after a restore is one."""
+    """`standstill.lock` does; what only records does not need to, and the decision after a restore is one."""
     locking = {
         path.relative_to(ROOT / "connector/services").as_posix()
         for path in (ROOT / "connector/services").rglob("*.py")

@@ -11,7 +11,7 @@ from connector.services.views import phrases
 def test_whatever_can_be_changed_about_a_person_has_a_name_in_the_timeline() -> None:
     changeable = {field.name for person in (Client, Practitioner) for field in fields(person)} - {"id", "erased"}
 
-    assert set(phrases.FIELDS) == changeable | {"unretired"}
+    assert set(phrases.FIELDS) == changeable | {"unretired", "published", "unpublished"}
 
 
 def test_every_medium_has_a_name_in_the_timeline() -> None:
