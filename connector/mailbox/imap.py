@@ -21,7 +21,6 @@ from imap_tools import BaseMailBox, ImapToolsError, MailboxFolderSelectError, Ma
 from connector.errors import ConnectorError, InstallationError, TransientError
 from connector.exchange import LateError, within
 from connector.inbox.bounds import LARGEST
-from connector.language.messages import marked
 from connector.mailbox.client import Client, FloodError
 from connector.mailbox.server import Security, Server, parse_url
 from connector.ports import ListedMail, OpenMailbox
@@ -287,5 +286,10 @@ def _meaning(error: Exception, step: Sentence) -> ConnectorError:
                 Sentence("the mailbox's server said more than it was asked for while %(step)s", step=step)
             )
         case _:
-            failed = marked("the connection to the mailbox's server failed while %(step)s (%(kind)s)")
-            return TransientError(Sentence(failed, step=step, kind=type(error).__name__))
+            return TransientError(
+                Sentence(
+                    "the connection to the mailbox's server failed while %(step)s (%(kind)s)",
+                    step=step,
+                    kind=type(error).__name__,
+                )
+            )
