@@ -454,7 +454,7 @@ def _spans(events: list[Event]) -> Counter[Span]:
 
 
 def _is_hold(event: Event) -> bool:
-    return event.content is not None and event.content.title.startswith(("Hold", "Vorgemerkt"))
+    return event.content is not None and event.content.title.startswith(("Hold", "Reserviert"))
 
 
 @pytest.fixture
