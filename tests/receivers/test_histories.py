@@ -87,7 +87,8 @@ def test_a_client_has_each_session_once_where_it_stands_in_a_thousand_histories(
     for seed in range(MANY):
         told |= lived(sqlite_database, seed).kinds
 
-    assert told == {row.kind for row in ROWS if row.to is Audience.CLIENT and not row.tells_code}
+    to_clients = {row.kind for row in ROWS if row.to is Audience.CLIENT and not row.tells_code}
+    assert told == to_clients - {NoticeKind.PROPOSAL_DECLINED}  # which somebody has to ask for by mail
 
 
 @pytest.mark.long
