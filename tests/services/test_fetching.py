@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from imaplib import Time2Internaldate
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -126,7 +127,7 @@ def test_it_is_looked_into_every_minute_and_more_rarely_where_the_server_tells(r
 def test_a_real_mailbox_is_read_marked_and_read_once_more_when_its_server_numbers_it_anew(
     practice: Practice, server: Dovecot
 ) -> None:
-    user = "kim-of-fetching"
+    user = f"kim-{uuid4().hex[:8]}"  # of each database another: they share the server
     server.deliver(user, mail("a"), mail("b"), at=practice.now)
     use(practice, server.url(user))
     assert look(practice) == ["done"]
