@@ -159,7 +159,7 @@ def check_texts(settings: Settings) -> None:
     try:
         _gateway(settings, inner_hosts, timeout=CHECK_TIMEOUT).check()
     except NotSentError as error:
-        raise TransientError(str(error)) from error
+        raise TransientError(error.sentence) from error
 
 
 def check_mailbox(settings: Settings) -> bool:

@@ -640,7 +640,7 @@ class SmsOutcome:
 
     fate: Fate
     remote_id: str = ""
-    reason: str = ""
+    reason: Sentence = Sentence("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class MediaSender:
         if outcome.fate is Fate.ACCEPTED:
             return outcome.remote_id or None
         is_over = outcome.fate is not Fate.PUT_OFF
-        raise NotSentError(Sentence.quoted(outcome.reason), permanent=is_over, unknown=outcome.fate is Fate.UNKNOWN)
+        raise NotSentError(outcome.reason, permanent=is_over, unknown=outcome.fate is Fate.UNKNOWN)
 
     def _written(self, letter: Letter) -> Sms:
         from connector.outbox.sms.texts import compose  # noqa: PLC0415  brings Babel: only who sends pays for it

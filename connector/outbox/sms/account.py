@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from connector.outbox.sms.http import Request
 from connector.ports import Fate, SmsOutcome
+from connector.sentence import Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +77,32 @@ def accepted(remote_id: Any) -> SmsOutcome:
     return SmsOutcome(fate=Fate.ACCEPTED, remote_id=str(remote_id))
 
 
-def refused(reason: str) -> SmsOutcome:
+def refused(reason: Sentence) -> SmsOutcome:
     """Say that this text was refused for good."""
     return SmsOutcome(fate=Fate.REFUSED, reason=reason)
 
 
-def put_off(reason: str) -> SmsOutcome:
+def put_off(reason: Sentence) -> SmsOutcome:
     """Say that nothing has left, for a reason that can pass or be mended."""
     return SmsOutcome(fate=Fate.PUT_OFF, reason=reason)
 
 
 def unknown(slug: str, status: int) -> SmsOutcome:
     """Say that an answer tells nothing that is certain."""
-    return SmsOutcome(fate=Fate.UNKNOWN, reason=f"the answer of {slug} cannot be understood ({status})")
+    why = Sentence("the answer of %(gateway)s cannot be understood (%(code)s)", gateway=slug, code=str(status))
+    return SmsOutcome(fate=Fate.UNKNOWN, reason=why)
+
+
+CHECK_ACCOUNT = Sentence("check its account and CONNECTOR_SMS_URL")
+
+
+def refuses_number(slug: str, why: Sentence, code: str) -> SmsOutcome:
+    """Say that a gateway refuses a number, or this text to it, for good."""
+    reason = Sentence("%(gateway)s refuses the number: %(why)s (%(code)s)", gateway=slug, why=why, code=code)
+    return refused(reason)
+
+
+def refuses_request(slug: str, code: str, advice: Sentence) -> SmsOutcome:
+    """Say that a gateway refuses us, which can pass or be mended."""
+    reason = Sentence("%(gateway)s refuses the request (%(code)s): %(advice)s", gateway=slug, code=code, advice=advice)
+    return put_off(reason)

@@ -6,20 +6,28 @@ Source: developers.clicksend.com/docs/rest/v3 (sms/send: `response_code`, and `d
 
 from __future__ import annotations
 
-from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.account import (
+    CHECK_ACCOUNT,
+    Account,
+    accepted,
+    refuses_number,
+    refuses_request,
+    unknown,
+)
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
+from connector.sentence import Sentence
 
 _API = "https://rest.clicksend.com"
 _OK = range(200, 300)
 _TAKEN = {"SUCCESS", "QUEUED"}
 _OF_THE_NUMBER = {
-    "INVALID_RECIPIENT": "it is no number that can be texted",
-    "COUNTRY_NOT_ENABLED": "its country is not enabled in the account",
-    "RECIPIENT_OPTED_OUT": "its owner has stopped texts from us",
-    "ALREADY_OPTED_OUT": "its owner has stopped texts from us",
-    "LANDLINE_NUMBER": "it takes no texts",
-    "MESSAGE_TOO_LONG": "the text is too long",
+    "INVALID_RECIPIENT": Sentence("it is no number that can be texted"),
+    "COUNTRY_NOT_ENABLED": Sentence("its country is not enabled in the account"),
+    "RECIPIENT_OPTED_OUT": Sentence("its owner has stopped texts from us"),
+    "ALREADY_OPTED_OUT": Sentence("its owner has stopped texts from us"),
+    "LANDLINE_NUMBER": Sentence("it takes no texts"),
+    "MESSAGE_TOO_LONG": Sentence("the text is too long"),
 }
 
 
@@ -49,15 +57,15 @@ class ClickSend:
         if not isinstance(messages, list) or len(messages) != 1 or not isinstance(messages[0], dict):
             if answer.status in _OK:
                 return unknown("clicksend", answer.status)
-            return put_off(f"clicksend refuses the request ({answer.status}): check its account and CONNECTOR_SMS_URL")
+            return refuses_request("clicksend", str(answer.status), CHECK_ACCOUNT)
         status, remote_id = str(messages[0].get("status", "")), messages[0].get("message_id")
         if status in _TAKEN and remote_id:
             return accepted(remote_id)
         if status in _OF_THE_NUMBER:
-            return refused(f"clicksend refuses the number: {_OF_THE_NUMBER[status]} ({status})")
+            return refuses_number("clicksend", _OF_THE_NUMBER[status], status)
         if status in _TAKEN or not _is_code(status):
             return unknown("clicksend", answer.status)
-        return put_off(f"clicksend does not send it ({status}): see its account")
+        return refuses_request("clicksend", status, Sentence("see its account"))
 
 
 def _is_code(text: str) -> bool:

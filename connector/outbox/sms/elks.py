@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import re
 
-from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.account import (
+    CHECK_ACCOUNT,
+    Account,
+    accepted,
+    refused,
+    refuses_number,
+    refuses_request,
+    unknown,
+)
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
+from connector.sentence import Sentence
 
 _API = "https://api.46elks.com"
 _TAKEN = {"created", "sent", "delivered"}
@@ -40,13 +49,13 @@ class Elks:
         """Say what an answer means; a refusal is a sentence, of which only what it is about is kept."""
         if answer.status in _CLIENT_ERRORS:
             if _ABOUT_NUMBER.search(answer.text):
-                return refused(f"46elks refuses the number ({answer.status})")
-            return put_off(f"46elks refuses the request ({answer.status}): check its account and CONNECTOR_SMS_URL")
+                return refuses_number("46elks", Sentence("it is no number that can be texted"), str(answer.status))
+            return refuses_request("46elks", str(answer.status), CHECK_ACCOUNT)
         status, remote_id = answer.json.get("status"), answer.json.get("id")
         if status in _TAKEN and remote_id:
             return accepted(remote_id)
         if status == "failed":
-            return refused("46elks could not send it")
+            return refused(Sentence("%(gateway)s could not send it (%(code)s)", gateway="46elks", code=status))
         return unknown("46elks", answer.status)
 
 

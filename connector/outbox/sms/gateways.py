@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from connector.outbox.sms.account import Account
+from connector.outbox.sms.account import Account, put_off
 from connector.outbox.sms.http import Answer, InDoubtError, NotHandedOverError, Reach, Request, ask, reach_out
 from connector.outbox.sms.library import SLUG, Library
 from connector.ports import Fate, NotSentError, Signing, Sms, SmsOutcome
@@ -97,9 +97,9 @@ class Gateway:
         try:
             answer = ask(self._protocol.request(sms), self._reach)
         except NotHandedOverError as error:
-            return SmsOutcome(fate=Fate.PUT_OFF, reason=str(error))
+            return SmsOutcome(fate=Fate.PUT_OFF, reason=error.sentence)
         except InDoubtError as error:
-            return SmsOutcome(fate=Fate.UNKNOWN, reason=str(error))
+            return SmsOutcome(fate=Fate.UNKNOWN, reason=error.sentence)
         return _plain(answer, self.slug) or self._protocol.read(answer)
 
     def check(self) -> None:
@@ -114,35 +114,50 @@ class Gateway:
                 return
             answer = ask(trial, self._reach)
         except (NotHandedOverError, InDoubtError) as error:
-            fault = str(error)
+            fault = error.sentence
         else:
             if answer.status in _OK:
                 return
             if answer.status in _REFUSALS:
-                fault = f"{self.slug} refuses our credentials ({answer.status}): check them in CONNECTOR_SMS_URL"
+                fault = _refuses_credentials(self.slug, answer.status)
             else:
-                fault = f"{self.slug} answers {answer.status} when asked about our account"
-        raise NotSentError(Sentence.quoted(fault), permanent=False)
+                fault = Sentence(
+                    "%(gateway)s answers %(status)s when asked about our account",
+                    gateway=self.slug,
+                    status=answer.status,
+                )
+        raise NotSentError(fault, permanent=False)
 
 
 def _plain(answer: Answer, slug: str) -> SmsOutcome | None:
     """Say what a status means that means the same everywhere; None for one that the gateway's own words explain."""
     status = answer.status
     if status in _REDIRECTS:
-        return _put_off(f"{slug} redirects us ({status}), where we do not follow: check its address")
+        return put_off(
+            Sentence(
+                "%(gateway)s redirects us (%(status)s), where we do not follow: check its address",
+                gateway=slug,
+                status=status,
+            )
+        )
     if status == _UNAUTHORIZED:
-        return _put_off(f"{slug} refuses our credentials ({status}): check them in CONNECTOR_SMS_URL")
+        return put_off(_refuses_credentials(slug, status))
     if status == _UNPAID:
-        return _put_off(f"the account at {slug} has no credit left ({status})")
+        return put_off(
+            Sentence("the account at %(gateway)s has no credit left (%(status)s)", gateway=slug, status=status)
+        )
     if status in {_TOO_MANY, _UNAVAILABLE}:
-        return _put_off(f"{slug} takes no texts just now ({status})")
+        return put_off(Sentence("%(gateway)s takes no texts just now (%(status)s)", gateway=slug, status=status))
     if status in _SERVER_FAULTS or status == _TIMED_OUT:
-        return SmsOutcome(fate=Fate.UNKNOWN, reason=f"{slug} answers with an error of its own ({status})")
+        why = Sentence("%(gateway)s answers with an error of its own (%(status)s)", gateway=slug, status=status)
+        return SmsOutcome(fate=Fate.UNKNOWN, reason=why)
     return None
 
 
-def _put_off(reason: str) -> SmsOutcome:
-    return SmsOutcome(fate=Fate.PUT_OFF, reason=reason)
+def _refuses_credentials(slug: str, status: int) -> Sentence:
+    return Sentence(
+        "%(gateway)s refuses our credentials (%(status)s): check them in CONNECTOR_SMS_URL", gateway=slug, status=status
+    )
 
 
 def parse_url(url: str) -> Account:

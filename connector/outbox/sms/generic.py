@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.account import CHECK_ACCOUNT, Account, accepted, refused, refuses_request, unknown
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
+from connector.sentence import Sentence
 
 _OK, _CLIENT_ERRORS = range(200, 300), range(400, 500)
 _OF_THE_TEXT = {400, 422}
 _LONGEST_ID = 200
+_NOT_TAKEN = Sentence("the gateway says that it did not take it")
 
 
 class Generic:
@@ -33,6 +35,7 @@ class Generic:
                 f"a URL of {account.slug} names a host, such as {account.slug}+https://gateway.example/send"
             )
         self._url = account.origin + (account.path or "/")
+        self._name = account.origin.partition("://")[2]
 
     def request(self, sms: Sms) -> Request:
         """Return the request that hands a text over."""
@@ -54,19 +57,19 @@ class Generic:
     def read(self, answer: Answer) -> SmsOutcome:
         """Say what an answer means; whatever is not certain is not known."""
         if answer.status in _OF_THE_TEXT:
-            return refused(f"the gateway refuses it ({answer.status})")
+            return refused(Sentence("%(gateway)s refuses it (%(code)s)", gateway=self._name, code=str(answer.status)))
         if answer.status in _CLIENT_ERRORS:
-            return put_off(f"the gateway refuses the request ({answer.status}): check CONNECTOR_SMS_URL")
+            return refuses_request(self._name, str(answer.status), CHECK_ACCOUNT)
         if answer.status not in _OK:
-            return unknown("the gateway", answer.status)
+            return unknown(self._name, answer.status)
         expected, body = self._account.options.get("ok", ""), answer.json
         path, colon, value = expected.partition(":")
         if expected:
             is_taken = str(_at(body, path)) == value if colon else answer.text.lstrip().startswith(expected)
-            return accepted(self._id(body)) if is_taken else refused("the gateway says that it did not take it")
+            return accepted(self._id(body)) if is_taken else refused(_NOT_TAKEN)
         if body.get("error") or body.get("errors") or body.get("success") is False:
-            return refused("the gateway says that it did not take it")
-        return accepted(self._id(body)) if body else unknown("the gateway", answer.status)
+            return refused(_NOT_TAKEN)
+        return accepted(self._id(body)) if body else unknown(self._name, answer.status)
 
     def _id(self, body: Any) -> str:
         value = _at(body, self._account.options.get("id", "id"))

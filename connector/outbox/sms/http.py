@@ -18,17 +18,26 @@ from urllib.parse import SplitResult, urlsplit
 
 from connector.exchange import uses, within
 from connector.ports import before_request
+from connector.sentence import Sentence
 
 TIMEOUT = timedelta(seconds=20)  # of a whole exchange: it ends before the lease of whoever waits for it
 _LARGEST = 256 * 1024  # bytes of an answer; gateways say a few hundred
 _PORTS = {"https": 443, "http": 80}
 
 
-class NotHandedOverError(Exception):
+class _RequestError(Exception):
+    """A request did not go through; `sentence` says why and names nobody."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
+
+
+class NotHandedOverError(_RequestError):
     """Nothing of the request has left: it can be made again."""
 
 
-class InDoubtError(Exception):
+class InDoubtError(_RequestError):
     """The request may have arrived, and its answer did not come: nobody knows what became of it."""
 
 
@@ -186,16 +195,20 @@ class _Guarded(http.client.HTTPConnection):
         return super().getresponse()
 
 
-def _why(error: Exception, host: str) -> str:
+def _why(error: Exception, host: str) -> Sentence:
     """Say what went wrong, in words fit for a log."""
     match error:
         case _InnerAddressError():
-            return f"{host} leads into an inner network: allow it in CONNECTOR_INNER_HOSTS if that is meant"
+            return Sentence(
+                "%(host)s leads into an inner network: allow it in CONNECTOR_INNER_HOSTS if that is meant", host=host
+            )
         case socket.gaierror():
-            return f"the name service does not know {host}, or does not answer"
+            return Sentence("the name service does not know %(host)s, or does not answer", host=host)
         case ssl.SSLCertVerificationError():
-            return f"the certificate of {host} cannot be trusted ({error.verify_message})"
+            return Sentence(
+                "the certificate of %(host)s cannot be trusted (%(reason)s)", host=host, reason=error.verify_message
+            )
         case TimeoutError():
-            return f"{host} took too long"
+            return Sentence("%(host)s took too long", host=host)
         case _:
-            return f"the connection to {host} failed ({type(error).__name__})"
+            return Sentence("the connection to %(host)s failed (%(kind)s)", host=host, kind=type(error).__name__)

@@ -62,10 +62,12 @@ class Library:
         Raises: NotSentError with what to correct.
         """
         if getproxies():
-            raise NotSentError(Sentence.quoted(_PROXY), permanent=False)
+            raise NotSentError(_PROXY, permanent=False)
         if self._target(_EXAMPLE) is None:
-            fault = "the Apprise library does not understand its URL in CONNECTOR_SMS_URL, or takes no number in it"
-            raise NotSentError(Sentence.quoted(fault), permanent=False)
+            fault = Sentence(
+                "the Apprise library does not understand its URL in CONNECTOR_SMS_URL, or takes no number in it"
+            )
+            raise NotSentError(fault, permanent=False)
 
     def hand_over(self, sms: Sms) -> SmsOutcome:
         """Hand one text over, once, and say what is certain of it."""
@@ -74,7 +76,7 @@ class Library:
         target = self._target(sms.number)
         if target is None:
             return SmsOutcome(
-                fate=Fate.REFUSED, reason="the gateway's plugin of the Apprise library takes no such number"
+                fate=Fate.REFUSED, reason=Sentence("the gateway's plugin of the Apprise library takes no such number")
             )
         before_request()
         answers: list[object] = []
@@ -83,8 +85,9 @@ class Library:
         sending.join(self._timeout.total_seconds())
         if answers == [True]:
             return SmsOutcome(fate=Fate.ACCEPTED)
-        why = "took too long" if sending.is_alive() else "does not say that it was sent"
-        return SmsOutcome(fate=Fate.UNKNOWN, reason=f"the Apprise library {why}")
+        if sending.is_alive():
+            return SmsOutcome(fate=Fate.UNKNOWN, reason=Sentence("the Apprise library took too long"))
+        return SmsOutcome(fate=Fate.UNKNOWN, reason=Sentence("the Apprise library does not say that it was sent"))
 
     def _target(self, number: str) -> Any:
         """Return the library's object for exactly this number; None if it makes anything else of it."""
@@ -101,7 +104,7 @@ class Library:
         return made if is_ours and not any(held.get(name) for name in _OTHERS) else None
 
 
-_PROXY = (
+_PROXY = Sentence(
     "a proxy is set in the environment, and the Apprise library would hand it the texts: unset it for Pencilled, or "
     "use one of our own adapters"
 )

@@ -6,27 +6,28 @@ each; HTTP 200 whatever happened).
 
 from __future__ import annotations
 
-from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.account import Account, accepted, refuses_number, refuses_request, unknown
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Fate, Sms, SmsOutcome
+from connector.sentence import Sentence
 
 _API = "https://gateway.seven.io"
 _DONE = {"100", "101"}  # taken; taken for some
 _OF_THE_NUMBER = {
-    "202": "it is no number that can be texted",
-    "301": "it is no number that can be texted",
-    "305": "the text is not one that can be sent",
-    "401": "the text is too long",
-    "403": "it has been sent too many texts today",
+    "202": Sentence("it is no number that can be texted"),
+    "301": Sentence("it is no number that can be texted"),
+    "305": Sentence("the text is not one that can be sent"),
+    "401": Sentence("the text is too long"),
+    "403": Sentence("it has been sent too many texts today"),
 }
 _REPEATED = "402"  # the same text went to the same number a moment ago: their own guard against repeats
 _OURS = {
-    "201": "the sender is not one that may be used",
-    "500": "the account has no credit left",
-    "900": "the key is not right",
-    "901": "the signature is not right",
-    "902": "the key may not send texts",
-    "903": "our address is not allowed to",
+    "201": Sentence("the sender is not one that may be used"),
+    "500": Sentence("the account has no credit left"),
+    "900": Sentence("the key is not right"),
+    "901": Sentence("the signature is not right"),
+    "902": Sentence("the key may not send texts"),
+    "903": Sentence("our address is not allowed to"),
 }
 
 
@@ -65,11 +66,12 @@ class Seven:
                 return accepted(first["id"])
             code = str(first.get("error") or "")
         if code in _OF_THE_NUMBER:
-            return refused(f"seven refuses it: {_OF_THE_NUMBER[code]} ({code})")
+            return refuses_number("seven", _OF_THE_NUMBER[code], code)
         if code == _REPEATED:
-            return SmsOutcome(fate=Fate.UNKNOWN, reason=f"seven takes it for a repeat of the last one ({code})")
+            why = Sentence("%(gateway)s takes it for a repeat of the last one (%(code)s)", gateway="seven", code=code)
+            return SmsOutcome(fate=Fate.UNKNOWN, reason=why)
         if code in _OURS:
-            return put_off(f"seven refuses the request: {_OURS[code]} ({code})")
+            return refuses_request("seven", code, _OURS[code])
         return unknown("seven", answer.status)
 
 

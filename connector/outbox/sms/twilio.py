@@ -6,23 +6,24 @@ twilio.com/docs/usage/twilios-response (errors: HTTP status, and a body with `co
 
 from __future__ import annotations
 
-from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.account import Account, accepted, refused, refuses_number, refuses_request, unknown
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
+from connector.sentence import Sentence
 
 _API = "https://api.twilio.com"
 _CLIENT_ERRORS = range(400, 500)
 _NOT_TAKEN = {"failed", "undelivered", "canceled"}
 # What concerns this number alone; every other refusal is of the account, and may be mended.
 _OF_THE_NUMBER = {
-    21211: "it is no number that exists",
-    21214: "it cannot be reached",
-    21217: "it is no number that exists",
-    21407: "it takes no texts",
-    21610: "its owner has stopped texts from us",
-    21612: "it cannot be reached from our sender",
-    21614: "it takes no texts",
-    21617: "the text is too long",
+    21211: Sentence("it is no number that exists"),
+    21214: Sentence("it cannot be reached"),
+    21217: Sentence("it is no number that exists"),
+    21407: Sentence("it takes no texts"),
+    21610: Sentence("its owner has stopped texts from us"),
+    21612: Sentence("it cannot be reached from our sender"),
+    21614: Sentence("it takes no texts"),
+    21617: Sentence("the text is too long"),
 }
 
 
@@ -52,17 +53,20 @@ class Twilio:
         if answer.status in _CLIENT_ERRORS:
             code = body.get("code")
             if code in _OF_THE_NUMBER:
-                return refused(f"twilio refuses the number: {_OF_THE_NUMBER[code]} ({code})")
-            known = code if isinstance(code, int) else "none"
-            return put_off(
-                f"twilio refuses the request ({answer.status}, error {known}): see twilio.com/docs/api/errors"
+                return refuses_number("twilio", _OF_THE_NUMBER[code], str(code))
+            return refuses_request(
+                "twilio", f"{answer.status}, {_known(code)}", Sentence("see twilio.com/docs/api/errors")
             )
         sid, code = body.get("sid"), body.get("error_code")
         if isinstance(sid, str) and sid and code is None and body.get("status") not in _NOT_TAKEN:
             return accepted(sid)
         if body.get("status") in _NOT_TAKEN:
-            return refused(f"twilio could not send it (error {code if isinstance(code, int) else 'none'})")
+            return refused(Sentence("%(gateway)s could not send it (%(code)s)", gateway="twilio", code=_known(code)))
         return unknown("twilio", answer.status)
+
+
+def _known(code: object) -> str:
+    return str(code) if isinstance(code, int) else "?"
 
 
 def open_account(account: Account) -> Twilio:

@@ -6,20 +6,28 @@ Source: developer.vonage.com/messaging/sms/guides/troubleshooting-sms (HTTP 200 
 
 from __future__ import annotations
 
-from connector.outbox.sms.account import Account, accepted, put_off, refused, unknown
+from connector.outbox.sms.account import Account, accepted, refuses_number, refuses_request, unknown
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Fate, Sms, SmsOutcome
+from connector.sentence import Sentence
 
 _API = "https://rest.nexmo.com"
 _OF_THE_NUMBER = {
-    "6": "it is no number that can be texted",
-    "7": "it is barred",
-    "22": "its network is not known",
-    "29": "it is not on the list of a trial account",
-    "33": "its owner has stopped texts from us",
+    "6": Sentence("it is no number that can be texted"),
+    "7": Sentence("it is barred"),
+    "22": Sentence("its network is not known"),
+    "29": Sentence("it is not on the list of a trial account"),
+    "33": Sentence("its owner has stopped texts from us"),
 }
 _INTERNAL = "5"  # an error while they worked on it
-_WAIT = {"1": "we send too fast", "8": "the account is barred", "9": "the account has no credit left"}
+_WAIT = {
+    "1": Sentence("we send too fast"),
+    "8": Sentence("the account is barred"),
+    "9": Sentence("the account has no credit left"),
+}
+
+
+_SEE_CODES = Sentence("see the error codes of its SMS API")
 
 
 class Vonage:
@@ -60,11 +68,11 @@ class Vonage:
             return accepted(remote_id) if remote_id else unknown("vonage", answer.status)
         status = failed[0] if failed[0].isdecimal() else ""
         if len(failed) < len(statuses) or status in {_INTERNAL, ""}:
-            return SmsOutcome(fate=Fate.UNKNOWN, reason=f"vonage cannot say what became of it (status {status})")
+            why = Sentence("%(gateway)s cannot say what became of it (%(code)s)", gateway="vonage", code=status or "?")
+            return SmsOutcome(fate=Fate.UNKNOWN, reason=why)
         if status in _OF_THE_NUMBER:
-            return refused(f"vonage refuses the number: {_OF_THE_NUMBER[status]} (status {status})")
-        why = _WAIT.get(status, "see the error codes of its SMS API")
-        return put_off(f"vonage refuses the request (status {status}): {why}")
+            return refuses_number("vonage", _OF_THE_NUMBER[status], status)
+        return refuses_request("vonage", status, _WAIT.get(status, _SEE_CODES))
 
 
 def open_account(account: Account) -> Vonage:

@@ -80,7 +80,7 @@ def test_with_a_proxy_in_the_environment_nothing_is_handed_over(
     outcome = gateway.hand_over(SMS)
 
     assert outcome.fate is Fate.PUT_OFF
-    assert "a proxy is set" in outcome.reason
+    assert "a proxy is set" in str(outcome.reason)
     with pytest.raises(NotSentError, match="a proxy is set"):
         gateway.check()
     assert fake.posted == []
