@@ -13,7 +13,7 @@ import pytest
 from connector.errors import RefusedError
 from connector.exchange import LateError, left, uses, within
 
-SOON, LONG = timedelta(seconds=0.05), timedelta(seconds=60)
+SOON, LONG = timedelta(seconds=0.4), timedelta(seconds=60)  # soon, and yet begun by then on a busy machine
 
 
 @dataclass(eq=False)
