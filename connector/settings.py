@@ -271,14 +271,20 @@ class Settings:
     mail_server_id: str = _setting(
         _server_id,
         "",
-        "How the mail server that takes your mail in calls itself in Authentication-Results; its word then proves who "
-        "wrote an answer. It must remove such headers of others under its name. Empty: signatures alone prove it.",
+        "How the mail server of that mailbox calls itself in Authentication-Results; its word then proves who wrote an "
+        "answer. It must remove such headers of others under its name. Empty: signatures alone prove it.",
     )
     mail_secret: str = _setting(
         _maybe_token,
         "",
         "With what a mail gateway signs the raw mails it posts to `/hooks/mail`, as Standard Webhooks says; empty: "
         "none is taken in so.",
+    )
+    mail_gateway_id: str = _setting(
+        _server_id,
+        "",
+        "How that gateway calls itself in Authentication-Results, if it writes them and removes those of others under "
+        "its name; empty: signatures alone prove who wrote what it posts.",
     )
     mailgun_key: str = _setting(
         _maybe_token,

@@ -165,9 +165,9 @@ def _posted(runtime: Runtime, body: bytes) -> Response:
 
     secrets = mail.Secrets(ours=runtime.settings.mail_secret, mailgun=runtime.settings.mailgun_key)
     now = runtime.clock()
-    raw = mail.raw(request.headers, body, secrets=secrets, now=now)
+    posted = mail.posted(request.headers, body, secrets=secrets, now=now)
     with runtime.database.begin() as db:
-        receiving.receive(db, raw, now=now)
+        receiving.receive(db, posted.raw, door=posted.door, now=now)
     _count(_MAIL, "received")
     return Response(status=_NO_CONTENT)
 

@@ -21,6 +21,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
 from connector.errors import NotificationRejectedError
+from connector.storage.incoming import Door
 
 LARGEST = 4 * 1024 * 1024  # bytes of a post; a mail of more than the bounds allow is still counted, and not kept
 TOLERANCE = timedelta(minutes=5)
@@ -43,18 +44,31 @@ class Secrets:
     mailgun: str = field(default="", repr=False)
 
 
-def raw(headers: Headers, body: bytes, *, secrets: Secrets, now: datetime) -> bytes:
-    """Return the mail that a gateway has posted, as it came to the gateway; no I/O.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A mail that a gateway has posted.
+
+    Attributes:
+        raw: As it came to the gateway.
+        door: By which signature; what one gateway lets through proves nothing about another.
+    """
+
+    raw: bytes = field(repr=False)
+    door: Door
+
+
+def posted(headers: Headers, body: bytes, *, secrets: Secrets, now: datetime) -> Posted:
+    """Return the mail that a gateway has posted; no I/O.
 
     Raises: NotificationRejectedError if the post is not genuine, not of these minutes, or holds no mail.
     """
     kind, options = parse_options_header(headers.get("Content-Type", ""))
     if kind in _FORMS:
-        return _of_mailgun(_fields(kind, options, body), secrets.mailgun, now=now)
+        return Posted(raw=_of_mailgun(_fields(kind, options, body), secrets.mailgun, now=now), door=Door.MAILGUN)
     _verify(headers, body, secrets.ours, now=now)
     if not body:
         raise NotificationRejectedError("a gateway has posted no mail")
-    return body
+    return Posted(raw=body, door=Door.GATEWAY)
 
 
 def _verify(headers: Headers, body: bytes, secret: str, *, now: datetime) -> None:

@@ -207,7 +207,7 @@ HOLDINGS: Sequence[Holding] = (
         table=tables.incoming_mails,
         rows=_by_session(tables.incoming_mails),
         erased={"raw": _word(None)},  # and until it was read nobody knows whose it is: for moments
-        kept="id identity received_at outcome session_id",
+        kept="id identity received_at door outcome session_id",
     ),
     Holding(
         section="conversations",

@@ -533,6 +533,7 @@ incoming_mails = Table(
     Column("identity", String(64), nullable=False, unique=True),  # the same in every copy of it
     Column("raw", LargeBinary),  # as it came; NULL once it was read
     Column("received_at", UtcDateTime, nullable=False, index=True),
+    Column("door", String(16)),  # by which it came in; NULL where nobody noted it
     Column("outcome", String(16)),  # what became of it; NULL until it was read
     Column("session_id", Uuid, index=True),  # which it is about, if it is an answer
 )

@@ -24,6 +24,7 @@ from connector.services.client_mails import Kept
 from connector.services.views.sessions import session_page
 from connector.services.views.timeline import line_of
 from connector.storage import conversations, needs, people, tables, timeline
+from connector.storage.incoming import Door
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.counted import Counted
@@ -54,9 +55,9 @@ def outcomes(practice: Practice) -> list[str | None]:
     return [row.outcome for row in rows(practice)]
 
 
-def receive(practice: Practice, *raws: bytes) -> list[bool]:
+def receive(practice: Practice, *raws: bytes, door: Door = Door.MAILBOX) -> list[bool]:
     with practice.database.begin() as db:
-        return [receiving.receive(db, raw, now=practice.now) for raw in raws]
+        return [receiving.receive(db, raw, door=door, now=practice.now) for raw in raws]
 
 
 def take_in(practice: Practice, *raws: bytes) -> list[str | None]:
