@@ -36,12 +36,11 @@ log = structlog.get_logger(__name__)
 KEPT = timedelta(days=90)  # what became of a mail, so that a copy of it does nothing
 LANE = "inbox"
 # Outcomes; all others are words of `connector.inbox` and of `Kept`.
-BOUNCE = "bounce"
 UNMATCHED = "unmatched"  # words that answer no letter of ours to a client
 UNFETCHED = "unfetched"  # the mailbox's server does not hand it over
 SAME_TIME = "same_time"  # they ask for the time that they have
 REFRESHED = "refreshed"
-OTHERS = (BOUNCE, UNMATCHED, UNFETCHED, SAME_TIME, REFRESHED)
+OTHERS = (returned.BOUNCE, returned.ELSEWHERE, UNMATCHED, UNFETCHED, SAME_TIME, REFRESHED)
 
 _QUARANTINED = frozenset({*Excess, UNMATCHED, UNFETCHED, Kept.TOO_MANY})  # nobody will ever see what they say
 
@@ -137,7 +136,7 @@ def _carry_out(
         case Words(text=text):
             return _words(db, policy, mail, text, now=received_at)
         case Bounce() as bounce:
-            return BOUNCE, returned.note(db, bounce, now=received_at)
+            return returned.note(db, bounce, now=received_at)
         case Nothing(reason=reason):
             return reason.value, None
         case message:
