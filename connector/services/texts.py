@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from connector import paths
 from connector.domain.facts import PersonChanged
 from connector.domain.people import Actor, Client, Role
+from connector.domain.stop_words import says_stop
 from connector.ports import Receipt, Reply, Told
 from connector.services import notices
 from connector.storage import conversations, messages, people, sessions, timeline
@@ -18,7 +19,6 @@ from connector.storage.messages import Message
 from connector.storage.seal import Seal
 
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
-_STOP = frozenset({"stop", "stopp", "stopall", "stop all", "unsubscribe"})
 
 
 def path(seal: Seal) -> str:
@@ -33,7 +33,7 @@ def receive(db: Connection, told: Iterable[Told], *, now: datetime) -> int:
         match one:
             case Receipt():
                 count += _note(db, one, now)
-            case Reply() if one.stops or " ".join(one.text.lower().split()).strip(".! ") in _STOP:
+            case Reply() if one.stops or says_stop(one.text):
                 count += _stop(db, one.number, now)
             case Reply():
                 pass  # nobody reads answers by text, and none asks for one

@@ -192,12 +192,13 @@ def test_a_text_that_has_arrived_stays_so(practice: Practice, booked: Session, d
     assert told_practitioner(practice, booked) == []
 
 
+@pytest.mark.parametrize("text", [" STOP. ", "Bitte keine SMS mehr"])
 def test_stop_ends_the_agreement_of_everybody_of_that_number(
-    practice: Practice, alex: Client, booked: Session, door: FlaskClient
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient, text: str
 ) -> None:
     other = practice.another_client(replace(alex, id=booked.id))
 
-    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": " STOP. "}) == 204
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": text}) == 204
 
     with practice.database.read() as db:
         assert not people.client(db, alex.id).texts_agreed
