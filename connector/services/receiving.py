@@ -25,7 +25,7 @@ from connector.inbox.verdict import Verdict, judge
 from connector.services import client_mails, conversations, returned, standstill
 from connector.services.client_mails import Kept
 from connector.services.policy import Policy
-from connector.storage import incoming, ledger, people, sessions
+from connector.storage import incoming, ledger, people, sessions, spent_tokens
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.incoming import Door
@@ -61,6 +61,11 @@ def receive(db: Connection, raw: bytes, *, door: Door, now: datetime) -> bool:
     else:
         _note(mail_id, outcome)
     return True
+
+
+def is_first(db: Connection, raw: bytes, *, token: str, ends_at: datetime) -> bool:
+    """Whether what a gateway has signed in a mail's stead has come with no other mail."""
+    return spent_tokens.spend(db, token, identity=bounds.identity(raw), ends_at=ends_at)
 
 
 def refuse(db: Connection, outcome: str, *, identity: str, now: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from connector.services import publishing, receiving
 from connector.services.signing_in import browsers, links
-from connector.storage import incoming, needs, pending_connections, published, short_links, signins
+from connector.storage import incoming, needs, pending_connections, published, short_links, signins, spent_tokens
 
 EVERY = timedelta(hours=1)  # whoever stores something that ends has it swept after that (`installation.have_swept`)
 
@@ -19,6 +19,7 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     signins.sweep(db, ended_before=now - links.WITHIN)  # until then they count as letters to their address
     pending_connections.sweep(db, now=now)
     short_links.sweep(db, now=now)
+    spent_tokens.sweep(db, now=now)
     published.sweep(db, revoked_before=now - publishing.REMEMBERED)
     incoming.sweep(db, received_before=now - receiving.KEPT)
     return now + EVERY if needs.is_to_be_swept(db) else None

@@ -28,7 +28,8 @@ from tests.inbox import mails
 from tests.services.practice import Practice
 from tests.services.test_receiving import SERVER, reply
 from webhooks import mail
-from webhooks.mail import TOLERANCE, Secrets
+from webhooks._age import TOLERANCE
+from webhooks.mail import Secrets
 
 from .stage import runtime_of
 
@@ -227,3 +228,24 @@ def test_the_word_of_a_server_counts_at_its_own_door_alone(
         client.post("/hooks/mail", data=fields(at=at) | {"body-mime": answer.decode()})
     practice.carry_out(Kind.MAIL)
     assert outcomes(practice) == ["applies" if trusted else "unproved"]
+
+
+def test_what_mailgun_has_signed_goes_with_one_mail_however_often_that_is_posted(
+    practice: Practice, sqlite_url: str
+) -> None:
+    client = door(practice, sqlite_url, mailgun_key=SECRETS.mailgun)
+    genuine = fields(at=int(practice.now.timestamp()))
+    other = genuine | {"body-mime": mails.plain("another").decode()}
+    answers = [client.post("/hooks/mail", data=form).status_code for form in (genuine, other, genuine)]
+    assert (answers, outcomes(practice)) == ([204, 404, 204], [None])
+
+
+def test_what_a_gateway_has_signed_is_forgotten_once_its_age_refuses_it(practice: Practice, sqlite_url: str) -> None:
+    client = door(practice, sqlite_url, mailgun_key=SECRETS.mailgun)
+    client.post("/hooks/mail", data=fields(at=int((practice.now + TOLERANCE).timestamp())))
+    for minutes, left in ((9, 1), (61, 0)):
+        practice.wait(minutes=minutes)
+        practice.carry_out(Kind.MAIL)
+        practice.carry_out(Kind.UPKEEP)
+        with practice.database.read() as db:
+            assert len(db.execute(sa.select(tables.spent_tokens)).all()) == left
