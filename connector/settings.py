@@ -467,6 +467,17 @@ def _registrations(values: Mapping[str, Any], declared: Sequence[Declaration]) -
             yield declaration.slug, registered
 
 
+def _mail_contradictions(settings: Settings) -> Iterator[str]:
+    """Say which server is named of a door that nothing comes in by: its word counts at no other."""
+    if settings.mail_server_id and not settings.mailbox_url:
+        yield (
+            "CONNECTOR_MAIL_SERVER_ID: it is about CONNECTOR_MAILBOX_URL, so set that, too; of a gateway "
+            "that posts mail, set CONNECTOR_MAIL_GATEWAY_ID"
+        )
+    if settings.mail_gateway_id and not settings.mail_secret:
+        yield "CONNECTOR_MAIL_GATEWAY_ID: it is about mail signed with CONNECTOR_MAIL_SECRET, so set that, too"
+
+
 def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list[str]:
     """Say which settings do not go together, or leave out what others need."""
     faults = []
@@ -484,6 +495,7 @@ def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list
         )
     if settings.worker_threads < 1 or settings.lane_limit < 1:
         faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
+    faults += _mail_contradictions(settings)
     for declaration in declared:
         if declaration.registration is not None:
             faults += declaration.registration.faults(settings.registrations[declaration.slug])
