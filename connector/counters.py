@@ -124,8 +124,8 @@ MAILS = Counter(
         "outcome": (
             *("applies", "unproved", "unknown", "not_invited", "ahead", "stale", "repeated", "ended"),
             *("other_method", "contradictory", "not_whole", "not_one_event", "series", "uid", "sequence", "attendee"),
-            *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author", "bounce"),
-            *("shown", "too_many", "unmatched", "same_time", "refreshed"),
+            *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author"),
+            *("bounce", "bounce_elsewhere", "shown", "too_many", "unmatched", "same_time", "refreshed"),
             *("mail_size", "mail_lines", "nul", "header_size", "header_lines", "content_header", "parts", "nesting"),
             *("calendar_size", "calendar_lines", "attendees", "unparsable", "unfetched"),
         )

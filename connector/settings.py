@@ -278,14 +278,20 @@ class Settings:
     mail_server_id: str = _setting(
         _server_id,
         "",
-        "How the mail server that takes your mail in calls itself in Authentication-Results; its word then proves who "
-        "wrote an answer. It must remove such headers of others under its name. Empty: signatures alone prove it.",
+        "How the mail server of that mailbox calls itself in Authentication-Results; its word then proves who wrote an "
+        "answer. It must remove such headers of others under its name. Empty: signatures alone prove it.",
     )
     mail_secret: str = _setting(
         _maybe_token,
         "",
         "With what a mail gateway signs the raw mails it posts to `/hooks/mail`, as Standard Webhooks says; empty: "
         "none is taken in so.",
+    )
+    mail_gateway_id: str = _setting(
+        _server_id,
+        "",
+        "How that gateway calls itself in Authentication-Results, if it writes them and removes those of others under "
+        "its name; empty: signatures alone prove who wrote what it posts.",
     )
     mailgun_key: str = _setting(
         _maybe_token,
@@ -468,6 +474,17 @@ def _registrations(values: Mapping[str, Any], declared: Sequence[Declaration]) -
             yield declaration.slug, registered
 
 
+def _mail_contradictions(settings: Settings) -> Iterator[str]:
+    """Say which server is named of a door that nothing comes in by: its word counts at no other."""
+    if settings.mail_server_id and not settings.mailbox_url:
+        yield (
+            "CONNECTOR_MAIL_SERVER_ID: it is about CONNECTOR_MAILBOX_URL, so set that, too; of a gateway "
+            "that posts mail, set CONNECTOR_MAIL_GATEWAY_ID"
+        )
+    if settings.mail_gateway_id and not settings.mail_secret:
+        yield "CONNECTOR_MAIL_GATEWAY_ID: it is about mail signed with CONNECTOR_MAIL_SECRET, so set that, too"
+
+
 def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list[str]:
     """Say which settings do not go together, or leave out what others need."""
     faults = []
@@ -485,6 +502,7 @@ def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list
         )
     if settings.worker_threads < 1 or settings.lane_limit < 1:
         faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
+    faults += _mail_contradictions(settings)
     for declaration in declared:
         if declaration.registration is not None:
             faults += declaration.registration.faults(settings.registrations[declaration.slug])

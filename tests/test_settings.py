@@ -286,7 +286,7 @@ def _commands(text: str) -> Iterator[list[str]]:
         ("CONNECTOR_MAILBOX_URL", "imaps://kim:secret@mail.example", True),
         ("CONNECTOR_MAIL_SECRET", "s" * 32, True),
         ("CONNECTOR_MAILGUN_KEY", "k" * 32, True),
-        ("CONNECTOR_MAIL_SERVER_ID", "mx.example", False),
+        ("CONNECTOR_OPERATOR_MAIL", "kim@mail.example", False),
     ],
 )
 def test_answers_are_read_where_a_mailbox_or_a_gateway_of_mail_is_in_use(
@@ -302,3 +302,17 @@ def test_a_mailbox_s_password_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("imaps://kim:secret@mail.example/INBOX\n")
     read = Settings.from_env({"CONNECTOR_MAILBOX_URL_FILE": str(tmp_path / "url")}, declared())
     assert read.mailbox_url == "imaps://kim:secret@mail.example/INBOX"
+
+
+@pytest.mark.parametrize(
+    ("variable", "door", "value"),
+    [
+        ("CONNECTOR_MAIL_SERVER_ID", "CONNECTOR_MAILBOX_URL", "imaps://kim:secret@mail.example"),
+        ("CONNECTOR_MAIL_GATEWAY_ID", "CONNECTOR_MAIL_SECRET", "s" * 32),
+    ],
+)
+def test_a_server_whose_word_counts_is_named_of_a_door_that_is_in_use(variable: str, door: str, value: str) -> None:
+    named = {variable: "mx.example"}
+    with pytest.raises(SettingsError, match=rf"{variable}: .*{door}"):
+        Settings.from_env(named, declared())
+    assert Settings.from_env(named | {door: value}, declared())

@@ -27,6 +27,7 @@ from connector.services.accounts import subscriptions
 from connector.services.accounts.notifications import receive
 from connector.storage import channels
 from webhooks._addresses import ChannelAddress, Parse, SharedAddress, Unseal, Webhook, may_be_ours
+from webhooks._age import TOLERANCE
 from webhooks._handshake import Handshake
 
 LARGEST = 64 * 1024  # bytes of one push
@@ -146,9 +147,10 @@ def _told(runtime: Runtime, token: str, body: bytes) -> Response:
     if runtime.texts is None or not _is_door(runtime, token):
         raise NotificationRejectedError("no address of ours")
     url = runtime.settings.public_url + paths.texts(token)
-    told = sms.parse(runtime.texts, url, request.headers, body)
+    now = runtime.clock()
+    told = sms.parse(runtime.texts, url, request.headers, body, now=now)
     with runtime.database.begin() as db:
-        taken = text_service.receive(db, runtime.policy, told, now=runtime.clock())
+        taken = text_service.receive(db, runtime.policy, told, now=now)
     _count(_TEXTS, "received", taken)
     return Response(status=_NO_CONTENT)
 
@@ -165,9 +167,11 @@ def _posted(runtime: Runtime, body: bytes) -> Response:
 
     secrets = mail.Secrets(ours=runtime.settings.mail_secret, mailgun=runtime.settings.mailgun_key)
     now = runtime.clock()
-    raw = mail.raw(request.headers, body, secrets=secrets, now=now)
+    posted = mail.posted(request.headers, body, secrets=secrets, now=now)
     with runtime.database.begin() as db:
-        receiving.receive(db, raw, now=now)
+        if posted.token and not receiving.is_first(db, posted.raw, token=posted.token, ends_at=now + 2 * TOLERANCE):
+            raise NotificationRejectedError("what a gateway has signed has come before, with another mail")
+        receiving.receive(db, posted.raw, door=posted.door, now=now)
     _count(_MAIL, "received")
     return Response(status=_NO_CONTENT)
 

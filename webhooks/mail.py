@@ -12,7 +12,7 @@ import base64
 import binascii
 import hmac
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from io import BytesIO
 
 from werkzeug.datastructures import Headers, MultiDict
@@ -21,11 +21,11 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
 from connector.errors import NotificationRejectedError
+from connector.storage.incoming import Door
+from webhooks._age import check_time
 
 LARGEST = 4 * 1024 * 1024  # bytes of a post; a mail of more than the bounds allow is still counted, and not kept
-TOLERANCE = timedelta(minutes=5)
 _MOST_FIELDS = 200
-_DIGITS = 11
 _PREFIX = "whsec_"
 _FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 
@@ -43,18 +43,35 @@ class Secrets:
     mailgun: str = field(default="", repr=False)
 
 
-def raw(headers: Headers, body: bytes, *, secrets: Secrets, now: datetime) -> bytes:
-    """Return the mail that a gateway has posted, as it came to the gateway; no I/O.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A mail that a gateway has posted.
+
+    Attributes:
+        raw: As it came to the gateway.
+        door: By which signature; what one gateway lets through proves nothing about another.
+        token: What was signed in the mail's stead, so that it goes with this one alone; empty where the mail is.
+    """
+
+    raw: bytes = field(repr=False)
+    door: Door
+    token: str = field(default="", repr=False)
+
+
+def posted(headers: Headers, body: bytes, *, secrets: Secrets, now: datetime) -> Posted:
+    """Return the mail that a gateway has posted; no I/O.
 
     Raises: NotificationRejectedError if the post is not genuine, not of these minutes, or holds no mail.
     """
     kind, options = parse_options_header(headers.get("Content-Type", ""))
     if kind in _FORMS:
-        return _of_mailgun(_fields(kind, options, body), secrets.mailgun, now=now)
+        fields = _fields(kind, options, body)
+        mail = _of_mailgun(fields, secrets.mailgun, now=now)
+        return Posted(raw=mail, door=Door.MAILGUN, token=fields["token"])
     _verify(headers, body, secrets.ours, now=now)
     if not body:
         raise NotificationRejectedError("a gateway has posted no mail")
-    return body
+    return Posted(raw=body, door=Door.GATEWAY)
 
 
 def _verify(headers: Headers, body: bytes, secret: str, *, now: datetime) -> None:
@@ -62,7 +79,7 @@ def _verify(headers: Headers, body: bytes, secret: str, *, now: datetime) -> Non
     identity, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not secret:
         raise NotificationRejectedError("no secret is set for mail that is posted")
-    _check_time(at, now)
+    check_time(at, now)
     expected = hmac.digest(_key(secret), f"{identity}.{at}.".encode() + body, "sha256")
     signatures = headers.get("webhook-signature", "").split()
     if not any(hmac.compare_digest(_signature(one), expected) for one in signatures):
@@ -91,7 +108,7 @@ def _of_mailgun(fields: MultiDict[str, str], key: str, *, now: datetime) -> byte
     if not key:
         raise NotificationRejectedError("no key of Mailgun is set")
     at, token = fields.get("timestamp", ""), fields.get("token", "")
-    _check_time(at, now)
+    check_time(at, now)
     expected = hmac.new(key.encode(), f"{at}{token}".encode(errors="replace"), "sha256").hexdigest()
     if not hmac.compare_digest(fields.get("signature", "").encode(errors="replace"), expected.encode()):
         raise NotificationRejectedError("Mailgun has not signed this")
@@ -108,10 +125,3 @@ def _fields(kind: str, options: dict[str, str], body: bytes) -> MultiDict[str, s
     except (ValueError, RequestEntityTooLarge) as error:
         raise NotificationRejectedError("what a gateway has posted is no form") from error
     return fields
-
-
-def _check_time(at: str, now: datetime) -> None:
-    if not (at.isascii() and at.isdigit() and len(at) <= _DIGITS):
-        raise NotificationRejectedError("a post says not when it was made")
-    if abs(int(at) - now.timestamp()) > TOLERANCE.total_seconds():
-        raise NotificationRejectedError("a post was made long ago, or the clocks differ")

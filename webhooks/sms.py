@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,7 @@ from werkzeug.datastructures import Headers
 
 from connector.errors import NotificationRejectedError
 from connector.ports import Receipt, Reply, Signing, Told
+from webhooks._age import check_time
 
 _DELIVERED, _FAILED = "delivered", "failed"
 _FAILURES = frozenset({"failed", "undelivered", "rejected", "expired", "notdelivered"})
@@ -30,7 +32,7 @@ _LONGEST_ID = 200
 _DIGESTS = frozenset({"md5", "sha1", "sha256", "sha512"})
 
 
-def parse(signing: Signing, url: str, headers: Headers, body: bytes) -> tuple[Told, ...]:
+def parse(signing: Signing, url: str, headers: Headers, body: bytes, *, now: datetime) -> tuple[Told, ...]:
     """Return what a push tells that is of use to us, once it is verified; no I/O.
 
     Args:
@@ -38,10 +40,12 @@ def parse(signing: Signing, url: str, headers: Headers, body: bytes) -> tuple[To
         url: The whole address at which it came in, as the gateway knows it.
         headers: Of the request.
         body: As it came.
+        now: Where a gateway signs when it tells, that was minutes ago at most.
     Raises: NotificationRejectedError if it is not genuine, or makes no sense.
     """
     values = _values(headers, body)
     _verify(signing, url, headers, body, values)
+    _check_age(signing, headers, values, now)
     return tuple(_told(signing.slug, values))
 
 
@@ -73,6 +77,17 @@ def _verify(signing: Signing, url: str, headers: Headers, body: bytes, values: M
             return
     if not hmac.compare_digest(shown.encode(), expected.encode()):
         raise NotificationRejectedError(f"{signing.slug} has not signed this")
+
+
+def _check_age(signing: Signing, headers: Headers, values: Mapping[str, Any], now: datetime) -> None:
+    """Raise NotificationRejectedError for a copy of what a gateway has told long ago, where it signs its time, too."""
+    match signing.slug:
+        case "vonage" if signing.secret:
+            check_time(str(values.get("timestamp", "")), now)
+        case "seven" if signing.secret:
+            check_time(headers.get("X-Timestamp", ""), now)
+        case _:
+            return
 
 
 def _of_twilio(signing: Signing, url: str, values: Mapping[str, Any]) -> str:

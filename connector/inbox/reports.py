@@ -17,6 +17,9 @@ _ACTION = {"failed": True, "delayed": False}
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 _MESSAGE_ID = re.compile(r"^[> \t]{0,8}message-id:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE)
 SERVERS = ("mailer-daemon@", "postmaster@")
+_RECIPIENTS = ("original-recipient", "final-recipient")
+_NAMED = re.compile(r"^<([^<>\s]{3,320})>:", re.MULTILINE)  # as Postfix and qmail write
+_MOST_NAMED = 50
 _LONGEST_READ = 100_000  # bytes of a part that are looked at
 _WRITTEN_STATUS = re.compile(r"(?<![\d.])5\.\d{1,3}\.\d{1,3}(?![\d.])", re.ASCII)
 _WRITTEN_CODE = re.compile(r"(?<![\d.-])55[0-4](?=[ -])", re.ASCII)  # RFC 5321
@@ -28,15 +31,16 @@ _GOES_ON = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered:
-    """One address that a letter did not arrive at.
+    """One recipient whom a letter did not reach.
 
     Attributes:
-        address: In small letters; empty if the report does not say which, or not so that it is one.
+        addresses: Under which the report names them, in small letters: as the letter had it, and as servers have passed
+            it on; empty if it names none.
         status: As RFC 3463 numbers it, such as `5.1.1`; empty if it is not told.
         is_final: Whether its server has given up; else it goes on trying.
     """
 
-    address: str
+    addresses: tuple[str, ...]
     status: str
     is_final: bool
 
@@ -75,7 +79,7 @@ def read_words(mail: BoundedMail, *, author: str) -> Bounce | None:
     the standard's form is due.
     """
     failed = value(mail.message, "x-failed-recipients")
-    if not (failed or author.startswith(SERVERS)):
+    if not (author.startswith(SERVERS) or (failed and _is_of_a_program(mail.message))):
         return None
     texts = [_text(part) for part in mail.parts if part.get_content_maintype() == "text"]
     said = texts[0] if texts else ""
@@ -87,11 +91,22 @@ def read_words(mail: BoundedMail, *, author: str) -> Bounce | None:
     letters = dict.fromkeys(one for found in (*named, *map(_returned, mail.parts)) for one in found)
     if not letters:
         return None
-    recipient = address(failed.partition(",")[0])
+    recipients = _addresses(*(failed.split(",") if failed else _NAMED.findall(said)))
     return Bounce(
         letters=tuple(letters),
-        undelivered=(Undelivered(address=recipient, status=status[0] if status else "", is_final=True),),
+        undelivered=(Undelivered(addresses=recipients, status=status[0] if status else "", is_final=True),),
     )
+
+
+def _is_of_a_program(message: Message) -> bool:
+    """Whether a mail says that nobody has written it: nobody is to answer it, or it was submitted by itself."""
+    submitted = value(message, "auto-submitted").partition(";")[0].strip().lower()
+    return value(message, "return-path") == "<>" or submitted not in {"", "no"}
+
+
+def _addresses(*texts: str) -> tuple[str, ...]:
+    """Return those that are addresses, each once."""
+    return tuple(dict.fromkeys(one for text in texts[:_MOST_NAMED] if (one := address(text))))
 
 
 def _text(part: Message) -> str:
@@ -105,10 +120,10 @@ def _undelivered(part: Message) -> Iterator[Undelivered]:
         action = value(block, "action").partition(" ")[0].lower() if isinstance(block, Message) else ""
         if not isinstance(block, Message) or action not in _ACTION:
             continue
-        recipient = value(block, "original-recipient") or value(block, "final-recipient")
+        named = (value(block, name).rpartition(";")[2].strip().strip("<>") for name in _RECIPIENTS)
         status = _STATUS.match(value(block, "status"))
         yield Undelivered(
-            address=address(recipient.rpartition(";")[2].strip().strip("<>")),
+            addresses=_addresses(*named),
             status=status[0] if status else "",
             is_final=_ACTION[action],
         )

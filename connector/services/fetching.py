@@ -27,6 +27,7 @@ from connector.services.policy import Policy
 from connector.storage import incoming, installation, ledger, people, reply_mailbox
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
+from connector.storage.incoming import Door
 from connector.storage.ledger import Key, Kind, Urgency
 
 LANE = "mailbox"
@@ -169,7 +170,7 @@ class _Round:
     def _fetch(self, uid: int, *, is_behind: bool) -> None:
         raw = self.folder.fetch(uid)
         with fenced(self.database, self.fence) as db:
-            receiving.receive(db, raw, now=self.clock())
+            receiving.receive(db, raw, door=Door.MAILBOX, now=self.clock())
             (reply_mailbox.settle if is_behind else reply_mailbox.pass_on)(db, uid)
         self.stored.append(uid)
 

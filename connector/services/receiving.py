@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -24,9 +25,10 @@ from connector.inbox.verdict import Verdict, judge
 from connector.services import client_mails, conversations, returned, standstill
 from connector.services.client_mails import Kept
 from connector.services.policy import Policy
-from connector.storage import incoming, ledger, people, sessions
+from connector.storage import incoming, ledger, people, sessions, spent_tokens
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
+from connector.storage.incoming import Door
 from connector.storage.ledger import Key, Kind
 
 log = structlog.get_logger(__name__)
@@ -34,24 +36,24 @@ log = structlog.get_logger(__name__)
 KEPT = timedelta(days=90)  # what became of a mail, so that a copy of it does nothing
 LANE = "inbox"
 # Outcomes; all others are words of `connector.inbox` and of `Kept`.
-BOUNCE = "bounce"
 UNMATCHED = "unmatched"  # words that answer no letter of ours to a client
 UNFETCHED = "unfetched"  # the mailbox's server does not hand it over
 SAME_TIME = "same_time"  # they ask for the time that they have
 REFRESHED = "refreshed"
-OTHERS = (BOUNCE, UNMATCHED, UNFETCHED, SAME_TIME, REFRESHED)
+OTHERS = (returned.BOUNCE, returned.ELSEWHERE, UNMATCHED, UNFETCHED, SAME_TIME, REFRESHED)
 
 _QUARANTINED = frozenset({*Excess, UNMATCHED, UNFETCHED, Kept.TOO_MANY})  # nobody will ever see what they say
 
 
-def receive(db: Connection, raw: bytes, *, now: datetime) -> bool:
+def receive(db: Connection, raw: bytes, *, door: Door, now: datetime) -> bool:
     """Store a mail that is to be read, and return whether it is new.
 
     One that is too large is quarantined at once and not kept: whoever fetches mail stops one byte beyond the bound.
     """
     is_large = len(raw) > bounds.LARGEST
     outcome = Excess.MAIL_SIZE.value if is_large else None
-    mail_id = incoming.add(db, identity=bounds.identity(raw), raw=None if is_large else raw, outcome=outcome, now=now)
+    identity, kept = bounds.identity(raw), None if is_large else raw
+    mail_id = incoming.add(db, identity=identity, raw=kept, door=door, outcome=outcome, now=now)
     if mail_id is None:
         return False
     if outcome is None:
@@ -61,21 +63,29 @@ def receive(db: Connection, raw: bytes, *, now: datetime) -> bool:
     return True
 
 
+def is_first(db: Connection, raw: bytes, *, token: str, ends_at: datetime) -> bool:
+    """Whether what a gateway has signed in a mail's stead has come with no other mail."""
+    return spent_tokens.spend(db, token, identity=bounds.identity(raw), ends_at=ends_at)
+
+
 def refuse(db: Connection, outcome: str, *, identity: str, now: datetime) -> None:
     """Quarantine a mail of which nothing was fetched; `identity` is what is the same whenever it is listed."""
-    mail_id = incoming.add(db, identity=identity, raw=None, outcome=outcome, now=now)
+    mail_id = incoming.add(db, identity=identity, raw=None, door=Door.MAILBOX, outcome=outcome, now=now)
     if mail_id is not None:
         _note(mail_id, outcome)
 
 
-def read(database: Database, policy: Policy, mail_id: UUID, *, server: str, keys: Keys, fence: Fence) -> None:
+def read(
+    database: Database, policy: Policy, mail_id: UUID, *, servers: Mapping[Door, str], keys: Keys, fence: Fence
+) -> None:
     """Read a mail that was stored, and note what becomes of it.
 
     Args:
         database: Where it is.
         policy: How this installation does things.
         mail_id: Which.
-        server: The authserv-id of the mail server whose word counts; empty for none.
+        servers: The authserv-id of the mail server whose word counts, of each door that has one: what another door lets
+            through under its name is anybody's.
         keys: Where the public keys of signatures are found; asked only about answers to invitations of ours.
         fence: The claim that this is done under.
     Raises: TransientError where a key cannot be looked up now.
@@ -84,10 +94,11 @@ def read(database: Database, policy: Policy, mail_id: UUID, *, server: str, keys
         stored = incoming.unread(db, mail_id)
     if stored is None:
         return
-    raw, received_at = stored
+    received_at = stored.received_at
+    server = servers.get(stored.door, "") if stored.door else ""
     session_id: UUID | None = None
     try:
-        bounded, mail = _understood(raw)
+        bounded, mail = _understood(stored.raw)
     except QuarantinedError as error:
         with fenced(database, fence) as db:
             incoming.settle(db, mail_id, outcome := error.excess.value)
@@ -130,7 +141,7 @@ def _carry_out(
         case Words(text=text):
             return _words(db, policy, mail, text, now=received_at)
         case Bounce() as bounce:
-            return BOUNCE, returned.note(db, bounce, now=received_at)
+            return returned.note(db, bounce, now=received_at)
         case Nothing(reason=reason):
             return reason.value, None
         case message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +14,7 @@ from connector.domain import conversation as rules
 from connector.domain.facts import NoticeRefused
 from connector.domain.people import CLOCK
 from connector.failures import tell
-from connector.inbox.reports import Bounce
+from connector.inbox.reports import Bounce, Undelivered
 from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.conversations import remembered
@@ -24,27 +25,51 @@ from connector.storage.sentences import written
 
 _HAS_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 
+# What becomes of a report.
+BOUNCE = "bounce"
+ELSEWHERE = "bounce_elsewhere"  # a letter of ours reached its reader, who had it passed on to where it did not arrive
 
-def note(db: Connection, bounce: Bounce, *, now: datetime) -> UUID | None:
-    """Note which letters of ours came back for good, and tell the practitioner; return a session that it is about.
 
-    Its Message-ID proves it: nobody knows that but whom the letter was sent to, and the mail servers in between. What
-    is only late changes nothing.
+def note(db: Connection, bounce: Bounce, *, now: datetime) -> tuple[str, UUID | None]:
+    """Note which letters of ours came back for good, and tell the practitioner.
+
+    A report is about a letter and an address. Its Message-ID proves it: nobody knows that but whom the letter was sent
+    to, and the mail servers in between; but whoever received it may have passed it on, and what becomes of that is
+    nothing to us. What is only late changes nothing.
+
+    Returns: What becomes of the report, and a session that it is about.
     """
     final = [one for one in bounce.undelivered if one.is_final]
-    if not final:
-        return None
-    status = final[0].status
-    why = (
-        Sentence("the recipient's mail server sent it back (%(status)s)", status=status)
-        if status
-        else Sentence("the recipient's mail server sent it back")
-    )
     session_id: UUID | None = None
-    for letter in letters(db, bounce.letters):
-        mark(db, letter, why, now=now)
+    outcome = BOUNCE
+    for letter in letters(db, bounce.letters) if final else ():
+        undelivered = next((one for one in final if _is_to(letter, one)), None)
+        if undelivered is None:
+            outcome = ELSEWHERE
+        else:
+            mark(db, letter, _why(undelivered), now=now)
         session_id = session_id or letter.session_id
-    return session_id
+    return outcome, session_id
+
+
+def _is_to(letter: Message, undelivered: Undelivered) -> bool:
+    """Whether a letter was sent to a recipient who was not reached; so it is where a report names nobody."""
+    address = _plain(letter.notice.to.address)
+    return not undelivered.addresses or any(_plain(one) == address for one in undelivered.addresses)
+
+
+def _plain(address: str) -> str:
+    """Return an address as servers compare it, whichever way its domain is written."""
+    local, _, domain = address.lower().rpartition("@")
+    with suppress(UnicodeError):
+        domain = domain.encode("idna").decode()
+    return f"{local}@{domain}"
+
+
+def _why(undelivered: Undelivered) -> Sentence:
+    if undelivered.status:
+        return Sentence("the recipient's mail server sent it back (%(status)s)", status=undelivered.status)
+    return Sentence("the recipient's mail server sent it back")
 
 
 def letters(db: Connection, message_ids: Iterable[str]) -> Iterator[Message]:

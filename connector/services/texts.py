@@ -12,6 +12,7 @@ from connector import paths
 from connector.domain.client_mail import ClientMail, MailState
 from connector.domain.facts import MailKind, PersonChanged
 from connector.domain.people import Actor, Client, Medium, Role
+from connector.domain.stop_words import says_stop
 from connector.domain.text import visible
 from connector.failures import tell
 from connector.inbox.words import LONGEST
@@ -27,7 +28,6 @@ from connector.storage.seal import Seal
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
 _TEXTS = UUID("5f0f7a53-7f0e-4c5c-9d0b-2a4d7f6d1c11")  # of the ids of texts that gateways number
 _NOT_ARRIVED = Sentence("the gateway says that it did not arrive")
-_STOP = frozenset({"stop", "stopp", "stopall", "stop all", "unsubscribe"})
 
 
 def path(seal: Seal) -> str:
@@ -42,7 +42,7 @@ def receive(db: Connection, policy: Policy, told: Iterable[Told], *, now: dateti
         match one:
             case Receipt():
                 count += _note(db, one, now)
-            case Reply() if one.stops or " ".join(one.text.lower().split()).strip(".! ") in _STOP:
+            case Reply() if one.stops or says_stop(one.text):
                 count += _stop(db, one.number, now)
             case Reply():
                 count += _show(db, policy, one, now)

@@ -9,7 +9,16 @@ from sqlalchemy import Connection
 from connector.services import publishing, receiving
 from connector.services.scheduling import codes
 from connector.services.signing_in import browsers, links
-from connector.storage import answer_codes, incoming, needs, pending_connections, published, short_links, signins
+from connector.storage import (
+    answer_codes,
+    incoming,
+    needs,
+    pending_connections,
+    published,
+    short_links,
+    signins,
+    spent_tokens,
+)
 
 EVERY = timedelta(hours=1)  # whoever stores something that ends has it swept after that (`installation.have_swept`)
 
@@ -20,6 +29,7 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     signins.sweep(db, ended_before=now - links.WITHIN)  # until then they count as letters to their address
     pending_connections.sweep(db, now=now)
     short_links.sweep(db, now=now)
+    spent_tokens.sweep(db, now=now)
     published.sweep(db, revoked_before=now - publishing.REMEMBERED)
     answer_codes.sweep(db, made_before=now - codes.KEPT)
     incoming.sweep(db, received_before=now - receiving.KEPT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -12,18 +14,51 @@ from connector.storage import installation
 from connector.storage.tables import incoming_mails
 
 
-def add(db: Connection, *, identity: str, raw: bytes | None, outcome: str | None, now: datetime) -> UUID | None:
+class Door(StrEnum):
+    """By which door a mail has come in: each has another border, and believes another server; a stored word."""
+
+    MAILBOX = "mailbox"  # the reply mailbox
+    GATEWAY = "gateway"  # posted, and signed with a secret of ours
+    MAILGUN = "mailgun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A mail that is to be read.
+
+    Attributes:
+        raw: As it came.
+        received_at: When.
+        door: By which; None where nobody noted it.
+    """
+
+    raw: bytes = field(repr=False)
+    received_at: datetime
+    door: Door | None
+
+
+def add(
+    db: Connection, *, identity: str, raw: bytes | None, door: Door, outcome: str | None, now: datetime
+) -> UUID | None:
     """Store a mail, and return its id; None if the same was stored before.
 
     Args:
         db: Where.
         identity: What is the same in every copy of it.
         raw: As it came; None if it is not to be read.
+        door: By which it came.
         outcome: What has become of it already; None if it is to be read.
         now: When it came.
     """
     dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-    values = {"id": uuid4(), "identity": identity, "raw": raw, "received_at": now, "outcome": outcome}
+    values = {
+        "id": uuid4(),
+        "identity": identity,
+        "raw": raw,
+        "received_at": now,
+        "door": door.value,
+        "outcome": outcome,
+    }
     new = dialect.insert(incoming_mails).values(values).on_conflict_do_nothing().returning(incoming_mails.c.id)
     stored: UUID | None = db.execute(new).scalar_one_or_none()
     if stored is not None:
@@ -31,10 +66,12 @@ def add(db: Connection, *, identity: str, raw: bytes | None, outcome: str | None
     return stored
 
 
-def unread(db: Connection, mail_id: UUID) -> tuple[bytes, datetime] | None:
-    """Return a mail that is to be read, and when it came; None if it was read, or is not there."""
+def unread(db: Connection, mail_id: UUID) -> Unread | None:
+    """Return a mail that is to be read; None if it was read, or is not there."""
     row = db.execute(select(incoming_mails).where(incoming_mails.c.id == mail_id)).first()
-    return None if row is None or row.outcome is not None or row.raw is None else (row.raw, row.received_at)
+    if row is None or row.outcome is not None or row.raw is None:
+        return None
+    return Unread(raw=row.raw, received_at=row.received_at, door=Door(row.door) if row.door else None)
 
 
 def waiting(db: Connection) -> int:

@@ -38,6 +38,7 @@ from connector.storage.tables import (
     reply_mailbox,
     short_links,
     signins,
+    spent_tokens,
 )
 
 
@@ -86,7 +87,7 @@ _TO_BE_TOLD = or_(
     sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
 )
 _WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
-_SWEPT = (browsers, signins, pending_connections, short_links, incoming_mails, answer_codes)
+_SWEPT = (browsers, signins, pending_connections, short_links, incoming_mails, answer_codes, spent_tokens)
 _TO_BE_SWEPT = or_(
     *(sa.exists(select(table)) for table in _SWEPT),
     sa.exists().where(published_calendars.c.revoked_at.is_not(None)),

@@ -214,7 +214,7 @@ HOLDINGS: Sequence[Holding] = (
         table=tables.incoming_mails,
         rows=_by_session(tables.incoming_mails),
         erased={"raw": _word(None)},  # and until it was read nobody knows whose it is: for moments
-        kept="id identity received_at outcome session_id",
+        kept="id identity received_at door outcome session_id",
     ),
     Holding(
         section="conversations",
@@ -271,6 +271,8 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.signins: "id practitioner_id expires_at used_at made_at",
     # Which offer a link leads to, and until when.
     tables.short_links: "id purpose subject_id ends_at",
+    # Hashes: of what a gateway has signed, and of the mail that came with it.
+    tables.spent_tokens: "id identity ends_at",
     tables.browsers: "id practitioner_id signed_in_at seen_at",
     # An address that somebody has typed to sign in, for the moment until it was looked for among practitioners.
     tables.link_requests: "id address asked_at",

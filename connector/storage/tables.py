@@ -540,8 +540,18 @@ incoming_mails = Table(
     Column("identity", String(64), nullable=False, unique=True),  # the same in every copy of it
     Column("raw", LargeBinary),  # as it came; NULL once it was read
     Column("received_at", UtcDateTime, nullable=False, index=True),
+    Column("door", String(16)),  # by which it came in; NULL where nobody noted it
     Column("outcome", String(16)),  # what became of it; NULL until it was read
     Column("session_id", Uuid, index=True),  # which it is about, if it is an answer
+)
+
+# With which mail a gateway's token has come that does not sign the mail itself, until its time is over.
+spent_tokens = Table(
+    "spent_tokens",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # SHA-256 of the token
+    Column("identity", String(64), nullable=False),  # the mail's
+    Column("ends_at", UtcDateTime, nullable=False, index=True),
 )
 
 # How far the reply mailbox has been read: the one row of an installation that has one. See docs/decisions/0054.

@@ -34,6 +34,7 @@ from connector.services.sync import erasure, free_busy, hold_probe, pull, push, 
 from connector.services.sync.troubles import Attempt
 from connector.storage import calendars, ledger
 from connector.storage.fence import fenced
+from connector.storage.incoming import Door
 from connector.storage.ledger import Claim, Kind
 from connector.work.engine import Handler, Running
 
@@ -69,10 +70,7 @@ def handler(runtime: Runtime) -> Handler:
                 _mail_link(runtime, identity, running)
                 return None
             case Kind.MAIL:
-                server = runtime.settings.mail_server_id
-                receiving.read(
-                    runtime.database, runtime.policy, identity, server=server, keys=runtime.keys, fence=running
-                )
+                _read_mail(runtime, identity, running)
                 return None
             case Kind.MAILBOX:
                 return fetching.look(
@@ -84,6 +82,12 @@ def handler(runtime: Runtime) -> Handler:
                 assert_never(claim.key.kind)
 
     return handle
+
+
+def _read_mail(runtime: Runtime, mail_id: UUID, running: Running) -> None:
+    settings = runtime.settings
+    servers = {Door.MAILBOX: settings.mail_server_id, Door.GATEWAY: settings.mail_gateway_id}
+    receiving.read(runtime.database, runtime.policy, mail_id, servers=servers, keys=runtime.keys, fence=running)
 
 
 def _recorded(

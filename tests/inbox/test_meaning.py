@@ -141,7 +141,7 @@ def test_what_a_mail_is_about_comes_latest_first() -> None:
     [("failed", "5.1.1", True), ("Failed (user unknown)", "5.0.0", True), ("delayed", "4.4.1", False)],
 )
 def test_a_letter_that_came_back_says_which_and_from_where(action: str, status: str, is_final: bool) -> None:  # noqa: FBT001 - a row
-    undelivered = Undelivered(address=CLIENT, status=status, is_final=is_final)
+    undelivered = Undelivered(addresses=(CLIENT,), status=status, is_final=is_final)
     assert meaning(mails.bounce(action, status)) == Bounce(letters=(OURS,), undelivered=(undelivered,))
 
 

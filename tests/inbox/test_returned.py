@@ -64,9 +64,9 @@ def meaning(text: str, *lines: str, sender: str = DAEMON) -> Meaning:
     [
         (EXIM, (f"X-Failed-Recipients: {CLIENT}", "Auto-Submitted: auto-replied"), "", CLIENT),
         (EXIM, (), "", ""),
-        (QMAIL, (), "5.1.1", ""),
-        (POSTFIX, (), "5.1.1", ""),
-        (POSTFIX.replace("550 5.1.1", "550"), (), "", ""),
+        (QMAIL, (), "5.1.1", CLIENT),
+        (POSTFIX, (), "5.1.1", CLIENT),
+        (POSTFIX.replace("550 5.1.1", "550"), (), "", CLIENT),
     ],
 )
 def test_a_server_that_has_given_up_says_so_in_words_of_its_own(
@@ -76,7 +76,7 @@ def test_a_server_that_has_given_up_says_so_in_words_of_its_own(
     assert isinstance(returned, Bounce)
     assert returned.letters == (OURS,)
     [one] = returned.undelivered
-    assert (one.status, one.address, one.is_final) == (status, address, True)
+    assert (one.status, one.addresses, one.is_final) == (status, (address,) if address else (), True)
 
 
 def test_the_letter_may_be_there_as_a_part_of_its_own() -> None:
@@ -103,3 +103,23 @@ def test_what_goes_on_or_names_no_letter_means_nothing(text: str) -> None:
 )
 def test_nobody_but_a_mail_server_can_say_that_a_letter_came_back(sender: str, lines: tuple[str, ...]) -> None:
     assert not isinstance(meaning(POSTFIX, *lines, sender=sender), Bounce)
+
+
+@pytest.mark.parametrize(
+    ("line", "believed"),
+    [("", False), ("Auto-Submitted: no", False), ("Auto-Submitted: auto-replied", True), ("Return-Path: <>", True)],
+)
+def test_a_header_that_names_who_was_not_reached_is_believed_of_programs_alone(
+    line: str,
+    believed: bool,  # noqa: FBT001
+) -> None:
+    lines = (f"X-Failed-Recipients: {CLIENT}", *([line] if line else []))
+    found = meaning(f"Hello\nMessage-ID: {OURS}\n", *lines, sender="Eve <eve@evil.example>")
+    assert isinstance(found, Bounce) is believed
+
+
+def test_a_report_names_its_recipient_as_the_letter_had_it_and_as_it_was_passed_on() -> None:
+    passed_on = b"Original-Recipient: rfc822; <Alex@First.example>\r\nFinal-Recipient:"
+    returned = read(bounded(mails.bounce().replace(b"Final-Recipient:", passed_on))).meaning
+    assert isinstance(returned, Bounce)
+    assert [one.addresses for one in returned.undelivered] == [("alex@first.example", CLIENT)]

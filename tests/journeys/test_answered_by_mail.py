@@ -38,14 +38,14 @@ class Answered(Installation):
         return self
 
     def environment(self) -> dict[str, str]:
-        own = {"CONNECTOR_MAIL_SECRET": SECRET, "CONNECTOR_MAIL_SERVER_ID": SERVER}
+        own = {"CONNECTOR_MAIL_SECRET": SECRET, "CONNECTOR_MAIL_GATEWAY_ID": SERVER}
         return {**super().environment(), **own}
 
     def to(self, address: str) -> list[EmailMessage]:
         return [one.message for one in self.mailbox.messages if address in one.recipients]
 
     def arrive(self, raw: bytes) -> None:
-        """Have the gateway post a mail that our mail server vouches for, and everybody told what follows."""
+        """Have the gateway post a mail that it vouches for, and everybody told what follows."""
         results = f"Authentication-Results: {SERVER}; dmarc=pass header.from=client.example\r\n"
         body = results.encode() + raw
         assert self.door.post("/hooks/mail", base_url=BASE, headers=posted(body), data=body).status_code == 204

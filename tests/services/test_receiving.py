@@ -24,6 +24,7 @@ from connector.services.client_mails import Kept
 from connector.services.views.sessions import session_page
 from connector.services.views.timeline import line_of
 from connector.storage import conversations, needs, people, tables, timeline
+from connector.storage.incoming import Door
 from connector.storage.ledger import Kind
 from connector.storage.messages import MessageState
 from tests.counted import Counted
@@ -54,9 +55,9 @@ def outcomes(practice: Practice) -> list[str | None]:
     return [row.outcome for row in rows(practice)]
 
 
-def receive(practice: Practice, *raws: bytes) -> list[bool]:
+def receive(practice: Practice, *raws: bytes, door: Door = Door.MAILBOX) -> list[bool]:
     with practice.database.begin() as db:
-        return [receiving.receive(db, raw, now=practice.now) for raw in raws]
+        return [receiving.receive(db, raw, door=door, now=practice.now) for raw in raws]
 
 
 def take_in(practice: Practice, *raws: bytes) -> list[str | None]:
@@ -280,6 +281,37 @@ def test_a_letter_that_came_back_from_one_address_may_be_answered_from_where_it_
     session = inbox.book()
     take_in(inbox, came_back(inbox, session))
     assert "applies" in take_in(inbox, reply(inbox, session))
+
+
+ELSEWHERE = "somebody@else.example"
+
+
+@pytest.mark.parametrize("in_words", [False, True])
+def test_a_letter_that_its_reader_has_passed_on_in_vain_has_reached_them(
+    inbox: Practice,
+    in_words: bool,  # noqa: FBT001
+) -> None:
+    session = inbox.book()
+    said = f"<{ELSEWHERE}>: 550 5.1.1 User unknown\r\n\r\n"
+    said += f"Message-ID: {inbox.told(session, client=True)[-1].message_id}\r\nTo: {inbox.alex.email}\r\n"
+    report = came_back(inbox, session).replace(inbox.alex.email.encode(), ELSEWHERE.encode())
+    if in_words:
+        report = mails.plain(said, sender="MAILER-DAEMON@mx.else.example")
+    assert take_in(inbox, report) == ["bounce_elsewhere"]
+    inbox.mail()
+    assert [letter.state for letter in inbox.told(session, client=True)] == [MessageState.SENT]
+    assert inbox.kinds_told(session, client=False) == []
+    assert not address_fails(inbox, session)
+
+
+def test_of_several_recipients_the_one_that_the_letter_was_sent_to_counts(inbox: Practice) -> None:
+    session = inbox.book()
+    other = f"Final-Recipient: rfc822; {ELSEWHERE}\r\nAction: failed\r\nStatus: 5.2.2\r\n\r\nFinal-Recipient:"
+    report = came_back(inbox, session).replace(b"Final-Recipient:", other.encode())
+    assert take_in(inbox, report) == ["bounce"]
+    [letter] = inbox.told(session, client=True)
+    assert letter.state is MessageState.REFUSED
+    assert "5.1.1" in str(letter.error)
 
 
 def test_a_letter_that_is_late_or_not_ours_marks_nothing(inbox: Practice) -> None:

@@ -9,6 +9,7 @@ from connector.domain.notice_table import Link
 from connector.domain.span import When
 from connector.services import receiving
 from connector.storage import client_mails, messages
+from connector.storage.incoming import Door
 from connector.storage.ledger import Kind
 from tests.inbox import mails
 from tests.web.stage import Stage
@@ -24,7 +25,7 @@ def arrive(stage: Stage, raw: bytes, *, vouched: bool = True) -> ClientMail:
     results = f"Authentication-Results: {SERVER}; dmarc={'pass' if vouched else 'fail'} header.from={domain}\r\n"
     settings = replace(stage.runtime.settings, mail_server_id=SERVER)
     with stage.runtime.database.begin() as db:
-        receiving.receive(db, results.encode() + raw, now=stage.now)
+        receiving.receive(db, results.encode() + raw, door=Door.MAILBOX, now=stage.now)
     Driver(runtime=replace(stage.runtime, settings=settings)).carry_out(Kind.MAIL)
     stage.mail()
     return mail_of(stage)

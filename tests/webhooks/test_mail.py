@@ -26,8 +26,10 @@ from connector.web import pages
 from tests.domain.examples import NOW
 from tests.inbox import mails
 from tests.services.practice import Practice
+from tests.services.test_receiving import SERVER, reply
 from webhooks import mail
-from webhooks.mail import TOLERANCE, Secrets
+from webhooks._age import TOLERANCE
+from webhooks.mail import Secrets
 
 from .stage import runtime_of
 
@@ -60,7 +62,7 @@ def fields(*, at: int = int(NOW.timestamp()), key: str = SECRETS.mailgun, **chan
 
 
 def raw(headers: Headers, body: bytes = MAIL, secrets: Secrets = SECRETS) -> bytes:
-    return mail.raw(headers, body, secrets=secrets, now=NOW)
+    return mail.posted(headers, body, secrets=secrets, now=NOW).raw
 
 
 def raw_form(form: dict[str, str], secrets: Secrets = SECRETS) -> bytes:
@@ -197,3 +199,53 @@ def test_what_is_not_genuine_is_refused_without_a_word_and_stored_nowhere(practi
 
 def test_without_a_secret_there_is_no_such_door(practice: Practice, sqlite_url: str) -> None:
     assert door(practice, sqlite_url).post("/hooks/mail", headers=posted(), data=MAIL).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("settings", "way", "trusted"),
+    [
+        ({"mail_server_id": SERVER}, "gateway", False),
+        ({"mail_server_id": SERVER}, "mailgun", False),
+        ({"mail_gateway_id": SERVER}, "mailgun", False),
+        ({"mail_gateway_id": "another.example"}, "gateway", False),
+        ({"mail_gateway_id": SERVER}, "gateway", True),
+    ],
+)
+def test_the_word_of_a_server_counts_at_its_own_door_alone(
+    practice: Practice,
+    sqlite_url: str,
+    settings: dict[str, str],
+    way: str,
+    trusted: bool,  # noqa: FBT001
+) -> None:
+    client = door(practice, sqlite_url, mail_secret=SECRET, mailgun_key=SECRETS.mailgun, **settings)
+    practice.runtime = replace(practice.runtime, settings=replace(practice.runtime.settings, **settings))  # type: ignore[arg-type]
+    answer = reply(practice, practice.book())
+    at = int(practice.now.timestamp())
+    if way == "gateway":
+        client.post("/hooks/mail", headers=posted(answer, at=at), data=answer)
+    else:
+        client.post("/hooks/mail", data=fields(at=at) | {"body-mime": answer.decode()})
+    practice.carry_out(Kind.MAIL)
+    assert outcomes(practice) == ["applies" if trusted else "unproved"]
+
+
+def test_what_mailgun_has_signed_goes_with_one_mail_however_often_that_is_posted(
+    practice: Practice, sqlite_url: str
+) -> None:
+    client = door(practice, sqlite_url, mailgun_key=SECRETS.mailgun)
+    genuine = fields(at=int(practice.now.timestamp()))
+    other = genuine | {"body-mime": mails.plain("another").decode()}
+    answers = [client.post("/hooks/mail", data=form).status_code for form in (genuine, other, genuine)]
+    assert (answers, outcomes(practice)) == ([204, 404, 204], [None])
+
+
+def test_what_a_gateway_has_signed_is_forgotten_once_its_age_refuses_it(practice: Practice, sqlite_url: str) -> None:
+    client = door(practice, sqlite_url, mailgun_key=SECRETS.mailgun)
+    client.post("/hooks/mail", data=fields(at=int((practice.now + TOLERANCE).timestamp())))
+    for minutes, left in ((9, 1), (61, 0)):
+        practice.wait(minutes=minutes)
+        practice.carry_out(Kind.MAIL)
+        practice.carry_out(Kind.UPKEEP)
+        with practice.database.read() as db:
+            assert len(db.execute(sa.select(tables.spent_tokens)).all()) == left

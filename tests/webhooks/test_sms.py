@@ -6,8 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -27,9 +28,10 @@ from connector.services.client_mails import MOST_A_DAY
 from connector.services.texts import DOOR, PURPOSE
 from connector.storage import client_mails, conversations, people, personal, tables, timeline
 from connector.storage.database import Database
+from tests.domain.examples import NOW, when
 from tests.domain.examples import client as person
-from tests.domain.examples import when
 from tests.services.practice import SEAL, Practice
+from webhooks._age import TOLERANCE
 from webhooks.sms import parse
 
 from .stage import URL, runtime_of, webhooks_alone
@@ -37,6 +39,7 @@ from .stage import URL, runtime_of, webhooks_alone
 SECRET, NUMBER = "a secret of the account", "+447700900123"
 PATH = paths.texts(SEAL.token(PURPOSE, DOOR))
 BOTH = frozenset({Medium.EMAIL, Medium.SMS})
+AT = str(int(NOW.timestamp()))
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 TWILIO = Signing(slug="twilio", secret=SECRET, method="sha1")
 
@@ -46,9 +49,9 @@ def signed_by_twilio(values: Mapping[str, str], *, url: str = URL + PATH, secret
     return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
-def parsed(signing: Signing, body: str, kind: str, **headers: str) -> tuple[Told, ...]:
+def parsed(signing: Signing, body: str, kind: str, now: datetime = NOW, /, **headers: str) -> tuple[Told, ...]:
     every = Headers({"Content-Type": kind} | {name.replace("_", "-"): value for name, value in headers.items()})
-    return parse(signing, URL + PATH, every, body.encode())
+    return parse(signing, URL + PATH, every, body.encode(), now=now)
 
 
 def test_the_signature_of_twilios_own_example_is_good() -> None:
@@ -58,10 +61,10 @@ def test_the_signature_of_twilios_own_example_is_good() -> None:
     headers = Headers({"Content-Type": FORM, "X-Twilio-Signature": "RSOYDt4T1cUTdK1PDd93/VVr8B8="})
     body = urlencode(values).encode()
 
-    assert parse(replace(TWILIO, secret="12345"), url, headers, body) == ()
+    assert parse(replace(TWILIO, secret="12345"), url, headers, body, now=NOW) == ()
     for wrong in (url + "3", url.replace("https", "http")):
         with pytest.raises(NotificationRejectedError):
-            parse(replace(TWILIO, secret="12345"), wrong, headers, body)
+            parse(replace(TWILIO, secret="12345"), wrong, headers, body, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +92,8 @@ def test_what_twilio_tells_is_read_once_it_has_signed_it(values: dict[str, str],
 @pytest.mark.parametrize("method", ["md5hash", "md5", "sha1", "sha256", "sha512"])
 @pytest.mark.parametrize("kind", [FORM, JSON])
 def test_what_vonage_tells_is_read_once_it_has_signed_it(method: str, kind: str) -> None:
-    values = {"msisdn": "447700900123", "messageId": "0A1", "status": "delivered", "timestamp": "1", "x": "a&b=c"}
-    text = "&messageId=0A1&msisdn=447700900123&status=delivered&timestamp=1&x=a_b_c"
+    values = {"msisdn": "447700900123", "messageId": "0A1", "status": "delivered", "timestamp": AT, "x": "a&b=c"}
+    text = f"&messageId=0A1&msisdn=447700900123&status=delivered&timestamp={AT}&x=a_b_c"
     plain = hashlib.md5(f"{text}{SECRET}".encode()).hexdigest()  # noqa: S324 - theirs
     sig = plain if method == "md5hash" else hmac.new(SECRET.encode(), text.encode(), method).hexdigest().upper()
     signing = Signing(slug="vonage", secret=SECRET, method=method)
@@ -108,16 +111,48 @@ def test_what_seven_tells_is_read_once_it_has_signed_it() -> None:
     data = {"msg_id": "77149843739", "status": "NOTDELIVERED", "timestamp": "2021-08-24 08:08:00.000000"}
     body = json.dumps({"data": data, "webhook_event": "dlr", "webhook_timestamp": "2021-08-24T08:08:00+02:00"})
     digest = hashlib.md5(body.encode()).hexdigest()  # noqa: S324 - theirs
-    text = "\n".join(("1634641200", "fpPRhAd1s8GXacfR39mWqKPynmmXfJnc", "POST", URL + PATH, digest))
+    text = "\n".join((AT, "fpPRhAd1s8GXacfR39mWqKPynmmXfJnc", "POST", URL + PATH, digest))
     signature = hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()
     signing = Signing(slug="seven", secret=SECRET, method="sha256")
-    stamped = {"X_Timestamp": "1634641200", "X_Nonce": "fpPRhAd1s8GXacfR39mWqKPynmmXfJnc"}
+    stamped = {"X_Timestamp": AT, "X_Nonce": "fpPRhAd1s8GXacfR39mWqKPynmmXfJnc"}
 
     told = parsed(signing, body, JSON, X_Signature=signature, **stamped)
 
     assert told == (Receipt(remote_id="77149843739", state="failed"),)
     with pytest.raises(NotificationRejectedError):
         parsed(signing, body.replace("NOT", ""), JSON, X_Signature=signature, **stamped)
+
+
+def stop_by_vonage(at: str) -> tuple[Signing, str, dict[str, str]]:
+    values = {"msisdn": NUMBER[1:], "text": "STOP"} | ({"timestamp": at} if at else {})
+    text = "".join(f"&{name}={values[name]}" for name in sorted(values))
+    sig = hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()
+    return Signing(slug="vonage", secret=SECRET, method="sha256"), urlencode(values | {"sig": sig}), {}
+
+
+def stop_by_seven(at: str) -> tuple[Signing, str, dict[str, str]]:
+    body = urlencode({"webhook_event": "sms_mo"})
+    digest = hashlib.md5(body.encode()).hexdigest()  # noqa: S324 - theirs
+    text = "\n".join((at, "n", "POST", URL + PATH, digest))
+    signature = hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()
+    stamped = {"X_Timestamp": at, "X_Nonce": "n", "X_Signature": signature}
+    return Signing(slug="seven", secret=SECRET, method="sha256"), body, stamped
+
+
+@pytest.mark.parametrize("stop", [stop_by_vonage, stop_by_seven])
+def test_a_copy_of_what_was_signed_with_its_time_counts_for_minutes(
+    stop: Callable[[str], tuple[Signing, str, dict[str, str]]],
+) -> None:
+    signing, body, headers = stop(AT)
+    for late in (timedelta(), TOLERANCE, -TOLERANCE):
+        parsed(signing, body, FORM, NOW + late, **headers)
+    for late in (TOLERANCE + timedelta(seconds=1), -TOLERANCE - timedelta(seconds=1), timedelta(days=9000)):
+        with pytest.raises(NotificationRejectedError):
+            parsed(signing, body, FORM, NOW + late, **headers)
+    for unusable in ("", "soon", "-1", "1e9", "9" * 400):
+        signing, body, headers = stop(unusable)
+        with pytest.raises(NotificationRejectedError):
+            parsed(signing, body, FORM, **headers)
 
 
 @pytest.mark.parametrize(
@@ -260,12 +295,13 @@ def test_a_text_that_has_arrived_stays_so(practice: Practice, booked: Session, d
     assert told_practitioner(practice, booked) == []
 
 
+@pytest.mark.parametrize("text", [" STOP. ", "Bitte keine SMS mehr"])
 def test_stop_ends_the_agreement_of_everybody_of_that_number(
-    practice: Practice, alex: Client, booked: Session, door: FlaskClient
+    practice: Practice, alex: Client, booked: Session, door: FlaskClient, text: str
 ) -> None:
     other = practice.another_client(replace(alex, id=booked.id))
 
-    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": " STOP. "}) == 204
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": text}) == 204
 
     with practice.database.read() as db:
         assert not people.client(db, alex.id).texts_agreed

@@ -1,0 +1,38 @@
+"""Whoever says that they want no more texts is understood, however they write it; whoever says anything else is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.domain.stop_words import LONGEST, languages, says_stop
+from connector.language.offered import Languages
+
+WIDE, BOLD, LONG = "\uff33\uff34\uff2f\uff30", "\U0001d412TOP", "\u017ftop"
+SAYING_SO = (
+    *("STOP", " Stop. ", "stop\n", "Stopp!", "STOP ALL", "Stop-All", "STOPALL", "END", "CANCEL", "QUIT", "UNSUBSCRIBE"),
+    *("„STOP“", "STOP\u200b", "\ufeffSTOP", "Stop 🙏", "STOP \u2764\ufe0f", "s\u0301top", "«stop»", WIDE, BOLD, LONG),
+    *("STOP SMS", "SMS stop", "stop please", "Please stop texting me.", "No more texts, thanks", "Don\u2019t text me"),
+    *("no sms", "ABMELDEN", "abbestellen", "Bitte abmelden!", "Bitte keine SMS mehr", "Keine Nachrichten"),
+    *("Bitte nicht mehr schreiben", "Kündigen", "KU\u0308NDIGEN", "Aufhören!", "Ich möchte keine SMS mehr."),
+    *("ARRET", "Arrêt", "BAJA", "Basta"),
+)
+SAYING_ELSE = (
+    *("", " ", "🙏", "no", "No, thanks", "Nein", "keine", "sms", "please", "yes", "ok", "Danke", "Keine Zeit"),
+    *("I can't stop by", "Please cancel my session", "Bitte den Termin absagen", "Wann ist Ende?", "The end is near"),
+    *("stop and go", "Can I stop at the station?", "Ich bin krank", "STOPWATCH", "Nicht mehr am Montag"),
+    *("no message yet?", "stop" + " " * LONGEST),
+)
+
+
+@pytest.mark.parametrize("text", SAYING_SO)
+def test_who_wants_no_more_texts_is_understood(text: str) -> None:
+    assert says_stop(text)
+
+
+@pytest.mark.parametrize("text", SAYING_ELSE)
+def test_who_says_anything_else_is_not_misunderstood(text: str) -> None:
+    assert not says_stop(text)
+
+
+def test_every_language_that_texts_are_written_in_has_words_for_it() -> None:
+    assert {"en", *(tag.partition("_")[0] for tag in Languages().tags)} <= languages()
