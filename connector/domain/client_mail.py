@@ -1,8 +1,8 @@
 """A mail that a client has written about a session, as its practitioner sees it: what it says, and what they decide.
 
 Nothing in it happens by itself. What is proved to be theirs and clear is a fact already (`ClientAnswered`); here stands
-what a person has to read, or to decide: words, an answer that nobody vouches for, another time that they would like,
-and what follows once they have declined.
+what a person has to read, or to decide: words, an answer that nobody vouches for or that may be earlier than another,
+another time that they would like, and what follows once they have declined.
 
 A new kind is a member of MailKind, a row in ROWS, the notice that tells of it, and its texts: a sentence in the
 timeline and the words of its page. A test holds each row complete.

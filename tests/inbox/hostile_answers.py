@@ -151,7 +151,8 @@ def _authors(make: _Maker, about: Around) -> _Made:
 
 def _stale(make: _Maker, about: Around) -> _Made:
     yield "the answer that counted, once more", "repeated", make.reply(stamp=about.answered)
-    yield "an answer made before it", "repeated", make.reply(stamp="20200101T000000Z", partstat="DECLINED")
+    yield "the same, made before it", "repeated", make.reply(stamp="20200101T000000Z")
+    yield "another answer, made before it", "unordered", make.reply(stamp="20200101T000000Z", partstat="DECLINED")
     yield (
         "an answer that does not say when",
         "repeated",
