@@ -112,8 +112,11 @@ class ClientMail:
         return MAILS[self.kind]
 
     def says_the_same_as(self, other: ClientMail) -> bool:
-        """Whether one repeats the other: whoever sends an answer again has answered once."""
-        return self._said == other._said and self.trusted == other.trusted
+        """Whether one repeats the other: whoever sends an answer again has answered once.
+
+        One that has counted is of another kind than one of which that is asked: they may have come back to it.
+        """
+        return (self._said, self.kind, self.trusted) == (other._said, other.kind, other.trusted)
 
     @property
     def _said(self) -> tuple[object, ...]:

@@ -283,7 +283,7 @@ def test_an_answer_without_a_stamp_that_is_sent_again_by_somebody_else_undoes_no
     decide(inbox, the_one(inbox, session, second), MailChoice.TAKE)
     inbox.wait(minutes=1)
     take_in(inbox, b"Content-Language: en\r\n" + first, first.replace(b"Message-ID: <", b"Message-ID: <again"))
-    assert outcomes(inbox).count("applies") == 1
+    assert sorted(map(str, outcomes(inbox))) == ["applies", "unordered", "unordered"]  # they may have come back to it
     assert answers(inbox, session) == [Attendance.DECLINED, Attendance.ACCEPTED]
     assert inbox.session(session).flag is None
 
