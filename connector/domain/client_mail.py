@@ -1,8 +1,8 @@
 """A mail, or text, that a client has written about a session, as its practitioner sees it, and what they decide.
 
 Nothing in it happens by itself. What is proved to be theirs and clear is a fact already (`ClientAnswered`); here stands
-what a person has to read, or to decide: words, an answer that nobody vouches for, another time that they would like,
-and what follows once they have declined.
+what a person has to read, or to decide: words, an answer that nobody vouches for or that may be earlier than another,
+another time that they would like, and what follows once they have declined.
 
 A new kind is a member of MailKind, a row in ROWS, the notice that tells of it, and its texts: a sentence in the
 timeline and the words of its page. A test holds each row complete.
@@ -116,11 +116,12 @@ class ClientMail:
     def says_the_same_as(self, other: ClientMail) -> bool:
         """Whether one repeats the other: whoever sends an answer again has answered once.
 
-        A text is short, and the same words can mean another thing the next day: only the same text repeats it.
+        A text is short, and the same words can mean another thing the next day: only the same text repeats it. One that
+        has counted is of another kind than one of which that is asked: they may have come back to it.
         """
         if Medium.SMS in {self.medium, other.medium}:
             return self.id == other.id
-        return self._said == other._said and self.trusted == other.trusted
+        return (self._said, self.kind, self.trusted) == (other._said, other.kind, other.trusted)
 
     def is_like(self, other: ClientMail) -> bool:
         """Whether both count together towards how many are shown: no sender uses up the share of another."""

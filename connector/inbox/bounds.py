@@ -32,8 +32,9 @@ _MOST_CONTAINERS = 2 * DEEPEST  # declared anywhere; the parser goes into each, 
 _CONTENT = re.compile(rb"^content-[!-9;-~]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _CONTAINER = re.compile(rb"content-type:[\s\x1c-\x1f]*(?:multipart|message)/", re.IGNORECASE)
 _BOUNDARY = re.compile(rb'boundary[ \t\n]*=[ \t\n]*(?:"([^"]*)"|([^\n;]*))', re.IGNORECASE)
-_AUTHORS = re.compile(
-    rb"^(?:message-id|from|to|date|subject|content-[!-9;-~]*):[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE
+_AUTHORS = re.compile(  # what whoever passes a mail on keeps as it is, and signatures cover
+    rb"^(message-id|from|date|content-type|content-transfer-encoding):[^\n]*(?:\n[ \t][^\n]*)*",
+    re.IGNORECASE | re.MULTILINE,
 )
 _DELIMITER = re.compile(rb"^--([^\n]*)", re.MULTILINE)
 _REPORT = re.compile(rb"content-type:[\s\x1c-\x1f]*message/delivery-status", re.IGNORECASE)
@@ -111,9 +112,13 @@ def bounded(data: bytes) -> BoundedMail:
 
 
 def identity(data: bytes) -> str:
-    """Return what is the same in every copy of a mail, whichever way it came: not what servers have written on it."""
+    """Return what is the same in every copy of a mail, whichever way it came: not what servers have written on it.
+
+    Of several headers of a name the last counts, as for signatures: who passes a mail on writes above it.
+    """
     header, _, body = one_ending(data).partition(b"\n\n")
-    own = b"\n".join(_AUTHORS.findall(header)) if len(header) <= LARGEST_HEADER else header
+    last = {found[1].lower(): found[0] for found in _AUTHORS.finditer(header)} if len(header) <= LARGEST_HEADER else {}
+    own = b"\n".join(last[name] for name in sorted(last)) if last else header
     return sha256(own + b"\n\n" + body.rstrip(b"\n")).hexdigest()
 
 
@@ -153,25 +158,29 @@ def _count_bytes(data: bytes) -> None:
     header = plain.partition(b"\n\n")[0]
     _within(len(header), LARGEST_HEADER, Excess.HEADER_SIZE)
     _within(header.count(b"\n"), MOST_HEADER_LINES, Excess.HEADER_LINES)
-    contents = [found[0] for found in _CONTENT.finditer(plain)]
-    _within(max(map(len, contents), default=0), LONGEST_CONTENT_HEADER, Excess.CONTENT_HEADER)
-    _within(sum(_CONTAINER.match(content) is not None for content in contents), _MOST_CONTAINERS, Excess.NESTING)
+    contents = list(_CONTENT.finditer(plain))
+    longest = max((found.end() - found.start() for found in contents), default=0)
+    _within(longest, LONGEST_CONTENT_HEADER, Excess.CONTENT_HEADER)
+    _within(sum(_CONTAINER.match(found[0]) is not None for found in contents), _MOST_CONTAINERS, Excess.NESTING)
     _within(_declared_parts(plain, contents), MOST_PARTS, Excess.PARTS)
 
 
-def _declared_parts(plain: bytes, contents: list[bytes]) -> int:
-    """Count the lines that begin a part, and the blocks of reports: the parser makes a part of each."""
+def _declared_parts(plain: bytes, contents: list[re.Match[bytes]]) -> int:
+    """Count the lines that begin a part, and the blocks of reports: the parser makes a part of each.
+
+    Reports are containers, so there are few by now: counting walks over a mail a bounded number of times.
+    """
     boundaries = {
-        (found[1] or found[2] or b"").strip() for content in contents for found in _BOUNDARY.finditer(content)
+        (found[1] or found[2] or b"").strip() for content in contents for found in _BOUNDARY.finditer(content[0])
     }
     count = sum(found[1].strip() in boundaries for found in _DELIMITER.finditer(plain)) if boundaries else 0
-    return count + sum(_blocks(plain[found.end() :]) for found in _REPORT.finditer(plain))
+    return count + sum(_blocks(plain, found.end()) for found in contents if _REPORT.match(found[0]))
 
 
-def _blocks(rest: bytes) -> int:
+def _blocks(plain: bytes, start: int) -> int:
     """Count the blocks of a report, up to the next line that may end it."""
-    end = rest.find(b"\n--")
-    return (rest if end < 0 else rest[:end]).count(b"\n\n")
+    end = plain.find(b"\n--", start)
+    return plain.count(b"\n\n", start, end if end >= 0 else len(plain))
 
 
 def _count_tree(message: Message) -> None:

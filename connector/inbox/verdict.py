@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from connector.domain.facts import Attendance
 from connector.inbox.authorship import Proof
-from connector.inbox.calendar import CalendarMessage, Refresh
+from connector.inbox.calendar import CalendarMessage, Refresh, Reply
 
 
 class Verdict(StrEnum):
@@ -15,12 +16,38 @@ class Verdict(StrEnum):
 
     APPLIES = "applies"
     UNPROVED = "unproved"  # it fits and may be theirs: a person looks at it, and says so with one button
+    UNORDERED = "unordered"  # it is theirs, and not known to be later than another answer: a person says which counts
     UNKNOWN = "unknown"  # about no invitation of ours
     NOT_INVITED = "not_invited"  # of somebody whom it was never mailed to
     AHEAD = "ahead"  # of a revision that was never sent: whoever wrote it has not read it
     STALE = "stale"  # of a revision that they have been told is past
-    REPEATED = "repeated"  # not later than what they have answered last
+    REPEATED = "repeated"  # what they have answered last, once more
     ENDED = "ended"  # the session is cancelled, or over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An answer that applied.
+
+    Attributes:
+        stamp: DTSTAMP as they told it, by whatever clock; None if they did not.
+        at: When it applied, by ours.
+    """
+
+    sequence: int
+    answer: Attendance
+    stamp: datetime | None
+    at: datetime
+    comment: str = ""
+
+    @property
+    def said_by(self) -> datetime:
+        """The latest moment at which they can have said it: their clock is believed no further than ours."""
+        return self.at if self.stamp is None else min(self.stamp, self.at)
+
+    def says(self, answer: Attendance, comment: str) -> bool:
+        """Whether another says nothing beyond it."""
+        return self.answer is answer and comment in {"", self.comment}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +58,13 @@ class Invitation:
         sent: The SEQUENCE of the last message that may have arrived; None if none was ever sent.
         addresses: Whom any was sent to, in small letters: frozen clients have more than one.
         ends_at: When there is nothing left to answer, aware UTC; None once it is cancelled.
-        answered: SEQUENCE and DTSTAMP of their last answer that applied; the latter None if it did not tell.
+        answered: Their answers that applied, the last one last.
     """
 
     sent: int | None
     addresses: frozenset[str]
     ends_at: datetime | None
-    answered: tuple[int, datetime | None] | None = None
+    answered: tuple[Answered, ...] = ()
 
 
 def judge(
@@ -60,25 +87,36 @@ def judge(
         return Verdict.AHEAD
     if isinstance(message, Refresh):  # is answered whatever has become of the session: they do not know
         return _proved(message, author, proof)
-    return past(invitation, sequence=message.sequence, stamp=message.stamp, now=now) or _proved(message, author, proof)
+    if (gone := past(invitation, sequence=message.sequence, now=now)) is not None:
+        return gone
+    order = _order(invitation, message, now) if isinstance(message, Reply) else Verdict.APPLIES
+    proved = _proved(message, author, proof)
+    return order if proved is Verdict.APPLIES or order is Verdict.REPEATED else proved
 
 
-def past(invitation: Invitation, *, sequence: int, stamp: datetime | None, now: datetime) -> Verdict | None:
+def past(invitation: Invitation, *, sequence: int, now: datetime) -> Verdict | None:
     """Return why an answer to a revision counts for nothing any more; None while it can."""
     if invitation.ends_at is None or invitation.ends_at <= now:
         return Verdict.ENDED
     if invitation.sent is None or sequence < invitation.sent:
         return Verdict.STALE
-    return Verdict.REPEATED if _is_repeated(invitation, sequence, stamp) else None
+    return None
 
 
-def _is_repeated(invitation: Invitation, sequence: int, stamp: datetime | None) -> bool:
-    if invitation.answered is None:
-        return False
-    answered, latest = invitation.answered
-    if sequence != answered or latest is None:
-        return False
-    return stamp is None or stamp <= latest
+def _order(invitation: Invitation, reply: Reply, now: datetime) -> Verdict:
+    """Return what an answer is beside those that applied to the same revision.
+
+    It takes the place of the last only if it is certainly later, and no copy of one that was heard; one that says
+    something else is never dropped, since clocks are wrong and the same second holds two answers.
+    """
+    heard = [one for one in invitation.answered if one.sequence == reply.sequence]
+    if not heard:
+        return Verdict.APPLIES
+    is_copy = any((one.answer, one.stamp) == (reply.answer, reply.stamp) for one in heard)
+    is_later = reply.stamp is not None and min(reply.stamp, now) > heard[-1].said_by
+    if is_later and not is_copy:
+        return Verdict.APPLIES
+    return Verdict.REPEATED if heard[-1].says(reply.answer, reply.comment) else Verdict.UNORDERED
 
 
 def _proved(message: CalendarMessage, author: str, proof: Proof) -> Verdict:

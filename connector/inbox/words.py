@@ -1,12 +1,13 @@
 """What a person has written in a mail, without what their mail program quotes below or above it.
 
-The rules are few and simple. Each looks at a line once, so that no mail keeps them busy; where they are in doubt, more
-is shown.
+The rules are few and simple. Each looks at a line a bounded number of times, so that no mail keeps them busy; where
+they are in doubt, more is shown, and everything if they would leave nothing: whoever answers a letter says something.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from email.message import Message
 from html import unescape
 
@@ -27,9 +28,12 @@ _QUOTE = re.compile(r"\s{0,3}>")
 _ORIGINAL = re.compile(r"\s*-{2,}\s*(?:original|forwarded|urspr|weitergeleitet|message d.origine)", re.IGNORECASE)
 _RULE = re.compile(r"\s*_{20,}\s*")  # Outlook's, above the header that it quotes
 _HEADER = re.compile(r"\s*\*?(?:from|von|de|da)\s?:\*?\s", re.IGNORECASE)
-_SENT = re.compile(r"\s*\*?(?:sent|date|gesendet|datum|envoy\w*|to|an)\s?:\*?\s", re.IGNORECASE)
+_SENT = re.compile(r"\s*\*?(?:sent|date|gesendet|datum|envoy\w*)\s?:\*?\s", re.IGNORECASE)
 _SIGNATURE = re.compile(r"-- ?")
+_LONGEST_SIGNATURE = 8  # lines; what is longer is what they say
 _ATTRIBUTION = re.compile(r"\s*(?:on|am|le|el|il|op|den|em)\s[^\n]*\d", re.IGNORECASE)
+_WROTE = re.compile(r"@|\b(?:wrote|schrieb|schreef|a écrit|escribió|ha scritto|skrev|escreveu)\b", re.IGNORECASE)
+_DATED = re.compile(r"\d{4}|\d[:.h]\d\d|\d[./-]\d{1,2}[./-]\d\d")
 _LONGEST_ATTRIBUTION = 3  # lines of “On Monday, 3 May 2027 … Kim wrote:”
 
 _HIDDEN = ("style", "script", "head", "title")
@@ -44,51 +48,77 @@ _TAG = re.compile(r"<[^<>]*>")
 def written(mail: BoundedMail) -> str:
     """Return what the author of a mail has written: text of a few lines; empty if that is nothing."""
     texts = [part for part in mail.parts if part.get_content_maintype() == "text" and not _is_file(part)]
-    plain = next((part for part in texts if part.get_content_subtype() == "plain"), None)
-    if plain is not None and (words := _cleaned(unquoted(_text(plain)))):
-        return words
-    html = next((part for part in texts if part.get_content_subtype() == "html"), None)
-    return _cleaned(unquoted(_shown(_text(html)))) if html is not None else ""
+    plain = next((_text(part) for part in texts if part.get_content_subtype() == "plain"), "")
+    html = next((_text(part) for part in texts if part.get_content_subtype() == "html"), "")
+    return next((words for reading in _readings(plain, html) if (words := _cleaned(reading))), "")
+
+
+def _readings(plain: str, html: str) -> Iterator[str]:
+    """Yield what may be the author's own words, the likeliest first; everything if the rules leave nothing."""
+    yield unquoted(plain)
+    yield unquoted(_shown(_up_to_quotation(html)))
+    yield plain
+    yield _shown(html)
 
 
 def unquoted(text: str) -> str:
     """Return a text without what it quotes, and without a signature."""
     kept: list[str] = []
     lines = text.splitlines()
+    signed_until = looked_at = 0
     for n, line in enumerate(lines):
         if _QUOTE.match(line):
-            _drop_attribution(kept)
+            looked_at = _drop_attribution(kept, looked_at)
         elif _ends(lines, n):
             break
-        else:
+        elif _SIGNATURE.fullmatch(line) and n >= signed_until and (end := _signature_end(lines, n)):
+            signed_until = end
+        elif n >= signed_until:
             kept.append(line)
-    _drop_attribution(kept)
+    _drop_attribution(kept, looked_at)
     return "\n".join(kept)
+
+
+def _signature_end(lines: list[str], start: int) -> int:
+    """Return where a signature ends: at a quotation, or with the text; 0 if so much follows that it is none."""
+    count = 0
+    for n in range(start + 1, len(lines)):
+        if _QUOTE.match(lines[n]):
+            return n
+        count += bool(lines[n].strip())
+        if count > _LONGEST_SIGNATURE:
+            return 0
+    return len(lines)
 
 
 def _ends(lines: list[str], n: int) -> bool:
     """Whether nothing of theirs follows from a line on."""
     line = lines[n]
-    if _SIGNATURE.fullmatch(line) or _ORIGINAL.match(line):
+    if _ORIGINAL.match(line):
         return True
-    following = lines[n + 1 : n + 3]
+    following = lines[n + 1 : n + 4]
     if _RULE.fullmatch(line):
         return any(_HEADER.match(one) for one in following)
     return _HEADER.match(line) is not None and any(_SENT.match(one) for one in following)
 
 
-def _drop_attribution(kept: list[str]) -> None:
-    """Drop the line or lines before a quotation that say whose words follow, and blank ones."""
+def _drop_attribution(kept: list[str], looked_at: int) -> int:
+    """Drop the line or lines before a quotation that say whose words follow, and blank ones; return how many are left.
+
+    Lines that have been `looked_at` before are not looked at for each line of a quotation.
+    """
     while kept and not kept[-1].strip():
         kept.pop()
-    if not kept or not kept[-1].rstrip().endswith(":"):
-        return
+    if len(kept) <= looked_at or not kept[-1].rstrip().endswith(":"):
+        return len(kept)
     last = kept[-_LONGEST_ATTRIBUTION:]
     begun = next((n for n, line in enumerate(last) if _ATTRIBUTION.match(line)), None)
-    if begun is not None:
+    said = " ".join(last[begun:])
+    if begun is not None and _WROTE.search(said) and _DATED.search(said):
         del kept[begun - len(last) :]
     elif "@" in last[-1]:
         del kept[-1]
+    return len(kept)
 
 
 def _is_file(part: Message) -> bool:
@@ -103,13 +133,17 @@ def _text(part: Message) -> str:
 
 
 def _shown(html: str) -> str:
-    """Return the text of a page, up to where it begins to quote."""
-    quote = _QUOTED_HTML.search(html)
-    own = html[: quote.start()] if quote else html
+    """Return the text of a page."""
+    own = html
     for name in _HIDDEN:
         own = _without(own, name)
     own = " ".join(own.split())  # lines of the source mean nothing
     return unescape(_TAG.sub("", _BREAK.sub("\n", own)))
+
+
+def _up_to_quotation(html: str) -> str:
+    quote = _QUOTED_HTML.search(html)
+    return html[: quote.start()] if quote else html
 
 
 def _without(html: str, name: str) -> str:

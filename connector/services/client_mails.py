@@ -18,7 +18,7 @@ from connector.domain.notice_table import NOTICES, Method
 from connector.domain.people import Actor, Client, Medium, Practitioner, Role
 from connector.domain.session import Session, SessionState, Transition, flagged, unflagged
 from connector.domain.span import When, zone_named
-from connector.inbox.verdict import Invitation
+from connector.inbox.verdict import Answered, Invitation
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.recording import overtake_mails
@@ -48,14 +48,17 @@ def invitation_of(db: Connection, session: Session) -> Invitation:
         sent=max((revision for revision, _ in sent), default=None),
         addresses=frozenset(address.lower() for _, address in sent if address),
         ends_at=session.when.span.end if session.state is SessionState.BOOKED else None,
-        answered=_answered(db, session.id),
+        answered=tuple(_answered(db, session.id)),
     )
 
 
-def _answered(db: Connection, session_id: UUID) -> tuple[int, datetime | None] | None:
-    """Return SEQUENCE and DTSTAMP of what a client has answered last."""
-    answers = [fact for fact in timeline.of_session(db, session_id) if isinstance(fact, ClientAnswered)]
-    return (answers[-1].sequence, answers[-1].stamp) if answers else None
+def _answered(db: Connection, session_id: UUID) -> Iterator[Answered]:
+    """Yield what a client has answered, the last one last."""
+    for fact in timeline.of_session(db, session_id):
+        if isinstance(fact, ClientAnswered):
+            yield Answered(
+                sequence=fact.sequence, answer=fact.answer, stamp=fact.stamp, at=fact.at, comment=fact.comment
+            )
 
 
 def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
@@ -107,11 +110,17 @@ def _marking(session: Session, answer: Attendance, *, by: Actor, now: datetime) 
     return Transition(session=session)
 
 
-def take_answer(db: Connection, session: Session, mail: ClientMail, *, now: datetime) -> None:
+def take_answer(db: Connection, session: Session, mail: ClientMail, *, now: datetime) -> Kept:
     """Have an answer count that is proved to be the client's, and their practitioner told; it overtakes what is open.
 
-    Declining asks what follows, until that is decided.
+    Declining asks what follows, until that is decided. Programs answer again and again: what stands already is told
+    nobody, and nobody is told more than so many answers a day.
     """
+    answers = [one for one in _answered(db, session.id) if one.sequence == mail.sequence]
+    if answers and _stands(session, answers[-1], mail):
+        return Kept.REPEATED
+    if sum(one.at > now - _DAY for one in _answered(db, session.id)) >= MOST_A_DAY:
+        return Kept.TOO_MANY
     client_mails.overtake(db, session.id, frozenset(MailKind), now=now)
     session = note_answer(db, session, mail, now=now)
     if mail.answer is Attendance.DECLINED:
@@ -120,12 +129,21 @@ def take_answer(db: Connection, session: Session, mail: ClientMail, *, now: date
         _tell(db, session, declined, now=now)
     else:
         _tell(db, session, mail, now=now, kind=NoticeKind.CLIENT_ANSWERED)
+    return Kept.SHOWN
+
+
+def _stands(session: Session, last: Answered, mail: ClientMail) -> bool:
+    """Whether an answer changes nothing; who declines once more what was kept asks once more what follows."""
+    if mail.answer is None or not last.says(mail.answer, mail.text):
+        return False
+    return mail.answer is not Attendance.DECLINED or session.flag is FlagReason.DECLINED
 
 
 def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, now: datetime) -> Kept:
     """Keep a mail for its practitioner, and have them told.
 
-    What is not proved never overtakes what is: whoever forges a mail takes no other out of sight.
+    What does not certainly count never overtakes what is proved: whoever forges or repeats a mail takes no other out
+    of sight.
     """
     known = client_mails.of_session(db, session.id, most=_MOST_COMPARED)
     if any(mail.says_the_same_as(one) for one in known):
@@ -133,7 +151,8 @@ def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, 
     if sum(one.is_like(mail) and one.received_at > now - _DAY for one in known) >= MOST_A_DAY:
         return Kept.TOO_MANY
     if mail.is_open:
-        client_mails.overtake(db, session.id, frozenset(MailKind), now=now, but_trusted=not mail.trusted)
+        is_certain = mail.trusted and mail.kind is not MailKind.UNPROVED
+        client_mails.overtake(db, session.id, frozenset(MailKind), now=now, but_trusted=not is_certain)
     client_mails.add(db, mail)
     fact = ClientWrote(
         at=now,

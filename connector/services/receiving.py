@@ -130,7 +130,7 @@ def _proof(
         return Proof.NONE
     with database.read() as db:
         _, verdict = _judged(db, mail.meaning, mail.author, Proof.SERVER, received_at)
-    return prove(bounded, server=server, keys=keys) if verdict is Verdict.APPLIES else Proof.NONE
+    return prove(bounded, server=server, keys=keys) if verdict in {Verdict.APPLIES, Verdict.UNORDERED} else Proof.NONE
 
 
 def _carry_out(
@@ -187,17 +187,17 @@ def _answer(
     session, verdict = _judged(db, message, mail.author, proof, now)
     if session is None or verdict in {Verdict.UNKNOWN, Verdict.NOT_INVITED}:
         return verdict.value, None
-    if verdict not in {Verdict.APPLIES, Verdict.UNPROVED}:
+    if verdict not in {Verdict.APPLIES, Verdict.UNORDERED, Verdict.UNPROVED}:
         return verdict.value, session.id
     if isinstance(message, Refresh):
         return _refresh(db, session, now=now), session.id
-    written = _written(session, mail, message, trusted=verdict is Verdict.APPLIES, now=now)
+    written = _written(session, mail, message, trusted=verdict is not Verdict.UNPROVED, now=now)
     if written.proposed is not None and written.proposed.span == session.when.span:
         return SAME_TIME, session.id
-    if written.trusted and isinstance(message, Reply):
-        client_mails.take_answer(db, session, written, now=now)
-        return verdict.value, session.id
-    kept = client_mails.keep(db, policy, session, written, now=now)
+    if verdict is Verdict.APPLIES and isinstance(message, Reply):
+        kept = client_mails.take_answer(db, session, written, now=now)
+    else:
+        kept = client_mails.keep(db, policy, session, written, now=now)
     return verdict.value if kept is Kept.SHOWN else kept.value, session.id
 
 

@@ -93,7 +93,7 @@ class _Maker:
 
 
 def made(about: Around) -> Iterator[Hostile]:
-    """Yield every one of them; none changes anything by itself, and only what is `unproved` is shown to anybody."""
+    """Yield every one of them; none changes anything by itself, and few are shown to anybody."""
     for group in (_forged, _authors, _stale, _foreign, _senseless, _series, _methods, _broken, _times, _automatic):
         yield from (Hostile(name=name, becomes=word, data=data) for name, word, data in group(_Maker(about), about))
 
@@ -151,7 +151,8 @@ def _authors(make: _Maker, about: Around) -> _Made:
 
 def _stale(make: _Maker, about: Around) -> _Made:
     yield "the answer that counted, once more", "repeated", make.reply(stamp=about.answered)
-    yield "an answer made before it", "repeated", make.reply(stamp="20200101T000000Z", partstat="DECLINED")
+    yield "the same, made before it", "repeated", make.reply(stamp="20200101T000000Z")
+    yield "another answer, made before it", "unordered", make.reply(stamp="20200101T000000Z", partstat="DECLINED")
     yield (
         "an answer that does not say when",
         "repeated",
@@ -283,7 +284,8 @@ def _automatic(make: _Maker, about: Around) -> _Made:
     for sender in ("MAILER-DAEMON@client.example", "postmaster@client.example"):
         yield f"words of {sender}", "automatic", make.words(sender=sender)
     quoted = make.words(text="> nothing of their own").replace(b"\r\n\r\n>", b"\r\n\r\nOn 1 May 2026 Kim wrote:\r\n>")
-    yield "nothing but a quotation", "empty", quoted
+    yield "nothing but a quotation", "shown", quoted
+    yield "nothing at all", "empty", make.words(text="NOTHING").partition(b"NOTHING")[0]
     yield (
         "words that answer nothing of ours",
         "unmatched",

@@ -100,7 +100,7 @@ UNCLEAR: dict[str, tuple[Unclear, bytes]] = {
     "a newsletter": (Unclear.AUTOMATIC, mails.plain("Buy!", "List-Id: <news.example>")),
     "a mail of our own that comes back": (Unclear.AUTOMATIC, mails.plain("Hello", "Auto-Submitted: auto-generated")),
     "the mail server": (Unclear.AUTOMATIC, mails.plain("Sorry", sender="MAILER-DAEMON@client.example")),
-    "a quotation alone": (Unclear.EMPTY, mails.plain("On Mon, 3 May 2027 Kim wrote:\n> Your session\n")),
+    "blank lines alone": (Unclear.EMPTY, mails.plain("\n \n\n")),
 }
 
 

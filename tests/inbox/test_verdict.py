@@ -3,13 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 
 from connector.domain.facts import Attendance
 from connector.inbox.authorship import Proof
 from connector.inbox.calendar import CalendarMessage, Refresh, Reply
-from connector.inbox.verdict import Invitation, Verdict, judge
+from connector.inbox.verdict import Answered, Invitation, Verdict, judge
 from tests.inbox.mails import CLIENT, UID
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -17,6 +18,8 @@ REPLY = Reply(uid=UID, sequence=2, attendee=CLIENT, stamp=NOW, answer=Attendance
 REFRESH = Refresh(uid=UID, sequence=2, attendee=CLIENT, stamp=NOW)
 INVITATION = Invitation(sent=2, addresses=frozenset({CLIENT}), ends_at=NOW + timedelta(days=7))
 OTHER = "sam@client.example"
+SECOND = timedelta(seconds=1)
+LATEST = Answered(sequence=2, answer=Attendance.DECLINED, stamp=NOW - SECOND, at=NOW - SECOND)
 
 
 def verdict(
@@ -59,14 +62,48 @@ def test_an_answer_to_a_session_that_is_cancelled_or_over_changes_nothing(ends_a
     assert verdict(invitation=replace(INVITATION, ends_at=ends_at)) is Verdict.ENDED
 
 
-@pytest.mark.parametrize("stamp", [None, NOW, NOW - timedelta(seconds=1)])
-def test_an_answer_that_is_not_later_than_their_last_is_a_repetition(stamp: datetime | None) -> None:
-    assert verdict(replace(REPLY, stamp=stamp), replace(INVITATION, answered=(2, NOW))) is Verdict.REPEATED
+def after(*answered: Answered) -> Invitation:
+    """Return the invitation after these answers."""
+    return replace(INVITATION, answered=answered)
 
 
-@pytest.mark.parametrize("answered", [(2, NOW - timedelta(seconds=1)), (1, NOW), (2, None)])
-def test_who_changes_their_mind_is_heard(answered: tuple[int, datetime | None]) -> None:
-    assert verdict(invitation=replace(INVITATION, answered=answered)) is Verdict.APPLIES
+NOT_LATER = [None, NOW - SECOND, NOW - timedelta(minutes=9)]
+
+
+@pytest.mark.parametrize("proof", [Proof.SERVER, Proof.NONE])
+@pytest.mark.parametrize("stamp", NOT_LATER)
+def test_an_answer_that_says_the_same_and_is_not_later_is_a_repetition(stamp: datetime | None, proof: Proof) -> None:
+    assert verdict(replace(REPLY, stamp=stamp), after(LATEST), proof=proof) is Verdict.REPEATED
+
+
+@pytest.mark.parametrize("stamp", NOT_LATER)
+@pytest.mark.parametrize("other", [{"answer": Attendance.ACCEPTED}, {"comment": "I am ill"}])
+def test_an_answer_that_says_something_else_and_is_not_later_is_shown_to_a_person(
+    stamp: datetime | None, other: dict[str, Any]
+) -> None:
+    reply = replace(REPLY, stamp=stamp, **other)
+    assert verdict(reply, after(LATEST)) is Verdict.UNORDERED
+    assert verdict(reply, after(LATEST), proof=Proof.NONE) is Verdict.UNPROVED
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        LATEST,
+        replace(LATEST, sequence=1, stamp=NOW),
+        replace(LATEST, stamp=None),
+        replace(LATEST, stamp=NOW + timedelta(days=9_999)),
+    ],
+)
+def test_who_changes_their_mind_is_heard_whatever_a_clock_of_theirs_has_told_before(answered: Answered) -> None:
+    assert verdict(replace(REPLY, answer=Attendance.ACCEPTED), after(answered)) is Verdict.APPLIES
+
+
+@pytest.mark.parametrize("stamp", [None, NOW - timedelta(hours=2), NOW + timedelta(days=9_999)])
+def test_a_copy_of_an_earlier_answer_undoes_none(stamp: datetime | None) -> None:
+    first = replace(LATEST, stamp=stamp, at=NOW - timedelta(hours=1))
+    second = replace(LATEST, answer=Attendance.ACCEPTED)
+    assert verdict(replace(REPLY, stamp=stamp), after(first, second)) is Verdict.UNORDERED
 
 
 def test_nothing_applies_unless_everything_about_it_is_right() -> None:

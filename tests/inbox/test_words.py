@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from connector.inbox.bounds import bounded
@@ -24,6 +26,22 @@ CASES: dict[str, tuple[str, str]] = {
     "without a signature": ("Ok.\n-- \nAlex Sommer\n", "Ok."),
     "a dash is no signature": ("Ok -- fine.\n--\tSee you\n", "Ok -- fine.\n-- See you"),
     "a line that begins like a header": ("From: what I hear, it rains.\nBye\n", "From: what I hear, it rains.\nBye"),
+    "their own sentence before a quotation": (
+        "Am 3. Dezember passt es nicht, weil:\n> Termin 14 Uhr\nbitte absagen",
+        "Am 3. Dezember passt es nicht, weil:\nbitte absagen",
+    ),
+    "their own sentence with a time": (
+        "On 3 May I wrote this:\n> 14:00\nStill so.",
+        "On 3 May I wrote this:\nStill so.",
+    ),
+    "what looks like a header": ("Von: mir aus gern,\nan: dem Tag.\n\nLG", "Von: mir aus gern,\nan: dem Tag.\n\nLG"),
+    "above an Apple header": ("Ok.\n\nFrom: Kim\nSubject: Your session\nDate: Monday\n\nYour session\n", "Ok."),
+    "below a signature on top": ("Hello\n-- \nAlex\n> Can you come?\nI am ill.", "Hello\nI am ill."),
+    "nothing but what looks like a signature": ("-- \nIch kann nicht kommen.", "--\nIch kann nicht kommen."),
+    "more below two dashes than a signature": ("Hi\n-- \n" + "word\n" * 9, "Hi\n--\n" + "word\n" * 8 + "word"),
+    "nothing but a quotation, with an answer in it": ("> Can you come? NO, I AM ILL", "> Can you come? NO, I AM ILL"),
+    "nothing but a header": ("From: Kim\nSent: Monday\nI am ill.", "From: Kim\nSent: Monday\nI am ill."),
+    "nothing": (" \n\n", ""),
     "what cannot be seen": ("Ok\u202e.\u0007\n", "Ok."),
 }
 
@@ -48,6 +66,18 @@ def test_a_page_is_read_as_text(html: str) -> None:
         written(bounded((mails.header() + mails.part("text/html; charset=utf-8", html)).encode()))
         == "Yes, & gladly.\nAlex"
     )
+
+
+def test_what_stands_below_a_quotation_of_a_page_alone_is_shown_with_it() -> None:
+    html = "<blockquote>Can you come?</blockquote><p>No.</p>"
+    page = mails.header() + mails.part("text/html; charset=utf-8", html)
+    assert written(bounded(page.encode())) == "Can you come?No."
+
+
+def test_a_long_line_is_not_looked_at_for_each_line_that_is_quoted() -> None:
+    begun = process_time()
+    assert written(bounded(mails.plain("am " + "x" * 80_000 + ":\n" + ">\n\n" * 14_000)))
+    assert process_time() - begun < 2  # milliseconds
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1252"])

@@ -26,7 +26,7 @@ from connector.storage.messages import MessageState
 from tests.domain.examples import KIM, client, when
 from tests.inbox import mails
 from tests.services.practice import Practice
-from tests.services.test_receiving import SERVER, inbox, outcomes, reply, take_in
+from tests.services.test_receiving import SERVER, inbox, outcomes, recoded, reply, take_in
 
 __all__ = ["inbox"]  # a fixture
 
@@ -254,6 +254,91 @@ def test_an_answer_that_is_sent_again_is_shown_once(inbox: Practice) -> None:
     take_in(inbox, *(reply(inbox, session, vouched=False) for _ in range(3)))
     assert sorted(map(str, outcomes(inbox))) == ["repeated", "repeated", "unproved"]
     assert inbox.kinds_told(session, client=False) == ["answer_unproved"]
+
+
+# Answers of which it is not certain which is the later.
+
+
+LATE, LATER = "20261122T201600Z", "20261122T201700Z"
+
+
+def test_a_refusal_after_an_answer_of_a_clock_that_is_years_ahead_counts(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session, "ACCEPTED", stamp="20990101T000000Z"))
+    inbox.wait(hours=1)
+    now = inbox.now.strftime("%Y%m%dT%H%M%SZ")
+    assert take_in(inbox, reply(inbox, session, stamp=now)) == ["applies", "applies"]
+    assert inbox.session(session).flag is FlagReason.DECLINED
+
+
+@pytest.mark.parametrize("stamp", [LATE, elsewhere("20261122T201500Z"), elsewhere(None)])
+def test_another_answer_that_is_not_known_to_be_later_is_shown_and_counts_once_it_is_taken(
+    inbox: Practice, stamp: str | None
+) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session, "ACCEPTED", stamp=LATE))
+    inbox.wait(minutes=1)
+    mail = the_one(inbox, session, without_stamp(reply(inbox, session)) if stamp is None else reply(inbox, session))
+    assert outcomes(inbox) == ["applies", "unordered"]
+    assert (mail.kind, mail.trusted, mail.is_open) == (MailKind.UNPROVED, True, True)
+    assert inbox.kinds_told(session, client=False) == ["client_answered", "answer_unproved"]
+    assert inbox.session(session).flag is None
+    decide(inbox, mail, MailChoice.TAKE)
+    assert inbox.session(session).flag is FlagReason.DECLINED
+
+
+def without_stamp(raw: bytes) -> bytes:
+    return recoded(raw, lambda ics: ics.replace("DTSTAMP:20261122T201500Z\r\n", ""))
+
+
+def test_an_answer_without_a_stamp_that_is_sent_again_by_somebody_else_undoes_nothing(inbox: Practice) -> None:
+    session = inbox.book()
+    first, second = (without_stamp(reply(inbox, session, one)) for one in ("DECLINED", "ACCEPTED"))
+    take_in(inbox, first)
+    inbox.wait(minutes=1)
+    decide(inbox, the_one(inbox, session, second), MailChoice.TAKE)
+    inbox.wait(minutes=1)
+    take_in(inbox, b"Content-Language: en\r\n" + first, first.replace(b"Message-ID: <", b"Message-ID: <again"))
+    assert sorted(map(str, outcomes(inbox))) == ["applies", "unordered", "unordered"]  # they may have come back to it
+    assert answers(inbox, session) == [Attendance.DECLINED, Attendance.ACCEPTED]
+    assert inbox.session(session).flag is None
+
+
+def test_an_answer_that_may_be_earlier_takes_nothing_that_is_proved_out_of_sight(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, reply(inbox, session, stamp=LATE))
+    inbox.wait(minutes=1)
+    take_in(inbox, reply(inbox, session, "ACCEPTED"))
+    assert {(mail.kind, mail.is_open) for mail in kept(inbox, session)} == {
+        (MailKind.DECLINED, True),
+        (MailKind.UNPROVED, True),
+    }
+
+
+def test_a_program_that_answers_the_same_again_and_again_tells_nobody(inbox: Practice) -> None:
+    session = inbox.book()
+    take_in(inbox, *(reply(inbox, session, "ACCEPTED", stamp=f"20261122T2015{n:02}Z") for n in range(12)))
+    assert outcomes(inbox).count("repeated") == 11
+    assert answers(inbox, session) == [Attendance.ACCEPTED]
+    assert inbox.kinds_told(session, client=False) == ["client_answered"]
+
+
+def test_programs_that_answer_in_turn_are_heard_so_often_a_day(inbox: Practice) -> None:
+    session = inbox.book()
+    for n in range(client_mails.MOST_A_DAY + 1):
+        take_in(inbox, reply(inbox, session, ("DECLINED", "ACCEPTED")[n % 2], stamp=f"20261122T20{n:02}00Z"))
+    assert (outcomes(inbox).count("applies"), outcomes(inbox).count("too_many")) == (client_mails.MOST_A_DAY, 1)
+    inbox.wait(days=1, seconds=1)
+    assert take_in(inbox, reply(inbox, session, stamp=inbox.now.strftime("%Y%m%dT%H%M%SZ"))).count("applies") == 11
+
+
+def test_who_declines_once_more_what_was_kept_is_heard_again(inbox: Practice) -> None:
+    session = inbox.book()
+    decide(inbox, the_one(inbox, session, reply(inbox, session)), MailChoice.KEEP)
+    take_in(inbox, reply(inbox, session, stamp=LATE))
+    take_in(inbox, reply(inbox, session, stamp=LATER))
+    assert sorted(map(str, outcomes(inbox))) == ["applies", "applies", "repeated"]
+    assert inbox.session(session).flag is FlagReason.DECLINED
 
 
 # Declined: what follows.

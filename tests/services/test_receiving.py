@@ -174,14 +174,14 @@ def test_an_answer_to_an_organizer_of_before_counts_by_what_it_is_about_and_with
     inbox.move(session, when(96))
     assert inbox.session(session).organizer == "sessions@pencilled.example"
     frozen = reply(inbox, session)
-    bare = _recoded(reply(inbox, other), lambda ics: ics.replace(f"ORGANIZER:mailto:{mails.ORGANIZER}\r\n", ""))
+    bare = recoded(reply(inbox, other), lambda ics: ics.replace(f"ORGANIZER:mailto:{mails.ORGANIZER}\r\n", ""))
     assert bare != frozen
     assert take_in(inbox, frozen, bare) == ["applies", "applies"]
     take_in(inbox, came_back(inbox, session))
     assert inbox.told(session, client=True)[-1].state is MessageState.REFUSED
 
 
-def _recoded(raw: bytes, change: Callable[[str], str]) -> bytes:
+def recoded(raw: bytes, change: Callable[[str], str]) -> bytes:
     """Return a mail whose calendar part says something else."""
     head, _, rest = raw.rpartition(b"base64\r\n\r\n")
     coded, boundary, end = rest.partition(b"\r\n\r\n")

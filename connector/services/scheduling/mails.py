@@ -108,9 +108,9 @@ def _follow(
 def _check_counts(db: Connection, session: Session, mail: ClientMail, now: datetime) -> None:
     """Raise QuestionClosedError if an answer counts for nothing by now, whoever vouches for it."""
     invitation = client_mails.invitation_of(db, session)
-    if mail.sequence is None or past(invitation, sequence=mail.sequence, stamp=mail.stamp, now=now):
+    if mail.sequence is None or past(invitation, sequence=mail.sequence, now=now):
         raise QuestionClosedError(
-            "This answer no longer counts: the client has been told something newer since, or has answered again.",
+            "This answer no longer counts: the client has been told something newer since.",
             code="mail_answer_past",
         )
 

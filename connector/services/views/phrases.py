@@ -74,6 +74,7 @@ WROTE = {
     MailKind.PROPOSAL: marked("Would like the session at another time: %(proposed)s"),
     MailKind.DECLINED: marked("Declined the invitation, and the practitioner is asked what follows"),
 }
+UNORDERED = marked("The client has answered the invitation once more; it is not certain which answer is the later one")
 CHOICES = {
     MailChoice.TAKE: marked("Took the mail as the client's answer"),
     MailChoice.DISMISS: marked("Left the client's mail as it is"),

@@ -42,6 +42,7 @@ from connector.domain.facts import (
     LocationChanged,
     MailDecided,
     MailFact,
+    MailKind,
     NoticeFact,
     NoticeHeldBack,
     NoticeInDoubt,
@@ -89,6 +90,7 @@ from connector.services.views.phrases import (
     RESUMED,
     REVERTS,
     STRENGTHS,
+    UNORDERED,
     WROTE,
 )
 from connector.storage import sentences
@@ -213,6 +215,8 @@ def _of_mail(fact: MailFact, teller: Teller) -> str:
             return teller.say(WROTE[fact.mail], proposed=proposed)
         case ClientWrote(medium=Medium.SMS):
             return teller.say("Wrote by %(medium)s; nothing was changed", medium=_named(MEDIA, fact.medium, teller))
+        case ClientWrote(mail=MailKind.UNPROVED, trusted=True):
+            return teller.say(UNORDERED)
         case ClientWrote():
             return teller.say(WROTE[fact.mail])
         case MailDecided():
