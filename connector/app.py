@@ -150,16 +150,19 @@ def check_mail(settings: Settings) -> None:
         raise TransientError(error.sentence) from error
 
 
-def check_texts(settings: Settings) -> None:
+def check_texts(settings: Settings) -> bool:
     """Reach the gateway of texts and show it our credentials where that can be; sends nothing.
 
+    Returns whether it is known what it answers to a text that it has taken.
     Raises: TransientError with what to correct; SettingsError.
     """
     inner_hosts = frozenset(host.lower() for host in settings.inner_hosts)
     try:
-        _gateway(settings, inner_hosts, timeout=CHECK_TIMEOUT).check()
+        gateway = _gateway(settings, inner_hosts, timeout=CHECK_TIMEOUT)
+        gateway.check()
     except NotSentError as error:
         raise TransientError(error.sentence) from error
+    return gateway.is_described
 
 
 def check_mailbox(settings: Settings) -> bool:

@@ -219,7 +219,8 @@ class Settings:
         _text,
         "",
         "The gateway of texts to phones, such as `twilio://SID:token@?from=+15005550006`; empty: nobody is texted. "
-        "docs/operating.md tells the URL of each.",
+        "docs/operating.md tells the URL of each; one of your own (`json+https://…`) should say with `ok=` what its "
+        "answer to a text that was taken holds.",
     )
     brand: str = _setting(_text, "Pencilled", "What the pages and letters call this service.")
     languages: tuple[str, ...] = _setting(

@@ -282,15 +282,23 @@ def _mailbox(runtime: Runtime) -> Iterator[Check]:
         yield Check(name="mailbox", ok=True, words=f"reached and opened, and {how}; nothing was read")
 
 
+_UNDESCRIBED = (
+    ". Its URL does not say what its answer to a text that was taken holds, so only what names an id counts as taken: "
+    "set ok= in CONNECTOR_SMS_URL, such as ok=status:queued"
+)
+
+
 def _texts(runtime: Runtime) -> Iterator[Check]:
     """Say whether the gateway of texts can be reached, if there is one; the address it tells at is for JSON alone."""
     if not runtime.settings.sms_url:
         return
     ok, words = True, "the gateway is reached and lets us in; nothing was sent"
     try:
-        app.check_texts(runtime.settings)
+        is_described = app.check_texts(runtime.settings)
     except ConnectorError as error:
         ok, words = False, str(error)
+    else:
+        words += "" if is_described else _UNDESCRIBED
     yield Check(name="texts", ok=ok, words=words, receipts=runtime.texts_address)
 
 

@@ -280,6 +280,22 @@ def test_the_gateway_of_texts_is_reached_and_sends_nothing(
     assert "/hooks/sms/" not in said
 
 
+@pytest.mark.parametrize(("options", "is_advised"), [("", True), ("&ok=status:queued", False)])
+def test_a_gateway_of_ones_own_is_to_say_what_it_answers_to_a_text_that_it_has_taken(
+    cli: Cli,
+    options: str,
+    is_advised: bool,  # noqa: FBT001
+) -> None:
+    with SmsGateway() as gateway:
+        url = gateway.url("json", options=f"to=phone&text=message{options}", path="/send")
+        settings = {**cli.settings, "CONNECTOR_SMS_URL": url, "CONNECTOR_INNER_HOSTS": "127.0.0.1"}
+        said = Cli(settings).run("doctor").output
+    [line] = [line for line in said.splitlines() if "texts:" in line]
+
+    assert line.startswith("ok")
+    assert ("set ok= in CONNECTOR_SMS_URL" in line) is is_advised
+
+
 def test_a_gateway_s_address_that_makes_no_sense_is_a_fault_of_the_settings(cli: Cli) -> None:
     wrong = replace(cli, settings={**cli.settings, "CONNECTOR_SMS_URL": "pigeon://user:hidden@host"})
     result = wrong.run("doctor")

@@ -92,6 +92,11 @@ class Gateway:
             case _:
                 return Signing(slug=self.slug)
 
+    @property
+    def is_described(self) -> bool:
+        """Whether it is known what its answer to a text that was taken holds; else its URL does not say `ok`."""
+        return _MODULES[self.slug] != "generic" or bool(self._account.options.get("ok"))
+
     def hand_over(self, sms: Sms) -> SmsOutcome:
         """Hand one text over, once, and say what is certain of it."""
         try:

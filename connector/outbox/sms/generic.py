@@ -6,7 +6,8 @@
                                                 JSON, such as `status:queued`, or how a plain text begins, such as `OK`
     id                                          where in the JSON its id for the text stands, such as `message.id`
 
-Without `ok`, what a status of success means is certain only for JSON that speaks of no error.
+Without `ok` a text counts as taken only where the answer names an id for it, and nothing beside it speaks of an error:
+gateways answer 200 to what they refuse. An error alone is a refusal; an error beside an id, and all else, is not known.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.outbox.sms.account import CHECK_ACCOUNT, Account, accepted, refused, refuses_request, unknown
+from connector.outbox.sms.error_words import speaks_of_error
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
 from connector.sentence import Sentence
@@ -65,15 +67,20 @@ class Generic:
         expected, body = self._account.options.get("ok", ""), answer.json
         path, colon, value = expected.partition(":")
         if expected:
-            is_taken = str(_at(body, path)) == value if colon else answer.text.lstrip().startswith(expected)
-            return accepted(self._id(body)) if is_taken else refused(_NOT_TAKEN)
-        if body.get("error") or body.get("errors") or body.get("success") is False:
-            return refused(_NOT_TAKEN)
-        return accepted(self._id(body)) if body else unknown(self._name, answer.status)
+            said = _at(body, path) if colon else answer.text.strip()
+            is_taken = str(said) == value if colon else str(said).startswith(expected)
+            if is_taken:
+                return accepted(self._id(body))
+            return refused(_NOT_TAKEN) if said or speaks_of_error(body) else unknown(self._name, answer.status)
+        remote_id, is_wrong = self._id(body), speaks_of_error(body)
+        if remote_id and not is_wrong:
+            return accepted(remote_id)
+        return refused(_NOT_TAKEN) if is_wrong and not remote_id else unknown(self._name, answer.status)
 
     def _id(self, body: Any) -> str:
         value = _at(body, self._account.options.get("id", "id"))
-        return str(value)[:_LONGEST_ID] if isinstance(value, str | int) else ""
+        is_id = isinstance(value, str | int) and not isinstance(value, bool)
+        return str(value).strip()[:_LONGEST_ID] if is_id else ""
 
 
 def _at(body: Any, path: str) -> Any:

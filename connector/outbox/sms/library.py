@@ -33,6 +33,7 @@ class Library:
     """A gateway by a URL of the library's, in which `{number}` stands for the number."""
 
     slug = SLUG
+    is_described = True  # by its plugin
 
     def __init__(self, url: str, *, reach: Reach) -> None:
         """Take the URL without `apprise+`; reaches for nothing, and imports nothing yet.

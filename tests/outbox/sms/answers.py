@@ -97,6 +97,23 @@ CASES: tuple[tuple[str, int, object, Fate], ...] = (
     ("form", 422, "", Fate.REFUSED),
     ("form", 404, "", Fate.PUT_OFF),
 )
+# What any gateway may answer to a text that it has not taken, with a status of success.
+ERRORS: tuple[dict[str, object], ...] = (
+    {"status": "error", "message": "invalid number"},
+    {"status": "FAILED"},
+    {"success": "false"},
+    {"success": 0},
+    {"ok": False},
+    {"code": 401, "message": "no credit"},
+    {"errorCode": 12},
+    {"error_code": "21211"},
+    {"messages": [{"status": "rejected"}]},
+    {"result": "NOK"},
+    {"Error": "x"},
+    {"fault": {"x": 1}},
+    {"data": {"message": {"state": "Not-Delivered"}}},
+    {"errors": [{"title": "unknown recipient"}]},
+)
 # These mean the same everywhere.
 EVERYWHERE: tuple[tuple[int, Fate], ...] = (
     (301, Fate.PUT_OFF),

@@ -110,7 +110,9 @@ def test_a_gateway_is_asked_as_it_documents(fake: SmsGateway, slug: str) -> None
     [
         ("ok=data.state%3Aqueued&id=data.0.key", {"data": {"state": "queued"}}, Fate.ACCEPTED),
         ("ok=data.state%3Aqueued", {"data": {"state": "no"}}, Fate.REFUSED),
-        ("ok=data.state%3Aqueued", "queued", Fate.REFUSED),
+        ("ok=data.state%3Aqueued", "queued", Fate.UNKNOWN),
+        ("ok=data.state%3Aqueued", {"error": "x"}, Fate.REFUSED),
+        ("ok=data.state%3Aqueued", {"data": {}}, Fate.UNKNOWN),
         ("ok=OK", "OK: 1", Fate.ACCEPTED),
         ("ok=OK", "ERR 7", Fate.REFUSED),
     ],
@@ -123,6 +125,34 @@ def test_what_a_gateway_of_anybody_says_is_read_as_its_url_tells(
     asked = Gateway(fake.url("json", options=f"{FIELDS}&{expected}", path="/send"), reach=REACH)
 
     assert asked.hand_over(SMS).fate is fate
+
+
+@pytest.mark.parametrize("answer", answers.ERRORS, ids=str)
+def test_an_error_in_an_answer_of_success_is_never_taken_for_a_text_that_was_taken(
+    fake: SmsGateway, answer: dict[str, object]
+) -> None:
+    fake.status, fake.answer = 200, answer
+    assert handed_over(fake, "json").fate is Fate.REFUSED
+
+    fake.answer = answer | {"id": "m-7"}  # and yet it names the text
+    assert handed_over(fake, "json").fate is Fate.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("answer", "fate"),
+    [
+        ({"id": 7, "error": None, "errors": [], "error_code": 0, "success": True}, Fate.ACCEPTED),
+        ({"id": "m-7", "status": "queued", "error": {"code": 0, "text": ""}}, Fate.ACCEPTED),
+        ({"message": "thanks"}, Fate.UNKNOWN),
+        ({"id": None}, Fate.UNKNOWN),
+        ({"id": True}, Fate.UNKNOWN),
+        ("OK", Fate.UNKNOWN),
+    ],
+)
+def test_a_gateway_of_anybody_has_taken_what_it_names_an_id_for(fake: SmsGateway, answer: object, fate: Fate) -> None:
+    fake.status, fake.answer = 200, answer
+
+    assert handed_over(fake, "json").fate is fate
 
 
 @pytest.mark.parametrize("slug", ONE)
