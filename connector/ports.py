@@ -543,14 +543,16 @@ class Provider(Protocol):
 class NotSentError(Exception):
     """A message did not leave. `permanent`: it is not tried again; `unknown`: perhaps it did leave.
 
-    `sentence` says why, as a part of a sentence, and names nobody.
+    `sentence` says why, as a part of a sentence, and names nobody. `stopped`: its reader has told the gateway of texts
+    that they want no more of them.
     """
 
-    def __init__(self, sentence: Sentence, *, permanent: bool, unknown: bool = False) -> None:
+    def __init__(self, sentence: Sentence, *, permanent: bool, unknown: bool = False, stopped: bool = False) -> None:
         super().__init__(str(sentence))
         self.sentence = sentence
         self.permanent = permanent
         self.unknown = unknown
+        self.stopped = stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -636,19 +638,27 @@ class Sms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmsOutcome:
-    """What became of a text; `remote_id` is the gateway's for it, `reason` names and quotes nobody."""
+    """What became of a text; `remote_id` is the gateway's for it, `reason` names and quotes nobody.
+
+    `stopped`: it was refused because the owner of the number has told the gateway that they want no more texts.
+    """
 
     fate: Fate
     remote_id: str = ""
     reason: Sentence = Sentence("")
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a gateway tells of a text: `state` is delivered or failed."""
+    """What a gateway tells of a text: `state` is delivered or failed.
+
+    `stopped`: it failed because the owner of the number wants no more texts.
+    """
 
     remote_id: str
     state: str
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ secret, and so the address of all of them does (`connector/services/texts.py`).
 
 Source: twilio.com/docs/usage/security, twilio.com/docs/messaging/guides/track-outbound-message-status;
 developer.vonage.com/en/getting-started/concepts/signing-messages, …/messaging/sms/guides/delivery-receipts and
-inbound-sms; docs.seven.io/en/rest-api/signing and webhooks; 46elks.se/docs/sms-delivery-reports and receive-sms;
-developers.clicksend.com/docs (SMS delivery receipts, inbound SMS).
+inbound-sms, …/opt-out-assist/guides/messaging-opted-out-numbers; docs.seven.io/en/rest-api/signing and webhooks;
+46elks.se/docs/sms-delivery-reports and receive-sms; developers.clicksend.com/docs (SMS delivery receipts, inbound SMS).
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from webhooks._age import check_time
 _DELIVERED, _FAILED = "delivered", "failed"
 _FAILURES = frozenset({"failed", "undelivered", "rejected", "expired", "notdelivered"})
 _LONGEST_ID = 200
+# How they tell why a text has failed, where that is that the owner of the number wants no more.
+_TWILIO_STOPPED, _VONAGE_STOPPED = "21610", "9"
 _DIGESTS = frozenset({"md5", "sha1", "sha256", "sha512"})
 
 
@@ -113,12 +115,14 @@ def _of_seven(signing: Signing, url: str, headers: Headers, body: bytes) -> str:
 def _told(slug: str, values: Mapping[str, Any]) -> Iterator[Told]:
     match slug:
         case "twilio":
-            yield from _receipt(values.get("MessageSid"), values.get("MessageStatus"))
+            stopped = str(values.get("ErrorCode")) == _TWILIO_STOPPED
+            yield from _receipt(values.get("MessageSid"), values.get("MessageStatus"), stopped=stopped)
             if "Body" in values and "MessageStatus" not in values:
                 stops = values.get("OptOutType") == "STOP"
                 yield from _reply(values.get("From"), values.get("Body"), values.get("MessageSid"), stops=stops)
         case "vonage":
-            yield from _receipt(values.get("messageId"), values.get("status"))
+            stopped = str(values.get("err-code")) == _VONAGE_STOPPED
+            yield from _receipt(values.get("messageId"), values.get("status"), stopped=stopped)
             if "text" in values:
                 yield from _reply(values.get("msisdn"), values.get("text"), values.get("messageId"))
         case "clicksend":
@@ -145,13 +149,13 @@ def _of_event(values: Mapping[str, Any]) -> Iterator[Told]:
             yield from _reply(data.get("sender"), data.get("text"), data.get("id"))
 
 
-def _receipt(remote_id: Any, status: Any) -> Iterator[Receipt]:
+def _receipt(remote_id: Any, status: Any, *, stopped: bool = False) -> Iterator[Receipt]:
     """Yield what became of a text if that is its end; states on the way to it are of no use."""
     word = str(status or "").lower()
     state = _DELIVERED if word == _DELIVERED else _FAILED if word in _FAILURES else ""
     name = _id(remote_id)
     if state and name:
-        yield Receipt(remote_id=name, state=state)
+        yield Receipt(remote_id=name, state=state, stopped=stopped and state == _FAILED)
 
 
 def _reply(number: Any, text: Any, remote_id: Any, *, stops: bool = False) -> Iterator[Reply]:

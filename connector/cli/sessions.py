@@ -223,7 +223,9 @@ def _standing(row: SessionRow, zone: str) -> str:
         words.append(f"{row.offered} offered until {instant_text(row.deadline, zone)}")
     if row.drafted:
         words.append("draft not sent")
-    if row.unheard:
+    if row.unreached:
+        words.append("NOTHING REACHES THE CLIENT")
+    elif row.unheard:
         words.append("A MESSAGE DID NOT ARRIVE" + (", another one did" if row.told_by else ""))
     if row.doubtful:
         words.append("A TEXT MAY NOT HAVE ARRIVED")
@@ -252,6 +254,9 @@ def _print_attention(page: SessionPage) -> None:
         until = instant_text(page.question.answers_itself_at, zone)
         change = _ASKED[page.question.row.remote_change].capitalize()
         click.secho(f"{change}: its practitioner is asked, until {until}", fg="yellow")
+    if page.unreached:
+        words = "Nothing reaches the client. Enter an address, or that they agree to texts: pencilled clients change"
+        click.secho(words, fg="yellow")
     if page.address_fails:
         words = "The last mail to the client was refused or came back. Correct the address: pencilled clients change"
         click.secho(words, fg="yellow")

@@ -287,6 +287,11 @@ def heard(session: Session, offer: Offer | None, *, now: datetime) -> Conversati
     return Conversation(beliefs=(Belief(known=here, entry=entry, offer=known_offer),))
 
 
+def told_in_person(conversation: Conversation, session: Session, offer: Offer | None, *, now: datetime) -> Conversation:
+    """Return a conversation whose reader was told all that stands by their practitioner, not by us."""
+    return replace(conversation, beliefs=heard(session, offer, now=now).beliefs)
+
+
 def either(one: Conversation, other: Conversation) -> Conversation:
     """Return a conversation of which it is not known which of two accounts holds."""
     earlier = tuple(dict.fromkeys((*one.earlier, *other.earlier)))

@@ -166,6 +166,9 @@ class PersonChanged(Fact):
     changed: tuple[str, ...]
 
 
+STOPPED_TEXTS = ("texts_stopped",)  # what has changed about a client whose agreement to texts ended by their own word
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientErased(Fact):
     """Everything that tells who a session's client is was erased."""
@@ -600,6 +603,16 @@ class NoticeInDoubt(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeArrived(Fact):
+    """A text of which its gateway had said that it failed has arrived after all."""
+
+    tag: ClassVar[str] = "notice_arrived"
+
+    kind: str
+    medium: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeHeldBack(Fact):
     """A message had not left yet when a correction made it wrong; it never will."""
 
@@ -652,7 +665,7 @@ CalendarFact = (
     | HoldsProved
 )
 ConnectionFact = ConnectionAdded | AccessLost | AccessRegained | DisconnectRequested | Disconnected
-NoticeFact = NoticeSent | NoticeRefused | NoticeInDoubt | NoticeHeldBack
+NoticeFact = NoticeSent | NoticeRefused | NoticeInDoubt | NoticeHeldBack | NoticeArrived
 AnyFact = (
     SessionFact
     | MailFact

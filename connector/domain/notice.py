@@ -59,6 +59,8 @@ class NoticeKind(StrEnum):
     MAILBOX_UNREAD = "mailbox_unread"  # to the operator: what clients write back cannot be fetched
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
     NOT_TOLD = "not_told"  # a message to the client could not leave before the session began
+    NO_CHANNEL = "no_channel"  # a client can be told nothing; in `about` what they were to be told, if anything was
+    ARRIVED_AFTER_ALL = "arrived_after_all"  # what a NOT_DELIVERED has told was wrong
     SIGN_IN = "sign_in"
 
 
@@ -186,18 +188,19 @@ class Notice:
         by_support: Somebody from support acted for the client.
         offer_withdrawn: An offer of which the reader knows has ended with it.
         unasked: The client never learnt of the offer that has lapsed.
-        by_text: What did not arrive was a text to the client's phone; or what they have written is one.
+        by_text: What did not arrive was a text to the client's phone; or what they have written is one; or they have
+            stopped texts.
         told_otherwise: And yet the client has been told what applies, by the other medium or since.
         code_id: The code that is told.
         signin_id: The one-time sign-in a link leads to.
         about: A word on what is meant where the kind alone does not tell (a calendar's label, a reason, an address).
-        reason: A RevertReason, a PauseReason, an Attendance or a Finding.
+        reason: A RevertReason, a PauseReason, an Attendance or a Finding; "stopped" for a text whose reader wants none.
         moved_to: Where the practitioner has put an entry in their calendar, or the time that a client would like.
         question_id: The question that the practitioner is asked.
         alternative_id: The alternative that a link takes back.
         calendar_id: The calendar that was paused.
         paused_at: When, aware UTC: its link is about that stop alone.
-        count: How many entries are gone from it.
+        count: How many entries are gone from it; of a NO_CHANNEL, how many sessions are to come.
         connection_id: The connection that must be reconnected.
         righted: What was put right after the database had been set back.
         since: Of what has happened after this instant, aware UTC, nothing was known any more; None if nothing ever was.

@@ -390,6 +390,20 @@ ROWS = (
         link=Link.SESSION,
         needs=("session",),
     ),
+    NoticeRow(
+        kind=NoticeKind.NO_CHANNEL,
+        to=Audience.PRACTITIONER,
+        template="no_channel",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
+    NoticeRow(
+        kind=NoticeKind.ARRIVED_AFTER_ALL,
+        to=Audience.PRACTITIONER,
+        template="arrived_after_all",
+        link=Link.SESSION,
+        needs=("session", "about"),
+    ),
     NoticeRow(kind=NoticeKind.SIGN_IN, to=Audience.PRACTITIONER, template="sign_in", link=Link.SIGN_IN),
 )
 NOTICES: Mapping[NoticeKind, NoticeRow] = {row.kind: row for row in ROWS}

@@ -86,6 +86,8 @@ KEPT_TEXTS = frozenset(
         (facts.NoticeRefused, "medium"),
         (facts.NoticeInDoubt, "kind"),
         (facts.NoticeInDoubt, "medium"),
+        (facts.NoticeArrived, "kind"),
+        (facts.NoticeArrived, "medium"),
         (facts.NoticeHeldBack, "kind"),
         (facts.UnknownFact, "stored_tag"),
     }

@@ -214,6 +214,7 @@ def _offer_words(letter: Letter, teller: Teller) -> dict[str, Any]:
         "offered": bool(choices),
         "times": len(choices),
         "unasked": notice.unasked,
+        "offer_open": notice.offer_id is not None,
         "offer_withdrawn": notice.offer_withdrawn or (is_cancellation and notice.offer_id is not None),
     }
 

@@ -29,7 +29,8 @@ class MediaSender:
         if outcome.fate is Fate.ACCEPTED:
             return outcome.remote_id or None
         is_over = outcome.fate is not Fate.PUT_OFF
-        raise NotSentError(outcome.reason, permanent=is_over, unknown=outcome.fate is Fate.UNKNOWN)
+        unknown = outcome.fate is Fate.UNKNOWN
+        raise NotSentError(outcome.reason, permanent=is_over, unknown=unknown, stopped=outcome.stopped)
 
     def _written(self, letter: Letter) -> Sms:
         from connector.outbox.sms.texts import compose  # noqa: PLC0415  brings Babel: only who sends pays for it

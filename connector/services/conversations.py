@@ -52,10 +52,23 @@ def witness(
     In the transaction of the change, once everything is stored that it changes.
     """
     standing: Standing | None = None
-    for medium in sorted(client.reachable):
+    for medium in sorted(client.reachable) or _spoken(db, session):
         stored = _witnessed(db, client, session, medium, facts)
         standing = standing or _standing(db, session)
-        _make_due(db, stored, _next(stored, standing, _basis(practitioner, client, medium), now), now)
+        untried = stored if client.reachable else _as_if_untried(stored)
+        _make_due(db, stored, _next(untried, standing, _basis(practitioner, client, medium), now), now)
+
+
+def _as_if_untried(stored: StoredConversation) -> StoredConversation:
+    """Return a conversation in which nothing was refused or is in doubt: all that its reader does not know is owed."""
+    untried = replace(stored.beliefs or Conversation(), untold=None, refused=(), unsure=())
+    return replace(stored, beliefs=untried)
+
+
+def _spoken(db: Connection, session: Session) -> Sequence[Medium]:
+    """Return the media of the conversations with a client who can be told nothing: their practitioner is told there."""
+    own = [one.medium for one in conversations.of_session(db, session.id) if one.reader is Audience.CLIENT]
+    return sorted(own) or [Medium.EMAIL]
 
 
 def _witnessed(
@@ -75,10 +88,11 @@ def _witnessed(
     if begins:
         return stored
     beliefs = rules.witnessed(_beliefs(db, stored, client), facts)
-    if beliefs == stored.beliefs and stored.address == client.address(medium):
+    address = client.address(medium) or stored.address
+    if beliefs == stored.beliefs and stored.address == address:
         return stored
     _forget_queued(db, stored)
-    stored = _readdressed(db, replace(stored, beliefs=beliefs), client.address(medium))
+    stored = _readdressed(db, replace(stored, beliefs=beliefs), address)
     conversations.save(db, stored)
     return stored
 
@@ -288,8 +302,11 @@ def converse(
     clock: Clock,
     fence: Fence,
     subscription_for: Callable[[Notice], str | None] = lambda _notice: None,
+    stopped: Callable[[Connection, Message, datetime], None] = lambda *_: None,
 ) -> datetime | None:
     """Tell a reader everything they are to be told, one letter after another.
+
+    `stopped` is called with a text whose gateway says that its reader wants no more of them.
 
     Returns: When there may be something to tell although nothing happens, aware UTC; None for not before that.
     Raises: TransientError to be tried again later. A refusal for good ends one letter: it is noted, and if it was for a
@@ -309,10 +326,16 @@ def converse(
                 _sent(db, conversation_id, turn.message, clock(), remote_id=remote_id)
             else:
                 _not_sent(db, conversation_id, turn.message, error, clock())
-            if error is None or error.permanent:
+            handed_over = turn.message
+            if error is None or (error.permanent and not error.stopped):
                 turn = _begin(db, policy, conversation_id, clock(), still=still)
         if error is not None and not error.permanent:
             raise TransientError(error.sentence) from error
+        if error is not None and error.stopped:
+            with database.begin() as db:  # true whoever holds the claim; it locks practitioners before conversations
+                stopped(db, handed_over, clock())
+            with fenced(database, fence) as db:
+                turn = _begin(db, policy, conversation_id, clock(), still=installation.stands_still(db, keep_so=True))
         is_taken = is_taken or error is None
     if is_taken:
         with fenced(database, fence) as db:
@@ -372,8 +395,9 @@ def _to_client(
         return None, None
     client = people.client(db, session.client_id)
     if stored.medium not in policy.media or not _is_told(client, stored.medium):
-        given_up = _overtaken(db, stored, begun) if begun is not None else stored
-        conversations.save(db, replace(given_up, letter_id=None))
+        given_up = replace(_overtaken(db, stored, begun) if begun is not None else stored, letter_id=None)
+        conversations.save(db, given_up)
+        _tell_no_channel(db, policy, given_up, client, now)
         return None, None
     remembered_before = _beliefs(db, stored, client)
     _forget_queued(db, stored)
@@ -565,7 +589,7 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
         beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None
         conversations.save(db, replace(stored, beliefs=beliefs, letter_id=None, refused=str(error), tried_at=now))
     _forget_pending(db, conversation_id, message)
-    if message.to_client:
+    if message.to_client and not error.stopped:
         practitioner = people.practitioner(db, message.practitioner_id)
         notice = notices.not_delivered(practitioner, message.notice, medium=message.medium)
         notices.tell(db, notice, key=f"{notice.kind}:{message.id}", practitioner_id=practitioner.id, now=now)
@@ -609,6 +633,38 @@ def _tell_untold(db: Connection, session: Session, untold: Notice, now: datetime
         notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
 
 
+def _tell_no_channel(db: Connection, policy: Policy, stored: StoredConversation, client: Client, now: datetime) -> None:
+    """Tell a practitioner what their client is to be told and has no way to go; the session needs them.
+
+    Once for each thing; what a client knows by any medium nobody has to tell them.
+    """
+    session = sessions.get(db, stored.session_id) if stored.session_id else None
+    if session is None or client.reachable & policy.media or client.erased:
+        return
+    if stored.medium is not _spoken(db, session)[0] or told_by(db, session, now=now):
+        return
+    practitioner = people.practitioner(db, session.practitioner_id)
+    basis = _basis(practitioner, client, stored.medium)
+    untried = _as_if_untried(replace(stored, beliefs=_beliefs(db, stored, client)))
+    following = _next(untried, _standing(db, session), basis, now)
+    owed = following.notice or following.untold
+    if owed is None or NOTICES[owed.kind].reminds_after is not None:
+        return
+    key = f"{NoticeKind.NO_CHANNEL}:{session.id}:{session.revision}:{owed.kind}:{owed.offer_id}"
+    if conversations.was_told(db, key):
+        return
+    conversations.save(db, replace(stored, refused=conversations.NO_CHANNEL))
+    notice = notices.no_channel(practitioner, client, session, about=owed.kind.value, offer_id=owed.offer_id)
+    notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
+    tell("letter_without_channel", str(NO_WAY), letter=owed.kind.value, session=str(session.id))
+    kind, medium = owed.kind.value, stored.medium.value
+    fact = NoticeRefused(at=now, by=CLOCK, session_id=session.id, kind=kind, medium=medium, why=written(NO_WAY))
+    timeline.append(db, practitioner.id, [fact])  # last, as above
+
+
+NO_WAY = Sentence("there is no way to reach the client")
+
+
 def _next(stored: StoredConversation, standing: Standing, basis: Notice, now: datetime) -> Next:
     if stored.medium is not Medium.EMAIL:  # no text invites anybody, whatever else they subscribe to
         standing = replace(standing, session=replace(standing.session, published=False))
@@ -644,7 +700,8 @@ def _make_due(db: Connection, stored: StoredConversation, following: Next, now: 
 def _beliefs(db: Connection, stored: StoredConversation, client: Client) -> Conversation:
     """Return what a reader may believe; the log of messages tells it where nothing was stored yet."""
     if stored.beliefs is not None:
-        is_same = stored.address == client.address(stored.medium)
+        address = client.address(stored.medium)
+        is_same = address in {stored.address, ""}  # nobody else reads what goes nowhere
         return stored.beliefs if is_same else rules.readdressed(stored.beliefs)
     logged = messages.of_session(db, stored.session_id) if stored.session_id else ()
     conversation = remembered(one for one in logged if one.to_client and one.medium is stored.medium)

@@ -45,6 +45,7 @@ from connector.storage import (
 from connector.storage.ledger import Key, Kind
 
 LANE = "mail"
+STOPPED = "stopped"  # why a text did not arrive: its reader wants none any more
 
 
 def lane(medium: Medium) -> str:
@@ -88,14 +89,50 @@ def for_practitioner(
     return _for_practitioner({type(fact): fact for fact in facts}, basis, subject)
 
 
-def not_delivered(practitioner: Practitioner, notice: Notice, *, medium: Medium) -> Notice:
-    """Return what a practitioner is told of a message to their client that did not arrive."""
+def not_delivered(practitioner: Practitioner, notice: Notice, *, medium: Medium, stopped: bool = False) -> Notice:
+    """Return what a practitioner is told of a message to their client that did not arrive.
+
+    `stopped`: for they want no more texts.
+    """
     return replace(
         notice,
         kind=NoticeKind.NOT_DELIVERED,
         to=Recipient.of(practitioner),
         about=notice.kind.value,
         by_text=medium is Medium.SMS,
+        reason=STOPPED if stopped else "",
+    )
+
+
+def no_channel(
+    practitioner: Practitioner,
+    client: Client,
+    session: Session,
+    *,
+    about: str = "",
+    offer_id: UUID | None = None,
+    coming: int = 0,
+) -> Notice:
+    """Return what a practitioner is told of a client whom nothing reaches.
+
+    Args:
+        practitioner: Who is told.
+        client: With whom.
+        session: The one that it is about: the next one, if it is about them all.
+        about: The kind of what they were to be told; empty if they know all that stands.
+        offer_id: The offer that is concerned.
+        coming: How many of their sessions are to come.
+    """
+    return Notice(
+        kind=NoticeKind.NO_CHANNEL,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        client_name=client.name,
+        session=session,
+        about=about,
+        offer_id=offer_id,
+        by_text=bool(client.phone) and Medium.SMS in client.media and not client.texts_agreed,
+        count=coming,
     )
 
 

@@ -15,7 +15,7 @@ from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
 from connector.sentence import Sentence
-from connector.services import conversations, standstill
+from connector.services import consent, conversations, standstill
 from connector.services.recording import keep_times_anew, make_calendars_due
 from connector.services.signing_in import browsers
 from connector.services.signing_in.log import Event, note
@@ -38,8 +38,8 @@ def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *
     """
     standstill.check(db)
     own = [one for one in sessions.of_client(db, client_id, since=now) if one.state is SessionState.BOOKED]
-    for practitioner_id in sorted({session.practitioner_id for session in own}):
-        standstill.lock(db, practitioner_id)
+    ids = sorted({session.practitioner_id for session in own})
+    practitioners = {practitioner_id: standstill.lock(db, practitioner_id) for practitioner_id in ids}
     before = people.client(db, client_id, lock=True)
     check_not_erased(before)
     changed = replace(before, **changes)
@@ -49,8 +49,12 @@ def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *
     if changed.texts_agreed != before.texts_agreed:
         people.agree_to_texts(db, client_id, now=now if changed.texts_agreed else None)
     names = _different(before, changed)
+    if changed.reachable and not before.reachable:
+        consent.regain(db, own)
+    if before.reachable and not changed.reachable:
+        consent.lose(db, practitioners, changed, own, now=now)
     for session in own:
-        practitioner = people.practitioner(db, session.practitioner_id)
+        practitioner = practitioners[session.practitioner_id]
         conversations.witness(db, practitioner, changed, session, now=now)
         fact = PersonChanged(at=now, by=by, session_id=session.id, who="client", changed=names)
         timeline.append(db, practitioner.id, [fact] if names else [])

@@ -18,8 +18,9 @@ from connector.inbox.reports import Bounce, Undelivered
 from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.conversations import remembered
-from connector.storage import conversations, messages, people, timeline
+from connector.storage import conversations, ledger, messages, people, timeline
 from connector.storage.conversations import StoredConversation
+from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message, MessageState
 from connector.storage.sentences import written
 
@@ -84,10 +85,11 @@ def letters(db: Connection, message_ids: Iterable[str]) -> Iterator[Message]:
             yield letter
 
 
-def mark(db: Connection, letter: Message, why: Sentence, *, now: datetime) -> bool:
+def mark(db: Connection, letter: Message, why: Sentence, *, is_told: bool = True, now: datetime) -> bool:
     """Note that something did not arrive that had left, and tell the practitioner; whether that is new.
 
-    It is not repeated, and its session needs them. Its reader may have read it all the same, or elsewhere.
+    It is not repeated, and its session needs them. Its reader may have read it all the same, or elsewhere. Without
+    `is_told` somebody else tells of it, unless there is no other way to its reader.
     """
     stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None  # before its letters
     current = messages.get(db, letter.id)
@@ -97,7 +99,8 @@ def mark(db: Connection, letter: Message, why: Sentence, *, now: datetime) -> bo
     tell("letter_returned", str(why), letter=letter.kind.value, medium=letter.medium.value, message=str(letter.id))
     if stored is not None and not messages.has_left_since(db, letter):
         conversations.save(db, _in_doubt(db, stored, letter, str(why)))
-    if letter.to_client:
+        ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=notices.lane(stored.medium))
+    if letter.to_client and is_told:
         practitioner = people.practitioner(db, letter.practitioner_id)
         notice = notices.not_delivered(practitioner, letter.notice, medium=letter.medium)
         notices.tell(db, notice, key=f"{notice.kind}:{letter.id}", practitioner_id=practitioner.id, now=now)

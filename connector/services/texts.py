@@ -10,19 +10,19 @@ from sqlalchemy import Connection
 
 from connector import paths
 from connector.domain.client_mail import ClientMail, MailState
-from connector.domain.facts import MailKind, PersonChanged
-from connector.domain.people import Actor, Client, Medium, Role
+from connector.domain.facts import MailKind
+from connector.domain.people import Medium
 from connector.domain.stop_words import says_stop
 from connector.domain.text import visible
 from connector.failures import tell
 from connector.inbox.words import LONGEST
 from connector.ports import Receipt, Reply, Told
 from connector.sentence import Sentence
-from connector.services import client_mails, returned
+from connector.services import client_mails, consent, returned
 from connector.services.client_mails import Kept
 from connector.services.policy import Policy
 from connector.storage import client_mails as stored
-from connector.storage import messages, people, sessions, timeline
+from connector.storage import messages, people, sessions
 from connector.storage.seal import Seal
 
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
@@ -41,23 +41,25 @@ def receive(db: Connection, policy: Policy, told: Iterable[Told], *, now: dateti
     for one in told:
         match one:
             case Receipt():
-                count += _note(db, one, now)
+                count += _note(db, policy, one, now)
             case Reply() if one.stops or says_stop(one.text):
-                count += _stop(db, one.number, now)
+                count += len(consent.stop_texts(db, policy.media, one.number, now=now))
             case Reply():
                 count += _show(db, policy, one, now)
     return count
 
 
-def _note(db: Connection, receipt: Receipt, now: datetime) -> int:
+def _note(db: Connection, policy: Policy, receipt: Receipt, now: datetime) -> int:
     message = messages.by_remote_id(db, receipt.remote_id)
     if message is None:
         return 0
     if message.receipt in {messages.DELIVERED, receipt.state}:
         return 1  # told before; and what has arrived stays so
+    if receipt.stopped:  # first, for it locks practitioners, and they go before conversations
+        consent.stopped_by_gateway(db, policy.media, message, now=now)
     messages.set_receipt(db, message.id, receipt.state, now=now)
     if receipt.state == messages.FAILED:
-        returned.mark(db, message, _NOT_ARRIVED, now=now)
+        returned.mark(db, message, _NOT_ARRIVED, is_told=not receipt.stopped, now=now)
     else:
         returned.unmark(db, message, _NOT_ARRIVED)
     return 1
@@ -90,19 +92,3 @@ def _show(db: Connection, policy: Policy, reply: Reply, now: datetime) -> int:
     if kept is Kept.TOO_MANY:
         tell("text_left_out", kept.value, session=str(text.session_id))
     return 1
-
-
-def _stop(db: Connection, number: str, now: datetime) -> int:
-    """Text nobody of this number any more; whoever shares it has to agree anew."""
-    stopped = [client for client in people.clients_by_phone(db, number) if client.texts_agreed]
-    for client in stopped:
-        people.agree_to_texts(db, client.id, now=None)
-        _record(db, client, now)
-    return len(stopped)
-
-
-def _record(db: Connection, client: Client, now: datetime) -> None:
-    by = Actor(role=Role.CLIENT, name=client.name)
-    for session in sessions.of_client(db, client.id, since=now):
-        fact = PersonChanged(at=now, by=by, session_id=session.id, who="client", changed=("texts_agreed",))
-        timeline.append(db, session.practitioner_id, [fact])

@@ -18,6 +18,8 @@ from connector.domain.notice_table import Audience
 from connector.domain.people import Client, Medium
 from connector.storage.tables import conversations, messages, pending_notices, sessions
 
+NO_CHANNEL = "no channel"  # why something could not be told: there is no way to reach its reader
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConversation:
@@ -29,7 +31,7 @@ class StoredConversation:
         beliefs: None for what the log of messages tells.
         letter_id: The message that was begun and neither sent nor refused.
         tried_at: When something was last handed over, or could not be, aware UTC.
-        refused: Why the last letter was refused for good; empty when one has left since.
+        refused: Why the last letter was refused for good, or NO_CHANNEL; empty when one has left since.
     """
 
     id: UUID
@@ -143,10 +145,19 @@ def save(db: Connection, conversation: StoredConversation) -> None:
 
 
 def unheard(db: Connection, practitioner_id: UUID) -> set[UUID]:
-    """Return the sessions about which a letter to the client was refused, and none has left since."""
+    """Return the sessions about which a letter to the client was refused, or had no way, and none has left since."""
+    return _about_which(db, practitioner_id, conversations.c.refused.is_not(None))
+
+
+def unreached(db: Connection, practitioner_id: UUID) -> set[UUID]:
+    """Return those of them whose client can be told nothing."""
+    return _about_which(db, practitioner_id, conversations.c.refused == NO_CHANNEL)
+
+
+def _about_which(db: Connection, practitioner_id: UUID, condition: ColumnElement[bool]) -> set[UUID]:
     query = select(conversations.c.session_id).where(
         conversations.c.practitioner_id == practitioner_id,
-        conversations.c.refused.is_not(None),
+        condition,
         conversations.c.reader == Audience.CLIENT.value,
     )
     return {session_id for session_id in db.execute(query).scalars() if session_id is not None}

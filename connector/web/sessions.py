@@ -17,6 +17,7 @@ from connector.errors import ConflictError, NotFoundError, PastSpanError, RuleEr
 from connector.language.messages import marked
 from connector.language.telling import Teller
 from connector.sentence import Sentence
+from connector.services import consent
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
 from connector.services.views.sessions import SessionPage, own_session, session_list, session_page
@@ -136,6 +137,17 @@ def keep(session_id: UUID) -> ResponseReturnValue:
         own_session(db, visit.practitioner_id(), session_id)
         sessions.keep(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock())
     flash(speaking.say("The session stays as it is, and is no longer marked."), "done")
+    return to_session(session_id)
+
+
+@pages.post("/<uuid:session_id>/told")
+def told(session_id: UUID) -> ResponseReturnValue:
+    """Note that the practitioner has told a client themselves what applies, whom nothing else reaches."""
+    runtime = visit.runtime()
+    with runtime.database.begin() as db:
+        own_session(db, visit.practitioner_id(), session_id)
+        consent.told_in_person(db, session_id, by=visit.actor(db), now=runtime.clock())
+    flash(speaking.say("Noted: you have told them yourself."), "done")
     return to_session(session_id)
 
 

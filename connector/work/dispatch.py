@@ -26,7 +26,7 @@ from connector.errors import (
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
 from connector.sentence import Sentence
-from connector.services import conversations, fetching, receiving, standstill, upkeep
+from connector.services import consent, conversations, fetching, receiving, standstill, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.signing_in import links, log
@@ -65,6 +65,9 @@ def handler(runtime: Runtime) -> Handler:
                         clock=runtime.clock,
                         fence=running,
                         subscription_for=runtime.subscription_for,
+                        stopped=lambda db, message, now: consent.stopped_by_gateway(
+                            db, runtime.policy.media, message, now=now
+                        ),
                     )
             case Kind.SIGN_IN:
                 _mail_link(runtime, identity, running)

@@ -88,6 +88,8 @@ _ABOUT = {
     NoticeKind.CLIENT_WROTE: "Hello,\n\n I may be ten minutes late.\n Sorry for that.",
     NoticeKind.NOT_DELIVERED: "offered",
     NoticeKind.NOT_TOLD: "moved",
+    NoticeKind.NO_CHANNEL: "moved",
+    NoticeKind.ARRIVED_AFTER_ALL: "moved",
     NoticeKind.SIGN_IN: "15",
 }
 _REASON = {

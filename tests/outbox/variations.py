@@ -30,6 +30,7 @@ _MOVED: tuple[Changes, ...] = ({}, {"moved_to": None})
 _SINCE: tuple[Changes, ...] = ({}, {"since": None})
 _CANCELLED: tuple[Changes, ...] = ({}, {"session": replace(SESSION, state=SessionState.CANCELLED)})
 _BY_TEXT: tuple[Changes, ...] = ({}, {"by_text": True})
+_STOPPED: Changes = {"by_text": True, "reason": "stopped"}
 _TOLD: tuple[Changes, ...] = tuple({"about": about} for about in (*TOLD_KINDS, "sign_in"))
 _PAUSED: tuple[Changes, ...] = tuple({"reason": reason, "count": 14} for reason in (*PauseReason, ""))
 _REVERTED: tuple[Changes, ...] = tuple(
@@ -80,8 +81,10 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.RESTORED: (_RIGHTED, _SINCE),
     NoticeKind.RESTORE_FOUND: (_SINCE,),
     NoticeKind.MAILBOX_UNREAD: (_SINCE,),
-    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, _BY_TEXT, ({}, {"told_otherwise": True})),
+    NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, (*_BY_TEXT, _STOPPED), ({}, {"told_otherwise": True})),
     NoticeKind.NOT_TOLD: (_TOLD, _CANCELLED),
+    NoticeKind.NO_CHANNEL: (({}, {"about": ""}), _CANCELLED, _BY_TEXT, ({}, {"offer_id": None})),
+    NoticeKind.ARRIVED_AFTER_ALL: (_CANCELLED,),
     NoticeKind.SIGN_IN: (({"about": "1"}, {"about": "15"}),),
 }
 

@@ -13,6 +13,7 @@ from connector.domain.session import Session
 from connector.ports import Letter, NotSentError, Receipt, Reply
 from connector.sentence import Sentence
 from connector.services import texts
+from connector.services.people import change_client
 from connector.services.scheduling import sessions
 from connector.storage import people
 from tests.web.stage import PRACTICE, Stage
@@ -167,6 +168,30 @@ def test_a_failed_text_needs_the_practitioner_and_says_that_the_mail_has_told(
     assert 'class="alarm"' in page
     assert "A message did not reach Lou Secret, who knows all the same what applies" in page
     assert "another message has told them" in shown(stage, booked)
+
+
+def test_a_client_whom_nothing_reaches_needs_the_practitioner_until_they_say_that_they_have_told_them(
+    stage: Stage, book: Callable[[], Session]
+) -> None:
+    booked = book()
+    with stage.runtime.database.begin() as db:
+        change_client(db, booked.client_id, {"media": frozenset({Medium.SMS})}, by=stage.by, now=stage.now)
+        texts.receive(db, stage.runtime.policy, [Reply(number=NUMBER, text="STOP")], now=stage.now)
+    stage.mail()
+    browser, page = stage.signed_in(), f"/sessions/{booked.id}"
+
+    needed = browser.get("/sessions").text.partition('id="coming"')[0]
+    assert "Please tell them yourself" in needed
+    text = browser.get(page).text
+    assert "There is no way to tell" in text
+    assert "Texts to their phone were stopped" in text
+    assert "texts_" not in text
+
+    assert browser.post(f"{page}/told").status_code == 303
+    assert "Please tell them yourself" not in browser.get("/sessions").text
+    again = browser.get(page).text
+    assert "There is no way to tell" in again
+    assert "I have told" not in again
 
 
 def test_before_an_offer_is_sent_its_page_says_that_a_text_leaves_at_night(

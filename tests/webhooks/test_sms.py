@@ -73,6 +73,10 @@ def test_the_signature_of_twilios_own_example_is_good() -> None:
         ({"MessageSid": "SM1", "MessageStatus": "delivered"}, Receipt(remote_id="SM1", state="delivered")),
         ({"MessageSid": "SM1", "MessageStatus": "undelivered"}, Receipt(remote_id="SM1", state="failed")),
         ({"MessageSid": "SM1", "MessageStatus": "sent"}, None),
+        (
+            {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610"},
+            Receipt(remote_id="SM1", state="failed", stopped=True),
+        ),
         ({"MessageSid": "SM2", "From": NUMBER, "Body": "Stop"}, Reply(number=NUMBER, text="Stop", remote_id="SM2")),
         (
             {"MessageSid": "SM2", "From": NUMBER, "Body": "x", "OptOutType": "STOP"},
@@ -163,6 +167,12 @@ def test_a_copy_of_what_was_signed_with_its_time_counts_for_minutes(
         ("clicksend", {"message_id": "BF", "status": "Undelivered"}, Receipt(remote_id="BF", state="failed")),
         ("clicksend", {"message_id": "B", "from": NUMBER, "body": "h"}, Reply(number=NUMBER, text="h", remote_id="B")),
         ("vonage", {"msisdn": NUMBER[1:], "messageId": "B", "text": ""}, Reply(number=NUMBER, remote_id="B")),
+        (
+            "vonage",
+            {"messageId": "B", "status": "rejected", "err-code": "9"},
+            Receipt(remote_id="B", state="failed", stopped=True),
+        ),
+        ("vonage", {"messageId": "B", "status": "failed", "err-code": "1"}, Receipt(remote_id="B", state="failed")),
         ("46elks", {"from": "CurlyElk", "message": "stop"}, None),
         ("46elks", {}, None),
         ("46elks", {"id": "s1\0", "status": "delivered"}, None),

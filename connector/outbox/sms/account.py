@@ -77,9 +77,9 @@ def accepted(remote_id: Any) -> SmsOutcome:
     return SmsOutcome(fate=Fate.ACCEPTED, remote_id=str(remote_id))
 
 
-def refused(reason: Sentence) -> SmsOutcome:
-    """Say that this text was refused for good."""
-    return SmsOutcome(fate=Fate.REFUSED, reason=reason)
+def refused(reason: Sentence, *, stopped: bool = False) -> SmsOutcome:
+    """Say that this text was refused for good; `stopped`: its reader wants none."""
+    return SmsOutcome(fate=Fate.REFUSED, reason=reason, stopped=stopped)
 
 
 def put_off(reason: Sentence) -> SmsOutcome:
@@ -96,10 +96,13 @@ def unknown(slug: str, status: int) -> SmsOutcome:
 CHECK_ACCOUNT = Sentence("check its account and CONNECTOR_SMS_URL")
 
 
+STOPPED = Sentence("its owner has stopped texts from us")
+
+
 def refuses_number(slug: str, why: Sentence, code: str) -> SmsOutcome:
-    """Say that a gateway refuses a number, or this text to it, for good."""
+    """Say that a gateway refuses a number, or this text to it, for good; for the reason STOPPED, every text."""
     reason = Sentence("%(gateway)s refuses the number: %(why)s (%(code)s)", gateway=slug, why=why, code=code)
-    return refused(reason)
+    return refused(reason, stopped=why is STOPPED)
 
 
 def refuses_request(slug: str, code: str, advice: Sentence) -> SmsOutcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from connector.outbox.sms.account import (
     CHECK_ACCOUNT,
+    STOPPED,
     Account,
     accepted,
     refuses_number,
@@ -24,8 +25,8 @@ _TAKEN = {"SUCCESS", "QUEUED"}
 _OF_THE_NUMBER = {
     "INVALID_RECIPIENT": Sentence("it is no number that can be texted"),
     "COUNTRY_NOT_ENABLED": Sentence("its country is not enabled in the account"),
-    "RECIPIENT_OPTED_OUT": Sentence("its owner has stopped texts from us"),
-    "ALREADY_OPTED_OUT": Sentence("its owner has stopped texts from us"),
+    "RECIPIENT_OPTED_OUT": STOPPED,
+    "ALREADY_OPTED_OUT": STOPPED,
     "LANDLINE_NUMBER": Sentence("it takes no texts"),
     "MESSAGE_TOO_LONG": Sentence("the text is too long"),
 }

@@ -1,12 +1,13 @@
 """Twilio, Programmable Messaging.
 
 Source: twilio.com/docs/messaging/api/message-resource (201 with `sid` and `status`),
-twilio.com/docs/usage/twilios-response (errors: HTTP status, and a body with `code`), twilio.com/docs/api/errors.
+twilio.com/docs/usage/twilios-response (errors: HTTP status, and a body with `code`), twilio.com/docs/api/errors
+(21610: the owner of the number has answered STOP, which Twilio heeds by itself unless it was switched off).
 """
 
 from __future__ import annotations
 
-from connector.outbox.sms.account import Account, accepted, refused, refuses_number, refuses_request, unknown
+from connector.outbox.sms.account import STOPPED, Account, accepted, refused, refuses_number, refuses_request, unknown
 from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
 from connector.sentence import Sentence
@@ -20,7 +21,7 @@ _OF_THE_NUMBER = {
     21214: Sentence("it cannot be reached"),
     21217: Sentence("it is no number that exists"),
     21407: Sentence("it takes no texts"),
-    21610: Sentence("its owner has stopped texts from us"),
+    21610: STOPPED,
     21612: Sentence("it cannot be reached from our sender"),
     21614: Sentence("it takes no texts"),
     21617: Sentence("the text is too long"),

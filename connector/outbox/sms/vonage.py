@@ -1,7 +1,8 @@
 """Vonage, SMS API.
 
 Source: developer.vonage.com/messaging/sms/guides/troubleshooting-sms (HTTP 200 whatever happened; `messages` with a
-`status` each, 0 for taken), developer.vonage.com/en/api/sms.
+`status` each, 0 for taken), developer.vonage.com/en/api/sms, developer.vonage.com/en/opt-out-assist/guides/
+messaging-opted-out-numbers (a text to somebody who wants none is taken; its receipt tells).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _OF_THE_NUMBER = {
     "7": Sentence("it is barred"),
     "22": Sentence("its network is not known"),
     "29": Sentence("it is not on the list of a trial account"),
-    "33": Sentence("its owner has stopped texts from us"),
+    "33": Sentence("it is not in use any more"),
 }
 _INTERNAL = "5"  # an error while they worked on it
 _WAIT = {

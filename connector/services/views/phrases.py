@@ -60,6 +60,8 @@ LETTERS = {
     NoticeKind.MAILBOX_UNREAD: marked("news that the reply mailbox cannot be read"),
     NoticeKind.NOT_DELIVERED: marked("news that a message did not arrive"),
     NoticeKind.NOT_TOLD: marked("news that a message could not be sent in time"),
+    NoticeKind.NO_CHANNEL: marked("news that the client can be told nothing"),
+    NoticeKind.ARRIVED_AFTER_ALL: marked("news that a message has arrived after all"),
     NoticeKind.SIGN_IN: marked("sign-in link"),
 }
 
@@ -168,6 +170,7 @@ FIELDS = {
     "locale": marked("language"),
     "media": marked("how they are told"),
     "texts_agreed": marked("whether they get texts"),
+    "texts_stopped": marked("no more texts wanted"),
     "buffer": marked("time kept free after sessions"),
     "session_level": marked("what calendars show of sessions"),
     "hold_level": marked("what calendars show of holds"),

@@ -84,6 +84,7 @@ class SessionRow:
         offered: How many times that offer holds.
         drafted: Whether an offer is noted down and not sent.
         unheard: Whether the session is still to come, and its client did not get the last message by some medium.
+        unreached: Whether that is because there is no way to tell them anything.
         doubtful: The same, and it is not known of the last text whether it arrived; by no medium do they surely know.
         told_by: The media by which they know all the same what stands; looked for only where they did not get one.
         question: The one that waits for the practitioner's answer.
@@ -96,6 +97,7 @@ class SessionRow:
     offered: int
     drafted: bool
     unheard: bool
+    unreached: bool
     doubtful: bool
     told_by: tuple[Medium, ...]
     question: Question | None
@@ -153,6 +155,8 @@ class SessionPage:
         timeline: What happened to it, and what does not go through in the calendars it stands in, or should.
         media: Those by which the client is told, as far as this installation has them.
         untexted: Whether they could be texted, had they agreed to it.
+        unreached: Whether the session is to come, and there is no way to tell them anything.
+        is_told: Whether they know all that stands, or their practitioner has said that they told them.
         is_night: Whether it is, on their clock: texts that can wait do.
         told_by: The media by which they surely know what stands.
         missing_in: The names of the connected calendars that do not show the session as it is wanted.
@@ -173,6 +177,8 @@ class SessionPage:
     messages: tuple[MessageView, ...]
     media: tuple[Medium, ...]
     untexted: bool
+    unreached: bool
+    is_told: bool
     is_night: bool
     told_by: tuple[Medium, ...]
     calendars: tuple[CalendarView, ...]
@@ -259,6 +265,8 @@ def session_page(
         messages=tuple(_message_views(db, session_id, teller, now=now)),
         media=tuple(sorted(client.reachable & policy.media)),
         untexted=Medium.SMS in policy.media and bool(client.phone) and not client.texts_agreed,
+        unreached=session.when.span.start > now and not client.reachable & policy.media and not client.erased,
+        is_told=session_id not in conversations.unreached(db, practitioner_id),
         is_night=by_day(now, client.zone) != now,
         told_by=tuple(conversing.told_by(db, session, now=now)),
         calendars=views,
@@ -291,6 +299,7 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
     open_mails = client_mails.open_of_practitioner(db, practitioner_id)
     with_draft, unheard = _with_draft(db, practitioner_id), conversations.unheard(db, practitioner_id)
     doubted = messages.in_doubt(db, practitioner_id)
+    unreached = conversations.unreached(db, practitioner_id) if unheard else set()
     rows = []
     for session in listed:
         offer = open_offers.get(session.id)
@@ -304,6 +313,7 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
             offered=len(offer.held) if offer else 0,
             drafted=session.id in with_draft,
             unheard=is_unheard,
+            unreached=is_unheard and session.id in unreached,
             doubtful=is_doubted and not is_unheard and not told_by,
             told_by=told_by,
             question=open_questions.get(session.id),

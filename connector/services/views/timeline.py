@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from connector.domain.entry import EntryKind
 from connector.domain.facts import (
+    STOPPED_TEXTS,
     AccessLost,
     AccessRegained,
     AlternativeFact,
@@ -43,6 +44,7 @@ from connector.domain.facts import (
     MailDecided,
     MailFact,
     MailKind,
+    NoticeArrived,
     NoticeFact,
     NoticeHeldBack,
     NoticeInDoubt,
@@ -226,6 +228,8 @@ def _of_mail(fact: MailFact, teller: Teller) -> str:
 
 
 def _of_person(fact: PersonChanged, teller: Teller) -> str:
+    if fact.changed == STOPPED_TEXTS:
+        return teller.say("Texts to their phone were stopped; they get none any more")
     changed = ", ".join(_named(FIELDS, field, teller) for field in fact.changed)
     if fact.who == "client":
         return teller.say("Changed about the client: %(fields)s", fields=changed)
@@ -445,6 +449,9 @@ def _of_notice(fact: NoticeFact, teller: Teller) -> str:
             return teller.say(
                 "May not have arrived by %(medium)s, and is not sent again: %(letter)s", medium=by, letter=letter
             )
+        case NoticeArrived():
+            by = _named(MEDIA, fact.medium, teller)
+            return teller.say("Arrived by %(medium)s after all: %(letter)s", medium=by, letter=letter)
         case NoticeHeldBack():
             return teller.say("Not sent, because a correction had made it wrong: %(letter)s", letter=letter)
         case _:

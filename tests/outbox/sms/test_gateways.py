@@ -58,6 +58,31 @@ def test_what_a_gateway_answers_is_read_as_it_documents(
     assert NUMBER[1:] not in str(outcome.reason)
 
 
+@pytest.mark.parametrize(
+    ("slug", "status", "answer", "stopped"),
+    [
+        ("twilio", 400, answers.twilio_error(21610), True),
+        ("twilio", 400, answers.twilio_error(21614), False),
+        ("clicksend", 200, answers.clicksend_error("RECIPIENT_OPTED_OUT"), True),
+        ("clicksend", 200, answers.clicksend_error("INVALID_RECIPIENT"), False),
+        ("vonage", 200, answers.vonage_error("7"), False),  # barred by whomever
+        ("vonage", 200, answers.vonage_error("33"), False),  # a number that is not in use any more
+    ],
+)
+def test_that_the_owner_of_a_number_wants_no_more_is_told_from_other_refusals(
+    fake: SmsGateway,
+    slug: str,
+    status: int,
+    answer: object,
+    stopped: bool,  # noqa: FBT001
+) -> None:
+    fake.status, fake.answer = status, answer
+
+    outcome = handed_over(fake, slug)
+
+    assert (outcome.fate, outcome.stopped) == (Fate.REFUSED, stopped)
+
+
 @pytest.mark.parametrize("slug", ONE)
 @pytest.mark.parametrize(("status", "fate"), answers.EVERYWHERE)
 def test_a_status_that_means_the_same_everywhere_is_read_so(

@@ -1,0 +1,289 @@
+"""A client whom nothing reaches: their practitioner is told so, once for each thing, and the session needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connector.domain.facts import PersonChanged
+from connector.domain.notice import Notice
+from connector.domain.people import Client, Medium
+from connector.domain.session import Session
+from connector.ports import NotSentError, Receipt, Reply
+from connector.sentence import Sentence
+from connector.services import consent, texts
+from connector.services.people import change_client
+from connector.services.views.sessions import SessionRow, session_list
+from connector.services.views.timeline import line_of
+from connector.storage import people, timeline
+from connector.storage.database import Database
+from tests.domain.examples import KIM, client, when
+from tests.services.practice import Practice
+from tests.services.telling import ENGLISH
+from tests.services.test_texts import BOTH, NUMBER, OPERATOR, UNKNOWN, Post, texting
+
+STOPPED = NotSentError(
+    Sentence("twilio refuses the number: its owner has stopped texts from us (21610)"), permanent=True, stopped=True
+)
+
+
+@pytest.fixture
+def practice(sqlite_database: Database) -> Practice:
+    return texting(sqlite_database)
+
+
+@pytest.fixture(autouse=True)
+def post(practice: Practice) -> Post:
+    practice.runtime.sender = post = Post()
+    return post
+
+
+@pytest.fixture
+def robin(practice: Practice) -> Client:
+    """Somebody who can be texted alone."""
+    only = replace(client(name="Robin", email="", phone=NUMBER), media=frozenset({Medium.SMS}), texts_agreed=True)
+    return practice.another_client(only)
+
+
+def told(practice: Practice, session: Session) -> list[Notice]:
+    return [message.notice for message in practice.told(session, client=False)]
+
+
+def kinds(practice: Practice, session: Session) -> list[tuple[str, str]]:
+    return [(notice.kind.value, notice.about) for notice in told(practice, session)]
+
+
+def needing(practice: Practice) -> list[SessionRow]:
+    with practice.database.read() as db:
+        return list(session_list(db, practice.kim.id, now=practice.now).flagged)
+
+
+def stop(practice: Practice) -> None:
+    with practice.database.begin() as db:
+        texts.receive(db, practice.policy, [Reply(number=NUMBER, text="STOP")], now=practice.now)
+    practice.mail()
+
+
+def change(practice: Practice, person: Client, **changes: Any) -> None:
+    with practice.database.begin() as db:
+        change_client(db, person.id, changes, by=OPERATOR, now=practice.now)
+    practice.mail()
+
+
+def agreed(practice: Practice, person: Client) -> bool:
+    with practice.database.read() as db:
+        return people.client(db, person.id).texts_agreed
+
+
+def test_who_can_be_told_nothing_any_more_is_told_to_their_practitioner_at_once(
+    practice: Practice, robin: Client
+) -> None:
+    first, second = practice.book(of=robin), practice.book(96, of=robin)
+
+    stop(practice)
+
+    [notice] = told(practice, first)
+    assert (notice.kind.value, notice.about, notice.count, notice.by_text) == ("no_channel", "", 2, True)
+    assert told(practice, second) == []
+    [row] = needing(practice)  # the one at which they meet next
+    assert (row.session.id, row.unreached) == (first.id, True)
+
+
+def test_an_open_offer_to_who_can_be_told_nothing_any_more_needs_the_practitioner_at_once(
+    practice: Practice, robin: Client
+) -> None:
+    practice.book(of=robin)
+    offered = practice.book(96, of=robin)
+    offer = practice.offer(offered, 120)
+
+    stop(practice)
+
+    [notice] = told(practice, offered)
+    assert (notice.kind.value, notice.offer_id) == ("no_channel", offer.id)
+    assert offered.id in {row.session.id for row in needing(practice)}
+
+
+def test_whatever_changes_for_who_can_be_told_nothing_is_told_to_their_practitioner_once(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+
+    practice.move(booked, when(60))
+    practice.wait(minutes=5)
+    practice.mail()
+    practice.cancel(booked)
+
+    assert kinds(practice, booked) == [("no_channel", ""), ("no_channel", "moved"), ("no_channel", "cancelled")]
+    assert post.kinds(Medium.SMS) == []
+    assert [(row.session.id, row.unreached) for row in needing(practice)] == [(booked.id, True)]
+    assert practice.happened(booked).count("NoticeRefused") == 2
+
+
+LOSSES: dict[str, Callable[[Practice, Client], None]] = {
+    "stop": lambda practice, _person: stop(practice),
+    "agreement": lambda practice, person: change(practice, person, texts_agreed=False),
+    "number": lambda practice, person: change(practice, person, phone=""),
+    "media": lambda practice, person: change(practice, person, media=frozenset({Medium.EMAIL})),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_whatever_takes_the_last_way_to_a_client_is_told(practice: Practice, robin: Client, loss: str) -> None:
+    booked = practice.book(of=robin)
+
+    LOSSES[loss](practice, robin)
+    practice.move(booked, when(60))
+
+    assert [kind for kind, about in kinds(practice, booked) if about in {"", "moved"}] == ["no_channel", "no_channel"]
+    assert [row.unreached for row in needing(practice)] == [True]
+
+
+def test_a_mail_address_that_is_taken_away_is_told_like_that(practice: Practice) -> None:
+    booked = practice.book()
+
+    change(practice, practice.alex, email="")
+    practice.move(booked, when(60))
+
+    assert kinds(practice, booked) == [("no_channel", ""), ("no_channel", "moved")]
+    assert [row.unreached for row in needing(practice)] == [True]
+
+
+def test_an_installation_that_has_no_gateway_any_more_reaches_nobody_by_text(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+    practice.policy = replace(practice.policy, media=frozenset({Medium.EMAIL}))
+
+    practice.move(booked, when(60))
+
+    assert kinds(practice, booked) == [("no_channel", "moved")]
+
+
+def test_a_booking_of_somebody_who_never_could_be_told_is_told_to_the_practitioner(
+    practice: Practice,
+) -> None:
+    booked = practice.book(of=practice.another_client(client(name="Robin", email="")))
+
+    assert kinds(practice, booked) == [("no_channel", "booked")]
+    assert [row.unreached for row in needing(practice)] == [True]
+
+
+def test_who_can_still_be_mailed_needs_nobody_after_stop(practice: Practice, post: Post) -> None:
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    booked = practice.book(of=person)
+
+    stop(practice)
+    practice.move(booked, when(60))
+
+    assert (told(practice, booked), needing(practice)) == ([], [])
+    assert post.kinds(Medium.EMAIL) == ["booked", "moved"]
+
+
+def test_a_text_that_waited_for_the_morning_when_stop_came_is_told_to_the_practitioner(
+    practice: Practice, robin: Client
+) -> None:
+    booked = practice.book(96, of=robin)
+    practice.now = practice.now.replace(hour=23)
+    practice.move(booked, when(100))
+
+    stop(practice)
+
+    assert kinds(practice, booked) == [("no_channel", "moved")]
+
+
+def test_a_session_needs_nobody_any_more_once_its_client_can_be_told(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+
+    change(practice, robin, email="robin@client.example", media=BOTH)
+
+    assert needing(practice) == []
+    assert [one.notice.session.when for one in post.taken if one.notice.to.address == "robin@client.example"
+            if one.notice.session] == [when(60)]  # fmt: skip
+
+
+def test_a_practitioner_who_has_told_their_client_is_not_asked_again(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+
+    for _ in range(2):
+        with practice.database.begin() as db:
+            consent.told_in_person(db, booked.id, by=KIM, now=practice.now)
+    assert needing(practice) == []
+    assert practice.happened(booked).count("FlagCleared") == 1
+
+    practice.move(booked, when(62))
+    assert kinds(practice, booked)[-1] == ("no_channel", "moved")
+    assert len(needing(practice)) == 1
+
+
+def test_what_has_stopped_texts_is_told_in_words(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+
+    stop(practice)
+
+    with practice.database.read() as db:
+        [line] = [line_of(one, ENGLISH) for one in timeline.of_session(db, booked.id) if isinstance(one, PersonChanged)]
+    assert (line.who, line.what) == ("Robin (client)", "Texts to their phone were stopped; they get none any more")
+
+
+# What gateways say themselves.
+
+
+def test_the_word_of_a_gateway_that_texts_were_stopped_ends_the_agreement_and_is_told_once(
+    practice: Practice, post: Post
+) -> None:
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    post.wrong = {Medium.SMS: STOPPED}
+
+    booked = practice.book(of=person)
+    practice.move(booked, when(60))
+    other = practice.book(96, of=person)
+
+    assert not agreed(practice, person)
+    assert len([one for one in post.tried if one.medium is Medium.SMS]) == 1
+    [notice] = told(practice, booked)
+    assert (notice.kind.value, notice.reason, notice.told_otherwise) == ("not_delivered", "stopped", True)
+    assert told(practice, other) == []
+
+
+def test_the_word_of_a_gateway_about_who_can_be_texted_alone_is_told_as_something_they_do_not_know(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    post.wrong = {Medium.SMS: STOPPED}
+
+    booked = practice.book(of=robin)
+
+    assert not agreed(practice, robin)
+    assert kinds(practice, booked) == [("no_channel", "booked")]
+    assert [row.unreached for row in needing(practice)] == [True]
+
+
+def test_a_receipt_that_says_that_texts_were_stopped_does_the_same(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+
+    for _ in range(2):
+        receipt = Receipt(remote_id="SM1", state="failed", stopped=True)
+        with practice.database.begin() as db:
+            texts.receive(db, practice.policy, [receipt], now=practice.now)
+        practice.mail()
+
+    assert not agreed(practice, robin)
+    assert kinds(practice, booked) == [("no_channel", "booked")]
+
+
+def test_a_text_in_doubt_is_not_known_to_who_can_be_told_nothing_any_more(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    post.wrong = {Medium.SMS: UNKNOWN}
+    booked = practice.book(of=robin)
+
+    stop(practice)
+
+    assert kinds(practice, booked) == [("no_channel", "booked")]
