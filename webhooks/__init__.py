@@ -151,6 +151,9 @@ def _told(runtime: Runtime, token: str, body: bytes) -> Response:
     told = sms.parse(runtime.texts, url, request.headers, body, now=now)
     with runtime.database.begin() as db:
         taken = text_service.receive(db, runtime.policy, told, now=now)
+    if taken < len(told):
+        with runtime.database.begin() as db:
+            taken += text_service.look_again(db, runtime.policy, told, now=now)
     _count(_TEXTS, "received", taken)
     return Response(status=_NO_CONTENT)
 

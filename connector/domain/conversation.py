@@ -287,6 +287,15 @@ def heard(session: Session, offer: Offer | None, *, now: datetime) -> Conversati
     return Conversation(beliefs=(Belief(known=here, entry=entry, offer=known_offer),))
 
 
+def arrived_after_all(conversation: Conversation, notice: Notice, *, now: datetime) -> Conversation:
+    """Return a conversation whose last letter has arrived, of which that was in doubt or denied."""
+    return replace(
+        conversation,
+        beliefs=_distinct(told(belief, notice, now=now) for belief in conversation.beliefs),
+        refused=tuple(one for one in conversation.refused if one != notice),
+    )
+
+
 def told_in_person(conversation: Conversation, session: Session, offer: Offer | None, *, now: datetime) -> Conversation:
     """Return a conversation whose reader was told all that stands by their practitioner, not by us."""
     return replace(conversation, beliefs=heard(session, offer, now=now).beliefs)

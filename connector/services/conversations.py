@@ -303,10 +303,12 @@ def converse(
     fence: Fence,
     subscription_for: Callable[[Notice], str | None] = lambda _notice: None,
     stopped: Callable[[Connection, Message, datetime], None] = lambda *_: None,
+    named: Callable[[Connection, str, datetime], object] = lambda *_: None,
 ) -> datetime | None:
     """Tell a reader everything they are to be told, one letter after another.
 
-    `stopped` is called with a text whose gateway says that its reader wants no more of them.
+    `stopped` is called with a text whose gateway says that its reader wants no more of them, `named` with what a
+    gateway calls one that it has taken, once that is stored.
 
     Returns: When there may be something to tell although nothing happens, aware UTC; None for not before that.
     Raises: TransientError to be tried again later. A refusal for good ends one letter: it is noted, and if it was for a
@@ -331,6 +333,9 @@ def converse(
                 turn = _begin(db, policy, conversation_id, clock(), still=still)
         if error is not None and not error.permanent:
             raise TransientError(error.sentence) from error
+        if remote_id:
+            with database.begin() as db:
+                named(db, remote_id, clock())
         if error is not None and error.stopped:
             with database.begin() as db:  # true whoever holds the claim; it locks practitioners before conversations
                 stopped(db, handed_over, clock())

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain import conversation as rules
-from connector.domain.facts import NoticeRefused
+from connector.domain.facts import NoticeArrived, NoticeRefused
+from connector.domain.notice import NoticeKind
 from connector.domain.people import CLOCK
 from connector.failures import tell
 from connector.inbox.reports import Bounce, Undelivered
@@ -116,14 +117,43 @@ def mark(db: Connection, letter: Message, why: Sentence, *, is_told: bool = True
     return True
 
 
-def unmark(db: Connection, letter: Message, why: Sentence) -> None:
-    """Note that what was marked for this reason has arrived after all: its session needs nobody for that any more."""
+def unmark(db: Connection, letter: Message, why: Sentence, *, now: datetime) -> None:
+    """Note that what was marked for this reason has arrived after all: its session needs nobody for that any more.
+
+    Whoever was told that it did not is told so, once; what has not left yet never does.
+    """
     stored = conversations.locked(db, letter.conversation_id) if letter.conversation_id else None
-    if letter.state is not MessageState.REFUSED or str(letter.error) != str(why):
+    current = messages.get(db, letter.id)
+    if current is None or current.state is not MessageState.REFUSED or str(current.error) != str(why):
         return
     messages.set_state(db, letter.id, MessageState.SENT, sent_at=letter.sent_at)
-    if stored is not None and stored.refused == str(why):
-        conversations.save(db, replace(stored, refused=""))
+    if stored is not None:
+        beliefs = stored.beliefs
+        if beliefs is not None and not messages.has_left_since(db, letter):
+            beliefs = rules.arrived_after_all(beliefs, letter.notice, now=now)
+        refused = "" if stored.refused == str(why) else stored.refused
+        conversations.save(db, replace(stored, beliefs=beliefs, refused=refused))
+    if letter.to_client:
+        _take_back(db, letter, now)
+    kind, medium = letter.kind.value, letter.medium.value
+    fact = NoticeArrived(at=now, by=CLOCK, session_id=letter.session_id, kind=kind, medium=medium)
+    timeline.append(db, letter.practitioner_id, [fact])
+
+
+_MAY_HAVE_LEFT = frozenset({MessageState.SENDING, *_HAS_LEFT})
+
+
+def _take_back(db: Connection, letter: Message, now: datetime) -> None:
+    """Have a practitioner not be told that something did not arrive; or told that it has, if they may have been."""
+    practitioner = people.practitioner(db, letter.practitioner_id)
+    notice = notices.not_delivered(practitioner, letter.notice, medium=letter.medium)
+    key = f"{notice.kind}:{letter.id}"
+    begun = messages.by_key(db, key)
+    if begun is None or begun.state not in _MAY_HAVE_LEFT:
+        conversations.drop_key(db, key)
+        return
+    notice = replace(notice, kind=NoticeKind.ARRIVED_AFTER_ALL)
+    notices.tell(db, notice, key=f"{notice.kind}:{letter.id}", practitioner_id=practitioner.id, now=now)
 
 
 def _in_doubt(db: Connection, stored: StoredConversation, letter: Message, why: str) -> StoredConversation:

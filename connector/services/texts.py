@@ -22,7 +22,7 @@ from connector.services import client_mails, consent, returned
 from connector.services.client_mails import Kept
 from connector.services.policy import Policy
 from connector.storage import client_mails as stored
-from connector.storage import messages, people, sessions
+from connector.storage import early_receipts, messages, people, sessions
 from connector.storage.seal import Seal
 
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
@@ -52,6 +52,7 @@ def receive(db: Connection, policy: Policy, told: Iterable[Told], *, now: dateti
 def _note(db: Connection, policy: Policy, receipt: Receipt, now: datetime) -> int:
     message = messages.by_remote_id(db, receipt.remote_id)
     if message is None:
+        early_receipts.keep(db, receipt, now=now)
         return 0
     if message.receipt in {messages.DELIVERED, receipt.state}:
         return 1  # told before; and what has arrived stays so
@@ -61,8 +62,30 @@ def _note(db: Connection, policy: Policy, receipt: Receipt, now: datetime) -> in
     if receipt.state == messages.FAILED:
         returned.mark(db, message, _NOT_ARRIVED, is_told=not receipt.stopped, now=now)
     else:
-        returned.unmark(db, message, _NOT_ARRIVED)
+        returned.unmark(db, message, _NOT_ARRIVED, now=now)
     return 1
+
+
+def look_again(db: Connection, policy: Policy, told: Iterable[Told], *, now: datetime) -> int:
+    """Note what concerns texts that are known by now, and return how much; in a transaction after that of `receive`.
+
+    Whoever stores what a text is called looks for its receipt after that; so of two at once, one sees the other.
+    """
+    known = (one for one in told if isinstance(one, Receipt) and messages.by_remote_id(db, one.remote_id) is not None)
+    return sum(note_early(db, policy, one.remote_id, now=now) for one in known)
+
+
+def note_early(db: Connection, policy: Policy, remote_id: str, *, now: datetime) -> int:
+    """Note what was told of a text before it was stored what its gateway calls it; return whether anything was."""
+    receipt = early_receipts.take(db, remote_id)
+    return 0 if receipt is None else _note(db, policy, receipt, now)
+
+
+def note_left_behind(db: Connection, policy: Policy, *, now: datetime) -> None:
+    """Note what was told early of texts whose sender has died before it looked."""
+    if early_receipts.are_there(db):
+        for remote_id in messages.named_since(db, now - 2 * early_receipts.KEPT):
+            note_early(db, policy, remote_id, now=now)
 
 
 def _show(db: Connection, policy: Policy, reply: Reply, now: datetime) -> int:

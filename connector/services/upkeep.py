@@ -11,6 +11,7 @@ from connector.services.scheduling import codes
 from connector.services.signing_in import browsers, links
 from connector.storage import (
     answer_codes,
+    early_receipts,
     incoming,
     needs,
     pending_connections,
@@ -30,6 +31,7 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     pending_connections.sweep(db, now=now)
     short_links.sweep(db, now=now)
     spent_tokens.sweep(db, now=now)
+    early_receipts.sweep(db, now=now)
     published.sweep(db, revoked_before=now - publishing.REMEMBERED)
     answer_codes.sweep(db, made_before=now - codes.KEPT)
     incoming.sweep(db, received_before=now - receiving.KEPT)

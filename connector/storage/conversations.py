@@ -224,6 +224,11 @@ def drop(db: Connection, notice_ids: Iterable[int]) -> None:
     db.execute(delete(pending_notices).where(pending_notices.c.id.in_(list(notice_ids))))
 
 
+def drop_key(db: Connection, key: str) -> None:
+    """Forget the notice of this key, if it waits: it is not so any more."""
+    db.execute(delete(pending_notices).where(pending_notices.c.key == key))
+
+
 def was_told(db: Connection, key: str) -> bool:
     """Whether a notice of this key waits, or was told."""
     waiting = select(pending_notices.c.id).where(pending_notices.c.key == key)

@@ -123,6 +123,19 @@ def by_remote_id(db: Connection, remote_id: str) -> Message | None:
     return _message(row) if row else None
 
 
+def named_since(db: Connection, since: datetime) -> Sequence[str]:
+    """Return what gateways call the texts that have left since, and of which they have told nothing."""
+    own = messages.c.remote_id.is_not(None) & messages.c.receipt.is_(None) & (messages.c.sent_at > since)
+    query = select(messages.c.remote_id).where(own, messages.c.medium == Medium.SMS.value)
+    return list(db.execute(query).scalars())
+
+
+def by_key(db: Connection, key: str) -> Message | None:
+    """Return what was begun under a key; None if nothing was."""
+    row = db.execute(select(messages).where(messages.c.idempotency_key == key)).first()
+    return _message(row) if row else None
+
+
 def set_receipt(db: Connection, message_id: UUID, receipt: str, *, now: datetime) -> None:
     """Note what a gateway has told of a text."""
     db.execute(update(messages).where(messages.c.id == message_id).values(receipt=receipt, receipt_at=now))

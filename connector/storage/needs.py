@@ -26,6 +26,7 @@ from connector.storage.tables import (
     calendars,
     connections,
     conversations,
+    early_receipts,
     erasures,
     incoming_mails,
     installation,
@@ -87,7 +88,16 @@ _TO_BE_TOLD = or_(
     sa.exists().where(pending_notices.c.conversation_id == conversations.c.id),
 )
 _WITH_ERASURES = sa.exists().where(erasures.c.calendar_id == calendars.c.id)
-_SWEPT = (browsers, signins, pending_connections, short_links, incoming_mails, answer_codes, spent_tokens)
+_SWEPT = (
+    browsers,
+    signins,
+    pending_connections,
+    short_links,
+    incoming_mails,
+    answer_codes,
+    spent_tokens,
+    early_receipts,
+)
 _TO_BE_SWEPT = or_(
     *(sa.exists(select(table)) for table in _SWEPT),
     sa.exists().where(published_calendars.c.revoked_at.is_not(None)),

@@ -271,8 +271,9 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.signins: "id practitioner_id expires_at used_at made_at",
     # Which offer a link leads to, and until when.
     tables.short_links: "id purpose subject_id ends_at",
-    # Hashes: of what a gateway has signed, and of the mail that came with it.
+    # Hashes: of what a gateway has signed, and of the mail that came with it; of what it calls a text.
     tables.spent_tokens: "id identity ends_at",
+    tables.early_receipts: "id state stopped ends_at",
     tables.browsers: "id practitioner_id signed_in_at seen_at",
     # An address that somebody has typed to sign in, for the moment until it was looked for among practitioners.
     tables.link_requests: "id address asked_at",

@@ -554,6 +554,16 @@ spent_tokens = Table(
     Column("ends_at", UtcDateTime, nullable=False, index=True),
 )
 
+# What a gateway has told of a text before it was stored what it calls it; for a while, and so many at most.
+early_receipts = Table(
+    "early_receipts",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # SHA-256 of the gateway's own id for the text
+    Column("state", String(16), nullable=False),
+    Column("stopped", Boolean, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False, index=True),
+)
+
 # How far the reply mailbox has been read: the one row of an installation that has one. See docs/decisions/0054.
 reply_mailbox = Table(
     "reply_mailbox",

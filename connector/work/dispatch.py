@@ -26,7 +26,7 @@ from connector.errors import (
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
 from connector.sentence import Sentence
-from connector.services import consent, conversations, fetching, receiving, standstill, upkeep
+from connector.services import consent, conversations, fetching, receiving, standstill, texts, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.scheduling import offers, questions
 from connector.services.signing_in import links, log
@@ -68,6 +68,7 @@ def handler(runtime: Runtime) -> Handler:
                         stopped=lambda db, message, now: consent.stopped_by_gateway(
                             db, runtime.policy.media, message, now=now
                         ),
+                        named=lambda db, remote_id, now: texts.note_early(db, runtime.policy, remote_id, now=now),
                     )
             case Kind.SIGN_IN:
                 _mail_link(runtime, identity, running)
@@ -101,6 +102,9 @@ def _recorded(
 ) -> datetime | None:
     """Carry out what is one transaction of its own."""
     now = runtime.clock()
+    if kind is Kind.UPKEEP:
+        with runtime.database.begin() as db:
+            texts.note_left_behind(db, runtime.policy, now=now)
     with fenced(runtime.database, running) as db:
         if kind is Kind.OFFER:
             return offers.come_due(db, runtime.policy, identity, now=now)

@@ -131,7 +131,9 @@ LOSSES: dict[str, Callable[[Practice, Client], None]] = {
 }
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    "loss", ["number", *(pytest.param(loss, marks=pytest.mark.long) for loss in LOSSES if loss != "number")]
+)
 def test_whatever_takes_the_last_way_to_a_client_is_told(practice: Practice, robin: Client, loss: str) -> None:
     booked = practice.book(of=robin)
 
