@@ -122,7 +122,8 @@ MAILS = Counter(
     meaning="Mails that came in, by what became of them; those that were quarantined by the bound that they broke.",
     labels={
         "outcome": (
-            *("applies", "unproved", "unordered", "unknown", "not_invited", "ahead", "stale", "repeated", "ended"),
+            *("applies", "unproved", "unordered", "unnumbered", "other_organizer", "other_mailbox"),
+            *("unknown", "not_invited", "ahead", "stale", "repeated", "ended"),
             *("other_method", "contradictory", "not_whole", "not_one_event", "series", "uid", "sequence", "attendee"),
             *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author"),
             *("bounce", "bounce_elsewhere", "shown", "too_many", "unmatched", "same_time", "refreshed"),

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from connector.domain.facts import (
     Attendance,
+    Doubt,
     Fact,
     FlagCleared,
     MailChoice,
@@ -78,6 +79,7 @@ class ClientMail:
         medium: By which it came. Texts are words and nothing else: they are kept here as mails are.
         author: The address that it says it is from, in small letters; of a text the number, as its gateway says.
         trusted: It is proved to be of the client, or its practitioner has taken it as theirs.
+        doubt: Why it does not count by itself though it may be proved, or what else is to be known of it.
         text: Plain text, of bounded length, without what it quotes.
         answer: What they say to the invitation; None where they say neither yes nor no.
         sequence: The revision of the invitation that they have answered; None for words.
@@ -94,6 +96,7 @@ class ClientMail:
     author: str
     medium: Medium = Medium.EMAIL
     trusted: bool = False
+    doubt: Doubt | None = None
     text: str = ""
     answer: Attendance | None = None
     sequence: int | None = None
@@ -121,7 +124,12 @@ class ClientMail:
         """
         if Medium.SMS in {self.medium, other.medium}:
             return self.id == other.id
-        return (self._said, self.kind, self.trusted) == (other._said, other.kind, other.trusted)
+        return (self._said, self.kind, self.trusted, self.doubt) == (
+            other._said,
+            other.kind,
+            other.trusted,
+            other.doubt,
+        )
 
     def is_like(self, other: ClientMail) -> bool:
         """Whether both count together towards how many are shown: no sender uses up the share of another."""

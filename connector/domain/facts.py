@@ -71,6 +71,20 @@ class MailKind(StrEnum):
     DECLINED = "declined"  # what follows, since they do not come
 
 
+class Doubt(StrEnum):
+    """Why a mail does not count, or is shown otherwise than usual, though it may be proved to be of the client."""
+
+    UNORDERED = "unordered"  # they have answered before, and it is not certain which answer is the later one
+    UNNUMBERED = "unnumbered"  # it does not say which time of several it answers
+    OTHER_ORGANIZER = "other_organizer"  # it answers somebody else's invitation, or was changed on the way
+    OTHER_MAILBOX = "other_mailbox"  # it is the answer of an address that was not invited
+    FORMER = "former"  # it is about what no longer stands
+    DELEGATED = "delegated"  # somebody else shall come
+    SERIES = "series"  # it is about one of a series
+    UNREADABLE = "unreadable"  # a calendar program has sent it, and it cannot be understood for certain
+    WHOLE = "whole"  # it is not certain which words of it are theirs: all are shown
+
+
 class MailChoice(StrEnum):
     """What a practitioner can decide about a mail; the values stand in the addresses of the links."""
 
@@ -221,6 +235,7 @@ class ClientWrote(Fact):
         medium: By which it came.
         trusted: Whether it is proved to be of the client.
         proposed: The time that it would like.
+        doubt: Why it does not count by itself, beside that nothing may prove it.
     """
 
     tag: ClassVar[str] = "client_wrote"
@@ -230,6 +245,7 @@ class ClientWrote(Fact):
     trusted: bool
     medium: Medium = Medium.EMAIL
     proposed: When | None = None
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from connector.domain.facts import Doubt
 from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.session import Location, Session
 from connector.domain.span import When
@@ -87,6 +88,7 @@ class Finding(StrEnum):
     BUSY = "busy"  # something else stands there, in a calendar of theirs
     UNKNOWN = "unknown"  # a calendar of theirs could not be read
     NIGHT = "night"  # early or late on the clock of one of the two
+    LENGTH = "length"  # it is longer or shorter than the session
 
 
 class PauseReason(StrEnum):
@@ -207,6 +209,7 @@ class Notice:
         mail_id: The client's mail that it tells of.
         author: The address which that mail says it is from.
         trusted: Whether that mail is proved to be of the client.
+        doubt: Why it does not count by itself all the same; empty if there is nothing else to be known of it.
         declined: The time that cannot be, of a PROPOSAL_DECLINED.
     """
 
@@ -240,6 +243,7 @@ class Notice:
     mail_id: UUID | None = None
     author: str = ""
     trusted: bool = False
+    doubt: Doubt | None = None
     declined: DeclinedProposal | None = None
     told_otherwise: bool = False
     code_id: UUID | None = None

@@ -276,7 +276,7 @@ ROWS = (
         to=Audience.PRACTITIONER,
         template="client_wrote",
         link=Link.SESSION,
-        needs=("session", "about", "author"),
+        needs=("session", "author"),
     ),
     NoticeRow(
         kind=NoticeKind.OFFER_LAPSED,

@@ -6,9 +6,10 @@ Nothing is expanded, and nothing is remembered: it is read as all foreign object
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from html import unescape
 
 from connector.domain.facts import Attendance
 from connector.domain.span import LONGEST, SHORTEST, Span
@@ -21,7 +22,7 @@ from connector.inbox.bounds import CalendarPart
 from connector.inbox.headers import address
 
 _LONGEST_UID = 255
-_LONGEST_COMMENT = 2_000
+LONGEST_COMMENT = 2_000
 _YEARS = range(2000, 2101)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _ESCAPED = re.compile(r"\\([\\;,nN])")
@@ -46,12 +47,34 @@ class Unclear(StrEnum):
     NOT_ONE_AUTHOR = "not_one_author"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbled:
+    """An answer of a calendar program that cannot be understood for certain, with what can be read of it.
+
+    Attributes:
+        reason: Why.
+        uid: Of what it is about; empty if it does not say.
+        answer: What they say; None if that cannot be read.
+        stamp: As in `Said`.
+        comment: As in `Said`.
+        name: As in `Said`.
+    """
+
+    reason: Unclear
+    uid: str = ""
+    answer: Attendance | None = None
+    stamp: datetime | None = None
+    comment: str = ""
+    name: str = field(default="", compare=False, repr=False)
+
+
 class UnclearError(Exception):
     """An object cannot be understood as an answer."""
 
-    def __init__(self, reason: Unclear) -> None:
+    def __init__(self, reason: Unclear, garbled: Garbled | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
+        self.garbled = garbled or Garbled(reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +83,22 @@ class Said:
 
     Attributes:
         uid: Of the invitation that it is about.
-        sequence: The revision that they have seen.
+        sequence: The revision that they have seen; None if they do not tell.
         attendee: Whose answer it is, in small letters.
+        organizers: Whom they answer, in small letters, as far as they tell: Exchange leaves that out. Empty text is
+            somebody whose address cannot be read.
         stamp: When it was made, aware UTC, by a clock of theirs; None if it does not tell.
         comment: What they have added, on one line.
+        name: What they are called there.
     """
 
     uid: str
-    sequence: int
+    sequence: int | None
     attendee: str
+    organizers: frozenset[str] = frozenset()
     stamp: datetime | None = None
     comment: str = ""
+    name: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,23 +146,45 @@ def _message(part: CalendarPart) -> CalendarMessage:
     if len(events) != 1 or len(scan.events) != 1:
         raise UnclearError(Unclear.NOT_ONE_EVENT)
     [event] = events
-    if any(line.name in reading.RECURRENCE for line in event.lines):
-        raise UnclearError(Unclear.SERIES)
-    return _meant(method, event, part.data)
+    try:
+        return _meant(method, event, part.data)
+    except UnclearError as error:
+        raise UnclearError(error.reason, _garbled(error.reason, event)) from error
+
+
+def _garbled(reason: Unclear, event: Component) -> Garbled:
+    words = {(attendee.parameter("PARTSTAT") or "").lower() for attendee in event.all("ATTENDEE")}
+    word = words.pop() if len(words) == 1 else ""
+    return Garbled(
+        reason=reason,
+        uid=event.value("UID")[:_LONGEST_UID],
+        answer=Attendance(word) if word in set(Attendance) else None,
+        stamp=_stamp(event),
+        comment=_comment(event),
+        name=_name(event),
+    )
 
 
 def _meant(method: str, event: Component, data: bytes) -> CalendarMessage:
-    uid, sequence = event.value("UID"), event.value("SEQUENCE") or "0"
+    if any(line.name in reading.RECURRENCE for line in event.lines):
+        raise UnclearError(Unclear.SERIES)
+    uid, sequence = event.value("UID"), event.value("SEQUENCE")
     if not 0 < len(uid) <= _LONGEST_UID or not uid.isprintable() or "\ufffd" in uid:
         raise UnclearError(Unclear.UID)
-    if not _NUMBER.fullmatch(sequence):
+    if sequence and not _NUMBER.fullmatch(sequence):
         raise UnclearError(Unclear.SEQUENCE)
     attendees = list(event.all("ATTENDEE"))
     attendee = address(attendees[0].value) if len(attendees) == 1 else ""
     if not attendee:
         raise UnclearError(Unclear.ATTENDEE)
     said = Said(
-        uid=uid, sequence=int(sequence), attendee=attendee, stamp=_stamp(event), comment=_words(event.value("COMMENT"))
+        uid=uid,
+        sequence=int(sequence) if sequence else None,
+        attendee=attendee,
+        organizers=frozenset(address(line.value) for line in event.all("ORGANIZER")),
+        stamp=_stamp(event),
+        comment=_comment(event),
+        name=_name(event),
     )
     common = {name: getattr(said, name) for name in Said.__slots__}
     if method == "REPLY":
@@ -186,6 +236,13 @@ def _stamp(event: Component) -> datetime | None:
     return moment.wall.replace(tzinfo=UTC)
 
 
-def _words(value: str) -> str:
-    plain = _ESCAPED.sub(lambda escaped: " " if escaped[1] in "nN" else escaped[1], value)
-    return visible(plain, longest=_LONGEST_COMMENT)
+def _name(event: Component) -> str:
+    return next((attendee.parameter("CN") or "" for attendee in event.all("ATTENDEE")), "")
+
+
+def _comment(event: Component) -> str:
+    """Return what they have added: as the standard says, or as Google writes it beside the answer."""
+    beside = next((attendee.parameter("X-RESPONSE-COMMENT") or "" for attendee in event.all("ATTENDEE")), "")
+    value = event.value("COMMENT") or beside
+    plain = unescape(_ESCAPED.sub(lambda escaped: " " if escaped[1] in "nN" else escaped[1], value))
+    return visible(plain, longest=LONGEST_COMMENT)

@@ -17,6 +17,9 @@ class Verdict(StrEnum):
     APPLIES = "applies"
     UNPROVED = "unproved"  # it fits and may be theirs: a person looks at it, and says so with one button
     UNORDERED = "unordered"  # it is theirs, and not known to be later than another answer: a person says which counts
+    UNNUMBERED = "unnumbered"  # it is theirs, and does not say which revision of several: likewise
+    OTHER_ORGANIZER = "other_organizer"  # it is theirs, and answers somebody else, or was changed on the way: likewise
+    OTHER_MAILBOX = "other_mailbox"  # it is of an address that was not invited, from one that was: likewise
     UNKNOWN = "unknown"  # about no invitation of ours
     NOT_INVITED = "not_invited"  # of somebody whom it was never mailed to
     AHEAD = "ahead"  # of a revision that was never sent: whoever wrote it has not read it
@@ -59,12 +62,18 @@ class Invitation:
         addresses: Whom any was sent to, in small letters: frozen clients have more than one.
         ends_at: When there is nothing left to answer, aware UTC; None once it is cancelled.
         answered: Their answers that applied, the last one last.
+        organizers: Who has invited them, in small letters: every address that any was sent from.
     """
 
     sent: int | None
     addresses: frozenset[str]
     ends_at: datetime | None
     answered: tuple[Answered, ...] = ()
+    organizers: frozenset[str] = frozenset()
+
+    def sequence_of(self, message: CalendarMessage) -> int:
+        """Return the SEQUENCE that an answer is about: the last one, where it does not tell."""
+        return (self.sent or 0) if message.sequence is None else message.sequence
 
 
 def judge(
@@ -81,17 +90,35 @@ def judge(
     """
     if invitation is None or invitation.sent is None:
         return Verdict.UNKNOWN
-    if message.attendee not in invitation.addresses:
+    if not {message.attendee, author} & invitation.addresses:
         return Verdict.NOT_INVITED
-    if message.sequence > invitation.sent:
+    sequence = invitation.sequence_of(message)
+    if sequence > invitation.sent:
         return Verdict.AHEAD
     if isinstance(message, Refresh):  # is answered whatever has become of the session: they do not know
         return _proved(message, author, proof)
-    if (gone := past(invitation, sequence=message.sequence, now=now)) is not None:
+    if (gone := past(invitation, sequence=sequence, now=now)) is not None:
         return gone
+    if message.attendee not in invitation.addresses:
+        return Verdict.OTHER_MAILBOX
     order = _order(invitation, message, now) if isinstance(message, Reply) else Verdict.APPLIES
+    if order is Verdict.REPEATED:
+        return order
     proved = _proved(message, author, proof)
-    return order if proved is Verdict.APPLIES or order is Verdict.REPEATED else proved
+    return _counting(message, invitation, order) if proved is Verdict.APPLIES else proved
+
+
+def _counting(message: CalendarMessage, invitation: Invitation, order: Verdict) -> Verdict:
+    """Return what becomes of an answer that is theirs.
+
+    A proof tells who has written it, and not to whom: whoever knows a UID can invite them to an event of their own
+    under it, and pass on what they answer. Some servers rewrite the organizer, so that is shown and not dropped.
+    """
+    if not message.organizers <= invitation.organizers:
+        return Verdict.OTHER_ORGANIZER
+    if message.sequence is None and invitation.sent and order is Verdict.APPLIES:
+        return Verdict.UNNUMBERED
+    return order
 
 
 def past(invitation: Invitation, *, sequence: int, now: datetime) -> Verdict | None:
@@ -109,11 +136,12 @@ def _order(invitation: Invitation, reply: Reply, now: datetime) -> Verdict:
     It takes the place of the last only if it is certainly later, and no copy of one that was heard; one that says
     something else is never dropped, since clocks are wrong and the same second holds two answers.
     """
-    heard = [one for one in invitation.answered if one.sequence == reply.sequence]
+    heard = [one for one in invitation.answered if one.sequence == invitation.sequence_of(reply)]
     if not heard:
         return Verdict.APPLIES
     is_copy = any((one.answer, one.stamp) == (reply.answer, reply.stamp) for one in heard)
-    is_later = reply.stamp is not None and min(reply.stamp, now) > heard[-1].said_by
+    is_numbered = reply.sequence is not None or not invitation.sent
+    is_later = is_numbered and reply.stamp is not None and min(reply.stamp, now) > heard[-1].said_by
     if is_later and not is_copy:
         return Verdict.APPLIES
     return Verdict.REPEATED if heard[-1].says(reply.answer, reply.comment) else Verdict.UNORDERED

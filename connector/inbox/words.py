@@ -7,7 +7,8 @@ they are in doubt, more is shown, and everything if they would leave nothing: wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from email.message import Message
 from html import unescape
 
@@ -43,22 +44,74 @@ _QUOTED_HTML = re.compile(
 )
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
+_ELEMENT = re.compile(r"<(/?)([a-z][a-z0-9]*)\b([^<>]*)>", re.IGNORECASE)
+_UNSEEN = re.compile(
+    r"""style\s*=[^<>]*?[\s;"'=](?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)""", re.IGNORECASE
+)
+_EMPTY = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})  # they hold nothing
+# What calendar programs say of an answer: who has given which.
+_ANSWERING = re.compile(
+    r"accept|declin|tentativ|answer|respon|propos|zugesagt|abgesagt|angenommen|abgelehnt|geantwortet|vorbehalt|zusage"
+    r"|absage|mit vielleicht|refus|rechaz|rifiut",
+    re.IGNORECASE,
+)
+_GOOGLE = re.compile(r"calendar\.google\.com|google (?:calendar|kalender)", re.IGNORECASE)
 
 
-def written(mail: BoundedMail) -> str:
-    """Return what the author of a mail has written: text of a few lines; empty if that is nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What the author of a mail has written.
+
+    Attributes:
+        text: Of a few lines; empty if that is nothing.
+        whole: Whether it is everything that the mail says, since the rules would have left nothing of it.
+    """
+
+    text: str = ""
+    whole: bool = False
+
+
+def written(mail: BoundedMail) -> Written:
+    """Return what the author of a mail has written."""
+    plain, html = _texts(mail)
+    if own := _own(plain, html):
+        return Written(text=own)
+    everything = _cleaned(plain) or _cleaned(_shown(html))
+    return Written(text=everything, whole=bool(everything))
+
+
+def beside(mail: BoundedMail, *, names: Iterable[str]) -> str:
+    """Return what a person has typed beside an answer of their calendar program; empty if a program has written it.
+
+    Programs name in one line who has answered what; Google's tell the whole event below.
+
+    Args:
+        mail: With the answer.
+        names: What programs call whoever answers, and the event.
+    """
+    lines = _own(*_texts(mail)).splitlines()
+    known = [name.lower() for name in names if name.strip()]
+    typed = [line for line in lines if not _is_of_a_program(line, known)]
+    if len(typed) < len(lines) and any(_GOOGLE.search(line) for line in lines):
+        return ""
+    return "\n".join(typed).strip()
+
+
+def _is_of_a_program(line: str, names: Iterable[str]) -> bool:
+    return _ANSWERING.search(line) is not None and any(name in line.lower() for name in names)
+
+
+def _texts(mail: BoundedMail) -> tuple[str, str]:
+    """Return the plain text of a mail, and its page."""
     texts = [part for part in mail.parts if part.get_content_maintype() == "text" and not _is_file(part)]
     plain = next((_text(part) for part in texts if part.get_content_subtype() == "plain"), "")
     html = next((_text(part) for part in texts if part.get_content_subtype() == "html"), "")
-    return next((words for reading in _readings(plain, html) if (words := _cleaned(reading))), "")
+    return plain, html
 
 
-def _readings(plain: str, html: str) -> Iterator[str]:
-    """Yield what may be the author's own words, the likeliest first; everything if the rules leave nothing."""
-    yield unquoted(plain)
-    yield unquoted(_shown(_up_to_quotation(html)))
-    yield plain
-    yield _shown(html)
+def _own(plain: str, html: str) -> str:
+    """Return what is the author's own by the rules."""
+    return _cleaned(unquoted(plain)) or _cleaned(unquoted(_shown(_up_to_quotation(html))))
 
 
 def unquoted(text: str) -> str:
@@ -133,12 +186,31 @@ def _text(part: Message) -> str:
 
 
 def _shown(html: str) -> str:
-    """Return the text of a page."""
+    """Return the text of a page, as whoever wrote it has seen it."""
     own = html
     for name in _HIDDEN:
         own = _without(own, name)
+    own = "".join(_seen(own))
     own = " ".join(own.split())  # lines of the source mean nothing
     return unescape(_TAG.sub("", _BREAK.sub("\n", own)))
+
+
+def _seen(html: str) -> Iterator[str]:
+    """Yield a page without the elements that no program shows; one that does not end, ends with the page."""
+    start = depth = 0
+    unseen = ""
+    for tag in _ELEMENT.finditer(html):
+        name, is_end = tag[2].lower(), bool(tag[1])
+        if unseen:
+            if name == unseen:
+                depth += -1 if is_end else 1
+            if depth == 0:
+                unseen, start = "", tag.end()
+        elif not is_end and name not in _EMPTY and _UNSEEN.search(tag[3]):
+            yield html[start : tag.start()]
+            unseen, depth = name, 1
+    if not unseen:
+        yield html[start:]
 
 
 def _up_to_quotation(html: str) -> str:

@@ -168,6 +168,7 @@ def _people(notice: Notice, language: Language, brand: str, *, answers_read: boo
         "passed_on": _is_passed_on(notice),
         "author": notice.author,
         "trusted": notice.trusted,
+        "doubt": notice.doubt or "",
         "by_support": notice.by_support,
         "support": language.say("This was entered by %(brand)s support on your behalf.", brand=itip.one_line(brand)),
     }

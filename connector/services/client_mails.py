@@ -28,7 +28,7 @@ from connector.storage.messages import MessageState
 
 MOST_A_DAY = 10  # mails of a kind about one session: who has our Message-ID could fill a mailbox
 _DAY = timedelta(days=1)
-_MOST_COMPARED = 100
+_MOST_COMPARED = 200
 _ARRIVED = frozenset({MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN})  # or may have
 _INVITING = frozenset({Method.REQUEST, Method.CANCEL})
 
@@ -44,9 +44,11 @@ class Kept(StrEnum):
 def invitation_of(db: Connection, session: Session) -> Invitation:
     """Return what a session's client may have been sent about it."""
     sent = list(_sent(db, session.id))
+    organizers = {session.organizer, *(told.organizer for told, _ in sent)}
     return Invitation(
-        sent=max((revision for revision, _ in sent), default=None),
+        sent=max((told.revision for told, _ in sent), default=None),
         addresses=frozenset(address.lower() for _, address in sent if address),
+        organizers=frozenset(organizer.lower() for organizer in organizers),
         ends_at=session.when.span.end if session.state is SessionState.BOOKED else None,
         answered=tuple(_answered(db, session.id)),
     )
@@ -61,15 +63,15 @@ def _answered(db: Connection, session_id: UUID) -> Iterator[Answered]:
             )
 
 
-def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[int, str]]:
-    """Yield SEQUENCE and address of every message that invites, or takes that back, and has arrived or may have."""
+def _sent(db: Connection, session_id: UUID) -> Iterator[tuple[Session, str]]:
+    """Yield what every message told, and to whom, that invites, or takes that back, and has arrived or may have."""
     for letter in messages.of_session(db, session_id):
         is_invitation = letter.medium is Medium.EMAIL and NOTICES[letter.kind].method in _INVITING
         # What came back may have been passed on first.
         has_left = letter.state in _ARRIVED or letter.sent_at is not None
         session = letter.notice.session
         if letter.to_client and is_invitation and has_left and session is not None and not session.published:
-            yield session.revision, letter.notice.to.address
+            yield session, letter.notice.to.address
 
 
 def note_answer(db: Connection, session: Session, mail: ClientMail, *, now: datetime) -> Session:
@@ -142,17 +144,20 @@ def _stands(session: Session, last: Answered, mail: ClientMail) -> bool:
 def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, now: datetime) -> Kept:
     """Keep a mail for its practitioner, and have them told.
 
-    What does not certainly count never overtakes what is proved: whoever forges or repeats a mail takes no other out
-    of sight.
+    What does not certainly count overtakes only what nothing proves and the same author has written: whoever forges or
+    repeats a mail takes none of somebody else out of sight. So it is with how many are shown a day.
     """
     known = client_mails.of_session(db, session.id, most=_MOST_COMPARED)
     if any(mail.says_the_same_as(one) for one in known):
         return Kept.REPEATED
-    if sum(one.is_like(mail) and one.received_at > now - _DAY for one in known) >= MOST_A_DAY:
+    own = people.client(db, session.client_id).email.lower()
+    like = [one for one in known if one.is_like(mail) and (one.author == own) == (mail.author == own)]
+    if sum(one.received_at > now - _DAY for one in like) >= MOST_A_DAY:
         return Kept.TOO_MANY
     if mail.is_open:
-        is_certain = mail.trusted and mail.kind is not MailKind.UNPROVED
-        client_mails.overtake(db, session.id, frozenset(MailKind), now=now, but_trusted=not is_certain)
+        is_certain = mail.trusted and mail.doubt is None
+        unproved_of = None if is_certain else mail.author
+        client_mails.overtake(db, session.id, frozenset(MailKind), now=now, unproved_of=unproved_of)
     client_mails.add(db, mail)
     fact = ClientWrote(
         at=now,
@@ -163,6 +168,7 @@ def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, 
         trusted=mail.trusted,
         medium=mail.medium,
         proposed=mail.proposed,
+        doubt=mail.doubt,
     )
     timeline.append(db, session.practitioner_id, [fact])
     _tell(db, session, mail, now=now, findings=findings(db, policy, session, mail.proposed, now=now))
@@ -192,6 +198,7 @@ def findings(
         Finding.BUSY: bool(known.standing),
         Finding.UNKNOWN: bool(known.blind),
         Finding.NIGHT: any(_is_at_night(proposed, person) for person in (practitioner, client)),
+        Finding.LENGTH: proposed.span.duration != session.when.span.duration,
     }
     return tuple(finding for finding, is_so in found.items() if is_so) or (Finding.FREE,)
 
@@ -225,6 +232,7 @@ def _tell(
         mail_id=mail.id,
         author=mail.author,
         trusted=mail.trusted,
+        doubt=mail.doubt,
         by_text=mail.medium is Medium.SMS,
     )
     notices.tell_practitioner(db, practitioner, notice, now=now)

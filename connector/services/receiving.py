@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
 
 from connector import counters
-from connector.domain.client_mail import ClientMail, MailState
-from connector.domain.facts import MailKind
-from connector.domain.session import Session
-from connector.domain.span import When
 from connector.failures import tell
 from connector.inbox import bounds, meaning
 from connector.inbox.authorship import Keys, Proof, prove
 from connector.inbox.bounds import BoundedMail, Excess, QuarantinedError
-from connector.inbox.calendar import CalendarMessage, Counter, Refresh, Reply, Unclear
-from connector.inbox.meaning import Mail, Nothing, Words
-from connector.inbox.reports import Bounce
-from connector.inbox.verdict import Verdict, judge
-from connector.services import client_mails, conversations, returned, standstill
+from connector.inbox.meaning import Mail
+from connector.services import hearing, returned
 from connector.services.client_mails import Kept
 from connector.services.policy import Policy
-from connector.storage import incoming, ledger, people, sessions, spent_tokens
+from connector.storage import incoming, ledger, spent_tokens
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
 from connector.storage.incoming import Door
@@ -35,14 +28,11 @@ log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=90)  # what became of a mail, so that a copy of it does nothing
 LANE = "inbox"
-# Outcomes; all others are words of `connector.inbox` and of `Kept`.
-UNMATCHED = "unmatched"  # words that answer no letter of ours to a client
+# Outcomes; all others are words of `connector.inbox`, of `hearing` and of `Kept`.
 UNFETCHED = "unfetched"  # the mailbox's server does not hand it over
-SAME_TIME = "same_time"  # they ask for the time that they have
-REFRESHED = "refreshed"
-OTHERS = (returned.BOUNCE, returned.ELSEWHERE, UNMATCHED, UNFETCHED, SAME_TIME, REFRESHED)
+OTHERS = (returned.BOUNCE, returned.ELSEWHERE, hearing.UNMATCHED, UNFETCHED, hearing.SAME_TIME, hearing.REFRESHED)
 
-_QUARANTINED = frozenset({*Excess, UNMATCHED, UNFETCHED, Kept.TOO_MANY})  # nobody will ever see what they say
+_QUARANTINED = frozenset({*Excess, hearing.UNMATCHED, UNFETCHED, Kept.TOO_MANY})  # nobody will ever see what they say
 
 
 def receive(db: Connection, raw: bytes, *, door: Door, now: datetime) -> bool:
@@ -105,7 +95,7 @@ def read(
     else:
         proof = _proof(database, bounded, mail, server=server, keys=keys, received_at=received_at)
         with fenced(database, fence) as db:
-            outcome, session_id = _carry_out(db, policy, mail, proof, received_at=received_at)
+            outcome, session_id = hearing.carry_out(db, policy, mail, proof, now=received_at)
             incoming.settle(db, mail_id, outcome, session_id=session_id)
     _note(mail_id, outcome)
 
@@ -125,123 +115,11 @@ def _understood(raw: bytes) -> tuple[BoundedMail, Mail]:
 def _proof(
     database: Database, bounded: BoundedMail, mail: Mail, *, server: str, keys: Keys, received_at: datetime
 ) -> Proof:
-    """Return by what an answer is proved; nobody is asked for keys about what changes nothing anyway."""
-    if isinstance(mail.meaning, Words | Bounce | Nothing | Refresh):
-        return Proof.NONE
+    """Return by what a mail is proved; nobody is asked for keys about what changes nothing anyway."""
     with database.read() as db:
-        _, verdict = _judged(db, mail.meaning, mail.author, Proof.SERVER, received_at)
-    return prove(bounded, server=server, keys=keys) if verdict in {Verdict.APPLIES, Verdict.UNORDERED} else Proof.NONE
-
-
-def _carry_out(
-    db: Connection, policy: Policy, mail: Mail, proof: Proof, *, received_at: datetime
-) -> tuple[str, UUID | None]:
-    """Do what follows from a mail; return what becomes of it, and which session it is about."""
-    match mail.meaning:
-        case Words(text=text):
-            return _words(db, policy, mail, text, now=received_at)
-        case Bounce() as bounce:
-            return returned.note(db, bounce, now=received_at)
-        case Nothing(reason=reason):
-            return reason.value, None
-        case message:
-            return _answer(db, policy, mail, message, proof, now=received_at)
-
-
-def _words(db: Connection, policy: Policy, mail: Mail, text: str, *, now: datetime) -> tuple[str, UUID | None]:
-    """Show words to the practitioner of the session whose letter they answer.
-
-    Whoever names one of our letters has read it. What programs of ours write, and what a practitioner writes into a
-    conversation that they were brought into, is nothing that a client says.
-    """
-    letter = next(returned.letters(db, mail.about), None)
-    if letter is None or not letter.to_client or letter.session_id is None:
-        return UNMATCHED, None
-    practitioner = standstill.lock(db, letter.practitioner_id)
-    session = sessions.get(db, letter.session_id)
-    client = people.client(db, session.client_id)
-    if client.erased or mail.author == practitioner.email.lower():
-        return UNMATCHED, None
-    if mail.author == session.organizer.lower():
-        return Unclear.AUTOMATIC.value, session.id
-    written = ClientMail(
-        id=uuid4(),
-        session_id=session.id,
-        practitioner_id=practitioner.id,
-        kind=MailKind.WORDS,
-        state=MailState.SHOWN,
-        received_at=now,
-        author=mail.author,
-        trusted=mail.author == client.email.lower(),
-        text=text,
-    )
-    return client_mails.keep(db, policy, session, written, now=now).value, session.id
-
-
-def _answer(
-    db: Connection, policy: Policy, mail: Mail, message: CalendarMessage, proof: Proof, *, now: datetime
-) -> tuple[str, UUID | None]:
-    session = sessions.known_as(db, message.uid)
-    if session is not None:
-        standstill.lock(db, session.practitioner_id)  # of two answers at once, one sees the other
-    session, verdict = _judged(db, message, mail.author, proof, now)
-    if session is None or verdict in {Verdict.UNKNOWN, Verdict.NOT_INVITED}:
-        return verdict.value, None
-    if verdict not in {Verdict.APPLIES, Verdict.UNORDERED, Verdict.UNPROVED}:
-        return verdict.value, session.id
-    if isinstance(message, Refresh):
-        return _refresh(db, session, now=now), session.id
-    written = _written(session, mail, message, trusted=verdict is not Verdict.UNPROVED, now=now)
-    if written.proposed is not None and written.proposed.span == session.when.span:
-        return SAME_TIME, session.id
-    if verdict is Verdict.APPLIES and isinstance(message, Reply):
-        kept = client_mails.take_answer(db, session, written, now=now)
-    else:
-        kept = client_mails.keep(db, policy, session, written, now=now)
-    return verdict.value if kept is Kept.SHOWN else kept.value, session.id
-
-
-def _written(session: Session, mail: Mail, message: Reply | Counter, *, trusted: bool, now: datetime) -> ClientMail:
-    """Return an answer as its practitioner sees it."""
-    reply = message if isinstance(message, Reply) else None
-    counter = message if isinstance(message, Counter) else None
-    return ClientMail(
-        id=uuid4(),
-        session_id=session.id,
-        practitioner_id=session.practitioner_id,
-        kind=MailKind.UNPROVED if reply else MailKind.PROPOSAL,
-        received_at=now,
-        author=mail.author,
-        trusted=trusted,
-        text=message.comment,
-        answer=reply.answer if reply else None,
-        sequence=message.sequence,
-        stamp=message.stamp,
-        proposed=When.of(counter.span, zone=session.when.zone) if counter else None,
-    )
-
-
-def _refresh(db: Connection, session: Session, *, now: datetime) -> str:
-    """Have a client told again how their session stands, at the address that is theirs, whoever has asked.
-
-    That tells nobody anything they have not been told, so nothing has to prove who asks; but once a day at most.
-    """
-    if session.when.span.start <= now:
-        return Verdict.ENDED.value
-    if incoming.settled_since(db, session.id, REFRESHED, since=now - timedelta(days=1)):
-        return Kept.TOO_MANY.value
-    practitioner, client = people.practitioner(db, session.practitioner_id), people.client(db, session.client_id)
-    is_told = conversations.tell_again(db, practitioner, client, session, now=now)
-    return REFRESHED if is_told else Verdict.NOT_INVITED.value
-
-
-def _judged(
-    db: Connection, message: CalendarMessage, author: str, proof: Proof, now: datetime
-) -> tuple[Session | None, Verdict]:
-    session = sessions.known_as(db, message.uid)
-    is_own = session is not None and session.uid == message.uid
-    invitation = client_mails.invitation_of(db, session) if session is not None and is_own else None
-    return session, judge(message, invitation, author=author, proof=proof, now=now)
+        if not hearing.is_proof_wanted(db, mail, now=received_at):
+            return Proof.NONE
+    return prove(bounded, server=server, keys=keys)
 
 
 def _note(mail_id: UUID, outcome: str) -> None:

@@ -82,7 +82,7 @@ def letters(db: Connection, message_ids: Iterable[str]) -> Iterator[Message]:
         except ValueError:
             continue
         letter = messages.get(db, identity)
-        if letter is not None and letter.message_id == message_id:
+        if letter is not None and letter.message_id.lower() == message_id.lower():
             yield letter
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from connector.domain.client_mail import ClientMail, MailState
-from connector.domain.facts import Attendance, MailChoice, MailKind
+from connector.domain.facts import Attendance, Doubt, MailChoice, MailKind
 from connector.domain.people import Medium
 from connector.errors import NotFoundError
 from connector.storage.sessions import when_columns, when_of
@@ -26,6 +26,7 @@ def add(db: Connection, mail: ClientMail) -> None:
         "received_at": mail.received_at,
         "author": mail.author,
         "medium": mail.medium.value,
+        "doubt": mail.doubt.value if mail.doubt else None,
         "text": mail.text,
         "answer": mail.answer.value if mail.answer else None,
         "sequence": mail.sequence,
@@ -71,12 +72,15 @@ def open_of_practitioner(db: Connection, practitioner_id: UUID) -> Mapping[UUID,
 
 
 def overtake(
-    db: Connection, session_id: UUID, kinds: Collection[MailKind], *, now: datetime, but_trusted: bool = False
+    db: Connection, session_id: UUID, kinds: Collection[MailKind], *, now: datetime, unproved_of: str | None = None
 ) -> None:
-    """Have nobody asked any more about the mails of these kinds that are open; `but_trusted` ones stay."""
+    """Have nobody asked any more about the mails of these kinds that are open.
+
+    With `unproved_of`, only about those that nothing proves and that say they are from this address.
+    """
     waiting = _open(client_mails.c.session_id == session_id) & client_mails.c.kind.in_([kind.value for kind in kinds])
-    if but_trusted:
-        waiting &= client_mails.c.trusted.is_(False)
+    if unproved_of is not None:
+        waiting &= client_mails.c.trusted.is_(False) & (client_mails.c.author == unproved_of)
     ended = {"state": MailState.OVERTAKEN.value, "ended_at": now}
     db.execute(update(client_mails).where(waiting).values(ended))
 
@@ -105,6 +109,7 @@ def _mail(row: Row[Any]) -> ClientMail:
         author=row.author,
         medium=Medium(row.medium),
         trusted=row.trusted,
+        doubt=Doubt(row.doubt) if row.doubt else None,
         text=row.text,
         answer=Attendance(row.answer) if row.answer else None,
         sequence=row.sequence,

@@ -189,8 +189,8 @@ HOLDINGS: Sequence[Holding] = (
         table=tables.client_mails,
         rows=_by_session(tables.client_mails),
         erased={"author": _word(""), "text": _word("")},
-        kept="id session_id practitioner_id kind state received_at medium trusted answer sequence stamp starts_at "
-        "ends_at local_start zone choice ended_at",
+        kept="id session_id practitioner_id kind state received_at medium trusted doubt answer sequence stamp "
+        "starts_at ends_at local_start zone choice ended_at",
     ),
     Holding(
         section="waiting_notices",

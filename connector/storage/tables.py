@@ -492,6 +492,7 @@ client_mails = Table(
     Column("author", Text, nullable=False),  # the address, or number, that it says it is from
     Column("medium", String(8), nullable=False),
     Column("trusted", Boolean, nullable=False),  # proved to be of the client, or taken as theirs
+    Column("doubt", String(16)),  # why it does not count by itself all the same
     Column("text", Text, nullable=False),
     Column("answer", String(16)),
     Column("sequence", Integer),  # of the invitation that it answers

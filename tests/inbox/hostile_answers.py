@@ -34,6 +34,7 @@ class Around:
     session_id: str = "6f0c2a52-51a4-4f0e-9f3c-0c8f2c1f7a11"
     letter: str = mails.OURS
     answered: str = "20261122T201500Z"
+    organizer: str = mails.ORGANIZER
 
     @property
     def domain(self) -> str:
@@ -60,7 +61,12 @@ class _Maker:
     def object(self, *properties: str, method: str = "REPLY", stamp: str = "", **changes: str) -> str:
         """Return a calendar object, made after the answer that counted."""
         self.number += 1
-        usual = {"attendee": self.about.attendee, "uid": self.about.uid, "sequence": f"SEQUENCE:{self.about.sequence}"}
+        usual = {
+            "attendee": self.about.attendee,
+            "uid": self.about.uid,
+            "organizer": self.about.organizer,
+            "sequence": f"SEQUENCE:{self.about.sequence}",
+        }
         ics = mails.calendar(method, *properties, **{**usual, **changes})
         return ics.replace("20261122T201500Z", stamp or f"20261201T{self.number // 60:02}{self.number % 60:02}00Z")
 
@@ -160,7 +166,13 @@ def _stale(make: _Maker, about: Around) -> _Made:
     )
     yield "to what was sent before", "stale", make.reply(sequence=f"SEQUENCE:{about.sequence - 1}")
     yield "to the very first", "stale", make.reply(sequence="SEQUENCE:0")
-    yield "without a SEQUENCE", "stale", make.reply(sequence="X-NO:1")
+    yield "without a SEQUENCE, the same", "repeated", make.reply(sequence="X-NO:1")
+    yield "without a SEQUENCE", "unordered", make.reply(sequence="X-NO:1", partstat="DECLINED")
+    yield (
+        "to somebody else's invitation",
+        "other_organizer",
+        make.reply(organizer="eve@evil.example", partstat="DECLINED"),
+    )
     yield "to what will be sent next", "ahead", make.reply(sequence=f"SEQUENCE:{about.sequence + 1}")
     yield "to what will never be sent", "ahead", make.reply(sequence="SEQUENCE:999999999")
     for name, value in {
@@ -180,7 +192,10 @@ def _foreign(make: _Maker, about: Around) -> _Made:
         "nearly theirs": f"{about.attendee}.evil.example",
         "with a plus": about.attendee.replace("@", "+a@"),
     }.items():
-        yield f"of {name}", "not_invited", make.reply(attendee=attendee)
+        yield f"of {name}, passed on by themselves", "other_mailbox", make.reply(attendee=attendee)
+        own = make.mail(make.object(attendee=attendee), sender=attendee)
+        yield f"of {name}", "not_invited", own
+        yield f"of {name}, in their name", "not_invited", make.mail(make.object(attendee=attendee), results="")
     for name, attendee in {
         "nobody": "",
         "no address": "urn:uuid:1",
@@ -273,14 +288,15 @@ def _automatic(make: _Maker, about: Around) -> _Made:
         "a vacation": "Auto-Submitted: auto-replied",
         "a vacation with a comment": "Auto-Submitted: Auto-Replied (vacation)",
         "a program": "Auto-Submitted: auto-generated",
-        "a mailing list": "List-Id: <news.example>",
-        "bulk": "Precedence: bulk",
         "an answering machine": "Precedence: auto_reply",
         "an older answering machine": "X-Autoreply: yes",
-        "a loop": "X-Loop: alex@client.example",
         "an empty envelope": "Return-Path: <>",
     }.items():
         yield f"words of {name}", "automatic", make.words(line)
+    for line in ("List-Id: <news.example>", "Precedence: bulk", "X-Loop: alex@client.example"):
+        yield f"words of a person behind {line}", "shown", make.words(line)
+        elsewhere = make.words(line).replace(about.letter.encode(), b"<a@b.example>")
+        yield f"a mail with {line}", "automatic", elsewhere
     for sender in ("MAILER-DAEMON@client.example", "postmaster@client.example"):
         yield f"words of {sender}", "automatic", make.words(sender=sender)
     quoted = make.words(text="> nothing of their own").replace(b"\r\n\r\n>", b"\r\n\r\nOn 1 May 2026 Kim wrote:\r\n>")

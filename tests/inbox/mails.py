@@ -23,11 +23,12 @@ def calendar(
     attendee: str = CLIENT,
     uid: str = UID,
     sequence: str = "SEQUENCE:2",
+    organizer: str = ORGANIZER,
 ) -> str:
     """Return a calendar message of an attendee."""
     lines = [
         *("BEGIN:VCALENDAR", "PRODID:-//Example//Mail//EN", "VERSION:2.0", f"METHOD:{method}", "BEGIN:VEVENT"),
-        *(f"UID:{uid}", sequence, "DTSTAMP:20261122T201500Z", f"ORGANIZER:mailto:{ORGANIZER}"),
+        *(f"UID:{uid}", sequence, "DTSTAMP:20261122T201500Z", f"ORGANIZER:mailto:{organizer}"),
         f"ATTENDEE;CN=Alex Sommer;PARTSTAT={partstat}:mailto:{attendee}",
         *(properties or ("DTSTART:20261203T130000Z", "DTEND:20261203T135000Z")),
         *("END:VEVENT", "END:VCALENDAR", ""),

@@ -7,7 +7,7 @@ import pytest
 from connector.domain.facts import Attendance
 from connector.domain.span import Span
 from connector.inbox.bounds import bounded
-from connector.inbox.calendar import Counter, Refresh, Reply, Unclear
+from connector.inbox.calendar import Counter, Garbled, Refresh, Reply, Unclear
 from connector.inbox.meaning import Mail, Meaning, Nothing, Words, read
 from connector.inbox.reports import Bounce, Undelivered
 from tests.inbox import mails
@@ -15,6 +15,7 @@ from tests.inbox.hostile import HARMLESS
 from tests.inbox.mails import CLIENT, OURS, UID
 
 STAMP = datetime(2026, 11, 22, 20, 15, tzinfo=UTC)
+OURSELVES = frozenset({mails.ORGANIZER})
 NEW_YORK = (
     *("BEGIN:VTIMEZONE", "TZID:Eastern", "BEGIN:STANDARD", "DTSTART:16010101T020000", "TZOFFSETFROM:-0400"),
     *("TZOFFSETTO:-0500", "END:STANDARD", "END:VTIMEZONE"),
@@ -36,7 +37,8 @@ def zoned(ics: str) -> str:
 @pytest.mark.parametrize("answer", Attendance)
 def test_a_reply_says_whose_answer_to_which_invitation_it_is(answer: Attendance) -> None:
     ics = mails.calendar(partstat=answer.value.upper())
-    assert meaning(mails.answer(ics)) == Reply(uid=UID, sequence=2, attendee=CLIENT, stamp=STAMP, answer=answer)
+    expected = Reply(uid=UID, sequence=2, attendee=CLIENT, organizers=OURSELVES, stamp=STAMP, answer=answer)
+    assert meaning(mails.answer(ics)) == expected
 
 
 def test_a_reply_of_exchange_is_read_without_an_organizer_and_with_a_zone() -> None:
@@ -68,7 +70,8 @@ def test_a_counter_says_which_time_is_wanted_by_the_clock_it_brings_along() -> N
 
 
 def test_a_refresh_asks_for_the_invitation() -> None:
-    assert meaning(mails.answer(method="REFRESH")) == Refresh(uid=UID, sequence=2, attendee=CLIENT, stamp=STAMP)
+    expected = Refresh(uid=UID, sequence=2, attendee=CLIENT, organizers=OURSELVES, stamp=STAMP)
+    assert meaning(mails.answer(method="REFRESH")) == expected
 
 
 UNCLEAR: dict[str, tuple[Unclear, bytes]] = {
@@ -97,7 +100,7 @@ UNCLEAR: dict[str, tuple[Unclear, bytes]] = {
     "a second From": (Unclear.NOT_ONE_AUTHOR, mails.answer(None, "From: sam@client.example")),
     "a second From with a blank": (Unclear.NOT_ONE_AUTHOR, mails.answer(None, "From : sam@client.example")),
     "a vacation": (Unclear.AUTOMATIC, mails.plain("I am away.", "Auto-Submitted: auto-replied (vacation)")),
-    "a newsletter": (Unclear.AUTOMATIC, mails.plain("Buy!", "List-Id: <news.example>")),
+    "an older vacation": (Unclear.AUTOMATIC, mails.plain("I am away.", "X-Autoreply: yes")),
     "a mail of our own that comes back": (Unclear.AUTOMATIC, mails.plain("Hello", "Auto-Submitted: auto-generated")),
     "the mail server": (Unclear.AUTOMATIC, mails.plain("Sorry", sender="MAILER-DAEMON@client.example")),
     "blank lines alone": (Unclear.EMPTY, mails.plain("\n \n\n")),
@@ -107,14 +110,52 @@ UNCLEAR: dict[str, tuple[Unclear, bytes]] = {
 @pytest.mark.parametrize("name", UNCLEAR)
 def test_what_is_no_clear_answer_means_nothing_and_says_why(name: str) -> None:
     reason, data = UNCLEAR[name]
-    assert meaning(data) == Nothing(reason=reason)
+    found = meaning(data)
+    assert isinstance(found, Nothing | Garbled)
+    assert found.reason is reason
+
+
+def test_of_an_answer_that_is_not_clear_is_read_what_can_be() -> None:
+    series = mails.answer(mails.calendar("REPLY", "RECURRENCE-ID:20261203T130000Z", "COMMENT:I am ill"))
+    assert meaning(series) == Garbled(
+        reason=Unclear.SERIES, uid=UID, answer=Attendance.ACCEPTED, stamp=STAMP, comment="I am ill"
+    )
+
+
+def test_an_answer_says_whom_it_answers_as_far_as_it_tells() -> None:
+    other = mails.calendar("REPLY", "ORGANIZER:mailto:Eve@evil.example", "ORGANIZER;CN=x:invalid:nomail")
+    silent = mails.calendar().replace(f"ORGANIZER:mailto:{mails.ORGANIZER}\r\n", "")
+    for ics, organizers in ((other, {mails.ORGANIZER, "eve@evil.example", ""}), (silent, set())):
+        found = meaning(mails.answer(ics))
+        assert isinstance(found, Reply)
+        assert found.organizers == organizers
+
+
+def test_an_answer_has_the_note_that_google_writes_beside_it_and_the_words_typed_above_it() -> None:
+    ics = mails.calendar().replace("PARTSTAT=", 'X-RESPONSE-COMMENT="it&#39\\;s late";PARTSTAT=')
+    noted = meaning(mails.answer(ics))
+    assert isinstance(noted, Reply)
+    assert noted.comment == "it's late"
+    words = mails.part("text/plain; charset=utf-8", "Only on the first floor,\nplease.")
+    object_ = mails.part("text/calendar; method=REPLY", mails.calendar("REPLY", "COMMENT:Sorry"))
+    typed = meaning((mails.header() + mails.multipart("alternative", words, object_)).encode())
+    assert isinstance(typed, Reply)
+    assert typed.comment == "Sorry Only on the first floor, please."
+
+
+@pytest.mark.parametrize(
+    "line", ["Feedback-ID: 1.eu:AmazonSES", "List-Unsubscribe: <mailto:a@b.example>", "X-Loop: a", "Precedence: bulk"]
+)
+def test_what_asks_machines_not_to_answer_is_shown_to_people(line: str) -> None:
+    found = mail(mails.plain("I am ill.", line))
+    assert (found.meaning, found.answerable) == (Words(text="I am ill."), False)
 
 
 def test_two_objects_that_say_different_things_are_no_answer() -> None:
     yes, no = mails.calendar(), mails.calendar(partstat="DECLINED")
     parts = (mails.part("text/calendar; method=REPLY", yes), mails.part("application/ics", no))
     data = (mails.header() + mails.multipart("mixed", *parts)).encode()
-    assert meaning(data) == Nothing(reason=Unclear.CONTRADICTORY)
+    assert meaning(data) == Garbled(reason=Unclear.CONTRADICTORY)
 
 
 def test_an_answer_that_a_calendar_program_sends_by_itself_is_one() -> None:
@@ -134,6 +175,11 @@ def test_what_a_mail_is_about_comes_latest_first() -> None:
         "<a1@client.example>",
         (OURS, "<2@a.example>", "<1@a.example>"),
     )
+
+
+def test_what_a_mail_is_about_is_known_though_servers_fold_it_or_write_its_domain_otherwise() -> None:
+    raw = mails.plain("Yes.").replace(OURS.encode(), b"<6c1e2d8a@sessions.\r\n EXAMPLE.org>")
+    assert mail(raw).about == (OURS,)
 
 
 @pytest.mark.parametrize(

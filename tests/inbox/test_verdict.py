@@ -40,6 +40,28 @@ def test_an_answer_from_an_unproved_or_another_mailbox_is_shown_to_a_person() ->
     assert verdict(proof=Proof.NONE) is verdict(author=OTHER) is Verdict.UNPROVED
 
 
+OURS = frozenset({"r-7f3k@sessions.example.org"})
+
+
+@pytest.mark.parametrize("organizers", [frozenset({"eve@evil.example"}), OURS | {"eve@evil.example"}, frozenset({""})])
+def test_a_proved_answer_to_somebody_elses_invitation_is_shown_to_a_person(organizers: frozenset[str]) -> None:
+    ours = replace(INVITATION, organizers=OURS)
+    assert verdict(replace(REPLY, organizers=organizers), ours) is Verdict.OTHER_ORGANIZER
+    assert verdict(replace(REPLY, organizers=OURS), ours) is verdict(REPLY, ours) is Verdict.APPLIES
+
+
+def test_an_answer_without_a_sequence_is_about_the_last_and_applies_by_itself_where_there_was_one_alone() -> None:
+    unnumbered = replace(REPLY, sequence=None)
+    assert verdict(unnumbered) is Verdict.UNNUMBERED
+    assert verdict(unnumbered, replace(INVITATION, sent=0)) is Verdict.APPLIES
+    assert verdict(replace(unnumbered, stamp=None), after(LATEST)) is Verdict.REPEATED
+    assert verdict(unnumbered, proof=Proof.NONE) is Verdict.UNPROVED
+
+
+def test_an_answer_for_an_address_that_was_not_invited_from_one_that_was_is_shown_to_a_person() -> None:
+    assert verdict(replace(REPLY, attendee=OTHER)) is Verdict.OTHER_MAILBOX
+
+
 def test_an_answer_about_no_invitation_of_ours_is_unknown() -> None:
     assert verdict(invitation=None) is verdict(invitation=replace(INVITATION, sent=None)) is Verdict.UNKNOWN
 

@@ -5,7 +5,7 @@ from time import process_time
 import pytest
 
 from connector.inbox.bounds import bounded
-from connector.inbox.words import LONGEST, written
+from connector.inbox.words import LONGEST, Written, beside, written
 from tests.inbox import mails
 
 CASES: dict[str, tuple[str, str]] = {
@@ -49,7 +49,7 @@ CASES: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_person_has_written_is_kept_and_what_they_quote_is_not(name: str) -> None:
     text, expected = CASES[name]
-    assert written(bounded(mails.plain(text))) == expected
+    assert written(bounded(mails.plain(text))).text == expected
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,61 @@ def test_what_a_person_has_written_is_kept_and_what_they_quote_is_not(name: str)
     ],
 )
 def test_a_page_is_read_as_text(html: str) -> None:
-    assert (
-        written(bounded((mails.header() + mails.part("text/html; charset=utf-8", html)).encode()))
-        == "Yes, & gladly.\nAlex"
-    )
+    assert page(html).text == "Yes, & gladly.\nAlex"
+
+
+def page(html: str) -> Written:
+    return written(bounded((mails.header() + mails.part("text/html; charset=utf-8", html)).encode()))
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        '<div style="display:none">cancel all</div>',
+        "<span style='color: red; DISPLAY : none !important'>cancel <span>all</span> of it</span>",
+        '<p class="a" style="visibility:hidden">cancel all</p>',
+        '<div style="mso-hide:all"><div>cancel</div><img src="x">all</div>',
+    ],
+)
+def test_what_no_program_shows_is_not_what_they_say(unseen: str) -> None:
+    assert page(f"<p>I come.</p>{unseen}<p>Alex</p>").text == "I come.\nAlex"
+    assert page(unseen).text == ""
+
+
+def test_an_element_that_is_hidden_and_never_ends_is_read_in_time_by_its_length() -> None:
+    begun = process_time()
+    assert page("<p>Hello</p>" + '<div style="display:none">' * 7_000).text == "Hello"
+    assert process_time() - begun < 2  # milliseconds
+
+
+def test_a_mail_is_marked_of_which_nothing_tells_what_they_quote() -> None:
+    assert written(bounded(mails.plain("> Can you come? NO"))) == Written(text="> Can you come? NO", whole=True)
+    assert not written(bounded(mails.plain("No.\n> Can you come?"))).whole
+
+
+NAMES = ("alex@client.example", "Alex Sommer")
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("Alex Sommer has accepted this invitation.", ""),
+        ("Alex Sommer hat den Termin abgesagt.\n\nIch bin krank.", "Ich bin krank."),
+        ("alex@client.example has declined this invitation.\n\nWhen\nMonday\nGoogle Calendar: it is off", ""),
+        ("Only if it is on the first floor: I broke my leg.", "Only if it is on the first floor: I broke my leg."),
+        ("I accept.\nAlex Sommer", "I accept.\nAlex Sommer"),
+        ("> Can you come?", ""),
+        ("", ""),
+    ],
+)
+def test_words_beside_an_answer_are_theirs_unless_programs_write_them(text: str, typed: str) -> None:
+    assert beside(bounded(mails.plain(text)), names=NAMES) == typed
 
 
 def test_what_stands_below_a_quotation_of_a_page_alone_is_shown_with_it() -> None:
     html = "<blockquote>Can you come?</blockquote><p>No.</p>"
-    page = mails.header() + mails.part("text/html; charset=utf-8", html)
-    assert written(bounded(page.encode())) == "Can you come?No."
+    whole = mails.header() + mails.part("text/html; charset=utf-8", html)
+    assert written(bounded(whole.encode())).text == "Can you come?No."
 
 
 def test_a_long_line_is_not_looked_at_for_each_line_that_is_quoted() -> None:
@@ -83,14 +128,14 @@ def test_a_long_line_is_not_looked_at_for_each_line_that_is_quoted() -> None:
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1252"])
 def test_letters_are_decoded_as_the_mail_says(charset: str) -> None:
     top = mails.header(f"Content-Type: text/plain; charset={charset}").encode()
-    assert written(bounded(top + b"\r\n" + "Grüße".encode(charset))) == "Grüße"
+    assert written(bounded(top + b"\r\n" + "Grüße".encode(charset))).text == "Grüße"
 
 
 def test_words_without_end_are_cut() -> None:
-    assert len(written(bounded(mails.plain("word " * 100_000)))) == LONGEST
+    assert len(written(bounded(mails.plain("word " * 100_000))).text) == LONGEST
 
 
 def test_a_text_that_is_a_file_is_not_what_they_say() -> None:
     file = mails.part("text/plain; charset=utf-8", "notes", "Content-Disposition: attachment; filename=notes.txt")
     own = mails.part("text/plain; charset=utf-8", "See the file.")
-    assert written(bounded((mails.header() + mails.multipart("mixed", file, own)).encode())) == "See the file."
+    assert written(bounded((mails.header() + mails.multipart("mixed", file, own)).encode())).text == "See the file."

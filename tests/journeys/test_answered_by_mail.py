@@ -90,7 +90,10 @@ def test_a_wish_out_of_a_calendar_is_declined_and_the_next_one_agreed_to(answere
     for n, (hours, choice) in enumerate(((72, "refuse"), (96, "agree"))):
         span = when(hours).span
         times = (f"DTSTART:{span.start:%Y%m%dT%H%M%SZ}", f"DTEND:{span.end:%Y%m%dT%H%M%SZ}")
-        wish = mails.calendar("COUNTER", *times, uid=uid, sequence=sequence).replace("T2015", f"T202{n}")
+        organizer = value(invitation, "ORGANIZER").rpartition("mailto:")[2]
+        wish = mails.calendar("COUNTER", *times, uid=uid, sequence=sequence, organizer=organizer).replace(
+            "T2015", f"T202{n}"
+        )
         answered.arrive(mails.answer(wish, f"X-Number: {n}", method="COUNTER").replace(b"<a1@", f"<b{n}@".encode()))
         [link] = re.findall(rf"{BASE}(/mail/\S+)", text_of(answered.to(answered.practice.kim.email)[-1]))
         answered.press(f"{link}/{choice}")

@@ -46,7 +46,11 @@ def declined(caught: Caught, address: str) -> bytes:
     """Return what a client's mail program answers to an invitation, as their mail server passes it on."""
     [event] = invitation(caught).walk("VEVENT")
     ics = mails.calendar(
-        partstat="DECLINED", attendee=address, uid=str(event["UID"]), sequence=f"SEQUENCE:{event['SEQUENCE']}"
+        partstat="DECLINED",
+        attendee=address,
+        uid=str(event["UID"]),
+        sequence=f"SEQUENCE:{event['SEQUENCE']}",
+        organizer=str(event["ORGANIZER"]).removeprefix("mailto:"),
     )
     results = f"Authentication-Results: {SERVER}; dmarc=pass header.from={address.rpartition('@')[2]}\r\n"
     return results.encode() + mails.answer(ics, sender=address)

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from connector.domain.facts import Attendance
+from connector.domain.facts import Attendance, Doubt
 from connector.domain.notice import Choice, Finding, NoticeKind, PauseReason, RevertReason, Righted, Righting
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.session import Location, LocationKind, SessionState
@@ -40,6 +40,18 @@ _WORDS: tuple[Changes, ...] = ({"about": ""}, {"about": "I am ill, sorry."})
 _FINDINGS: tuple[Changes, ...] = tuple({"reason": finding} for finding in Finding)
 _TRUSTED: tuple[Changes, ...] = ({"trusted": True}, {"trusted": False})
 _ANSWERS: tuple[Changes, ...] = tuple({"reason": answer} for answer in Attendance)
+_ANSWERS_DOUBTED: tuple[Changes, ...] = (
+    {"trusted": False},
+    *({"trusted": True, "doubt": doubt} for doubt in (Doubt.UNORDERED, Doubt.UNNUMBERED, Doubt.OTHER_ORGANIZER)),
+    *({"trusted": trusted, "doubt": Doubt.OTHER_MAILBOX} for trusted in (True, False)),
+)
+_WORDS_DOUBTED: tuple[Changes, ...] = (
+    {"doubt": None, "reason": ""},
+    {"doubt": Doubt.WHOLE, "reason": ""},
+    *({"doubt": Doubt.FORMER, "reason": answer} for answer in Attendance),
+    *({"doubt": doubt, "about": ""} for doubt in (Doubt.DELEGATED, Doubt.SERIES, Doubt.UNREADABLE)),
+)
+_WISHES_DOUBTED: tuple[Changes, ...] = ({}, {"doubt": Doubt.OTHER_ORGANIZER})
 _RIGHTED: tuple[Changes, ...] = (
     {"righted": ()},
     {
@@ -68,9 +80,9 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.CLIENT_CANCELLED: (_BY_SUPPORT,),
     NoticeKind.CLIENT_ANSWERED: (_ANSWERS[:1] + _ANSWERS[2:], _WORDS),
     NoticeKind.CLIENT_DECLINED: (_WORDS,),
-    NoticeKind.ANSWER_UNPROVED: (_ANSWERS, _WORDS),
-    NoticeKind.CLIENT_PROPOSED: (_FINDINGS, _TRUSTED, _WORDS),
-    NoticeKind.CLIENT_WROTE: (_TRUSTED, _BY_TEXT),
+    NoticeKind.ANSWER_UNPROVED: (_ANSWERS, _WORDS, _ANSWERS_DOUBTED),
+    NoticeKind.CLIENT_PROPOSED: (_FINDINGS, _TRUSTED, _WORDS, _WISHES_DOUBTED),
+    NoticeKind.CLIENT_WROTE: (_TRUSTED, _BY_TEXT, _WORDS_DOUBTED),
     NoticeKind.OFFER_LAPSED: (_ENDS, ({}, {"unasked": True})),
     NoticeKind.DRAFT_WAITING: (_NUMBERS,),
     NoticeKind.ENTRY_REVERTED: (_REVERTED, _MOVED),

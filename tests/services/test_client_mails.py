@@ -65,17 +65,27 @@ def asking(
         attendee=practice.alex.email,
         uid=session.uid,
         sequence=f"SEQUENCE:{revision}",
+        organizer=practice.session(session).organizer,
     ).replace("20261122T201500Z", f"20261122T2015{n:02}Z")
     domain = practice.alex.email.rpartition("@")[2]
     results = f"Authentication-Results: {SERVER}; dmarc={'pass' if vouched else 'fail'} header.from={domain}\r\n"
     return results.encode() + mails.answer(ics, f"X-Number: {n}", method=method, sender=practice.alex.email)
 
 
-def words(practice: Practice, session: Session, text: str = "I may be late.", *, sender: str = "") -> bytes:
+def words(
+    practice: Practice,
+    session: Session,
+    text: str = "I may be late.",
+    *lines: str,
+    sender: str = "",
+    vouched: bool = True,
+) -> bytes:
     """Return words in answer to the last letter to a client."""
     letter = practice.told(session, client=True)[-1]
-    raw = mails.plain(text, sender=sender or practice.alex.email)
-    return raw.replace(mails.OURS.encode(), letter.message_id.encode())
+    author = sender or practice.alex.email
+    raw = mails.plain(text, *lines, sender=author).replace(mails.OURS.encode(), letter.message_id.encode())
+    verdict = f"dmarc={'pass' if vouched else 'fail'} header.from={author.rpartition('@')[2]}"
+    return f"Authentication-Results: {SERVER}; {verdict}\r\n".encode() + raw
 
 
 def kept(practice: Practice, session: Session) -> list[ClientMail]:

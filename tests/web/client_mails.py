@@ -82,5 +82,6 @@ def _said(stage: Stage, method: str, *properties: str, partstat: str = "TENTATIV
         attendee=stage.kim.email,
         uid=session.uid,
         sequence=f"SEQUENCE:{session.revision}",
+        organizer=session.organizer,
     )
     return mails.answer(ics, method=method, sender=stage.kim.email)

@@ -8,6 +8,7 @@ from connector.domain.facts import (
     Answer,
     Attendance,
     Deviation,
+    Doubt,
     Dropped,
     FlagReason,
     MailChoice,
@@ -76,7 +77,19 @@ WROTE = {
     MailKind.PROPOSAL: marked("Would like the session at another time: %(proposed)s"),
     MailKind.DECLINED: marked("Declined the invitation, and the practitioner is asked what follows"),
 }
-UNORDERED = marked("The client has answered the invitation once more; it is not certain which answer is the later one")
+DOUBTS = {
+    Doubt.UNORDERED: marked(
+        "The client has answered the invitation once more; it is not certain which answer is the later one"
+    ),
+    Doubt.UNNUMBERED: marked("The client has answered an invitation, without saying which of several"),
+    Doubt.OTHER_ORGANIZER: marked("A mail answers an invitation that somebody else has sent, or was changed"),
+    Doubt.OTHER_MAILBOX: marked("A mail answers the invitation for an address that was not invited"),
+    Doubt.FORMER: marked("A mail answers what no longer stands; nothing was changed"),
+    Doubt.DELEGATED: marked("A mail says that somebody else shall come; nothing was changed"),
+    Doubt.SERIES: marked("A mail answers for one of a series; nothing was changed"),
+    Doubt.UNREADABLE: marked("A calendar has answered what cannot be read with certainty; nothing was changed"),
+    Doubt.WHOLE: marked("Wrote about the session"),
+}
 CHOICES = {
     MailChoice.TAKE: marked("Took the mail as the client's answer"),
     MailChoice.DISMISS: marked("Left the client's mail as it is"),

@@ -30,6 +30,7 @@ from connector.domain.facts import (
     ConnectionFact,
     Disconnected,
     DisconnectRequested,
+    Doubt,
     EntriesRefused,
     EntriesTaken,
     EntryFact,
@@ -81,6 +82,7 @@ from connector.services.views.phrases import (
     ATTENDANCE,
     CHOICES,
     DEVIATIONS,
+    DOUBTS,
     DROPPED,
     FIELDS,
     FLAGS,
@@ -92,7 +94,6 @@ from connector.services.views.phrases import (
     RESUMED,
     REVERTS,
     STRENGTHS,
-    UNORDERED,
     WROTE,
 )
 from connector.storage import sentences
@@ -217,8 +218,10 @@ def _of_mail(fact: MailFact, teller: Teller) -> str:
             return teller.say(WROTE[fact.mail], proposed=proposed)
         case ClientWrote(medium=Medium.SMS):
             return teller.say("Wrote by %(medium)s; nothing was changed", medium=_named(MEDIA, fact.medium, teller))
-        case ClientWrote(mail=MailKind.UNPROVED, trusted=True):
-            return teller.say(UNORDERED)
+        case ClientWrote(doubt=Doubt() as doubt):
+            return teller.say(DOUBTS[doubt])
+        case ClientWrote(mail=MailKind.UNPROVED, trusted=True):  # before reasons were noted there was this alone
+            return teller.say(DOUBTS[Doubt.UNORDERED])
         case ClientWrote():
             return teller.say(WROTE[fact.mail])
         case MailDecided():
