@@ -14,7 +14,7 @@ def test_no_tag_changes_and_none_is_used_twice() -> None:
         "calendar_put_right calendar_resumed client_answered client_erased client_wrote conflict_accepted "
         "conflict_found connection_added "
         "disconnect_asked disconnected entries_refused entries_taken entry_reverted event_deleted event_moved "
-        "events_read events_unread flag_cleared holds_proved location_changed mail_decided notice_held_back "
+        "events_read events_unread flag_cleared holds_proved location_changed mail_decided notice_arrived notice_held_back "
         "notice_in_doubt notice_refused notice_sent offer_accepted offer_discarded offer_drafted offer_lapsed "
         "offer_rejected offer_replaced offer_sent offer_withdrawn person_changed practitioner_answered "
         "practitioner_asked question_dropped session_booked session_cancelled session_flagged session_moved "
