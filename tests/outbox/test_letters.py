@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
+from connector.domain.facts import Doubt
 from connector.domain.notice import Choice, NoticeKind, PauseReason, RevertReason
 from connector.domain.people import LONGEST_NAME
 from connector.domain.session import Location, LocationKind
@@ -412,6 +413,19 @@ def test_words_of_a_client_are_quoted_line_by_line_as_text_and_cut_where_they_ar
 def test_reply_to_words_that_are_passed_on_goes_to_the_client_only_at_the_address_that_is_known() -> None:
     assert mail(letter(NoticeKind.CLIENT_WROTE))["Reply-To"] == "Alex Sommer <alex@client.example>"
     assert mail(letter(NoticeKind.CLIENT_WROTE, trusted=False))["Reply-To"] is None
+
+
+def test_words_that_nothing_proves_are_not_told_as_the_clients() -> None:
+    told = mail(letter(NoticeKind.CLIENT_WROTE, trusted=False))
+    assert "has written" not in told["Subject"] + text(told)
+    assert "we could not check that it is from Alex Sommer" in text(told)
+    assert "ask Alex Sommer what they mean, at an address or number that you know" in text(told)
+
+
+def test_an_answer_that_cannot_count_is_told_with_what_it_says_and_why() -> None:
+    told = mail(letter(NoticeKind.CLIENT_WROTE, reason="declined", doubt=Doubt.FORMER, about=""))
+    assert "A mail says that Alex Sommer declines the session" in text(told)
+    assert "It is about something that no longer stands" in text(told)
 
 
 def test_words_that_came_by_text_are_told_as_such_and_a_reply_to_them_goes_to_nobody() -> None:

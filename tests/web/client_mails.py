@@ -37,13 +37,13 @@ def mail_of(stage: Stage) -> ClientMail:
         return client_mails.of_session(db, stage.session.id)[0]
 
 
-def words(stage: Stage, text: str = "I may be <b>late</b>.\r\nSorry!") -> ClientMail:
+def words(stage: Stage, text: str = "I may be <b>late</b>.\r\nSorry!", *, vouched: bool = True) -> ClientMail:
     """Have the client write in answer to what they were told."""
     stage.mail()
     with stage.runtime.database.read() as db:
         letter = [one for one in messages.of_session(db, stage.session.id) if one.to_client][-1]
     raw = mails.plain(text, sender=stage.kim.email)
-    return arrive(stage, raw.replace(mails.OURS.encode(), letter.message_id.encode()))
+    return arrive(stage, raw.replace(mails.OURS.encode(), letter.message_id.encode()), vouched=vouched)
 
 
 def answer(stage: Stage, partstat: str = "DECLINED", *, vouched: bool = True) -> ClientMail:

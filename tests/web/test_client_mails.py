@@ -50,6 +50,13 @@ def test_words_are_shown_as_text_whatever_stands_in_them(stage: Stage) -> None:
         assert "Kim Noor has written to you" in text
 
 
+def test_words_that_nothing_proves_are_shown_as_such(stage: Stage) -> None:
+    page = page_of(stage, words(stage, vouched=False))
+    for text in (stage.browser().get(page).text, stage.signed_in().get(f"/sessions/{stage.session.id}").text):
+        assert "We could not check that this is from Kim Noor" in text
+        assert "Kim Noor has written to you" not in text
+
+
 def test_an_unproved_answer_has_one_button_on_its_page_and_on_that_of_the_session(stage: Stage) -> None:
     mail = answer(stage, "ACCEPTED", vouched=False)
     page, own = page_of(stage, mail), f"/sessions/{stage.session.id}"
