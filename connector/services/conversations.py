@@ -18,13 +18,13 @@ from connector.domain.next_letter import Next, Standing, knows, next_letter
 from connector.domain.notice import DeclinedProposal, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.offer import OfferState
-from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
+from connector.domain.people import CLOCK, Actor, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
 from connector.errors import RuleError, TransientError
 from connector.failures import tell
 from connector.ports import Clock, Letter, NotSentError, Sender
 from connector.sentence import Sentence
-from connector.services import notices, standstill
+from connector.services import capabilities, notices, standstill
 from connector.services.policy import Policy
 from connector.storage import conversations, installation, ledger, messages, offers, people, sessions, signins, timeline
 from connector.storage.conversations import PendingNotice, StoredConversation
@@ -137,8 +137,8 @@ def _owe(
     return True
 
 
-def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> Client:
-    """Correct a client's mail address, and tell them there what is still true.
+def readdress(db: Connection, client_id: UUID, email: str, *, by: Actor, now: datetime) -> Client:
+    """Correct a client's mail address, and tell them there what is still true; nobody is let in by the former one.
 
     Raises: NotFoundError; RuleError for something that is no address.
     """
@@ -149,12 +149,14 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
         practitioner_id: standstill.lock(db, practitioner_id)
         for practitioner_id in sorted({session.practitioner_id for session in own})
     }
-    client = replace(people.client(db, client_id, lock=True), email=email)
+    before = people.client(db, client_id, lock=True)
+    client = replace(before, email=email)
     if client.erased:
         raise RuleError(
             "This client was erased. Add them as a new one: pencilled clients add", code="client_erased", field="client"
         )
     people.readdress_client(db, client.id, email)
+    own = capabilities.end_for_client(db, client.id, own, capabilities.lost(before, client), by=by, now=now)
     for stored in conversations.of_client(db, [session.id for session in own]):
         if stored.beliefs is not None and stored.refused:  # the same address may take letters by now
             conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=""))

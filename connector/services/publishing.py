@@ -17,6 +17,7 @@ from connector.domain.people import Actor, Client, Level
 from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError
 from connector.services import conversations, standstill
+from connector.services.capabilities import REMEMBERED
 from connector.services.people import check_not_erased
 from connector.storage import people, published, sessions, timeline
 from connector.storage.database import Database
@@ -26,7 +27,6 @@ from connector.storage.seal import Seal
 _PURPOSE = "subscription"  # of the page on which a client begins or ends it
 LINKS_SHOW = timedelta(days=90)  # after a session
 NOTED_EVERY = timedelta(hours=1)
-REMEMBERED = timedelta(days=90)  # so long a calendar that was revoked is known to have been there
 
 _TOKEN_PURPOSE = "published"  # noqa: S105 - a word
 

@@ -6,9 +6,7 @@ from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from connector import paths
-from connector.domain.people import Medium
-from connector.services import short_links
-from connector.services.scheduling.answers import PURPOSE, PURPOSES
+from connector.services.scheduling import answers
 from connector.web import visit
 
 pages = Blueprint("short_link", __name__)
@@ -19,6 +17,5 @@ def follow(token: str) -> ResponseReturnValue:
     """Lead to the client's page of an offer."""
     runtime = visit.runtime()
     with runtime.database.read() as db:
-        offer_id = short_links.find(db, PURPOSE, token, now=runtime.clock())
-    token = runtime.seal.token(PURPOSES[Medium.SMS], offer_id)
-    return redirect(runtime.settings.public_url + paths.answer(token), 303)
+        long = answers.of_text(db, runtime.seal, token, now=runtime.clock())
+    return redirect(runtime.settings.public_url + paths.answer(long), 303)

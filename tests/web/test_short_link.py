@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,9 +18,8 @@ LIMIT = int(GUESS_LIMIT.split()[0])
 def short(stage: Stage) -> tuple[str, str]:
     """Return a short link to an offer, and the long one."""
     offer = stage.offer()
-    link = stage.runtime.link_for(
-        notice(NoticeKind.OFFERED, offer_id=offer.id, expires_at=offer.expires_at), Medium.SMS
-    )
+    told = notice(NoticeKind.OFFERED, offer_id=offer.id, expires_at=offer.expires_at)
+    link = stage.runtime.link_for(replace(told, to=replace(told.to, address=stage.kim.phone)), Medium.SMS)
     assert link is not None
     return link.removeprefix(stage.runtime.settings.public_url), stage.link(offer)
 
