@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from connector import paths
 from connector.services.scheduling import answers
 from connector.web import visit
+from connector.web.limits import unguessable
 
 pages = Blueprint("short_link", __name__)
 
@@ -16,6 +17,6 @@ pages = Blueprint("short_link", __name__)
 def follow(token: str) -> ResponseReturnValue:
     """Lead to the client's page of an offer."""
     runtime = visit.runtime()
-    with runtime.database.read() as db:
+    with unguessable(), runtime.database.read() as db:
         long = answers.of_text(db, runtime.seal, token, now=runtime.clock())
     return redirect(runtime.settings.public_url + paths.answer(long), 303)
