@@ -257,7 +257,8 @@ LETTERS = next(holding for holding in HOLDINGS if holding.table is tables.messag
 TELL_NOTHING: Mapping[Table, str] = {
     tables.installation: "id epoch created_at restored_at known_until",
     # Numbers of mails, and why a server does not hand them over: it is not quoted.
-    tables.reply_mailbox: "id identity validity uid tried_uid tries looked_at fault fault_since fault_told_at",
+    tables.reply_mailbox: "id identity validity uid tried_uid tries looked_at fault fault_since fault_told_at "
+    "renumbered renumbered_at",
     tables.unfetched_mails: "uid since again_at",
     # Of practitioners, their accounts and their calendars.
     tables.practitioners: "id name email zone locale buffer_seconds session_level hold_level takes_replies created_at "

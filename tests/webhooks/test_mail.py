@@ -170,8 +170,8 @@ forms = pytest.mark.parametrize("coded", [in_parts, in_pairs])
 Coded = Callable[[Mapping[str, bytes]], tuple[Headers, bytes]]
 
 
-def form_of(mail: bytes) -> Mapping[str, bytes]:
-    return {name: value.encode() for name, value in fields().items()} | {"body-mime": mail}
+def form_of(mail: bytes) -> dict[str, bytes]:
+    return {**{name: value.encode() for name, value in fields().items()}, "body-mime": mail}
 
 
 @forms
