@@ -164,6 +164,8 @@ class Runtime:
                 path = paths.paused(self.seal.token(breaker.PURPOSE, identity, since=since, reader=reader))
             case Link.SIGN_IN:
                 path = paths.sign_in(self.seal.token(links.PURPOSE, identity))
+            case Link.SUBSCRIPTION:
+                path = paths.subscription(publishing.link_token(self.seal, identity, reader))
             case Link.SESSION:
                 path = paths.session(str(identity))
             case Link.CALENDARS:

@@ -5,7 +5,9 @@ Critic13, finding K.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,12 +17,13 @@ from connector.domain.notice import NoticeKind
 from connector.domain.people import CLOCK, Medium
 from connector.outbox.letters import compose
 from connector.ports import Letter
-from connector.services import conversations
+from connector.services import conversations, erasing, exporting
 from connector.services.people import change_client, change_practitioner
 from tests.web.desk import Desk
 from tests.web.remote_changes import page_of, question_about_move
 from tests.web.stage import NotedMail, Stage
 from tests.web.test_subscriptions import begin, begin_own
+from tests.web.test_subscriptions import page as begin_page
 from tests.web.texting import BOTH, Post, answering
 
 RIGHT = "right@client.example"
@@ -142,3 +145,54 @@ def test_what_was_mailed_to_a_practitioner_opens_nothing_once_their_address_was_
         change_practitioner(db, stage.ada.id, {"email": "ada@right.example"}, by=CLOCK, now=stage.now)
     assert [stage.browser().get(one).status_code for one in (feed, path(stage, letter.link))] == [410, 404]
     assert stage.browser().get(page_of(stage, question)).status_code == 200  # as a session's page leads to it
+
+
+def test_that_somebody_subscribes_is_told_to_the_client_with_a_link_that_ends_it(stage: Stage) -> None:
+    _, feed = begin(stage)
+    [told] = [one for one in letters(stage) if one.notice.kind is NoticeKind.SUBSCRIBED]
+    assert told.notice.to.address == stage.kim.email
+    page = path(stage, told.link)
+    assert stage.browser().get(feed).status_code == 200
+    stage.browser().post(f"{page}/end", page=page)
+    assert stage.browser().get(feed).status_code == 410
+
+
+def test_another_address_is_told_of_once_an_hour_however_often_it_is_asked_for(stage: Stage) -> None:
+    where, _ = begin(stage)
+    browser = stage.browser()
+    for hours in (0, 0, 1):
+        stage.clock.advance(timedelta(hours=hours))
+        [shown] = set(re.findall(r'name="shown" value="([^"]+)"', browser.get(where).text))
+        browser.post(f"{where}/begin", {"shown": shown}, page=where)
+        stage.mail()
+    assert len([one for one in letters(stage) if one.notice.kind is NoticeKind.SUBSCRIBED]) == 2
+
+
+@pytest.mark.parametrize("end", [lambda stage, where: stage.browser().post(f"{where}/end", page=where), None])
+def test_of_what_has_ended_before_the_letter_could_leave_nobody_is_told(
+    stage: Stage, end: Callable[[Stage, str], Any] | None
+) -> None:
+    where = begin_page(stage)
+    stage.browser().post(f"{where}/begin", {"shown": ""}, page=where)
+    if end is not None:
+        end(stage, where)
+    else:
+        with stage.runtime.database.begin() as db:
+            by_change(db, stage)
+    stage.mail()
+    assert [one for one in letters(stage) if one.notice.kind is NoticeKind.SUBSCRIBED] == []
+
+
+def test_what_tells_of_a_subscription_goes_with_the_client_who_is_erased(stage: Stage) -> None:
+    begin(stage)
+    with stage.runtime.database.begin() as db:
+        exported = exporting.export(db, stage.runtime.policy, stage.kim.id, now=stage.now)
+    [told] = [one for one in exported["letters"] if one["kind"] == "subscribed"]
+    assert told["conversation_id"] in {one["id"] for one in exported["conversations"]}
+    assert exported["calendar_subscriptions"][0]["conversation_id"] == told["conversation_id"]
+    stage.clock.advance(timedelta(days=60))
+    with stage.runtime.database.begin() as db:
+        erasing.erase(db, stage.runtime.policy, stage.kim.id, by=CLOCK, now=stage.now)
+    everything = stage.everything()
+    for name in ("conversations", "published_calendars", "messages"):
+        assert stage.kim.email not in repr(everything[name]), name
