@@ -111,8 +111,10 @@ class Runtime:
             return self._address(paths.CALENDARS)
         identity = subject(link, notice)
         if medium is Medium.SMS and link is Link.ANSWER and identity is not None and notice.expires_at is not None:
-            return self._short_link(answers.PURPOSE, identity, ends_at=notice.expires_at + answers.LINKS_SHOW)
-        return self.link(link, identity, since=notice.paused_at) if identity is not None else None
+            ends_at = notice.expires_at + answers.LINKS_SHOW
+            return self._short_link(answers.PURPOSE, identity, reader=notice.to.address, ends_at=ends_at)
+        reader = notice.to.address
+        return self.link(link, identity, since=notice.paused_at, reader=reader) if identity is not None else None
 
     def subscription_for(self, notice: Notice) -> str | None:
         """Return the address of the page on which a client subscribes to their sessions; None where no letter says it.
@@ -140,27 +142,30 @@ class Runtime:
         """Where the gateway of texts tells what becomes of them, and what people answer; it holds a secret."""
         return self._address(texts.path(self.seal))
 
-    def link(self, link: Link, identity: UUID, *, since: datetime | None = None) -> str:
+    def link(self, link: Link, identity: UUID, *, since: datetime | None = None, reader: str = "") -> str:
         """Return the address of a page.
 
         Args:
             link: Which.
             identity: Of what it is about, such as an offer.
             since: When a calendar was paused, for the page that says how it goes on.
+            reader: The address to which it is sent: it lets in nobody by a former one. Empty for whoever asks now.
         """
         match link:
             case Link.ANSWER:
-                path = paths.answer(self.seal.token(answers.PURPOSE, identity))
+                path = paths.answer(self.seal.token(answers.PURPOSE, identity, reader=reader))
             case Link.QUESTION:
-                path = paths.question(self.seal.token(questions.PURPOSE, identity))
+                path = paths.question(self.seal.token(questions.PURPOSE, identity, reader=reader))
             case Link.MAIL:
-                path = paths.mail(self.seal.token(mails.PURPOSE, identity))
+                path = paths.mail(self.seal.token(mails.PURPOSE, identity, reader=reader))
             case Link.CONFLICT:
-                path = paths.conflict(self.seal.token(take_back.PURPOSE, identity))
+                path = paths.conflict(self.seal.token(take_back.PURPOSE, identity, reader=reader))
             case Link.PAUSED:
-                path = paths.paused(self.seal.token(breaker.PURPOSE, identity, since=since))
+                path = paths.paused(self.seal.token(breaker.PURPOSE, identity, since=since, reader=reader))
             case Link.SIGN_IN:
                 path = paths.sign_in(self.seal.token(links.PURPOSE, identity))
+            case Link.SUBSCRIPTION:
+                path = paths.subscription(publishing.link_token(self.seal, identity, reader))
             case Link.SESSION:
                 path = paths.session(str(identity))
             case Link.CALENDARS:
@@ -169,9 +174,10 @@ class Runtime:
                 assert_never(link)
         return self._address(path)
 
-    def _short_link(self, purpose: str, identity: UUID, *, ends_at: datetime) -> str:
+    def _short_link(self, purpose: str, identity: UUID, *, reader: str, ends_at: datetime) -> str:
         with self.database.begin() as db:
-            return self._address(paths.short(short_links.lend(db, self.seal, purpose, identity, ends_at=ends_at)))
+            token = short_links.lend(db, self.seal, purpose, identity, reader=reader, ends_at=ends_at)
+        return self._address(paths.short(token))
 
     def _address(self, path: str) -> str:
         return self.settings.public_url + path

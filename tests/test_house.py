@@ -70,7 +70,7 @@ def test_whoever_decides_about_a_practitioner_asks_first_whether_everything_stan
         if re.search(r"people\.practitioner\(.*lock=True", path.read_text())
     }
     recording, deciding = (
-        {"sync/push.py", "sync/doubts.py", "sync/erasure.py", "texts.py"},
+        {"sync/push.py", "sync/doubts.py", "sync/erasure.py", "texts.py", "consent.py"},
         {"restoring.py", "sync/breaker.py"},
     )
     letting_in = {"signing_in/links.py"}  # which the decision may need

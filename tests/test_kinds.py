@@ -32,6 +32,7 @@ from tests.outbox.people import BRAND, FROM, letter, notice
 from tests.web.stage import Stage, make_runtime, make_stage
 
 IDENTITY = UUID(int=9)
+APART = (NoticeKind.ANSWER_CODE, NoticeKind.SUBSCRIBED)  # told in conversations of their own
 PAGES = {
     Link.ANSWER: "answer.show",
     Link.QUESTION: "questions.show",
@@ -39,6 +40,7 @@ PAGES = {
     Link.CONFLICT: "conflict.show",
     Link.PAUSED: "paused.show",
     Link.SIGN_IN: "signin.confirm",
+    Link.SUBSCRIPTION: "subscription.show",
     Link.SESSION: "sessions.show",
     Link.CALENDARS: "calendars.every",
 }
@@ -72,7 +74,7 @@ def test_what_a_letter_needs_are_fields_of_its_notice_and_it_is_not_written_with
 
 @every_row
 def test_a_letter_that_decides_something_is_not_written_without_its_link(row: NoticeRow) -> None:
-    deciding = (Link.ANSWER, Link.QUESTION, Link.MAIL, Link.CONFLICT, Link.PAUSED, Link.SIGN_IN)
+    deciding = tuple(link for link in Link if link not in (Link.SESSION, Link.CALENDARS))
     lacking = pytest.raises(ValueError, match="lacks link") if row.link in deciding else nullcontext()
     with lacking:
         compose(letter(row.kind, link=None), brand=BRAND, from_address=FROM)
@@ -93,7 +95,7 @@ def test_only_an_invitation_can_be_agreed_to(row: NoticeRow) -> None:
 
 @every_row
 def test_what_a_client_believes_who_has_read_it_is_said_by_its_row(row: NoticeRow) -> None:
-    assert (row.effect is Effect.NONE) == (row.to is not Audience.CLIENT or row.tells_code)
+    assert (row.effect is Effect.NONE) == (row.to is not Audience.CLIENT or row.kind in APART)
     assert (row.effect is Effect.SESSION_STANDS) == (row.method is Method.REQUEST)
     assert (row.effect is Effect.PROPOSAL_ENDS) == (row.method is Method.DECLINECOUNTER)
     assert (row.effect is Effect.SESSION_ENDS) == (row.method is Method.CANCEL)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import BytesIO
+from urllib.parse import parse_qsl
 
-from werkzeug.datastructures import Headers, MultiDict
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from connector.errors import NotificationRejectedError
 from connector.storage.incoming import Door
@@ -27,7 +28,8 @@ from webhooks._age import check_time
 LARGEST = 4 * 1024 * 1024  # bytes of a post; a mail of more than the bounds allow is still counted, and not kept
 _MOST_FIELDS = 200
 _PREFIX = "whsec_"
-_FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
+_IN_PARTS = "multipart/form-data"
+_FORMS = frozenset({_IN_PARTS, "application/x-www-form-urlencoded"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ def posted(headers: Headers, body: bytes, *, secrets: Secrets, now: datetime) ->
     if kind in _FORMS:
         fields = _fields(kind, options, body)
         mail = _of_mailgun(fields, secrets.mailgun, now=now)
-        return Posted(raw=mail, door=Door.MAILGUN, token=fields["token"])
+        return Posted(raw=mail, door=Door.MAILGUN, token=fields["token"].decode("latin-1"))
     _verify(headers, body, secrets.ours, now=now)
     if not body:
         raise NotificationRejectedError("a gateway has posted no mail")
@@ -103,25 +105,48 @@ def _signature(text: str) -> bytes:
         return b""
 
 
-def _of_mailgun(fields: MultiDict[str, str], key: str, *, now: datetime) -> bytes:
+def _of_mailgun(fields: Mapping[str, bytes], key: str, *, now: datetime) -> bytes:
     """Return the mail in a form; Mailgun signs time and token alone, and TLS has to keep the rest together."""
     if not key:
         raise NotificationRejectedError("no key of Mailgun is set")
-    at, token = fields.get("timestamp", ""), fields.get("token", "")
-    check_time(at, now)
-    expected = hmac.new(key.encode(), f"{at}{token}".encode(errors="replace"), "sha256").hexdigest()
-    if not hmac.compare_digest(fields.get("signature", "").encode(errors="replace"), expected.encode()):
+    at, token = fields.get("timestamp", b""), fields.get("token", b"")
+    check_time(at.decode("latin-1"), now)
+    expected = hmac.new(key.encode(), at + token, "sha256").hexdigest()
+    if not hmac.compare_digest(fields.get("signature", b""), expected.encode()):
         raise NotificationRejectedError("Mailgun has not signed this")
-    mail = fields.get("body-mime", "")
+    mail = fields.get("body-mime", b"")
     if not mail:
         raise NotificationRejectedError("a form of Mailgun holds no mail: its route must end in `mime`")
-    return mail.encode(errors="surrogateescape")
+    return mail
 
 
-def _fields(kind: str, options: dict[str, str], body: bytes) -> MultiDict[str, str]:
-    parser = FormDataParser(max_form_memory_size=LARGEST, max_content_length=LARGEST, max_form_parts=_MOST_FIELDS)
+def _fields(kind: str, options: Mapping[str, str], body: bytes) -> Mapping[str, bytes]:
+    """Return the fields of a form, each byte by byte: a mail may have any, and its signature is over them."""
+    if len(body) > LARGEST:
+        raise NotificationRejectedError("what a gateway has posted is too large")
     try:
-        _, fields, _ = parser.parse(BytesIO(body), kind, len(body), options)
+        every = _parts(options.get("boundary", ""), body) if kind == _IN_PARTS else _pairs(body)
+        return dict(reversed(every))  # of several the first
     except (ValueError, RequestEntityTooLarge) as error:
         raise NotificationRejectedError("what a gateway has posted is no form") from error
-    return fields
+
+
+def _pairs(body: bytes) -> list[tuple[str, bytes]]:
+    text = body.decode("latin-1")  # in which each byte is the character of its number, and so it is back again
+    pairs = parse_qsl(text, keep_blank_values=True, encoding="latin-1", max_num_fields=_MOST_FIELDS)
+    return [(name, value.encode("latin-1")) for name, value in pairs]
+
+
+def _parts(boundary: str, body: bytes) -> list[tuple[str, bytes]]:
+    if not boundary:
+        raise ValueError("a form in parts that are not told apart")
+    decoder = MultipartDecoder(boundary.encode("latin-1"), max_form_memory_size=LARGEST, max_parts=_MOST_FIELDS)
+    decoder.receive_data(body)
+    decoder.receive_data(None)
+    parts: list[tuple[str, list[bytes]]] = []
+    while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
+        if isinstance(event, Field | File):
+            parts.append((event.name or "", []))
+        elif isinstance(event, Data) and parts:
+            parts[-1][1].append(event.data)
+    return [(name, b"".join(chunks)) for name, chunks in parts]

@@ -110,11 +110,12 @@ def readdress(*, client_id: UUID, email: str) -> None:
     """
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        person = conversations.readdress(db, client_id, email, now=runtime.clock())
+        before = published.of_client(db, client_id)
+        person = conversations.readdress(db, client_id, email, by=operator(), now=runtime.clock())
         letters = conversations.next_to_client(db, client_id, now=runtime.clock())
-        subscription = published.of_client(db, client_id)
+        after = published.of_client(db, client_id)
     good(f"{person.name} is told at {person.email} from now on, and of what stands at once.")
-    _doubt_subscription(subscription)
+    _say_ended(before, after)
     _say_next(person, letters)
 
 
@@ -157,12 +158,13 @@ def change(
         raise click.UsageError("Say what to change: see --help.")
     runtime = open_runtime()
     with runtime.database.begin() as db:
+        before = published.of_client(db, client_id)
         person = changing.change_client(db, client_id, changes, by=operator(), now=runtime.clock())
         letters = conversations.next_to_client(db, client_id, now=runtime.clock())
-        subscription = published.of_client(db, client_id) if email is not None else None
+        after = published.of_client(db, client_id)
     good(f"{person.name} is changed.")
     _doubt(person)
-    _doubt_subscription(subscription)
+    _say_ended(before, after)
     _say_next(person, letters)
 
 
@@ -202,12 +204,12 @@ def _doubt(person: Client) -> None:
         warn("Note: they get no texts until they have agreed to them: pencilled clients change ID --texts-agreed")
 
 
-def _doubt_subscription(subscription: PublishedCalendar | None) -> None:
-    """Say that whoever read at the address before may fetch what is to come."""
-    if subscription is not None:
+def _say_ended(before: PublishedCalendar | None, after: PublishedCalendar | None) -> None:
+    """Say that a subscription has ended with the address whose reader may have begun it."""
+    if before is not None and after is None:
         warn(
-            "Note: their calendar subscription goes on, and whoever read their mail before may have its address. If "
-            f"that was somebody else, end it: pencilled subscriptions revoke {subscription.id}"
+            "Note: their calendar subscription has ended, since whoever read at the former address may have it. They "
+            "are invited to their sessions by mail again, and can subscribe anew by the link in these mails."
         )
 
 

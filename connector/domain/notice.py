@@ -32,6 +32,7 @@ class NoticeKind(StrEnum):
     WITHDRAWN = "withdrawn"
     PROPOSAL_DECLINED = "proposal_declined"  # the time that they asked for out of their calendar; see `declined`
     ANSWER_CODE = "answer_code"  # what to type beside the link, to prove who answers
+    SUBSCRIBED = "subscribed"  # somebody has begun a calendar subscription to their sessions, by a link mailed to them
     # To the practitioner.
     CLIENT_ACCEPTED = "client_accepted"
     CLIENT_REJECTED = "client_rejected"

@@ -51,6 +51,7 @@ class Link(Enum):
     CONFLICT = "conflict"  # takes an offered time back
     PAUSED = "paused"  # says how a calendar goes on
     SIGN_IN = "sign_in"
+    SUBSCRIPTION = "subscription"  # the client's, where it ends
     SESSION = "session"
     CALENDARS = "calendars"
 
@@ -103,7 +104,7 @@ def subject(link: Link, notice: Notice) -> UUID | None:
             return notice.calendar_id
         case Link.SIGN_IN:
             return notice.signin_id
-        case Link.SESSION:
+        case Link.SESSION | Link.SUBSCRIPTION:
             return notice.session.id if notice.session else None
         case Link.CALENDARS:
             return None
@@ -221,6 +222,13 @@ ROWS = (
         template="answer_code",
         needs=("session", "code_id", "expires_at"),
         tells_code=True,
+    ),
+    NoticeRow(
+        kind=NoticeKind.SUBSCRIBED,
+        to=Audience.CLIENT,
+        template="subscribed",
+        link=Link.SUBSCRIPTION,
+        needs=("session",),
     ),
     NoticeRow(
         kind=NoticeKind.CLIENT_ACCEPTED,

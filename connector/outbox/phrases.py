@@ -23,6 +23,7 @@ LETTERS: Mapping[str, str] = {
     NoticeKind.WITHDRAWN: marked("Offer taken back"),
     NoticeKind.PROPOSAL_DECLINED: marked("Answer that the time they asked for is not possible"),
     NoticeKind.ANSWER_CODE: marked("Code for answering"),
+    NoticeKind.SUBSCRIBED: marked("News of a calendar subscription"),
 }
 OTHER = marked("About the session")
 RIGHTINGS: Mapping[Righting, str] = {

@@ -56,7 +56,7 @@ def invitation_of(db: Connection, session: Session) -> Invitation:
 
 def _answered(db: Connection, session_id: UUID) -> Iterator[Answered]:
     """Yield what a client has answered, the last one last."""
-    for fact in timeline.of_session(db, session_id):
+    for fact in timeline.of_session(db, session_id, ClientAnswered):
         if isinstance(fact, ClientAnswered):
             yield Answered(
                 sequence=fact.sequence, answer=fact.answer, stamp=fact.stamp, at=fact.at, comment=fact.comment
@@ -118,10 +118,11 @@ def take_answer(db: Connection, session: Session, mail: ClientMail, *, now: date
     Declining asks what follows, until that is decided. Programs answer again and again: what stands already is told
     nobody, and nobody is told more than so many answers a day.
     """
-    answers = [one for one in _answered(db, session.id) if one.sequence == mail.sequence]
+    every = list(_answered(db, session.id))
+    answers = [one for one in every if one.sequence == mail.sequence]
     if answers and _stands(session, answers[-1], mail):
         return Kept.REPEATED
-    if sum(one.at > now - _DAY for one in _answered(db, session.id)) >= MOST_A_DAY:
+    if sum(one.at > now - _DAY for one in every) >= MOST_A_DAY:
         return Kept.TOO_MANY
     client_mails.overtake(db, session.id, frozenset(MailKind), now=now)
     session = note_answer(db, session, mail, now=now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -18,13 +19,13 @@ from connector.domain.next_letter import Next, Standing, knows, next_letter
 from connector.domain.notice import DeclinedProposal, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.offer import OfferState
-from connector.domain.people import CLOCK, Client, Medium, Practitioner, check_address
+from connector.domain.people import CLOCK, Actor, Client, Medium, Practitioner, check_address
 from connector.domain.session import Session
 from connector.errors import RuleError, TransientError
 from connector.failures import tell
 from connector.ports import Clock, Letter, NotSentError, Sender
 from connector.sentence import Sentence
-from connector.services import notices, standstill
+from connector.services import capabilities, notices, standstill
 from connector.services.policy import Policy
 from connector.storage import conversations, installation, ledger, messages, offers, people, sessions, signins, timeline
 from connector.storage.conversations import PendingNotice, StoredConversation
@@ -34,6 +35,7 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.messages import Message, MessageState
 from connector.storage.sentences import written
 
+_T = TypeVar("_T")
 A_MOMENT = timedelta(seconds=30)  # what is told at once by one medium has gone by the other by then
 RECENT = timedelta(seconds=30)  # what was tried so recently is not tried again because another letter was taken
 
@@ -151,8 +153,8 @@ def _owe(
     return True
 
 
-def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> Client:
-    """Correct a client's mail address, and tell them there what is still true.
+def readdress(db: Connection, client_id: UUID, email: str, *, by: Actor, now: datetime) -> Client:
+    """Correct a client's mail address, and tell them there what is still true; nobody is let in by the former one.
 
     Raises: NotFoundError; RuleError for something that is no address.
     """
@@ -163,12 +165,14 @@ def readdress(db: Connection, client_id: UUID, email: str, *, now: datetime) -> 
         practitioner_id: standstill.lock(db, practitioner_id)
         for practitioner_id in sorted({session.practitioner_id for session in own})
     }
-    client = replace(people.client(db, client_id, lock=True), email=email)
+    before = people.client(db, client_id, lock=True)
+    client = replace(before, email=email)
     if client.erased:
         raise RuleError(
             "This client was erased. Add them as a new one: pencilled clients add", code="client_erased", field="client"
         )
     people.readdress_client(db, client.id, email)
+    own = capabilities.end_for_client(db, client.id, own, capabilities.lost(before, client), by=by, now=now)
     for stored in conversations.of_client(db, [session.id for session in own]):
         if stored.beliefs is not None and stored.refused:  # the same address may take letters by now
             conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=""))
@@ -302,7 +306,7 @@ def converse(
     clock: Clock,
     fence: Fence,
     subscription_for: Callable[[Notice], str | None] = lambda _notice: None,
-    stopped: Callable[[Connection, Message, datetime], None] = lambda *_: None,
+    stopped: Callable[[Connection, Message, datetime], object] = lambda *_: None,
     named: Callable[[Connection, str, datetime], object] = lambda *_: None,
 ) -> datetime | None:
     """Tell a reader everything they are to be told, one letter after another.
@@ -334,11 +338,9 @@ def converse(
         if error is not None and not error.permanent:
             raise TransientError(error.sentence) from error
         if remote_id:
-            with database.begin() as db:
-                named(db, remote_id, clock())
+            _heard(database, named, remote_id, clock())
         if error is not None and error.stopped:
-            with database.begin() as db:  # true whoever holds the claim; it locks practitioners before conversations
-                stopped(db, handed_over, clock())
+            _heard(database, stopped, handed_over, clock())
             with fenced(database, fence) as db:
                 turn = _begin(db, policy, conversation_id, clock(), still=installation.stands_still(db, keep_so=True))
         is_taken = is_taken or error is None
@@ -347,6 +349,15 @@ def converse(
             fence.check(db)  # before the others, which are not waited for: so nobody waits for us in a circle
             _hasten_others(db, conversation_id, clock())
     return turn.again_at
+
+
+def _heard(database: Database, note: Callable[[Connection, _T, datetime], object], told: _T, now: datetime) -> None:
+    """Note what a gateway has told of a text: true whoever holds the claim.
+
+    In a transaction of its own, since it locks practitioners, who come before conversations.
+    """
+    with database.begin() as db:
+        note(db, told, now)
 
 
 def _hand_over(sender: Sender, letter: Letter) -> tuple[str | None, NotSentError | None]:

@@ -1,7 +1,8 @@
 """Mail is fetched from the reply mailbox: the oldest first, counted before it is fetched, stored before it is marked.
 
 How far that has come is stored with each mail, so a crash loses nothing and doubles nothing; after a restore of the
-database what came since the back-up is fetched again. See docs/decisions/0054.
+database what came since the back-up is fetched again. What counts as progress is mail that is new: a copy of what came
+before takes no other's place. See docs/decisions/0054 and 0059.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from connector.storage.ledger import Key, Kind, Urgency
 LANE = "mailbox"
 POLL = timedelta(minutes=1)
 POLL_TOLD = timedelta(minutes=5)  # where the server tells at once what comes in
-MOST = 50  # mails a round; whatever else is due has its turn before the next
+MOST = 50  # new mails a round; whatever else is due has its turn before the next
 LONGEST = timedelta(seconds=30)  # of a round, likewise
 MOST_WAITING = 200  # mails that are fetched and not yet read, so that a flood fills the mailbox and not the database
 READ_FIRST = timedelta(seconds=10)
@@ -45,6 +46,10 @@ OUTAGE_TOLD = timedelta(hours=1)
 OPERATOR = "Operator"
 
 _PAGE = 500
+_FICKLE = (
+    "its server says each time it is opened that all mails have other numbers than before (UIDVALIDITY), so all of "
+    "them are fetched again and again; mail that is new is read, but late. Whoever runs that server can put it right"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +82,9 @@ def look(
             _note_fault(db, policy, mailbox, error, now=clock())
         raise
     with fenced(database, fence) as db:
+        if reply_mailbox.is_fickle(db, now=clock()):
+            _note_fault(db, policy, mailbox, InstallationError(_FICKLE), now=clock())
+            return clock() + pause
         since = reply_mailbox.note_read(db, now=clock())
     if since is not None:
         log.warning("mailbox_read_again", since=since.isoformat())
@@ -93,6 +101,7 @@ class _Round:
     fence: Fence
     clock: Clock
     stored: list[int] = field(default_factory=list)
+    new: int = 0
     passed_over: int | None = None
     ends_at: float = field(default_factory=lambda: time.monotonic() + LONGEST.total_seconds())
 
@@ -100,7 +109,7 @@ class _Round:
         """Fetch until the budget is spent or nothing is left, and return how long to pause."""
         with fenced(self.database, self.fence) as db:
             reply_mailbox.begin(db, installation.get(db).id, identity=self.mailbox.identity)
-            uid = reply_mailbox.opened(db, self.folder.validity)
+            uid = reply_mailbox.opened(db, self.folder.validity, now=self.clock())
             room = MOST_WAITING - incoming.waiting(db)
         if room <= 0:
             return READ_FIRST
@@ -109,7 +118,7 @@ class _Round:
         finally:
             self._mark()
         if is_spent:
-            return timedelta()
+            return POLL if self.stored and not self.new else timedelta()  # copies alone are no progress
         self._catch_up()
         return POLL_TOLD if self.folder.tells else POLL
 
@@ -138,9 +147,9 @@ class _Round:
             self.passed_over = None
 
     def _within_budget(self, listed: Sequence[ListedMail], most: int) -> Iterator[ListedMail]:
-        """Yield mails until so many are stored, or the round has lasted long enough."""
+        """Yield mails until so many new ones are stored, or the round has lasted long enough."""
         for mail in listed:
-            if len(self.stored) >= most or time.monotonic() > self.ends_at:
+            if self.new >= most or time.monotonic() > self.ends_at:
                 return
             self.fence.renew()
             yield mail
@@ -150,7 +159,7 @@ class _Round:
         now, self.passed_over = self.clock(), None
         if mail.size > bounds.LARGEST:
             with fenced(self.database, self.fence) as db:
-                receiving.refuse(db, bounds.Excess.MAIL_SIZE.value, identity=self._identity(mail.uid), now=now)
+                receiving.refuse(db, bounds.Excess.MAIL_SIZE.value, identity=self._identity(mail), now=now)
                 reply_mailbox.pass_on(db, mail.uid)
         elif mail.came_at is not None and mail.came_at < now - FORGOTTEN:
             self.passed_over = mail.uid  # noted once for many: a mailbox may be full of them
@@ -170,7 +179,7 @@ class _Round:
     def _fetch(self, uid: int, *, is_behind: bool) -> None:
         raw = self.folder.fetch(uid)
         with fenced(self.database, self.fence) as db:
-            receiving.receive(db, raw, door=Door.MAILBOX, now=self.clock())
+            self.new += receiving.receive(db, raw, door=Door.MAILBOX, now=self.clock())
             (reply_mailbox.settle if is_behind else reply_mailbox.pass_on)(db, uid)
         self.stored.append(uid)
 
@@ -185,7 +194,7 @@ class _Round:
             uid, since = mail
             if since < now - GIVEN_UP:
                 reply_mailbox.settle(db, uid)
-                receiving.refuse(db, receiving.UNFETCHED, identity=self._identity(uid), now=now)
+                receiving.refuse(db, receiving.UNFETCHED, identity=self._number(uid), now=now)
                 return
             reply_mailbox.try_again(db, uid, at=now + BEHIND)
         try:
@@ -193,7 +202,13 @@ class _Round:
         except TransientError as error:
             tell("mail_left_behind", error, again_at=now + BEHIND)
 
-    def _identity(self, uid: int) -> str:
+    def _identity(self, mail: ListedMail) -> str:
+        """Return what stays of a mail that is never fetched, whatever number it has."""
+        if mail.came_at is None:
+            return self._number(mail.uid)
+        return sha256(f"{self.mailbox.identity}:{mail.came_at.isoformat()}:{mail.size}".encode()).hexdigest()
+
+    def _number(self, uid: int) -> str:
         return sha256(f"{self.mailbox.identity}:{self.folder.validity}:{uid}".encode()).hexdigest()
 
 

@@ -37,6 +37,7 @@ from connector.storage import (
     conversations,
     ledger,
     offers,
+    published,
     questions,
     reply_mailbox,
     signins,
@@ -181,7 +182,7 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _lasts(db, notice)
         case NoticeKind.INSTALLATION_REFUSED | NoticeKind.MAILBOX_UNREAD:
             return _is_refused(db, notice)
-        case NoticeKind.ANSWER_CODE | NoticeKind.SIGN_IN:
+        case NoticeKind.ANSWER_CODE | NoticeKind.SIGN_IN | NoticeKind.SUBSCRIBED:
             return _is_of_use(db, notice, now)
         case _:
             return True  # news of what has happened stays true
@@ -196,7 +197,12 @@ def _is_refused(db: Connection, notice: Notice) -> bool:
 
 
 def _is_of_use(db: Connection, notice: Notice, now: datetime) -> bool:
-    """Whether what lets its reader in or proves who they are is good, and of codes the newest that went by its way."""
+    """Whether what lets its reader in or proves who they are is good, of codes the newest that went by its way.
+
+    That somebody subscribes is told while they do.
+    """
+    if notice.kind is NoticeKind.SUBSCRIBED:
+        return notice.session is not None and published.of_client(db, notice.session.client_id) is not None
     if notice.signin_id is not None:
         return signins.owner(db, notice.signin_id, now=now) is not None
     code = answer_codes.get(db, notice.code_id) if notice.code_id is not None else None

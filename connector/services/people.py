@@ -15,7 +15,7 @@ from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Session, SessionState
 from connector.errors import RuleError
 from connector.sentence import Sentence
-from connector.services import consent, conversations, standstill
+from connector.services import capabilities, consent, conversations, standstill
 from connector.services.recording import keep_times_anew, make_calendars_due
 from connector.services.signing_in import browsers
 from connector.services.signing_in.log import Event, note
@@ -37,14 +37,17 @@ def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *
     Raises: NotFoundError, RuleError.
     """
     standstill.check(db)
-    own = [one for one in sessions.of_client(db, client_id, since=now) if one.state is SessionState.BOOKED]
+    own: Sequence[Session] = [
+        one for one in sessions.of_client(db, client_id, since=now) if one.state is SessionState.BOOKED
+    ]
     ids = sorted({session.practitioner_id for session in own})
     practitioners = {practitioner_id: standstill.lock(db, practitioner_id) for practitioner_id in ids}
     before = people.client(db, client_id, lock=True)
     check_not_erased(before)
     changed = replace(before, **changes)
+    own = capabilities.end_for_client(db, client_id, own, capabilities.lost(before, changed), by=by, now=now)
     if changed.email and changed.email != before.email:
-        conversations.readdress(db, client_id, changed.email, now=now)
+        conversations.readdress(db, client_id, changed.email, by=by, now=now)
     people.save_client(db, changed)
     if changed.texts_agreed != before.texts_agreed:
         people.agree_to_texts(db, client_id, now=now if changed.texts_agreed else None)
@@ -86,6 +89,7 @@ def change_practitioner(
     people.save_practitioner(db, changed)
     if changed.email != before.email:  # whoever reads the old mailbox is no longer meant
         count = browsers.end_all(db, changed.id, now=now)
+        capabilities.end_for_practitioner(db, changed.id, by=by, now=now)
         note(Event.SIGNED_OUT_EVERYWHERE, changed.id, browsers=count)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)

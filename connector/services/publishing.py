@@ -6,6 +6,7 @@ being told by letter, and only what none has can be published. Whoever goes back
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -13,20 +14,25 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from connector.domain.facts import PersonChanged
-from connector.domain.people import Actor, Client, Level
+from connector.domain.notice import Notice, NoticeKind, Recipient
+from connector.domain.notice_table import Audience
+from connector.domain.people import Actor, Client, Level, Medium
 from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError
-from connector.services import conversations, standstill
+from connector.services import conversations, notices, standstill
+from connector.services.capabilities import REMEMBERED
 from connector.services.people import check_not_erased
-from connector.storage import people, published, sessions, timeline
+from connector.storage import conversations as stored_conversations
+from connector.storage import ledger, people, published, sessions, timeline
 from connector.storage.database import Database
+from connector.storage.ledger import Key, Kind
 from connector.storage.published import PublishedCalendar
 from connector.storage.seal import Seal
 
 _PURPOSE = "subscription"  # of the page on which a client begins or ends it
 LINKS_SHOW = timedelta(days=90)  # after a session
+TOLD_EVERY = timedelta(hours=1)  # that there is another address, however often that is asked for
 NOTED_EVERY = timedelta(hours=1)
-REMEMBERED = timedelta(days=90)  # so long a calendar that was revoked is known to have been there
 
 _TOKEN_PURPOSE = "published"  # noqa: S105 - a word
 
@@ -86,11 +92,40 @@ def open_for_client(
         return former
     _revoke(db, former, now)
     new = _new(seal, now, client_id=client_id)
-    published.add(db, new)
+    is_told = former is not None and now < former.made_at + TOLD_EVERY
+    published.add(db, new, conversation_id=None if is_told else _tell(db, client, own, new, now=now))
     for session in own:
         if not session.published and not conversations.may_be_invited(db, client, session):
             _publish(db, client, replace(session, published=True), by=by, now=now)
     return new
+
+
+def _tell(
+    db: Connection, client: Client, to_come: Sequence[Session], calendar: PublishedCalendar, *, now: datetime
+) -> UUID | None:
+    """Have a client told by mail that somebody subscribes for them, and return the conversation by which they are.
+
+    Whoever has a letter of theirs can: who has passed one on learns of it, and how it ends. Nobody who gets no mail is
+    told: no invitation of theirs ends.
+    """
+    recent = to_come or sessions.of_client(db, client.id, since=now - LINKS_SHOW)
+    if Medium.EMAIL not in client.reachable or not recent:
+        return None
+    session = max(recent, key=lambda one: one.when.span.end)  # the link of that one is good for longest
+    practitioner = people.practitioner(db, session.practitioner_id)
+    told = stored_conversations.about(
+        db, practitioner.id, None, Audience.CLIENT, Medium.EMAIL, address=client.address(Medium.EMAIL)
+    )
+    notice = Notice(
+        kind=NoticeKind.SUBSCRIBED,
+        to=Recipient.of(client, Medium.EMAIL),
+        practitioner_name=practitioner.name,
+        client_name=client.name,
+        session=session,
+    )
+    stored_conversations.add_notice(db, told.id, notice, key=f"{notice.kind}:{calendar.id}", now=now)
+    ledger.touch(db, Key(Kind.CONVERSATION, str(told.id)), due_at=now, lane=notices.LANE)
+    return told.id
 
 
 def end_for_client(db: Connection, client_id: UUID, *, by: Actor, now: datetime) -> None:

@@ -15,11 +15,16 @@ from connector.storage.seal import Seal
 _TOKEN = re.compile(r"[a-z2-7]{16}")  # 80 bits
 
 
-def lend(db: Connection, seal: Seal, purpose: str, subject_id: UUID, *, ends_at: datetime) -> str:
-    """Return the token of a link to something, which is good until `ends_at`, aware UTC."""
-    token = seal.short_token(purpose, subject_id)
+def lend(db: Connection, seal: Seal, purpose: str, subject_id: UUID, *, reader: str = "", ends_at: datetime) -> str:
+    """Return the token of a link to something, which is good until `ends_at`, aware UTC; `reader` is sent it."""
+    token = seal.short_token(purpose, subject_id, reader=reader)
     short_links.add(db, token, purpose, subject_id, ends_at=ends_at)
     return token
+
+
+def was_lent_to(seal: Seal, purpose: str, token: str, subject_id: UUID, *, reader: str) -> bool:
+    """Whether a link was made for whoever reads at this number."""
+    return token in seal.short_tokens(purpose, subject_id, reader=reader)
 
 
 def find(db: Connection, purpose: str, token: str, *, now: datetime) -> UUID:

@@ -23,6 +23,7 @@ from connector.services.client_mails import Kept
 from connector.services.policy import Policy
 from connector.storage import client_mails as stored
 from connector.storage import early_receipts, messages, people, sessions
+from connector.storage.database import Database
 from connector.storage.seal import Seal
 
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
@@ -81,11 +82,12 @@ def note_early(db: Connection, policy: Policy, remote_id: str, *, now: datetime)
     return 0 if receipt is None else _note(db, policy, receipt, now)
 
 
-def note_left_behind(db: Connection, policy: Policy, *, now: datetime) -> None:
-    """Note what was told early of texts whose sender has died before it looked."""
-    if early_receipts.are_there(db):
-        for remote_id in messages.named_since(db, now - 2 * early_receipts.KEPT):
-            note_early(db, policy, remote_id, now=now)
+def note_left_behind(database: Database, policy: Policy, *, now: datetime) -> None:
+    """Note what was told early of texts whose sender has died before it looked; it is true whoever sweeps."""
+    with database.begin() as db:
+        if early_receipts.are_there(db):
+            for remote_id in messages.named_since(db, now - 2 * early_receipts.KEPT):
+                note_early(db, policy, remote_id, now=now)
 
 
 def _show(db: Connection, policy: Policy, reply: Reply, now: datetime) -> int:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from connector.services import publishing, receiving
+from connector.services import receiving
+from connector.services.capabilities import REMEMBERED
 from connector.services.scheduling import codes
 from connector.services.signing_in import browsers, links
 from connector.storage import (
@@ -32,7 +33,7 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     short_links.sweep(db, now=now)
     spent_tokens.sweep(db, now=now)
     early_receipts.sweep(db, now=now)
-    published.sweep(db, revoked_before=now - publishing.REMEMBERED)
+    published.sweep(db, revoked_before=now - REMEMBERED)
     answer_codes.sweep(db, made_before=now - codes.KEPT)
     incoming.sweep(db, received_before=now - receiving.KEPT)
     return now + EVERY if needs.is_to_be_swept(db) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from connector.domain.answering import AnswerCode
 from connector.domain.people import Medium
 from connector.storage import installation
-from connector.storage.tables import answer_codes, conversations
+from connector.storage.tables import answer_codes, conversations, offers
 
 
 def add(db: Connection, code: AnswerCode, *, swept_at: datetime) -> None:
@@ -54,6 +54,13 @@ def count_try(db: Connection, code_id: UUID) -> None:
     """Note that something else was typed than this code."""
     own = answer_codes.c.id == code_id
     db.execute(update(answer_codes).where(own).values(tries=answer_codes.c.tries + 1))
+
+
+def void(db: Connection, session_ids: Iterable[UUID], media: Iterable[Medium], *, now: datetime) -> None:
+    """Have no code be good any more that was sent by one of these media for an offer about one of these sessions."""
+    about = select(offers.c.id).where(offers.c.session_id.in_(list(session_ids)))
+    own = answer_codes.c.offer_id.in_(about) & answer_codes.c.medium.in_([medium.value for medium in media])
+    db.execute(update(answer_codes).where(own, answer_codes.c.expires_at > now).values(expires_at=now))
 
 
 def sweep(db: Connection, *, made_before: datetime) -> None:

@@ -105,10 +105,13 @@ def _offers_of(client_id: UUID) -> Any:
 
 
 def _talks_with(client_id: UUID) -> ColumnElement[bool]:
-    """Whether a conversation is about a session of theirs, or tells a code for one of their offers."""
+    """Whether a conversation is about a session of theirs, or tells them a code, or that somebody subscribes."""
     own = tables.answer_codes.c.offer_id.in_(_offers_of(client_id))
     codes = select(tables.answer_codes.c.conversation_id).where(own)
-    return or_(_CONVERSATIONS.c.session_id.in_(_sessions_of(client_id)), _CONVERSATIONS.c.id.in_(codes))
+    published = tables.published_calendars
+    subscribed = select(published.c.conversation_id).where(published.c.client_id == client_id)
+    about = _CONVERSATIONS.c.session_id.in_(_sessions_of(client_id))
+    return or_(about, _CONVERSATIONS.c.id.in_(codes), _CONVERSATIONS.c.id.in_(subscribed))
 
 
 def _conversations_of(client_id: UUID) -> Any:
@@ -142,12 +145,6 @@ HOLDINGS: Sequence[Holding] = (
         erased={"location_text": _place},
         kept="id practitioner_id client_id kind starts_at ends_at local_start zone location_kind uid organizer "
         "revision stamp created_at state flag series_id published",
-    ),
-    Holding(
-        section="calendar_subscriptions",
-        table=tables.published_calendars,
-        rows=lambda client_id: tables.published_calendars.c.client_id == client_id,
-        goes=True,
     ),
     Holding(
         section="offers",
@@ -224,6 +221,12 @@ HOLDINGS: Sequence[Holding] = (
         kept="id practitioner_id session_id reader medium tried_at",
     ),
     Holding(  # after the conversations, which are found by it
+        section="calendar_subscriptions",
+        table=tables.published_calendars,
+        rows=lambda client_id: tables.published_calendars.c.client_id == client_id,
+        goes=True,
+    ),
+    Holding(  # likewise
         section="answer_codes",
         table=tables.answer_codes,
         rows=lambda client_id: tables.answer_codes.c.offer_id.in_(_offers_of(client_id)),
@@ -257,7 +260,8 @@ LETTERS = next(holding for holding in HOLDINGS if holding.table is tables.messag
 TELL_NOTHING: Mapping[Table, str] = {
     tables.installation: "id epoch created_at restored_at known_until",
     # Numbers of mails, and why a server does not hand them over: it is not quoted.
-    tables.reply_mailbox: "id identity validity uid tried_uid tries looked_at fault fault_since fault_told_at",
+    tables.reply_mailbox: "id identity validity uid tried_uid tries looked_at fault fault_since fault_told_at "
+    "renumbered renumbered_at",
     tables.unfetched_mails: "uid since again_at",
     # Of practitioners, their accounts and their calendars.
     tables.practitioners: "id name email zone locale buffer_seconds session_level hold_level takes_replies created_at "

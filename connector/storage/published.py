@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from connector.domain.people import Level
 from connector.storage import installation
-from connector.storage.tables import published_calendars
+from connector.storage.tables import conversations, published_calendars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class PublishedCalendar:
     changed_at: datetime | None = None
 
 
-def add(db: Connection, calendar: PublishedCalendar) -> None:
-    """Store a new one; its owner has no other that is open."""
+def add(db: Connection, calendar: PublishedCalendar, *, conversation_id: UUID | None = None) -> None:
+    """Store a new one; its owner has no other that is open. By that conversation its client is told of it."""
     values = {
         "id": calendar.id,
         "digest": calendar.digest,
@@ -53,6 +53,7 @@ def add(db: Connection, calendar: PublishedCalendar) -> None:
         "session_level": calendar.session_level,
         "hold_level": calendar.hold_level,
         "made_at": calendar.made_at,
+        "conversation_id": conversation_id,
     }
     db.execute(insert(published_calendars).values(values))
 
@@ -101,7 +102,9 @@ def note_fetched(
 
 def sweep(db: Connection, *, revoked_before: datetime) -> None:
     """Delete those that were revoked before then: whoever asks for one is told that it is not there."""
-    db.execute(delete(published_calendars).where(published_calendars.c.revoked_at < revoked_before))
+    old = published_calendars.c.revoked_at < revoked_before
+    db.execute(delete(conversations).where(conversations.c.id.in_(select(_TOLD_BY).where(old))))
+    db.execute(delete(published_calendars).where(old))
 
 
 def digest_of(token: str) -> bytes:
@@ -109,6 +112,7 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+_TOLD_BY = published_calendars.c.conversation_id
 _OPEN = published_calendars.c.revoked_at.is_(None)
 
 

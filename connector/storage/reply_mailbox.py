@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from connector.storage.tables import reply_mailbox, unfetched_mails
 
+FICKLE = 3  # times in a row that its UIDs meant something else,
+LATELY = timedelta(hours=1)  # each so soon after the one before
 UNOPENED = 0  # no validity: of a mailbox that was never opened
 
 
@@ -66,14 +68,24 @@ def forget(db: Connection) -> None:
     db.execute(delete(unfetched_mails))
 
 
-def opened(db: Connection, validity: int) -> int:
+def opened(db: Connection, validity: int, *, now: datetime) -> int:
     """Return the UID of the last mail that was read; 0 where the UIDs mean something else than before."""
     row = db.execute(select(reply_mailbox)).one()
     if row.validity == validity:
         return int(row.uid)
+    values: dict[str, int | datetime | None] = {"validity": validity, "uid": 0, "tried_uid": None, "tries": 0}
+    if row.validity != UNOPENED:
+        is_lately = row.renumbered_at is not None and now - row.renumbered_at < LATELY
+        values |= {"renumbered": row.renumbered + 1 if is_lately else 1, "renumbered_at": now}
     db.execute(delete(unfetched_mails))
-    db.execute(update(reply_mailbox).values(validity=validity, uid=0, tried_uid=None, tries=0))
+    db.execute(update(reply_mailbox).values(values))
     return 0
+
+
+def is_fickle(db: Connection, *, now: datetime) -> bool:
+    """Whether its UIDs mean something else again and again."""
+    row = db.execute(select(reply_mailbox.c.renumbered, reply_mailbox.c.renumbered_at)).one()
+    return row.renumbered >= FICKLE and row.renumbered_at is not None and now - row.renumbered_at < LATELY
 
 
 def try_to_fetch(db: Connection, uid: int) -> int:

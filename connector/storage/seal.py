@@ -53,28 +53,45 @@ class Seal:
         """Return the same credentials sealed under the newest key."""
         return self._fernet.rotate(sealed)
 
-    def token(self, purpose: str, identity: UUID, *, since: datetime | None = None) -> str:
+    def token(self, purpose: str, identity: UUID, *, since: datetime | None = None, reader: str = "") -> str:
         """Return an unguessable token for a link; the same at every call while the newest key stays.
 
         Args:
             purpose: What the link is for: no other takes it.
             identity: What it stands for.
             since: Since when that is as the link says, aware UTC, whole seconds; None where it stays as it is.
+            reader: The address to which the link is sent, and for whose reader alone it is; empty where it is for
+                whoever has it.
         """
-        since_text = f".{since.timestamp():.0f}" if since else ""
-        return _serializer(self._links, purpose).dumps(identity.hex + since_text)
+        since_text = f"{since.timestamp():.0f}" if since else ""
+        reader_text = _reader_digest(self._links[-1], reader) if reader else ""
+        said = f"{identity.hex}.{since_text}.{reader_text}".rstrip(".")
+        return _serializer(self._links, purpose).dumps(said)
 
-    def short_token(self, purpose: str, identity: UUID, *, count: int = 0) -> str:
+    def check_reader(self, purpose: str, token: str, reader: str) -> None:
+        """Let nobody in by a token that was sent to another address than this; one that is for whoever has it, is.
+
+        Raises: NotFoundError, as `identity` does.
+        """
+        *_, digest = self._said(purpose, token)
+        if digest and digest not in [_reader_digest(key, reader) for key in self._links]:
+            raise _not_ours()
+
+    def short_token(self, purpose: str, identity: UUID, *, reader: str = "") -> str:
         """Return a token of 16 characters, 80 bits, for a link that must be short; only its hash is to be stored.
 
         Args:
             purpose: What the link is for.
             identity: What it stands for.
-            count: Another one makes another token for the same thing.
+            reader: The number to which it is sent: another one makes another token for the same thing.
         """
-        words = f"pencilled.short.{purpose}.{identity.hex}.{count}"
-        digest = hmac.digest(self._links[-1], words.encode(), "sha256")
-        return base64.b32encode(digest[:_SHORT_BYTES]).decode().lower()
+        return self.short_tokens(purpose, identity, reader=reader)[0]
+
+    def short_tokens(self, purpose: str, identity: UUID, *, reader: str = "") -> Sequence[str]:
+        """Return what `short_token` returns by each key, that of the newest first."""
+        words = f"pencilled.short.{purpose}.{identity.hex}.{reader.lower()}".encode()
+        digests = (hmac.digest(key, words, "sha256")[:_SHORT_BYTES] for key in reversed(self._links))
+        return [base64.b32encode(digest).decode().lower() for digest in digests]
 
     def derived_tokens(self, purpose: str, identity: UUID) -> tuple[str, ...]:
         """Return the tokens of 26 characters, 128 bits, that stand for something under each key, the newest first.
@@ -127,17 +144,33 @@ class Seal:
 
         Raises: NotFoundError if it is not one of ours.
         """
+        identity, since, _ = self._said(purpose, token)
         try:
-            identity, _, since = _serializer(self._links, purpose).loads(token).partition(".")
             return UUID(hex=identity), datetime.fromtimestamp(int(since), UTC) if since else None
+        except (ValueError, OverflowError) as error:
+            raise _not_ours() from error
+
+    def _said(self, purpose: str, token: str) -> tuple[str, str, str]:
+        """Return what a token says: what it stands for, since when, and a digest of whose address; empty for nothing.
+
+        Raises: NotFoundError if it is not one of ours.
+        """
+        try:
+            identity, since, reader = (*_serializer(self._links, purpose).loads(token).split("."), "", "")[:3]
         except (BadSignature, ValueError, TypeError, AttributeError) as error:
             raise _not_ours() from error
+        return identity, since, reader
 
 
 def _not_ours() -> NotFoundError:
     return NotFoundError(
         "This link is not complete, or not one of ours. Open it again from the mail.", code="link_invalid"
     )
+
+
+def _reader_digest(key: bytes, address: str) -> str:
+    """Return what tells an address from every other, and tells it to nobody who has none of the keys."""
+    return hmac.digest(key, f"pencilled.reader.{address.lower()}".encode(errors="replace"), "sha256")[:6].hex()
 
 
 def _words(use: str, purpose: str, identity: UUID, text: str = "") -> bytes:

@@ -121,6 +121,7 @@ published_calendars = Table(
     Column("fetched_at", UtcDateTime),  # when a program last asked, to the hour
     Column("etag", String(32)),  # of what it held then
     Column("changed_at", UtcDateTime),  # since when it holds that
+    Column("conversation_id", Uuid),  # by which its client is told of it
     Index(
         "uq_published_calendars_practitioner",
         "practitioner_id",
@@ -579,6 +580,8 @@ reply_mailbox = Table(
     Column("fault", Text),  # why it cannot be read; quotes nobody
     Column("fault_since", UtcDateTime),
     Column("fault_told_at", UtcDateTime),  # when the operator was told
+    Column("renumbered", Integer, nullable=False, server_default="0"),  # how often lately its UIDs meant something else
+    Column("renumbered_at", UtcDateTime),  # when last
 )
 
 # Mails in it that could not be fetched: left behind, and tried again later.

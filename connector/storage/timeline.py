@@ -45,10 +45,10 @@ def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> 
         db.execute(insert(facts), rows)
 
 
-def of_session(db: Connection, session_id: UUID) -> Sequence[AnyFact | UnknownFact]:
-    """Return what happened to a session, oldest first."""
+def of_session(db: Connection, session_id: UUID, kind: type[Fact] | None = None) -> Sequence[AnyFact | UnknownFact]:
+    """Return what happened to a session, oldest first; of one kind alone, if that is named."""
     query = select(facts).where(facts.c.session_id == session_id).order_by(facts.c.id)
-    return [fact_of(row) for row in db.execute(query)]
+    return [fact_of(row) for row in db.execute(query if kind is None else query.where(facts.c.kind == kind.tag))]
 
 
 def of_connection(db: Connection, connection_id: UUID) -> Sequence[AnyFact | UnknownFact]:

@@ -1,20 +1,29 @@
-"""How often somebody may try: whoever posts by the hundred is slowed down, page by page, and that is noted."""
+"""How often somebody may try: whoever posts by the hundred is slowed down, page by page, and that is noted.
+
+Of addresses that nobody can guess only those that lead nowhere are counted, after they were looked for: thousands share
+one address of a phone company, and none of them is kept from what is theirs by what another tries.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, current_app, request
 from flask_limiter import Limiter
+from werkzeug.exceptions import TooManyRequests
 
+from connector.errors import NotFoundError
 from connector.services.signing_in.log import Event, note
-from connector.web import short_link, signin
+from connector.web import signin
 
 SIGN_IN_LIMIT = "10 per minute"
-GUESS_LIMIT = "10 per minute"  # short links that lead nowhere
+GUESS_LIMIT = "10 per minute"  # short links and calendars that lead nowhere, together
 ANSWER_LIMIT = "30 per minute"
-_NOT_FOUND = 404
+_NOTED_LIMIT = "1 per minute"  # guesses beyond that, in the log
+_GUESSES, _NOTED = "pencilled-guesses", "pencilled-guesses-noted"
+_UNGUESSABLE = frozenset({"short_link", "published"})
 _HOUSEHOLD = 64  # bits: whoever has one address of IPv6 has as many of the same network as they like
 
 
@@ -29,13 +38,31 @@ def limit(app: Flask, others: Iterable[Blueprint], broker_url: str) -> None:
         key_prefix="pencilled",
     )
     limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
-    limiter.limit(GUESS_LIMIT, deduct_when=_leads_nowhere)(short_link.pages)
+    app.extensions[_GUESSES] = limiter.shared_limit(GUESS_LIMIT, scope=_GUESSES)(_guess)
+    app.extensions[_NOTED] = limiter.shared_limit(_NOTED_LIMIT, scope=_NOTED)(_line)
     for part in others:
         limiter.limit(ANSWER_LIMIT, methods=["POST"])(part)
 
 
-def _leads_nowhere(response: Response) -> bool:
-    return response.status_code == _NOT_FOUND
+def _guess() -> None:
+    """Nothing but to be counted."""
+
+
+def _line() -> None:
+    """Likewise."""
+
+
+@contextmanager
+def unguessable() -> Iterator[None]:
+    """Look for what an address leads to that nobody can guess; nowhere too often, and whoever tries is told that alone.
+
+    Raises: NotFoundError as what is done there; TooManyRequests in its stead.
+    """
+    try:
+        yield
+    except NotFoundError:
+        current_app.extensions[_GUESSES]()
+        raise
 
 
 def asker() -> str:
@@ -53,6 +80,11 @@ def asker() -> str:
 
 def note_limited() -> None:
     """Note that this request was one too many."""
+    if request.blueprint in _UNGUESSABLE:
+        try:
+            current_app.extensions[_NOTED]()
+        except TooManyRequests:
+            return  # one line a minute says it
     if request.blueprint == signin.pages.name:
         note(Event.LIMITED, by="asker")
     else:

@@ -11,6 +11,7 @@ from connector.ical.publishing import publish
 from connector.services import publishing
 from connector.services.views import published
 from connector.web import speaking, visit
+from connector.web.limits import unguessable
 
 pages = Blueprint("published", __name__)
 
@@ -22,7 +23,7 @@ def fetch(token: str) -> ResponseReturnValue:
     """Return a calendar, or that it is still the one that the program has."""
     runtime = visit.runtime()
     brand, languages, now = runtime.settings.brand, runtime.languages, runtime.clock()
-    with runtime.database.read() as db:
+    with unguessable(), runtime.database.read() as db:
         fetched = published.fetched(db, token, brand=brand, languages=languages, now=now)
     if fetched is None:
         return speaking.render("fault/show.html", kind="ended"), 410

@@ -6,10 +6,9 @@ from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from connector import paths
-from connector.domain.people import Medium
-from connector.services import short_links
-from connector.services.scheduling.answers import PURPOSE, PURPOSES
+from connector.services.scheduling import answers
 from connector.web import visit
+from connector.web.limits import unguessable
 
 pages = Blueprint("short_link", __name__)
 
@@ -18,7 +17,6 @@ pages = Blueprint("short_link", __name__)
 def follow(token: str) -> ResponseReturnValue:
     """Lead to the client's page of an offer."""
     runtime = visit.runtime()
-    with runtime.database.read() as db:
-        offer_id = short_links.find(db, PURPOSE, token, now=runtime.clock())
-    token = runtime.seal.token(PURPOSES[Medium.SMS], offer_id)
-    return redirect(runtime.settings.public_url + paths.answer(token), 303)
+    with unguessable(), runtime.database.read() as db:
+        long = answers.of_text(db, runtime.seal, token, now=runtime.clock())
+    return redirect(runtime.settings.public_url + paths.answer(long), 303)

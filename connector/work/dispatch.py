@@ -103,8 +103,7 @@ def _recorded(
     """Carry out what is one transaction of its own."""
     now = runtime.clock()
     if kind is Kind.UPKEEP:
-        with runtime.database.begin() as db:
-            texts.note_left_behind(db, runtime.policy, now=now)
+        texts.note_left_behind(runtime.database, runtime.policy, now=now)
     with fenced(runtime.database, running) as db:
         if kind is Kind.OFFER:
             return offers.come_due(db, runtime.policy, identity, now=now)

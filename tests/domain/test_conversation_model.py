@@ -16,7 +16,7 @@ from connector.domain.conversation import Conversation
 from connector.domain.facts import Fact, LocationChanged, MoveReason, SessionMoved
 from connector.domain.next_letter import Next, Standing
 from connector.domain.notice import Notice, NoticeKind
-from connector.domain.notice_table import ROWS, Audience
+from connector.domain.notice_table import ROWS, Audience, Effect
 from connector.domain.offer import OfferState
 from connector.domain.people import Actor
 from connector.domain.session import Location, LocationKind, Session
@@ -204,7 +204,7 @@ def test_whoever_believes_each_letter_ends_with_the_truth_in_thousands_of_histor
     worlds = [lived(seed) for seed in range(MANY)]
 
     assert max(world.most_beliefs for world in worlds) <= MOST_BELIEFS
-    to_clients = {row.kind for row in ROWS if row.to is Audience.CLIENT and not row.tells_code}
+    to_clients = {row.kind for row in ROWS if row.to is Audience.CLIENT and row.effect is not Effect.NONE}
     by_mail = {NoticeKind.PROPOSAL_DECLINED}  # what somebody has asked for by mail: see test_conversation_proposals
     assert {notice.kind for world in worlds for notice in world.left} == to_clients - by_mail
 

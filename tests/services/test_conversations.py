@@ -273,7 +273,7 @@ def test_a_corrected_address_is_sent_what_is_still_true(practice: Practice, post
     practice.cancel(cancelled)
     post.wrong = None
     with practice.database.begin() as db:
-        conversations.readdress(db, practice.alex.id, "alex@right.example", now=practice.now)
+        conversations.readdress(db, practice.alex.id, "alex@right.example", by=CLOCK, now=practice.now)
     practice.mail()
     assert post.kinds("alex@right.example") == ["booked", "offered"]
 
@@ -299,7 +299,7 @@ def test_who_knows_how_a_session_ended_is_not_told_again_at_another_address(prac
 
 def readdress(practice: Practice, address: str) -> None:
     with practice.database.begin() as db:
-        conversations.readdress(db, practice.alex.id, address, now=practice.now)
+        conversations.readdress(db, practice.alex.id, address, by=CLOCK, now=practice.now)
     practice.mail()
 
 
@@ -309,7 +309,7 @@ def test_an_address_that_is_given_again_is_tried_again(practice: Practice, post:
     practice.book()
     post.wrong = None
     with practice.database.begin() as db:
-        conversations.readdress(db, practice.alex.id, practice.alex.email, now=practice.now)
+        conversations.readdress(db, practice.alex.id, practice.alex.email, by=CLOCK, now=practice.now)
     practice.mail()
     assert to_client(practice, post) == ["booked"]
 
@@ -434,7 +434,7 @@ def test_a_letter_on_its_way_to_the_wrong_address_tells_the_right_one_nothing(pr
     practice.book()
     post.wrong = None
     with practice.database.begin() as db:
-        conversations.readdress(db, practice.alex.id, "alex@right.example", now=practice.now)
+        conversations.readdress(db, practice.alex.id, "alex@right.example", by=CLOCK, now=practice.now)
     practice.wait(minutes=20)
     practice.mail()
     assert post.kinds("alex@right.example") == ["booked"]

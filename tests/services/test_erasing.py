@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from connector.domain.connection import Calendar
 from connector.domain.facts import Answer, Attestation, ConnectionAdded
 from connector.domain.notice import NoticeKind, PauseReason
-from connector.domain.people import Actor, Level, Role
+from connector.domain.people import CLOCK, Actor, Level, Role
 from connector.domain.session import Session
 from connector.errors import AccessLostError, RefusedError, RuleError, TransientError
 from connector.services import erasing, exporting
@@ -380,7 +380,9 @@ def test_who_is_erased_is_neither_booked_nor_changed_nor_taken_back(practice: Pr
         lambda: _in(
             practice, lambda db: change_client(db, practice.alex.id, {"phone": ""}, by=OPERATOR, now=practice.now)
         ),
-        lambda: _in(practice, lambda db: readdress(db, practice.alex.id, "new@example.org", now=practice.now)),
+        lambda: _in(
+            practice, lambda db: readdress(db, practice.alex.id, "new@example.org", by=CLOCK, now=practice.now)
+        ),
     ):
         with pytest.raises(RuleError, match=r"[Ee]rased"):
             attempt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -152,7 +153,8 @@ def is_link_of(here: Desk, kind: str, path: str) -> bool:
     with runtime.database.read() as db:
         ids = db.execute(sa.select(message_rows.c.id).where(message_rows.c.kind == kind)).scalars().all()
         notices = [message.notice for one in ids if (message := messages.get(db, one))]
-    return {runtime.link_for(notice) for notice in notices} == {runtime.settings.public_url + path}
+    to_anybody = [replace(notice, to=replace(notice.to, address="")) for notice in notices]  # who has it: as `path` is
+    return {runtime.link_for(notice) for notice in to_anybody} == {runtime.settings.public_url + path}
 
 
 def crowd(here: Desk, count: int = 5) -> Desk:

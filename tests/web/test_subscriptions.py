@@ -185,7 +185,7 @@ def test_whoever_had_the_link_at_an_address_that_was_wrong_is_shown_nothing(stag
         change_client(db, stage.kim.id, {"email": "kim@elsewhere.example"}, by=stage.by, now=stage.now)
     for answer in (stage.browser().get(where), stage.browser().post(f"{where}/begin", page=where)):
         assert answer.status_code == 404
-    assert stage.browser().get(path).status_code == 200, "what they have opened themselves goes on"
+    assert stage.browser().get(path).status_code == 410, "nor what somebody who read there may have opened"
 
 
 def test_nothing_is_fetched_while_the_database_may_be_older_than_what_a_program_has(stage: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -19,12 +19,14 @@ from werkzeug.test import EnvironBuilder
 
 import webhooks
 from connector.errors import NotificationRejectedError
+from connector.inbox.authorship import Proof
 from connector.inbox.bounds import LARGEST
 from connector.storage import tables
 from connector.storage.ledger import Kind
 from connector.web import pages
 from tests.domain.examples import NOW
 from tests.inbox import mails
+from tests.inbox.test_authorship import proof, signed
 from tests.services.practice import Practice
 from tests.services.test_receiving import SERVER, reply
 from webhooks import mail
@@ -145,6 +147,50 @@ def test_a_form_of_mailgun_in_parts_holds_the_mail() -> None:
 def test_a_form_that_mailgun_has_not_signed_in_these_minutes_is_refused(form: dict[str, str]) -> None:
     with pytest.raises(NotificationRejectedError):
         raw_form(form)
+
+
+EVERY_BYTE = bytes(range(256)) + b"\r\n\xff%FC+ &=\r\n" + bytes(reversed(range(256)))
+
+
+def in_parts(form: Mapping[str, bytes], boundary: str = "=_7Ma") -> tuple[Headers, bytes]:
+    """Return a form as multipart/form-data, which leaves each byte as it is."""
+    parts = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
+        for name, value in form.items()
+    )
+    headers = Headers({"Content-Type": f'multipart/form-data; boundary="{boundary}"'})
+    return headers, b"".join(parts) + f"--{boundary}--\r\n".encode()
+
+
+def in_pairs(form: Mapping[str, bytes]) -> tuple[Headers, bytes]:
+    return Headers({"Content-Type": FORM}), urlencode(form).encode()
+
+
+forms = pytest.mark.parametrize("coded", [in_parts, in_pairs])
+Coded = Callable[[Mapping[str, bytes]], tuple[Headers, bytes]]
+
+
+def form_of(mail: bytes) -> dict[str, bytes]:
+    return {**{name: value.encode() for name, value in fields().items()}, "body-mime": mail}
+
+
+@forms
+def test_a_mail_in_a_form_is_taken_byte_by_byte(coded: Coded) -> None:
+    assert raw(*coded(form_of(EVERY_BYTE))) == EVERY_BYTE
+
+
+@forms
+def test_a_mail_of_eight_bits_in_a_form_is_proved_by_its_signature(coded: Coded) -> None:
+    top = mails.header("Content-Type: text/plain; charset=iso-8859-1", "Content-Transfer-Encoding: 8bit")
+    written = top.encode() + b"\r\nGr\xfc\xdfe, ich kann nicht\r\n"
+    assert proof(raw(*coded(form_of(signed(written))))) is Proof.SIGNATURE
+
+
+def test_of_a_form_that_is_too_large_nothing_is_read() -> None:
+    with pytest.raises(NotificationRejectedError):
+        raw(*in_parts(form_of(b"a" * mail.LARGEST)))
+    with pytest.raises(NotificationRejectedError):
+        raw(*in_parts({str(n): b"" for n in range(300)} | form_of(MAIL)))
 
 
 def test_a_form_that_is_none_is_refused() -> None:

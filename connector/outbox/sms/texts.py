@@ -140,6 +140,12 @@ def _of_session(said: _Said) -> Iterator[str]:
                     "%(name)s: your session is now on %(when)s instead of %(old)s.", name=name, when=when, old=old
                 )
             yield language.say("%(name)s: your session is now on %(when)s.", name=name, when=when)
+        case NoticeKind.SUBSCRIBED:
+            yield language.say(
+                "%(name)s: somebody has subscribed to your sessions by calendar. Not you? %(link)s",
+                name=name,
+                link=said.link,
+            )
         case _:
             yield _of_end(said)
 

@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from connector.domain import offer as offer_rules
 from connector.domain.offer import Offer, OfferState, Transition
-from connector.domain.people import Actor, Medium, Role
+from connector.domain.people import Actor, Client, Medium, Role
 from connector.errors import NotFoundError, TimeTakenError
+from connector.services import short_links
 from connector.services.policy import Policy
 from connector.services.recording import Case, decision_of, load, record
 from connector.services.sync import free_busy
-from connector.storage import offers
+from connector.storage import offers, people, sessions
 from connector.storage.seal import Seal
 
 PURPOSE = "answer"
@@ -30,11 +31,29 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Offer:
 
     Raises: NotFoundError if the link is none of ours, was never sent, or ended more than 90 days ago.
     """
-    offer = offers.get(db, seal.identity(PURPOSES[came_by(seal, token)], token))
+    medium = came_by(seal, token)
+    offer = offers.get(db, seal.identity(PURPOSES[medium], token))
+    seal.check_reader(PURPOSES[medium], token, _client(db, offer).address(medium))
     expired = offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now
     if expired or offer.sent_at is None:
         raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
     return offer
+
+
+def of_text(db: Connection, seal: Seal, token: str, *, now: datetime) -> str:
+    """Return the token of the page to which the short link of a text leads.
+
+    Raises: NotFoundError if it is none of ours, has ended, or was sent to another number than the client has now.
+    """
+    offer_id = short_links.find(db, PURPOSE, token, now=now)
+    number = _client(db, offers.get(db, offer_id)).phone
+    if not short_links.was_lent_to(seal, PURPOSE, token, offer_id, reader=number):
+        raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
+    return seal.token(PURPOSES[Medium.SMS], offer_id, reader=number)
+
+
+def _client(db: Connection, offer: Offer) -> Client:
+    return people.client(db, sessions.get(db, offer.session_id).client_id)
 
 
 def came_by(seal: Seal, token: str) -> Medium:

@@ -22,7 +22,7 @@ from connector.services.recording import Case, load
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.storage import client_mails as stored
-from connector.storage import timeline
+from connector.storage import people, timeline
 from connector.storage.seal import Seal
 
 PURPOSE = "mail"
@@ -36,6 +36,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> ClientMail
     Raises: NotFoundError if the link is none of ours, or that mail ended more than 90 days ago.
     """
     mail = stored.get(db, seal.identity(PURPOSE, token))
+    seal.check_reader(PURPOSE, token, people.practitioner(db, mail.practitioner_id).email)
     if mail.ended_at is not None and mail.ended_at + LINKS_SHOW <= now:
         raise NotFoundError("This link has expired: what it was about ended long ago.", code="mail_link_expired")
     return mail

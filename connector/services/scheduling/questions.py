@@ -25,7 +25,7 @@ from connector.services.recording import Case, Decision, load, record
 from connector.services.scheduling.offers import check_can_ask, sending
 from connector.services.scheduling.sessions import cancellation
 from connector.services.sync import reverts
-from connector.storage import calendars, mirrors, occupancy, questions, sessions
+from connector.storage import calendars, mirrors, occupancy, people, questions, sessions
 from connector.storage.seal import Seal
 
 PURPOSE = "question"
@@ -38,6 +38,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Question:
     Raises: NotFoundError if the link is none of ours, or the question ended more than 90 days ago.
     """
     question = questions.get(db, seal.identity(PURPOSE, token))
+    seal.check_reader(PURPOSE, token, people.practitioner(db, question.practitioner_id).email)
     if question.ended_at is not None and question.ended_at + LINKS_SHOW <= now:
         raise NotFoundError("This link has expired: the question it asks ended long ago.", code="question_link_expired")
     return question

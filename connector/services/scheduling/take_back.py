@@ -12,7 +12,7 @@ from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.scheduling.answers import LINKS_SHOW
 from connector.services.scheduling.offers import withdraw_alternative
-from connector.storage import offers
+from connector.storage import offers, people
 from connector.storage.seal import Seal
 
 PURPOSE = "take-back"
@@ -25,6 +25,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Offe
     """
     alternative_id = seal.identity(PURPOSE, token)
     offer = offers.of_alternative(db, alternative_id)
+    seal.check_reader(PURPOSE, token, people.practitioner(db, offer.practitioner_id).email)
     if offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now:
         raise NotFoundError(
             "This link has expired: the offer it is about ended long ago.", code="take_back_link_expired"

@@ -97,7 +97,9 @@ def find(db: Db, seal: Seal, token: str) -> tuple[Calendar, datetime | None]:
     Raises: NotFoundError if the link is none of ours, or the calendar is disconnected.
     """
     calendar_id, paused_at = seal.subject(PURPOSE, token)
-    return calendars.calendar(db, calendar_id), paused_at
+    calendar = calendars.calendar(db, calendar_id)
+    seal.check_reader(PURPOSE, token, people.practitioner(db, calendar.practitioner_id).email)
+    return calendar, paused_at
 
 
 def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> None:

@@ -34,6 +34,7 @@ LETTERS = {
     NoticeKind.WITHDRAWN: marked("notice that the offer was taken back"),
     NoticeKind.PROPOSAL_DECLINED: marked("answer that the wished time is not possible"),
     NoticeKind.ANSWER_CODE: marked("code for answering"),
+    NoticeKind.SUBSCRIBED: marked("news of a calendar subscription"),
     NoticeKind.CLIENT_ACCEPTED: marked("news that a time was chosen"),
     NoticeKind.CLIENT_REJECTED: marked("news that no time suits"),
     NoticeKind.CLIENT_CANCELLED: marked("news that the session was cancelled"),

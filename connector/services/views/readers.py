@@ -20,7 +20,7 @@ from connector.storage.seal import Seal
 def of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Practitioner | None:
     """Return whom a mailed link is for, whether or not it still shows or decides anything.
 
-    None if it is none of ours, if what it is about is gone, or if it is for whoever is signed in.
+    None if it is none of ours, if what it is about is gone, if it is for whoever is signed in, or if its page knows.
     """
     try:
         return _of_link(db, seal, link, token)
@@ -48,7 +48,7 @@ def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Pra
         case Link.MAIL:
             mail = client_mails.get(db, seal.identity(mails.PURPOSE, token))
             return people.practitioner(db, sessions.get(db, mail.session_id).practitioner_id)
-        case Link.SESSION | Link.CALENDARS:
+        case Link.SESSION | Link.CALENDARS | Link.SUBSCRIPTION:
             return None
         case _:
             assert_never(link)
