@@ -17,7 +17,7 @@ from connector.domain.facts import Doubt, MailKind
 from connector.domain.session import Session
 from connector.domain.span import When
 from connector.inbox.authorship import Proof
-from connector.inbox.calendar import CalendarMessage, Counter, Garbled, Refresh, Reply, Unclear
+from connector.inbox.calendar import CalendarMessage, Counter, Garbled, Refresh, Reply, Said, Unclear
 from connector.inbox.meaning import Mail, Nothing, Words
 from connector.inbox.reports import Bounce
 from connector.inbox.verdict import Verdict, judge
@@ -61,7 +61,7 @@ def is_proof_wanted(db: Connection, mail: Mail, *, now: datetime) -> bool:
 
 def _session_of(db: Connection, mail: Mail) -> Session | None:
     """Return the session that a mail is about: by its UID, or else by the letter to its client that it answers."""
-    uid = getattr(mail.meaning, "uid", "")
+    uid = mail.meaning.uid if isinstance(mail.meaning, Said | Garbled) else ""
     session = sessions.known_as(db, uid) if uid else None
     if session is not None and session.uid == uid:
         return session

@@ -141,11 +141,12 @@ def test_one_session_of_a_series_leaves_its_neighbours_alone(practice: Practice)
     assert practice.session(weekly[2]) == weekly[2]
 
 
-def test_a_client_without_an_address_is_booked_and_nobody_is_mailed(practice: Practice) -> None:
+def test_a_client_without_an_address_is_booked_and_the_practitioner_is_asked_to_tell_them(practice: Practice) -> None:
     quiet = client(email="", phone="+4930123456")
     practice.another_client(replace(quiet, media=frozenset({Medium.SMS})))
     booked = practice.book(of=quiet)
-    assert practice.told(booked) == []
+    assert practice.kinds_told(booked, client=True) == []
+    assert practice.kinds_told(booked, client=False) == ["no_channel"]
 
 
 def test_an_unknown_session_is_said_to_be_unknown(practice: Practice) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from connector.domain.facts import STOPPED_TEXTS
 from connector.domain.people import Client, Medium, Practitioner
 from connector.services.views import phrases
 
@@ -11,7 +12,7 @@ from connector.services.views import phrases
 def test_whatever_can_be_changed_about_a_person_has_a_name_in_the_timeline() -> None:
     changeable = {field.name for person in (Client, Practitioner) for field in fields(person)} - {"id", "erased"}
 
-    assert set(phrases.FIELDS) == changeable | {"unretired", "published", "unpublished"}
+    assert set(phrases.FIELDS) == changeable | {"unretired", "published", "unpublished", *STOPPED_TEXTS}
 
 
 def test_every_medium_has_a_name_in_the_timeline() -> None:
