@@ -128,7 +128,7 @@ MAILS = Counter(
             *("delegated", "no_answer", "time", "automatic", "empty", "not_one_author"),
             *("bounce", "bounce_elsewhere", "shown", "too_many", "unmatched", "same_time", "refreshed"),
             *("mail_size", "mail_lines", "nul", "header_size", "header_lines", "content_header", "parts", "nesting"),
-            *("calendar_size", "calendar_lines", "attendees", "unparsable", "unfetched"),
+            *("calendar_size", "calendar_lines", "attendees", "unparsable", "unfetched", "erased"),
         )
     },
 )

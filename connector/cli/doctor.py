@@ -30,7 +30,7 @@ from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.people import Medium
 from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
-from connector.services import erasing, standstill
+from connector.services import erasing, fetching, standstill
 from connector.services.scheduling import codes
 from connector.services.sync import free_busy
 from connector.services.views import readiness, unread
@@ -271,7 +271,10 @@ def _mailbox(runtime: Runtime) -> Iterator[Check]:
         return
     if standing is not None and standing.fault is not None:
         since = f"{standing.fault_since:%d %b %Y, %H:%M} UTC"
-        words = f"reached just now, but not read since {since}, and tried again by itself: {standing.fault}"
+        if standing.fault == fetching.FICKLE:
+            words = f"reached, and read late since {since}: {standing.fault}"
+        else:
+            words = f"reached just now, but not read since {since}, and tried again by itself: {standing.fault}"
         yield Check(name="mailbox", ok=False, words=words)
     elif standing is not None and standing.left_behind:
         mails = "1 mail" if standing.left_behind == 1 else f"{standing.left_behind} mails"

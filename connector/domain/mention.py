@@ -45,6 +45,11 @@ class Words:
         return _pattern(self.spelled).sub(word, text)
 
     @property
+    def addresses(self) -> frozenset[str]:
+        """Their mail addresses, in lower case."""
+        return frozenset(word.lower() for word in self.spelled if "@" in word)
+
+    @property
     def parts(self) -> frozenset[str]:
         """What every text has in it, in upper or lower case, that spells one of them: ASCII only, and maybe empty."""
         return frozenset(max(_ASCII.findall(word), key=len, default="") for word in self.spelled)

@@ -24,7 +24,7 @@ from connector.domain.session import Session
 from connector.errors import RuleError
 from connector.ports import Witness
 from connector.services import people as changing
-from connector.services import standstill
+from connector.services import receiving, standstill
 from connector.services.policy import Policy
 from connector.services.scheduling.offers import discard
 from connector.storage import (
@@ -125,6 +125,7 @@ def erase(db: Connection, policy: Policy, client_id: UUID, *, by: Actor, now: da
     _discard_drafts(db, policy, own, by, now)
     unsent = personal.waiting_letters(db, client_id)
     words = mentions.words_of(db, client_id)
+    receiving.forget_waiting(db, client_id, addresses=words.addresses)
     unknown = tuple(_unknown(db, words))
     _mark(db, own, now)
     personal.erase(db, client_id, now=now)

@@ -17,6 +17,7 @@ from connector.domain.offer import OfferState
 from connector.domain.reconcile import Mirror
 from connector.domain.session import Session
 from connector.sentence import Sentence
+from connector.services import receiving
 from connector.services.erasing import EVER
 from connector.services.policy import Policy
 from connector.services.titles import words_of
@@ -38,6 +39,10 @@ def export(db: Connection, policy: Policy, client_id: UUID, *, now: datetime) ->
     _nest_alternatives(sections)
     words = mentions.words_of(db, client_id)
     sections["unknown_calendar_entries"] = [_plain(row) for row in mentions.unknown(db, words)]
+    sections["mails_not_read"] = [
+        {"received_at": mail.received_at, "door": mail.door, "text": mail.raw.decode(errors="backslashreplace")}
+        for mail in receiving.waiting_of(db, client_id, addresses=words.addresses)
+    ]
     sections["lists_after_restores"] = list(mentions.righted(db, words))
     sections["shown_in_calendars"] = [
         shown

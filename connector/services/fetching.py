@@ -46,7 +46,8 @@ OUTAGE_TOLD = timedelta(hours=1)
 OPERATOR = "Operator"
 
 _PAGE = 500
-_FICKLE = (
+LATE = "late"  # what a notice about a mailbox that is read all the same is about
+FICKLE = (
     "its server says each time it is opened that all mails have other numbers than before (UIDVALIDITY), so all of "
     "them are fetched again and again; mail that is new is read, but late. Whoever runs that server can put it right"
 )
@@ -83,7 +84,7 @@ def look(
         raise
     with fenced(database, fence) as db:
         if reply_mailbox.is_fickle(db, now=clock()):
-            _note_fault(db, policy, mailbox, InstallationError(_FICKLE), now=clock())
+            _note_fault(db, policy, mailbox, InstallationError(FICKLE), now=clock())
             return clock() + pause
         since = reply_mailbox.note_read(db, now=clock())
     if since is not None:
@@ -237,6 +238,7 @@ def _note_fault(
             to=Recipient(name=OPERATOR, address=policy.operator, zone="UTC", locale="en"),
             practitioner_name="",
             reason=str(error),
+            about=LATE if str(error) == FICKLE else "",
             since=since,
         )
         key = f"{notice.kind}:{since.isoformat()}"

@@ -52,14 +52,14 @@ def is_proof_wanted(db: Connection, mail: Mail, *, now: datetime) -> bool:
         case Bounce() | Nothing() | Refresh():
             return False
         case Words() | Garbled():
-            session = _session_of(db, mail)
+            session = session_of(db, mail)
             return session is not None and mail.author in _addresses(db, session)
         case message:
             session, verdict = _judged(db, message, mail.author, Proof.SERVER, now)
             return session is not None and verdict in _PROVABLE and mail.author in _addresses(db, session)
 
 
-def _session_of(db: Connection, mail: Mail) -> Session | None:
+def session_of(db: Connection, mail: Mail) -> Session | None:
     """Return the session that a mail is about: by its UID, or else by the letter to its client that it answers."""
     uid = mail.meaning.uid if isinstance(mail.meaning, Said | Garbled) else ""
     session = sessions.known_as(db, uid) if uid else None
@@ -100,7 +100,7 @@ def _words(
     Whoever names one of our letters has read it. What programs of ours write, and what a practitioner writes into a
     conversation that they were brought into, is nothing that a client says.
     """
-    session = _session_of(db, mail)
+    session = session_of(db, mail)
     if session is None:
         return UNMATCHED if mail.answerable else Unclear.AUTOMATIC.value, None
     practitioner = standstill.lock(db, session.practitioner_id)
@@ -131,7 +131,7 @@ def _shown(db: Connection, session: Session, mail: Mail, proof: Proof, *, now: d
 def _garbled(
     db: Connection, policy: Policy, mail: Mail, garbled: Garbled, proof: Proof, *, now: datetime
 ) -> tuple[str, UUID | None]:
-    session = _session_of(db, mail)
+    session = session_of(db, mail)
     if session is None:
         return garbled.reason.value, None
     standstill.lock(db, session.practitioner_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import counters
+from connector.errors import TransientError
 from connector.failures import tell
 from connector.inbox import bounds, meaning
 from connector.inbox.authorship import Keys, Proof, prove
@@ -21,16 +22,26 @@ from connector.services.policy import Policy
 from connector.storage import incoming, ledger, spent_tokens
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
-from connector.storage.incoming import Door
+from connector.storage.incoming import Door, Unread
 from connector.storage.ledger import Key, Kind
 
 log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=90)  # what became of a mail, so that a copy of it does nothing
+KEYS_WITHIN = timedelta(days=1)  # then what might be proved is shown as unproved: it is late enough
 LANE = "inbox"
 # Outcomes; all others are words of `connector.inbox`, of `hearing` and of `Kept`.
 UNFETCHED = "unfetched"  # the mailbox's server does not hand it over
-OTHERS = (returned.BOUNCE, returned.ELSEWHERE, hearing.UNMATCHED, UNFETCHED, hearing.SAME_TIME, hearing.REFRESHED)
+ERASED = "erased"  # whose it is was erased before it was read
+OTHERS = (
+    returned.BOUNCE,
+    returned.ELSEWHERE,
+    hearing.UNMATCHED,
+    UNFETCHED,
+    ERASED,
+    hearing.SAME_TIME,
+    hearing.REFRESHED,
+)
 
 _QUARANTINED = frozenset({*Excess, hearing.UNMATCHED, UNFETCHED, Kept.TOO_MANY})  # nobody will ever see what they say
 
@@ -66,7 +77,14 @@ def refuse(db: Connection, outcome: str, *, identity: str, now: datetime) -> Non
 
 
 def read(
-    database: Database, policy: Policy, mail_id: UUID, *, servers: Mapping[Door, str], keys: Keys, fence: Fence
+    database: Database,
+    policy: Policy,
+    mail_id: UUID,
+    *,
+    servers: Mapping[Door, str],
+    keys: Keys,
+    now: datetime,
+    fence: Fence,
 ) -> None:
     """Read a mail that was stored, and note what becomes of it.
 
@@ -77,8 +95,9 @@ def read(
         servers: The authserv-id of the mail server whose word counts, of each door that has one: what another door lets
             through under its name is anybody's.
         keys: Where the public keys of signatures are found; asked only about answers to invitations of ours.
+        now: By which a key is waited for no longer.
         fence: The claim that this is done under.
-    Raises: TransientError where a key cannot be looked up now.
+    Raises: TransientError where a key cannot be looked up now, and it is waited for.
     """
     with database.read() as db:
         stored = incoming.unread(db, mail_id)
@@ -93,11 +112,43 @@ def read(
         with fenced(database, fence) as db:
             incoming.settle(db, mail_id, outcome := error.excess.value)
     else:
-        proof = _proof(database, bounded, mail, server=server, keys=keys, received_at=received_at)
+        try:
+            proof = _proof(database, bounded, mail, server=server, keys=keys, received_at=received_at)
+        except TransientError as error:
+            if now < received_at + KEYS_WITHIN:
+                raise
+            tell("mail_unproved", error, mail=str(mail_id))
+            proof = Proof.NONE
         with fenced(database, fence) as db:
             outcome, session_id = hearing.carry_out(db, policy, mail, proof, now=received_at)
             incoming.settle(db, mail_id, outcome, session_id=session_id)
     _note(mail_id, outcome)
+
+
+def waiting_of(db: Connection, client_id: UUID, *, addresses: Collection[str]) -> Iterator[Unread]:
+    """Yield the mails that wait to be read and are a client's: from an address of theirs, or about their session.
+
+    Args:
+        db: Where.
+        client_id: Whose.
+        addresses: By which nobody else goes, in small letters.
+    """
+    for stored in incoming.all_unread(db):
+        try:
+            _bounded, mail = _understood(stored.raw)
+        except QuarantinedError:
+            if any(address.encode() in stored.raw.lower() for address in addresses):
+                yield stored
+            continue
+        session = hearing.session_of(db, mail)
+        if mail.author in addresses or (session is not None and session.client_id == client_id):
+            yield stored
+
+
+def forget_waiting(db: Connection, client_id: UUID, *, addresses: Collection[str]) -> None:
+    """Settle a client's mails that wait to be read: nothing of them is kept, and nothing follows from them."""
+    for stored in list(waiting_of(db, client_id, addresses=addresses)):
+        incoming.settle(db, stored.id, ERASED)
 
 
 def _understood(raw: bytes) -> tuple[BoundedMail, Mail]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.storage import installation
@@ -27,11 +29,13 @@ class Unread:
     """A mail that is to be read.
 
     Attributes:
+        id: Its own.
         raw: As it came.
         received_at: When.
         door: By which; None where nobody noted it.
     """
 
+    id: UUID
     raw: bytes = field(repr=False)
     received_at: datetime
     door: Door | None
@@ -71,7 +75,21 @@ def unread(db: Connection, mail_id: UUID) -> Unread | None:
     row = db.execute(select(incoming_mails).where(incoming_mails.c.id == mail_id)).first()
     if row is None or row.outcome is not None or row.raw is None:
         return None
-    return Unread(raw=row.raw, received_at=row.received_at, door=Door(row.door) if row.door else None)
+    return _unread(row)
+
+
+def all_unread(db: Connection) -> Iterator[Unread]:
+    """Yield every mail that is to be read, the oldest first."""
+    waiting = incoming_mails.c.outcome.is_(None) & incoming_mails.c.raw.is_not(None)
+    ids = select(incoming_mails.c.id).where(waiting).order_by(incoming_mails.c.received_at, incoming_mails.c.id)
+    for mail_id in list(db.execute(ids).scalars()):  # one at a time: each may be large
+        mail = unread(db, mail_id)
+        if mail is not None:
+            yield mail
+
+
+def _unread(row: Row[Any]) -> Unread:
+    return Unread(id=row.id, raw=row.raw, received_at=row.received_at, door=Door(row.door) if row.door else None)
 
 
 def waiting(db: Connection) -> int:

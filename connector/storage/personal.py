@@ -210,7 +210,7 @@ HOLDINGS: Sequence[Holding] = (
         section="mails",
         table=tables.incoming_mails,
         rows=_by_session(tables.incoming_mails),
-        erased={"raw": _word(None)},  # and until it was read nobody knows whose it is: for moments
+        erased={"raw": _word(None)},  # what waits to be read is found by what it says: `services/receiving.py`
         kept="id identity received_at door outcome session_id",
     ),
     Holding(

@@ -91,7 +91,15 @@ def handler(runtime: Runtime) -> Handler:
 def _read_mail(runtime: Runtime, mail_id: UUID, running: Running) -> None:
     settings = runtime.settings
     servers = {Door.MAILBOX: settings.mail_server_id, Door.GATEWAY: settings.mail_gateway_id}
-    receiving.read(runtime.database, runtime.policy, mail_id, servers=servers, keys=runtime.keys, fence=running)
+    receiving.read(
+        runtime.database,
+        runtime.policy,
+        mail_id,
+        servers=servers,
+        keys=runtime.keys,
+        now=runtime.clock(),
+        fence=running,
+    )
 
 
 def _recorded(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from connector.domain.unreadable import Unreadable
 from connector.errors import InstallationError, RefusedError, TransientError
 from connector.ports import UnreadEvent
+from connector.services import fetching
 from connector.storage import installation, ledger, reply_mailbox, tables
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
@@ -343,6 +344,9 @@ def test_a_reply_mailbox_that_is_reached_again_or_keeps_mails_back_is_told(
         reply_mailbox.begin(db, installation.get(db).id, identity="0" * 64)
         reply_mailbox.note_fault(db, "the mailbox's server took too long while listing", now=ONE_MONDAY)
     assert mailbox_line(cli).startswith("!!  mailbox: reached just now, but not read since 02 Mar 2026, 09:00 UTC")
+    with database.begin() as db:
+        reply_mailbox.note_fault(db, fetching.FICKLE, now=ONE_MONDAY)
+    assert mailbox_line(cli).startswith("!!  mailbox: reached, and read late since 02 Mar 2026, 09:00 UTC: its server")
     with database.begin() as db:
         reply_mailbox.note_read(db, now=ONE_MONDAY)
         reply_mailbox.leave_behind(db, 7, since=ONE_MONDAY, again_at=ONE_MONDAY)

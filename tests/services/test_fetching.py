@@ -194,6 +194,7 @@ def test_in_a_mailbox_that_is_numbered_anew_each_time_all_is_read_and_the_operat
             fickle.put(mail(f"later{n}"))
     [notice] = told(practice)
     assert "other numbers than before" in notice.reason
+    assert notice.about == fetching.LATE
     assert standing(practice).fault == notice.reason
 
 

@@ -19,7 +19,7 @@ from connector.errors import TransientError
 from connector.inbox.bounds import LARGEST, Excess
 from connector.inbox.calendar import Unclear
 from connector.inbox.verdict import Verdict
-from connector.services import erasing, receiving
+from connector.services import erasing, exporting, receiving
 from connector.services.client_mails import Kept
 from connector.services.views.sessions import session_page
 from connector.services.views.timeline import line_of
@@ -336,18 +336,69 @@ def test_nobody_is_asked_for_a_key_about_an_invitation_that_is_not_ours(practice
     ) == ["unknown"]
 
 
-def test_a_key_that_cannot_be_looked_up_now_is_asked_for_again(practice: Practice) -> None:
+def keyless(practice: Practice) -> None:
+    """From now on nobody can tell any key."""
+
     def later(_name: str) -> bytes | None:
         raise TransientError("the DNS does not answer")
 
+    practice.runtime = replace(practice.runtime, keys=later)
+
+
+def test_a_key_that_cannot_be_looked_up_now_is_asked_for_again(practice: Practice) -> None:
     session = practice.book()
     bare = reply(practice, session).partition(b"\r\n")[2]
-    practice.runtime = replace(practice.runtime, keys=later)
+    keyless(practice)
     assert take_in(practice, signed(bare)) == [None]
     practice.runtime = replace(practice.runtime, keys=keys())
     practice.wait(minutes=15)
     practice.carry_out(Kind.MAIL)
     assert outcomes(practice) == ["applies"]
+
+
+def test_a_mail_whose_key_nobody_can_tell_for_a_day_is_shown_as_unproved(practice: Practice) -> None:
+    bare = reply(practice, session := practice.book()).partition(b"\r\n")[2]
+    keyless(practice)
+    assert take_in(practice, signed(bare)) == [None]
+    practice.wait(hours=23)
+    practice.carry_out(Kind.MAIL)
+    assert outcomes(practice) == [None]
+    practice.wait(hours=2)
+    practice.carry_out(Kind.MAIL)
+    assert outcomes(practice) == ["unproved"]
+    practice.mail()
+    assert practice.kinds_told(session, client=False) == ["answer_unproved"]
+    assert practice.session(session).flag is None
+
+
+def test_what_waits_to_be_read_goes_with_its_client_and_until_then_is_exported(practice: Practice) -> None:
+    session, stays = practice.book(), mails.plain("Hello", sender="somebody@else.example")
+    bare = reply(practice, session).partition(b"\r\n")[2]
+    spam = mails.plain("Zebra", sender=practice.alex.email.upper())
+    keyless(practice)
+    take_in(practice, signed(bare))
+    receive(practice, spam, stays, b"From: <" + practice.alex.email.encode() + b">\r\n\r\n\0")
+    practice.cancel(session)
+    practice.mail()
+    with practice.database.begin() as db:
+        sections = exporting.export(db, practice.policy, practice.alex.id, now=practice.now)
+        erasing.erase(db, practice.policy, practice.alex.id, by=KIM, now=practice.now)
+    texts = [mail["text"] for mail in sections["mails_not_read"]]
+    assert len(texts) == 3
+    assert any("Zebra" in text for text in texts)
+    assert sorted(str(row.outcome) for row in rows(practice)) == ["None", "erased", "erased", "erased"]
+    assert [row.raw for row in rows(practice) if row.raw is not None] == [stays]
+    practice.wait(days=2)
+    practice.carry_out(Kind.MAIL)
+    assert sorted(map(str, outcomes(practice))) == ["erased", "erased", "erased", "unmatched"]
+
+
+def test_what_waits_from_an_address_that_two_share_stays_with_who_it_may_be_of(practice: Practice) -> None:
+    practice.another_client(client(email=practice.alex.email))
+    receive(practice, mails.plain("Hello", sender=practice.alex.email))
+    with practice.database.begin() as db:
+        erasing.erase(db, practice.policy, practice.alex.id, by=KIM, now=practice.now)
+    assert outcomes(practice) == [None]
 
 
 def test_what_becomes_of_a_mail_is_forgotten_after_ninety_days(inbox: Practice) -> None:
