@@ -142,11 +142,13 @@ def set_receipt(db: Connection, message_id: UUID, receipt: str, *, now: datetime
 
 
 def has_left_since(db: Connection, message: Message) -> bool:
-    """Whether another message of the same conversation has left after this one."""
+    """Whether another message of the same conversation has left after this one, as far as that is known."""
+    if message.sent_at is None:
+        return False
     own = (messages.c.session_id == message.session_id) & (messages.c.conversation_id == message.conversation_id)
     later = own & (messages.c.sent_at > message.sent_at)
     query = select(messages.c.id).where(later, messages.c.state == MessageState.SENT.value)
-    return message.sent_at is not None and db.execute(query.limit(1)).first() is not None
+    return db.execute(query.limit(1)).first() is not None
 
 
 def last_text_to(db: Connection, number: str) -> Message | None:

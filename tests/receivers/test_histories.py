@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
+from typing import TypeVar
 
 import pytest
 
@@ -11,11 +12,12 @@ from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import ROWS, Audience
 from connector.storage.database import Database
 from tests.receivers.broken import Change, put
+from tests.receivers.by_mail import AnsweringHistory
 from tests.receivers.histories import History
 from tests.receivers.mails import read
 from tests.receivers.models import RECEIVERS, Receiver, Shown, Strict, after
 
-FIRST, FEW, MANY = 8, 12, 1_000
+FIRST, FEW, SOME, MANY = 8, 12, 300, 1_000
 
 
 def deliveries(mails: list[bytes], pick: Random) -> Iterator[tuple[str, list[bytes]]]:
@@ -32,8 +34,9 @@ def deliveries(mails: list[bytes], pick: Random) -> Iterator[tuple[str, list[byt
 
 
 def _uid(mail: bytes) -> str:
+    """Return what a mail is about; nothing where it only says no to a wish, and tells of no session how it stands."""
     message = read(mail)
-    return message.uid if message else ""
+    return message.uid if message and message.method != "DECLINECOUNTER" else ""
 
 
 def _first_things_first(mails: list[bytes], shuffled: list[bytes]) -> list[bytes]:
@@ -44,6 +47,9 @@ def _first_things_first(mails: list[bytes], shuffled: list[bytes]) -> list[bytes
     for first in firsts.values():
         later.remove(first)
     return [*firsts.values(), *later]
+
+
+OneHistory = TypeVar("OneHistory", bound=History)
 
 
 def check(history: History, pick: Random) -> None:
@@ -67,7 +73,10 @@ def _stands(mails: list[bytes], kind: type[Receiver], fetched: list[Shown]) -> l
 
 
 def lived(database: Database, seed: int, *, change: Change | None = None, invites_all: bool = False) -> History:
-    history = History(database, seed, change=change, invites_all=invites_all)
+    return checked(History(database, seed, change=change, invites_all=invites_all), seed)
+
+
+def checked(history: OneHistory, seed: int) -> OneHistory:
     try:
         history.run()
         check(history, Random(seed))
@@ -79,6 +88,21 @@ def lived(database: Database, seed: int, *, change: Change | None = None, invite
 def test_a_client_has_each_session_once_where_it_stands(sqlite_database: Database) -> None:
     for seed in range(FIRST):
         lived(sqlite_database, seed)
+
+
+def test_so_it_is_when_clients_write_back_and_letters_seem_to_have_come_back(sqlite_database: Database) -> None:
+    for seed in range(2):
+        assert checked(AnsweringHistory(sqlite_database, seed), seed).unread() == 0
+
+
+@pytest.mark.long
+def test_so_it_is_in_hundreds_of_histories_in_which_clients_write_back(sqlite_database: Database) -> None:
+    kinds: set[NoticeKind] = set()
+    for seed in range(SOME):
+        history = checked(AnsweringHistory(sqlite_database, seed), seed)
+        assert history.unread() == 0
+        kinds |= history.kinds
+    assert NoticeKind.PROPOSAL_DECLINED in kinds
 
 
 @pytest.mark.long

@@ -226,6 +226,14 @@ def came_back(practice: Practice, session: Session, action: str = "failed") -> b
     return mails.bounce(action, "5.1.1", returned=letter.message_id)
 
 
+def test_a_letter_that_came_back_is_marked_though_nobody_knew_that_it_had_left(inbox: Practice) -> None:
+    session = inbox.book()
+    with inbox.database.begin() as db:
+        db.execute(sa.update(tables.messages).values(state=MessageState.UNKNOWN.value, sent_at=None))
+    assert take_in(inbox, came_back(inbox, session)) == ["bounce"]
+    assert [letter.state for letter in inbox.told(session, client=True)] == [MessageState.REFUSED]
+
+
 def test_a_letter_that_came_back_is_marked_and_its_practitioner_told_once(inbox: Practice) -> None:
     session = inbox.book()
     report = came_back(inbox, session)
