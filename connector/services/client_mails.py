@@ -157,14 +157,17 @@ def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, 
     """Keep a mail for its practitioner, and have them told.
 
     What does not certainly count overtakes only what nothing proves and the same author has written: whoever forges or
-    repeats a mail takes none of somebody else out of sight. So it is with how many are shown a day.
+    repeats a mail takes none of somebody else out of sight. So it is with how many are shown a day; beyond that each
+    answer is shown once more.
     """
     known = client_mails.of_session(db, session.id, most=_MOST_COMPARED)
     if any(mail.says_the_same_as(one) for one in known):
         return Kept.REPEATED
     own = people.client(db, session.client_id).email.lower()
     like = [one for one in known if one.is_like(mail) and (one.author == own) == (mail.author == own)]
-    if sum(one.received_at > now - _DAY for one in like) >= MOST_A_DAY:
+    today = sorted((one for one in like if one.received_at > now - _DAY), key=lambda one: one.received_at)
+    beyond = [one.answer for one in today[MOST_A_DAY:]]
+    if len(today) >= MOST_A_DAY and (mail.answer is None or mail.answer in beyond):
         return Kept.TOO_MANY
     if mail.is_open:
         is_certain = mail.trusted and mail.doubt is None

@@ -353,6 +353,16 @@ def test_of_programs_that_answer_in_turn_the_last_word_stands_and_so_much_is_tol
     assert (inbox.session(session).flag, inbox.kinds_told(session, client=False)) == (None, told)
 
 
+def test_of_unproved_answers_without_end_each_is_shown_once_more(inbox: Practice) -> None:
+    session = inbox.book()
+    for n in range(client_mails.MOST_A_DAY + 4):
+        word = "DECLINED" if n > client_mails.MOST_A_DAY else "ACCEPTED"
+        take_in(inbox, reply(inbox, session, word, stamp=f"20261122T2015{n:02}Z", vouched=False))
+        inbox.wait(seconds=1)
+    assert (outcomes(inbox).count("unproved"), outcomes(inbox).count("too_many")) == (client_mails.MOST_A_DAY + 2, 2)
+    assert [mail.answer for mail in kept(inbox, session) if mail.is_open] == [Attendance.DECLINED]
+
+
 def test_programs_that_answer_without_end_leave_a_session_that_needs_somebody(
     inbox: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
