@@ -120,10 +120,13 @@ class ClientMail:
         """Whether one repeats the other: whoever sends an answer again has answered once.
 
         A text is short, and the same words can mean another thing the next day: only the same text repeats it. One that
-        has counted is of another kind than one of which that is asked: they may have come back to it.
+        has counted is of another kind than one of which that is asked: they may have come back to it. What nothing
+        proves repeats only what the same address has written: nobody's copy takes the client's own out of sight.
         """
         if Medium.SMS in {self.medium, other.medium}:
             return self.id == other.id
+        if not self.trusted and self.author != other.author:
+            return False
         return (self._said, self.kind, self.trusted, self.doubt) == (
             other._said,
             other.kind,

@@ -19,9 +19,9 @@ class Verdict(StrEnum):
     UNORDERED = "unordered"  # it is theirs, and not known to be later than another answer: a person says which counts
     UNNUMBERED = "unnumbered"  # it is theirs, and does not say which revision of several: likewise
     OTHER_ORGANIZER = "other_organizer"  # it is theirs, and answers somebody else, or was changed on the way: likewise
-    OTHER_MAILBOX = "other_mailbox"  # it is of an address that was not invited, from one that was: likewise
+    OTHER_MAILBOX = "other_mailbox"  # it is of an address that was not invited, to which it was passed on: likewise
     UNKNOWN = "unknown"  # about no invitation of ours
-    NOT_INVITED = "not_invited"  # of somebody whom it was never mailed to
+    NOT_INVITED = "not_invited"  # of somebody whom it was never mailed to, nor passed on as far as it tells
     AHEAD = "ahead"  # of a revision that was never sent: whoever wrote it has not read it
     STALE = "stale"  # of a revision that they have been told is past
     REPEATED = "repeated"  # what they have answered last, once more
@@ -77,7 +77,13 @@ class Invitation:
 
 
 def judge(
-    message: CalendarMessage, invitation: Invitation | None, *, author: str, proof: Proof, now: datetime
+    message: CalendarMessage,
+    invitation: Invitation | None,
+    *,
+    author: str,
+    proof: Proof,
+    names_letter: bool = False,
+    now: datetime,
 ) -> Verdict:
     """Return what becomes of an answer.
 
@@ -86,11 +92,12 @@ def judge(
         invitation: The one whose UID it names; None if there is none.
         author: The address that the mail says it is from, in small letters.
         proof: By what it is proved to be.
+        names_letter: Whether it names a letter that its client was sent, which nobody knows who has not read that.
         now: When it came in.
     """
     if invitation is None or invitation.sent is None:
         return Verdict.UNKNOWN
-    if not {message.attendee, author} & invitation.addresses:
+    if not names_letter and not {message.attendee, author} & invitation.addresses:
         return Verdict.NOT_INVITED
     sequence = invitation.sequence_of(message)
     if sequence > invitation.sent:

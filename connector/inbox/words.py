@@ -1,7 +1,8 @@
 """What a person has written in a mail, without what their mail program quotes below or above it.
 
 The rules are few and simple. Each looks at a line a bounded number of times, so that no mail keeps them busy; where
-they are in doubt, more is shown, and everything if they would leave nothing: whoever answers a letter says something.
+they are in doubt, more is shown, and everything if they would leave nothing, or no more than a greeting above what may
+be a quotation: whoever answers a letter says something.
 """
 
 from __future__ import annotations
@@ -33,8 +34,17 @@ _SENT = re.compile(r"\s*\*?(?:sent|date|gesendet|datum|envoy\w*)\s?:\*?\s", re.I
 _SIGNATURE = re.compile(r"-- ?")
 _LONGEST_SIGNATURE = 8  # lines; what is longer is what they say
 _ATTRIBUTION = re.compile(r"\s*(?:on|am|le|el|il|op|den|em)\s[^\n]*\d", re.IGNORECASE)
-_WROTE = re.compile(r"@|\b(?:wrote|schrieb|schreef|a écrit|escribió|ha scritto|skrev|escreveu)\b", re.IGNORECASE)
+_WROTE = re.compile(r"\b(?:wrote|schrieb|schreef|a écrit|escribió|ha scritto|skrev|escreveu)\b", re.IGNORECASE)
 _DATED = re.compile(r"\d{4}|\d[:.h]\d\d|\d[./-]\d{1,2}[./-]\d\d")
+_OF_ADDRESS = re.compile(r"[^\s@]@[^\s@]{1,255}:\Z")  # whose words follow stands last
+# A line that says nothing by itself: a few words that greet, thank, or lead to what stands below.
+_GREETING = re.compile(
+    r"\W*(?:hallo|hello|hi|hey|dear|liebe[rs]?|guten|good|moin|servus|grüezi|grüß|sehr geehrte[rs]?|danke|dankeschön"
+    r"|(?:vielen|besten|herzlichen) dank|(?:many )?thanks|thank you|bonjour|hola|ciao|siehe|see|(?:my )?answers?"
+    r"|(?:meine )?antwort\w*|my comments|anbei|inline)\b(?:\W+\w+){0,4}\W*",
+    re.IGNORECASE,
+)
+_LONGEST_GREETING = 60  # characters
 _LONGEST_ATTRIBUTION = 3  # lines of “On Monday, 3 May 2027 … Kim wrote:”
 
 _HIDDEN = ("style", "script", "head", "title")
@@ -74,8 +84,8 @@ class Written:
 def written(mail: BoundedMail) -> Written:
     """Return what the author of a mail has written."""
     plain, html = _texts(mail)
-    if own := _own(plain, html):
-        return Written(text=own)
+    if (own := _own(plain, html)).text:
+        return own
     everything = _cleaned(plain) or _cleaned(_shown(html))
     return Written(text=everything, whole=bool(everything))
 
@@ -89,7 +99,7 @@ def beside(mail: BoundedMail, *, names: Iterable[str]) -> str:
         mail: With the answer.
         names: What programs call whoever answers, and the event.
     """
-    lines = _own(*_texts(mail)).splitlines()
+    lines = _own(*_texts(mail), is_said=True).text.splitlines()
     known = [name.lower() for name in names if name.strip()]
     typed = [line for line in lines if not _is_of_a_program(line, known)]
     if len(typed) < len(lines) and any(_GOOGLE.search(line) for line in lines):
@@ -109,34 +119,59 @@ def _texts(mail: BoundedMail) -> tuple[str, str]:
     return plain, html
 
 
-def _own(plain: str, html: str) -> str:
-    """Return what is the author's own by the rules."""
-    return _cleaned(unquoted(plain)) or _cleaned(unquoted(_shown(_up_to_quotation(html))))
+def _own(plain: str, html: str, *, is_said: bool = False) -> Written:
+    """Return what is the author's own by the rules; with `is_said` a greeting above a quotation is enough."""
+    own = _unquoted(plain, is_said=is_said)
+    if own.text:
+        return own
+    above = _shown(_up_to_quotation(html))
+    if not is_said and above.strip() and _QUOTED_HTML.search(html) and not _is_more(above.splitlines()):
+        return Written(text=_cleaned(_shown(html)), whole=True)
+    return _unquoted(above, is_said=is_said)
 
 
-def unquoted(text: str) -> str:
-    """Return a text without what it quotes, and without a signature."""
+def _unquoted(text: str, *, is_said: bool) -> Written:
+    """Return a text without what it quotes, and without a signature.
+
+    Below a greeting alone it is all kept: what they say may stand below a signature, which is theirs in any case, and
+    among what they quote.
+    """
     kept: list[str] = []
     lines = text.splitlines()
-    signed_until = looked_at = 0
+    signed_until = looked_at = seen = 0
+    is_greeted = is_signature_kept = False
     for n, line in enumerate(lines):
-        if _QUOTE.match(line):
+        if is_quote := _QUOTE.match(line) is not None:
             looked_at = _drop_attribution(kept, looked_at)
-        elif _ends(lines, n):
+        is_end = not is_quote and _ends(lines, n)
+        is_signature = n >= signed_until and _SIGNATURE.fullmatch(line) is not None
+        if is_quote or is_end or is_signature:
+            is_greeted = is_greeted or any(one.strip() for one in kept[seen:])
+            is_said = is_said or _is_more(kept[seen:])
+            seen = len(kept)
+        if is_end and is_greeted and not is_said:
+            return Written(text=_cleaned(text), whole=True)
+        if is_end:
             break
-        elif _SIGNATURE.fullmatch(line) and n >= signed_until and (end := _signature_end(lines, n)):
-            signed_until = end
-        elif n >= signed_until:
+        if is_signature and (end := _signature_end(lines, n)):
+            signed_until, is_signature_kept = end, is_greeted and not is_said
+        if not is_quote and (n >= signed_until or is_signature_kept):
             kept.append(line)
+            seen = len(kept) if n < signed_until else seen
     _drop_attribution(kept, looked_at)
-    return "\n".join(kept)
+    return Written(text=_cleaned("\n".join(kept)))
+
+
+def _is_more(lines: Iterable[str]) -> bool:
+    """Whether lines say more than a greeting does."""
+    return any(line.strip() and (len(line) > _LONGEST_GREETING or not _GREETING.fullmatch(line)) for line in lines)
 
 
 def _signature_end(lines: list[str], start: int) -> int:
-    """Return where a signature ends: at a quotation, or with the text; 0 if so much follows that it is none."""
+    """Return where a signature ends: at what is quoted, or with the text; 0 if so much follows that it is none."""
     count = 0
     for n in range(start + 1, len(lines)):
-        if _QUOTE.match(lines[n]):
+        if _QUOTE.match(lines[n]) or _ends(lines, n):
             return n
         count += bool(lines[n].strip())
         if count > _LONGEST_SIGNATURE:
@@ -166,12 +201,18 @@ def _drop_attribution(kept: list[str], looked_at: int) -> int:
         return len(kept)
     last = kept[-_LONGEST_ATTRIBUTION:]
     begun = next((n for n, line in enumerate(last) if _ATTRIBUTION.match(line)), None)
-    said = " ".join(last[begun:])
-    if begun is not None and _WROTE.search(said) and _DATED.search(said):
+    if begun is not None and _is_attribution(" ".join(last[begun:])):
         del kept[begun - len(last) :]
-    elif "@" in last[-1]:
+    elif "@" in last[-1] and _is_attribution(last[-1]):
         del kept[-1]
     return len(kept)
+
+
+def _is_attribution(line: str) -> bool:
+    """Whether a line that ends in a colon says who has written what follows: by a verb, or an address, and a date."""
+    has_address = _OF_ADDRESS.search(line.rstrip()) is not None
+    has_verb, has_date = _WROTE.search(line) is not None, _DATED.search(line) is not None
+    return (has_date and (has_verb or has_address)) or (has_verb and "@" in line)
 
 
 def _is_file(part: Message) -> bool:

@@ -27,6 +27,7 @@ from connector.storage import client_mails, messages, occupancy, people, session
 from connector.storage.messages import MessageState
 
 MOST_A_DAY = 10  # mails of a kind about one session: who has our Message-ID could fill a mailbox
+MOST_NOTED_A_DAY = 100  # answers to one invitation that count, told or not: programs that answer in turn never end
 _DAY = timedelta(days=1)
 _MOST_COMPARED = 200
 _ARRIVED = frozenset({MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN})  # or may have
@@ -116,23 +117,33 @@ def take_answer(db: Connection, session: Session, mail: ClientMail, *, now: date
     """Have an answer count that is proved to be the client's, and their practitioner told; it overtakes what is open.
 
     Declining asks what follows, until that is decided. Programs answer again and again: what stands already is told
-    nobody, and nobody is told more than so many answers a day.
+    nobody, and beyond the day's number each answer is told once more, and of refusals so many as leave. All of them
+    count, for what is shown has to be the last word; where that ends, a refusal still counts: in doubt it is asked.
     """
     every = list(_answered(db, session.id))
     answers = [one for one in every if one.sequence == mail.sequence]
     if answers and _stands(session, answers[-1], mail):
         return Kept.REPEATED
-    if sum(one.at > now - _DAY for one in every) >= MOST_A_DAY:
+    today = [one.answer for one in every if one.at > now - _DAY]
+    if len(today) >= MOST_NOTED_A_DAY and mail.answer is not Attendance.DECLINED:
         return Kept.TOO_MANY
+    is_told = mail.answer not in today[MOST_A_DAY:]
     client_mails.overtake(db, session.id, frozenset(MailKind), now=now)
     session = note_answer(db, session, mail, now=now)
     if mail.answer is Attendance.DECLINED:
         declined = replace(mail, kind=MailKind.DECLINED, trusted=True)
         client_mails.add(db, declined)
-        _tell(db, session, declined, now=now)
-    else:
+        if is_told or _refusals_told(db, session, since=now - _DAY) < MOST_A_DAY:
+            _tell(db, session, declined, now=now)
+    elif is_told:
         _tell(db, session, mail, now=now, kind=NoticeKind.CLIENT_ANSWERED)
     return Kept.SHOWN
+
+
+def _refusals_told(db: Connection, session: Session, *, since: datetime) -> int:
+    """Return how many letters have left that tell of a refusal; one that is overtaken before never leaves."""
+    letters = (one for one in messages.of_session(db, session.id) if one.kind is NoticeKind.CLIENT_DECLINED)
+    return sum(one.sent_at is not None and one.sent_at > since for one in letters)
 
 
 def _stands(session: Session, last: Answered, mail: ClientMail) -> bool:
@@ -146,14 +157,17 @@ def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, 
     """Keep a mail for its practitioner, and have them told.
 
     What does not certainly count overtakes only what nothing proves and the same author has written: whoever forges or
-    repeats a mail takes none of somebody else out of sight. So it is with how many are shown a day.
+    repeats a mail takes none of somebody else out of sight. So it is with how many are shown a day; beyond that each
+    answer is shown once more.
     """
     known = client_mails.of_session(db, session.id, most=_MOST_COMPARED)
     if any(mail.says_the_same_as(one) for one in known):
         return Kept.REPEATED
     own = people.client(db, session.client_id).email.lower()
     like = [one for one in known if one.is_like(mail) and (one.author == own) == (mail.author == own)]
-    if sum(one.received_at > now - _DAY for one in like) >= MOST_A_DAY:
+    today = sorted((one for one in like if one.received_at > now - _DAY), key=lambda one: one.received_at)
+    beyond = [one.answer for one in today[MOST_A_DAY:]]
+    if len(today) >= MOST_A_DAY and (mail.answer is None or mail.answer in beyond):
         return Kept.TOO_MANY
     if mail.is_open:
         is_certain = mail.trusted and mail.doubt is None

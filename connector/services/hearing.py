@@ -55,7 +55,7 @@ def is_proof_wanted(db: Connection, mail: Mail, *, now: datetime) -> bool:
             session = session_of(db, mail)
             return session is not None and mail.author in _addresses(db, session)
         case message:
-            session, verdict = _judged(db, message, mail.author, Proof.SERVER, now)
+            session, verdict = _judged(db, message, mail, Proof.SERVER, now)
             return session is not None and verdict in _PROVABLE and mail.author in _addresses(db, session)
 
 
@@ -166,11 +166,20 @@ def _aside(
 
 
 def _is_theirs(db: Connection, session: Session, mail: Mail, proof: Proof) -> bool:
-    """Whether a mail is proved to be of a session's client, or says so and names a letter that was sent to them."""
-    if mail.author not in _addresses(db, session) or people.client(db, session.client_id).erased:
+    """Whether a mail is proved to be of a session's client, or names a letter that was sent to them.
+
+    That letter they may have passed on, to a mailbox of theirs above all; the practitioner reads who has written.
+    """
+    if people.client(db, session.client_id).erased:
         return False
+    return _names_letter(db, session, mail) or (proof is not Proof.NONE and mail.author in _addresses(db, session))
+
+
+def _names_letter(db: Connection, session: Session, mail: Mail) -> bool:
+    """Whether a mail names a letter to a session's client, and is neither of their practitioner nor of ourselves."""
+    own = {people.practitioner(db, session.practitioner_id).email.lower(), session.organizer.lower()}
     letters = returned.letters(db, mail.about)
-    return proof is not Proof.NONE or any(one.to_client and one.session_id == session.id for one in letters)
+    return mail.author not in own and any(one.to_client and one.session_id == session.id for one in letters)
 
 
 def _answer(
@@ -179,7 +188,7 @@ def _answer(
     session = sessions.known_as(db, message.uid)
     if session is not None:
         standstill.lock(db, session.practitioner_id)  # of two answers at once, one sees the other
-    session, verdict = _judged(db, message, mail.author, proof, now)
+    session, verdict = _judged(db, message, mail, proof, now)
     if session is None or verdict in {Verdict.UNKNOWN, Verdict.NOT_INVITED}:
         return verdict.value, None
     if isinstance(message, Refresh):
@@ -222,7 +231,7 @@ def _written(
         kind=MailKind.UNPROVED if reply else MailKind.PROPOSAL,
         received_at=now,
         author=mail.author,
-        trusted=verdict is not Verdict.UNPROVED and proof is not Proof.NONE,
+        trusted=verdict is not Verdict.UNPROVED and proof is not Proof.NONE and mail.author in _addresses(db, session),
         doubt=_DOUBTS.get(verdict),
         text=message.comment,
         answer=reply.answer if reply else None,
@@ -250,9 +259,17 @@ def _refresh(db: Connection, session: Session, mail: Mail, *, now: datetime) -> 
 
 
 def _judged(
-    db: Connection, message: CalendarMessage, author: str, proof: Proof, now: datetime
+    db: Connection, message: CalendarMessage, mail: Mail, proof: Proof, now: datetime
 ) -> tuple[Session | None, Verdict]:
     session = sessions.known_as(db, message.uid)
-    is_own = session is not None and session.uid == message.uid
-    invitation = client_mails.invitation_of(db, session) if session is not None and is_own else None
-    return session, judge(message, invitation, author=author, proof=proof, now=now)
+    if session is None or session.uid != message.uid:
+        return session, judge(message, None, author=mail.author, proof=proof, now=now)
+    verdict = judge(
+        message,
+        client_mails.invitation_of(db, session),
+        author=mail.author,
+        proof=proof,
+        names_letter=_names_letter(db, session, mail),
+        now=now,
+    )
+    return session, verdict

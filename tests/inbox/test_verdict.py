@@ -28,8 +28,9 @@ def verdict(
     *,
     author: str = CLIENT,
     proof: Proof = Proof.SERVER,
+    names_letter: bool = False,
 ) -> Verdict:
-    return judge(message, invitation, author=author, proof=proof, now=NOW)
+    return judge(message, invitation, author=author, proof=proof, names_letter=names_letter, now=NOW)
 
 
 def test_a_proved_answer_to_the_latest_invitation_applies() -> None:
@@ -68,6 +69,12 @@ def test_an_answer_about_no_invitation_of_ours_is_unknown() -> None:
 
 def test_an_answer_of_somebody_who_was_not_invited_changes_nothing() -> None:
     assert verdict(replace(REPLY, attendee=OTHER), author=OTHER) is Verdict.NOT_INVITED
+
+
+def test_an_answer_of_a_mailbox_to_which_a_letter_was_passed_on_is_shown_to_a_person() -> None:
+    passed_on = replace(REPLY, attendee=OTHER)
+    assert verdict(passed_on, author=OTHER, names_letter=True) is Verdict.OTHER_MAILBOX
+    assert verdict(replace(passed_on, sequence=1), author=OTHER, names_letter=True) is Verdict.STALE
 
 
 @pytest.mark.parametrize(("sequence", "expected"), [(1, Verdict.STALE), (3, Verdict.AHEAD)])

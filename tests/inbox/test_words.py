@@ -36,11 +36,32 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "what looks like a header": ("Von: mir aus gern,\nan: dem Tag.\n\nLG", "Von: mir aus gern,\nan: dem Tag.\n\nLG"),
     "above an Apple header": ("Ok.\n\nFrom: Kim\nSubject: Your session\nDate: Monday\n\nYour session\n", "Ok."),
-    "below a signature on top": ("Hello\n-- \nAlex\n> Can you come?\nI am ill.", "Hello\nI am ill."),
+    "below a signature on top": ("Ok.\n-- \nAlex\n> Can you come?\nI am ill.", "Ok.\nI am ill."),
+    "below a greeting and a signature": (
+        "Hallo Kim,\n\n-- \nAlex\nTel. 0170 1234\n\nich kann nicht, bitte absagen.\n",
+        "Hallo Kim,\n\n--\nAlex\nTel. 0170 1234\n\nich kann nicht, bitte absagen.",
+    ),
+    "below a greeting and what a telephone signs": (
+        "Hi\n-- \nVon meinem iPhone gesendet\nI can't come\n> 14:00\n",
+        "Hi\n--\nVon meinem iPhone gesendet\nI can't come",
+    ),
+    "their own line with an address": (
+        "Danke!\nIch sage ab. Antworten bitte an alex@neu.example, und zu Ihrer Frage:\n> Passt 14 Uhr?\nja\n",
+        "Danke!\nIch sage ab. Antworten bitte an alex@neu.example, und zu Ihrer Frage:\nja",
+    ),
+    "their own line with an address and dates": (
+        "Ok.\nAm 3.12.2026 kann ich nicht, wie ich am 1.12. an kim@example.org mailte:\n> Termin\n",
+        "Ok.\nAm 3.12.2026 kann ich nicht, wie ich am 1.12. an kim@example.org mailte:",
+    ),
+    "an attribution that begins with a date": ("Ok.\n2027-05-03 10:00 GMT+02:00 Kim <r@example.org>:\n> x", "Ok."),
+    "an attribution that begins with a name": ("Ok.\nKim <r@example.org> wrote:\n> x", "Ok."),
+    "thanks above a quotation": ("Danke!\n\nAm 3. Mai 2027 um 10:00 schrieb Kim:\n> Ihr Termin\n", "Danke!"),
+    "a signature and an original message": ("No.\n-- \nAlex\n\n-----Original Message-----\n" + "x\n" * 20, "No."),
     "nothing but what looks like a signature": ("-- \nIch kann nicht kommen.", "--\nIch kann nicht kommen."),
     "more below two dashes than a signature": ("Hi\n-- \n" + "word\n" * 9, "Hi\n--\n" + "word\n" * 8 + "word"),
     "nothing but a quotation, with an answer in it": ("> Can you come? NO, I AM ILL", "> Can you come? NO, I AM ILL"),
     "nothing but a header": ("From: Kim\nSent: Monday\nI am ill.", "From: Kim\nSent: Monday\nI am ill."),
+    "an answer in a quotation above a signature": ("> Come? NO\n-- \nAlex", "> Come? NO\n--\nAlex"),
     "nothing": (" \n\n", ""),
     "what cannot be seen": ("Ok\u202e.\u0007\n", "Ok."),
 }
@@ -89,6 +110,33 @@ def test_an_element_that_is_hidden_and_never_ends_is_read_in_time_by_its_length(
     assert process_time() - begun < 2  # milliseconds
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hallo, siehe unten.\n\n-----Ursprüngliche Nachricht-----\nVon: Kim\n\nIhr Termin.\n\n>>> Ich kann nicht.",
+        "Danke!\nVon: mir aus geht es nicht\nDatum: 3.12. fällt aus\nbitte absagen",
+        "Hello\n-- \nAlex\n\n-----Original Message-----\nYour session\nI am ill.",
+        "Hi\n________________________________\nFrom: Kim\nSent: Monday\n\nYour session\nNO",
+    ],
+)
+def test_below_a_greeting_alone_all_is_shown_and_marked(text: str) -> None:
+    shown = "\n".join(line.rstrip() for line in text.splitlines())
+    assert written(bounded(mails.plain(text))) == Written(text=shown, whole=True)
+
+
+def test_below_a_greeting_alone_all_of_a_page_is_shown_and_marked() -> None:
+    assert page("<p>Hi Kim,</p><blockquote>Can you come?</blockquote><p>No.</p>") == Written(
+        text="Hi Kim,\nCan you come?No.", whole=True
+    )
+    assert page("<p>No.</p><blockquote>Can you come?</blockquote>") == Written(text="No.")
+
+
+def test_a_text_of_greetings_and_signatures_is_read_in_time_by_its_length() -> None:
+    begun = process_time()
+    assert written(bounded(mails.plain("Hi\n-- \n>\n" * 5_000 + "\n\n-- \n" * 4_000)))
+    assert process_time() - begun < 5  # milliseconds
+
+
 def test_a_mail_is_marked_of_which_nothing_tells_what_they_quote() -> None:
     assert written(bounded(mails.plain("> Can you come? NO"))) == Written(text="> Can you come? NO", whole=True)
     assert not written(bounded(mails.plain("No.\n> Can you come?"))).whole
@@ -106,6 +154,8 @@ NAMES = ("alex@client.example", "Alex Sommer")
         ("Only if it is on the first floor: I broke my leg.", "Only if it is on the first floor: I broke my leg."),
         ("I accept.\nAlex Sommer", "I accept.\nAlex Sommer"),
         ("> Can you come?", ""),
+        ("________________________________\nFrom: Kim\nSent: Monday\n\nYour session", ""),
+        ("Thanks!\n-----Original Appointment-----\nFrom: Kim\n\nYour session", "Thanks!"),
         ("", ""),
     ],
 )

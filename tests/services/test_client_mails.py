@@ -333,13 +333,44 @@ def test_a_program_that_answers_the_same_again_and_again_tells_nobody(inbox: Pra
     assert inbox.kinds_told(session, client=False) == ["client_answered"]
 
 
-def test_programs_that_answer_in_turn_are_heard_so_often_a_day(inbox: Practice) -> None:
+def in_turn(practice: Practice, session: Session, count: int) -> None:
+    """Have two programs of a client answer, each after the other, the last one declining."""
+    for n in range(count):
+        word = ("DECLINED", "ACCEPTED")[(count - 1 - n) % 2]
+        take_in(practice, reply(practice, session, word, stamp=f"20261122T20{n // 60:02}{n % 60:02}Z"))
+
+
+def test_of_programs_that_answer_in_turn_the_last_word_stands_and_so_much_is_told_a_day(inbox: Practice) -> None:
     session = inbox.book()
-    for n in range(client_mails.MOST_A_DAY + 1):
-        take_in(inbox, reply(inbox, session, ("DECLINED", "ACCEPTED")[n % 2], stamp=f"20261122T20{n:02}00Z"))
-    assert (outcomes(inbox).count("applies"), outcomes(inbox).count("too_many")) == (client_mails.MOST_A_DAY, 1)
-    inbox.wait(days=1, seconds=1)
-    assert take_in(inbox, reply(inbox, session, stamp=inbox.now.strftime("%Y%m%dT%H%M%SZ"))).count("applies") == 11
+    in_turn(inbox, session, client_mails.MOST_A_DAY + 5)
+    assert set(outcomes(inbox)) == {"applies"}
+    assert (answers(inbox, session)[-1], inbox.session(session).flag) == (Attendance.DECLINED, FlagReason.DECLINED)
+    assert [mail.kind for mail in kept(inbox, session) if mail.is_open] == [MailKind.DECLINED]
+    told = inbox.kinds_told(session, client=False)
+    assert (told[-1], told.count("client_answered")) == ("client_declined", client_mails.MOST_A_DAY // 2 + 1)
+    take_in(inbox, *(reply(inbox, session, "ACCEPTED", stamp=f"20261122T2100{n:02}Z") for n in range(2)))
+    assert answers(inbox, session)[-1] is Attendance.ACCEPTED
+    assert (inbox.session(session).flag, inbox.kinds_told(session, client=False)) == (None, told)
+
+
+def test_of_unproved_answers_without_end_each_is_shown_once_more(inbox: Practice) -> None:
+    session = inbox.book()
+    for n in range(client_mails.MOST_A_DAY + 4):
+        word = "DECLINED" if n > client_mails.MOST_A_DAY else "ACCEPTED"
+        take_in(inbox, reply(inbox, session, word, stamp=f"20261122T2015{n:02}Z", vouched=False))
+        inbox.wait(seconds=1)
+    assert (outcomes(inbox).count("unproved"), outcomes(inbox).count("too_many")) == (client_mails.MOST_A_DAY + 2, 2)
+    assert [mail.answer for mail in kept(inbox, session) if mail.is_open] == [Attendance.DECLINED]
+
+
+def test_programs_that_answer_without_end_leave_a_session_that_needs_somebody(
+    inbox: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_mails, "MOST_NOTED_A_DAY", client_mails.MOST_A_DAY)
+    session = inbox.book()
+    in_turn(inbox, session, client_mails.MOST_A_DAY + 5)
+    assert outcomes(inbox).count("too_many") == 2
+    assert (answers(inbox, session)[-1], inbox.session(session).flag) == (Attendance.DECLINED, FlagReason.DECLINED)
 
 
 def test_who_declines_once_more_what_was_kept_is_heard_again(inbox: Practice) -> None:

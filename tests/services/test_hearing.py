@@ -156,7 +156,7 @@ def test_what_nobody_vouches_for_and_cannot_count_is_shown_only_where_it_answers
     assert callable(change)
     session = inbox.book()
     raw = recoded(reply(inbox, session, vouched=False), change)
-    take_in(inbox, raw, of_eve(about(inbox, session, raw)))
+    take_in(inbox, raw, of_eve(raw))
     assert kept(inbox, session) == []
     mail = the_one(inbox, session, about(inbox, session, raw.replace(b"Message-ID: <", b"Message-ID: <b")))
     assert (mail.author, mail.trusted) == (inbox.alex.email, False)
@@ -169,6 +169,47 @@ def test_an_answer_from_another_mailbox_to_which_they_passed_it_on_can_be_taken(
     assert inbox.session(session).flag is None
     decide(inbox, mail, MailChoice.TAKE)
     assert inbox.session(session).flag is FlagReason.DECLINED
+
+
+PRIVATE = "alex@private.example"
+
+
+def of_private(practice: Practice, session: Session, *, attendee: str = PRIVATE) -> bytes:
+    """Return a refusal by the mailbox to which the client's has passed our letter on."""
+    raw = reply(practice, session, attendee=attendee)
+    return raw.replace(b"From: alex@client.example", f"From: {PRIVATE}".encode())
+
+
+@pytest.mark.parametrize("attendee", [PRIVATE, elsewhere("alias@private.example")])
+def test_an_answer_of_a_mailbox_to_which_our_letter_was_passed_on_can_be_taken(inbox: Practice, attendee: str) -> None:
+    session = inbox.book()
+    mail = the_one(inbox, session, about(inbox, session, of_private(inbox, session, attendee=attendee)))
+    assert (outcomes(inbox), mail.kind, mail.doubt) == (["other_mailbox"], MailKind.UNPROVED, Doubt.OTHER_MAILBOX)
+    assert (mail.author, mail.trusted, inbox.session(session).flag) == (PRIVATE, False, None)
+    assert inbox.kinds_told(session, client=False) == ["answer_unproved"]
+    decide(inbox, mail, MailChoice.TAKE)
+    assert inbox.session(session).flag is FlagReason.DECLINED
+
+
+def test_an_answer_for_one_of_a_series_of_such_a_mailbox_is_shown(inbox: Practice) -> None:
+    session = inbox.book()
+    mail = the_one(inbox, session, about(inbox, session, recoded(of_private(inbox, session), series)))
+    assert (outcomes(inbox), mail.doubt, mail.answer) == (["series"], Doubt.SERIES, Attendance.DECLINED)
+    assert (mail.author, mail.trusted) == (PRIVATE, False)
+
+
+def test_an_answer_of_a_mailbox_that_names_no_letter_of_ours_is_nobodys(inbox: Practice) -> None:
+    session, other = inbox.book(), inbox.book(72)
+    raw = of_private(inbox, session)
+    take_in(inbox, raw, about(inbox, other, raw.replace(b"Message-ID: <", b"Message-ID: <b")))
+    assert (outcomes(inbox), kept(inbox, session)) == (["not_invited"] * 2, [])
+
+
+def test_what_another_mailbox_answers_takes_nothing_of_the_client_out_of_sight(inbox: Practice) -> None:
+    session = inbox.book()
+    raw = reply(inbox, session, vouched=False)
+    take_in(inbox, of_eve(about(inbox, session, raw)), raw.replace(b"Message-ID: <", b"Message-ID: <b"))
+    assert sorted(mail.author for mail in kept(inbox, session) if mail.is_open) == [inbox.alex.email, EVE]
 
 
 def test_words_typed_beside_an_answer_are_told_with_it(inbox: Practice) -> None:

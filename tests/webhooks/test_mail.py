@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -191,6 +192,23 @@ def test_of_a_form_that_is_too_large_nothing_is_read() -> None:
         raw(*in_parts(form_of(b"a" * mail.LARGEST)))
     with pytest.raises(NotificationRejectedError):
         raw(*in_parts({str(n): b"" for n in range(300)} | form_of(MAIL)))
+
+
+@pytest.mark.parametrize("filling", ["%", "%4", "%41", "+", "a=b&"])
+def test_a_form_that_nothing_proves_takes_little_more_room_than_itself(filling: str) -> None:
+    body = b"token=" + filling.encode() * (1_000_000 // len(filling))
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotificationRejectedError):
+            raw(Headers({"Content-Type": FORM}), body)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
+def test_without_a_key_of_mailgun_a_form_is_not_even_read() -> None:
+    with pytest.raises(NotificationRejectedError, match="no key of Mailgun is set"):
+        raw(Headers({"Content-Type": FORM}), b"&" * 300, Secrets(ours=SECRET))
 
 
 def test_a_form_that_is_none_is_refused() -> None:
