@@ -95,7 +95,7 @@ def lose(
         booked = [one for one in theirs if one.state is SessionState.BOOKED]
         offered = [one for one in booked if offers.in_state(db, one.id, OfferState.OPEN) is not None]
         for session in (*booked[:1], *offered):
-            _mark(db, session, refused=stored.NO_CHANNEL)
+            _mark(db, session)
         if booked and not untold:
             session = (*offered, *booked)[0]
             offer = offers.in_state(db, session.id, OfferState.OPEN)
@@ -103,12 +103,6 @@ def lose(
                 practitioner, client, session, offer_id=offer.id if offer else None, coming=len(booked)
             )
             notices.tell_practitioner(db, practitioner, notice, now=now)
-
-
-def regain(db: Connection, own: Iterable[Session]) -> None:
-    """Have no session need its practitioner any more because nothing reached its client: something does by now."""
-    for session in own:
-        _mark(db, session, refused="", before=stored.NO_CHANNEL)
 
 
 def told_in_person(db: Connection, session_id: UUID, *, by: Actor, now: datetime) -> None:
@@ -132,8 +126,8 @@ def told_in_person(db: Connection, session_id: UUID, *, by: Actor, now: datetime
         timeline.append(db, session.practitioner_id, [fact])
 
 
-def _mark(db: Connection, session: Session, *, refused: str, before: str = "") -> None:
+def _mark(db: Connection, session: Session) -> None:
     for one in stored.of_client(db, [session.id]):
         current = stored.locked(db, one.id)
-        if current is not None and current.refused == before:
-            stored.save(db, replace(current, refused=refused))
+        if current is not None and not current.refused:
+            stored.save(db, replace(current, refused=stored.NO_CHANNEL))

@@ -173,12 +173,30 @@ def readdress(db: Connection, client_id: UUID, email: str, *, by: Actor, now: da
         )
     people.readdress_client(db, client.id, email)
     own = capabilities.end_for_client(db, client.id, own, capabilities.lost(before, client), by=by, now=now)
-    for stored in conversations.of_client(db, [session.id for session in own]):
-        if stored.beliefs is not None and stored.refused:  # the same address may take letters by now
-            conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=""))
-    for session in own:
-        witness(db, practitioners[session.practitioner_id], client, session, now=now)
+    for session in own:  # the same address may take letters by now
+        try_anew(db, practitioners[session.practitioner_id], client, session, now=now)
     return client
+
+
+def try_anew(db: Connection, practitioner: Practitioner, client: Client, session: Session, *, now: datetime) -> None:
+    """Have a client told, wherever they can be by now, what was refused there.
+
+    A session that needs its practitioner since nothing reached its client needs them on, unless its client knows all
+    that stands, or something that will be tried tells them.
+    """
+    for conversation_id in [one.id for one in conversations.of_client(db, [session.id])]:
+        stored = conversations.locked(db, conversation_id)
+        if stored is not None and stored.medium in client.reachable and stored.beliefs is not None and stored.refused:
+            refused = stored.refused if stored.refused == conversations.NO_CHANNEL else ""
+            conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=refused))
+    witness(db, practitioner, client, session, now=now)
+    own = conversations.of_client(db, [session.id])
+    is_tried = any(waiting(db, one, now=now) for one in own if one.medium in client.reachable)
+    if not client.reachable or not (is_tried or told_by(db, session, now=now)):
+        return
+    for stored in own:
+        if stored.refused == conversations.NO_CHANNEL:
+            conversations.save(db, replace(stored, refused=""))
 
 
 def readdress_practitioner(db: Connection, practitioner: Practitioner, *, now: datetime) -> None:
@@ -667,9 +685,9 @@ def _tell_no_channel(db: Connection, policy: Policy, stored: StoredConversation,
     if owed is None or NOTICES[owed.kind].reminds_after is not None:
         return
     key = f"{NoticeKind.NO_CHANNEL}:{session.id}:{session.revision}:{owed.kind}:{owed.offer_id}"
+    conversations.save(db, replace(stored, refused=conversations.NO_CHANNEL))
     if conversations.was_told(db, key):
         return
-    conversations.save(db, replace(stored, refused=conversations.NO_CHANNEL))
     notice = notices.no_channel(practitioner, client, session, about=owed.kind.value, offer_id=owed.offer_id)
     notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
     tell("letter_without_channel", str(NO_WAY), letter=owed.kind.value, session=str(session.id))

@@ -12,9 +12,10 @@ from connector.domain.facts import PersonChanged
 from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
 from connector.domain.session import Session
+from connector.domain.span import When
 from connector.ports import NotSentError, Receipt, Reply
 from connector.sentence import Sentence
-from connector.services import consent, texts
+from connector.services import consent, conversations, texts
 from connector.services.people import change_client
 from connector.services.views.sessions import SessionRow, session_list
 from connector.services.views.timeline import line_of
@@ -56,6 +57,12 @@ def kinds(practice: Practice, session: Session) -> list[tuple[str, str]]:
     return [(notice.kind.value, notice.about) for notice in told(practice, session)]
 
 
+def to_robin(post: Post) -> list[tuple[Medium, When]]:
+    """Return by what Robin was told of which times."""
+    own = ((one.medium, one.notice) for one in post.taken if one.notice.to.name == "Robin")
+    return [(medium, notice.session.when) for medium, notice in own if notice.session is not None]
+
+
 def needing(practice: Practice) -> list[SessionRow]:
     with practice.database.read() as db:
         return list(session_list(db, practice.kim.id, now=practice.now).flagged)
@@ -70,6 +77,12 @@ def stop(practice: Practice) -> None:
 def change(practice: Practice, person: Client, **changes: Any) -> None:
     with practice.database.begin() as db:
         change_client(db, person.id, changes, by=OPERATOR, now=practice.now)
+    practice.mail()
+
+
+def readdress(practice: Practice, person: Client, email: str) -> None:
+    with practice.database.begin() as db:
+        conversations.readdress(db, person.id, email, by=OPERATOR, now=practice.now)
     practice.mail()
 
 
@@ -205,8 +218,71 @@ def test_a_session_needs_nobody_any_more_once_its_client_can_be_told(
     change(practice, robin, email="robin@client.example", media=BOTH)
 
     assert needing(practice) == []
-    assert [one.notice.session.when for one in post.taken if one.notice.to.address == "robin@client.example"
-            if one.notice.session] == [when(60)]  # fmt: skip
+    assert to_robin(post)[1:] == [(Medium.EMAIL, when(60))]
+
+
+ENTERED: dict[str, Callable[[Practice, Client], None]] = {
+    "readdressed": lambda practice, person: readdress(practice, person, "robin@client.example"),
+    "changed": lambda practice, person: change(practice, person, email="robin@client.example"),
+}
+
+
+@pytest.mark.parametrize("entered", ENTERED)
+def test_an_address_at_which_a_client_is_not_told_anything_ends_no_need(
+    practice: Practice, post: Post, robin: Client, entered: str
+) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+
+    ENTERED[entered](practice, robin)
+    assert [row.unreached for row in needing(practice)] == [True]
+    assert to_robin(post) == [(Medium.SMS, when(48))]
+
+    change(practice, robin, media=BOTH)
+    assert needing(practice) == []
+    assert to_robin(post)[1:] == [(Medium.EMAIL, when(60))]
+
+
+def test_what_a_gateway_had_refused_as_stopped_is_told_once_texts_are_agreed_to_anew(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    booked = practice.book(of=robin)
+    post.wrong = {Medium.SMS: STOPPED}
+    practice.move(booked, when(60))
+    assert len(needing(practice)) == 1
+    post.wrong = {}
+
+    change(practice, robin, texts_agreed=True)
+
+    assert to_robin(post) == [(Medium.SMS, when(48)), (Medium.SMS, when(60))]
+    assert needing(practice) == []
+
+
+def test_who_agrees_to_texts_that_nobody_sends_needs_their_practitioner_on(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+    practice.policy = replace(practice.policy, media=frozenset({Medium.EMAIL}))
+
+    change(practice, robin, texts_agreed=True)
+
+    assert [row.unreached for row in needing(practice)] == [True]
+    assert kinds(practice, booked) == [("no_channel", ""), ("no_channel", "moved")]
+
+
+def test_a_text_in_doubt_is_not_repeated_to_who_agrees_anew_and_needs_the_practitioner_on(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    post.wrong = {Medium.SMS: UNKNOWN}
+    practice.book(of=robin)
+    stop(practice)
+    post.wrong = {}
+
+    change(practice, robin, texts_agreed=True)
+
+    assert to_robin(post) == []
+    assert [row.unreached for row in needing(practice)] == [True]
 
 
 def test_a_practitioner_who_has_told_their_client_is_not_asked_again(practice: Practice, robin: Client) -> None:
