@@ -119,7 +119,7 @@ def readdress(*, client_id: UUID, email: str) -> None:
     else:
         good(f"{person.name} has the address {person.email} from now on.")
         warn(
-            "Note: no mail goes there, for they are not told by e-mail. That is changed by pencilled clients change, with "
+            "Note: no mail goes there, for they are not told by e-mail. Change that by pencilled clients change, with "
             "every --channel by which they are to be told."
         )
     _say_ended(before, after)

@@ -337,6 +337,7 @@ def converse(
         client, their practitioner is told.
     """
     fence.renew()
+    _follow(database, stopped, conversation_id, clock())
     with fenced(database, fence) as db:
         turn = _begin(db, policy, conversation_id, clock(), still=installation.stands_still(db, keep_so=True))
     is_taken = False
@@ -350,7 +351,6 @@ def converse(
                 _sent(db, conversation_id, turn.message, clock(), remote_id=remote_id)
             else:
                 _not_sent(db, conversation_id, turn.message, error, clock())
-            handed_over = turn.message
             if error is None or (error.permanent and not error.stopped):
                 turn = _begin(db, policy, conversation_id, clock(), still=still)
         if error is not None and not error.permanent:
@@ -358,7 +358,7 @@ def converse(
         if remote_id:
             _heard(database, named, remote_id, clock())
         if error is not None and error.stopped:
-            _heard(database, stopped, handed_over, clock())
+            _follow(database, stopped, conversation_id, clock())
             with fenced(database, fence) as db:
                 turn = _begin(db, policy, conversation_id, clock(), still=installation.stands_still(db, keep_so=True))
         is_taken = is_taken or error is None
@@ -376,6 +376,21 @@ def _heard(database: Database, note: Callable[[Connection, _T, datetime], object
     """
     with database.begin() as db:
         note(db, told, now)
+
+
+def _follow(
+    database: Database, note: Callable[[Connection, Message, datetime], object], conversation_id: UUID, now: datetime
+) -> None:
+    """Note what follows from refused texts whose reader wants no more: due from their refusal on until it is noted."""
+
+    def once(db: Connection, message: Message, now: datetime) -> None:
+        note(db, message, now)
+        messages.set_receipt(db, message.id, None, now=now)
+
+    with database.read() as db:
+        waiting = messages.stopped_in(db, conversation_id)
+    for message in waiting:
+        _heard(database, once, message, now)
 
 
 def _hand_over(sender: Sender, letter: Letter) -> tuple[str | None, NotSentError | None]:
@@ -618,6 +633,8 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
             conversations.save(db, _left_in_doubt(db, stored, message, error.sentence, now))
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=error.sentence)
+    if error.stopped:
+        messages.set_receipt(db, message.id, messages.STOPPED, now=now)
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
     if stored is not None and is_own:
         beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None

@@ -19,9 +19,10 @@ from connector.services import consent, conversations, texts
 from connector.services.people import change_client
 from connector.services.views.sessions import SessionRow, session_list
 from connector.services.views.timeline import line_of
-from connector.storage import people, timeline
+from connector.storage import people, sessions, timeline
 from connector.storage.database import Database
 from tests.domain.examples import KIM, client, when
+from tests.services.crashes import CrashError, MortalDatabase
 from tests.services.practice import Practice
 from tests.services.telling import ENGLISH
 from tests.services.test_texts import BOTH, NUMBER, OPERATOR, UNKNOWN, Post, texting
@@ -83,6 +84,12 @@ def change(practice: Practice, person: Client, **changes: Any) -> None:
 def readdress(practice: Practice, person: Client, email: str) -> None:
     with practice.database.begin() as db:
         conversations.readdress(db, person.id, email, by=OPERATOR, now=practice.now)
+    practice.mail()
+
+
+def receive(practice: Practice, told: Receipt | Reply) -> None:
+    with practice.database.begin() as db:
+        texts.receive(db, practice.policy, [told], now=practice.now)
     practice.mail()
 
 
@@ -185,15 +192,18 @@ def test_a_booking_of_somebody_who_never_could_be_told_is_told_to_the_practition
     assert [row.unreached for row in needing(practice)] == [True]
 
 
-def test_who_can_still_be_mailed_needs_nobody_after_stop(practice: Practice, post: Post) -> None:
+def test_who_can_still_be_mailed_needs_nobody_after_stop_and_it_is_told_once(practice: Practice, post: Post) -> None:
     person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
     booked = practice.book(of=person)
 
+    practice.book(96, of=person)
+
+    stop(practice)
     stop(practice)
     practice.move(booked, when(60))
 
-    assert (told(practice, booked), needing(practice)) == ([], [])
-    assert post.kinds(Medium.EMAIL) == ["booked", "moved"]
+    assert (kinds(practice, booked), needing(practice)) == ([("texts_ended", "")], [])
+    assert post.kinds(Medium.EMAIL) == ["booked", "booked", "moved"]
 
 
 def test_a_text_that_waited_for_the_morning_when_stop_came_is_told_to_the_practitioner(
@@ -365,3 +375,67 @@ def test_a_text_in_doubt_is_not_known_to_who_can_be_told_nothing_any_more(
     stop(practice)
 
     assert kinds(practice, booked) == [("no_channel", "booked")]
+
+
+def test_what_follows_from_the_word_of_a_gateway_is_noted_after_a_death_too(sqlite_url: str) -> None:
+    mortal = MortalDatabase(sqlite_url)
+    practice = texting(mortal)
+    practice.runtime.sender = post = Post(wrong={Medium.SMS: STOPPED})
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    post.before = lambda letter: mortal.die_at("after commit", 0) if letter.medium is Medium.SMS else None
+    with pytest.raises(CrashError):
+        practice.book(of=person)
+    mortal.revive()
+    post.before = lambda _: None
+    assert agreed(practice, person)
+
+    practice.mail()
+
+    assert not agreed(practice, person)
+    with practice.database.read() as db:
+        [booked] = sessions.of_client(db, person.id, since=practice.now)
+    assert kinds(practice, booked) == [("not_delivered", "booked")]
+
+
+def test_the_word_of_a_gateway_about_a_text_of_before_ends_no_agreement_given_anew(
+    practice: Practice, robin: Client
+) -> None:
+    booked = practice.book(of=robin)
+    practice.wait(minutes=1)
+    stop(practice)
+    change(practice, robin, texts_agreed=True)
+
+    receive(practice, Receipt(remote_id="SM1", state="failed", stopped=True))
+
+    assert agreed(practice, robin)
+    assert kinds(practice, booked)[-1] == ("not_delivered", "booked")
+
+
+def test_a_gateway_that_says_later_why_a_text_did_not_arrive_is_heard(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+
+    receive(practice, Receipt(remote_id="SM1", state="failed"))
+    receive(practice, Receipt(remote_id="SM1", state="failed", stopped=True))
+
+    assert not agreed(practice, robin)
+    assert kinds(practice, booked) == [("not_delivered", "booked"), ("no_channel", "booked")]
+
+
+def test_words_that_may_mean_the_session_end_nothing_and_are_shown(practice: Practice) -> None:
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    booked = practice.book(of=person)
+
+    receive(practice, Reply(number=NUMBER, text="Cancel please"))
+
+    assert agreed(practice, person)
+    assert kinds(practice, booked) == [("client_wrote", "Cancel please")]
+
+
+def test_words_by_which_a_gateway_itself_has_ended_texts_are_shown_as_well(practice: Practice) -> None:
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    booked = practice.book(of=person)
+
+    receive(practice, Reply(number=NUMBER, text="Cancel please", stops=True))
+
+    assert not agreed(practice, person)
+    assert sorted(kind for kind, _about in kinds(practice, booked)) == ["client_wrote", "texts_ended"]
