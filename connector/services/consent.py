@@ -168,14 +168,17 @@ def lose(
             notices.tell_practitioner(db, practitioner, notice, now=now)
 
 
-def told_in_person(db: Connection, session_id: UUID, *, by: Actor, now: datetime) -> None:
+def told_in_person(db: Connection, session_id: UUID, *, shown: str, by: Actor, now: datetime) -> bool:
     """Note that a practitioner has told a client what applies, whom nothing reaches: the session needs nobody for that.
 
-    Where nothing waits to be told in this way, nothing changes. Raises: NotFoundError, StandstillError.
+    Where nothing waits to be told in this way, nothing changes. False if something else stands by now than the version
+    that was `shown` to them: that they have not told. Raises: NotFoundError, StandstillError.
     """
     standstill.lock(db, sessions.get(db, session_id).practitioner_id)
     session = sessions.get(db, session_id)
     open_offer = offers.in_state(db, session_id, OfferState.OPEN)
+    if shown != rules.version(session, open_offer):
+        return False
     is_new = False
     for one in stored.of_client(db, [session_id]):
         current = stored.locked(db, one.id)
@@ -187,6 +190,7 @@ def told_in_person(db: Connection, session_id: UUID, *, by: Actor, now: datetime
     if is_new:
         fact = FlagCleared(at=now, by=by, session_id=session_id)
         timeline.append(db, session.practitioner_id, [fact])
+    return True
 
 
 def _mark(db: Connection, session: Session) -> None:

@@ -17,7 +17,7 @@ from connector.ports import NotSentError, Receipt, Reply
 from connector.sentence import Sentence
 from connector.services import consent, conversations, texts
 from connector.services.people import change_client
-from connector.services.views.sessions import SessionRow, session_list
+from connector.services.views.sessions import SessionRow, session_list, session_page
 from connector.services.views.timeline import line_of
 from connector.storage import people, sessions, timeline
 from connector.storage.database import Database
@@ -85,6 +85,17 @@ def readdress(practice: Practice, person: Client, email: str) -> None:
     with practice.database.begin() as db:
         conversations.readdress(db, person.id, email, by=OPERATOR, now=practice.now)
     practice.mail()
+
+
+def shown(practice: Practice, session: Session) -> str:
+    """Return what the page of a session says that it shows."""
+    with practice.database.read() as db:
+        return session_page(db, practice.policy, practice.kim.id, session.id, now=practice.now).version
+
+
+def say_told(practice: Practice, session: Session, version: str) -> bool:
+    with practice.database.begin() as db:
+        return consent.told_in_person(db, session.id, shown=version, by=KIM, now=practice.now)
 
 
 def receive(practice: Practice, told: Receipt | Reply) -> None:
@@ -301,14 +312,28 @@ def test_a_practitioner_who_has_told_their_client_is_not_asked_again(practice: P
     practice.move(booked, when(60))
 
     for _ in range(2):
-        with practice.database.begin() as db:
-            consent.told_in_person(db, booked.id, by=KIM, now=practice.now)
+        assert say_told(practice, booked, shown(practice, booked))
     assert needing(practice) == []
     assert practice.happened(booked).count("FlagCleared") == 1
 
     practice.move(booked, when(62))
     assert kinds(practice, booked)[-1] == ("no_channel", "moved")
     assert len(needing(practice)) == 1
+
+
+def test_who_has_told_what_an_older_page_showed_has_not_told_what_stands(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+    before = shown(practice, booked)
+    practice.move(booked, when(72))
+
+    assert not say_told(practice, booked, before)
+    assert len(needing(practice)) == 1
+
+    before = shown(practice, booked)
+    assert say_told(practice, booked, before)
+    assert needing(practice) == []
 
 
 def test_what_has_stopped_texts_is_told_in_words(practice: Practice, robin: Client) -> None:
