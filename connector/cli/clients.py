@@ -114,7 +114,14 @@ def readdress(*, client_id: UUID, email: str) -> None:
         person = conversations.readdress(db, client_id, email, by=operator(), now=runtime.clock())
         letters = conversations.next_to_client(db, client_id, now=runtime.clock())
         after = published.of_client(db, client_id)
-    good(f"{person.name} is told at {person.email} from now on, and of what stands at once.")
+    if Medium.EMAIL in person.reachable:
+        good(f"{person.name} is told at {person.email} from now on, and of what stands at once.")
+    else:
+        good(f"{person.name} has the address {person.email} from now on.")
+        warn(
+            "Note: no mail goes there, for they are not told by e-mail. Change that by pencilled clients change, with "
+            "every --channel by which they are to be told."
+        )
     _say_ended(before, after)
     _say_next(person, letters)
 

@@ -296,6 +296,12 @@ def arrived_after_all(conversation: Conversation, notice: Notice, *, now: dateti
     )
 
 
+def version(session: Session, offer: Offer | None) -> str:
+    """Return what tells what stands from what stood before or after; `offer` is the open one."""
+    open_offer = f"{offer.id}.{len(offer.standing)}" if offer is not None else ""
+    return f"{session.revision}.{session.state}.{open_offer}"
+
+
 def told_in_person(conversation: Conversation, session: Session, offer: Offer | None, *, now: datetime) -> Conversation:
     """Return a conversation whose reader was told all that stands by their practitioner, not by us."""
     return replace(conversation, beliefs=heard(session, offer, now=now).beliefs)

@@ -63,6 +63,7 @@ class NoticeKind(StrEnum):
     NOT_TOLD = "not_told"  # a message to the client could not leave before the session began
     NO_CHANNEL = "no_channel"  # a client can be told nothing; in `about` what they were to be told, if anything was
     ARRIVED_AFTER_ALL = "arrived_after_all"  # what a NOT_DELIVERED has told was wrong
+    TEXTS_ENDED = "texts_ended"  # a client wants no texts any more, and is told by mail alone
     SIGN_IN = "sign_in"
 
 

@@ -412,6 +412,13 @@ ROWS = (
         link=Link.SESSION,
         needs=("session", "about"),
     ),
+    NoticeRow(
+        kind=NoticeKind.TEXTS_ENDED,
+        to=Audience.PRACTITIONER,
+        template="texts_ended",
+        link=Link.SESSION,
+        needs=("session",),
+    ),
     NoticeRow(kind=NoticeKind.SIGN_IN, to=Audience.PRACTITIONER, template="sign_in", link=Link.SIGN_IN),
 )
 NOTICES: Mapping[NoticeKind, NoticeRow] = {row.kind: row for row in ROWS}

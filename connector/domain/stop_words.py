@@ -1,10 +1,12 @@
 """How people say that they want no more texts: one list a language, whichever language they were written to in.
 
-Carriers and gateways know the English words (STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT, REVOKE, OPTOUT); not all of
-them act on it. A word counts however it is written and with whatever politeness, and only where nothing else is said.
+A word ends texts by itself only if it cannot answer what the text was about: CANCEL, END and kündigen may well mean a
+session, so they need the name of what is to end (SMS abbestellen), or the gateway's word that it has heeded them. Each
+counts however it is written and with whatever politeness, and only where nothing else is said.
 
-Source: CTIA, "Messaging Principles and Best Practices"; twilio.com/docs/messaging/tutorials/
-advanced-opt-out (default keywords of each language).
+Source: 47 CFR 64.1200(a)(10) (stop, quit, end, revoke, opt out, cancel, unsubscribe);
+twilio.com/docs/messaging/tutorials/advanced-opt-out (the same with STOPALL and OPTOUT);
+docs.aws.amazon.com/sms-voice/latest/userguide/keywords-required.html (with ARRET and REMOVE).
 """
 
 from __future__ import annotations
@@ -15,21 +17,21 @@ from collections.abc import Mapping
 _INSIDE = "'\u2019"  # apostrophes: they part no words
 LONGEST = 200  # characters of a text that are looked at: whoever writes more says something
 
-_WORDS: Mapping[str, tuple[str, ...]] = {
+_WORDS: Mapping[str, tuple[str, ...]] = {  # that mean nothing but texts
     "en": (
-        *("stop", "stop all", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"),
-        *("remove", "remove me", "no more", "stop texting", "stop texting me", "stop sending", "stop it"),
-        *("do not text", "do not text me", "dont text", "dont text me"),
+        *("stop", "stop all", "stopall", "unsubscribe", "quit", "revoke", "opt out", "optout"),
+        *("stop texting", "stop texting me", "do not text", "do not text me", "dont text", "dont text me"),
     ),
+    "de": ("stopp",),
+    "fr": ("arrêt",),
+}
+_OF_TEXTS: Mapping[str, tuple[str, ...]] = {  # that do so where texts are named
+    "en": ("no", "no more", "cancel", "end", "remove", "stop sending", "stop sending me"),
     "de": (
-        *("stopp", "abmelden", "abmeldung", "abbestellen", "abbestellung", "austragen", "ende"),
-        *("kündigen", "widerruf", "widerrufen", "ich widerrufe", "aufhören", "nicht mehr", "keine mehr", "nichts mehr"),
-        *("nicht mehr schreiben", "nicht mehr senden", "keine mehr senden", "keine mehr schicken"),
-        "ich möchte keine mehr",
+        *("keine", "kein", "keine mehr", "keine weiteren", "abmelden", "abbestellen", "kündigen", "ende"),
+        *("keine mehr senden", "keine mehr schicken", "ich möchte keine", "ich möchte keine mehr"),
+        *("ich will keine", "ich will keine mehr"),
     ),
-    "fr": ("arrêt", "arrêter", "arrêtez", "désinscrire", "désabonner"),
-    "es": ("alto", "baja", "cancelar", "parar"),
-    "it": ("basta", "cancella", "disiscriviti"),
 }
 _POLITE = frozenset(
     (
@@ -37,8 +39,8 @@ _POLITE = frozenset(
         *("bitte", "danke", "jetzt", "sofort", "hallo"),
     )
 )
-_TEXTS = frozenset({"sms", "text", "texts", "message", "messages", "nachricht", "nachrichten"})
-_NONE = frozenset({"no", "keine", "kein"})  # of texts; alone it is an answer to something else
+_NAMES = frozenset({"sms", "texts", "messages", "nachrichten"})
+_TEXTS = _NAMES | {"text", "message", "nachricht"}  # of one alone, somebody may say that none has come
 
 
 def languages() -> frozenset[str]:
@@ -53,7 +55,8 @@ def says_stop(text: str) -> bool:
     about = [word for word in said if word not in _TEXTS]
     if not about:
         return False
-    return " ".join(said) in _STOP or " ".join(about) in _STOP or (len(about) < len(said) and set(about) <= _NONE)
+    names = not _NAMES.isdisjoint(said)
+    return " ".join(said) in _STOP or " ".join(about) in _STOP or (names and " ".join(about) in _STOP_TEXTS)
 
 
 def _plain(text: str) -> str:
@@ -68,4 +71,8 @@ def _plain(text: str) -> str:
     return "".join(letters)
 
 
-_STOP = frozenset(" ".join(_plain(words).split()) for own in _WORDS.values() for words in own)
+def _every(words: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    return frozenset(" ".join(_plain(one).split()) for own in words.values() for one in own)
+
+
+_STOP, _STOP_TEXTS = _every(_WORDS), _every(_OF_TEXTS)

@@ -173,12 +173,30 @@ def readdress(db: Connection, client_id: UUID, email: str, *, by: Actor, now: da
         )
     people.readdress_client(db, client.id, email)
     own = capabilities.end_for_client(db, client.id, own, capabilities.lost(before, client), by=by, now=now)
-    for stored in conversations.of_client(db, [session.id for session in own]):
-        if stored.beliefs is not None and stored.refused:  # the same address may take letters by now
-            conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=""))
-    for session in own:
-        witness(db, practitioners[session.practitioner_id], client, session, now=now)
+    for session in own:  # the same address may take letters by now
+        try_anew(db, practitioners[session.practitioner_id], client, session, now=now)
     return client
+
+
+def try_anew(db: Connection, practitioner: Practitioner, client: Client, session: Session, *, now: datetime) -> None:
+    """Have a client told, wherever they can be by now, what was refused there.
+
+    A session that needs its practitioner since nothing reached its client needs them on, unless its client knows all
+    that stands, or something that will be tried tells them.
+    """
+    for conversation_id in [one.id for one in conversations.of_client(db, [session.id])]:
+        stored = conversations.locked(db, conversation_id)
+        if stored is not None and stored.medium in client.reachable and stored.beliefs is not None and stored.refused:
+            refused = stored.refused if stored.refused == conversations.NO_CHANNEL else ""
+            conversations.save(db, replace(stored, beliefs=rules.retried(stored.beliefs), refused=refused))
+    witness(db, practitioner, client, session, now=now)
+    own = conversations.of_client(db, [session.id])
+    is_tried = any(waiting(db, one, now=now) for one in own if one.medium in client.reachable)
+    if not client.reachable or not (is_tried or told_by(db, session, now=now)):
+        return
+    for stored in own:
+        if stored.refused == conversations.NO_CHANNEL:
+            conversations.save(db, replace(stored, refused=""))
 
 
 def readdress_practitioner(db: Connection, practitioner: Practitioner, *, now: datetime) -> None:
@@ -319,6 +337,7 @@ def converse(
         client, their practitioner is told.
     """
     fence.renew()
+    _follow(database, stopped, conversation_id, clock())
     with fenced(database, fence) as db:
         turn = _begin(db, policy, conversation_id, clock(), still=installation.stands_still(db, keep_so=True))
     is_taken = False
@@ -332,7 +351,6 @@ def converse(
                 _sent(db, conversation_id, turn.message, clock(), remote_id=remote_id)
             else:
                 _not_sent(db, conversation_id, turn.message, error, clock())
-            handed_over = turn.message
             if error is None or (error.permanent and not error.stopped):
                 turn = _begin(db, policy, conversation_id, clock(), still=still)
         if error is not None and not error.permanent:
@@ -340,7 +358,7 @@ def converse(
         if remote_id:
             _heard(database, named, remote_id, clock())
         if error is not None and error.stopped:
-            _heard(database, stopped, handed_over, clock())
+            _follow(database, stopped, conversation_id, clock())
             with fenced(database, fence) as db:
                 turn = _begin(db, policy, conversation_id, clock(), still=installation.stands_still(db, keep_so=True))
         is_taken = is_taken or error is None
@@ -358,6 +376,21 @@ def _heard(database: Database, note: Callable[[Connection, _T, datetime], object
     """
     with database.begin() as db:
         note(db, told, now)
+
+
+def _follow(
+    database: Database, note: Callable[[Connection, Message, datetime], object], conversation_id: UUID, now: datetime
+) -> None:
+    """Note what follows from refused texts whose reader wants no more: due from their refusal on until it is noted."""
+
+    def once(db: Connection, message: Message, now: datetime) -> None:
+        note(db, message, now)
+        messages.set_receipt(db, message.id, None, now=now)
+
+    with database.read() as db:
+        waiting = messages.stopped_in(db, conversation_id)
+    for message in waiting:
+        _heard(database, once, message, now)
 
 
 def _hand_over(sender: Sender, letter: Letter) -> tuple[str | None, NotSentError | None]:
@@ -600,6 +633,8 @@ def _not_sent(db: Connection, conversation_id: UUID, message: Message, error: No
             conversations.save(db, _left_in_doubt(db, stored, message, error.sentence, now))
         return
     messages.set_state(db, message.id, MessageState.REFUSED, error=error.sentence)
+    if error.stopped:
+        messages.set_receipt(db, message.id, messages.STOPPED, now=now)
     tell("letter_refused", str(error), letter=message.kind.value, medium=message.medium.value, message=str(message.id))
     if stored is not None and is_own:
         beliefs = rules.refused(stored.beliefs, message.id, message.notice) if stored.beliefs else None
@@ -667,9 +702,9 @@ def _tell_no_channel(db: Connection, policy: Policy, stored: StoredConversation,
     if owed is None or NOTICES[owed.kind].reminds_after is not None:
         return
     key = f"{NoticeKind.NO_CHANNEL}:{session.id}:{session.revision}:{owed.kind}:{owed.offer_id}"
+    conversations.save(db, replace(stored, refused=conversations.NO_CHANNEL))
     if conversations.was_told(db, key):
         return
-    conversations.save(db, replace(stored, refused=conversations.NO_CHANNEL))
     notice = notices.no_channel(practitioner, client, session, about=owed.kind.value, offer_id=owed.offer_id)
     notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
     tell("letter_without_channel", str(NO_WAY), letter=owed.kind.value, session=str(session.id))

@@ -137,6 +137,17 @@ def no_channel(
     )
 
 
+def texts_ended(practitioner: Practitioner, client: Client, session: Session) -> Notice:
+    """Return what a practitioner is told of a client who gets no texts any more; `session` is their next one."""
+    return Notice(
+        kind=NoticeKind.TEXTS_ENDED,
+        to=Recipient.of(practitioner),
+        practitioner_name=practitioner.name,
+        client_name=client.name,
+        session=session,
+    )
+
+
 def tell(db: Connection, notice: Notice, *, key: str, practitioner_id: UUID, now: datetime) -> None:
     """Have a practitioner or operator told something, after what waits for them about the same session.
 

@@ -52,13 +52,12 @@ def change_client(db: Connection, client_id: UUID, changes: Mapping[str, Any], *
     if changed.texts_agreed != before.texts_agreed:
         people.agree_to_texts(db, client_id, now=now if changed.texts_agreed else None)
     names = _different(before, changed)
-    if changed.reachable and not before.reachable:
-        consent.regain(db, own)
     if before.reachable and not changed.reachable:
         consent.lose(db, practitioners, changed, own, now=now)
     for session in own:
         practitioner = practitioners[session.practitioner_id]
-        conversations.witness(db, practitioner, changed, session, now=now)
+        note = conversations.try_anew if changed.reachable - before.reachable else conversations.witness
+        note(db, practitioner, changed, session, now=now)
         fact = PersonChanged(at=now, by=by, session_id=session.id, who="client", changed=names)
         timeline.append(db, practitioner.id, [fact] if names else [])
         if changed.name != before.name:

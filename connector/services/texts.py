@@ -24,6 +24,7 @@ from connector.services.policy import Policy
 from connector.storage import client_mails as stored
 from connector.storage import early_receipts, messages, people, sessions
 from connector.storage.database import Database
+from connector.storage.messages import Message
 from connector.storage.seal import Seal
 
 PURPOSE, DOOR = "texts", UUID(int=0)  # of the token in the address at which a gateway tells
@@ -43,10 +44,8 @@ def receive(db: Connection, policy: Policy, told: Iterable[Told], *, now: dateti
         match one:
             case Receipt():
                 count += _note(db, policy, one, now)
-            case Reply() if one.stops or says_stop(one.text):
-                count += len(consent.stop_texts(db, policy.media, one.number, now=now))
             case Reply():
-                count += _show(db, policy, one, now)
+                count += _hear(db, policy, one, now)
     return count
 
 
@@ -55,10 +54,12 @@ def _note(db: Connection, policy: Policy, receipt: Receipt, now: datetime) -> in
     if message is None:
         early_receipts.keep(db, receipt, now=now)
         return 0
-    if message.receipt in {messages.DELIVERED, receipt.state}:
-        return 1  # told before; and what has arrived stays so
+    if message.receipt == messages.DELIVERED:
+        return 1  # what has arrived stays so
     if receipt.stopped:  # first, for it locks practitioners, and they go before conversations
         consent.stopped_by_gateway(db, policy.media, message, now=now)
+    if message.receipt == receipt.state:
+        return 1  # told before; who has stopped texts, maybe not
     messages.set_receipt(db, message.id, receipt.state, now=now)
     if receipt.state == messages.FAILED:
         returned.mark(db, message, _NOT_ARRIVED, is_told=not receipt.stopped, now=now)
@@ -90,13 +91,24 @@ def note_left_behind(database: Database, policy: Policy, *, now: datetime) -> No
                 note_early(db, policy, remote_id, now=now)
 
 
-def _show(db: Connection, policy: Policy, reply: Reply, now: datetime) -> int:
+def _hear(db: Connection, policy: Policy, reply: Reply, now: datetime) -> int:
+    """Text somebody no more who says so, and show whatever can mean something else, also if their gateway heeds it."""
+    if says_stop(reply.text):
+        return len(consent.stop_texts(db, policy.media, reply.number, now=now))
+    text, count = messages.last_text_to(db, reply.number), 0
+    if reply.stops:
+        beside = () if text is None else (text.practitioner_id,)
+        count = len(consent.stop_texts(db, policy.media, reply.number, beside=beside, now=now))
+    return count + _show(db, policy, reply, text, now)
+
+
+def _show(db: Connection, policy: Policy, reply: Reply, text: Message | None, now: datetime) -> int:
     """Keep what somebody has answered to a text for the practitioner whose session that was about.
 
     It belongs to the text that went to that number last, and nothing follows from it. A gateway says whose number it
     is and proves nothing, so it counts as a mail that is not proved.
     """
-    text, words = messages.last_text_to(db, reply.number), visible(reply.text, longest=LONGEST)
+    words = visible(reply.text, longest=LONGEST)
     if text is None or text.session_id is None or not words:
         return 0
     practitioner = people.practitioner(db, text.practitioner_id, lock=True)  # of two at once, one sees the other

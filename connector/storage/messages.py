@@ -59,6 +59,7 @@ class Message:
 
 
 DELIVERED, FAILED = "delivered", "failed"  # what a gateway tells of a text
+STOPPED = "stopped"  # it was refused since its reader wants no texts, and what follows from that is still to be done
 
 
 def begin(
@@ -136,8 +137,15 @@ def by_key(db: Connection, key: str) -> Message | None:
     return _message(row) if row else None
 
 
-def set_receipt(db: Connection, message_id: UUID, receipt: str, *, now: datetime) -> None:
-    """Note what a gateway has told of a text."""
+def stopped_in(db: Connection, conversation_id: UUID) -> Sequence[Message]:
+    """Return the texts of a conversation from whose refusal something is still to follow."""
+    session = select(conversations.c.session_id).where(conversations.c.id == conversation_id).scalar_subquery()
+    own = (messages.c.session_id == session) & (messages.c.conversation_id == conversation_id)
+    return [_message(row) for row in db.execute(select(messages).where(own, messages.c.receipt == STOPPED))]
+
+
+def set_receipt(db: Connection, message_id: UUID, receipt: str | None, *, now: datetime) -> None:
+    """Note what a gateway has told of a text; None for nothing that lasts."""
     db.execute(update(messages).where(messages.c.id == message_id).values(receipt=receipt, receipt_at=now))
 
 

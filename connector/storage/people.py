@@ -75,6 +75,12 @@ def agree_to_texts(db: Connection, client_id: UUID, *, now: datetime | None) -> 
     db.execute(update(clients).where(own).values(texts_agreed_at=now))
 
 
+def texts_agreed_since(db: Connection, client_id: UUID) -> datetime | None:
+    """Return since when a client wants texts on their phone; None for one who wants none."""
+    found: datetime | None = db.execute(select(clients.c.texts_agreed_at).where(clients.c.id == client_id)).scalar()
+    return found
+
+
 def clients_by_phone(db: Connection, number: str) -> Sequence[Client]:
     """Return the clients with this number; several may share one."""
     return [_client(row) for row in db.execute(select(clients).where(clients.c.phone == number))]

@@ -279,7 +279,7 @@ messages = Table(
     Column("sent_at", UtcDateTime),
     Column("error", StoredSentence),
     Column("remote_id", Text, index=True),  # the gateway's own for a text
-    Column("receipt", String(16)),  # what it has told of it: delivered or failed
+    Column("receipt", String(16)),  # what it has told of it: delivered or failed; or stopped
     Column("receipt_at", UtcDateTime),
     Index(
         "ix_messages_unknown",

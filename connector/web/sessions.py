@@ -27,6 +27,11 @@ from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput,
 _REASON = Sentence("Reason")
 _SAVED = marked("Saved. %(client)s is being told; see below which message arrived.")
 
+_CHANGED = marked(
+    "Something else applies by now than the page showed before. This is how it stands; if your client knows that, say "
+    "so once more."
+)
+
 pages = Blueprint("sessions", __name__, url_prefix=paths.SESSIONS)
 pages.before_request(visit.require)
 
@@ -58,8 +63,7 @@ def every() -> ResponseReturnValue:
 @pages.get("/<uuid:session_id>")
 def show(session_id: UUID) -> ResponseReturnValue:
     """Show everything about one session."""
-    page = load(session_id)
-    return speaking.render("sessions/show.html", page=page, reader=reader_of(page), now=visit.runtime().clock())
+    return _page(session_id)
 
 
 @pages.route("/<uuid:session_id>/time", methods=["GET", "POST"])
@@ -146,7 +150,12 @@ def told(session_id: UUID) -> ResponseReturnValue:
     runtime = visit.runtime()
     with runtime.database.begin() as db:
         own_session(db, visit.practitioner_id(), session_id)
-        consent.told_in_person(db, session_id, by=visit.actor(db), now=runtime.clock())
+        is_current = consent.told_in_person(
+            db, session_id, shown=request.form.get("shown", ""), by=visit.actor(db), now=runtime.clock()
+        )
+    if not is_current:
+        flash(speaking.say(_CHANGED), "warning")
+        return _page(session_id), 409
     flash(speaking.say("Noted: you have told them yourself."), "done")
     return to_session(session_id)
 
@@ -171,6 +180,11 @@ def reader_of(page: SessionPage) -> Teller:
 def to_session(session_id: UUID) -> ResponseReturnValue:
     """Send the browser to a session's page."""
     return redirect(url_for("sessions.show", session_id=session_id), 303)
+
+
+def _page(session_id: UUID) -> str:
+    page = load(session_id)
+    return speaking.render("sessions/show.html", page=page, reader=reader_of(page), now=visit.runtime().clock())
 
 
 def _time_filled(page: SessionPage, now: datetime) -> TimeForm:

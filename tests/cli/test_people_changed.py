@@ -37,6 +37,16 @@ def test_a_corrected_address_gets_at_once_what_is_still_true_and_the_command_say
     assert "Changed about the client: e-mail address" in lines
 
 
+def test_who_corrects_an_address_to_which_no_mail_goes_learns_that(practice: Cli) -> None:
+    alex = str(_client(practice)["id"])
+    practice.ok("clients", "change", alex, "--phone", "+447700900123", "--channel", "sms")
+
+    result = practice.run("clients", "readdress", alex, "--email", "right@example.org")
+
+    assert (result.exit_code, "told at" in result.stdout) == (0, False)
+    assert "no mail goes there" in result.stderr
+
+
 def test_everything_about_a_practitioner_can_be_changed_and_what_is_not_named_stays(practice: Cli) -> None:
     words = ("--name", "Kim Stone", "--email", "stone@example.org", "--zone", "Europe/Paris", "--locale", "de")
     said = practice.ok("practitioners", "change", "kim@example.org", *words, "--buffer", "15", "--session-level", "4")

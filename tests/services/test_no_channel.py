@@ -12,15 +12,17 @@ from connector.domain.facts import PersonChanged
 from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
 from connector.domain.session import Session
+from connector.domain.span import When
 from connector.ports import NotSentError, Receipt, Reply
 from connector.sentence import Sentence
-from connector.services import consent, texts
+from connector.services import consent, conversations, texts
 from connector.services.people import change_client
-from connector.services.views.sessions import SessionRow, session_list
+from connector.services.views.sessions import SessionRow, session_list, session_page
 from connector.services.views.timeline import line_of
-from connector.storage import people, timeline
+from connector.storage import people, sessions, timeline
 from connector.storage.database import Database
 from tests.domain.examples import KIM, client, when
+from tests.services.crashes import CrashError, MortalDatabase
 from tests.services.practice import Practice
 from tests.services.telling import ENGLISH
 from tests.services.test_texts import BOTH, NUMBER, OPERATOR, UNKNOWN, Post, texting
@@ -56,6 +58,12 @@ def kinds(practice: Practice, session: Session) -> list[tuple[str, str]]:
     return [(notice.kind.value, notice.about) for notice in told(practice, session)]
 
 
+def to_robin(post: Post) -> list[tuple[Medium, When]]:
+    """Return by what Robin was told of which times."""
+    own = ((one.medium, one.notice) for one in post.taken if one.notice.to.name == "Robin")
+    return [(medium, notice.session.when) for medium, notice in own if notice.session is not None]
+
+
 def needing(practice: Practice) -> list[SessionRow]:
     with practice.database.read() as db:
         return list(session_list(db, practice.kim.id, now=practice.now).flagged)
@@ -70,6 +78,29 @@ def stop(practice: Practice) -> None:
 def change(practice: Practice, person: Client, **changes: Any) -> None:
     with practice.database.begin() as db:
         change_client(db, person.id, changes, by=OPERATOR, now=practice.now)
+    practice.mail()
+
+
+def readdress(practice: Practice, person: Client, email: str) -> None:
+    with practice.database.begin() as db:
+        conversations.readdress(db, person.id, email, by=OPERATOR, now=practice.now)
+    practice.mail()
+
+
+def shown(practice: Practice, session: Session) -> str:
+    """Return what the page of a session says that it shows."""
+    with practice.database.read() as db:
+        return session_page(db, practice.policy, practice.kim.id, session.id, now=practice.now).version
+
+
+def say_told(practice: Practice, session: Session, version: str) -> bool:
+    with practice.database.begin() as db:
+        return consent.told_in_person(db, session.id, shown=version, by=KIM, now=practice.now)
+
+
+def receive(practice: Practice, told: Receipt | Reply) -> None:
+    with practice.database.begin() as db:
+        texts.receive(db, practice.policy, [told], now=practice.now)
     practice.mail()
 
 
@@ -172,15 +203,18 @@ def test_a_booking_of_somebody_who_never_could_be_told_is_told_to_the_practition
     assert [row.unreached for row in needing(practice)] == [True]
 
 
-def test_who_can_still_be_mailed_needs_nobody_after_stop(practice: Practice, post: Post) -> None:
+def test_who_can_still_be_mailed_needs_nobody_after_stop_and_it_is_told_once(practice: Practice, post: Post) -> None:
     person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
     booked = practice.book(of=person)
 
+    practice.book(96, of=person)
+
+    stop(practice)
     stop(practice)
     practice.move(booked, when(60))
 
-    assert (told(practice, booked), needing(practice)) == ([], [])
-    assert post.kinds(Medium.EMAIL) == ["booked", "moved"]
+    assert (kinds(practice, booked), needing(practice)) == ([("texts_ended", "")], [])
+    assert post.kinds(Medium.EMAIL) == ["booked", "booked", "moved"]
 
 
 def test_a_text_that_waited_for_the_morning_when_stop_came_is_told_to_the_practitioner(
@@ -205,8 +239,71 @@ def test_a_session_needs_nobody_any_more_once_its_client_can_be_told(
     change(practice, robin, email="robin@client.example", media=BOTH)
 
     assert needing(practice) == []
-    assert [one.notice.session.when for one in post.taken if one.notice.to.address == "robin@client.example"
-            if one.notice.session] == [when(60)]  # fmt: skip
+    assert to_robin(post)[1:] == [(Medium.EMAIL, when(60))]
+
+
+ENTERED: dict[str, Callable[[Practice, Client], None]] = {
+    "readdressed": lambda practice, person: readdress(practice, person, "robin@client.example"),
+    "changed": lambda practice, person: change(practice, person, email="robin@client.example"),
+}
+
+
+@pytest.mark.parametrize("entered", ENTERED)
+def test_an_address_at_which_a_client_is_not_told_anything_ends_no_need(
+    practice: Practice, post: Post, robin: Client, entered: str
+) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+
+    ENTERED[entered](practice, robin)
+    assert [row.unreached for row in needing(practice)] == [True]
+    assert to_robin(post) == [(Medium.SMS, when(48))]
+
+    change(practice, robin, media=BOTH)
+    assert needing(practice) == []
+    assert to_robin(post)[1:] == [(Medium.EMAIL, when(60))]
+
+
+def test_what_a_gateway_had_refused_as_stopped_is_told_once_texts_are_agreed_to_anew(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    booked = practice.book(of=robin)
+    post.wrong = {Medium.SMS: STOPPED}
+    practice.move(booked, when(60))
+    assert len(needing(practice)) == 1
+    post.wrong = {}
+
+    change(practice, robin, texts_agreed=True)
+
+    assert to_robin(post) == [(Medium.SMS, when(48)), (Medium.SMS, when(60))]
+    assert needing(practice) == []
+
+
+def test_who_agrees_to_texts_that_nobody_sends_needs_their_practitioner_on(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+    practice.policy = replace(practice.policy, media=frozenset({Medium.EMAIL}))
+
+    change(practice, robin, texts_agreed=True)
+
+    assert [row.unreached for row in needing(practice)] == [True]
+    assert kinds(practice, booked) == [("no_channel", ""), ("no_channel", "moved")]
+
+
+def test_a_text_in_doubt_is_not_repeated_to_who_agrees_anew_and_needs_the_practitioner_on(
+    practice: Practice, post: Post, robin: Client
+) -> None:
+    post.wrong = {Medium.SMS: UNKNOWN}
+    practice.book(of=robin)
+    stop(practice)
+    post.wrong = {}
+
+    change(practice, robin, texts_agreed=True)
+
+    assert to_robin(post) == []
+    assert [row.unreached for row in needing(practice)] == [True]
 
 
 def test_a_practitioner_who_has_told_their_client_is_not_asked_again(practice: Practice, robin: Client) -> None:
@@ -215,14 +312,28 @@ def test_a_practitioner_who_has_told_their_client_is_not_asked_again(practice: P
     practice.move(booked, when(60))
 
     for _ in range(2):
-        with practice.database.begin() as db:
-            consent.told_in_person(db, booked.id, by=KIM, now=practice.now)
+        assert say_told(practice, booked, shown(practice, booked))
     assert needing(practice) == []
     assert practice.happened(booked).count("FlagCleared") == 1
 
     practice.move(booked, when(62))
     assert kinds(practice, booked)[-1] == ("no_channel", "moved")
     assert len(needing(practice)) == 1
+
+
+def test_who_has_told_what_an_older_page_showed_has_not_told_what_stands(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+    stop(practice)
+    practice.move(booked, when(60))
+    before = shown(practice, booked)
+    practice.move(booked, when(72))
+
+    assert not say_told(practice, booked, before)
+    assert len(needing(practice)) == 1
+
+    before = shown(practice, booked)
+    assert say_told(practice, booked, before)
+    assert needing(practice) == []
 
 
 def test_what_has_stopped_texts_is_told_in_words(practice: Practice, robin: Client) -> None:
@@ -289,3 +400,67 @@ def test_a_text_in_doubt_is_not_known_to_who_can_be_told_nothing_any_more(
     stop(practice)
 
     assert kinds(practice, booked) == [("no_channel", "booked")]
+
+
+def test_what_follows_from_the_word_of_a_gateway_is_noted_after_a_death_too(sqlite_url: str) -> None:
+    mortal = MortalDatabase(sqlite_url)
+    practice = texting(mortal)
+    practice.runtime.sender = post = Post(wrong={Medium.SMS: STOPPED})
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    post.before = lambda letter: mortal.die_at("after commit", 0) if letter.medium is Medium.SMS else None
+    with pytest.raises(CrashError):
+        practice.book(of=person)
+    mortal.revive()
+    post.before = lambda _: None
+    assert agreed(practice, person)
+
+    practice.mail()
+
+    assert not agreed(practice, person)
+    with practice.database.read() as db:
+        [booked] = sessions.of_client(db, person.id, since=practice.now)
+    assert kinds(practice, booked) == [("not_delivered", "booked")]
+
+
+def test_the_word_of_a_gateway_about_a_text_of_before_ends_no_agreement_given_anew(
+    practice: Practice, robin: Client
+) -> None:
+    booked = practice.book(of=robin)
+    practice.wait(minutes=1)
+    stop(practice)
+    change(practice, robin, texts_agreed=True)
+
+    receive(practice, Receipt(remote_id="SM1", state="failed", stopped=True))
+
+    assert agreed(practice, robin)
+    assert kinds(practice, booked)[-1] == ("not_delivered", "booked")
+
+
+def test_a_gateway_that_says_later_why_a_text_did_not_arrive_is_heard(practice: Practice, robin: Client) -> None:
+    booked = practice.book(of=robin)
+
+    receive(practice, Receipt(remote_id="SM1", state="failed"))
+    receive(practice, Receipt(remote_id="SM1", state="failed", stopped=True))
+
+    assert not agreed(practice, robin)
+    assert kinds(practice, booked) == [("not_delivered", "booked"), ("no_channel", "booked")]
+
+
+def test_words_that_may_mean_the_session_end_nothing_and_are_shown(practice: Practice) -> None:
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    booked = practice.book(of=person)
+
+    receive(practice, Reply(number=NUMBER, text="Cancel please"))
+
+    assert agreed(practice, person)
+    assert kinds(practice, booked) == [("client_wrote", "Cancel please")]
+
+
+def test_words_by_which_a_gateway_itself_has_ended_texts_are_shown_as_well(practice: Practice) -> None:
+    person = practice.another_client(replace(client(name="Alex", phone=NUMBER), media=BOTH, texts_agreed=True))
+    booked = practice.book(of=person)
+
+    receive(practice, Reply(number=NUMBER, text="Cancel please", stops=True))
+
+    assert not agreed(practice, person)
+    assert sorted(kind for kind, _about in kinds(practice, booked)) == ["client_wrote", "texts_ended"]

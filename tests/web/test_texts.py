@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connector.domain.people import Medium
-from connector.domain.session import Session
+from connector.domain.session import Edit, Location, LocationKind, Session
 from connector.ports import Letter, NotSentError, Receipt, Reply
 from connector.sentence import Sentence
 from connector.services import texts
@@ -67,6 +68,11 @@ def book(stage: Stage, phones: Phones) -> Callable[[], Session]:
         return booked
 
     return book
+
+
+def version_of(page: str) -> str:
+    [told] = re.findall(r'/told">.*?name="shown" value="([^"]*)"', page, re.DOTALL)
+    return str(told)
 
 
 def shown(stage: Stage, booked: Session) -> str:
@@ -187,7 +193,17 @@ def test_a_client_whom_nothing_reaches_needs_the_practitioner_until_they_say_tha
     assert "Texts to their phone were stopped" in text
     assert "texts_" not in text
 
-    assert browser.post(f"{page}/told").status_code == 303
+    online = Location(kind=LocationKind.ONLINE, text="https://meet.example.org/kim")
+    with stage.runtime.database.begin() as db:  # meanwhile
+        sessions.edit(db, stage.runtime.policy, booked.id, Edit(location=online), by=stage.by, now=stage.now)
+    stage.mail()
+    stale = browser.post(f"{page}/told", {"shown": version_of(text)})
+    assert stale.status_code == 409
+    assert "Something else applies by now" in stale.text
+    assert browser.post(f"{page}/told").status_code == 409
+    assert "Please tell them yourself" in browser.get("/sessions").text
+
+    assert browser.post(f"{page}/told", {"shown": version_of(stale.text)}).status_code == 303
     assert "Please tell them yourself" not in browser.get("/sessions").text
     again = browser.get(page).text
     assert "There is no way to tell" in again

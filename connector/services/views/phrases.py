@@ -64,6 +64,7 @@ LETTERS = {
     NoticeKind.NOT_TOLD: marked("news that a message could not be sent in time"),
     NoticeKind.NO_CHANNEL: marked("news that the client can be told nothing"),
     NoticeKind.ARRIVED_AFTER_ALL: marked("news that a message has arrived after all"),
+    NoticeKind.TEXTS_ENDED: marked("news that the client gets no texts any more"),
     NoticeKind.SIGN_IN: marked("sign-in link"),
 }
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from connector.domain import conversation as rules
 from connector.domain.client_mail import ClientMail
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind, EntryWords, entries_for
@@ -157,6 +158,7 @@ class SessionPage:
         untexted: Whether they could be texted, had they agreed to it.
         unreached: Whether the session is to come, and there is no way to tell them anything.
         is_told: Whether they know all that stands, or their practitioner has said that they told them.
+        version: What stands; another page shows something else.
         is_night: Whether it is, on their clock: texts that can wait do.
         told_by: The media by which they surely know what stands.
         missing_in: The names of the connected calendars that do not show the session as it is wanted.
@@ -179,6 +181,7 @@ class SessionPage:
     untexted: bool
     unreached: bool
     is_told: bool
+    version: str
     is_night: bool
     told_by: tuple[Medium, ...]
     calendars: tuple[CalendarView, ...]
@@ -267,6 +270,7 @@ def session_page(
         untexted=Medium.SMS in policy.media and bool(client.phone) and not client.texts_agreed,
         unreached=session.when.span.start > now and not client.reachable & policy.media and not client.erased,
         is_told=session_id not in conversations.unreached(db, practitioner_id),
+        version=rules.version(session, offers.in_state(db, session_id, OfferState.OPEN)),
         is_night=by_day(now, client.zone) != now,
         told_by=tuple(conversing.told_by(db, session, now=now)),
         calendars=views,
