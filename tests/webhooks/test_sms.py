@@ -344,12 +344,13 @@ def test_another_answer_is_shown_to_the_practitioner_and_changes_nothing(
 def test_start_after_stop_is_shown_and_agrees_to_nothing(
     practice: Practice, alex: Client, booked: Session, door: FlaskClient
 ) -> None:
-    for n, words in enumerate(("STOP", "START")):
-        assert push(door, {"MessageSid": f"SM{n + 2}", "From": NUMBER, "Body": words}) == 204
+    assert push(door, {"MessageSid": "SM2", "From": NUMBER, "Body": "STOP"}) == 204
+    practice.wait(minutes=1)
+    assert push(door, {"MessageSid": "SM3", "From": NUMBER, "Body": "START"}) == 204
 
     with practice.database.read() as db:
         assert not people.client(db, alex.id).texts_agreed
-    assert told_practitioner(practice, booked) == ["client_wrote"]
+    assert told_practitioner(practice, booked) == ["texts_ended", "client_wrote"]
 
 
 def test_an_answer_belongs_to_the_text_that_went_to_its_number_last(
