@@ -157,7 +157,7 @@ def _garbled(reason: Unclear, event: Component) -> Garbled:
     word = words.pop() if len(words) == 1 else ""
     return Garbled(
         reason=reason,
-        uid=event.value("UID")[:_LONGEST_UID],
+        uid=_uid(event),
         answer=Attendance(word) if word in set(Attendance) else None,
         stamp=_stamp(event),
         comment=_comment(event),
@@ -165,11 +165,21 @@ def _garbled(reason: Unclear, event: Component) -> Garbled:
     )
 
 
+def _uid(event: Component) -> str:
+    """Return what an object is about; empty if that is no name that we could have given.
+
+    A database is asked for it: what has characters that nobody can see, such as NUL, is asked for nowhere.
+    """
+    uid = event.value("UID")
+    is_one = len(uid) <= _LONGEST_UID and uid.isprintable() and "\ufffd" not in uid
+    return uid if is_one else ""
+
+
 def _meant(method: str, event: Component, data: bytes) -> CalendarMessage:
     if any(line.name in reading.RECURRENCE for line in event.lines):
         raise UnclearError(Unclear.SERIES)
-    uid, sequence = event.value("UID"), event.value("SEQUENCE")
-    if not 0 < len(uid) <= _LONGEST_UID or not uid.isprintable() or "\ufffd" in uid:
+    uid, sequence = _uid(event), event.value("SEQUENCE")
+    if not uid:
         raise UnclearError(Unclear.UID)
     if sequence and not _NUMBER.fullmatch(sequence):
         raise UnclearError(Unclear.SEQUENCE)

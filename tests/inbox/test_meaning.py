@@ -122,6 +122,22 @@ def test_of_an_answer_that_is_not_clear_is_read_what_can_be() -> None:
     )
 
 
+@pytest.mark.parametrize("uid", ["a\0b", "a\x07b", "\ud800", "x" * 300])
+def test_what_is_no_name_that_we_could_have_given_is_none(uid: str) -> None:
+    found = meaning(mails.answer(mails.calendar("REPLY", "RECURRENCE-ID:20261203T130000Z", uid=uid)))
+    assert isinstance(found, Garbled)
+    assert found.uid == ""
+
+
+def test_no_words_hold_what_no_database_takes() -> None:
+    body = mails.part("text/plain; charset=utf-8", "I am\0 ill")
+    data = f"From: {CLIENT}\r\nTo: {mails.ORGANIZER}\r\nSubject: Re\r\nMIME-Version: 1.0\r\n{body}".encode()
+    found = meaning(data)
+    assert isinstance(found, Words)
+    assert "ill" in found.text
+    assert "\0" not in found.text
+
+
 def test_an_answer_says_whom_it_answers_as_far_as_it_tells() -> None:
     other = mails.calendar("REPLY", "ORGANIZER:mailto:Eve@evil.example", "ORGANIZER;CN=x:invalid:nomail")
     silent = mails.calendar().replace(f"ORGANIZER:mailto:{mails.ORGANIZER}\r\n", "")
