@@ -34,8 +34,10 @@ A class exists only where some caller acts differently.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Self
+from uuid import UUID
 
 from connector.sentence import Paragraph, Sentence, Value
 
@@ -110,16 +112,76 @@ class WallTimeError(RuleError):
         self.choices = tuple(choices)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """What keeps a time from everybody else: a session, or a time that is held for its client.
+
+    Attributes:
+        start: Since when it does, aware UTC.
+        end: Until when, the practitioner's buffer included.
+        session_id: Whose time it is, or whose client may choose it.
+        is_hold: Whether it is held, and not yet booked.
+        offer_id: The offer it is held by; None for a session, and for a time its practitioner is asked about.
+    """
+
+    start: datetime
+    end: datetime
+    session_id: UUID
+    is_hold: bool
+    offer_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something stands at a time in another calendar, or nobody knows whether it does; never what it is.
+
+    Attributes:
+        id: Another one as soon as anything of it is different: who has accepted it has accepted just this.
+        start: When it begins, or the time of which nobody knows, aware UTC.
+        end: Likewise.
+        is_blind: Whether nobody knows.
+        calendar: The name of the calendar.
+    """
+
+    id: str
+    start: datetime
+    end: datetime
+    is_blind: bool
+    calendar: str
+
+
 class TimeTakenError(RuleError):
-    """The time, buffer included, belongs to another session or another client's offer."""
+    """The time, buffer included, belongs to another session or another client's offer; `kept` says what keeps it."""
+
+    def __init__(
+        self, words: str, /, *, code: str, kept: Sequence[Keeper] = (), field: str | None = None, **values: Any
+    ) -> None:
+        super().__init__(words, code=code, field=field, **values)
+        self.kept = tuple(kept)
 
 
 class ConflictError(RuleError):
-    """Something stands at the time in another calendar, or nobody knows; `key` names what, for who accepts it."""
+    """Something stands at the time in another calendar, or nobody knows.
 
-    def __init__(self, words: str, /, *, code: str, key: str, field: str | None = None, **values: Any) -> None:
+    Attributes:
+        key: Names all of it, for who accepts what they were shown.
+        found: Each of it, for who accepts one thing after another.
+    """
+
+    def __init__(
+        self,
+        words: str,
+        /,
+        *,
+        code: str,
+        key: str,
+        found: Sequence[Finding] = (),
+        field: str | None = None,
+        **values: Any,
+    ) -> None:
         super().__init__(words, code=code, field=field, **values)
         self.key = key
+        self.found = tuple(found)
 
 
 class OfferClosedError(RuleError):

@@ -35,6 +35,7 @@ class BlindSpot:
         events: How many events of it could not be read when it was last read.
     """
 
+    calendar_id: UUID
     calendar: str
     since: datetime | None
     unreadable: bool
@@ -97,6 +98,7 @@ def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, 
     )
     query = (
         select(
+            calendars.c.id,
             calendars.c.name,
             calendars.c.busy_at,
             calendars.c.busy_trouble,
@@ -115,6 +117,7 @@ def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, 
     lost = ConnectionState.ACCESS_LOST.value
     return [
         BlindSpot(
+            calendar_id=row.id,
             calendar=row.name,
             since=row.busy_at,
             unreadable=row.busy_trouble is not None or row.state == lost,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Select, and_, delete, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.span import Span
-from connector.errors import TimeTakenError
+from connector.errors import Keeper, TimeTakenError
 from connector.storage.database import is_time_taken
-from connector.storage.tables import occupancy
+from connector.storage.tables import alternatives, occupancy
+
+_HELD = "held"
+_MOST_KEEPERS = 100
+_HOLD = f"{EntryKind.HOLD}:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,9 @@ def keep(db: Connection, practitioner_id: UUID, session_id: UUID, times: Collect
         db.execute(delete(occupancy).where(occupancy.c.key.in_(released_keys)))
     if not additions:
         return
+    spans = [Span(start=starts_at, end=ends_at) for _key, (starts_at, ends_at, _state) in additions]
+    if kept := keepers(db, practitioner_id, spans, besides=session_id):  # which the database does not say
+        raise time_taken(kept)
     rows = [
         {
             "key": key,
@@ -59,21 +68,48 @@ def keep(db: Connection, practitioner_id: UUID, session_id: UUID, times: Collect
         raise
 
 
-def time_taken() -> TimeTakenError:
+def time_taken(kept: Sequence[Keeper] = ()) -> TimeTakenError:
     """Say that a time is somebody else's."""
     return TimeTakenError(
         "That time is taken by another session, or is kept free for another client. Choose a different time.",
         code="time_taken",
+        kept=kept,
         field="when",
     )
 
 
 def taken(db: Connection, practitioner_id: UUID, span: Span, *, besides: UUID) -> bool:
     """Whether anything of another session than `besides` occupies part of `span`, which has its buffer in it."""
-    query = select(occupancy.c.key).where(
-        occupancy.c.practitioner_id == practitioner_id,
-        occupancy.c.session_id != besides,
-        occupancy.c.starts_at < span.end,
-        occupancy.c.ends_at > span.start,
+    return db.execute(_others(practitioner_id, [span], besides).limit(1)).first() is not None
+
+
+def keepers(db: Connection, practitioner_id: UUID, spans: Sequence[Span], *, besides: UUID) -> Sequence[Keeper]:
+    """Return what of other sessions than `besides` occupies part of these, each with its buffer in it; earliest first.
+
+    At most a hundred: it is told to people and programs, and each of them is a reason.
+    """
+    rows = db.execute(
+        _others(practitioner_id, spans, besides).order_by(occupancy.c.starts_at, occupancy.c.key).limit(_MOST_KEEPERS)
+    ).all()
+    if not rows:
+        return ()
+    holds = [EntryKey.parse(row.key).id for row in rows if row.key.startswith(_HOLD)]
+    query = select(alternatives.c.id, alternatives.c.offer_id).where(alternatives.c.id.in_(holds))
+    offers = {f"{_HOLD}{row.id}": row.offer_id for row in db.execute(query)} if holds else {}
+    return [
+        Keeper(
+            start=row.starts_at,
+            end=row.ends_at,
+            session_id=row.session_id,
+            is_hold=row.state == _HELD,
+            offer_id=offers.get(row.key),
+        )
+        for row in rows
+    ]
+
+
+def _others(practitioner_id: UUID, spans: Sequence[Span], besides: UUID) -> Select[Any]:
+    overlaps = (and_(occupancy.c.starts_at < span.end, occupancy.c.ends_at > span.start) for span in spans)
+    return select(occupancy).where(
+        occupancy.c.practitioner_id == practitioner_id, occupancy.c.session_id != besides, or_(*overlaps)
     )
-    return db.execute(query.limit(1)).first() is not None

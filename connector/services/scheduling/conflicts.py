@@ -7,7 +7,7 @@ read first (`free_busy.read_now`), outside any transaction; the use case looks a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,12 +17,14 @@ from sqlalchemy import Connection
 from connector.domain.facts import ConflictAccepted
 from connector.domain.people import Actor
 from connector.domain.span import When, zone_named
-from connector.errors import ConflictError
+from connector.errors import ConflictError, Finding
 from connector.sentence import Paragraph, Sentence, Zone
 from connector.services.policy import Policy
 from connector.services.sync import free_busy
 from connector.storage import busy
 from connector.storage.busy import BlindSpot, BusyTime
+
+_EXACT = "%Y%m%dT%H%M%S"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,32 @@ class Findings:
         return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
     @property
+    def each(self) -> tuple[Finding, ...]:
+        """What there is, one by one: each thing that stands at one of the times, each blind spot at each of them."""
+        return (*self._each_standing(), *self._each_blind())
+
+    def _each_standing(self) -> Iterator[Finding]:
+        for when, other in self.standing:
+            yield Finding(
+                id=_digest(when, other.calendar_id, f"{other.span.start:{_EXACT}} {other.span.end:{_EXACT}}"),
+                start=other.span.start,
+                end=other.span.end,
+                is_blind=False,
+                calendar=other.calendar,
+            )
+
+    def _each_blind(self) -> Iterator[Finding]:
+        for when in self.times:
+            for spot in self.blind:
+                yield Finding(
+                    id=_digest(when, spot.calendar_id, f"{spot.stale} {spot.events}"),
+                    start=when.span.start,
+                    end=when.span.end,
+                    is_blind=True,
+                    calendar=spot.calendar,
+                )
+
+    @property
     def sentences(self) -> Paragraph:
         """What there is to say to the practitioner."""
         standing = (_sentence(when, other) for when, other in self.standing)
@@ -64,6 +92,7 @@ class Findings:
             code="conflict_in_calendar",
             field="when",
             key=self.key,
+            found=self.each,
             findings=self.sentences,
         )
 
@@ -74,17 +103,21 @@ class Consent:
 
     Attributes:
         shown: The key of those they were shown and accept; others they have to be shown first.
+        each: The ids of those they accept one by one; what is none of these they have to be shown first.
         anything: Whether they accept whatever there is.
         unread: Whether calendars of which nobody knows are passed over: nobody was asked about them.
     """
 
     shown: str = ""
+    each: frozenset[str] = frozenset()
     anything: bool = False
     unread: bool = False
 
     def covers(self, findings: Findings) -> bool:
         """Whether something may be saved in spite of these."""
-        return self.anything or not findings or self.shown == findings.key
+        if self.anything or not findings or self.shown == findings.key:
+            return True
+        return self.each.issuperset(finding.id for finding in findings.each)
 
 
 ANYTHING = Consent(anything=True)
@@ -152,3 +185,8 @@ def _sentence(when: When, other: BusyTime) -> Sentence:
         end=end.time() if end.date() == start.date() else end,
         zone=Zone(when.zone),
     )
+
+
+def _digest(when: When, calendar_id: UUID, what: str) -> str:
+    parts = (f"{when.span.start:{_EXACT}}", f"{when.span.end:{_EXACT}}", str(calendar_id), what)
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]

@@ -193,11 +193,12 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
     """Raise TimeTakenError if an alternative overlaps a time that is kept for another session."""
     for alternative in offer.alternatives:
         span = alternative.when.span.padded(practitioner.buffer)
-        if occupancy.taken(db, practitioner.id, span, besides=offer.session_id):
+        if kept := occupancy.keepers(db, practitioner.id, [span], besides=offer.session_id):
             raise TimeTakenError(
                 "This time overlaps another session, or a time that is kept free for another client: %(when)s. Choose "
                 "a different time.",
                 code="alternative_overlaps",
+                kept=kept,
                 field="alternatives",
                 when=alternative.when.local,
             )

@@ -74,6 +74,49 @@ def test_what_was_shown_is_accepted_and_nothing_else_and_the_timeline_notes_it(
     assert [(fact.when, fact.calendars, fact.unread) for fact in accepted] == [(when(48), (private.name,), ())]
 
 
+def test_each_thing_is_accepted_by_itself_and_neither_a_changed_nor_a_further_one_with_it(
+    practice: Practice, private: Calendar
+) -> None:
+    there = remote(practice, "private")
+    event = there.add_foreign(when(48).span)
+    read_now(practice, when(48))
+    seen = find(practice, when(48)).each
+    assert [(one.start, one.end, one.calendar, one.is_blind) for one in seen] == [
+        (when(48).span.start, when(48).span.end, private.name, False)
+    ]
+    accepted = Consent(each=frozenset(one.id for one in seen))
+    there.add_foreign(when(48.5).span)
+    again(practice)
+    with pytest.raises(ConflictError) as refused:
+        book(practice, when(48), accepted)
+    assert [one.id in accepted.each for one in refused.value.found] == [True, False]
+    there.delete(event)
+    there.add_foreign(when(48, minutes=40).span)
+    again(practice)
+    with pytest.raises(ConflictError):
+        book(practice, when(48), Consent(each=frozenset(one.id for one in refused.value.found)))
+    book(practice, when(48), Consent(each=frozenset(one.id for one in find(practice, when(48)).each)))
+
+
+@pytest.mark.usefixtures("private")
+def test_what_was_accepted_for_one_time_is_not_for_another(practice: Practice) -> None:
+    remote(practice, "private").add_foreign(when(48, minutes=300).span)
+    read_now(practice, when(53))
+    accepted = Consent(each=frozenset(one.id for one in find(practice, when(48)).each))
+    with pytest.raises(ConflictError):
+        book(practice, when(49), accepted)
+
+
+def test_a_blind_spot_is_accepted_by_itself(practice: Practice, calendar: Calendar) -> None:
+    remote(practice).offline = TransientError("no answer")
+    read_now(practice, when(48))
+    (spot,) = find(practice, when(48)).each
+    assert (spot.is_blind, spot.calendar, spot.start) == (True, calendar.name, when(48).span.start)
+    with pytest.raises(ConflictError):
+        book(practice, when(48), Consent(each=frozenset({"somethingelse"})))
+    book(practice, when(48), Consent(each=frozenset({spot.id})))
+
+
 def test_a_use_case_that_asked_nobody_refuses_what_is_known_to_stand_there(
     practice: Practice, private: Calendar
 ) -> None:
@@ -189,6 +232,12 @@ def read_now(
         clock=practice.clock,
         patience=patience,
     )
+
+
+def again(practice: Practice) -> None:
+    """Have the calendars read once more, a little later."""
+    practice.wait(seconds=1)
+    read_now(practice, when(54))
 
 
 def find(practice: Practice, *times: When) -> Findings:

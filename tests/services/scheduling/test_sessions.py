@@ -35,6 +35,21 @@ def test_an_overlapping_session_is_refused_and_nothing_is_kept_of_it(practice: P
     assert len(practice.kept()) == 1
 
 
+def test_whoever_is_refused_a_time_is_told_what_keeps_it(database: Database) -> None:
+    practice = Practice(database, buffer=10)
+    booked = practice.book(48)
+    offered = practice.offer(practice.book(60, of=practice.another_client()), 49)
+    with pytest.raises(TimeTakenError) as refused:
+        practice.book(48.5, of=practice.another_client())
+    session, hold = refused.value.kept
+    assert (session.session_id, session.is_hold, session.offer_id) == (booked.id, False, None)
+    assert session.end - booked.when.span.end == timedelta(minutes=10)
+    assert (hold.session_id, hold.is_hold, hold.offer_id) == (offered.session_id, True, offered.id)
+    with pytest.raises(TimeTakenError) as overlapping:
+        practice.draft(booked, 49)
+    assert [kept.offer_id for kept in overlapping.value.kept] == [offered.id]
+
+
 def test_a_buffer_keeps_the_gap_after_a_session(database: Database) -> None:
     practice = Practice(database, buffer=15)
     practice.book(48)
