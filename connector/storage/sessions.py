@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,40 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
 from connector.domain.facts import FlagReason
+from connector.domain.offer import OfferState
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
 from connector.domain.span import Span, When
 from connector.errors import NotFoundError
-from connector.storage.tables import sessions
+from connector.storage.tables import offers, sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Which sessions are sought; None leaves a thing open.
+
+    Attributes:
+        ends_after: Those that end after it, aware UTC.
+        starts_before: Those that begin before it, likewise.
+        flagged: Whether they are marked as needing their practitioner, for whatever reason.
+    """
+
+    practitioner_id: UUID | None = None
+    client_id: UUID | None = None
+    series_id: UUID | None = None
+    ends_after: datetime | None = None
+    starts_before: datetime | None = None
+    state: SessionState | None = None
+    flag: FlagReason | None = None
+    flagged: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A session, and what of offers hangs on it."""
+
+    session: Session
+    open_offer_id: UUID | None
+    draft_id: UUID | None
 
 
 def add(db: Connection, session: Session) -> None:
@@ -45,6 +76,29 @@ def get(db: Connection, session_id: UUID) -> Session:
     if row is None:
         raise NotFoundError("There is no such session.", code="session_not_found")
     return session_of(row)
+
+
+def standing(db: Connection, session_id: UUID) -> Standing:
+    """Return a session with its open offer and its draft.
+
+    Raises: NotFoundError.
+    """
+    row = db.execute(_STANDING.where(sessions.c.id == session_id)).first()
+    if row is None:
+        raise NotFoundError("There is no such session.", code="session_not_found")
+    return _standing_of(row)
+
+
+def sought(
+    db: Connection, what: Sought, *, after: tuple[datetime, UUID] | None = None, most: int
+) -> Sequence[Standing]:
+    """Return the sessions sought by start and id, those `after` a start and id; `most` at most, in one statement."""
+    query = _STANDING.where(*_conditions(what)).order_by(sessions.c.starts_at, sessions.c.id).limit(most)
+    if after is not None:
+        start, session_id = after
+        later = and_(sessions.c.starts_at == start, sessions.c.id > session_id)
+        query = query.where(sessions.c.starts_at >= start, or_(sessions.c.starts_at > start, later))
+    return [_standing_of(row) for row in db.execute(query)]
 
 
 def known_as(db: Connection, word: str) -> Session | None:
@@ -162,3 +216,32 @@ def _changing(session: Session) -> dict[str, Any]:
         "flag": session.flag.value if session.flag else None,
         "published": session.published,
     }
+
+
+def _conditions(what: Sought) -> Iterator[ColumnElement[bool]]:
+    equal = (
+        (sessions.c.practitioner_id, what.practitioner_id),
+        (sessions.c.client_id, what.client_id),
+        (sessions.c.series_id, what.series_id),
+        (sessions.c.state, what.state.value if what.state else None),
+        (sessions.c.flag, what.flag.value if what.flag else None),
+    )
+    yield from (column == value for column, value in equal if value is not None)
+    if what.ends_after is not None:
+        yield sessions.c.ends_at > what.ends_after
+    if what.starts_before is not None:
+        yield sessions.c.starts_at < what.starts_before
+    if what.flagged is not None:
+        yield sessions.c.flag.is_not(None) if what.flagged else sessions.c.flag.is_(None)
+
+
+def _standing_of(row: Row[Any]) -> Standing:
+    return Standing(session=session_of(row), open_offer_id=row.open_offer_id, draft_id=row.draft_id)
+
+
+_OPEN, _DRAFT = offers.alias("open_offers"), offers.alias("drafts")  # of either a session has one at most
+_STANDING = (
+    select(sessions, _OPEN.c.id.label("open_offer_id"), _DRAFT.c.id.label("draft_id"))
+    .outerjoin(_OPEN, and_(_OPEN.c.session_id == sessions.c.id, _OPEN.c.state == OfferState.OPEN.value))
+    .outerjoin(_DRAFT, and_(_DRAFT.c.session_id == sessions.c.id, _DRAFT.c.state == OfferState.DRAFT.value))
+)

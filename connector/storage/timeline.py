@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,14 @@ from connector.storage.tables import facts
 
 _COMMON = {field.name for field in fields(Fact)}
 _OneFact = TypeVar("_OneFact", bound=Fact)
+
+
+class Subject(StrEnum):
+    """Whose timeline it is: the column that names them."""
+
+    SESSION = "session_id"
+    PRACTITIONER = "practitioner_id"
+    CONNECTION = "connection_id"
 
 
 def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> None:
@@ -55,6 +64,19 @@ def of_connection(db: Connection, connection_id: UUID) -> Sequence[AnyFact | Unk
     """Return what happened to a connection, oldest first."""
     query = select(facts).where(facts.c.connection_id == connection_id).order_by(facts.c.id)
     return [fact_of(row) for row in db.execute(query)]
+
+
+def page(
+    db: Connection, subject: Subject, identity: UUID, *, after: int = 0, most: int
+) -> Sequence[tuple[int, AnyFact | UnknownFact]]:
+    """Return what happened to a session, a practitioner or a connection, oldest first, each with its number.
+
+    To read on, ask for what comes `after` the last one's number. What others are just about to store may have a lower
+    one, so this is a list, and no feed.
+    """
+    own = facts.c[subject.value] == identity
+    query = select(facts).where(own, facts.c.id > after).order_by(facts.c.id).limit(most)
+    return [(row.id, fact_of(row)) for row in db.execute(query)]
 
 
 def of_kind(db: Connection, practitioner_id: UUID, kind: type[_OneFact], *, since: datetime) -> Sequence[_OneFact]:

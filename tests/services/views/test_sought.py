@@ -1,0 +1,113 @@
+"""Sessions are sought by what holds of them, page by page, in one statement a page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from connector.domain.facts import FlagReason
+from connector.domain.session import Session, SessionState, book
+from connector.errors import NotFoundError
+from connector.storage import sessions
+from connector.storage.database import Database
+from connector.storage.sessions import Sought, Standing
+from tests.counting import statements
+from tests.domain.examples import KIM, PRACTICE, when
+from tests.services.practice import Practice
+
+
+def found(database: Database, what: Sought, *, most: int = 100) -> list[Standing]:
+    """Return all of them, page by page."""
+    result: list[Standing] = []
+    after: tuple[datetime, UUID] | None = None
+    while True:
+        with database.read() as db:
+            page = sessions.sought(db, what, after=after, most=most)
+        result += page
+        if len(page) < most:
+            return result
+        after = (page[-1].session.when.span.start, page[-1].session.id)
+
+
+def ids(standing: list[Standing]) -> list[UUID]:
+    return [one.session.id for one in standing]
+
+
+def test_each_condition_leaves_out_what_it_does_not_hold_of(practice: Practice) -> None:
+    elsewhere = Practice(practice.database)
+    foreign = elsewhere.book(48)
+    other = practice.another_client()
+    first, second, third = practice.book(48), practice.book(72, of=other), practice.book(96)
+    practice.reject(practice.offer(second, 120))
+    practice.cancel(third)
+    own = Sought(practitioner_id=practice.kim.id)
+    expected: list[tuple[Sought, set[Session]]] = [
+        (Sought(), {first, second, third, foreign}),
+        (own, {first, second, third}),
+        (Sought(client_id=other.id), {second}),
+        (replace(own, state=SessionState.CANCELLED), {third}),
+        (replace(own, flag=FlagReason.REJECTED), {second}),
+        (replace(own, flag=FlagReason.LAPSED), set()),
+        (replace(own, flagged=True), {second}),
+        (replace(own, flagged=False), {first, third}),
+        (replace(own, series_id=uuid4()), set()),
+        (replace(own, ends_after=first.when.span.end), {second, third}),
+        (replace(own, starts_before=third.when.span.start), {first, second}),
+        (replace(own, ends_after=first.when.span.start, starts_before=second.when.span.start), {first}),
+    ]
+    for what, which in expected:
+        assert set(ids(found(practice.database, what))) >= {one.id for one in which}, what
+        if what != Sought():
+            assert len(found(practice.database, what)) == len(which), what
+
+
+def test_a_session_stands_with_its_open_offer_and_its_draft(practice: Practice) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 72)
+    draft = practice.draft(booked, 96)
+    with practice.database.read() as db:
+        standing = sessions.standing(db, booked.id)
+    assert (standing.session.id, standing.open_offer_id, standing.draft_id) == (booked.id, offer.id, draft.id)
+    assert found(practice.database, Sought(practitioner_id=practice.kim.id)) == [standing]
+    with practice.database.read() as db, pytest.raises(NotFoundError):
+        sessions.standing(db, uuid4())
+
+
+def test_pages_hold_each_session_once_and_in_order_also_where_many_begin_at_once(database: Database) -> None:
+    booked = [Practice(database, prompt=False).book(48 + hour % 3) for hour in range(9)]
+    everything = found(database, Sought(starts_before=when(60).span.start), most=2)
+    order = [(one.session.when.span.start, one.session.id) for one in everything]
+    assert order == sorted(order)
+    assert set(ids(everything)) >= {session.id for session in booked}
+    assert len(set(ids(everything))) == len(everything)
+
+
+def test_a_page_is_one_statement_however_many_sessions_there_are(practice: Practice) -> None:
+    practice.prompt = False
+    for hours in (48, 49, 50):
+        practice.offer(practice.book(hours), hours + 100)
+    with practice.database.read() as db, statements() as sent:
+        sessions.sought(db, Sought(practitioner_id=practice.kim.id), most=100)
+    assert len(sent) == 1
+
+
+def test_a_thousand_sessions_are_read_a_statement_a_page(practice: Practice) -> None:
+    with practice.database.begin() as db:
+        for hours in range(1000):
+            transition = book(
+                practitioner_id=practice.kim.id,
+                client_id=practice.alex.id,
+                when=when(24 + hours),
+                location=PRACTICE,
+                organizer="sessions@pencilled.example",
+                by=KIM,
+                now=practice.now,
+            )
+            sessions.add(db, transition.session)
+    with statements() as sent:
+        everything = found(practice.database, Sought(practitioner_id=practice.kim.id), most=100)
+    assert len(set(ids(everything))) == 1000
+    assert len(sent) == 11
