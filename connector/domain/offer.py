@@ -136,9 +136,35 @@ def draft(
     return Transition(offer=offer, session=session, facts=(fact,))
 
 
+def redraft(
+    offer: Offer,
+    session: Session,
+    alternatives: Iterable[tuple[When, Location | None]],
+    *,
+    window: timedelta,
+    by: Actor,
+    now: datetime,
+) -> Transition:
+    """Note down other alternatives in a draft; those that stay keep their ids, and the same ones change nothing.
+
+    Raises: OfferClosedError if it is no draft; else as `draft`.
+    """
+    check_draft(offer)
+    drafting = draft(session, alternatives, window=window, by=by, now=now)
+    known = {(alternative.when, alternative.location): alternative for alternative in offer.alternatives}
+    new_alternatives = tuple(known.get((a.when, a.location), a) for a in drafting.offer.alternatives)
+    if (new_alternatives, window) == (offer.alternatives, offer.window):
+        return Transition(offer=offer, session=session)
+    return Transition(
+        offer=replace(offer, alternatives=new_alternatives, window=window),
+        session=session,
+        facts=tuple(replace(fact, offer_id=offer.id) for fact in drafting.facts),
+    )
+
+
 def discard(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transition:
     """Discard a draft; nobody but its author ever knew of it."""
-    _check_draft(offer)
+    check_draft(offer)
     fact = OfferDiscarded(at=now, by=by, session_id=session.id, offer_id=offer.id)
     return _ended(offer, session, OfferState.DISCARDED, now, fact)
 
@@ -148,7 +174,7 @@ def send(offer: Offer, session: Session, *, by: Actor, now: datetime) -> Transit
 
     Raises: RuleError if it is no draft any more or breaks a rule by now; PastSpanError for a time that has passed.
     """
-    _check_draft(offer)
+    check_draft(offer)
     sessions.check_stands(session)
     _check_alternatives(session, offer.standing, now)
     expires_at = now + offer.window
@@ -350,7 +376,8 @@ def _closed(state: OfferState) -> OfferClosedError:
             assert_never(state)
 
 
-def _check_draft(offer: Offer) -> None:
+def check_draft(offer: Offer) -> None:
+    """Raise OfferClosedError unless it is a draft."""
     if offer.state is not OfferState.DRAFT:
         raise _closed(offer.state)
 

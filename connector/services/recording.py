@@ -105,6 +105,24 @@ def load(db: Connection, policy: Policy, session_id: UUID, *, now: datetime, bes
     )
 
 
+def look(db: Connection, session_id: UUID, *, now: datetime) -> Case:
+    """Say where a session stands for who only looks: nothing is locked, and an overdue offer counts as ended.
+
+    Raises: NotFoundError.
+    """
+    session = sessions.get(db, session_id)
+    open_offer = offers.in_state(db, session_id, OfferState.OPEN)
+    is_overdue = open_offer is not None and open_offer.expires_at is not None and open_offer.expires_at <= now
+    return Case(
+        practitioner=people.practitioner(db, session.practitioner_id),
+        client=people.client(db, session.client_id),
+        session=session,
+        open=None if is_overdue else open_offer,
+        draft=offers.in_state(db, session_id, OfferState.DRAFT),
+        question=questions.open_of(db, session_id),
+    )
+
+
 def lock(
     db: Connection, policy: Policy, practitioner_id: UUID, *, now: datetime, besides: UUID | None = None
 ) -> Practitioner:
@@ -204,7 +222,7 @@ def _keep_times(db: Connection, case: Case, session: Session) -> None:
     """Keep the times that a session, its open offer and its open question need, and release all its others."""
     open_offer = offers.in_state(db, session.id, OfferState.OPEN)
     open_question = questions.open_of(db, session.id)
-    times = _occupied(session, open_offer, open_question, case.practitioner)
+    times = times_of(session, open_offer, open_question, case.practitioner)
     occupancy.keep(db, case.practitioner.id, session.id, list(times))
 
 
@@ -216,7 +234,7 @@ def keep_times_anew(db: Connection, practitioner: Practitioner, *, now: datetime
     coming = [one for one in sessions.booked(db, practitioner.id, since=now) if one.when.span.start > now]
     for session in sorted(coming, key=lambda one: one.when.span):
         open_offer, question = offers.in_state(db, session.id, OfferState.OPEN), questions.open_of(db, session.id)
-        times = list(_occupied(session, open_offer, question, practitioner))
+        times = list(times_of(session, open_offer, question, practitioner))
         for time in times:
             if occupancy.taken(db, practitioner.id, time.span, besides=session.id):
                 raise RuleError(
@@ -265,9 +283,11 @@ def _answers(question: Question, fact: Fact) -> bool:
     return question.row.about_offer and isinstance(fact, _ENDING) and fact.offer_id == question.offer_id
 
 
-def _occupied(
+def times_of(
     session: Session, open_offer: Offer | None, open_question: Question | None, practitioner: Practitioner
 ) -> Iterator[occupancy.Occupied]:
+    """Yield the times that a session, its open offer and its open question need, with the buffer after each."""
+
     def occupied(when: When, key: object, state: str) -> occupancy.Occupied:
         return occupancy.Occupied(key=str(key), span=when.span.padded(practitioner.buffer), state=state)
 

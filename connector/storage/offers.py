@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, false, insert, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.offer import Alternative, Offer, OfferState
@@ -27,7 +28,6 @@ def add(db: Connection, offer: Offer) -> None:
         "id": offer.id,
         "session_id": offer.session_id,
         "practitioner_id": offer.practitioner_id,
-        "window_seconds": int(offer.window.total_seconds()),
         "drafted_at": offer.drafted_at,
     }
     try:
@@ -105,6 +105,46 @@ def open_of_practitioner(db: Connection, practitioner_id: UUID) -> Sequence[Offe
     return _load(db, offers.c.practitioner_id == practitioner_id, offers.c.state == OfferState.OPEN.value)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which offers are listed; what is None or empty narrows nothing.
+
+    `states` are as of now: an open offer whose deadline has come is a lapsed one, even before that is recorded.
+    """
+
+    practitioner_id: UUID | None = None
+    session_id: UUID | None = None
+    states: frozenset[OfferState] = frozenset()
+
+
+def newest(
+    db: Connection, wanted: Wanted, *, now: datetime, most: int, after: tuple[datetime, UUID] | None = None
+) -> Sequence[Offer]:
+    """Return up to `most` offers, those that were noted down last first; from behind one of them, in two statements."""
+    where = list(_wanted(wanted, now))
+    if after is not None:
+        drafted_at, identity = after
+        is_older = offers.c.drafted_at < drafted_at
+        where.append(or_(is_older, and_(offers.c.drafted_at == drafted_at, offers.c.id < identity)))
+    return _load(db, *where, most=most)
+
+
+def _wanted(wanted: Wanted, now: datetime) -> Iterator[ColumnElement[bool]]:
+    if wanted.practitioner_id is not None:
+        yield offers.c.practitioner_id == wanted.practitioner_id
+    if wanted.session_id is not None:
+        yield offers.c.session_id == wanted.session_id
+    if wanted.states:
+        is_open = offers.c.state == OfferState.OPEN.value
+        is_overdue = and_(is_open, offers.c.expires_at <= now)
+        others = [state.value for state in wanted.states - {OfferState.OPEN}]
+        yield or_(
+            offers.c.state.in_(others),
+            and_(is_open, not_(is_overdue)) if OfferState.OPEN in wanted.states else false(),
+            is_overdue if OfferState.LAPSED in wanted.states else false(),
+        )
+
+
 def overdue(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[Offer]:
     """Return the open offers of a practitioner whose deadline has come."""
     return _load(
@@ -115,8 +155,9 @@ def overdue(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence
     )
 
 
-def _load(db: Connection, *where: ColumnElement[bool]) -> list[Offer]:
-    rows = db.execute(select(offers).where(*where).order_by(offers.c.drafted_at.desc())).all()
+def _load(db: Connection, *where: ColumnElement[bool], most: int | None = None) -> list[Offer]:
+    in_order = select(offers).where(*where).order_by(offers.c.drafted_at.desc(), offers.c.id.desc())
+    rows = db.execute(in_order.limit(most)).all()
     if not rows:
         return []
     by_offer: dict[UUID, list[Alternative]] = defaultdict(list)
@@ -145,6 +186,7 @@ def _write_alternatives(db: Connection, offer: Offer) -> None:
 def _changing(offer: Offer) -> dict[str, Any]:
     return {
         "state": offer.state.value,
+        "window_seconds": int(offer.window.total_seconds()),
         "sent_at": offer.sent_at,
         "expires_at": offer.expires_at,
         "ended_at": offer.ended_at,

@@ -13,11 +13,11 @@ from connector.domain import offer as offer_rules
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Fact
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
-from connector.domain.offer import Offer, OfferState, Transition
+from connector.domain.offer import Alternative, Offer, OfferState, Transition
 from connector.domain.people import Actor, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
-from connector.errors import RuleError, TimeTakenError
+from connector.errors import Keeper, RuleError, TimeTakenError
 from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.policy import Policy
@@ -45,18 +45,47 @@ def draft(
     by: Actor,
     now: datetime,
     window: timedelta | None = None,
+    instead: bool = True,
 ) -> Offer:
     """Store alternatives in place of any earlier draft; nobody is told and nothing is held.
+
+    `instead`: whether an earlier draft gives way to this one.
 
     Raises: NotFoundError, PastSpanError, TimeTakenError (a time that is free may still be taken later), RuleError.
     """
     case = load(db, policy, session_id, now=now)
+    if case.draft is not None and not instead:
+        raise RuleError(
+            "This session has a draft already. Change that one, throw it away, or say that this one takes its place.",
+            code="draft_exists_already",
+        )
     transition = offer_rules.draft(case.session, alternatives, window=window or policy.window, by=by, now=now)
     _check_free(db, case.practitioner, transition.offer)
     if case.draft is not None:
         earlier = offer_rules.discard(case.draft, case.session, by=by, now=now)
         record(db, policy, case, decision_of(earlier, was=OfferState.DRAFT), now=now)
     record(db, policy, case, decision_of(transition, was=None), now=now)
+    return transition.offer
+
+
+def redraft(
+    db: Connection,
+    policy: Policy,
+    offer_id: UUID,
+    alternatives: Sequence[tuple[When, Location | None]],
+    *,
+    by: Actor,
+    now: datetime,
+    window: timedelta | None = None,
+) -> Offer:
+    """Put other alternatives into a draft, which stays the same draft.
+
+    Raises: NotFoundError, OfferClosedError if it is no draft; else as `draft`.
+    """
+    case, offer = _load(db, policy, offer_id, now)
+    transition = offer_rules.redraft(offer, case.session, alternatives, window=window or policy.window, by=by, now=now)
+    _check_free(db, case.practitioner, transition.offer)
+    record(db, policy, case, decision_of(transition, was=offer.state), now=now)
     return transition.offer
 
 
@@ -70,17 +99,49 @@ def discard(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: d
     record(db, policy, case, decision_of(transition, was=offer.state), now=now)
 
 
-def send(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> SentOffer:
+def send(
+    db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime, consent: Consent | None = None
+) -> SentOffer:
     """Hold every alternative, ask the client, and let the deadline run; an offer still open is replaced without a gap.
 
+    `consent`: what its practitioner has said to what stands at these times; None where they only need to be told.
+
     Raises: RuleError if the client cannot be reached or a calendar has lost its access: nothing is held then;
-        TimeTakenError, PastSpanError, OfferClosedError.
+        TimeTakenError, PastSpanError, OfferClosedError; ConflictError, see `conflicts`.
     """
     case, offer = _load(db, policy, offer_id, now)
     check_can_ask(db, policy, case)
     transition = offer_rules.send(offer, case.session, by=by, now=now)
-    record(db, policy, case, sending(case, transition, was=offer.state, by=by, now=now), now=now)
-    return SentOffer(offer=transition.offer, warnings=_warnings(db, policy, case, transition.offer, now))
+    decision = sending(case, transition, was=offer.state, by=by, now=now)
+    if consent is not None:
+        times = [alternative.when for alternative in transition.offer.held]
+        findings = conflicts.check(db, policy, case.practitioner.id, times, consent=consent, now=now)
+        knowing = conflicts.accepted(findings, by=by, now=now, session_id=case.session.id, offer_id=offer_id)
+        decision = replace(decision, facts=(*decision.facts, *knowing))
+    record(db, policy, case, decision, now=now)
+    return SentOffer(offer=transition.offer, warnings=warnings(db, policy, case, transition.offer, now=now))
+
+
+def send_instead(
+    db: Connection,
+    policy: Policy,
+    offer_id: UUID,
+    alternatives: Sequence[tuple[When, Location | None]],
+    *,
+    by: Actor,
+    now: datetime,
+    window: timedelta | None = None,
+    instead: bool = True,
+    consent: Consent | None = None,
+) -> SentOffer:
+    """Send other alternatives in place of an open offer, whose links can change nothing from then on.
+
+    Raises: NotFoundError, OfferClosedError if it is not open; else as `draft` and `send`.
+    """
+    case, offer = _load(db, policy, offer_id, now)
+    offer_rules.check_open(offer, now)
+    new = draft(db, policy, case.session.id, alternatives, by=by, now=now, window=window, instead=instead)
+    return send(db, policy, new.id, by=by, now=now, consent=consent)
 
 
 def sending(case: Case, transition: Transition, *, was: OfferState | None, by: Actor, now: datetime) -> Decision:
@@ -194,17 +255,22 @@ def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> Non
     for alternative in offer.alternatives:
         span = alternative.when.span.padded(practitioner.buffer)
         if kept := occupancy.keepers(db, practitioner.id, [span], besides=offer.session_id):
-            raise TimeTakenError(
-                "This time overlaps another session, or a time that is kept free for another client: %(when)s. Choose "
-                "a different time.",
-                code="alternative_overlaps",
-                kept=kept,
-                field="alternatives",
-                when=alternative.when.local,
-            )
+            raise overlapping(alternative, kept)
 
 
-def _warnings(db: Connection, policy: Policy, case: Case, offer: Offer, now: datetime) -> tuple[Sentence, ...]:
+def overlapping(alternative: Alternative, kept: Sequence[Keeper]) -> TimeTakenError:
+    """Say that an alternative cannot be offered, for its time is somebody else's."""
+    return TimeTakenError(
+        "This time overlaps another session, or a time that is kept free for another client: %(when)s. Choose a "
+        "different time.",
+        code="alternative_overlaps",
+        kept=kept,
+        field="alternatives",
+        when=alternative.when.local,
+    )
+
+
+def warnings(db: Connection, policy: Policy, case: Case, offer: Offer, *, now: datetime) -> tuple[Sentence, ...]:
     """Return what the practitioner should know of calendars and times."""
     targets = calendars.calendars_of(db, case.practitioner.id)
     if not targets:

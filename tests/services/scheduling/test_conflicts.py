@@ -17,7 +17,7 @@ from connector.domain.span import When
 from connector.errors import ConflictError, TransientError
 from connector.ports import RemoteCalendar
 from connector.services.scheduling import conflicts, offers, sessions
-from connector.services.scheduling.conflicts import ANYTHING, Consent, Findings
+from connector.services.scheduling.conflicts import ANYTHING, NOT_ASKED, Consent, Findings
 from connector.services.sync import free_busy
 from connector.services.sync.readers import NAME, OF_ONE_LANE, Readers
 from connector.storage import timeline
@@ -56,6 +56,31 @@ def test_a_conflict_is_said_before_an_offered_time_is_moved(
     assert practice.offer_now(offer).alternatives[0].when == when(72)
     move(practice, offer, when(96), ANYTHING)
     assert practice.offer_now(offer).alternatives[0].when == when(96)
+
+
+def test_what_stands_at_an_offered_time_stops_the_sending_where_that_is_asked_and_is_accepted_knowingly(
+    practice: Practice, private: Calendar
+) -> None:
+    remote(practice, "private").add_foreign(when(72).span)
+    booked = practice.book(48)
+    draft = practice.draft(booked, 72, 96)
+    read_now(practice, when(96))
+    with pytest.raises(ConflictError, match=private.name):
+        send(practice, draft, NOT_ASKED)
+    assert len(practice.kept()) == 1
+    send(practice, draft, Consent(shown=find(practice, when(72), when(96)).key))
+    with practice.database.read() as db:
+        accepted = [fact for fact in timeline.of_session(db, booked.id) if isinstance(fact, ConflictAccepted)]
+    assert [(fact.when, fact.offer_id) for fact in accepted] == [(when(72), draft.id)]
+
+
+def test_a_calendar_of_which_nobody_knows_keeps_no_offer_from_being_sent(
+    practice: Practice, calendar: Calendar
+) -> None:
+    remote(practice).offline = TransientError("no answer")
+    draft = practice.draft(practice.book(48), 72)
+    read_now(practice, when(72))
+    assert any(calendar.name in str(warning) for warning in send(practice, draft, NOT_ASKED).warnings)
 
 
 def test_what_was_shown_is_accepted_and_nothing_else_and_the_timeline_notes_it(
@@ -271,3 +296,8 @@ def move(practice: Practice, offer: Offer, to: When, consent: Consent) -> Offer:
         return offers.move_alternative(
             db, practice.policy, offer.id, alternative_id, to, by=KIM, now=practice.now, consent=consent
         )
+
+
+def send(practice: Practice, offer: Offer, consent: Consent) -> offers.SentOffer:
+    with practice.database.begin() as db:
+        return offers.send(db, practice.policy, offer.id, by=KIM, now=practice.now, consent=consent)

@@ -10,11 +10,12 @@ from connector.domain.connection import Calendar, Connection, ConnectionState, T
 from connector.domain.entry import Disclosure
 from connector.domain.facts import AccessLost, FlagReason, OfferLapsed
 from connector.domain.notice import PauseReason
-from connector.domain.offer import OfferState
+from connector.domain.offer import Offer, OfferState
 from connector.domain.people import CLOCK, Level
 from connector.errors import OfferClosedError, PastSpanError, RuleError, TimeTakenError
 from connector.sentence import Sentence
 from connector.services.accounts import connect
+from connector.services.scheduling import offers as offer_service
 from connector.services.scheduling.offers import move_alternative, withdraw_alternative
 from connector.services.sync import breaker
 from connector.storage import calendars, ledger, offers, tables, troubles
@@ -92,6 +93,65 @@ def test_a_new_draft_takes_the_place_of_the_old_one(practice: Practice) -> None:
     second = practice.draft(booked, 200)
     assert practice.offer_now(first).state is OfferState.DISCARDED
     assert practice.offer_now(second).state is OfferState.DRAFT
+
+
+def test_a_draft_gives_way_to_another_only_if_that_is_said(practice: Practice) -> None:
+    booked = practice.book()
+    first = practice.draft(booked)
+    with pytest.raises(RuleError) as refused, practice.database.begin() as db:
+        offer_service.draft(
+            db, practice.policy, booked.id, [(when(200), None)], by=KIM, now=practice.now, instead=False
+        )
+    assert refused.value.code == "draft_exists_already"
+    assert practice.offer_now(first) == first
+
+
+def redraft(practice: Practice, offer: Offer, *hours: float, window: timedelta | None = None) -> Offer:
+    choices = [(when(h), None) for h in hours]
+    with practice.database.begin() as db:
+        return offer_service.redraft(db, practice.policy, offer.id, choices, by=KIM, now=practice.now, window=window)
+
+
+def test_a_draft_is_changed_and_stays_the_same_draft(practice: Practice) -> None:
+    draft = practice.draft(practice.book(), 72, 96)
+    changed = redraft(practice, draft, 96, 120, window=timedelta(hours=2))
+    assert practice.offer_now(draft) == changed
+    assert (changed.id, changed.window, changed.state) == (draft.id, timedelta(hours=2), OfferState.DRAFT)
+    assert changed.alternatives[0] == draft.alternatives[1]
+    assert changed.alternatives[1].when == when(120)
+    assert len(practice.kept()) == 1
+
+
+def test_a_draft_that_is_changed_into_itself_stays_as_it_is(practice: Practice) -> None:
+    booked = practice.book()
+    draft = practice.draft(booked, 72, 96)
+    assert redraft(practice, draft, 72, 96) == draft
+    assert practice.happened(booked).count("OfferDrafted") == 1
+
+
+def test_only_a_draft_is_changed_and_only_into_what_can_be_offered(practice: Practice) -> None:
+    practice.book(100, of=practice.another_client())
+    draft = practice.draft(practice.book(), 72)
+    with pytest.raises(TimeTakenError):
+        redraft(practice, draft, 100)
+    with pytest.raises(RuleError, match="at least one time"):
+        redraft(practice, draft)
+    practice.send(draft)
+    with pytest.raises(OfferClosedError):
+        redraft(practice, draft, 96)
+
+
+def test_an_open_offer_is_replaced_in_one_act(practice: Practice) -> None:
+    booked = practice.book()
+    earlier = practice.offer(booked, 72, 96)
+    choices = [(when(96), None), (when(120), None)]
+    with practice.database.begin() as db:
+        sent = offer_service.send_instead(db, practice.policy, earlier.id, choices, by=KIM, now=practice.now)
+    assert practice.offer_now(earlier).state is OfferState.REPLACED
+    assert practice.offer_now(sent.offer).state is OfferState.OPEN
+    assert len(practice.kept(booked.id)) == 3
+    with pytest.raises(OfferClosedError), practice.database.begin() as db:
+        offer_service.send_instead(db, practice.policy, earlier.id, choices, by=KIM, now=practice.now)
 
 
 def test_a_draft_that_overlaps_another_session_is_refused(practice: Practice) -> None:
