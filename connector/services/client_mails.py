@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from connector.domain.client_mail import ClientMail
 from connector.domain.facts import Attendance, ClientAnswered, ClientWrote, Fact, FlagReason, MailKind
-from connector.domain.next_letter import DAY
+from connector.domain.free_times import at_night
 from connector.domain.notice import Finding, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES, Method
-from connector.domain.people import Actor, Client, Medium, Practitioner, Role
+from connector.domain.people import Actor, Medium, Role
 from connector.domain.session import Session, SessionState, Transition, flagged, unflagged
 from connector.domain.span import When, zone_named
 from connector.inbox.verdict import Answered, Invitation
@@ -212,17 +212,10 @@ def findings(
         Finding.TAKEN: taken,
         Finding.BUSY: bool(known.standing),
         Finding.UNKNOWN: bool(known.blind),
-        Finding.NIGHT: any(_is_at_night(proposed, person) for person in (practitioner, client)),
+        Finding.NIGHT: any(at_night(proposed.span, zone_named(person.zone)) for person in (practitioner, client)),
         Finding.LENGTH: proposed.span.duration != session.when.span.duration,
     }
     return tuple(finding for finding, is_so in found.items() if is_so) or (Finding.FREE,)
-
-
-def _is_at_night(when: When, person: Practitioner | Client) -> bool:
-    """Whether a time begins or ends early or late on somebody's clock."""
-    zone, (morning, evening) = zone_named(person.zone), DAY
-    start, end = when.span.start.astimezone(zone), when.span.end.astimezone(zone)
-    return start.time() < morning or start.date() != end.date() or end.time() > evening
 
 
 def _tell(
