@@ -5,6 +5,7 @@
     ConnectorError
     ├ RuleError                   the domain says no: shown to the person
     │ ├ NotFoundError             no such thing, or none that this person may see
+    │ ├ ExistsError               there is one already, by the name or the address that was given
     │ ├ PastSpanError             the time lies in the past
     │ ├ WallTimeError             a local time that does not exist, or exists twice
     │ ├ TimeTakenError            somebody else's session or offer occupies the time
@@ -89,6 +90,16 @@ class RuleError(ConnectorError):
 
 class NotFoundError(RuleError):
     """There is no such thing, or none that this person may see."""
+
+
+class ExistsError(RuleError):
+    """There is one already that goes by what was given, which only one may; `known` is its id where it may be told."""
+
+    def __init__(
+        self, words: str, /, *, code: str, field: str | None = None, known: str | None = None, **values: Any
+    ) -> None:
+        super().__init__(words, code=code, field=field, **values)
+        self.known = known
 
 
 class PastSpanError(RuleError):

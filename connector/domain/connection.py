@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from connector.domain.entry import Disclosure
+from connector.domain.text import check_external_id
 from connector.sentence import Sentence
 
 
@@ -52,7 +53,10 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """One account at one calendar service; `credentials` are sealed."""
+    """One account at one calendar service; `credentials` are sealed.
+
+    `external_id` is what the host calls it, and `version` counts the changes of it and of how its calendars stand.
+    """
 
     id: UUID
     practitioner_id: UUID
@@ -62,6 +66,11 @@ class Connection:
     state: ConnectionState
     created_at: datetime
     sign_ins: int = 1
+    external_id: str | None = None
+    version: int = field(default=1, compare=False)
+
+    def __post_init__(self) -> None:
+        check_external_id(self.external_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

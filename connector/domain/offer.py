@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -29,6 +29,7 @@ from connector.domain.facts import (
 from connector.domain.people import CLOCK, Actor, Role
 from connector.domain.session import Location, Session
 from connector.domain.span import When
+from connector.domain.text import check_external_id
 from connector.errors import NotFoundError, OfferClosedError, RuleError, StaleAnswerError
 
 MOST_ALTERNATIVES = 10
@@ -62,7 +63,10 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A question to the client. `window` is how long they have from sending; `expires_at` is an instant in UTC."""
+    """A question to the client. `window` is how long they have from sending; `expires_at` is an instant in UTC.
+
+    `external_id` is what the host calls it, and `version` counts the changes of it and its alternatives.
+    """
 
     id: UUID
     session_id: UUID
@@ -75,6 +79,11 @@ class Offer:
     expires_at: datetime | None = None
     ended_at: datetime | None = None
     accepted_id: UUID | None = None
+    external_id: str | None = None
+    version: int = field(default=1, compare=False)
+
+    def __post_init__(self) -> None:
+        check_external_id(self.external_id)
 
     @property
     def standing(self) -> tuple[Alternative, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
 from connector.domain.span import zone_named
-from connector.domain.text import describe, one_line, visible
+from connector.domain.text import check_external_id, describe, one_line, visible
 from connector.errors import RuleError
 from connector.sentence import Sentence
 
@@ -77,7 +77,8 @@ class Practitioner:
     """Who gives sessions; `buffer` is the gap kept free after each, the levels are the defaults of new connections.
 
     `takes_replies`: clients who answer a letter by hand write to them; else nobody reads it, and the letters say so.
-    `retired`: they take no new bookings.
+    `retired`: they take no new bookings. `external_id` is what the host calls them, `version` how often they have been
+    changed since they were stored, which is no part of who they are.
     """
 
     id: UUID
@@ -90,12 +91,15 @@ class Practitioner:
     hold_level: Level = Level.INITIALS
     takes_replies: bool = False
     retired: bool = False
+    external_id: str | None = None
+    version: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(
             self, "name", one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME)
         )  # the class is frozen
         object.__setattr__(self, "email", check_address(self.email))
+        check_external_id(self.external_id)
         zone_named(self.zone)
         if not timedelta(0) <= self.buffer <= LONGEST_BUFFER:
             raise RuleError(
@@ -110,7 +114,8 @@ class Client:
     """Who receives sessions; told by those of the `media` they prefer that their contact data allow.
 
     `texts_agreed`: they have agreed to texts on their phone; without that they get none. `retired`: they take no new
-    bookings. `erased`: so, for good, and nothing tells any more who they are.
+    bookings. `erased`: so, for good, and nothing tells any more who they are. `external_id` and `version` are as a
+    practitioner's.
     """
 
     id: UUID
@@ -123,11 +128,14 @@ class Client:
     texts_agreed: bool = False
     retired: bool = False
     erased: bool = False
+    external_id: str | None = None
+    version: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(
             self, "name", one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME)
         )  # as above
+        check_external_id(self.external_id)
         zone_named(self.zone)
         if self.email:
             object.__setattr__(self, "email", check_address(self.email))

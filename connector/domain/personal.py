@@ -30,6 +30,7 @@ ERASED_TEXTS: Mapping[tuple[type, str], str] = {
     (Notice, "about"): "",
     (Notice, "author"): "",
     (Righted, "about"): ERASED,
+    (Session, "external_id"): WORD,  # a host may have put anything there
     (Location, "text"): WORD,
     (facts.Attestation, "who"): WORD,
     (facts.Attestation, "channel"): WORD,

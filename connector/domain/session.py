@@ -23,7 +23,7 @@ from connector.domain.facts import (
 )
 from connector.domain.people import Actor
 from connector.domain.span import When
-from connector.domain.text import one_line
+from connector.domain.text import check_external_id, one_line
 from connector.errors import PastSpanError, RuleError
 from connector.sentence import Sentence, Zone
 
@@ -82,7 +82,8 @@ class Session:
     `uid` is the invitation's UID in the client's calendar, `organizer` the fixed address it comes from, `revision` its
     SEQUENCE, and `stamp` the DTSTAMP of the last message about it, aware UTC. `published`: its client has it in a
     calendar that they subscribe to, so that no letter about it invites them; only what no letter has put into their
-    calendar can be.
+    calendar can be. `external_id` is what the host calls it, and `version` counts the changes of what is shown of it,
+    of which clients learn nothing.
     """
 
     id: UUID
@@ -100,6 +101,11 @@ class Session:
     flag: FlagReason | None = None
     series_id: UUID | None = None
     published: bool = False
+    external_id: str | None = field(default=None, compare=False)
+    version: int = field(default=1, compare=False)
+
+    def __post_init__(self) -> None:
+        check_external_id(self.external_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

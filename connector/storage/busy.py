@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from connector.domain.connection import ConnectionState
 from connector.domain.span import Span
 from connector.sentence import Sentence
 from connector.storage.tables import busy_times, calendars, connections, unread_events
+from connector.storage.versions import raising
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +51,18 @@ def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datet
     if rows:
         db.execute(insert(busy_times), rows)
     values = {"busy_at": now, "busy_until": until, "busy_trouble": None}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def confirm(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
     """Note that what is known of a calendar still holds: its change feed has told of nothing since."""
     is_known = calendars.c.busy_at.is_not(None) & calendars.c.busy_trouble.is_(None)
-    db.execute(update(calendars).where(calendars.c.id == calendar_id, is_known).values(busy_at=now))
+    db.execute(raising(calendars, {"busy_at": now}).where(calendars.c.id == calendar_id, is_known))
 
 
 def note_trouble(db: Connection, calendar_id: UUID, trouble: Sentence) -> None:
     """Note why a calendar could not be read; what was known of it stays, growing older."""
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(busy_trouble=trouble))
+    db.execute(raising(calendars, {"busy_trouble": trouble}).where(calendars.c.id == calendar_id))
 
 
 def overlapping(db: Connection, practitioner_id: UUID, span: Span) -> Sequence[BusyTime]:

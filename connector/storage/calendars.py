@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select
 from sqlalchemy import Connection as Db
 from sqlalchemy.exc import IntegrityError
 
@@ -19,6 +19,7 @@ from connector.domain.people import Level
 from connector.errors import NotFoundError, RuleError
 from connector.storage.database import is_written_already
 from connector.storage.tables import calendars, connections
+from connector.storage.versions import named_once, raising
 
 _BREAK = {"sync_token": None}
 """What every break does to a calendar: what happened meanwhile may never be told, so the next look reads everything."""
@@ -37,9 +38,19 @@ _NO_TROUBLE = {
     "outage_told_at": None,
 }
 
+# What is shown of a connection is how its calendars stand, too. Workers write their rows, and need not wait for each
+# other: so each row has a version of its own, and the sum rises with every change.
+_OF_CALENDARS = select(func.coalesce(func.sum(calendars.c.version), 0)).where(
+    calendars.c.connection_id == connections.c.id
+)
+_CONNECTION = (connections, (connections.c.version + _OF_CALENDARS.scalar_subquery()).label("shown_version"))
+
 
 def add_connection(db: Db, connection: Connection) -> None:
-    """Store a new connection."""
+    """Store a new connection.
+
+    Raises: ExistsError if the external id is taken.
+    """
     values = {
         "id": connection.id,
         "practitioner_id": connection.practitioner_id,
@@ -49,8 +60,10 @@ def add_connection(db: Db, connection: Connection) -> None:
         "state": connection.state.value,
         "sign_ins": connection.sign_ins,
         "created_at": connection.created_at,
+        "external_id": connection.external_id,
     }
-    db.execute(insert(connections).values(values))
+    with named_once(connections, connection.external_id):
+        db.execute(insert(connections).values(values))
 
 
 def add_calendar(db: Db, calendar: Calendar, *, now: datetime) -> None:
@@ -111,10 +124,25 @@ def connection(db: Db, connection_id: UUID) -> Connection:
 
     Raises: NotFoundError.
     """
-    row = db.execute(select(connections).where(connections.c.id == connection_id)).first()
+    row = db.execute(select(*_CONNECTION).where(connections.c.id == connection_id)).first()
     if row is None:
         raise NotFoundError("There is no such connection.", code="connection_not_found")
     return _connection(row)
+
+
+def connection_by_external_id(db: Db, external_id: str) -> Connection | None:
+    """Return the connection that the host calls so."""
+    row = db.execute(select(*_CONNECTION).where(connections.c.external_id == external_id)).first()
+    return _connection(row) if row else None
+
+
+def name_connection(db: Db, connection_id: UUID, external_id: str | None) -> None:
+    """Store what the host calls a connection.
+
+    Raises: ExistsError if another one is called so.
+    """
+    with named_once(connections, external_id):
+        db.execute(raising(connections, {"external_id": external_id}).where(connections.c.id == connection_id))
 
 
 def calendar(db: Db, calendar_id: UUID) -> Calendar:
@@ -130,7 +158,7 @@ def calendar(db: Db, calendar_id: UUID) -> Calendar:
 
 def connections_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Connection]:
     """Return the connections of a practitioner, or everybody's."""
-    query = select(connections).order_by(connections.c.created_at)
+    query = select(*_CONNECTION).order_by(connections.c.created_at)
     if practitioner_id is not None:
         query = query.where(connections.c.practitioner_id == practitioner_id)
     return [_connection(row) for row in db.execute(query)]
@@ -190,20 +218,20 @@ def set_role(db: Db, calendar_id: UUID, role: CalendarRole, *, successor_id: UUI
     """Change what a calendar is to us, which is a break: nobody reads its feed meanwhile."""
     values = {"role": role.value, "successor_id": successor_id, "written_at": None, **_NO_TROUBLE, **_BREAK}
     with _written_once(calendar(db, calendar_id).name):
-        db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+        db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def succeed(db: Db, connection_id: UUID, successor_id: UUID) -> None:
     """Have every calendar of a connection that is being cleared wait for this one."""
     clearing = (calendars.c.connection_id == connection_id) & (calendars.c.role == CalendarRole.CLEARING.value)
-    db.execute(update(calendars).where(clearing).values(successor_id=successor_id))
+    db.execute(raising(calendars, {"successor_id": successor_id}).where(clearing))
 
 
 def pause(db: Db, calendar_id: UUID, reason: str, *, count: int, now: datetime) -> bool:
     """Pause a calendar: nothing is done about it until somebody says so; False if it was paused already. A break."""
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_(None)
     values = {"paused": reason, "paused_at": now, "paused_count": count, "written_at": None, **_BREAK}
-    return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
+    return db.execute(raising(calendars, values).where(own).returning(calendars.c.id)).first() is not None
 
 
 def resume(db: Db, calendar_id: UUID) -> bool:
@@ -211,25 +239,25 @@ def resume(db: Db, calendar_id: UUID) -> bool:
     own = (calendars.c.id == calendar_id) & calendars.c.paused.is_not(None)
     values = {"paused": None, "paused_at": None, "paused_count": None, **_NO_TROUBLE, **_BREAK}
     values["written_at"] = None  # what stood there may not any more
-    return db.execute(update(calendars).where(own).values(values).returning(calendars.c.id)).first() is not None
+    return db.execute(raising(calendars, values).where(own).returning(calendars.c.id)).first() is not None
 
 
 def note_probe(db: Db, calendar_id: UUID, name: str | None, *, at: datetime | None = None, tries: int = 0) -> None:
     """Note the name of a probe hold and when it begins, before it is placed, or that none stands there (None)."""
     values = {"probe": name, "probe_at": at, "probe_tries": tries}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def note_hold_strength(db: Db, calendar_id: UUID, *, firm: bool, now: datetime) -> None:
     """Note how holds must be shown in a calendar, as it was just proved."""
     values = {"firm_holds": firm, "probed_at": now, "probe": None, "probe_at": None, "probe_tries": 0}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def set_levels(db: Db, calendar_id: UUID, *, session_level: Level, hold_level: Level) -> None:
     """Change how much a calendar shows."""
     values = {"session_level": int(session_level), "hold_level": int(hold_level)}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def remove_connection(db: Db, connection_id: UUID) -> bool:
@@ -245,9 +273,9 @@ def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
     """
     final = connections.c.state.in_({state.value, ConnectionState.DISCONNECTING.value})
     if state is ConnectionState.DISCONNECTING:  # whoever connects its calendars next need not wait
-        db.execute(update(calendars).where(calendars.c.connection_id == connection_id).values(identity=None))
-    query = update(connections).where(connections.c.id == connection_id, ~final)
-    is_changed = db.execute(query.values(state=state.value).returning(connections.c.id)).first() is not None
+        db.execute(raising(calendars, {"identity": None}).where(calendars.c.connection_id == connection_id))
+    query = raising(connections, {"state": state.value}).where(connections.c.id == connection_id, ~final)
+    is_changed = db.execute(query.returning(connections.c.id)).first() is not None
     if is_changed:
         _break(db, calendars.c.connection_id == connection_id)
     return is_changed
@@ -256,7 +284,7 @@ def set_state(db: Db, connection_id: UUID, state: ConnectionState) -> bool:
 def set_credentials(db: Db, connection_id: UUID, sealed: bytes, *, signed_in: bool = False) -> None:
     """Replace the sealed credentials of a connection; `signed_in` if its person has just signed in anew: a break."""
     values = {"credentials": sealed, "sign_ins": connections.c.sign_ins + (1 if signed_in else 0)}
-    db.execute(update(connections).where(connections.c.id == connection_id).values(values))
+    db.execute(raising(connections, values).where(connections.c.id == connection_id))
     if signed_in:
         _break(db, calendars.c.connection_id == connection_id)
 
@@ -273,33 +301,33 @@ def forget_token(db: Db, calendar_id: UUID) -> None:
 
 
 def _break(db: Db, which: ColumnElement[bool]) -> None:
-    db.execute(update(calendars).where(which).values(_BREAK))
+    db.execute(raising(calendars, _BREAK).where(which))
 
 
 def note_written(db: Db, calendar_id: UUID, *, now: datetime) -> None:
     """Note that everything wanted stands in the calendar."""
     well = {"trouble": None, "trouble_kind": None, "trouble_since": None, "refused_at": None}
     values = {"written_at": now, "outage_told_at": _told_while(calendars.c.read_trouble), **well}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def note_read(db: Db, calendar_id: UUID, token: str, *, now: datetime) -> None:
     """Keep a new sync token; call it in the transaction that stores what the token covers."""
     well = {"unreadable_at": None, "read_trouble": None, "read_trouble_kind": None, "read_trouble_since": None}
     values = {"sync_token": token, "read_at": now, "outage_told_at": _told_while(calendars.c.trouble), **well}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def note_compared(db: Db, calendar_id: UUID, *, now: datetime, again_at: datetime) -> None:
     """Note that the whole calendar was compared; call it in the transaction that stores what was found."""
     values = {"compared_at": now, "compare_at": again_at, "repair_asked": False, **_COMPARED_WELL}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def ask_for_comparison(db: Db, calendar_id: UUID, *, repair: bool) -> None:
     """Have the whole calendar compared at the next look; `repair` has everything put right that is found."""
     values = {"compare_at": None, "repair_asked": repair}
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def _told_while(trouble: ColumnElement[str | None]) -> ColumnElement[datetime | None]:
@@ -317,6 +345,8 @@ def _connection(row: Row[Any]) -> Connection:
         state=ConnectionState(row.state),
         created_at=row.created_at,
         sign_ins=row.sign_ins,
+        external_id=row.external_id,
+        version=row.shown_version,
     )
 
 

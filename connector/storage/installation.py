@@ -24,6 +24,7 @@ from connector.storage.tables import (
     sessions,
     signins,
 )
+from connector.storage.versions import raising
 
 _STEP = 100  # more than a session is revised between two restores
 _ZERO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -85,7 +86,7 @@ def raise_revisions(db: Connection, *, epochs: int, now: datetime) -> None:
     knows of these epochs.
     """
     stepped, floor = sessions.c.revision + _STEP * epochs, above_all(now)
-    db.execute(update(sessions).values(revision=case((stepped > floor, stepped), else_=floor)))
+    db.execute(raising(sessions, {"revision": case((stepped > floor, stepped), else_=floor)}))
 
 
 def above_all(now: datetime) -> int:

@@ -9,20 +9,22 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, false, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, false, insert, not_, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.session import Location, LocationKind
 from connector.errors import NotFoundError, OfferClosedError, RuleError
 from connector.storage.sessions import when_columns, when_of
-from connector.storage.tables import alternatives, offers
+from connector.storage.tables import alternatives, offers, sessions
+from connector.storage.versions import named_once, raise_version, raising
 
 
 def add(db: Connection, offer: Offer) -> None:
-    """Store a new offer with its alternatives.
+    """Store a new offer with its alternatives; its session shows it from now on.
 
-    Raises: RuleError if the session already has one in the same state (a draft, or an open one).
+    Raises: RuleError if the session already has one in the same state (a draft, or an open one); ExistsError if the
+        external id is taken.
     """
     fixed = {
         "id": offer.id,
@@ -31,23 +33,28 @@ def add(db: Connection, offer: Offer) -> None:
         "drafted_at": offer.drafted_at,
     }
     try:
-        db.execute(insert(offers).values(fixed | _changing(offer)))
+        with named_once(offers, offer.external_id):
+            db.execute(insert(offers).values(fixed | _changing(offer)))
     except IntegrityError as error:
         raise RuleError(
             "This session already has an offer that is not finished. Finish it, or throw it away, first.",
             code="offer_exists_already",
         ) from error
+    raise_version(db, sessions, offer.session_id)
     _write_alternatives(db, offer)
 
 
 def save(db: Connection, offer: Offer, *, was: OfferState) -> None:
     """Store an offer after a transition, only if it is still in the state the transition began with.
 
-    Raises: OfferClosedError if somebody else was faster; RuleError if the session has another open offer.
+    Raises: OfferClosedError if somebody else was faster; RuleError if the session has another open offer; ExistsError
+        if the external id is another offer's.
     """
-    query = update(offers).where(offers.c.id == offer.id, offers.c.state == was.value).values(_changing(offer))
+    own = (offers.c.id == offer.id) & (offers.c.state == was.value)
+    query = raising(offers, _changing(offer), always=True).where(own)  # its alternatives are stored apart
     try:
-        row = db.execute(query.returning(offers.c.id)).first()
+        with named_once(offers, offer.external_id):
+            row = db.execute(query.returning(offers.c.id)).first()
     except IntegrityError as error:
         raise RuleError(
             "This session already has an open offer. Take it back, or replace it.", code="open_offer_exists_already"
@@ -57,6 +64,8 @@ def save(db: Connection, offer: Offer, *, was: OfferState) -> None:
         raise OfferClosedError(
             "This offer was answered, or ended, a moment ago.", code="offer_ended_just_now", state=state
         )
+    if offer.state is not was:
+        raise_version(db, sessions, offer.session_id)
     db.execute(delete(alternatives).where(alternatives.c.offer_id == offer.id))
     _write_alternatives(db, offer)
 
@@ -70,6 +79,11 @@ def get(db: Connection, offer_id: UUID) -> Offer:
     if offer is None:
         raise NotFoundError("There is no such offer.", code="offer_not_found")
     return offer
+
+
+def by_external_id(db: Connection, external_id: str) -> Offer | None:
+    """Return the offer that the host calls so."""
+    return next(iter(_load(db, offers.c.external_id == external_id)), None)
 
 
 def of_alternative(db: Connection, alternative_id: UUID) -> Offer:
@@ -191,6 +205,7 @@ def _changing(offer: Offer) -> dict[str, Any]:
         "expires_at": offer.expires_at,
         "ended_at": offer.ended_at,
         "accepted_id": offer.accepted_id,
+        "external_id": offer.external_id,
     }
 
 
@@ -207,6 +222,8 @@ def _offer(row: Row[Any], its_alternatives: tuple[Alternative, ...]) -> Offer:
         expires_at=row.expires_at,
         ended_at=row.ended_at,
         accepted_id=row.accepted_id,
+        external_id=row.external_id,
+        version=row.version,
     )
 
 

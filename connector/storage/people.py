@@ -8,18 +8,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, insert, select, true, update
+from sqlalchemy import Connection, Row, func, insert, select, true
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.people import Client, Level, Medium, Practitioner, check_address
-from connector.errors import NotFoundError, RuleError
+from connector.errors import ExistsError, NotFoundError, RuleError
 from connector.storage.tables import clients, practitioners, sessions
+from connector.storage.versions import named_once, raising
 
 
 def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> None:
     """Store a new practitioner.
 
-    Raises: RuleError if the mail address is taken: it is what they sign in with.
+    Raises: ExistsError if the mail address is taken, which is what they sign in with, or the external id.
     """
     values = {
         "id": person.id,
@@ -32,15 +33,17 @@ def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> 
         "hold_level": int(person.hold_level),
         "takes_replies": person.takes_replies,
         "created_at": now,
+        "external_id": person.external_id,
     }
     try:
-        db.execute(insert(practitioners).values(values))
+        with named_once(practitioners, person.external_id):
+            db.execute(insert(practitioners).values(values))
     except IntegrityError as error:
         raise _address_taken(person) from error
 
 
-def _address_taken(person: Practitioner) -> RuleError:
-    return RuleError(
+def _address_taken(person: Practitioner) -> ExistsError:
+    return ExistsError(
         "There is a practitioner with the address %(address)s already. Give another one.",
         code="practitioner_address_taken",
         field="email",
@@ -48,8 +51,11 @@ def _address_taken(person: Practitioner) -> RuleError:
     )
 
 
-def add_client(db: Connection, person: Client, *, now: datetime) -> None:
-    """Store a new client."""
+def add_client(db: Connection, person: Client, *, now: datetime, made_for: UUID | None = None) -> None:
+    """Store a new client; `made_for` is the practitioner whose host's key has made them, if it was one's.
+
+    Raises: ExistsError if the external id is taken.
+    """
     values = {
         "id": person.id,
         "name": person.name,
@@ -60,25 +66,40 @@ def add_client(db: Connection, person: Client, *, now: datetime) -> None:
         "media": ",".join(sorted(person.media)),
         "texts_agreed_at": now if person.texts_agreed else None,
         "created_at": now,
+        "external_id": person.external_id,
+        "made_for": made_for,
     }
-    db.execute(insert(clients).values(values))
+    with named_once(clients, person.external_id):
+        db.execute(insert(clients).values(values))
 
 
 def readdress_client(db: Connection, client_id: UUID, email: str) -> None:
     """Store a client's new mail address."""
-    db.execute(update(clients).where(clients.c.id == client_id).values(email=email))
+    db.execute(raising(clients, {"email": email}).where(clients.c.id == client_id))
 
 
 def agree_to_texts(db: Connection, client_id: UUID, *, now: datetime | None) -> None:
     """Note since when a client wants texts on their phone; None for one who wants none."""
     own = (clients.c.id == client_id) & (clients.c.texts_agreed_at.is_(None) if now else true())
-    db.execute(update(clients).where(own).values(texts_agreed_at=now))
+    db.execute(raising(clients, {"texts_agreed_at": now}).where(own))
 
 
 def texts_agreed_since(db: Connection, client_id: UUID) -> datetime | None:
     """Return since when a client wants texts on their phone; None for one who wants none."""
     found: datetime | None = db.execute(select(clients.c.texts_agreed_at).where(clients.c.id == client_id)).scalar()
     return found
+
+
+def practitioner_by_external_id(db: Connection, external_id: str) -> Practitioner | None:
+    """Return whom the host calls so."""
+    row = db.execute(select(practitioners).where(practitioners.c.external_id == external_id)).first()
+    return _practitioner(row) if row else None
+
+
+def client_by_external_id(db: Connection, external_id: str) -> Client | None:
+    """Return whom the host calls so."""
+    row = db.execute(select(clients).where(clients.c.external_id == external_id)).first()
+    return _client(row) if row else None
 
 
 def clients_by_phone(db: Connection, number: str) -> Sequence[Client]:
@@ -94,7 +115,10 @@ def with_sessions(db: Connection, *, since: datetime) -> Sequence[Client]:
 
 
 def save_client(db: Connection, person: Client) -> None:
-    """Store what may have changed about a client; whether they want texts is stored apart."""
+    """Store what may have changed about a client; whether they want texts is stored apart.
+
+    Raises: ExistsError if the external id is somebody else's.
+    """
     values = {
         "name": person.name,
         "email": person.email,
@@ -102,14 +126,16 @@ def save_client(db: Connection, person: Client) -> None:
         "zone": person.zone,
         "locale": person.locale,
         "media": ",".join(sorted(person.media)),
+        "external_id": person.external_id,
     }
-    db.execute(update(clients).where(clients.c.id == person.id).values(values))
+    with named_once(clients, person.external_id):
+        db.execute(raising(clients, values).where(clients.c.id == person.id))
 
 
 def save_practitioner(db: Connection, person: Practitioner) -> None:
     """Store what may have changed about a practitioner.
 
-    Raises: RuleError if the mail address is somebody else's.
+    Raises: ExistsError if the mail address, or the external id, is somebody else's.
     """
     other = practitioner_by_email(db, person.email)
     if other is not None and other.id != person.id:
@@ -123,18 +149,20 @@ def save_practitioner(db: Connection, person: Practitioner) -> None:
         "session_level": int(person.session_level),
         "hold_level": int(person.hold_level),
         "takes_replies": person.takes_replies,
+        "external_id": person.external_id,
     }
-    db.execute(update(practitioners).where(practitioners.c.id == person.id).values(values))
+    with named_once(practitioners, person.external_id):
+        db.execute(raising(practitioners, values).where(practitioners.c.id == person.id))
 
 
 def retire_client(db: Connection, client_id: UUID, *, now: datetime | None) -> None:
     """Note since when a client takes no new bookings; None for one who takes them again."""
-    db.execute(update(clients).where(clients.c.id == client_id).values(retired_at=now))
+    db.execute(raising(clients, {"retired_at": now}).where(clients.c.id == client_id))
 
 
 def retire_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime | None) -> None:
     """Note since when a practitioner takes no new bookings; None for one who takes them again."""
-    db.execute(update(practitioners).where(practitioners.c.id == practitioner_id).values(retired_at=now))
+    db.execute(raising(practitioners, {"retired_at": now}).where(practitioners.c.id == practitioner_id))
 
 
 def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -> Practitioner:
@@ -212,6 +240,8 @@ def _practitioner(row: Row[Any]) -> Practitioner:
         hold_level=Level(row.hold_level),
         takes_replies=row.takes_replies,
         retired=row.retired_at is not None,
+        external_id=row.external_id,
+        version=row.version,
     )
 
 
@@ -227,4 +257,6 @@ def _client(row: Row[Any]) -> Client:
         texts_agreed=row.texts_agreed_at is not None,
         retired=row.retired_at is not None,
         erased=row.erased_at is not None,
+        external_id=row.external_id,
+        version=row.version,
     )

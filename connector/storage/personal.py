@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, or_, select
 
 from connector.domain.conversation import Conversation
 from connector.domain.facts import UnknownFact
@@ -26,6 +26,7 @@ from connector.domain.session import LocationKind
 from connector.storage import tables, timeline
 from connector.storage.due import due
 from connector.storage.messages import MessageState
+from connector.storage.versions import raise_version, raising
 
 Blank = Callable[[Row[Any]], Any]
 
@@ -135,22 +136,25 @@ HOLDINGS: Sequence[Holding] = (
             "locale": _word("en"),
             "media": _word(""),
             "texts_agreed_at": _word(None),
+            "external_id": _word(None),
         },
-        kept="id created_at retired_at erased_at",
+        kept="id created_at retired_at erased_at version made_for",
     ),
     Holding(
         section="sessions",
         table=_SESSIONS,
         rows=lambda client_id: _SESSIONS.c.client_id == client_id,
-        erased={"location_text": _place},
+        erased={"location_text": _place, "external_id": _word(None)},
         kept="id practitioner_id client_id kind starts_at ends_at local_start zone location_kind uid organizer "
-        "revision stamp created_at state flag series_id published",
+        "revision stamp created_at state flag series_id published version",
     ),
     Holding(
         section="offers",
         table=_OFFERS,
         rows=_by_session(_OFFERS),
-        kept="id session_id practitioner_id state window_seconds drafted_at sent_at expires_at ended_at accepted_id",
+        erased={"external_id": _word(None)},  # as of the session: a host may have put anything there
+        kept="id session_id practitioner_id state window_seconds drafted_at sent_at expires_at ended_at accepted_id "
+        "version",
     ),
     Holding(
         section="alternatives",
@@ -265,13 +269,13 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.unfetched_mails: "uid since again_at",
     # Of practitioners, their accounts and their calendars.
     tables.practitioners: "id name email zone locale buffer_seconds session_level hold_level takes_replies created_at "
-    "retired_at",
-    tables.connections: "id practitioner_id provider label credentials state sign_ins created_at",
+    "retired_at external_id version",
+    tables.connections: "id practitioner_id provider label credentials state sign_ins created_at external_id version",
     tables.calendars: "id connection_id practitioner_id role remote_id name session_level hold_level firm_holds "
     "sync_token lane trouble trouble_kind trouble_since read_trouble read_trouble_kind read_trouble_since "
     "unreadable_at refused_at outage_told_at written_at read_at created_at successor_id paused paused_at paused_count "
     "busy_at busy_until busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
-    "compare_trouble_kind compare_trouble_since repair_asked identity twin",
+    "compare_trouble_kind compare_trouble_since repair_asked identity twin version",
     tables.signins: "id practitioner_id expires_at used_at made_at",
     # Which offer a link leads to, and until when.
     tables.short_links: "id purpose subject_id ends_at",
@@ -334,9 +338,9 @@ def erase(db: Connection, client_id: UUID, *, now: datetime) -> None:
             _blank(db, holding, row)
     since = tables.clients.c.erased_at
     own = (tables.clients.c.id == client_id) & since.is_(None)
-    db.execute(update(tables.clients).where(own).values(erased_at=now))
+    db.execute(raising(tables.clients, {"erased_at": now}).where(own))
     retired = (tables.clients.c.id == client_id) & tables.clients.c.retired_at.is_(None)
-    db.execute(update(tables.clients).where(retired).values(retired_at=now))
+    db.execute(raising(tables.clients, {"retired_at": now}).where(retired))
 
 
 def _blank(db: Connection, holding: Holding, row: Row[Any]) -> None:
@@ -344,4 +348,6 @@ def _blank(db: Connection, holding: Holding, row: Row[Any]) -> None:
     values = {name: value for name, value in new.items() if value != getattr(row, name)}
     if values:
         key = [column == getattr(row, column.name) for column in holding.table.primary_key]
-        db.execute(update(holding.table).where(*key).values(values))
+        db.execute(raising(holding.table, values).where(*key))
+        if holding.table is tables.alternatives:
+            raise_version(db, tables.offers, row.offer_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select
 
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
@@ -16,6 +16,7 @@ from connector.domain.session import Location, LocationKind, Session, SessionKin
 from connector.domain.span import Span, When
 from connector.errors import NotFoundError
 from connector.storage.tables import offers, sessions
+from connector.storage.versions import named_once, raising
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,10 @@ class Standing:
 
 
 def add(db: Connection, session: Session) -> None:
-    """Store a new session."""
+    """Store a new session.
+
+    Raises: ExistsError if the external id is taken.
+    """
     fixed = {
         "id": session.id,
         "practitioner_id": session.practitioner_id,
@@ -58,13 +62,24 @@ def add(db: Connection, session: Session) -> None:
         "organizer": session.organizer,
         "created_at": session.created_at,
         "series_id": session.series_id,
+        "external_id": session.external_id,
     }
-    db.execute(insert(sessions).values(fixed | _changing(session)))
+    with named_once(sessions, session.external_id):
+        db.execute(insert(sessions).values(fixed | _changing(session)))
 
 
 def save(db: Connection, session: Session) -> None:
     """Store what a transition may have changed."""
-    db.execute(update(sessions).where(sessions.c.id == session.id).values(_changing(session)))
+    db.execute(raising(sessions, _changing(session)).where(sessions.c.id == session.id))
+
+
+def name(db: Connection, session_id: UUID, external_id: str | None) -> None:
+    """Store what the host calls a session.
+
+    Raises: ExistsError if another one is called so.
+    """
+    with named_once(sessions, external_id):
+        db.execute(raising(sessions, {"external_id": external_id}).where(sessions.c.id == session_id))
 
 
 def get(db: Connection, session_id: UUID) -> Session:
@@ -99,6 +114,12 @@ def sought(
         later = and_(sessions.c.starts_at == start, sessions.c.id > session_id)
         query = query.where(sessions.c.starts_at >= start, or_(sessions.c.starts_at > start, later))
     return [_standing_of(row) for row in db.execute(query)]
+
+
+def by_external_id(db: Connection, external_id: str) -> Session | None:
+    """Return the session that the host calls so."""
+    row = db.execute(select(sessions).where(sessions.c.external_id == external_id)).first()
+    return session_of(row) if row else None
 
 
 def known_as(db: Connection, word: str) -> Session | None:
@@ -203,6 +224,8 @@ def session_of(row: Row[Any]) -> Session:
         flag=FlagReason(row.flag) if row.flag else None,
         series_id=row.series_id,
         published=row.published,
+        external_id=row.external_id,
+        version=row.version,
     )
 
 

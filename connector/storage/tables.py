@@ -27,6 +27,18 @@ from connector.storage.sentences import StoredSentence
 
 _ZONE = String(64)
 _COUNTER = BigInteger().with_variant(Integer, "sqlite")
+LONGEST_EXTERNAL_ID = 255
+
+
+def _external_id() -> Column[str]:
+    """Return what the host calls a row; NULL where it has no name of its own for it."""
+    return Column("external_id", String(LONGEST_EXTERNAL_ID))
+
+
+def _version() -> Column[int]:
+    """Return how often a row has changed, or what is shown of it; raised by `storage/versions.py` alone."""
+    return Column("version", Integer, nullable=False, server_default="1")
+
 
 # The one row of the installation itself. See docs/decisions/0026.
 installation = Table(
@@ -62,6 +74,9 @@ practitioners = Table(
     Column("takes_replies", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),  # since then they take no new bookings
+    _external_id(),
+    _version(),
+    Index("uq_practitioners_external_id", "external_id", unique=True),
 )
 
 clients = Table(
@@ -78,6 +93,10 @@ clients = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),  # likewise
     Column("erased_at", UtcDateTime),  # since then nothing tells who they are
+    _external_id(),
+    _version(),
+    Column("made_for", Uuid, index=True),  # the practitioner by whose key they were made; NULL if by no such key
+    Index("uq_clients_external_id", "external_id", unique=True),
 )
 
 sessions = Table(
@@ -102,8 +121,11 @@ sessions = Table(
     Column("flag", String(16)),
     Column("series_id", Uuid),
     Column("published", Boolean, nullable=False, server_default=false()),  # its client subscribes to it, see below
+    _external_id(),
+    _version(),
     Index("ix_sessions_practitioner_id_ends_at", "practitioner_id", "ends_at"),
     Index("ix_sessions_client_id_ends_at", "client_id", "ends_at"),
+    Index("uq_sessions_external_id", "external_id", unique=True),
 )
 
 # Calendars that somebody's program fetches from us: a practitioner's sessions and holds, or a client's sessions.
@@ -151,6 +173,8 @@ offers = Table(
     Column("expires_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("accepted_id", Uuid),
+    _external_id(),
+    _version(),
     Index(
         "uq_offers_open",
         "session_id",
@@ -172,6 +196,7 @@ offers = Table(
         sqlite_where=text("state = 'open'"),
         postgresql_where=text("state = 'open'"),
     ),
+    Index("uq_offers_external_id", "external_id", unique=True),
 )
 
 alternatives = Table(
@@ -300,6 +325,9 @@ connections = Table(
     Column("state", String(16), nullable=False),  # ok, access_lost or leaving
     Column("sign_ins", Integer, nullable=False),  # how often the person has signed in: a new account each time
     Column("created_at", UtcDateTime, nullable=False),
+    _external_id(),
+    _version(),
+    Index("uq_connections_external_id", "external_id", unique=True),
 )
 
 calendars = Table(
@@ -349,6 +377,7 @@ calendars = Table(
     Column("repair_asked", Boolean, nullable=False, server_default=false()),  # the next comparison puts things right
     Column("identity", Text),  # what tells it from every other calendar, however its address is spelled; NULL: unknown
     Column("twin", Integer, nullable=False, server_default="0"),  # 0, but for doubles that an older version let in
+    _version(),
     Index(
         "uq_calendars_written",
         "identity",

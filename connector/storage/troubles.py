@@ -18,6 +18,7 @@ from connector.domain.connection import TroubleKind
 from connector.sentence import Sentence
 from connector.storage.columns import UtcDateTime
 from connector.storage.tables import calendars, connections, registration_faults
+from connector.storage.versions import raising
 
 RELAPSE = timedelta(hours=1)  # what comes back within this is the same episode: nobody is told again
 _IS_OVER = registration_faults.c.ended_at.is_not(None)
@@ -130,4 +131,4 @@ def _since(column: ColumnElement[datetime | None], now: datetime) -> ColumnEleme
 
 
 def _note(db: Connection, calendar_id: UUID, **values: object) -> None:
-    db.execute(update(calendars).where(calendars.c.id == calendar_id).values(**values))
+    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
