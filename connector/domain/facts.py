@@ -108,6 +108,14 @@ class Dropped(StrEnum):
     RESTORED = "restored"  # the database was set back, and it may have been answered since
 
 
+class Subject(StrEnum):
+    """Whose timeline it is."""
+
+    SESSION = "session"
+    PRACTITIONER = "practitioner"
+    CONNECTION = "connection"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
     """That the client has agreed to a time: who said so, when, and by which channel."""

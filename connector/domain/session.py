@@ -22,7 +22,7 @@ from connector.domain.facts import (
     SessionMoved,
 )
 from connector.domain.people import Actor
-from connector.domain.span import When
+from connector.domain.span import When, instant
 from connector.domain.text import check_external_id, one_line
 from connector.errors import PastSpanError, RuleError
 from connector.sentence import Sentence, Zone
@@ -52,7 +52,13 @@ class LocationKind(StrEnum):
     PHONE = "phone"
 
 
-_PLACE = Sentence("Place")
+_LONGEST_LINE = 200
+_PLACE, _WHO, _CHANNEL, _REASON = (
+    Sentence("Place"),
+    Sentence("Who agreed"),
+    Sentence("How they told you"),
+    Sentence("Reason"),
+)
 _BETWEEN_LINES = {LocationKind.IN_PERSON: ", ", LocationKind.ONLINE: "", LocationKind.PHONE: " "}
 
 
@@ -106,6 +112,35 @@ class Session:
 
     def __post_init__(self) -> None:
         check_external_id(self.external_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Which sessions are sought; None leaves a thing open.
+
+    Attributes:
+        ends_after: Those that end after it, aware UTC.
+        starts_before: Those that begin before it, likewise.
+        flagged: Whether they are marked as needing their practitioner, for whatever reason.
+    """
+
+    practitioner_id: UUID | None = None
+    client_id: UUID | None = None
+    series_id: UUID | None = None
+    ends_after: datetime | None = None
+    starts_before: datetime | None = None
+    state: SessionState | None = None
+    flag: FlagReason | None = None
+    flagged: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionWithOffers:
+    """A session, and what of offers hangs on it."""
+
+    session: Session
+    open_offer_id: UUID | None
+    draft_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +242,38 @@ def unflagged(session: Session, *, by: Actor, now: datetime) -> Transition:
 def revised(session: Session, *, now: datetime) -> Session:
     """Count one more mailed revision; its stamp is strictly later than the one before (RFC 5546 section 2.1.5)."""
     return replace(session, revision=session.revision + 1, stamp=max(now, session.stamp + timedelta(seconds=1)))
+
+
+def agreed(*, who: str, at: datetime, channel: str, now: datetime) -> Attestation:
+    """Attest that the client has agreed to a time.
+
+    Raises: RuleError if something is missing or too long, or lies in the future.
+    """
+    check_agreed(at, now)
+    return Attestation(
+        who=one_line(who.strip(), label=_WHO, field="who", longest=_LONGEST_LINE, between=None),
+        at=instant(at),
+        channel=one_line(channel.strip(), label=_CHANNEL, field="channel", longest=_LONGEST_LINE, between=None),
+    )
+
+
+def check_agreed(at: datetime, now: datetime) -> None:
+    """Raise RuleError if somebody is said to have agreed at a time that is still to come."""
+    if instant(at) > now:
+        raise RuleError(
+            "The client cannot have agreed in the future. Say when they told you.",
+            code="agreement_in_future",
+            field="agreed_at",
+        )
+
+
+def read_reason(text: str) -> str:
+    """Return why a session is cancelled, on one line; nothing need be said.
+
+    Raises: RuleError if it is too long, or has a character that cannot stand there.
+    """
+    text = text.strip()
+    return one_line(text, label=_REASON, field="reason", longest=_LONGEST_LINE, between=None) if text else ""
 
 
 def check_stands(session: Session) -> None:

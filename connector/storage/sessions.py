@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,40 +11,19 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select
 
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
-from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
+from connector.domain.session import (
+    Location,
+    LocationKind,
+    Session,
+    SessionKind,
+    SessionState,
+    SessionWithOffers,
+    Sought,
+)
 from connector.domain.span import Span, When
 from connector.errors import NotFoundError
 from connector.storage.tables import offers, sessions
 from connector.storage.versions import named_once, raising
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
-    """Which sessions are sought; None leaves a thing open.
-
-    Attributes:
-        ends_after: Those that end after it, aware UTC.
-        starts_before: Those that begin before it, likewise.
-        flagged: Whether they are marked as needing their practitioner, for whatever reason.
-    """
-
-    practitioner_id: UUID | None = None
-    client_id: UUID | None = None
-    series_id: UUID | None = None
-    ends_after: datetime | None = None
-    starts_before: datetime | None = None
-    state: SessionState | None = None
-    flag: FlagReason | None = None
-    flagged: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """A session, and what of offers hangs on it."""
-
-    session: Session
-    open_offer_id: UUID | None
-    draft_id: UUID | None
 
 
 def add(db: Connection, session: Session) -> None:
@@ -93,27 +71,27 @@ def get(db: Connection, session_id: UUID) -> Session:
     return session_of(row)
 
 
-def standing(db: Connection, session_id: UUID) -> Standing:
+def with_offers(db: Connection, session_id: UUID) -> SessionWithOffers:
     """Return a session with its open offer and its draft.
 
     Raises: NotFoundError.
     """
-    row = db.execute(_STANDING.where(sessions.c.id == session_id)).first()
+    row = db.execute(_WITH_OFFERS.where(sessions.c.id == session_id)).first()
     if row is None:
         raise NotFoundError("There is no such session.", code="session_not_found")
-    return _standing_of(row)
+    return _with_offers_of(row)
 
 
 def sought(
     db: Connection, what: Sought, *, after: tuple[datetime, UUID] | None = None, most: int
-) -> Sequence[Standing]:
+) -> Sequence[SessionWithOffers]:
     """Return the sessions sought by start and id, those `after` a start and id; `most` at most, in one statement."""
-    query = _STANDING.where(*_conditions(what)).order_by(sessions.c.starts_at, sessions.c.id).limit(most)
+    query = _WITH_OFFERS.where(*_conditions(what)).order_by(sessions.c.starts_at, sessions.c.id).limit(most)
     if after is not None:
         start, session_id = after
         later = and_(sessions.c.starts_at == start, sessions.c.id > session_id)
         query = query.where(sessions.c.starts_at >= start, or_(sessions.c.starts_at > start, later))
-    return [_standing_of(row) for row in db.execute(query)]
+    return [_with_offers_of(row) for row in db.execute(query)]
 
 
 def by_external_id(db: Connection, external_id: str) -> Session | None:
@@ -258,12 +236,12 @@ def _conditions(what: Sought) -> Iterator[ColumnElement[bool]]:
         yield sessions.c.flag.is_not(None) if what.flagged else sessions.c.flag.is_(None)
 
 
-def _standing_of(row: Row[Any]) -> Standing:
-    return Standing(session=session_of(row), open_offer_id=row.open_offer_id, draft_id=row.draft_id)
+def _with_offers_of(row: Row[Any]) -> SessionWithOffers:
+    return SessionWithOffers(session=session_of(row), open_offer_id=row.open_offer_id, draft_id=row.draft_id)
 
 
 _OPEN, _DRAFT = offers.alias("open_offers"), offers.alias("drafts")  # of either a session has one at most
-_STANDING = (
+_WITH_OFFERS = (
     select(sessions, _OPEN.c.id.label("open_offer_id"), _DRAFT.c.id.label("draft_id"))
     .outerjoin(_OPEN, and_(_OPEN.c.session_id == sessions.c.id, _OPEN.c.state == OfferState.OPEN.value))
     .outerjoin(_DRAFT, and_(_DRAFT.c.session_id == sessions.c.id, _DRAFT.c.state == OfferState.DRAFT.value))

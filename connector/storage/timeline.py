@@ -9,28 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, Row, insert, select
 
-from connector.domain.facts import BY_TAG, AnyFact, Fact, UnknownFact
+from connector.domain.facts import BY_TAG, AnyFact, Fact, Subject, UnknownFact
 from connector.domain.people import Actor, Role
 from connector.errors import RuleError
 from connector.storage.tables import facts
 
 _COMMON = {field.name for field in fields(Fact)}
 _OneFact = TypeVar("_OneFact", bound=Fact)
-
-
-class Subject(StrEnum):
-    """Whose timeline it is: the column that names them."""
-
-    SESSION = "session_id"
-    PRACTITIONER = "practitioner_id"
-    CONNECTION = "connection_id"
 
 
 def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> None:
@@ -74,7 +65,7 @@ def page(
     To read on, ask for what comes `after` the last one's number. What others are just about to store may have a lower
     one, so this is a list, and no feed.
     """
-    own = facts.c[subject.value] == identity
+    own = facts.c[f"{subject}_id"] == identity
     query = select(facts).where(own, facts.c.id > after).order_by(facts.c.id).limit(most)
     return [(row.id, fact_of(row)) for row in db.execute(query)]
 

@@ -9,8 +9,8 @@ from typing import Literal, Self
 
 from connector.domain.facts import Attestation
 from connector.domain.people import Level
-from connector.domain.session import Location, LocationKind, check_future
-from connector.domain.span import When, instant, zone_named
+from connector.domain.session import Location, LocationKind, check_agreed, check_future
+from connector.domain.span import When, zone_named
 from connector.domain.text import one_line as checked_line
 from connector.errors import ConflictError, RuleError, WallTimeError
 from connector.language.messages import marked
@@ -221,12 +221,7 @@ def past_moment(text: str, *, zone: str, now: datetime) -> datetime:
     """
     date, _, time = text.strip().partition("T")
     when = When.at(local_time(date, time), zone=zone, duration=timedelta(minutes=1), fold=1)
-    if instant(when.span.start) > now:
-        raise RuleError(
-            "The client cannot have agreed in the future. Say when they told you.",
-            code="agreement_in_future",
-            field="agreed_at",
-        )
+    check_agreed(when.span.start, now)
     return when.span.start
 
 

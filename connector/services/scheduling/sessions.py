@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -13,15 +14,17 @@ from connector.domain import session as session_rules
 from connector.domain.facts import Fact, SessionMoved
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor
-from connector.domain.session import Edit, Location, Session, SessionKind
+from connector.domain.session import Edit, Location, Session, SessionKind, SessionWithOffers
 from connector.domain.span import When
-from connector.errors import RuleError
+from connector.errors import NotFoundError, RuleError
 from connector.sentence import Sentence
+from connector.services import standstill
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, lock, record
 from connector.services.scheduling import conflicts
 from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.storage import people, published
+from connector.storage import sessions as stored
 
 
 def book(
@@ -148,3 +151,24 @@ def keep(db: Connection, policy: Policy, session_id: UUID, *, by: Actor, now: da
     transition = session_rules.unflagged(case.session, by=by, now=now)
     record(db, policy, case, Decision(session=transition.session, facts=transition.facts), now=now)
     return transition.session
+
+
+def locked(db: Connection, session_id: UUID, *, sees: Callable[[UUID], bool]) -> SessionWithOffers:
+    """Return a session about which nobody else decides until the transaction ends, to compare it with what was seen.
+
+    Args:
+        db: The transaction.
+        session_id: Which.
+        sees: Whether whoever asks sees what is a practitioner's.
+    Raises: NotFoundError, also for one they may not see; StandstillError.
+    """
+    practitioner_id = stored.get(db, session_id).practitioner_id
+    if not sees(practitioner_id):
+        raise not_found()
+    standstill.lock(db, practitioner_id)
+    return stored.with_offers(db, session_id)
+
+
+def not_found() -> NotFoundError:
+    """Say that there is no such session, or none that whoever asks may see: nobody can tell them apart."""
+    return NotFoundError("There is no such session.", code="session_not_found")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from connector.domain.facts import Subject
 from connector.domain.people import Role
 from connector.language.offered import Languages
 from connector.language.telling import Teller
 from connector.services.views.happened import Event, happened
-from connector.storage.timeline import Subject
 from tests.counting import statements
 from tests.services.practice import Practice
 

@@ -9,19 +9,18 @@ from uuid import UUID, uuid4
 import pytest
 
 from connector.domain.facts import FlagReason
-from connector.domain.session import Session, SessionState, book
+from connector.domain.session import Session, SessionState, SessionWithOffers, Sought, book
 from connector.errors import NotFoundError
 from connector.storage import sessions
 from connector.storage.database import Database
-from connector.storage.sessions import Sought, Standing
 from tests.counting import statements
 from tests.domain.examples import KIM, PRACTICE, when
 from tests.services.practice import Practice
 
 
-def found(database: Database, what: Sought, *, most: int = 100) -> list[Standing]:
+def found(database: Database, what: Sought, *, most: int = 100) -> list[SessionWithOffers]:
     """Return all of them, page by page."""
-    result: list[Standing] = []
+    result: list[SessionWithOffers] = []
     after: tuple[datetime, UUID] | None = None
     while True:
         with database.read() as db:
@@ -32,8 +31,8 @@ def found(database: Database, what: Sought, *, most: int = 100) -> list[Standing
         after = (page[-1].session.when.span.start, page[-1].session.id)
 
 
-def ids(standing: list[Standing]) -> list[UUID]:
-    return [one.session.id for one in standing]
+def ids(several: list[SessionWithOffers]) -> list[UUID]:
+    return [one.session.id for one in several]
 
 
 def test_each_condition_leaves_out_what_it_does_not_hold_of(practice: Practice) -> None:
@@ -69,11 +68,11 @@ def test_a_session_stands_with_its_open_offer_and_its_draft(practice: Practice) 
     offer = practice.offer(booked, 72)
     draft = practice.draft(booked, 96)
     with practice.database.read() as db:
-        standing = sessions.standing(db, booked.id)
-    assert (standing.session.id, standing.open_offer_id, standing.draft_id) == (booked.id, offer.id, draft.id)
-    assert found(practice.database, Sought(practitioner_id=practice.kim.id)) == [standing]
+        shown = sessions.with_offers(db, booked.id)
+    assert (shown.session.id, shown.open_offer_id, shown.draft_id) == (booked.id, offer.id, draft.id)
+    assert found(practice.database, Sought(practitioner_id=practice.kim.id)) == [shown]
     with practice.database.read() as db, pytest.raises(NotFoundError):
-        sessions.standing(db, uuid4())
+        sessions.with_offers(db, uuid4())
 
 
 def test_pages_hold_each_session_once_and_in_order_also_where_many_begin_at_once(database: Database) -> None:
