@@ -100,15 +100,16 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
 
 
 def create_app(runtime: Runtime) -> Flask:
-    """Make the web application: the pages, the health checks, and the door for push notifications.
+    """Make the web application: the pages, the health checks, the API, and the door for push notifications.
 
     Raises: SettingsError if a language cannot be spoken.
     """
     import webhooks  # noqa: PLC0415 - commands that serve nothing import no web framework
+    from connector import api  # noqa: PLC0415 - as above
     from connector.web import pages  # noqa: PLC0415 - as above
 
     runtime.languages.check()
-    application = pages.create(runtime)
+    application = pages.create(runtime, within=api.within(runtime))
     notifications = webhooks.blueprint(runtime)
     application.extensions["csrf"].exempt(notifications)
     application.register_blueprint(notifications)

@@ -14,6 +14,8 @@
     │ ├ CodeRefusedError          who answers has not shown the code that was sent to them
     │ ├ StaleAnswerError          the page showed a time that has moved since
     │ ├ QuestionClosedError       a question to the practitioner has been decided already
+    │ ├ DuplicateError            there is one of that name already
+    │ ├ RequestError              a program's request is not as it has to be; carries the status it is answered with
     │ └ InnerAddressError         a URL that leads into an inner network
     ├ ProviderError               the adapters speak
     │ ├ TransientError            put the work off
@@ -56,7 +58,10 @@ class RuleError(ConnectorError):
         code: What was refused, for programs: it stays, whatever the words become. `docs/errors.md` has them all.
         sentences: The words and their values, for a door to say; `str` says them in English.
         field: Which input it is about, where it is about one.
+        status: With which HTTP status a door answers.
     """
+
+    status = 422
 
     def __init__(
         self,
@@ -90,6 +95,8 @@ class RuleError(ConnectorError):
 
 class NotFoundError(RuleError):
     """There is no such thing, or none that this person may see."""
+
+    status = 404
 
 
 class ExistsError(RuleError):
@@ -164,6 +171,8 @@ class Finding:
 class TimeTakenError(RuleError):
     """The time, buffer included, belongs to another session or another client's offer; `kept` says what keeps it."""
 
+    status = 409
+
     def __init__(
         self, words: str, /, *, code: str, kept: Sequence[Keeper] = (), field: str | None = None, **values: Any
     ) -> None:
@@ -178,6 +187,8 @@ class ConflictError(RuleError):
         key: Names all of it, for who accepts what they were shown.
         found: Each of it, for who accepts one thing after another.
     """
+
+    status = 409
 
     def __init__(
         self,
@@ -198,6 +209,8 @@ class ConflictError(RuleError):
 class OfferClosedError(RuleError):
     """The offer has ended, so this act can change nothing; `state` says how it ended."""
 
+    status = 409
+
     def __init__(self, words: str, /, *, code: str, state: str, **values: Any) -> None:
         super().__init__(words, code=code, **values)
         self.state = state
@@ -206,6 +219,8 @@ class OfferClosedError(RuleError):
 class StaleAnswerError(RuleError):
     """The answer was given to a time that has moved since the page was shown."""
 
+    status = 409
+
 
 class CodeRefusedError(RuleError):
     """Whoever answers has not shown the code that was sent to the client, or none can be sent."""
@@ -213,6 +228,25 @@ class CodeRefusedError(RuleError):
 
 class QuestionClosedError(RuleError):
     """A question to the practitioner has been answered, or something else has decided it."""
+
+    status = 409
+
+
+class DuplicateError(RuleError):
+    """There is one of that name already, and each name is of one thing alone."""
+
+    status = 409
+
+
+class RequestError(RuleError):
+    """A program's request is not as it has to be: its `pointer` leads to what is wrong in its body, if it is there."""
+
+    def __init__(
+        self, words: str, /, *, code: str, http: int, field: str | None = None, pointer: str = "", **values: Any
+    ) -> None:
+        super().__init__(words, code=code, field=field, **values)
+        self.status = http
+        self.pointer = pointer
 
 
 class InnerAddressError(RuleError):

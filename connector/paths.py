@@ -13,6 +13,7 @@ SESSIONS = "/sessions"
 CALENDARS = "/calendars"
 SUBSCRIPTION = "/subscription"
 NOTIFICATIONS = "/hooks"
+API = "/api/v1"  # no page: hosts' programs act there
 METRICS = "/metrics"  # no page, like the next
 READINESS = "/readyz"  # no page: programs ask there
 LIVENESS = "/healthz"  # likewise
@@ -20,6 +21,7 @@ OWN = frozenset(
     {
         "account",
         "answer",
+        "api",
         "calendars",
         "clash",
         "feed",

@@ -315,6 +315,9 @@ class Settings:
         "4",
         "How many of those may wait for one calendar server or account at the same time, in all processes together.",
     )
+    api_rate: int = _setting(
+        _count, "600", "How many requests a minute each key of the API may make; beyond that it is answered 429."
+    )
     metrics_token: str = _setting(
         _maybe_token,
         "",

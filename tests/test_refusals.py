@@ -11,7 +11,18 @@ from connector.sentence import Paragraph, Sentence, Value
 from tests.messages import coded
 from tests.messages.coded import KINDS
 
-APART = {"field", "plural", "n", "choices", "found", "kept", "key", "state"}  # no values of the words
+APART = {
+    "field",
+    "plural",
+    "n",
+    "choices",
+    "found",
+    "kept",
+    "key",
+    "state",
+    "status",
+    "pointer",
+}  # no values of the words
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%|(.|$))", re.DOTALL)
 WORDS = [one for one in coded.every() if one.kind != "Refusal"]
 CODED = [one for one in WORDS if one.kind in KINDS]

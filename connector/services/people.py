@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -213,3 +213,20 @@ def refuse_standing(db: Connection, name: str, every: Sequence[Session], now: da
 def _different(before: Client | Practitioner, after: Client | Practitioner) -> tuple[str, ...]:
     names = (field.name for field in fields(before))
     return tuple(name for name in names if getattr(before, name) != getattr(after, name))
+
+
+def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> None:
+    """Add a practitioner.
+
+    Raises: RuleError if the address is another's; StandstillError.
+    """
+    standstill.check(db)
+    people.add_practitioner(db, person, now=now)
+
+
+def practitioner(db: Connection, practitioner_id: UUID, *, sees: Callable[[UUID], bool]) -> Practitioner:
+    """Return a practitioner, as far as whoever asks may see them: nobody can tell a hidden one from one not there.
+
+    Raises: NotFoundError.
+    """
+    return people.practitioner(db, practitioner_id if sees(practitioner_id) else UUID(int=0))

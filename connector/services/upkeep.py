@@ -14,6 +14,7 @@ from connector.storage import (
     answer_codes,
     early_receipts,
     incoming,
+    kept_answers,
     needs,
     pending_connections,
     published,
@@ -33,6 +34,7 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     short_links.sweep(db, now=now)
     spent_tokens.sweep(db, now=now)
     early_receipts.sweep(db, now=now)
+    kept_answers.sweep(db, now=now)
     published.sweep(db, revoked_before=now - REMEMBERED)
     answer_codes.sweep(db, made_before=now - codes.KEPT)
     incoming.sweep(db, received_before=now - receiving.KEPT)

@@ -30,6 +30,7 @@ from connector.storage.tables import (
     erasures,
     incoming_mails,
     installation,
+    kept_answers,
     link_requests,
     offers,
     pending_connections,
@@ -97,6 +98,7 @@ _SWEPT = (
     answer_codes,
     spent_tokens,
     early_receipts,
+    kept_answers,
 )
 _TO_BE_SWEPT = or_(
     *(sa.exists(select(table)) for table in _SWEPT),

@@ -277,6 +277,10 @@ TELL_NOTHING: Mapping[Table, str] = {
     "busy_at busy_until busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
     "compare_trouble_kind compare_trouble_since repair_asked identity twin version",
     tables.signins: "id practitioner_id expires_at used_at made_at",
+    # What host's programs act by, and what they were answered: sealed, and forgotten with any client's erasure.
+    tables.api_keys: "id digest prefix name scopes practitioner_id external_id version created_at last_used_at "
+    "revoked_at",
+    tables.kept_answers: "id fingerprint answer ends_at",
     # Which offer a link leads to, and until when.
     tables.short_links: "id purpose subject_id ends_at",
     # Hashes: of what a gateway has signed, and of the mail that came with it; of what it calls a text.
@@ -336,6 +340,7 @@ def erase(db: Connection, client_id: UUID, *, now: datetime) -> None:
             continue
         for row in rows(db, holding, client_id) if holding.erased else ():
             _blank(db, holding, row)
+    db.execute(update(tables.kept_answers).values(answer=None))
     since = tables.clients.c.erased_at
     own = (tables.clients.c.id == client_id) & since.is_(None)
     db.execute(raising(tables.clients, {"erased_at": now}).where(own))

@@ -150,6 +150,21 @@ class Seal:
         except (ValueError, OverflowError) as error:
             raise _not_ours() from error
 
+    def sign(self, purpose: str, parts: Sequence[str]) -> str:
+        """Return a token that says these texts, for everybody to read and nobody to change."""
+        return _serializer(self._links, purpose).dumps(list(parts))
+
+    def signed(self, purpose: str, token: str) -> list[str]:
+        """Return the texts that a token of `sign` says.
+
+        Raises: NotFoundError if it is not one of ours.
+        """
+        try:
+            said = _serializer(self._links, purpose).loads(token)
+        except (BadSignature, ValueError, TypeError) as error:
+            raise _not_ours() from error
+        return [str(part) for part in said]
+
     def _said(self, purpose: str, token: str) -> tuple[str, str, str]:
         """Return what a token says: what it stands for, since when, and a digest of whose address; empty for nothing.
 

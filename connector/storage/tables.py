@@ -585,6 +585,34 @@ spent_tokens = Table(
     Column("ends_at", UtcDateTime, nullable=False, index=True),
 )
 
+# By what a host's own programs act; of the secret only its hash.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the whole key
+    Column("prefix", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # words joined by a comma
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), index=True),  # whose alone; NULL for everybody
+    Column("external_id", String(255), unique=True),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime),  # to the minute
+    Column("revoked_at", UtcDateTime),
+    Index("ix_api_keys_created_at_id", "created_at", "id"),
+)
+
+# What was answered to acts that name an Idempotency-Key, for when they are asked for once more; see decision 60.
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # SHA-256 of the API key and of what the request calls itself
+    Column("fingerprint", LargeBinary, nullable=False),  # SHA-256 of method, path, query and body
+    Column("answer", LargeBinary),  # sealed: it may tell names; NULL once a client was erased
+    Column("ends_at", UtcDateTime, nullable=False, index=True),
+)
+
 # What a gateway has told of a text before it was stored what it calls it; for a while, and so many at most.
 early_receipts = Table(
     "early_receipts",

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -50,6 +51,11 @@ from connector.web.cookies import SignedCookies
 from connector.web.limits import limit, note_limited
 from connector.web.proxies import BehindProxies, UnderPrefix
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    Within = Callable[[WSGIApplication], WSGIApplication]
+
 LARGEST_BODY = 64 * 1024
 
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -88,8 +94,8 @@ class _Pages(Flask):
         )
 
 
-def create(runtime: Runtime) -> Flask:
-    """Make the application of one installation."""
+def create(runtime: Runtime, *, within: Within | None = None) -> Flask:
+    """Make the application of one installation; `within` puts another into it, innermost."""
     settings = runtime.settings
     secure = settings.public_url.startswith("https://")
     app = _Pages("connector.web")
@@ -97,6 +103,8 @@ def create(runtime: Runtime) -> Flask:
     _configure(app, runtime, secure=secure)
     if runtime.network.clock is not None:  # else this machine is the only one
         app.session_interface = SignedCookies(runtime.network.clock)
+    if within is not None:
+        app.wsgi_app = within(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = BehindProxies(  # type: ignore[method-assign]
             app.wsgi_app,

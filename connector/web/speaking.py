@@ -8,16 +8,14 @@ from typing import Any, Protocol
 
 from flask import Flask, current_app, g, request
 from jinja2 import Environment
-from werkzeug.datastructures import LanguageAccept
-from werkzeug.http import parse_accept_header
 
 from connector.language.catalogues import Language
-from connector.language.offered import ENGLISH, Languages
+from connector.language.offered import Languages
 from connector.language.telling import Teller
 from connector.language.templates import speak
+from connector.language.wishes import preferred
 
 _VOICES = "pencilled_voices"
-_LONGEST_WISH = 200  # characters: what a browser says of its languages has some dozens
 
 
 class Reader(Protocol):
@@ -81,16 +79,8 @@ def render(template: str, /, **content: Any) -> str:
 
 
 def _preferred() -> Language:
-    """Return which of the languages on offer the browser prefers; it is listened to for so long, and no longer."""
-    offered = _voices().languages
-    said = request.headers.get("Accept-Language", "")
-    if len(said) > _LONGEST_WISH:
-        said = said[:_LONGEST_WISH].rpartition(",")[0]
-    for wish, quality in parse_accept_header(said, LanguageAccept):  # the best first
-        found = offered.of(wish)
-        if quality > 0 and (found.tag != ENGLISH or wish.partition("-")[0].lower() == ENGLISH):
-            return found
-    return offered.of(ENGLISH)
+    """Return which of the languages on offer the browser prefers."""
+    return preferred(_voices().languages, request.headers.get("Accept-Language", ""))
 
 
 def _voices() -> _Voices:

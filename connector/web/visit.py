@@ -10,16 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from connector.domain.people import Actor
-from connector.errors import (
-    ConflictError,
-    NotFoundError,
-    OfferClosedError,
-    ProviderError,
-    QuestionClosedError,
-    RuleError,
-    StaleAnswerError,
-    TimeTakenError,
-)
+from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.language.failures import told
 from connector.language.messages import marked
 from connector.runtime import Runtime
@@ -128,13 +119,7 @@ def actor(db: Connection) -> Actor:
 
 def status_of(error: RuleError) -> int:
     """Return the HTTP status for what the domain has refused."""
-    match error:
-        case NotFoundError():
-            return 404
-        case OfferClosedError() | QuestionClosedError() | StaleAnswerError() | TimeTakenError() | ConflictError():
-            return 409
-        case _:
-            return 422
+    return error.status
 
 
 def sentence(error: RuleError | ProviderError) -> str:

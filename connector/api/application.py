@@ -1,0 +1,374 @@
+"""The application of the API: how each request is let in, read, carried out and answered."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, update_wrapper
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import structlog
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as WaitedTooLongError
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+
+from connector import paths
+from connector.api import keys, limits, practitioners, problems
+from connector.api.bodies import LARGEST_BODY
+from connector.api.call import Answer, Call, precondition_required
+from connector.api.cursors import Cursor
+from connector.api.description import described
+from connector.api.routes import Route
+from connector.domain.api_key import ApiKey
+from connector.errors import RequestError, RuleError, StandstillError
+from connector.language import wishes
+from connector.language.catalogues import Language
+from connector.language.messages import marked
+from connector.runtime import Runtime
+from connector.services import api_keys, idempotency, standstill
+from connector.services.idempotency import NamedAct
+from connector.storage.database import is_busy
+
+RESOURCES = (practitioners.resource, keys.resource)
+ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.routes)
+DEFAULT_PAGE, LONGEST_PAGE = 50, 100
+_DOOR = "pencilled-api"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*|\s*(\*)\s*')
+_STANDING_STILL = marked(
+    "The database was set back to an earlier state, and that is being put right. Until then nothing is changed; "
+    "nothing is lost. Please try again later."
+)
+_BUSY = marked("Others are at work with the same just now. Please try again in a moment.")
+_FAILED = marked("Something went wrong here. It is noted in the log, under the id of this request.")
+_RETRY_BUSY, _RETRY_STANDSTILL = 1, 60  # seconds
+
+log = structlog.get_logger(__name__)
+
+
+class _Api(Flask):
+    """A Flask whose log says where a fault is, and never whom it concerns."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> None:
+        """Log a fault by its kind and place: messages may carry names."""
+        frames = traceback.extract_tb(exc_info[2])[-3:]
+        log.error(
+            "api_failed",
+            endpoint=request.endpoint,
+            method=request.method,
+            error=exc_info[0].__name__ if exc_info[0] else None,
+            where=[f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Door:
+    runtime: Runtime
+    counts: limits.Counts
+
+
+def create(runtime: Runtime) -> Flask:
+    """Make the API of one installation."""
+    app = _Api("connector.api", static_folder=None)
+    app.extensions[_DOOR] = _Door(runtime=runtime, counts=limits.counts(runtime.settings.broker_url))
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+    for route, view in _VIEWS:
+        app.add_url_rule(route.path, route.name, view, methods=[route.method], provide_automatic_options=False)
+    app.before_request(_begin)
+    app.teardown_request(_end)
+    app.after_request(partial(_finish, secure=runtime.settings.public_url.startswith("https://")))
+    app.register_error_handler(RuleError, _refusal)
+    app.register_error_handler(StandstillError, _later)
+    app.register_error_handler(HTTPException, _fault)
+    app.register_error_handler(DBAPIError, _database)
+    app.register_error_handler(WaitedTooLongError, _busy)
+    return app
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end(_error: BaseException | None) -> None:
+    if "bound" in g:
+        structlog.contextvars.reset_contextvars(**g.bound)
+
+
+def _finish(response: Response, *, secure: bool) -> Response:
+    headers = response.headers
+    headers["X-Request-Id"] = g.request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Robots-Tag"] = "noindex, nofollow"
+    headers.setdefault("Cache-Control", "no-store")
+    for name, value in g.get("pace", ()):
+        headers[name] = value
+    if secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def _serve(route: Route, take: Callable[..., Any], **path: Any) -> Response:
+    """Answer a request: let its key in, read what it says, carry out what it asks for."""
+    door = _door()
+    now = door.runtime.clock()
+    if route.writes:
+        with door.runtime.database.read() as db:
+            key = _let_in(door, db, route, now=now)
+        call = _call(door, route, key, now=now)
+        response: Response = take(call=call, path=path)
+    else:
+        with door.runtime.database.read() as db:
+            key = _let_in(door, db, route, now=now)
+            call = _call(door, route, key, now=now)
+            response = take(call=call, path=path, db=db)
+    if api_keys.is_use_untold(key, now=now):
+        response.call_on_close(partial(api_keys.note_used, door.runtime.database, key, now=now))
+    return response
+
+
+def _let_in(door: _Door, db: Connection, route: Route, *, now: Any) -> ApiKey:
+    """Return the key that a request shows.
+
+    Raises: RequestError if it lets nobody in, may not do this, or has come too often.
+    """
+    limits.refuse_guesses(door.counts, request.remote_addr or "", now=now)
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    key = api_keys.find(db, secret.strip()) if kind.lower() == "bearer" and secret.strip() else None
+    if key is None:
+        if secret:
+            limits.note_guess(door.counts, request.remote_addr or "", now=now)
+        raise RequestError(
+            "Show an API key that is in use: Authorization: Bearer pk_…",
+            code="key_not_accepted",
+            http=401,
+        )
+    pace, may = limits.pace(door.counts, key.id.hex, allowed=door.runtime.settings.api_rate, now=now)
+    g.pace = pace.headers
+    if not may:
+        raise limits.too_often()
+    if not key.has_one_of(route.scopes):
+        raise RequestError(
+            "This key may not do that. It takes one with the scope %(scopes)s.",
+            code="scope_missing",
+            http=403,
+            scopes=" / ".join(sorted(route.scopes)),
+        )
+    return key
+
+
+def _call(door: _Door, route: Route, key: ApiKey, *, now: Any) -> Call[Any, Any]:
+    filters = sorted((name, value) for name, value in request.args.items() if name not in ("cursor", "limit"))
+    return Call(
+        runtime=door.runtime,
+        key=key,
+        now=now,
+        language=_language(),
+        cursor=Cursor(
+            door.runtime.seal,
+            bound=f"{request.path} {filters} {key.practitioner_id}",
+            text=request.args.get("cursor", "") if route.lists else "",
+            limit=_limit() if route.lists else DEFAULT_PAGE,
+        ),
+        expected=_expected(),
+    )
+
+
+def _limit() -> int:
+    """Return how many items a page has; what cannot be is refused when the query is read."""
+    text = request.args.get("limit", "")
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= LONGEST_PAGE else DEFAULT_PAGE
+
+
+def _expected() -> frozenset[str] | None:
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    found = [_ETAG.fullmatch(part) for part in header.split(",")]
+    return frozenset(match[1] or match[2] for match in found if match)
+
+
+def _carry_out(route: Route, *, call: Call[Any, Any], path: dict[str, Any], db: Connection | None = None) -> Response:
+    """Do what is asked for; a read is given the snapshot in which its key was found."""
+    if db is not None:
+        return _response(_encoded(route, route.view(call, db, **path)))
+    return _act(route, call, path)
+
+
+def _act(route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
+    """Act in one transaction; under a name, once."""
+    runtime, act = call.runtime, _named(route, call)
+    if route.edits and call.expected is None:
+        raise precondition_required()
+    if route.prepare is not None:
+        standstill.refuse(runtime.database)
+        if act is not None:
+            with runtime.database.read() as db:
+                before = idempotency.answered(db, runtime.seal, act)
+            if before is not None:
+                return _repeated(before)
+        call.prepared = route.prepare(call, **path)
+    with runtime.database.begin() as db:
+        standstill.check(db)
+        if act is not None and not idempotency.begin(db, act, now=call.now):
+            before = idempotency.answered(db, runtime.seal, act)
+            assert before is not None  # noqa: S101 - whoever had begun has ended, or this had begun
+            return _repeated(before)
+        answer = route.view(call, db, **path)
+        if route.edits and not call.matched:
+            raise AssertionError(f"{route.name} edits something and compares no version")
+        encoded = _encoded(route, answer)
+        if act is not None:
+            idempotency.keep(db, runtime.seal, act, msgspec.json.encode(encoded).decode(), now=call.now)
+    return _response(encoded)
+
+
+def _named(route: Route, call: Call[Any, Any]) -> NamedAct | None:
+    name = request.headers.get("Idempotency-Key")
+    if name is None or route.method != "POST":
+        return None
+    url = request.full_path
+    return idempotency.named(name, key_id=call.key.id, method=route.method, url=url, body=request.get_data())
+
+
+class _Encoded(msgspec.Struct, frozen=True):
+    """An answer as it is sent, and as it is kept for when it is asked for once more."""
+
+    status: int
+    body: str
+    etag: str
+    location: str
+
+
+def _encoded(route: Route, answer: Answer | msgspec.Struct) -> _Encoded:
+    if not isinstance(answer, Answer):
+        answer = Answer(body=answer)
+    declared = route.answers[answer.status]
+    if (type(answer.body) if answer.body is not None else None) is not declared:
+        raise AssertionError(f"{route.name} answers {answer.status} with {type(answer.body).__name__}")
+    etag = answer.etag or str(getattr(answer.body, "version", ""))
+    body = msgspec.json.encode(answer.body).decode() if answer.body is not None else ""
+    return _Encoded(status=answer.status, body=body, etag=etag, location=answer.location)
+
+
+def _response(encoded: _Encoded) -> Response:
+    headers = {}
+    if encoded.etag:
+        headers["ETag"] = f'"{encoded.etag}"'
+    if encoded.location:
+        headers["Location"] = request.script_root + encoded.location
+    if request.method == "GET" and encoded.etag and _has_seen(encoded.etag):
+        return Response(status=304, headers=headers)
+    return Response(encoded.body, encoded.status, headers, mimetype="application/json" if encoded.body else None)
+
+
+def _has_seen(etag: str) -> bool:
+    given = request.headers.get("If-None-Match", "")
+    found = [_ETAG.fullmatch(part) for part in given.split(",")] if given else []
+    return any(match and (match[1] == etag or match[2]) for match in found)
+
+
+def _repeated(kept: str) -> Response:
+    response = _response(msgspec.json.decode(kept, type=_Encoded))
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _view(route: Route) -> Callable[..., Response]:
+    """Return what Flask calls; SpecTree finds what it knows of the route behind it."""
+    take = described(route, partial(_carry_out, route))
+    return update_wrapper(partial(_serve, route, take), take)
+
+
+_VIEWS = tuple((route, _view(route)) for route in ROUTES)
+_BY_NAME = {route.name: route for route in ROUTES}
+
+
+def _refusal(error: RuleError) -> Response:
+    route = _BY_NAME.get(request.endpoint or "")
+    response = problems.of(
+        error,
+        _language(),
+        address=_errors_address(),
+        request_id=g.request_id,
+        pointers=route.pointers if route else {},
+    )
+    if error.status == 401:  # noqa: PLR2004 - unauthorized
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if error.status == 429:  # noqa: PLR2004 - too many requests
+        response.headers["Retry-After"] = str(limits.seconds_left(_door().runtime.clock()))
+    return response
+
+
+def _problem(status: int, code: str, why: str) -> Response:
+    language = _language()
+    return problems.document(
+        status, code, language.say(why), language, address=_errors_address(), request_id=g.request_id
+    )
+
+
+def _later(_error: StandstillError) -> Response:
+    response = _problem(503, StandstillError.code, _STANDING_STILL)
+    response.headers["Retry-After"] = str(_RETRY_STANDSTILL)
+    return response
+
+
+def _busy(_error: Exception) -> Response:
+    response = _problem(503, "busy", _BUSY)
+    response.headers["Retry-After"] = str(_RETRY_BUSY)
+    return response
+
+
+def _database(error: DBAPIError) -> Response:
+    if is_busy(error):
+        return _busy(error)
+    raise error
+
+
+_FAULTS = {
+    400: ("request_malformed", marked("This request cannot be read.")),
+    404: ("not_found", marked("There is nothing here. The description at /api/v1/ has every path.")),
+    405: ("method_not_allowed", marked("That cannot be done here.")),
+    413: ("body_too_large", marked("The body of this request is too large.")),
+}
+
+
+def _fault(error: HTTPException) -> Response:
+    if isinstance(error, InternalServerError):
+        return _problem(500, "failed", _FAILED)
+    status = error.code if error.code in _FAULTS else 400
+    code, why = _FAULTS[status]
+    response = _problem(status, code, why)
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())
+    return response
+
+
+def _door() -> _Door:
+    door: _Door = current_app.extensions[_DOOR]
+    return door
+
+
+def _language() -> Language:
+    if "language" not in g:
+        g.language = wishes.preferred(_door().runtime.languages, request.headers.get("Accept-Language", ""))
+    spoken: Language = g.language
+    return spoken
+
+
+def _errors_address() -> str:
+    return f"{_door().runtime.settings.public_url}{paths.API}/errors"

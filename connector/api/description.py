@@ -1,0 +1,104 @@
+"""The description of the API: routes as SpecTree knows them, and the OpenAPI document made of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from flask import request
+from spectree import Response as Answers
+from spectree import SpecTree
+from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
+from spectree.plugins.flask_plugin import FlaskPlugin
+
+from connector.api.bodies import read_body, read_query
+from connector.api.call import Call
+from connector.api.routes import Route
+from connector.errors import RequestError
+
+_JSON = "application/json"
+
+
+class StrictPlugin(FlaskPlugin):
+    """SpecTree's plugin for Flask, which reads what comes in strictly, and leaves what goes out as it is."""
+
+    def validate(
+        self,
+        func: Callable[..., Any],
+        query: Any,
+        json: Any,
+        *_unused: Any,
+        **path: Any,
+    ) -> Any:
+        """Read what a request says, then do what it asks for.
+
+        Raises: RequestError that leads to what is wrong.
+        """
+        call: Call[Any, Any] = path.pop("call")
+        call.query = _query(query)
+        call.body = _body(json)
+        return func(call=call, **path)
+
+
+def _query(kind: Any) -> Any:
+    if kind is not None:
+        return read_query(request.args, kind)
+    if request.args:
+        name = next(iter(request.args))
+        raise RequestError(
+            "%(name)s: there is no such field here. Leave it out, or look at how it is written.",
+            code="field_unknown",
+            http=422,
+            pointer=f"/{name}",
+            name=name,
+        )
+    return None
+
+
+def _body(kind: Any) -> Any:
+    data = request.get_data()
+    if kind is not None:
+        if request.mimetype != _JSON:
+            raise RequestError(
+                "This must be JSON. Send it with Content-Type: application/json.",
+                code="body_not_of_json_type",
+                http=415,
+                field="content_type",
+            )
+        return read_body(data, kind)
+    if data.strip() not in (b"", b"{}"):
+        raise RequestError("Nothing is read here. Send no body.", code="body_not_empty", http=422)
+    return None
+
+
+SPEC = SpecTree(
+    backend=StrictPlugin,
+    model_adapter=cast("Any", MsgspecModelAdapter()),  # whose errors are more particular than its protocol's
+    naming_strategy=lambda model: str(model.__name__),
+    nested_naming_strategy=lambda _parent, child: child,
+    mode="strict",
+    title="Pencilled",
+    version="1",
+    openapi_version="3.1.0",
+    annotations=False,
+)
+
+
+def described(route: Route, carry_out: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that reads a request as a route declares it, and carries out what it asks for."""
+
+    def view(**path: Any) -> Any:
+        return carry_out(**path)
+
+    view.__name__ = route.view.__name__
+    view.__doc__ = f"{route.summary}\n\n{route.view.__doc__ or ''}"
+    answers = Answers(**{f"HTTP_{status}": kind for status, kind in route.answers.items()})
+    decorate = SPEC.validate(
+        query=route.query,
+        json=route.body,
+        resp=answers,
+        tags=(route.tag,),
+        operation_id=route.name,
+    )
+    decorated: Callable[..., Any] = decorate(view)
+    return decorated

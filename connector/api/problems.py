@@ -1,0 +1,121 @@
+"""What went wrong, as a problem document (RFC 9457) in the language that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from flask import Response
+
+from connector.errors import RequestError, RuleError, WallTimeError
+from connector.language.catalogues import Language
+from connector.language.messages import marked
+
+MIMETYPE = "application/problem+json"
+Extra = Callable[[Any], Mapping[str, Any]]
+
+
+class ProblemPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong.
+
+    Attributes:
+        pointer: A JSON pointer into the body, or behind the question mark; empty where it is about neither.
+        code: What is wrong, for programs.
+        detail: The same for people.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request was not done. More fields may stand beside these, as the code says."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ProblemPart]
+    request_id: str
+
+
+TITLES: Mapping[int, str] = {
+    400: marked("This request cannot be read"),
+    401: marked("No key that lets anybody in"),
+    403: marked("This key may not do that"),
+    404: marked("There is nothing of that name"),
+    405: marked("That cannot be done here"),
+    409: marked("Something else stands in the way"),
+    412: marked("It has changed meanwhile"),
+    413: marked("That is too large"),
+    415: marked("Only JSON is read here"),
+    422: marked("This request was refused"),
+    428: marked("Which version is meant?"),
+    429: marked("Too often"),
+    500: marked("Something went wrong here"),
+    503: marked("Not just now"),
+}
+_EXTRAS: dict[type[RuleError], Extra] = {WallTimeError: lambda error: {"choices": list(error.choices)}}
+
+
+def tells(kind: type[RuleError], extra: Extra) -> None:
+    """Have problems of a kind of refusal tell more: `extra` returns the fields that stand beside the usual ones."""
+    _EXTRAS[kind] = extra
+
+
+def of(error: RuleError, language: Language, *, address: str, request_id: str, pointers: Mapping[str, str]) -> Response:
+    """Return the problem document of a refusal.
+
+    Args:
+        error: What was refused.
+        language: In which to say it.
+        address: Under which the pages of errors are.
+        request_id: Of the request.
+        pointers: Where in the body the inputs are that refusals are about, by `field`.
+    """
+    more: dict[str, Any] = {}
+    for kind, extra in _EXTRAS.items():
+        if isinstance(error, kind):
+            more |= extra(error)
+    pointer = error.pointer if isinstance(error, RequestError) else pointers.get(error.field or "", "")
+    return document(
+        error.status,
+        error.code,
+        language.refusal(error),
+        language,
+        address=address,
+        request_id=request_id,
+        pointer=pointer,
+        more=more,
+    )
+
+
+def document(
+    status: int,
+    code: str,
+    detail: str,
+    language: Language,
+    *,
+    address: str,
+    request_id: str,
+    pointer: str = "",
+    more: Mapping[str, Any] | None = None,
+) -> Response:
+    """Return a problem document."""
+    problem = Problem(
+        type=f"{address}/{code}",
+        title=language.say(TITLES[status]),
+        status=status,
+        detail=detail,
+        code=code,
+        errors=[ProblemPart(pointer=pointer, code=code, detail=detail)] if pointer else [],
+        request_id=request_id,
+    )
+    shown = {**msgspec.to_builtins(problem), **(more or {})}
+    response = Response(msgspec.json.encode(shown), status=status, mimetype=MIMETYPE)
+    response.headers["Content-Language"] = language.tag.replace("_", "-")
+    response.vary.add("Accept-Language")
+    return response

@@ -1,0 +1,161 @@
+"""What bodies have in common: a host's own ids, pages of lists, and times with their offset and their zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+import msgspec
+from msgspec import Meta
+
+from connector.domain.span import When, zone_named
+from connector.errors import RequestError
+
+ExternalId = Annotated[str, Meta(min_length=1, max_length=255, description="What the host calls it; unique.")]
+Instant = Annotated[datetime, Meta(tz=True)]
+_EARLIEST, _LATEST = 1971, 9998  # years: no calendar holds others
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page of a list.
+
+    Attributes:
+        cursor: What the page before gave as `next`; left out for the first.
+        limit: How many items at most.
+    """
+
+    cursor: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class Time(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From when to when, on the clock of a zone: the offset of each end is the one that the zone has then.
+
+    Attributes:
+        start: RFC 3339, with the offset.
+        end: Likewise.
+        zone: An IANA name, such as Europe/Berlin.
+    """
+
+    start: datetime
+    end: datetime
+    zone: Annotated[str, Meta(max_length=64)]
+
+
+def read_time(time: Time, *, at: str) -> When:
+    """Return a time as it was meant.
+
+    Args:
+        time: As it was sent.
+        at: A JSON pointer to it.
+
+    Raises: RequestError that names what it could have meant; RuleError.
+    """
+    check_zone(time.zone, at=f"{at}/zone")
+    start = read_instant(time.start, time.zone, at=f"{at}/start")
+    end = read_instant(time.end, time.zone, at=f"{at}/end")
+    if end <= start:
+        raise RequestError(
+            "The end lies before the start, or is the same. Choose a later end.",
+            code="end_before_start",
+            http=422,
+            pointer=f"{at}/end",
+        )
+    local = start.replace(tzinfo=None, fold=0)
+    return When.at(local, zone=time.zone, duration=end - start, fold=_fold(start, time.zone))
+
+
+def written_time(when: When) -> Time:
+    """Return a time as it is sent: both ends on the clock of its zone."""
+    zone = zone_named(when.zone)
+    return Time(start=when.span.start.astimezone(zone), end=when.span.end.astimezone(zone), zone=when.zone)
+
+
+def check_zone(name: str, *, at: str) -> None:
+    """Raise RequestError unless it is the IANA name of a time zone."""
+    if name not in _zones():
+        raise RequestError(
+            "“%(zone)s” is not a time zone. Use an IANA name such as Europe/Berlin.",
+            code="zone_unknown",
+            http=422,
+            pointer=at,
+            zone=name,
+        )
+
+
+def read_instant(value: datetime, zone: str, *, at: str) -> datetime:
+    """Return an instant, whole seconds, whose offset is the one that a zone has then.
+
+    Raises: RequestError for one without an offset, or with another, which names the ones that it could have.
+    """
+    value = check_instant(value, at=at)
+    info = zone_named(zone)
+    if value.astimezone(info).utcoffset() == value.utcoffset():
+        return value
+    local = value.replace(tzinfo=None, fold=0)
+    readings = {local.replace(tzinfo=info, fold=fold) for fold in (0, 1)}
+    texts = sorted({one.isoformat() for one in readings if _exists(one)})
+    if not texts:
+        raise RequestError(
+            "%(time)s does not exist in %(zone)s: the clocks go forward then. Choose an earlier or a later time.",
+            code="time_does_not_exist",
+            http=422,
+            pointer=at,
+            time=local.isoformat(),
+            zone=zone,
+        )
+    raise RequestError(
+        "The clocks of %(zone)s do not show %(time)s with this offset. It can be: %(readings)s.",
+        code="offset_of_another_zone",
+        http=422,
+        pointer=at,
+        zone=zone,
+        time=local.isoformat(),
+        readings=" / ".join(texts),
+    )
+
+
+def check_instant(value: datetime, *, at: str) -> datetime:
+    """Return an instant, whole seconds.
+
+    Raises: RequestError for one without an offset, or so far away that nothing can be said of it.
+    """
+    if value.tzinfo is None:
+        raise RequestError(
+            "Say the offset of this time, too, as in 2026-12-01T10:00:00+01:00.",
+            code="time_without_offset",
+            http=422,
+            pointer=at,
+        )
+    if not _EARLIEST <= value.year <= _LATEST:
+        raise RequestError(
+            "This time is too far away. Choose one between the years %(earliest)s and %(latest)s.",
+            code="time_out_of_range",
+            http=422,
+            pointer=at,
+            earliest=_EARLIEST,
+            latest=_LATEST,
+        )
+    return value.replace(microsecond=0)
+
+
+def minutes(length: timedelta) -> int:
+    """Return a length in whole minutes."""
+    return int(length.total_seconds()) // 60
+
+
+def _fold(start: datetime, zone: str) -> Literal[0, 1]:
+    return 1 if start.astimezone(zone_named(zone)).fold else 0
+
+
+def _exists(value: datetime) -> bool:
+    """Whether the clock of a zone shows this: where it goes forward, what lies between is never shown."""
+    return value.astimezone(UTC).astimezone(value.tzinfo).replace(tzinfo=None) == value.replace(tzinfo=None)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Return the names of all zones but those that mean this machine's own."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})

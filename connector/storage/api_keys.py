@@ -1,0 +1,110 @@
+"""Keys of hosts' programs: found by a hash, listed by when they were made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, or_, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from connector.domain.api_key import ApiKey, Scope
+from connector.errors import NotFoundError
+from connector.storage.external_ids import external_id_taken
+from connector.storage.tables import api_keys
+
+
+def digest_of(secret: str) -> bytes:
+    """Return what is stored of a key: nobody can guess what has so many bits, so one round is enough."""
+    return hashlib.sha256(secret.encode(errors="replace")).digest()
+
+
+def add(db: Connection, key: ApiKey, *, secret: str) -> None:
+    """Store a new key.
+
+    Raises: RuleError if its external id is another key's.
+    """
+    values = {
+        "id": key.id,
+        "digest": digest_of(secret),
+        "prefix": key.prefix,
+        "name": key.name,
+        "scopes": ",".join(sorted(key.scopes)),
+        "practitioner_id": key.practitioner_id,
+        "external_id": key.external_id,
+        "created_at": key.created_at,
+    }
+    try:
+        db.execute(insert(api_keys).values(values))
+    except IntegrityError as error:
+        raise external_id_taken(key.external_id) from error
+
+
+def by_secret(db: Connection, secret: str) -> ApiKey | None:
+    """Return whose secret this is, in use or revoked; None if it is nobody's."""
+    row = db.execute(select(api_keys).where(api_keys.c.digest == digest_of(secret))).first()
+    return _key(row) if row else None
+
+
+def get(db: Connection, key_id: UUID, *, lock: bool = False) -> ApiKey:
+    """Return a key; `lock` keeps others who change it waiting.
+
+    Raises: NotFoundError.
+    """
+    query = select(api_keys).where(api_keys.c.id == key_id)
+    row = db.execute(query.with_for_update() if lock else query).first()
+    if row is None:
+        raise no_such_key()
+    return _key(row)
+
+
+def no_such_key() -> NotFoundError:
+    """Return the refusal of a key that is not there."""
+    return NotFoundError("There is no such API key.", code="api_key_not_found")
+
+
+def every(
+    db: Connection, *, limit: int, after: tuple[datetime, UUID] | None = None, practitioner_id: UUID | None = None
+) -> Sequence[ApiKey]:
+    """Return keys in the order in which they were made, those of one practitioner alone if one is named."""
+    query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(api_keys.c.created_at, api_keys.c.id) > tuple_(*after))
+    if practitioner_id is not None:
+        query = query.where(api_keys.c.practitioner_id == practitioner_id)
+    return [_key(row) for row in db.execute(query)]
+
+
+def by_prefix(db: Connection, prefix: str) -> Sequence[ApiKey]:
+    """Return the keys that begin so."""
+    return [_key(row) for row in db.execute(select(api_keys).where(api_keys.c.prefix == prefix))]
+
+
+def revoke(db: Connection, key_id: UUID, *, now: datetime) -> None:
+    """Let nobody act by a key any more."""
+    own = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+    db.execute(update(api_keys).where(own).values(revoked_at=now, version=api_keys.c.version + 1))
+
+
+def note_used(db: Connection, key_id: UUID, *, at: datetime) -> None:
+    """Note when a key was used, unless a later use is noted."""
+    before = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < at)
+    db.execute(update(api_keys).where(api_keys.c.id == key_id, before).values(last_used_at=at))
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        prefix=row.prefix,
+        name=row.name,
+        scopes=frozenset(Scope(word) for word in row.scopes.split(",")),
+        practitioner_id=row.practitioner_id,
+        created_at=row.created_at,
+        external_id=row.external_id,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+        version=row.version,
+    )
