@@ -11,7 +11,7 @@ from connector.sentence import Paragraph, Sentence, Value
 from tests.messages import coded
 from tests.messages.coded import KINDS
 
-APART = {
+APART = {"field", "plural", "n", "choices", "found", "kept", "key", "state", "http", "pointer"}  # no values of the words
     "field",
     "plural",
     "n",
