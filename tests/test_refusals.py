@@ -11,7 +11,7 @@ from connector.sentence import Paragraph, Sentence, Value
 from tests.messages import coded
 from tests.messages.coded import KINDS
 
-APART = {"field", "plural", "n", "choices", "found", "kept", "key", "state", "http", "pointer"}  # no values of the words
+APART = {
     "field",
     "plural",
     "n",
@@ -20,7 +20,7 @@ APART = {"field", "plural", "n", "choices", "found", "kept", "key", "state", "ht
     "kept",
     "key",
     "state",
-    "status",
+    "http",
     "pointer",
 }  # no values of the words
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%|(.|$))", re.DOTALL)
