@@ -127,6 +127,7 @@ class Sought:
     practitioner_id: UUID | None = None
     client_id: UUID | None = None
     series_id: UUID | None = None
+    external_id: str | None = None
     ends_after: datetime | None = None
     starts_before: datetime | None = None
     state: SessionState | None = None
@@ -174,6 +175,7 @@ def book(
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
     published: bool = False,
+    external_id: str | None = None,
 ) -> Transition:
     """Book a session.
 
@@ -194,6 +196,7 @@ def book(
         created_at=now,
         series_id=series_id,
         published=published,
+        external_id=external_id,
     )
     return Transition(session=session, facts=(SessionBooked(at=now, by=by, session_id=session.id, when=when),))
 

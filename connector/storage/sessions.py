@@ -224,6 +224,7 @@ def _conditions(what: Sought) -> Iterator[ColumnElement[bool]]:
         (sessions.c.practitioner_id, what.practitioner_id),
         (sessions.c.client_id, what.client_id),
         (sessions.c.series_id, what.series_id),
+        (sessions.c.external_id, what.external_id),
         (sessions.c.state, what.state.value if what.state else None),
         (sessions.c.flag, what.flag.value if what.flag else None),
     )

@@ -16,6 +16,7 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind, SessionWithOffers
 from connector.domain.span import When
+from connector.domain.text import check_external_id
 from connector.errors import NotFoundError, RuleError
 from connector.sentence import Sentence
 from connector.services import standstill
@@ -39,11 +40,13 @@ def book(
     now: datetime,
     kind: SessionKind = SessionKind.FOLLOWUP,
     series_id: UUID | None = None,
+    external_id: str | None = None,
     consent: Consent = NOT_ASKED,
 ) -> Session:
     """Book a session, tell the client, and have it shown in the practitioner's calendars.
 
-    Raises: NotFoundError, PastSpanError, TimeTakenError; ConflictError, see `conflicts`.
+    Raises: NotFoundError, PastSpanError, TimeTakenError; ConflictError, see `conflicts`; ExistsError if the external id
+        is another session's.
     """
     practitioner = lock(db, policy, practitioner_id, now=now)
     client = people.client(db, client_id, lock=True)  # nobody retires or erases them meanwhile
@@ -66,6 +69,7 @@ def book(
         kind=kind,
         series_id=series_id,
         published=published.of_client(db, client_id) is not None,
+        external_id=external_id,
     )
     case = Case(practitioner=practitioner, client=client, session=transition.session)
     findings = conflicts.check(db, policy, practitioner_id, [when], consent=consent, now=now)
@@ -167,6 +171,15 @@ def locked(db: Connection, session_id: UUID, *, sees: Callable[[UUID], bool]) ->
         raise not_found()
     standstill.lock(db, practitioner_id)
     return stored.with_offers(db, session_id)
+
+
+def call(db: Connection, session_id: UUID, external_id: str | None) -> None:
+    """Note what the host calls a session, which is locked; None for nothing. Nobody is told.
+
+    Raises: ExistsError if another one is called so; RuleError.
+    """
+    check_external_id(external_id)
+    stored.name(db, session_id, external_id)
 
 
 def not_found() -> NotFoundError:
