@@ -210,6 +210,7 @@ def _policy(settings: Settings) -> Policy:
         operator=settings.operator_mail,
         operator_locale=settings.operator_locale,
         languages=Languages(settings.languages),
+        return_origins=settings.return_origins,
         media=frozenset({Medium.EMAIL, Medium.SMS} if settings.sms_url else {Medium.EMAIL}),
     )
 

@@ -24,6 +24,7 @@ OWN = frozenset(
         "api",
         "calendars",
         "clash",
+        "connect",
         "feed",
         "healthz",
         "hooks",
@@ -92,6 +93,11 @@ def paused(token: str) -> str:
 def conflict(token: str) -> str:
     """Return the path of the page on which a practitioner takes back an offered time that is no longer free."""
     return f"/clash/{token}"
+
+
+def connect(token: str) -> str:
+    """Return the path of the pages by which a practitioner whom their host sends connects one account."""
+    return f"/connect/{token}"
 
 
 def session(session_id: str) -> str:

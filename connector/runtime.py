@@ -22,6 +22,7 @@ from connector.language.offered import Languages
 from connector.observed import observed
 from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, ReplyMailbox, Sender, Signing, Witness
 from connector.services import publishing, short_links, texts
+from connector.services.accounts import connect_links
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, codes, mails, questions, take_back
 from connector.services.signing_in import links
@@ -129,6 +130,10 @@ class Runtime:
     def published_address(self, token: str) -> str:
         """Return the address at which programs fetch a published calendar."""
         return self._address(paths.published(token))
+
+    def connect_address(self, link_id: UUID) -> str:
+        """Return the address by which a practitioner whom their host sends connects an account."""
+        return self._address(paths.connect(self.seal.token(connect_links.PURPOSE, link_id)))
 
     def code_for(self, notice: Notice) -> str:
         """Return the code that a notice tells; empty if it tells none, or none that is good any more."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from connector import paths
 from connector.domain.answering import AnswerPolicy
+from connector.domain.connect_link import origin
 from connector.domain.people import check_address, is_locale
 from connector.errors import RuleError, SettingsError
 from connector.language.offered import SHIPPED, normal
@@ -136,6 +137,16 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
         return value.strip()
 
     return read
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    try:
+        found = tuple(map(origin, _names(value)))
+    except ValueError as error:
+        raise ValueError(f"write {error}") from error
+    if wrong := [name for name in _names(value) if urlsplit(name).path.strip("/") or urlsplit(name).query]:
+        raise ValueError(f"write origins alone, without a path: {', '.join(wrong)}")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +319,12 @@ class Settings:
     registrations: Mapping[str, Registered] = field(default_factory=dict)
     inner_hosts: tuple[str, ...] = _setting(
         _names, "", "Calendar hosts inside your own network that may be reached, separated by commas."
+    )
+    return_origins: tuple[str, ...] = _setting(
+        _origins,
+        "",
+        "Origins to which practitioners may be sent back once they have gone through a connect link of the API, such "
+        "as `https://app.example.org`, separated by commas; empty: there are no connect links.",
     )
     worker_threads: int = _setting(_count, "8", "Threads that carry out due work, in each process that does.")
     lane_limit: int = _setting(

@@ -31,6 +31,7 @@ def urls(sqlite_database: Database, sqlite_url: str, clock: Clock) -> MapAdapter
         (paths.question("x"), "/question/x", "questions.show"),
         (paths.mail("x"), "/mail/x", "mails.show"),
         (paths.paused("x"), "/stopped/x", "paused.show"),
+        (paths.connect("x"), "/connect/x", "connect_link.show"),
         (paths.conflict("x"), "/clash/x", "conflict.show"),
         (paths.session(str(IDENTITY)), f"/sessions/{IDENTITY}", "sessions.show"),
         (paths.connection(str(IDENTITY)), f"/calendars/{IDENTITY}", "connection.show"),

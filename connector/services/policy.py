@@ -31,6 +31,7 @@ class Policy:
         operator: The mail address of whoever runs the installation; empty for none.
         operator_locale: How they are written to, such as en, de or en_GB.
         languages: Those in which people are told things, and their calendars' entries named.
+        return_origins: Where practitioners may be sent back to who have come by a connect link.
     """
 
     organizer: str
@@ -48,6 +49,7 @@ class Policy:
     operator: str = ""
     operator_locale: str = "en"
     languages: Languages = Languages()
+    return_origins: tuple[str, ...] = ()
 
     @property
     def to_operator(self) -> Recipient:

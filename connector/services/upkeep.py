@@ -12,6 +12,7 @@ from connector.services.scheduling import codes
 from connector.services.signing_in import browsers, links
 from connector.storage import (
     answer_codes,
+    connect_links,
     early_receipts,
     incoming,
     kept_answers,
@@ -31,6 +32,7 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     browsers.sweep(db, now=now)
     signins.sweep(db, ended_before=now - links.WITHIN)  # until then they count as letters to their address
     pending_connections.sweep(db, now=now)
+    connect_links.sweep(db, now=now)
     short_links.sweep(db, now=now)
     spent_tokens.sweep(db, now=now)
     early_receipts.sweep(db, now=now)

@@ -13,6 +13,7 @@ from connector.storage import ledger
 from connector.storage.ledger import Key, Kind
 from connector.storage.tables import (
     browsers,
+    connect_links,
     conversations,
     doubts,
     facts,
@@ -103,6 +104,7 @@ def forget_promises(db: Connection, *, now: datetime) -> None:
     db.execute(delete(pending_notices).where(pending_notices.c.conversation_id.in_(others)))
     db.execute(update(signins).where(signins.c.used_at.is_(None)).values(used_at=now))
     db.execute(delete(pending_connections))
+    db.execute(delete(connect_links))
     db.execute(delete(link_requests))
     db.execute(delete(browsers))
 

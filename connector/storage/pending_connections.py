@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from connector.domain.connect_link import Door
 from connector.storage import installation
 from connector.storage.tables import pending_connections
 
@@ -28,7 +29,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingConnection:
-    """One account that is being connected; `kept` is sealed, `connection_id` is set to reconnect that connection."""
+    """One account that is being connected.
+
+    `kept` is sealed; `connection_id` is set to reconnect that connection, `link_id` where it is done by a connect link.
+    """
 
     practitioner_id: UUID
     provider: str
@@ -36,6 +40,7 @@ class PendingConnection:
     kept: bytes
     expires_at: datetime
     connection_id: UUID | None = None
+    link_id: UUID | None = None
 
 
 def new_token() -> str:
@@ -53,20 +58,21 @@ def add(db: Connection, token: str, pending: PendingConnection) -> None:
         "stage": pending.stage.value,
         "kept": pending.kept,
         "expires_at": pending.expires_at,
+        "link_id": pending.link_id,
     }
     db.execute(insert(pending_connections).values(values))
     installation.have_swept(db, at=pending.expires_at)
 
 
-def find(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:
+def find(db: Connection, token: str, door: Door, stage: Stage, *, now: datetime) -> PendingConnection | None:
     """Return a pending connection of this practitioner; None if there is none, or not any more."""
-    row = db.execute(select(pending_connections).where(_is(token, practitioner_id, stage, now))).first()
+    row = db.execute(select(pending_connections).where(_is(token, door, stage, now))).first()
     return _pending(row) if row else None
 
 
-def take(db: Connection, token: str, practitioner_id: UUID, stage: Stage, *, now: datetime) -> PendingConnection | None:
+def take(db: Connection, token: str, door: Door, stage: Stage, *, now: datetime) -> PendingConnection | None:
     """Use a pending connection up and return it; only one caller ever gets it."""
-    query = delete(pending_connections).where(_is(token, practitioner_id, stage, now)).returning(pending_connections)
+    query = delete(pending_connections).where(_is(token, door, stage, now)).returning(pending_connections)
     row = db.execute(query).first()
     return _pending(row) if row else None
 
@@ -85,10 +91,11 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _is(token: str, practitioner_id: UUID, stage: Stage, now: datetime) -> Any:
+def _is(token: str, door: Door, stage: Stage, now: datetime) -> Any:
     return (
         (pending_connections.c.id == _digest(token))
-        & (pending_connections.c.practitioner_id == practitioner_id)
+        & (pending_connections.c.practitioner_id == door.practitioner_id)
+        & pending_connections.c.link_id.is_not_distinct_from(door.link_id)
         & (pending_connections.c.stage == stage.value)
         & (pending_connections.c.expires_at > now)
     )
@@ -102,4 +109,5 @@ def _pending(row: Row[Any]) -> PendingConnection:
         kept=row.kept,
         expires_at=row.expires_at,
         connection_id=row.connection_id,
+        link_id=row.link_id,
     )

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, or_, select, update
 
 from connector.domain.conversation import Conversation
 from connector.domain.facts import UnknownFact
@@ -292,7 +292,9 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.channels: "id calendar_id provider remote_id secret proof state opened_at renew_at expires_at "
     "last_notified_at",
     tables.registration_faults: "provider since ended_at cause",
-    tables.pending_connections: "id practitioner_id provider connection_id stage kept expires_at",
+    tables.pending_connections: "id practitioner_id provider connection_id stage kept expires_at link_id",
+    # Where a host has its practitioners sent back to.
+    tables.connect_links: "id practitioner_id provider reconnects return_url locale expires_at connection_id",
     # Names and times of events.
     tables.kept_entries: "calendar_id name",
     tables.remote_changes: "calendar_id key kind since expected_starts_at expected_ends_at actual_starts_at "

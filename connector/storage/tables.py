@@ -741,4 +741,19 @@ pending_connections = Table(
     Column("stage", String(16), nullable=False),  # asked or let_in
     Column("kept", LargeBinary, nullable=False),  # sealed: the secrets of the attempt, then the credentials
     Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("link_id", Uuid),  # the connect link under which it goes on; NULL: its practitioner is signed in
+)
+
+# Links by which hosts have a practitioner connect one account, once. See docs/decisions/0067.
+connect_links = Table(
+    "connect_links",
+    metadata,
+    Column("id", Uuid, primary_key=True),  # signed in the link
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("provider", String(32), nullable=False),  # the only one offered; empty for all
+    Column("reconnects", Uuid, ForeignKey("connections.id", ondelete="CASCADE")),  # set to reconnect that one
+    Column("return_url", Text, nullable=False),
+    Column("locale", String(16), nullable=False),  # empty for the practitioner's own
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("connection_id", Uuid),  # what it has connected, even if that is gone; NULL while it is unused
 )

@@ -2,70 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from secrets import compare_digest
 from uuid import UUID
 
-from flask import Blueprint, flash, make_response, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from connector import paths
+from connector.domain.connect_link import Door
 from connector.domain.connection import ConnectionState
 from connector.domain.people import Level
-from connector.domain.text import too_long
-from connector.errors import NotFoundError, ProviderError, RuleError
+from connector.errors import ProviderError, RuleError
 from connector.language.entries import entry_words
 from connector.language.messages import marked
-from connector.ports import NamesServices, Provider, SignIn
-from connector.sentence import Sentence
 from connector.services.accounts import sign_in
 from connector.services.accounts.connect import new_credentials, reauthorize, set_levels
 from connector.services.accounts.disconnect import begin as begin_disconnecting
 from connector.services.accounts.disconnect import give_up
-from connector.services.accounts.sign_in import CalendarChoice, Installation
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionView
-from connector.web import asking, speaking, visit
-from connector.web.forms import level, one_line
+from connector.web import asking, connect_link, speaking, visit, ways
+from connector.web.forms import level
+from connector.web.ways import AccessForm, Way
 
-NEW = "+new"  # no calendar's id
 _STATE, _CHOICE = "arriving", "choosing"  # in the cookie: what proves that a step is this browser's own
-_LONGEST_PASSWORD = 1000
 _AGAIN = marked("The calendar is connected again. What waited for it is being written now.")
-_ADDRESS, _USERNAME, _PASSWORD = Sentence("Address"), Sentence("User name"), Sentence("App password")
 
 pages = Blueprint("calendars", __name__, url_prefix=paths.CALENDARS)
-pages.before_request(visit.require)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One kind of calendar that can be connected here.
-
-    Attributes:
-        slug: The provider's.
-        label: What people call it.
-        signs_in: Whether its people sign in at the service itself.
-        button: What the button says that connects one.
-        services: Which services it leads to, where the label does not tell.
-    """
-
-    slug: str
-    label: str
-    signs_in: bool
-    button: str
-    services: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessForm:
-    """How to get into an account, as typed; the password is never shown again."""
-
-    address: str = ""
-    username: str = ""
-    error: str = ""
+@pages.before_request
+def _require() -> ResponseReturnValue | None:
+    """Let in who is signed in, and back who has left by a connect link."""
+    by_link = request.endpoint == "calendars.back" and connect_link.has_left(besides=str(cookie.get(_STATE, "")))
+    return None if by_link else visit.require()
 
 
 @pages.get("")
@@ -78,14 +49,14 @@ def every() -> ResponseReturnValue:
     reader = speaking.to(page.practitioner)
     words = entry_words(reader.language)
     return speaking.render(
-        "calendars/list.html", page=page, reader=reader, ways=_ways(), levels=list(Level), words=words, now=now
+        "calendars/list.html", page=page, reader=reader, ways=ways.every(), levels=list(Level), words=words, now=now
     )
 
 
 @pages.route("/<slug>/connect", methods=["GET", "POST"])
 def connect(slug: str) -> ResponseReturnValue:
     """Begin to connect an account: at the service itself, or by what is typed in."""
-    way = _way(slug)
+    way = ways.named(slug)
     if way.signs_in:
         return _leave(way, connection_id=None) if visit.acting() else redirect(url_for("calendars.every"), 303)
     if not visit.acting():
@@ -100,6 +71,8 @@ def back(slug: str) -> ResponseReturnValue:
     given = request.args.get("state", "")
     if request.method != "GET":
         return ""
+    if connect_link.has_left(besides=expected):
+        return connect_link.arrive(slug, given)
     if not expected or not compare_digest(expected.encode(), given.encode()):
         flash(
             speaking.say("This browser does not know this sign-in, or has used it already. Please start again."),
@@ -113,7 +86,7 @@ def back(slug: str) -> ResponseReturnValue:
             by = visit.actor(db)
         answer = request.args.to_dict()
         with asking.calendar_service():
-            choice = sign_in.complete(_here(), visit.practitioner_id(), slug, given, answer, by=by, now=runtime.clock())
+            choice = sign_in.complete(ways.here(), _door(), slug, given, answer, by=by, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
@@ -128,16 +101,14 @@ def back(slug: str) -> ResponseReturnValue:
 def choose() -> ResponseReturnValue:
     """Choose the calendar to write to, and those whose busy times count."""
     runtime, token = visit.runtime(), str(cookie.get(_CHOICE, ""))
-    now, who, brand = runtime.clock(), visit.practitioner_id(), runtime.settings.brand
-    error, target = "", request.form.get("target")
-    watched = frozenset(request.form.getlist("watched"))
+    now, brand = runtime.clock(), runtime.settings.brand
+    error, target, choice = "", request.form.get("target"), ways.chosen()
     if visit.acting():
         try:
             with runtime.database.read() as db:
                 by = visit.actor(db)
-            choice = CalendarChoice(target=None if target == NEW else target or "", new_name=brand, watched=watched)
             with asking.calendar_service():
-                made = sign_in.connect_chosen(_here(), who, token, choice, by=by, now=now)
+                made = sign_in.connect_chosen(ways.here(), _door(), token, choice, by=by, now=now)
         except (RuleError, ProviderError) as problem:
             error = visit.sentence(problem)
         else:
@@ -149,12 +120,18 @@ def choose() -> ResponseReturnValue:
             return redirect(url_for("calendars.every"), 303)
     try:
         with asking.calendar_service():
-            found = sign_in.options(_here(), who, token, now=now)
+            found = sign_in.options(ways.here(), _door(), token, now=now)
     except (RuleError, ProviderError) as problem:
         flash(visit.sentence(problem), "error")
         return redirect(url_for("calendars.every"), 303)
     shown = speaking.render(
-        "calendars/choose.html", found=found, error=error, target=target, watched=watched, new=NEW, new_name=brand
+        "calendars/choose.html",
+        found=found,
+        error=error,
+        target=target,
+        watched=choice.watched,
+        new=ways.NEW,
+        new_name=brand,
     )
     return shown, 422 if error else 200
 
@@ -175,7 +152,7 @@ def privacy(connection_id: UUID) -> ResponseReturnValue:
 def reconnect(connection_id: UUID) -> ResponseReturnValue:
     """Reconnect an account; its calendar stays the one that was chosen."""
     view = _load(connection_id)
-    way = _way(view.connection.provider)
+    way = ways.named(view.connection.provider)
     if way.signs_in:
         if visit.acting():
             return _leave(way, connection_id=connection_id)
@@ -210,40 +187,8 @@ def disconnect(connection_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("calendars.every"), 303)
 
 
-def _here() -> Installation:
-    runtime = visit.runtime()
-    return Installation(
-        database=runtime.database,
-        policy=runtime.policy,
-        seal=runtime.seal,
-        network=runtime.network,
-        load_provider=runtime.load_provider,
-    )
-
-
-def _ways() -> tuple[Way, ...]:
-    """Return what can be connected here: a service people sign in at only if we are registered with it."""
-    runtime = visit.runtime()
-    ways = (_way_of(runtime.load_provider(slug)) for slug in runtime.settings.providers)
-    return tuple(way for way in ways if not way.signs_in or way.slug in runtime.network.apps)
-
-
-def _way_of(provider: Provider) -> Way:
-    button, services = speaking.say("Connect %(service)s", service=provider.label), ""
-    if isinstance(provider, NamesServices):
-        button, services = speaking.say(provider.button), speaking.say(provider.services)
-    signs_in = isinstance(provider, SignIn)
-    return Way(slug=provider.slug, label=provider.label, signs_in=signs_in, button=button, services=services)
-
-
-def _way(slug: str) -> Way:
-    for way in _ways():
-        if way.slug == slug:
-            return way
-    raise NotFoundError(
-        "There is no calendar service of that name here. Choose one on the page of your calendars.",
-        code="calendar_service_unknown",
-    )
+def _door() -> Door:
+    return Door(practitioner_id=visit.practitioner_id())
 
 
 def _load(connection_id: UUID) -> ConnectionView:
@@ -252,33 +197,25 @@ def _load(connection_id: UUID) -> ConnectionView:
 
 
 def _leave(way: Way, *, connection_id: UUID | None) -> ResponseReturnValue:
-    """Send the browser to the calendar service: to reauthorize a connection, or, for None, to make a new one.
-
-    By a page of ours that goes on by itself: browsers hold a redirect after a form against the form's own policy, and
-    where a service sends people on from there is not ours to list.
-    """
+    """Send the browser to the calendar service: to reauthorize a connection, or, for None, to make a new one."""
     runtime = visit.runtime()
     try:
         with asking.calendar_service():
-            page = sign_in.begin(
-                _here(), visit.practitioner_id(), way.slug, connection_id=connection_id, now=runtime.clock()
-            )
+            page = sign_in.begin(ways.here(), _door(), way.slug, connection_id=connection_id, now=runtime.clock())
     except ProviderError as error:
         flash(visit.sentence(error), "error")
         return redirect(url_for("calendars.every"), 303)
     cookie[_STATE] = page.state
-    response = make_response(speaking.render("calendars/leave.html", way=way, url=page.url))
-    response.headers["Refresh"] = f"0; url={page.url}"
-    return response
+    return ways.leave(speaking.render("calendars/leave.html", way=way, url=page.url), page.url)
 
 
 def _connect_typed(way: Way) -> ResponseReturnValue:
-    runtime, form = visit.runtime(), _access_form()
+    runtime, form = visit.runtime(), ways.access_form()
     try:
         provider = runtime.load_provider(way.slug)
         with asking.calendar_service():
-            credentials = provider.connect(_checked(form), runtime.network)
-        token = sign_in.keep(_here(), visit.practitioner_id(), way.slug, credentials, now=runtime.clock())
+            credentials = provider.connect(ways.access(form), runtime.network)
+        token = sign_in.keep(ways.here(), _door(), way.slug, credentials, now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, error=error)
     cookie[_CHOICE] = token
@@ -286,34 +223,17 @@ def _connect_typed(way: Way) -> ResponseReturnValue:
 
 
 def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
-    runtime, form, connection_id = visit.runtime(), _access_form(), view.connection.id
+    runtime, form, connection_id = visit.runtime(), ways.access_form(), view.connection.id
     try:
         provider = runtime.load_provider(way.slug)
         with asking.calendar_service():
-            fresh = new_credentials(runtime.database, runtime.network, connection_id, provider, _checked(form))
+            fresh = new_credentials(runtime.database, runtime.network, connection_id, provider, ways.access(form))
         with runtime.database.begin() as db:
             reauthorize(db, runtime.seal, connection_id, fresh, by=visit.actor(db), now=runtime.clock())
     except (RuleError, ProviderError) as error:
         return _access_page(way, form, reauthorized=view, error=error)
     flash(speaking.say(_AGAIN), "done")
     return redirect(url_for("calendars.every"), 303)
-
-
-def _access_form() -> AccessForm:
-    return AccessForm(address=request.form.get("address", ""), username=request.form.get("username", ""))
-
-
-def _checked(form: AccessForm) -> Mapping[str, str]:
-    password = request.form.get("password", "")
-    if not password:
-        raise RuleError("%(label)s: please fill this in.", code="text_missing", field="password", label=_PASSWORD)
-    if len(password) > _LONGEST_PASSWORD:
-        raise too_long(password, label=_PASSWORD, field="password", longest=_LONGEST_PASSWORD)
-    return {
-        "address": one_line(form.address, label=_ADDRESS, field="address", required=True),
-        "username": one_line(form.username, label=_USERNAME, field="username"),
-        "password": password,
-    }
 
 
 def _access_page(

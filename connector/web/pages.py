@@ -31,6 +31,7 @@ from connector.web import (
     answer,
     calendars,
     conflict,
+    connect_link,
     connection,
     health,
     mails,
@@ -71,7 +72,8 @@ _MAILED = (
     mails.pages,
     conflict.pages,
     paused.pages,
-)  # reached from letters, without signing in
+    connect_link.pages,
+)  # reached from letters, or from a host, without signing in
 
 log = structlog.get_logger(__name__)
 

@@ -10,6 +10,7 @@ from flask import request
 
 from connector import paths
 from connector.domain.notice_table import Link
+from connector.services.accounts import connect_links
 from connector.services.views import readers
 from connector.web import visit
 
@@ -33,7 +34,7 @@ def locale() -> str | None:
     That is whom its mailed link is for, whatever follows the token; else who is signed in, or was last in this browser,
     so that they are told that it has ended, and can sign in again, in their language.
     """
-    return _known(lambda: _locale_of_link() or _locale_of_browser())
+    return _known(lambda: _locale_of_link() or _locale_of_connect_link() or _locale_of_browser())
 
 
 def link() -> Link | None:
@@ -54,6 +55,14 @@ def _locale_of_link() -> str | None:
     with here.database.read() as db:
         reader = readers.of_link(db, here.seal, kind, token)
     return reader.locale if reader is not None else None
+
+
+def _locale_of_connect_link() -> str | None:
+    start, here = paths.connect(""), visit.runtime()
+    if not request.path.startswith(start):
+        return None
+    with here.database.read() as db:
+        return connect_links.locale(db, here.seal, request.path.removeprefix(start).split("/")[0])
 
 
 def _locale_of_browser() -> str | None:

@@ -19,6 +19,7 @@ from tests.web.walk import (
     Page,
     of_calendars,
     of_clients,
+    of_guests,
     of_mails,
     of_one_time,
     of_questions,
@@ -39,7 +40,8 @@ _GIVEN = re.compile(
     r"Dr\. Ada Weiß|Kim Noor|Noa \d|Lou Secret|Bob Brown|Pencilled|work|Lindenstraße 7, Berlin|Europe/Berlin|503|"
     r"\S+@\S+|https?://\S+|\bK\. N\.|"
     r"I am ill|A little later\?|I may be <b>late</b>\.|Sorry!|"
-    r"Memory Calendar|Memory|memory|holidays|private|\bCET\b|pencilled clients change|no calendar service \w+"
+    r"Memory Calendar|Memory|memory|holidays|private|\bCET\b|pencilled clients change|no calendar service \w+|"
+    r"app\.example\.org"
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
 _ENGLISH = re.compile(r"\b(?:the|you|your|is|are|this|that|and|of|with|for|not|no|it|yet|to|by|from)\b", re.IGNORECASE)
@@ -49,6 +51,7 @@ WALKS: dict[str, Walk] = {
     "sessions": of_sessions,
     "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,
+    "guests": of_guests,
     "refusals": of_refusals,
     "unread": of_unread,
     "stops": of_stops,

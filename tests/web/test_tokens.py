@@ -6,6 +6,7 @@ import pytest
 
 from connector import paths
 from connector.services import texts
+from connector.services.accounts import connect_links
 from connector.services.scheduling import answers, codes, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker
@@ -17,6 +18,7 @@ PAGES = {
     "conflict": paths.conflict,
     "paused": paths.paused,
     "sign_in": paths.sign_in,
+    "connect": paths.connect,
 }
 PURPOSES = {
     "answer": tuple(answers.PURPOSES.values()),
@@ -24,6 +26,7 @@ PURPOSES = {
     "conflict": (take_back.PURPOSE,),
     "paused": (breaker.PURPOSE,),
     "sign_in": (links.PURPOSE,),
+    "connect": (connect_links.PURPOSE,),
     "none": (texts.PURPOSE, codes.PURPOSE, "cookie"),
 }
 

@@ -24,9 +24,11 @@ from connector.storage import busy, ledger, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
 from connector.storage.sentences import written
 from connector.storage.tables import clients, practitioners
+from providers.memory import provider as memory
 from tests.web.client_mails import KINDS, of_kind, wish
 from tests.web.client_mails import page_of as mail_page
 from tests.web.desk import Desk, later, lose
+from tests.web.guests import Guest
 from tests.web.remote_changes import (
     add_foreign,
     begin,
@@ -197,6 +199,29 @@ def of_calendars(here: Desk) -> Iterator[Page]:
         here.ada, ["/calendars", "/sessions", own, f"{own}/disconnect", f"/sessions/{here.stage.session.id}"]
     )
     yield "disconnected", _posted(here, f"{own}/disconnect", {"how": "leave"})
+
+
+def of_guests(here: Desk) -> Iterator[Page]:
+    """Yield what a practitioner sees whom their host sends to connect a calendar, and to reconnect it."""
+    stage, guest = here.stage, Guest.of(here)
+    yield "come", guest.browser.get(guest.path).text
+    yield "unknown", guest.back({**here.service.refusal(guest.begin()), "state": "another"}).text
+    yield "leave", guest.browser.post(f"{guest.path}/{here.service.slug}", page=guest.path).text
+    yield "choose", guest.sign_in().text
+    yield "choose again", guest.choose("holidays").text
+    yield "connected", guest.choose().text
+    lose(here)
+    again = Guest.of(here, reconnects=here.connections[0].id)
+    yield "reconnect", again.browser.get(again.path).text
+    yield "forged", again.browser.get("/connect/forged", headers={"Accept-Language": _locale(stage)}).text
+    runtime = stage.runtime
+    load_provider, runtime.load_provider = runtime.load_provider, lambda _: memory.PROVIDER
+    for one in (Guest.of(here), again):
+        yield "typed", one.browser.get(f"{one.path}/memory").text
+        yield "typed wrong", one.browser.post(f"{one.path}/memory", {"password": ""}).text
+    runtime.load_provider = load_provider
+    later(stage, days=1)
+    yield "late", again.browser.get(again.path).text
 
 
 def of_one_time(stage: Stage) -> Iterator[Page]:

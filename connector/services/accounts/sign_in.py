@@ -1,15 +1,19 @@
-"""Connect an account by sign-in: the person signs in at their calendar service, returns, and chooses the calendars."""
+"""Connect an account by sign-in: the person signs in at their calendar service, returns, and chooses the calendars.
+
+They are signed in here, or come by a connect link, which the last step uses up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from connector.domain.connect_link import Door
 from connector.domain.connection import Calendar, Connection
-from connector.domain.people import Actor
+from connector.domain.people import Actor, Level
 from connector.errors import RuleError, SettingsError
 from connector.ports import (
     Account,
@@ -23,7 +27,7 @@ from connector.ports import (
     service_name,
 )
 from connector.services import standstill
-from connector.services.accounts import connect, registrations
+from connector.services.accounts import connect, connect_links, registrations
 from connector.services.accounts.connect import NewConnection
 from connector.services.policy import Policy
 from connector.services.views import connections
@@ -78,16 +82,31 @@ class CalendarOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarChoice:
-    """What somebody chose: the calendar our entries go to (None: a new one called `new_name`), and those to watch."""
+    """What somebody chose.
+
+    Attributes:
+        target: The calendar our entries go to; None for a new one called `new_name`.
+        watched: Those that are only read for conflicts.
+        levels: How much entries of sessions and holds show; None for the practitioner's default.
+    """
 
     target: str | None
     new_name: str
     watched: frozenset[str] = frozenset()
+    levels: tuple[Level | None, Level | None] = (None, None)
+
+
+def offered(installation: Installation, slugs: Iterable[str]) -> tuple[Provider, ...]:
+    """Return what can be connected here of these: a service people sign in at only if we are registered with it."""
+    every = (installation.load_provider(slug) for slug in slugs)
+    return tuple(
+        provider for provider in every if not isinstance(provider, SignIn) or provider.slug in installation.network.apps
+    )
 
 
 def begin(
     installation: Installation,
-    practitioner_id: UUID,
+    door: Door,
     slug: str,
     *,
     connection_id: UUID | None = None,
@@ -101,7 +120,7 @@ def begin(
         standstill.refuse(installation.database)
     else:
         with installation.database.read() as db:
-            connections.owned(db, practitioner_id, connection_id)
+            connections.owned(db, door.practitioner_id, connection_id)
     provider = installation.load_provider(slug)
     if not isinstance(provider, SignIn) or slug not in installation.network.apps:
         raise RuleError(
@@ -109,10 +128,11 @@ def begin(
             code="calendar_service_not_set_up",
         )
     state = pending_connections.new_token()
-    with installation.asking(slug, practitioner_id, now=now):
+    with installation.asking(slug, door.practitioner_id, now=now):
         begun = provider.begin(installation.network, state)
     pending = PendingConnection(
-        practitioner_id=practitioner_id,
+        practitioner_id=door.practitioner_id,
+        link_id=door.link_id,
         provider=slug,
         stage=Stage.SIGNING_IN,
         kept=installation.seal.seal(begun.memory),
@@ -126,7 +146,7 @@ def begin(
 
 def complete(
     installation: Installation,
-    practitioner_id: UUID,
+    door: Door,
     slug: str,
     state: str,
     answer: Mapping[str, str],
@@ -140,23 +160,23 @@ def complete(
     Raises: RuleError in words for the person; a ProviderError. Nothing is stored then.
     """
     with installation.database.begin() as db:
-        pending = pending_connections.take(db, state, practitioner_id, Stage.SIGNING_IN, now=now)
+        pending = pending_connections.take(db, state, door, Stage.SIGNING_IN, now=now)
     if pending is None or pending.provider != slug:
         raise _too_late()
     provider = installation.load_provider(slug)
     if not isinstance(provider, SignIn):
         raise _too_late()
-    with installation.asking(slug, practitioner_id, now=now):
+    with installation.asking(slug, door.practitioner_id, now=now):
         credentials = provider.complete(installation.network, _open(installation.seal, pending), answer)
     if pending.connection_id is None:
-        return keep(installation, practitioner_id, slug, _merged(provider, {}, credentials), now=now)
-    _reauthorize(installation, pending.connection_id, provider, credentials, by=by, now=now)
+        return keep(installation, door, slug, _merged(provider, {}, credentials), now=now)
+    _reauthorize(installation, door, pending.connection_id, provider, credentials, by=by, now=now)
     return None
 
 
 def keep(
     installation: Installation,
-    practitioner_id: UUID,
+    door: Door,
     slug: str,
     credentials: Mapping[str, str],
     *,
@@ -165,7 +185,8 @@ def keep(
     """Keep the credentials of a new account, sealed, until its calendar is chosen; return the token of that choice."""
     token = pending_connections.new_token()
     pending = PendingConnection(
-        practitioner_id=practitioner_id,
+        practitioner_id=door.practitioner_id,
+        link_id=door.link_id,
         provider=slug,
         stage=Stage.CHOOSING,
         kept=installation.seal.seal(credentials),
@@ -176,19 +197,19 @@ def keep(
     return token
 
 
-def options(installation: Installation, practitioner_id: UUID, token: str, *, now: datetime) -> CalendarOptions:
+def options(installation: Installation, door: Door, token: str, *, now: datetime) -> CalendarOptions:
     """Return which calendars there are to choose from.
 
     Raises: RuleError if it is too late; a ProviderError.
     """
-    pending = _pending(installation, practitioner_id, token, now)
-    with installation.asking(pending.provider, practitioner_id, now=now, proves=True):
+    pending = _pending(installation, door, token, now)
+    with installation.asking(pending.provider, door.practitioner_id, now=now, proves=True):
         return _read_account(installation, installation.load_provider(pending.provider), pending, token).options
 
 
 def connect_chosen(
     installation: Installation,
-    practitioner_id: UUID,
+    door: Door,
     token: str,
     choice: CalendarChoice,
     *,
@@ -200,9 +221,9 @@ def connect_chosen(
     Raises: RuleError if there is no such calendar, if it is connected already, or if it is too late; a ProviderError.
     """
     standstill.refuse(installation.database)
-    pending = _pending(installation, practitioner_id, token, now)
+    pending = _pending(installation, door, token, now)
     provider = installation.load_provider(pending.provider)
-    with installation.asking(pending.provider, practitioner_id, now=now):
+    with installation.asking(pending.provider, door.practitioner_id, now=now):
         access = _read_account(installation, provider, pending, token)
         infos = access.options.calendars
         target = _target(access, choice)
@@ -212,11 +233,14 @@ def connect_chosen(
         label=access.options.account,
         target=target,
         watched=[i for i in infos if i.remote_id in choice.watched and i.remote_id != target.remote_id],
+        levels=choice.levels,
     )
     with installation.database.begin() as db:
-        if pending_connections.take(db, token, practitioner_id, Stage.CHOOSING, now=now) is None:
+        if pending_connections.take(db, token, door, Stage.CHOOSING, now=now) is None:
             raise _too_late()
-        return connect.add(db, installation.seal, practitioner_id, new, by=by, now=now)
+        made = connect.add(db, installation.seal, door.practitioner_id, new, by=by, now=now)
+        connect_links.use(db, door, made.connection_id, now=now)
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,9 +252,9 @@ class _AccountAccess:
     options: CalendarOptions
 
 
-def _pending(installation: Installation, practitioner_id: UUID, token: str, now: datetime) -> PendingConnection:
+def _pending(installation: Installation, door: Door, token: str, now: datetime) -> PendingConnection:
     with installation.database.read() as db:
-        pending = pending_connections.find(db, token, practitioner_id, Stage.CHOOSING, now=now)
+        pending = pending_connections.find(db, token, door, Stage.CHOOSING, now=now)
     if pending is None:
         raise _too_late()
     return pending
@@ -280,6 +304,7 @@ def _target(access: _AccountAccess, choice: CalendarChoice) -> RemoteCalendarInf
 
 def _reauthorize(
     installation: Installation,
+    door: Door,
     connection_id: UUID,
     provider: Provider,
     credentials: Mapping[str, str],
@@ -304,6 +329,7 @@ def _reauthorize(
         renewed = connect.check_account(installation.database, installation.network, connection_id, provider, merged)
     with installation.database.begin() as db:
         connect.reauthorize(db, installation.seal, connection_id, renewed, by=by, now=now)
+        connect_links.use(db, door, connection_id, now=now)
 
 
 def _merged(provider: Provider, former: Mapping[str, str], credentials: Mapping[str, str]) -> Mapping[str, str]:
