@@ -54,9 +54,18 @@ def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datet
     db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
+def outdate(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
+    """Note that something has changed in a calendar that nobody reads at present: from now on it is not known.
+
+    Nothing confirms what is known of it until it has been read again.
+    """
+    is_known_further = calendars.c.busy_until > now
+    db.execute(raising(calendars, {"busy_until": now}).where(calendars.c.id == calendar_id, is_known_further))
+
+
 def confirm(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
     """Note that what is known of a calendar still holds: its change feed has told of nothing since."""
-    is_known = calendars.c.busy_at.is_not(None) & calendars.c.busy_trouble.is_(None)
+    is_known = (calendars.c.busy_until > now) & calendars.c.busy_trouble.is_(None)
     db.execute(raising(calendars, {"busy_at": now}).where(calendars.c.id == calendar_id, is_known))
 
 
@@ -81,6 +90,28 @@ def overlapping(db: Connection, practitioner_id: UUID, span: Span) -> Sequence[B
         BusyTime(calendar_id=row.calendar_id, calendar=row.name, span=Span(start=row.starts_at, end=row.ends_at))
         for row in db.execute(query)
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """How far a calendar is known: as of when, and until when; None if it never was read."""
+
+    calendar_id: UUID
+    at: datetime | None
+    until: datetime | None
+
+
+def known(db: Connection, practitioner_id: UUID) -> Sequence[Known]:
+    """Return how far each of a practitioner's calendars is known."""
+    query = (
+        select(calendars.c.id, calendars.c.busy_at, calendars.c.busy_until)
+        .join(connections, connections.c.id == calendars.c.connection_id)
+        .where(
+            calendars.c.practitioner_id == practitioner_id,
+            connections.c.state != ConnectionState.DISCONNECTING.value,
+        )
+    )
+    return [Known(calendar_id=row.id, at=row.busy_at, until=row.busy_until) for row in db.execute(query)]
 
 
 def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, until: datetime) -> Sequence[BlindSpot]:

@@ -22,6 +22,7 @@ from connector.storage import ledger
 from connector.storage.due import Key, Kind, Urgency, dashed, due
 from connector.storage.tables import (
     answer_codes,
+    availability_asks,
     browsers,
     calendars,
     connect_links,
@@ -122,6 +123,13 @@ NEEDS: Sequence[Need] = (
         rests=True,  # a target's feed tells when it changes
     ),
     Need(kind=Kind.BUSY, rows=_calendars(CalendarRole.WATCHED).where(_with_offers(OfferState.OPEN))),
+    Need(
+        kind=Kind.BUSY,
+        rows=_calendars(*CalendarRole).where(
+            sa.exists().where(availability_asks.c.practitioner_id == calendars.c.practitioner_id)
+        ),
+        rests=True,  # whoever asks again has it read
+    ),
     Need(kind=Kind.OFFER, rows=_offers(OfferState.OPEN)),
     Need(kind=Kind.OFFER, rows=_offers(OfferState.DRAFT), rests=True),  # a reminder is sent once
     Need(kind=Kind.QUESTION, rows=_OPEN_QUESTIONS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,11 @@ from sqlalchemy import Connection, Select, and_, delete, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.entry import EntryKey, EntryKind
+from connector.domain.offer import OfferState
 from connector.domain.span import Span
 from connector.errors import Keeper, TimeTakenError
 from connector.storage.database import is_time_taken
-from connector.storage.tables import alternatives, occupancy
+from connector.storage.tables import alternatives, occupancy, offers
 
 _HELD = "held"
 _MOST_KEEPERS = 100
@@ -95,16 +97,50 @@ def keepers(db: Connection, practitioner_id: UUID, spans: Sequence[Span], *, bes
         return ()
     holds = [EntryKey.parse(row.key).id for row in rows if row.key.startswith(_HOLD)]
     query = select(alternatives.c.id, alternatives.c.offer_id).where(alternatives.c.id.in_(holds))
-    offers = {f"{_HOLD}{row.id}": row.offer_id for row in db.execute(query)} if holds else {}
+    by_hold = {f"{_HOLD}{row.id}": row.offer_id for row in db.execute(query)} if holds else {}
     return [
         Keeper(
             start=row.starts_at,
             end=row.ends_at,
             session_id=row.session_id,
             is_hold=row.state == _HELD,
-            offer_id=offers.get(row.key),
+            offer_id=by_hold.get(row.key),
         )
         for row in rows
+    ]
+
+
+def within(db: Connection, practitioner_id: UUID, span: Span, *, now: datetime, besides: UUID | None) -> list[Keeper]:
+    """Return all that occupies part of a span, each with its buffer in it, earliest first; in two statements.
+
+    Left out are the session `besides` with its own offer, and what an offer holds whose deadline has come: it is free
+    to whoever books next.
+    """
+    query = select(occupancy).where(
+        occupancy.c.practitioner_id == practitioner_id,
+        occupancy.c.starts_at < span.end,
+        occupancy.c.ends_at > span.start,
+    )
+    if besides is not None:
+        query = query.where(occupancy.c.session_id != besides)
+    rows = db.execute(query.order_by(occupancy.c.starts_at, occupancy.c.key)).all()
+    held = (
+        select(alternatives.c.id, alternatives.c.offer_id, offers.c.expires_at)
+        .join(offers, offers.c.id == alternatives.c.offer_id)
+        .where(offers.c.practitioner_id == practitioner_id, offers.c.state == OfferState.OPEN.value)
+    )
+    holds = {f"{_HOLD}{row.id}": row for row in db.execute(held)}
+    overdue = {key for key, row in holds.items() if row.expires_at <= now}
+    return [
+        Keeper(
+            start=row.starts_at,
+            end=row.ends_at,
+            session_id=row.session_id,
+            is_hold=row.state == _HELD,
+            offer_id=holds[row.key].offer_id if row.key in holds else None,
+        )
+        for row in rows
+        if row.key not in overdue
     ]
 
 

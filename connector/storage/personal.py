@@ -270,6 +270,8 @@ TELL_NOTHING: Mapping[Table, str] = {
     # Of practitioners, their accounts and their calendars.
     tables.practitioners: "id name email zone locale buffer_seconds session_level hold_level takes_replies created_at "
     "retired_at external_id version",
+    tables.working_hours: "practitioner_id weekly exceptions version confirmed_at",
+    tables.availability_asks: "practitioner_id asked_at until refreshed_at",
     tables.connections: "id practitioner_id provider label credentials state sign_ins created_at external_id version",
     tables.calendars: "id connection_id practitioner_id role remote_id name session_level hold_level firm_holds "
     "sync_token lane trouble trouble_kind trouble_since read_trouble read_trouble_kind read_trouble_since "

@@ -79,6 +79,27 @@ practitioners = Table(
     Index("uq_practitioners_external_id", "external_id", unique=True),
 )
 
+# When practitioners work, in what they or somebody for them has said; who has no row has said nothing.
+working_hours = Table(
+    "working_hours",
+    metadata,
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), primary_key=True),
+    Column("weekly", Text, nullable=False),  # JSON: seven lists of [start, end], minutes of a wall day; Monday first
+    Column("exceptions", Text, nullable=False),  # JSON: such a list by date
+    Column("version", Integer, nullable=False),  # counts what was said
+    Column("confirmed_at", UtcDateTime, nullable=False),
+)
+
+# Whose availability was asked about: their calendars are read more often for a day.
+availability_asks = Table(
+    "availability_asks",
+    metadata,
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), primary_key=True),
+    Column("asked_at", UtcDateTime, nullable=False),  # last, to the hour
+    Column("until", UtcDateTime, nullable=False),  # how far ahead, of all that was asked within a day
+    Column("refreshed_at", UtcDateTime),  # when reading was last made due for that
+)
+
 clients = Table(
     "clients",
     metadata,

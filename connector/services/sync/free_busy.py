@@ -25,16 +25,18 @@ from connector.errors import ConnectorError, MissingError, ProviderError, Refuse
 from connector.failures import tell
 from connector.ports import Busy, BusyReading, Clock, ListsBusy, RemoteCalendar
 from connector.sentence import Paragraph, Sentence
-from connector.services import notices
+from connector.services import notices, standstill
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due
 from connector.services.sync import push, unread
 from connector.services.sync.causes import cause
 from connector.services.sync.readers import Readers
 from connector.storage import (
+    asks,
     busy,
     calendars,
     conversations,
+    installation,
     ledger,
     mirrors,
     offers,
@@ -44,6 +46,7 @@ from connector.storage import (
     sessions,
     timeline,
 )
+from connector.storage.asks import Ask
 from connector.storage.busy import BlindSpot
 from connector.storage.database import Database
 from connector.storage.fence import Fence, fenced
@@ -51,8 +54,12 @@ from connector.storage.ledger import Key, Kind
 
 AHEAD = timedelta(days=60)  # how far ahead is read, at least
 FURTHEST = timedelta(days=400)
+_NOTED = timedelta(hours=1)  # as exactly it is noted when somebody has asked
 PATIENCE = timedelta(seconds=5)  # how long who saves a time waits for calendars to be read
 FRESH = 4  # polling intervals after which a calendar that was not read counts as a blind spot
+FRESH_IDLE = 2  # the same in idle ones, for who asks when somebody is free
+ASKED_FOR = timedelta(days=1)  # after somebody has asked when a practitioner is free, calendars are read so long
+_MARGIN = timedelta(days=1)  # read farther than was asked: who asks for the same length again finds it read
 
 _readers = Readers()
 
@@ -64,7 +71,8 @@ def read(
 ) -> datetime | None:
     """Read when a calendar is not free, and tell its practitioner of every offered time that no longer is.
 
-    A calendar whose change feed is read is read again when the feed tells of something; the others are polled.
+    A calendar whose change feed is read is read again when the feed tells of something; the others are polled: while an
+    offer is open more often than when somebody has only asked lately when their practitioner is free.
 
     Returns: When to read again; None while nothing depends on it.
     Raises: AccessLostError, TransientError; what was stored stays, growing older.
@@ -79,7 +87,7 @@ def read(
     except ProviderError as error:
         with fenced(database, fence) as db:
             busy.note_trouble(db, calendar_id, error.sentence)
-            is_needed = _is_needed(db, calendar, now)
+            is_needed = _is_needed(db, calendar, now) or asked_lately(db, calendar.practitioner_id, now=now) is not None
         if isinstance(error, MissingError | RefusedError):
             again_at = now + policy.poll_idle if is_needed else None
             tell("busy_not_read", error, calendar=str(calendar_id), again_at=again_at)
@@ -89,17 +97,66 @@ def read(
         lock(db, policy, calendar.practitioner_id, now=now)
         _keep(db, policy, calendar, reading, until=until, now=now)
         is_needed = _is_needed(db, calendar, now)
-    has_feed = calendar.role is CalendarRole.TARGET
-    return now + policy.poll_open if is_needed and not has_feed else None
+        is_asked = asked_lately(db, calendar.practitioner_id, now=now) is not None
+    if calendar.role is CalendarRole.TARGET:
+        return None
+    return now + policy.poll_open if is_needed else now + policy.poll_idle if is_asked else None
 
 
 def refresh(database: Database, policy: Policy, practitioner_id: UUID, *, now: datetime) -> None:
     """Have a practitioner's calendars read if that was not done just now: they are choosing times."""
     with database.read() as db:
         own_calendars = calendars.all_of(db, practitioner_id)
-    if any(calendar.busy_at is None or calendar.busy_at <= now - policy.poll_open for calendar in own_calendars):
+    if any(_is_older(calendar, now - policy.poll_open, until=now) for calendar in own_calendars):
         with database.begin() as db:
             make_busy_due(db, practitioner_id, now=now)
+
+
+def ask(database: Database, policy: Policy, practitioner_id: UUID, until: datetime, *, now: datetime) -> None:
+    """Note that somebody asks when a practitioner is free, and have calendars read that were not, or not so far.
+
+    Whoever asks is answered by what is known, and asks again. Most of those who do cause no write. While a restored
+    database waits, nothing is noted.
+    """
+    until = min(until, now + FURTHEST)
+    with database.read() as db:
+        own_calendars = _readable(db, practitioner_id)
+        noted = asked_lately(db, practitioner_id, now=now)
+        stands = installation.stands_still(db)
+    if stands:
+        return
+    oldest = now - FRESH_IDLE * policy.poll_idle
+    is_unread = any(_is_older(calendar, oldest, until=until) for calendar in own_calendars)
+    was_refreshed = noted is not None and noted.refreshed_at is not None and noted.refreshed_at > now - policy.poll_open
+    is_due = is_unread and not (was_refreshed and noted is not None and noted.until >= until)
+    if noted is not None and noted.at > now - _NOTED and noted.until >= until and not is_due:
+        return
+    latest = max(until, noted.until) if noted is not None else until
+    refreshed_at = now if is_due else noted.refreshed_at if noted is not None else None
+    with database.begin() as db:
+        standstill.check(db)
+        asks.save(db, practitioner_id, Ask(at=now, until=latest, refreshed_at=refreshed_at))
+        if is_due or noted is None:
+            make_busy_due(db, practitioner_id, now=now)
+
+
+def asked_lately(db: Db, practitioner_id: UUID, *, now: datetime) -> Ask | None:
+    """Return what was asked about a practitioner within the last day; None if nothing was."""
+    noted = asks.get(db, practitioner_id)
+    return noted if noted is not None and noted.at > now - ASKED_FOR else None
+
+
+def _readable(db: Db, practitioner_id: UUID) -> Sequence[Calendar]:
+    """Return a practitioner's calendars that let us in."""
+    usable = {one.id for one in calendars.connections_of(db, practitioner_id) if one.state is ConnectionState.OK}
+    return [one for one in calendars.all_of(db, practitioner_id) if one.connection_id in usable]
+
+
+def _is_older(calendar: Calendar, oldest: datetime, *, until: datetime) -> bool:
+    """Whether a calendar was last read before an instant, or not as far ahead as another."""
+    if calendar.busy_at is None or calendar.busy_until is None:
+        return True
+    return calendar.busy_at <= oldest or calendar.busy_until <= until
 
 
 def read_now(
@@ -120,8 +177,7 @@ def read_now(
     now = clock()
     until = min(until, now + FURTHEST)
     with database.read() as db:
-        usable = {one.id for one in calendars.connections_of(db, practitioner_id) if one.state is ConnectionState.OK}
-        own = [one for one in calendars.all_of(db, practitioner_id) if one.connection_id in usable]
+        own = _readable(db, practitioner_id)
     jobs = [
         (calendar.lane, partial(_read_for_door, database, policy, calendar, open_remote, until, now))
         for calendar in own
@@ -268,6 +324,8 @@ def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
         *(span.end for span in places),
         *(question.moved_to.span.end for question in open_questions if question.moved_to),
     ]
+    if (asked := asked_lately(db, practitioner_id, now=now)) is not None:
+        ends.append(asked.until + _MARGIN)
     return min(max([now + AHEAD, *ends]), now + FURTHEST)
 
 

@@ -25,7 +25,7 @@ from connector.ports import Changes, Failed, Outcome, RemoteCalendar
 from connector.sentence import Sentence
 from connector.services.policy import Policy
 from connector.services.recording import lock, make_busy_due, make_calendars_due
-from connector.services.sync import breaker, comparison, edits, push
+from connector.services.sync import breaker, comparison, edits, free_busy, push
 from connector.services.sync.breaker import How
 from connector.services.sync.push import Picture
 from connector.services.sync.reading import Reading, Snapshot, mirrors_to_read, read, snapshot
@@ -387,13 +387,19 @@ def _units(
 
 
 def _refresh_free_busy(db: Connection, stored: Snapshot, changes: Changes, now: datetime) -> None:
-    """Have free/busy read again if an event that is not ours has changed; else what is stored still holds."""
+    """Have free/busy read again if an event that is not ours has changed; else what is stored still holds.
+
+    Where nobody wants to know it, it is read once somebody does.
+    """
     hrefs = {mirror.ref.href for mirror in stored.mirrors}
     changed_hrefs = {changed.href for changed in changes.changed} | set(changes.gone)
     key = Key(Kind.BUSY, str(stored.calendar.id))
     if changed_hrefs - hrefs or changes.full:
-        if offers.undecided(db, stored.calendar.practitioner_id):
+        practitioner_id = stored.calendar.practitioner_id
+        if offers.undecided(db, practitioner_id) or free_busy.asked_lately(db, practitioner_id, now=now) is not None:
             ledger.touch(db, key, due_at=now, lane=stored.calendar.lane, urgency=Urgency.LOOK)
+        elif not ledger.waits(db, key):
+            busy.outdate(db, stored.calendar.id, now=now)
     elif not ledger.waits(db, key):
         busy.confirm(db, stored.calendar.id, now=now)
 
