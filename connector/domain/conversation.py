@@ -72,6 +72,8 @@ class Belief:
     Attributes:
         known: Where they know the session to stand, by letter or from a page; None if they know of none.
         entry: Where the entry in their calendar stands, which letters alone can move; None if there is none.
+        elsewhere: Where somebody else has told them that it stands, who has seen to their calendar, too; None once a
+            letter of ours has made them an entry.
         void: The times they were told by mistake and no letter has taken back by name yet, oldest first.
         offer: The one they know to be open.
         owed: Their own answers, not confirmed by letter yet.
@@ -81,6 +83,7 @@ class Belief:
 
     known: Arrangement | None = None
     entry: Arrangement | None = None
+    elsewhere: Arrangement | None = None
     void: tuple[When, ...] = ()
     offer: KnownOffer | None = None
     owed: frozenset[Owed] = frozenset()
@@ -150,6 +153,28 @@ def witnessed(conversation: Conversation, facts: Iterable[Fact]) -> Conversation
 
 _ABOUT_SESSION = (SessionBooked, SessionMoved, LocationChanged, SessionCancelled)
 _ANSWERING = (SessionMoved, SessionCancelled, OfferSent)  # who is told of this needs no answer to what they asked for
+
+
+def told_elsewhere(conversation: Conversation, session: Session) -> Conversation:
+    """Return a conversation whose reader was told by somebody else where a session stands that was booked elsewhere.
+
+    No letter is needed until something changes; that one invites them. Whoever has an entry of ours already, or may
+    have one, goes by that: they are told by letter.
+    """
+    here = Arrangement(when=session.when, location=session.location)
+    beliefs = (
+        replace(belief, known=here, elsewhere=None if session.published else here)
+        if belief == NOTHING or belief.elsewhere is not None
+        else belief
+        for belief in conversation.beliefs
+    )
+    return replace(conversation, beliefs=_distinct(beliefs))
+
+
+def published(conversation: Conversation) -> Conversation:
+    """Return a conversation whose reader has the session in a calendar that they subscribe to from now on."""
+    beliefs = (replace(belief, elsewhere=None) for belief in conversation.beliefs)
+    return replace(conversation, beliefs=_distinct(beliefs))
 
 
 def declining(conversation: Conversation, declined: DeclinedProposal) -> Conversation:
@@ -264,7 +289,9 @@ def readdressed(conversation: Conversation) -> Conversation:
     The letters to the old one may have been read by them, or by nobody; so may those to the addresses before it.
     """
     in_doubt = doubted(conversation)
-    beliefs = _distinct((NOTHING, *conversation.earlier, *in_doubt.beliefs))
+    elsewhere = (one.elsewhere for one in in_doubt.beliefs if one.elsewhere is not None)  # whatever their address is
+    unread = tuple(Belief(known=one, elsewhere=one) for one in elsewhere) or (NOTHING,)
+    beliefs = _distinct((*unread, *conversation.earlier, *in_doubt.beliefs))
     earlier = tuple(replace(one, owed=frozenset(), declined=()) for one in beliefs if not one.is_blank)
     return replace(in_doubt, beliefs=beliefs, earlier=tuple(dict.fromkeys(earlier)), refused=(), unsure=())
 
@@ -366,6 +393,7 @@ def told(belief: Belief, notice: Notice, *, now: datetime) -> Belief:
                 belief,
                 known=here,
                 entry=here if invites else None,
+                elsewhere=None,
                 void=_still_void(belief, here.when, notice.old_when),
                 offer=None if ends_offer else belief.offer,
                 owed=belief.owed - {Owed.ACCEPTED},

@@ -140,11 +140,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionBooked(Fact):
-    """A session was booked."""
+    """A session was booked; `elsewhere`: before, and brought in here, so that its client knows of it already."""
 
     tag: ClassVar[str] = "session_booked"
 
     when: When
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,8 @@ def _about_session(conversation: Conversation, standing: Standing, basis: Notice
 
 def _knows(belief: Belief, here: Arrangement, *, published: bool) -> bool:
     """Whether somebody knows where a session stands, their calendar does, and nothing is to be confirmed or undone."""
-    is_shown = published or belief.entry == here  # what they subscribe to tells their calendar by itself
+    # What they subscribe to tells their calendar by itself; who has told them elsewhere has seen to it.
+    is_shown = published or here in (belief.entry, belief.elsewhere)
     return belief.known == here and is_shown and not belief.void and Owed.ACCEPTED not in belief.owed
 
 

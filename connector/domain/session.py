@@ -176,8 +176,9 @@ def book(
     series_id: UUID | None = None,
     published: bool = False,
     external_id: str | None = None,
+    elsewhere: bool = False,
 ) -> Transition:
-    """Book a session.
+    """Book a session; `elsewhere`: it was, before, and its client knows of it.
 
     Raises: PastSpanError if it would already have begun.
     """
@@ -198,7 +199,8 @@ def book(
         published=published,
         external_id=external_id,
     )
-    return Transition(session=session, facts=(SessionBooked(at=now, by=by, session_id=session.id, when=when),))
+    fact = SessionBooked(at=now, by=by, session_id=session.id, when=when, elsewhere=elsewhere)
+    return Transition(session=session, facts=(fact,))
 
 
 def edit(session: Session, edit: Edit, *, by: Actor, now: datetime) -> Transition:

@@ -77,7 +77,11 @@ def _witnessed(
     db: Connection, client: Client, session: Session, medium: Medium, facts: Sequence[Fact]
 ) -> StoredConversation:
     """Return a conversation after these facts, stored; a session that was booked just now begins it."""
-    begins = any(isinstance(fact, SessionBooked) for fact in facts)
+    booked = next((fact for fact in facts if isinstance(fact, SessionBooked)), None)
+    begins = booked is not None
+    begun = rules.witnessed(Conversation(), facts)
+    if booked is not None and booked.elsewhere:
+        begun = rules.told_elsewhere(begun, session)
     stored = conversations.about(
         db,
         session.practitioner_id,
@@ -85,7 +89,7 @@ def _witnessed(
         Audience.CLIENT,
         medium,
         address=client.address(medium),
-        beliefs=rules.witnessed(Conversation(), facts) if begins else None,
+        beliefs=begun if begins else None,
     )
     if begins:
         return stored
@@ -244,6 +248,28 @@ def believe(db: Connection, session: Session, *, now: datetime) -> None:
         address = client.address(stored.medium)
         conversations.save(db, replace(stored, beliefs=beliefs, address=address, letter_id=None, refused=""))
         ledger.touch(db, Key(Kind.CONVERSATION, str(stored.id)), due_at=now, lane=notices.lane(stored.medium))
+
+
+def told_elsewhere(db: Connection, client: Client, session: Session) -> None:
+    """Note that somebody else has told a client where a session stands that was booked elsewhere.
+
+    Of whoever was ever told by us nothing changes: they are told by us again.
+    """
+    _believe_anew(db, client, session, lambda beliefs: rules.told_elsewhere(beliefs, session))
+
+
+def published(db: Connection, client: Client, session: Session) -> None:
+    """Note that a client has a session in a calendar that they subscribe to, whoever has told them of it before."""
+    _believe_anew(db, client, session, rules.published)
+
+
+def _believe_anew(
+    db: Connection, client: Client, session: Session, change: Callable[[Conversation], Conversation]
+) -> None:
+    for stored in conversations.of_client(db, [session.id]):
+        beliefs = change(_beliefs(db, stored, client))
+        if beliefs != stored.beliefs:
+            conversations.save(db, replace(stored, beliefs=beliefs))
 
 
 def may_be_invited(db: Connection, client: Client, session: Session) -> bool:

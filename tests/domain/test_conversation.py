@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
-from connector.domain.notice import NoticeKind
-from connector.domain.session import Location, LocationKind
+from connector.domain.conversation import (
+    Conversation,
+    arrived,
+    doubted,
+    handed_over,
+    may_have_entry,
+    published,
+    readdressed,
+    told_elsewhere,
+    witnessed,
+)
+from connector.domain.next_letter import Standing, next_letter
+from connector.domain.notice import Notice, NoticeKind
+from connector.domain.session import Edit, Location, LocationKind, Session, cancel, edit
 from connector.domain.span import When
-from tests.domain.conversations import Fate, World
-from tests.domain.examples import ALEX, NOW, PRACTICE, SUPPORT, when
+from tests.domain.conversations import BASIS, Fate, World
+from tests.domain.examples import ALEX, ATTESTED, KIM, NOW, PRACTICE, SUPPORT, session, when
 
 ELSEWHERE = Location(kind=LocationKind.IN_PERSON, text="Birkenweg 4, Berlin")
 THIRD_PLACE = Location(kind=LocationKind.IN_PERSON, text="Ahornallee 7, Berlin")
@@ -463,3 +477,70 @@ def test_a_reminder_at_three_quarters_of_the_time_waits_for_the_morning() -> Non
     world = asked()
 
     assert world.next().again_at == NOW + timedelta(hours=23)  # 18 hours on it is 03:00 in London
+
+
+# Booked elsewhere, and brought in: somebody else has told them, and no letter of ours.
+
+
+def brought_in() -> tuple[Conversation, Session]:
+    stands = session()
+    return told_elsewhere(Conversation(), stands), stands
+
+
+def following(conversation: Conversation, stands: Session) -> Notice | None:
+    return next_letter(conversation, Standing(session=stands), BASIS, now=NOW).notice
+
+
+def test_what_was_booked_elsewhere_is_told_by_nobody_until_it_changes_and_then_as_a_move() -> None:
+    conversation, stands = brought_in()
+    assert following(conversation, stands) is None
+    moved = edit(stands, Edit(when=SECOND, attestation=ATTESTED), by=ALEX, now=NOW)
+    notice = following(witnessed(conversation, moved.facts), moved.session)
+    assert notice is not None
+    assert (notice.kind, notice.old_when) == (NoticeKind.MOVED, stands.when)
+    assert following(witnessed(conversation, moved.facts), stands) is None  # and back, before anything left
+
+
+def test_its_end_is_told_and_a_letter_that_has_arrived_makes_the_entry_ours() -> None:
+    conversation, stands = brought_in()
+    ended = cancel(stands, by=KIM, now=NOW)
+    notice = following(witnessed(conversation, ended.facts), ended.session)
+    assert notice is not None
+    assert notice.kind is NoticeKind.CANCELLED
+    relocated = edit(stands, Edit(location=ELSEWHERE), by=KIM, now=NOW).session
+    letter = following(conversation, relocated)
+    assert letter is not None
+    assert letter.kind is NoticeKind.RELOCATED
+    told = arrived(handed_over(conversation, letter, UUID(int=1), now=NOW), UUID(int=1))
+    assert following(told, relocated) is None
+    assert following(told, stands) is not None
+    assert may_have_entry(told)
+    assert not may_have_entry(conversation)
+
+
+def test_another_address_changes_nothing_of_what_somebody_else_has_told_them() -> None:
+    conversation, stands = brought_in()
+    assert following(readdressed(conversation), stands) is None
+    letter = following(conversation, replace(stands, location=ELSEWHERE))
+    assert letter is not None
+    told = arrived(handed_over(conversation, letter, UUID(int=1), now=NOW), UUID(int=1))
+    assert following(readdressed(told), replace(stands, location=ELSEWHERE)) is not None
+
+
+def test_what_is_brought_in_again_counts_until_a_letter_of_ours_may_have_left() -> None:
+    conversation, stands = brought_in()
+    elsewhere = replace(stands, when=SECOND)
+    assert following(told_elsewhere(conversation, elsewhere), elsewhere) is None
+    letter = following(conversation, replace(stands, when=THIRD))
+    assert letter is not None
+    in_doubt = doubted(handed_over(conversation, letter, UUID(int=1), now=NOW))
+    assert following(told_elsewhere(in_doubt, elsewhere), elsewhere) is not None
+
+
+def test_whoever_subscribes_has_it_there_and_is_invited_when_that_ends() -> None:
+    conversation, stands = brought_in()
+    subscribed = published(conversation)
+    assert following(subscribed, replace(stands, published=True)) is None
+    invited = following(subscribed, stands)
+    assert invited is not None
+    assert invited.kind is NoticeKind.BOOKED

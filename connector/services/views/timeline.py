@@ -190,6 +190,8 @@ def _cancelled(fact: SessionCancelled, teller: Teller) -> str:
 
 def _of_session(fact: SessionFact, teller: Teller) -> str:
     match fact:
+        case SessionBooked(elsewhere=True):
+            return teller.say("Session brought in that was booked elsewhere, for %(when)s", when=fact.when)
         case SessionBooked():
             return teller.say("Session booked for %(when)s", when=fact.when)
         case SessionMoved():
