@@ -24,7 +24,7 @@ COMMANDS = {
     "connections": "Connect calendars, test and reconnect them.",
     "sessions": "Book, show, move and cancel sessions; answer for a client.",
     "offers": "Offer a client other times: draft, show, send, withdraw.",
-    "subscriptions": "List and end calendar subscriptions.",
+    "subscriptions": "List, make and end calendar subscriptions.",
     "explain": "Say why something stands in a calendar, who did it, and what follows.",
     "resync": "Bring calendars to what they should show, or show what that would take.",
     "restored": "Put right what differs after the database was restored from a back-up.",

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import click
 
+from connector.cli._lookup import find_practitioner
+from connector.cli._options import practitioner
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.services import publishing
 from connector.storage import people, published
@@ -13,7 +15,7 @@ from connector.storage import people, published
 
 @click.group()
 def subscriptions() -> None:
-    """List and end calendar subscriptions: the addresses from which calendar programs fetch sessions."""
+    """List, make and end calendar subscriptions: the addresses from which programs fetch sessions, or busy times."""
 
 
 @subscriptions.command("list")
@@ -36,6 +38,7 @@ def list_(*, as_json: bool) -> None:
             "id": one.id,
             "of": "client" if one.client_id else "practitioner",
             "name": names[owner],
+            "busy_only_for": one.name,
             "made_at": one.made_at,
             "fetched_at": one.fetched_at,
         }
@@ -47,9 +50,36 @@ def list_(*, as_json: bool) -> None:
     elif not rows:
         click.echo("Nobody has a calendar subscription.")
     else:
-        columns = ("name", "of", "made_at", "fetched_at", "id")
-        shown = ([str(row[name] or "never") for name in columns] for row in rows)
-        print_table(("name", "of a", "made at", "last fetched", "id"), shown)
+        columns = ("name", "of", "busy_only_for", "made_at", "fetched_at", "id")
+        empty = {"busy_only_for": "", "fetched_at": "never"}
+        shown = ([str(row[name] or empty.get(name, "")) for name in columns] for row in rows)
+        print_table(("name", "of a", "only busy times, for", "made at", "last fetched", "id"), shown)
+
+
+@subscriptions.command()
+@practitioner
+@click.option("--name", required=True, help="For whom it is, such as the booking page that is to fetch it.")
+@as_json
+@example('pencilled subscriptions busy --practitioner kim@example.org --name "Our booking page"')
+def busy(*, practitioner: str | None, name: str, as_json: bool) -> None:
+    """Make an address that tells when somebody is not free.
+
+    Sessions and held times alike, with the time that is kept free after each: no names, no titles, no places. Any
+    booking page that can subscribe to a calendar (.ics) can use it. Make one for each program, so that each can be
+    ended by itself: `pencilled subscriptions revoke`.
+
+    Exit codes: 0 made; 1 refused.
+    """
+    runtime = open_runtime()
+    with runtime.database.begin() as db:
+        person = find_practitioner(db, practitioner)
+        made = publishing.open_busy(db, runtime.seal, person.id, name=name, by=operator(), now=runtime.clock())
+    address = runtime.published_address(publishing.token_of(runtime.seal, made))
+    if as_json:
+        print_json({"id": made.id, "name": made.name, "practitioner_id": person.id, "address": address})
+        return
+    good(f"Whoever knows this address learns when {person.name} is not free:")
+    click.echo(address)
 
 
 @subscriptions.command()

@@ -48,8 +48,10 @@ class PublishedEvent:
     is_tentative: bool = False
 
 
-def publish(events: Iterable[PublishedEvent], *, name: str) -> bytes:
+def publish(events: Iterable[PublishedEvent], *, name: str, anonymous: bool = False) -> bytes:
     """Build a calendar of this name that programs subscribe to.
+
+    `anonymous`: it tells nothing of anybody, and so is no PUBLISH of iTIP, which would have to name an organizer.
 
     Returns: One VCALENDAR in CRLF lines of at most 75 octets, with nobody's address but organizers'.
     Source: RFC 5546 section 3.2.1; NAME and REFRESH-INTERVAL in RFC 7986 sections 5.1 and 5.7; X-PUBLISHED-TTL in
@@ -59,7 +61,8 @@ def publish(events: Iterable[PublishedEvent], *, name: str) -> bytes:
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
-    calendar.add("method", "PUBLISH")
+    if not anonymous:
+        calendar.add("method", "PUBLISH")
     calendar.add("name", one_line(name))
     calendar.add("x-wr-calname", one_line(name))
     calendar.add("refresh-interval", vDuration(OFTEN), parameters={"VALUE": "DURATION"})

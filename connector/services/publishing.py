@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 from connector.domain.facts import PersonChanged
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
-from connector.domain.people import Actor, Client, Level, Medium
+from connector.domain.people import LONGEST_NAME, NAME, Actor, Client, Level, Medium
 from connector.domain.session import Session, SessionState
-from connector.errors import NotFoundError
+from connector.domain.text import one_line
+from connector.errors import NotFoundError, RuleError
 from connector.services import conversations, notices, standstill
 from connector.services.capabilities import REMEMBERED
 from connector.services.people import check_not_erased
@@ -33,6 +34,7 @@ _PURPOSE = "subscription"  # of the page on which a client begins or ends it
 LINKS_SHOW = timedelta(days=90)  # after a session
 TOLD_EVERY = timedelta(hours=1)  # that there is another address, however often that is asked for
 NOTED_EVERY = timedelta(hours=1)
+MOST_BUSY = 20  # calendars of one practitioner that tell only when they are not free
 
 _TOKEN_PURPOSE = "published"  # noqa: S105 - a word
 
@@ -62,6 +64,30 @@ def open_for_practitioner(
     new = _new(seal, now, practitioner_id=practitioner_id, session_level=session_level, hold_level=hold_level)
     published.add(db, new)
     _note_practitioner(db, practitioner_id, "published", by=by, now=now)
+    return new
+
+
+def open_busy(
+    db: Connection, seal: Seal, practitioner_id: UUID, *, name: str, by: Actor, now: datetime
+) -> PublishedCalendar:
+    """Publish when a practitioner is not free, and no more, at an address of its own; `name` says for whom.
+
+    They can have several, so that each can be ended by itself.
+
+    Raises: NotFoundError, StandstillError; RuleError for one too many, or a name that cannot be seen.
+    """
+    standstill.lock(db, practitioner_id)
+    name = one_line(name, label=NAME, field="name", longest=LONGEST_NAME)
+    if len(published.busy_of(db, practitioner_id)) >= MOST_BUSY:
+        raise RuleError(
+            "There are %(most)s such calendars already. End one first that nobody fetches any more.",
+            code="busy_feeds_too_many",
+            field="name",
+            most=MOST_BUSY,
+        )
+    new = _new(seal, now, practitioner_id=practitioner_id, name=name)
+    published.add(db, new)
+    _note_practitioner(db, practitioner_id, "busy_published", by=by, now=now)
     return new
 
 
@@ -157,6 +183,10 @@ def end(db: Connection, calendar_id: UUID, *, by: Actor, now: datetime) -> Publi
         )
     if calendar.client_id is not None:
         end_for_client(db, calendar.client_id, by=by, now=now)
+    elif calendar.name and calendar.practitioner_id is not None:
+        standstill.lock(db, calendar.practitioner_id)
+        _revoke(db, calendar, now)
+        _note_practitioner(db, calendar.practitioner_id, "busy_unpublished", by=by, now=now)
     elif calendar.practitioner_id is not None:
         end_for_practitioner(db, calendar.practitioner_id, by=by, now=now)
     return calendar
@@ -217,6 +247,7 @@ def _new(
     client_id: UUID | None = None,
     session_level: Level | None = None,
     hold_level: Level | None = None,
+    name: str = "",
 ) -> PublishedCalendar:
     identity = uuid4()
     [token, *_] = seal.derived_tokens(_TOKEN_PURPOSE, identity)
@@ -228,6 +259,7 @@ def _new(
         session_level=session_level,
         hold_level=hold_level,
         made_at=now,
+        name=name,
     )
 
 
@@ -250,6 +282,8 @@ def _publish(db: Connection, client: Client, session: Session, *, by: Actor, now
     """Store by which way a client has a session, and have them told whatever that makes needed."""
     sessions.save(db, session)
     practitioner = people.practitioner(db, session.practitioner_id)
+    if session.published:
+        conversations.published(db, client, session)
     conversations.witness(db, practitioner, client, session, now=now)
     changed = ("published" if session.published else "unpublished",)
     fact = PersonChanged(at=now, by=by, session_id=session.id, who="client", changed=changed)

@@ -80,6 +80,26 @@ def time_taken(kept: Sequence[Keeper] = ()) -> TimeTakenError:
     )
 
 
+def between(
+    db: Connection, practitioner_id: UUID, *, since: datetime, until: datetime, most: int
+) -> Sequence[tuple[UUID, Span]]:
+    """Return what is kept of a practitioner's time that ends after `since` and begins before `until`, earliest first.
+
+    Each with the session for which it is kept, and with the buffer in it.
+    """
+    query = (
+        select(occupancy.c.session_id, occupancy.c.starts_at, occupancy.c.ends_at)
+        .where(
+            occupancy.c.practitioner_id == practitioner_id,
+            occupancy.c.ends_at > since,
+            occupancy.c.starts_at < until,
+        )
+        .order_by(occupancy.c.starts_at, occupancy.c.key)
+        .limit(most)
+    )
+    return [(row.session_id, Span(start=row.starts_at, end=row.ends_at)) for row in db.execute(query)]
+
+
 def taken(db: Connection, practitioner_id: UUID, span: Span, *, besides: UUID) -> bool:
     """Whether anything of another session than `besides` occupies part of `span`, which has its buffer in it."""
     return db.execute(_others(practitioner_id, [span], besides).limit(1)).first() is not None

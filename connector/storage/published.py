@@ -21,6 +21,7 @@ class PublishedCalendar:
     """A calendar of a practitioner, or of a client; exactly one of the two is named.
 
     Attributes:
+        name: For whom it is, where it tells only when a practitioner is not free; empty in any other.
         digest: SHA-256 of the token by which it is fetched.
         session_level: How much of clients a practitioner's shows in a session; None in a client's.
         hold_level: Likewise in a hold.
@@ -37,6 +38,7 @@ class PublishedCalendar:
     session_level: Level | None
     hold_level: Level | None
     made_at: datetime
+    name: str = ""
     revoked_at: datetime | None = None
     fetched_at: datetime | None = None
     etag: str = ""
@@ -44,7 +46,10 @@ class PublishedCalendar:
 
 
 def add(db: Connection, calendar: PublishedCalendar, *, conversation_id: UUID | None = None) -> None:
-    """Store a new one; its owner has no other that is open. By that conversation its client is told of it."""
+    """Store a new one; its owner has no other that is open, but for those that tell only when somebody is not free.
+
+    By that conversation its client is told of it.
+    """
     values = {
         "id": calendar.id,
         "digest": calendar.digest,
@@ -53,6 +58,7 @@ def add(db: Connection, calendar: PublishedCalendar, *, conversation_id: UUID | 
         "session_level": calendar.session_level,
         "hold_level": calendar.hold_level,
         "made_at": calendar.made_at,
+        "name": calendar.name or None,
         "conversation_id": conversation_id,
     }
     db.execute(insert(published_calendars).values(values))
@@ -69,8 +75,16 @@ def get(db: Connection, calendar_id: UUID) -> PublishedCalendar | None:
 
 
 def of_practitioner(db: Connection, practitioner_id: UUID) -> PublishedCalendar | None:
-    """Return the one of a practitioner that is open; None if there is none."""
-    return _first(db, published_calendars.c.practitioner_id == practitioner_id, _OPEN)
+    """Return the one of a practitioner with their sessions that is open; None if there is none."""
+    return _first(db, published_calendars.c.practitioner_id == practitioner_id, _OPEN, ~_BUSY)
+
+
+def busy_of(db: Connection, practitioner_id: UUID) -> Sequence[PublishedCalendar]:
+    """Return those open ones that tell only when a practitioner is not free, the oldest first."""
+    own = (published_calendars.c.practitioner_id == practitioner_id) & _OPEN & _BUSY
+    query = select(published_calendars).where(own)
+    rows = db.execute(query.order_by(published_calendars.c.made_at, published_calendars.c.id))
+    return [_calendar(row) for row in rows]
 
 
 def of_client(db: Connection, client_id: UUID) -> PublishedCalendar | None:
@@ -114,6 +128,7 @@ def digest_of(token: str) -> bytes:
 
 _TOLD_BY = published_calendars.c.conversation_id
 _OPEN = published_calendars.c.revoked_at.is_(None)
+_BUSY = published_calendars.c.name.is_not(None)
 
 
 def _first(db: Connection, *conditions: Any) -> PublishedCalendar | None:
@@ -130,6 +145,7 @@ def _calendar(row: Row[Any]) -> PublishedCalendar:
         session_level=None if row.session_level is None else Level(row.session_level),
         hold_level=None if row.hold_level is None else Level(row.hold_level),
         made_at=row.made_at,
+        name=row.name or "",
         revoked_at=row.revoked_at,
         fetched_at=row.fetched_at,
         etag=row.etag or "",

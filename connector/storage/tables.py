@@ -149,7 +149,8 @@ sessions = Table(
     Index("uq_sessions_external_id", "external_id", unique=True),
 )
 
-# Calendars that somebody's program fetches from us: a practitioner's sessions and holds, or a client's sessions.
+# Calendars that somebody's program fetches from us: a practitioner's sessions and holds, or just when they are not
+# free, or a client's sessions.
 published_calendars = Table(
     "published_calendars",
     metadata,
@@ -165,12 +166,13 @@ published_calendars = Table(
     Column("etag", String(32)),  # of what it held then
     Column("changed_at", UtcDateTime),  # since when it holds that
     Column("conversation_id", Uuid),  # by which its client is told of it
+    Column("name", Text),  # of one that tells only when its practitioner is not free: for whom it is
     Index(
         "uq_published_calendars_practitioner",
         "practitioner_id",
         unique=True,
-        sqlite_where=text("revoked_at IS NULL"),
-        postgresql_where=text("revoked_at IS NULL"),
+        sqlite_where=text("revoked_at IS NULL AND name IS NULL"),
+        postgresql_where=text("revoked_at IS NULL AND name IS NULL"),
     ),
     Index(
         "uq_published_calendars_client",

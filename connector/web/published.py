@@ -34,7 +34,7 @@ def fetch(token: str) -> ResponseReturnValue:
     response.last_modified = changed_at
     response.headers["Cache-Control"] = _CACHING
     if is_resource_modified(request.environ, etag=response.headers["ETag"], last_modified=changed_at):
-        response.data = publish(content.events, name=content.name)
+        response.data = publish(content.events, name=content.name, anonymous=content.anonymous)
         response.headers["Content-Disposition"] = 'inline; filename="sessions.ics"'
     else:
         response.status_code = 304

@@ -59,6 +59,7 @@ CHANGING = {
     "sessions cancel": (SESSION, "--yes"),
     "sessions correct": (SESSION, "--at", ahead(9)),
     "sessions relocate": (SESSION, "--phone", "Kim calls"),
+    "subscriptions busy": ("--name", "Our booking page"),
     "subscriptions revoke": (PERSON,),
     "sessions reschedule": (SESSION, "--at", ahead(9), "--agreed-by", "Alex", "--channel", "on the phone"),
 }

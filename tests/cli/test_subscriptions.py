@@ -45,3 +45,21 @@ def test_a_subscription_is_listed_without_its_address_and_ended_once(practice: C
     for one in practice.json("subscriptions", "list"):
         practice.ok("subscriptions", "revoke", one["id"])
     assert practice.json("subscriptions", "list") == []
+
+
+def test_an_address_with_busy_times_is_shown_when_it_is_made_and_listed_by_its_name(practice: Cli) -> None:
+    made = practice.json("subscriptions", "busy", "--name", "Our booking page")
+    assert "/feed/" in made["address"]
+    said = practice.ok("subscriptions", "busy", "--name", "Another page")
+    assert "learns when Kim Berg is not free" in said
+    listed = practice.json("subscriptions", "list")
+    assert [(one["of"], one["busy_only_for"]) for one in listed] == [
+        ("practitioner", "Our booking page"),
+        ("practitioner", "Another page"),
+    ]
+    shown = practice.ok("subscriptions", "list")
+    assert "Our booking page" in shown
+    assert "/feed/" not in shown
+    practice.ok("subscriptions", "revoke", made["id"])
+    assert [one["busy_only_for"] for one in practice.json("subscriptions", "list")] == ["Another page"]
+    assert "must not be empty" in practice.refused("subscriptions", "busy", "--name", " ")

@@ -212,3 +212,22 @@ def test_one_clients_calendar_holds_nothing_of_another(stage: Stage) -> None:
     stage.book(stage.at(9, 9), client=add_client(stage))
     [calendar] = CalendarStream.from_ics(stage.browser().get(path).text).calendars
     assert [event.uid for event in calendar.events] == [stage.session.uid]
+
+
+def test_whoever_fetches_busy_times_learns_those_alone_and_nothing_once_it_was_revoked(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        calendar = publishing.open_busy(db, stage.runtime.seal, stage.ada.id, name="Acme", by=CLOCK, now=stage.now)
+    path = f"/feed/{publishing.token_of(stage.runtime.seal, calendar)}.ics"
+    browser = stage.browser()
+    answer = browser.get(path)
+    [read] = CalendarStream.from_ics(answer.text).calendars
+    assert stage.session.when.span.start in {event.dtstart for event in read.events}
+    assert {event.summary for event in read.events} == {"Busy"}
+    assert not [name for name in (stage.kim.name, stage.ada.name, "Acme", "ORGANIZER") if name in answer.text]
+    again = browser.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    head = browser.http.head(path)
+    assert (again.status_code, head.status_code, head.headers["ETag"]) == (304, 200, answer.headers["ETag"])
+    assert "subscription" not in browser.get(path).text
+    with stage.runtime.database.begin() as db:
+        publishing.end(db, calendar.id, by=CLOCK, now=stage.now)
+    assert browser.get(path).status_code == 410

@@ -18,14 +18,18 @@ LONGEST = 12 * 1024 * 1024  # bytes of one object that are looked at
 MOST = 50_000  # lines that are kept of one object
 LONGEST_LINE = 64 * 1024  # bytes of a line that is kept
 LONGEST_KEPT = 4 * 1024 * 1024  # bytes of all of them
+MOST_BOOKED, LONGEST_BOOKED = 500_000, LONGEST  # likewise of a whole calendar that somebody brings along
 
-_NAMES = (
+_PLAIN = (
     rb"BEGIN|END|DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|RECURRENCE-ID|STATUS|TRANSP|UID|SEQUENCE|TZID|TZOFFSETFROM"
     rb"|TZOFFSETTO|X-MICROSOFT-CDO-BUSYSTATUS|X-PENCILLED|X-PENCILLED-ENTRY"
-    rb"|ATTENDEE(?=[^\n]*PARTSTAT=\"?DECLINED)"
 )
+_NAMES = _PLAIN + rb"|ATTENDEE(?=[^\n]*PARTSTAT=\"?DECLINED)"
 _WANTED = re.compile(rb"\n(?=[ABDERSTUX])(" + _NAMES + rb")" + text.NAME_END + rb"([^\n]*)", re.IGNORECASE)
 _WORDED = re.compile(rb"\n(" + _NAMES + rb"|EXRULE|SUMMARY|LOCATION)" + text.NAME_END + rb"([^\n]*)", re.IGNORECASE)
+_BOOKED = re.compile(
+    rb"\n(" + _PLAIN + rb"|EXRULE|LOCATION|ATTENDEE|ORGANIZER)" + text.NAME_END + rb"([^\n]*)", re.IGNORECASE
+)
 _KEPT = re.compile(rb"\n([A-Z-]+)([;:][^\n]*)")
 _CUT = b"X-CUT"  # what is left open where lines were left out
 _WORDS = frozenset({"SUMMARY", "LOCATION"})
@@ -104,17 +108,26 @@ def filtered(data: bytes, *, words: bool = False) -> bytes:
 
     What people have written into it matters only if `words` says so.
     """
+    return _filtered(data, _WORDED if words else _WANTED, most=MOST, longest=LONGEST_KEPT)
+
+
+def booked(data: bytes) -> bytes:
+    """Return likewise the lines that matter to whoever wants to know who meets when, and where."""
+    return _filtered(data, _BOOKED, most=MOST_BOOKED, longest=LONGEST_BOOKED)
+
+
+def _filtered(data: bytes, wanted: re.Pattern[bytes], *, most: int, longest: int) -> bytes:
     is_cut = len(data) > LONGEST
     end = max(data.rfind(b"\n", 0, LONGEST), 0) if is_cut else len(data)
     kept: list[bytes] = []
     size = 0
-    for line in (_WORDED if words else _WANTED).finditer(text.unfolded(data, end)):
+    for line in wanted.finditer(text.unfolded(data, end)):
         rest = line[2]
         if len(rest) > LONGEST_LINE:
             is_cut = True
             continue
         size += len(rest)
-        if len(kept) >= MOST or size > LONGEST_KEPT:
+        if len(kept) >= most or size > longest:
             is_cut = True
             break
         kept.append(line[1].upper() + rest)

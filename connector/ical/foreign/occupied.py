@@ -72,7 +72,7 @@ class _Reader:
             self._note(Unreadable.TOO_LONG)
         elif not scan.is_whole:
             self._note(Unreadable.NOT_WHOLE)
-        for group in _groups(self._events(scan)):
+        for group in grouped(self._events(scan)):
             overrides = Overrides([event for event in group if event.replaces])
             for event in group:
                 if event.is_occurrence or (event.is_single and not overrides.events):
@@ -118,7 +118,7 @@ class _Reader:
             self.starts_at = event.start.instant.replace(tzinfo=UTC) if event else None
 
 
-def _groups(found: Iterator[Event]) -> Iterator[list[Event]]:
+def grouped(found: Iterator[Event]) -> Iterator[list[Event]]:
     """Yield the events of each UID, only the latest SEQUENCE of what stands for the same; without UID each alone."""
     groups: dict[object, dict[object, list[Event]]] = {}
     for number, event in enumerate(found):

@@ -193,5 +193,7 @@ FIELDS = {
     "retired": marked("no longer taken on"),
     "published": marked("calendar subscription begun"),
     "unpublished": marked("calendar subscription ended"),
+    "busy_published": marked("free/busy calendar begun"),
+    "busy_unpublished": marked("free/busy calendar ended"),
     "unretired": marked("taken on again"),
 }

@@ -23,22 +23,27 @@ from connector.language.entries import entry_words
 from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.language.telling import Teller
 from connector.services import publishing
-from connector.storage import offers, people, published, sessions
+from connector.storage import occupancy, offers, people, published, sessions
 from connector.storage.published import PublishedCalendar
 from connector.storage.seal import Seal
 
 BEFORE, AFTER = timedelta(days=30), timedelta(days=400)  # what it holds of the past, cancelled ones too; how far ahead
 MOST = 1_000  # sessions, the earliest first
+RECENTLY, MOST_BUSY = timedelta(days=1), 5_000  # what tells only of busy times holds no more of the past, and so many
 
 _FORM = 1  # of what is written: another one makes every program fetch again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What a published calendar holds now; `etag` is the same exactly while all of it is."""
+    """What a published calendar holds now; `etag` is the same exactly while all of it is.
+
+    `anonymous`: it tells when somebody is not free, and no more.
+    """
 
     name: str
     events: tuple[PublishedEvent, ...]
+    anonymous: bool = False
 
     @property
     def etag(self) -> str:
@@ -92,6 +97,9 @@ def content(
     if calendar.practitioner_id is None:
         raise TypeError("a published calendar is somebody's")
     practitioner = people.practitioner(db, calendar.practitioner_id)
+    if calendar.name:
+        teller = Teller.to(locale=practitioner.locale, zone=practitioner.zone, languages=languages)
+        return _busy(db, calendar, practitioner, teller, since=now - RECENTLY, until=until)
     own = sessions.to_publish(db, practitioner_id=practitioner.id, since=since, until=until, most=MOST)
     teller = Teller.to(locale=practitioner.locale, zone=practitioner.zone, languages=languages)
     disclosure = Disclosure(
@@ -198,6 +206,35 @@ def _of_practitioner(
                 yield _session(session, entry, practitioner)
             elif offer is not None:
                 yield _hold(session, offer, entry, practitioner)
+
+
+def _busy(
+    db: Connection,
+    calendar: PublishedCalendar,
+    practitioner: Practitioner,
+    teller: Teller,
+    *,
+    since: datetime,
+    until: datetime,
+) -> Content:
+    """Return when a practitioner is not free: sessions and holds alike, with the time that is kept after each.
+
+    Nothing tells one from the other, nor what of one calendar from what of another; a time that moves is another one.
+    """
+    word = entry_words(teller.language).busy
+    kept = occupancy.between(db, practitioner.id, since=since, until=until, most=MOST_BUSY)
+    events = (
+        PublishedEvent(
+            uid=str(uuid5(calendar.id, f"{span.start.isoformat()}/{span.end.isoformat()}")),
+            sequence=0,
+            stamp=calendar.made_at,
+            created=calendar.made_at,
+            span=span,
+            summary=word,
+        )
+        for span in dict.fromkeys(span for _session_id, span in kept)
+    )
+    return Content(name=word, events=tuple(events), anonymous=True)
 
 
 def _session(session: Session, entry: Entry, practitioner: Practitioner) -> PublishedEvent:
