@@ -102,6 +102,8 @@ class NotFoundError(RuleError):
 class ExistsError(RuleError):
     """There is one already that goes by what was given, which only one may; `known` is its id where it may be told."""
 
+    status = 409
+
     def __init__(
         self, words: str, /, *, code: str, field: str | None = None, known: str | None = None, **values: Any
     ) -> None:
