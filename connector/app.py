@@ -14,10 +14,9 @@ from connector.domain.answering import AnswerPolicy
 from connector.domain.people import Medium
 from connector.errors import RuleError, SettingsError, TransientError
 from connector.language.offered import Languages
-from connector.outbox import smtp
+from connector.outbox import http, smtp
 from connector.outbox.keys import DnsKeys
 from connector.outbox.media import MediaSender
-from connector.outbox.sms import http
 from connector.outbox.sms.gateways import Gateway, open_gateway
 from connector.outbox.sms.library import Library
 from connector.outbox.smtp import SmtpSender

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from connector.addresses import is_public
 from connector.errors import InnerAddressError, RefusedError, SettingsError, TransientError
 from connector.ports import Network
 from providers import available, load
-from providers._guard import InnerHostError, allowed, is_public, refuse_inner
+from providers._guard import InnerHostError, allowed, refuse_inner
 from providers._wire import Http, Lanes, Login, UnknownHostError, UnreachableError, _faults, registrable, same_family
 from tests.conftest import free_port
 from tests.fakes.caldav_proxy import Proxy, Reply, says

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from connector.outbox.sms.http import Request
+from connector.outbox.http import Request
 from connector.ports import Fate, SmsOutcome
 from connector.sentence import Sentence
 

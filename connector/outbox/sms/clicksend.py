@@ -6,6 +6,7 @@ Source: developers.clicksend.com/docs/rest/v3 (sms/send: `response_code`, and `d
 
 from __future__ import annotations
 
+from connector.outbox.http import Answer, Request
 from connector.outbox.sms.account import (
     CHECK_ACCOUNT,
     STOPPED,
@@ -15,7 +16,6 @@ from connector.outbox.sms.account import (
     refuses_request,
     unknown,
 )
-from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
 from connector.sentence import Sentence
 

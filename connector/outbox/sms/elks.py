@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from connector.outbox.http import Answer, Request
 from connector.outbox.sms.account import (
     CHECK_ACCOUNT,
     Account,
@@ -17,7 +18,6 @@ from connector.outbox.sms.account import (
     refuses_request,
     unknown,
 )
-from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
 from connector.sentence import Sentence
 

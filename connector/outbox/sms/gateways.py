@@ -16,8 +16,8 @@ from importlib import import_module
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from connector.outbox.http import Answer, InDoubtError, NotHandedOverError, Reach, Request, ask, reach_out
 from connector.outbox.sms.account import Account, put_off
-from connector.outbox.sms.http import Answer, InDoubtError, NotHandedOverError, Reach, Request, ask, reach_out
 from connector.outbox.sms.library import SLUG, Library
 from connector.ports import Fate, NotSentError, Signing, Sms, SmsOutcome
 from connector.sentence import Sentence

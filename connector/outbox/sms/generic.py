@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from connector.outbox.http import Answer, Request
 from connector.outbox.sms.account import CHECK_ACCOUNT, Account, accepted, refused, refuses_request, unknown
 from connector.outbox.sms.error_words import speaks_of_error
-from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
 from connector.sentence import Sentence
 

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import getproxies
 
-from connector.outbox.sms.http import TIMEOUT, Reach
+from connector.outbox.http import TIMEOUT, Reach
 from connector.ports import Fate, NotSentError, Signing, Sms, SmsOutcome, before_request
 from connector.sentence import Sentence
 

@@ -6,8 +6,8 @@ each; HTTP 200 whatever happened).
 
 from __future__ import annotations
 
+from connector.outbox.http import Answer, Request
 from connector.outbox.sms.account import Account, accepted, refuses_number, refuses_request, unknown
-from connector.outbox.sms.http import Answer, Request
 from connector.ports import Fate, Sms, SmsOutcome
 from connector.sentence import Sentence
 

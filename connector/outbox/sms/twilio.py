@@ -7,8 +7,8 @@ twilio.com/docs/usage/twilios-response (errors: HTTP status, and a body with `co
 
 from __future__ import annotations
 
+from connector.outbox.http import Answer, Request
 from connector.outbox.sms.account import STOPPED, Account, accepted, refused, refuses_number, refuses_request, unknown
-from connector.outbox.sms.http import Answer, Request
 from connector.ports import Sms, SmsOutcome
 from connector.sentence import Sentence
 

@@ -7,8 +7,8 @@ messaging-opted-out-numbers (a text to somebody who wants none is taken; its rec
 
 from __future__ import annotations
 
+from connector.outbox.http import Answer, Request
 from connector.outbox.sms.account import Account, accepted, refuses_number, refuses_request, unknown
-from connector.outbox.sms.http import Answer, Request
 from connector.ports import Fate, Sms, SmsOutcome
 from connector.sentence import Sentence
 

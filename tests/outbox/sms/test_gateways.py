@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 import structlog
 
+from connector.outbox.http import Reach
 from connector.outbox.sms.gateways import Gateway, parse_url
-from connector.outbox.sms.http import Reach
 from connector.ports import Fate, Sms, SmsOutcome, asking_first
 from connector.sentence import Sentence
 from tests.fakes.sms_gateway import SmsGateway

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import pytest
 
+from connector.outbox.http import Reach
 from connector.outbox.sms.gateways import open_gateway
-from connector.outbox.sms.http import Reach
 from connector.ports import Fate, NotSentError, Sms, asking_first
 from tests.fakes.sms_gateway import SmsGateway
 

@@ -1,4 +1,4 @@
-"""One request to a gateway: in time, to where it is meant to go and nowhere else, and with a word on what is certain.
+"""One request to another server: in time, to where it is meant to go and nowhere else, and a word on what is certain.
 
 No redirect is followed and no variable of the environment is read. What is raised here names neither number nor text.
 """
@@ -6,7 +6,6 @@ No redirect is followed and no variable of the environment is read. What is rais
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import socket
 import ssl
@@ -16,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from connector.addresses import is_public
 from connector.exchange import uses, within
 from connector.ports import before_request
 from connector.sentence import Sentence
@@ -57,6 +57,7 @@ class Answer:
 
     status: int
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # names in lower case; of several the last
 
     @property
     def json(self) -> Mapping[str, Any]:
@@ -75,10 +76,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Where requests may go: `inner_hosts`, in lower case, may be inside an inner network."""
+    """Where requests may go, and what is read of the answers.
+
+    Attributes:
+        inner_hosts: In lower case: these may be inside an inner network.
+        timeout: Of a whole exchange.
+        largest: So many bytes of an answer are read; `cuts`: of a longer one the beginning, else it counts as none.
+        ca_file: Whose certificates are trusted, in place of the system's.
+    """
 
     inner_hosts: frozenset[str] = frozenset()
     timeout: timedelta = TIMEOUT
+    largest: int = _LARGEST
+    cuts: bool = False
     ca_file: str | None = None
 
     def check(self, url: str) -> SplitResult:
@@ -111,10 +121,11 @@ def ask(request: Request, reach: Reach) -> Answer:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request(request.method, path, body=request.body, headers=dict(request.headers))
             with connection.getresponse() as response:
-                body = response.read(_LARGEST + 1)
-            if len(body) > _LARGEST:
+                body = response.read(reach.largest + 1)
+                told = {name.lower(): value for name, value in response.getheaders()}
+            if len(body) > reach.largest and not reach.cuts:
                 raise http.client.HTTPException("the answer is too long")  # noqa: TRY301 - said below, as all are
-            answer = Answer(status=response.status, body=body)
+            answer = Answer(status=response.status, body=body[: reach.largest], headers=told)
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = _why(error, parts.hostname or "")
         fault = InDoubtError(why) if has_begun else NotHandedOverError(why)
@@ -168,7 +179,7 @@ class _Guarded(http.client.HTTPConnection):
         rows = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         if self.host.lower() not in self._reach.inner_hosts:
             for *_, address in rows:
-                if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+                if not is_public(str(address[0])):
                     raise _InnerAddressError
         failure: OSError = ConnectionError("the host has no address")
         for *_, address in rows:
