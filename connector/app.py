@@ -17,6 +17,7 @@ from connector.language.offered import Languages
 from connector.outbox import http, smtp
 from connector.outbox.keys import DnsKeys
 from connector.outbox.media import MediaSender
+from connector.outbox.outcomes import LARGEST, TIMEOUT, HttpPoster
 from connector.outbox.sms.gateways import Gateway, open_gateway
 from connector.outbox.sms.library import Library
 from connector.outbox.smtp import SmtpSender
@@ -95,6 +96,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         witness=_witness(settings),
         keys=DnsKeys(),
         mailbox=_mailbox(settings) if settings.mailbox_url else None,
+        poster=HttpPoster(reach=http.Reach(inner_hosts=inner_hosts, timeout=TIMEOUT, largest=LARGEST, cuts=True)),
     )
 
 

@@ -132,7 +132,12 @@ MAILS = Counter(
         )
     },
 )
-COUNTERS = (REQUESTS, NOTIFICATIONS, WORK_ENDED, LETTERS, FAILURES, MAILS)
+OUTCOMES = Counter(
+    name="outcomes",
+    meaning="Outcomes posted to endpoints of hosts, by what became of the attempt; `given_up` after three days.",
+    labels={"fate": ("delivered", "answered_4xx", "answered_5xx", "redirected", "gone", "late", "failed", "given_up")},
+)
+COUNTERS = (REQUESTS, NOTIFICATIONS, WORK_ENDED, LETTERS, FAILURES, MAILS, OUTCOMES)
 
 
 class Tally:

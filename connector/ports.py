@@ -713,6 +713,45 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """An outcome as it is posted to a host: `secrets` sign it, `at` is when."""
+
+    url: str = field(repr=False)
+    id: str
+    at: datetime
+    body: bytes = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What a host has answered; `retry_after` if it asks us to wait."""
+
+    status: int
+    retry_after: timedelta | None = None
+
+
+class NotPostedError(Exception):
+    """Nobody knows that an outcome has arrived; `sentence` says why, `late` whether there was no answer in time."""
+
+    def __init__(self, sentence: Sentence, *, late: bool = False) -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
+        self.late = late
+
+
+class Poster(Protocol):
+    """Posts outcomes to hosts, signed."""
+
+    def post(self, posting: Posting) -> Posted:
+        """Post one, once, and return how it was answered; a redirect is an answer like others.
+
+        Raises: NotPostedError.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedMail:
     """A mail in the reply mailbox that nobody has fetched yet.
 

@@ -20,7 +20,18 @@ from connector.domain.span import When
 from connector.inbox.authorship import Keys
 from connector.language.offered import Languages
 from connector.observed import observed
-from connector.ports import Account, Clock, Network, Provider, RemoteCalendar, ReplyMailbox, Sender, Signing, Witness
+from connector.ports import (
+    Account,
+    Clock,
+    Network,
+    Poster,
+    Provider,
+    RemoteCalendar,
+    ReplyMailbox,
+    Sender,
+    Signing,
+    Witness,
+)
 from connector.services import publishing, short_links, texts
 from connector.services.accounts import connect_links
 from connector.services.policy import Policy
@@ -46,6 +57,7 @@ class Runtime:
         texts: How the gateway of texts signs what it tells; None where there is no gateway.
         keys: Where the public keys of signatures on mails are looked up.
         mailbox: What clients answer to; None where there is none that we read.
+        poster: Posts outcomes to hosts.
     """
 
     settings: Settings
@@ -62,6 +74,7 @@ class Runtime:
     texts: Signing | None = None
     keys: Keys = lambda _name: None
     mailbox: ReplyMailbox | None = None
+    poster: Poster | None = None
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -17,7 +17,7 @@ from connector.cli._shared import (
 from connector.domain.connection import Connection
 from connector.errors import SettingsError
 from connector.services.accounts import lost_keys
-from connector.storage import calendars, channels
+from connector.storage import calendars, channels, endpoints
 from connector.storage import keys as key_files
 from connector.storage.database import Database
 from connector.storage.tables import connections
@@ -57,6 +57,8 @@ def rotate() -> None:
     with runtime.database.begin() as db:
         for channel in channels.every(db):
             channels.swap_secret(db, channel, runtime.seal.reseal(channel.secret))
+        for endpoint in endpoints.every(db):
+            endpoints.reseal(db, endpoint, runtime.seal.reseal(endpoint.secrets))
     good(f"The credentials of {_count(len(stored))} are sealed under the newest key.")
 
 

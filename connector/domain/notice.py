@@ -59,6 +59,7 @@ class NoticeKind(StrEnum):
     CALENDAR_UNREACHABLE = "calendar_unreachable"  # a calendar has long been out of reach
     INSTALLATION_REFUSED = "installation_refused"  # to the operator: a service refuses the installation itself
     MAILBOX_UNREAD = "mailbox_unread"  # to the operator: what clients write back cannot be fetched
+    ENDPOINT_DISABLED = "endpoint_disabled"  # to the operator: a host is told nothing there any more; see `reason`
     NOT_DELIVERED = "not_delivered"  # a message to the client was refused
     NOT_TOLD = "not_told"  # a message to the client could not leave before the session began
     NO_CHANNEL = "no_channel"  # a client can be told nothing; in `about` what they were to be told, if anything was

@@ -385,6 +385,11 @@ ROWS = (
         template="mailbox_unread",
     ),
     NoticeRow(
+        kind=NoticeKind.ENDPOINT_DISABLED,
+        to=Audience.OPERATOR,
+        template="endpoint_disabled",
+    ),
+    NoticeRow(
         kind=NoticeKind.NOT_DELIVERED,
         to=Audience.PRACTITIONER,
         template="not_delivered",

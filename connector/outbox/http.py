@@ -26,11 +26,12 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class _RequestError(Exception):
-    """A request did not go through; `sentence` says why and names nobody."""
+    """A request did not go through; `sentence` says why and names nobody; `late`: it took too long."""
 
-    def __init__(self, sentence: Sentence) -> None:
+    def __init__(self, sentence: Sentence, *, late: bool = False) -> None:
         super().__init__(str(sentence))
         self.sentence = sentence
+        self.late = late
 
 
 class NotHandedOverError(_RequestError):
@@ -99,7 +100,7 @@ class Reach:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         if not host or parts.scheme not in _PORTS:
-            raise ValueError("a gateway's address begins with https:// and names a host")
+            raise ValueError("an address begins with https:// and names a host")
         if parts.scheme == "http" and host not in self.inner_hosts:
             raise ValueError(f"{host} is asked without encryption: use https, or allow it in CONNECTOR_INNER_HOSTS")
         return parts
@@ -127,8 +128,8 @@ def ask(request: Request, reach: Reach) -> Answer:
                 raise http.client.HTTPException("the answer is too long")  # noqa: TRY301 - said below, as all are
             answer = Answer(status=response.status, body=body[: reach.largest], headers=told)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        why = _why(error, parts.hostname or "")
-        fault = InDoubtError(why) if has_begun else NotHandedOverError(why)
+        why, late = _why(error, parts.hostname or ""), isinstance(error, TimeoutError)
+        fault = InDoubtError(why, late=late) if has_begun else NotHandedOverError(why, late=late)
     else:
         return answer
     finally:

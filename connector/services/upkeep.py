@@ -17,6 +17,7 @@ from connector.storage import (
     incoming,
     kept_answers,
     needs,
+    outcomes,
     pending_connections,
     published,
     short_links,
@@ -25,6 +26,8 @@ from connector.storage import (
 )
 
 EVERY = timedelta(hours=1)  # whoever stores something that ends has it swept after that (`installation.have_swept`)
+
+OUTCOMES_KEPT = timedelta(days=30)  # and what became of them: so long they can be delivered again
 
 
 def sweep(db: Connection, *, now: datetime) -> datetime | None:
@@ -39,5 +42,6 @@ def sweep(db: Connection, *, now: datetime) -> datetime | None:
     kept_answers.sweep(db, now=now)
     published.sweep(db, revoked_before=now - REMEMBERED)
     answer_codes.sweep(db, made_before=now - codes.KEPT)
+    outcomes.sweep(db, before=now - OUTCOMES_KEPT)
     incoming.sweep(db, received_before=now - receiving.KEPT)
     return now + EVERY if needs.is_to_be_swept(db) else None

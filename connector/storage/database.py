@@ -28,6 +28,7 @@ IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its trans
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _TRY_AGAIN_SECONDS = 0.01
 _POOL = 16
+_AT_END = "at_end"
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
 
 
@@ -153,8 +154,10 @@ class Database:
             self._thread_local.writing = True
             try:
                 with self._writers.begin() as db:
-                    db.info["touched"] = touched
+                    db.info["touched"], db.info[_AT_END] = touched, []
                     yield db
+                    for act in db.info[_AT_END]:
+                        act(db)
             finally:
                 self._thread_local.writing = False
         if touched and self.on_touched:
@@ -227,6 +230,20 @@ class Database:
             yield
         finally:
             self._writer_lock.release()
+
+
+def at_end(db: Connection, act: Callable[[Connection], None]) -> None:
+    """Do something last of all before the transaction is committed: whatever it locks, nothing is waited for with it.
+
+    What is registered within is done, too.
+    """
+    waiting_acts(db).append(act)
+
+
+def waiting_acts(db: Connection) -> list[Callable[[Connection], None]]:
+    """Return what is to be done last of all in this transaction."""
+    acts: list[Callable[[Connection], None]] = db.info.setdefault(_AT_END, [])
+    return acts
 
 
 class Baton:

@@ -20,10 +20,16 @@ from connector.sentence import Sentence
 from connector.storage import schema
 from connector.storage.database import Database, read_url
 from connector.storage.seal import Seal
-from connector.storage.tables import channels, connections, messages, pending_connections
+from connector.storage.tables import channels, connections, endpoints, messages, pending_connections
 
 SHORTEST = 32  # characters of a key
-_NEEDS_KEY = (connections, channels, pending_connections, messages)  # sealed, or sent out with a link that is signed
+_NEEDS_KEY = (
+    connections,
+    channels,
+    pending_connections,
+    messages,
+    endpoints,
+)  # sealed, or sent out with a link that is signed
 
 
 def file_beside(url: str) -> Path:

@@ -38,6 +38,7 @@ __all__ = [
     "Refused",
     "Turn",
     "Urgency",
+    "bring_forward",
     "check",
     "claim",
     "clear_leases",
@@ -305,6 +306,16 @@ def hasten_refused(db: Connection, kinds: Iterable[Kind], identities: Iterable[s
     turns = db.info.setdefault("touched", {})
     turns |= {Key(Kind(row.kind), row.id): Turn(row.due_at, Urgency(row.urgency)) for row in rows}
     return len(rows)
+
+
+def bring_forward(db: Connection, kind: Kind, identities: Iterable[str], *, now: datetime) -> None:
+    """Make due now what waits to be tried again, whatever it was to wait for; what is worked on is left to that."""
+    own = and_(due.c.kind == kind.value, due.c.id.in_(list(identities)), due.c.due_at > now, FREE)
+    waiting = db.execute(select(due.c.id).where(own).order_by(due.c.id).with_for_update()).scalars().all()
+    still = and_(due.c.kind == kind.value, due.c.id.in_(waiting))
+    db.execute(sa.update(due).where(still).values(due_at=now, not_before=None))
+    turns = db.info.setdefault("touched", {})
+    turns |= {Key(kind, identity): Turn(now, kind.urgency) for identity in waiting}
 
 
 def _refused_of(kinds: Iterable[Kind], identities: Iterable[str]) -> ColumnElement[bool]:

@@ -28,13 +28,16 @@ from connector.storage.tables import (
     connect_links,
     connections,
     conversations,
+    deliveries,
     early_receipts,
+    endpoints,
     erasures,
     incoming_mails,
     installation,
     kept_answers,
     link_requests,
     offers,
+    outcomes,
     pending_connections,
     pending_notices,
     published_calendars,
@@ -102,12 +105,20 @@ _SWEPT = (
     spent_tokens,
     early_receipts,
     kept_answers,
+    endpoints,
+    outcomes,
 )
 _TO_BE_SWEPT = or_(
     *(sa.exists(select(table)) for table in _SWEPT),
     sa.exists().where(published_calendars.c.revoked_at.is_not(None)),
 )
 _UNREAD = select(incoming_mails.c.id, sa.literal("inbox").label("lane")).where(incoming_mails.c.outcome.is_(None))
+_DELIVERIES = (
+    select(deliveries.c.queue_id.label("id"), endpoints.c.lane)
+    .join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
+    .where(deliveries.c.state == "pending", endpoints.c.disabled_at.is_(None))
+    .distinct()
+)
 _TARGETS = _calendars(CalendarRole.TARGET)
 
 NEEDS: Sequence[Need] = (
@@ -138,6 +149,7 @@ NEEDS: Sequence[Need] = (
     Need(kind=Kind.SIGN_IN, rows=select(link_requests.c.id, sa.literal("").label("lane"))),
     Need(kind=Kind.MAIL, rows=_UNREAD),
     Need(kind=Kind.MAILBOX, rows=select(reply_mailbox.c.id, sa.literal("mailbox").label("lane"))),
+    Need(kind=Kind.OUTCOME, rows=_DELIVERIES),
     Need(kind=Kind.UPKEEP, rows=select(installation.c.id, sa.literal("").label("lane")).where(_TO_BE_SWEPT)),
 )
 

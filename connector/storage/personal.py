@@ -178,6 +178,12 @@ HOLDINGS: Sequence[Holding] = (
         erased={"actor_name": _actor_name, "actor_reason": _filled("actor_reason", WORD), "details": _details},
         kept="id at kind practitioner_id session_id offer_id connection_id actor_role",
     ),
+    Holding(  # ids, times and words from closed lists: what it names of the client stands with the client
+        section="outcomes",
+        table=tables.outcomes,
+        rows=_by_session(tables.outcomes),
+        kept="seq tx id type practitioner_id session_id offer_id connection_id revision actor cause reason at details",
+    ),
     Holding(
         section="questions",
         table=tables.questions,
@@ -307,6 +313,10 @@ TELL_NOTHING: Mapping[Table, str] = {
     # Its `last_error` quotes nobody, as no log does.
     due: "kind id lane urgency desired applied due_at not_before lease_until token attempts failed_at refused_at "
     "refusals last_error",
+    # Of hosts, and whether they could be told.
+    tables.endpoints: "id external_id version url lane secrets types practitioner_id created_at disabled_at "
+    "disabled_why failing_since not_before",
+    tables.deliveries: "id seq endpoint_id queue_id state attempts status error begun_at tried_at next_at",
     # Counted in words from closed lists.
     tables.counters: "name labels value",
     # Whose its `title` may be is told by names alone: see `storage/mentions.py`.

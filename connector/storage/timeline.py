@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, insert, select
 from connector.domain.facts import BY_TAG, AnyFact, Fact, Subject, UnknownFact
 from connector.domain.people import Actor, Role
 from connector.errors import RuleError
+from connector.storage import outcomes
 from connector.storage.tables import facts
 
 _COMMON = {field.name for field in fields(Fact)}
@@ -25,7 +26,8 @@ _OneFact = TypeVar("_OneFact", bound=Fact)
 
 
 def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> None:
-    """Store facts in their order."""
+    """Store the facts of one act in their order, and have hosts told of its outcomes."""
+    new_facts = tuple(new_facts)
     rows = [
         {
             "at": fact.at,
@@ -43,6 +45,7 @@ def append(db: Connection, practitioner_id: UUID, new_facts: Iterable[Fact]) -> 
     ]
     if rows:
         db.execute(insert(facts), rows)
+        outcomes.note(db, practitioner_id, new_facts)
 
 
 def of_session(db: Connection, session_id: UUID, kind: type[Fact] | None = None) -> Sequence[AnyFact | UnknownFact]:

@@ -28,6 +28,7 @@ from connector.runtime import Runtime
 from connector.sentence import Sentence
 from connector.services import consent, conversations, fetching, receiving, standstill, texts, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
+from connector.services.outcomes.delivering import Delivering
 from connector.services.scheduling import offers, questions
 from connector.services.signing_in import links, log
 from connector.services.sync import erasure, free_busy, hold_probe, pull, push, troubles
@@ -81,11 +82,26 @@ def handler(runtime: Runtime) -> Handler:
                     runtime.database, runtime.policy, runtime.mailbox, clock=runtime.clock, fence=running
                 )
             case Kind.OUTCOME:
-                raise RefusedError(Sentence("nothing carries out work of kind %(kind)s yet", kind=claim.key.kind))
+                return _deliver(runtime, identity, running)
             case _:
                 assert_never(claim.key.kind)
 
     return handle
+
+
+def _deliver(runtime: Runtime, queue_id: UUID, running: Running) -> datetime | None:
+    if runtime.poster is None:
+        raise RefusedError(Sentence("nothing posts outcomes here"))
+    delivering = Delivering(
+        database=runtime.database,
+        policy=runtime.policy,
+        seal=runtime.seal,
+        poster=runtime.poster,
+        clock=runtime.clock,
+        fence=running,
+    )
+    with asking_first(running.keep):
+        return delivering.carry_out(queue_id)
 
 
 def _read_mail(runtime: Runtime, mail_id: UUID, running: Running) -> None:

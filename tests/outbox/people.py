@@ -81,6 +81,7 @@ _ABOUT = {
     NoticeKind.ENTRIES_REFUSED: "Fastmail, kim@practice.example",
     NoticeKind.CALENDAR_UNREACHABLE: "Fastmail, kim@practice.example",
     NoticeKind.INSTALLATION_REFUSED: "google",
+    NoticeKind.ENDPOINT_DISABLED: "hooks.example.org",
     NoticeKind.CLIENT_ANSWERED: "My train may be late.",
     NoticeKind.CLIENT_DECLINED: "I am ill, sorry.",
     NoticeKind.ANSWER_UNPROVED: "I am ill, sorry.",
@@ -102,6 +103,7 @@ _REASON = {
     NoticeKind.OPERATOR_PAUSED: PauseReason.EMPTIED,
     NoticeKind.INSTALLATION_REFUSED: "Google answered 403 accessNotConfigured",
     NoticeKind.MAILBOX_UNREAD: "connecting took too long",
+    NoticeKind.ENDPOINT_DISABLED: "failing",
 }
 _MOVED = (
     NoticeKind.ENTRY_REVERTED,
@@ -121,9 +123,11 @@ _TO_OPERATOR = (
     NoticeKind.OPERATOR_PAUSED,
     NoticeKind.INSTALLATION_REFUSED,
     NoticeKind.MAILBOX_UNREAD,
+    NoticeKind.ENDPOINT_DISABLED,
     NoticeKind.RESTORE_FOUND,
 )
 _AFTER_RESTORE = (NoticeKind.RESTORED, NoticeKind.RESTORE_FOUND)
+_SINCE = (*_AFTER_RESTORE, NoticeKind.MAILBOX_UNREAD, NoticeKind.ENDPOINT_DISABLED)
 _WITHOUT_SESSION = (
     *_STOPPED,
     *_TROUBLES,
@@ -131,6 +135,7 @@ _WITHOUT_SESSION = (
     NoticeKind.ACCESS_LOST,
     NoticeKind.INSTALLATION_REFUSED,
     NoticeKind.MAILBOX_UNREAD,
+    NoticeKind.ENDPOINT_DISABLED,
     NoticeKind.SIGN_IN,
 )
 _RIGHTED = (
@@ -177,7 +182,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         author="alex@client.example" if kind in _WROTE else "",
         trusted=kind in _WROTE and kind is not NoticeKind.ANSWER_UNPROVED,
         declined=_DECLINED if kind is NoticeKind.PROPOSAL_DECLINED else None,
-        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in (*_AFTER_RESTORE, NoticeKind.MAILBOX_UNREAD) else None,
+        since=datetime(2026, 11, 23, 2, tzinfo=UTC) if kind in _SINCE else None,
     )
     return replace(usual, **changes)
 

@@ -93,6 +93,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.RESTORED: (_RIGHTED, _SINCE),
     NoticeKind.RESTORE_FOUND: (_SINCE,),
     NoticeKind.MAILBOX_UNREAD: (_SINCE, ({}, {"about": "late"})),
+    NoticeKind.ENDPOINT_DISABLED: (_SINCE, ({"reason": "failing"}, {"reason": "gone"})),
     NoticeKind.NOT_DELIVERED: (_TOLD, _CANCELLED, (*_BY_TEXT, _STOPPED), ({}, {"told_otherwise": True})),
     NoticeKind.NOT_TOLD: (_TOLD, _CANCELLED),
     NoticeKind.NO_CHANNEL: (({}, {"about": ""}), _CANCELLED, _BY_TEXT, ({}, {"offer_id": None})),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,8 +12,9 @@ from connector.domain.connection import ConnectionState
 from connector.domain.people import Actor
 from connector.errors import SettingsError
 from connector.services.accounts import connect, disconnect
+from connector.services.outcomes.endpoints import KEY_LOST
 from connector.services.policy import Policy
-from connector.storage import calendars, channels
+from connector.storage import calendars, channels, endpoints
 from connector.storage.seal import Seal
 from connector.storage.tables import channels as channel_rows
 from connector.storage.tables import pending_connections
@@ -22,11 +24,16 @@ def give_up(db: Db, seal: Seal, policy: Policy, *, by: Actor, now: datetime) -> 
     """Note that access is lost wherever the credentials cannot be opened, and return how many connections those are.
 
     Push channels whose secret cannot be opened are forgotten: their notifications are refused until they end at the
-    service. Who was about to connect an account begins anew.
+    service. Endpoints of hosts get nothing before they have new secrets. Who was about to connect an account begins
+    anew.
     """
     for channel in channels.every(db):
         if not _opens(seal, channel.secret):
             db.execute(sa.delete(channel_rows).where(channel_rows.c.id == channel.id))
+    for endpoint in endpoints.every(db):
+        if not _opens(seal, endpoint.secrets):
+            since = endpoint.disabled_at or now
+            endpoints.save(db, replace(endpoint, disabled_at=since, disabled_why=KEY_LOST))
     db.execute(sa.delete(pending_connections))
     closed = [connection for connection in calendars.connections_of(db) if not _opens(seal, connection.credentials)]
     for connection in closed:

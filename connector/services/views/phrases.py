@@ -60,6 +60,7 @@ LETTERS = {
     NoticeKind.CALENDAR_UNREACHABLE: marked("news that a calendar is out of reach"),
     NoticeKind.INSTALLATION_REFUSED: marked("news that a calendar service refuses this installation"),
     NoticeKind.MAILBOX_UNREAD: marked("news that the reply mailbox cannot be read"),
+    NoticeKind.ENDPOINT_DISABLED: marked("news that a host is told of no outcomes any more"),
     NoticeKind.NOT_DELIVERED: marked("news that a message did not arrive"),
     NoticeKind.NOT_TOLD: marked("news that a message could not be sent in time"),
     NoticeKind.NO_CHANNEL: marked("news that the client can be told nothing"),

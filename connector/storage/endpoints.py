@@ -1,0 +1,156 @@
+"""Where hosts are told of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from connector.domain.outcomes import OutcomeType
+from connector.errors import NotFoundError, RuleError
+from connector.storage.tables import endpoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A host's address for outcomes.
+
+    Attributes:
+        external_id: The host's own; None for none.
+        version: Raised by whatever changes what is shown of it.
+        lane: What shares its host.
+        secrets: Sealed.
+        types: Which outcomes it wants; empty for all.
+        practitioner_id: Whose outcomes it gets; None for everybody's.
+        disabled_at: Since when nothing goes there, aware UTC; None while it does.
+        disabled_why: A word: `by_hand`, `gone`, `failing` or `key_lost`.
+        failing_since: The first attempt that failed since one went through.
+        not_before: It has asked us to wait until then.
+    """
+
+    id: UUID
+    url: str
+    lane: str
+    secrets: bytes
+    created_at: datetime
+    types: frozenset[OutcomeType] = frozenset()
+    practitioner_id: UUID | None = None
+    external_id: str | None = None
+    version: int = 1
+    disabled_at: datetime | None = None
+    disabled_why: str | None = None
+    failing_since: datetime | None = None
+    not_before: datetime | None = None
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether anything goes there."""
+        return self.disabled_at is None
+
+    def wants(self, type_: OutcomeType, practitioner_id: UUID | None) -> bool:
+        """Whether it is told of an outcome of this type and this practitioner."""
+        if type_ is OutcomeType.ENDPOINT_TEST:
+            return False  # only who is tested
+        return (not self.types or type_ in self.types) and self.practitioner_id in {None, practitioner_id}
+
+
+def add(db: Connection, endpoint: Endpoint) -> None:
+    """Store a new one.
+
+    Raises: RuleError if its external id is taken.
+    """
+    values = _changeable(endpoint) | {
+        "id": endpoint.id,
+        "practitioner_id": endpoint.practitioner_id,
+        "created_at": endpoint.created_at,
+        "version": endpoint.version,
+    }
+    try:
+        with db.begin_nested():
+            db.execute(insert(endpoints).values(values))
+    except IntegrityError as error:
+        raise _taken() from error
+
+
+def save(db: Connection, endpoint: Endpoint) -> None:
+    """Store what has changed about one; its version rises.
+
+    Raises: RuleError if its external id is taken.
+    """
+    values = _changeable(endpoint) | {"version": endpoints.c.version + 1}
+    try:
+        with db.begin_nested():
+            db.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(values))
+    except IntegrityError as error:
+        raise _taken() from error
+
+
+def reseal(db: Connection, endpoint: Endpoint, sealed: bytes) -> None:
+    """Store the same secrets sealed anew, unless they were changed since they were read."""
+    as_read = (endpoints.c.id == endpoint.id) & (endpoints.c.secrets == endpoint.secrets)
+    db.execute(update(endpoints).where(as_read).values(secrets=sealed))
+
+
+def get(db: Connection, endpoint_id: UUID, *, lock: bool = False) -> Endpoint:
+    """Return one; with `lock` nobody else changes it until the transaction ends.
+
+    Raises: NotFoundError.
+    """
+    query = select(endpoints).where(endpoints.c.id == endpoint_id)
+    row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
+    if row is None:
+        raise NotFoundError("There is no endpoint of that id.", code="endpoint_not_found", field="endpoint")
+    return _endpoint(row)
+
+
+def every(db: Connection) -> Sequence[Endpoint]:
+    """Return all, the oldest first."""
+    return [_endpoint(row) for row in db.execute(select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id))]
+
+
+def remove(db: Connection, endpoint_id: UUID) -> None:
+    """Delete one, and what became of the outcomes for it."""
+    db.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))
+
+
+def _changeable(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "external_id": endpoint.external_id,
+        "url": endpoint.url,
+        "lane": endpoint.lane,
+        "secrets": endpoint.secrets,
+        "types": ",".join(sorted(endpoint.types)),
+        "disabled_at": endpoint.disabled_at,
+        "disabled_why": endpoint.disabled_why,
+        "failing_since": endpoint.failing_since,
+        "not_before": endpoint.not_before,
+    }
+
+
+def _taken() -> RuleError:
+    return RuleError(
+        "Another endpoint has this external id. Give another one.", code="external_id_taken", field="external_id"
+    )
+
+
+def _endpoint(row: Row[Any]) -> Endpoint:
+    return Endpoint(
+        id=row.id,
+        external_id=row.external_id,
+        version=row.version,
+        url=row.url,
+        lane=row.lane,
+        secrets=row.secrets,
+        types=frozenset(OutcomeType(word) for word in row.types.split(",") if word),
+        practitioner_id=row.practitioner_id,
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+        disabled_why=row.disabled_why,
+        failing_since=row.failing_since,
+        not_before=row.not_before,
+    )
