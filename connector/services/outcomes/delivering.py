@@ -42,8 +42,6 @@ LONGEST = timedelta(days=3)  # from the first attempt to the last
 WAIT_LONGEST = timedelta(hours=6)  # a host that asks for more is asked again after that
 AT_A_TIME = 20  # then others of the lane have their turn
 _GONE = 410
-_REDIRECTED = Sentence("it answers with a redirect (%(status)s), and none is followed")
-_ANSWERED = Sentence("it answers %(status)s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +95,7 @@ class Delivering:
         if 200 <= posted.status < 300:  # noqa: PLR2004 - the class of success
             self._note_delivered(endpoint, delivery, posted)
         else:
-            words = _REDIRECTED if 300 <= posted.status < 400 else _ANSWERED  # noqa: PLR2004 - likewise
-            self._note_failed(delivery, posted, Sentence(words.words, status=posted.status))
+            self._note_failed(delivery, posted, _why(posted.status))
 
     def _note_delivered(self, endpoint: Endpoint, delivery: Delivery, posted: Posted) -> None:
         now = self.clock()
@@ -175,6 +172,12 @@ def _fate(status: int) -> str:
             return "gone" if status == _GONE else "answered_4xx"
         case _:
             return "answered_5xx"
+
+
+def _why(status: int) -> Sentence:
+    if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
+        return Sentence("it answers with a redirect (%(status)s), and none is followed", status=status)
+    return Sentence("it answers %(status)s", status=status)
 
 
 def _tell_operator(db: Connection, policy: Policy, endpoint: Endpoint, now: datetime) -> None:
