@@ -309,9 +309,9 @@ def hasten_refused(db: Connection, kinds: Iterable[Kind], identities: Iterable[s
 
 
 def bring_forward(db: Connection, kind: Kind, identities: Iterable[str], *, now: datetime) -> None:
-    """Make due now what waits to be tried again, whatever it was to wait for; what is worked on is left to that."""
+    """Make due now what waits to be tried again, whatever it was to wait for; what others have locked is left out."""
     own = and_(due.c.kind == kind.value, due.c.id.in_(list(identities)), due.c.due_at > now, FREE)
-    waiting = db.execute(select(due.c.id).where(own).order_by(due.c.id).with_for_update()).scalars().all()
+    waiting = db.execute(select(due.c.id).where(own).with_for_update(skip_locked=True)).scalars().all()
     still = and_(due.c.kind == kind.value, due.c.id.in_(waiting))
     db.execute(sa.update(due).where(still).values(due_at=now, not_before=None))
     turns = db.info.setdefault("touched", {})

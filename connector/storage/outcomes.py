@@ -321,8 +321,9 @@ def again_since(db: Connection, endpoint: Endpoint, since: datetime, *, now: dat
 
 
 def sweep(db: Connection, *, before: datetime) -> None:
-    """Delete what happened before then, and whatever became of it."""
-    db.execute(delete(outcomes).where(outcomes.c.at < before))
+    """Delete what happened before then, and whatever became of it; the newest stays, so that no number comes twice."""
+    newest = select(sa.func.max(outcomes.c.seq)).scalar_subquery()
+    db.execute(delete(outcomes).where(outcomes.c.at < before, outcomes.c.seq < newest))
 
 
 def _outcome(row: Row[Any]) -> StoredOutcome:

@@ -819,7 +819,6 @@ outcomes = Table(
     Column("at", UtcDateTime, nullable=False, index=True),
     Column("details", Text, nullable=False),  # JSON: ids, times and words from closed lists
     Index("ix_outcomes_tx_seq", "tx", "seq"),
-    sqlite_autoincrement=True,  # no number is given twice, also when all rows are gone
 )
 
 # Each outcome for each endpoint that wants it.

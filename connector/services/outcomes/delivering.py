@@ -106,7 +106,7 @@ class Delivering:
                 endpoints.save(db, replace(stored, failing_since=None, not_before=None))
             outcomes.save(db, _tried(delivery, DeliveryState.DELIVERED, posted, None, now))
         if was_failing:
-            with self.database.begin() as db:  # of its own: that this one has arrived is stored by then
+            with fenced(self.database, self.fence) as db:  # of its own: that this one has arrived is stored by then
                 waiting = outcomes.waiting(db, endpoint.id)
                 ledger.bring_forward(db, Kind.OUTCOME, [str(queue_id) for queue_id in waiting], now=now)
 

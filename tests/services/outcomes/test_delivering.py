@@ -437,8 +437,10 @@ def test_what_is_older_than_thirty_days_is_swept_and_the_numbers_go_on(practice:
     practice.wait(days=2)
     with practice.database.begin() as db:
         upkeep.sweep(db, now=practice.now)
-    assert telling.deliveries() == []
+    assert len(telling.deliveries()) == 1  # the newest stays, so that no number comes twice
     practice.book(2000)
+    with practice.database.begin() as db:
+        upkeep.sweep(db, now=practice.now)
     [new] = telling.deliveries()
     assert new.seq > old.seq
 

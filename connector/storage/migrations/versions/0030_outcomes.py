@@ -62,7 +62,6 @@ def upgrade() -> None:
             ["practitioner_id"], ["practitioners.id"], name="fk_outcomes_practitioner_id_practitioners"
         ),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name="fk_outcomes_session_id_sessions"),
-        sqlite_autoincrement=True,
     )
     for name, columns in (
         ("practitioner_id", ["practitioner_id"]),
