@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from connector.domain.outcomes import OutcomeType
-from connector.errors import NotFoundError, RuleError
+from connector.errors import NotFoundError
 from connector.storage.tables import endpoints
+from connector.storage.versions import named_once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Endpoint:
 def add(db: Connection, endpoint: Endpoint) -> None:
     """Store a new one.
 
-    Raises: RuleError if its external id is taken.
+    Raises: ExistsError if its external id is taken.
     """
     values = _changeable(endpoint) | {
         "id": endpoint.id,
@@ -70,24 +70,18 @@ def add(db: Connection, endpoint: Endpoint) -> None:
         "created_at": endpoint.created_at,
         "version": endpoint.version,
     }
-    try:
-        with db.begin_nested():
-            db.execute(insert(endpoints).values(values))
-    except IntegrityError as error:
-        raise _taken() from error
+    with named_once(endpoints, endpoint.external_id):
+        db.execute(insert(endpoints).values(values))
 
 
 def save(db: Connection, endpoint: Endpoint) -> None:
     """Store what has changed about one; its version rises.
 
-    Raises: RuleError if its external id is taken.
+    Raises: ExistsError if its external id is taken.
     """
     values = _changeable(endpoint) | {"version": endpoints.c.version + 1}
-    try:
-        with db.begin_nested():
-            db.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(values))
-    except IntegrityError as error:
-        raise _taken() from error
+    with named_once(endpoints, endpoint.external_id):
+        db.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(values))
 
 
 def reseal(db: Connection, endpoint: Endpoint, sealed: bytes) -> None:
@@ -130,12 +124,6 @@ def _changeable(endpoint: Endpoint) -> dict[str, Any]:
         "failing_since": endpoint.failing_since,
         "not_before": endpoint.not_before,
     }
-
-
-def _taken() -> RuleError:
-    return RuleError(
-        "Another endpoint has this external id. Give another one.", code="external_id_taken", field="external_id"
-    )
 
 
 def _endpoint(row: Row[Any]) -> Endpoint:

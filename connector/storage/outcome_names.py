@@ -34,7 +34,7 @@ def named(db: Connection, stored: Sequence[StoredOutcome]) -> Named:
     )
     external: dict[UUID | None, str] = {}
     for table, ids in wanted:
-        if ids and "external_id" in table.c:
+        if ids:
             query = select(table.c.id, table.c.external_id).where(table.c.id.in_(ids), table.c.external_id.is_not(None))
             external |= {row.id: row.external_id for row in db.execute(query)}
     return Named(external=external, clients=own)
