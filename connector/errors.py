@@ -14,7 +14,6 @@
     │ ├ CodeRefusedError          who answers has not shown the code that was sent to them
     │ ├ StaleAnswerError          the page showed a time that has moved since
     │ ├ QuestionClosedError       a question to the practitioner has been decided already
-    │ ├ DuplicateError            there is one of that name already
     │ ├ RequestError              a program's request is not as it has to be; carries the status it is answered with
     │ └ InnerAddressError         a URL that leads into an inner network
     ├ ProviderError               the adapters speak
@@ -59,9 +58,11 @@ class RuleError(ConnectorError):
         sentences: The words and their values, for a door to say; `str` says them in English.
         field: Which input it is about, where it is about one.
         status: With which HTTP status a door answers.
+        pointer: Where in a program's request that input is, as a JSON pointer; empty where nobody has said so.
     """
 
     status = 422
+    pointer = ""
 
     def __init__(
         self,
@@ -86,6 +87,11 @@ class RuleError(ConnectorError):
     def values(self) -> Mapping[str, Value]:
         """What fills the words in, by name."""
         return {name: value for sentence in self.sentences for name, value in sentence.values.items()}
+
+    def at(self, pointer: str) -> Self:
+        """Say where in a program's request the input is that it is about."""
+        self.pointer = pointer
+        return self
 
     def adding(self, words: str, /, **values: Value) -> Self:
         """Say something more, as the door knows it: what a person can do there."""
@@ -230,12 +236,6 @@ class CodeRefusedError(RuleError):
 
 class QuestionClosedError(RuleError):
     """A question to the practitioner has been answered, or something else has decided it."""
-
-    status = 409
-
-
-class DuplicateError(RuleError):
-    """There is one of that name already, and each name is of one thing alone."""
 
     status = 409
 

@@ -153,7 +153,7 @@ def _let_in(door: _Door, db: Connection, route: Route, *, now: Any) -> ApiKey:
         if secret:
             limits.note_guess(door.counts, request.remote_addr or "", now=now)
         raise RequestError(
-            "Show an API key that is in use: Authorization: Bearer pk_…",
+            "Show an API key that is in use, as Authorization: Bearer pk_… does.",
             code="key_not_accepted",
             http=401,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,8 +28,8 @@ def read_body(data: bytes, kind: type[Read]) -> Read:
     """
     try:
         read = msgspec.json.decode(data, type=kind)
-        for path, name in _twice(json.loads(data, object_pairs_hook=_Pairs)):
-            raise _field_twice(path, name)
+        for fault in _faults(json.loads(data, object_pairs_hook=_Pairs)):
+            raise fault
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # the second is of Unicode
@@ -45,6 +45,8 @@ def read_query(values: MultiDict[str, str], kind: type[Read]) -> Read:
     for name, several in values.lists():
         if len(several) > 1:
             raise _field_twice(f"/{_escaped(name)}", name)
+        for fault in _faults(several, f"/{_escaped(name)}"):
+            raise fault.at(f"/{_escaped(name)}")
     try:
         return msgspec.convert(values.to_dict(), type=kind, strict=False)
     except msgspec.ValidationError as error:
@@ -106,12 +108,21 @@ class _Pairs(list[tuple[str, Any]]):
     """An object as it was written: a decoder takes the last of two fields of one name, and says nothing."""
 
 
-def _twice(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, _Pairs):
+def _faults(value: Any, path: str = "") -> Iterator[RequestError]:
+    """Yield what is wrong with a body though it could be read."""
+    if isinstance(value, str):
+        if "\0" in value:
+            yield RequestError(
+                "There is a character here that no text has: U+0000. Leave it out.",
+                code="text_not_storable",
+                http=422,
+                pointer=path,
+            )
+    elif isinstance(value, _Pairs):
         names = [name for name, _ in value]
-        yield from ((f"{path}/{_escaped(name)}", name) for n, name in enumerate(names) if name in names[:n])
+        yield from (_field_twice(f"{path}/{_escaped(name)}", name) for n, name in enumerate(names) if name in names[:n])
         for name, inner in value:
-            yield from _twice(inner, f"{path}/{_escaped(name)}")
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+            yield from _faults(inner, f"{path}/{_escaped(name)}")
+    elif isinstance(value, list):
         for n, inner in enumerate(value):
-            yield from _twice(inner, f"{path}/{n}")
+            yield from _faults(inner, f"{path}/{n}")

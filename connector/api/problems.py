@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from connector.errors import RequestError, RuleError, WallTimeError
+from connector.errors import ExistsError, RuleError, WallTimeError
 from connector.language.catalogues import Language
 from connector.language.messages import marked
 
@@ -58,7 +58,10 @@ TITLES: Mapping[int, str] = {
     500: marked("Something went wrong here"),
     503: marked("Not just now"),
 }
-_EXTRAS: dict[type[RuleError], Extra] = {WallTimeError: lambda error: {"choices": list(error.choices)}}
+_EXTRAS: dict[type[RuleError], Extra] = {
+    WallTimeError: lambda error: {"choices": list(error.choices)},
+    ExistsError: lambda error: {"known": error.known} if error.known else {},
+}
 
 
 def tells(kind: type[RuleError], extra: Extra) -> None:
@@ -80,7 +83,7 @@ def of(error: RuleError, language: Language, *, address: str, request_id: str, p
     for kind, extra in _EXTRAS.items():
         if isinstance(error, kind):
             more |= extra(error)
-    pointer = error.pointer if isinstance(error, RequestError) else pointers.get(error.field or "", "")
+    pointer = error.pointer or pointers.get(error.field or "", "")
     return document(
         error.status,
         error.code,

@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 import msgspec
 from msgspec import Meta
 
-from connector.domain.span import When, zone_named
-from connector.errors import RequestError
+from connector.domain.span import SHORTEST, Span, When, no_such_zone, zone_named
+from connector.errors import RequestError, RuleError
 
 ExternalId = Annotated[str, Meta(min_length=1, max_length=255, description="What the host calls it; unique.")]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -51,20 +51,16 @@ def read_time(time: Time, *, at: str) -> When:
         time: As it was sent.
         at: A JSON pointer to it.
 
-    Raises: RequestError that names what it could have meant; RuleError.
+    Raises: RuleError that leads to what is wrong, and names what it could have meant.
     """
     check_zone(time.zone, at=f"{at}/zone")
     start = read_instant(time.start, time.zone, at=f"{at}/start")
     end = read_instant(time.end, time.zone, at=f"{at}/end")
-    if end <= start:
-        raise RequestError(
-            "The end lies before the start, or is the same. Choose a later end.",
-            code="end_before_start",
-            http=422,
-            pointer=f"{at}/end",
-        )
     local = start.replace(tzinfo=None, fold=0)
-    return When.at(local, zone=time.zone, duration=end - start, fold=_fold(start, time.zone))
+    try:
+        return When.at(local, zone=time.zone, duration=Span.of(start, end).duration, fold=_fold(start, time.zone))
+    except RuleError as error:
+        raise error.at(f"{at}/end") from None
 
 
 def written_time(when: When) -> Time:
@@ -74,38 +70,27 @@ def written_time(when: When) -> Time:
 
 
 def check_zone(name: str, *, at: str) -> None:
-    """Raise RequestError unless it is the IANA name of a time zone."""
+    """Raise RuleError unless it is the IANA name of a time zone."""
     if name not in _zones():
-        raise RequestError(
-            "“%(zone)s” is not a time zone. Use an IANA name such as Europe/Berlin.",
-            code="zone_unknown",
-            http=422,
-            pointer=at,
-            zone=name,
-        )
+        raise no_such_zone(name).at(at)
 
 
 def read_instant(value: datetime, zone: str, *, at: str) -> datetime:
     """Return an instant, whole seconds, whose offset is the one that a zone has then.
 
-    Raises: RequestError for one without an offset, or with another, which names the ones that it could have.
+    Raises: RuleError for one without an offset, or with another, which names the ones that it could have.
     """
     value = check_instant(value, at=at)
     info = zone_named(zone)
     if value.astimezone(info).utcoffset() == value.utcoffset():
         return value
     local = value.replace(tzinfo=None, fold=0)
-    readings = {local.replace(tzinfo=info, fold=fold) for fold in (0, 1)}
-    texts = sorted({one.isoformat() for one in readings if _exists(one)})
-    if not texts:
-        raise RequestError(
-            "%(time)s does not exist in %(zone)s: the clocks go forward then. Choose an earlier or a later time.",
-            code="time_does_not_exist",
-            http=422,
-            pointer=at,
-            time=local.isoformat(),
-            zone=zone,
-        )
+    readings = [local.replace(tzinfo=info), local.replace(tzinfo=info, fold=1)]
+    if readings[0].astimezone(UTC).astimezone(info).replace(tzinfo=None) != local:
+        try:
+            When.at(local, zone=zone, duration=SHORTEST)  # which says so
+        except RuleError as error:
+            raise error.at(at) from None
     raise RequestError(
         "The clocks of %(zone)s do not show %(time)s with this offset. It can be: %(readings)s.",
         code="offset_of_another_zone",
@@ -113,7 +98,7 @@ def read_instant(value: datetime, zone: str, *, at: str) -> datetime:
         pointer=at,
         zone=zone,
         time=local.isoformat(),
-        readings=" / ".join(texts),
+        readings=" / ".join(sorted({one.isoformat() for one in readings})),
     )
 
 
@@ -148,11 +133,6 @@ def minutes(length: timedelta) -> int:
 
 def _fold(start: datetime, zone: str) -> Literal[0, 1]:
     return 1 if start.astimezone(zone_named(zone)).fold else 0
-
-
-def _exists(value: datetime) -> bool:
-    """Whether the clock of a zone shows this: where it goes forward, what lies between is never shown."""
-    return value.astimezone(UTC).astimezone(value.tzinfo).replace(tzinfo=None) == value.replace(tzinfo=None)
 
 
 @cache

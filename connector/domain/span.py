@@ -28,12 +28,17 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise RuleError(
-            "“%(zone)s” is not a time zone. Use an IANA name such as Europe/Berlin.",
-            code="zone_unknown",
-            field="zone",
-            zone=name,
-        ) from error
+        raise no_such_zone(name) from error
+
+
+def no_such_zone(name: str) -> RuleError:
+    """Return the refusal of what is no time zone."""
+    return RuleError(
+        "“%(zone)s” is not a time zone. Use an IANA name such as Europe/Berlin.",
+        code="zone_unknown",
+        field="zone",
+        zone=name,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -9,12 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, or_, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
 
 from connector.domain.api_key import ApiKey, Scope
 from connector.errors import NotFoundError
-from connector.storage.external_ids import external_id_taken
 from connector.storage.tables import api_keys
+from connector.storage.versions import named_once
 
 
 def digest_of(secret: str) -> bytes:
@@ -25,7 +24,7 @@ def digest_of(secret: str) -> bytes:
 def add(db: Connection, key: ApiKey, *, secret: str) -> None:
     """Store a new key.
 
-    Raises: RuleError if its external id is another key's.
+    Raises: ExistsError if its external id is another key's.
     """
     values = {
         "id": key.id,
@@ -37,10 +36,8 @@ def add(db: Connection, key: ApiKey, *, secret: str) -> None:
         "external_id": key.external_id,
         "created_at": key.created_at,
     }
-    try:
+    with named_once(api_keys, key.external_id):
         db.execute(insert(api_keys).values(values))
-    except IntegrityError as error:
-        raise external_id_taken(key.external_id) from error
 
 
 def by_secret(db: Connection, secret: str) -> ApiKey | None:

@@ -26,6 +26,10 @@ _MAKERS = (
 # The first that fits says under which heading a refusal is listed.
 _HEADINGS = (
     ("connector/cli/", "Commands"),
+    ("connector/api/", "Requests of programs"),
+    ("connector/domain/api_key", "Requests of programs"),
+    ("connector/services/idempotency", "Requests of programs"),
+    ("connector/storage/api_keys", "Requests of programs"),
     ("connector/app", "The installation and its database"),
     ("connector/storage/keys", "The installation and its database"),
     ("connector/storage/schema", "The installation and its database"),
@@ -136,7 +140,7 @@ def _row(one: Said) -> str:
     kind = KINDS[one.kind]
     says = " / ".join(one.words).replace("|", "\\|")
     field = one.literal("field")
-    return f"| `{one.code}` | {says} | {f'`{field}`' if field else ''} | {status_of(kind.__new__(kind))} |"
+    return f"| `{one.code}` | {says} | {f'`{field}`' if field else ''} | {one.literal("http") or status_of(kind.__new__(kind))} |"
 
 
 def _lines(rows: Mapping[str, str]) -> str:
