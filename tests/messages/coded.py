@@ -140,7 +140,8 @@ def _row(one: Said) -> str:
     kind = KINDS[one.kind]
     says = " / ".join(one.words).replace("|", "\\|")
     field = one.literal("field")
-    return f"| `{one.code}` | {says} | {f'`{field}`' if field else ''} | {one.literal("http") or status_of(kind.__new__(kind))} |"
+    status = one.literal("http") or status_of(kind.__new__(kind))
+    return f"| `{one.code}` | {says} | {f'`{field}`' if field else ''} | {status} |"
 
 
 def _lines(rows: Mapping[str, str]) -> str:
