@@ -215,7 +215,16 @@ class ConflictError(RuleError):
 
 
 class OfferClosedError(RuleError):
-    """The offer has ended, so this act can change nothing; `state` says how it ended."""
+    """The offer has ended, so this act can change nothing.
+
+    Attributes:
+        state: How it ended.
+        ended_at: When, aware UTC; None where that is not known.
+        accepted_id: The time that was chosen, if one was.
+    """
+
+    ended_at: datetime | None = None
+    accepted_id: UUID | None = None
 
     status = 409
 

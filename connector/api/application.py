@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from connector import paths
-from connector.api import keys, limits, practitioners, problems, sessions, timelines
+from connector.api import keys, limits, offers, practitioners, problems, sessions, timelines
 from connector.api.bodies import LARGEST_BODY
 from connector.api.call import Answer, Call, precondition_required
 from connector.api.cursors import Cursor
@@ -37,7 +37,7 @@ from connector.services import api_keys, idempotency, standstill
 from connector.services.idempotency import NamedAct
 from connector.storage.database import is_busy
 
-RESOURCES = (practitioners.resource, sessions.resource, timelines.resource, keys.resource)
+RESOURCES = (practitioners.resource, sessions.resource, offers.resource, timelines.resource, keys.resource)
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.routes)
 DEFAULT_PAGE, LONGEST_PAGE = 50, 100
 _DOOR = "pencilled-api"

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import Connection
 
-from connector.api import problems
 from connector.api.call import Answer, Call
+from connector.api.findings import AcceptedIds
+from connector.api.places import LocationBody, read_location, written_location
 from connector.api.routes import Resource
 from connector.api.values import ExternalId, PageQuery, Time, check_instant, read_time, written_time
 from connector.domain.api_key import Scope
@@ -25,8 +25,6 @@ from connector.domain.facts import Attestation, FlagReason, MoveReason
 from connector.domain.people import Client, Practitioner
 from connector.domain.session import (
     Edit,
-    Location,
-    LocationKind,
     Session,
     SessionKind,
     SessionState,
@@ -37,14 +35,13 @@ from connector.domain.session import (
     read_reason,
 )
 from connector.domain.span import When
-from connector.errors import ConflictError, RequestError, TimeTakenError
+from connector.errors import RequestError
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
 from connector.services.views import booked, participants
 
 resource = Resource("sessions", writes=(Scope.SESSIONS,))
 
-_MOST_ACCEPTED = 100
 _OF_TIMES = ("time_passed", "time_taken", "conflict_in_calendar", "time_does_not_exist", "session_length_out_of_range")
 _OF_PLACES = ("link_malformed", "text_empty", "text_too_long")
 _OF_ONE = ("session_not_found", "session_cancelled")
@@ -56,21 +53,6 @@ _FIELDS: Mapping[str, str] = {
     "channel": "/attestation/channel",
     "agreed_at": "/attestation/at",
 }
-
-AcceptedIds = Annotated[
-    tuple[Annotated[str, Meta(max_length=64)], ...],
-    Meta(
-        max_length=_MOST_ACCEPTED,
-        description="The ids of the conflicts that were shown, over which this is done knowingly.",
-    ),
-]
-
-
-class LocationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the two meet: an address, a link that begins with https://, or a telephone number and who calls."""
-
-    kind: LocationKind
-    text: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class SessionBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,28 +200,6 @@ class SessionNameBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     external_id: ExternalId | None
 
 
-class ConflictBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands at a time; never what it is.
-
-    Attributes:
-        reason: A session, a time held for a client, something in a calendar, or a calendar of which nobody knows.
-        start: When it begins, in UTC.
-        end: When it ends, the buffer of sessions and holds included.
-        id: By which it can be accepted; not given where it cannot be.
-        session_id: The session that has the time, or for which it is held.
-        offer_id: The offer by which it is held.
-        calendar: The name of the calendar.
-    """
-
-    reason: Literal["session", "hold", "outside_event", "blind_spot"]
-    start: datetime
-    end: datetime
-    id: str | None = None
-    session_id: UUID | None = None
-    offer_id: UUID | None = None
-    calendar: str | None = None
-
-
 @resource.get(
     "/sessions",
     scope=Scope.READ,
@@ -321,7 +281,7 @@ def book(call: Call[NewSessionBody, None], db: Connection) -> Answer:
         practitioner_id=_practitioner(call, db).id,
         client_id=_client(call, db).id,
         when=call.prepared,
-        location=_location(wanted.location),
+        location=read_location(wanted.location),
         by=call.by,
         now=call.now,
         kind=wanted.kind,
@@ -392,7 +352,7 @@ def correct(call: Call[CorrectionBody, None], db: Connection, session_id: UUID) 
 def relocate(call: Call[RelocationBody, None], db: Connection, session_id: UUID) -> ChangedSessionBody:
     """The client is told, and need not agree; an open offer stays."""
     before = _matched(call, db, session_id)
-    edit = Edit(location=_location(call.body.location))
+    edit = Edit(location=read_location(call.body.location))
     sessions.edit(db, call.runtime.policy, session_id, edit, by=call.by, now=call.now)
     return _changed(call, db, before)
 
@@ -457,7 +417,7 @@ def _edited(
     before = _matched(call, db, session_id)
     edit = Edit(
         when=call.prepared,
-        location=_location(call.body.location) if call.body.location else None,
+        location=read_location(call.body.location) if call.body.location else None,
         reason=reason,
         attestation=attestation,
         override_past=override_past,
@@ -508,10 +468,6 @@ def _consent(ids: tuple[str, ...]) -> Consent:
     return Consent(each=frozenset(ids))
 
 
-def _location(body: LocationBody) -> Location:
-    return Location(kind=body.kind, text=body.text)
-
-
 def _body(shown: SessionWithOffers) -> SessionBody:
     session: Session = shown.session
     return SessionBody(
@@ -524,42 +480,10 @@ def _body(shown: SessionWithOffers) -> SessionBody:
         kind=session.kind,
         state=session.state,
         time=written_time(session.when),
-        location=LocationBody(kind=session.location.kind, text=session.location.text),
+        location=written_location(session.location),
         flag=session.flag,
         series_id=session.series_id,
         revision=session.revision,
         open_offer_id=shown.open_offer_id,
         draft_id=shown.draft_id,
     )
-
-
-def _taken(error: TimeTakenError) -> Mapping[str, Any]:
-    conflicts = [
-        ConflictBody(
-            reason="hold" if kept.is_hold else "session",
-            start=kept.start,
-            end=kept.end,
-            session_id=kept.session_id,
-            offer_id=kept.offer_id,
-        )
-        for kept in error.kept
-    ]
-    return {"conflicts": conflicts}
-
-
-def _found(error: ConflictError) -> Mapping[str, Any]:
-    conflicts = [
-        ConflictBody(
-            reason="blind_spot" if found.is_blind else "outside_event",
-            start=found.start,
-            end=found.end,
-            id=found.id,
-            calendar=found.calendar,
-        )
-        for found in error.found
-    ]
-    return {"conflicts": conflicts}
-
-
-problems.tells(TimeTakenError, _taken)
-problems.tells(ConflictError, _found)

@@ -122,6 +122,7 @@ def draft(
     window: timedelta,
     by: Actor,
     now: datetime,
+    external_id: str | None = None,
 ) -> Transition:
     """Note down alternatives; nobody is told and no time is held.
 
@@ -139,6 +140,7 @@ def draft(
         alternatives=new_alternatives,
         window=window,
         drafted_at=now,
+        external_id=external_id,
     )
     times = tuple(alternative.when for alternative in new_alternatives)
     fact = OfferDrafted(at=now, by=by, session_id=session.id, offer_id=offer.id, alternatives=times)
@@ -351,12 +353,19 @@ def replaced(offer: Offer, session: Session, by_offer: Offer, *, by: Actor, now:
 def check_open(offer: Offer, now: datetime) -> None:
     """Raise OfferClosedError unless an answer counts at `now`: strictly before the deadline."""
     if offer.state is not OfferState.OPEN:
-        raise _closed(offer.state)
+        raise _closed(offer, offer.state)
     if offer.expires_at is not None and now >= offer.expires_at:
-        raise _closed(OfferState.LAPSED)
+        raise _closed(offer, OfferState.LAPSED)
 
 
-def _closed(state: OfferState) -> OfferClosedError:
+def _closed(offer: Offer, state: OfferState) -> OfferClosedError:
+    """Return the refusal of an act that comes too late, or too early."""
+    error = _how_closed(state)
+    error.ended_at, error.accepted_id = offer.ended_at, offer.accepted_id
+    return error
+
+
+def _how_closed(state: OfferState) -> OfferClosedError:
     """Say how an offer has ended, or that it has not begun."""
     match state:
         case OfferState.DRAFT:
@@ -388,7 +397,7 @@ def _closed(state: OfferState) -> OfferClosedError:
 def check_draft(offer: Offer) -> None:
     """Raise OfferClosedError unless it is a draft."""
     if offer.state is not OfferState.DRAFT:
-        raise _closed(offer.state)
+        raise _closed(offer, offer.state)
 
 
 def _check_answerable(offer: Offer, by: Actor, now: datetime) -> None:

@@ -128,6 +128,7 @@ class Wanted:
 
     practitioner_id: UUID | None = None
     session_id: UUID | None = None
+    external_id: str | None = None
     states: frozenset[OfferState] = frozenset()
 
 
@@ -148,6 +149,8 @@ def _wanted(wanted: Wanted, now: datetime) -> Iterator[ColumnElement[bool]]:
         yield offers.c.practitioner_id == wanted.practitioner_id
     if wanted.session_id is not None:
         yield offers.c.session_id == wanted.session_id
+    if wanted.external_id is not None:
+        yield offers.c.external_id == wanted.external_id
     if wanted.states:
         is_open = offers.c.state == OfferState.OPEN.value
         is_overdue = and_(is_open, offers.c.expires_at <= now)

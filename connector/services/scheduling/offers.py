@@ -17,7 +17,7 @@ from connector.domain.offer import Alternative, Offer, OfferState, Transition
 from connector.domain.people import Actor, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
-from connector.errors import Keeper, RuleError, TimeTakenError
+from connector.errors import ExistsError, Keeper, RuleError, TimeTakenError
 from connector.sentence import Sentence
 from connector.services import notices
 from connector.services.policy import Policy
@@ -45,21 +45,35 @@ def draft(
     by: Actor,
     now: datetime,
     window: timedelta | None = None,
+    external_id: str | None = None,
     instead: bool = True,
 ) -> Offer:
     """Store alternatives in place of any earlier draft; nobody is told and nothing is held.
 
-    `instead`: whether an earlier draft gives way to this one.
+    Args:
+        db: The transaction.
+        policy: How this installation does things.
+        session_id: For which session they are.
+        alternatives: The times, each at a place of its own if it has one.
+        by: Who notes them down.
+        now: Aware UTC.
+        window: How long the client has to answer; None for the usual.
+        external_id: What the host calls the offer.
+        instead: Whether an earlier draft gives way to this one.
 
-    Raises: NotFoundError, PastSpanError, TimeTakenError (a time that is free may still be taken later), RuleError.
+    Raises: NotFoundError, PastSpanError, TimeTakenError (a time that is free may still be taken later), RuleError;
+        ExistsError if an earlier draft does not give way, or another offer is called so.
     """
     case = load(db, policy, session_id, now=now)
     if case.draft is not None and not instead:
-        raise RuleError(
+        raise ExistsError(
             "This session has a draft already. Change that one, throw it away, or say that this one takes its place.",
             code="draft_exists_already",
+            known=str(case.draft.id),
         )
-    transition = offer_rules.draft(case.session, alternatives, window=window or policy.window, by=by, now=now)
+    transition = offer_rules.draft(
+        case.session, alternatives, window=window or policy.window, by=by, now=now, external_id=external_id
+    )
     _check_free(db, case.practitioner, transition.offer)
     if case.draft is not None:
         earlier = offer_rules.discard(case.draft, case.session, by=by, now=now)
@@ -87,6 +101,18 @@ def redraft(
     _check_free(db, case.practitioner, transition.offer)
     record(db, policy, case, decision_of(transition, was=offer.state), now=now)
     return transition.offer
+
+
+def rename(db: Connection, policy: Policy, offer_id: UUID, external_id: str | None, *, now: datetime) -> Offer:
+    """Change what the host calls an offer, however it stands; nobody is told.
+
+    Raises: NotFoundError, RuleError; ExistsError if another offer is called so.
+    """
+    _case, offer = _load(db, policy, offer_id, now)
+    renamed = replace(offer, external_id=external_id)
+    if renamed != offer:
+        offers.save(db, renamed, was=offer.state)
+    return renamed
 
 
 def discard(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime) -> None:
@@ -131,16 +157,29 @@ def send_instead(
     by: Actor,
     now: datetime,
     window: timedelta | None = None,
+    external_id: str | None = None,
     instead: bool = True,
     consent: Consent | None = None,
 ) -> SentOffer:
     """Send other alternatives in place of an open offer, whose links can change nothing from then on.
 
+    `instead`: whether a draft gives way to them, too.
+
     Raises: NotFoundError, OfferClosedError if it is not open; else as `draft` and `send`.
     """
     case, offer = _load(db, policy, offer_id, now)
     offer_rules.check_open(offer, now)
-    new = draft(db, policy, case.session.id, alternatives, by=by, now=now, window=window, instead=instead)
+    new = draft(
+        db,
+        policy,
+        case.session.id,
+        alternatives,
+        by=by,
+        now=now,
+        window=window,
+        external_id=external_id,
+        instead=instead,
+    )
     return send(db, policy, new.id, by=by, now=now, consent=consent)
 
 
@@ -225,6 +264,14 @@ def move_alternative(
         decision = replace(decision, facts=(*decision.facts, *knowing))
     record(db, policy, case, decision, now=now)
     return transition.offer
+
+
+def locked(db: Connection, policy: Policy, offer_id: UUID, *, now: datetime) -> Offer:
+    """Return an offer about which nobody else decides until the transaction ends; an overdue one has lapsed by then.
+
+    Raises: NotFoundError; StandstillError while nothing may be decided.
+    """
+    return _load(db, policy, offer_id, now)[1]
 
 
 def come_due(db: Connection, policy: Policy, offer_id: UUID, *, now: datetime) -> datetime | None:
