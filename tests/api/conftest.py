@@ -71,5 +71,5 @@ def serving(stage: Stage) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        server.close()
+        server.trigger.pull_trigger(server.close)  # by its own thread, which may be waiting for what would be closed
         thread.join(10)
