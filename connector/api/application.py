@@ -21,34 +21,26 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from connector import paths
-from connector.api import keys, limits, offers, practitioners, problems, sessions, timelines
+from connector.api import limits, openapi, pages, problems
 from connector.api.bodies import LARGEST_BODY
 from connector.api.call import Answer, Call, precondition_required
 from connector.api.cursors import Cursor
 from connector.api.description import described
+from connector.api.resources import ROUTES
 from connector.api.routes import Route
 from connector.domain.api_key import ApiKey
 from connector.errors import RequestError, RuleError, StandstillError
 from connector.language import wishes
 from connector.language.catalogues import Language
-from connector.language.messages import marked
 from connector.runtime import Runtime
 from connector.services import api_keys, idempotency, standstill
 from connector.services.idempotency import NamedAct
 from connector.storage.database import is_busy
 
-RESOURCES = (practitioners.resource, sessions.resource, offers.resource, timelines.resource, keys.resource)
-ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.routes)
 DEFAULT_PAGE, LONGEST_PAGE = 50, 100
 _DOOR = "pencilled-api"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*|\s*(\*)\s*')
-_STANDING_STILL = marked(
-    "The database was set back to an earlier state, and that is being put right. Until then nothing is changed; "
-    "nothing is lost. Please try again later."
-)
-_BUSY = marked("Others are at work with the same just now. Please try again in a moment.")
-_FAILED = marked("Something went wrong here. It is noted in the log, under the id of this request.")
 _RETRY_BUSY, _RETRY_STANDSTILL = 1, 60  # seconds
 
 log = structlog.get_logger(__name__)
@@ -78,6 +70,19 @@ class _Door:
     counts: limits.Counts
 
 
+class _Document:
+    """The OpenAPI document of an installation, made when it is first asked for."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._url = runtime.settings.public_url
+        self._made: dict[str, Any] | None = None
+
+    def __call__(self) -> dict[str, Any]:
+        if self._made is None:
+            self._made = openapi.document(ROUTES, public_url=self._url)
+        return self._made
+
+
 def create(runtime: Runtime) -> Flask:
     """Make the API of one installation."""
     app = _Api("connector.api", static_folder=None)
@@ -87,6 +92,7 @@ def create(runtime: Runtime) -> Flask:
     app.url_map.redirect_defaults = False
     for route, view in _VIEWS:
         app.add_url_rule(route.path, route.name, view, methods=[route.method], provide_automatic_options=False)
+    pages.add(app, _Document(runtime), _language)
     app.before_request(_begin)
     app.teardown_request(_end)
     app.after_request(partial(_finish, secure=runtime.settings.public_url.startswith("https://")))
@@ -314,21 +320,23 @@ def _refusal(error: RuleError) -> Response:
     return response
 
 
-def _problem(status: int, code: str, why: str) -> Response:
-    language = _language()
-    return problems.document(
-        status, code, language.say(why), language, address=_errors_address(), request_id=g.request_id
-    )
-
-
 def _later(_error: StandstillError) -> Response:
-    response = _problem(503, StandstillError.code, _STANDING_STILL)
+    response = _refusal(
+        RequestError(
+            "The database was set back to an earlier state, and that is being put right. Until then nothing is "
+            "changed; nothing is lost. Please try again later.",
+            code="standing_still",
+            http=503,
+        )
+    )
     response.headers["Retry-After"] = str(_RETRY_STANDSTILL)
     return response
 
 
 def _busy(_error: Exception) -> Response:
-    response = _problem(503, "busy", _BUSY)
+    response = _refusal(
+        RequestError("Others are at work with the same just now. Please try again in a moment.", code="busy", http=503)
+    )
     response.headers["Retry-After"] = str(_RETRY_BUSY)
     return response
 
@@ -339,23 +347,32 @@ def _database(error: DBAPIError) -> Response:
     raise error
 
 
-_FAULTS = {
-    400: ("request_malformed", marked("This request cannot be read.")),
-    404: ("not_found", marked("There is nothing here. The description at /api/v1/ has every path.")),
-    405: ("method_not_allowed", marked("That cannot be done here.")),
-    413: ("body_too_large", marked("The body of this request is too large.")),
-}
-
-
 def _fault(error: HTTPException) -> Response:
-    if isinstance(error, InternalServerError):
-        return _problem(500, "failed", _FAILED)
-    status = error.code if error.code in _FAULTS else 400
-    code, why = _FAULTS[status]
-    response = _problem(status, code, why)
+    response = _refusal(_fault_of(error.code if not isinstance(error, InternalServerError) else 500))
     if isinstance(error, MethodNotAllowed):
         response.allow.update(error.valid_methods or ())
     return response
+
+
+def _fault_of(status: int | None) -> RequestError:
+    """Return the refusal of what no view has refused."""
+    match status:
+        case 404:
+            return RequestError(
+                "There is nothing here. The description at /api/v1/ has every path.", code="not_found", http=404
+            )
+        case 405:
+            return RequestError("That cannot be done here.", code="method_not_allowed", http=405)
+        case 413:
+            return RequestError("The body of this request is too large.", code="body_too_large", http=413)
+        case 500:
+            return RequestError(
+                "Something went wrong here. It is noted in the log, under the id of this request.",
+                code="failed",
+                http=500,
+            )
+        case _:
+            return RequestError("This request cannot be read.", code="request_malformed", http=400)
 
 
 def _door() -> _Door:

@@ -79,46 +79,22 @@ def of(error: RuleError, language: Language, *, address: str, request_id: str, p
         request_id: Of the request.
         pointers: Where in the body the inputs are that refusals are about, by `field`.
     """
-    more: dict[str, Any] = {}
+    pointer = error.pointer or pointers.get(error.field or "", "")
+    detail = language.refusal(error)
+    problem = Problem(
+        type=f"{address}/{error.code}",
+        title=language.say(TITLES[error.status]),
+        status=error.status,
+        detail=detail,
+        code=error.code,
+        errors=[ProblemPart(pointer=pointer, code=error.code, detail=detail)] if pointer else [],
+        request_id=request_id,
+    )
+    shown: dict[str, Any] = msgspec.to_builtins(problem)
     for kind, extra in _EXTRAS.items():
         if isinstance(error, kind):
-            more |= extra(error)
-    pointer = error.pointer or pointers.get(error.field or "", "")
-    return document(
-        error.status,
-        error.code,
-        language.refusal(error),
-        language,
-        address=address,
-        request_id=request_id,
-        pointer=pointer,
-        more=more,
-    )
-
-
-def document(
-    status: int,
-    code: str,
-    detail: str,
-    language: Language,
-    *,
-    address: str,
-    request_id: str,
-    pointer: str = "",
-    more: Mapping[str, Any] | None = None,
-) -> Response:
-    """Return a problem document."""
-    problem = Problem(
-        type=f"{address}/{code}",
-        title=language.say(TITLES[status]),
-        status=status,
-        detail=detail,
-        code=code,
-        errors=[ProblemPart(pointer=pointer, code=code, detail=detail)] if pointer else [],
-        request_id=request_id,
-    )
-    shown = {**msgspec.to_builtins(problem), **(more or {})}
-    response = Response(msgspec.json.encode(shown), status=status, mimetype=MIMETYPE)
+            shown |= extra(error)
+    response = Response(msgspec.json.encode(shown), status=error.status, mimetype=MIMETYPE)
     response.headers["Content-Language"] = language.tag.replace("_", "-")
     response.vary.add("Accept-Language")
     return response

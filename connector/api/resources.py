@@ -1,0 +1,19 @@
+"""Everything that the API is about, in the order in which its description tells of it."""
+
+from __future__ import annotations
+
+from connector.api.keys import resource as keys
+from connector.api.offers import resource as offers
+from connector.api.practitioners import resource as practitioners
+from connector.api.routes import Route
+from connector.api.sessions import resource as sessions
+from connector.api.timelines import resource as timelines
+
+RESOURCES = (
+    practitioners,
+    sessions,
+    offers,
+    timelines,
+    keys,
+)
+ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.routes)

@@ -1,0 +1,126 @@
+"""The description is whole, and says what holds: of every route, every body and every refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from connector import app
+from connector.api import application, refusals
+from connector.api.routes import Resource, Route
+from tests.api.program import Program, code
+from tests.web.stage import Stage
+
+
+@pytest.fixture
+def document(api: Program) -> dict[str, Any]:
+    answer = Program(runtime=api.runtime, client=api.client).get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            yield operation["operationId"], operation
+
+
+def test_the_document_is_openapi(document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_the_document_has_every_route_and_nothing_else(document: dict[str, Any]) -> None:
+    assert len(list(operations(document))) == len(application.ROUTES)
+    assert {name for name, _ in operations(document)} == {route.name for route in application.ROUTES}
+
+
+def test_every_refusal_is_a_problem_document(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        refused = {status: answer for status, answer in operation["responses"].items() if status >= "4"}
+        assert {"401", "403", "422", "429", "500", "503"} <= set(refused), name
+        for answer in refused.values():
+            assert answer["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_no_two_structs_have_one_name() -> None:
+    """One would take the place of the other in the document."""
+    kinds: dict[str, set[type]] = {}
+    for route in application.ROUTES:
+        for kind in (route.body, route.query, *route.answers.values()):
+            for one in structs(kind):
+                kinds.setdefault(one.__name__, set()).add(one)
+    assert [name for name, several in kinds.items() if len(several) > 1] == []
+
+
+def structs(kind: Any) -> Iterator[type]:
+    found: set[type] = set()
+    waiting = [kind]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, type) and issubclass(one, msgspec.Struct) and one not in found:
+            found.add(one)
+            waiting += [field.type for field in msgspec.structs.fields(one)]
+        else:
+            waiting += list(getattr(one, "__args__", ()))
+    yield from found
+
+
+@pytest.mark.parametrize("route", application.ROUTES, ids=lambda route: route.name)
+def test_a_route_says_who_may_and_what_it_refuses(route: Route) -> None:
+    assert route.scopes
+    assert route.summary
+    assert not route.summary.endswith(".")
+    assert route.view.__doc__
+    assert set(route.refuses) <= set(refusals.every()), "a code that nothing refuses with"
+    if route.edits:
+        assert route.writes
+    if route.lists:
+        assert route.query is not None
+        assert {"cursor", "limit"} <= {field.name for field in msgspec.structs.fields(route.query)}
+    for body in (route.body, route.query):
+        assert body is None or body.__struct_config__.forbid_unknown_fields, "what is not known is refused"
+
+
+def test_a_route_cannot_be_declared_without_a_scope() -> None:
+    with pytest.raises(TypeError, match="scope"):
+        Resource("things", writes=()).get("/things", answers={200: None}, summary="List things")  # type: ignore[call-arg]
+
+
+def test_the_page_reads_as_the_document_does(document: dict[str, Any], api: Program) -> None:
+    page = Program(runtime=api.runtime, client=api.client).get("/")
+    assert page.mimetype == "text/html"
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    for name, operation in operations(document):
+        assert f'id="{name}"' in page.text
+        assert operation["summary"].replace("'", "&#39;") in page.text
+
+
+def test_each_refusal_has_a_page_in_the_language_asked_for(api: Program) -> None:
+    stranger = Program(runtime=api.runtime, client=api.client)
+    refused = stranger.get("/keys")
+    address = refused.json["type"].removeprefix(f"{api.runtime.settings.public_url}/api/v1")  # type: ignore[index]
+    page = stranger.get(address)
+    assert page.status_code == 200
+    assert "Show an API key that is in use" in page.text
+    german = stranger.ask("GET", "/errors/precondition_failed", headers={"Accept-Language": "de"})
+    assert 'lang="de"' in german.text
+    assert "inzwischen die Version …" in german.text
+    assert code(stranger.get("/errors/no_such_code")) == "refusal_not_found"
+
+
+def test_under_a_prefix_the_document_says_so(installed: Stage) -> None:
+    installed.runtime.settings = replace(installed.runtime.settings, public_url="https://example.org/book")
+    client = app.create_app(installed.runtime).test_client()
+    answer = client.get("/book/api/v1/openapi.json")
+    assert answer.json["servers"] == [{"url": "https://example.org/book/api/v1"}]  # type: ignore[index]
+    assert answer.headers["Strict-Transport-Security"]
+    page = client.get("/book/api/v1/")
+    assert '"/book/api/v1/style.css"' in page.text
+    assert client.get("/book/api/v1/style.css").mimetype == "text/css"
