@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from connector import app
-from connector.api import application, refusals
+from connector.api import refusals, resources
 from connector.api.routes import Resource, Route
 from tests.api.program import Program, code
 from tests.web.stage import Stage
@@ -36,8 +36,8 @@ def test_the_document_is_openapi(document: dict[str, Any]) -> None:
 
 
 def test_the_document_has_every_route_and_nothing_else(document: dict[str, Any]) -> None:
-    assert len(list(operations(document))) == len(application.ROUTES)
-    assert {name for name, _ in operations(document)} == {route.name for route in application.ROUTES}
+    assert len(list(operations(document))) == len(resources.ROUTES)
+    assert {name for name, _ in operations(document)} == {route.name for route in resources.ROUTES}
 
 
 def test_every_refusal_is_a_problem_document(document: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def test_every_refusal_is_a_problem_document(document: dict[str, Any]) -> None:
 def test_no_two_structs_have_one_name() -> None:
     """One would take the place of the other in the document."""
     kinds: dict[str, set[type]] = {}
-    for route in application.ROUTES:
+    for route in resources.ROUTES:
         for kind in (route.body, route.query, *route.answers.values()):
             for one in structs(kind):
                 kinds.setdefault(one.__name__, set()).add(one)
@@ -71,7 +71,7 @@ def structs(kind: Any) -> Iterator[type]:
     yield from found
 
 
-@pytest.mark.parametrize("route", application.ROUTES, ids=lambda route: route.name)
+@pytest.mark.parametrize("route", resources.ROUTES, ids=lambda route: route.name)
 def test_a_route_says_who_may_and_what_it_refuses(route: Route) -> None:
     assert route.scopes
     assert route.summary
