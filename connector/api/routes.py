@@ -82,13 +82,13 @@ class Route:
     @property
     def pointers(self) -> Mapping[str, str]:
         """Where the inputs are that refusals are about, by `field`."""
-        own = [
+        own: list[str] = [
             one.encode_name
             for kind in (self.body, self.query)
             if kind is not None
             for one in msgspec.structs.fields(kind)
         ]
-        return {name: f"/{name}" for name in own} | self.fields
+        return {**{name: f"/{name}" for name in own}, **self.fields}
 
 
 class Resource:

@@ -25,6 +25,7 @@ from connector.domain.facts import Attestation, FlagReason, MoveReason
 from connector.domain.people import Client, Practitioner
 from connector.domain.session import (
     Edit,
+    LocationKind,
     Session,
     SessionKind,
     SessionState,
@@ -200,6 +201,27 @@ class SessionNameBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     external_id: ExternalId | None
 
 
+_PLACE = LocationBody(kind=LocationKind.IN_PERSON, text="Linden Street 4, Berlin")
+_TIME = Time(
+    start=datetime.fromisoformat("2026-12-01T10:00:00+01:00"),
+    end=datetime.fromisoformat("2026-12-01T10:50:00+01:00"),
+    zone="Europe/Berlin",
+)
+_LATER = Time(
+    start=datetime.fromisoformat("2026-12-03T16:00:00+01:00"),
+    end=datetime.fromisoformat("2026-12-03T16:50:00+01:00"),
+    zone="Europe/Berlin",
+)
+_BOOKING = NewSessionBody(
+    practitioner_external_id="practitioner-12",
+    client_external_id="client-7",
+    external_id="booking-4711",
+    time=_TIME,
+    location=_PLACE,
+)
+_AGREED = AttestationBody(who="Alex Client", at=datetime.fromisoformat("2026-03-01T09:15:00+01:00"), channel="by phone")
+
+
 @resource.get(
     "/sessions",
     scope=Scope.READ,
@@ -245,6 +267,7 @@ def _read_for_booking(call: Call[NewSessionBody, None]) -> When:
     """Have the practitioner's calendars read as far ahead as the session."""
     when = read_time(call.body.time, at="/time")
     check_future(when, call.now)
+    read_location(call.body.location)
     with call.runtime.database.read() as db:
         practitioner = _practitioner(call, db)
         _client(call, db)
@@ -271,6 +294,7 @@ def _read_for_booking(call: Call[NewSessionBody, None]) -> When:
     ),
     fields=_FIELDS,
     prepare=_read_for_booking,
+    example=_BOOKING,
 )
 def book(call: Call[NewSessionBody, None], db: Connection) -> Answer:
     """If its time is free it is booked, the client is told, and it appears in the practitioner's calendars."""
@@ -298,6 +322,7 @@ def _read_for_moving(call: Call[Any, None], session_id: UUID) -> When:
     when = read_time(call.body.time, at="/time")
     with call.runtime.database.read() as db:
         session = booked.booked(db, session_id, sees=call.sees).session
+    call.match(session.version)  # again below, under its practitioner's lock
     if when != session.when:
         call.runtime.read_busy(session.practitioner_id, [when])
     return when
@@ -313,6 +338,7 @@ def _read_for_moving(call: Call[Any, None], session_id: UUID) -> When:
     fields=_FIELDS,
     prepare=_read_for_moving,
     edits=True,
+    example=RescheduleBody(time=_LATER, attestation=_AGREED),
 )
 def reschedule(call: Call[RescheduleBody, None], db: Connection, session_id: UUID) -> ChangedSessionBody:
     """It stands at once, and the client is told of the old and the new time. An open offer ends."""
@@ -333,6 +359,7 @@ def reschedule(call: Call[RescheduleBody, None], db: Connection, session_id: UUI
     fields=_FIELDS,
     prepare=_read_for_moving,
     edits=True,
+    example=CorrectionBody(time=_TIME),
 )
 def correct(call: Call[CorrectionBody, None], db: Connection, session_id: UUID) -> ChangedSessionBody:
     """The client is told which time does not apply; a wrong letter still here never leaves. An open offer ends."""
@@ -348,6 +375,7 @@ def correct(call: Call[CorrectionBody, None], db: Connection, session_id: UUID) 
     refuses=(*_OF_ONE, *_OF_PLACES),
     fields=_FIELDS,
     edits=True,
+    example=RelocationBody(location=_PLACE),
 )
 def relocate(call: Call[RelocationBody, None], db: Connection, session_id: UUID) -> ChangedSessionBody:
     """The client is told, and need not agree; an open offer stays."""
@@ -365,6 +393,7 @@ def relocate(call: Call[RelocationBody, None], db: Connection, session_id: UUID)
     summary="Cancel a session",
     refuses=("session_not_found", "text_too_long"),
     edits=True,
+    example=CancellationBody(reason="The practice is closed that day."),
 )
 def cancel(call: Call[CancellationBody, None], db: Connection, session_id: UUID) -> ChangedSessionBody:
     """Its time is free again, and the client is told. An open offer and a draft end. Again changes nothing."""
@@ -397,6 +426,7 @@ def keep(call: Call[None, None], db: Connection, session_id: UUID) -> ChangedSes
     summary="Change what the host calls a session",
     refuses=("session_not_found", "external_id_taken", "external_id_malformed"),
     edits=True,
+    example=SessionNameBody(external_id="booking-4711"),
 )
 def call_it(call: Call[SessionNameBody, None], db: Connection, session_id: UUID) -> SessionBody:
     """Nobody is told."""

@@ -9,11 +9,13 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 import providers
+from connector.api.sessions import resource
 from connector.domain.api_key import Scope
 from connector.domain.facts import MoveReason, SessionMoved
 from connector.domain.people import Actor, Role
@@ -23,7 +25,7 @@ from connector.errors import TransientError
 from connector.ports import Network
 from connector.services.accounts import connect
 from connector.services.scheduling import answers
-from connector.storage import sessions, timeline
+from connector.storage import people, sessions, timeline
 from providers.memory import provider as memory
 from tests.api.conftest import MakesKeys
 from tests.api.program import Program, code, pointer
@@ -563,3 +565,19 @@ def test_the_clock_of_the_answer_is_the_zones(api: Program, installed: Stage, cl
 
 def _utc(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def test_what_is_shown_of_each_act_in_the_description_can_be_done(api: Program, installed: Stage) -> None:
+    ada = replace(installed.ada, external_id="practitioner-12")
+    with installed.runtime.database.begin() as db:
+        people.save_practitioner(db, ada)
+    add_client(installed, external_id="client-7")
+    examples = {route.view.__name__: msgspec.to_builtins(route.example) for route in resource.routes if route.example}
+    booked = body(api.post("/sessions", examples.pop("book")), 201)
+    for act, example in sorted(examples.items(), key=lambda item: item[0] == "cancel"):
+        path = f"/sessions/{booked['id']}"
+        done = (
+            api.patch(path, example, match="*") if act == "call_it" else api.post(f"{path}/{act}", example, match="*")
+        )
+        assert done.status_code == 200, done.text
+    assert examples.keys() == {"reschedule", "correct", "relocate", "cancel", "call_it"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from http.client import HTTPException
 from itertools import pairwise
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +16,11 @@ from connector.domain.api_key import Scope
 from connector.storage import tables
 from tests.api.conftest import serving
 from tests.api.crowd import Reply, ask, at_once
+from tests.api.mortal import mortal
 from tests.api.program import program
 from tests.api.test_sessions import agreed, shown, wanted
-from tests.web.stage import Stage, add_client
+from tests.conftest import free_port
+from tests.web.stage import NotedMail, Stage, add_client
 
 CROWD = 50
 BOTH = pytest.mark.parametrize(
@@ -34,12 +38,12 @@ def secret_of(stage: Stage) -> str:
     return program(stage.runtime, stage.app.test_client(use_cookies=False), Scope.SESSIONS).secret
 
 
-def kept(stage: Stage) -> list[tuple[object, ...]]:
+def kept(stage: Stage) -> list[tuple[datetime, datetime, UUID]]:
     """The times that are kept for sessions of Ada's, by their start."""
     query = sa.select(tables.occupancy.c.starts_at, tables.occupancy.c.ends_at, tables.occupancy.c.session_id)
     own = tables.occupancy.c.practitioner_id == stage.ada.id
     with stage.runtime.database.read() as db:
-        return sorted(tuple(row) for row in db.execute(query.where(own)))
+        return sorted((row.starts_at, row.ends_at, row.session_id) for row in db.execute(query.where(own)))
 
 
 @BOTH
@@ -72,7 +76,7 @@ def test_of_many_bookings_of_overlapping_times_exactly_one_is_made(on_either: St
     assert {one["session_id"] for body in losers for one in body["conflicts"]} == {booked}
     times = kept(stage)
     assert len(times) == 2
-    assert all(one[1] <= other[0] for one, other in pairwise(times))  # type: ignore[operator]
+    assert all(one[1] <= other[0] for one, other in pairwise(times))
 
 
 @BOTH
@@ -117,3 +121,28 @@ def test_equal_bookings_under_one_name_are_one(installed: Stage) -> None:
     assert {status for status, _ in replies} == {201}
     assert len({answer["id"] for _, answer in replies}) == 1
     assert len(kept(installed)) == 2
+
+
+def test_who_dies_between_the_commit_and_the_answer_has_booked_once(installed: Stage, sqlite_url: str) -> None:
+    """The program asks again under the same name, and is answered as it would have been."""
+    secret, body = secret_of(installed), wanted(installed, installed.at(20, 9))
+    named, port = {"Idempotency-Key": "booking-7"}, free_port()
+    with mortal(sqlite_url, port, now=installed.now) as server:
+        with pytest.raises((HTTPException, OSError)):
+            ask(f"http://127.0.0.1:{port}", secret, "/sessions", body, headers=named)
+        assert server.wait(60) == -signal.SIGKILL
+    (booked,) = [one for one in kept(installed) if one[0] == installed.at(20, 9).span.start]
+    with serving(installed) as base:
+        again = ask(base, secret, "/sessions", body, headers=named)
+        assert ask(base, secret, "/sessions", body, headers=named) == again
+        unnamed = ask(base, secret, "/sessions", body)
+    assert (again[0], again[1]["id"]) == (201, str(booked[2]))
+    assert (unnamed[0], unnamed[1]["code"]) == (409, "time_taken")
+    installed.mail()
+    told = [letter.notice.session.id for letter in noted(installed).letters if letter.notice.session]
+    assert told.count(booked[2]) == 1
+
+
+def noted(stage: Stage) -> NotedMail:
+    assert isinstance(stage.runtime.sender, NotedMail)
+    return stage.runtime.sender
