@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from connector.api.values import ExternalId, Instant, PageQuery, Time, read_time
 from connector.domain.connection import Calendar
 from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Alternative, Offer, OfferState
 from connector.domain.people import Medium
-from connector.domain.session import Location
+from connector.domain.session import Location, LocationKind
 from connector.domain.span import When, zone_named
 from connector.errors import RequestError
 from connector.language.catalogues import Language
@@ -224,6 +224,34 @@ class OfferPreviewBody(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     refusals: list[OfferRefusalBody]
     replaces: UUID | None
+
+
+_CET = timezone(timedelta(hours=1))
+SOONER = Time(
+    start=datetime(2031, 12, 2, 10, tzinfo=_CET), end=datetime(2031, 12, 2, 10, 50, tzinfo=_CET), zone="Europe/Berlin"
+)
+LATER = Time(
+    start=datetime(2031, 12, 3, 16, 30, tzinfo=_CET),
+    end=datetime(2031, 12, 3, 17, 20, tzinfo=_CET),
+    zone="Europe/Berlin",
+)
+_TIMES = [
+    NewAlternativeBody(time=SOONER),
+    NewAlternativeBody(
+        time=LATER, location=LocationBody(kind=LocationKind.ONLINE, text="https://meet.example.org/kim-noor")
+    ),
+]
+DRAFT = DraftBody(alternatives=_TIMES, window_hours=24)
+NEW_OFFER = NewOfferBody(alternatives=_TIMES, window_hours=24, external_id="rearranging-1842")
+NAMED_DRAFT = NamedDraftBody(session_id=UUID("0b9f6a5e-3c1d-4a57-9a0e-6a1d1f5f7c21"), alternatives=_TIMES)
+REPLACEMENT = ReplaceOfferBody(alternatives=_TIMES, external_id="rearranging-1843")
+ANSWER = AnswerOfferBody(
+    answer="accept",
+    alternative_id=UUID("5d0b7a0c-9f1e-4b7e-8a55-3f2d0c4e9b10"),
+    shown=SOONER.start,
+    name="Robin of the help desk",
+    reason="Called, cannot open the link",
+)
 
 
 def body_of(offer: Offer) -> OfferBody:

@@ -14,6 +14,12 @@ from sqlalchemy import Connection
 from connector.api import problems
 from connector.api.call import Answer, Call
 from connector.api.offer_bodies import (
+    ANSWER,
+    DRAFT,
+    LATER,
+    NAMED_DRAFT,
+    NEW_OFFER,
+    REPLACEMENT,
     AnswerOfferBody,
     DraftBody,
     MoveAlternativeBody,
@@ -49,15 +55,15 @@ from connector.services.views import booked, offered
 
 _MADE = 201
 _TIMES = {"when": "/alternatives", "location": "/alternatives", "window": "/window_seconds"}
+_RULES = ("alternative_doubled", "alternative_is_own_time", "time_passed", "session_cancelled")
 _DRAFTING = (
-    "alternative_doubled",
-    "alternative_is_own_time",
+    *_RULES,
     "alternative_overlaps",
-    "time_passed",
-    "session_cancelled",
     "answer_window_out_of_range",
-    "link_malformed",
     "window_twice",
+    "link_malformed",
+    "text_empty",
+    "text_too_long",
 )
 _SENDING = (
     "client_unreachable",
@@ -138,6 +144,7 @@ def show(call: Call[None, None], db: Connection, offer_id: UUID) -> OfferBody:
     summary="Draft an offer",
     refuses=("session_not_found", "draft_exists_already", "external_id_taken", *_DRAFTING),
     fields=_TIMES,
+    example=NEW_OFFER,
 )
 def draft(call: Call[NewOfferBody, None], db: Connection, session_id: UUID) -> Answer:
     """Nothing is sent and nothing is held. A session has one draft at most."""
@@ -153,6 +160,7 @@ def draft(call: Call[NewOfferBody, None], db: Connection, session_id: UUID) -> A
     summary="Draft an offer, or change the draft, that goes by an external id",
     refuses=("session_not_found", "offer_not_found", "draft_exists_already", "offer_sent", *_CLOSED, *_DRAFTING),
     fields=_TIMES,
+    example=NAMED_DRAFT,
 )
 def draft_named(call: Call[NamedDraftBody, None], db: Connection, external_id: str) -> Answer:
     """A draft that is so already stays as it is; to change one takes an If-Match."""
@@ -180,6 +188,7 @@ def draft_named(call: Call[NamedDraftBody, None], db: Connection, external_id: s
     refuses=("offer_not_found", "offer_sent", *_CLOSED, *_DRAFTING),
     fields=_TIMES,
     edits=True,
+    example=DRAFT,
 )
 def redraft(call: Call[DraftBody, None], db: Connection, offer_id: UUID) -> Answer:
     """It stays the same draft: times that it has already keep their ids."""
@@ -195,6 +204,7 @@ def redraft(call: Call[DraftBody, None], db: Connection, offer_id: UUID) -> Answ
     summary="Change what the host calls an offer",
     refuses=("offer_not_found", "external_id_taken", "external_id_malformed"),
     edits=True,
+    example=OfferNameBody(external_id="rearranging-1842"),
 )
 def rename(call: Call[OfferNameBody, None], db: Connection, offer_id: UUID) -> Answer:
     """However it has ended: nobody is told."""
@@ -231,9 +241,10 @@ def preview(call: Call[None, None], db: Connection, offer_id: UUID) -> OfferPrev
     body=SendOfferBody,
     answers={200: SentOfferBody},
     summary="Send a draft",
-    refuses=("offer_not_found", "offer_sent", *_CLOSED, *_DRAFTING, *_SENDING),
+    refuses=("offer_not_found", "offer_sent", *_CLOSED, *_RULES, *_SENDING),
     prepare=_read_for_preview,
     edits=True,
+    example=SendOfferBody(),
 )
 def send(call: Call[SendOfferBody, None], db: Connection, offer_id: UUID) -> Answer:
     """Its times are held, the client is asked, and the deadline runs. An offer that is still open is replaced."""
@@ -267,6 +278,7 @@ def discard(call: Call[None, None], db: Connection, offer_id: UUID) -> Answer:
     summary="Take an open offer back",
     refuses=("offer_not_found", *_CLOSED),
     edits=True,
+    example=WithdrawOfferBody(reason="The practitioner is well again"),
 )
 def withdraw(call: Call[WithdrawOfferBody, None], db: Connection, offer_id: UUID) -> Answer:
     """Its times are free again, the client is told, and the session keeps its time."""
@@ -300,6 +312,7 @@ def _read_for_replacing(call: Call[ReplaceOfferBody, None], offer_id: UUID) -> N
     fields=_TIMES,
     prepare=_read_for_replacing,
     edits=True,
+    example=REPLACEMENT,
 )
 def replace(call: Call[ReplaceOfferBody, None], db: Connection, offer_id: UUID) -> Answer:
     """In one act: what both hold is never free meanwhile, and the earlier links can change nothing."""
@@ -357,11 +370,12 @@ def _read_for_moving(call: Call[MoveAlternativeBody, None], offer_id: UUID, alte
         "conflict_in_calendar",
         "time_taken",
         *_CLOSED,
-        *_DRAFTING,
+        *_RULES,
     ),
     fields={"when": "/time", "alternatives": "/time"},
     prepare=_read_for_moving,
     edits=True,
+    example=MoveAlternativeBody(time=LATER),
 )
 def move(call: Call[MoveAlternativeBody, None], db: Connection, offer_id: UUID, alternative_id: UUID) -> Answer:
     """The client is told, and the deadline stays. A calendar of which nobody knows has to be accepted here, too."""
@@ -396,6 +410,7 @@ def move(call: Call[MoveAlternativeBody, None], db: Connection, offer_id: UUID, 
         *_CLOSED,
     ),
     fields={"alternative": "/alternative_id", "when": "/alternative_id"},
+    example=ANSWER,
 )
 def answer(call: Call[AnswerOfferBody, None], db: Connection, offer_id: UUID) -> Answer:
     """As the client would, with the same end; a time may be chosen after a lapse, too, while it is free.
