@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.api.connections import resource as connections
 from connector.api.keys import resource as keys
 from connector.api.offers import resource as offers
 from connector.api.practitioners import resource as practitioners
@@ -14,6 +15,7 @@ RESOURCES = (
     sessions,
     offers,
     timelines,
+    connections,
     keys,
 )
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.routes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -162,6 +162,38 @@ def connections_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Conn
     if practitioner_id is not None:
         query = query.where(connections.c.practitioner_id == practitioner_id)
     return [_connection(row) for row in db.execute(query)]
+
+
+def page_of_connections(
+    db: Db,
+    *,
+    practitioner_id: UUID | None,
+    external_id: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[Connection]:
+    """Return the connections of a practitioner, or everybody's, the oldest first, behind a creation and an id."""
+    query = select(*_CONNECTION).order_by(connections.c.created_at, connections.c.id).limit(limit)
+    if practitioner_id is not None:
+        query = query.where(connections.c.practitioner_id == practitioner_id)
+    if external_id is not None:
+        query = query.where(connections.c.external_id == external_id)
+    if after is not None:
+        at, last_id = after
+        same = (connections.c.created_at == at) & (connections.c.id > last_id)
+        query = query.where((connections.c.created_at > at) | same)
+    return [_connection(row) for row in db.execute(query)]
+
+
+def of_connections(db: Db, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Calendar]]:
+    """Return the calendars of each of these connections that has any, those our entries go to first."""
+    query = select(calendars).where(calendars.c.connection_id.in_(ids)).order_by(calendars.c.name, calendars.c.id)
+    found: dict[UUID, list[Calendar]] = {}
+    for row in db.execute(query):
+        found.setdefault(row.connection_id, []).append(_calendar(row))
+    return {
+        one: sorted(own, key=lambda calendar: calendar.role is not CalendarRole.TARGET) for one, own in found.items()
+    }
 
 
 def calendars_of(db: Db, practitioner_id: UUID | None = None) -> Sequence[Calendar]:

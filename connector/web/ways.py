@@ -65,7 +65,7 @@ def here() -> Installation:
 def every() -> tuple[Way, ...]:
     """Return what can be connected here."""
     runtime = visit.runtime()
-    return tuple(map(_way_of, sign_in.offered(here(), runtime.settings.providers)))
+    return tuple(map(_way_of, sign_in.offered(runtime.settings.providers, runtime.network, runtime.load_provider)))
 
 
 def named(slug: str, among: tuple[Way, ...] | None = None) -> Way:

@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 from connector.domain.people import Practitioner
 from connector.services.accounts import connect_links
 from connector.services.accounts.sign_in import offered
-from connector.web import ways
 from tests.web.desk import Desk
 from tests.web.services import Query
 from tests.web.stage import Browser, Stage
@@ -26,8 +25,7 @@ def connect_link(stage: Stage, practitioner: Practitioner | None = None, **choic
     """Return the path of a new link."""
     runtime = stage.runtime
     runtime.policy = replace(runtime.policy, return_origins=(APP,))
-    with stage.app.test_request_context():
-        services = [one.slug for one in offered(ways.here(), runtime.settings.providers)]
+    services = [one.slug for one in offered(runtime.settings.providers, runtime.network, runtime.load_provider)]
     with runtime.database.begin() as db:
         link = connect_links.make(
             db,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -14,11 +14,13 @@ from connector.domain.entry import Disclosure
 from connector.domain.facts import AccessLost, AccessRegained, ConnectionAdded
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK, Actor, Level, Practitioner
+from connector.domain.text import check_external_id
 from connector.errors import RuleError
 from connector.failures import tell
 from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
 from connector.services import notices, standstill
 from connector.services.recording import make_busy_due
+from connector.services.views.connection_health import seen
 from connector.storage import calendars, erasures, ledger, offers, people, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind, Urgency
@@ -267,6 +269,25 @@ def note_access_lost(
     )
     key = f"{notice.kind}:{connection_id}:{uuid4()}"
     notices.tell(db, notice, key=key, practitioner_id=practitioner.id, now=now)
+
+
+def locked(db: Db, connection_id: UUID, *, sees: Callable[[UUID], bool]) -> Connection:
+    """Return a connection that is to be changed, its practitioner locked, as far as whoever asks may see it.
+
+    Raises: NotFoundError, the same for a hidden one as for one that is not there.
+    """
+    standstill.lock(db, seen(db, connection_id, sees=sees).practitioner_id)
+    return seen(db, connection_id, sees=sees)
+
+
+def call(db: Db, connection_id: UUID, external_id: str | None) -> None:
+    """Note what the host calls a connection; None for nothing.
+
+    Raises: RuleError if another one is called so, or nothing can be.
+    """
+    standstill.check(db)
+    check_external_id(external_id)
+    calendars.name_connection(db, connection_id, external_id)
 
 
 def set_levels(db: Db, connection_id: UUID, *, session_level: Level, hold_level: Level, now: datetime) -> None:

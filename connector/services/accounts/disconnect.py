@@ -16,7 +16,7 @@ from connector.domain import question as question_rules
 from connector.domain.connection import Calendar, CalendarRole, Connection, ConnectionState
 from connector.domain.facts import Disconnected, DisconnectRequested, Dropped
 from connector.domain.people import CLOCK, Actor
-from connector.errors import AccessLostError, NotFoundError, RefusedError, SettingsError
+from connector.errors import AccessLostError, NotFoundError, RefusedError, RuleError, SettingsError
 from connector.failures import tell
 from connector.ports import Account, Clock, Revocable
 from connector.services import standstill
@@ -57,6 +57,26 @@ def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: dateti
         _drop_questions(db, policy, calendar, by=by, now=now)
     target = calendars.target(db, connection_id)
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
+
+
+def ask(db: Db, policy: Policy, connection: Connection, *, leaves_entries: bool, by: Actor, now: datetime) -> bool:
+    """Have a connection disconnected, for whoever has locked it, and return whether it is gone already.
+
+    Entries can be left where they are only where nobody reaches them: access is lost, or removing them is under way.
+
+    Raises: RuleError.
+    """
+    if leaves_entries and connection.state is ConnectionState.OK:
+        raise RuleError(
+            "This calendar can be reached, so our entries are removed from it. Disconnect it without leaving them.",
+            code="entries_left_behind",
+            field="leave_entries",
+        )
+    if leaves_entries:
+        give_up(db, policy, connection.id, by=by, now=now)
+        return True
+    begin(db, policy, connection.id, by=by, now=now)
+    return connection.state is ConnectionState.ACCESS_LOST
 
 
 def give_up(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: datetime) -> None:

@@ -96,12 +96,10 @@ class CalendarChoice:
     levels: tuple[Level | None, Level | None] = (None, None)
 
 
-def offered(installation: Installation, slugs: Iterable[str]) -> tuple[Provider, ...]:
+def offered(slugs: Iterable[str], network: Network, load_provider: Callable[[str], Provider]) -> tuple[Provider, ...]:
     """Return what can be connected here of these: a service people sign in at only if we are registered with it."""
-    every = (installation.load_provider(slug) for slug in slugs)
-    return tuple(
-        provider for provider in every if not isinstance(provider, SignIn) or provider.slug in installation.network.apps
-    )
+    every = map(load_provider, slugs)
+    return tuple(one for one in every if not isinstance(one, SignIn) or one.slug in network.apps)
 
 
 def begin(
