@@ -146,6 +146,7 @@ sessions = Table(
     _version(),
     Index("ix_sessions_practitioner_id_ends_at", "practitioner_id", "ends_at"),
     Index("ix_sessions_client_id_ends_at", "client_id", "ends_at"),
+    Index("ix_sessions_starts_at_id", "starts_at", "id"),  # as hosts list them
     Index("uq_sessions_external_id", "external_id", unique=True),
 )
 
@@ -264,6 +265,7 @@ facts = Table(
     Column("actor_name", Text, nullable=False),
     Column("actor_reason", Text, nullable=False),
     Column("details", Text, nullable=False),  # JSON of what the kind of fact adds
+    Index("ix_facts_practitioner_id_id", "practitioner_id", "id"),
 )
 
 # One reader, one subject, one medium: whom to tell something, in which order.

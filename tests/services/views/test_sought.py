@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
-from connector.domain.facts import FlagReason
+from connector.domain.facts import FlagReason, Subject
 from connector.domain.session import Session, SessionState, SessionWithOffers, Sought, book
 from connector.errors import NotFoundError
-from connector.storage import sessions
+from connector.storage import sessions, timeline
 from connector.storage.database import Database
 from tests.counting import statements
 from tests.domain.examples import KIM, PRACTICE, when
@@ -91,6 +95,34 @@ def test_a_page_is_one_statement_however_many_sessions_there_are(practice: Pract
     with practice.database.read() as db, statements() as sent:
         sessions.sought(db, Sought(practitioner_id=practice.kim.id), most=100)
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_page_goes_on_from_its_place_in_an_index_and_nothing_is_sorted(practice: Practice) -> None:
+    place = (when(60).span.start, uuid4())
+    with practice.database.read() as db, explained(db) as plans:
+        sessions.sought(db, Sought(), after=place, most=50)
+        timeline.page(db, Subject.PRACTITIONER, practice.kim.id, after=7, most=50)
+    listed, happened = plans
+    assert "ix_sessions_starts_at_id" in listed
+    assert "ix_facts_practitioner_id_id" in happened
+    assert "TEMP B-TREE" not in listed + happened
+
+
+@contextmanager
+def explained(db: sa.Connection) -> Iterator[list[str]]:
+    """Note how the database goes about each statement that it is sent."""
+    plans: list[str] = []
+
+    def note(_connection: object, cursor: Any, statement: str, parameters: Any, *_more: object) -> None:
+        rows = cursor.connection.cursor().execute("EXPLAIN QUERY PLAN " + statement, parameters)
+        plans.append("; ".join(row[-1] for row in rows))
+
+    sa.event.listen(db, "before_cursor_execute", note)
+    try:
+        yield plans
+    finally:
+        sa.event.remove(db, "before_cursor_execute", note)
 
 
 def test_a_thousand_sessions_are_read_a_statement_a_page(practice: Practice) -> None:
