@@ -28,7 +28,7 @@ COMMANDS = {
     "explain": "Say why something stands in a calendar, who did it, and what follows.",
     "resync": "Bring calendars to what they should show, or show what that would take.",
     "restored": "Put right what differs after the database was restored from a back-up.",
-    "keys": "Seal stored credentials under the newest key, or go on without one that is lost.",
+    "keys": "Make and revoke API keys; seal stored credentials under the newest key.",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import sqlalchemy as sa
 
+from connector.cli._api_keys import api
 from connector.cli._shared import (
     example,
     good,
@@ -25,7 +26,10 @@ from connector.storage.tables import connections
 
 @click.group()
 def keys() -> None:
-    """Seal stored credentials under the newest key, or go on without one that is lost."""
+    """Seal stored credentials under the newest key, or go on without one that is lost; make keys of the API."""
+
+
+keys.add_command(api)
 
 
 @keys.command()

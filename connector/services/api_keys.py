@@ -102,6 +102,17 @@ def listed(
     return api_keys.every(db, limit=limit, after=after, practitioner_id=practitioner_id)
 
 
+def of_prefix(db: Connection, prefix: str) -> ApiKey:
+    """Return the key that begins so, to be changed.
+
+    Raises: NotFoundError.
+    """
+    found = api_keys.by_prefix(db, prefix)
+    if not found:
+        raise api_keys.no_such_key()
+    return api_keys.get(db, found[0].id, lock=True)
+
+
 def revoke(db: Connection, key: ApiKey, *, now: datetime) -> ApiKey:
     """Let nobody act by a key any more, from now on; one that is revoked stays as it is."""
     if key.revoked_at is None:

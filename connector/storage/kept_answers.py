@@ -28,7 +28,7 @@ def begin(db: Connection, answer_id: bytes, *, fingerprint: bytes, ends_at: date
     dialect = postgresql if db.dialect.name == "postgresql" else sqlite
     values = {"id": answer_id, "fingerprint": fingerprint, "ends_at": ends_at}
     statement = dialect.insert(kept_answers).values(values).on_conflict_do_nothing()
-    return db.execute(statement).rowcount == 1
+    return db.execute(statement.returning(kept_answers.c.id)).first() is not None
 
 
 def keep(db: Connection, answer_id: bytes, answer: bytes, *, ends_at: datetime) -> None:

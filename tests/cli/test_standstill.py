@@ -26,6 +26,7 @@ LOOKING = {
     "connections test",
     "doctor",
     "explain",
+    "keys api list",
     "offers show",
     "practitioners list",
     "sessions list",
@@ -46,6 +47,8 @@ CHANGING = {
     "connections disconnect": (CONNECTION,),
     "connections resume": (CONNECTION,),
     "connections target": (CONNECTION, "--calendar", "Practice"),
+    "keys api add": ("--scope", "read"),
+    "keys api revoke": ("pk_00000000",),
     "offers draft": (SESSION, "--at", ahead(9)),
     "offers send": (SESSION,),
     "offers withdraw": (SESSION,),
@@ -69,10 +72,15 @@ def names() -> Iterator[str]:
     """Every command there is, as it is typed."""
     for name in COMMANDS:
         command = getattr(import_module(f"connector.cli.{name}"), name)
-        if isinstance(command, click.Group):
-            yield from (f"{name} {one}" for one in command.commands)
-        else:
-            yield name
+        yield from _named(name, command)
+
+
+def _named(name: str, command: click.Command) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for word, one in command.commands.items():
+            yield from _named(f"{name} {word}", one)
+    else:
+        yield name
 
 
 @pytest.fixture
