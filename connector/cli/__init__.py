@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, cast
 
 import click
@@ -10,7 +11,7 @@ import click
 from connector.cli._refusals import Refusal, WrongSettings, refusing, unreachable
 from connector.cli._stopping import UNTIL_STOPPED, leave_when_asked
 
-__all__ = ["COMMANDS", "Refusal", "WrongSettings", "main", "unreachable"]
+__all__ = ["COMMANDS", "Refusal", "WrongSettings", "command", "main", "unreachable"]
 
 COMMANDS = {
     "demo": "See it work: a calendar server, a mail catcher, one offer made and answered.",
@@ -23,6 +24,7 @@ COMMANDS = {
     "clients": "Add, change, retire and list clients.",
     "connections": "Connect calendars, test and reconnect them.",
     "sessions": "Book, show, move and cancel sessions; answer for a client.",
+    "import": "Bring in sessions that were booked elsewhere, from a table or a calendar.",
     "offers": "Offer a client other times: draft, show, send, withdraw.",
     "subscriptions": "List, make and end calendar subscriptions.",
     "explain": "Say why something stands in a calendar, who did it, and what follows.",
@@ -30,6 +32,12 @@ COMMANDS = {
     "restored": "Put right what differs after the database was restored from a back-up.",
     "keys": "Make and revoke API keys; seal stored credentials under the newest key.",
 }
+
+
+def command(name: str) -> click.Command:
+    """Import the module of a command, and return that; a word of Python's own has an underscore after it there."""
+    own = f"{name}_" if iskeyword(name) else name
+    return cast("click.Command", getattr(import_module(f"connector.cli.{own}"), own))
 
 
 class _Door(click.Group):
@@ -41,7 +49,7 @@ class _Door(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in COMMANDS:
             return None
-        return cast("click.Command", getattr(import_module(f"connector.cli.{cmd_name}"), cmd_name))
+        return command(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         with formatter.section("Commands"):

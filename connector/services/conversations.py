@@ -53,7 +53,8 @@ def witness(
 
     In the transaction of the change, once everything is stored that it changes.
     """
-    standing: Standing | None = None
+    is_new = any(isinstance(fact, SessionBooked) for fact in facts)
+    standing = Standing(session=session) if is_new else None  # nothing was ever offered instead
     for medium in sorted(client.reachable) or _spoken(db, session):
         stored = _witnessed(db, client, session, medium, facts)
         standing = standing or _standing(db, session)

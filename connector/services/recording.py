@@ -169,7 +169,7 @@ def record(
     _store_state(db, case, decision)
     overtake_mails(db, decision.session.id, decision.facts, now=now)
     if any(not isinstance(fact, _INERT) for fact in decision.facts):
-        _keep_times(db, case, decision.session)
+        _keep_times(db, case, decision.session, is_new=decision.new)
         make_calendars_due(db, case.practitioner.id, now=now)
     timeline.append(db, case.practitioner.id, decision.facts)
     _make_offers_due(db, policy, decision, case.practitioner.id, now)
@@ -218,10 +218,10 @@ def overtake_mails(db: Connection, session_id: UUID, facts: Sequence[Fact], *, n
         client_mails.overtake(db, session_id, kinds, now=now)
 
 
-def _keep_times(db: Connection, case: Case, session: Session) -> None:
+def _keep_times(db: Connection, case: Case, session: Session, *, is_new: bool) -> None:
     """Keep the times that a session, its open offer and its open question need, and release all its others."""
-    open_offer = offers.in_state(db, session.id, OfferState.OPEN)
-    open_question = questions.open_of(db, session.id)
+    open_offer = None if is_new else offers.in_state(db, session.id, OfferState.OPEN)
+    open_question = None if is_new else questions.open_of(db, session.id)
     times = times_of(session, open_offer, open_question, case.practitioner)
     occupancy.keep(db, case.practitioner.id, session.id, list(times))
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, insert, select, true
+from sqlalchemy import Connection, Row, func, insert, or_, select, true
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.people import Client, Level, Medium, Practitioner, check_address
@@ -215,6 +215,24 @@ def clients_by_email(db: Connection, email: str) -> Sequence[Client]:
     """Return the clients with this address; several may share one."""
     rows = db.execute(select(clients).where(func.lower(clients.c.email) == _comparable(email)))
     return [_client(row) for row in rows]
+
+
+def clients_called(
+    db: Connection,
+    *,
+    ids: Sequence[UUID] = (),
+    external_ids: Sequence[str] = (),
+    emails: Sequence[str] = (),
+    phones: Sequence[str] = (),
+) -> Sequence[Client]:
+    """Return the clients of any of these ids, external ids, addresses or numbers; in one statement."""
+    found = or_(
+        clients.c.id.in_(set(ids)),
+        clients.c.external_id.in_(set(external_ids)),
+        func.lower(clients.c.email).in_({_comparable(email) for email in emails}),
+        clients.c.phone.in_(set(phones)),
+    )
+    return [_client(row) for row in db.execute(select(clients).where(found).order_by(clients.c.created_at))]
 
 
 def client_names(db: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:

@@ -276,6 +276,7 @@ TELL_NOTHING: Mapping[Table, str] = {
     # Of practitioners, their accounts and their calendars.
     tables.practitioners: "id name email zone locale buffer_seconds session_level hold_level takes_replies created_at "
     "retired_at external_id version",
+    tables.imported_sessions: "session_id fingerprint revision imported_at",  # of time and place alone
     tables.working_hours: "practitioner_id weekly exceptions version confirmed_at",
     tables.availability_asks: "practitioner_id asked_at until refreshed_at",
     tables.connections: "id practitioner_id provider label credentials state sign_ins created_at external_id version",

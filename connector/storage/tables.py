@@ -150,6 +150,16 @@ sessions = Table(
     Index("uq_sessions_external_id", "external_id", unique=True),
 )
 
+# Sessions that were booked elsewhere and brought in.
+imported_sessions = Table(
+    "imported_sessions",
+    metadata,
+    Column("session_id", Uuid, ForeignKey("sessions.id"), primary_key=True),
+    Column("fingerprint", String(32), nullable=False),  # of what the file last said of time and place
+    Column("revision", Integer, nullable=False),  # that the session had then
+    Column("imported_at", UtcDateTime, nullable=False),
+)
+
 # Calendars that somebody's program fetches from us: a practitioner's sessions and holds, or just when they are not
 # free, or a client's sessions.
 published_calendars = Table(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
+from pathlib import Path
 from uuid import UUID
 
 import click
 import pytest
 
-from connector.cli import COMMANDS
+from connector.cli import COMMANDS, command
 from connector.domain.people import CLOCK
 from connector.services import standstill
 from connector.services.policy import Policy
@@ -47,8 +47,12 @@ CHANGING = {
     "connections disconnect": (CONNECTION,),
     "connections resume": (CONNECTION,),
     "connections target": (CONNECTION, "--calendar", "Practice"),
+<<<<<<< HEAD
     "keys api add": ("--scope", "read"),
     "keys api revoke": ("pk_00000000",),
+=======
+    "import": (str(Path(__file__)),),
+>>>>>>> d83f6fd (cli/import: sessions that were booked elsewhere are brought in from a table or a calendar)
     "offers draft": (SESSION, "--at", ahead(9)),
     "offers send": (SESSION,),
     "offers withdraw": (SESSION,),
@@ -71,6 +75,7 @@ CHANGING = {
 def names() -> Iterator[str]:
     """Every command there is, as it is typed."""
     for name in COMMANDS:
+<<<<<<< HEAD
         command = getattr(import_module(f"connector.cli.{name}"), name)
         yield from _named(name, command)
 
@@ -81,6 +86,13 @@ def _named(name: str, command: click.Command) -> Iterator[str]:
             yield from _named(f"{name} {word}", one)
     else:
         yield name
+=======
+        found = command(name)
+        if isinstance(found, click.Group):
+            yield from (f"{name} {one}" for one in found.commands)
+        else:
+            yield name
+>>>>>>> d83f6fd (cli/import: sessions that were booked elsewhere are brought in from a table or a calendar)
 
 
 @pytest.fixture

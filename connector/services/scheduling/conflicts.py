@@ -124,14 +124,27 @@ ANYTHING = Consent(anything=True)
 NOT_ASKED = Consent(unread=True)  # what is known to stand there is refused all the same
 
 
-def find(db: Connection, policy: Policy, practitioner_id: UUID, times: Sequence[When], *, now: datetime) -> Findings:
-    """Return what is known against these times, as the practitioner's calendars were last read."""
+def find(
+    db: Connection,
+    policy: Policy,
+    practitioner_id: UUID,
+    times: Sequence[When],
+    *,
+    now: datetime,
+    unread: bool = False,
+) -> Findings:
+    """Return what is known against these times, as the practitioner's calendars were last read.
+
+    `unread`: calendars of which nobody knows are passed over.
+    """
     coming = tuple(when for when in times if when.span.end > now)
     until = max((when.span.end for when in coming), default=now)
     return Findings(
         times=coming,
         standing=tuple((when, other) for when in coming for other in busy.overlapping(db, practitioner_id, when.span)),
-        blind=tuple(free_busy.blind_until(db, policy, practitioner_id, until, now=now)) if coming else (),
+        blind=tuple(free_busy.blind_until(db, policy, practitioner_id, until, now=now))
+        if coming and not unread
+        else (),
     )
 
 
@@ -148,9 +161,7 @@ def check(
 
     Raises: ConflictError if it was not: say it, and save nothing.
     """
-    findings = find(db, policy, practitioner_id, times, now=now)
-    if consent.unread:
-        findings = Findings(times=findings.times, standing=findings.standing, blind=())
+    findings = find(db, policy, practitioner_id, times, now=now, unread=consent.unread)
     if not consent.covers(findings):
         raise findings.refusal()
     return findings

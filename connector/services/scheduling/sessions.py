@@ -42,8 +42,11 @@ def book(
     series_id: UUID | None = None,
     external_id: str | None = None,
     consent: Consent = NOT_ASKED,
+    elsewhere: bool = False,
 ) -> Session:
     """Book a session, tell the client, and have it shown in the practitioner's calendars.
+
+    `elsewhere`: it was booked there before, and its client knows of it: they are told once something changes.
 
     Raises: NotFoundError, PastSpanError, TimeTakenError; ConflictError, see `conflicts`; ExistsError if the external id
         is another session's.
@@ -70,6 +73,7 @@ def book(
         series_id=series_id,
         published=published.of_client(db, client_id) is not None,
         external_id=external_id,
+        elsewhere=elsewhere,
     )
     case = Case(practitioner=practitioner, client=client, session=transition.session)
     findings = conflicts.check(db, policy, practitioner_id, [when], consent=consent, now=now)
