@@ -43,12 +43,12 @@ from connector.api.offer_bodies import (
 from connector.api.routes import Resource
 from connector.api.values import check_instant, read_time
 from connector.domain.api_key import Scope
-from connector.domain.offer import Offer
+from connector.domain.offer import Offer, OfferState
 from connector.domain.people import LONGEST_NAME, NAME, Actor, Role
 from connector.domain.session import read_reason
 from connector.domain.text import one_line
 from connector.errors import OfferClosedError, RequestError
-from connector.services.scheduling import answers, offers, previews
+from connector.services.scheduling import answers, offers, previews, sessions
 from connector.services.scheduling.conflicts import Consent
 from connector.services.scheduling.offers import SentOffer
 from connector.services.views import booked, offered
@@ -153,21 +153,30 @@ def draft(call: Call[NewOfferBody, None], db: Connection, session_id: UUID) -> A
 
 
 @resource.put(
-    "/offers/by-external-id/<external_id>",
+    "/offers/by-external-id/<path:external_id>",
     scope=Scope.OFFERS,
     body=NamedDraftBody,
     answers={200: OfferBody, 201: OfferBody},
     summary="Draft an offer, or change the draft, that goes by an external id",
-    refuses=("session_not_found", "offer_not_found", "draft_exists_already", "offer_sent", *_CLOSED, *_DRAFTING),
+    refuses=(
+        "session_not_found",
+        "offer_not_found",
+        "offer_of_another_session",
+        "draft_exists_already",
+        "external_id_malformed",
+        "offer_sent",
+        *_CLOSED,
+        *_DRAFTING,
+    ),
     fields=_TIMES,
     example=NAMED_DRAFT,
 )
 def draft_named(call: Call[NamedDraftBody, None], db: Connection, external_id: str) -> Answer:
     """A draft that is so already stays as it is; to change one takes an If-Match."""
     body = call.body
+    sessions.locked(db, body.session_id, sees=call.sees)  # somebody else may note it down just now
     before = offered.named(db, external_id, sees=call.sees, now=call.now)
     if before is None:
-        booked.booked(db, body.session_id, sees=call.sees)
         return _drafted(call, db, body.session_id, body, external_id=external_id, instead=body.replace)
     if before.session_id != body.session_id:
         raise RequestError(
@@ -214,10 +223,17 @@ def rename(call: Call[OfferNameBody, None], db: Connection, offer_id: UUID) -> A
 
 
 def _read_for_preview(call: Call[Any, Any], offer_id: UUID) -> None:
-    """Have the calendars read that have something to say about an offer's times."""
+    """Have the calendars read that have something to say about the times of a draft."""
     with call.runtime.database.read() as db:
         found = offered.offer(db, offer_id, sees=call.sees, now=call.now)
-    call.runtime.read_busy(found.practitioner_id, [one.when for one in found.standing])
+    if found.state is OfferState.DRAFT:
+        call.runtime.read_busy(found.practitioner_id, [one.when for one in found.standing])
+
+
+def _read_for_sending(call: Call[SendOfferBody, None], offer_id: UUID) -> None:
+    """The same, unless it has changed since it was looked at."""
+    _match_early(call, offer_id)
+    _read_for_preview(call, offer_id)
 
 
 @resource.post(
@@ -242,7 +258,7 @@ def preview(call: Call[None, None], db: Connection, offer_id: UUID) -> OfferPrev
     answers={200: SentOfferBody},
     summary="Send a draft",
     refuses=("offer_not_found", "offer_sent", *_CLOSED, *_RULES, *_SENDING),
-    prepare=_read_for_preview,
+    prepare=_read_for_sending,
     edits=True,
     example=SendOfferBody(),
 )
@@ -290,9 +306,10 @@ def withdraw(call: Call[WithdrawOfferBody, None], db: Connection, offer_id: UUID
 
 def _read_for_replacing(call: Call[ReplaceOfferBody, None], offer_id: UUID) -> None:
     """Have the calendars read before other times are sent."""
-    with call.runtime.database.read() as db:
-        found = offered.offer(db, offer_id, sees=call.sees, now=call.now)
-    call.runtime.read_busy(found.practitioner_id, [when for when, _place in read_alternatives(call.body)])
+    found = _match_early(call, offer_id)
+    times = [when for when, _place in read_alternatives(call.body)]
+    if found.state is OfferState.OPEN:
+        call.runtime.read_busy(found.practitioner_id, times)
 
 
 @resource.post(
@@ -350,10 +367,9 @@ def withdraw_one(call: Call[None, None], db: Connection, offer_id: UUID, alterna
 
 def _read_for_moving(call: Call[MoveAlternativeBody, None], offer_id: UUID, alternative_id: UUID) -> None:
     """Have the calendars read before an offered time is moved."""
-    with call.runtime.database.read() as db:
-        found = offered.offer(db, offer_id, sees=call.sees, now=call.now)
+    found = _match_early(call, offer_id)
     new = read_time(call.body.time, at="/time")
-    if found.alternative(alternative_id).when != new:
+    if found.state is OfferState.OPEN and found.alternative(alternative_id).when != new:
         call.runtime.read_busy(found.practitioner_id, [new])
 
 
@@ -439,6 +455,14 @@ def answer(call: Call[AnswerOfferBody, None], db: Connection, offer_id: UUID) ->
     else:
         answers.cancel_booking(db, policy, offer_id, by=by, now=call.now)
     return _shown(call, db, offer_id)
+
+
+def _match_early(call: Call[Any, Any], offer_id: UUID) -> Offer:
+    """See that an offer is the version that is meant before any calendar is read; `_lock` does so again."""
+    with call.runtime.database.read() as db:
+        found = offered.offer(db, offer_id, sees=call.sees, now=call.now)
+    call.match(found.version)
+    return found
 
 
 def _lock(call: Call[Any, Any], db: Connection, offer_id: UUID) -> Offer:

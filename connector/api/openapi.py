@@ -128,7 +128,7 @@ def _tell_of_query(operation: Mapping[str, Any], schema: Mapping[str, Any]) -> N
 
 
 def _headers(route: Route) -> Iterable[str]:
-    if route.edits:
+    if route.matches:
         yield "If-Match"
     if route.method == "POST":
         yield "Idempotency-Key"
@@ -146,7 +146,7 @@ def _refusals(route: Route) -> Iterable[int]:
         yield 413
     if route.body is not None:
         yield 415
-    if route.edits:
+    if route.matches:
         yield from (412, 428)
 
 

@@ -80,6 +80,11 @@ class Route:
         return self.method != "GET"
 
     @property
+    def matches(self) -> bool:
+        """Whether If-Match is read: for every edit, and for what may go by an external id already."""
+        return self.edits or (self.method == "PUT" and "/by-external-id/" in self.path)
+
+    @property
     def pointers(self) -> Mapping[str, str]:
         """Where the inputs are that refusals are about, by `field`."""
         own: list[str] = [

@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 import providers
+from connector.api.offers import resource
 from connector.domain.api_key import Scope
 from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Role
@@ -167,6 +169,37 @@ def test_a_draft_goes_by_the_hosts_own_id(api: Program, installed: Stage) -> Non
     assert (changed["id"], changed["external_id"]) == (body(made)["id"], "offer-7")
     elsewhere = api.put(path, {**wanted, "session_id": str(installed.bobs.id)}, match="*")
     assert (elsewhere.status_code, pointer(elsewhere)) == (409, "/session_id")
+
+
+@pytest.mark.parametrize("name", ["%00", "%20x", "x" * 256])
+def test_what_no_host_can_call_an_offer_is_refused_before_it_is_looked_for(
+    api: Program, installed: Stage, name: str
+) -> None:
+    wanted = {"session_id": str(installed.session.id), "alternatives": times(installed.at(9, 9))}
+    refused = api.put(f"/offers/by-external-id/{name}", wanted)
+    assert (refused.status_code, code(refused)) == (422, "external_id_malformed")
+    assert api.get("/offers", external_id="a\x00b").status_code == 422
+
+
+def test_what_is_shown_of_each_act_in_the_description_can_be_done(api: Program, installed: Stage) -> None:
+    shown = {route.view.__name__: msgspec.to_builtins(route.example) for route in resource.routes if route.example}
+    named = {**shown.pop("draft_named"), "session_id": str(installed.bobs.id)}
+    assert api.put("/offers/by-external-id/rearranging-1850", named).status_code == 201
+    draft = body(api.post(f"/sessions/{installed.session.id}/offers", shown.pop("draft")))
+    path, alternative = f"/offers/{draft['id']}", draft["alternatives"][0]
+    body(api.put(path, shown.pop("redraft"), match="*"))
+    body(api.patch(path, shown.pop("rename"), match="*"))
+    body(api.post(f"{path}/send", shown.pop("send"), match="*"))
+    second = body(api.post(f"{path}/replace", shown.pop("replace"), match="*"))["offer"]
+    path, moving = f"/offers/{second['id']}", shown.pop("move")
+    moving["time"] = {**moving["time"], "start": "2031-12-03T17:00:00+01:00", "end": "2031-12-03T18:00:00+01:00"}
+    body(api.post(f"{path}/alternatives/{second['alternatives'][1]['id']}/move", moving, match="*"))
+    answer = {**shown.pop("answer"), "alternative_id": second["alternatives"][0]["id"]}
+    assert datetime.fromisoformat(answer["shown"]) == datetime.fromisoformat(alternative["time"]["start"])
+    third = sent(api, installed, session=installed.bobs, replace=True)
+    body(api.post(f"/offers/{third['id']}/withdraw", shown.pop("withdraw"), match="*"))
+    assert body(api.post(f"{path}/answer", answer))["state"] == "accepted"
+    assert shown == {}
 
 
 @pytest.mark.parametrize(

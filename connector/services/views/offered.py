@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain.offer import Offer, OfferState
+from connector.domain.text import check_external_id
 from connector.errors import NotFoundError
 from connector.services.views.offers import state_now
 from connector.storage import offers
@@ -29,8 +30,9 @@ def offer(db: Connection, offer_id: UUID, *, sees: Sees, now: datetime) -> Offer
 def named(db: Connection, external_id: str, *, sees: Sees, now: datetime) -> Offer | None:
     """Return the offer that the host calls so; None if there is none.
 
-    Raises: NotFoundError if it is none that whoever asks may see.
+    Raises: NotFoundError if it is none that whoever asks may see; RuleError if nothing can be called so.
     """
+    check_external_id(external_id)
     found = offers.by_external_id(db, external_id)
     return as_of(_seen(found, sees), now) if found is not None else None
 
@@ -46,7 +48,11 @@ def listed(
     most: int,
     now: datetime,
 ) -> Sequence[Offer]:
-    """Return up to `most` offers, those that were noted down last first; what is None narrows nothing."""
+    """Return up to `most` offers, those that were noted down last first; what is None narrows nothing.
+
+    Raises: RuleError if nothing can be called so.
+    """
+    check_external_id(external_id)
     wanted = Wanted(
         practitioner_id=practitioner_id,
         session_id=session_id,
