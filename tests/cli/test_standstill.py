@@ -47,12 +47,9 @@ CHANGING = {
     "connections disconnect": (CONNECTION,),
     "connections resume": (CONNECTION,),
     "connections target": (CONNECTION, "--calendar", "Practice"),
-<<<<<<< HEAD
+    "import": (str(Path(__file__)),),
     "keys api add": ("--scope", "read"),
     "keys api revoke": ("pk_00000000",),
-=======
-    "import": (str(Path(__file__)),),
->>>>>>> d83f6fd (cli/import: sessions that were booked elsewhere are brought in from a table or a calendar)
     "offers draft": (SESSION, "--at", ahead(9)),
     "offers send": (SESSION,),
     "offers withdraw": (SESSION,),
@@ -75,24 +72,15 @@ CHANGING = {
 def names() -> Iterator[str]:
     """Every command there is, as it is typed."""
     for name in COMMANDS:
-<<<<<<< HEAD
-        command = getattr(import_module(f"connector.cli.{name}"), name)
-        yield from _named(name, command)
+        yield from _named(name, command(name))
 
 
-def _named(name: str, command: click.Command) -> Iterator[str]:
-    if isinstance(command, click.Group):
-        for word, one in command.commands.items():
+def _named(name: str, found: click.Command) -> Iterator[str]:
+    if isinstance(found, click.Group):
+        for word, one in found.commands.items():
             yield from _named(f"{name} {word}", one)
     else:
         yield name
-=======
-        found = command(name)
-        if isinstance(found, click.Group):
-            yield from (f"{name} {one}" for one in found.commands)
-        else:
-            yield name
->>>>>>> d83f6fd (cli/import: sessions that were booked elsewhere are brought in from a table or a calendar)
 
 
 @pytest.fixture
