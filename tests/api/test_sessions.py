@@ -23,6 +23,7 @@ from connector.domain.session import SessionState
 from connector.domain.span import When
 from connector.errors import TransientError
 from connector.ports import Network
+from connector.services import standstill
 from connector.services.accounts import connect
 from connector.services.scheduling import answers
 from connector.storage import people, sessions, timeline
@@ -418,6 +419,53 @@ def test_nobody_is_booked_whom_a_key_does_not_see(installed: Stage, key: MakesKe
         found = [bobs.post("/sessions", own | {field: str(identity)}) for identity in (theirs, uuid4())]
         assert [(one.status_code, code(one)) for one in found] == [(404, refused)] * 2
         assert body(found[0], 404) | {"request_id": ""} == body(found[1], 404) | {"request_id": ""}
+
+
+def test_a_client_made_for_one_practitioner_is_booked_by_their_key_and_by_no_others(
+    installed: Stage, key: MakesKeys
+) -> None:
+    noa = replace(installed.kim, id=uuid4(), external_id="client-9")
+    with installed.runtime.database.begin() as db:
+        people.add_client(db, noa, now=installed.now, made_for=installed.bob.id)
+    asked = wanted(installed, installed.at(9, 10), client_external_id="client-9")
+    del asked["client_id"]
+    adas = key([Scope.SESSIONS], installed.ada.id).post("/sessions", asked)
+    assert (adas.status_code, code(adas)) == (404, "client_not_found")
+    bobs = key([Scope.SESSIONS], installed.bob.id).post("/sessions", asked | {"practitioner_id": str(installed.bob.id)})
+    assert body(bobs, 201)["client_id"] == str(noa.id)
+
+
+def test_nothing_is_changed_while_everything_stands_still_and_all_can_be_read(
+    api: Program, installed: Stage, calendar: memory.MemoryCalendar
+) -> None:
+    runtime, by = installed.runtime, Actor(role=Role.OPERATOR)
+    standstill.declare(runtime.database, runtime.policy, None, by=by, now=installed.now)
+    before = calendar.requests.copy()
+    tries = [("POST", "/sessions", wanted(installed, installed.at(9, 10)))]
+    tries += [(method, path_of(installed) + act, asked_for(installed, what)) for method, act, what in ACTS]
+    for method, path, asked in tries:
+        refused = api.ask(method, path, asked, match="*")
+        assert (refused.status_code, code(refused)) == (503, "standing_still"), path
+    assert calendar.requests == before
+    assert body(api.get(path_of(installed)))["state"] == "booked"
+
+
+def test_no_calendar_is_asked_for_what_is_refused_anyway(
+    api: Program, installed: Stage, calendar: memory.MemoryCalendar
+) -> None:
+    before = calendar.requests.copy()
+    link = {"kind": "online", "text": "no link"}
+    refused = [
+        api.post("/sessions", wanted(installed, installed.at(-1, 10))),
+        api.post("/sessions", wanted(installed, installed.at(9, 10), client_id=str(uuid4()))),
+        api.post("/sessions", wanted(installed, installed.at(9, 10), location=link)),
+        api.post(path_of(installed, "reschedule"), agreed(installed, installed.at(9, 10)), match=77),
+        api.post(path_of(installed, "correct"), {"time": shown(installed.at(9, 10))}, match=77),
+    ]
+    assert [one.status_code for one in refused] == [422, 404, 422, 412, 412]
+    assert calendar.requests == before
+    body(api.post(path_of(installed, "reschedule"), agreed(installed, installed.at(9, 10)), match="*"))
+    assert calendar.requests != before
 
 
 def test_a_list_holds_what_is_sought_and_of_one_practitioner_nothing_elses(
