@@ -16,11 +16,12 @@ _TIME = re.compile(
 )
 _FIRST, _LAST = 1900, 2200  # years: what lies outside is a slip, and some clocks cannot tell it
 _MINUTE = timedelta(minutes=1)
+_NOWHERE = {"localtime", "Factory", "posixrules"}  # files beside the zones
 
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - _NOWHERE)
 
 
 def check_zone(name: str) -> str:
