@@ -140,7 +140,7 @@ def newest(
     if after is not None:
         drafted_at, identity = after
         is_older = offers.c.drafted_at < drafted_at
-        where.append(or_(is_older, and_(offers.c.drafted_at == drafted_at, offers.c.id < identity)))
+        where += [offers.c.drafted_at <= drafted_at, or_(is_older, offers.c.id < identity)]
     return _load(db, *where, most=most)
 
 

@@ -209,6 +209,8 @@ offers = Table(
     Column("accepted_id", Uuid),
     _external_id(),
     _version(),
+    Index("ix_offers_drafted_at_id", "drafted_at", "id"),  # as hosts list them
+    Index("ix_offers_practitioner_id_drafted_at_id", "practitioner_id", "drafted_at", "id"),
     Index(
         "uq_offers_open",
         "session_id",
