@@ -72,9 +72,12 @@ class Cursor:
         if len(rows) <= self.limit:
             return rows, None
         shown = rows[: self.limit]
-        order, row_id = place(shown[-1])
+        return shown, self.behind(*place(shown[-1]))
+
+    def behind(self, order: str | datetime, row_id: UUID) -> str:
+        """Return the cursor that goes on behind a row."""
         order_text = order.isoformat() if isinstance(order, datetime) else order
-        return shown, self._seal.sign(_PURPOSE, (self._bound, order_text, row_id.hex))
+        return self._seal.sign(_PURPOSE, (self._bound, order_text, row_id.hex))
 
 
 def _not_ours() -> RequestError:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from connector.api.connections import resource as connections
+from connector.api.deliveries import events
+from connector.api.deliveries import resource as deliveries
+from connector.api.endpoints import resource as endpoints
 from connector.api.keys import resource as keys
 from connector.api.offers import resource as offers
 from connector.api.practitioners import resource as practitioners
@@ -17,5 +20,8 @@ RESOURCES = (
     timelines,
     connections,
     keys,
+    endpoints,
+    deliveries,
+    events,
 )
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.routes)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, literal, select, tuple_, update
 
 from connector.domain.outcomes import OutcomeType
 from connector.errors import NotFoundError
@@ -98,13 +98,40 @@ def get(db: Connection, endpoint_id: UUID, *, lock: bool = False) -> Endpoint:
     query = select(endpoints).where(endpoints.c.id == endpoint_id)
     row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
-        raise NotFoundError("There is no endpoint of that id.", code="endpoint_not_found", field="endpoint")
+        raise not_found()
     return _endpoint(row)
+
+
+def not_found() -> NotFoundError:
+    """Return the refusal of an id that no endpoint has."""
+    return NotFoundError("There is no endpoint of that id.", code="endpoint_not_found", field="endpoint")
 
 
 def every(db: Connection) -> Sequence[Endpoint]:
     """Return all, the oldest first."""
     return [_endpoint(row) for row in db.execute(select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id))]
+
+
+def listed(
+    db: Connection, *, after: tuple[datetime, UUID] | None, limit: int, practitioner_id: UUID | None = None
+) -> Sequence[Endpoint]:
+    """Return the oldest behind one that was made then; of a practitioner, theirs alone."""
+    query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(endpoints.c.created_at, endpoints.c.id) > tuple_(*_place(after)))
+    if practitioner_id is not None:
+        query = query.where(endpoints.c.practitioner_id == practitioner_id)
+    return [_endpoint(row) for row in db.execute(query)]
+
+
+def _place(after: tuple[datetime, UUID]) -> tuple[Any, Any]:
+    return literal(after[0], endpoints.c.created_at.type), literal(after[1], endpoints.c.id.type)
+
+
+def by_external_id(db: Connection, external_id: str) -> Endpoint | None:
+    """Return the one that the host calls so; None if there is none."""
+    row = db.execute(select(endpoints).where(endpoints.c.external_id == external_id)).first()
+    return _endpoint(row) if row else None
 
 
 def remove(db: Connection, endpoint_id: UUID) -> None:

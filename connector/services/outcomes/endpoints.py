@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -23,6 +23,27 @@ from connector.storage.endpoints import Endpoint
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
 
+__all__ = [
+    "BY_HAND",
+    "FAILING",
+    "GONE",
+    "KEY_LOST",
+    "Endpoint",
+    "add",
+    "by_external_id",
+    "change",
+    "check_url",
+    "disable",
+    "enable",
+    "get",
+    "listed",
+    "live_secrets",
+    "remove",
+    "replay",
+    "replay_since",
+    "rotate_secret",
+    "test",
+]
 FORMER_GOOD = timedelta(hours=24)  # the secret before signs beside the new one
 BY_HAND, GONE, FAILING, KEY_LOST = "by_hand", "gone", "failing", "key_lost"
 LONGEST_URL = 2000
@@ -66,6 +87,29 @@ def add(
     endpoints.add(db, endpoint)
     installation.have_swept(db, at=now + upkeep.EVERY)
     return endpoints.get(db, endpoint.id), secret
+
+
+def get(db: Connection, endpoint_id: UUID, *, of: UUID | None = None, lock: bool = False) -> Endpoint:
+    """Return an endpoint; of a practitioner, one of theirs alone. With `lock` nobody else changes it meanwhile.
+
+    Raises: NotFoundError.
+    """
+    endpoint = endpoints.get(db, endpoint_id, lock=lock)
+    if of is not None and endpoint.practitioner_id != of:
+        raise endpoints.not_found()
+    return endpoint
+
+
+def listed(
+    db: Connection, *, after: tuple[datetime, UUID] | None, limit: int, of: UUID | None = None
+) -> Sequence[Endpoint]:
+    """Return endpoints, the oldest first; of a practitioner, theirs alone."""
+    return endpoints.listed(db, after=after, limit=limit, practitioner_id=of)
+
+
+def by_external_id(db: Connection, external_id: str) -> Endpoint | None:
+    """Return the endpoint that the host calls so; None if there is none."""
+    return endpoints.by_external_id(db, external_id)
 
 
 def change(
