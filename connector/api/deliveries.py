@@ -65,7 +65,7 @@ class DeliveryList(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+class FedEventBody(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome, as it is posted to endpoints."""
 
     id: str
@@ -81,7 +81,7 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
         next: Goes on behind the last of them, also when nothing follows yet; null while there never was one.
     """
 
-    items: list[EventBody]
+    items: list[FedEventBody]
     next: str | None
 
 
@@ -152,7 +152,7 @@ def feed(call: Call[None, PageQuery], db: Connection) -> EventList:
     found = deliveries.feed(
         db, after=place[0] if place else (0, 0), limit=call.cursor.limit, practitioner_id=call.key.practitioner_id
     )
-    items = [EventBody(**body) for body in found.bodies]
+    items = [FedEventBody(**body) for body in found.bodies]
     following = call.cursor.behind(found.place, found.last_id) if found.last_id else call.query.cursor or None
     return EventList(items=items, next=following)
 
