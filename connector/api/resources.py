@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from connector.api.connections import resource as connections
-=======
 from connector.api import events as told
 from connector.api import openapi
->>>>>>> 933cd86 (api: every type of outcome has its schema and an example in the description)
+from connector.api.connections import resource as connections
 from connector.api.deliveries import events
 from connector.api.deliveries import resource as deliveries
 from connector.api.endpoints import resource as endpoints
