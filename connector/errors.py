@@ -6,6 +6,7 @@
     ├ RuleError                   the domain says no: shown to the person
     │ ├ NotFoundError             no such thing, or none that this person may see
     │ ├ ExistsError               there is one already, by the name or the address that was given
+    │ ├ InUseError                something stands that has to end first
     │ ├ PastSpanError             the time lies in the past
     │ ├ WallTimeError             a local time that does not exist, or exists twice
     │ ├ TimeTakenError            somebody else's session or offer occupies the time
@@ -115,6 +116,12 @@ class ExistsError(RuleError):
     ) -> None:
         super().__init__(words, code=code, field=field, **values)
         self.known = known
+
+
+class InUseError(RuleError):
+    """Something stands that has to end first: sessions to come, a calendar that is connected."""
+
+    status = 409
 
 
 class PastSpanError(RuleError):

@@ -22,6 +22,7 @@ APART = {
     "state",
     "http",
     "pointer",
+    "known",
 }  # no values of the words
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%|(.|$))", re.DOTALL)
 WORDS = [one for one in coded.every() if one.kind != "Refusal"]

@@ -240,6 +240,8 @@ def _act(route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
         encoded = _encoded(route, answer)
         if act is not None:
             idempotency.keep(db, runtime.seal, act, msgspec.json.encode(encoded).decode(), now=call.now)
+    for do in call.later:
+        do()
     return _response(encoded)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -37,6 +38,7 @@ class Call(Generic[Body, Query]):
         expected: The versions named in If-Match; None if none is.
         prepared: What the route's `prepare` has returned.
         matched: Whether the version was compared.
+        later: What is to be done once all is stored.
     """
 
     runtime: Runtime
@@ -49,6 +51,7 @@ class Call(Generic[Body, Query]):
     expected: frozenset[str] | None = None
     prepared: Any = None
     matched: bool = field(default=False)
+    later: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def by(self) -> Actor:
@@ -58,6 +61,10 @@ class Call(Generic[Body, Query]):
     def sees(self, practitioner_id: UUID) -> bool:
         """Whether what is this practitioner's exists for this key: if not, answer as for an id that nothing has."""
         return self.key.sees(practitioner_id)
+
+    def afterwards(self, do: Callable[[], None]) -> None:
+        """Have something done once the transaction is committed, which no answer depends on."""
+        self.later.append(do)
 
     def match(self, version: int) -> None:
         """Go on only if what is to be changed is still as whoever asks has seen it; lock it before.

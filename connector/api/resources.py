@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connector.api import events as told
 from connector.api import openapi
+from connector.api.clients import resource as clients
 from connector.api.connections import resource as connections
 from connector.api.deliveries import events
 from connector.api.deliveries import resource as deliveries
@@ -17,6 +18,7 @@ from connector.api.timelines import resource as timelines
 
 RESOURCES = (
     practitioners,
+    clients,
     sessions,
     offers,
     timelines,

@@ -19,7 +19,7 @@ from connector.services import conversations
 from connector.services import people as changing
 from connector.services.numbers import check_number, is_doubtful
 from connector.services.views.phrases import LETTERS
-from connector.storage import people, published, tables
+from connector.storage import published, tables
 from connector.storage.published import PublishedCalendar
 
 
@@ -77,7 +77,7 @@ def add(
     )
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        people.add_client(db, person, now=runtime.clock())
+        person = changing.add_client(db, person, now=runtime.clock())
     if not person.reachable & runtime.policy.media:
         warn("Note: with these data the client cannot be told anything, so no offer can be sent to them.")
     _doubt(person)

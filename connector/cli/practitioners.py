@@ -70,7 +70,7 @@ def add(
     )
     runtime = open_runtime()
     with runtime.database.begin() as db:
-        people.add_practitioner(db, person, now=runtime.clock())
+        changing.add_practitioner(db, person, now=runtime.clock())
     if as_json:
         print_json(_json(person))
         return

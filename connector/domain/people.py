@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from connector.sentence import Sentence
 
 LONGEST_NAME = 200
 NAME = Sentence("Name")
+_WHO_SAYS = Sentence("Who says so")
 ERASED = "Erased client"  # what a client is called once what tells who they are was erased
 LONGEST_BUFFER = timedelta(hours=4)
 # One plain mailbox as mail servers take it; no quoting, no comments, no line breaks (RFC 5321 section 4.1.2).
@@ -73,12 +74,25 @@ CLOCK = Actor(role=Role.CLOCK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """That a client has agreed to texts on their phone: when, aware UTC, and who says so; nobody for one of ours."""
+
+    at: datetime
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        if self.by:
+            by = one_line(self.by, label=_WHO_SAYS, field="texts_agreed", longest=LONGEST_NAME)
+            object.__setattr__(self, "by", by)  # the class is frozen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Practitioner:
     """Who gives sessions; `buffer` is the gap kept free after each, the levels are the defaults of new connections.
 
     `takes_replies`: clients who answer a letter by hand write to them; else nobody reads it, and the letters say so.
     `retired`: they take no new bookings. `external_id` is what the host calls them, `version` how often they have been
-    changed since they were stored, which is no part of who they are.
+    changed since they were stored at `created_at`, which is no part of who they are.
     """
 
     id: UUID
@@ -93,6 +107,7 @@ class Practitioner:
     retired: bool = False
     external_id: str | None = None
     version: int = field(default=1, compare=False)
+    created_at: datetime | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -114,8 +129,8 @@ class Client:
     """Who receives sessions; told by those of the `media` they prefer that their contact data allow.
 
     `texts_agreed`: they have agreed to texts on their phone; without that they get none. `retired`: they take no new
-    bookings. `erased`: so, for good, and nothing tells any more who they are. `external_id` and `version` are as a
-    practitioner's.
+    bookings. `erased`: so, for good, and nothing tells any more who they are. All else is as of a practitioner;
+    `consent` says since when they have agreed, and who says so.
     """
 
     id: UUID
@@ -130,6 +145,8 @@ class Client:
     erased: bool = False
     external_id: str | None = None
     version: int = field(default=1, compare=False)
+    created_at: datetime | None = field(default=None, compare=False)
+    consent: Consent | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -157,6 +174,17 @@ class Client:
     def address(self, medium: Medium) -> str:
         """Return where they are told by a medium; empty for nowhere."""
         return {Medium.EMAIL: self.email, Medium.SMS: self.phone}[medium]
+
+
+def check_locale(text: str) -> None:
+    """Raise RuleError for what is not written as a language is."""
+    if not is_locale(text):
+        raise RuleError(
+            "“%(locale)s” is not a language. Write it like en, de or en_GB.",
+            code="locale_malformed",
+            field="locale",
+            locale=visible(text, longest=_LONGEST_SHOWN),
+        )
 
 
 def is_locale(text: str) -> bool:

@@ -51,7 +51,7 @@ def stop_texts(
         before = people.client(db, client_id, lock=True)
         if not before.texts_agreed or before.phone != number or _has_agreed_since(db, client_id, refused):
             continue
-        people.agree_to_texts(db, client_id, now=None)
+        people.agree_to_texts(db, client_id, None, now=now)
         after = replace(before, texts_agreed=False)
         by = CLOCK if refused is not None else Actor(role=Role.CLIENT, name=after.name)
         for session in own[client_id]:

@@ -7,7 +7,7 @@ where it was interrupted, and does no harm.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -21,7 +21,7 @@ from connector.domain.mention import Words
 from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Client
 from connector.domain.session import Session
-from connector.errors import RuleError
+from connector.errors import InUseError, RuleError
 from connector.ports import Witness
 from connector.services import people as changing
 from connector.services import receiving, standstill
@@ -88,7 +88,7 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
     changing.refuse_standing(db, client.name, own, now)
     for session in own:
         if questions.open_of(db, session.id) is not None:
-            raise RuleError(
+            raise InUseError(
                 "%(practitioner)s has changed a session in their calendar and is being asked about it: %(when)s "
                 "(%(session)s). Have them answer first.",
                 code="question_open_about_client",
@@ -98,7 +98,7 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
             )
         for message in messages.of_session(db, session.id):
             if message.state is MessageState.SENDING:
-                raise RuleError(
+                raise InUseError(
                     "A letter about a session is on its way: %(when)s (%(session)s). Wait until the mail server has "
                     "taken or refused it (pencilled doctor), then erase again.",
                     code="letter_on_its_way",
@@ -108,8 +108,18 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
     return client
 
 
-def erase(db: Connection, policy: Policy, client_id: UUID, *, by: Actor, now: datetime) -> Erased:
+def erase(
+    db: Connection,
+    policy: Policy,
+    client_id: UUID,
+    *,
+    by: Actor,
+    now: datetime,
+    match: Callable[[int], None] = changing.whatever,
+) -> Erased:
     """Erase a client in one transaction, and make due what is to be rewritten in calendars; drafts are thrown away.
+
+    `match` is called with their version once they are locked, and may raise.
 
     Raises: NotFoundError; RuleError that names what stands.
     """
@@ -117,7 +127,10 @@ def erase(db: Connection, policy: Policy, client_id: UUID, *, by: Actor, now: da
     own = stored_sessions.of_client(db, client_id, since=EVER)
     for practitioner_id in sorted({session.practitioner_id for session in own}):
         standstill.lock(db, practitioner_id)
-    people.client(db, client_id, lock=True)  # nobody books them from now on; who just has is found by the check
+    locked = people.client(
+        db, client_id, lock=True
+    )  # nobody books them from now on; who just has is found by the check
+    match(locked.version)
     own = stored_sessions.of_client(db, client_id, since=EVER)
     for stored in sorted((one for session in own for one in _conversations(db, session)), key=lambda one: one.id):
         conversations.locked(db, stored.id)

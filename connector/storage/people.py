@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, insert, or_, select, true
 from sqlalchemy.exc import IntegrityError
 
-from connector.domain.people import Client, Level, Medium, Practitioner, check_address
+from connector.domain.people import Client, Consent, Level, Medium, Practitioner, check_address
 from connector.errors import ExistsError, NotFoundError, RuleError
 from connector.storage.tables import clients, practitioners, sessions
 from connector.storage.versions import named_once, raising
@@ -64,7 +65,8 @@ def add_client(db: Connection, person: Client, *, now: datetime, made_for: UUID 
         "zone": person.zone,
         "locale": person.locale,
         "media": ",".join(sorted(person.media)),
-        "texts_agreed_at": now if person.texts_agreed else None,
+        "texts_agreed_at": (person.consent.at if person.consent else now) if person.texts_agreed else None,
+        "texts_agreed_by": (person.consent.by or None) if person.consent and person.texts_agreed else None,
         "created_at": now,
         "external_id": person.external_id,
         "made_for": made_for,
@@ -78,16 +80,93 @@ def readdress_client(db: Connection, client_id: UUID, email: str) -> None:
     db.execute(raising(clients, {"email": email}).where(clients.c.id == client_id))
 
 
-def agree_to_texts(db: Connection, client_id: UUID, *, now: datetime | None) -> None:
-    """Note since when a client wants texts on their phone; None for one who wants none."""
-    own = (clients.c.id == client_id) & (clients.c.texts_agreed_at.is_(None) if now else true())
-    db.execute(raising(clients, {"texts_agreed_at": now}).where(own))
+def agree_to_texts(db: Connection, client_id: UUID, consent: Consent | None, *, now: datetime) -> None:
+    """Note since when a client wants texts on their phone, and who says so; None for one who wants none."""
+    values = (
+        {"texts_agreed_at": None, "texts_agreed_by": None, "texts_stopped_at": now}
+        if consent is None
+        else {"texts_agreed_at": consent.at, "texts_agreed_by": consent.by or None}
+    )
+    db.execute(raising(clients, values).where(clients.c.id == client_id))
+
+
+def texts_stopped_at(db: Connection, client_id: UUID) -> datetime | None:
+    """Return when a client last wanted no texts any more; None for never."""
+    found: datetime | None = db.execute(select(clients.c.texts_stopped_at).where(clients.c.id == client_id)).scalar()
+    return found
 
 
 def texts_agreed_since(db: Connection, client_id: UUID) -> datetime | None:
     """Return since when a client wants texts on their phone; None for one who wants none."""
     found: datetime | None = db.execute(select(clients.c.texts_agreed_at).where(clients.c.id == client_id)).scalar()
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoughtPeople:
+    """Which practitioners or clients are sought; None leaves a thing open.
+
+    Attributes:
+        of: The practitioner themselves; of clients, those who are known to that practitioner.
+        email: In any case.
+    """
+
+    of: UUID | None = None
+    external_id: str | None = None
+    email: str | None = None
+    retired: bool | None = None
+
+
+def seek_practitioners(
+    db: Connection, sought: SoughtPeople, *, after: tuple[datetime, UUID] | None = None, most: int
+) -> Sequence[Practitioner]:
+    """Return the practitioners who are sought, the first who were added first, behind the one named."""
+    own = practitioners.c.id == sought.of if sought.of is not None else true()
+    query = select(practitioners).where(own, *_sought(practitioners, sought))
+    return [_practitioner(row) for row in db.execute(_page(practitioners, query, after, most))]
+
+
+def seek_clients(
+    db: Connection, sought: SoughtPeople, *, after: tuple[datetime, UUID] | None = None, most: int
+) -> Sequence[Client]:
+    """Return the clients who are sought, likewise."""
+    own = _known_to(sought.of) if sought.of is not None else true()
+    query = select(clients).where(own, *_sought(clients, sought))
+    return [_client(row) for row in db.execute(_page(clients, query, after, most))]
+
+
+def is_known_to(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
+    """Whether a client has, or had, a session with a practitioner, or was made for them."""
+    own = (clients.c.id == client_id) & _known_to(practitioner_id)
+    return db.execute(select(clients.c.id).where(own)).first() is not None
+
+
+def has_others(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
+    """Whether a client has, or had, a session with another practitioner than this one."""
+    others = (sessions.c.client_id == client_id) & (sessions.c.practitioner_id != practitioner_id)
+    return db.execute(select(sessions.c.id).where(others)).first() is not None
+
+
+def _known_to(practitioner_id: UUID) -> ColumnElement[bool]:
+    theirs = select(sessions.c.client_id).where(sessions.c.practitioner_id == practitioner_id)
+    return or_(clients.c.made_for == practitioner_id, clients.c.id.in_(theirs))
+
+
+def _sought(table: Table, sought: SoughtPeople) -> Iterator[ColumnElement[bool]]:
+    if sought.external_id is not None:
+        yield table.c.external_id == sought.external_id
+    if sought.email is not None:
+        yield func.lower(table.c.email) == _comparable(sought.email)
+    if sought.retired is not None:
+        yield table.c.retired_at.is_not(None) if sought.retired else table.c.retired_at.is_(None)
+
+
+def _page(table: Table, query: Select[Any], after: tuple[datetime, UUID] | None, most: int) -> Select[Any]:
+    if after is not None:
+        at, row_id = after
+        later = (table.c.created_at == at) & (table.c.id > row_id)
+        query = query.where(table.c.created_at >= at, or_(table.c.created_at > at, later))
+    return query.order_by(table.c.created_at, table.c.id).limit(most)
 
 
 def practitioner_by_external_id(db: Connection, external_id: str) -> Practitioner | None:
@@ -268,6 +347,7 @@ def _practitioner(row: Row[Any]) -> Practitioner:
         retired=row.retired_at is not None,
         external_id=row.external_id,
         version=row.version,
+        created_at=row.created_at,
     )
 
 
@@ -285,4 +365,6 @@ def _client(row: Row[Any]) -> Client:
         erased=row.erased_at is not None,
         external_id=row.external_id,
         version=row.version,
+        created_at=row.created_at,
+        consent=Consent(at=row.texts_agreed_at, by=row.texts_agreed_by or "") if row.texts_agreed_at else None,
     )

@@ -136,6 +136,8 @@ HOLDINGS: Sequence[Holding] = (
             "locale": _word("en"),
             "media": _word(""),
             "texts_agreed_at": _word(None),
+            "texts_agreed_by": _word(None),
+            "texts_stopped_at": _word(None),
             "external_id": _word(None),
         },
         kept="id created_at retired_at erased_at version made_for",

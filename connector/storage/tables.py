@@ -111,12 +111,15 @@ clients = Table(
     Column("locale", String(16), nullable=False),
     Column("media", Text, nullable=False),  # names joined by a comma
     Column("texts_agreed_at", UtcDateTime),  # since when they want texts on their phone; NULL if they do not
+    Column("texts_agreed_by", Text),  # who says so; NULL where it was entered here
+    Column("texts_stopped_at", UtcDateTime),  # when they last said, or somebody for them, that they want none any more
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),  # likewise
     Column("erased_at", UtcDateTime),  # since then nothing tells who they are
     _external_id(),
     _version(),
     Column("made_for", Uuid, index=True),  # the practitioner by whose key they were made; NULL if by no such key
+    Index("ix_clients_created_at_id", "created_at", "id"),
     Index("uq_clients_external_id", "external_id", unique=True),
 )
 

@@ -191,6 +191,7 @@ FIELDS = {
     "session_level": marked("what calendars show of sessions"),
     "hold_level": marked("what calendars show of holds"),
     "takes_replies": marked("whether they take written replies"),
+    "external_id": marked("what the booking platform calls them"),
     "retired": marked("no longer taken on"),
     "published": marked("calendar subscription begun"),
     "unpublished": marked("calendar subscription ended"),
