@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from connector.errors import RequestError
 
-LARGEST_BODY = 256 * 1024
+LARGEST_BODY = 128 * 1024  # less than servers take in: they would refuse in their own words
 Read = TypeVar("Read")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$.*|key in \$.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[\.\.\.\]")

@@ -5,17 +5,57 @@
 
 from __future__ import annotations
 
+import json
 import time
+from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from connector import paths
 
 LARGEST_BODY = 256 * 1024  # bytes that are taken in before the application may refuse
 MOST_WAITING = 200  # connections that wait for their request, or for the rest of it; each may hold a body in memory
 
 
+def refused(path: str, status: HTTPStatus) -> tuple[str, bytes]:
+    """Return the media type and the body in which a server refuses a request that no application sees."""
+    before, is_api, _ = path.partition(f"{paths.API}/")
+    if not is_api:
+        return "text/plain; charset=utf-8", f"{status.phrase}\n".encode()
+    code = "body_too_large" if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "request_malformed"
+    problem = {
+        "type": f"{before}{paths.API}/errors/{code}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": f"{status.phrase}.",
+        "code": code,
+        "errors": [],
+        "request_id": uuid4().hex,
+    }
+    return "application/problem+json", json.dumps(problem).encode()
+
+
+class _Refusal(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """What waitress refuses by itself, in the form in which whoever asks is refused elsewhere."""
+
+    def execute(self) -> None:
+        """Answer."""
+        status = HTTPStatus(self.request.error.code)
+        kind, body = refused(getattr(self.request, "path", ""), status)
+        self.status = f"{status.value} {status.phrase}"
+        self.response_headers.append(("Content-Type", kind))
+        self.content_length = len(body)
+        self.set_close_on_finish()
+        self.write(body)
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection. A half-sent request ends nobody's service: beyond `MOST_WAITING`, the longest in coming goes."""
+
+    error_task_class = _Refusal
 
     def __init__(self, server: Any, *args: Any, **kwargs: Any) -> None:
         self.waiting_since = time.monotonic()

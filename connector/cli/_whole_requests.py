@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from connector.cli._channels import LARGEST_BODY, MOST_WAITING
+from connector.cli._channels import LARGEST_BODY, MOST_WAITING, refused
 from connector.failures import describe
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class WholeRequests:
         try:
             body = await self._body(protocol, _length(scope.headers))
         except _NotWholeError as error:
-            _say(protocol, error.status)
+            _say(protocol, scope.path, error.status)
             return
         loop = asyncio.get_running_loop()
         status, headers, content = await loop.run_in_executor(self._threads, self._answer, _environ(scope, body))
@@ -140,10 +140,10 @@ def _joined(pieces: Iterable[bytes]) -> bytes:
             close()
 
 
-def _say(protocol: Any, status: HTTPStatus) -> None:
+def _say(protocol: Any, path: str, status: HTTPStatus) -> None:
     """Say why a request is not carried out, and hang up: what is left of it is not read."""
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
-    protocol.response_bytes(status.value, headers, f"{status.phrase}\n".encode())
+    kind, content = refused(path, status)
+    protocol.response_bytes(status.value, [("Content-Type", kind), ("Connection", "close")], content)
 
 
 def _refuse_writing(_content: bytes) -> None:
