@@ -153,7 +153,7 @@ def test_people_can_be_named_as_the_host_calls_them(api: Program, installed: Sta
         ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59-12:00", BERLIN, "time_out_of_range", "/time/start"),
         ("2026-03-11T10:00:00+01:00", "2026-03-11T10:00:00+01:00", BERLIN, "end_before_start", "/time/end"),
         ("2026-03-01T10:00:00+01:00", "2026-03-01T10:50:00+01:00", BERLIN, "time_passed", "/time"),
-        ("2026-03-11T10:00:00+01:00", "2026-03-13T10:50:00+01:00", BERLIN, "session_length_out_of_range", "/time"),
+        ("2026-03-11T10:00:00+01:00", "2026-03-13T10:50:00+01:00", BERLIN, "session_length_out_of_range", "/time/end"),
         ("tomorrow", "2026-03-13T10:50:00+01:00", BERLIN, "value_invalid", "/time/start"),
     ],
 )
