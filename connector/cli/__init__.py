@@ -26,6 +26,7 @@ COMMANDS = {
     "sessions": "Book, show, move and cancel sessions; answer for a client.",
     "import": "Bring in sessions that were booked elsewhere, from a table or a calendar.",
     "offers": "Offer a client other times: draft, show, send, withdraw.",
+    "times": "Suggest times in place of a session's.",
     "subscriptions": "List, make and end calendar subscriptions.",
     "explain": "Say why something stands in a calendar, who did it, and what follows.",
     "resync": "Bring calendars to what they should show, or show what that would take.",

@@ -9,6 +9,7 @@ from uuid import uuid4
 import click
 from sqlalchemy import Connection as Db
 
+from connector.cli._hours import hours
 from connector.cli._options import LEVELS, checked_locale, level, level_options, locale
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.people import Level, Practitioner
@@ -27,6 +28,9 @@ replies = click.option(
 @click.group()
 def practitioners() -> None:
     """Add, change and list practitioners: the people who give sessions."""
+
+
+practitioners.add_command(hours)
 
 
 @practitioners.command()

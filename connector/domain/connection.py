@@ -86,7 +86,7 @@ class Calendar:
         successor_id: The calendar that takes over, while this one is being cleared.
         paused: Why nothing is done about it until somebody says so (a PauseReason); `paused_count` entries were gone.
         busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
-            not be since.
+            not be since, and `busy_outdated_at` since when something has changed there that was not read.
         probe: The remote name of a probe hold that may stand there at `probe_at`; `probe_tries` times it read as free.
         probed_at: When it was last proved how holds must be shown.
         compared_at: When the whole of it was last compared with what is believed of it.
@@ -121,6 +121,7 @@ class Calendar:
     paused_count: int | None = None
     busy_at: datetime | None = None
     busy_until: datetime | None = None
+    busy_outdated_at: datetime | None = None
     busy_trouble: Sentence | None = None
     probe: str | None = None
     probe_at: datetime | None = None

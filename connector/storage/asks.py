@@ -14,7 +14,7 @@ from connector.storage.tables import availability_asks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """When somebody last asked about a practitioner, how far ahead, and when calendars were last to be read for it."""
+    """When somebody last asked about a practitioner, how far to read for that, and when reading was last made due."""
 
     at: datetime
     until: datetime

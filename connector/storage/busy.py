@@ -50,22 +50,23 @@ def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datet
     rows = [{"calendar_id": calendar_id, "starts_at": span.start, "ends_at": span.end} for span in sorted(set(spans))]
     if rows:
         db.execute(insert(busy_times), rows)
-    values = {"busy_at": now, "busy_until": until, "busy_trouble": None}
+    values = {"busy_at": now, "busy_until": until, "busy_outdated_at": None, "busy_trouble": None}
     db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
 def outdate(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
-    """Note that something has changed in a calendar that nobody reads at present: from now on it is not known.
+    """Note that something has changed in a calendar that nobody reads at present.
 
-    Nothing confirms what is known of it until it has been read again.
+    What is known of it is old from now on, and nothing confirms it until it has been read again.
     """
-    is_known_further = calendars.c.busy_until > now
-    db.execute(raising(calendars, {"busy_until": now}).where(calendars.c.id == calendar_id, is_known_further))
+    is_news = calendars.c.busy_outdated_at.is_(None)
+    db.execute(raising(calendars, {"busy_outdated_at": now}).where(calendars.c.id == calendar_id, is_news))
 
 
 def confirm(db: Connection, calendar_id: UUID, *, now: datetime) -> None:
     """Note that what is known of a calendar still holds: its change feed has told of nothing since."""
-    is_known = (calendars.c.busy_until > now) & calendars.c.busy_trouble.is_(None)
+    is_known = calendars.c.busy_at.is_not(None) & calendars.c.busy_outdated_at.is_(None)
+    is_known &= calendars.c.busy_trouble.is_(None)
     db.execute(raising(calendars, {"busy_at": now}).where(calendars.c.id == calendar_id, is_known))
 
 
@@ -120,6 +121,7 @@ def blind_spots(db: Connection, practitioner_id: UUID, *, read_since: datetime, 
         calendars.c.busy_at.is_(None),
         calendars.c.busy_at < read_since,
         calendars.c.busy_until < until,
+        calendars.c.busy_outdated_at.is_not(None),
         calendars.c.busy_trouble.is_not(None),
         connections.c.state == ConnectionState.ACCESS_LOST.value,
     )

@@ -412,6 +412,7 @@ def _calendar(row: Row[Any]) -> Calendar:
         paused_count=row.paused_count,
         busy_at=row.busy_at,
         busy_until=row.busy_until,
+        busy_outdated_at=row.busy_outdated_at,
         busy_trouble=row.busy_trouble,
         probe=row.probe,
         probe_at=row.probe_at,

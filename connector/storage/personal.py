@@ -285,7 +285,8 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.calendars: "id connection_id practitioner_id role remote_id name session_level hold_level firm_holds "
     "sync_token lane trouble trouble_kind trouble_since read_trouble read_trouble_kind read_trouble_since "
     "unreadable_at refused_at outage_told_at written_at read_at created_at successor_id paused paused_at paused_count "
-    "busy_at busy_until busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
+    "busy_at busy_until busy_outdated_at "
+    "busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
     "compare_trouble_kind compare_trouble_since repair_asked identity twin version",
     tables.signins: "id practitioner_id expires_at used_at made_at",
     # What host's programs act by, and what they were answered: sealed, and forgotten with any client's erasure.

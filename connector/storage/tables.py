@@ -96,7 +96,7 @@ availability_asks = Table(
     metadata,
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), primary_key=True),
     Column("asked_at", UtcDateTime, nullable=False),  # last, to the hour
-    Column("until", UtcDateTime, nullable=False),  # how far ahead, of all that was asked within a day
+    Column("until", UtcDateTime, nullable=False),  # how far ahead calendars are read for that
     Column("refreshed_at", UtcDateTime),  # when reading was last made due for that
 )
 
@@ -404,6 +404,7 @@ calendars = Table(
     Column("paused_count", Integer),
     Column("busy_at", UtcDateTime),  # when its busy times were read last
     Column("busy_until", UtcDateTime),  # how far ahead they were read
+    Column("busy_outdated_at", UtcDateTime),  # since when something has changed there that was not read
     Column("busy_trouble", StoredSentence),  # why they could not be read since; NULL when they could
     Column("probe", Text),  # the remote name of a probe hold that may stand there
     Column("probe_at", UtcDateTime),  # when it begins there

@@ -40,6 +40,7 @@ SILENT: Mapping[Table, frozenset[str]] = {
             "read_at",
             "busy_at",
             "busy_until",
+            "busy_outdated_at",
             "probe",
             "probe_at",
             "probe_tries",

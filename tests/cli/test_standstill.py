@@ -28,10 +28,12 @@ LOOKING = {
     "explain",
     "keys api list",
     "offers show",
+    "practitioners hours show",
     "practitioners list",
     "sessions list",
     "sessions show",
     "subscriptions list",
+    "times suggest",
 }
 FOR_THE_DECISION = {"connections reconnect", "keys lost", "keys rotate", "migrate", "restored"}
 SERVERS = {"demo", "serve", "web", "worker"}  # these wait; the demo has an installation of its own
@@ -55,6 +57,8 @@ CHANGING = {
     "offers withdraw": (SESSION,),
     "practitioners add": ("--name", "Jo", "--email", "jo@example.org", "--zone", "Europe/Berlin"),
     "practitioners change": (PERSON, "--name", "Kim Hill"),
+    "practitioners hours confirm": (PERSON,),
+    "practitioners hours set": (PERSON, "--hours", "mon", "09:00-12:00"),
     "practitioners retire": (PERSON,),
     "practitioners unretire": (PERSON,),
     "resync": ("--wait",),

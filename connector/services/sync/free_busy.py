@@ -59,7 +59,7 @@ PATIENCE = timedelta(seconds=5)  # how long who saves a time waits for calendars
 FRESH = 4  # polling intervals after which a calendar that was not read counts as a blind spot
 FRESH_IDLE = 2  # the same in idle ones, for who asks when somebody is free
 ASKED_FOR = timedelta(days=1)  # after somebody has asked when a practitioner is free, calendars are read so long
-_MARGIN = timedelta(days=1)  # read farther than was asked: who asks for the same length again finds it read
+_MARGIN = timedelta(days=1)  # read so much farther than was asked: who asks for as many days again finds them read
 
 _readers = Readers()
 
@@ -131,7 +131,7 @@ def ask(database: Database, policy: Policy, practitioner_id: UUID, until: dateti
     is_due = is_unread and not (was_refreshed and noted is not None and noted.until >= until)
     if noted is not None and noted.at > now - _NOTED and noted.until >= until and not is_due:
         return
-    latest = max(until, noted.until) if noted is not None else until
+    latest = max(until + _MARGIN, noted.until) if noted is not None else until + _MARGIN
     refreshed_at = now if is_due else noted.refreshed_at if noted is not None else None
     with database.begin() as db:
         standstill.check(db)
@@ -153,8 +153,8 @@ def _readable(db: Db, practitioner_id: UUID) -> Sequence[Calendar]:
 
 
 def _is_older(calendar: Calendar, oldest: datetime, *, until: datetime) -> bool:
-    """Whether a calendar was last read before an instant, or not as far ahead as another."""
-    if calendar.busy_at is None or calendar.busy_until is None:
+    """Whether a calendar was last read before an instant, or has changed since, or was not read as far as another."""
+    if calendar.busy_at is None or calendar.busy_until is None or calendar.busy_outdated_at is not None:
         return True
     return calendar.busy_at <= oldest or calendar.busy_until <= until
 
@@ -325,7 +325,7 @@ def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
         *(question.moved_to.span.end for question in open_questions if question.moved_to),
     ]
     if (asked := asked_lately(db, practitioner_id, now=now)) is not None:
-        ends.append(asked.until + _MARGIN)
+        ends.append(asked.until)
     return min(max([now + AHEAD, *ends]), now + FURTHEST)
 
 

@@ -192,6 +192,7 @@ FIELDS = {
     "hold_level": marked("what calendars show of holds"),
     "takes_replies": marked("whether they take written replies"),
     "external_id": marked("what the booking platform calls them"),
+    "hours": marked("working hours"),
     "retired": marked("no longer taken on"),
     "published": marked("calendar subscription begun"),
     "unpublished": marked("calendar subscription ended"),

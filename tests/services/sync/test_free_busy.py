@@ -6,16 +6,19 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.unreadable import Unreadable
 from connector.errors import AccessLostError, RefusedError, TransientError
 from connector.ports import Busy, UnreadEvent
+from connector.services import standstill
 from connector.services.accounts.connect import note_access_lost, reauthorize
 from connector.services.sync import free_busy
-from connector.storage import busy, calendars, ledger
+from connector.storage import busy, calendars, ledger, needs
 from connector.storage.ledger import Key, Kind
+from tests.counting import statements
 from tests.domain.examples import KIM, when
 from tests.services.connected import (
     book_and_show,
@@ -342,3 +345,128 @@ def test_a_copy_that_follows_a_moved_entry_is_no_conflict(
     remote(practice, "private").copy(remote(practice).events[href], "a-copy")
     read_free_busy(practice, private)
     assert conflicts(practice, 60) == ()
+
+
+def asks(practice: Practice, *, days: float = 7) -> None:
+    """Have somebody ask when Kim is free."""
+    free_busy.ask(
+        practice.database, practice.policy, practice.kim.id, practice.now + timedelta(days=days), now=practice.now
+    )
+
+
+def read_at(practice: Practice, calendar: Calendar) -> datetime | None:
+    with practice.database.read() as db:
+        return calendars.calendar(db, calendar.id).busy_at
+
+
+def read_until(practice: Practice, calendar: Calendar) -> datetime | None:
+    with practice.database.read() as db:
+        return calendars.calendar(db, calendar.id).busy_until
+
+
+@on_sqlite
+def test_whoever_asks_when_somebody_is_free_has_all_calendars_read(
+    practice: Practice, calendar: Calendar, private: Calendar
+) -> None:
+    practice.carry_out(*EVERYTHING)
+    assert read_at(practice, private) is None
+    asks(practice)
+    practice.carry_out(Kind.BUSY)
+    assert read_at(practice, calendar) == read_at(practice, private) == practice.now
+
+
+@on_sqlite
+def test_for_a_day_after_somebody_has_asked_watched_calendars_are_read_at_the_idle_pace(
+    practice: Practice, private: Calendar
+) -> None:
+    asks(practice)
+    practice.carry_out(*EVERYTHING)
+    practice.wait(minutes=9)
+    practice.carry_out(*EVERYTHING)
+    assert read_at(practice, private) == practice.now - timedelta(minutes=9)
+    practice.wait(minutes=1)
+    practice.carry_out(*EVERYTHING)
+    assert read_at(practice, private) == practice.now
+    practice.wait(days=1)
+    practice.carry_out(*EVERYTHING)
+    last = practice.now
+    practice.wait(hours=1)
+    practice.carry_out(*EVERYTHING)
+    assert read_at(practice, private) == last, "nobody has asked since"
+
+
+@on_sqlite
+def test_while_an_offer_is_open_that_pace_counts(practice: Practice, private: Calendar) -> None:
+    practice.offer(practice.book(48), 72)
+    asks(practice)
+    assert read_free_busy(practice, private) == practice.now + practice.policy.poll_open
+
+
+@on_sqlite
+def test_what_a_feed_tells_of_is_read_for_whoever_has_asked(practice: Practice, calendar: Calendar) -> None:
+    asks(practice)
+    practice.carry_out(*EVERYTHING)
+    remote(practice).add_foreign(when(72).span)
+    practice.wait(minutes=10)
+    practice.carry_out(*EVERYTHING)
+    assert conflicts(practice, 72) == (calendar.name,)
+
+
+@on_sqlite
+def test_it_is_read_as_far_ahead_as_was_asked_and_a_day_farther(practice: Practice, calendar: Calendar) -> None:
+    asks(practice)
+    practice.carry_out(Kind.BUSY)
+    assert read_until(practice, calendar) == practice.now + timedelta(days=60)
+    practice.wait(minutes=1)
+    asks(practice, days=90)
+    practice.carry_out(Kind.BUSY)
+    assert read_until(practice, calendar) == practice.now + timedelta(days=91)
+    practice.wait(minutes=1)
+    asks(practice, days=5000)
+    practice.carry_out(Kind.BUSY)
+    assert read_until(practice, calendar) == practice.now + timedelta(days=400)
+
+
+@on_sqlite
+def test_who_asks_again_and_again_causes_no_write(practice: Practice, calendar: Calendar) -> None:
+    asks(practice)
+    practice.carry_out(Kind.BUSY)
+    practice.wait(minutes=5)
+    with statements() as sent:
+        asks(practice)
+    assert not [one for one in sent if not one.startswith("SELECT")]
+    assert not is_due(practice, Key(Kind.BUSY, str(calendar.id)))
+
+
+@on_sqlite
+@pytest.mark.usefixtures("calendar")
+def test_a_calendar_that_does_not_answer_is_asked_for_no_more_often_than_while_offers_are_open(
+    practice: Practice,
+) -> None:
+    asks(practice)
+    with statements() as sent:
+        asks(practice)
+        practice.wait(seconds=29)
+        asks(practice)
+    assert not [one for one in sent if not one.startswith("SELECT")]
+    practice.wait(seconds=2)
+    with statements() as sent:
+        asks(practice)
+    assert [one for one in sent if not one.startswith("SELECT")]
+
+
+@on_sqlite
+def test_nothing_is_noted_of_who_asks_while_a_restored_database_waits(practice: Practice, calendar: Calendar) -> None:
+    with practice.database.begin() as db:
+        standstill.begin(db, practice.policy, by=KIM, now=practice.now)
+    asks(practice)
+    assert not is_due(practice, Key(Kind.BUSY, str(calendar.id)))
+
+
+@on_sqlite
+def test_what_was_asked_lately_is_read_though_the_ledger_has_lost_it(practice: Practice, private: Calendar) -> None:
+    asks(practice)
+    with practice.database.begin() as db:
+        db.execute(sa.delete(ledger.due).where(ledger.due.c.kind == Kind.BUSY.value))
+        needs.make_missing_due(db, now=practice.now)
+    assert is_due(practice, Key(Kind.BUSY, str(private.id)))

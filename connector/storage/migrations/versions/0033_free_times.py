@@ -35,8 +35,10 @@ def upgrade() -> None:
             ["practitioner_id"], ["practitioners.id"], name="fk_availability_asks_practitioner_id_practitioners"
         ),
     )
+    op.add_column("calendars", sa.Column("busy_outdated_at", sa.DateTime(timezone=True)))
 
 
 def downgrade() -> None:
+    op.drop_column("calendars", "busy_outdated_at")
     op.drop_table("availability_asks")
     op.drop_table("working_hours")
