@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from connector.api import events as told
 from connector.api import openapi
+from connector.api.availability import hours_resource as hours
+from connector.api.availability import resource as availability
 from connector.api.clients import resource as clients
 from connector.api.connections import resource as connections
 from connector.api.deliveries import events
@@ -19,6 +21,8 @@ from connector.api.timelines import resource as timelines
 RESOURCES = (
     practitioners,
     clients,
+    hours,
+    availability,
     sessions,
     offers,
     timelines,

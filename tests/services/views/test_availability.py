@@ -311,8 +311,8 @@ def check_that_what_is_free_can_be_booked(database: Database, case: Case) -> Non
         with suppress(RuleError):  # its own time, or another's
             practice.offer(standing[-1], start / 60)
             break
-    for start, lasts in outside:
-        remote(practice).add_foreign(Span.of(practice.now + start * MINUTE, lasts * MINUTE))
+    for begin, lasts in outside:
+        remote(practice).add_foreign(Span.of(practice.now + begin * MINUTE, lasts * MINUTE))
     read_free_busy(practice, calendar)
     span = Span.of(practice.now + MINUTE, WEEK)
     found = ask(practice, span, length=length, step=5)
@@ -321,8 +321,8 @@ def check_that_what_is_free_can_be_booked(database: Database, case: Case) -> Non
     search = Search(hours=found.hours.hours, zone=BERLIN, taken=taken, length=length, buffer=practice.kim.buffer)
     ours = {at for one in found.free for at in _minutes(one.start, one.end - length)}
     assert ours == free_minutes(search, span)
-    for start in found.starts[::9]:
-        _book(practice, When.of(Span.of(start, length), zone="Europe/Berlin"))
+    for at in found.starts[::9]:
+        _book(practice, When.of(Span.of(at, length), zone="Europe/Berlin"))
     for one in suggest(practice, standing[-1]).times if standing else ():
         _move(practice, standing[-1], one.when)
     memory.forget(str(practice.kim.id))
