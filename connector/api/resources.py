@@ -6,6 +6,7 @@ from connector.api import events as told
 from connector.api import openapi
 from connector.api.availability import hours_resource as hours
 from connector.api.availability import resource as availability
+from connector.api.busy_feeds import resource as busy_feeds
 from connector.api.clients import resource as clients
 from connector.api.connections import resource as connections
 from connector.api.deliveries import events
@@ -27,6 +28,7 @@ RESOURCES = (
     offers,
     timelines,
     connections,
+    busy_feeds,
     keys,
     endpoints,
     deliveries,

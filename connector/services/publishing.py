@@ -6,7 +6,7 @@ being told by letter, and only what none has can be published. Whoever goes back
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -36,6 +36,8 @@ TOLD_EVERY = timedelta(hours=1)  # that there is another address, however often 
 NOTED_EVERY = timedelta(hours=1)
 MOST_BUSY = 20  # calendars of one practitioner that tell only when they are not free
 
+BusyFeed = PublishedCalendar  # such a one, for those who ask for no other
+_NOBODYS = UUID(int=0)
 _TOKEN_PURPOSE = "published"  # noqa: S105 - a word
 
 
@@ -69,7 +71,7 @@ def open_for_practitioner(
 
 def open_busy(
     db: Connection, seal: Seal, practitioner_id: UUID, *, name: str, by: Actor, now: datetime
-) -> PublishedCalendar:
+) -> BusyFeed:
     """Publish when a practitioner is not free, and no more, at an address of its own; `name` says for whom.
 
     They can have several, so that each can be ended by itself.
@@ -89,6 +91,35 @@ def open_busy(
     published.add(db, new)
     _note_practitioner(db, practitioner_id, "busy_published", by=by, now=now)
     return new
+
+
+def busy_of(
+    db: Connection, practitioner_id: UUID, *, sees: Callable[[UUID], bool]
+) -> Sequence[BusyFeed]:
+    """Return those open ones that tell only when a practitioner is not free, the oldest first.
+
+    Raises: NotFoundError for one whom whoever asks does not see, too.
+    """
+    people.practitioner(db, practitioner_id if sees(practitioner_id) else _NOBODYS)
+    return published.busy_of(db, practitioner_id)
+
+
+def end_busy(
+    db: Connection,
+    practitioner_id: UUID,
+    calendar_id: UUID,
+    *,
+    sees: Callable[[UUID], bool],
+    by: Actor,
+    now: datetime,
+) -> None:
+    """End one of those that tell only when a practitioner is not free.
+
+    Raises: NotFoundError if none such of theirs is open; StandstillError.
+    """
+    if calendar_id not in {one.id for one in busy_of(db, practitioner_id, sees=sees)}:
+        raise _not_open()
+    end(db, calendar_id, by=by, now=now)
 
 
 def end_for_practitioner(db: Connection, practitioner_id: UUID, *, by: Actor, now: datetime) -> None:
@@ -177,10 +208,7 @@ def end(db: Connection, calendar_id: UUID, *, by: Actor, now: datetime) -> Publi
     standstill.check(db)
     calendar = published.get(db, calendar_id)
     if calendar is None or calendar.revoked_at is not None:
-        raise NotFoundError(
-            "There is no calendar subscription of that id. See them with: pencilled subscriptions list",
-            code="subscription_not_found",
-        )
+        raise _not_open()
     if calendar.client_id is not None:
         end_for_client(db, calendar.client_id, by=by, now=now)
     elif calendar.name and calendar.practitioner_id is not None:
@@ -232,6 +260,13 @@ def of_link(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[S
     if session.when.span.end + LINKS_SHOW <= now or client.erased:
         raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
     return session, client
+
+
+def _not_open() -> NotFoundError:
+    return NotFoundError(
+        "There is no calendar subscription of that id. See them with: pencilled subscriptions list",
+        code="subscription_not_found",
+    )
 
 
 def _revoke(db: Connection, calendar: PublishedCalendar | None, now: datetime) -> None:
