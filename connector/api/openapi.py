@@ -15,6 +15,7 @@ from connector.api.description import SPEC
 from connector.api.problems import MIMETYPE, TITLES, Problem
 from connector.api.routes import Route
 
+Kind = type[msgspec.Struct]
 VERSION = "1.0.0"
 _SCHEMA = "#/components/schemas/{name}"
 _EVERY = (400, 401, 403, 422, 429, 500, 503)
@@ -37,7 +38,7 @@ class Event:
 
     type: str
     summary: str
-    body: type[msgspec.Struct]
+    body: Kind
     example: msgspec.Struct
 
 
@@ -76,7 +77,7 @@ def document(routes: Iterable[Route], *, public_url: str) -> dict[str, Any]:
     return described
 
 
-def _schemas(*kinds: type[msgspec.Struct]) -> Mapping[str, Any]:
+def _schemas(*kinds: Kind) -> Mapping[str, Any]:
     return msgspec.json.schema_components(kinds, ref_template=_SCHEMA)[1]
 
 
