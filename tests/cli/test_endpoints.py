@@ -17,7 +17,7 @@ def test_an_endpoint_is_added_tested_disabled_and_removed(practice: Cli) -> None
     assert sorted(one["type"] for one in waiting) == ["endpoint.test", "session.booked"]
     assert "1 delivery is" in practice.ok("deliveries", "replay", "--since", "2020-01-01T00:00+00:00")
     assert "1 delivery is" in practice.ok("deliveries", "replay", waiting[0]["id"])
-    assert practice.run("deliveries", "replay").returncode == 2
+    assert practice.run("deliveries", "replay").exit_code == 2
     practice.ok("endpoints", "disable", made["id"])
     assert "disabled" in practice.refused("deliveries", "replay", waiting[0]["id"])
     practice.ok("endpoints", "enable", made["id"])
