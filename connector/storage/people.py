@@ -175,14 +175,6 @@ def practitioner_by_external_id(db: Connection, external_id: str) -> Practitione
     return _practitioner(row) if row else None
 
 
-def is_client_of(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
-    """Whether somebody has a session with a practitioner, or was made for them alone."""
-    meets = (sessions.c.client_id == client_id) & (sessions.c.practitioner_id == practitioner_id)
-    is_made = (clients.c.id == client_id) & (clients.c.made_for == practitioner_id)
-    query = select(select(sessions.c.id).where(meets).exists() | select(clients.c.id).where(is_made).exists())
-    return bool(db.execute(query).scalar_one())
-
-
 def client_by_external_id(db: Connection, external_id: str) -> Client | None:
     """Return whom the host calls so."""
     row = db.execute(select(clients).where(clients.c.external_id == external_id)).first()

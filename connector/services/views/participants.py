@@ -37,5 +37,5 @@ def client(db: Connection, *, identity: UUID | None, external_id: str | None, wi
     if identity is None and external_id is not None:
         named = people.client_by_external_id(db, external_id)
         identity = named.id if named else None
-    is_seen = identity is not None and (within is None or people.is_client_of(db, identity, within))
+    is_seen = identity is not None and (within is None or people.is_known_to(db, identity, within))
     return people.client(db, identity if identity is not None and is_seen else _NOBODYS)
