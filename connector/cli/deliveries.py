@@ -85,6 +85,6 @@ def replay(*, delivery_id: UUID | None, since: datetime | None, endpoint_id: UUI
             assert since is not None  # noqa: S101 - for the type checker
             chosen = [one.id for one in stored.every(db) if one.is_enabled] if endpoint_id is None else [endpoint_id]
             if not chosen:
-                raise Refusal("No endpoint is enabled. See them: pencilled endpoints list")
+                raise Refusal("No endpoint is enabled. See them: pencilled endpoints list", code="no_endpoint_enabled")
             many = sum(endpoints.replay_since(db, one, since, now=now) for one in chosen)
     good(f"{many} {'delivery is' if many == 1 else 'deliveries are'} on their way once more.")
