@@ -69,9 +69,7 @@ def open_for_practitioner(
     return new
 
 
-def open_busy(
-    db: Connection, seal: Seal, practitioner_id: UUID, *, name: str, by: Actor, now: datetime
-) -> BusyFeed:
+def open_busy(db: Connection, seal: Seal, practitioner_id: UUID, *, name: str, by: Actor, now: datetime) -> BusyFeed:
     """Publish when a practitioner is not free, and no more, at an address of its own; `name` says for whom.
 
     They can have several, so that each can be ended by itself.
@@ -93,9 +91,7 @@ def open_busy(
     return new
 
 
-def busy_of(
-    db: Connection, practitioner_id: UUID, *, sees: Callable[[UUID], bool]
-) -> Sequence[BusyFeed]:
+def busy_of(db: Connection, practitioner_id: UUID, *, sees: Callable[[UUID], bool]) -> Sequence[BusyFeed]:
     """Return those open ones that tell only when a practitioner is not free, the oldest first.
 
     Raises: NotFoundError for one whom whoever asks does not see, too.
