@@ -152,7 +152,11 @@ class World:
     def _about_ada(self, value: Any) -> Any:
         if isinstance(value, dict):
             hers = {name: found for name, found in self.ids.items() if name.endswith("_id") or name == "reconnect"}
-            named = {name for name in value if name.removesuffix("_external_id") + "_id" in hers and name not in hers}
+            named = {
+                name
+                for name in value
+                if name.endswith("_external_id") and name.removesuffix("_external_id") + "_id" in hers
+            }
             if "channel" in value:  # how somebody has agreed, by now
                 hers["at"] = self.stage.now.isoformat()
             return {name: hers.get(name, self._about_ada(inner)) for name, inner in value.items() if name not in named}
@@ -231,6 +235,7 @@ def world(stage: Stage) -> Iterator[World]:
                 "external_id": "unheard-of",
                 "code": "not_found",
                 "channel_id": "forged",
+                "feed_id": str(UUID(int=7)),  # nobody has one
                 "question": question.row.answers[0].value,
                 "choice": mail.row.choices[-1].value,
                 "from": stage.now.isoformat(),
