@@ -15,7 +15,8 @@ def test_whatever_can_be_changed_about_a_person_has_a_name_in_the_timeline() -> 
         "erased",
     }
 
-    assert set(phrases.FIELDS) == changeable | {"unretired", "published", "unpublished", *STOPPED_TEXTS}
+    calendars = {"published", "unpublished", "busy_published", "busy_unpublished"}
+    assert set(phrases.FIELDS) == changeable | {"unretired", "hours", *calendars, *STOPPED_TEXTS}
 
 
 def test_every_medium_has_a_name_in_the_timeline() -> None:
