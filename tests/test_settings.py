@@ -256,7 +256,9 @@ def test_the_readme_has_the_table_of_the_settings() -> None:
     assert written.strip() == table(declared())
 
 
-def test_the_readme_shows_commands_as_they_are() -> None:
+def test_the_readme_shows_commands_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sessions.csv").touch()  # which the README has people write
     shown = list(_commands(README.read_text(encoding="utf-8")))
     assert shown
     for line in shown:

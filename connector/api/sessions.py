@@ -284,7 +284,7 @@ def _read_for_booking(call: Call[NewSessionBody, None]) -> When:
     refuses=(
         *_OF_TIMES,
         *_OF_PLACES,
-        "practitioner_not_named",
+        "practitioner_not_given",
         "client_not_named",
         "practitioner_not_found",
         "client_not_found",
@@ -475,7 +475,7 @@ def _practitioner(call: Call[NewSessionBody, None], db: Connection) -> Practitio
     if (identity is None) == (external_id is None):
         raise RequestError(
             "Say whose session it is, in one way: practitioner_id or practitioner_external_id.",
-            code="practitioner_not_named",
+            code="practitioner_not_given",
             http=422,
             pointer="/practitioner_id",
         )

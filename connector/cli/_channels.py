@@ -26,7 +26,7 @@ def refused(path: str, status: HTTPStatus) -> tuple[str, bytes]:
     if not is_api:
         return "text/plain; charset=utf-8", f"{status.phrase}\n".encode()
     code = "body_too_large" if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "request_malformed"
-    problem = {
+    problem: dict[str, object] = {
         "type": f"{before}{paths.API}/errors/{code}",
         "title": status.phrase,
         "status": status.value,

@@ -21,8 +21,9 @@ from tests.web.stage import Stage
 def document(api: Program) -> dict[str, Any]:
     answer = Program(runtime=api.runtime, client=api.client).get("/openapi.json")
     assert answer.status_code == 200
-    found: dict[str, Any] = answer.json
-    return found
+    found = answer.json
+    assert found is not None
+    return dict(found)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -137,7 +137,7 @@ def test_people_can_be_named_as_the_host_calls_them(api: Program, installed: Sta
     assert (both.status_code, code(both), pointer(both)) == (422, "client_not_named", "/client_id")
     del asked["practitioner_id"]
     neither = api.post("/sessions", asked)
-    assert (neither.status_code, code(neither), pointer(neither)) == (422, "practitioner_not_named", "/practitioner_id")
+    assert (neither.status_code, code(neither), pointer(neither)) == (422, "practitioner_not_given", "/practitioner_id")
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_the_page_says_by_what_a_client_is_told_and_who_has_not_agreed_to_texts(
     assert f"is told by SMS to {NUMBER}, and has agreed to that" in ada.get(path).text
 
     with stage.runtime.database.begin() as db:
-        people.agree_to_texts(db, stage.bobs.id, now=None)
+        people.agree_to_texts(db, stage.bobs.id, None, now=stage.now)
 
     page = ada.get(path).text
     assert f"No texts go to {NUMBER}" in page

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from connector.domain.answering import AnswerPolicy
 from connector.domain.notice import NoticeKind
 from connector.domain.offer import Offer, OfferState
-from connector.domain.people import Client, Medium
+from connector.domain.people import Client, Consent, Medium
 from connector.domain.session import Session
 from connector.ports import Letter, NotSentError
 from connector.sentence import Sentence
@@ -103,4 +103,5 @@ def answering(stage: Stage, **changes: Any) -> Answering:
 def agree(here: Answering, *, now: datetime | None) -> None:
     """Have the client want texts since then, or none any more."""
     with here.stage.runtime.database.begin() as db:
-        people.agree_to_texts(db, here.client.id, now=now)
+        consent = Consent(at=now) if now is not None else None
+        people.agree_to_texts(db, here.client.id, consent, now=here.stage.now)

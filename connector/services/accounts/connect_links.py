@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection as Db
 
 from connector.domain.connect_link import LASTS, ConnectLink, Door, checked
-from connector.domain.people import Practitioner, is_locale
+from connector.domain.people import Practitioner, check_locale
 from connector.errors import NotFoundError, RuleError
 from connector.services import standstill
 from connector.services.accounts import connect
@@ -54,8 +54,8 @@ def make(
     """
     standstill.lock(db, practitioner_id)
     address = checked(return_url, policy.return_origins)
-    if locale and not is_locale(locale):
-        raise RuleError("Write a language like en, de or en_GB.", code="locale_malformed", field="locale")
+    if locale:
+        check_locale(locale)
     if reconnects is not None:
         connection = connections.owned(db, practitioner_id, reconnects)
         connect.check_not_disconnecting(connection)

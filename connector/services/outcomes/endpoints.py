@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from connector.addresses import is_public
 from connector.domain.outcomes import Outcome, OutcomeType
 from connector.domain.people import Actor
+from connector.domain.text import check_external_id
 from connector.errors import InnerAddressError, RuleError
 from connector.services import standstill, upkeep
 from connector.storage import endpoints, installation, ledger, outcomes, people
@@ -47,7 +48,6 @@ __all__ = [
 FORMER_GOOD = timedelta(hours=24)  # the secret before signs beside the new one
 BY_HAND, GONE, FAILING, KEY_LOST = "by_hand", "gone", "failing", "key_lost"
 LONGEST_URL = 2000
-LONGEST_ID = 255
 _SECRET_BYTES = 32
 _CURRENT, _FORMER, _UNTIL = "current", "former", "former_until"
 
@@ -73,6 +73,7 @@ def add(
     standstill.check(db)
     if practitioner_id is not None:
         people.practitioner(db, practitioner_id)
+    check_external_id(external_id or None)
     secret = _new_secret()
     endpoint = Endpoint(
         id=uuid4(),
@@ -81,7 +82,7 @@ def add(
         secrets=seal.seal({_CURRENT: secret}),
         types=frozenset(types),
         practitioner_id=practitioner_id,
-        external_id=_checked_id(external_id),
+        external_id=external_id or None,
         created_at=now,
     )
     endpoints.add(db, endpoint)
@@ -134,7 +135,8 @@ def change(
     if types is not None:
         changed = replace(changed, types=frozenset(types))
     if external_id is not None:
-        changed = replace(changed, external_id=_checked_id(external_id))
+        check_external_id(external_id or None)
+        changed = replace(changed, external_id=external_id or None)
     if changed == endpoint:
         return endpoint
     endpoints.save(db, changed)
@@ -309,18 +311,6 @@ def _is_inner(host: str) -> bool:
 def _check_enabled(endpoint: Endpoint) -> None:
     if not endpoint.is_enabled:
         raise RuleError("This endpoint is disabled, so nothing goes there. Enable it first.", code="endpoint_disabled")
-
-
-def _checked_id(external_id: str | None) -> str | None:
-    if not external_id:
-        return None
-    if len(external_id) > LONGEST_ID or not external_id.isprintable():
-        raise RuleError(
-            "An external id has at most 255 characters that can be printed. Give a shorter one.",
-            code="external_id_malformed",
-            field="external_id",
-        )
-    return external_id
 
 
 def _new_secret() -> str:

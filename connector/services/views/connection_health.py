@@ -123,7 +123,7 @@ def _health(connection: Connection, target: Calendar) -> HealthView:
 
 def _health_of(target: Calendar) -> HealthView:
     if target.paused:
-        why = Sentence(PAUSES[PauseReason(target.paused)])
+        why = Sentence.of(PAUSES[PauseReason(target.paused)], {})
         return HealthView(health=Health.PAUSED, since=target.paused_at, why=why)
     faults = (("written", target.write_fault), ("read", target.read_fault), ("compared", target.compare_fault))
     for what, fault in faults:
@@ -134,6 +134,6 @@ def _health_of(target: Calendar) -> HealthView:
                 what=what,
                 kind=fault.kind,
                 why=fault.words,
-                then=Sentence(WHO[fault.kind]),
+                then=Sentence.of(WHO[fault.kind], {}),
             )
     return HealthView(health=Health.OK)

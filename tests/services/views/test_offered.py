@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from connector.domain.offer import OfferState
+from connector.domain.offer import Offer, OfferState
 from connector.services.views.offered import listed
 from tests.counting import statements
 from tests.services.practice import Practice
@@ -31,7 +31,8 @@ def test_a_page_goes_on_from_its_place_in_an_index_and_nothing_is_sorted(
 
 def test_the_newest_come_first_and_each_page_goes_on_where_the_last_ended(practice: Practice) -> None:
     practice.prompt = False
-    booked, made = practice.book(), []
+    booked = practice.book()
+    made: list[Offer] = []
     for minute in (0, 0, 1, 2):
         practice.wait(minutes=minute)
         made.append(practice.draft(booked, 72 + len(made)))
