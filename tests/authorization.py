@@ -22,7 +22,7 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from connector.api import application
+from connector.api import application, resources
 from connector.api.routes import Route
 from connector.domain.api_key import Scope
 from connector.domain.notice import PauseReason
@@ -183,7 +183,7 @@ def example_of(route: Route) -> dict[str, Any]:
 
 def every_route(stage: Stage) -> list[Asked]:
     """Return every route there is, the pages' first."""
-    declared = {(route.method, route.path): route for route in application.ROUTES}
+    declared = {(route.method, route.path): route for route in resources.ROUTES}
     found = [Asked(method=method, path=rule.rule) for rule in stage.app.url_map.iter_rules() for method in _of(rule)]
     for rule in application.create(stage.runtime).url_map.iter_rules():
         found += [
