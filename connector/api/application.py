@@ -268,9 +268,17 @@ def _encoded(route: Route, answer: Answer | msgspec.Struct) -> _Encoded:
     declared = route.answers[answer.status]
     if (type(answer.body) if answer.body is not None else None) is not declared:
         raise AssertionError(f"{route.name} answers {answer.status} with {type(answer.body).__name__}")
-    etag = answer.etag or str(getattr(answer.body, "version", ""))
+    etag = answer.etag or _version(answer.body)
     body = msgspec.json.encode(answer.body).decode() if answer.body is not None else ""
     return _Encoded(status=answer.status, body=body, etag=etag, location=answer.location)
+
+
+def _version(body: msgspec.Struct | None) -> str:
+    match body:
+        case object(version=int(version)):
+            return str(version)
+        case _:
+            return ""
 
 
 def _response(encoded: _Encoded) -> Response:

@@ -86,7 +86,7 @@ class ConnectionBody(msgspec.Struct, frozen=True, kw_only=True):
     """An account at a calendar service.
 
     Attributes:
-        provider: The service, such as google, outlook or caldav.
+        provider: The service, by its short name.
         label: What the account is called.
         watched: The calendars whose busy times count beside.
     """
@@ -279,7 +279,7 @@ def leave(call: Call[DisconnectBody, None], db: Connection, connection_id: UUID)
         "calendar_being_disconnected",
     ),
     fields={"return_url": "/return_url"},
-    example=NewConnectLinkBody(return_url="https://app.example.org/calendars", provider="caldav"),
+    example=NewConnectLinkBody(return_url="https://app.example.org/calendars"),
 )
 def make_link(call: Call[NewConnectLinkBody, None], db: Connection, practitioner_id: UUID) -> Answer:
     """Whoever opens it within the hour connects an account for this practitioner: hand it to them alone."""

@@ -75,7 +75,7 @@ _SAMPLES: dict[str, Any] = {
     "answers_itself_at": _AT + timedelta(minutes=30),
     "question": "moved",
     "answer": "agreed",
-    "provider": "caldav",
+    "provider": "calendar",
     "left_behind": 0,
     "count": 14,
     "message": "offered",

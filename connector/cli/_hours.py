@@ -27,9 +27,10 @@ _OFF, _USUAL = "off", "usual"
 
 @click.group()
 def hours() -> None:
-    """Show, set and confirm when a practitioner works: times are suggested within these hours alone.
+    """Show, set and confirm when a practitioner works.
 
-    PRACTITIONER is an e-mail address or an id. Hours are what the clock shows where they are, summer and winter.
+    Times are suggested within these hours alone. PRACTITIONER is an e-mail address or an id. Hours are what the
+    clock shows where they are, summer and winter.
     """
 
 
@@ -65,9 +66,9 @@ def show(*, practitioner: str, as_json: bool) -> None:
     "  --hours 2026-12-24 off",
 )
 def set_(*, practitioner: str, changes: tuple[tuple[str, str], ...], as_json: bool) -> None:
-    """Set the hours of weekdays, or of single dates; all others stay as they are shown.
+    """Set the hours of weekdays, or of single dates.
 
-    They count as said from then on: no session that is booked changes them.
+    All others stay as they are shown. They count as said from then on: no session that is booked changes them.
 
     Exit codes: 0 set; 1 refused, such as hours that overlap.
     """
@@ -87,7 +88,9 @@ def set_(*, practitioner: str, changes: tuple[tuple[str, str], ...], as_json: bo
 @click.argument("practitioner")
 @example("pencilled practitioners hours confirm kim@example.org")
 def confirm(*, practitioner: str) -> None:
-    """Confirm the hours that are shown, as they were learnt: no session that is booked changes them any more.
+    """Confirm the hours that are shown, as they were learnt.
+
+    No session that is booked changes them any more.
 
     Exit codes: 0 confirmed; 1 refused.
     """

@@ -67,9 +67,10 @@ def list_(*, endpoint_id: UUID | None, state: str | None, as_json: bool) -> None
     "pencilled deliveries replay --since 2026-12-01T10:00:00+01:00",
 )
 def replay(*, delivery_id: UUID | None, since: datetime | None, endpoint_id: UUID | None) -> None:
-    """Deliver one outcome once more, or all since an instant, under the ids that they had.
+    """Deliver one outcome once more, or all since an instant.
 
-    Since an instant: in their order, to every endpoint that is enabled or to one, also what it never got.
+    Under the ids that they had. Since an instant: in their order, to every endpoint that is enabled or to one, also
+    what it never got.
 
     Exit codes: 0 they are on their way; 1 refused; 2 neither a delivery nor an instant is named, or both.
     """

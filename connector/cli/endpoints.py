@@ -38,10 +38,10 @@ def endpoints() -> None:
     "pencilled endpoints add https://host.example/moves --type session.moved --type session.cancelled",
 )
 def add(*, url: str, types: tuple[str, ...], practitioner: str | None, external_id: str | None, as_json: bool) -> None:
-    """Have outcomes posted to an address from now on, signed by a secret that is shown this once.
+    """Have outcomes posted to an address from now on.
 
-    The address begins with https://, unless CONNECTOR_INNER_HOSTS allows its host. How to check a signature is told in
-    docs/webhooks.md.
+    They are signed by a secret, which is shown this once. The address begins with https://, unless
+    CONNECTOR_INNER_HOSTS allows its host. How to check a signature is told in docs/webhooks.md.
 
     Exit codes: 0 added; 1 refused.
     """
@@ -128,7 +128,9 @@ def enable(*, endpoint_id: UUID) -> None:
 @click.argument("endpoint_id", type=click.UUID)
 @example(f"pencilled endpoints disable {_ID}")
 def disable(*, endpoint_id: UUID) -> None:
-    """Let nothing go to an endpoint; what happens waits for thirty days.
+    """Let nothing go to an endpoint.
+
+    What happens waits for thirty days.
 
     Exit codes: 0 done; 1 refused.
     """
@@ -157,9 +159,9 @@ def remove(*, endpoint_id: UUID) -> None:
 @click.argument("endpoint_id", type=click.UUID)
 @example(f"pencilled endpoints test {_ID}")
 def test(*, endpoint_id: UUID) -> None:
-    """Post an `endpoint.test` to an endpoint, whatever types it wants.
+    """Post an `endpoint.test` to an endpoint.
 
-    That is done by whoever carries out what is due: `pencilled serve`, or `pencilled worker`.
+    Whatever types it wants. That is done by whoever carries out what is due: `pencilled serve`, or `pencilled worker`.
 
     Exit codes: 0 it is on its way; 1 refused.
     """

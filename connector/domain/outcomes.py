@@ -231,6 +231,13 @@ def _message(fact: facts.NoticeSent | facts.NoticeRefused | facts.NoticeInDoubt)
     return MessageDetails(message=fact.kind, medium=fact.medium, to=NOTICES[NoticeKind(fact.kind)].to.value)
 
 
+def _is_told(fact: Fact) -> bool:
+    """Whether a host is told of a message: a sign-in link is no business of theirs; another version may have kinds."""
+    if isinstance(fact, facts.NoticeSent | facts.NoticeRefused | facts.NoticeInDoubt):
+        return fact.session_id is not None and fact.kind in _KINDS
+    return True
+
+
 _T = OutcomeType
 ROWS: Mapping[type[Fact], Row] = {
     facts.SessionBooked: Row(
@@ -361,7 +368,7 @@ SILENT: frozenset[type[Fact]] = frozenset(
     }
 )
 _DETAILS = {row.type: row.details for row in ROWS.values()} | {_T.ENDPOINT_TEST: Details}
-_ABOUT_SESSIONS = (facts.NoticeSent, facts.NoticeRefused, facts.NoticeInDoubt)  # a sign-in link is no host's business
+_KINDS = frozenset(kind.value for kind in NoticeKind)
 
 
 def details_of(type_: OutcomeType) -> _DetailsClass:
@@ -374,7 +381,7 @@ def outcomes(happened: Iterable[Fact]) -> Iterator[Outcome]:
     first: OutcomeType | None = None
     for fact in happened:
         row = ROWS.get(type(fact))
-        if row is None or (isinstance(fact, _ABOUT_SESSIONS) and fact.session_id is None):
+        if row is None or not _is_told(fact):
             continue
         yield Outcome(
             type=row.type,

@@ -26,10 +26,24 @@ def every_command() -> list[tuple[str, ...]]:
     for name in OURS:
         command = main.get_command(context, name)
         assert command is not None
-        found.append((name,))
-        if isinstance(command, click.Group):
-            found += [(name, sub) for sub in sorted(command.commands)]
+        found += _within(command, (name,))
     return found
+
+
+def _within(command: click.Command, words: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """A command and, if it is a group, all that are in it."""
+    subcommands = command.commands if isinstance(command, click.Group) else {}
+    return [words, *(one for name in sorted(subcommands) for one in _within(subcommands[name], (*words, name)))]
+
+
+def _is_group(words: tuple[str, ...]) -> bool:
+    command: click.Command = main
+    for word in words:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(main), word)
+        assert found is not None
+        command = found
+    return isinstance(command, click.Group)
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
@@ -66,8 +80,7 @@ def test_every_command_shows_an_example_of_itself() -> None:
     for words in every_command():
         shown = CliRunner().invoke(main, [*words, "--help"])
         assert shown.exit_code == 0
-        is_group = isinstance(main.get_command(click.Context(main), words[0]), click.Group)
-        if len(words) == 2 or not is_group:
+        if not _is_group(words):
             assert "Example:" in shown.output, words
             assert f"pencilled {' '.join(words)}" in shown.output.partition("Example:")[2], words
 

@@ -19,7 +19,7 @@ from tests.outbox.people import BRAND, FROM, letter
 from tests.outbox.variations import every, to
 
 TEMPLATES = Path(wording.__file__).parent / "templates"
-COMMANDS = "pencilled doctor connections list resume restored follow calendars clients change"
+COMMANDS = "pencilled doctor connections list resume restored follow calendars clients change endpoints enable"
 STORED = {word.value for words in (NoticeKind, PauseReason, RevertReason, Righting) for word in words}
 INSIDE = re.compile(f"{OPENS}[^{OPENS}{CLOSES}]*{CLOSES}")
 

@@ -16,8 +16,12 @@ from connector.storage.tables import clients, occupancy, practitioners, sessions
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
+def _is_needed_text(column: sa.Column[object]) -> bool:
+    return isinstance(column.type, sa.String | sa.Text) and not column.nullable
+
+
 def practitioner(db: sa.Connection) -> UUID:
-    values = {column.name: "x" for column in practitioners.c if isinstance(column.type, sa.String | sa.Text)}
+    values = {column.name: "x" for column in practitioners.c if _is_needed_text(column)}
     values |= dict.fromkeys(("buffer_seconds", "session_level", "hold_level"), 0)  # type: ignore[arg-type]
     identity = uuid4()
     row = values | {"id": identity, "email": f"{identity}@example.org", "created_at": START}
@@ -27,9 +31,9 @@ def practitioner(db: sa.Connection) -> UUID:
 
 def session(db: sa.Connection, practitioner_id: UUID) -> UUID:
     client, identity = uuid4(), uuid4()
-    texts = {column.name: "x" for column in clients.c if isinstance(column.type, sa.String | sa.Text)}
+    texts = {column.name: "x" for column in clients.c if _is_needed_text(column)}
     db.execute(sa.insert(clients).values(texts | {"id": client, "created_at": START}))
-    values = {column.name: "x" for column in sessions.c if isinstance(column.type, sa.String | sa.Text)}
+    values = {column.name: "x" for column in sessions.c if _is_needed_text(column)}
     times = dict.fromkeys(("starts_at", "ends_at", "stamp", "created_at"), START)
     row = values | times | {"id": identity, "uid": str(identity), "practitioner_id": practitioner_id}
     row |= {"client_id": client, "local_start": START.replace(tzinfo=None), "revision": 0}

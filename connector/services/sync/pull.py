@@ -389,16 +389,19 @@ def _units(
 def _refresh_free_busy(db: Connection, stored: Snapshot, changes: Changes, now: datetime) -> None:
     """Have free/busy read again if an event that is not ours has changed; else what is stored still holds.
 
-    Where nobody wants to know it, it is read once somebody does.
+    Where nobody wants to know it, it is read once somebody does; after a whole look, which tells of no change and may
+    hide one, it is read all the same if it ever was.
     """
     hrefs = {mirror.ref.href for mirror in stored.mirrors}
     changed_hrefs = {changed.href for changed in changes.changed} | set(changes.gone)
     key = Key(Kind.BUSY, str(stored.calendar.id))
     if changed_hrefs - hrefs or changes.full:
         practitioner_id = stored.calendar.practitioner_id
-        if offers.undecided(db, practitioner_id) or free_busy.asked_lately(db, practitioner_id, now=now) is not None:
+        is_wanted = changes.full and stored.calendar.busy_at is not None
+        is_wanted = is_wanted or bool(offers.undecided(db, practitioner_id))
+        if is_wanted or free_busy.asked_lately(db, practitioner_id, now=now) is not None:
             ledger.touch(db, key, due_at=now, lane=stored.calendar.lane, urgency=Urgency.LOOK)
-        elif not ledger.waits(db, key):
+        elif not changes.full and not ledger.waits(db, key):
             busy.outdate(db, stored.calendar.id, now=now)
     elif not ledger.waits(db, key):
         busy.confirm(db, stored.calendar.id, now=now)

@@ -363,7 +363,10 @@ def test_every_word_of_a_label_is_of_a_closed_list_or_the_slug_of_a_provider(
             told.setdefault(label, set()).add(word)
     assert told.pop("provider") == {"memory"}
     assert {len(told.pop("version")), len(told.pop("step"))} == {1}
-    lists = {name: {*words, counters.OTHER} for counter in counters.COUNTERS for name, words in counter.labels.items()}
+    lists: dict[str, set[str]] = {}
+    for counter in counters.COUNTERS:
+        for name, words in counter.labels.items():
+            lists.setdefault(name, {counters.OTHER}).update(words)
     lists["trouble"] |= {metrics.NO_TROUBLE}
     lists |= {"role": {role.value for role in CalendarRole}}
     lists |= {"state": {*measures.WORK_STATES, metrics.AT_WORK}}
