@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, update_wrapper
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -26,10 +24,11 @@ from connector.api.bodies import LARGEST_BODY
 from connector.api.call import Answer, Call, precondition_required
 from connector.api.cursors import Cursor
 from connector.api.description import described
-from connector.api.resources import ROUTES
+from connector.api.resources import EVENTS, ROUTES
 from connector.api.routes import Route
 from connector.domain.api_key import ApiKey
 from connector.errors import RequestError, RuleError, StandstillError
+from connector.failures import trace
 from connector.language import wishes
 from connector.language.catalogues import Language
 from connector.runtime import Runtime
@@ -54,13 +53,12 @@ class _Api(Flask):
         exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> None:
         """Log a fault by its kind and place: messages may carry names."""
-        frames = traceback.extract_tb(exc_info[2])[-3:]
         log.error(
             "api_failed",
             endpoint=request.endpoint,
             method=request.method,
             error=exc_info[0].__name__ if exc_info[0] else None,
-            where=[f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames],
+            where=trace(exc_info[1])[-3:] if isinstance(exc_info[1], Exception) else [],
         )
 
 
@@ -79,7 +77,7 @@ class _Document:
 
     def __call__(self) -> dict[str, Any]:
         if self._made is None:
-            self._made = openapi.document(ROUTES, public_url=self._url)
+            self._made = openapi.document(ROUTES, EVENTS, public_url=self._url)
         return self._made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -42,26 +42,19 @@ class Event:
     example: msgspec.Struct
 
 
-_EVENTS: list[Event] = []
-
-
-def tells(events: Iterable[Event]) -> None:
-    """Have the document describe these in its `webhooks`."""
-    _EVENTS.extend(events)
-
-
-def document(routes: Iterable[Route], *, public_url: str) -> dict[str, Any]:
+def document(routes: Iterable[Route], events: Sequence[Event], *, public_url: str) -> dict[str, Any]:
     """Return the document of an installation; asked within its application.
 
     Args:
         routes: Those that there are.
+        events: What hosts are sent, for its `webhooks`.
         public_url: Where it is.
     """
     described: dict[str, Any] = deepcopy(SPEC.spec)
     schemas = described["components"]["schemas"]
     for name in ("ValidationError", "ValidationErrorElement"):
         schemas.pop(name, None)
-    for name, schema in _schemas(Problem, *(event.body for event in _EVENTS)).items():
+    for name, schema in _schemas(Problem, *(event.body for event in events)).items():
         schemas.setdefault(name, schema)
     for schema in schemas.values():
         _tell_of_fields(schema)
@@ -73,7 +66,7 @@ def document(routes: Iterable[Route], *, public_url: str) -> dict[str, Any]:
     described["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "An API key: `pencilled keys api add`."}
     }
-    described["webhooks"] = {event.type: {"post": _sent(event)} for event in _EVENTS}
+    described["webhooks"] = {event.type: {"post": _sent(event)} for event in events}
     return described
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from connector.api import events as told
-from connector.api import openapi
 from connector.api.availability import hours_resource as hours
 from connector.api.availability import resource as availability
 from connector.api.busy_feeds import resource as busy_feeds
@@ -35,4 +34,4 @@ RESOURCES = (
     events,
 )
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.routes)
-openapi.tells(told.every())
+EVENTS = tuple(told.every())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -22,6 +20,7 @@ from connector import paths
 from connector.domain.notice_table import Link
 from connector.domain.people import readable_address
 from connector.errors import NotFoundError, RuleError, StandstillError
+from connector.failures import trace
 from connector.runtime import Runtime
 from connector.services import standstill
 from connector.services.signing_in import browsers
@@ -86,13 +85,12 @@ class _Pages(Flask):
         exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> None:
         """Log a fault by its kind and place: paths carry tokens, and messages may carry names."""
-        frames = traceback.extract_tb(exc_info[2])[-3:]
         log.error(
             "page_failed",
             endpoint=request.endpoint,
             method=request.method,
             error=exc_info[0].__name__ if exc_info[0] else None,
-            where=[f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames],
+            where=trace(exc_info[1])[-3:] if isinstance(exc_info[1], Exception) else [],
         )
 
 

@@ -111,7 +111,7 @@ def read_place(text: str) -> tuple[int, int]:
 
 
 def overview(db: Connection) -> EndpointsShown:
-    """Return what the page of deliveries shows; in a constant number of statements."""
+    """Return all endpoints and what became of what was sent to them; in a constant number of statements."""
     return EndpointsShown(endpoints=endpoints.every(db), counts=outcomes.counts(db), deliveries=shown(db))
 
 

@@ -199,6 +199,21 @@ def test_something_new_that_nobody_has_read_makes_what_is_known_old(practice: Pr
     assert not ask(practice).taken.complete, "though the feed was quiet"
 
 
+@on_sqlite
+def test_a_whole_look_tells_of_no_change_and_may_hide_one_so_what_is_known_is_read_again(
+    practice: Practice, calendar: Calendar
+) -> None:
+    practice.carry_out()
+    read_free_busy(practice, calendar)
+    remote(practice).add_foreign(when(48).span)
+    remote(practice).expire_tokens()
+    notify(practice, calendar)
+    practice.carry_out()
+    found = ask(practice)
+    assert found.taken.complete
+    assert (when(48).span, "outside_event") in reasons(found)
+
+
 def test_nothing_is_free_that_has_begun_nor_for_somebody_who_takes_no_bookings(practice: Practice) -> None:
     today = Span.of(practice.now - timedelta(hours=5), timedelta(hours=12))  # it is 10:00
     practice.wait(minutes=2, seconds=30)
