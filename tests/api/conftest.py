@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from threading import Thread
 from typing import Protocol
 from uuid import UUID
 
 import pytest
-from waitress import create_server
 
 from connector import app
 from connector.domain.api_key import Scope
 from connector.storage.database import Database
 from tests.api.program import Program, program
 from tests.conftest import Clock
+from tests.serving import served
 from tests.web.stage import Stage, make_runtime, make_stage
 
 
@@ -65,11 +64,5 @@ def _installed(database: Database, url: str, clock: Clock) -> Stage:
 @contextmanager
 def serving(stage: Stage) -> Iterator[str]:
     """Serve an installation over HTTP, as `pencilled serve` does, and return where."""
-    server = create_server(stage.app, host="127.0.0.1", port=0, threads=8, clear_untrusted_proxy_headers=True)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}"
-    finally:
-        server.trigger.pull_trigger(server.close)  # by its own thread, which may be waiting for what would be closed
-        thread.join(10)
+    with served(stage.app, clear_untrusted_proxy_headers=True) as port:
+        yield f"http://127.0.0.1:{port}"

@@ -10,40 +10,23 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import sqlalchemy as sa
 from flask import Flask, Response
-from waitress import create_server
 
 from connector import app
 from connector.domain.api_key import Scope
 from connector.services import api_keys
 from connector.storage import migrations
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+from tests.serving import served
 
 ROUNDS, REQUESTS, AT_ONCE = 7, 200, 8
 _BODY = b'{"name": "Booking site", "scopes": ["read"]}'
-
-
-@contextmanager
-def served(application: WSGIApplication) -> Iterator[int]:
-    """Serve an application, and return its port."""
-    server = create_server(application, host="127.0.0.1", port=0, threads=8)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    yield int(server.effective_port)
-    server.close()
-    thread.join(10)
 
 
 def load(port: int, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Callable[[], None]:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
-from threading import Thread
 
 import msgspec
 import pytest
-from waitress import create_server
 
 from connector.cli._channels import Channel, refused
+from tests.serving import served
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    server = create_server(lambda _environ, _start: [], host="127.0.0.1", port=0, max_request_body_size=10)
-    server.channel_class = Channel
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    yield server.effective_port
-    server.close()
-    thread.join(10)
+    with served(lambda _environ, _start: [], channels=Channel, max_request_body_size=10) as port:
+        yield port
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,11 +17,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
-from waitress import create_server
 
 from connector.domain.offer import OfferState
 from connector.services.views.sessions import session_page
 from tests.conftest import missing
+from tests.serving import served
 from tests.web.stage import Stage
 
 if TYPE_CHECKING:
@@ -79,13 +78,9 @@ class Door:
 
 @pytest.fixture(scope="module")
 def door() -> Iterator[tuple[Door, str]]:
-    served = Door()
-    server = create_server(served, host="127.0.0.1", port=0, threads=4)
-    serving = Thread(target=server.run)
-    serving.start()
-    yield served, f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    serving.join(10)
+    door = Door()
+    with served(door, threads=4) as port:
+        yield door, f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +101,8 @@ def chromium(door: tuple[Door, str], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def page(chromium: webdriver.Chrome, door: tuple[Door, str], stage: Stage) -> Page:
-    served, address = door
-    served.app = stage.app
+    serving, address = door
+    serving.app = stage.app
     chromium.get("about:blank")
     chromium.delete_all_cookies()
     page = Page(chromium, address)

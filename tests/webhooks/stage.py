@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import uuid4
 
 from flask import Flask
 from sqlalchemy import Connection
-from waitress.server import create_server
 
 import providers
 import webhooks
@@ -85,28 +82,6 @@ def google_headers(notification: Notification) -> dict[str, str]:
         "X-Goog-Resource-State": "exists",
         "X-Goog-Message-Number": "2",
     }
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[int]:
-    """Serve an application as the product does in one process, and yield its port."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=THREADS)
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.is_set():
-            server.asyncore.loop(timeout=0.1, count=1, map=server._map)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield int(server.effective_port)
-    finally:
-        stop.set()
-        thread.join(10)
-        server.task_dispatcher.shutdown()
-        server.close()
-        server.asyncore.close_all(server._map)
 
 
 class Caller:

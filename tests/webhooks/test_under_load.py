@@ -31,9 +31,10 @@ from tests.domain.examples import NOW
 from tests.services import connected
 from tests.services.channels import pull
 from tests.services.practice import Practice
+from tests.serving import served
 from tests.work.worker import real_time
 
-from .stage import Caller, add_channel, google_headers, live, pushing_calendars, runtime_of, served, webhooks_alone
+from .stage import THREADS, Caller, add_channel, google_headers, live, pushing_calendars, runtime_of, webhooks_alone
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +108,7 @@ def storm(runtime: Runtime, practice: Practice, *, notifications: int, calendars
     """
     scene = Storm(practice, live(runtime), calendars)
     engine = Engine(practice.database, scene.handle, broker_url="memory://", clock=scene.runtime.clock, threads=4)
-    with served(webhooks_alone(scene.runtime)) as port:
+    with served(webhooks_alone(scene.runtime), threads=THREADS) as port:
         engine.start()
         try:
             scene.wait()
