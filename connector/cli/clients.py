@@ -15,7 +15,7 @@ from connector.cli._shapes import when_text
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table, warn
 from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
-from connector.services import conversations
+from connector.services import beliefs, conversations
 from connector.services import people as changing
 from connector.services.numbers import check_number, is_doubtful
 from connector.services.views.phrases import LETTERS
@@ -112,7 +112,7 @@ def readdress(*, client_id: UUID, email: str) -> None:
     with runtime.database.begin() as db:
         before = published.of_client(db, client_id)
         person = conversations.readdress(db, client_id, email, by=operator(), now=runtime.clock())
-        letters = conversations.next_to_client(db, client_id, now=runtime.clock())
+        letters = beliefs.next_to_client(db, client_id, now=runtime.clock())
         after = published.of_client(db, client_id)
     if Medium.EMAIL in person.reachable:
         good(f"{person.name} is told at {person.email} from now on, and of what stands at once.")
@@ -167,7 +167,7 @@ def change(
     with runtime.database.begin() as db:
         before = published.of_client(db, client_id)
         person = changing.change_client(db, client_id, changes, by=operator(), now=runtime.clock())
-        letters = conversations.next_to_client(db, client_id, now=runtime.clock())
+        letters = beliefs.next_to_client(db, client_id, now=runtime.clock())
         after = published.of_client(db, client_id)
     good(f"{person.name} is changed.")
     _doubt(person)

@@ -17,6 +17,7 @@ from connector.domain.offer import OfferState
 from connector.domain.people import CLOCK, Actor, Client, Medium, Practitioner, Role
 from connector.domain.session import Session, SessionState
 from connector.services import conversations, notices, standstill
+from connector.services.beliefs import told_by
 from connector.storage import conversations as stored
 from connector.storage import offers, people, sessions, timeline
 from connector.storage.messages import Message
@@ -152,7 +153,7 @@ def lose(
     """
     for practitioner in practitioners.values():
         theirs = [one for one in own if one.practitioner_id == practitioner.id and one.when.span.start > now]
-        untold = [one for one in theirs if one.id == unheard or not conversations.told_by(db, one, now=now)]
+        untold = [one for one in theirs if one.id == unheard or not told_by(db, one, now=now)]
         for session in theirs:
             conversations.witness(db, practitioner, client, session, now=now)
         booked = [one for one in theirs if one.state is SessionState.BOOKED]

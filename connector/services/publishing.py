@@ -20,7 +20,7 @@ from connector.domain.people import LONGEST_NAME, NAME, Actor, Client, Level, Me
 from connector.domain.session import Session, SessionState
 from connector.domain.text import one_line
 from connector.errors import NotFoundError, RuleError
-from connector.services import conversations, notices, standstill
+from connector.services import beliefs, conversations, notices, standstill
 from connector.services.capabilities import REMEMBERED
 from connector.services.people import check_not_erased
 from connector.storage import conversations as stored_conversations
@@ -148,7 +148,7 @@ def open_for_client(
     is_told = former is not None and now < former.made_at + TOLD_EVERY
     published.add(db, new, conversation_id=None if is_told else _tell(db, client, own, new, now=now))
     for session in own:
-        if not session.published and not conversations.may_be_invited(db, client, session):
+        if not session.published and not beliefs.may_be_invited(db, client, session):
             _publish(db, client, replace(session, published=True), by=by, now=now)
     return new
 

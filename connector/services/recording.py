@@ -32,7 +32,7 @@ from connector.domain.question import Question, drop
 from connector.domain.session import Session, SessionState
 from connector.domain.span import When
 from connector.errors import RuleError
-from connector.services import conversations, notices, standstill
+from connector.services import beliefs, conversations, notices, standstill
 from connector.services.policy import Policy
 from connector.storage import (
     calendars,
@@ -190,7 +190,7 @@ def _tell(db: Connection, case: Case, decision: Decision, now: datetime) -> None
         case.practitioner,
         case.client,
         conflict=decision.conflict,
-        unasked=lapsed is not None and not conversations.was_asked(db, case.client, decision.session, lapsed),
+        unasked=lapsed is not None and not beliefs.was_asked(db, case.client, decision.session, lapsed),
     )
     if notice is not None:
         notices.tell(db, notice, key=notices.key_of(notice), practitioner_id=case.practitioner.id, now=now)

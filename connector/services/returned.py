@@ -18,7 +18,7 @@ from connector.failures import tell
 from connector.inbox.reports import Bounce, Undelivered
 from connector.sentence import Sentence
 from connector.services import notices
-from connector.services.conversations import remembered
+from connector.services.beliefs import remembered
 from connector.storage import conversations, ledger, messages, people, timeline
 from connector.storage.conversations import StoredConversation
 from connector.storage.ledger import Key, Kind

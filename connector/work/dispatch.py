@@ -26,7 +26,7 @@ from connector.errors import (
 from connector.ports import RemoteCalendar, asking_first
 from connector.runtime import Runtime
 from connector.sentence import Sentence
-from connector.services import consent, conversations, fetching, receiving, standstill, texts, upkeep
+from connector.services import consent, fetching, handing_over, receiving, standstill, texts, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.outcomes.delivering import Delivering
 from connector.services.scheduling import offers, questions
@@ -56,7 +56,7 @@ def handler(runtime: Runtime) -> Handler:
                 return _recorded(runtime, claim.key.kind, identity, running)
             case Kind.CONVERSATION:
                 with asking_first(running.keep):
-                    return conversations.converse(
+                    return handing_over.converse(
                         runtime.database,
                         runtime.policy,
                         runtime.sender,

@@ -18,7 +18,7 @@ from icalendar import Calendar
 from connector.domain.notice import Choice, Notice, NoticeKind
 from connector.domain.offer import OfferState
 from connector.domain.session import Session, SessionState
-from connector.services import conversations
+from connector.services import beliefs
 from connector.services.sync import push
 from connector.storage import conversations as stored_conversations
 from connector.storage import doubts, ledger, messages, migrations, remote_changes, tables
@@ -128,7 +128,7 @@ def check_nothing_waits(storm: Storm) -> None:
             for session in diary.sessions:
                 for stored in stored_conversations.of_session(db, session.id):
                     assert stored.letter_id is None
-                    assert conversations.waiting(db, stored, now=real_now()) is None
+                    assert beliefs.waiting(db, stored, now=real_now()) is None
         assert db.execute(sa.select(sa.func.count()).select_from(tables.pending_notices)).scalar_one() == 0
         log = db.execute(sa.select(tables.messages)).all()
     states = {row.message_id: MessageState(row.state) for row in log}

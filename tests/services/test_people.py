@@ -16,7 +16,7 @@ from connector.domain.notice import Notice, NoticeKind
 from connector.domain.people import Actor, Client, Practitioner, Role
 from connector.domain.session import Session
 from connector.errors import RuleError, TimeTakenError
-from connector.services import conversations
+from connector.services import beliefs
 from connector.services import people as changing
 from connector.services.views.sessions import session_page
 from connector.storage import people
@@ -39,7 +39,7 @@ def change(practice: Practice, **changes: object) -> Sequence[Notice]:
 
     def do(db: sa.Connection) -> Sequence[Notice]:
         changed = changing.change_client(db, practice.alex.id, changes, by=ROOT, now=practice.now)
-        return conversations.next_to_client(db, changed.id, now=practice.now)
+        return beliefs.next_to_client(db, changed.id, now=practice.now)
 
     return act(practice, do)
 

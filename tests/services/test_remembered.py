@@ -10,7 +10,7 @@ from connector.domain.next_letter import Standing, next_letter
 from connector.domain.notice import Choice, Notice, NoticeKind
 from connector.domain.people import Medium
 from connector.domain.session import Session, SessionState
-from connector.services.conversations import remembered
+from connector.services.beliefs import remembered
 from connector.storage.messages import Message, MessageState
 from tests.domain.conversations import BASIS, World
 from tests.domain.examples import NOW, when

@@ -24,7 +24,7 @@ from connector.domain.reconcile import MirrorState
 from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.language.offered import ENGLISH_ONLY, Languages
-from connector.services import conversations as conversing
+from connector.services import beliefs
 from connector.services.policy import Policy
 from connector.services.scheduling import mails
 from connector.services.sync import free_busy
@@ -272,7 +272,7 @@ def session_page(
         is_told=session_id not in conversations.unreached(db, practitioner_id),
         version=rules.version(session, offers.in_state(db, session_id, OfferState.OPEN)),
         is_night=by_day(now, client.zone) != now,
-        told_by=tuple(conversing.told_by(db, session, now=now)),
+        told_by=tuple(beliefs.told_by(db, session, now=now)),
         calendars=views,
         missing_in=missing.get(EntryKey(kind=EntryKind.SESSION, id=session.id), ()),
         question=question,
@@ -309,7 +309,7 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
         offer = open_offers.get(session.id)
         is_coming = session.when.span.start > now
         is_unheard, is_doubted = is_coming and session.id in unheard, is_coming and session.id in doubted
-        told_by = tuple(conversing.told_by(db, session, now=now)) if is_unheard or is_doubted else ()
+        told_by = tuple(beliefs.told_by(db, session, now=now)) if is_unheard or is_doubted else ()
         row = SessionRow(
             session=session,
             client_name=names[session.client_id],
@@ -372,7 +372,7 @@ def _message_views(db: Connection, session_id: UUID, teller: Teller, *, now: dat
     for message in messages.of_session(db, session_id):
         yield _message_view(message, teller)
     for conversation in conversations.of_session(db, session_id):
-        notice = None if conversation.letter_id else conversing.waiting(db, conversation, now=now)
+        notice = None if conversation.letter_id else beliefs.waiting(db, conversation, now=now)
         if notice is not None:
             yield MessageView(
                 kind=notice.kind,
@@ -384,7 +384,7 @@ def _message_views(db: Connection, session_id: UUID, teller: Teller, *, now: dat
                 begun_at=None,
                 sent_at=None,
                 error="",
-                leaves_at=_later(conversing.leaves_at(db, conversation, notice, now=now), now),
+                leaves_at=_later(beliefs.leaves_at(db, conversation, notice, now=now), now),
             )
 
 
