@@ -11,7 +11,7 @@ from connector import app
 from connector.storage.database import Database
 from tests.authorization import KEYS, ROLES, every_route, world
 from tests.conftest import Clock
-from tests.web.stage import Stage, make_runtime, make_stage
+from tests.web.stage import Stage, stage_of
 
 TABLE = Path(__file__).parent / "data" / "authorization.csv"
 WORDS = {"open", "signin", "401", "403", "404", "405", "ended", "malformed"}
@@ -19,9 +19,8 @@ WORDS = {"open", "signin", "401", "403", "404", "405", "ended", "malformed"}
 
 @pytest.fixture
 def installed(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
-    runtime = make_runtime(sqlite_database, sqlite_url, clock, api_rate=1_000_000)
-    stage = make_stage(runtime, clock)
-    stage.app = app.create_app(runtime)
+    stage = stage_of(sqlite_database, sqlite_url, clock, api_rate=1_000_000)
+    stage.app = app.create_app(stage.runtime)
     return stage
 
 

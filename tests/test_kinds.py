@@ -29,7 +29,7 @@ from connector.services.views import phrases
 from connector.storage.database import Database
 from tests.conftest import Clock
 from tests.outbox.people import BRAND, FROM, letter, notice
-from tests.web.stage import Stage, make_runtime, make_stage
+from tests.web.stage import Stage, stage_of
 
 IDENTITY = UUID(int=9)
 APART = (NoticeKind.ANSWER_CODE, NoticeKind.SUBSCRIBED)  # told in conversations of their own
@@ -50,7 +50,7 @@ every_question = pytest.mark.parametrize("row", QUESTION_ROWS, ids=lambda row: r
 
 @pytest.fixture
 def stage(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
-    return make_stage(make_runtime(sqlite_database, sqlite_url, clock), clock)
+    return stage_of(sqlite_database, sqlite_url, clock)
 
 
 def test_every_kind_of_notice_has_one_row() -> None:

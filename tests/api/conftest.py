@@ -19,7 +19,7 @@ from connector.storage.database import Database
 from tests.api.program import Program, program
 from tests.conftest import Clock
 from tests.serving import served
-from tests.web.stage import Stage, make_runtime, make_stage
+from tests.web.stage import Stage, stage_of
 
 
 class MakesKeys(Protocol):
@@ -56,7 +56,7 @@ def key(installed: Stage) -> MakesKeys:
 
 
 def _installed(database: Database, url: str, clock: Clock) -> Stage:
-    stage = make_stage(make_runtime(database, url, clock), clock)
+    stage = stage_of(database, url, clock)
     stage.app = app.create_app(stage.runtime)
     return stage
 

@@ -8,12 +8,12 @@ from connector.storage.database import Database
 from tests.conftest import Clock
 from tests.web.desk import Desk, desk
 from tests.web.services import SERVICES, google_service, memory_service
-from tests.web.stage import Stage, make_runtime, make_stage
+from tests.web.stage import Stage, stage_of
 
 
 @pytest.fixture
 def stage(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
-    return make_stage(make_runtime(sqlite_database, sqlite_url, clock), clock)
+    return stage_of(sqlite_database, sqlite_url, clock)
 
 
 @pytest.fixture(params=list(SERVICES))

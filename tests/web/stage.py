@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +39,7 @@ from connector.storage.ledger import Kind
 from connector.storage.seal import Seal
 from connector.storage.tables import signins
 from connector.web import pages
+from providers.memory import provider as memory
 from tests.conftest import Clock
 from tests.work.driver import Driver
 
@@ -102,13 +106,19 @@ class Stage:
 
     runtime: Runtime
     clock: Clock
-    app: Flask
     ada: Practitioner
     kim: Client
     session: Session
     bob: Practitioner
     lou: Client
     bobs: Session
+
+    @cached_property
+    def app(self) -> Flask:
+        """The pages alone, made when they are first asked for; a test that needs more puts it here."""
+        app = pages.create(self.runtime)
+        app.jinja_env.bytecode_cache = _TEMPLATES
+        return app
 
     @property
     def now(self) -> datetime:
@@ -214,21 +224,48 @@ def make_stage(runtime: Runtime, clock: Clock) -> Stage:
             people.add_client(db, client, now=clock())
         session = _book(db, runtime, ada, kim, when)
         bobs = _book(db, runtime, bob, lou, when)
-    app = pages.create(runtime)
-    app.jinja_env.bytecode_cache = _TEMPLATES
-    stage = Stage(
-        runtime=runtime,
-        clock=clock,
-        app=app,
-        ada=ada,
-        kim=kim,
-        session=session,
-        bob=bob,
-        lou=lou,
-        bobs=bobs,
-    )
+    stage = Stage(runtime=runtime, clock=clock, ada=ada, kim=kim, session=session, bob=bob, lou=lou, bobs=bobs)
     stage.mail()
     return stage
+
+
+def stage_of(database: Database, url: str, clock: Clock, **choices: Any) -> Stage:
+    """Put together and fill an installation; on SQLite it is filled once a run, and from then on copied."""
+    runtime = make_runtime(database, url, clock, **choices)
+    if not database.embedded:
+        return make_stage(runtime, clock)
+    key = f"{replace(runtime.settings, database_url='')} {clock()}"
+    with closing(sqlite3.connect(str(sa.make_url(url).database))) as file:
+        assert not file.execute("SELECT count(*) FROM practitioners").fetchone()[0], "people are here already"
+        if key not in _FILLED:
+            stage = make_stage(runtime, clock)
+            content = sqlite3.connect(":memory:")
+            file.backup(content)
+            _FILLED[key] = Filled(stage=stage, letters=tuple(_sent(runtime)), content=content)
+            return stage
+        filled = _FILLED[key]
+        filled.content.backup(file)
+    for person in (filled.stage.ada, filled.stage.bob):
+        memory.forget(str(person.id))  # an account of a test before has their id, too
+    _sent(runtime).extend(filled.letters)
+    return replace(filled.stage, runtime=runtime, clock=clock)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What an installation looks like once people are in it and have been told."""
+
+    stage: Stage
+    letters: tuple[Letter, ...]
+    content: sqlite3.Connection
+
+
+_FILLED: dict[str, Filled] = {}
+
+
+def _sent(runtime: Runtime) -> list[Letter]:
+    assert isinstance(runtime.sender, NotedMail)
+    return runtime.sender.letters
 
 
 def _book(db: sa.Connection, runtime: Runtime, practitioner: Practitioner, client: Client, when: When) -> Session:
