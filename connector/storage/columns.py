@@ -1,12 +1,17 @@
-"""The metadata all tables share, and the one column type for instants."""
+"""What tables share: the metadata, the column type for instants, and columns that several have."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Integer, MetaData, String
 from sqlalchemy.types import TypeDecorator
+
+from connector.domain.text import LONGEST_EXTERNAL_ID
+
+ZONE = String(64)
+COUNTER = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
     naming_convention={
@@ -38,3 +43,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def external_id() -> Column[str]:
+    """Return what the host calls a row; NULL where it has no name of its own for it."""
+    return Column("external_id", String(LONGEST_EXTERNAL_ID))
+
+
+def version() -> Column[int]:
+    """Return how often a row has changed, or what is shown of it; raised by `storage/versions.py` alone."""
+    return Column("version", Integer, nullable=False, server_default="1")

@@ -1,0 +1,108 @@
+"""Every table but the ledger's, one module a subject.
+
+The overlap guard on `occupancy` is written in the migrations, in each database's own words.
+"""
+
+from __future__ import annotations
+
+from connector.storage.tables.conversing import (
+    client_mails,
+    conversations,
+    early_receipts,
+    incoming_mails,
+    messages,
+    pending_notices,
+    reply_mailbox,
+    short_links,
+    spent_tokens,
+    unfetched_mails,
+)
+from connector.storage.tables.hosts import api_keys, deliveries, endpoints, kept_answers, outcomes
+from connector.storage.tables.own import counters, installation, registration_faults
+from connector.storage.tables.people import (
+    availability_asks,
+    browsers,
+    clients,
+    link_requests,
+    practitioners,
+    signins,
+    working_hours,
+)
+from connector.storage.tables.scheduling import (
+    alternatives,
+    answer_codes,
+    facts,
+    imported_sessions,
+    occupancy,
+    offers,
+    questions,
+    sessions,
+)
+from connector.storage.tables.syncing import (
+    busy_times,
+    calendars,
+    channels,
+    connect_links,
+    connections,
+    doubts,
+    erasures,
+    formers,
+    kept_entries,
+    mirrors,
+    pending_connections,
+    published_calendars,
+    remote_changes,
+    unknown_entries,
+    unread_events,
+)
+
+__all__ = [
+    "alternatives",
+    "answer_codes",
+    "api_keys",
+    "availability_asks",
+    "browsers",
+    "busy_times",
+    "calendars",
+    "channels",
+    "client_mails",
+    "clients",
+    "connect_links",
+    "connections",
+    "conversations",
+    "counters",
+    "deliveries",
+    "doubts",
+    "early_receipts",
+    "endpoints",
+    "erasures",
+    "facts",
+    "formers",
+    "imported_sessions",
+    "incoming_mails",
+    "installation",
+    "kept_answers",
+    "kept_entries",
+    "link_requests",
+    "messages",
+    "mirrors",
+    "occupancy",
+    "offers",
+    "outcomes",
+    "pending_connections",
+    "pending_notices",
+    "practitioners",
+    "published_calendars",
+    "questions",
+    "registration_faults",
+    "remote_changes",
+    "reply_mailbox",
+    "sessions",
+    "short_links",
+    "signins",
+    "spent_tokens",
+    "unfetched_mails",
+    "unknown_entries",
+    "unread_events",
+    "working_hours",
+]
