@@ -12,8 +12,9 @@ from connector.ports import Network
 from connector.web.asking import SEATS
 from providers.caldav.provider import Caldav
 from tests.fakes.dripping import HTTP, Dripping
+from tests.serving import served
 from tests.web.stage import _TOKEN, Stage
-from tests.webhooks.stage import THREADS, served
+from tests.webhooks.stage import THREADS
 
 CONNECT = "/calendars/caldav/connect"
 PEOPLE = THREADS + 2  # more than there are threads
