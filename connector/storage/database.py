@@ -7,11 +7,11 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -28,6 +28,8 @@ IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its trans
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _TRY_AGAIN_SECONDS = 0.01
 _POOL = 16
+_CHUNK = 500  # values in one statement
+T = TypeVar("T")
 _AT_END = "at_end"
 _SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
 
@@ -348,3 +350,10 @@ def lock_embedded(url: str) -> FileLock:
             [f"CONNECTOR_DATABASE_URL: another process is using {database}. Stop it, or use PostgreSQL and Redis."]
         ) from None
     return FileLock(descriptor)
+
+
+def chunks(values: Iterable[T]) -> Iterator[Sequence[T]]:
+    """Yield values, so many at once as a statement can name."""
+    every = list(values)
+    for start in range(0, len(every), _CHUNK):
+        yield every[start : start + _CHUNK]

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, insert, literal, select, tuple_
 
 from connector.domain.outcomes import OutcomeType
 from connector.errors import NotFoundError
 from connector.storage.tables import endpoints
-from connector.storage.versions import named_once
+from connector.storage.versions import named_once, raising
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +74,21 @@ def add(db: Connection, endpoint: Endpoint) -> None:
         db.execute(insert(endpoints).values(values))
 
 
-def save(db: Connection, endpoint: Endpoint) -> None:
-    """Store what has changed about one; its version rises.
+def save(db: Connection, endpoint: Endpoint, *, has_new_secret: bool = False) -> None:
+    """Store what has changed about one; its version rises if that is shown, or is a new secret.
 
     Raises: ExistsError if its external id is taken.
     """
-    values = _changeable(endpoint) | {"version": endpoints.c.version + 1}
     with named_once(endpoints, endpoint.external_id):
-        db.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(values))
+        db.execute(
+            raising(endpoints, _changeable(endpoint), always=has_new_secret).where(endpoints.c.id == endpoint.id)
+        )
 
 
 def reseal(db: Connection, endpoint: Endpoint, sealed: bytes) -> None:
     """Store the same secrets sealed anew, unless they were changed since they were read."""
     as_read = (endpoints.c.id == endpoint.id) & (endpoints.c.secrets == endpoint.secrets)
-    db.execute(update(endpoints).where(as_read).values(secrets=sealed))
+    db.execute(raising(endpoints, {"secrets": sealed}).where(as_read))
 
 
 def get(db: Connection, endpoint_id: UUID, *, lock: bool = False) -> Endpoint:
@@ -95,11 +96,17 @@ def get(db: Connection, endpoint_id: UUID, *, lock: bool = False) -> Endpoint:
 
     Raises: NotFoundError.
     """
+    endpoint = find(db, endpoint_id, lock=lock)
+    if endpoint is None:
+        raise not_found()
+    return endpoint
+
+
+def find(db: Connection, endpoint_id: UUID, *, lock: bool = False) -> Endpoint | None:
+    """Return one likewise; None if it is there no more."""
     query = select(endpoints).where(endpoints.c.id == endpoint_id)
     row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
-    if row is None:
-        raise not_found()
-    return _endpoint(row)
+    return _endpoint(row) if row else None
 
 
 def not_found() -> NotFoundError:

@@ -8,7 +8,7 @@ nothing is to be done. A lease is timed by the database's own clock, and its tok
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.storage.columns import UtcDateTime
-from connector.storage.database import Database
+from connector.storage.database import Database, chunks
 from connector.storage.due import FREE, LIVE, Claim, Key, Kind, Turn, Urgency, ahead, due
 from connector.storage.turns import SEATS, due_keys, follower, for_all_but_acts, longest_waiting
 
@@ -103,12 +103,23 @@ def touch(db: Connection, key: Key, *, due_at: datetime, lane: str = "", urgency
     An empty `lane` leaves the key in the lane it has; without an `urgency` that of its kind counts. After the commit
     wake-ups are sent.
     """
-    turn = Turn(due_at, key.kind.urgency if urgency is None else urgency)
-    token = secrets.randbits(48)  # so that no claim on an earlier row of this name can pass for one on this
-    values = {"kind": key.kind.value, "id": key.id, "lane": lane, "token": token}
-    db.execute(_touch_statement(db.dialect.name), values | {"due_at": due_at, "urgency": turn.urgency.value})
+    touch_all(db, [key], due_at=due_at, lane=lane, urgency=urgency)
+
+
+def touch_all(
+    db: Connection, keys: Sequence[Key], *, due_at: datetime, lane: str = "", urgency: Urgency | None = None
+) -> None:
+    """Make keys due as `touch` does, in their order."""
+    rows = []
     turns = db.info.setdefault("touched", {})
-    turns[key] = turn.or_sooner(turns.get(key))
+    for key in keys:
+        turn = Turn(due_at, key.kind.urgency if urgency is None else urgency)
+        token = secrets.randbits(48)  # so that no claim on an earlier row of this name can pass for one on this
+        values: dict[str, Any] = {"kind": key.kind.value, "id": key.id, "lane": lane, "token": token}
+        rows.append(values | {"due_at": due_at, "urgency": turn.urgency.value})
+        turns[key] = turn.or_sooner(turns.get(key))
+    if rows:
+        db.execute(_touch_statement(db.dialect.name), rows)
 
 
 @cache
@@ -310,12 +321,13 @@ def hasten_refused(db: Connection, kinds: Iterable[Kind], identities: Iterable[s
 
 def bring_forward(db: Connection, kind: Kind, identities: Iterable[str], *, now: datetime) -> None:
     """Make due now what waits to be tried again, whatever it was to wait for; what others have locked is left out."""
-    own = and_(due.c.kind == kind.value, due.c.id.in_(list(identities)), due.c.due_at > now, FREE)
-    waiting = db.execute(select(due.c.id).where(own).with_for_update(skip_locked=True)).scalars().all()
-    still = and_(due.c.kind == kind.value, due.c.id.in_(waiting))
-    db.execute(sa.update(due).where(still).values(due_at=now, not_before=None))
-    turns = db.info.setdefault("touched", {})
-    turns |= {Key(kind, identity): Turn(now, kind.urgency) for identity in waiting}
+    for some in chunks(identities):
+        own = and_(due.c.kind == kind.value, due.c.id.in_(some), due.c.due_at > now, FREE)
+        waiting = db.execute(select(due.c.id).where(own).with_for_update(skip_locked=True)).scalars().all()
+        still = and_(due.c.kind == kind.value, due.c.id.in_(waiting))
+        db.execute(sa.update(due).where(still).values(due_at=now, not_before=None))
+        turns = db.info.setdefault("touched", {})
+        turns |= {Key(kind, identity): Turn(now, kind.urgency) for identity in waiting}
 
 
 def _refused_of(kinds: Iterable[Kind], identities: Iterable[str]) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,9 +12,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, up
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.reconcile import Mirror, MirrorState, Ref, Remove, earlier_names
 from connector.domain.session import SessionState
+from connector.storage.database import chunks
 from connector.storage.tables import calendars, formers, mirrors, sessions
-
-_CHUNK = 500  # hrefs in one query
 
 
 def active(
@@ -115,7 +114,7 @@ def intend(db: Connection, calendar_id: UUID, creations: Iterable[Mirror], store
 def absent_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequence[Mirror]:
     """Return the mirrors whose event was confirmed to be gone, but which are told to stand at one of these hrefs."""
     absent: list[Mirror] = []
-    for chunk in _chunks(hrefs):
+    for chunk in chunks(hrefs):
         is_absent = (mirrors.c.state == MirrorState.ABSENT.value) & mirrors.c.href.in_(chunk)
         rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, is_absent))
         absent += [_mirror(row) for row in rows]
@@ -130,7 +129,7 @@ def absent_of(db: Connection, calendar_id: UUID, among: Iterable[Mirror]) -> Seq
 def former_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequence[Remove]:
     """Return how to remove the events at these hrefs that were made anew since: somebody has brought them back."""
     removes: list[Remove] = []
-    for chunk in _chunks(hrefs):
+    for chunk in chunks(hrefs):
         own = (formers.c.calendar_id == calendar_id) & formers.c.href.in_(chunk)
         for row in db.execute(select(formers).where(own)):
             ref = Ref(name=row.href, href=row.href)
@@ -141,7 +140,7 @@ def former_at(db: Connection, calendar_id: UUID, hrefs: Collection[str]) -> Sequ
 def known_names(db: Connection, names: Collection[str]) -> set[str | None]:
     """Return those of these remote names that an entry goes by, in any calendar of the installation."""
     known: set[str | None] = set()
-    for chunk in _chunks(names):
+    for chunk in chunks(names):
         known |= set(db.execute(select(mirrors.c.name).where(mirrors.c.name.in_(chunk))).scalars())
     return known
 
@@ -149,7 +148,7 @@ def known_names(db: Connection, names: Collection[str]) -> set[str | None]:
 def named_in(db: Connection, calendar_id: UUID, names: Collection[str]) -> Sequence[Mirror]:
     """Return the mirrors of a calendar that go by these names, and those that have gone by others."""
     by_name: dict[str, Mirror] = {}
-    for chunk in [*_chunks(names), []]:
+    for chunk in [*chunks(names), []]:
         is_concerned = mirrors.c.name.in_(chunk) if chunk else mirrors.c.generation > 1
         rows = db.execute(select(mirrors).where(mirrors.c.calendar_id == calendar_id, is_concerned))
         by_name |= {row.name: _mirror(row) for row in rows}
@@ -183,12 +182,6 @@ def _keep_formers(db: Connection, calendar_id: UUID, keys: Sequence[str]) -> Non
         new_rows = [row for row in rows if row["href"] not in former_hrefs]
         if new_rows:
             db.execute(insert(formers), new_rows)
-
-
-def _chunks(hrefs: Collection[str]) -> Iterator[Sequence[str]]:
-    sequence = list(hrefs)
-    for start in range(0, len(sequence), _CHUNK):
-        yield sequence[start : start + _CHUNK]
 
 
 def _update(db: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ from connector.domain.people import Role
 from connector.errors import NotFoundError
 from connector.sentence import Sentence
 from connector.storage import ledger
-from connector.storage.database import at_end, waiting_acts
+from connector.storage.database import at_end, chunks, waiting_acts
 from connector.storage.endpoints import Endpoint
 from connector.storage.endpoints import every as every_endpoint
 from connector.storage.ledger import Key, Kind
@@ -213,9 +213,18 @@ def feed(
     return [_outcome(row) for row in db.execute(query.order_by(outcomes.c.tx, outcomes.c.seq).limit(limit))]
 
 
-def save(db: Connection, delivery: Delivery) -> None:
-    """Store what became of an attempt."""
-    values = {
+def note_tried(db: Connection, before: Delivery, after: Delivery) -> bool:
+    """Store what became of an attempt, and return whether it counts: not if it is to be delivered anew meanwhile."""
+    same = (
+        (deliveries.c.id == before.id)
+        & (deliveries.c.attempts == before.attempts)
+        & deliveries.c.next_at.is_not_distinct_from(before.next_at)
+    )
+    return bool(db.execute(update(deliveries).where(same).values(_changeable(after))).rowcount)
+
+
+def _changeable(delivery: Delivery) -> dict[str, Any]:
+    return {
         "state": delivery.state.value,
         "attempts": delivery.attempts,
         "status": delivery.status,
@@ -224,7 +233,6 @@ def save(db: Connection, delivery: Delivery) -> None:
         "tried_at": delivery.tried_at,
         "next_at": delivery.next_at,
     }
-    db.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(values))
 
 
 def delivery(db: Connection, delivery_id: UUID) -> Delivery:
@@ -287,17 +295,12 @@ def begin_anew(db: Connection, endpoint_id: UUID, *, now: datetime) -> None:
 
 def again(db: Connection, delivery: Delivery, *, now: datetime) -> None:
     """Have an outcome delivered once more, whatever became of it."""
-    save(
-        db,
-        Delivery(
-            id=delivery.id,
-            seq=delivery.seq,
-            endpoint_id=delivery.endpoint_id,
-            queue_id=delivery.queue_id,
-            state=DeliveryState.PENDING,
-            next_at=now,
-        ),
-    )
+    db.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(_anew(now)))
+
+
+def _anew(now: datetime) -> dict[str, Any]:
+    untried = {"attempts": 0, "status": None, "error": None, "begun_at": None, "tried_at": None}
+    return {"state": DeliveryState.PENDING.value, "next_at": now} | untried
 
 
 def again_since(db: Connection, endpoint: Endpoint, since: datetime, *, now: datetime) -> int:
@@ -305,12 +308,14 @@ def again_since(db: Connection, endpoint: Endpoint, since: datetime, *, now: dat
     query = select(outcomes).where(outcomes.c.at >= since).order_by(outcomes.c.tx, outcomes.c.seq)
     stored = [_outcome(row) for row in db.execute(query)]
     own = [one for one in stored if endpoint.wants(one.outcome.type, one.practitioner_id)]
-    sent = select(deliveries).where(deliveries.c.endpoint_id == endpoint.id)
-    known = {row.seq: _delivery(row) for row in db.execute(sent)}
+    sent = select(deliveries.c.seq).where(deliveries.c.endpoint_id == endpoint.id)
+    known = set(db.execute(sent).scalars())
+    for some in chunks(one.seq for one in own if one.seq in known):
+        to_it = (deliveries.c.endpoint_id == endpoint.id) & deliveries.c.seq.in_(some)
+        db.execute(update(deliveries).where(to_it).values(_anew(now)))
     fresh: list[dict[str, Any]] = []
     for one in own:
         if one.seq in known:
-            again(db, known[one.seq], now=now)
             continue
         queue_id = queue_of(endpoint.id, one.outcome, one.practitioner_id)
         row = {"id": uuid4(), "seq": one.seq, "endpoint_id": endpoint.id, "queue_id": queue_id, "next_at": now}

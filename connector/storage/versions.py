@@ -22,11 +22,13 @@ VERSIONED = (
     tables.clients,
     tables.sessions,
     tables.offers,
+    tables.endpoints,
     tables.connections,
     tables.calendars,
 )
 # What is shown to nobody: it changes with every look at a calendar, or with every sign-in.
 SILENT: Mapping[Table, frozenset[str]] = {
+    tables.endpoints: frozenset({"secrets", "lane", "not_before"}),
     tables.connections: frozenset({"credentials", "sign_ins"}),
     tables.calendars: frozenset(
         {

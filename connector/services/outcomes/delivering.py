@@ -89,29 +89,31 @@ class Delivering:
             posted = self.poster.post(posting)
         except NotPostedError as error:
             counters.add(counters.OUTCOMES, fate="late" if error.late else "failed")
-            self._note_failed(delivery, None, error.sentence)
+            self._note_failed(endpoint, delivery, None, error.sentence)
             return
         counters.add(counters.OUTCOMES, fate=_fate(posted.status))
         if 200 <= posted.status < 300:  # noqa: PLR2004 - the class of success
             self._note_delivered(endpoint, delivery, posted)
         else:
-            self._note_failed(delivery, posted, _why(posted.status))
+            self._note_failed(endpoint, delivery, posted, _why(posted.status))
 
     def _note_delivered(self, endpoint: Endpoint, delivery: Delivery, posted: Posted) -> None:
         now = self.clock()
         was_failing = endpoint.failing_since is not None or endpoint.not_before is not None
         with fenced(self.database, self.fence) as db:
-            if was_failing:
-                stored = endpoints.get(db, endpoint.id, lock=True)
+            stored = endpoints.find(db, endpoint.id, lock=True) if was_failing else None
+            if stored is not None and stored.url == endpoint.url:
                 endpoints.save(db, replace(stored, failing_since=None, not_before=None))
-            outcomes.save(db, _tried(delivery, DeliveryState.DELIVERED, posted, None, now))
+            outcomes.note_tried(db, delivery, _tried(delivery, DeliveryState.DELIVERED, posted, None, now))
         if was_failing:
             with fenced(self.database, self.fence) as db:  # of its own: that this one has arrived is stored by then
                 waiting = outcomes.waiting(db, endpoint.id)
                 ledger.bring_forward(db, Kind.OUTCOME, [str(queue_id) for queue_id in waiting], now=now)
 
-    def _note_failed(self, delivery: Delivery, posted: Posted | None, why: Sentence) -> None:
+    def _note_failed(self, posted_to: Endpoint, delivery: Delivery, posted: Posted | None, why: Sentence) -> None:
         """Note it, and put the queue off; an endpoint that is gone, or has failed for days, is disabled.
+
+        What an address has answered that is the endpoint's no more says nothing of it, and its queue is not put off.
 
         Raises: TransientError.
         """
@@ -120,7 +122,13 @@ class Delivering:
         pause = PAUSES[min(delivery.attempts, len(PAUSES) - 1)]
         is_over = now - begun_at >= LONGEST
         with fenced(self.database, self.fence) as db:
-            endpoint = endpoints.get(db, delivery.endpoint_id, lock=True)
+            endpoint = endpoints.find(db, delivery.endpoint_id, lock=True)
+            if endpoint is None:
+                return  # removed, and its deliveries with it
+            if endpoint.url != posted_to.url:
+                failed = _tried(delivery, DeliveryState.PENDING, posted, why, now)
+                outcomes.note_tried(db, delivery, replace(failed, next_at=now))
+                return
             failing_since = endpoint.failing_since or now
             is_failing = is_over and failing_since <= begun_at
             is_gone = posted is not None and posted.status == _GONE
@@ -130,13 +138,15 @@ class Delivering:
             failed = _tried(delivery, state, posted, why, now)
             if state is DeliveryState.PENDING and ended is None:
                 failed = replace(failed, next_at=now + max(pause, asked or timedelta()))
-            outcomes.save(db, failed)
+            counts = outcomes.note_tried(db, delivery, failed)
             changed = replace(endpoint, failing_since=failing_since, not_before=now + asked if asked else None)
             if ended is not None and endpoint.is_enabled:
                 changed = replace(changed, disabled_at=now, disabled_why=ended)
                 _tell_operator(db, self.policy, changed, now)
             if changed != endpoint:
                 endpoints.save(db, changed)
+        if not counts and ended is None:
+            return  # it goes once more from the beginning, since somebody has asked for that
         if ended is not None:
             tell("endpoint_disabled", str(why), endpoint=str(endpoint.id), why=ended)
             return

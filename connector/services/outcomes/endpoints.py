@@ -157,7 +157,8 @@ def rotate_secret(db: Connection, seal: Seal, endpoint_id: UUID, *, now: datetim
         until = (now + FORMER_GOOD).isoformat()
         kept = {_FORMER: seal.open(endpoint.secrets)[_CURRENT], _UNTIL: until}
     why = FAILING if endpoint.disabled_why == KEY_LOST else endpoint.disabled_why
-    endpoints.save(db, replace(endpoint, secrets=seal.seal({_CURRENT: secret, **kept}), disabled_why=why))
+    changed = replace(endpoint, secrets=seal.seal({_CURRENT: secret, **kept}), disabled_why=why)
+    endpoints.save(db, changed, has_new_secret=True)
     return endpoints.get(db, endpoint_id), secret
 
 
@@ -237,7 +238,7 @@ def replay(db: Connection, delivery_id: UUID, *, now: datetime) -> None:
     endpoint = endpoints.get(db, delivery.endpoint_id, lock=True)
     _check_enabled(endpoint)
     outcomes.again(db, delivery, now=now)
-    ledger.touch(db, Key(Kind.OUTCOME, str(delivery.queue_id)), due_at=now, lane=endpoint.lane)
+    _deliver_now(db, endpoint, [delivery.queue_id], now=now)
 
 
 def replay_since(db: Connection, endpoint_id: UUID, since: datetime, *, now: datetime) -> int:
@@ -255,8 +256,7 @@ def replay_since(db: Connection, endpoint_id: UUID, since: datetime, *, now: dat
 
 def make_due(db: Connection, endpoint: Endpoint, *, now: datetime) -> None:
     """Have everything that waits for an endpoint delivered now."""
-    for queue_id in outcomes.waiting(db, endpoint.id):
-        ledger.touch(db, Key(Kind.OUTCOME, str(queue_id)), due_at=now, lane=endpoint.lane)
+    _deliver_now(db, endpoint, outcomes.waiting(db, endpoint.id), now=now)
 
 
 def check_url(url: str, inner_hosts: Collection[str]) -> str:
@@ -306,6 +306,13 @@ def _is_inner(host: str) -> bool:
     except ValueError:
         return False
     return not is_public(host)
+
+
+def _deliver_now(db: Connection, endpoint: Endpoint, queue_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Have queues delivered now, whatever pause was to be made before: somebody says that it may go through."""
+    keys = [Key(Kind.OUTCOME, str(queue_id)) for queue_id in queue_ids]
+    ledger.touch_all(db, keys, due_at=now, lane=endpoint.lane)
+    ledger.bring_forward(db, Kind.OUTCOME, [key.id for key in keys], now=now)
 
 
 def _check_enabled(endpoint: Endpoint) -> None:

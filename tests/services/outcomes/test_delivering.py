@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
@@ -23,7 +24,7 @@ from connector.storage.outcomes import DeliveryState
 from tests.domain.examples import KIM, PRACTICE, when
 from tests.fakes.dripping import HEADERS, Dripping
 from tests.fakes.outcome_host import OutcomeHost
-from tests.services.outcomes.telling import Telling
+from tests.services.outcomes.telling import INNER, Telling
 from tests.services.practice import SEAL, KeptLetters, Practice
 
 SESSIONS = [type_ for type_ in OutcomeType if type_.startswith("session.")]
@@ -395,6 +396,117 @@ def test_one_or_all_since_an_instant_go_once_more_in_their_order(
     assert host.types[6:] == ["session.booked", "session.moved", "session.cancelled"]
     with practice.database.begin() as db, pytest.raises(NotFoundError):
         endpoints.replay(db, UUID(int=1), now=practice.now)
+
+
+@pytest.mark.parametrize("act", ["change", "replay", "since", "enable"])
+def test_whoever_mends_an_endpoint_waits_for_no_pause(
+    practice: Practice, telling: Telling, host: OutcomeHost, act: str
+) -> None:
+    endpoint = telling.add(types=SESSIONS)
+    practice.book()
+    host.status = 500
+    telling.deliver()
+    practice.wait(seconds=10)
+    telling.deliver()  # and again in a minute
+    host.status = 204
+    with practice.database.begin() as db:
+        match act:
+            case "change":
+                endpoints.change(db, endpoint, url=f"{host.url}&new", inner_hosts=INNER, now=practice.now)
+            case "replay":
+                endpoints.replay(db, telling.deliveries()[0].id, now=practice.now)
+            case "since":
+                endpoints.replay_since(db, endpoint.id, practice.now - timedelta(hours=1), now=practice.now)
+            case _:
+                endpoints.disable(db, endpoint.id, now=practice.now)
+                endpoints.enable(db, endpoint.id, now=practice.now)
+    telling.deliver()
+    assert [one.state for one in telling.deliveries()] == [DeliveryState.DELIVERED]
+
+
+def during(host: OutcomeHost, status: int, act: Callable[[], object]) -> None:
+    """Have the host answer the next request so, after something was done while we wait for it."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        host.answer = None
+        act()
+        request.send_response(status)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    host.answer = answer
+
+
+@pytest.mark.parametrize("status", [410, 500, 204])
+def test_what_an_address_answers_that_was_changed_meanwhile_is_not_held_against_the_new_one(
+    practice: Practice, telling: Telling, host: OutcomeHost, status: int
+) -> None:
+    endpoint = telling.add(types=SESSIONS)
+
+    def move() -> None:
+        with practice.database.begin() as db:
+            endpoints.change(db, endpoint, url=f"{host.url}&new", inner_hosts=INNER, now=practice.now)
+
+    practice.book()
+    during(host, status, move)
+    telling.deliver()
+    after = telling.now(endpoint)
+    assert (after.is_enabled, after.failing_since) == (True, None)
+    assert [one.state for one in telling.deliveries()] == [DeliveryState.DELIVERED]
+    assert [one.path.endswith("new") for one in host.received] == [False] + [True] * (status != 204)
+
+
+@pytest.mark.parametrize("status", [410, 500, 204])
+def test_what_is_replayed_while_it_is_under_way_goes_once_more(
+    practice: Practice, telling: Telling, host: OutcomeHost, status: int
+) -> None:
+    endpoint = telling.add(types=SESSIONS)
+    since = practice.now
+    practice.book()
+    practice.wait(seconds=1)
+
+    def replay() -> None:
+        with practice.database.begin() as db:
+            endpoints.replay_since(db, endpoint.id, since, now=practice.now)
+
+    during(host, status, replay)
+    telling.deliver()
+    [delivery] = telling.deliveries()
+    if status == 410:
+        assert (telling.now(endpoint).is_enabled, delivery.state) == (False, DeliveryState.PENDING)
+    else:
+        assert (len(host.received), delivery.state) == (2, DeliveryState.DELIVERED)
+
+
+@pytest.mark.parametrize("status", [410, 500, 204])
+def test_an_endpoint_may_be_removed_while_it_is_posted_to(
+    practice: Practice, telling: Telling, host: OutcomeHost, status: int
+) -> None:
+    endpoint = telling.add(types=SESSIONS)
+
+    def remove() -> None:
+        with practice.database.begin() as db:
+            endpoints.remove(db, endpoint.id)
+
+    practice.book()
+    during(host, status, remove)
+    assert {one.how for one in telling.deliver()} == {"done"}
+
+
+def test_what_a_host_asks_us_to_wait_for_makes_no_edit_stale(
+    practice: Practice, telling: Telling, host: OutcomeHost
+) -> None:
+    endpoint = telling.add(types=SESSIONS)
+    practice.book()
+    host.status, host.headers = 503, {"Retry-After": "60"}
+    telling.deliver()
+    failing = telling.now(endpoint)
+    assert failing.version == endpoint.version + 1  # since when it fails is shown
+    practice.wait(seconds=100)
+    telling.deliver()
+    again = telling.now(endpoint)
+    assert again.not_before != failing.not_before
+    assert again.version == failing.version
 
 
 def test_a_test_goes_to_the_tested_endpoint_alone(practice: Practice, telling: Telling, host: OutcomeHost) -> None:
