@@ -35,6 +35,7 @@ MOST = 200  # occurrences of one
 _BEGUN = re.compile(rb"^BEGIN[ \t]*:[ \t]*VEVENT[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _ROOMS = frozenset({"ROOM", "RESOURCE"})
 _LONGEST_PLACE, _LONGEST_NAME = 500, 200
+_ONCE = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -86,7 +87,7 @@ def read(content: bytes, *, owner: AbstractSet[str], zone: str, now: datetime) -
     home = Known(zone_named(zone))
     found: list[Event] = []
     for component in scan.events:
-        setting = Setting(zones=Zones(scan.zones, home, Budget()), owner=file.owner, budget=Budget())
+        setting = Setting(zones=Zones(scan.zones, home, Budget(), strict=True), owner=file.owner, budget=Budget())
         event = events.read(component, setting)
         if isinstance(event, Event):
             found.append(event)
@@ -99,7 +100,7 @@ def read(content: bytes, *, owner: AbstractSet[str], zone: str, now: datetime) -
 def _of_group(group: list[Event], scan: lines.Scan, home: Zone, file: _File) -> Iterator[Read]:
     """Yield the sessions of all the events that share a UID."""
     budget = Budget(STEPS)
-    setting = Setting(zones=Zones(scan.zones, home, budget), owner=file.owner, budget=budget)
+    setting = Setting(zones=Zones(scan.zones, home, budget, strict=True), owner=file.owner, budget=budget)
     overrides = Overrides([event for event in group if event.replaces])
     for event in group:
         if event.is_occurrence or (event.is_single and not overrides.events):
@@ -165,7 +166,8 @@ def _check(event: Event, file: _File) -> None:
         )
     if event.start.is_date:
         raise RuleError("The event takes whole days, and no session does.", code="import_event_days", field="file")
-    if event.faults or not component.is_whole or component.first("EXRULE"):
+    says_twice = any(sum(1 for _ in component.all(name)) > 1 for name in _ONCE)
+    if event.faults or not component.is_whole or component.first("EXRULE") or says_twice:
         raise _unreadable()
     if not event.uid:
         raise RuleError(

@@ -253,7 +253,7 @@ def _known(line: str, delimiter: str) -> int:
 
 
 def _name(cell: str) -> str:
-    return _BLANKS.sub("_", cell.strip(' \t\r\n"').casefold())
+    return _BLANKS.sub("_", cell.strip().strip('"').strip().casefold())
 
 
 def _shown(name: str) -> str:

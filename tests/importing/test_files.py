@@ -36,7 +36,7 @@ def events(*lines: str, more: str = "") -> list[Read]:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_however_a_spreadsheet_writes_it_the_same_is_read(encoding: str, delimiter: str) -> None:
-    head = HEAD.replace(",", delimiter).replace("external_id", "External ID", 1)
+    head = HEAD.replace(",", delimiter).replace("external_id", "\u00a0External ID ", 1)
     row = delimiter.join(("s1", "2026-12-01 14:00", "50", "", "c1", '"Mühlenstr. 3\r\nBerlin"'))
     [one] = read(f"{head}\r\n\r\n{row}\r\n".encode(encoding))
     assert isinstance(one, Row)
@@ -129,6 +129,8 @@ TIMES = ("DTSTART:20261201T090000Z", "DTEND:20261201T095000Z")
         (("UID:a", "DTSTART;VALUE=DATE:20261201", WHO), "import_event_days"),
         (("UID:a", "DTSTART:whenever", WHO), "import_event_unreadable"),
         (("UID:a", "DTSTART:20261201T090000Z", "DTEND:nonsense", WHO), "import_event_unreadable"),
+        (("UID:a", "DTSTART;TZID=Nowhere/There:20261201T090000", "DURATION:PT50M", WHO), "import_event_unreadable"),
+        (("UID:a", "DTSTART:20261202T090000Z", *TIMES, WHO), "import_event_unreadable"),
         (("UID:a", *TIMES, WHO, "RRULE:FREQ=HOURLY"), "import_series_dense"),
         (("UID:a", *TIMES, WHO, "RRULE:FREQ=SOMETIMES"), "import_event_unreadable"),
     ],

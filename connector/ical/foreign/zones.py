@@ -34,12 +34,14 @@ class Zones:
         own: The lines of each of its VTIMEZONEs, by `text.zone_name`.
         home: Where times are meant that name no zone that anybody knows.
         budget: Who pays for what it brings along.
+        strict: Whether also a name that nobody knows is a guess, where it brings nothing along.
         guesses: How often a zone was asked for that it should have brought along, and that cannot be read, or not all.
     """
 
     own: Mapping[str, bytes]
     home: Zone
     budget: Budget = field(default_factory=Budget)
+    strict: bool = False
     guesses: int = 0
     _named: dict[str, tuple[Zone, bool]] = field(default_factory=dict)
     _clocks: dict[str, Clock | None] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Zones:
             return own, False
         if found := _translated(tzid):
             return found, False
-        return own or self.home, bool(self.own)
+        return own or self.home, self.strict or bool(self.own)
 
     def _brought(self, name: str) -> Clock | None:
         if name not in self._clocks:
