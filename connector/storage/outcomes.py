@@ -28,7 +28,9 @@ from connector.storage.database import at_end, chunks, waiting_acts
 from connector.storage.endpoints import Endpoint
 from connector.storage.endpoints import every as every_endpoint
 from connector.storage.ledger import Key, Kind
-from connector.storage.tables import deliveries, endpoints, outcomes, sessions
+from connector.storage.tables import deliveries, endpoints, installation, outcomes, sessions
+
+_EPOCH = 2**44  # transactions: more than any server comes to
 
 
 class DeliveryState(StrEnum):
@@ -156,7 +158,7 @@ def _revisions(db: Connection, session_ids: Iterable[UUID]) -> dict[UUID | None,
 
 def _store(db: Connection, practitioner_id: UUID | None, outcome: Outcome, revision: int | None) -> int:
     values = {
-        "tx": sa.text("CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)") if _is_shared(db) else 0,
+        "tx": _in_this_epoch(db, "pg_current_xact_id()"),
         "id": uuid4(),
         "type": outcome.type.value,
         "practitioner_id": practitioner_id,
@@ -171,6 +173,18 @@ def _store(db: Connection, practitioner_id: UUID | None, outcome: Outcome, revis
         "details": msgspec.json.encode(outcome.details).decode(),
     }
     return int(db.execute(insert(outcomes).values(values).returning(outcomes.c.seq)).scalar_one())
+
+
+def _in_this_epoch(db: Connection, number: str) -> sa.ColumnElement[int]:
+    """Return a number of a transaction, above those of every epoch before.
+
+    A back-up that was restored goes on below what readers have seen since, and another server counts from its own
+    beginning.
+    """
+    begun = select(sa.cast(installation.c.epoch, sa.BigInteger) * _EPOCH).scalar_subquery()
+    return (
+        begun + sa.literal_column(f"CAST(CAST({number} AS TEXT) AS BIGINT)", sa.BigInteger) if _is_shared(db) else begun
+    )
 
 
 def _is_shared(db: Connection) -> bool:
@@ -205,9 +219,7 @@ def feed(
     """
     query = select(outcomes).where(sa.tuple_(outcomes.c.tx, outcomes.c.seq) > sa.tuple_(*map(sa.literal, after)))
     if _is_shared(db):
-        query = query.where(
-            outcomes.c.tx < sa.text("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)")
-        )
+        query = query.where(outcomes.c.tx < _in_this_epoch(db, "pg_snapshot_xmin(pg_current_snapshot())"))
     if practitioner_id is not None:
         query = query.where(outcomes.c.practitioner_id == practitioner_id)
     return [_outcome(row) for row in db.execute(query.order_by(outcomes.c.tx, outcomes.c.seq).limit(limit))]

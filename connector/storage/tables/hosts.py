@@ -59,7 +59,9 @@ outcomes = Table(
     "outcomes",
     metadata,
     Column("seq", COUNTER, primary_key=True, autoincrement=True),
-    Column("tx", BigInteger, nullable=False),  # PostgreSQL's number of the transaction; 0 where there is one writer
+    Column(
+        "tx", BigInteger, nullable=False
+    ),  # PostgreSQL's number of the transaction, 0 where one writes; above each epoch before
     Column("id", Uuid, nullable=False, unique=True),
     Column("type", String(32), nullable=False),
     Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), index=True),  # NULL for a test

@@ -11,14 +11,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from connector.domain.notice import NoticeKind
 from connector.domain.outcomes import OutcomeType
 from connector.errors import NotFoundError, RuleError
-from connector.services import upkeep
+from connector.services import standstill, upkeep
 from connector.services.outcomes import delivering, endpoints
 from connector.services.outcomes.delivering import PAUSES
-from connector.storage import outcomes
+from connector.storage import outcomes, tables
 from connector.storage.ledger import Kind
 from connector.storage.outcomes import DeliveryState
 from tests.domain.examples import KIM, PRACTICE, when
@@ -573,6 +574,23 @@ def test_an_act_that_is_rolled_back_leaves_nothing_to_the_next_one(practice: Pra
         practice.book()  # the time is taken
     practice.book(500)
     assert len(telling.deliveries()) == 2
+
+
+def test_who_reads_on_after_a_restore_misses_nothing(practice: Practice, telling: Telling) -> None:
+    telling.add(types=SESSIONS)
+    practice.book()
+    with practice.database.begin() as db:  # the server that made the back-up had counted farther than this one
+        db.execute(sa.update(tables.outcomes).values(tx=tables.outcomes.c.tx + 1_000_000))
+        lost = db.execute(sa.select(tables.outcomes.c.tx, tables.outcomes.c.seq)).one()
+    standstill.declare(practice.database, practice.policy, None, by=KIM, now=practice.now)
+    with practice.database.begin() as db:
+        standstill.end(db)
+    practice.book(500)
+    with practice.database.read() as db:
+        all_of_it = outcomes.feed(db, after=(0, 0), limit=10)
+        behind = outcomes.feed(db, after=(lost.tx + 1000, lost.seq + 1000), limit=10)
+    assert [one.outcome.type for one in all_of_it] == [OutcomeType.SESSION_BOOKED] * 2
+    assert [one.id for one in behind] == [all_of_it[1].id]
 
 
 def test_the_feed_has_what_was_committed_in_that_order(practice: Practice, telling: Telling) -> None:
