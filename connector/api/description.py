@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import msgspec
 from flask import request
 from spectree import Response as Answers
 from spectree import SpecTree
@@ -40,6 +41,11 @@ class StrictPlugin(FlaskPlugin):
         return func(call=call, **path)
 
 
+def may_be_left_out(method: str, kind: type[msgspec.Struct] | None) -> bool:
+    """Whether a request need have no body: it is an act, and nothing has to be said about it."""
+    return method == "POST" and kind is not None and not any(one.required for one in msgspec.structs.fields(kind))
+
+
 def _query(kind: Any) -> Any:
     if kind is not None:
         return read_query(request.args, kind)
@@ -57,6 +63,8 @@ def _query(kind: Any) -> Any:
 
 def _body(kind: Any) -> Any:
     data = request.get_data()
+    if kind is not None and not data and may_be_left_out(request.method, kind):
+        return kind()
     if kind is not None:
         if request.mimetype != _JSON:
             raise RequestError(

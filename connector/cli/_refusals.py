@@ -15,6 +15,21 @@ from connector.errors import ConnectorError, RuleError, SettingsError
 from connector.sentence import Paragraph, Sentence
 
 _AS_JSON = "--json"
+# The command that helps, by what was refused: other doors say the same words, and their readers have no command.
+ADVICE: Mapping[str, str] = {
+    "calendar_access_lost": "pencilled connections reconnect",
+    "calendar_stopped_by_restore": "pencilled restored --continue",
+    "client_erased": "pencilled clients add",
+    "client_unreachable": "pencilled clients change",
+    "letter_on_its_way": "pencilled doctor",
+    "offer_still_open": "pencilled offers withdraw",
+    "person_retired": "pencilled practitioners unretire, or pencilled clients unretire",
+    "practitioner_has_calendars": "pencilled connections disconnect",
+    "subscription_not_found": "pencilled subscriptions list",
+    "target_refuses_entries": "pencilled connections list",
+    "target_stopped": "pencilled connections resume",
+    "target_stopped_by_restore": "pencilled restored --continue",
+}
 
 
 class _Details(TypedDict, total=False):
@@ -86,7 +101,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         case SettingsError():
             return WrongSettings(str(error), code=error.code, values={"faults": error.faults})
         case ConnectorError():
-            return Refusal(f"Error: {error}", code=error.code, **_details(error))
+            return Refusal(f"Error: {error}{_advice(error)}", code=error.code, **_details(error))
         case _ if words := unreachable(error):
             return Refusal(f"Error: {words}", code="database_unusable")
         case _:
@@ -105,6 +120,11 @@ def unreachable(error: Exception) -> str:
         return ""
     first = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
     return f"The database cannot be used: {first}"
+
+
+def _advice(error: ConnectorError) -> str:
+    command = ADVICE.get(error.code)
+    return f" The command for that is: {command}" if command else ""
 
 
 def _details(error: ConnectorError) -> _Details:

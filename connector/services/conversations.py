@@ -161,9 +161,7 @@ def readdress(db: Connection, client_id: UUID, email: str, *, by: Actor, now: da
     before = people.client(db, client_id, lock=True)
     client = replace(before, email=email)
     if client.erased:
-        raise RuleError(
-            "This client was erased. Add them as a new one: pencilled clients add", code="client_erased", field="client"
-        )
+        raise RuleError("This client was erased. Add them as a new one.", code="client_erased", field="client")
     people.readdress_client(db, client.id, email)
     own = capabilities.end_for_client(db, client.id, own, capabilities.lost(before, client), by=by, now=now)
     for session in own:  # the same address may take letters by now

@@ -100,7 +100,7 @@ def check(db: Connection, client_id: UUID, *, now: datetime) -> Client:
             if message.state is MessageState.SENDING:
                 raise InUseError(
                     "A letter about a session is on its way: %(when)s (%(session)s). Wait until the mail server has "
-                    "taken or refused it (pencilled doctor), then erase again.",
+                    "taken or refused it, then erase again.",
                     code="letter_on_its_way",
                     when=session.when.local,
                     session=session.id.hex[:8],

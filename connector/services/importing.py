@@ -440,8 +440,7 @@ def _check_takes_bookings(*persons: Practitioner | Client) -> None:
             check_not_erased(person)
         if person.retired:
             raise RuleError(
-                "%(name)s is retired and takes no new bookings. Whoever runs this installation can undo that, by "
-                "`pencilled practitioners unretire` or `pencilled clients unretire`.",
+                "%(name)s is retired and takes no new bookings. Whoever runs this installation can undo that.",
                 code="person_retired",
                 name=person.name,
             )

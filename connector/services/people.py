@@ -63,6 +63,7 @@ def add_client(
     check_locale(person.locale)
     check_consent(person.consent, None, now=now)
     if person.email and not twice:
+        people.claim_address(db, person.email)  # two who add it at once are one after the other
         sought = SoughtPeople(of=made_for, email=person.email, retired=False)
         for other in people.seek_clients(db, sought, most=1):
             raise ExistsError(
@@ -239,8 +240,7 @@ def retire_practitioner(
     connected = calendars.connections_of(db, practitioner_id)
     if connected:
         raise InUseError(
-            "%(name)s still has connected calendars: %(connections)s. Disconnect them first: pencilled connections "
-            "disconnect ID",
+            "%(name)s still has connected calendars: %(connections)s. Disconnect them first.",
             code="practitioner_has_calendars",
             name=person.name,
             connections=tuple(f"{one.label} ({one.id.hex[:8]})" for one in connected),
@@ -287,9 +287,7 @@ def unretire_practitioner(
 def check_not_erased(client: Client) -> None:
     """Raise RuleError for a client of whom nothing may be noted any more."""
     if client.erased:
-        raise RuleError(
-            "This client was erased. Add them as a new one: pencilled clients add", code="client_erased", field="client"
-        )
+        raise RuleError("This client was erased. Add them as a new one.", code="client_erased", field="client")
 
 
 def refuse_standing(db: Connection, name: str, every: Sequence[Session], now: datetime) -> None:
@@ -317,7 +315,7 @@ def refuse_standing(db: Connection, name: str, every: Sequence[Session], now: da
     ]
     if waiting:
         raise InUseError(
-            "An offer to or by %(name)s is still open. Take it back first: pencilled offers withdraw",
+            "An offer to or by %(name)s is still open. Take it back first.",
             code="offer_still_open",
             name=name,
         )

@@ -260,7 +260,7 @@ def of_link(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[S
 
 def _not_open() -> NotFoundError:
     return NotFoundError(
-        "There is no calendar subscription of that id. See them with: pencilled subscriptions list",
+        "There is no calendar subscription of that id.",
         code="subscription_not_found",
     )
 

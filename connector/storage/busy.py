@@ -45,9 +45,12 @@ class BlindSpot:
 
 
 def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datetime, until: datetime) -> None:
-    """Store when a calendar is not free from now until then, in place of what was stored."""
+    """Store when a calendar is not free from now until then, in place of what was stored.
+
+    Two events at the same time are two: whoever has accepted one has not accepted the other.
+    """
     db.execute(delete(busy_times).where(busy_times.c.calendar_id == calendar_id))
-    rows = [{"calendar_id": calendar_id, "starts_at": span.start, "ends_at": span.end} for span in sorted(set(spans))]
+    rows = [{"calendar_id": calendar_id, "starts_at": span.start, "ends_at": span.end} for span in sorted(spans)]
     if rows:
         db.execute(insert(busy_times), rows)
     values = {"busy_at": now, "busy_until": until, "busy_outdated_at": None, "busy_trouble": None}

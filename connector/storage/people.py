@@ -17,6 +17,8 @@ from connector.errors import ExistsError, NotFoundError, RuleError
 from connector.storage.tables import clients, practitioners, sessions
 from connector.storage.versions import named_once, raising
 
+_ADDRESS_LOCK = 0x6D61696C  # the first half of the advisory lock of an address; the second is its hash
+
 
 def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> None:
     """Store a new practitioner.
@@ -73,6 +75,13 @@ def add_client(db: Connection, person: Client, *, now: datetime, made_for: UUID 
     }
     with named_once(clients, person.external_id):
         db.execute(insert(clients).values(values))
+
+
+def claim_address(db: Connection, email: str) -> None:
+    """Have whoever claims the same address wait until this transaction ends (PostgreSQL; of SQLite only one writes)."""
+    if db.dialect.name == "postgresql":
+        own = func.hashtext(_comparable(email))
+        db.execute(select(func.pg_advisory_xact_lock(_ADDRESS_LOCK, own)))
 
 
 def readdress_client(db: Connection, client_id: UUID, email: str) -> None:
@@ -156,7 +165,8 @@ def _sought(table: Table, sought: SoughtPeople) -> Iterator[ColumnElement[bool]]
     if sought.external_id is not None:
         yield table.c.external_id == sought.external_id
     if sought.email is not None:
-        yield func.lower(table.c.email) == _comparable(sought.email)
+        stored = table.c.email if table is practitioners else func.lower(table.c.email)  # as each is indexed
+        yield stored == _comparable(sought.email)
     if sought.retired is not None:
         yield table.c.retired_at.is_not(None) if sought.retired else table.c.retired_at.is_(None)
 

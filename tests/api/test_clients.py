@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -89,6 +90,18 @@ def test_who_has_the_same_address_is_named_unless_it_is_somebody_else(api: Progr
     for one in (first, second):
         assert api.delete(f"/clients/{one['id']}", match="*").status_code == 200
     assert api.post("/clients", NEW).status_code == 201, "whoever is retired is no duplicate"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_of_many_who_add_one_address_at_once_one_does(on_either: Stage, method: str) -> None:
+    def ask(_number: int) -> int:
+        own = program(on_either.runtime, on_either.app.test_client(use_cookies=False), Scope.SESSIONS)
+        path = "/clients" if method == "POST" else "/clients/by-external-id/u1"
+        return own.ask(method, path, NEW).status_code
+
+    with ThreadPoolExecutor(6) as threads:
+        answers = Counter(threads.map(ask, range(6)))
+    assert answers == {201: 1, 409 if method == "POST" else 200: 5}
 
 
 def test_at_a_new_address_a_client_is_told_at_once_what_is_true(api: Program, installed: Stage) -> None:

@@ -13,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from connector import app
 from connector.api import refusals, resources
 from connector.api.routes import Resource, Route
+from connector.cli._refusals import ADVICE
 from tests.api.program import Program, code
 from tests.web.stage import Stage
 
@@ -86,6 +87,14 @@ def test_a_route_says_who_may_and_what_it_refuses(route: Route) -> None:
         assert {"cursor", "limit"} <= {field.name for field in msgspec.structs.fields(route.query)}
     for body in (route.body, route.query):
         assert body is None or body.__struct_config__.forbid_unknown_fields, "what is not known is refused"
+
+
+def test_no_refusal_advises_a_program_to_run_a_command() -> None:
+    """Commands advise their own, in `connector/cli/_refusals.py`."""
+    told = {code for route in resources.ROUTES for code in route.refuses}
+    advised = {code for code in told if any("pencilled " in words for words in refusals.every()[code].words)}
+    assert advised == set()
+    assert set(ADVICE) <= set(refusals.every())
 
 
 def test_a_route_cannot_be_declared_without_a_scope() -> None:

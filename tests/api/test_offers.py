@@ -278,7 +278,7 @@ def test_sending_holds_the_times_and_asks_the_client(api: Program, installed: St
 
 def test_warnings_are_said_in_the_language_that_is_asked_for(api: Program, installed: Stage) -> None:
     draft = drafted(api, installed)
-    answer = api.post(f"/offers/{draft['id']}/send", {}, match="*", headers={"Accept-Language": "de"})
+    answer = api.post(f"/offers/{draft['id']}/send", match="*", headers={"Accept-Language": "de"})
     assert body(answer)["warnings"][0].startswith("Es ist kein Kalender verbunden")
 
 

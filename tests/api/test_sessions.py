@@ -219,6 +219,19 @@ def test_what_stands_in_a_calendar_is_said_without_its_title_and_accepted_one_by
     assert kinds == ["session_booked", "conflict_accepted"]
 
 
+def test_two_events_at_the_very_same_time_are_accepted_each_by_itself(
+    api: Program, installed: Stage, calendar: memory.MemoryCalendar
+) -> None:
+    when = installed.at(9, 10)
+    calendar.add_foreign(when.span)
+    (first,) = body(api.post("/sessions", wanted(installed, when)), 409)["conflicts"]
+    calendar.add_foreign(when.span)
+    installed.clock.advance(timedelta(seconds=1))
+    both = body(api.post("/sessions", wanted(installed, when, accept_conflicts=[first["id"]])), 409)["conflicts"]
+    assert [one["id"] == first["id"] for one in both] == [True, False]
+    body(api.post("/sessions", wanted(installed, when, accept_conflicts=[one["id"] for one in both])), 201)
+
+
 def test_a_calendar_that_cannot_be_read_is_a_blind_spot_and_never_free(
     api: Program, installed: Stage, calendar: memory.MemoryCalendar
 ) -> None:

@@ -172,7 +172,7 @@ def test_nobody_is_erased_while_something_stands_and_what_to_do_first_is_said(pr
     practice.wait(hours=49)
     with practice.database.begin() as db:  # as if nobody had looked at its deadline yet
         db.execute(sa.update(tables.offers).values(state="open"))
-    with pytest.raises(RuleError, match="pencilled offers withdraw"):
+    with pytest.raises(RuleError, match="Take it back first"):
         erase(practice)
     practice.come_due(offer)
     erase(practice)

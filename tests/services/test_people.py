@@ -136,7 +136,7 @@ def test_nobody_is_retired_while_something_stands_and_each_is_named(practice: Pr
     practice.cancel(booked)
     connect(practice)
     assert retire(practice) == practice.alex
-    with pytest.raises(RuleError, match="connections disconnect"):
+    with pytest.raises(RuleError, match="Disconnect them first"):
         retire_kim(practice)
 
 

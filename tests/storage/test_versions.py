@@ -11,12 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from connector.domain.people import Consent
+from connector.domain.connection import ConnectionState
+from connector.domain.people import Consent, Level
 from connector.errors import ExistsError
-from connector.storage import offers, people, sessions
+from connector.sentence import Sentence
+from connector.storage import busy, calendars, offers, people, sessions
 from connector.storage.database import Database
 from connector.storage.versions import SILENT, VERSIONED, raising
 from tests.domain.examples import ALEX, NOW, client, practitioner
+from tests.services import connected
 from tests.services.practice import Practice
 
 STORAGE = Path(people.__file__).parent
@@ -83,6 +86,44 @@ def test_a_session_shows_its_offers_and_an_offer_its_alternatives(database: Data
     assert versions() == sent, "what stays open leaves its session as it was"
     practice.accept(offer, 0, by=ALEX)
     assert versions() > sent
+
+
+def test_what_a_connection_shows_counts_with_its_calendars_and_what_changes_with_every_look_does_not(
+    database: Database,
+) -> None:
+    calendar = connected.connect(Practice(database))
+    connection_id = calendar.connection_id
+    trouble, least = Sentence("it is full"), Level.BUSY
+
+    def shown() -> int:
+        with database.read() as db:
+            return calendars.connection(db, connection_id).version
+
+    def does(act: Callable[[sa.Connection], object]) -> int:
+        """Return by how much the version is raised by doing something twice."""
+        before = shown()
+        for _ in range(2):  # the second time nothing is another
+            with database.begin() as db:
+                act(db)
+        return shown() - before
+
+    lost, target = ConnectionState.ACCESS_LOST, calendar.id
+    assert [
+        does(lambda db: calendars.name_connection(db, connection_id, "c1")),
+        does(lambda db: calendars.set_levels(db, target, session_level=least, hold_level=least)),
+        does(lambda db: calendars.note_hold_strength(db, target, firm=not calendar.disclosure.firm_holds, now=NOW)),
+        does(lambda db: calendars.pause(db, target, "emptied", count=3, now=NOW)),
+        does(lambda db: calendars.resume(db, target)),
+        does(lambda db: busy.note_trouble(db, target, trouble)),
+        does(lambda db: calendars.set_state(db, connection_id, lost)),
+    ] == [1] * 7
+    assert [
+        does(lambda db: calendars.set_credentials(db, connection_id, b"others", signed_in=True)),
+        does(lambda db: calendars.note_read(db, target, "a token", now=NOW)),
+        does(lambda db: calendars.note_written(db, target, now=NOW)),
+        does(lambda db: calendars.note_compared(db, target, now=NOW, again_at=NOW)),
+        does(lambda db: busy.outdate(db, target, now=NOW)),
+    ] == [0] * 5
 
 
 def test_an_external_id_is_of_one_row_of_its_table(database: Database) -> None:

@@ -7,6 +7,7 @@ read first (`free_busy.read_now`), outside any transaction; the use case looks a
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,9 +60,15 @@ class Findings:
         return (*self._each_standing(), *self._each_blind())
 
     def _each_standing(self) -> Iterator[Finding]:
+        seen: Counter[tuple[When, BusyTime]] = Counter()
         for when, other in self.standing:
+            nth = seen[
+                when, other
+            ]  # of those at the very same time in the same calendar, which nothing else tells apart
+            seen[when, other] += 1
+            what = f"{other.span.start:{_EXACT}} {other.span.end:{_EXACT}}"
             yield Finding(
-                id=_digest(when, other.calendar_id, f"{other.span.start:{_EXACT}} {other.span.end:{_EXACT}}"),
+                id=_digest(when, other.calendar_id, f"{what} {nth}" if nth else what),
                 start=other.span.start,
                 end=other.span.end,
                 is_blind=False,
@@ -82,7 +89,7 @@ class Findings:
     @property
     def sentences(self) -> Paragraph:
         """What there is to say to the practitioner."""
-        standing = (_sentence(when, other) for when, other in self.standing)
+        standing = (_sentence(when, other) for when, other in dict.fromkeys(self.standing))
         return Paragraph((*standing, *(sentence for spot in self.blind for sentence in free_busy.blindness(spot))))
 
     def refusal(self) -> ConflictError:

@@ -199,7 +199,7 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     if not case.client.reachable & policy.media:
         raise RuleError(
             "%(client)s cannot be told about the offer: there is no usable e-mail address or number at which they "
-            "want to be reached. Have one added first, by `pencilled clients change`. No time is held.",
+            "want to be reached. Have one added first. No time is held.",
             code="client_unreachable",
             client=case.client.name,
         )
@@ -208,8 +208,7 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     if lost:
         raise RuleError(
             "The calendar “%(calendar)s” no longer lets Pencilled in, so the offered times could not be shown in it. "
-            "Reconnect it first, on the page of your calendars or by `pencilled connections reconnect`, then send "
-            "again. No time is held.",
+            "Reconnect it first, then send again. No time is held.",
             code="calendar_access_lost",
             calendar=lost[0],
         )

@@ -56,8 +56,7 @@ def book(
     for person in (practitioner, client):
         if person.retired:
             raise RuleError(
-                "%(name)s is retired and takes no new bookings. Whoever runs this installation can undo that, by "
-                "`pencilled practitioners unretire` or `pencilled clients unretire`.",
+                "%(name)s is retired and takes no new bookings. Whoever runs this installation can undo that.",
                 code="person_retired",
                 name=person.name,
             )

@@ -118,7 +118,7 @@ def resume(db: Db, calendar_id: UUID, how: How, *, by: Actor, now: datetime) -> 
     if calendar.paused == PauseReason.RESTORED and how not in _AFTER_RESTORE:
         raise RuleError(
             "This calendar was stopped because Pencilled's database was set back to an earlier state. Whoever runs "
-            "this installation decides how it goes on, with `pencilled restored --continue`.",
+            "this installation decides how it goes on.",
             code="calendar_stopped_by_restore",
         )
     if not calendars.resume(db, calendar_id):
@@ -151,23 +151,22 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
             raise RuleError(
                 "The calendar “%(calendar)s” was stopped because Pencilled's database was set back to an earlier "
                 "state, so the offered times could not be shown in it. Whoever runs this installation decides how it "
-                "goes on, with `pencilled restored --continue`. Send again after that. No time is held.",
+                "goes on. Send again after that. No time is held.",
                 code="target_stopped_by_restore",
                 calendar=calendar.name,
             )
         if calendar.paused is not None:
             raise RuleError(
                 "The calendar “%(calendar)s” was stopped because it looks wrong, so the offered times could not be "
-                "shown in it. Say first how to go on with it, on the page of your calendars or by `pencilled "
-                "connections resume`, then send again. No time is held.",
+                "shown in it. Say first how to go on with it, then send again. No time is held.",
                 code="target_stopped",
                 calendar=calendar.name,
             )
         if calendar.refused_at is not None:
             raise RuleError(
                 "The calendar “%(calendar)s” takes no entries at the moment (%(trouble)s), so the offered times could "
-                "not be shown in it. See whether its account may still write to it, on the page of your calendars or "
-                "by `pencilled connections list`; we try again by ourselves. Send again after that. No time is held.",
+                "not be shown in it. See whether its account may still write to it; we try again by ourselves. Send "
+                "again after that. No time is held.",
                 code="target_refuses_entries",
                 calendar=calendar.name,
                 trouble=calendar.trouble or "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid, false
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid, false, func
 
 from connector.storage.columns import ZONE, UtcDateTime, external_id, metadata, version
 
@@ -36,7 +36,7 @@ working_hours = Table(
     Column("confirmed_at", UtcDateTime, nullable=False),
 )
 
-# Whose availability was asked about: their calendars are read more often for a day.
+# Whose availability was asked about: their calendars are read more often for a day. A row each at most.
 availability_asks = Table(
     "availability_asks",
     metadata,
@@ -68,6 +68,7 @@ clients = Table(
     Index("ix_clients_created_at_id", "created_at", "id"),
     Index("uq_clients_external_id", "external_id", unique=True),
 )
+Index("ix_clients_lower_email", func.lower(clients.c.email))
 
 signins = Table(
     "signins",

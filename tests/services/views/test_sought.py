@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from connector.domain.facts import FlagReason, Subject
 from connector.domain.session import Session, SessionState, SessionWithOffers, Sought, book
 from connector.errors import NotFoundError
-from connector.storage import sessions, timeline
+from connector.storage import people, sessions, timeline
 from connector.storage.database import Database
+from connector.storage.people import SoughtPeople
 from tests.counting import statements
 from tests.domain.examples import KIM, PRACTICE, when
 from tests.services.practice import Practice
@@ -103,7 +104,11 @@ def test_a_page_goes_on_from_its_place_in_an_index_and_nothing_is_sorted(practic
     with practice.database.read() as db, explained(db) as plans:
         sessions.sought(db, Sought(), after=place, most=50)
         timeline.page(db, Subject.PRACTITIONER, practice.kim.id, after=7, most=50)
-    listed, happened = plans
+        people.seek_clients(db, SoughtPeople(email="Kim@Client.example"), most=50)
+        people.seek_practitioners(db, SoughtPeople(email="Kim@Practice.example"), most=50)
+    listed, happened, of_clients, of_practitioners = plans
+    assert "ix_clients_lower_email" in of_clients
+    assert "(email=?)" in of_practitioners
     assert "ix_sessions_starts_at_id" in listed
     assert "ix_facts_practitioner_id_id" in happened
     assert "TEMP B-TREE" not in listed + happened
