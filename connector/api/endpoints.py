@@ -162,6 +162,7 @@ def show(call: Call[None, None], db: Connection, endpoint_id: UUID) -> EndpointB
     answers={200: EndpointBody},
     summary="Change an endpoint",
     refuses=("endpoint_not_found", *_URL_REFUSALS, "external_id_taken", "external_id_malformed"),
+    example=EndpointChangeBody(types=[OutcomeType.SESSION_MOVED, OutcomeType.SESSION_CANCELLED]),
 )
 def change(call: Call[EndpointChangeBody, None], db: Connection, endpoint_id: UUID) -> EndpointBody:
     """Its secret stays."""
@@ -186,6 +187,7 @@ def change(call: Call[EndpointChangeBody, None], db: Connection, endpoint_id: UU
     answers={200: EndpointBody, 201: MadeEndpointBody},
     summary="Add an endpoint, or change it, by the host's own id",
     refuses=(*_ADD_REFUSALS, "endpoint_of_another"),
+    example=NamedEndpointBody(url="https://host.example/outcomes"),
 )
 def put(call: Call[NamedEndpointBody, None], db: Connection, external_id: str) -> Answer:
     """What is as it shall be stays so; to change it, say which version is changed."""
@@ -287,6 +289,7 @@ def test(call: Call[None, None], db: Connection, endpoint_id: UUID) -> Answer:
     answers={202: ReplayedBody},
     summary="Deliver all outcomes since an instant once more",
     refuses=("endpoint_not_found", "endpoint_disabled", "time_without_offset", "time_out_of_range"),
+    example=ReplayBody(since=datetime.fromisoformat("2026-12-01T00:00:00+00:00")),
 )
 def replay(call: Call[ReplayBody, None], db: Connection, endpoint_id: UUID) -> Answer:
     """Of the last thirty days, those among them that it never got; under the ids that they had."""

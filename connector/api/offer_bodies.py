@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from connector.api.findings import AcceptedIds, ConflictBody, conflicts_of
 from connector.api.places import LocationBody, read_location, written_location
-from connector.api.values import ExternalId, Instant, PageQuery, Time, read_time, written_time
+from connector.api.values import ExternalId, PageQuery, Time, read_time, written_time
 from connector.domain.connection import Calendar
 from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Alternative, Offer, OfferState
 from connector.domain.people import Medium
@@ -168,7 +168,7 @@ class AnswerOfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
     alternative_id: UUID | None = None
-    shown: Instant | None = None
+    shown: datetime | None = None
 
 
 class HoldBody(msgspec.Struct, frozen=True, kw_only=True):

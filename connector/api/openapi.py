@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from connector import paths
-from connector.api.description import SPEC
+from connector.api.description import SPEC, may_be_left_out
 from connector.api.problems import MIMETYPE, TITLES, Problem
 from connector.api.routes import Route
 
@@ -110,6 +110,8 @@ def _complete(operation: dict[str, Any], route: Route, schemas: Mapping[str, Any
             "description": TITLES[status],
             "content": {MIMETYPE: {"schema": {"$ref": _SCHEMA.format(name="Problem")}}},
         }
+    if route.body is not None:
+        operation["requestBody"]["required"] = not may_be_left_out(route.method, route.body)
     if route.example is not None:
         operation["requestBody"]["content"]["application/json"]["example"] = msgspec.to_builtins(route.example)
 
@@ -198,5 +200,5 @@ _TOLD: Mapping[str, str] = {
     "RateLimit": "How many requests are left in this minute, and for how many seconds it lasts.",
     "RateLimit-Policy": "How many requests a minute this key may make.",
     "ETag": "The version of what is answered.",
-    "Location": "Where what was made is found.",
+    "Location": "Where what was made is found, if it can be read.",
 }

@@ -14,7 +14,6 @@ from connector.domain.span import SHORTEST, Span, When, no_such_zone, zone_named
 from connector.errors import RequestError, RuleError
 
 ExternalId = Annotated[str, Meta(min_length=1, max_length=255, description="What the host calls it; unique.")]
-Instant = Annotated[datetime, Meta(tz=True)]
 _EARLIEST, _LATEST = 1971, 9998  # years: no calendar holds others
 
 
