@@ -25,6 +25,7 @@ OWN = frozenset(
         "calendars",
         "clash",
         "connect",
+        "deliveries",
         "feed",
         "healthz",
         "hooks",
@@ -98,6 +99,11 @@ def conflict(token: str) -> str:
 def connect(token: str) -> str:
     """Return the path of the pages by which a practitioner whom their host sends connects one account."""
     return f"/connect/{token}"
+
+
+def deliveries(token: str) -> str:
+    """Return the path of the page on which somebody with a link from the command line looks at deliveries."""
+    return f"/deliveries/{token}"
 
 
 def session(session_id: str) -> str:

@@ -148,6 +148,10 @@ class Runtime:
         """Return the address by which a practitioner whom their host sends connects an account."""
         return self._address(paths.connect(self.seal.token(connect_links.PURPOSE, link_id)))
 
+    def deliveries_address(self, token: str) -> str:
+        """Return the address at which deliveries are looked at."""
+        return self._address(paths.deliveries(token))
+
     def code_for(self, notice: Notice) -> str:
         """Return the code that a notice tells; empty if it tells none, or none that is good any more."""
         if notice.code_id is None:

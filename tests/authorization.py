@@ -31,6 +31,7 @@ from connector.domain.offer import Offer
 from connector.domain.people import Level
 from connector.paths import API
 from connector.services import api_keys, publishing, short_links
+from connector.services.outcomes import looking
 from connector.services.scheduling import answers
 from connector.storage import calendars, people
 from tests.web.client_mails import of_kind
@@ -289,6 +290,7 @@ def _tokens(here: Desk, *, mail_id: UUID, offer: Offer) -> dict[str, str]:
         "s": short,
         "connect": _last(connect_link(stage)),
         "hooks": "forged",
+        "deliveries": looking.make(runtime.seal, endpoint_id=None, now=stage.now)[0],
     }
 
 

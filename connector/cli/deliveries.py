@@ -9,7 +9,7 @@ import click
 
 from connector.cli import Refusal
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table
-from connector.services.outcomes import endpoints
+from connector.services.outcomes import endpoints, looking
 from connector.services.views import deliveries as views
 from connector.storage import endpoints as stored
 
@@ -52,6 +52,31 @@ def list_(*, endpoint_id: UUID | None, state: str | None, as_json: bool) -> None
     else:
         columns = ("id", "type", "at", "state", "attempts", "status", "error", "next_at")
         print_table(columns, ([str(row[name] if row[name] is not None else "") for name in columns] for row in rows))
+
+
+@deliveries.command()
+@click.option("--endpoint", "endpoint_id", type=click.UUID, help="Show those to this endpoint, and no other.")
+@as_json
+@example("pencilled deliveries page", "pencilled deliveries page --endpoint 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2")
+def page(*, endpoint_id: UUID | None, as_json: bool) -> None:
+    """Make a link to a page that shows deliveries.
+
+    For an hour, to whoever has it, without signing in: for you, or with --endpoint for the host's developer. It says
+    what became of each outcome and how its endpoint has answered, nothing personal, and changes nothing.
+
+    Exit codes: 0 made; 1 refused.
+    """
+    runtime = open_runtime(in_standstill=True)
+    if endpoint_id is not None:
+        with runtime.database.read() as db:
+            stored.get(db, endpoint_id)
+    token, link = looking.make(runtime.seal, endpoint_id=endpoint_id, now=runtime.clock())
+    address = runtime.deliveries_address(token)
+    if as_json:
+        print_json({"address": address, "until": link.until, "endpoint_id": endpoint_id})
+        return
+    good(f"Until {link.until:%d %b %Y, %H:%M} UTC whoever has this address sees deliveries:")
+    click.echo(address)
 
 
 @deliveries.command()

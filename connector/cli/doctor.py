@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 import sqlalchemy as sa
@@ -31,15 +31,20 @@ from connector.domain.people import Medium
 from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
 from connector.services import erasing, fetching, standstill
+from connector.services.outcomes import endpoints
 from connector.services.scheduling import codes
 from connector.services.sync import free_busy
 from connector.services.views import readiness, unread
 from connector.settings import Settings
-from connector.storage import calendars, ledger, migrations, offers, reply_mailbox, troubles
+from connector.storage import calendars, ledger, migrations, offers, outcomes, reply_mailbox, troubles
+from connector.storage import endpoints as stored_endpoints
 from connector.storage.clock import TOLERATED, DatabaseClock
 from connector.storage.database import read_url
+from connector.storage.endpoints import Endpoint
+from connector.storage.outcomes import Standing
 
 OVERDUE = timedelta(minutes=5)  # as long as readiness allows
+WAITED = timedelta(hours=1)  # an outcome that nothing keeps from arriving
 PROVED = timedelta(days=2)  # a calendar's holds are tried out daily; one day may be missed
 
 
@@ -77,7 +82,8 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 
     Prints one line for each, `ok` or `!!`, and what to do. A calendar gets further lines where it was stopped, where
     holds must be shown as plainly busy, where that was not tried out lately, and where it cannot be looked up whether
-    its practitioner is free, or not of every event. Changes nothing, sends nothing.
+    its practitioner is free, or not of every event. An endpoint gets one that says whether outcomes arrive there.
+    Changes nothing, sends nothing.
 
     Exit codes: 0 all is well; 1 something is not; 2 wrong settings.
     """
@@ -134,6 +140,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield from _holds(runtime, connection)
         yield from _conflicts(runtime, connection)
     yield from _registrations(runtime)
+    yield from _endpoints(runtime)
     yield from _work(runtime)
 
 
@@ -156,6 +163,58 @@ def _registrations(runtime: Runtime) -> Iterator[Check]:
     for fault in faults:
         words = f"this installation is refused since {fault.since:%d %b %Y, %H:%M} UTC: {fault.cause}"
         yield Check(name=f"registration {fault.provider}", ok=False, words=words)
+
+
+def _endpoints(runtime: Runtime) -> Iterator[Check]:
+    """Say of each address of a host whether outcomes arrive there."""
+    with runtime.database.read() as db:
+        every, standings, now = stored_endpoints.every(db), outcomes.standings(db), runtime.clock()
+    for endpoint in every:
+        name = f"endpoint {short(endpoint.id)} {endpoint.host}"
+        ok, words = _told(endpoint, standings.get(endpoint.id, Standing()), now)
+        yield Check(name=name, ok=ok, words=words)
+
+
+def _told(endpoint: Endpoint, standing: Standing, now: datetime) -> tuple[bool, str]:
+    """Return whether outcomes arrive at an endpoint, and how it stands."""
+    waiting, why = _many(standing.waiting), f": {standing.error}" if standing.error is not None else ""
+    if not endpoint.is_enabled:
+        return endpoint.disabled_why == endpoints.BY_HAND, _disabled(endpoint, waiting)
+    if endpoint.failing_since is not None and now - endpoint.failing_since > OVERDUE:
+        since = f"nothing has arrived there since {_at(endpoint.failing_since)}{why}; {waiting}"
+        goes_on = "It is tried again by itself, and disabled after three days. See each attempt"
+        return False, f"{since}. {goes_on}: pencilled deliveries page"
+    if standing.waits_since is not None and now - standing.waits_since > WAITED:
+        since = f"the oldest since {_at(standing.waits_since)}"
+        return False, f"{waiting}, {since}{why}. See which: pencilled deliveries page"
+    last = f"the last arrived on {_at(standing.arrived_at)}" if standing.arrived_at else "none has arrived yet"
+    given_up = "; some were given up: pencilled deliveries list --state failed" if standing.given_up else ""
+    return True, f"takes outcomes, {last}; {waiting}{given_up}"
+
+
+def _disabled(endpoint: Endpoint, waiting: str) -> str:
+    since = f"disabled since {_at(endpoint.disabled_at)}" if endpoint.disabled_at else "disabled"
+    enable = f"`pencilled endpoints enable {endpoint.id}` sends what waits, of the last thirty days"
+    match endpoint.disabled_why:
+        case endpoints.BY_HAND:
+            return f"{since}, by hand; {waiting}. {enable}"
+        case endpoints.KEY_LOST:
+            renew = f"`pencilled endpoints rotate-secret {endpoint.id}` makes a new one, for its host; then {enable}"
+            return f"{since}: its secret is lost with the key that sealed it; {waiting}. {renew}"
+        case endpoints.GONE:
+            why = "it answered that it is gone (410)"
+        case _:
+            why = "nothing arrived there for three days"
+    remove = f"Nobody needs it any more? `pencilled endpoints remove {endpoint.id}`"
+    return f"{since}: {why}; {waiting}. Once its host has put that right, {enable}. {remove}"
+
+
+def _at(instant: datetime) -> str:
+    return f"{instant:%d %b %Y, %H:%M} UTC"
+
+
+def _many(waiting: int) -> str:
+    return {0: "nothing waits", 1: "1 outcome waits"}.get(waiting, f"{waiting} outcomes wait")
 
 
 def _doubles(doubles: Sequence[Sequence[Calendar]]) -> Iterator[Check]:

@@ -168,7 +168,7 @@ def test(*, endpoint_id: UUID) -> None:
     runtime = open_runtime()
     with runtime.database.begin() as db:
         use_cases.test(db, endpoint_id, by=operator(), now=runtime.clock())
-        host = stored.get(db, endpoint_id).lane.rpartition(" ")[2]
+        host = stored.get(db, endpoint_id).host
     good(f"A test is on its way to {host}. See what became of it: pencilled deliveries list")
 
 

@@ -52,6 +52,11 @@ class Endpoint:
         """Whether anything goes there."""
         return self.disabled_at is None
 
+    @property
+    def host(self) -> str:
+        """Its host's name; the rest of its address may hold what nobody else is to know."""
+        return self.lane.rpartition(" ")[2]
+
     def wants(self, type_: OutcomeType, practitioner_id: UUID | None) -> bool:
         """Whether it is told of an outcome of this type and this practitioner."""
         if type_ is OutcomeType.ENDPOINT_TEST:

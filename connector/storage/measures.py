@@ -14,9 +14,10 @@ from connector.domain.connection import CalendarRole
 from connector.domain.offer import OfferState
 from connector.storage.columns import UtcDateTime
 from connector.storage.due import Kind, ahead, due, undashed
-from connector.storage.tables import calendars, connections, conversations, offers
+from connector.storage.tables import calendars, connections, conversations, endpoints, offers
 
 LATE, OVERDUE = timedelta(minutes=1), timedelta(minutes=10)
+ENDPOINT_STATES = ("working", "failing", "disabled", "disabled_by_hand")
 WORK_STATES = ("due", "over_1m", "over_10m", "running", "failing", "refused")
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _FREE = or_(due.c.lease_until.is_(None), due.c.lease_until <= ahead(0.0))
@@ -135,6 +136,19 @@ def open_offers(db: Connection) -> int:
     state: ColumnElement[str] = sa.literal_column(f"'{OfferState.OPEN.value}'")  # as its index says it
     query = select(func.count()).where(offers.c.state == state)
     return db.execute(query).scalar_one()
+
+
+def endpoints_by_state(db: Connection) -> dict[str, int]:
+    """Return how many endpoints of hosts there are in each state."""
+    is_on = endpoints.c.disabled_at.is_(None)
+    state = case(
+        (is_on & endpoints.c.failing_since.is_(None), "working"),
+        (is_on, "failing"),
+        (endpoints.c.disabled_why == "by_hand", "disabled_by_hand"),
+        else_="disabled",
+    ).label("state")
+    query = select(state, func.count().label("number")).group_by("state")
+    return {row.state: row.number for row in db.execute(query)}
 
 
 def schema_step(db: Connection) -> str:

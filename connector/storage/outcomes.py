@@ -7,7 +7,7 @@ numbers of one session's outcomes for one endpoint follow the order in which the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,7 @@ from connector.domain.people import Role
 from connector.errors import NotFoundError
 from connector.sentence import Sentence
 from connector.storage import ledger
+from connector.storage.columns import UtcDateTime
 from connector.storage.database import at_end, chunks, waiting_acts
 from connector.storage.endpoints import Endpoint
 from connector.storage.endpoints import every as every_endpoint
@@ -51,6 +52,24 @@ class StoredOutcome:
     practitioner_id: UUID | None
     revision: int | None
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the deliveries to one endpoint stand.
+
+    Attributes:
+        waiting: How many have not gone through yet; the oldest of them happened at `waits_since`, aware UTC.
+        given_up: How many were, among what is kept.
+        arrived_at: When the last one did; None if none has.
+        error: Why the last attempt at one of those that wait did not go through; None where none has failed.
+    """
+
+    waiting: int = 0
+    waits_since: datetime | None = None
+    given_up: int = 0
+    arrived_at: datetime | None = None
+    error: Sentence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +316,43 @@ def counts(db: Connection) -> dict[UUID, dict[str, int]]:
     for row in db.execute(query.group_by(deliveries.c.endpoint_id, deliveries.c.state)):
         found.setdefault(row.endpoint_id, {})[row.state] = row.many
     return found
+
+
+def standings(db: Connection) -> dict[UUID, Standing]:
+    """Return how the deliveries to each endpoint stand that has any; in two statements."""
+    query = (
+        select(
+            deliveries.c.endpoint_id,
+            deliveries.c.state,
+            sa.func.count().label("many"),
+            sa.func.min(outcomes.c.at, type_=UtcDateTime()).label("oldest"),
+            sa.func.max(deliveries.c.tried_at, type_=UtcDateTime()).label("tried_at"),
+        )
+        .join(outcomes, outcomes.c.seq == deliveries.c.seq)
+        .group_by(deliveries.c.endpoint_id, deliveries.c.state)
+    )
+    found: dict[UUID, Standing] = {}
+    for row in db.execute(query):
+        standing = found.get(row.endpoint_id, Standing())
+        match DeliveryState(row.state):
+            case DeliveryState.PENDING:
+                standing = replace(standing, waiting=row.many, waits_since=row.oldest)
+            case DeliveryState.DELIVERED:
+                standing = replace(standing, arrived_at=row.tried_at)
+            case DeliveryState.FAILED:
+                standing = replace(standing, given_up=row.many)
+        found[row.endpoint_id] = standing
+    for endpoint_id, error in _last_errors(db):
+        found[endpoint_id] = replace(found[endpoint_id], error=error)
+    return found
+
+
+def _last_errors(db: Connection) -> Iterable[tuple[UUID, Sentence]]:
+    """Yield of each endpoint why the last attempt at what waits for it failed."""
+    rank = sa.func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=deliveries.c.tried_at.desc())
+    failed = (deliveries.c.state == DeliveryState.PENDING.value) & deliveries.c.error.is_not(None)
+    last = select(deliveries.c.endpoint_id, deliveries.c.error, rank.label("place")).where(failed).subquery()
+    return [(row.endpoint_id, row.error) for row in db.execute(select(last).where(last.c.place == 1))]
 
 
 def begin_anew(db: Connection, endpoint_id: UUID, *, now: datetime) -> None:

@@ -32,6 +32,7 @@ from connector.web import (
     conflict,
     connect_link,
     connection,
+    deliveries,
     health,
     mails,
     metrics,
@@ -127,6 +128,7 @@ def create(runtime: Runtime, *, within: Within | None = None) -> Flask:
         calendars.pages,
         subscriptions.pages,
         connection.pages,
+        deliveries.pages,
         health.checks,
         metrics.blueprint(runtime),
     ):

@@ -22,6 +22,7 @@ LOOKING = {
     "clients export",
     "clients list",
     "deliveries list",
+    "deliveries page",
     "endpoints list",
     "connections history",
     "connections list",

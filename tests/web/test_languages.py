@@ -12,6 +12,7 @@ from connector.language.offered import Languages
 from connector.storage.database import Database
 from tests.conftest import Clock
 from tests.messages.pseudo import write_catalogue
+from tests.web.deliveries import STATUSES
 from tests.web.desk import Desk, desk
 from tests.web.services import memory_service
 from tests.web.stage import Stage, make_runtime, make_stage
@@ -19,6 +20,7 @@ from tests.web.walk import (
     Page,
     of_calendars,
     of_clients,
+    of_deliveries,
     of_guests,
     of_mails,
     of_one_time,
@@ -41,7 +43,8 @@ _GIVEN = re.compile(
     r"\S+@\S+|https?://\S+|\bK\. N\.|"
     r"I am ill|A little later\?|I may be <b>late</b>\.|Sorry!|"
     r"Memory Calendar|Memory|memory|holidays|private|\bCET\b|pencilled clients change|no calendar service \w+|"
-    r"app\.example\.org"
+    r"app\.example\.org|session\.booked|pencilled (?:deliveries|endpoints) \w+|\b[0-9a-f-]{36}\b|UTC|"
+    + "|".join(STATUSES)
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
 _ENGLISH = re.compile(r"\b(?:the|you|your|is|are|this|that|and|of|with|for|not|no|it|yet|to|by|from)\b", re.IGNORECASE)
@@ -57,6 +60,7 @@ WALKS: dict[str, Walk] = {
     "stops": of_stops,
     "mails": of_mails,
     "subscriptions": of_subscriptions,
+    "deliveries": of_deliveries,
     "moved": lambda here: of_questions(here, "moved"),
     "replace": lambda here: of_questions(here, "replace"),
     "deleted": lambda here: of_questions(here, "deleted"),

@@ -7,6 +7,7 @@ import pytest
 from connector import paths
 from connector.services import texts
 from connector.services.accounts import connect_links
+from connector.services.outcomes import looking
 from connector.services.scheduling import answers, codes, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker
@@ -19,6 +20,7 @@ PAGES = {
     "paused": paths.paused,
     "sign_in": paths.sign_in,
     "connect": paths.connect,
+    "deliveries": paths.deliveries,
 }
 PURPOSES = {
     "answer": tuple(answers.PURPOSES.values()),
@@ -27,6 +29,7 @@ PURPOSES = {
     "paused": (breaker.PURPOSE,),
     "sign_in": (links.PURPOSE,),
     "connect": (connect_links.PURPOSE,),
+    "deliveries": (looking.PURPOSE,),
     "none": (texts.PURPOSE, codes.PURPOSE, "cookie"),
 }
 

@@ -27,6 +27,8 @@ from connector.storage.tables import clients, practitioners
 from providers.memory import provider as memory
 from tests.web.client_mails import KINDS, of_kind, wish
 from tests.web.client_mails import page_of as mail_page
+from tests.web.deliveries import hosts
+from tests.web.deliveries import page_of as deliveries_page
 from tests.web.desk import Desk, later, lose
 from tests.web.guests import Guest
 from tests.web.remote_changes import (
@@ -319,6 +321,23 @@ def of_subscriptions(here: Desk) -> Iterator[Page]:
         who.post(f"{page}/end", page=page)
         yield from _all(who, [page])
         yield "ended", who.get(f"/feed/{address}", headers={"Accept-Language": _locale(stage)}).text
+
+
+def of_deliveries(here: Desk) -> Iterator[Page]:
+    """Yield what those see who look at deliveries, whatever became of them; in the language of their browser."""
+    stage = here.stage
+    browser, path, headers = stage.browser(), deliveries_page(stage), {"Accept-Language": _locale(stage)}
+    yield "no endpoints", browser.get(path, headers=headers).text
+    with hosts(stage) as endpoints:
+        for query in (
+            {},
+            {"state": "delivered"},
+            {"to": str(endpoints[1].id), "state": "failed"},
+            {"state": "?"},
+        ):
+            yield f"deliveries {query}", browser.get(path, query_string=query, headers=headers).text
+        later(stage, days=1)
+        yield "too late", browser.get(path, headers=headers).text
 
 
 def of_questions(here: Desk, kind: str) -> Iterator[Page]:

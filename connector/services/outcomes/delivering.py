@@ -198,7 +198,7 @@ def _tell_operator(db: Connection, policy: Policy, endpoint: Endpoint, now: date
         kind=NoticeKind.ENDPOINT_DISABLED,
         to=policy.to_operator,
         practitioner_name="",
-        about=endpoint.lane.rpartition(" ")[2],
+        about=endpoint.host,
         reason=endpoint.disabled_why or "",
         since=endpoint.failing_since,
     )

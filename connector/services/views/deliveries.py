@@ -18,7 +18,18 @@ from connector.storage import endpoints, outcomes
 from connector.storage.endpoints import Endpoint
 from connector.storage.outcomes import Delivery, DeliveryState, StoredOutcome
 
-__all__ = ["DeliveryState", "EndpointsShown", "Feed", "ShownDelivery", "feed", "one", "overview", "shown"]
+__all__ = [
+    "DeliveriesPage",
+    "DeliveryState",
+    "EndpointsShown",
+    "Feed",
+    "ShownDelivery",
+    "feed",
+    "one",
+    "overview",
+    "page",
+    "shown",
+]
 _ON_PAGE = 100
 
 
@@ -48,6 +59,28 @@ class Feed:
     bodies: Sequence[Mapping[str, Any]]
     place: str = ""
     last_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveriesPage:
+    """Endpoints with how many deliveries each has of each state, and some of these deliveries.
+
+    Attributes:
+        next: The place of the last one, if there are older ones.
+    """
+
+    endpoints: Sequence[Endpoint]
+    counts: Mapping[UUID, Mapping[str, int]]
+    deliveries: Sequence[ShownDelivery]
+    next: tuple[int, UUID] | None
+
+    def endpoint(self, endpoint_id: UUID) -> Endpoint:
+        """Return the one of an id."""
+        return next(one for one in self.endpoints if one.id == endpoint_id)
+
+    def number(self, state: DeliveryState, endpoint_id: UUID | None = None) -> int:
+        """Return how many deliveries are in a state, to one endpoint or to all."""
+        return sum(found.get(state.value, 0) for key, found in self.counts.items() if endpoint_id in {None, key})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +146,32 @@ def read_place(text: str) -> tuple[int, int]:
 def overview(db: Connection) -> EndpointsShown:
     """Return all endpoints and what became of what was sent to them; in a constant number of statements."""
     return EndpointsShown(endpoints=endpoints.every(db), counts=outcomes.counts(db), deliveries=shown(db))
+
+
+def page(
+    db: Connection,
+    *,
+    only: UUID | None,
+    endpoint_id: UUID | None,
+    state: DeliveryState | None,
+    before: tuple[int, UUID] | None,
+) -> DeliveriesPage:
+    """Return what the page shows: all endpoints or `only` one, and the newest deliveries that were chosen.
+
+    Raises: NotFoundError for an endpoint that is not there.
+    """
+    shown_endpoints = [endpoints.get(db, only)] if only is not None else endpoints.every(db)
+    if endpoint_id is not None and endpoint_id not in {one.id for one in shown_endpoints}:
+        raise endpoints.not_found()
+    found = shown(db, endpoint_id=endpoint_id, state=state, before=before, limit=_ON_PAGE + 1)
+    last = found[_ON_PAGE - 1] if len(found) > _ON_PAGE else None
+    every = outcomes.counts(db)
+    return DeliveriesPage(
+        endpoints=shown_endpoints,
+        counts={one.id: every.get(one.id, {}) for one in shown_endpoints},
+        deliveries=found[:_ON_PAGE],
+        next=(last.seq, last.id) if last is not None else None,
+    )
 
 
 def _shown(delivery: Delivery, stored: StoredOutcome) -> ShownDelivery:

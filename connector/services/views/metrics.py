@@ -45,7 +45,7 @@ class Metric:
 
 
 def read(database: Database, providers: Sequence[str], *, now: datetime) -> Sequence[Metric]:
-    """Return every metric, read from one snapshot in eight statements, however much is stored.
+    """Return every metric, read from one snapshot in nine statements, however much is stored.
 
     Args:
         database: The installation's.
@@ -59,6 +59,7 @@ def read(database: Database, providers: Sequence[str], *, now: datetime) -> Sequ
             *_of_registrations(db, providers),
             *_of_work(measures.work(db, now), now),
             *_of_letters(measures.letters(db, now), now),
+            _of_endpoints(measures.endpoints_by_state(db)),
             *_of_counters(counters.totals(db), providers),
         ]
 
@@ -144,6 +145,16 @@ def _of_work(waiting: Sequence[Waiting], now: datetime) -> Iterator[Metric]:
         meaning="How long the oldest of them has been waiting, failing or refused.",
         labels=("kind", "state"),
         samples=_oldest((((group.what, group.state), group.since) for group in waiting), now),
+    )
+
+
+def _of_endpoints(found: Mapping[str, int]) -> Metric:
+    none: dict[str, int] = dict.fromkeys(measures.ENDPOINT_STATES, 0)
+    return Metric(
+        name="endpoints",
+        meaning="Addresses of hosts, by whether outcomes arrive; disabled ones by whether somebody did it.",
+        labels=("state",),
+        samples=[((state,), float(count)) for state, count in (none | dict(found)).items()],
     )
 
 

@@ -21,18 +21,20 @@ from connector.errors import InstallationError, RefusedError, TransientError
 from connector.ports import Letter, NotSentError
 from connector.sentence import Sentence
 from connector.services.accounts import connect as accounts
+from connector.services.outcomes import endpoints
 from connector.services.sync import breaker
 from connector.services.views import metrics
 from connector.storage import calendars, ledger, measures, tables
+from connector.storage import endpoints as stored_endpoints
 from connector.storage.database import Database
 from connector.storage.due import due
 from connector.storage.ledger import Key, Kind
 from tests.scraped import Scrape, scrape
 from tests.services.connected import connect, look, on_sqlite, remote, work
-from tests.services.practice import Practice
+from tests.services.practice import SEAL, Practice
 from tests.storage.test_ledger_queries import counted, explained
 
-STATEMENTS = 8
+STATEMENTS = 9
 SMALL = {
     "alembic_version",
     "installation",
@@ -40,6 +42,7 @@ SMALL = {
     "connections",
     "counters",
     "registration_faults",
+    "endpoints",
     "waiting",
     "anon_1",
 }
@@ -221,6 +224,23 @@ def test_version_and_schema_are_told(practice: Practice) -> None:
     assert told["schema_info"] == {(step,): 1}
 
 
+def test_endpoints_are_counted_by_whether_outcomes_arrive_there(practice: Practice) -> None:
+    assert set(scraped(practice)["endpoints"]) == set()
+    with practice.database.begin() as db:
+        made = [
+            endpoints.add(db, SEAL, f"https://host.example/{n}", inner_hosts=(), now=practice.now)[0] for n in range(5)
+        ]
+        stored_endpoints.save(db, replace(made[1], failing_since=practice.now))
+        endpoints.disable(db, made[2].id, now=practice.now)
+        endpoints.disable(db, made[3].id, why=endpoints.GONE, now=practice.now)
+    assert scraped(practice)["endpoints"] == {
+        ("working",): 2,
+        ("failing",): 1,
+        ("disabled",): 1,
+        ("disabled_by_hand",): 1,
+    }
+
+
 # What operators ask
 
 
@@ -369,5 +389,5 @@ def test_every_word_of_a_label_is_of_a_closed_list_or_the_slug_of_a_provider(
             lists.setdefault(name, {counters.OTHER}).update(words)
     lists["trouble"] |= {metrics.NO_TROUBLE}
     lists |= {"role": {role.value for role in CalendarRole}}
-    lists |= {"state": {*measures.WORK_STATES, metrics.AT_WORK}}
+    lists |= {"state": {*measures.WORK_STATES, *measures.ENDPOINT_STATES, metrics.AT_WORK}}
     assert {label: words - lists[label] for label, words in told.items()} == {label: set() for label in told}
