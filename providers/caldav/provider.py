@@ -248,7 +248,7 @@ class Caldav:
 
     slug = "caldav"
     label = "CalDAV (iCloud, Fastmail, Nextcloud, …)"
-    button = marked("Connect another calendar (CalDAV)")
+    button = marked("Connect a CalDAV calendar")
     services = marked("iCloud, Fastmail, Nextcloud and many others")
 
     def __init__(self, *, clock: Callable[[], datetime] = _clock, timeout: timedelta = HTTP_TIMEOUT) -> None:

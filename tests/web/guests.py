@@ -10,6 +10,7 @@ from uuid import UUID
 
 from werkzeug.test import TestResponse
 
+from connector.domain.connect_link import origin
 from connector.domain.people import Practitioner
 from connector.services.accounts import connect_links
 from connector.services.accounts.sign_in import offered
@@ -21,17 +22,17 @@ APP = "https://app.example.org"
 BACK = f"{APP}/calendars"
 
 
-def connect_link(stage: Stage, practitioner: Practitioner | None = None, **choices: Any) -> str:
+def connect_link(stage: Stage, practitioner: Practitioner | None = None, *, back: str = BACK, **choices: Any) -> str:
     """Return the path of a new link."""
     runtime = stage.runtime
-    runtime.policy = replace(runtime.policy, return_origins=(APP,))
+    runtime.policy = replace(runtime.policy, return_origins=(origin(back),))
     services = [one.slug for one in offered(runtime.settings.providers, runtime.network, runtime.load_provider)]
     with runtime.database.begin() as db:
         link = connect_links.make(
             db,
             runtime.policy,
             (practitioner or stage.ada).id,
-            return_url=BACK,
+            return_url=back,
             services=services,
             now=stage.now,
             **choices,

@@ -158,11 +158,18 @@ class Page:
         """Go to something by keyboard, press Enter, and wait for the page with that heading."""
         old = self.chromium.find_element(By.TAG_NAME, "html")
         self.tab_to(name, nth=nth).send_keys(Keys.ENTER)
-        # Between two pages there is nothing to ask: the driver fails in several ways then, each of them passing.
-        wait = WebDriverWait(self.chromium, 60, ignored_exceptions=(WebDriverException,))
-        wait.until(expected.staleness_of(old))  # else the old page could pass for the new one
+        self._wait().until(expected.staleness_of(old))  # else the old page could pass for the new one
+        self.wait_for(to)
+
+    def wait_for(self, to: str) -> None:
+        """Wait for the page with that heading."""
+        wait = self._wait()
         wait.until(expected.text_to_be_present_in_element((By.TAG_NAME, "h1"), to))
         wait.until(lambda chromium: chromium.execute_script("return document.readyState") == "complete")
+
+    def _wait(self) -> WebDriverWait[webdriver.Chrome]:
+        # Between two pages there is nothing to ask: the driver fails in several ways then, each of them passing.
+        return WebDriverWait(self.chromium, 60, ignored_exceptions=(WebDriverException,))
 
     def check(self) -> None:
         """Everybody can use it: named, labelled, large enough, readable in any light, no wider than the screen."""

@@ -274,7 +274,7 @@ def test_trying_passwords_by_the_hundred_is_slowed_down(caldav: Typed) -> None:
     [
         (
             "caldav",
-            "Connect another calendar (CalDAV)",
+            "Connect a CalDAV calendar",
             "iCloud, Fastmail, Nextcloud and many others: with an app password.",
         ),
         ("memory", "Connect Memory", "With an app password."),

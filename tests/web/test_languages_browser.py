@@ -5,16 +5,14 @@ CONNECTOR_TEST_SCREENSHOTS names a folder in which each page is kept as a pictur
 
 from __future__ import annotations
 
-import base64
 from itertools import product
-from pathlib import Path
 
 import pytest
 from flask import Flask, Response
 from selenium import webdriver
 
-from tests.conftest import SCREENSHOTS
 from tests.web.desk import Desk
+from tests.web.pictures import keep_picture
 from tests.web.test_browser import PHONE, Door, chromium, door
 from tests.web.test_languages import WALKS, germans, strange, strangers
 
@@ -54,18 +52,9 @@ def test_no_page_is_wider_than_a_phone(
     for n in range(len(pages)):
         chromium.get(f"{address}/{n}")
         outside[n] = chromium.execute_script(OUTSIDE)
-        _keep(chromium, f"{readers}-{walk}-{n:02}")
+        keep_picture(chromium, f"{readers}-{walk}-{n:02}")
 
     assert {n: found for n, found in outside.items() if found} == {}
-
-
-def _keep(chromium: webdriver.Chrome, name: str) -> None:
-    """Keep a picture of the whole page that is shown, if somebody wants to look at it."""
-    if folder := SCREENSHOTS:
-        size = chromium.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": PHONE[0], "height": size["height"], "scale": 1}
-        picture = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
-        Path(folder, f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
 
 
 def _showing(pages: list[str]) -> Flask:

@@ -1,0 +1,20 @@
+"""Pictures of pages, to be looked at: CONNECTOR_TEST_SCREENSHOTS names the folder in which they are kept."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from selenium import webdriver
+
+from tests.conftest import SCREENSHOTS
+
+
+def keep_picture(chromium: webdriver.Chrome, name: str) -> None:
+    """Keep a picture of the whole page that is shown, if somebody wants to look at it."""
+    if folder := SCREENSHOTS:
+        metrics = chromium.execute_cdp_cmd("Page.getLayoutMetrics", {})
+        width, height = metrics["cssLayoutViewport"]["clientWidth"], metrics["cssContentSize"]["height"]
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        picture = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+        Path(folder, f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
