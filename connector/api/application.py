@@ -36,7 +36,6 @@ from connector.services import api_keys, idempotency, standstill
 from connector.services.idempotency import NamedAct
 from connector.storage.database import is_busy
 
-DEFAULT_PAGE, LONGEST_PAGE = 50, 100
 _DOOR = "pencilled-api"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*|\s*(\*)\s*')
@@ -119,6 +118,7 @@ def _finish(response: Response, *, secure: bool) -> Response:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Robots-Tag"] = "noindex, nofollow"
     headers.setdefault("Cache-Control", "no-store")
+    response.vary.add("Accept-Language")
     for name, value in g.get("pace", ()):
         headers[name] = value
     if secure:
@@ -150,17 +150,12 @@ def _let_in(door: _Door, db: Connection, route: Route, *, now: Any) -> ApiKey:
 
     Raises: RequestError if it lets nobody in, may not do this, or has come too often.
     """
-    limits.refuse_guesses(door.counts, request.remote_addr or "", now=now)
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     key = api_keys.find(db, secret.strip()) if kind.lower() == "bearer" and secret.strip() else None
     if key is None:
         if secret:
             limits.note_guess(door.counts, request.remote_addr or "", now=now)
-        raise RequestError(
-            "Show an API key that is in use, as Authorization: Bearer pk_… does.",
-            code="key_not_accepted",
-            http=401,
-        )
+        raise _not_accepted()
     pace, may = limits.pace(door.counts, key.id.hex, allowed=door.runtime.settings.api_rate, now=now)
     g.pace = pace.headers
     if not may:
@@ -175,6 +170,12 @@ def _let_in(door: _Door, db: Connection, route: Route, *, now: Any) -> ApiKey:
     return key
 
 
+def _not_accepted() -> RequestError:
+    return RequestError(
+        "Show an API key that is in use, as Authorization: Bearer pk_… does.", code="key_not_accepted", http=401
+    )
+
+
 def _call(door: _Door, route: Route, key: ApiKey, *, now: Any) -> Call[Any, Any]:
     filters = sorted((name, value) for name, value in request.args.items() if name not in ("cursor", "limit"))
     return Call(
@@ -186,16 +187,9 @@ def _call(door: _Door, route: Route, key: ApiKey, *, now: Any) -> Call[Any, Any]
             door.runtime.seal,
             bound=f"{request.path} {filters} {key.practitioner_id}",
             text=request.args.get("cursor", "") if route.lists else "",
-            limit=_limit() if route.lists else DEFAULT_PAGE,
         ),
         expected=_expected(),
     )
-
-
-def _limit() -> int:
-    """Return how many items a page has; what cannot be is refused when the query is read."""
-    text = request.args.get("limit", "")
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= LONGEST_PAGE else DEFAULT_PAGE
 
 
 def _expected() -> frozenset[str] | None:
@@ -208,6 +202,8 @@ def _expected() -> frozenset[str] | None:
 
 def _carry_out(route: Route, *, call: Call[Any, Any], path: dict[str, Any], db: Connection | None = None) -> Response:
     """Do what is asked for; a read is given the snapshot in which its key was found."""
+    if route.lists:
+        call.cursor.limit = call.query.limit
     if db is not None:
         return _response(_encoded(route, route.view(call, db, **path)))
     return _act(route, call, path)
@@ -227,6 +223,10 @@ def _act(route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
                 return _repeated(before)
         call.prepared = route.prepare(call, **path)
     with runtime.database.begin() as db:
+        if not api_keys.is_in_use(
+            db, call.key.id
+        ):  # revoked since it was shown: calendars may have been read meanwhile
+            raise _not_accepted()
         standstill.check(db)
         if act is not None and not idempotency.begin(db, act, now=call.now):
             before = idempotency.answered(db, runtime.seal, act)
@@ -285,7 +285,7 @@ def _response(encoded: _Encoded) -> Response:
         headers["ETag"] = f'"{encoded.etag}"'
     if encoded.location:
         headers["Location"] = request.script_root + encoded.location
-    if request.method == "GET" and encoded.etag and _has_seen(encoded.etag):
+    if request.method in {"GET", "HEAD"} and encoded.etag and _has_seen(encoded.etag):
         return Response(status=304, headers=headers)
     return Response(encoded.body, encoded.status, headers, mimetype="application/json" if encoded.body else None)
 

@@ -88,7 +88,14 @@ def listed(call: Call[None, PageQuery], db: Connection) -> KeyList:
     body=NewKeyBody,
     answers={201: MadeKeyBody},
     summary="Make an API key",
-    refuses=("key_gives_too_much", "key_for_another", "practitioner_not_found", "external_id_taken", "text_empty"),
+    refuses=(
+        "key_gives_too_much",
+        "key_for_another",
+        "practitioner_not_found",
+        "external_id_taken",
+        "external_id_malformed",
+        "text_empty",
+    ),
     example=NewKeyBody(name="Booking site", scopes=[Scope.READ]),
 )
 def make(call: Call[NewKeyBody, None], db: Connection) -> Answer:

@@ -93,15 +93,13 @@ def pace(counted: Counts, key: str, *, allowed: int, now: datetime) -> tuple[Pac
     return Pace(allowed=allowed, left=max(0, allowed - count), seconds=seconds_left(now)), count <= allowed
 
 
-def refuse_guesses(counted: Counts, address: str, *, now: datetime) -> None:
-    """Raise RequestError if too many keys that are none have come from an address."""
-    if counted.add(f"guess:{_asker(address)}", now=now, by=0) >= GUESSES:
-        raise too_often()
-
-
 def note_guess(counted: Counts, address: str, *, now: datetime) -> None:
-    """Note that a key that is none has come from an address."""
-    counted.add(f"guess:{_asker(address)}", now=now)
+    """Note that a key that is none has come from an address; keys that are some are let in from there all the same.
+
+    Raises: RequestError if too many have.
+    """
+    if counted.add(f"guess:{_asker(address)}", now=now) > GUESSES:
+        raise too_often()
 
 
 def too_often() -> RequestError:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from connector.domain.people import LONGEST_NAME, NAME, Actor, Role
-from connector.domain.text import one_line
+from connector.domain.text import check_external_id, one_line
 from connector.errors import RuleError
 
 
@@ -50,6 +50,7 @@ class ApiKey:
     def __post_init__(self) -> None:
         name = one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME)
         object.__setattr__(self, "name", name)  # the class is frozen
+        check_external_id(self.external_id)
         if not self.scopes:
             raise RuleError("A key needs one scope or more. Say what it may do.", code="key_no_scope", field="scopes")
 

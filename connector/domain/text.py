@@ -15,6 +15,8 @@ from connector.sentence import Sentence
 JOINERS = frozenset("\u200c\u200d")  # zero-width non-joiner and joiner: Persian, Hindi, composed emoji
 _MEANINGLESS = frozenset("\u00ad\u061c\u200b\u200e\u200f\u2060\ufeff")  # soft hyphens, marks: pasted without being seen
 LONGEST_EXTERNAL_ID = 255
+_UNREAD = "\ufffd"  # takes the place of what was no UTF-8, in addresses: several ids would be one
+_UPWARDS = frozenset({".", ".."})  # programs and proxies take such steps by themselves, and ask for something else
 NO_BREAKS = frozenset("\u00a0\u202f")  # blanks at which no line may end: 10 Uhr, Dr. Kim
 _ASCII_BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 # No blanks by their class, and yet nothing can be seen of them: fillers, selectors, the empty Braille cell.
@@ -52,10 +54,16 @@ def check_external_id(text: str | None) -> None:
     """Raise RuleError for what no host can call anything: it is compared as it is, and stands in addresses."""
     if text is None:
         return
-    if not 0 < len(text) <= LONGEST_EXTERNAL_ID or not text.isprintable() or text != text.strip():
+    if (
+        not 0 < len(text) <= LONGEST_EXTERNAL_ID
+        or not text.isprintable()
+        or text != text.strip()
+        or _UNREAD in text
+        or not _UPWARDS.isdisjoint(text.split("/"))
+    ):
         raise RuleError(
-            "An external id has 1 to %(longest)s characters that can be seen, and no blank at its ends. Choose another "
-            "one.",
+            "An external id has 1 to %(longest)s characters that can be seen, no blank at its ends, and neither . nor "
+            ".. between slashes. Choose another one.",
             code="external_id_malformed",
             field="external_id",
             longest=LONGEST_EXTERNAL_ID,

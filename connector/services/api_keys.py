@@ -83,6 +83,11 @@ def find(db: Connection, secret: str) -> ApiKey | None:
     return key if key is not None and key.revoked_at is None else None
 
 
+def is_in_use(db: Connection, key_id: UUID) -> bool:
+    """Whether a key that was found lets anybody in still."""
+    return api_keys.get(db, key_id).revoked_at is None
+
+
 def get(db: Connection, key_id: UUID, *, asker: ApiKey, lock: bool = False) -> ApiKey:
     """Return a key as far as whoever asks may see it.
 

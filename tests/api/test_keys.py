@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from connector.domain.api_key import Scope
+from connector.services import api_keys
 from tests.api.conftest import MakesKeys
-from tests.api.program import Program, code
+from tests.api.program import Program, code, pointer
 from tests.web.stage import Stage
 
 
@@ -41,6 +42,30 @@ def test_a_revoked_key_lets_nobody_in(api: Program, key: MakesKeys) -> None:
     assert revoked.json["revoked_at"]  # type: ignore[index]
     assert revoked.headers["ETag"] == '"2"'
     assert other.get(path).status_code == 401
+
+
+def test_a_key_that_is_revoked_while_it_acts_does_nothing(installed: Stage, api: Program) -> None:
+    def revoke(_practitioner: object, _times: object) -> None:
+        with installed.runtime.database.begin() as db:
+            assert api.key is not None
+            api_keys.revoke(db, api.key, now=installed.now)
+
+    object.__setattr__(installed.runtime, "read_busy", revoke)  # calendars are read before the act
+    body = {
+        "practitioner_id": str(installed.ada.id),
+        "client_id": str(installed.kim.id),
+        "time": {"start": "2026-03-20T10:00:00+01:00", "end": "2026-03-20T10:50:00+01:00", "zone": "Europe/Berlin"},
+        "location": {"kind": "in_person", "text": "Linden Street 4"},
+    }
+    before = installed.everything()["sessions"]
+    assert code(api.post("/sessions", body)) == "key_not_accepted"
+    assert installed.everything()["sessions"] == before
+
+
+@pytest.mark.parametrize("odd", ["\ufffd", "..", "a/./b", " a", "a\n"])
+def test_a_key_is_called_by_what_can_stand_in_an_address(api: Program, odd: str) -> None:
+    refused = api.post("/keys", {"name": "x", "scopes": ["read"], "external_id": odd})
+    assert (code(refused), pointer(refused)) == ("external_id_malformed", "/external_id")
 
 
 def test_nobody_gives_what_they_do_not_have(installed: Stage, key: MakesKeys) -> None:

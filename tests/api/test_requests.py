@@ -75,6 +75,7 @@ def test_a_body_that_is_too_large_is_refused(api: Program) -> None:
         ({"limit": "0"}, "value_invalid", "/limit"),
         ({"limit": "101"}, "value_invalid", "/limit"),
         ({"limit": "many"}, "value_of_wrong_type", "/limit"),
+        ({"limit": "1.5"}, "value_of_wrong_type", "/limit"),
         ({"limit": "9" * 5000}, "value_invalid", "/limit"),
         ({"limit": ["1", "2"]}, "field_twice", "/limit"),
         ({"page": "2"}, "field_unknown", "/page"),
@@ -139,6 +140,12 @@ def test_what_was_read_before_is_not_sent_again(api: Program) -> None:
         answer = api.ask("GET", path, headers={"If-None-Match": seen})
         assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag)
     assert api.ask("GET", path, headers={"If-None-Match": '"7"'}).status_code == 200
+    assert api.ask("HEAD", path, headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_a_page_is_as_long_as_its_limit_is_read(api: Program) -> None:
+    api.post("/keys", KEY)
+    assert len(api.get("/keys", limit="1e0").json["items"]) == 1  # type: ignore[index]
 
 
 def test_a_key_may_ask_so_often_and_is_told_when_it_may_again(installed: Stage, api: Program, key: MakesKeys) -> None:
@@ -155,6 +162,7 @@ def test_whoever_guesses_keys_is_slowed_down(api: Program) -> None:
     stranger = Program(runtime=api.runtime, client=api.client, secret="pk_guess")
     answers = [stranger.get("/keys").status_code for _ in range(25)]
     assert answers == [401] * 20 + [429] * 5
+    assert api.get("/keys").status_code == 200, "nobody is kept out by somebody else's old key at the same address"
 
 
 def test_acts_wait_while_a_restored_database_is_put_right(installed: Stage, api: Program) -> None:
