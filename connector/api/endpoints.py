@@ -14,7 +14,7 @@ from connector.api.routes import Resource
 from connector.api.values import ExternalId, PageQuery, check_instant
 from connector.domain.api_key import Scope
 from connector.domain.outcomes import OutcomeType
-from connector.errors import RuleError
+from connector.errors import ExistsError, RuleError
 from connector.services import people
 from connector.services.outcomes import endpoints
 from connector.services.outcomes.endpoints import Endpoint
@@ -191,11 +191,17 @@ def change(call: Call[EndpointChangeBody, None], db: Connection, endpoint_id: UU
 )
 def put(call: Call[NamedEndpointBody, None], db: Connection, external_id: str) -> Answer:
     """What is as it shall be stays so; to change it, say which version is changed."""
-    wanted = call.body
-    known = endpoints.by_external_id(db, external_id)
+    wanted, of = call.body, call.key.practitioner_id
+    known = endpoints.by_external_id(db, external_id, of=of)
     if known is None:
-        return _added(call, db, wanted.url, wanted.types, wanted.practitioner_id, external_id)
-    if not _is_own(call, known) or (wanted.practitioner_id or call.key.practitioner_id) != known.practitioner_id:
+        try:
+            with db.begin_nested():  # somebody else may add it just now
+                return _added(call, db, wanted.url, wanted.types, wanted.practitioner_id, external_id)
+        except ExistsError as error:
+            known = endpoints.by_external_id(db, external_id, of=of)
+            if error.code != "external_id_taken" or known is None:
+                raise
+    if (wanted.practitioner_id or of) != known.practitioner_id:
         raise RuleError(
             "An endpoint of this external id gets the outcomes of somebody else, and that does not change. Add another "
             "endpoint under another id.",
@@ -326,10 +332,6 @@ def _locked(call: Call[Any, None], db: Connection, endpoint_id: UUID) -> Endpoin
     endpoint = endpoints.get(db, endpoint_id, of=call.key.practitioner_id, lock=True)
     call.match(endpoint.version)
     return endpoint
-
-
-def _is_own(call: Call[NamedEndpointBody, None], endpoint: Endpoint) -> bool:
-    return call.key.practitioner_id in {None, endpoint.practitioner_id}
 
 
 def _inner_hosts(call: Call[Any, None]) -> frozenset[str]:

@@ -94,6 +94,16 @@ def test_another_practitioners_endpoints_are_answered_as_unknown_ones(
     assert code(refused) == "practitioner_not_found"
 
 
+def test_what_another_practitioners_endpoint_is_called_is_taken(installed: Stage, api: Program, key: MakesKeys) -> None:
+    api.post("/endpoints", {"url": URL, "external_id": "main"})
+    bobs = key([Scope.ADMIN], practitioner=installed.bob.id)
+    for refused in (
+        bobs.put("/endpoints/by-external-id/main", {"url": URL}),
+        bobs.post("/endpoints", {"url": URL, "external_id": "main"}),
+    ):
+        assert (refused.status_code, code(refused)) == (409, "external_id_taken")
+
+
 def test_a_test_is_delivered_and_read_and_replayed(installed: Stage, api: Program, key: MakesKeys) -> None:
     reach = Reach(inner_hosts=frozenset({"127.0.0.1"}))
     installed.runtime.poster = HttpPoster(reach=reach)

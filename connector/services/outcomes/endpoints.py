@@ -108,9 +108,10 @@ def listed(
     return endpoints.listed(db, after=after, limit=limit, practitioner_id=of)
 
 
-def by_external_id(db: Connection, external_id: str) -> Endpoint | None:
-    """Return the endpoint that the host calls so; None if there is none."""
-    return endpoints.by_external_id(db, external_id)
+def by_external_id(db: Connection, external_id: str, *, of: UUID | None = None) -> Endpoint | None:
+    """Return the endpoint that the host calls so; of a practitioner, one of theirs alone; None if there is none."""
+    endpoint = endpoints.by_external_id(db, external_id)
+    return endpoint if endpoint is None or of in {None, endpoint.practitioner_id} else None
 
 
 def change(
