@@ -411,7 +411,8 @@ def _hours_etag(hours: CurrentHours) -> str:
     """Return the version of what was said; hours that nobody has said change with every session."""
     if hours.source is Source.CONFIRMED:
         return str(hours.version)
-    return f"0-{blake2s(msgspec.json.encode(hours.hours.weekly), digest_size=8).hexdigest()}"
+    shown = msgspec.json.encode((hours.zone, hours.source, hours.hours.weekly))
+    return f"0-{blake2s(shown, digest_size=8).hexdigest()}"
 
 
 def _stretches(hours: Day) -> list[HoursStretchBody]:

@@ -23,7 +23,7 @@ from connector.services import capabilities, consent, conversations, standstill
 from connector.services.recording import keep_times_anew, make_calendars_due
 from connector.services.signing_in import browsers
 from connector.services.signing_in.log import Event, note
-from connector.storage import calendars, offers, people, sessions, timeline
+from connector.storage import calendars, offers, people, sessions, timeline, working_hours
 from connector.storage.people import SoughtPeople
 
 _MOST_NAMED = 5
@@ -198,6 +198,8 @@ def change_practitioner(
         note(Event.SIGNED_OUT_EVERYWHERE, changed.id, browsers=count)
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
+    if changed.zone != before.zone:
+        working_hours.raise_version(db, changed.id)
     if changed.locale != before.locale:  # in which their entries are named
         make_calendars_due(db, changed.id, now=now)
     names = _different(before, changed)

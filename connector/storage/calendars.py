@@ -281,9 +281,11 @@ def note_probe(db: Db, calendar_id: UUID, name: str | None, *, at: datetime | No
 
 
 def note_hold_strength(db: Db, calendar_id: UUID, *, firm: bool, now: datetime) -> None:
-    """Note how holds must be shown in a calendar, as it was just proved."""
+    """Note how holds must be shown in a calendar, as it was just proved: what nobody knew before is a change, too."""
     values = {"firm_holds": firm, "probed_at": now, "probe": None, "probe_at": None, "probe_tries": 0}
-    db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
+    known = calendars.c.id == calendar_id
+    db.execute(raising(calendars, values).where(known, calendars.c.probed_at.is_not(None)))
+    db.execute(raising(calendars, values, always=True).where(known, calendars.c.probed_at.is_(None)))
 
 
 def set_levels(db: Db, calendar_id: UUID, *, session_level: Level, hold_level: Level) -> None:

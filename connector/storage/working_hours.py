@@ -8,7 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.session import SessionState
@@ -22,7 +22,7 @@ _MOST = 500  # sessions that tell of hours
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredHours:
-    """What was said about somebody's hours; `version` counts how often."""
+    """What was said about somebody's hours; `version` counts how often that, or their clock, has changed."""
 
     hours: WorkingHours
     version: int
@@ -53,6 +53,12 @@ def save(db: Connection, practitioner_id: UUID, hours: WorkingHours, *, now: dat
     new = insert.values(practitioner_id=practitioner_id, version=1, **values)
     changes = values | {"version": working_hours.c.version + 1}
     db.execute(new.on_conflict_do_update(index_elements=[working_hours.c.practitioner_id], set_=changes))
+
+
+def raise_version(db: Connection, practitioner_id: UUID) -> None:
+    """Note that what was said means other times by now: the clock is another by which it was said."""
+    own = working_hours.c.practitioner_id == practitioner_id
+    db.execute(update(working_hours).where(own).values(version=working_hours.c.version + 1))
 
 
 def booked(db: Connection, practitioner_id: UUID, *, since: datetime, until: datetime) -> Sequence[Span]:

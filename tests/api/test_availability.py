@@ -148,6 +148,17 @@ def test_hours_are_shown_as_they_were_learnt_until_they_are_said(api: Program, i
     assert api.get(path(installed, "hours")).get_json() == now
 
 
+@pytest.mark.parametrize("said", ["said", ""])
+def test_hours_are_others_on_another_clock(api: Program, installed: Stage, said: str) -> None:
+    if said:
+        api.put(path(installed, "hours"), {"weekly": {"monday": [{"start": "10:00", "end": "12:00"}]}}, match="*")
+    before = api.get(path(installed, "hours")).headers["ETag"]
+    assert api.patch(f"/practitioners/{installed.ada.id}", {"zone": "Asia/Tokyo"}, match="*").status_code == 200
+    after = api.get(path(installed, "hours"))
+    assert after.get_json()["zone"] == "Asia/Tokyo"
+    assert after.headers["ETag"] != before
+
+
 def test_hours_that_have_changed_since_are_not_overwritten(api: Program, installed: Stage) -> None:
     shown = api.get(path(installed, "hours")).headers["ETag"].strip('"')
     said = {"weekly": {"sunday": [{"start": "00:00", "end": "24:00"}]}}

@@ -56,6 +56,18 @@ def test_a_connection_is_read_with_its_calendars(there: Desk, api: Program) -> N
     assert "secret" not in answer.text
 
 
+def test_what_was_not_known_before_is_a_change(there: Desk, api: Program) -> None:
+    seen = []
+    for _ in range(3):
+        body = api.get(own(there)).json
+        assert body is not None
+        seen.append((body["calendar"]["holds"], body["version"]))
+        with there.stage.runtime.database.begin() as db:
+            calendars.note_hold_strength(db, there.calendar.id, firm=False, now=there.stage.now)
+    first = seen[0][1]
+    assert seen == [(None, first), ("tentative", first + 1), ("tentative", first + 1)]
+
+
 def test_why_something_does_not_go_through_is_said_in_the_language_asked_for(there: Desk, api: Program) -> None:
     now = there.stage.now
     away = Sentence("“%(host)s” could not be reached", host="cloud.example")
