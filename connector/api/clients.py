@@ -228,7 +228,8 @@ def remove(call: Call[None, RemoveQuery], db: Connection, client_id: UUID) -> Cl
     """They take no new bookings. Sessions to come end first, and offers of theirs.
 
     Erased, they are nobody any more: name, contacts and whatever was typed about them go from every table, letter and
-    timeline at once, and from events in calendars soon after. Their sessions stay, without a name.
+    timeline at once, and from events in calendars soon after. Their sessions stay, without a name. The database's files
+    hold old copies until the operator has them written anew: `docs/operating.md` tells how.
     """
     found = people.client(db, client_id, of=call.key.practitioner_id)
     people.check_theirs_alone(db, found.id, of=call.key.practitioner_id)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.client import HTTPException
+from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
 from connector.domain.api_key import Scope
+from connector.domain.people import Client
 from connector.services import upkeep
+from connector.storage import people, tables
+from connector.storage.columns import metadata
 from connector.storage.tables import api_keys, kept_answers
+from tests.api.conftest import serving
+from tests.api.crowd import ask
+from tests.api.mortal import mortal
 from tests.api.program import Program, code, program
+from tests.conftest import free_port
 from tests.web.stage import Stage
 
 KEY = {"name": "Booking site", "scopes": ["read"]}
@@ -93,9 +105,64 @@ def test_an_answer_is_kept_for_a_day_and_sealed(installed: Stage, api: Program) 
 
 
 def test_with_a_client_goes_what_may_tell_of_them(installed: Stage, api: Program) -> None:
-    api.post("/keys", KEY, once="order-7")
-    with installed.runtime.database.begin() as db:
-        db.execute(sa.update(kept_answers).values(answer=None))  # as an erasure does
-    answer = api.post("/keys", KEY, once="order-7")
-    assert (answer.status_code, code(answer)) == (409, "idempotent_answer_gone")
-    assert count(api) == 2
+    """Answers that are kept, and what hosts were told or are to be told, tell nothing of who was erased."""
+    assert api.post("/endpoints", {"url": "https://host.example/outcomes"}).status_code == 201
+    zoe = {"name": "Zoe Quartzfield", "email": "quartz@client.example", "zone": "UTC", "external_id": "host-quartz"}
+    made = api.post("/clients", zoe, once="client-7").json
+    assert made is not None
+    client = people_client(installed, made["id"])
+    session = installed.book(installed.at(20, 9), client=client)
+    path, why = f"/sessions/{session.id}/cancel", {"reason": "For Quartzfield"}
+    assert api.post(path, why, match="*", once="c-7").status_code == 200
+    installed.mail()
+    assert "quartz" in everything(installed)
+    assert api.delete(f"/clients/{made['id']}", query={"erase": "true"}, match="*").status_code == 200
+    assert "quartz" not in everything(installed)
+    for again in (api.post("/clients", zoe, once="client-7"), api.post(path, why, match="*", once="c-7")):
+        assert (again.status_code, code(again)) == (409, "idempotent_answer_gone")
+
+
+def people_client(stage: Stage, client_id: str) -> Client:
+    with stage.runtime.database.read() as db:
+        return people.client(db, UUID(client_id))
+
+
+def everything(stage: Stage) -> str:
+    """Whatever is stored in any table, in small letters; what was sealed is opened."""
+    with stage.runtime.database.read() as db:
+        rows = [row for table in metadata.sorted_tables for row in db.execute(sa.select(table)).all()]
+        kept = [stage.runtime.seal.open(row.answer) for row in db.execute(sa.select(kept_answers)) if row.answer]
+    return f"{rows} {kept}".lower()
+
+
+def answer_for_them(stage: Stage) -> tuple[str, dict[str, Any], int]:
+    offer = stage.offer(stage.at(9, 9), stage.at(9, 11))
+    chosen = offer.alternatives[0]
+    shown = {"alternative_id": str(chosen.id), "shown": chosen.when.span.start.isoformat()}
+    return f"/offers/{offer.id}/answer", {"answer": "accept", "name": "Robin", "reason": "Called"} | shown, 200
+
+
+def add_a_client(_stage: Stage) -> tuple[str, dict[str, Any], int]:
+    return "/clients", {"name": "Zoe", "email": "zoe@client.example", "zone": "UTC", "allow_duplicate": True}, 201
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("act", [answer_for_them, add_a_client])
+def test_who_dies_between_the_commit_and_the_answer_has_done_it_once(
+    installed: Stage, sqlite_url: str, act: Callable[[Stage], tuple[str, dict[str, Any], int]]
+) -> None:
+    """As bookings and offers that are sent: see `test_sessions_at_once` and `test_offers_at_once`."""
+    path, body, done = act(installed)
+    api, port = program(installed.runtime, installed.app.test_client(), *Scope), free_port()
+    before = count(api, tables.clients), count(api, tables.facts)
+    with mortal(sqlite_url, port, now=installed.now) as server:
+        with pytest.raises((HTTPException, OSError)):
+            ask(f"http://127.0.0.1:{port}", api.secret, path, body, headers={"Idempotency-Key": "act-7"})
+        assert server.wait(60) == -signal.SIGKILL
+    after = count(api, tables.clients), count(api, tables.facts)
+    assert after != before, "it was done"
+    with serving(installed) as base:
+        answers = [ask(base, api.secret, path, body, headers={"Idempotency-Key": "act-7"}) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0][0] == done
+    assert (count(api, tables.clients), count(api, tables.facts)) == after
