@@ -58,4 +58,4 @@ def main(port: int, secret: str, file: Path, dies: str = "", at: int = 0) -> Non
 
 if __name__ == "__main__":
     where, key, path, *death = sys.argv[1:]
-    main(int(where), key, Path(path), *death[:1], *(int(number) for number in death[1:]))
+    main(int(where), key, Path(path), *((death[0], int(death[1])) if death else ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +25,7 @@ from connector.storage.ledger import Kind
 from connector.storage.outcomes import DeliveryState
 from tests.domain.examples import KIM, PRACTICE, when
 from tests.fakes.dripping import HEADERS, Dripping
-from tests.fakes.outcome_host import OutcomeHost
+from tests.fakes.outcome_host import WAIT_SECONDS, OutcomeHost
 from tests.services.outcomes.telling import INNER, Telling
 from tests.services.practice import SEAL, KeptLetters, Practice
 
@@ -310,6 +311,48 @@ def test_a_name_that_leads_inside_by_now_is_not_asked(practice: Practice, host: 
     assert [ending.how for ending in telling.deliver()] == ["postponed"]
     telling.add("https://127.0.0.1.nip.example/", types=SESSIONS)
     assert host.received == []
+
+
+def test_a_name_that_leads_elsewhere_a_moment_later_is_asked_where_it_was_looked_at(
+    practice: Practice, telling: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, asked, reached = ["93.184.216.34", "127.0.0.1", "::ffff:10.0.0.1"], [], []
+
+    def look_up(host: str, port: int, **_more: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[len(asked) - 1], port))]
+
+    def connect(address: tuple[str, int], **_more: object) -> socket.socket:
+        reached.append(address)
+        raise ConnectionRefusedError
+
+    telling.add("https://moves.example/", types=SESSIONS)
+    practice.book()
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    errors = []
+    for _ in answers:
+        telling.deliver()
+        [delivery] = telling.deliveries()
+        errors.append("inner network" in str(delivery.error))
+        practice.wait(hours=1)
+    assert errors == [False, True, True]
+    assert reached == [("93.184.216.34", 443)]  # asked once, and reached there and nowhere else
+    assert asked == ["moves.example"] * 3
+
+
+def test_a_host_that_takes_its_time_is_not_waited_for(practice: Practice, host: OutcomeHost) -> None:
+    telling = Telling(practice, host, timeout=timedelta(seconds=0.5))
+
+    def say_nothing(_request: BaseHTTPRequestHandler) -> None:
+        host.closed.wait(WAIT_SECONDS)
+
+    host.answer = say_nothing
+    telling.add(types=SESSIONS)
+    practice.book()
+    assert [ending.how for ending in telling.deliver()] == ["postponed"]
+    [delivery] = telling.deliveries()
+    assert (delivery.status, str(delivery.error)) == (None, "127.0.0.1 took too long")
 
 
 @pytest.mark.parametrize(
