@@ -29,7 +29,7 @@ COMMANDS = {
     "times": "Suggest times in place of a session's.",
     "subscriptions": "List, make and end calendar subscriptions.",
     "endpoints": "Tell hosts of outcomes: add, test, enable and remove their addresses.",
-    "deliveries": "Show what became of outcomes, and deliver them once more.",
+    "deliveries": "Show what became of outcomes, here or by a link to a page, and deliver them once more.",
     "explain": "Say why something stands in a calendar, who did it, and what follows.",
     "resync": "Bring calendars to what they should show, or show what that would take.",
     "restored": "Put right what differs after the database was restored from a back-up.",
