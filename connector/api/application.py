@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, update_wrapper
+from hashlib import blake2s
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -266,8 +267,10 @@ def _encoded(route: Route, answer: Answer | msgspec.Struct) -> _Encoded:
     declared = route.answers[answer.status]
     if (type(answer.body) if answer.body is not None else None) is not declared:
         raise AssertionError(f"{route.name} answers {answer.status} with {type(answer.body).__name__}")
-    etag = answer.etag or _version(answer.body)
     body = msgspec.json.encode(answer.body).decode() if answer.body is not None else ""
+    etag = answer.etag or _version(answer.body)
+    if not etag and route.compares:
+        etag = blake2s(body.encode(), digest_size=16).hexdigest()
     return _Encoded(status=answer.status, body=body, etag=etag, location=answer.location)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from connector.api.call import Answer, Call
 from connector.api.routes import Resource
-from connector.api.values import Time, check_instant, check_zone, minutes, written_time
+from connector.api.values import Time, Zone, check_instant, check_zone, minutes, written_time
 from connector.domain.api_key import Scope
 from connector.domain.session import Session
 from connector.domain.span import Span
@@ -52,7 +52,7 @@ class AvailabilityQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     start: datetime = msgspec.field(name="from")
     end: datetime = msgspec.field(name="to")
     minutes: Annotated[int, Meta(ge=1, le=1440)]
-    zone: Annotated[str, Meta(max_length=64)] = ""
+    zone: Zone | None = None
     step: Annotated[int, Meta(ge=views.FEWEST_MINUTES, le=views.MOST_MINUTES)] = 15
     for_session: UUID | None = None
 
@@ -219,7 +219,7 @@ def free(call: Call[None, AvailabilityQuery], db: Connection, practitioner_id: U
     """Answered from what was read of their calendars; whoever asks has them read anew where that was long ago."""
     asked = call.query
     practitioner = people.practitioner(db, practitioner_id, sees=call.sees)
-    if asked.zone:
+    if asked.zone is not None:
         check_zone(asked.zone, at="/zone")
     span = Span.of(check_instant(asked.start, at="/from"), check_instant(asked.end, at="/to"))
     found = views.availability(
@@ -229,7 +229,7 @@ def free(call: Call[None, AvailabilityQuery], db: Connection, practitioner_id: U
         span,
         length=timedelta(minutes=asked.minutes),
         now=call.now,
-        zone=asked.zone,
+        zone=asked.zone or "",
         step=asked.step,
         for_session=asked.for_session,
     )
@@ -322,8 +322,7 @@ def _suggested(call: Call[None, Any], db: Connection, session: Session, count: i
     policy = call.runtime.policy
     found = views.suggestions(db, policy, session, now=call.now, count=count, step=step)
     _ask(call, session.practitioner_id, views.widest(session, policy, now=call.now).end)
-    body = _suggestions_body(found, call)
-    return Answer(body=body, etag=blake2s(msgspec.json.encode(body), digest_size=16).hexdigest())
+    return Answer(body=_suggestions_body(found, call))
 
 
 def _ask(call: Call[None, Any], practitioner_id: UUID, until: datetime) -> None:

@@ -15,6 +15,7 @@ from connector.errors import RequestError
 LARGEST_BODY = 128 * 1024  # less than servers take in: they would refuse in their own words
 Read = TypeVar("Read")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$.*|key in \$.*)`)?$", re.DOTALL)
+_NOTHING = re.compile("null", re.IGNORECASE)
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
@@ -47,10 +48,28 @@ def read_query(values: MultiDict[str, str], kind: type[Read]) -> Read:
             raise _field_twice(f"/{_escaped(name)}", name)
         for fault in _faults(several, f"/{_escaped(name)}"):
             raise fault.at(f"/{_escaped(name)}")
+    given = values.to_dict()
     try:
-        return msgspec.convert(values.to_dict(), type=kind, strict=False)
+        read = msgspec.convert(given, type=kind, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
+    for name, value in given.items():
+        if _NOTHING.fullmatch(value) and name in _not_said(read):
+            raise RequestError(
+                "%(name)s: “%(text)s” is no value here. Leave it out if nothing is meant.",
+                code="value_invalid",
+                http=422,
+                pointer=f"/{_escaped(name)}",
+                name=name,
+                text=value,
+            )
+    return read
+
+
+def _not_said(read: Any) -> frozenset[str]:
+    """Return which fields came to mean nothing: the decoder takes the word for it, and would leave out a filter."""
+    fields = msgspec.structs.fields(read)
+    return frozenset(field.encode_name for field in fields if getattr(read, field.name) is None)
 
 
 def _invalid(said: str) -> RequestError:

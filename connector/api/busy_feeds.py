@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from connector.api.call import Answer, Call
 from connector.api.routes import Resource
+from connector.api.values import Line
 from connector.domain.api_key import Scope
-from connector.domain.people import LONGEST_NAME
 from connector.services import publishing
 from connector.services.publishing import BusyFeed
 
@@ -38,7 +38,7 @@ class BusyFeedBody(msgspec.Struct, frozen=True, kw_only=True):
 class NewBusyFeedBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A calendar of busy times to be made; a program each, so that each can be ended by itself."""
 
-    name: Annotated[str, Meta(max_length=LONGEST_NAME, description="For whom it is, such as the page that fetches it.")]
+    name: Annotated[Line, Meta(description="For whom it is, such as the page that fetches it.")]
 
 
 class MadeBusyFeedBody(BusyFeedBody, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def listed(call: Call[None, None], db: Connection, practitioner_id: UUID) -> Bus
     body=NewBusyFeedBody,
     answers={201: MadeBusyFeedBody},
     summary="Make a calendar of a practitioner's busy times",
-    refuses=("practitioner_not_found", "busy_feeds_too_many", "text_empty"),
+    refuses=("practitioner_not_found", "busy_feeds_too_many", "text_empty", "text_too_long", "text_character"),
     example=NewBusyFeedBody(name="Booking page"),
 )
 def make(call: Call[NewBusyFeedBody, None], db: Connection, practitioner_id: UUID) -> Answer:

@@ -11,9 +11,9 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
 from connector.api.call import Answer, Call
-from connector.api.people import REFUSED, Locale, PersonQuery, Zone, said, sought
+from connector.api.people import REFUSED, Locale, MaybeAddress, PersonQuery, said, sought
 from connector.api.routes import Resource
-from connector.api.values import ExternalId, check_instant
+from connector.api.values import ExternalId, Line, MaybeLine, Zone, check_instant, told
 from connector.domain.api_key import Scope
 from connector.domain.people import Client, Consent, Medium
 from connector.errors import ExistsError
@@ -23,6 +23,7 @@ from connector.services.views import people as views
 
 resource = Resource("clients", writes=(Scope.SESSIONS,))
 
+Phone = Annotated[str, told(pattern=r"^(\+[0-9]{6,15})?$")]
 Media = Annotated[list[Medium], Meta(max_length=len(Medium), description="How they want to be told.")]
 _REFUSES = ("client_exists", "phone_malformed", "phone_impossible", "consent_in_future", *REFUSED)
 _STANDS = ("sessions_to_come", "offer_still_open", "client_of_others")
@@ -37,7 +38,7 @@ class TextsAgreement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     at: datetime
-    by: str
+    by: MaybeLine
 
 
 class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,10 +85,10 @@ class ClientStateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         allow_duplicate: A new one is somebody else than the client who has this address already.
     """
 
-    name: str
+    name: Line
     zone: Zone
-    email: str = ""
-    phone: Annotated[str, Meta(max_length=64)] = ""
+    email: MaybeAddress = ""
+    phone: Phone = ""
     locale: Locale = "en"
     media: Media = msgspec.field(default_factory=lambda: [Medium.EMAIL])
     texts_agreed: TextsAgreement | UnsetType | None = UNSET
@@ -104,9 +105,9 @@ class ClientChangesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """What is to be changed about a client; what is left out stays as it is."""
 
     external_id: ExternalId | UnsetType | None = UNSET
-    name: str | UnsetType = UNSET
-    email: str | UnsetType = UNSET
-    phone: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    name: Line | UnsetType = UNSET
+    email: MaybeAddress | UnsetType = UNSET
+    phone: Phone | UnsetType = UNSET
     zone: Zone | UnsetType = UNSET
     locale: Locale | UnsetType = UNSET
     media: Media | UnsetType = UNSET

@@ -11,8 +11,9 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
 from connector.api.call import Answer, Call
+from connector.api.people import Locale
 from connector.api.routes import Resource
-from connector.api.values import ExternalId, PageQuery
+from connector.api.values import ExternalId, PageQuery, WebAddress
 from connector.domain.api_key import Scope
 from connector.domain.connection import Calendar, TroubleKind
 from connector.domain.people import Level
@@ -119,7 +120,7 @@ class ConnectionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     practitioner_id: UUID | None = None
-    external_id: str | None = None
+    external_id: ExternalId | None = None
 
 
 class ConnectionChangesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,9 +154,9 @@ class NewConnectLinkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         reconnect: The connection that is to be reconnected, with the same account; null for a new one.
     """
 
-    return_url: Annotated[str, Meta(max_length=2000)]
+    return_url: WebAddress
     provider: Annotated[str, Meta(max_length=32)] | None = None
-    locale: Annotated[str, Meta(max_length=16)] | None = None
+    locale: Locale | None = None
     reconnect: UUID | None = None
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from connector.api.call import Answer, Call, precondition_required
 from connector.api.routes import Resource
-from connector.api.values import ExternalId, PageQuery, check_instant
+from connector.api.values import ExternalId, PageQuery, WebAddress, check_instant
 from connector.domain.api_key import Scope
 from connector.domain.outcomes import OutcomeType
 from connector.errors import ExistsError, RuleError
@@ -68,7 +68,7 @@ class NewEndpointBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         practitioner_id: Whose; null for everybody's, or for those of the key's practitioner.
     """
 
-    url: str
+    url: WebAddress
     types: list[OutcomeType] = []
     practitioner_id: UUID | None = None
     external_id: ExternalId | None = None
@@ -77,7 +77,7 @@ class NewEndpointBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class EndpointChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What changes about an endpoint; what is left out stays. What waits goes to the new address."""
 
-    url: str | msgspec.UnsetType = msgspec.UNSET
+    url: WebAddress | msgspec.UnsetType = msgspec.UNSET
     types: list[OutcomeType] | msgspec.UnsetType = msgspec.UNSET
     external_id: ExternalId | msgspec.UnsetType | None = msgspec.UNSET
 
@@ -85,7 +85,7 @@ class EndpointChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class NamedEndpointBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an endpoint of the host's own id shall be."""
 
-    url: str
+    url: WebAddress
     types: list[OutcomeType] = []
     practitioner_id: UUID | None = None
 

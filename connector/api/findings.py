@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -60,7 +60,17 @@ def conflicts_of(found: Sequence[Finding]) -> list[ConflictBody]:
     ]
 
 
-def _taken(error: TimeTakenError) -> Mapping[str, Any]:
+class ConflictsPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Beside a refusal for what stands at a time.
+
+    Attributes:
+        conflicts: What stands there.
+    """
+
+    conflicts: list[ConflictBody]
+
+
+def _taken(error: TimeTakenError) -> ConflictsPart:
     conflicts = [
         ConflictBody(
             reason="hold" if kept.is_hold else "session",
@@ -71,12 +81,12 @@ def _taken(error: TimeTakenError) -> Mapping[str, Any]:
         )
         for kept in error.kept
     ]
-    return {"conflicts": conflicts}
+    return ConflictsPart(conflicts=conflicts)
 
 
-def _found(error: ConflictError) -> Mapping[str, Any]:
-    return {"conflicts": conflicts_of(error.found)}
+def _found(error: ConflictError) -> ConflictsPart:
+    return ConflictsPart(conflicts=conflicts_of(error.found))
 
 
-problems.tells(TimeTakenError, _taken)
-problems.tells(ConflictError, _found)
+problems.tells(TimeTakenError, ConflictsPart, _taken)
+problems.tells(ConflictError, ConflictsPart, _found)

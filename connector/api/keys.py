@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 
 from connector.api.call import Answer, Call
 from connector.api.routes import Resource
-from connector.api.values import ExternalId, PageQuery
+from connector.api.values import ExternalId, Line, PageQuery, told
 from connector.domain.api_key import ApiKey, Scope
 from connector.services import api_keys
 
@@ -43,8 +44,8 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
 class NewKeyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An API key to be made; it gets no scope that the key has not by which it is made."""
 
-    name: str
-    scopes: list[Scope]
+    name: Line
+    scopes: Annotated[list[Scope], told(minItems=1)]
     practitioner_id: UUID | None = None
     external_id: ExternalId | None = None
 

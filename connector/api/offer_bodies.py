@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from connector.api.findings import AcceptedIds, ConflictBody, conflicts_of
 from connector.api.places import LocationBody, read_location, written_location
-from connector.api.values import ExternalId, PageQuery, Time, read_time, written_time
+from connector.api.values import ExternalId, Line, MaybeLine, PageQuery, Time, read_time, written_time
 from connector.domain.connection import Calendar
 from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Alternative, Offer, OfferState
 from connector.domain.people import Medium
@@ -24,7 +24,6 @@ from connector.sentence import Sentence
 from connector.services.scheduling.previews import Hold, Preview
 
 _SECONDS, _HOURS = int(LONGEST_WINDOW.total_seconds()), LONGEST_WINDOW // timedelta(hours=1)
-Reason = Annotated[str, Meta(max_length=200)]
 WindowHours = Annotated[int, Meta(ge=1, le=_HOURS)]
 WindowSeconds = Annotated[int, Meta(ge=1, le=_SECONDS)]
 
@@ -143,7 +142,7 @@ class SentOfferBody(msgspec.Struct, frozen=True, kw_only=True):
 class WithdrawOfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why an offer is taken back: for the timeline, the client is not told."""
 
-    reason: Reason = ""
+    reason: MaybeLine = ""
 
 
 class MoveAlternativeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,10 +164,24 @@ class AnswerOfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     answer: Literal["accept", "reject", "cancel"]
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Line
+    reason: Line
     alternative_id: UUID | None = None
     shown: datetime | None = None
+
+
+class ClosedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Beside a refusal because an offer has ended.
+
+    Attributes:
+        state: How it has ended.
+        ended_at: When, where that is known.
+        accepted_alternative_id: The time that was chosen, if one was.
+    """
+
+    state: str
+    ended_at: datetime | None = None
+    accepted_alternative_id: UUID | None = None
 
 
 class HoldBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from connector.api.offer_bodies import (
     NEW_OFFER,
     REPLACEMENT,
     AnswerOfferBody,
+    ClosedPart,
     DraftBody,
     MoveAlternativeBody,
     NamedDraftBody,
@@ -86,13 +87,12 @@ _CLOSED = (
 )
 
 
-def _how_closed(error: OfferClosedError) -> dict[str, object]:
+def _how_closed(error: OfferClosedError) -> ClosedPart:
     """Return how an offer has ended: whoever answers it differently is told what was answered."""
-    told = {"state": error.state, "ended_at": error.ended_at, "accepted_alternative_id": error.accepted_id}
-    return {name: value for name, value in told.items() if value is not None}
+    return ClosedPart(state=error.state, ended_at=error.ended_at, accepted_alternative_id=error.accepted_id)
 
 
-problems.tells(OfferClosedError, _how_closed)
+problems.tells(OfferClosedError, ClosedPart, _how_closed)
 resource = Resource("offers", writes=(Scope.OFFERS, Scope.SUPPORT))
 
 

@@ -11,16 +11,17 @@ from typing import Any
 import msgspec
 
 from connector import paths
+from connector.api import problems
 from connector.api.description import SPEC, may_be_left_out
 from connector.api.problems import MIMETYPE, TITLES, Problem
 from connector.api.routes import Route
+from connector.api.schemas import complete, has_version, within
 
 Kind = type[msgspec.Struct]
 VERSION = "1.0.0"
 _SCHEMA = "#/components/schemas/{name}"
 _EVERY = (400, 401, 403, 422, 429, 500, 503)
 _CONVERTER = re.compile(r"<(?:[a-z]+:)?(\w+)>")
-_ATTRIBUTE = re.compile(r"^\s+(\w+): (.*(?:\n\s{12,}.*)*)", re.MULTILINE)
 _ABOUT = """\
 The REST API of a Pencilled installation: practitioners, clients, sessions, offers of other times, connected calendars.
 
@@ -42,7 +43,7 @@ class Event:
     example: msgspec.Struct
 
 
-def document(routes: Iterable[Route], events: Sequence[Event], *, public_url: str) -> dict[str, Any]:
+def document(routes: Sequence[Route], events: Sequence[Event], *, public_url: str) -> dict[str, Any]:
     """Return the document of an installation; asked within its application.
 
     Args:
@@ -54,15 +55,18 @@ def document(routes: Iterable[Route], events: Sequence[Event], *, public_url: st
     schemas = described["components"]["schemas"]
     for name in ("ValidationError", "ValidationErrorElement"):
         schemas.pop(name, None)
-    for name, schema in _schemas(Problem, *(event.body for event in events)).items():
-        schemas.setdefault(name, schema)
-    for schema in schemas.values():
-        _tell_of_fields(schema)
+    _add_structs(schemas, routes, events)
     for route in routes:
         _complete(described["paths"][_CONVERTER.sub(r"{\1}", route.path)][route.method.lower()], route, schemas)
+    for query in {route.query for route in routes if route.query is not None}:
+        del schemas[query.__name__]  # its fields stand with each route
     described["info"] = {"title": "Pencilled", "version": VERSION, "description": _ABOUT}
     described["servers"] = [{"url": public_url + paths.API}]
     described["security"] = [{"key": []}]
+    described["components"]["headers"] = {
+        name: {"schema": {"type": "string"}, "required": True, "description": said} for name, said in _TOLD.items()
+    }
+    described["components"]["responses"] = {str(status): _refused(status) for status in TITLES}
     described["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "An API key: `pencilled keys api add`."}
     }
@@ -70,23 +74,17 @@ def document(routes: Iterable[Route], events: Sequence[Event], *, public_url: st
     return described
 
 
-def _schemas(*kinds: Kind) -> Mapping[str, Any]:
-    return msgspec.json.schema_components(kinds, ref_template=_SCHEMA)[1]
-
-
-def _tell_of_fields(schema: dict[str, Any]) -> None:
-    """Take what a struct says of its fields to where the document has it."""
-    text, found, attributes = schema.get("description", "").partition("\n\n    Attributes:\n")
-    if not found:
-        return
-    schema["description"] = text
-    for name, said in _ATTRIBUTE.findall(attributes):
-        if name in schema.get("properties", {}):
-            schema["properties"][name] = _described(schema["properties"][name], " ".join(said.split()))
-
-
-def _described(schema: Mapping[str, Any], text: str) -> Mapping[str, Any]:
-    return {**schema, "description": text}
+def _add_structs(schemas: dict[str, Any], routes: Sequence[Route], events: Sequence[Event]) -> None:
+    """Add the structs that SpecTree does not know, and have all of them say what their fields mean."""
+    asked = {kind for route in routes for kind in (route.body, route.query, *route.answers.values()) if kind}
+    kinds: list[Kind] = [Problem, *problems.parts(), *(event.body for event in events)]
+    _, own = msgspec.json.schema_components(kinds, ref_template=_SCHEMA)
+    for name, schema in own.items():
+        schemas.setdefault(name, schema)
+    for name, kind in within(*asked, *kinds).items():
+        complete(schemas[name], kind)
+    for part in problems.parts():
+        schemas["Problem"]["properties"] |= schemas.pop(part.__name__)["properties"]
 
 
 def _complete(operation: dict[str, Any], route: Route, schemas: Mapping[str, Any]) -> None:
@@ -102,14 +100,14 @@ def _complete(operation: dict[str, Any], route: Route, schemas: Mapping[str, Any
     answers = operation["responses"]
     answers.pop("422", None)
     for status in route.answers:
-        answers[str(status)]["headers"] = _answered_with(route, status)
-    if route.method == "GET" and not route.lists:
-        answers["304"] = {"description": "What If-None-Match names is what stands."}
-    for status in _refusals(route):
-        answers[str(status)] = {
-            "description": TITLES[status],
-            "content": {MIMETYPE: {"schema": {"$ref": _SCHEMA.format(name="Problem")}}},
+        answers[str(status)]["headers"] = _told(_answered_with(route, status))
+    if route.compares:
+        answers["304"] = {
+            "description": "What If-None-Match names is what stands.",
+            "headers": _told(("X-Request-Id", "RateLimit", "RateLimit-Policy", "ETag")),
         }
+    for status in _refusals(route):
+        answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
     if route.body is not None:
         operation["requestBody"]["required"] = not may_be_left_out(route.method, route.body)
     if route.example is not None:
@@ -118,9 +116,13 @@ def _complete(operation: dict[str, Any], route: Route, schemas: Mapping[str, Any
 
 def _tell_of_query(operation: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     for parameter in operation["parameters"]:
-        if parameter["in"] == "query" and (said := schema["properties"][parameter["name"]].get("description")):
-            parameter["description"] = said
-            parameter["schema"].pop("description", None)
+        if parameter["in"] == "query":
+            shown = dict(schema["properties"][parameter["name"]])
+            described = shown.pop("description", "")
+            if one := [kind for kind in shown.get("anyOf", ()) if kind != {"type": "null"}]:
+                shown = dict(one[0])  # left out is what null is in a body
+            parameter["description"] = described or shown.get("description", "")
+            parameter["schema"] = {name: said for name, said in shown.items() if name != "description"}
 
 
 def _headers(route: Route) -> Iterable[str]:
@@ -128,7 +130,7 @@ def _headers(route: Route) -> Iterable[str]:
         yield "If-Match"
     if route.method == "POST":
         yield "Idempotency-Key"
-    if route.method == "GET" and not route.lists:
+    if route.compares:
         yield "If-None-Match"
     yield "Accept-Language"
 
@@ -146,14 +148,33 @@ def _refusals(route: Route) -> Iterable[int]:
         yield from (412, 428)
 
 
-def _answered_with(route: Route, status: int) -> Mapping[str, Any]:
-    names = ["X-Request-Id", "RateLimit", "RateLimit-Policy"]
-    body = route.answers[status]
-    if body is not None and "version" in body.__struct_fields__:
-        names.append("ETag")
-    if status == 201:  # noqa: PLR2004 - created
-        names.append("Location")
-    return {name: {"schema": {"type": "string"}, "description": _TOLD[name]} for name in names}
+def _answered_with(route: Route, status: int) -> Iterable[str]:
+    yield from ("X-Request-Id", "RateLimit", "RateLimit-Policy")
+    versioned = has_version(route.answers[status])
+    if versioned or route.compares:
+        yield "ETag"
+    if status == 201 and versioned:  # noqa: PLR2004 - created
+        yield "Location"
+
+
+def _refused_with(status: int) -> Iterable[str]:
+    yield from ("X-Request-Id", "Content-Language")
+    if status == 401:  # noqa: PLR2004 - unauthorized
+        yield "WWW-Authenticate"
+    if status in (429, 503):
+        yield "Retry-After"
+
+
+def _refused(status: int) -> Mapping[str, Any]:
+    return {
+        "description": TITLES[status],
+        "headers": _told(_refused_with(status)),
+        "content": {MIMETYPE: {"schema": {"$ref": _SCHEMA.format(name="Problem")}}},
+    }
+
+
+def _told(names: Iterable[str]) -> Mapping[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _sent(event: Event) -> Mapping[str, Any]:
@@ -201,4 +222,7 @@ _TOLD: Mapping[str, str] = {
     "RateLimit-Policy": "How many requests a minute this key may make.",
     "ETag": "The version of what is answered.",
     "Location": "Where what was made is found, if it can be read.",
+    "Content-Language": "In which language the words are.",
+    "Retry-After": "After how many seconds to ask again.",
+    "WWW-Authenticate": "How to show a key.",
 }

@@ -8,12 +8,18 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from connector.api.call import Call
-from connector.api.values import ExternalId, PageQuery, check_zone
+from connector.api.values import ExternalId, PageQuery, check_zone, told
 from connector.services.views import people as views
 from connector.services.views.people import SoughtPeople
 
-Zone = Annotated[str, Meta(max_length=64, description="An IANA name, such as Europe/Berlin.")]
-Locale = Annotated[str, Meta(max_length=16, description="A language, such as en, de or en_GB.")]
+Locale = Annotated[
+    str,
+    Meta(max_length=16, description="A language, such as en, de or en_GB."),
+    told(pattern="^[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?$"),
+]
+_ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[^@\s]+"
+Address = Annotated[str, told(maxLength=320, pattern=f"^{_ADDRESS}$")]
+MaybeAddress = Annotated[str, told(maxLength=320, pattern=f"^({_ADDRESS})?$")]
 # What may be wrong with a person, whoever they are.
 REFUSED = (
     "text_empty",

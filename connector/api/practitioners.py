@@ -11,9 +11,9 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
 from connector.api.call import Answer, Call
-from connector.api.people import REFUSED, Locale, PersonQuery, Zone, said, sought
+from connector.api.people import REFUSED, Address, Locale, PersonQuery, said, sought
 from connector.api.routes import Resource
-from connector.api.values import ExternalId, minutes
+from connector.api.values import ExternalId, Line, Zone, minutes
 from connector.domain.api_key import Scope
 from connector.domain.people import Level, Practitioner
 from connector.errors import ExistsError, RequestError
@@ -67,8 +67,8 @@ class PractitionerList(msgspec.Struct, frozen=True, kw_only=True):
 class PractitionerStateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A practitioner as they are to be; what is left out is as for a new one."""
 
-    name: str
-    email: str
+    name: Line
+    email: Address
     zone: Zone
     locale: Locale = "en"
     buffer_minutes: Buffer = 0
@@ -87,8 +87,8 @@ class PractitionerChangesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_
     """What is to be changed about a practitioner; what is left out stays as it is."""
 
     external_id: ExternalId | UnsetType | None = UNSET
-    name: str | UnsetType = UNSET
-    email: str | UnsetType = UNSET
+    name: Line | UnsetType = UNSET
+    email: Address | UnsetType = UNSET
     zone: Zone | UnsetType = UNSET
     locale: Locale | UnsetType = UNSET
     buffer_minutes: Buffer | UnsetType = UNSET

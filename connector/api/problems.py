@@ -13,7 +13,7 @@ from connector.language.catalogues import Language
 from connector.language.messages import marked
 
 MIMETYPE = "application/problem+json"
-Extra = Callable[[Any], Mapping[str, Any]]
+Extra = Callable[[Any], msgspec.Struct]
 
 
 class ProblemPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,15 +58,48 @@ TITLES: Mapping[int, str] = {
     500: marked("Something went wrong here"),
     503: marked("Not just now"),
 }
-_EXTRAS: dict[type[RuleError], Extra] = {
-    WallTimeError: lambda error: {"choices": list(error.choices)},
-    ExistsError: lambda error: {"known": error.known} if error.known else {},
+
+
+class ReadingsPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Beside a time that comes twice.
+
+    Attributes:
+        choices: What it could mean.
+    """
+
+    choices: tuple[str, ...] = ()
+
+
+class KnownPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Beside what there is already.
+
+    Attributes:
+        known: The id of what there is already.
+    """
+
+    known: str | None = None
+
+
+_EXTRAS: dict[type[RuleError], tuple[type[msgspec.Struct], Extra]] = {
+    WallTimeError: (ReadingsPart, lambda error: ReadingsPart(choices=error.choices)),
+    ExistsError: (KnownPart, lambda error: KnownPart(known=error.known)),
 }
 
 
-def tells(kind: type[RuleError], extra: Extra) -> None:
-    """Have problems of a kind of refusal tell more: `extra` returns the fields that stand beside the usual ones."""
-    _EXTRAS[kind] = extra
+def tells(kind: type[RuleError], part: type[msgspec.Struct], extra: Extra) -> None:
+    """Have problems of a kind of refusal tell more.
+
+    Args:
+        kind: Of the refusal.
+        part: The fields that stand beside the usual ones then; each may be left out.
+        extra: Returns them.
+    """
+    _EXTRAS[kind] = part, extra
+
+
+def parts() -> tuple[type[msgspec.Struct], ...]:
+    """Return which fields may stand beside those of every problem."""
+    return tuple(dict.fromkeys(part for part, _ in _EXTRAS.values()))
 
 
 def of(error: RuleError, language: Language, *, address: str, request_id: str, pointers: Mapping[str, str]) -> Response:
@@ -91,9 +124,9 @@ def of(error: RuleError, language: Language, *, address: str, request_id: str, p
         request_id=request_id,
     )
     shown: dict[str, Any] = msgspec.to_builtins(problem)
-    for kind, extra in _EXTRAS.items():
+    for kind, (_, extra) in _EXTRAS.items():
         if isinstance(error, kind):
-            shown |= extra(error)
+            shown |= msgspec.to_builtins(extra(error))
     response = Response(msgspec.json.encode(shown), status=error.status, mimetype=MIMETYPE)
     response.headers["Content-Language"] = language.tag.replace("_", "-")
     response.vary.add("Accept-Language")

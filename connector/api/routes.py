@@ -85,6 +85,11 @@ class Route:
         return self.edits or (self.method == "PUT" and "/by-external-id/" in self.path)
 
     @property
+    def compares(self) -> bool:
+        """Whether If-None-Match is read: for everything that is read but lists, which go on by a cursor."""
+        return self.method == "GET" and not self.lists
+
+    @property
     def pointers(self) -> Mapping[str, str]:
         """Where the inputs are that refusals are about, by `field`."""
         own: list[str] = [

@@ -19,7 +19,16 @@ from connector.api.call import Answer, Call
 from connector.api.findings import AcceptedIds
 from connector.api.places import LocationBody, read_location, written_location
 from connector.api.routes import Resource
-from connector.api.values import ExternalId, PageQuery, Time, check_instant, read_time, written_time
+from connector.api.values import (
+    ExternalId,
+    Line,
+    MaybeLine,
+    PageQuery,
+    Time,
+    check_instant,
+    read_time,
+    written_time,
+)
 from connector.domain.api_key import Scope
 from connector.domain.facts import Attestation, FlagReason, MoveReason
 from connector.domain.people import Client, Practitioner
@@ -156,9 +165,9 @@ class AttestationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         channel: How they said so, such as by phone.
     """
 
-    who: str
+    who: Line
     at: datetime
-    channel: str
+    channel: Line
 
 
 class RescheduleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -192,7 +201,7 @@ class RelocationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class CancellationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a session is cancelled; the client reads it."""
 
-    reason: str = ""
+    reason: MaybeLine = ""
 
 
 class SessionNameBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,9 +11,28 @@ import msgspec
 from msgspec import Meta
 
 from connector.domain.span import SHORTEST, Span, When, no_such_zone, zone_named
+from connector.domain.text import LONGEST_EXTERNAL_ID
 from connector.errors import RequestError, RuleError
 
-ExternalId = Annotated[str, Meta(min_length=1, max_length=255, description="What the host calls it; unique.")]
+
+def told(**schema: object) -> Meta:
+    """Say in the description what a use case checks, and refuses in its own words."""
+    return Meta(extra_json_schema=schema)
+
+
+ExternalId = Annotated[
+    str,
+    Meta(min_length=1, max_length=LONGEST_EXTERNAL_ID, description="What the host calls it; unique."),
+    told(pattern=r"^\S(.*\S)?$"),
+]
+Zone = Annotated[
+    str,
+    Meta(max_length=64, description="An IANA name, such as Europe/Berlin."),
+    told(pattern="^[A-Za-z][A-Za-z0-9_+/-]*$"),
+]
+Line = Annotated[str, told(minLength=1, maxLength=200, pattern=r"\S")]
+MaybeLine = Annotated[str, told(maxLength=200)]
+WebAddress = Annotated[str, told(format="uri", maxLength=2000, pattern="^https?://")]
 _EARLIEST, _LATEST = 1971, 9998  # years: no calendar holds others
 
 
@@ -40,7 +59,7 @@ class Time(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     start: datetime
     end: datetime
-    zone: Annotated[str, Meta(max_length=64)]
+    zone: Zone
 
 
 def read_time(time: Time, *, at: str) -> When:

@@ -46,8 +46,33 @@ def test_every_refusal_is_a_problem_document(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         refused = {status: answer for status, answer in operation["responses"].items() if status >= "4"}
         assert {"401", "403", "422", "429", "500", "503"} <= set(refused), name
-        for answer in refused.values():
-            assert answer["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+        assert refused == {status: {"$ref": f"#/components/responses/{status}"} for status in refused}
+    for answer in document["components"]["responses"].values():
+        assert answer["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_instants_are_described_as_such_wherever_they_stand(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    instant, missing = {"type": "string", "format": "date-time"}, {"type": "null"}
+    assert schemas["StretchBody"]["properties"]["start"] == instant
+    assert schemas["HoursBody"]["properties"]["confirmed_at"]["anyOf"] == [instant, missing]
+    assert schemas["AvailabilityBody"]["properties"]["starts"]["items"] == instant
+    assert schemas["SessionMovedEvent"]["properties"]["timestamp"] == instant
+
+
+def test_what_a_query_takes_is_described_with_its_route(document: dict[str, Any]) -> None:
+    taken = {one["name"]: one for one in document["paths"]["/sessions"]["get"]["parameters"]}
+    assert taken["from"]["schema"] == {"type": "string", "format": "date-time"}
+    assert taken["from"]["description"] == "Those that end after this instant."
+    assert taken["cursor"]["description"].startswith("What the page before gave")
+    assert "SessionQuery" not in document["components"]["schemas"]
+
+
+def test_what_stands_in_problems_beside_the_usual_is_described(document: dict[str, Any]) -> None:
+    problem = document["components"]["schemas"]["Problem"]
+    beside = set(problem["properties"]) - set(problem["required"])
+    assert {"conflicts", "choices", "known", "state", "ended_at", "accepted_alternative_id"} <= beside
+    assert problem["properties"]["conflicts"]["items"] == {"$ref": "#/components/schemas/ConflictBody"}
 
 
 def test_no_two_structs_have_one_name() -> None:

@@ -90,6 +90,19 @@ def test_what_stands_behind_the_question_mark_is_read_strictly(
     assert (answer.status_code, code(answer), pointer(answer)) == (422, refused, at)
 
 
+def test_a_filter_of_null_filters_by_nothing_and_is_refused(api: Program) -> None:
+    answer = api.ask("GET", "/sessions", query={"practitioner_id": "null"})
+    assert (answer.status_code, code(answer), pointer(answer)) == (422, "value_invalid", "/practitioner_id")
+    assert api.ask("GET", "/sessions", query={"external_id": "null"}).status_code == 200, "a name like any other"
+
+
+def test_whatever_is_read_has_an_etag(api: Program, installed: Stage) -> None:
+    at = f"/practitioners/{installed.ada.id}/busy-feeds"
+    seen = api.get(at)
+    again = api.ask("GET", at, headers={"If-None-Match": seen.headers["ETag"]})
+    assert (seen.status_code, again.status_code, again.data) == (200, 304, b"")
+
+
 def test_a_route_that_takes_nothing_takes_nothing(api: Program) -> None:
     assert api.key is not None
     assert code(api.ask("GET", f"/keys/{api.key.id}", query={"fields": "id"})) == "field_unknown"
