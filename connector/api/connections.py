@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from connector.api.call import Answer, Call
 from connector.api.people import Locale
 from connector.api.routes import Resource
-from connector.api.values import ExternalId, PageQuery, WebAddress
+from connector.api.values import ExternalId, PageQuery, SoughtId, WebAddress
 from connector.domain.api_key import Scope
 from connector.domain.connection import Calendar, TroubleKind
 from connector.domain.people import Level
@@ -120,7 +120,7 @@ class ConnectionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     practitioner_id: UUID | None = None
-    external_id: ExternalId | None = None
+    external_id: SoughtId | None = None
 
 
 class ConnectionChangesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

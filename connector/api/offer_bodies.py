@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from connector.api.findings import AcceptedIds, ConflictBody, conflicts_of
 from connector.api.places import LocationBody, read_location, written_location
-from connector.api.values import ExternalId, Line, MaybeLine, PageQuery, Time, read_time, written_time
+from connector.api.values import ExternalId, Line, MaybeLine, PageQuery, SoughtId, Time, read_time, written_time
 from connector.domain.connection import Calendar
 from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Alternative, Offer, OfferState
 from connector.domain.people import Medium
@@ -79,7 +79,7 @@ class OffersQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     session_id: UUID | None = None
     practitioner_id: UUID | None = None
     state: OfferState | None = None
-    external_id: ExternalId | None = None
+    external_id: SoughtId | None = None
 
 
 class NewAlternativeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from connector.api.call import Call
-from connector.api.values import ExternalId, PageQuery, check_zone, told
+from connector.api.values import PageQuery, SoughtId, check_zone, told
 from connector.services.views import people as views
 from connector.services.views.people import SoughtPeople
 
@@ -46,7 +46,7 @@ class PersonQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         retired: Whether they are retired; left out for both.
     """
 
-    external_id: ExternalId | None = None
+    external_id: SoughtId | None = None
     email: Annotated[str, Meta(max_length=320)] | None = None
     retired: bool | None = None
 

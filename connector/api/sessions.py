@@ -24,6 +24,7 @@ from connector.api.values import (
     Line,
     MaybeLine,
     PageQuery,
+    SoughtId,
     Time,
     check_instant,
     read_time,
@@ -127,7 +128,7 @@ class SessionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
     practitioner_id: UUID | None = None
     client_id: UUID | None = None
     series_id: UUID | None = None
-    external_id: ExternalId | None = None
+    external_id: SoughtId | None = None
     state: SessionState | None = None
     flagged: bool | None = None
     flag: FlagReason | None = None

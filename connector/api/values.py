@@ -25,6 +25,7 @@ ExternalId = Annotated[
     Meta(min_length=1, max_length=LONGEST_EXTERNAL_ID, description="What the host calls it; unique."),
     told(pattern=r"^\S(.*\S)?$"),
 ]
+SoughtId = Annotated[str, Meta(min_length=1, max_length=LONGEST_EXTERNAL_ID, description="What the host calls it.")]
 Zone = Annotated[
     str,
     Meta(max_length=64, description="An IANA name, such as Europe/Berlin."),
