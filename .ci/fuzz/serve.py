@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
         "CONNECTOR_API_RATE": "1000000",
         "CONNECTOR_PROVIDERS": "caldav",
     }
-    logs.configure(level="critical", style="console")  # a fault is an answer, which is looked at
+    logs.configure(level="error", style="console")  # a fault is an answer, which is looked at
     runtime = app.build(app.read_settings(environ))
     migrate(environ["CONNECTOR_DATABASE_URL"])
     key, seeds = fill(runtime)

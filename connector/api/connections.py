@@ -16,7 +16,7 @@ from connector.api.routes import Resource
 from connector.api.values import ExternalId, PageQuery, SoughtId, WebAddress
 from connector.domain.api_key import Scope
 from connector.domain.connection import Calendar, TroubleKind
-from connector.domain.people import Level
+from connector.domain.people import Level, check_locale
 from connector.language.catalogues import Language
 from connector.services import people
 from connector.services.accounts import connect, connect_links, disconnect, sign_in
@@ -295,7 +295,7 @@ def make_link(call: Call[NewConnectLinkBody, None], db: Connection, practitioner
         services=[one.slug for one in services],
         provider=wanted.provider or "",
         reconnects=wanted.reconnect,
-        locale=wanted.locale or "",
+        locale=_locale(wanted.locale),
         now=call.now,
     )
     body = ConnectLinkBody(url=runtime.connect_address(link.id), expires_at=link.expires_at)
@@ -351,3 +351,9 @@ def _calendar(target: Calendar) -> CalendarBody:
         last_written_at=target.written_at,
         last_read_at=target.read_at,
     )
+
+
+def _locale(given: str | None) -> str:
+    if given is not None:
+        check_locale(given)
+    return given or ""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 
 from connector.domain.api_key import ApiKey, Scope
+from connector.domain.text import check_external_id
 from connector.failures import tell
 from connector.services import standstill
 from connector.storage import api_keys, people
@@ -56,6 +57,7 @@ def make(
 
     Raises: RuleError; NotFoundError if there is no such practitioner; StandstillError.
     """
+    check_external_id(external_id)
     standstill.check(db)
     if giver is not None:
         giver.check_gives(scopes, practitioner_id)

@@ -255,6 +255,7 @@ def test_a_connect_link_leads_to_a_connection_the_host_is_told_of(there: Desk, a
         ({"return_url": "javascript:alert(1)"}, "return_url_malformed", "/return_url"),
         ({"return_url": f"{BACK}?code=x"}, "return_url_taken", "/return_url"),
         ({"return_url": ""}, "return_url_malformed", "/return_url"),
+        ({"locale": ""}, "locale_malformed", "/locale"),
         ({"return_url": "x" * 2001}, "return_url_malformed", "/return_url"),
         ({"provider": "dropbox"}, "calendar_service_not_offered", "/provider"),
         ({"locale": "nowhere at all"}, "locale_malformed", "/locale"),

@@ -55,6 +55,7 @@ def test_what_does_not_say_that_it_is_json_is_refused(api: Program, kind: str) -
         (b'{"name": "", "scopes": ["read"]}', "text_empty", "/name"),
         (b'{"name": "x", "scopes": []}', "key_no_scope", "/scopes"),
         (b'{"name": "x", "scopes": ["read"], "external_id": ""}', "value_invalid", "/external_id"),
+        (b'{"name": "x", "scopes": ["read"], "external_id": "a\\nb"}', "external_id_malformed", "/external_id"),
         (b'{"name": "x", "scopes": ["read"], "practitioner_id": "me"}', "value_invalid", "/practitioner_id"),
         (b'{"name": "x\\u0000", "scopes": ["read"]}', "text_not_storable", "/name"),
     ],
