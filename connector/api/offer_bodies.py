@@ -66,7 +66,7 @@ class OfferBody(msgspec.Struct, frozen=True, kw_only=True):
     accepted_alternative_id: UUID | None
 
 
-class OfferPage(msgspec.Struct, frozen=True, kw_only=True):
+class OfferList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of offers, those that were noted down last first."""
 
     items: list[OfferBody]

@@ -27,8 +27,8 @@ from connector.api.offer_bodies import (
     NamedDraftBody,
     NewOfferBody,
     OfferBody,
+    OfferList,
     OfferNameBody,
-    OfferPage,
     OfferPreviewBody,
     OffersQuery,
     ReplaceOfferBody,
@@ -100,16 +100,16 @@ resource = Resource("offers", writes=(Scope.OFFERS, Scope.SUPPORT))
     "/offers",
     scope=Scope.READ,
     query=OffersQuery,
-    answers={200: OfferPage},
+    answers={200: OfferList},
     summary="List offers",
     lists=True,
 )
-def every(call: Call[None, OffersQuery], db: Connection) -> OfferPage:
+def every(call: Call[None, OffersQuery], db: Connection) -> OfferList:
     """Those that were noted down last come first."""
     query = call.query
     mine = call.key.practitioner_id
     if mine is not None and query.practitioner_id not in (None, mine):
-        return OfferPage(items=[], next=None)
+        return OfferList(items=[], next=None)
     rows = offered.listed(
         db,
         practitioner_id=mine or query.practitioner_id,
@@ -121,7 +121,7 @@ def every(call: Call[None, OffersQuery], db: Connection) -> OfferPage:
         now=call.now,
     )
     shown, following = call.cursor.page(rows, lambda one: (one.drafted_at, one.id))
-    return OfferPage(items=[body_of(one) for one in shown], next=following)
+    return OfferList(items=[body_of(one) for one in shown], next=following)
 
 
 @resource.get(

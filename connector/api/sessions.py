@@ -106,7 +106,7 @@ class ChangedSessionBody(SessionBody, frozen=True, kw_only=True):
     ended_offer_id: UUID | None
 
 
-class SessionPageBody(msgspec.Struct, frozen=True, kw_only=True):
+class SessionList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of sessions, by start; `next` is the cursor of the next page, null on the last."""
 
     items: list[SessionBody]
@@ -236,11 +236,11 @@ _AGREED = AttestationBody(who="Alex Client", at=datetime.fromisoformat("2026-03-
     "/sessions",
     scope=Scope.READ,
     query=SessionQuery,
-    answers={200: SessionPageBody},
+    answers={200: SessionList},
     summary="List sessions, by start",
     lists=True,
 )
-def every(call: Call[None, SessionQuery], db: Connection) -> SessionPageBody:
+def every(call: Call[None, SessionQuery], db: Connection) -> SessionList:
     """Each as it stands; cancelled ones, too."""
     query = call.query
     what = Sought(
@@ -258,7 +258,7 @@ def every(call: Call[None, SessionQuery], db: Connection) -> SessionPageBody:
         db, what, within=call.key.practitioner_id, after=call.cursor.after_instant(), most=call.cursor.wanted
     )
     shown, following = call.cursor.page(rows, lambda row: (row.session.when.span.start, row.session.id))
-    return SessionPageBody(items=[_body(one) for one in shown], next=following)
+    return SessionList(items=[_body(one) for one in shown], next=following)
 
 
 @resource.get(
