@@ -296,6 +296,7 @@ def make_link(call: Call[NewConnectLinkBody, None], db: Connection, practitioner
         provider=wanted.provider or "",
         reconnects=wanted.reconnect,
         locale=_locale(wanted.locale),
+        made_by=call.key.id,
         now=call.now,
     )
     body = ConnectLinkBody(url=runtime.connect_address(link.id), expires_at=link.expires_at)

@@ -31,6 +31,7 @@ class ConnectLink:
         locale: In which language its pages speak; empty for the practitioner's own.
         expires_at: Until when it may be used.
         connection_id: What it has connected; None while it has not been used.
+        made_by: The API key that asked for it, and takes it along when it is revoked.
     """
 
     id: UUID
@@ -41,6 +42,7 @@ class ConnectLink:
     reconnects: UUID | None = None
     locale: str = ""
     connection_id: UUID | None = None
+    made_by: UUID | None = None
 
     @property
     def host(self) -> str:

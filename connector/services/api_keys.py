@@ -17,7 +17,7 @@ from connector.domain.api_key import ApiKey, Scope
 from connector.domain.text import check_external_id
 from connector.failures import tell
 from connector.services import standstill
-from connector.storage import api_keys, people
+from connector.storage import api_keys, connect_links, people
 from connector.storage.database import Database
 
 _PREFIX_BYTES, _SECRET_BYTES = 4, 24
@@ -121,9 +121,10 @@ def of_prefix(db: Connection, prefix: str) -> ApiKey:
 
 
 def revoke(db: Connection, key: ApiKey, *, now: datetime) -> ApiKey:
-    """Let nobody act by a key any more, from now on; one that is revoked stays as it is."""
+    """Let nobody act by a key any more, nor by links it has made, from now on; one that is revoked stays as it is."""
     if key.revoked_at is None:
         api_keys.revoke(db, key.id, now=now)
+        connect_links.end_those_of(db, key.id, now=now)
         log.info("api_key_revoked", key=str(key.id))
     return api_keys.get(db, key.id)
 

@@ -24,6 +24,7 @@ def add(db: Connection, link: ConnectLink) -> None:
         "locale": link.locale,
         "expires_at": link.expires_at,
         "connection_id": link.connection_id,
+        "made_by": link.made_by,
     }
     db.execute(insert(connect_links).values(values))
     installation.have_swept(db, at=link.expires_at + KEPT)
@@ -43,6 +44,12 @@ def use(db: Connection, link_id: UUID, connection_id: UUID, *, now: datetime) ->
     return bool(db.execute(update(connect_links).where(still_open).values(connection_id=connection_id)).rowcount)
 
 
+def end_those_of(db: Connection, key_id: UUID, *, now: datetime) -> None:
+    """Have nobody connect anything any more by links that a key has made."""
+    unused = connect_links.c.connection_id.is_(None) & (connect_links.c.expires_at > now)
+    db.execute(update(connect_links).where(connect_links.c.made_by == key_id, unused).values(expires_at=now))
+
+
 def sweep(db: Connection, *, now: datetime) -> None:
     """Delete those of which nobody is told any more."""
     db.execute(delete(connect_links).where(connect_links.c.expires_at <= now - KEPT))
@@ -58,4 +65,5 @@ def _link(row: Row[Any]) -> ConnectLink:
         locale=row.locale,
         expires_at=row.expires_at,
         connection_id=row.connection_id,
+        made_by=row.made_by,
     )

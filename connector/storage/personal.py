@@ -306,7 +306,7 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.registration_faults: "provider since ended_at cause",
     tables.pending_connections: "id practitioner_id provider connection_id stage kept expires_at link_id",
     # Where a host has its practitioners sent back to.
-    tables.connect_links: "id practitioner_id provider reconnects return_url locale expires_at connection_id",
+    tables.connect_links: "id practitioner_id provider reconnects return_url locale expires_at connection_id made_by",
     # Names and times of events.
     tables.kept_entries: "calendar_id name",
     tables.remote_changes: "calendar_id key kind since expected_starts_at expected_ends_at actual_starts_at "

@@ -248,6 +248,22 @@ def test_a_connect_link_leads_to_a_connection_the_host_is_told_of(there: Desk, a
     assert api.get(f"/connections/{told}").json["calendar"]["name"] == "private"  # type: ignore[index]
 
 
+def test_the_links_of_a_key_end_with_it(there: Desk, api: Program, key: MakesKeys) -> None:
+    stage = there.stage
+    stage.runtime.policy = replace(stage.runtime.policy, return_origins=(APP,))
+    lost = key([Scope.CONNECTIONS])
+    pages = []
+    for program in (lost, api):
+        made = program.post(f"/practitioners/{stage.ada.id}/connect-links", {"return_url": BACK})
+        url = made.json["url"]  # type: ignore[index]
+        pages.append(url.removeprefix(stage.runtime.settings.public_url))
+    assert lost.key is not None
+    assert api.delete(f"/keys/{lost.key.id}", match="*").status_code == 200
+    ended, open_still = (stage.browser().get(page) for page in pages)
+    assert (ended.status_code, open_still.status_code) == (410, 200)
+    assert f"{BACK}?status=failed&amp;code=connect_link_ended" in ended.text
+
+
 @pytest.mark.parametrize(
     ("changes", "refused", "where"),
     [

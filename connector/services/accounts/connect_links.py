@@ -35,6 +35,7 @@ def make(
     provider: str = "",
     reconnects: UUID | None = None,
     locale: str = "",
+    made_by: UUID | None = None,
     now: datetime,
 ) -> ConnectLink:
     """Make a link for one practitioner.
@@ -48,6 +49,7 @@ def make(
         provider: The only service to offer; empty for all of them.
         reconnects: The connection that is to be reconnected; None for a new one.
         locale: In which language the pages speak; empty for the practitioner's own.
+        made_by: The API key that asks for it; the link ends when that is revoked.
         now: Aware UTC.
 
     Raises: NotFoundError, RuleError; StandstillError.
@@ -82,6 +84,7 @@ def make(
         provider=provider,
         reconnects=reconnects,
         locale=locale,
+        made_by=made_by,
     )
     connect_links.add(db, link)
     return link

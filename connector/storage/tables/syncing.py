@@ -49,6 +49,7 @@ connect_links = Table(
     Column("locale", String(16), nullable=False),  # empty for the practitioner's own
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("connection_id", Uuid),  # what it has connected, even if that is gone; NULL while it is unused
+    Column("made_by", Uuid),  # the API key that asked for it
 )
 
 calendars = Table(
