@@ -16,6 +16,7 @@ from sqlalchemy import Connection as Db
 from waitress import create_server
 
 from connector import app, logs
+from connector.api import limits
 from connector.domain.api_key import Scope
 from connector.domain.connection import Calendar, Connection, ConnectionState
 from connector.domain.entry import Disclosure
@@ -43,6 +44,7 @@ def main(folder: Path) -> None:
         "CONNECTOR_PROVIDERS": "caldav",
     }
     logs.configure(level="error", style="console")  # a fault is an answer, which is looked at
+    limits.GUESSES = 1_000_000  # each wrong key is to be refused as one, however many there were
     runtime = app.build(app.read_settings(environ))
     migrate(environ["CONNECTOR_DATABASE_URL"])
     key, seeds = fill(runtime)

@@ -204,9 +204,7 @@ def _header(name: str, description: str, **schema: object) -> Mapping[str, Any]:
 
 _HEADERS: Mapping[str, Mapping[str, Any]] = {
     "If-Match": _header(
-        "If-Match",
-        "The ETag of the version that is to be changed, or `*`; without it the answer is 428.",
-        maxLength=255,
+        "If-Match", "The ETag of the version that is to be changed, or `*`; without it the answer is 428."
     ),
     "If-None-Match": _header("If-None-Match", "The ETag of what is known: while it stands, the answer is 304."),
     "Idempotency-Key": _header(
