@@ -6,6 +6,7 @@ and repeating ones are followed only so far ahead.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -32,6 +33,8 @@ from connector.importing.rows import Read, Refused, Row, Someone
 
 AHEAD = timedelta(days=400)  # so far a repeating event is followed
 MOST = 200  # occurrences of one
+_CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s*BEGIN[ \t]*:[ \t]*VCALENDAR", re.IGNORECASE)
+_UTF_16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", b"B\0": "utf-16-le", b"\0B": "utf-16-be"}
 _BEGUN = re.compile(rb"^BEGIN[ \t]*:[ \t]*VEVENT[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _ROOMS = frozenset({"ROOM", "RESOURCE"})
 _LONGEST_PLACE, _LONGEST_NAME = 500, 200
@@ -58,7 +61,7 @@ class _File:
 
 def is_calendar(start: bytes) -> bool:
     """Whether a file that begins so is a calendar and no table."""
-    return re.match(rb"(?:\xef\xbb\xbf)?\s*BEGIN[ \t]*:[ \t]*VCALENDAR", start, re.IGNORECASE) is not None
+    return _CALENDAR.match(_utf_8(start)) is not None
 
 
 def read(content: bytes, *, owner: AbstractSet[str], zone: str, now: datetime) -> Iterator[Read]:
@@ -71,6 +74,7 @@ def read(content: bytes, *, owner: AbstractSet[str], zone: str, now: datetime) -
         now: Aware UTC; repeating events are followed from here on.
     Raises: RuleError if it is no calendar, or longer than is read.
     """
+    content = _utf_8(content)
     scan = lines.scan(lines.booked(content))
     if scan.is_cut:
         raise RuleError(
@@ -95,6 +99,12 @@ def read(content: bytes, *, owner: AbstractSet[str], zone: str, now: datetime) -
             yield _refused(component, file, _unreadable())
     for group in grouped(iter(found)):
         yield from _of_group(group, scan, home, file)
+
+
+def _utf_8(content: bytes) -> bytes:
+    """Return a text in the encoding that calendars have to have; some programs on Windows write UTF-16."""
+    encoding = _UTF_16.get(content[:2])
+    return content.decode(encoding, "replace").encode() if encoding else content
 
 
 def _of_group(group: list[Event], scan: lines.Scan, home: Zone, file: _File) -> Iterator[Read]:

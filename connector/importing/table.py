@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO
 
 from connector.errors import RuleError
@@ -41,17 +42,26 @@ LONGEST_ROW = 100  # lines of one: an address may have line breaks, and an open 
 _NEEDED = ("external_id", "start")
 _MOST_NAMED = 20
 _DELIMITERS = ",;\t|"
+_DECLARED = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)  # as Excel has it, and as it writes that back
 _BLANKS = re.compile(r"[\s-]+")
 _PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """How a file is written: its encoding, what parts its values, and the name of each column, empty to be ignored."""
+    """How a file is written.
+
+    Attributes:
+        encoding: By which it is text.
+        delimiter: What parts its values.
+        columns: The name of each; empty to be ignored.
+        header: In which line they are named: the second, after Excel's `sep=;`.
+    """
 
     encoding: str
     delimiter: str
     columns: tuple[str, ...]
+    header: int = 1
 
 
 def sniffed(file: IO[bytes], *, ignored: Sequence[str] = ()) -> Table:
@@ -60,8 +70,12 @@ def sniffed(file: IO[bytes], *, ignored: Sequence[str] = ()) -> Table:
     Raises: RuleError that says what is wrong with its first line, or that it is no text.
     """
     encoding = _encoding(file)
-    first = next(_lines(file, encoding), "")
-    delimiter = max(_DELIMITERS, key=lambda one: _known(first, one))
+    lines = _lines(file, encoding)
+    first = next(lines, "")
+    declared = _DECLARED.fullmatch(first.strip())
+    if declared:
+        first = next(lines, "")
+    delimiter = declared[1] if declared else max(_DELIMITERS, key=lambda one: _known(first, one))
     names = [_name(cell) for cell in next(csv.reader([first], delimiter=delimiter), [])]
     unwanted = {_name(name) for name in ignored}
     strange = [name for name in names if name and name not in COLUMNS and name not in unwanted]
@@ -95,6 +109,7 @@ def sniffed(file: IO[bytes], *, ignored: Sequence[str] = ()) -> Table:
         encoding=encoding,
         delimiter=delimiter,
         columns=tuple("" if name in unwanted else name for name in names),
+        header=2 if declared else 1,
     )
 
 
@@ -158,8 +173,8 @@ def _session(line: int, identity: str, value: Mapping[str, str], zone: str) -> R
 def _parted(file: IO[bytes], table: Table) -> Iterator[tuple[int, list[str] | RuleError]]:
     """Yield the values of each row but the first, and in which line it begins."""
     lines = _lines(file, table.encoding)
-    number = 0  # of the last line that was taken
-    begun = 0  # where the row begins
+    number = sum(1 for _ in islice(lines, table.header - 1))  # of the last line that was taken
+    begun = 0  # behind which the row begins
 
     def taken() -> Iterator[str]:
         nonlocal number
@@ -182,7 +197,7 @@ def _parted(file: IO[bytes], table: Table) -> Iterator[tuple[int, list[str] | Ru
         except RuleError as error:
             yield begun + 1, error
             return
-        if begun:
+        if begun >= table.header:
             yield begun + 1, cells
 
 

@@ -45,6 +45,27 @@ def test_however_a_spreadsheet_writes_it_the_same_is_read(encoding: str, delimit
     assert one.location.text == "Mühlenstr. 3, Berlin"
 
 
+@pytest.mark.parametrize("declared", ["sep=;", '"sep=;"', "sep=;;;;;;"])
+def test_a_line_for_excel_alone_is_taken_for_what_it_is(declared: str) -> None:
+    rows = "s1;2026-12-01 14:00;50;;c1;Linden\r\ns2;soon;50;;c1;Linden"
+    first, second = read(f"{declared}\r\n{HEAD.replace(',', ';')}\r\n{rows}\r\n".encode())
+    assert isinstance(first, Row)
+    assert isinstance(second, Refused)
+    assert (first.line, first.external_id, second.line) == (3, "s1", 4)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_calendar_of_windows_is_read(encoding: str) -> None:
+    lines = ("UID:a", "DTSTART:20261201T090000Z", "DURATION:PT50M", "LOCATION:Mühlenstr. 3", WHO)
+    text = "\r\n".join(("BEGIN:VCALENDAR", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR", ""))
+    content = text.encode(encoding)
+    assert calendar.is_calendar(content[:40])
+    [one] = calendar.read(content, owner={"kim@example.org"}, zone="Europe/Berlin", now=NOW)
+    assert isinstance(one, Row)
+    assert one.location is not None
+    assert (one.line, one.location.text) == (2, "Mühlenstr. 3")
+
+
 @pytest.mark.parametrize(
     ("start", "zone", "expected"),
     [
