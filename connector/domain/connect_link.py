@@ -82,11 +82,11 @@ def origin(url: str) -> str:
 
     Only `https` is one, or `http` to this machine.
 
-    Raises: ValueError if it is none, or names a user.
+    Raises: ValueError if it is none, or names a user, or ends its host by a dot: browsers take that for another origin.
     """
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    if not host or parts.scheme not in _PORTS or "@" in parts.netloc or not host.isascii():
+    host = parts.hostname or ""
+    if not host or host.endswith(".") or parts.scheme not in _PORTS or "@" in parts.netloc or not host.isascii():
         raise ValueError("an address such as https://app.example.org")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError("https, unless it is on this machine")

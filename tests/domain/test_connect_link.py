@@ -22,7 +22,7 @@ def link(url: str = f"{APP}/calendars", **changes: object) -> ConnectLink:
     [
         ("https://App.Example.org/x?y", APP),
         ("https://app.example.org:443", APP),
-        ("https://app.example.org.:8443/", f"{APP}:8443"),
+        ("https://app.example.org:8443/", f"{APP}:8443"),
         ("http://localhost:3000/back", "http://localhost:3000"),
         ("http://127.0.0.1", "http://127.0.0.1"),
         ("http://[::1]:80/x", "http://[::1]"),
@@ -44,6 +44,7 @@ def test_an_origin_has_one_spelling(url: str, one: str) -> None:
         "https://",
         "https://ada@app.example.org",
         "https://app.example.org:x",
+        "https://app.example.org./",
         "https://app.exämple.org",
     ],
 )
