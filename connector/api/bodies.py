@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ LARGEST_BODY = 128 * 1024  # less than servers take in: they would refuse in the
 Read = TypeVar("Read")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$.*|key in \$.*)`)?$", re.DOTALL)
 _NOTHING = re.compile("null", re.IGNORECASE)
+_BLANK_OFFSET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)? \d\d:\d\d", re.ASCII)
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
@@ -52,7 +53,8 @@ def read_query(values: MultiDict[str, str], kind: type[Read]) -> Read:
     try:
         read = msgspec.convert(given, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
+        refused = _invalid(str(error))
+        raise _plus_lost(refused.pointer, given) or refused from error
     for name, value in given.items():
         if _NOTHING.fullmatch(value) and name in _not_said(read):
             raise RequestError(
@@ -64,6 +66,22 @@ def read_query(values: MultiDict[str, str], kind: type[Read]) -> Read:
                 text=value,
             )
     return read
+
+
+def _plus_lost(pointer: str, given: Mapping[str, str]) -> RequestError | None:
+    """Return the refusal for a time whose + was read as the blank that it is in an address; None if that is not it."""
+    name = pointer.removeprefix("/")
+    value = given.get(name, "")
+    if not _BLANK_OFFSET.fullmatch(value):
+        return None
+    return RequestError(
+        "%(name)s: a plus sign stands for a blank in an address. Write it as %(right)s.",
+        code="value_invalid",
+        http=422,
+        pointer=pointer,
+        name=name,
+        right=f"{name}={value[:-6]}%2B{value[-5:]}",
+    )
 
 
 def _not_said(read: Any) -> frozenset[str]:

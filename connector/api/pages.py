@@ -11,7 +11,7 @@ import msgspec
 from flask import Flask, Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from connector.api import refusals
+from connector.api import readable, refusals
 from connector.errors import NotFoundError
 from connector.language.catalogues import Language
 from connector.language.templates import speak
@@ -31,13 +31,18 @@ def add(app: Flask, document: Callable[[], Mapping[str, Any]], language: Callabl
         language: Returns that of the request.
     """
     rules: Mapping[str, tuple[str, Callable[..., Response]]] = {
-        "/": ("description", lambda: _page("description.html", language(), described=document(), file=_FILE)),
+        "/": ("description", lambda: _description(document(), language())),
         f"/{_FILE}": ("openapi", lambda: _json(document())),
         "/errors/<code>": ("refusal", lambda code: _refusal(code, language())),
         "/style.css": ("style", _style),
     }
     for path, (name, view) in rules.items():
         app.add_url_rule(path, f"read.{name}", view, methods=["GET"], provide_automatic_options=False)
+
+
+def _description(document: Mapping[str, Any], language: Language) -> Response:
+    said = readable.prose(request.script_root, refusals.every())
+    return _page("description.html", language, described=document, file=_FILE, prose=said, shape=readable.shape)
 
 
 def _json(document: Mapping[str, Any]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -73,6 +74,18 @@ def test_what_stands_in_problems_beside_the_usual_is_described(document: dict[st
     beside = set(problem["properties"]) - set(problem["required"])
     assert {"conflicts", "choices", "known", "state", "ended_at", "accepted_alternative_id"} <= beside
     assert problem["properties"]["conflicts"]["items"] == {"$ref": "#/components/schemas/ConflictBody"}
+
+
+def test_the_page_leads_to_all_that_it_names(api: Program, document: dict[str, Any]) -> None:
+    page = Program(runtime=api.runtime, client=api.client).get("/").text
+    places = set(re.findall(r' id="([^"]+)"', page))
+    assert {name for name, _ in operations(document)} | set(document["components"]["schemas"]) <= places
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= places
+    assert set(re.findall(r'href="/api/v1/errors/([^"]+)"', page)) <= set(refusals.every())
+    assert '/errors/time_taken"><code>time_taken</code></a>' in page
+    assert "<code>booked</code>, <code>cancelled</code>" in page
+    assert "`" not in page
+    assert "{&#34;" not in page
 
 
 def test_no_two_structs_have_one_name() -> None:
