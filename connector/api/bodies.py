@@ -59,7 +59,7 @@ def read_query(values: MultiDict[str, str], kind: type[Read]) -> Read:
         if _NOTHING.fullmatch(value) and name in _not_said(read):
             raise RequestError(
                 "%(name)s: “%(text)s” is no value here. Leave it out if nothing is meant.",
-                code="value_invalid",
+                code="value_null",
                 http=422,
                 pointer=f"/{_escaped(name)}",
                 name=name,
@@ -76,7 +76,7 @@ def _plus_lost(pointer: str, given: Mapping[str, str]) -> RequestError | None:
         return None
     return RequestError(
         "%(name)s: a plus sign stands for a blank in an address. Write it as %(right)s.",
-        code="value_invalid",
+        code="plus_not_encoded",
         http=422,
         pointer=pointer,
         name=name,

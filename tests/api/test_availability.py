@@ -115,7 +115,7 @@ def test_what_cannot_be_asked_is_refused_with_its_place(
 
 def test_a_plus_that_came_as_a_blank_is_told_how_to_be_written(api: Program, installed: Stage) -> None:
     answer = api.get(path(installed), **(query(installed) | {"to": "2026-03-11T00:00:00 01:00"}))
-    assert (code(answer), pointer(answer)) == ("value_invalid", "/to")
+    assert (code(answer), pointer(answer)) == ("plus_not_encoded", "/to")
     assert "to=2026-03-11T00:00:00%2B01:00" in (answer.json or {})["detail"]
 
 
