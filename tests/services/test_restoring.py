@@ -359,7 +359,7 @@ def test_a_calendar_that_cannot_be_read_stays_stopped_until_it_is_decided_about(
     restored.go_on()
     with practice.database.read() as db:
         assert calendars.calendar(db, restored.calendar.id).paused == "restored"
-    with pytest.raises(RuleError, match="pencilled restored"), practice.database.begin() as db:
+    with pytest.raises(RuleError, match="set back to an earlier state"), practice.database.begin() as db:
         breaker.resume(db, restored.calendar.id, How.REVERT, by=OPERATOR, now=practice.now)
 
     restored.decide(Follow.CALENDARS)

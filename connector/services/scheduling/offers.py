@@ -208,7 +208,7 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     if lost:
         raise RuleError(
             "The calendar “%(calendar)s” no longer lets Pencilled in, so the offered times could not be shown in it. "
-            "Reconnect it first, then send again. No time is held.",
+            "Reconnect it first, on the page of your calendars, then send again. No time is held.",
             code="calendar_access_lost",
             calendar=lost[0],
         )

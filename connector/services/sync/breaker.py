@@ -158,15 +158,16 @@ def check_working(db: Db, practitioner_id: UUID) -> None:
         if calendar.paused is not None:
             raise RuleError(
                 "The calendar “%(calendar)s” was stopped because it looks wrong, so the offered times could not be "
-                "shown in it. Say first how to go on with it, then send again. No time is held.",
+                "shown in it. Say first how to go on with it, on the page of your calendars, then send again. No time "
+                "is held.",
                 code="target_stopped",
                 calendar=calendar.name,
             )
         if calendar.refused_at is not None:
             raise RuleError(
                 "The calendar “%(calendar)s” takes no entries at the moment (%(trouble)s), so the offered times could "
-                "not be shown in it. See whether its account may still write to it; we try again by ourselves. Send "
-                "again after that. No time is held.",
+                "not be shown in it. See whether its account may still write to it, on the page of your calendars; we "
+                "try again by ourselves. Send again after that. No time is held.",
                 code="target_refuses_entries",
                 calendar=calendar.name,
                 trouble=calendar.trouble or "",
