@@ -177,9 +177,9 @@ def put(call: Call[PractitionerStateBody, None], db: Connection, external_id: st
         try:
             with db.begin_nested():  # somebody else may add them just now
                 return _added(call, db, call.body, external_id)
-        except ExistsError as error:
+        except ExistsError:  # of the address, or of what the host calls them
             found = views.practitioner_called(db, external_id, sees=call.sees)
-            if error.code != "external_id_taken" or found is None:
+            if found is None:
                 raise
     values = _values(call.body)
     if people.is_so(found, values):

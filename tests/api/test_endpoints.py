@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
+import pytest
+import sqlalchemy as sa
+
 from connector.domain.api_key import Scope
+from connector.domain.people import Practitioner
+from connector.domain.session import Session
+from connector.domain.span import When
 from connector.outbox.http import Reach
 from connector.outbox.outcomes import HttpPoster
 from connector.services.outcomes import endpoints
+from connector.services.scheduling import sessions
 from tests.api.conftest import MakesKeys
-from tests.api.program import Program, code, pointer
+from tests.api.program import Program, code, pointer, program
+from tests.domain.examples import PRACTICE
 from tests.fakes.outcome_host import OutcomeHost
 from tests.web.stage import Stage
 from tests.work.driver import Driver
@@ -147,3 +156,33 @@ def test_events_are_read_in_their_order_behind_a_cursor_that_goes_on(installed: 
     installed.book(installed.at(12, 16))
     [new] = made(api.get("/events", cursor=rest["next"]))["items"]
     assert new["data"]["practitioner_id"] == str(installed.ada.id)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_events_that_began_earlier_and_end_later_are_not_left_out(on_either: Stage) -> None:
+    api = program(on_either.runtime, on_either.app.test_client(use_cookies=False), *Scope)
+    made(api.post("/endpoints", {"url": URL}))
+    on_either.book(on_either.at(9, 16))
+    first = made(api.get("/events"))
+    with ThreadPoolExecutor(1) as other, on_either.runtime.database.begin() as db:
+        earlier = book_within(db, on_either, on_either.ada, on_either.at(10, 16))
+        later = other.submit(
+            on_either.book, on_either.at(11, 16), client=on_either.lou, practitioner=on_either.bob
+        ).result(60)
+        assert made(api.get("/events", cursor=first["next"])) == {"items": [], "next": first["next"]}
+    both = made(api.get("/events", cursor=first["next"]))["items"]
+    assert [one["data"]["session_id"] for one in both] == [str(earlier.id), str(later.id)]
+
+
+def book_within(db: sa.Connection, stage: Stage, practitioner: Practitioner, when: When) -> Session:
+    return sessions.book(
+        db,
+        stage.runtime.policy,
+        practitioner_id=practitioner.id,
+        client_id=stage.kim.id,
+        when=when,
+        location=PRACTICE,
+        by=stage.by,
+        now=stage.now,
+    )

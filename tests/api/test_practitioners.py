@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from werkzeug.test import TestResponse
 from connector.domain.api_key import Scope
 from connector.storage import people, tables
 from tests.api.conftest import MakesKeys
-from tests.api.program import Program, code, pointer
+from tests.api.program import Program, code, pointer, program
 from tests.counting import statements
 from tests.domain.examples import practitioner
 from tests.web.stage import Stage
@@ -83,6 +84,14 @@ def test_an_address_and_an_external_id_are_of_one_practitioner(api: Program) -> 
     other = made(api, email="b@x.example")
     answer = api.patch(f"/practitioners/{other['id']}", {"external_id": "7"}, match=1)
     assert (answer.status_code, code(answer)) == (409, "external_id_taken")
+
+
+def test_programs_that_put_the_same_practitioner_at_once_make_one(on_either: Stage) -> None:
+    programs = [program(on_either.runtime, on_either.app.test_client(use_cookies=False), *Scope) for _ in range(6)]
+    with ThreadPoolExecutor(len(programs)) as pool:
+        answers = list(pool.map(lambda one: one.put("/practitioners/by-external-id/7", NEW), programs))
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [201], [code(one) for one in answers]
+    assert len({answer.json["id"] for answer in answers}) == 1
 
 
 def test_only_who_has_seen_what_they_change_changes_it(api: Program) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
 
+from connector.api.resources import ROUTES
 from connector.domain.api_key import Scope
 from connector.domain.people import CLOCK
 from connector.services import standstill
@@ -180,8 +183,16 @@ def test_whoever_guesses_keys_is_slowed_down(api: Program) -> None:
 
 
 def test_acts_wait_while_a_restored_database_is_put_right(installed: Stage, api: Program) -> None:
+    """Whatever they are about, under a name or not, and nothing is written."""
     with installed.runtime.database.begin() as db:
         standstill.begin(db, installed.runtime.policy, by=CLOCK, now=installed.now)
-    answer = api.post("/keys", KEY)
-    assert (answer.status_code, code(answer), answer.headers["Retry-After"]) == (503, "standing_still", "60")
     assert api.get("/keys").status_code == 200
+    before = installed.everything()
+    for route in (one for one in ROUTES if one.writes):
+        path = re.sub("<path:[a-z_]+>", "x", re.sub("<uuid:[a-z_]+>", str(installed.session.id), route.path))
+        said = msgspec.to_builtins(route.example) if route.example else None
+        for once in {"", "name"} if route.method == "POST" else {""}:
+            answer = api.ask(route.method, path, said, match="*", once=once)
+            refused = (answer.status_code, code(answer), answer.headers["Retry-After"])
+            assert refused == (503, "standing_still", "60"), route.name
+    assert installed.everything() == before
