@@ -224,9 +224,7 @@ def _act(route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
                 return _repeated(before)
         call.prepared = route.prepare(call, **path)
     with runtime.database.begin() as db:
-        if not api_keys.is_in_use(
-            db, call.key.id
-        ):  # revoked since it was shown: calendars may have been read meanwhile
+        if not api_keys.is_in_use(db, call.key.id):  # revoked while calendars were read
             raise _not_accepted()
         standstill.check(db)
         if act is not None and not idempotency.begin(db, act, now=call.now):

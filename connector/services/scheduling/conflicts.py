@@ -62,9 +62,7 @@ class Findings:
     def _each_standing(self) -> Iterator[Finding]:
         seen: Counter[tuple[When, BusyTime]] = Counter()
         for when, other in self.standing:
-            nth = seen[
-                when, other
-            ]  # of those at the very same time in the same calendar, which nothing else tells apart
+            nth = seen[when, other]  # of those at one time in one calendar, which nothing else tells apart
             seen[when, other] += 1
             what = f"{other.span.start:{_EXACT}} {other.span.end:{_EXACT}}"
             yield Finding(
