@@ -216,7 +216,8 @@ def _lines(file: IO[bytes], encoding: str) -> Iterator[str]:
                 raise _broken(number)
             yield line
     finally:
-        text.detach()
+        if not file.closed:  # whoever reads on no further may close it first
+            text.detach()
 
 
 def _broken(line: int) -> RuleError:

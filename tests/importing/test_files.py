@@ -54,6 +54,13 @@ def test_a_line_for_excel_alone_is_taken_for_what_it_is(declared: str) -> None:
     assert (first.line, first.external_id, second.line) == (3, "s1", 4)
 
 
+def test_whoever_reads_no_further_may_close_the_file() -> None:
+    with io.BytesIO(f"{HEAD}\r\ns1,2026-12-01 14:00,50,,c1,Linden\r\n".encode()) as file:
+        rows = table.read(file, table.sniffed(file), zone="Europe/Berlin")
+        assert isinstance(next(rows), Row)
+    del rows  # what is wrong with that is a warning, and so a failure
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_a_calendar_of_windows_is_read(encoding: str) -> None:
     lines = ("UID:a", "DTSTART:20261201T090000Z", "DURATION:PT50M", "LOCATION:Mühlenstr. 3", WHO)
