@@ -28,7 +28,7 @@ import structlog
 
 from connector.storage import migrations
 from connector.storage.database import Database
-from tests.compiled import share_compiled_statements
+from tests.compiled import share_compiled_rules, share_compiled_statements
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     long = config.getoption("markexpr") == "long"
     hypothesis.settings.load_profile("long" if long else _ENVIRONMENT.get("HYPOTHESIS_PROFILE", "default"))
     share_compiled_statements()
+    share_compiled_rules()
 
 
 @pytest.fixture(autouse=True)
