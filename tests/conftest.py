@@ -29,13 +29,15 @@ import structlog
 from connector.storage import migrations
 from connector.storage.database import Database
 from tests.compiled import share_compiled_rules, share_compiled_statements
+from tests.sweeps import EVERY_CASE, positions, sample
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
-hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=1000, deadline=None)
 
 _ENVIRONMENT = os.environ  # noqa: TID251 - the tests' own switches, read in this one place
 SCREENSHOTS = _ENVIRONMENT.get("CONNECTOR_TEST_SCREENSHOTS")
-STORMS = [int(seed) for seed in _ENVIRONMENT.get("CONNECTOR_TEST_STORMS", "1 2 3").split()]
+SWEEP = _ENVIRONMENT.get("CONNECTOR_TEST_SWEEP", "1")
+STORMS = [int(seed) for seed in _ENVIRONMENT.get("CONNECTOR_TEST_STORMS", "1 2").split()]
 _DEBIAN_POSTGRESQL = "/usr/lib/postgresql"  # Debian keeps the server's programs off the path
 _PR_SET_PDEATHSIG = 1
 _PORTS = (10_000, 32_000)  # below those that systems take for connections of their own accord
@@ -59,10 +61,31 @@ def log_settings() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files with something slow begin first: several processes share the work file by file."""
+def pytest_report_header() -> str:
+    return f"sweeps: CONNECTOR_TEST_SWEEP={SWEEP} (another word tries other cases, {EVERY_CASE} tries them all)"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out cases of sweeps, and let files with something slow begin first: processes share the work by files."""
+    left_out = _beyond_the_sample(items)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def _beyond_the_sample(items: list[pytest.Item]) -> set[pytest.Item]:
+    sweeps: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("sweep") and item.get_closest_marker("long"):
+            sweeps.setdefault(f"{item.path}::{item.originalname}", []).append(item)
+    left_out: set[pytest.Item] = set()
+    for cases in sweeps.values():
+        mark = cases[0].get_closest_marker("sweep")
+        assert mark is not None
+        taken = sample(positions([case.callspec.params for case in cases]), seed=SWEEP, **mark.kwargs)
+        left_out.update(case for n, case in enumerate(cases) if n not in taken)
+    return left_out
 
 
 def missing(what: str) -> NoReturn:

@@ -48,7 +48,7 @@ def mutant(seed: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("times", [500, pytest.param(50_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [500, pytest.param(15_000, marks=pytest.mark.long)])
 def test_no_mutant_breaks_a_reader(times: int) -> None:
     chance, originals = random.Random(times), seeds()
     for _ in range(times):

@@ -177,6 +177,7 @@ def test_a_worker_frozen_in_the_middle_of_its_creations_changes_nothing_when_it_
 
 
 @pytest.mark.long
+@pytest.mark.sweep
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("n", range(8))
 def test_a_worker_frozen_at_any_creation_changes_nothing_when_it_wakes(

@@ -154,6 +154,7 @@ def test_a_kill_around_a_write_leaves_exactly_the_wanted_events(
 
 
 @pytest.mark.long
+@pytest.mark.sweep
 @pytest.mark.parametrize("after", [True, False])
 @pytest.mark.parametrize("n", range(13))
 def test_a_kill_around_every_write_leaves_exactly_the_wanted_events(

@@ -31,6 +31,7 @@ def sitting(request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str) -> 
         yield sitting
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("row", CHANGES, ids=_name)
 def test_what_is_done_in_a_calendar_leads_where_the_table_says(sitting: Desk, row: dict[str, str]) -> None:
     sitting.begin(row["state"])
@@ -40,6 +41,7 @@ def test_what_is_done_in_a_calendar_leads_where_the_table_says(sitting: Desk, ro
     quiet(sitting)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("row", ANSWERS, ids=_name)
 def test_what_is_answered_leads_where_the_table_says(sitting: Desk, row: dict[str, str]) -> None:
     sitting.begin(row["state"])
@@ -61,6 +63,7 @@ CRASHED = [
 ]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.long)])  # the first commit is the claim
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
 @pytest.mark.parametrize("row", [row for row in CHANGES if (row["state"], row["change"]) in CRASHED], ids=_name)

@@ -34,7 +34,7 @@ from tests.work.redis_server import redis_server
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.redis, pytest.mark.slow, pytest.mark.long]
 
-# Others by hand: CONNECTOR_TEST_STORMS="4 5 6" make test-long ARGS=tests/journeys/test_storm.py
+# Others by hand: CONNECTOR_TEST_STORMS="3 4 5" make test-long ARGS=tests/journeys/test_storm.py
 ACTS = 60
 PATIENCE = 400.0  # what failed is put off for longer and longer
 

@@ -17,7 +17,7 @@ from tests.receivers.histories import History
 from tests.receivers.mails import read
 from tests.receivers.models import RECEIVERS, Receiver, Shown, Strict, after
 
-FIRST, FEW, SOME, MANY = 8, 12, 300, 1_000
+FIRST, FEW, SOME, MANY = 8, 12, 60, 400
 
 
 def deliveries(mails: list[bytes], pick: Random) -> Iterator[tuple[str, list[bytes]]]:

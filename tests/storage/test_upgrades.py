@@ -30,8 +30,9 @@ from connector.storage.columns import metadata
 from connector.storage.database import Database, read_url
 from connector.storage.ledger import Key, Kind
 from connector.storage.needs import NEEDS
-from tests.conftest import Clock
+from tests.conftest import SWEEP, Clock
 from tests.services.practice import SEAL, KeptLetters
+from tests.sweeps import EVERY_CASE
 from tests.work.driver import Driver
 
 from .stored import Stored, revisions
@@ -77,12 +78,19 @@ def _urls(request: pytest.FixtureRequest, kind: str, tmp_path_name: str) -> str:
 
 
 def _every_version() -> Iterator[ParameterSet]:
-    """Every database at every version; at once the oldest, and the newest whose letters waited as messages."""
-    for kind in ("sqlite", "postgresql"):
-        for revision in revisions():
+    """Every version at databases in turns, or at both in a whole sweep.
+
+    At once the oldest, and the newest whose letters waited as messages.
+    """
+    kinds = ("sqlite", "postgresql")
+    for n, revision in enumerate(revisions()):
+        for kind in kinds:
             at_once = (kind, revision) in {("sqlite", "0001"), ("postgresql", "0006")}
             marks = [pytest.mark.postgresql] if kind == "postgresql" else []
-            yield pytest.param((kind, revision), marks=marks if at_once else [*marks, pytest.mark.long])
+            if at_once:
+                yield pytest.param((kind, revision), marks=marks)
+            elif SWEEP == EVERY_CASE or kind == kinds[n % 2]:
+                yield pytest.param((kind, revision), marks=[*marks, pytest.mark.long])
 
 
 @pytest.fixture(params=_every_version(), ids="-".join)

@@ -333,6 +333,6 @@ def test_any_bytes_are_read(content: bytes) -> None:
 
 @pytest.mark.long
 @given(objects())
-@settings(max_examples=5_000, deadline=None)
+@settings(max_examples=1_500, deadline=None)
 def test_any_of_many_objects_is_read_within_its_steps(content: bytes) -> None:
     _holds(content)

@@ -167,7 +167,8 @@ def test_a_late_write_of_a_killed_worker_is_put_right_a_lease_later(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", range(40))
 def test_any_claim_lost_anywhere_leaves_the_calendar_as_it_should_be(
     practice: Practice, calendar: Calendar, seed: int
 ) -> None:
