@@ -17,7 +17,7 @@ from flask import Flask, Response, current_app, g, request
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from connector import paths
 from connector.api import limits, openapi, pages, problems
@@ -106,6 +106,8 @@ def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
     g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound  # werkzeug would take it for the address with one slash
 
 
 def _end(_error: BaseException | None) -> None:

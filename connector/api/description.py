@@ -73,6 +73,10 @@ def _body(kind: Any) -> Any:
                 http=415,
                 field="content_type",
             )
+        if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise RequestError(
+                "This body is compressed. Send it as it is, without Content-Encoding.", code="body_compressed", http=415
+            )
         return read_body(data, kind)
     if data.strip() not in (b"", b"{}"):
         raise RequestError("Nothing is read here. Send no body.", code="body_not_empty", http=422)

@@ -46,6 +46,18 @@ def test_what_does_not_say_that_it_is_json_is_refused(api: Program, kind: str) -
     assert (answer.status_code, code(answer)) == (415, "body_not_of_json_type")
 
 
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("br, identity", 415), ("identity", 201)])
+def test_a_compressed_body_is_refused_as_such(api: Program, encoding: str, status: int) -> None:
+    answer = api.post("/keys", KEY, headers={"Content-Encoding": encoding})
+    assert answer.status_code == status
+    assert status == 201 or code(answer) == "body_compressed"
+
+
+@pytest.mark.parametrize("path", ["/api/v1//keys", "/api/v1/keys/", "/api/v1/KEYS", "/api/v1keys"])
+def test_an_address_is_what_it_is_and_nothing_like_it(api: Program, path: str) -> None:
+    assert api.client.get(path, headers={"Authorization": f"Bearer {api.secret}"}).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("data", "refused", "at"),
     [

@@ -267,7 +267,7 @@ def check_url(url: str, inner_hosts: Collection[str]) -> str:
     """
     try:
         parts = urlsplit(url)
-        host, _ = (parts.hostname or "").lower().rstrip("."), parts.port
+        host = (parts.hostname or "").lower().rstrip(".") if parts.port != 0 else ""
     except ValueError:
         host, parts = "", urlsplit("")
     plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= LONGEST_URL

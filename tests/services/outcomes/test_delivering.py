@@ -366,6 +366,7 @@ def test_a_host_that_takes_its_time_is_not_waited_for(practice: Practice, host: 
         ("https://user:secret@example.org/", "endpoint_url_malformed"),
         ("https://example.org/#there", "endpoint_url_malformed"),
         ("https://example.org:99999/", "endpoint_url_malformed"),
+        ("https://example.org:0/", "endpoint_url_malformed"),
         ("ftp://example.org/", "endpoint_url_malformed"),
         ("example.org", "endpoint_url_malformed"),
         ("https://exa mple.org/", "endpoint_url_malformed"),
