@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, tuple_, update
 
 from connector.domain.api_key import ApiKey, Scope
+from connector.domain.stored import as_stored
 from connector.errors import NotFoundError
 from connector.storage.tables import api_keys
 from connector.storage.versions import named_once
+
+# Written once: each request to the API asks them, and to write one takes longer than to ask it.
+_BY_DIGEST = select(api_keys).where(api_keys.c.digest == bindparam("digest"))
+_BY_ID = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update()
+_stored = as_stored(ApiKey)
 
 
 def digest_of(secret: str) -> bytes:
@@ -42,7 +50,7 @@ def add(db: Connection, key: ApiKey, *, secret: str) -> None:
 
 def by_secret(db: Connection, secret: str) -> ApiKey | None:
     """Return whose secret this is, in use or revoked; None if it is nobody's."""
-    row = db.execute(select(api_keys).where(api_keys.c.digest == digest_of(secret))).first()
+    row = db.execute(_BY_DIGEST, {"digest": digest_of(secret)}).first()
     return _key(row) if row else None
 
 
@@ -51,8 +59,7 @@ def get(db: Connection, key_id: UUID, *, lock: bool = False) -> ApiKey:
 
     Raises: NotFoundError.
     """
-    query = select(api_keys).where(api_keys.c.id == key_id)
-    row = db.execute(query.with_for_update() if lock else query).first()
+    row = db.execute(_BY_ID_LOCKED if lock else _BY_ID, {"key_id": key_id}).first()
     if row is None:
         raise no_such_key()
     return _key(row)
@@ -67,12 +74,23 @@ def every(
     db: Connection, *, limit: int, after: tuple[datetime, UUID] | None = None, practitioner_id: UUID | None = None
 ) -> Sequence[ApiKey]:
     """Return keys in the order in which they were made, those of one practitioner alone if one is named."""
-    query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id).limit(limit)
-    if after is not None:
-        query = query.where(tuple_(api_keys.c.created_at, api_keys.c.id) > tuple_(*after))
-    if practitioner_id is not None:
-        query = query.where(api_keys.c.practitioner_id == practitioner_id)
-    return [_key(row) for row in db.execute(query)]
+    query = _page(goes_on=after is not None, of_one=practitioner_id is not None)
+    at, key_id = after or (None, None)
+    values = {"most": limit, "after": at, "after_id": key_id, "of": practitioner_id}
+    return [
+        _key(row) for row in db.execute(query, {name: one for name, one in values.items() if one is not None}).all()
+    ]
+
+
+@cache
+def _page(*, goes_on: bool, of_one: bool) -> Select[Any]:
+    query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id).limit(bindparam("most"))
+    if goes_on:
+        begin = tuple_(
+            bindparam("after", type_=api_keys.c.created_at.type), bindparam("after_id", type_=api_keys.c.id.type)
+        )
+        query = query.where(tuple_(api_keys.c.created_at, api_keys.c.id) > begin)
+    return query.where(api_keys.c.practitioner_id == bindparam("of")) if of_one else query
 
 
 def by_prefix(db: Connection, prefix: str) -> Sequence[ApiKey]:
@@ -93,11 +111,11 @@ def note_used(db: Connection, key_id: UUID, *, at: datetime) -> None:
 
 
 def _key(row: Row[Any]) -> ApiKey:
-    return ApiKey(
+    return _stored(
         id=row.id,
         prefix=row.prefix,
         name=row.name,
-        scopes=frozenset(Scope(word) for word in row.scopes.split(",")),
+        scopes=_scopes(row.scopes),
         practitioner_id=row.practitioner_id,
         created_at=row.created_at,
         external_id=row.external_id,
@@ -105,3 +123,8 @@ def _key(row: Row[Any]) -> ApiKey:
         revoked_at=row.revoked_at,
         version=row.version,
     )
+
+
+@lru_cache(maxsize=128)
+def _scopes(words: str) -> frozenset[Scope]:
+    return frozenset(Scope(word) for word in words.split(","))

@@ -1,16 +1,21 @@
-"""What tables share: the metadata, the column type for instants, and columns that several have."""
+"""What tables share: the metadata, the column types for instants and ids, and columns that several have."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+import msgspec
+import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, DateTime, Dialect, Integer, MetaData, String
 from sqlalchemy.types import TypeDecorator
 
 from connector.domain.text import LONGEST_EXTERNAL_ID
 
 ZONE = String(64)
+_UTC = "+00:00"
 COUNTER = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -25,24 +30,52 @@ metadata = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: refuses naive values, restores UTC where the database forgets it (SQLite does)."""
+    """An instant: refuses naive values, restores UTC where the database forgets it.
+
+    SQLite does: it keeps text, as `2026-12-01 09:00:00.000000`. Both ways are one step a value, since lists have many.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy passes it
-        """Turn an aware datetime into UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive datetime {value!r} must not reach the database")
-        return value.astimezone(UTC)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        """Return what turns an aware datetime into UTC."""
+        return _written if dialect.name == "sqlite" else _in_utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return an aware datetime in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:  # noqa: ARG002 - SQLAlchemy passes it
+        """Return what makes an aware datetime in UTC."""
+        return _read if dialect.name == "sqlite" else _in_utc
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"naive datetime {value!r} must not reach the database")
+    return value.astimezone(UTC)
+
+
+def _written(value: datetime | None) -> str | None:
+    found = _in_utc(value)
+    return None if found is None else found.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _read(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    return datetime.fromisoformat(text if text[-6:] == _UTC else text + _UTC)  # some was written by the driver itself
+
+
+class Uuid(sa.Uuid[UUID]):
+    """An id, read from the text that SQLite keeps in a third of the time."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Return what makes a UUID; None where the driver does."""
+        return _read_id if super().result_processor(dialect, coltype) else None  # type: ignore[no-untyped-call]
+
+
+def _read_id(text: str | None) -> UUID | None:
+    return None if text is None else msgspec.convert(text, UUID)
 
 
 def external_id() -> Column[str]:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, Integer, String, Text, Uuid, or_
+from sqlalchemy import BigInteger, Column, Integer, String, Text, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from connector.storage.columns import UtcDateTime, metadata
+from connector.storage.columns import UtcDateTime, Uuid, metadata
 
 due = sa.Table(
     "due",

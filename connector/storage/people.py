@@ -6,18 +6,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, insert, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.people import Client, Consent, Level, Medium, Practitioner, check_address
+from connector.domain.stored import as_stored
 from connector.errors import ExistsError, NotFoundError, RuleError
 from connector.storage.tables import clients, practitioners, sessions
 from connector.storage.versions import named_once, raising
 
 _ADDRESS_LOCK = 0x6D61696C  # the first half of the advisory lock of an address; the second is its hash
+# Written once: to write a statement takes longer than to ask it.
+_CLIENT = select(clients).where(clients.c.id == bindparam("client_id"))
+_CLIENT_LOCKED = _CLIENT.with_for_update(key_share=True)
+_PRACTITIONER = select(practitioners).where(practitioners.c.id == bindparam("practitioner_id"))
+_PRACTITIONER_LOCKED = _PRACTITIONER.with_for_update(key_share=True)
+_stored_client, _stored_practitioner, _stored_consent = as_stored(Client), as_stored(Practitioner), as_stored(Consent)
 
 
 def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> None:
@@ -130,18 +138,14 @@ def seek_practitioners(
     db: Connection, sought: SoughtPeople, *, after: tuple[datetime, UUID] | None = None, most: int
 ) -> Sequence[Practitioner]:
     """Return the practitioners who are sought, the first who were added first, behind the one named."""
-    own = practitioners.c.id == sought.of if sought.of is not None else true()
-    query = select(practitioners).where(own, *_sought(practitioners, sought))
-    return [_practitioner(row) for row in db.execute(_page(practitioners, query, after, most))]
+    return [_practitioner(row) for row in _page(db, practitioners, sought, after, most)]
 
 
 def seek_clients(
     db: Connection, sought: SoughtPeople, *, after: tuple[datetime, UUID] | None = None, most: int
 ) -> Sequence[Client]:
     """Return the clients who are sought, likewise."""
-    own = _known_to(sought.of) if sought.of is not None else true()
-    query = select(clients).where(own, *_sought(clients, sought))
-    return [_client(row) for row in db.execute(_page(clients, query, after, most))]
+    return [_client(row) for row in _page(db, clients, sought, after, most)]
 
 
 def is_known_to(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
@@ -156,27 +160,51 @@ def has_others(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
     return db.execute(select(sessions.c.id).where(others)).first() is not None
 
 
-def _known_to(practitioner_id: UUID) -> ColumnElement[bool]:
+def _known_to(practitioner_id: Any) -> ColumnElement[bool]:
     theirs = select(sessions.c.client_id).where(sessions.c.practitioner_id == practitioner_id)
     return or_(clients.c.made_for == practitioner_id, clients.c.id.in_(theirs))
 
 
-def _sought(table: Table, sought: SoughtPeople) -> Iterator[ColumnElement[bool]]:
-    if sought.external_id is not None:
-        yield table.c.external_id == sought.external_id
-    if sought.email is not None:
+def _page(
+    db: Connection, table: Table, sought: SoughtPeople, after: tuple[datetime, UUID] | None, most: int
+) -> Sequence[Row[Any]]:
+    at, row_id = after or (None, None)
+    values = {
+        "of": sought.of,
+        "external_id": sought.external_id,
+        "email": None if sought.email is None else _comparable(sought.email),
+        "after": at,
+        "after_id": row_id,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    return db.execute(_seeking(table, frozenset(given), retired=sought.retired), {**given, "most": most}).all()
+
+
+@lru_cache(maxsize=64)
+def _seeking(table: Table, given: frozenset[str], *, retired: bool | None) -> Select[Any]:
+    """Return the statement that seeks people by what is given."""
+    return (
+        select(table)
+        .where(*_conditions(table, given, retired=retired))
+        .order_by(table.c.created_at, table.c.id)
+        .limit(bindparam("most"))
+    )
+
+
+def _conditions(table: Table, given: frozenset[str], *, retired: bool | None) -> Iterator[ColumnElement[bool]]:
+    if "of" in given:
+        yield table.c.id == bindparam("of") if table is practitioners else _known_to(bindparam("of"))
+    if "external_id" in given:
+        yield table.c.external_id == bindparam("external_id")
+    if "email" in given:
         stored = table.c.email if table is practitioners else func.lower(table.c.email)  # as each is indexed
-        yield stored == _comparable(sought.email)
-    if sought.retired is not None:
-        yield table.c.retired_at.is_not(None) if sought.retired else table.c.retired_at.is_(None)
-
-
-def _page(table: Table, query: Select[Any], after: tuple[datetime, UUID] | None, most: int) -> Select[Any]:
-    if after is not None:
-        at, row_id = after
-        later = (table.c.created_at == at) & (table.c.id > row_id)
-        query = query.where(table.c.created_at >= at, or_(table.c.created_at > at, later))
-    return query.order_by(table.c.created_at, table.c.id).limit(most)
+        yield stored == bindparam("email")
+    if retired is not None:
+        yield table.c.retired_at.is_not(None) if retired else table.c.retired_at.is_(None)
+    if "after" in given:
+        at, row_id = bindparam("after", type_=table.c.created_at.type), bindparam("after_id", type_=table.c.id.type)
+        yield table.c.created_at >= at
+        yield or_(table.c.created_at > at, (table.c.created_at == at) & (table.c.id > row_id))
 
 
 def practitioner_by_external_id(db: Connection, external_id: str) -> Practitioner | None:
@@ -256,8 +284,8 @@ def retire_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime 
 
 def practitioner(db: Connection, practitioner_id: UUID, *, lock: bool = False) -> Practitioner:
     """Return a practitioner; `lock` keeps everybody else's transactions about them waiting (PostgreSQL)."""
-    query = select(practitioners).where(practitioners.c.id == practitioner_id)
-    row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
+    query = _PRACTITIONER_LOCKED if lock else _PRACTITIONER
+    row = db.execute(query, {"practitioner_id": practitioner_id}).first()
     if row is None:
         raise NotFoundError("There is no such practitioner.", code="practitioner_not_found")
     return _practitioner(row)
@@ -279,8 +307,7 @@ def client(db: Connection, client_id: UUID, *, lock: bool = False) -> Client:
 
     Raises: NotFoundError.
     """
-    query = select(clients).where(clients.c.id == client_id)
-    row = db.execute(query.with_for_update(key_share=True) if lock else query).first()
+    row = db.execute(_CLIENT_LOCKED if lock else _CLIENT, {"client_id": client_id}).first()
     if row is None:
         raise NotFoundError("There is no such client.", code="client_not_found")
     return _client(row)
@@ -336,7 +363,7 @@ def _comparable(email: str) -> str:
 
 
 def _practitioner(row: Row[Any]) -> Practitioner:
-    return Practitioner(
+    return _stored_practitioner(
         id=row.id,
         name=row.name,
         email=row.email,
@@ -354,19 +381,24 @@ def _practitioner(row: Row[Any]) -> Practitioner:
 
 
 def _client(row: Row[Any]) -> Client:
-    return Client(
+    return _stored_client(
         id=row.id,
         name=row.name,
         email=row.email,
         phone=row.phone,
         zone=row.zone,
         locale=row.locale,
-        media=frozenset(Medium(name) for name in row.media.split(",") if name),
+        media=_media(row.media),
         texts_agreed=row.texts_agreed_at is not None,
         retired=row.retired_at is not None,
         erased=row.erased_at is not None,
         external_id=row.external_id,
         version=row.version,
         created_at=row.created_at,
-        consent=Consent(at=row.texts_agreed_at, by=row.texts_agreed_by or "") if row.texts_agreed_at else None,
+        consent=_stored_consent(at=row.texts_agreed_at, by=row.texts_agreed_by or "") if row.texts_agreed_at else None,
     )
+
+
+@lru_cache(maxsize=16)
+def _media(names: str) -> frozenset[Medium]:
+    return frozenset(Medium(name) for name in names.split(",") if name)

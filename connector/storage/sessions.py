@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, or_, select
 
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
@@ -21,9 +22,15 @@ from connector.domain.session import (
     Sought,
 )
 from connector.domain.span import Span, When
+from connector.domain.stored import as_stored
 from connector.errors import NotFoundError
 from connector.storage.tables import offers, sessions
 from connector.storage.versions import named_once, raising
+
+_stored_session, _stored_location = as_stored(Session), as_stored(Location)
+_stored_when, _stored_span = as_stored(When), as_stored(Span)
+_KINDS, _PLACES = {one.value: one for one in SessionKind}, {one.value: one for one in LocationKind}
+_STATES, _FLAGS = {one.value: one for one in SessionState}, {one.value: one for one in FlagReason}
 
 
 def add(db: Connection, session: Session) -> None:
@@ -65,7 +72,7 @@ def get(db: Connection, session_id: UUID) -> Session:
 
     Raises: NotFoundError.
     """
-    row = db.execute(select(sessions).where(sessions.c.id == session_id)).first()
+    row = db.execute(_BY_ID, {"session_id": session_id}).first()
     if row is None:
         raise NotFoundError("There is no such session.", code="session_not_found")
     return session_of(row)
@@ -76,7 +83,7 @@ def with_offers(db: Connection, session_id: UUID) -> SessionWithOffers:
 
     Raises: NotFoundError.
     """
-    row = db.execute(_WITH_OFFERS.where(sessions.c.id == session_id)).first()
+    row = db.execute(_WITH_OFFERS_BY_ID, {"session_id": session_id}).first()
     if row is None:
         raise NotFoundError("There is no such session.", code="session_not_found")
     return _with_offers_of(row)
@@ -86,12 +93,22 @@ def sought(
     db: Connection, what: Sought, *, after: tuple[datetime, UUID] | None = None, most: int
 ) -> Sequence[SessionWithOffers]:
     """Return the sessions sought by start and id, those `after` a start and id; `most` at most, in one statement."""
-    query = _WITH_OFFERS.where(*_conditions(what)).order_by(sessions.c.starts_at, sessions.c.id).limit(most)
-    if after is not None:
-        start, session_id = after
-        later = and_(sessions.c.starts_at == start, sessions.c.id > session_id)
-        query = query.where(sessions.c.starts_at >= start, or_(sessions.c.starts_at > start, later))
-    return [_with_offers_of(row) for row in db.execute(query)]
+    start, session_id = after or (None, None)
+    values = {
+        "practitioner_id": what.practitioner_id,
+        "client_id": what.client_id,
+        "series_id": what.series_id,
+        "external_id": what.external_id,
+        "state": what.state.value if what.state else None,
+        "flag": what.flag.value if what.flag else None,
+        "ends_after": what.ends_after,
+        "starts_before": what.starts_before,
+        "after": start,
+        "after_id": session_id,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    rows = db.execute(_seeking(frozenset(given), flagged=what.flagged), {**given, "most": most})
+    return [_with_offers_of(row) for row in rows.all()]
 
 
 def by_external_id(db: Connection, external_id: str) -> Session | None:
@@ -181,25 +198,25 @@ def when_columns(when: When) -> dict[str, Any]:
 
 def when_of(row: Row[Any]) -> When:
     """Read a When from its four columns."""
-    return When(span=Span(start=row.starts_at, end=row.ends_at), local=row.local_start, zone=row.zone)
+    return _stored_when(span=_stored_span(start=row.starts_at, end=row.ends_at), local=row.local_start, zone=row.zone)
 
 
 def session_of(row: Row[Any]) -> Session:
     """Read a session from a row of its table."""
-    return Session(
+    return _stored_session(
         id=row.id,
         practitioner_id=row.practitioner_id,
         client_id=row.client_id,
-        kind=SessionKind(row.kind),
+        kind=_KINDS[row.kind],
         when=when_of(row),
-        location=Location(kind=LocationKind(row.location_kind), text=row.location_text),
+        location=_stored_location(kind=_PLACES[row.location_kind], text=row.location_text),
         uid=row.uid,
         organizer=row.organizer,
         revision=row.revision,
         stamp=row.stamp,
         created_at=row.created_at,
-        state=SessionState(row.state),
-        flag=FlagReason(row.flag) if row.flag else None,
+        state=_STATES[row.state],
+        flag=_FLAGS[row.flag] if row.flag else None,
         series_id=row.series_id,
         published=row.published,
         external_id=row.external_id,
@@ -219,22 +236,28 @@ def _changing(session: Session) -> dict[str, Any]:
     }
 
 
-def _conditions(what: Sought) -> Iterator[ColumnElement[bool]]:
-    equal = (
-        (sessions.c.practitioner_id, what.practitioner_id),
-        (sessions.c.client_id, what.client_id),
-        (sessions.c.series_id, what.series_id),
-        (sessions.c.external_id, what.external_id),
-        (sessions.c.state, what.state.value if what.state else None),
-        (sessions.c.flag, what.flag.value if what.flag else None),
-    )
-    yield from (column == value for column, value in equal if value is not None)
-    if what.ends_after is not None:
-        yield sessions.c.ends_at > what.ends_after
-    if what.starts_before is not None:
-        yield sessions.c.starts_at < what.starts_before
-    if what.flagged is not None:
-        yield sessions.c.flag.is_not(None) if what.flagged else sessions.c.flag.is_(None)
+@lru_cache(maxsize=64)
+def _seeking(given: frozenset[str], *, flagged: bool | None) -> Select[Any]:
+    """Return the statement that seeks sessions by what is given: to write it takes longer than to ask it."""
+    conditions = _conditions(given, flagged=flagged)
+    return _WITH_OFFERS.where(*conditions).order_by(sessions.c.starts_at, sessions.c.id).limit(bindparam("most"))
+
+
+def _conditions(given: frozenset[str], *, flagged: bool | None) -> Iterator[ColumnElement[bool]]:
+    for name in ("practitioner_id", "client_id", "series_id", "external_id", "state", "flag"):
+        if name in given:
+            yield sessions.c[name] == bindparam(name)
+    if "ends_after" in given:
+        yield sessions.c.ends_at > bindparam("ends_after")
+    if "starts_before" in given:
+        yield sessions.c.starts_at < bindparam("starts_before")
+    if flagged is not None:
+        yield sessions.c.flag.is_not(None) if flagged else sessions.c.flag.is_(None)
+    if "after" in given:
+        start = bindparam("after", type_=sessions.c.starts_at.type)
+        session_id = bindparam("after_id", type_=sessions.c.id.type)
+        yield sessions.c.starts_at >= start
+        yield or_(sessions.c.starts_at > start, and_(sessions.c.starts_at == start, sessions.c.id > session_id))
 
 
 def _with_offers_of(row: Row[Any]) -> SessionWithOffers:
@@ -247,3 +270,5 @@ _WITH_OFFERS = (
     .outerjoin(_OPEN, and_(_OPEN.c.session_id == sessions.c.id, _OPEN.c.state == OfferState.OPEN.value))
     .outerjoin(_DRAFT, and_(_DRAFT.c.session_id == sessions.c.id, _DRAFT.c.state == OfferState.DRAFT.value))
 )
+_BY_ID = select(sessions).where(sessions.c.id == bindparam("session_id"))
+_WITH_OFFERS_BY_ID = _WITH_OFFERS.where(sessions.c.id == bindparam("session_id"))

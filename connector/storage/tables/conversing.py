@@ -14,11 +14,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    Uuid,
     text,
 )
 
-from connector.storage.columns import COUNTER, ZONE, UtcDateTime, metadata
+from connector.storage.columns import COUNTER, ZONE, UtcDateTime, Uuid, metadata
 from connector.storage.sentences import StoredSentence
 
 # One reader, one subject, one medium: whom to tell something, in which order.

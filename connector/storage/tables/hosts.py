@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
-from connector.storage.columns import COUNTER, UtcDateTime, metadata
+from connector.storage.columns import COUNTER, UtcDateTime, Uuid, metadata
 from connector.storage.sentences import StoredSentence
 
 # By what a host's own programs act; of the secret only its hash.

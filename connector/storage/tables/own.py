@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
-from connector.storage.columns import UtcDateTime, metadata
+from connector.storage.columns import UtcDateTime, Uuid, metadata
 
 # The one row of the installation itself. See docs/decisions/0026.
 installation = Table(

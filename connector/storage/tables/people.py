@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid, false, func
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, false, func
 
-from connector.storage.columns import ZONE, UtcDateTime, external_id, metadata, version
+from connector.storage.columns import ZONE, UtcDateTime, Uuid, external_id, metadata, version
 
 practitioners = Table(
     "practitioners",

@@ -13,12 +13,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    Uuid,
     false,
     text,
 )
 
-from connector.storage.columns import COUNTER, ZONE, UtcDateTime, external_id, metadata, version
+from connector.storage.columns import COUNTER, ZONE, UtcDateTime, Uuid, external_id, metadata, version
 
 sessions = Table(
     "sessions",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid, false, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, false, text
 
-from connector.storage.columns import COUNTER, UtcDateTime, external_id, metadata, version
+from connector.storage.columns import COUNTER, UtcDateTime, Uuid, external_id, metadata, version
 from connector.storage.sentences import StoredSentence
 
 connections = Table(
