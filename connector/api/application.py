@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, update_wrapper
 from hashlib import blake2s
+from secrets import token_hex
 from types import TracebackType
-from typing import Any
-from uuid import uuid4
+from typing import Any, cast
 
 import msgspec
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as WaitedTooLongError
@@ -24,9 +24,10 @@ from connector.api import limits, openapi, pages, problems
 from connector.api.bodies import LARGEST_BODY
 from connector.api.call import Answer, Call, precondition_required
 from connector.api.cursors import Cursor
-from connector.api.description import described
+from connector.api.description import described, read
 from connector.api.resources import EVENTS, ROUTES
 from connector.api.routes import Route
+from connector.api.values import PageQuery
 from connector.domain.api_key import ApiKey
 from connector.errors import RequestError, RuleError, StandstillError
 from connector.failures import trace
@@ -39,6 +40,7 @@ from connector.storage.database import is_busy
 
 _DOOR = "pencilled-api"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_JSON = msgspec.json.Encoder()
 _ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*|\s*(\*)\s*')
 _RETRY_BUSY, _RETRY_STANDSTILL = 1, 60  # seconds
 
@@ -47,6 +49,10 @@ log = structlog.get_logger(__name__)
 
 class _Api(Flask):
     """A Flask whose log says where a fault is, and never whom it concerns."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: none of ours is a coroutine, which is looked at for each call of each."""
+        return func
 
     def log_exception(
         self,
@@ -104,7 +110,7 @@ def create(runtime: Runtime) -> Flask:
 
 def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else token_hex(16)
     g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if request.environ["PATH_INFO"].startswith("//"):
         raise NotFound  # werkzeug would take it for the address with one slash
@@ -121,7 +127,7 @@ def _finish(response: Response, *, secure: bool) -> Response:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Robots-Tag"] = "noindex, nofollow"
     headers.setdefault("Cache-Control", "no-store")
-    response.vary.add("Accept-Language")
+    headers.setdefault("Vary", "Accept-Language")
     for name, value in g.get("pace", ()):
         headers[name] = value
     if secure:
@@ -129,35 +135,34 @@ def _finish(response: Response, *, secure: bool) -> Response:
     return response
 
 
-def _serve(route: Route, take: Callable[..., Any], **path: Any) -> Response:
+def _serve(route: Route, **path: Any) -> Response:
     """Answer a request: let its key in, read what it says, carry out what it asks for."""
-    door = _door()
+    door, asked = _door(), _asked()
     now = door.runtime.clock()
-    if route.writes:
-        with door.runtime.database.read() as db:
-            key = _let_in(door, db, route, now=now)
-        call = _call(door, route, key, now=now)
-        response: Response = take(call=call, path=path)
+    encoded = None
+    with door.runtime.database.read() as db:
+        key = _let_in(door, asked, db, route, now=now)
+        if not route.writes:
+            encoded = _encoded(route, route.view(_call(door, asked, route, key, now=now), db, **path))
+    if encoded is None:
+        response = _act(asked, route, _call(door, asked, route, key, now=now), path)
     else:
-        with door.runtime.database.read() as db:
-            key = _let_in(door, db, route, now=now)
-            call = _call(door, route, key, now=now)
-            response = take(call=call, path=path, db=db)
+        response = _response(asked, encoded)
     if api_keys.is_use_untold(key, now=now):
         response.call_on_close(partial(api_keys.note_used, door.runtime.database, key, now=now))
     return response
 
 
-def _let_in(door: _Door, db: Connection, route: Route, *, now: Any) -> ApiKey:
+def _let_in(door: _Door, asked: Request, db: Connection, route: Route, *, now: Any) -> ApiKey:
     """Return the key that a request shows.
 
     Raises: RequestError if it lets nobody in, may not do this, or has come too often.
     """
-    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    kind, _, secret = asked.headers.get("Authorization", "").partition(" ")
     key = api_keys.find(db, secret.strip()) if kind.lower() == "bearer" and secret.strip() else None
     if key is None:
         if secret:
-            limits.note_guess(door.counts, request.remote_addr or "", now=now)
+            limits.note_guess(door.counts, asked.remote_addr or "", now=now)
         raise _not_accepted()
     pace, may = limits.pace(door.counts, key.id.hex, allowed=door.runtime.settings.api_rate, now=now)
     g.pace = pace.headers
@@ -179,42 +184,37 @@ def _not_accepted() -> RequestError:
     )
 
 
-def _call(door: _Door, route: Route, key: ApiKey, *, now: Any) -> Call[Any, Any]:
-    filters = sorted((name, value) for name, value in request.args.items() if name not in ("cursor", "limit"))
+def _call(door: _Door, asked: Request, route: Route, key: ApiKey, *, now: Any) -> Call[Any, Any]:
+    query, body = read(route, asked)
     return Call(
         runtime=door.runtime,
         key=key,
         now=now,
-        language=_language(),
-        cursor=Cursor(
-            door.runtime.seal,
-            bound=f"{request.path} {filters} {key.practitioner_id}",
-            text=request.args.get("cursor", "") if route.lists else "",
-        ),
-        expected=_expected(),
+        speak=_language,
+        body=body,
+        query=query,
+        cursor=_cursor(door, asked, key, query) if route.lists else Cursor(door.runtime.seal, bound=""),
+        expected=_expected(asked),
     )
 
 
-def _expected() -> frozenset[str] | None:
-    header = request.headers.get("If-Match")
+def _cursor(door: _Door, asked: Request, key: ApiKey, query: PageQuery) -> Cursor:
+    filters = sorted((name, value) for name, value in asked.args.items() if name not in ("cursor", "limit"))
+    bound = f"{asked.path} {filters} {key.practitioner_id}"
+    return Cursor(door.runtime.seal, bound=bound, text=query.cursor, limit=query.limit)
+
+
+def _expected(asked: Request) -> frozenset[str] | None:
+    header = asked.headers.get("If-Match")
     if header is None:
         return None
     found = [_ETAG.fullmatch(part) for part in header.split(",")]
     return frozenset(match[1] or match[2] for match in found if match)
 
 
-def _carry_out(route: Route, *, call: Call[Any, Any], path: dict[str, Any], db: Connection | None = None) -> Response:
-    """Do what is asked for; a read is given the snapshot in which its key was found."""
-    if route.lists:
-        call.cursor.limit = call.query.limit
-    if db is not None:
-        return _response(_encoded(route, route.view(call, db, **path)))
-    return _act(route, call, path)
-
-
-def _act(route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
+def _act(asked: Request, route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
     """Act in one transaction; under a name, once."""
-    runtime, act = call.runtime, _named(route, call)
+    runtime, act = call.runtime, _named(asked, route, call)
     if route.edits and call.expected is None:
         raise precondition_required()
     if route.prepare is not None:
@@ -223,7 +223,7 @@ def _act(route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
             with runtime.database.read() as db:
                 before = idempotency.answered(db, runtime.seal, act)
             if before is not None:
-                return _repeated(before)
+                return _repeated(asked, before)
         call.prepared = route.prepare(call, **path)
     with runtime.database.begin() as db:
         if not api_keys.is_in_use(db, call.key.id):  # revoked while calendars were read
@@ -232,33 +232,54 @@ def _act(route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
         if act is not None and not idempotency.begin(db, act, now=call.now):
             before = idempotency.answered(db, runtime.seal, act)
             assert before is not None  # noqa: S101 - whoever had begun has ended, or this had begun
-            return _repeated(before)
+            return _repeated(asked, before)
         answer = route.view(call, db, **path)
         if route.edits and not call.matched:
             raise AssertionError(f"{route.name} edits something and compares no version")
         encoded = _encoded(route, answer)
         if act is not None:
-            idempotency.keep(db, runtime.seal, act, msgspec.json.encode(encoded).decode(), now=call.now)
+            idempotency.keep(db, runtime.seal, act, encoded.kept(), now=call.now)
     for do in call.later:
         do()
-    return _response(encoded)
+    return _response(asked, encoded)
 
 
-def _named(route: Route, call: Call[Any, Any]) -> NamedAct | None:
-    name = request.headers.get("Idempotency-Key")
+def _named(asked: Request, route: Route, call: Call[Any, Any]) -> NamedAct | None:
+    name = asked.headers.get("Idempotency-Key")
     if name is None or route.method != "POST":
         return None
-    url = request.full_path
-    return idempotency.named(name, key_id=call.key.id, method=route.method, url=url, body=request.get_data())
+    url = asked.full_path
+    return idempotency.named(name, key_id=call.key.id, method=route.method, url=url, body=asked.get_data())
 
 
-class _Encoded(msgspec.Struct, frozen=True):
-    """An answer as it is sent, and as it is kept for when it is asked for once more."""
+class _Kept(msgspec.Struct, frozen=True):
+    """An answer as it is kept for when it is asked for once more."""
 
     status: int
     body: str
     etag: str
     location: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """An answer as it is sent."""
+
+    status: int
+    body: bytes
+    etag: str
+    location: str
+
+    def kept(self) -> str:
+        """Return it as it is kept."""
+        kept = _Kept(status=self.status, body=self.body.decode(), etag=self.etag, location=self.location)
+        return msgspec.json.encode(kept).decode()
+
+    @classmethod
+    def of(cls, kept: str) -> _Encoded:
+        """Return what was kept."""
+        found = msgspec.json.decode(kept, type=_Kept)
+        return cls(status=found.status, body=found.body.encode(), etag=found.etag, location=found.location)
 
 
 def _encoded(route: Route, answer: Answer | msgspec.Struct) -> _Encoded:
@@ -267,48 +288,44 @@ def _encoded(route: Route, answer: Answer | msgspec.Struct) -> _Encoded:
     declared = route.answers[answer.status]
     if (type(answer.body) if answer.body is not None else None) is not declared:
         raise AssertionError(f"{route.name} answers {answer.status} with {type(answer.body).__name__}")
-    body = msgspec.json.encode(answer.body).decode() if answer.body is not None else ""
+    body = _JSON.encode(answer.body) if answer.body is not None else b""
     etag = answer.etag or _version(answer.body)
     if not etag and route.compares:
-        etag = blake2s(body.encode(), digest_size=16).hexdigest()
+        etag = blake2s(body, digest_size=16).hexdigest()
     return _Encoded(status=answer.status, body=body, etag=etag, location=answer.location)
 
 
 def _version(body: msgspec.Struct | None) -> str:
-    match body:
-        case object(version=int(version)):
-            return str(version)
-        case _:
-            return ""
+    version = getattr(body, "version", None)
+    return str(version) if isinstance(version, int) else ""
 
 
-def _response(encoded: _Encoded) -> Response:
+def _response(asked: Request, encoded: _Encoded) -> Response:
     headers = {}
     if encoded.etag:
         headers["ETag"] = f'"{encoded.etag}"'
     if encoded.location:
-        headers["Location"] = request.script_root + encoded.location
-    if request.method in {"GET", "HEAD"} and encoded.etag and _has_seen(encoded.etag):
+        headers["Location"] = asked.script_root + encoded.location
+    if encoded.etag and asked.method in {"GET", "HEAD"} and _has_seen(asked, encoded.etag):
         return Response(status=304, headers=headers)
     return Response(encoded.body, encoded.status, headers, mimetype="application/json" if encoded.body else None)
 
 
-def _has_seen(etag: str) -> bool:
-    given = request.headers.get("If-None-Match", "")
+def _has_seen(asked: Request, etag: str) -> bool:
+    given = asked.headers.get("If-None-Match", "")
     found = [_ETAG.fullmatch(part) for part in given.split(",")] if given else []
     return any(match and (match[1] == etag or match[2]) for match in found)
 
 
-def _repeated(kept: str) -> Response:
-    response = _response(msgspec.json.decode(kept, type=_Encoded))
+def _repeated(asked: Request, kept: str) -> Response:
+    response = _response(asked, _Encoded.of(kept))
     response.headers["Idempotent-Replayed"] = "true"
     return response
 
 
 def _view(route: Route) -> Callable[..., Response]:
     """Return what Flask calls; SpecTree finds what it knows of the route behind it."""
-    take = described(route, partial(_carry_out, route))
-    return update_wrapper(partial(_serve, route, take), take)
+    return update_wrapper(partial(_serve, route), described(route))
 
 
 _VIEWS = tuple((route, _view(route)) for route in ROUTES)
@@ -384,6 +401,11 @@ def _fault_of(status: int | None) -> RequestError:
             )
         case _:
             return RequestError("This request cannot be read.", code="request_malformed", http=400)
+
+
+def _asked() -> Request:
+    """Return the request itself: to ask for something by what stands for it takes several steps each time."""
+    return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - documented
 
 
 def _door() -> _Door:

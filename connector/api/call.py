@@ -31,7 +31,7 @@ class Call(Generic[Body, Query]):
         runtime: The installation.
         key: By which it is made.
         now: Aware UTC, the same throughout.
-        language: In which refusals are said to whoever asks.
+        speak: Returns the language in which refusals are said to whoever asks.
         body: What it says, as its route declares it; None where a route takes nothing.
         query: Likewise behind the question mark.
         cursor: Where a list goes on, and what leads to its next page.
@@ -44,7 +44,7 @@ class Call(Generic[Body, Query]):
     runtime: Runtime
     key: ApiKey
     now: datetime
-    language: Language
+    speak: Callable[[], Language]
     body: Body = None  # type: ignore[assignment]  # filled in once it is read
     query: Query = None  # type: ignore[assignment]  # likewise
     cursor: Cursor
@@ -52,6 +52,11 @@ class Call(Generic[Body, Query]):
     prepared: Any = None
     matched: bool = field(default=False)
     later: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def language(self) -> Language:
+        """In which something is said to whoever asks."""
+        return self.speak()
 
     @property
     def by(self) -> Actor:

@@ -31,9 +31,13 @@ class Cursor:
 
     def __init__(self, seal: Seal, *, bound: str, text: str = "", limit: int = 50) -> None:
         self._seal = seal
-        self._bound = hashlib.sha256(bound.encode(errors="replace")).hexdigest()[:16]
+        self._list = bound
         self._text = text
         self.limit = limit
+
+    @property
+    def _bound(self) -> str:
+        return hashlib.sha256(self._list.encode(errors="replace")).hexdigest()[:16]
 
     @property
     def wanted(self) -> int:

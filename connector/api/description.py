@@ -6,39 +6,24 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
-from flask import request
+from flask import Request
 from spectree import Response as Answers
 from spectree import SpecTree
 from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
-from spectree.plugins.flask_plugin import FlaskPlugin
 
 from connector.api.bodies import read_body, read_query
-from connector.api.call import Call
 from connector.api.routes import Route
 from connector.errors import RequestError
 
 _JSON = "application/json"
 
 
-class StrictPlugin(FlaskPlugin):
-    """SpecTree's plugin for Flask, which reads what comes in strictly, and leaves what goes out as it is."""
+def read(route: Route, request: Request) -> tuple[Any, Any]:
+    """Return what a request says behind the question mark, and in its body, as its route declares it; read strictly.
 
-    def validate(
-        self,
-        func: Callable[..., Any],
-        query: Any,
-        json: Any,
-        *_unused: Any,
-        **path: Any,
-    ) -> Any:
-        """Read what a request says, then do what it asks for.
-
-        Raises: RequestError that leads to what is wrong.
-        """
-        call: Call[Any, Any] = path.pop("call")
-        call.query = _query(query)
-        call.body = _body(json)
-        return func(call=call, **path)
+    Raises: RequestError that leads to what is wrong.
+    """
+    return _query(route.query, request), _body(route.body, request)
 
 
 def may_be_left_out(method: str, kind: type[msgspec.Struct] | None) -> bool:
@@ -46,7 +31,7 @@ def may_be_left_out(method: str, kind: type[msgspec.Struct] | None) -> bool:
     return method == "POST" and kind is not None and not any(one.required for one in msgspec.structs.fields(kind))
 
 
-def _query(kind: Any) -> Any:
+def _query(kind: Any, request: Request) -> Any:
     if kind is not None:
         return read_query(request.args, kind)
     if request.args:
@@ -61,7 +46,7 @@ def _query(kind: Any) -> Any:
     return None
 
 
-def _body(kind: Any) -> Any:
+def _body(kind: Any, request: Request) -> Any:
     data = request.get_data()
     if kind is not None and not data and may_be_left_out(request.method, kind):
         return kind()
@@ -84,7 +69,7 @@ def _body(kind: Any) -> Any:
 
 
 SPEC = SpecTree(
-    backend=StrictPlugin,
+    backend_name="flask",
     model_adapter=cast("Any", MsgspecModelAdapter()),  # whose errors are more particular than its protocol's
     naming_strategy=lambda model: str(model.__name__),
     nested_naming_strategy=lambda _parent, child: child,
@@ -96,11 +81,11 @@ SPEC = SpecTree(
 )
 
 
-def described(route: Route, carry_out: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that reads a request as a route declares it, and carries out what it asks for."""
+def described(route: Route) -> Callable[..., Any]:
+    """Return a function by which SpecTree knows a route; it is never called: what comes in is for `read`."""
 
-    def view(**path: Any) -> Any:
-        return carry_out(**path)
+    def view() -> None:
+        raise NotImplementedError
 
     view.__name__ = route.view.__name__
     view.__doc__ = f"{route.summary}\n\n{route.view.__doc__ or ''}"

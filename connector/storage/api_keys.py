@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, 
 from connector.domain.api_key import ApiKey, Scope
 from connector.domain.stored import as_stored
 from connector.errors import NotFoundError
+from connector.storage.columns import by_name
 from connector.storage.tables import api_keys
 from connector.storage.versions import named_once
 
@@ -21,7 +22,8 @@ from connector.storage.versions import named_once
 _BY_DIGEST = select(api_keys).where(api_keys.c.digest == bindparam("digest"))
 _BY_ID = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
-_stored = as_stored(ApiKey)
+_ADD = insert(api_keys)
+_stored, _named = as_stored(ApiKey), by_name(api_keys)
 
 
 def digest_of(secret: str) -> bytes:
@@ -45,7 +47,7 @@ def add(db: Connection, key: ApiKey, *, secret: str) -> None:
         "created_at": key.created_at,
     }
     with named_once(api_keys, key.external_id):
-        db.execute(insert(api_keys).values(values))
+        db.execute(_ADD, values)
 
 
 def by_secret(db: Connection, secret: str) -> ApiKey | None:
@@ -111,17 +113,18 @@ def note_used(db: Connection, key_id: UUID, *, at: datetime) -> None:
 
 
 def _key(row: Row[Any]) -> ApiKey:
+    found = _named(row)
     return _stored(
-        id=row.id,
-        prefix=row.prefix,
-        name=row.name,
-        scopes=_scopes(row.scopes),
-        practitioner_id=row.practitioner_id,
-        created_at=row.created_at,
-        external_id=row.external_id,
-        last_used_at=row.last_used_at,
-        revoked_at=row.revoked_at,
-        version=row.version,
+        id=found["id"],
+        prefix=found["prefix"],
+        name=found["name"],
+        scopes=_scopes(found["scopes"]),
+        practitioner_id=found["practitioner_id"],
+        created_at=found["created_at"],
+        external_id=found["external_id"],
+        last_used_at=found["last_used_at"],
+        revoked_at=found["revoked_at"],
+        version=found["version"],
     )
 
 

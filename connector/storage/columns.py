@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -76,6 +76,15 @@ class Uuid(sa.Uuid[UUID]):
 
 def _read_id(text: str | None) -> UUID | None:
     return None if text is None else msgspec.convert(text, UUID)
+
+
+def by_name(table: sa.Table) -> Callable[[sa.Row[Any]], Mapping[str, Any]]:
+    """Return what gives the values of a row by the names of its table's columns, which have to be the first of it.
+
+    To ask a row for each of them by its name takes as long as all the rest of reading it.
+    """
+    names = tuple(table.c.keys())
+    return lambda row: dict(zip(names, row, strict=False))
 
 
 def external_id() -> Column[str]:

@@ -30,6 +30,8 @@ from connector.storage.versions import raising
 _STEP = 100  # more than a session is revised between two restores
 _ZERO = datetime(2020, 1, 1, tzinfo=UTC)
 _A_SECOND = 2  # more than the revisions that fit into one; SEQUENCE has 31 bits, which suffices until 2054
+_STANDS = select(installation.c.restored_at)  # written once: every act asks it
+_STANDS_KEPT = _STANDS.with_for_update(read=True)
 _HIGHEST = 2**31 - 2**20  # and a clock that is decades ahead does no harm
 
 
@@ -58,8 +60,7 @@ def get(db: Connection, *, lock: bool = False) -> Installation:
 
 def stands_still(db: Connection, *, keep_so: bool = False) -> bool:
     """Whether nothing may go out; `keep_so` has whoever wants to change that wait for the transaction (PostgreSQL)."""
-    query = select(installation.c.restored_at)
-    return db.execute(query.with_for_update(read=True) if keep_so else query).scalar_one() is not None
+    return db.execute(_STANDS_KEPT if keep_so else _STANDS).scalar_one() is not None
 
 
 def stand_still(db: Connection, *, epoch: int, now: datetime) -> None:

@@ -16,16 +16,19 @@ from sqlalchemy.exc import IntegrityError
 from connector.domain.people import Client, Consent, Level, Medium, Practitioner, check_address
 from connector.domain.stored import as_stored
 from connector.errors import ExistsError, NotFoundError, RuleError
+from connector.storage.columns import by_name
 from connector.storage.tables import clients, practitioners, sessions
 from connector.storage.versions import named_once, raising
 
 _ADDRESS_LOCK = 0x6D61696C  # the first half of the advisory lock of an address; the second is its hash
 # Written once: to write a statement takes longer than to ask it.
 _CLIENT = select(clients).where(clients.c.id == bindparam("client_id"))
+_ADD_CLIENT = insert(clients)
 _CLIENT_LOCKED = _CLIENT.with_for_update(key_share=True)
 _PRACTITIONER = select(practitioners).where(practitioners.c.id == bindparam("practitioner_id"))
 _PRACTITIONER_LOCKED = _PRACTITIONER.with_for_update(key_share=True)
 _stored_client, _stored_practitioner, _stored_consent = as_stored(Client), as_stored(Practitioner), as_stored(Consent)
+_client_named, _practitioner_named = by_name(clients), by_name(practitioners)
 
 
 def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> None:
@@ -48,7 +51,7 @@ def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> 
     }
     try:
         with named_once(practitioners, person.external_id):
-            db.execute(insert(practitioners).values(values))
+            db.execute(insert(practitioners), values)
     except IntegrityError as error:
         raise _address_taken(person) from error
 
@@ -82,7 +85,7 @@ def add_client(db: Connection, person: Client, *, now: datetime, made_for: UUID 
         "made_for": made_for,
     }
     with named_once(clients, person.external_id):
-        db.execute(insert(clients).values(values))
+        db.execute(_ADD_CLIENT, values)
 
 
 def claim_address(db: Connection, email: str) -> None:
@@ -363,39 +366,43 @@ def _comparable(email: str) -> str:
 
 
 def _practitioner(row: Row[Any]) -> Practitioner:
+    found = _practitioner_named(row)
     return _stored_practitioner(
-        id=row.id,
-        name=row.name,
-        email=row.email,
-        zone=row.zone,
-        locale=row.locale,
-        buffer=timedelta(seconds=row.buffer_seconds),
-        session_level=Level(row.session_level),
-        hold_level=Level(row.hold_level),
-        takes_replies=row.takes_replies,
-        retired=row.retired_at is not None,
-        external_id=row.external_id,
-        version=row.version,
-        created_at=row.created_at,
+        id=found["id"],
+        name=found["name"],
+        email=found["email"],
+        zone=found["zone"],
+        locale=found["locale"],
+        buffer=timedelta(seconds=found["buffer_seconds"]),
+        session_level=Level(found["session_level"]),
+        hold_level=Level(found["hold_level"]),
+        takes_replies=found["takes_replies"],
+        retired=found["retired_at"] is not None,
+        external_id=found["external_id"],
+        version=found["version"],
+        created_at=found["created_at"],
     )
 
 
 def _client(row: Row[Any]) -> Client:
+    found = _client_named(row)
     return _stored_client(
-        id=row.id,
-        name=row.name,
-        email=row.email,
-        phone=row.phone,
-        zone=row.zone,
-        locale=row.locale,
-        media=_media(row.media),
-        texts_agreed=row.texts_agreed_at is not None,
-        retired=row.retired_at is not None,
-        erased=row.erased_at is not None,
-        external_id=row.external_id,
-        version=row.version,
-        created_at=row.created_at,
-        consent=_stored_consent(at=row.texts_agreed_at, by=row.texts_agreed_by or "") if row.texts_agreed_at else None,
+        id=found["id"],
+        name=found["name"],
+        email=found["email"],
+        phone=found["phone"],
+        zone=found["zone"],
+        locale=found["locale"],
+        media=_media(found["media"]),
+        texts_agreed=found["texts_agreed_at"] is not None,
+        retired=found["retired_at"] is not None,
+        erased=found["erased_at"] is not None,
+        external_id=found["external_id"],
+        version=found["version"],
+        created_at=found["created_at"],
+        consent=_stored_consent(at=found["texts_agreed_at"], by=found["texts_agreed_by"] or "")
+        if found["texts_agreed_at"]
+        else None,
     )
 
 

@@ -24,11 +24,13 @@ from connector.domain.session import (
 from connector.domain.span import Span, When
 from connector.domain.stored import as_stored
 from connector.errors import NotFoundError
+from connector.storage.columns import by_name
 from connector.storage.tables import offers, sessions
 from connector.storage.versions import named_once, raising
 
 _stored_session, _stored_location = as_stored(Session), as_stored(Location)
 _stored_when, _stored_span = as_stored(When), as_stored(Span)
+_named = by_name(sessions)
 _KINDS, _PLACES = {one.value: one for one in SessionKind}, {one.value: one for one in LocationKind}
 _STATES, _FLAGS = {one.value: one for one in SessionState}, {one.value: one for one in FlagReason}
 
@@ -202,25 +204,30 @@ def when_of(row: Row[Any]) -> When:
 
 
 def session_of(row: Row[Any]) -> Session:
-    """Read a session from a row of its table."""
+    """Read a session from a row that begins with those of its table."""
+    found = _named(row)
     return _stored_session(
-        id=row.id,
-        practitioner_id=row.practitioner_id,
-        client_id=row.client_id,
-        kind=_KINDS[row.kind],
-        when=when_of(row),
-        location=_stored_location(kind=_PLACES[row.location_kind], text=row.location_text),
-        uid=row.uid,
-        organizer=row.organizer,
-        revision=row.revision,
-        stamp=row.stamp,
-        created_at=row.created_at,
-        state=_STATES[row.state],
-        flag=_FLAGS[row.flag] if row.flag else None,
-        series_id=row.series_id,
-        published=row.published,
-        external_id=row.external_id,
-        version=row.version,
+        id=found["id"],
+        practitioner_id=found["practitioner_id"],
+        client_id=found["client_id"],
+        kind=_KINDS[found["kind"]],
+        when=_stored_when(
+            span=_stored_span(start=found["starts_at"], end=found["ends_at"]),
+            local=found["local_start"],
+            zone=found["zone"],
+        ),
+        location=_stored_location(kind=_PLACES[found["location_kind"]], text=found["location_text"]),
+        uid=found["uid"],
+        organizer=found["organizer"],
+        revision=found["revision"],
+        stamp=found["stamp"],
+        created_at=found["created_at"],
+        state=_STATES[found["state"]],
+        flag=_FLAGS[found["flag"]] if found["flag"] else None,
+        series_id=found["series_id"],
+        published=found["published"],
+        external_id=found["external_id"],
+        version=found["version"],
     )
 
 
@@ -261,7 +268,8 @@ def _conditions(given: frozenset[str], *, flagged: bool | None) -> Iterator[Colu
 
 
 def _with_offers_of(row: Row[Any]) -> SessionWithOffers:
-    return SessionWithOffers(session=session_of(row), open_offer_id=row.open_offer_id, draft_id=row.draft_id)
+    offered: Sequence[UUID | None] = row[-2:]
+    return SessionWithOffers(session=session_of(row), open_offer_id=offered[0], draft_id=offered[1])
 
 
 _OPEN, _DRAFT = offers.alias("open_offers"), offers.alias("drafts")  # of either a session has one at most

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
 from flask import Flask, Response
 
-from connector import app
+from connector import app, logs
 from connector.domain.api_key import Scope
 from connector.services import api_keys
 from connector.storage import migrations
@@ -63,6 +64,11 @@ def in_turns(ours: Callable[[], None], peer: Callable[[], None]) -> float:
 def bare(folder: Path, answers: dict[str, bytes]) -> Flask:
     """Return bare Flask: the same JSON from memory, and one INSERT for a POST."""
     engine = sa.create_engine(f"sqlite:///{folder / 'bare.sqlite3'}")
+
+    @sa.event.listens_for(engine, "connect")
+    def as_ours(dbapi: Any, _record: object) -> None:
+        dbapi.execute("PRAGMA synchronous=NORMAL")  # kept through as much as ours, see `Database`
+
     with engine.begin() as db:
         db.exec_driver_sql("PRAGMA journal_mode=WAL")
         db.exec_driver_sql("CREATE TABLE kept (id TEXT PRIMARY KEY, name TEXT)")
@@ -85,6 +91,7 @@ def main() -> None:
         folder = Path(name)
         url = f"sqlite:///{folder / 'bench.sqlite3'}"
         migrations.migrate(url)
+        logs.configure(level="info", style="json")  # as whoever serves does
         runtime = app.build(app.read_settings({"CONNECTOR_DATABASE_URL": url, "CONNECTOR_API_RATE": "100000000"}))
         with runtime.database.begin() as db:
             made = api_keys.make(db, name="Bench", scopes=list(Scope), now=runtime.clock())
