@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, update_wrapper
 from hashlib import blake2s
@@ -42,6 +42,8 @@ _DOOR = "pencilled-api"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = msgspec.json.Encoder()
 _ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*|\s*(\*)\s*')
+_ALWAYS = (("X-Content-Type-Options", "nosniff"), ("X-Robots-Tag", "noindex, nofollow"))
+_ENCRYPTED = ("Strict-Transport-Security", "max-age=31536000")
 _RETRY_BUSY, _RETRY_STANDSTILL = 1, 60  # seconds
 
 log = structlog.get_logger(__name__)
@@ -99,7 +101,8 @@ def create(runtime: Runtime) -> Flask:
     pages.add(app, _Document(runtime), _language)
     app.before_request(_begin)
     app.teardown_request(_end)
-    app.after_request(partial(_finish, secure=runtime.settings.public_url.startswith("https://")))
+    secure = runtime.settings.public_url.startswith("https://")
+    app.after_request(partial(_finish, always=(*_ALWAYS, _ENCRYPTED) if secure else _ALWAYS))
     app.register_error_handler(RuleError, _refusal)
     app.register_error_handler(StandstillError, _later)
     app.register_error_handler(HTTPException, _fault)
@@ -121,17 +124,11 @@ def _end(_error: BaseException | None) -> None:
         structlog.contextvars.reset_contextvars(**g.bound)
 
 
-def _finish(response: Response, *, secure: bool) -> Response:
+def _finish(response: Response, *, always: Sequence[tuple[str, str]]) -> Response:
     headers = response.headers
-    headers["X-Request-Id"] = g.request_id
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Robots-Tag"] = "noindex, nofollow"
+    headers.extend((*always, *g.get("pace", ()), ("X-Request-Id", g.request_id)))
     headers.setdefault("Cache-Control", "no-store")
     headers.setdefault("Vary", "Accept-Language")
-    for name, value in g.get("pace", ()):
-        headers[name] = value
-    if secure:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
 
 

@@ -31,6 +31,7 @@ class Seal:
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(_derive(key, "credentials")) for key in keys])
         self._links = [key.encode() for key in reversed(keys)]  # itsdangerous signs with the last
+        self._serializers: dict[str, URLSafeSerializer] = {}
 
     def seal(self, credentials: Mapping[str, str]) -> bytes:
         """Encrypt and authenticate credentials (Fernet: AES-128-CBC and HMAC-SHA256)."""
@@ -66,7 +67,7 @@ class Seal:
         since_text = f"{since.timestamp():.0f}" if since else ""
         reader_text = _reader_digest(self._links[-1], reader) if reader else ""
         said = f"{identity.hex}.{since_text}.{reader_text}".rstrip(".")
-        return _serializer(self._links, purpose).dumps(said)
+        return self._serializer(purpose).dumps(said)
 
     def check_reader(self, purpose: str, token: str, reader: str) -> None:
         """Let nobody in by a token that was sent to another address than this; one that is for whoever has it, is.
@@ -107,7 +108,7 @@ class Seal:
 
         Raises: NotFoundError if it says nothing.
         """
-        _, said = _serializer(self._links, "").loads_unsafe(token)
+        _, said = self._serializer("").loads_unsafe(token)
         try:
             return UUID(hex=said)
         except (ValueError, TypeError, AttributeError) as error:
@@ -152,7 +153,7 @@ class Seal:
 
     def sign(self, purpose: str, parts: Sequence[str]) -> str:
         """Return a token that says these texts, for everybody to read and nobody to change."""
-        return _serializer(self._links, purpose).dumps(list(parts))
+        return self._serializer(purpose).dumps(list(parts))
 
     def signed(self, purpose: str, token: str) -> list[str]:
         """Return the texts that a token of `sign` says.
@@ -160,10 +161,18 @@ class Seal:
         Raises: NotFoundError if it is not one of ours.
         """
         try:
-            said = _serializer(self._links, purpose).loads(token)
+            said = self._serializer(purpose).loads(token)
         except (BadSignature, ValueError, TypeError) as error:
             raise _not_ours() from error
         return [str(part) for part in said]
+
+    def _serializer(self, purpose: str) -> URLSafeSerializer:
+        found = self._serializers.get(purpose)
+        if found is None:
+            signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
+            found = URLSafeSerializer(self._links, salt=f"pencilled.{purpose}", signer_kwargs=signing)
+            self._serializers[purpose] = found
+        return found
 
     def _said(self, purpose: str, token: str) -> tuple[str, str, str]:
         """Return what a token says: what it stands for, since when, and a digest of whose address; empty for nothing.
@@ -171,7 +180,7 @@ class Seal:
         Raises: NotFoundError if it is not one of ours.
         """
         try:
-            identity, since, reader = (*_serializer(self._links, purpose).loads(token).split("."), "", "")[:3]
+            identity, since, reader = (*self._serializer(purpose).loads(token).split("."), "", "")[:3]
         except (BadSignature, ValueError, TypeError, AttributeError) as error:
             raise _not_ours() from error
         return identity, since, reader
@@ -194,8 +203,3 @@ def _words(use: str, purpose: str, identity: UUID, text: str = "") -> bytes:
 
 def _derive(key: str, purpose: str) -> bytes:
     return base64.urlsafe_b64encode(hashlib.sha256(f"{purpose}\x1f{key}".encode()).digest())
-
-
-def _serializer(keys: list[bytes], purpose: str) -> URLSafeSerializer:
-    signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
-    return URLSafeSerializer(keys, salt=f"pencilled.{purpose}", signer_kwargs=signing)
