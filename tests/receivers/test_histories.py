@@ -17,7 +17,7 @@ from tests.receivers.histories import History
 from tests.receivers.mails import read
 from tests.receivers.models import RECEIVERS, Receiver, Shown, Strict, after
 
-FIRST, FEW, SOME, MANY = 8, 12, 60, 400
+FIRST, FEW, SOME, MANY = 8, 12, 60, 200
 
 
 def deliveries(mails: list[bytes], pick: Random) -> Iterator[tuple[str, list[bytes]]]:
@@ -96,7 +96,7 @@ def test_so_it_is_when_clients_write_back_and_letters_seem_to_have_come_back(sql
 
 
 @pytest.mark.long
-def test_so_it_is_in_hundreds_of_histories_in_which_clients_write_back(sqlite_database: Database) -> None:
+def test_so_it_is_in_dozens_of_histories_in_which_clients_write_back(sqlite_database: Database) -> None:
     kinds: set[NoticeKind] = set()
     for seed in range(SOME):
         history = checked(AnsweringHistory(sqlite_database, seed), seed)
@@ -106,7 +106,7 @@ def test_so_it_is_in_hundreds_of_histories_in_which_clients_write_back(sqlite_da
 
 
 @pytest.mark.long
-def test_a_client_has_each_session_once_where_it_stands_in_a_thousand_histories(sqlite_database: Database) -> None:
+def test_a_client_has_each_session_once_where_it_stands_in_hundreds_of_histories(sqlite_database: Database) -> None:
     told: set[NoticeKind] = set()
     for seed in range(MANY):
         told |= lived(sqlite_database, seed).kinds
