@@ -293,8 +293,11 @@ def _encoded(route: Route, answer: Answer | msgspec.Struct) -> _Encoded:
 
 
 def _version(body: msgspec.Struct | None) -> str:
-    version = getattr(body, "version", None)
-    return str(version) if isinstance(version, int) else ""
+    match body:
+        case object(version=int(version)):
+            return str(version)
+        case _:
+            return ""
 
 
 def _response(asked: Request, encoded: _Encoded) -> Response:
