@@ -9,12 +9,13 @@ from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, update
 
 from connector.domain.api_key import ApiKey, Scope
 from connector.domain.stored import as_stored
 from connector.errors import NotFoundError
 from connector.storage.columns import by_name
+from connector.storage.pages import behind
 from connector.storage.tables import api_keys
 from connector.storage.versions import named_once
 
@@ -88,10 +89,7 @@ def every(
 def _page(*, goes_on: bool, of_one: bool) -> Select[Any]:
     query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id).limit(bindparam("most"))
     if goes_on:
-        begin = tuple_(
-            bindparam("after", type_=api_keys.c.created_at.type), bindparam("after_id", type_=api_keys.c.id.type)
-        )
-        query = query.where(tuple_(api_keys.c.created_at, api_keys.c.id) > begin)
+        query = query.where(*behind(api_keys.c.created_at, api_keys.c.id))
     return query.where(api_keys.c.practitioner_id == bindparam("of")) if of_one else query
 
 

@@ -17,6 +17,7 @@ from connector.domain.people import Client, Consent, Level, Medium, Practitioner
 from connector.domain.stored import as_stored
 from connector.errors import ExistsError, NotFoundError, RuleError
 from connector.storage.columns import by_name
+from connector.storage.pages import behind
 from connector.storage.tables import clients, practitioners, sessions
 from connector.storage.versions import named_once, raising
 
@@ -163,7 +164,7 @@ def has_others(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
     return db.execute(select(sessions.c.id).where(others)).first() is not None
 
 
-def _known_to(practitioner_id: Any) -> ColumnElement[bool]:
+def _known_to(practitioner_id: UUID | ColumnElement[Any]) -> ColumnElement[bool]:
     theirs = select(sessions.c.client_id).where(sessions.c.practitioner_id == practitioner_id)
     return or_(clients.c.made_for == practitioner_id, clients.c.id.in_(theirs))
 
@@ -205,9 +206,7 @@ def _conditions(table: Table, given: frozenset[str], *, retired: bool | None) ->
     if retired is not None:
         yield table.c.retired_at.is_not(None) if retired else table.c.retired_at.is_(None)
     if "after" in given:
-        at, row_id = bindparam("after", type_=table.c.created_at.type), bindparam("after_id", type_=table.c.id.type)
-        yield table.c.created_at >= at
-        yield or_(table.c.created_at > at, (table.c.created_at == at) & (table.c.id > row_id))
+        yield from behind(table.c.created_at, table.c.id)
 
 
 def practitioner_by_external_id(db: Connection, external_id: str) -> Practitioner | None:

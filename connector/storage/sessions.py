@@ -25,6 +25,7 @@ from connector.domain.span import Span, When
 from connector.domain.stored import as_stored
 from connector.errors import NotFoundError
 from connector.storage.columns import by_name
+from connector.storage.pages import behind
 from connector.storage.tables import offers, sessions
 from connector.storage.versions import named_once, raising
 
@@ -261,10 +262,7 @@ def _conditions(given: frozenset[str], *, flagged: bool | None) -> Iterator[Colu
     if flagged is not None:
         yield sessions.c.flag.is_not(None) if flagged else sessions.c.flag.is_(None)
     if "after" in given:
-        start = bindparam("after", type_=sessions.c.starts_at.type)
-        session_id = bindparam("after_id", type_=sessions.c.id.type)
-        yield sessions.c.starts_at >= start
-        yield or_(sessions.c.starts_at > start, and_(sessions.c.starts_at == start, sessions.c.id > session_id))
+        yield from behind(sessions.c.starts_at, sessions.c.id)
 
 
 def _with_offers_of(row: Row[Any]) -> SessionWithOffers:
