@@ -128,7 +128,7 @@ def _finish(response: Response, *, always: Sequence[tuple[str, str]]) -> Respons
     headers = response.headers
     headers.extend((*always, *g.get("pace", ()), ("X-Request-Id", g.request_id)))
     headers.setdefault("Cache-Control", "no-store")
-    headers.setdefault("Vary", "Accept-Language")
+    headers.add("Vary", "Accept-Language")
     return response
 
 

@@ -82,13 +82,7 @@ SPEC = SpecTree(
 
 
 def described(route: Route) -> Callable[..., Any]:
-    """Return a function by which SpecTree knows a route; it is never called: what comes in is for `read`."""
-
-    def view() -> None:
-        raise NotImplementedError
-
-    view.__name__ = route.view.__name__
-    view.__doc__ = f"{route.summary}\n\n{route.view.__doc__ or ''}"
+    """Return the view of a route as SpecTree knows it, to be described alone: what comes in is for `read`."""
     answers = Answers(**{f"HTTP_{status}": kind for status, kind in route.answers.items()})
     decorate = SPEC.validate(
         query=route.query,
@@ -97,5 +91,6 @@ def described(route: Route) -> Callable[..., Any]:
         tags=(route.tag,),
         operation_id=route.name,
     )
-    decorated: Callable[..., Any] = decorate(view)
-    return decorated
+    known: Callable[..., Any] = decorate(route.view)
+    known.__doc__ = f"{route.summary}\n\n{route.view.__doc__ or ''}"
+    return known
