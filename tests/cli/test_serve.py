@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.error import URLError
 import pytest
 
 from connector.cli._channels import MOST_WAITING
+from connector.cli.demo.evidence import eventually
 from tests.cli.keyboard import Cli, ahead, run_process, start_process
 from tests.conftest import free_port
 from tests.fakes.servers import radicale
@@ -31,6 +32,12 @@ class Serving:
     settings: dict[str, str]
     process: subprocess.Popen[bytes]
     log: Path
+
+    def answers(self) -> bool:
+        try:
+            return self.get("/healthz") == 200
+        except URLError:
+            return False
 
     def get(self, path: str) -> int:
         port = self.settings["CONNECTOR_LISTEN"].rpartition(":")[2]
@@ -57,24 +64,16 @@ def settings(tmp_path: Path) -> dict[str, str]:
 def serving(settings: dict[str, str], log: Path) -> Iterator[Serving]:
     running = Serving(settings, start_process("serve", settings=settings, log=log), log)
     try:
-        until(lambda: running.get("/healthz") == 200, log)
+        until(running.answers, log)
         yield running
     finally:
         running.process.kill()
         running.process.wait(120)
 
 
-def until(done: object, log: Path, *, seconds: float = 120) -> None:
+def until(done: Callable[[], bool], log: Path) -> None:
     """Look again and again until it holds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if done():  # type: ignore[operator]
-                return
-        except URLError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+    assert eventually(done, bool, seconds=120), log.read_text()
 
 
 def test_half_sent_requests_keep_nobody_else_waiting(settings: dict[str, str], tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ CRASHED = [
 ]
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(at_least=16)
 @pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.long)])  # the first commit is the claim
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
 @pytest.mark.parametrize("row", [row for row in CHANGES if (row["state"], row["change"]) in CRASHED], ids=_name)

@@ -232,7 +232,7 @@ def test_a_withdrawn_grant_is_told_once_and_stops_a_blind_offer(installation: In
     assert len(installation.mailbox.messages) == 2
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(at_least=16)
 @pytest.mark.parametrize("n", range(4))
 @pytest.mark.parametrize("point", ["before write", "after write", "before commit", "after commit"])
 def test_a_crash_at_any_point_of_a_send_an_accept_a_lapse_and_a_disconnect_leaves_no_double_and_no_orphan(

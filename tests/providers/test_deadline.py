@@ -97,7 +97,6 @@ PLACES = [
 ]
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize(("at", "act"), PLACES)
 @pytest.mark.parametrize("drip", DRIPS)
 def test_whatever_is_asked_of_a_calendar_ends_in_time(
