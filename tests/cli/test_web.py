@@ -41,7 +41,7 @@ def running(empty_postgresql_url: str, redis_url: str, tmp_path: Path) -> Iterat
     log = tmp_path / "log"
     web = Serving(settings, start_process("web", settings=settings, log=log), log)
     try:
-        until(lambda: web.get("/healthz") == 200, log)
+        until(web.answers, log)
         yield web
     finally:
         assert web.stop(signal.SIGTERM) == 0
