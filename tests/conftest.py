@@ -41,6 +41,7 @@ STORMS = [int(seed) for seed in _ENVIRONMENT.get("CONNECTOR_TEST_STORMS", "1 2")
 _DEBIAN_POSTGRESQL = "/usr/lib/postgresql"  # Debian keeps the server's programs off the path
 _PR_SET_PDEATHSIG = 1
 _PORTS = (10_000, 32_000)  # below those that systems take for connections of their own accord
+_given: set[int] = set()  # ports
 _numbers = count()
 _chance = random.SystemRandom()  # not pytest's seed: several processes look for ports at a time
 
@@ -320,11 +321,18 @@ def redis_url(_redis_server: str) -> str:
 
 
 def free_port() -> int:
-    """Return a loopback port nobody listens on, and that the system hands to no connection meanwhile."""
+    """Return a loopback port nobody listens on, and that is given to nobody else until it is listened on.
+
+    Neither by the system, for a connection, nor by another process of this run, which has a share of its own.
+    """
+    worker, workers = (_ENVIRONMENT.get(f"PYTEST_XDIST_WORKER{part}") for part in ("", "_COUNT"))
+    share = range(_PORTS[0] + int((worker or "gw0").removeprefix("gw")), _PORTS[1], int(workers or 1))
     while True:
-        port = _chance.randrange(*_PORTS)
+        port = _chance.choice(share)
         with suppress(OSError), socket.create_server(("127.0.0.1", port), reuse_port=False):
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 @contextmanager
