@@ -36,6 +36,7 @@ from connector.witnesses import FileWitness, RedisWitness
 if TYPE_CHECKING:
     from flask import Flask
 
+    from connector.web.presence import Presence
     from connector.work.engine import Engine
 
 CHECK_TIMEOUT = timedelta(seconds=5)
@@ -100,8 +101,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     )
 
 
-def create_app(runtime: Runtime) -> Flask:
+def create_app(runtime: Runtime, *, presence: Presence | None = None) -> Flask:
     """Make the web application: the pages, the health checks, the API, and the door for push notifications.
+
+    `presence` says who of a host's users makes a request, where a host runs in this process.
 
     Raises: SettingsError if a language cannot be spoken.
     """
@@ -110,7 +113,7 @@ def create_app(runtime: Runtime) -> Flask:
     from connector.web import pages  # noqa: PLC0415 - as above
 
     runtime.languages.check()
-    application = pages.create(runtime, within=api.within(runtime))
+    application = pages.create(runtime, within=api.within(runtime), presence=presence)
     notifications = webhooks.blueprint(runtime)
     application.extensions["csrf"].exempt(notifications)
     application.register_blueprint(notifications)

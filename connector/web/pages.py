@@ -50,6 +50,7 @@ from connector.web import (
 )
 from connector.web.cookies import SignedCookies
 from connector.web.limits import limit, note_limited
+from connector.web.presence import Presence, prepare
 from connector.web.proxies import BehindProxies, UnderPrefix
 
 if TYPE_CHECKING:
@@ -95,12 +96,17 @@ class _Pages(Flask):
         )
 
 
-def create(runtime: Runtime, *, within: Within | None = None) -> Flask:
-    """Make the application of one installation; `within` puts another into it, innermost."""
+def create(runtime: Runtime, *, within: Within | None = None, presence: Presence | None = None) -> Flask:
+    """Make the application of one installation; `within` puts another into it, innermost.
+
+    `presence` says who of a host's users makes a request, where a host runs in this process.
+    """
     settings = runtime.settings
     secure = settings.public_url.startswith("https://")
     app = _Pages("connector.web")
     app.extensions[visit.EXTENSION] = runtime
+    if presence is not None:
+        prepare(app, presence)
     _configure(app, runtime, secure=secure)
     if runtime.network.clock is not None:  # else this machine is the only one
         app.session_interface = SignedCookies(runtime.network.clock)
