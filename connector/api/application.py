@@ -6,12 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, update_wrapper
-from hashlib import blake2s
 from secrets import token_hex
 from types import TracebackType
 from typing import Any, cast
 
-import msgspec
 import structlog
 from flask import Flask, Request, Response, current_app, g, request
 from sqlalchemy import Connection
@@ -20,9 +18,10 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from connector import paths
-from connector.api import limits, openapi, pages, problems
+from connector.api import acts, limits, openapi, pages, problems
+from connector.api.acts import Answered
 from connector.api.bodies import LARGEST_BODY
-from connector.api.call import Answer, Call, precondition_required
+from connector.api.call import Call
 from connector.api.cursors import Cursor
 from connector.api.description import described, read
 from connector.api.resources import EVENTS, ROUTES
@@ -34,13 +33,12 @@ from connector.failures import trace
 from connector.language import wishes
 from connector.language.catalogues import Language
 from connector.runtime import Runtime
-from connector.services import api_keys, idempotency, standstill
+from connector.services import api_keys, idempotency
 from connector.services.idempotency import NamedAct
 from connector.storage.database import is_busy
 
 _DOOR = "pencilled-api"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_JSON = msgspec.json.Encoder()
 _ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*|\s*(\*)\s*')
 _ALWAYS = (("X-Content-Type-Options", "nosniff"), ("X-Robots-Tag", "noindex, nofollow"))
 _ENCRYPTED = ("Strict-Transport-Security", "max-age=31536000")
@@ -136,15 +134,13 @@ def _serve(route: Route, **path: Any) -> Response:
     """Answer a request: let its key in, read what it says, carry out what it asks for."""
     door, asked = _door(), _asked()
     now = door.runtime.clock()
-    encoded = None
+    response = None
     with door.runtime.database.read() as db:
         key = _let_in(door, asked, db, route, now=now)
         if not route.writes:
-            encoded = _encoded(route, route.view(_call(door, asked, route, key, now=now), db, **path))
-    if encoded is None:
-        response = _act(asked, route, _call(door, asked, route, key, now=now), path)
-    else:
-        response = _response(asked, encoded)
+            response = _look(asked, route, _call(door, asked, route, key, now=now), db, path)
+    if response is None:
+        response = _act(asked, route, _call(door, asked, route, key, now=now), key, path)
     if api_keys.is_use_untold(key, now=now):
         response.call_on_close(partial(api_keys.note_used, door.runtime.database, key, now=now))
     return response
@@ -186,6 +182,7 @@ def _call(door: _Door, asked: Request, route: Route, key: ApiKey, *, now: Any) -
     return Call(
         runtime=door.runtime,
         key=key,
+        by=key.actor,
         now=now,
         speak=_language,
         body=body,
@@ -209,118 +206,50 @@ def _expected(asked: Request) -> frozenset[str] | None:
     return frozenset(match[1] or match[2] for match in found if match)
 
 
-def _act(asked: Request, route: Route, call: Call[Any, Any], path: dict[str, Any]) -> Response:
+def _look(asked: Request, route: Route, call: Call[Any, Any], db: Connection, path: dict[str, Any]) -> Response:
+    response = _response(asked, acts.look(route, call, db, path))
+    if call.later:
+        response.call_on_close(call.do_later)
+    return response
+
+
+def _act(asked: Request, route: Route, call: Call[Any, Any], key: ApiKey, path: dict[str, Any]) -> Response:
     """Act in one transaction; under a name, once."""
-    runtime, act = call.runtime, _named(asked, route, call)
-    if route.edits and call.expected is None:
-        raise precondition_required()
-    if route.prepare is not None:
-        standstill.refuse(runtime.database)
-        if act is not None:
-            with runtime.database.read() as db:
-                before = idempotency.answered(db, runtime.seal, act)
-            if before is not None:
-                return _repeated(asked, before)
-        call.prepared = route.prepare(call, **path)
-    with runtime.database.begin() as db:
-        if not api_keys.is_in_use(db, call.key.id):  # revoked while calendars were read
+
+    def let_in(db: Connection) -> None:
+        if not api_keys.is_in_use(db, key.id):  # revoked while calendars were read
             raise _not_accepted()
-        standstill.check(db)
-        if act is not None and not idempotency.begin(db, act, now=call.now):
-            before = idempotency.answered(db, runtime.seal, act)
-            assert before is not None  # noqa: S101 - whoever had begun has ended, or this had begun
-            return _repeated(asked, before)
-        answer = route.view(call, db, **path)
-        if route.edits and not call.matched:
-            raise AssertionError(f"{route.name} edits something and compares no version")
-        encoded = _encoded(route, answer)
-        if act is not None:
-            idempotency.keep(db, runtime.seal, act, encoded.kept(), now=call.now)
-    for do in call.later:
-        do()
-    return _response(asked, encoded)
+
+    answered = acts.act(route, call, path, named=_named(asked, route, key), let_in=let_in)
+    call.do_later()
+    return _response(asked, answered)
 
 
-def _named(asked: Request, route: Route, call: Call[Any, Any]) -> NamedAct | None:
+def _named(asked: Request, route: Route, key: ApiKey) -> NamedAct | None:
     name = asked.headers.get("Idempotency-Key")
     if name is None or route.method != "POST":
         return None
     url = asked.full_path
-    return idempotency.named(name, key_id=call.key.id, method=route.method, url=url, body=asked.get_data())
+    return idempotency.named(name, key_id=key.id, method=route.method, url=url, body=asked.get_data())
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """An answer as it is kept for when it is asked for once more."""
-
-    status: int
-    body: str
-    etag: str
-    location: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """An answer as it is sent."""
-
-    status: int
-    body: bytes
-    etag: str
-    location: str
-
-    def kept(self) -> str:
-        """Return it as it is kept."""
-        kept = _Kept(status=self.status, body=self.body.decode(), etag=self.etag, location=self.location)
-        return msgspec.json.encode(kept).decode()
-
-    @classmethod
-    def of(cls, kept: str) -> _Encoded:
-        """Return what was kept."""
-        found = msgspec.json.decode(kept, type=_Kept)
-        return cls(status=found.status, body=found.body.encode(), etag=found.etag, location=found.location)
-
-
-def _encoded(route: Route, answer: Answer | msgspec.Struct) -> _Encoded:
-    if not isinstance(answer, Answer):
-        answer = Answer(body=answer)
-    declared = route.answers[answer.status]
-    if (type(answer.body) if answer.body is not None else None) is not declared:
-        raise AssertionError(f"{route.name} answers {answer.status} with {type(answer.body).__name__}")
-    body = _JSON.encode(answer.body) if answer.body is not None else b""
-    etag = answer.etag or _version(answer.body)
-    if not etag and route.compares:
-        etag = blake2s(body, digest_size=16).hexdigest()
-    return _Encoded(status=answer.status, body=body, etag=etag, location=answer.location)
-
-
-def _version(body: msgspec.Struct | None) -> str:
-    match body:
-        case object(version=int(version)):
-            return str(version)
-        case _:
-            return ""
-
-
-def _response(asked: Request, encoded: _Encoded) -> Response:
+def _response(asked: Request, answered: Answered) -> Response:
     headers = {}
-    if encoded.etag:
-        headers["ETag"] = f'"{encoded.etag}"'
-    if encoded.location:
-        headers["Location"] = asked.script_root + encoded.location
-    if encoded.etag and asked.method in {"GET", "HEAD"} and _has_seen(asked, encoded.etag):
+    if answered.etag:
+        headers["ETag"] = f'"{answered.etag}"'
+    if answered.location:
+        headers["Location"] = asked.script_root + answered.location
+    if answered.repeated:
+        headers["Idempotent-Replayed"] = "true"
+    if answered.etag and asked.method in {"GET", "HEAD"} and _has_seen(asked, answered.etag):
         return Response(status=304, headers=headers)
-    return Response(encoded.body, encoded.status, headers, mimetype="application/json" if encoded.body else None)
+    return Response(answered.body, answered.status, headers, mimetype="application/json" if answered.body else None)
 
 
 def _has_seen(asked: Request, etag: str) -> bool:
     given = asked.headers.get("If-None-Match", "")
     found = [_ETAG.fullmatch(part) for part in given.split(",")] if given else []
     return any(match and (match[1] == etag or match[2]) for match in found)
-
-
-def _repeated(asked: Request, kept: str) -> Response:
-    response = _response(asked, _Encoded.of(kept))
-    response.headers["Idempotent-Replayed"] = "true"
-    return response
 
 
 def _view(route: Route) -> Callable[..., Response]:
@@ -349,22 +278,13 @@ def _refusal(error: RuleError) -> Response:
 
 
 def _later(_error: StandstillError) -> Response:
-    response = _refusal(
-        RequestError(
-            "The database was set back to an earlier state, and that is being put right. Until then nothing is "
-            "changed; nothing is lost. Please try again later.",
-            code="standing_still",
-            http=503,
-        )
-    )
+    response = _refusal(acts.standing_still())
     response.headers["Retry-After"] = str(_RETRY_STANDSTILL)
     return response
 
 
 def _busy(_error: Exception) -> Response:
-    response = _refusal(
-        RequestError("Others are at work with the same just now. Please try again in a moment.", code="busy", http=503)
-    )
+    response = _refusal(acts.busy())
     response.headers["Retry-After"] = str(_RETRY_BUSY)
     return response
 

@@ -10,7 +10,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from flask import Response, after_this_request
 from msgspec import Meta
 from sqlalchemy import Connection
 
@@ -327,12 +326,8 @@ def _suggested(call: Call[None, Any], db: Connection, session: Session, count: i
 
 def _ask(call: Call[None, Any], practitioner_id: UUID, until: datetime) -> None:
     """Note, once it is answered, that somebody asks, and have calendars read where that was long ago."""
-    ask = partial(free_busy.ask, call.runtime.database, call.runtime.policy, practitioner_id, until, now=call.now)
-
-    @after_this_request
-    def _then(response: Response) -> Response:
-        response.call_on_close(ask)
-        return response
+    database, policy = call.runtime.database, call.runtime.policy
+    call.afterwards(partial(free_busy.ask, database, policy, practitioner_id, until, now=call.now))
 
 
 def _body(found: Availability) -> AvailabilityBody:

@@ -25,11 +25,12 @@ ANY_VERSION = "*"
 
 @dataclass(slots=True, kw_only=True)
 class Call(Generic[Body, Query]):
-    """A request that may be made: its key has been shown, and what it says has been read.
+    """A request that may be made: whoever makes it is known, and what it says has been read.
 
     Attributes:
         runtime: The installation.
-        key: By which it is made.
+        key: By which it is made; None where the host itself makes it, in whose process we are, and may do everything.
+        by: Whoever acts.
         now: Aware UTC, the same throughout.
         speak: Returns the language in which refusals are said to whoever asks.
         body: What it says, as its route declares it; None where a route takes nothing.
@@ -42,7 +43,8 @@ class Call(Generic[Body, Query]):
     """
 
     runtime: Runtime
-    key: ApiKey
+    key: ApiKey | None
+    by: Actor
     now: datetime
     speak: Callable[[], Language]
     body: Body = None  # type: ignore[assignment]  # filled in once it is read
@@ -59,17 +61,22 @@ class Call(Generic[Body, Query]):
         return self.speak()
 
     @property
-    def by(self) -> Actor:
-        """Whoever acts."""
-        return self.key.actor
+    def within(self) -> UUID | None:
+        """For which practitioner alone it is made; None for the whole installation."""
+        return self.key.practitioner_id if self.key is not None else None
 
     def sees(self, practitioner_id: UUID) -> bool:
-        """Whether what is this practitioner's exists for this key: if not, answer as for an id that nothing has."""
-        return self.key.sees(practitioner_id)
+        """Whether what is this practitioner's exists for whoever asks: if not, answer as for an id that nothing has."""
+        return self.within in (None, practitioner_id)
 
     def afterwards(self, do: Callable[[], None]) -> None:
-        """Have something done once the transaction is committed, which no answer depends on."""
+        """Have something done once the transaction has ended, which no answer depends on."""
         self.later.append(do)
+
+    def do_later(self) -> None:
+        """Do what was to be done once the transaction has ended."""
+        for do in self.later:
+            do()
 
     def match(self, version: int) -> None:
         """Go on only if what is to be changed is still as whoever asks has seen it; lock it before.

@@ -169,7 +169,7 @@ def add(call: Call[NewClientBody, None], db: Connection) -> Answer:
 )
 def show(call: Call[None, None], db: Connection, client_id: UUID) -> ClientBody:
     """Whoever is retired, or was erased, is found, too."""
-    return _body(people.client(db, client_id, of=call.key.practitioner_id))
+    return _body(people.client(db, client_id, of=call.within))
 
 
 @resource.patch(
@@ -184,7 +184,7 @@ def show(call: Call[None, None], db: Connection, client_id: UUID) -> ClientBody:
 )
 def change(call: Call[ClientChangesBody, None], db: Connection, client_id: UUID) -> ClientBody:
     """At a new address they are told at once what is still true; what they were given by the former one ends."""
-    found = people.client(db, client_id, of=call.key.practitioner_id)
+    found = people.client(db, client_id, of=call.within)
     return _changed(call, db, found.id, _values(call.body))
 
 
@@ -199,7 +199,7 @@ def change(call: Call[ClientChangesBody, None], db: Connection, client_id: UUID)
 )
 def put(call: Call[ClientStateBody, None], db: Connection, external_id: str) -> Answer:
     """Adds them if nobody is called so. Changing one takes If-Match; where all is as it is, nothing is changed."""
-    of = call.key.practitioner_id
+    of = call.within
     found = views.client_called(db, external_id, of=of)
     if found is None:
         try:
@@ -232,8 +232,8 @@ def remove(call: Call[None, RemoveQuery], db: Connection, client_id: UUID) -> Cl
     timeline at once, and from events in calendars soon after. Their sessions stay, without a name. The database's files
     hold old copies until the operator has them written anew: `docs/operating.md` tells how.
     """
-    found = people.client(db, client_id, of=call.key.practitioner_id)
-    people.check_theirs_alone(db, found.id, of=call.key.practitioner_id)
+    found = people.client(db, client_id, of=call.within)
+    people.check_theirs_alone(db, found.id, of=call.within)
     if call.query.erase:
         erasing.erase(db, call.runtime.policy, found.id, by=call.by, now=call.now, match=call.match)
         call.afterwards(lambda: erasing.remember(call.runtime.database, call.runtime.witness, found.id))
@@ -252,14 +252,14 @@ def remove(call: Call[None, RemoveQuery], db: Connection, client_id: UUID) -> Cl
 )
 def unretire(call: Call[None, None], db: Connection, client_id: UUID) -> ClientBody:
     """Whoever is not retired does already."""
-    found = people.client(db, client_id, of=call.key.practitioner_id)
+    found = people.client(db, client_id, of=call.within)
     people.unretire_client(db, found.id, by=call.by, now=call.now, match=call.match)
     return _shown(db, found.id)
 
 
 def _added(call: Call[Any, Any], db: Connection, wanted: ClientStateBody, external_id: str | None) -> Answer:
     person = Client(id=uuid4(), external_id=external_id, **_values(wanted))
-    added = people.add_client(db, person, made_for=call.key.practitioner_id, twice=wanted.allow_duplicate, now=call.now)
+    added = people.add_client(db, person, made_for=call.within, twice=wanted.allow_duplicate, now=call.now)
     return Answer(body=_body(added), status=201, location=f"/clients/{added.id}")
 
 

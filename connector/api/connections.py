@@ -181,7 +181,7 @@ class ConnectLinkBody(msgspec.Struct, frozen=True, kw_only=True):
 )
 def listed(call: Call[None, ConnectionQuery], db: Connection) -> ConnectionList:
     """The oldest first."""
-    asked, own = call.query.practitioner_id, call.key.practitioner_id
+    asked, own = call.query.practitioner_id, call.within
     if asked is not None and not call.sees(asked):
         return ConnectionList(items=[], next=None)
     rows = connection_health.connection_page(
@@ -296,7 +296,7 @@ def make_link(call: Call[NewConnectLinkBody, None], db: Connection, practitioner
         provider=wanted.provider or "",
         reconnects=wanted.reconnect,
         locale=_locale(wanted.locale),
-        made_by=call.key.id,
+        made_by=call.key.id if call.key else None,
         now=call.now,
     )
     body = ConnectLinkBody(url=runtime.connect_address(link.id), expires_at=link.expires_at)

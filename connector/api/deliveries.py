@@ -100,7 +100,7 @@ def listed(call: Call[None, DeliveryQuery], db: Connection) -> DeliveryList:
         db,
         endpoint_id=call.query.endpoint_id,
         state=call.query.state,
-        practitioner_id=call.key.practitioner_id,
+        practitioner_id=call.within,
         before=before,
         limit=call.cursor.wanted,
     )
@@ -117,7 +117,7 @@ def listed(call: Call[None, DeliveryQuery], db: Connection) -> DeliveryList:
 )
 def show(call: Call[None, None], db: Connection, delivery_id: UUID) -> DeliveryBody:
     """What became of it by now."""
-    return _body(call, deliveries.one(db, delivery_id, practitioner_id=call.key.practitioner_id))
+    return _body(call, deliveries.one(db, delivery_id, practitioner_id=call.within))
 
 
 @resource.post(
@@ -129,9 +129,9 @@ def show(call: Call[None, None], db: Connection, delivery_id: UUID) -> DeliveryB
 )
 def replay(call: Call[None, None], db: Connection, delivery_id: UUID) -> Answer:
     """Whatever became of it; under the id that it had."""
-    deliveries.one(db, delivery_id, practitioner_id=call.key.practitioner_id)
+    deliveries.one(db, delivery_id, practitioner_id=call.within)
     endpoints.replay(db, delivery_id, now=call.now)
-    again = deliveries.one(db, delivery_id, practitioner_id=call.key.practitioner_id)
+    again = deliveries.one(db, delivery_id, practitioner_id=call.within)
     return Answer(body=_body(call, again), status=202)
 
 
@@ -150,7 +150,7 @@ def feed(call: Call[None, PageQuery], db: Connection) -> EventList:
     """
     place = call.cursor.after(deliveries.read_place)
     found = deliveries.feed(
-        db, after=place[0] if place else (0, 0), limit=call.cursor.limit, practitioner_id=call.key.practitioner_id
+        db, after=place[0] if place else (0, 0), limit=call.cursor.limit, practitioner_id=call.within
     )
     items = [FedEventBody(**body) for body in found.bodies]
     following = call.cursor.behind(found.place, found.last_id) if found.last_id else call.query.cursor or None

@@ -120,9 +120,7 @@ class TestedBody(msgspec.Struct, frozen=True, kw_only=True):
 )
 def listed(call: Call[None, PageQuery], db: Connection) -> EndpointList:
     """The oldest first, disabled ones among them."""
-    rows = endpoints.listed(
-        db, after=call.cursor.after_instant(), limit=call.cursor.wanted, of=call.key.practitioner_id
-    )
+    rows = endpoints.listed(db, after=call.cursor.after_instant(), limit=call.cursor.wanted, of=call.within)
     shown, following = call.cursor.page(rows, lambda one: (one.created_at, one.id))
     return EndpointList(items=[_body(one) for one in shown], next=following)
 
@@ -151,7 +149,7 @@ def add(call: Call[NewEndpointBody, None], db: Connection) -> Answer:
 )
 def show(call: Call[None, None], db: Connection, endpoint_id: UUID) -> EndpointBody:
     """Without its secret, which nobody can show again."""
-    return _body(endpoints.get(db, endpoint_id, of=call.key.practitioner_id))
+    return _body(endpoints.get(db, endpoint_id, of=call.within))
 
 
 @resource.patch(
@@ -191,7 +189,7 @@ def change(call: Call[EndpointChangeBody, None], db: Connection, endpoint_id: UU
 )
 def put(call: Call[NamedEndpointBody, None], db: Connection, external_id: str) -> Answer:
     """What is as it shall be stays so; to change it, say which version is changed."""
-    wanted, of = call.body, call.key.practitioner_id
+    wanted, of = call.body, call.within
     known = endpoints.by_external_id(db, external_id, of=of)
     if known is None:
         try:
@@ -283,7 +281,7 @@ def disable(call: Call[None, None], db: Connection, endpoint_id: UUID) -> Endpoi
 )
 def test(call: Call[None, None], db: Connection, endpoint_id: UUID) -> Answer:
     """It is posted an `endpoint.test`, whatever types it wants."""
-    endpoints.get(db, endpoint_id, of=call.key.practitioner_id)
+    endpoints.get(db, endpoint_id, of=call.within)
     delivery_id = endpoints.test(db, endpoint_id, by=call.by, now=call.now)
     return Answer(body=TestedBody(delivery_id=delivery_id), status=202, location=f"/deliveries/{delivery_id}")
 
@@ -299,7 +297,7 @@ def test(call: Call[None, None], db: Connection, endpoint_id: UUID) -> Answer:
 )
 def replay(call: Call[ReplayBody, None], db: Connection, endpoint_id: UUID) -> Answer:
     """Of the last thirty days, those among them that it never got; under the ids that they had."""
-    endpoints.get(db, endpoint_id, of=call.key.practitioner_id)
+    endpoints.get(db, endpoint_id, of=call.within)
     since = check_instant(call.body.since, at="/since")
     return Answer(body=ReplayedBody(outcomes=endpoints.replay_since(db, endpoint_id, since, now=call.now)), status=202)
 
@@ -320,7 +318,7 @@ def _added(
         url,
         inner_hosts=_inner_hosts(call),
         types=types,
-        practitioner_id=practitioner_id or call.key.practitioner_id,
+        practitioner_id=practitioner_id or call.within,
         external_id=external_id,
         now=call.now,
     )
@@ -329,7 +327,7 @@ def _added(
 
 def _locked(call: Call[Any, None], db: Connection, endpoint_id: UUID) -> Endpoint:
     """Return an endpoint that nobody else changes meanwhile, and which is as whoever asks has seen it."""
-    endpoint = endpoints.get(db, endpoint_id, of=call.key.practitioner_id, lock=True)
+    endpoint = endpoints.get(db, endpoint_id, of=call.within, lock=True)
     call.match(endpoint.version)
     return endpoint
 

@@ -107,7 +107,7 @@ resource = Resource("offers", writes=(Scope.OFFERS, Scope.SUPPORT))
 def every(call: Call[None, OffersQuery], db: Connection) -> OfferList:
     """Those that were noted down last come first."""
     query = call.query
-    mine = call.key.practitioner_id
+    mine = call.within
     if mine is not None and query.practitioner_id not in (None, mine):
         return OfferList(items=[], next=None)
     rows = offered.listed(

@@ -54,9 +54,7 @@ class PersonQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def sought(call: Call[None, PersonQuery]) -> SoughtPeople:
     """Return who is asked for, as far as the key sees them."""
     query = call.query
-    return views.seek(
-        of=call.key.practitioner_id, external_id=query.external_id, email=query.email, retired=query.retired
-    )
+    return views.seek(of=call.within, external_id=query.external_id, email=query.email, retired=query.retired)
 
 
 def said(body: msgspec.Struct) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def unretire(call: Call[None, None], db: Connection, practitioner_id: UUID) -> P
 
 
 def _added(call: Call[Any, Any], db: Connection, wanted: PractitionerStateBody, external_id: str | None) -> Answer:
-    if call.key.practitioner_id is not None:
+    if call.within is not None:
         raise RequestError(
             "The key of one practitioner adds no others. Use one of the whole installation.",
             code="key_of_one_practitioner",

@@ -254,9 +254,7 @@ def every(call: Call[None, SessionQuery], db: Connection) -> SessionList:
         flag=query.flag,
         flagged=query.flagged,
     )
-    rows = booked.sought(
-        db, what, within=call.key.practitioner_id, after=call.cursor.after_instant(), most=call.cursor.wanted
-    )
+    rows = booked.sought(db, what, within=call.within, after=call.cursor.after_instant(), most=call.cursor.wanted)
     shown, following = call.cursor.page(rows, lambda row: (row.session.when.span.start, row.session.id))
     return SessionList(items=[_body(one) for one in shown], next=following)
 
@@ -501,7 +499,7 @@ def _client(call: Call[NewSessionBody, None], db: Connection) -> Client:
             http=422,
             pointer="/client_id",
         )
-    return participants.client(db, identity=identity, external_id=external_id, within=call.key.practitioner_id)
+    return participants.client(db, identity=identity, external_id=external_id, within=call.within)
 
 
 def _consent(ids: tuple[str, ...]) -> Consent:
