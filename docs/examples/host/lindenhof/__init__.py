@@ -1,0 +1,1 @@
+"""Lindenhof, a small booking platform: an example of a host of Pencilled, mounted in it or beside it."""

@@ -1,0 +1,141 @@
+"""Pencilled beside the platform, as a service of its own: its API is asked, and its webhooks are heard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+from zoneinfo import ZoneInfo
+
+from flask import Flask, abort, request
+from flask.typing import ResponseReturnValue
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from lindenhof import bookings, site
+from lindenhof.bookings import Booking
+from lindenhof.people import Person, Role
+from lindenhof.rearranging import MINUTES, PLACE, STEP_MINUTES, AwayError, TakenError
+
+_SECONDS = 20
+_TIME_GONE = {"time_taken", "conflict_in_calendar", "time_passed"}
+
+
+def create_app(**settings: object) -> Flask:
+    """Make the platform; `PENCILLED_URL`, `PENCILLED_KEY` and `PENCILLED_WEBHOOK_SECRET` are its settings beside."""
+    app = site.create_app(settings)
+    site.use(app, OverRest(app.config["PENCILLED_URL"], app.config["PENCILLED_KEY"]))
+    site.without_form_token(app, receive)
+    app.add_url_rule("/outcomes", view_func=receive, methods=["POST"])
+    return app
+
+
+def receive() -> ResponseReturnValue:
+    """Take in an outcome that Pencilled has signed; whatever else comes is refused."""
+    secret = site.setting("PENCILLED_WEBHOOK_SECRET")
+    try:
+        outcome = Webhook(secret).verify(request.get_data(), dict(request.headers))
+    except (WebhookVerificationError, ValueError):
+        abort(400)
+    bookings.hear(request.headers["webhook-id"], outcome["type"], outcome["data"])
+    return "", 204
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not always an error
+    """Pencilled said no."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"{status} {code}")
+        self.code = code
+
+
+class OverRest:
+    """Asks a Pencilled by HTTP."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url, self._key = url.rstrip("/"), key
+        self._ids: dict[str, str] = {}
+
+    def introduce(self, person: Person) -> None:
+        """Put the person there under the id that they have here."""
+        if person.role is Role.STAFF:
+            return
+        body = {"name": person.name, "email": person.email, "zone": person.zone}
+        path = f"/{person.role}s/by-external-id/{quote(person.external_id)}"
+        self._ids[person.external_id] = self._ask("PUT", path, body)["id"]
+
+    def free(self, practitioner: Person, start: datetime, end: datetime) -> list[datetime]:
+        """Ask when somebody is free, in their calendars, too."""
+        span = {"from": start.isoformat(), "to": end.isoformat(), "minutes": MINUTES, "step": STEP_MINUTES}
+        path = f"/practitioners/{self._id(practitioner)}/availability?{urlencode(span)}"
+        return [datetime.fromisoformat(at) for at in self._ask("GET", path)["starts"]]
+
+    def book(self, booking: Booking, practitioner: Person, client: Person) -> str:
+        """Book it under its own name: however often this is sent, it is booked once."""
+        zone = ZoneInfo(practitioner.zone)
+        body = {
+            "practitioner_external_id": practitioner.external_id,
+            "client_external_id": client.external_id,
+            "external_id": booking.external_id,
+            "time": {
+                "start": booking.start.astimezone(zone).isoformat(),
+                "end": booking.end.astimezone(zone).isoformat(),
+                "zone": practitioner.zone,
+            },
+            "location": {"kind": "in_person", "text": PLACE},
+        }
+        try:
+            session = self._ask("POST", "/sessions", body, Idempotency_Key=booking.external_id)
+        except Refused as refused:
+            if refused.code in _TIME_GONE:
+                raise TakenError from refused
+            raise
+        return str(session["id"])
+
+    def cancel(self, booking: Booking) -> None:
+        """Cancel it; its client is told, and it leaves the calendars."""
+        try:
+            self._ask("POST", f"/sessions/{booking.session}/cancel", {}, If_Match="*")
+        except Refused as refused:
+            if refused.code != "session_cancelled":
+                raise
+
+    def session_page(self, booking: Booking) -> str:
+        """Its page there, where the practitioner signs in by a mailed link."""
+        return f"{self._url}/sessions/{booking.session}"
+
+    def calendars_page(self, practitioner: Person, back: str) -> str:
+        """Have a link made that connects one account, and leads back."""
+        path = f"/practitioners/{self._id(practitioner)}/connect-links"
+        return str(self._ask("POST", path, {"return_url": back})["url"])
+
+    def _id(self, person: Person) -> str:
+        if person.external_id not in self._ids:
+            self.introduce(person)
+        return self._ids[person.external_id]
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+        """Ask for something.
+
+        Raises: Refused with its code; AwayError when to ask again is all that can be done.
+        """
+        sent = {"Authorization": f"Bearer {self._key}"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            asking = Request(f"{self._url}/api/v1{path}", data, sent, method=method)  # noqa: S310 - of our settings
+            with urlopen(asking, timeout=_SECONDS) as answer:  # noqa: S310 - likewise
+                said: dict[str, Any] = json.load(answer)
+                return said
+        except HTTPError as error:
+            with error:
+                if error.code in (429, 502, 503, 504):
+                    raise AwayError from error
+                raise Refused(error.code, json.load(error).get("code", "")) from error
+        except (URLError, TimeoutError) as error:
+            raise AwayError from error
