@@ -9,7 +9,7 @@ import click
 from connector.cli import Refusal
 from connector.cli._shared import console, example, good, read_settings, refuse_by_chance, refuse_missing_file
 from connector.storage import migrations
-from connector.storage.database import lock_embedded
+from connector.storage.locks import lock_embedded
 
 
 @click.command()

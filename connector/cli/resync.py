@@ -27,8 +27,8 @@ from connector.runtime import Runtime
 from connector.services.sync import pull, push
 from connector.services.sync.push import Picture
 from connector.storage import calendars, ledger, people
-from connector.storage.database import lock_embedded
 from connector.storage.ledger import Key, Kind
+from connector.storage.locks import lock_embedded
 
 _LOOK_SECONDS = 0.1
 _AT_ONCE = 4

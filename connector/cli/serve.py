@@ -16,7 +16,7 @@ from connector.errors import SettingsError
 from connector.runtime import Runtime
 from connector.settings import Settings
 from connector.storage import migrations
-from connector.storage.database import lock_embedded
+from connector.storage.locks import lock_embedded
 
 WEB_THREADS = 8
 _CONNECTIONS = 1000  # never reached: those that wait are fewer, and those that are served are known

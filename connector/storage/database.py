@@ -1,8 +1,7 @@
-"""The one database: SQLite for a single process, PostgreSQL for many. Transactions are short and never nested."""
+"""The one database: SQLite for one machine, PostgreSQL for many. Transactions are short and never nested."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -10,8 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -21,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from connector.errors import SettingsError
 from connector.failures import tell
 from connector.storage.due import Key, Turn
+from connector.storage.locks import FileBaton
 from connector.storage.rewriting import rewrite_file, rewrite_tables
 
 BUSY_TIMEOUT_MS = 5000
@@ -131,6 +130,7 @@ class Database:
 
     def __init__(self, url: str, *, careful: bool = False) -> None:
         parsed = read_url(url)
+        self._url = url
         self.embedded = parsed.get_backend_name() == "sqlite"
         self.on_touched: Callable[[Mapping[Key, Turn]], None] | None = None
         pragmas = ("foreign_keys=ON", f"synchronous={'FULL' if careful else 'NORMAL'}")
@@ -215,8 +215,11 @@ class Database:
             return "somebody else was at work in it"
 
     def baton(self, number: int, *, silence: timedelta) -> Baton:
-        """Return what only one process at a time holds; one that has not confirmed it for `silence` loses it."""
-        return Baton(None if self.embedded else self._writers, number, silence)
+        """Return what one process at a time holds, and in it one of these.
+
+        Of a server, a process that has not confirmed it for `silence` loses it; on SQLite, only one that ends.
+        """
+        return FileBaton(self._url, number) if self.embedded else ServerBaton(self._writers, number, silence)
 
     def dispose(self) -> None:
         """Close all idle connections."""
@@ -248,13 +251,28 @@ def waiting_acts(db: Connection) -> list[Callable[[Connection], None]]:
     return acts
 
 
-class Baton:
+class Baton(Protocol):
+    """What one process at a time holds."""
+
+    def held(self) -> bool:
+        """Take it if it is free, confirm it if we have it.
+
+        Raises: DBAPIError if the database cannot be reached; then we do not have it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give it back; `held` may take it again."""
+        ...
+
+
+class ServerBaton:
     """A PostgreSQL session lock on a connection of its own: it ends with the process, or with the connection.
 
     A frozen process keeps its connection, so the server is asked to end one that falls silent.
     """
 
-    def __init__(self, engine: Engine | None, number: int, silence: timedelta) -> None:
+    def __init__(self, engine: Engine, number: int, silence: timedelta) -> None:
         self._engine = engine
         self._number = number
         self._silence_ms = round(silence / timedelta(milliseconds=1))
@@ -262,12 +280,10 @@ class Baton:
         self._locked = False
 
     def held(self) -> bool:
-        """Take it if it is free, confirm it if we have it; SQLite has one process, so always True there.
+        """Take it if it is free, confirm it if we have it.
 
         Raises: DBAPIError if the database cannot be reached; then we do not have it.
         """
-        if self._engine is None:
-            return True
         try:
             if self._db is None:
                 self._db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -316,40 +332,6 @@ def is_busy(error: DBAPIError) -> bool:
     if getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return True
     return getattr(cause, "sqlstate", None) in {_SERIALIZATION, _DEADLOCK, _LOCK_TIMEOUT}
-
-
-class FileLock:
-    """Held until closed or until the process ends, however it ends."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
-
-    def close(self) -> None:
-        """Let another process in; closing twice is harmless."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def lock_embedded(url: str) -> FileLock:
-    """Make this process the only one on a SQLite database. Take it after any fork.
-
-    Raises: SettingsError if another process has it, or the folder does not let us.
-    """
-    database = read_url(url).database
-    path = Path(f"{database}.lock")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SettingsError([f"CONNECTOR_DATABASE_URL: cannot write beside {database}: {error.strerror}"]) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise SettingsError(
-            [f"CONNECTOR_DATABASE_URL: another process is using {database}. Stop it, or use PostgreSQL and Redis."]
-        ) from None
-    return FileLock(descriptor)
 
 
 def chunks(values: Iterable[T]) -> Iterator[Sequence[T]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -85,3 +86,13 @@ def _lock_of(connection_id: UUID) -> _Lock:
         if lock is None:
             lock = _locks[connection_id] = _Lock()
         return lock
+
+
+def _forked() -> None:
+    """Begin anew in a process that was forked: whichever thread had a lock goes on in the former one alone."""
+    global _guard  # noqa: PLW0603 - it may be locked itself
+    _guard = threading.Lock()
+    _locks.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

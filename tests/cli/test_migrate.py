@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.storage.database import lock_embedded
+from connector.storage.locks import lock_embedded
 from tests.cli.keyboard import Cli
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -34,6 +35,8 @@ class Entra:
     `refuses_with` is Microsoft's own number for it.
 
     With `client_refused` the operator's registration is refused: its secret has expired, as Microsoft's all do.
+    With `reuse_ends` a refresh token that comes a second time ends its grant, as others have it.
+    `before_refresh` is called before a refresh is carried out.
     """
 
     base: str = ""
@@ -42,6 +45,8 @@ class Entra:
     refuses: str = ""
     refuses_with: int = 50173
     client_refused: bool = False
+    reuse_ends: bool = False
+    before_refresh: Callable[[], None] = lambda: None
     closed_for: int = 0  # seconds the sign-in says it is not available
     gives_refresh_token: bool = True
     refreshes: int = 0
@@ -50,6 +55,7 @@ class Entra:
     faults: list[str] = field(default_factory=list)
     _codes: dict[str, tuple[dict[str, str], Grant]] = field(default_factory=dict)
     _refresh: dict[str, Grant] = field(default_factory=dict)
+    _used: dict[str, Grant] = field(default_factory=dict)
     _access: dict[str, Grant] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -101,8 +107,11 @@ class Entra:
                 "token_endpoint": f"{place}/token",
             }
         if method == "POST" and path.endswith("/oauth2/v2.0/token"):
+            form = dict(parse_qsl(body.decode()))
+            if form.get("grant_type") == "refresh_token":
+                self.before_refresh()
             with self._lock:
-                return self._token(dict(parse_qsl(body.decode())), headers.get("authorization", ""))
+                return self._token(form, headers.get("authorization", ""))
         return 404, {"error": "not_found"}
 
     def _token(self, form: dict[str, str], authorization: str) -> tuple[int, Any]:
@@ -121,6 +130,10 @@ class Entra:
         if self.refuses:
             return 400, {"error": self.refuses, "error_description": f"AADSTS{self.refuses_with} of k@example.org"}
         grant = self._refresh.pop(form["refresh_token"], None)
+        if grant is not None:
+            self._used[form["refresh_token"]] = grant
+        elif self.reuse_ends and form["refresh_token"] in self._used:
+            self._used[form["refresh_token"]].alive = False
         if grant is None or not grant.alive:
             return 400, {"error": "invalid_grant", "error_description": "AADSTS700082", "suberror": "bad_token"}
         return 200, self._issue(grant, None)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -20,7 +18,7 @@ from psycopg.types.string import StrDumper
 
 from connector.errors import SettingsError
 from connector.storage import ledger
-from connector.storage.database import IDLE_TRANSACTION_MS, Database, is_busy, lock_embedded, read_url
+from connector.storage.database import IDLE_TRANSACTION_MS, Database, is_busy, read_url
 from connector.storage.due import due
 from connector.storage.ledger import Key, Kind, Turn
 
@@ -178,23 +176,6 @@ def test_the_driver_is_ours_to_choose(url: str, driver: str) -> None:
 def test_an_unusable_url_is_refused_by_the_name_of_its_setting(url: str) -> None:
     with pytest.raises(SettingsError, match="CONNECTOR_DATABASE_URL"):
         Database(url)
-
-
-def test_a_second_process_is_kept_off_a_locked_database(sqlite_url: str) -> None:
-    attempt = f"from connector.storage.database import lock_embedded; lock_embedded({sqlite_url!r})"
-    with closing(lock_embedded(sqlite_url)):
-        refused = subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=False)
-        assert "another process is using" in refused.stderr
-    subprocess.run([sys.executable, "-c", attempt], check=True)
-
-
-def test_a_lock_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot write beside"):
-        lock_embedded(f"sqlite:///{tmp_path}/missing/x.sqlite3")
-
-
-def test_the_baton_is_always_held_on_sqlite(sqlite_database: Database) -> None:
-    assert sqlite_database.baton(7, silence=HOUR).held()
 
 
 @pytest.mark.postgresql
