@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import providers
 from connector import paths
+from connector.counts import Counts, FileCounts, RedisCounts
 from connector.domain.answering import AnswerPolicy
 from connector.domain.people import Medium
 from connector.errors import RuleError, SettingsError, TransientError
@@ -97,6 +99,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         witness=_witness(settings),
         keys=DnsKeys(),
         mailbox=_mailbox(settings) if settings.mailbox_url else None,
+        counts=shared_counts(settings, seal),
         poster=HttpPoster(reach=http.Reach(inner_hosts=inner_hosts, timeout=TIMEOUT, largest=LARGEST, cuts=True)),
     )
 
@@ -141,6 +144,14 @@ def create_engine(runtime: Runtime) -> Engine:
         look=partial(standstill.look, runtime.database, runtime.policy, runtime.witness, clock=runtime.clock),
         companions=(MailboxWatch(runtime.database, mailbox, runtime.clock),) if mailbox else (),
     )
+
+
+def shared_counts(settings: Settings, seal: Seal) -> Counts:
+    """Return what counts for all processes of an installation how often somebody has asked."""
+    if settings.broker_url != "memory://":
+        return RedisCounts(settings.broker_url)
+    path = Path(f"{read_url(settings.database_url).database}.counts")
+    return FileCounts(path, secret=seal.token("counts", UUID(int=0)).encode())
 
 
 def check_mail(settings: Settings) -> None:

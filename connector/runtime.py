@@ -12,6 +12,7 @@ from typing import assert_never
 from uuid import UUID
 
 from connector import paths
+from connector.counts import Counts, OwnCounts
 from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
 from connector.domain.notice_table import NOTICES, Effect, Link, subject
@@ -58,6 +59,7 @@ class Runtime:
         keys: Where the public keys of signatures on mails are looked up.
         mailbox: What clients answer to; None where there is none that we read.
         poster: Posts outcomes to hosts.
+        counts: How often somebody has asked lately, by what all processes have counted.
     """
 
     settings: Settings
@@ -75,6 +77,7 @@ class Runtime:
     keys: Keys = lambda _name: None
     mailbox: ReplyMailbox | None = None
     poster: Poster | None = None
+    counts: Counts = field(default_factory=OwnCounts)
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -27,6 +27,7 @@ from connector.api.description import described, read
 from connector.api.resources import EVENTS, ROUTES
 from connector.api.routes import Route
 from connector.api.values import PageQuery
+from connector.counts import Counts
 from connector.domain.api_key import ApiKey
 from connector.errors import RequestError, RuleError, StandstillError
 from connector.failures import trace
@@ -71,7 +72,7 @@ class _Api(Flask):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Door:
     runtime: Runtime
-    counts: limits.Counts
+    counts: Counts
 
 
 class _Document:
@@ -90,7 +91,7 @@ class _Document:
 def create(runtime: Runtime) -> Flask:
     """Make the API of one installation."""
     app = _Api("connector.api", static_folder=None)
-    app.extensions[_DOOR] = _Door(runtime=runtime, counts=limits.counts(runtime.settings.broker_url))
+    app.extensions[_DOOR] = _Door(runtime=runtime, counts=runtime.counts)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False

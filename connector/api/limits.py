@@ -2,72 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
-from threading import Lock
-from typing import Protocol
 
+from connector.counts import Counts
 from connector.errors import RequestError
-from connector.failures import tell
 
 GUESSES = 20  # keys that are none, from one address in a window
 WINDOW = timedelta(minutes=1)
 _SECONDS = int(WINDOW.total_seconds())
 _HOUSEHOLD = 64  # bits: whoever has one address of IPv6 has as many of the same network as they like
-
-
-class Counts(Protocol):
-    """Counts in windows of a minute."""
-
-    def add(self, who: str, *, now: datetime, by: int = 1) -> int:
-        """Count some more in this window, or none, and return how many there are."""
-
-
-class OwnCounts:
-    """What this process has seen, of the window that is open."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._window = 0
-        self._counts: Counter[str] = Counter()
-
-    def add(self, who: str, *, now: datetime, by: int = 1) -> int:
-        """Count some more in this window, or none, and return how many there are."""
-        with self._lock:
-            if (window := _window(now)) != self._window:
-                self._window, self._counts = window, Counter()
-            self._counts[who] += by
-            return self._counts[who]
-
-
-class SharedCounts:
-    """What all processes have seen, kept in Redis; while it does not answer, each counts for itself."""
-
-    def __init__(self, url: str) -> None:
-        import redis  # noqa: PLC0415 - only where there are several processes
-
-        self._errors = redis.RedisError
-        self._api = redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
-        self._own = OwnCounts()
-
-    def add(self, who: str, *, now: datetime, by: int = 1) -> int:
-        """Count some more in this window, or none, and return how many there are."""
-        key = f"pencilled:api:{_window(now)}:{who}"
-        try:
-            with self._api.pipeline() as pipeline:
-                pipeline.incrby(key, by)
-                pipeline.expire(key, 2 * _SECONDS)
-                return int(pipeline.execute()[0])
-        except self._errors as error:
-            tell("api_limits_not_shared", error)
-            return self._own.add(who, now=now, by=by)
-
-
-def counts(broker_url: str) -> Counts:
-    """Return what counts for all processes of an installation."""
-    return OwnCounts() if broker_url.startswith("memory") else SharedCounts(broker_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +34,7 @@ class Pace:
 
 def pace(counted: Counts, key: str, *, allowed: int, now: datetime) -> tuple[Pace, bool]:
     """Count one request by a key, and return how it stands, and whether it may."""
-    count = counted.add(key, now=now)
+    count = _added(counted, key, now=now)
     return Pace(allowed=allowed, left=max(0, allowed - count), seconds=seconds_left(now)), count <= allowed
 
 
@@ -98,7 +43,7 @@ def note_guess(counted: Counts, address: str, *, now: datetime) -> None:
 
     Raises: RequestError if too many have.
     """
-    if counted.add(f"guess:{_asker(address)}", now=now) > GUESSES:
+    if _added(counted, f"guess:{_asker(address)}", now=now) > GUESSES:
         raise too_often()
 
 
@@ -112,8 +57,10 @@ def seconds_left(now: datetime) -> int:
     return _SECONDS - int(now.timestamp()) % _SECONDS
 
 
-def _window(now: datetime) -> int:
-    return int(now.timestamp()) // _SECONDS
+def _added(counted: Counts, who: str, *, now: datetime) -> int:
+    """Count one more in the minute of the clock that is open; it is forgotten some time after that has ended."""
+    minute = int(now.timestamp()) // _SECONDS
+    return counted.add(f"api:{minute}:{who}", now=now, lasts=2 * WINDOW).times
 
 
 def _asker(text: str) -> str:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, ClassVar
 
 from flask import Blueprint, Flask, current_app, request
 from flask_limiter import Limiter
+from limits.storage import Storage
 from werkzeug.exceptions import TooManyRequests
 
+from connector.counts import Count
 from connector.errors import NotFoundError
+from connector.runtime import Runtime
 from connector.services.signing_in.log import Event, note
 from connector.web import signin
 
@@ -27,14 +32,49 @@ _UNGUESSABLE = frozenset({"short_link", "published"})
 _HOUSEHOLD = 64  # bits: whoever has one address of IPv6 has as many of the same network as they like
 
 
-def limit(app: Flask, others: Iterable[Blueprint], broker_url: str) -> None:
-    """Slow down whoever tries addresses or answers by the hundred; without Redis each process counts for itself."""
-    shared = broker_url != "memory://"
+class _Counted(Storage):
+    """What the limiter counts by: what all processes of the installation have counted."""
+
+    STORAGE_SCHEME: ClassVar[list[str]] = ["pencilled"]  # type: ignore[misc]
+
+    def __init__(self, uri: str, *, runtime: Runtime, **options: Any) -> None:
+        super().__init__(uri, **options)
+        self._runtime = runtime
+
+    @property
+    def base_exceptions(self) -> tuple[type[Exception], ...]:
+        return ()
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        return self._add(key, expiry, amount).times
+
+    def get(self, key: str) -> int:
+        return self._add(key, 0, 0).times
+
+    def get_expiry(self, key: str) -> float:
+        return self._add(key, 0, 0).ends_at
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int | None:
+        raise NotImplementedError
+
+    def clear(self, key: str) -> None:
+        raise NotImplementedError
+
+    def _add(self, key: str, expiry: int, amount: int) -> Count:
+        now = self._runtime.clock()
+        return self._runtime.counts.add(f"web:{key}", now=now, lasts=timedelta(seconds=expiry), by=amount)
+
+
+def limit(app: Flask, others: Iterable[Blueprint], runtime: Runtime) -> None:
+    """Slow down whoever tries addresses or answers by the hundred."""
     limiter = Limiter(
         asker,
         app=app,
-        storage_uri=broker_url,
-        in_memory_fallback_enabled=shared,
+        storage_uri=f"{_Counted.STORAGE_SCHEME[0]}://",
+        storage_options={"runtime": runtime},  # type: ignore[dict-item]  # handed on as it is
         key_prefix="pencilled",
     )
     limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)

@@ -124,7 +124,7 @@ def create(runtime: Runtime, *, within: Within | None = None, presence: Presence
     _prepare_templates(app, brand=settings.brand)
     speaking.prepare(app, runtime.languages, readers.locale)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
-    limit(app, (*_MAILED, calendars.pages, connection.pages), settings.broker_url)
+    limit(app, (*_MAILED, calendars.pages, connection.pages), runtime)
     CSRFProtect(app)
     for part in (
         *_MAILED,

@@ -18,6 +18,8 @@ from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
+from connector.app import shared_counts
+from connector.counts import OwnCounts
 from connector.domain.notice_table import Link
 from connector.domain.offer import Offer
 from connector.domain.people import Actor, Client, Practitioner, Role
@@ -84,15 +86,17 @@ def make_runtime(database: Database, url: str, clock: Clock, **choices: Any) -> 
     """Put an installation together on a migrated database; `choices` are settings."""
     providers = ("caldav", "google", "outlook")
     settings = Settings(**{"database_url": url, "secret_keys": (KEY,), "providers": providers} | choices)
+    seal = Seal(settings.secret_keys)
     return Runtime(
         settings=settings,
         database=database,
-        seal=Seal(settings.secret_keys),
+        seal=seal,
         policy=Policy(organizer="pencilled@example.org", window=settings.offer_window, sign_in=settings.sign_in),
         network=Network(),
         sender=NotedMail(),
         clock=clock,
         load_provider=_no_provider,
+        counts=OwnCounts() if not database.embedded else shared_counts(settings, seal),
     )
 
 

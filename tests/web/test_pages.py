@@ -2,12 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from flask import request
 from werkzeug.test import TestResponse
 
+from connector.counts import FileCounts
 from connector.storage import database as database_module
 from connector.storage.database import Database
 from connector.web import pages
@@ -233,20 +237,24 @@ def test_robots_are_asked_to_stay_away(stage: Stage) -> None:
     assert stage.browser().get("/robots.txt").text == "User-agent: *\nAllow: /hooks/\nDisallow: /\n"
 
 
-def test_two_installations_in_one_process_do_not_share_their_limits(stage: Stage) -> None:
-    other = Browser(pages.create(stage.runtime).test_client())
+def test_two_installations_in_one_process_do_not_share_their_limits(stage: Stage, tmp_path: Path) -> None:
+    apart = replace(stage.runtime, counts=FileCounts(tmp_path / "counts", secret=b"another"))
+    other = Browser(pages.create(apart).test_client())
     for _ in range(int(SIGN_IN_LIMIT.split()[0])):
         stage.browser().post("/signin")
     assert stage.browser().post("/signin").status_code == 429
     assert other.post("/signin", {"email": "eva@example.org"}).status_code == 200
 
 
-@pytest.mark.redis
-def test_processes_that_share_redis_share_their_limits(
-    sqlite_database: Database, sqlite_url: str, clock: Clock, redis_url: str
+@pytest.mark.parametrize("broker", ["a file", pytest.param("redis", marks=pytest.mark.redis)])
+def test_processes_of_one_installation_share_their_limits(
+    request: pytest.FixtureRequest, sqlite_database: Database, sqlite_url: str, clock: Clock, broker: str
 ) -> None:
-    runtime = make_runtime(sqlite_database, sqlite_url, clock, broker_url=redis_url)
-    one, two = (Browser(pages.create(runtime).test_client()) for _ in range(2))
+    choices: dict[str, Any] = {"broker_url": request.getfixturevalue("redis_url")} if broker == "redis" else {}
+    one, two = (
+        Browser(pages.create(make_runtime(sqlite_database, sqlite_url, clock, **choices)).test_client())
+        for _ in range(2)
+    )
     statuses = [one.post("/signin").status_code for _ in range(int(SIGN_IN_LIMIT.split()[0]))]
     assert 429 not in statuses
     assert two.post("/signin").status_code == 429

@@ -1,0 +1,181 @@
+"""How often somebody has asked lately, counted for all processes of an installation.
+
+Counts can be lost without harm. What cannot be counted where all see it is counted by this process for itself, and that
+is told once: a limit then stops nobody whom it would not have stopped before.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from math import ceil
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple, Protocol
+
+from connector.failures import tell
+
+_TIMEOUT_SECONDS = 0.25
+_SWEPT_AFTER = 1000  # counted, what has ended is forgotten
+_REDIS_SECONDS = 1
+_LENGTH = 16
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_TABLE = """
+CREATE TABLE IF NOT EXISTS counts (what BLOB PRIMARY KEY, times INTEGER NOT NULL, ends_at REAL NOT NULL) WITHOUT ROWID
+"""
+_ADD = """
+INSERT INTO counts VALUES (:what, :by, :ends_at) ON CONFLICT (what) DO UPDATE SET
+    times = CASE WHEN ends_at <= :now THEN :by ELSE times + :by END,
+    ends_at = CASE WHEN ends_at <= :now THEN :ends_at ELSE ends_at END
+RETURNING times, ends_at
+"""
+
+
+class Count(NamedTuple):
+    """How many there are in a window, and when that ends, in seconds since 1970."""
+
+    times: int
+    ends_at: float
+
+
+class Counts(Protocol):
+    """Counts in windows of time: the first one counted begins a window."""
+
+    def add(self, what: str, *, now: datetime, lasts: timedelta, by: int = 1) -> Count:
+        """Count some more in the window that is open, or none, and return how many there are."""
+        ...
+
+
+class OwnCounts:
+    """What this process has counted."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: dict[str, Count] = {}
+        self._added = 0
+
+    def add(self, what: str, *, now: datetime, lasts: timedelta, by: int = 1) -> Count:
+        """Count some more in the window that is open, or none, and return how many there are."""
+        with self._lock:
+            instant = now.timestamp()
+            self._sweep(instant)
+            count = self._counts.get(what)
+            if count is None or count.ends_at <= instant:
+                count = Count(0, instant + lasts.total_seconds())
+            self._counts[what] = count = Count(count.times + by, count.ends_at)
+            return count
+
+    def _sweep(self, instant: float) -> None:
+        self._added += 1
+        if self._added % _SWEPT_AFTER == 0:
+            self._counts = {what: count for what, count in self._counts.items() if count.ends_at > instant}
+
+
+class FileCounts:
+    """What all processes on this machine have counted, in a small SQLite file that nobody waits for.
+
+    It holds no more of whom it counts than a hash; `secret` is what others would need to tell who that is.
+    """
+
+    def __init__(self, path: Path, *, secret: bytes) -> None:
+        self._path = path
+        self._secret = blake2b(secret, digest_size=_LENGTH).digest()
+        self._lock = Lock()
+        self._sharing = _Sharing()
+        self._opened: _OpenFile | None = None
+
+    def add(self, what: str, *, now: datetime, lasts: timedelta, by: int = 1) -> Count:
+        """Count some more in the window that is open, or none, and return how many there are."""
+        instant = now.timestamp()
+        hashed = blake2b(what.encode(), key=self._secret, digest_size=_LENGTH).digest()
+        try:
+            with self._lock:
+                row = self._file().add(hashed, now=instant, ends_at=instant + lasts.total_seconds(), by=by)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+            return self._sharing.alone(error, what, now=now, lasts=lasts, by=by)
+        self._sharing.works()
+        return row
+
+    def _file(self) -> _OpenFile:
+        if self._opened is None or self._opened.process != os.getpid():
+            self._opened = _OpenFile(self._path)
+        return self._opened
+
+    def _give_up(self, error: Exception) -> None:
+        """Begin a new file where this one is broken, as one may be after a power cut."""
+        if isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", None) in _BROKEN:
+            with self._lock:
+                self._opened = None
+                for ending in ("", "-wal", "-shm"):
+                    with suppress(OSError):
+                        Path(f"{self._path}{ending}").unlink()
+
+
+# What was opened is never closed: in a process that was forked, that would tidy up what the former one still uses.
+_opened: list[sqlite3.Connection] = []
+
+
+class _OpenFile:
+    def __init__(self, path: Path) -> None:
+        self.process = os.getpid()
+        with suppress(FileExistsError):  # else: for its owner alone, as the database
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        self._db = sqlite3.connect(path, timeout=_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+        _opened.append(self._db)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.execute(_TABLE)
+        self._added = 0
+
+    def add(self, what: bytes, *, now: float, ends_at: float, by: int) -> Count:
+        self._added += 1
+        if self._added % _SWEPT_AFTER == 0:
+            self._db.execute("DELETE FROM counts WHERE ends_at <= ?", (now,))
+        values = {"what": what, "now": now, "ends_at": ends_at, "by": by}
+        return Count(*self._db.execute(_ADD, values).fetchone())
+
+
+class RedisCounts:
+    """What all processes have counted, kept in Redis."""
+
+    def __init__(self, url: str) -> None:
+        import redis  # noqa: PLC0415 - only where there is one
+
+        self._errors = redis.RedisError
+        self._api = redis.Redis.from_url(url, socket_connect_timeout=_REDIS_SECONDS, socket_timeout=_REDIS_SECONDS)
+        self._sharing = _Sharing()
+
+    def add(self, what: str, *, now: datetime, lasts: timedelta, by: int = 1) -> Count:
+        """Count some more in the window that is open, or none, and return how many there are."""
+        key = f"pencilled:counts:{what}"
+        try:
+            with self._api.pipeline() as pipeline:
+                pipeline.set(key, 0, ex=ceil(lasts.total_seconds()), nx=True)
+                pipeline.incrby(key, by)
+                pipeline.pttl(key)
+                _, times, left_ms = pipeline.execute()
+        except self._errors as error:
+            return self._sharing.alone(error, what, now=now, lasts=lasts, by=by)
+        self._sharing.works()
+        return Count(int(times), now.timestamp() + max(0, int(left_ms)) / 1000)
+
+
+class _Sharing:
+    """Counts in the stead of what all would see, and tells once that it does."""
+
+    def __init__(self) -> None:
+        self._own = OwnCounts()
+        self._is_told = False
+
+    def works(self) -> None:
+        self._is_told = False
+
+    def alone(self, error: Exception, what: str, *, now: datetime, lasts: timedelta, by: int) -> Count:
+        if not self._is_told:
+            self._is_told = True
+            tell("limits_not_shared", error)
+        return self._own.add(what, now=now, lasts=lasts, by=by)
