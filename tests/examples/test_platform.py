@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from test_lindenhof import TestPlatform, begin
+from test_lindenhof import TestPlatform
 
-from connector import app as composition
-from tests.examples.beside import beside
+from tests.examples.shapes import beside
 
 __all__ = ["TestPlatform"]
 
@@ -18,7 +17,5 @@ __all__ = ["TestPlatform"]
 @pytest.fixture
 def app(sqlite_url: str, tmp_path: Path) -> Iterator[Flask]:
     """The platform, with Pencilled beside it."""
-    runtime = composition.build(composition.read_settings({"CONNECTOR_DATABASE_URL": sqlite_url}))
-    with beside(runtime, tmp_path) as platform:
-        yield begin(platform)
-    runtime.database.dispose()
+    with beside(sqlite_url, tmp_path) as shape:
+        yield shape.platform

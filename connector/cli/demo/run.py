@@ -16,7 +16,8 @@ from connector.cli.demo.evidence import CalendarServer
 from connector.cli.demo.pages import Pages
 from connector.cli.demo.phone import Phone
 from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire, radicale
-from connector.cli.demo.story import ALEX, KIM, Story, StoryError
+from connector.cli.demo.story import ALEX, KIM, Story
+from connector.cli.demo.telling import StoryError
 
 
 def run(*, keep: bool) -> None:
@@ -31,7 +32,7 @@ def run(*, keep: bool) -> None:
         console.print("Starting a CalDAV server, a mail catcher and Pencilled on this machine …")
         try:
             story = _begin(stack, folder, console)
-            story.play()
+            story.tell()
         except (StoryError, LookupError, RuntimeError) as error:
             raise click.ClickException(f"not as told: {error}") from error
         console.rule("[bold green]Everything was as told", align="left")

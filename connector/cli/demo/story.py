@@ -11,16 +11,13 @@ from email.message import EmailMessage
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.table import Table
-
 from connector import paths
-from connector.cli.demo.evidence import CalendarServer, Seen, by_status, eventually, invitation, link_in, local
+from connector.cli.demo.evidence import Seen, by_status, invitation, link_in, local
 from connector.cli.demo.phone import Phone
-from connector.cli.demo.stage import PASSWORD, USER, Mailbox, Product, Wire
+from connector.cli.demo.stage import PASSWORD, USER, Product, Wire
+from connector.cli.demo.telling import ZONE, Telling, check
 from connector.cli.demo.visitor import Page, Visitor
 
-ZONE = "Europe/Berlin"
 KIM, ALEX = "kim@practice.example", "alex@client.example"
 NUMBER = "+447700900123"  # of the numbers that are kept for stories (Ofcom)
 NOTE = "Bring the blue folder."
@@ -29,31 +26,23 @@ _QUIET_SECONDS = 1.5  # longer than the pump sleeps: what has not happened by th
 _OK = 200
 
 
-class StoryError(Exception):
-    """A step did not end as the story says."""
-
-
-@dataclass
-class Story:
+@dataclass(kw_only=True)
+class Story(Telling):
     """Everybody in it, and what is kept from the steps before."""
 
     product: Product
-    mailbox: Mailbox
     phone: Phone
-    calendar: CalendarServer
     wire: Wire
     folder: Path
-    console: Console
     first_day: datetime
     kim: Visitor = field(default_factory=Visitor)
     session: str = ""
     event: Seen | None = None
     invitation_uid: str = ""
-    mails_read: int = 0
 
     # The steps
 
-    def play(self) -> None:
+    def tell(self) -> None:
         """Play every step.
 
         Raises: StoryError at the first that does not end as the story says.
@@ -70,9 +59,7 @@ class Story:
             ("The practitioner deletes the holds in their own calendar", self.delete),
             ("The practitioner drags the session in their own calendar, and is asked", self.drag),
         )
-        for number, (title, step) in enumerate(steps, 1):
-            self.console.rule(f"[bold]{number}. {title}", align="left")
-            step()
+        self.play(steps)
 
     def book(self) -> None:
         """One confirmed event; the client is invited."""
@@ -80,16 +67,16 @@ class Story:
         words = ["sessions", "book", "--client", ALEX, "--at", at, "--duration", "50"]
         answer = json.loads(self.product.command(*words, "--in-person", "Lindenstr. 3, Berlin", "--json"))
         self.session = answer["sessions"][0]["id"]
-        events = self._events(lambda events: len(events) == 1)
-        (mail,) = self._mails(1)
-        self._show(events)
-        _check(len(by_status(events, "CONFIRMED")) == 1 == len(events), "one confirmed event stands in the calendar")
-        _check(local(events[0].start, ZONE).endswith("14:00"), "it stands at 14:00")
+        events = self.events(lambda events: len(events) == 1)
+        (mail,) = self.mails(1)
+        self.show(events)
+        check(len(by_status(events, "CONFIRMED")) == 1 == len(events), "one confirmed event stands in the calendar")
+        check(local(events[0].start, ZONE).endswith("14:00"), "it stands at 14:00")
         self.event = events[0]
         self._check_invitation(mail, "REQUEST", 0, events[0].start)
         update = invitation(mail)
         self.invitation_uid = update.uid if update else ""
-        _check(self.invitation_uid != self.event.uid, "the invitation has a UID of its own")
+        check(self.invitation_uid != self.event.uid, "the invitation has a UID of its own")
         self.calendar.type_note(self.event.href, NOTE)
         self.console.print(f"   The practitioner types into the event: “{NOTE}”")
 
@@ -100,49 +87,49 @@ class Story:
         page = self.kim.follow(page, "Offer alternatives")
         times = {f"date-{n}": self._day(n + 1) for n in range(3)} | {f"time-{n}": "10:00" for n in range(3)}
         page = self.kim.press(page, "Save draft", fill=times)
-        _check("Nothing has been sent" in page.text, "the page says plainly that nothing has been sent")
+        check("Nothing has been sent" in page.text, "the page says plainly that nothing has been sent")
         time.sleep(_QUIET_SECONDS)
         events = self.calendar.events()
-        self._show(events)
-        _check(len(events) == 1, "the calendar is as it was")
-        _check(len(self.mailbox.mails) == self.mails_read, "no mail was sent")
+        self.show(events)
+        check(len(events) == 1, "the calendar is as it was")
+        check(len(self.mailbox.mails) == self.mails_read, "no mail was sent")
 
     def send(self) -> None:
         """Three tentative, busy holds; the link is in the letter, and opening it changes nothing."""
         page = self.kim.open(f"{self.product.url}{paths.session(self.session)}/offer/review")
         start_seconds = time.monotonic()
         page = self.kim.press(page, "Send to")
-        events = self._events(lambda events: len(by_status(events, "TENTATIVE")) == 3)
+        events = self.events(lambda events: len(by_status(events, "TENTATIVE")) == 3)
         delay_seconds = time.monotonic() - start_seconds
-        _check("The offer is sent" in page.text, "the page says that it is sent")
+        check("The offer is sent" in page.text, "the page says that it is sent")
         holds = by_status(events, "TENTATIVE")
-        (mail,) = self._mails(1)
-        self._show(events)
-        _check(len(holds) == 3 and len(events) == 4, "three tentative holds stand beside the session")
-        _check({hold.transparency for hold in holds} == {"OPAQUE"}, "each of them keeps the time busy")
+        (mail,) = self.mails(1)
+        self.show(events)
+        check(len(holds) == 3 and len(events) == 4, "three tentative holds stand beside the session")
+        check({hold.transparency for hold in holds} == {"OPAQUE"}, "each of them keeps the time busy")
         self.console.print(f"   All holds were visible {delay_seconds:.2f} s after the button was pressed.")
-        _check(invitation(mail) is None, "the offer travels as a link, not as calendar entries")
+        check(invitation(mail) is None, "the offer travels as a link, not as calendar entries")
         page = Visitor().open(link_in(mail, paths.answer("")))
-        _check(page.status == _OK, "the link opens the answer page")
+        check(page.status == _OK, "the link opens the answer page")
         self._check_text(page)
         time.sleep(_QUIET_SECONDS)
-        _check(self.calendar.events() == events, "opening the link changed nothing")
-        _check(len(self.mailbox.mails) == self.mails_read, "and no mail was sent")
+        check(self.calendar.events() == events, "opening the link changed nothing")
+        check(len(self.mailbox.mails) == self.mails_read, "and no mail was sent")
 
     def accept(self) -> None:
         """The session's own event moves, its note with it; the holds go; the client's entry moves."""
         client = Visitor()
-        offer = self._latest_offer()
+        offer = self.latest_offer()
         page = client.open(link_in(offer, paths.answer("")))
         page = client.follow(page, "Choose this time", nth=1)
         page = client.press(page, "Yes, take this time")
-        _check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
-        events = self._events(lambda events: len(events) == 1 and events[0].start.day == self._when(2, 10).day)
-        mails = self._mails(2)
-        self._show(events)
+        check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
+        events = self.events(lambda events: len(events) == 1 and events[0].start.day == self._when(2, 10).day)
+        mails = self.mails(2)
+        self.show(events)
         event = self._only(events)
-        _check(event.start == self._when(2, 10), "it stands at the accepted time")
-        _check(NOTE in event.notes, "the practitioner's note is still in it")
+        check(event.start == self._when(2, 10), "it stands at the accepted time")
+        check(NOTE in event.notes, "the practitioner's note is still in it")
         (to_client,) = [mail for mail in mails if ALEX in str(mail["To"])]
         self._check_invitation(to_client, "REQUEST", 1, event.start)
 
@@ -151,15 +138,15 @@ class Story:
         page = self._session_page()
         page = self.kim.follow(page, "Edit location")
         self.kim.press(page, "Save and tell", fill={"place_text": "Lindenstr. 5, Berlin"})
-        (mail,) = self._mails(1)
+        (mail,) = self.mails(1)
         self._check_invitation(mail, "REQUEST", 2, self._when(2, 10))
         words = ["sessions", "reschedule", self.session, "--at", self._at(4, 16)]
         self.product.command(*words, "--agreed-by", "Alex Client", "--channel", "on the phone")
-        (mail,) = self._mails(1)
-        events = self._events(lambda events: len(events) == 1 and events[0].start == self._when(4, 16))
-        self._show(events)
+        (mail,) = self.mails(1)
+        events = self.events(lambda events: len(events) == 1 and events[0].start == self._when(4, 16))
+        self.show(events)
         event = self._only(events)
-        _check(event.start == self._when(4, 16), "it stands at the agreed time")
+        check(event.start == self._when(4, 16), "it stands at the agreed time")
         self._check_invitation(mail, "REQUEST", 3, event.start)
 
     def lapse(self) -> None:
@@ -167,17 +154,17 @@ class Story:
         at = [word for day in (5, 6) for word in ("--at", self._at(day, 11))]
         self.product.command("offers", "draft", self.session, *at, "--window", f"{WINDOW_SECONDS}s")
         self.product.command("offers", "send", self.session)
-        events = self._events(lambda events: len(by_status(events, "TENTATIVE")) == 2)
-        _check(len(by_status(events, "TENTATIVE")) == 2, "two holds stand in the calendar")
-        self._mails(1)
-        events = self._events(lambda events: len(events) == 1)
-        mails = self._mails(2)
-        self._show(events)
+        events = self.events(lambda events: len(by_status(events, "TENTATIVE")) == 2)
+        check(len(by_status(events, "TENTATIVE")) == 2, "two holds stand in the calendar")
+        self.mails(1)
+        events = self.events(lambda events: len(events) == 1)
+        mails = self.mails(2)
+        self.show(events)
         event = self._only(events)
-        _check(event.start == self._when(4, 16), "the session has not moved")
+        check(event.start == self._when(4, 16), "the session has not moved")
         session = json.loads(self.product.command("sessions", "show", self.session, "--json"))
-        _check(session["needs_attention"] == "lapsed", "the session is flagged: the offer lapsed")
-        _check(_recipients(mails) == {ALEX, KIM}, "both are told")
+        check(session["needs_attention"] == "lapsed", "the session is flagged: the offer lapsed")
+        check(_recipients(mails) == {ALEX, KIM}, "both are told")
 
     def kill(self) -> None:
         """SIGKILL after the first hold has landed: after the restart exactly the wanted events stand, none twice."""
@@ -185,54 +172,54 @@ class Story:
         self.product.command("offers", "draft", self.session, *at)
         self.wire.cut_after_next_put()
         self.product.command("offers", "send", self.session)
-        _check(self.wire.landed.wait(20), "the first hold has been written")
+        check(self.wire.landed.wait(20), "the first hold has been written")
         self.product.kill()
         between = self.calendar.events()
         self.console.print(f"   Killed. In the calendar at this moment: {len(between)} of 4 events.")
-        _check(len(between) < 4, "the kill came in the middle")
+        check(len(between) < 4, "the kill came in the middle")
         self.wire.repair()
         self.product.start()
-        events = self._events(lambda events: len(events) == 4)
+        events = self.events(lambda events: len(events) == 4)
         time.sleep(_QUIET_SECONDS)
         events = self.calendar.events()
-        self._show(events)
+        self.show(events)
         starts = sorted([self._when(4, 16), *(self._when(day, 9) for day in (7, 8, 9))])
-        _check([event.start for event in events] == starts, "exactly the wanted events stand there")
-        _check(len({event.uid for event in events}) == 4, "none of them twice")
+        check([event.start for event in events] == starts, "exactly the wanted events stand there")
+        check(len({event.uid for event in events}) == 4, "none of them twice")
         session = next(event for event in events if event.status == "CONFIRMED")
-        _check(self.event is not None and session.href == self.event.href, "the session's event is still the same one")
-        self._mails(1)
+        check(self.event is not None and session.href == self.event.href, "the session's event is still the same one")
+        self.mails(1)
 
     def delete(self) -> None:
         """Deleting the last hold withdraws the offer; both are told."""
         for hold in by_status(self.calendar.events(), "TENTATIVE"):
             self.calendar.delete(hold.href)
-        mails = self._mails(2)
-        events = self._events(lambda events: len(events) == 1)
-        self._show(events)
+        mails = self.mails(2)
+        events = self.events(lambda events: len(events) == 1)
+        self.show(events)
         self._only(events)
-        _check(_recipients(mails) == {ALEX, KIM}, "both are told that the offer was taken back")
+        check(_recipients(mails) == {ALEX, KIM}, "both are told that the offer was taken back")
 
     def drag(self) -> None:
         """The session does not move by itself: the practitioner is asked, and has the client asked."""
         event = self._only(self.calendar.events())
         self.calendar.drag(event.href, self._when(10, 15))
-        (mail,) = self._mails(1)
-        _check(KIM in str(mail["To"]), "the practitioner is asked what they meant, and nobody else hears of it")
-        self._show(self._events(lambda events: [event.start for event in events] == [self._when(10, 15)]))
+        (mail,) = self.mails(1)
+        check(KIM in str(mail["To"]), "the practitioner is asked what they meant, and nobody else hears of it")
+        self.show(self.events(lambda events: [event.start for event in events] == [self._when(10, 15)]))
         kim = Visitor()
         page = kim.open(link_in(mail, "/ask"))
         time.sleep(_QUIET_SECONDS)
-        _check(len(self.mailbox.mails) == self.mails_read, "opening the link decided nothing")
+        check(len(self.mailbox.mails) == self.mails_read, "opening the link decided nothing")
         page = kim.press(page, "Yes, ask")
-        _check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
-        (mail,) = self._mails(1)
-        _check(ALEX in str(mail["To"]) and invitation(mail) is None, "now the client is asked")
-        events = self._events(
+        check(page.status == _OK, f"the answer is taken ({page.text[:_OK]})")
+        (mail,) = self.mails(1)
+        check(ALEX in str(mail["To"]) and invitation(mail) is None, "now the client is asked")
+        events = self.events(
             lambda events: [event.start for event in events] == [self._when(4, 16), self._when(10, 15)]
         )
-        self._show(events)
-        _check([event.status for event in events] == ["CONFIRMED", "TENTATIVE"], "the session is back, beside a hold")
+        self.show(events)
+        check([event.status for event in events] == ["CONFIRMED", "TENTATIVE"], "the session is back, beside a hold")
 
     # What they share
 
@@ -250,8 +237,8 @@ class Story:
         text = self.phone.wait_for(paths.short(""))
         link = text[text.rfind("http") :]
         self.console.print(f"   Text to {NUMBER}: [italic]{text.removesuffix(link).strip()}[/italic]", highlight=False)
-        _check(bool(text), "the offer is on the client's phone as well")
-        _check(Visitor().open(link).text == page.text, "the short link in it leads to the same page")
+        check(bool(text), "the offer is on the client's phone as well")
+        check(Visitor().open(link).text == page.text, "the short link in it leads to the same page")
 
     def _session_page(self) -> Page:
         return self.kim.open(f"{self.product.url}{paths.session(self.session)}")
@@ -260,61 +247,27 @@ class Story:
         """Ask for a one-time link and take it out of the letter."""
         page = self.kim.open(f"{self.product.url}{paths.SIGN_IN}")
         self.kim.press(page, "Mail me a link", fill={"email": KIM})
-        (mail,) = self._mails(1)
+        (mail,) = self.mails(1)
         return link_in(mail, paths.sign_in(""))
 
     def _only(self, events: Sequence[Seen]) -> Seen:
-        _check(len(events) == 1, f"one event is left (there are {len(events)})")
+        check(len(events) == 1, f"one event is left (there are {len(events)})")
         event = events[0]
         is_same = self.event is not None and (event.href, event.uid) == (self.event.href, self.event.uid)
-        _check(is_same, "it is the session's own event, same href and UID as in step 1")
-        _check(event.status == "CONFIRMED", "it is confirmed")
+        check(is_same, "it is the session's own event, same href and UID as in step 1")
+        check(event.status == "CONFIRMED", "it is confirmed")
         return event
-
-    def _events(self, right: Callable[[list[Seen]], bool]) -> list[Seen]:
-        return eventually(self.calendar.events, right)
-
-    def _mails(self, count: int) -> list[EmailMessage]:
-        mails = self.mailbox.wait_for(self.mails_read + count)[self.mails_read :]
-        self.mails_read += len(mails)
-        for mail in mails:
-            self._tell(mail)
-        _check(len(mails) == count, f"{count} mail{'s' if count > 1 else ''} arrived (there came {len(mails)})")
-        return mails
-
-    def _latest_offer(self) -> EmailMessage:
-        def has_link(mail: EmailMessage) -> bool:
-            body = mail.get_body(("plain",))
-            return body is not None and paths.answer("") in body.get_content()
-
-        return next(mail for mail in reversed(self.mailbox.mails) if has_link(mail))
 
     def _check_invitation(self, mail: EmailMessage, method: str, sequence: int, start: datetime) -> None:
         update = invitation(mail)
-        _check(update is not None, "the mail has an iCalendar part")
+        check(update is not None, "the mail has an iCalendar part")
         if update is None:
             return
         actual = (update.method, update.sequence, update.start)
         words = f"it carries {method}, SEQUENCE {sequence} and the right time ({actual})"
-        _check(actual == (method, sequence, start), words)
+        check(actual == (method, sequence, start), words)
         if self.invitation_uid:
-            _check(update.uid == self.invitation_uid, "it has the invitation UID of step 1")
-
-    def _tell(self, mail: EmailMessage) -> None:
-        update = invitation(mail)
-        line = f"   Mail to {mail['To']}: [italic]{str(mail['Subject']).strip()}[/italic]"
-        if update is not None:
-            when = local(update.start, ZONE)
-            line += f"\n      {update.method}, UID {update.uid[:8]}…, SEQUENCE {update.sequence}, {when} {ZONE}"
-        self.console.print(line, highlight=False)
-
-    def _show(self, events: Sequence[Seen]) -> None:
-        table = Table("in the calendar", "time", "STATUS", "TRANSP", "event", box=None, padding=(0, 2), pad_edge=False)
-        for event in events:
-            table.add_row(
-                f"   {event.title}", local(event.start, ZONE), event.status, event.transparency, f"{event.uid[:8]}…"
-            )
-        self.console.print(table)
+            check(update.uid == self.invitation_uid, "it has the invitation UID of step 1")
 
     def _day(self, days: int) -> str:
         return f"{self.first_day + timedelta(days=days):%Y-%m-%d}"
@@ -330,8 +283,3 @@ class Story:
 def _recipients(mails: Sequence[EmailMessage]) -> set[str]:
     """Return which of the two people the mails went to."""
     return {address for address in (ALEX, KIM) for mail in mails if address in str(mail["To"])}
-
-
-def _check(holds: bool, words: str) -> None:  # noqa: FBT001 - reads as a sentence at each use
-    if not holds:
-        raise StoryError(words)

@@ -68,10 +68,16 @@ class OverRest:
         self._ids[person.external_id] = self._ask("PUT", path, body)["id"]
 
     def free(self, practitioner: Person, start: datetime, end: datetime) -> list[datetime]:
-        """Ask when somebody is free, in their calendars, too."""
+        """Ask when somebody is free, in their calendars, too.
+
+        Raises: AwayError while that is not known.
+        """
         span = {"from": start.isoformat(), "to": end.isoformat(), "minutes": MINUTES, "step": STEP_MINUTES}
         path = f"/practitioners/{self._id(practitioner)}/availability?{urlencode(span)}"
-        return [datetime.fromisoformat(at) for at in self._ask("GET", path)["starts"]]
+        found = self._ask("GET", path)
+        if not found["starts"] and not found["complete"]:  # a calendar is being read, for the first time perhaps
+            raise AwayError
+        return [datetime.fromisoformat(at) for at in found["starts"]]
 
     def book(self, booking: Booking, practitioner: Person, client: Person) -> str:
         """Book it under its own name: however often this is sent, it is booked once."""

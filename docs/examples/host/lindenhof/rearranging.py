@@ -28,7 +28,10 @@ class Rearranging(Protocol):
         """Make somebody known; whoever is known stays so."""
 
     def free(self, practitioner: Person, start: datetime, end: datetime) -> list[datetime]:
-        """Return the times at which a session could begin."""
+        """Return the times at which a session could begin.
+
+        Raises: AwayError while nobody knows.
+        """
 
     def book(self, booking: Booking, practitioner: Person, client: Person) -> str:
         """Keep the time of a booking, and return what the session is called; the same booking is booked once.
