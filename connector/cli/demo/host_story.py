@@ -60,8 +60,9 @@ class HostStory(Telling):
         page = self.kim.follow(self.kim.open(f"{self.platform_url}/calendars"), "CalDAV")
         page = self.kim.press(page, "Connect", fill=self.access)
         calendars = page.tree.xpath("//input[@name='target']/@value")
-        check(bool(calendars), f"the calendars of the account are shown ({page.text[:200]})")
-        page = self.kim.press(page, "Connect this calendar", fill={"target": calendars[0]})
+        own = [href for href in calendars if _name(href) == _name(self.calendar.url)]
+        check(len(own) == 1, f"the calendars of the account are shown ({page.text[:200]})")
+        page = self.kim.press(page, "Connect this calendar", fill={"target": own[0]})
         check(page.status == HTTPStatus.OK, f"the calendar is connected ({page.text[:200]})")
         self.console.print(f"   {self.access['address']}")
 
@@ -151,3 +152,7 @@ class HostStory(Telling):
         check(self.start is not None, "a session is booked")
         assert self.start is not None  # noqa: S101 - for the types, checked the line before
         return (self.start.astimezone(ZoneInfo(ZONE)) + timedelta(days=days)).replace(tzinfo=None)
+
+
+def _name(calendar: str) -> str:
+    return calendar.rstrip("/").rpartition("/")[2]

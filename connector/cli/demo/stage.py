@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -161,40 +161,41 @@ class Wire:
         self._server.server_close()
 
 
-class Product:
-    """Pencilled as a child process, and its commands as a person would type them."""
+class Program:
+    """A program as a child process, and its commands as a person would type them."""
 
-    def __init__(self, folder: Path, mail_url: str, texts_url: str) -> None:
-        port = free_port()
+    def __init__(self, folder: Path, port: int, environ: Mapping[str, str], *, serves: Sequence[str]) -> None:
+        """Start nothing yet.
+
+        Args:
+            folder: Where it works, and where its log is.
+            port: Where it listens.
+            environ: Its variables, beside those of ours that are no settings.
+            serves: The module that serves, and its words.
+        """
         self.url = f"http://127.0.0.1:{port}"
-        self._folder = folder
-        keep = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}  # noqa: TID251
-        self.environ = keep | {
-            "CONNECTOR_DATABASE_URL": f"sqlite:///{folder / 'pencilled.sqlite3'}",
-            "CONNECTOR_LISTEN": f"127.0.0.1:{port}",
-            "CONNECTOR_PUBLIC_URL": self.url,
-            "CONNECTOR_SMTP_URL": mail_url,
-            "CONNECTOR_SMS_URL": texts_url,
-            "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
-            "CONNECTOR_INNER_HOSTS": "127.0.0.1",
-            "CONNECTOR_LOG_LEVEL": "info",
-            "CONNECTOR_SETTLING": f"{SETTLING_SECONDS}s",  # a minute by default
-            "CONNECTOR_POLL_OPEN": "1s",
-            "CONNECTOR_POLL_IDLE": "1s",
+        self.folder = folder
+        keep = {
+            name: value
+            for name, value in os.environ.items()  # noqa: TID251 - for the child, as a shell does
+            if not name.startswith(("CONNECTOR_", "LINDENHOF_"))
         }
+        self.environ = keep | dict(environ)
+        self._serves = serves
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start `pencilled serve` and wait until it is ready.
+        """Start to serve, and wait until it is ready.
 
         Raises: RuntimeError with the end of its log if it is not.
         """
-        with (self._folder / "serve.log").open("ab") as log, undisturbed():
-            command = [*leaving_with_us(_ENTRY), "serve"]
-            self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)  # noqa: S603
+        module, *words = self._serves
+        with (self.folder / "serve.log").open("ab") as log, undisturbed():
+            command = [*leaving_with_us(module), *words]
+            self._process = subprocess.Popen(command, env=self.environ, cwd=self.folder, stdout=log, stderr=log)  # noqa: S603
         if not eventually(self._ready, bool, seconds=40):
-            tail = (self._folder / "serve.log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"pencilled serve did not become ready:\n{tail}")
+            tail = (self.folder / "serve.log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{' '.join(self._serves)} did not become ready:\n{tail}")
 
     def kill(self) -> None:
         """Kill it without any warning (SIGKILL)."""
@@ -204,15 +205,16 @@ class Product:
         """Ask it to stop (SIGTERM), and kill it if it does not: nothing of the demo outlives it."""
         self._end(signal.SIGTERM)
 
-    def command(self, *words: str, typed: str = "") -> str:
-        """Run one command and return what it printed.
+    def run(self, module: str, *words: str, typed: str = "") -> str:
+        """Run a module with these words, and return what it printed.
 
         Raises: RuntimeError with its error text if it fails.
         """
         with undisturbed():
-            done = subprocess.run(  # noqa: S603 - our own command
-                [*leaving_with_us(_ENTRY), *words],
+            done = subprocess.run(  # noqa: S603 - our own commands
+                [*leaving_with_us(module), *words],
                 env=self.environ,
+                cwd=self.folder,
                 input=typed,
                 capture_output=True,
                 text=True,
@@ -220,23 +222,68 @@ class Product:
                 timeout=60,
             )
         if done.returncode:
-            raise RuntimeError(f"pencilled {' '.join(words)} failed:\n{done.stderr or done.stdout}")
+            raise RuntimeError(f"{module} {' '.join(words)} failed:\n{done.stderr or done.stdout}")
         return done.stdout
 
     def _ready(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             return False
         try:
-            with urllib.request.urlopen(f"{self.url}{paths.READINESS}", timeout=5) as answer:  # noqa: S310 - our own server
+            with urllib.request.urlopen(self.ready_url, timeout=5) as answer:  # noqa: S310 - our own server
                 ready: bool = answer.status == http.client.OK
                 return ready
         except OSError:
             return False
 
+    @property
+    def ready_url(self) -> str:
+        """What answers once it can do its work."""
+        return self.url
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             _end(self._process, how)
             self._process = None
+
+
+class Product(Program):
+    """Pencilled by itself."""
+
+    def __init__(self, folder: Path, mail_url: str, texts_url: str = "", **more: str) -> None:
+        """Start nothing yet; `more` are other settings."""
+        port = free_port()
+        environ = settings(folder, f"http://127.0.0.1:{port}", mail_url) | more
+        environ["CONNECTOR_LISTEN"] = f"127.0.0.1:{port}"
+        if texts_url:
+            environ["CONNECTOR_SMS_URL"] = texts_url
+        super().__init__(folder, port, environ, serves=(_ENTRY, "serve"))
+
+    @property
+    def ready_url(self) -> str:
+        """What answers once it can do its work."""
+        return f"{self.url}{paths.READINESS}"
+
+    def command(self, *words: str, typed: str = "") -> str:
+        """Run one command of ours and return what it printed.
+
+        Raises: RuntimeError with its error text if it fails.
+        """
+        return self.run(_ENTRY, *words, typed=typed)
+
+
+def settings(folder: Path, public_url: str, mail_url: str) -> dict[str, str]:
+    """Return the settings of an installation on the loopback."""
+    return {
+        "CONNECTOR_DATABASE_URL": f"sqlite:///{folder / 'pencilled.sqlite3'}",
+        "CONNECTOR_PUBLIC_URL": public_url,
+        "CONNECTOR_SMTP_URL": mail_url,
+        "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
+        "CONNECTOR_INNER_HOSTS": "127.0.0.1",
+        "CONNECTOR_LOG_LEVEL": "info",
+        "CONNECTOR_SETTLING": f"{SETTLING_SECONDS}s",  # a minute by default
+        "CONNECTOR_POLL_OPEN": "1s",
+        "CONNECTOR_POLL_IDLE": "1s",
+    }
 
 
 @contextlib.contextmanager
